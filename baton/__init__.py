@@ -1,0 +1,1 @@
+"""The documented surface for users' code: re-exports only."""

@@ -1,0 +1,1 @@
+"""Where events and requests arrive, and where users add agents and tools."""

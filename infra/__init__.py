@@ -1,0 +1,1 @@
+"""The local stack and the `baton` command; production never imports it."""
