@@ -1,1 +1,12 @@
 """The documented surface for users' code: re-exports only."""
+
+from events.core.limits import Limits
+from functions.agents.agent import Agent
+from functions.agents.registry import Registry
+from functions.models.call import Call
+from functions.models.scripted import ScriptedModel
+from functions.tools.context import ToolContext
+from functions.tools.tool import tool
+from functions.tools.tool_error import ToolError
+
+__all__ = ["Agent", "Call", "Limits", "Registry", "ScriptedModel", "ToolContext", "ToolError", "tool"]

@@ -1,0 +1,73 @@
+"""What an agent is: a name, a model, instructions, tools, and limits. Data only.
+
+Invariant: an agent is checked when it is made and never changes, so any process that loads the same code runs the same
+agent. Must not: hold anything of a running job, or look up models and capabilities (the registry does).
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from events.core.limits import Limits
+from functions.models.model import Model
+from functions.tools.tool import Tool
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it is a job's `jobType` and appears in URLs and metrics
+_MODES = ("loop",)
+
+
+@dataclass(frozen=True, eq=False)
+class Agent:
+    """An agent; its name is what a job's `jobType` says.
+
+    Attributes:
+        model: a model object, or a model's name ("demo").
+        tools: tools made with `@tool`; `capabilities` adds every tool of the registry that declares one of them.
+        model_retries: attempts after the first, when the model fails in a way that may pass.
+        model_timeout_seconds: time limit of one model call.
+    """
+
+    name: str
+    model: Model | str | None = None
+    instructions: str = ""
+    tools: Sequence[Tool] = ()
+    capabilities: Collection[str] = frozenset()
+    mode: str = "loop"
+    limits: Limits = field(default_factory=Limits)
+    model_retries: int = 3
+    model_timeout_seconds: float = 120
+
+    def __post_init__(self) -> None:
+        """Check every field, and keep collections in a form that cannot change."""
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"agent name {self.name!r} must be 1 to 64 letters, digits, '_', '.' or '-', first a letter or digit"
+            )
+        self._check_parts()
+        self._check_numbers()
+        object.__setattr__(self, "tools", tuple(self.tools))
+        object.__setattr__(self, "capabilities", frozenset(self.capabilities))
+
+    def _check_parts(self) -> None:
+        if self.mode not in _MODES:
+            raise ValueError(f"agent {self.name!r}: unknown mode {self.mode!r}; this version has: {', '.join(_MODES)}")
+        if self.model is not None and not isinstance(self.model, str | Model):
+            raise TypeError(f"agent {self.name!r}: model must be a name or have `answer`, `name` and `reads_history`,"
+                            f" got {self.model!r}")  # fmt: skip
+        for item in self.tools:
+            if not isinstance(item, Tool):
+                raise TypeError(f"agent {self.name!r}: {item!r} is not a tool; decorate the function with @tool")
+        if isinstance(self.capabilities, str):
+            raise TypeError(f"agent {self.name!r}: capabilities must be a set, got {self.capabilities!r};"
+                            f" write {{{self.capabilities!r}}}")  # fmt: skip
+        if not isinstance(self.limits, Limits):
+            raise TypeError(f"agent {self.name!r}: limits must be Limits(...), got {self.limits!r}")
+
+    def _check_numbers(self) -> None:
+        retries = self.model_retries
+        if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+            raise ValueError(f"agent {self.name!r}: model_retries must be a whole number from 0, got {retries!r}")
+        if not self.model_timeout_seconds > 0:
+            raise ValueError(
+                f"agent {self.name!r}: model_timeout_seconds must be more than 0, got {self.model_timeout_seconds!r}"
+            )

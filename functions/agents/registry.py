@@ -1,0 +1,126 @@
+"""All agents and tools of one application, by name.
+
+Invariant: a registry that exists is consistent: every agent's model, tools and capabilities resolve, and a tool's name
+means one tool. All faults are reported at once. Must not: build a model before somebody asks for it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+from functions.agents.agent import Agent
+from functions.models.catalog import MODEL_NAMES, available_models, model_named
+from functions.models.model import Model, ToolSpec
+from functions.tools.tool import Tool
+
+
+class RegistryError(ValueError):
+    """The registry's parts do not fit together; `faults` has one line for each fault."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join([f"the registry has {len(faults)} fault(s):", *(f"- {fault}" for fault in faults)]))
+        self.faults = tuple(faults)
+
+
+class UnknownAgentError(LookupError):
+    """No agent has that name."""
+
+
+class UnknownToolError(LookupError):
+    """No tool has that name."""
+
+
+class Registry:
+    """`Registry(agents=[...], tools=[...])`; `tools` adds tools that agents find by capability."""
+
+    def __init__(self, agents: Sequence[Agent] = (), tools: Sequence[Tool] = ()) -> None:
+        everything = list(dict.fromkeys([*tools, *(item for agent in agents for item in agent.tools)]))
+        faults = list(_faults(agents, everything))
+        if faults:
+            raise RegistryError(faults)
+        self._agents = {agent.name: agent for agent in agents}
+        self._tools = {item.name: item for item in everything}
+        self._tools_of = {agent.name: _tools_of(agent, everything) for agent in agents}
+        self._models: dict[str, Model] = {}
+
+    @property
+    def agents(self) -> tuple[Agent, ...]:
+        """All agents, in the order in which they were given."""
+        return tuple(self._agents.values())
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """All tools: the registry's own, then the agents'."""
+        return tuple(self._tools.values())
+
+    def agent(self, name: str) -> Agent:
+        """Find an agent by name, or raise `UnknownAgentError`."""
+        if name not in self._agents:
+            raise UnknownAgentError(f"unknown agent {name!r}; there are: {_listed(self._agents)}")
+        return self._agents[name]
+
+    def tool(self, name: str) -> Tool:
+        """Find a tool by name, or raise `UnknownToolError`."""
+        if name not in self._tools:
+            raise UnknownToolError(f"unknown tool {name!r}; there are: {_listed(self._tools)}")
+        return self._tools[name]
+
+    def tools_of(self, agent: Agent | str) -> Mapping[str, Tool]:
+        """What an agent may use: its own tools, then those found by capability."""
+        return self._tools_of[self.agent(_name_of(agent)).name]
+
+    def specs_of(self, agent: Agent | str) -> tuple[ToolSpec, ...]:
+        """The same tools as a model is told of them."""
+        return tuple(ToolSpec(item.name, item.description, item.parameters) for item in self.tools_of(agent).values())
+
+    def model_of(self, agent: Agent | str) -> Model:
+        """Give the agent's model; a named one is made at the first use and kept."""
+        model = self.agent(_name_of(agent)).model
+        if not isinstance(model, str):
+            assert model is not None, "the constructor refuses agents without a model"
+            return model
+        if model not in self._models:
+            self._models[model] = model_named(model)
+        return self._models[model]
+
+
+def _name_of(agent: Agent | str) -> str:
+    return agent if isinstance(agent, str) else agent.name
+
+
+def _tools_of(agent: Agent, everything: Sequence[Tool]) -> Mapping[str, Tool]:
+    found = (item for item in everything if not item.capabilities.isdisjoint(agent.capabilities))
+    return MappingProxyType({item.name: item for item in (*agent.tools, *found)})
+
+
+def _faults(agents: Sequence[Agent], everything: Sequence[Tool]) -> Iterator[str]:
+    yield from _agent_faults(agents, everything)
+    yield from _tool_faults(everything)
+
+
+def _agent_faults(agents: Sequence[Agent], everything: Sequence[Tool]) -> Iterator[str]:
+    known = {capability for item in everything for capability in item.capabilities}
+    for name in _repeated([agent.name for agent in agents]):
+        yield f"two agents are named {name!r}; a job finds its agent by name, so rename one"
+    for agent in agents:
+        for capability in sorted(set(agent.capabilities) - known):
+            yield f"agent {agent.name!r}: no tool has capability {capability!r}; there are: {_listed(known)}"
+        if agent.model is None:
+            yield f"agent {agent.name!r} has no model; {available_models()}"
+        elif isinstance(agent.model, str) and agent.model not in MODEL_NAMES:
+            yield f"agent {agent.name!r}: unknown model {agent.model!r}; {available_models()}"
+
+
+def _tool_faults(everything: Sequence[Tool]) -> Iterator[str]:
+    for name in _repeated([item.name for item in everything]):
+        yield f"two different tools are named {name!r}; give one another name with @tool(name=...)"
+    for item in everything:
+        if item.requires_approval:
+            yield f"tool {item.name!r}: requires_approval=True is not available yet; leave it out in this version"
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
+
+
+def _listed(names: Mapping[str, object] | set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

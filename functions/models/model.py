@@ -1,0 +1,107 @@
+"""What a model is asked and what it answers: the records that cross the border to any model, and the protocol itself.
+
+Invariant: the records are frozen JSON-like data; a model is given everything it may know and remembers nothing between
+turns, because the next turn may run in another process. Must not: import a provider's library, or know of tools' code.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from functions.models.call import Call
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """A tool as the model sees it; `parameters` is the JSON schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class UserMessage:
+    """The task: its text, and `data`, the job's inputData."""
+
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PastCall:
+    """A tool call that was made in an earlier turn; `call_id` ties it to its result."""
+
+    call_id: str
+    tool: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ModelMessage:
+    """What the model said in an earlier turn."""
+
+    text: str
+    calls: tuple[PastCall, ...] = ()
+
+
+@dataclass(frozen=True)
+class ToolMessage:
+    """What a tool call gave: any JSON value, or its error."""
+
+    call_id: str
+    tool: str
+    content: Any
+    is_error: bool = False
+
+
+Message = UserMessage | ModelMessage | ToolMessage
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """One turn's question to a model. `turn` counts from 1 within the job."""
+
+    instructions: str
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...]
+    turn: int
+
+
+@dataclass(frozen=True)
+class ModelAnswer:
+    """What a model says in one turn; without calls, `text` is the final answer. `cost_usd` is this turn's."""
+
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+
+
+class ModelError(Exception):
+    """A model could not answer. Says whether asking again may help, and how long to wait before that."""
+
+    def __init__(self, message: str, *, retryable: bool, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retryable = retryable
+        self.retry_after_seconds = retry_after_seconds
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Anything that can answer a turn."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called in logs and usage figures."""
+        ...
+
+    @property
+    def reads_history(self) -> bool:
+        """False: the model never looks at `messages`, so they need not be loaded for it."""
+        ...
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Answer one turn, or raise `ModelError`."""
+        ...

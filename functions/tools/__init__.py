@@ -1,0 +1,1 @@
+"""What an agent acts with: the `@tool` decorator, its context, and a set of file tools."""

@@ -1,0 +1,110 @@
+"""What a running tool knows about its call and may say while it runs.
+
+Invariant: attributes are plain values fixed before the tool starts; everything that leaves the tool goes through the
+channel given to it. Must not: know a store, a queue or a stream.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+_ROUNDING = 1e-6  # sums of floats may end a hair above 1; that is no mistake of the author
+
+
+class ToolChannel(Protocol):
+    """Where a tool's words go while it runs."""
+
+    async def info(self, title: str, data: Any) -> None:
+        """Record an info checkpoint."""
+        ...
+
+    async def progress(self, fraction: float, text: str) -> None:
+        """Record how far the tool has come."""
+        ...
+
+    async def cancelled(self) -> bool:
+        """Tell whether the job was cancelled meanwhile."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolContext:
+    """The call a tool is running for. A tool asks for it with a parameter annotated `ToolContext`.
+
+    `attempt` counts 1, 2, …; `idempotency_key` is the same for every attempt of one call, also after a crash.
+    """
+
+    job_id: str
+    session_id: str
+    call_id: str
+    operation_id: str
+    attempt: int
+    idempotency_key: str
+    channel: ToolChannel = field(repr=False)
+
+    async def info(self, title: str, data: Any = None) -> None:
+        """Record an info checkpoint: shown with the job, blocks nothing. `data` is any JSON value."""
+        if not isinstance(title, str) or not title.strip():
+            raise ValueError(f"an info checkpoint needs a title, got {title!r}; say in a few words what was reached")
+        await self.channel.info(title, data)
+
+    async def progress(self, fraction: float, text: str = "") -> None:
+        """Say how far the tool has come, from 0 to 1."""
+        if not -_ROUNDING <= fraction <= 1 + _ROUNDING:
+            raise ValueError(f"progress is a fraction from 0 to 1, got {fraction!r}; write 0.5 for 50 %")
+        await self.channel.progress(min(max(float(fraction), 0.0), 1.0), text)
+
+    async def cancelled(self) -> bool:
+        """Tell whether the job was cancelled meanwhile; a long tool asks now and then and returns early."""
+        return await self.channel.cancelled()
+
+    @classmethod
+    def for_test(
+        cls,
+        *,
+        job_id: str = "job-test",
+        session_id: str = "session-test",
+        call_id: str = "call-test",
+        attempt: int = 1,
+        idempotency_key: str = "key-test",
+        cancelled: bool = False,
+    ) -> "RecordedToolContext":
+        """Make a context for unit tests of tools; it keeps what the tool said in lists."""
+        recorder = ToolRecorder(is_cancelled=cancelled)
+        return RecordedToolContext(
+            job_id=job_id,
+            session_id=session_id,
+            call_id=call_id,
+            operation_id=f"{call_id}-operation",
+            attempt=attempt,
+            idempotency_key=idempotency_key,
+            channel=recorder,
+            recorder=recorder,
+        )
+
+
+@dataclass
+class ToolRecorder:
+    """A channel that keeps what a tool said: `infos` as (title, data), `progress_reports` as (fraction, text)."""
+
+    is_cancelled: bool = False
+    infos: list[tuple[str, Any]] = field(default_factory=list)
+    progress_reports: list[tuple[float, str]] = field(default_factory=list)
+
+    async def info(self, title: str, data: Any) -> None:
+        """Keep an info checkpoint."""
+        self.infos.append((title, data))
+
+    async def progress(self, fraction: float, text: str) -> None:
+        """Keep a progress report."""
+        self.progress_reports.append((fraction, text))
+
+    async def cancelled(self) -> bool:
+        """Tell what the test set."""
+        return self.is_cancelled
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedToolContext(ToolContext):
+    """The context of `ToolContext.for_test`; `recorder` has what the tool said."""
+
+    recorder: ToolRecorder

@@ -1,0 +1,167 @@
+"""The `@tool` decorator: a function becomes something a model can be offered and a job can run.
+
+Invariant: a tool keeps nothing between runs; what it is (name, arguments, retries, time limit) is fixed and checked
+when it is made. Must not: enforce its own time limit or retries; whoever runs it reads them here and does so.
+"""
+
+import asyncio
+import inspect
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, overload
+
+from typing_extensions import ParamSpec, TypeVar
+
+from functions.tools.arguments import ArgumentSchema
+from functions.tools.context import ToolContext
+from functions.tools.docstring import read_docstring
+from functions.tools.signature import read_signature
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every model provider accepts as a function's name
+_P = ParamSpec("_P", default=...)
+_R_co = TypeVar("_R_co", default=Any, covariant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Tool(Generic[_P, _R_co]):
+    """A function that models may call. Called directly it is the original function, so it can be unit-tested as one."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any] = field(repr=False)
+    capabilities: frozenset[str]
+    timeout_seconds: float
+    retries: int
+    retry_delay_seconds: float
+    requires_approval: bool
+    function: Callable[_P, _R_co] = field(repr=False)
+    context_name: str | None = field(repr=False)
+    schema: ArgumentSchema = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a name or a number that nothing could work with."""
+        if not _NAME.fullmatch(self.name):
+            raise TypeError(
+                f"tool name {self.name!r} must be 1 to 64 letters, digits, '_' or '-'; give one with @tool(name=...)"
+            )
+        if not _is_number(self.timeout_seconds) or not self.timeout_seconds > 0:
+            raise TypeError(f"tool {self.name!r}: timeout_seconds must be more than 0, got {self.timeout_seconds!r}")
+        if not isinstance(self.retries, int) or isinstance(self.retries, bool) or self.retries < 0:
+            raise TypeError(f"tool {self.name!r}: retries must be a whole number from 0, got {self.retries!r}")
+        if not _is_number(self.retry_delay_seconds) or not self.retry_delay_seconds >= 0:
+            raise TypeError(
+                f"tool {self.name!r}: retry_delay_seconds must be 0 or more, got {self.retry_delay_seconds!r}"
+            )
+
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co:
+        """Call the original function."""
+        return self.function(*args, **kwargs)
+
+    def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Validate and coerce a model's arguments, or raise `InvalidArguments`; the result is JSON, fit for `run`."""
+        return self.schema.to_json(arguments)
+
+    async def run(self, arguments: Mapping[str, Any], context: ToolContext) -> Any:
+        """Check the arguments and run the function; one that is not async runs in a thread."""
+        keywords = self.schema.to_keywords(arguments)
+        if self.context_name is not None:
+            keywords[self.context_name] = context
+        function: Callable[..., Any] = self.function
+        if inspect.iscoroutinefunction(function):
+            return await function(**keywords)
+        result = await asyncio.to_thread(_call_in_thread, function, keywords)
+        return await result if inspect.isawaitable(result) else result
+
+
+@overload
+def tool(function: Callable[_P, _R_co], /) -> Tool[_P, _R_co]: ...
+
+
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    capabilities: Collection[str] = (),
+    timeout_seconds: float = 30,
+    retries: int = 2,
+    retry_delay_seconds: float = 1.0,
+    requires_approval: bool = False,
+) -> Callable[[Callable[_P, _R_co]], Tool[_P, _R_co]]: ...
+
+
+def tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    capabilities: Collection[str] = (),
+    timeout_seconds: float = 30,
+    retries: int = 2,
+    retry_delay_seconds: float = 1.0,
+    requires_approval: bool = False,
+) -> Any:
+    """Make a tool of a function; its docstring and annotations become what the model is told.
+
+    Use it bare (`@tool`) or with settings (`@tool(retries=0)`). `retries` counts attempts after the first.
+    """
+    names_in_scope = _names_in_scope_of_caller()
+
+    def make(function: Callable[..., Any]) -> Tool:
+        _refuse_non_function(function)
+        tool_name = function.__name__ if name is None else name
+        signature = read_signature(function, names_in_scope)
+        docstring = read_docstring(function.__doc__)
+        schema = ArgumentSchema(tool_name, signature, docstring.arguments)
+        return Tool(
+            name=tool_name,
+            description=docstring.description,
+            parameters=schema.json_schema,
+            capabilities=_read_capabilities(tool_name, capabilities),
+            timeout_seconds=timeout_seconds,
+            retries=retries,
+            retry_delay_seconds=retry_delay_seconds,
+            requires_approval=requires_approval,
+            function=function,
+            context_name=signature.context_name,
+            schema=schema,
+        )
+
+    return make if function is None else make(function)
+
+
+def _names_in_scope_of_caller() -> Mapping[str, Any]:
+    """Names that annotations written as text may use, when a tool is defined inside a function."""
+    frame = inspect.currentframe()
+    caller = frame.f_back.f_back if frame and frame.f_back else None
+    return dict(caller.f_locals) if caller else {}
+
+
+def _refuse_non_function(function: object) -> None:
+    if not inspect.isfunction(function):
+        raise TypeError(f"@tool needs a function, got {function!r}; options are named, as in @tool(name='search')")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"tool {function.__qualname__}: a generator has no one result; return a list instead of yielding"
+        )
+
+
+def _read_capabilities(tool_name: str, capabilities: Collection[str]) -> frozenset[str]:
+    if isinstance(capabilities, str) or not all(isinstance(item, str) and item for item in capabilities):
+        raise TypeError(
+            f"tool {tool_name!r}: capabilities must be a set of texts, got {capabilities!r}; write {{'files'}}"
+        )
+    return frozenset(capabilities)
+
+
+def _is_number(value: object) -> bool:
+    """A finite number; a bool is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value - value == 0
+
+
+def _call_in_thread(function: Callable[..., Any], keywords: dict[str, Any]) -> Any:
+    """Run a function that is not async; `StopIteration` cannot cross a future, so it would never be reported."""
+    try:
+        return function(**keywords)
+    except StopIteration as error:
+        raise RuntimeError(f"{error!r} left the tool: next() found nothing; give next() a default") from error

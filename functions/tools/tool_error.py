@@ -1,0 +1,14 @@
+"""How a tool says that it failed, and how that failure is to be treated.
+
+Invariant: not retryable unless the author says so, because repeating a side effect must be a choice.
+"""
+
+
+class ToolError(Exception):
+    """A tool's failure; `type` is shown to the model and in the job (`error.type`), `message` too."""
+
+    def __init__(self, message: str, retryable: bool = False, type: str = "ToolError") -> None:  # noqa: A002, FBT001, FBT002 - public signature
+        super().__init__(message)
+        self.message = message
+        self.retryable = retryable
+        self.type = type
