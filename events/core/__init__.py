@@ -1,0 +1,1 @@
+"""The pure core: what follows from what. No I/O, no clock, no randomness, no environment."""

@@ -1,0 +1,82 @@
+"""What a tool call decides: run, record, retry, give up; the last one of a turn starts the next turn."""
+
+from dataclasses import replace
+
+from events.core import parts
+from events.core.effects import Changes, Decision, Join, RunTool
+from events.core.happenings import ToolFailed, ToolReturned
+from events.core.legs import Leg, LegKind, following, loop_leg
+from events.core.retry import backoff_ms
+from events.core.state import CallRecord, Failure, State
+from events.core.transitions import Step, next_call_status
+from events.ids import canonical_json
+
+
+def started(state: State) -> Decision:
+    """Run the tool with the arguments that are recorded."""
+    return Decision(effects=(RunTool(state.job, state.the_call, state.leg.attempt),))
+
+
+def returned(state: State, happened: ToolReturned, now_ms: int) -> Decision:
+    """Record the result; taking it in is the next leg."""
+    leg = state.leg
+    running = _running(state.the_call, leg)
+    record = replace(running, status=next_call_status(running.status, Step.RETURN), error=None, finished_at_ms=now_ms)
+    return Decision(
+        Changes(
+            calls=(record,),
+            legs=(following(leg, LegKind.COMPLETE, now_ms),),
+            results={record.id: f'{{"ok":{happened.result_json}}}'},
+            parts=(parts.tool_output(record.id, happened.result_json), parts.handled(leg, now_ms, "returned")),
+        )
+    )
+
+
+def failed(state: State, happened: ToolFailed, now_ms: int) -> Decision:
+    """Record the failure; what follows from it is the next leg's to decide."""
+    leg = state.leg
+    running = _running(state.the_call, leg)
+    record = replace(running, status=next_call_status(running.status, Step.ERROR), error=happened.failure)
+    outcome = f"{happened.failure.type}: {happened.failure.message}"
+    return Decision(
+        Changes(
+            calls=(record,),
+            legs=(following(leg, LegKind.FAILED, now_ms),),
+            parts=(parts.handled(leg, now_ms, outcome),),
+        )
+    )
+
+
+def taken_in(state: State, now_ms: int) -> Decision:
+    """The result is recorded already; the last one of the turn starts the next turn."""
+    return Decision(Changes(join=_join(state.leg, now_ms), parts=(parts.handled(state.leg, now_ms, "taken in"),)))
+
+
+def retry_or_give_up(state: State, now_ms: int) -> Decision:
+    """Try the call again later, counted; without attempts left the model is given the error."""
+    leg, record = state.leg, state.the_call
+    failure = record.error or Failure("unknown", "the attempt failed")
+    if failure.retryable and leg.attempt <= record.retries:
+        delay_ms = backoff_ms(record.retry_delay_seconds, leg.attempt)
+        again = following(leg, LegKind.CALL, now_ms, attempt=leg.attempt + 1, not_before_ms=now_ms + delay_ms)
+        outcome = f"attempt {leg.attempt + 1} in {delay_ms / 1000:g} s"
+        return Decision(Changes(legs=(again,), parts=(parts.handled(leg, now_ms, outcome),)))
+    given_up = replace(record, status=next_call_status(record.status, Step.GIVE_UP), finished_at_ms=now_ms)
+    return Decision(
+        Changes(
+            calls=(given_up,),
+            results={record.id: canonical_json({"error": {"type": failure.type, "message": failure.message}})},
+            join=_join(leg, now_ms),
+            parts=(parts.tool_error(record.id, failure), parts.handled(leg, now_ms, "the model is given the error")),
+        )
+    )
+
+
+def _running(record: CallRecord, leg: Leg) -> CallRecord:
+    started_at_ms = record.started_at_ms if record.started_at_ms is not None else leg.claimed_ms
+    status = next_call_status(record.status, Step.RUN)
+    return replace(record, status=status, attempts=leg.attempt, started_at_ms=started_at_ms)
+
+
+def _join(leg: Leg, now_ms: int) -> Join:
+    return Join(leg.group, loop_leg(leg.job_id, leg.turn + 1, 1, now_ms))

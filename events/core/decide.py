@@ -1,0 +1,71 @@
+"""decide(state, happened, now) → Decision: the one place where a job's state changes (DESIGN 3).
+
+Pure and total over the union of happenings. What a turn decides is in turns.py, what a tool call decides in calls.py,
+how a job ends in ending.py.
+"""
+
+from typing import assert_never
+
+from events.core import calls, ending, turns
+from events.core.effects import Decision
+from events.core.happenings import (
+    Happening,
+    ModelAnswered,
+    ModelFailed,
+    Started,
+    Submitted,
+    ToolFailed,
+    ToolReturned,
+    Undeliverable,
+)
+from events.core.legs import LegKind
+from events.core.state import State
+
+
+def submit(happened: Submitted, now_ms: int) -> Decision:
+    """A new job: the one fact that has no state before it."""
+    return turns.submitted(happened, now_ms)
+
+
+def decide(state: State, happened: Happening, now_ms: int) -> Decision:
+    """What follows from a fact about the leg that `state` holds.
+
+    Args:
+        state: the job, the claimed leg, and the tool call that the leg is about, if any.
+        happened: the fact.
+        now_ms: the time, in milliseconds.
+
+    Returns:
+        Changes to COMMIT, or a piece of work to do first.
+    """
+    match happened:
+        case Submitted():
+            raise ValueError(f"job {state.job.id} exists already: a submission has no state before it")
+        case Started():
+            return _started(state, now_ms)
+        case ModelAnswered():
+            return turns.answered(state, happened, now_ms)
+        case ModelFailed():
+            return turns.model_failed(state, happened, now_ms)
+        case ToolReturned():
+            return calls.returned(state, happened, now_ms)
+        case ToolFailed():
+            return calls.failed(state, happened, now_ms)
+        case Undeliverable():
+            return ending.undeliverable(state, happened, now_ms)
+        case _:
+            assert_never(happened)
+
+
+def _started(state: State, now_ms: int) -> Decision:
+    match state.leg.kind:
+        case LegKind.LOOP:
+            return turns.started(state, now_ms)
+        case LegKind.CALL:
+            return calls.started(state)
+        case LegKind.COMPLETE:
+            return calls.taken_in(state, now_ms)
+        case LegKind.FAILED:
+            return calls.retry_or_give_up(state, now_ms)
+        case _:
+            assert_never(state.leg.kind)

@@ -1,0 +1,79 @@
+"""What decide asks the shell to do: frozen records in a closed union (DESIGN 3).
+
+`Changes` is what COMMIT writes, in one script; the other effects are the one piece of work, or a word to people.
+"""
+
+from dataclasses import dataclass, field
+
+from events.core.legs import Leg
+from events.core.state import CallRecord, Job
+
+
+@dataclass(frozen=True, slots=True)
+class CallModel:
+    """Ask the model of this job for its next turn."""
+
+    job: Job
+    turn: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunTool:
+    """Run one attempt of a tool call, with the arguments that are recorded."""
+
+    job: Job
+    call: CallRecord
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Tell a person."""
+
+    job_id: str
+    message: str
+
+
+Work = CallModel | RunTool
+Effect = CallModel | RunTool | Alert
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Add `leg` once no leg of `group` is open: computed by the script from what is recorded, never counted down."""
+
+    group: str
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What COMMIT writes, besides removing the leg that was done.
+
+    Attributes:
+        job: the job's new state; None: unchanged.
+        legs: legs to add.
+        calls: tool calls to write.
+        results: call id → JSON text of `{"ok": value}` or `{"error": {…}}`.
+        transcript: entries to append, as JSON texts.
+        parts: entries of the job's event stream to append, as JSON texts.
+        ends: the job has ended: its legs go, its data begins to expire.
+    """
+
+    job: Job | None = None
+    legs: tuple[Leg, ...] = ()
+    join: Join | None = None
+    calls: tuple[CallRecord, ...] = ()
+    results: dict[str, str] = field(default_factory=dict[str, str])
+    transcript: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    ends: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Changes to commit (None: the leg stays as it is until its work is done) and effects to perform."""
+
+    changes: Changes | None = None
+    effects: tuple[Effect, ...] = ()

@@ -1,0 +1,72 @@
+"""How a job ends: every end has one status, a reason, and takes all legs with it."""
+
+from dataclasses import replace
+from typing import Any
+
+from events.core import parts
+from events.core.effects import Alert, Changes, Decision
+from events.core.happenings import Undeliverable
+from events.core.legs import Leg
+from events.core.state import Failure, Job, State
+from events.core.transitions import Step, next_job_status
+
+# How often in a row the queue may give up on one leg before the job fails: any progress makes a new leg.
+UNDELIVERED_BUDGET = 5
+
+
+def end_completed(
+    job: Job, leg: Leg, result: dict[str, Any], now_ms: int, said: tuple[str, ...], spoken: str
+) -> Decision:
+    """The model answered."""
+    done = _ended(job, leg, Step.ANSWER, now_ms, result=result)
+    closing = (parts.step_finish(), parts.handled(leg, now_ms, "answers"), *parts.finish(done.status))
+    return Decision(Changes(job=done, transcript=(spoken,), parts=(*said, *closing), ends=True))
+
+
+def end_by_limit(job: Job, leg: Leg, limit: str, now_ms: int, said: tuple[str, ...] = ()) -> Decision:
+    """A limit leaves no room: end with the best answer so far, or fail, as the agent's limits say."""
+    value = getattr(job.limits, limit)
+    if job.limits.on_limit == "fail":
+        return end_failed(job, leg, Failure("limit_exceeded", f"the limit {limit}={value} is reached"), now_ms, said)
+    result = {"answer": job.best_answer, "stoppedBy": limit}
+    done = _ended(job, leg, Step.ANSWER, now_ms, result=result)
+    closing = (parts.handled(leg, now_ms, f"stopped by {limit}={value}"), *parts.finish(done.status))
+    return Decision(Changes(job=done, parts=(*said, *closing), ends=True))
+
+
+def end_failed(job: Job, leg: Leg, failure: Failure, now_ms: int, said: tuple[str, ...] = ()) -> Decision:
+    """No way on."""
+    done = _ended(job, leg, Step.FAIL, now_ms, error=failure)
+    closing = (parts.handled(leg, now_ms, f"{failure.type}: {failure.message}"), *parts.finish(done.status, failure))
+    return Decision(Changes(job=done, parts=(*said, *closing), ends=True))
+
+
+def undeliverable(state: State, happened: Undeliverable, now_ms: int) -> Decision:
+    """The queue gave up on an event that still applies: within the budget it is driven again, else the job fails."""
+    job, leg = state.job, state.leg
+    if not happened.malformed and leg.undelivered <= UNDELIVERED_BUDGET:
+        return Decision()
+    times = "as malformed" if happened.malformed else f"{leg.undelivered} times in a row"
+    message = f"the event {leg.kind} of turn {leg.turn} could not be delivered, {times}: {happened.reason}"
+    decision = end_failed(job, leg, Failure("delivery_failed", message), now_ms)
+    return replace(decision, effects=(Alert(job.id, f"job {job.id} failed: {message}"),))
+
+
+def _ended(
+    job: Job,
+    leg: Leg,
+    step: Step,
+    now_ms: int,
+    *,
+    result: dict[str, Any] | None = None,
+    error: Failure | None = None,
+) -> Job:
+    return replace(
+        job,
+        status=next_job_status(job.status, step),
+        turn=leg.turn,
+        started_at_ms=job.started_at_ms if job.started_at_ms is not None else leg.claimed_ms or now_ms,
+        finished_at_ms=now_ms,
+        result=result,
+        error=error,
+    )

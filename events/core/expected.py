@@ -1,0 +1,43 @@
+"""expected_events(state): the state is the outbox, so what must still be published follows from its legs (DESIGN 3)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from events.core.legs import Leg, LegKind
+from events.core.state import Job
+from events.ids import event_id
+from events.schema import (
+    AgentLoopInit,
+    AgentToolCall,
+    Event,
+    LoopPayload,
+    ToolExecutionComplete,
+    ToolExecutionFailed,
+    ToolPayload,
+)
+from events.timestamps import moment
+
+
+def expected_events(job: Job, legs: Iterable[Leg]) -> tuple[Event, ...]:
+    """The events that must still be handled, one for each open leg; the same legs always give the same events."""
+    return tuple(event_of(job.session_id, leg) for leg in legs)
+
+
+def event_of(session_id: str, leg: Leg) -> Event:
+    """The event that carries a leg."""
+    head: dict[str, Any] = {
+        "id": event_id(leg.key),
+        "session_id": session_id,
+        "job_id": leg.job_id,
+        "created_at": moment(leg.since_ms),
+    }
+    if leg.kind is LegKind.LOOP:
+        return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, attempt=leg.attempt))
+    payload = ToolPayload(turn=leg.turn, position=leg.position, call_id=leg.call_id, tool=leg.tool, attempt=leg.attempt)
+    match leg.kind:
+        case LegKind.CALL:
+            return AgentToolCall(**head, payload=payload)
+        case LegKind.COMPLETE:
+            return ToolExecutionComplete(**head, payload=payload)
+        case LegKind.FAILED:
+            return ToolExecutionFailed(**head, payload=payload)

@@ -1,0 +1,74 @@
+"""What can happen to a job: the closed union of facts that decide takes in."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from events.core.state import Failure, Job
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A new job. `task`: `{"text": …, "data": {…}}`, the first entry of its transcript."""
+
+    job: Job
+    task: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The leg was claimed; its work, if any, comes next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A tool call that the model asks for; `fault` says why it cannot run (unknown tool, bad arguments)."""
+
+    tool: str
+    arguments: dict[str, Any]
+    fault: Failure | None = None
+    retries: int = 0
+    retry_delay_seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswered:
+    """The model's answer: tool calls, or else `text` is the job's answer."""
+
+    text: str
+    wanted: tuple[Wanted, ...] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFailed:
+    """The model call failed; `retry_after_seconds` is what the provider asked for."""
+
+    failure: Failure
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReturned:
+    """The tool's result as JSON text, already checked for size."""
+
+    result_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFailed:
+    """The attempt failed."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Undeliverable:
+    """The queue has given up on the leg's event; `reason` is what the endpoint answered, `malformed` that it can't."""
+
+    reason: str
+    malformed: bool = False
+
+
+Happening = Submitted | Started | ModelAnswered | ModelFailed | ToolReturned | ToolFailed | Undeliverable

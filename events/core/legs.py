@@ -1,0 +1,110 @@
+"""A leg: one step of a job that must still happen. The open legs of a state are its outbox (DESIGN 3).
+
+Invariant: a leg's key follows from what it does, so the same step never stands in a state twice.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from events.schema import Event, EventType, ToolPayload, event_type
+
+
+class LegKind(StrEnum):
+    """What a leg waits for; each kind is carried by one event type."""
+
+    LOOP = "loop"
+    CALL = "call"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+EVENT_OF_KIND = {
+    LegKind.LOOP: EventType.LOOP_INIT,
+    LegKind.CALL: EventType.TOOL_CALL,
+    LegKind.COMPLETE: EventType.TOOL_COMPLETE,
+    LegKind.FAILED: EventType.TOOL_FAILED,
+}
+KIND_OF_EVENT = {event: kind for kind, event in EVENT_OF_KIND.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One open step.
+
+    Attributes:
+        key: `loop:JOB:TURN:ATTEMPT`, or `call|complete|failed:CALL_ID:ATTEMPT`.
+        group: legs whose end starts a join together (the tool calls of a turn); empty: none.
+        carrier: id of the message whose missing acknowledgement guarantees this leg.
+        owner: the invocation that claimed it, until `lease_until_ms`; empty: nobody.
+        claimed_ms: when it was claimed. since_ms: when it was added or last driven by a sweep.
+        not_before_ms: earliest time; 0: at once.
+        undelivered: how often the queue gave up delivering its event.
+    """
+
+    key: str
+    kind: LegKind
+    job_id: str
+    turn: int
+    attempt: int
+    position: int = 0
+    call_id: str = ""
+    tool: str = ""
+    group: str = ""
+    carrier: str = ""
+    owner: str = ""
+    claimed_ms: int = 0
+    lease_until_ms: int = 0
+    not_before_ms: int = 0
+    since_ms: int = 0
+    undelivered: int = 0
+
+    def free_at_ms(self, owner: str = "") -> int:
+        """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""
+        lease = 0 if owner and owner == self.owner else self.lease_until_ms
+        return max(lease, self.not_before_ms)
+
+
+def loop_key(job_id: str, turn: int, attempt: int) -> str:
+    """The key of a turn's leg."""
+    return f"{LegKind.LOOP}:{job_id}:{turn}:{attempt}"
+
+
+def tool_key(kind: LegKind, call_id: str, attempt: int) -> str:
+    """The key of a leg of a tool call's attempt."""
+    return f"{kind}:{call_id}:{attempt}"
+
+
+def turn_group(job_id: str, turn: int) -> str:
+    """The group of the legs of a turn's tool calls."""
+    return f"{job_id}:{turn}"
+
+
+def loop_leg(job_id: str, turn: int, attempt: int, now_ms: int, not_before_ms: int = 0) -> Leg:
+    """The leg of a turn's attempt."""
+    key = loop_key(job_id, turn, attempt)
+    return Leg(key, LegKind.LOOP, job_id, turn, attempt, since_ms=now_ms, not_before_ms=not_before_ms)
+
+
+def following(leg: Leg, kind: LegKind, now_ms: int, *, attempt: int | None = None, not_before_ms: int = 0) -> Leg:
+    """The next leg of the same tool call."""
+    number = attempt if attempt is not None else leg.attempt
+    return replace(
+        leg,
+        key=tool_key(kind, leg.call_id, number),
+        kind=kind,
+        attempt=number,
+        owner="",
+        claimed_ms=0,
+        lease_until_ms=0,
+        not_before_ms=not_before_ms,
+        since_ms=now_ms,
+        undelivered=0,
+    )
+
+
+def leg_key_of(event: Event) -> str:
+    """The key of the leg that this event is the event of."""
+    payload = event.payload
+    if isinstance(payload, ToolPayload):
+        return tool_key(KIND_OF_EVENT[event_type(event)], payload.call_id, payload.attempt)
+    return loop_key(event.job_id, payload.turn, payload.attempt)

@@ -1,0 +1,58 @@
+"""What a job may use. Checked before each turn, so a job overshoots by at most what is in flight."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+OnLimit = Literal["stop", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one job; `on_limit`: `stop` ends it as completed with the best answer so far, `fail` fails it.
+
+    Attributes:
+        turns: model calls that count as turns (retries of a failed model call do not).
+        tool_calls: tool calls over all turns (attempts of one call count once).
+        tokens: input plus output tokens over all model calls.
+        cost_usd: model cost over all calls, in US dollars; None: no limit.
+        wall_seconds: time since the job was submitted.
+    """
+
+    turns: int = 20
+    tool_calls: int = 50
+    tokens: int = 200_000
+    cost_usd: float | None = None
+    wall_seconds: int = 86_400
+    on_limit: OnLimit = "stop"
+
+    def __post_init__(self) -> None:
+        for name in ("turns", "tool_calls", "tokens", "wall_seconds", "cost_usd"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"Limits({name}={value!r}): a limit is a positive number")
+        if self.on_limit not in ("stop", "fail"):
+            raise ValueError(f"Limits(on_limit={self.on_limit!r}): one of 'stop', 'fail'")
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a job has used so far."""
+
+    turns: int = 0
+    tool_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+
+
+def exceeded(limits: Limits, used: Used, age_ms: int) -> str | None:
+    """The name of the first limit that leaves no room for another turn; None while there is room."""
+    if age_ms >= limits.wall_seconds * 1000:
+        return "wall_seconds"
+    if used.turns >= limits.turns:
+        return "turns"
+    if used.input_tokens + used.output_tokens >= limits.tokens:
+        return "tokens"
+    if limits.cost_usd is not None and used.cost_usd >= limits.cost_usd:
+        return "cost_usd"
+    return None

@@ -1,0 +1,82 @@
+"""The entries of a job's event stream, as JSON texts: AI SDK UI message chunks; what is ours is a data part.
+
+Source: the AI SDK's UI message stream protocol v1; names and shapes are in CONTRACT "Streams and chat".
+"""
+
+from typing import Any
+
+from events.core.legs import EVENT_OF_KIND, Leg
+from events.core.state import CallRecord, Failure
+from events.ids import canonical_json, event_id
+
+INLINE_RESULT_BYTES = 64 * 1024
+
+
+def start(job_id: str) -> str:
+    """The first part of a job's answer."""
+    return canonical_json({"type": "start", "messageId": job_id})
+
+
+def text(turn: int, content: str) -> tuple[str, ...]:
+    """What the model said in a turn, as one text block."""
+    if not content:
+        return ()
+    block = f"text-{turn}"
+    return (
+        canonical_json({"type": "text-start", "id": block}),
+        canonical_json({"type": "text-delta", "id": block, "delta": content}),
+        canonical_json({"type": "text-end", "id": block}),
+    )
+
+
+def step_start(turn: int) -> tuple[str, ...]:
+    """A turn begins; the one before it, if any, ends with it, since its tools' results belong to it."""
+    begin = canonical_json({"type": "start-step"})
+    return (begin,) if turn == 1 else (step_finish(), begin)
+
+
+def step_finish() -> str:
+    """A turn ends."""
+    return canonical_json({"type": "finish-step"})
+
+
+def tool_input(call: CallRecord) -> str:
+    """A tool call that the model asked for."""
+    return canonical_json(
+        {"type": "tool-input-available", "toolCallId": call.id, "toolName": call.tool, "input": call.arguments}
+    )
+
+
+def tool_output(call_id: str, result_json: str) -> str:
+    """A tool call's result; a large one is named, not repeated."""
+    size_bytes = len(result_json.encode())
+    if size_bytes > INLINE_RESULT_BYTES:
+        result_json = canonical_json({"storedApart": True, "sizeBytes": size_bytes})
+    return f'{{"type":"tool-output-available","toolCallId":{canonical_json(call_id)},"output":{result_json}}}'
+
+
+def tool_error(call_id: str, failure: Failure) -> str:
+    """A tool call that failed for good."""
+    return canonical_json({"type": "tool-output-error", "toolCallId": call_id, "errorText": failure.message})
+
+
+def handled(leg: Leg, now_ms: int, outcome: str) -> str:
+    """One event of the job was handled: the entry that timelines are made of."""
+    data: dict[str, Any] = {
+        "eventId": event_id(leg.key),
+        "type": EVENT_OF_KIND[leg.kind],
+        "turn": leg.turn,
+        "attempt": leg.attempt,
+        "at": now_ms,
+        "durationMs": max(0, now_ms - leg.claimed_ms),
+        "outcome": outcome,
+    }
+    if leg.call_id:
+        data |= {"tool": leg.tool, "callId": leg.call_id, "position": leg.position}
+    return canonical_json({"type": "data-event", "transient": True, "data": data})
+
+
+def finish(reason: str, failure: Failure | None = None) -> tuple[str, ...]:
+    """The last parts: an error if there was one, then the end."""
+    error = (canonical_json({"type": "error", "errorText": failure.message}),) if failure else ()
+    return (*error, canonical_json({"type": "finish", "messageMetadata": {"status": reason}}))

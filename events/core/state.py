@@ -1,0 +1,95 @@
+"""The state of a job, as records. Only decide makes new versions of them; only the store keeps them.
+
+Invariant: `Job` is written by its turn's leg or by its end, never by a tool call's leg, so that parallel calls do not
+contend. What parallel calls record is in fields of their own: `CallRecord`, results, legs.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from events.core.legs import Leg
+from events.core.limits import Limits, Used
+from events.core.transitions import END_STATUSES, CallStatus, JobStatus
+
+STATE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something failed: a stable `type` for programs and a `message` for people."""
+
+    type: str
+    message: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPolicy:
+    """How a failed model call is retried, and whether the model reads what was said before."""
+
+    retries: int = 3
+    retry_delay_seconds: float = 2.0
+    reads_history: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request to an agent. Its task (text and data) is the first entry of its transcript, not here."""
+
+    id: str
+    session_id: str
+    tenant: str
+    agent: str
+    created_at_ms: int
+    priority: int = 5
+    status: JobStatus = JobStatus.PENDING
+    turn: int = 1
+    started_at_ms: int | None = None
+    finished_at_ms: int | None = None
+    used: Used = field(default_factory=Used)
+    limits: Limits = field(default_factory=Limits)
+    model: ModelPolicy = field(default_factory=ModelPolicy)
+    best_answer: str = ""
+    result: dict[str, Any] | None = None
+    error: Failure | None = None
+    request_digest: str = ""
+    version: int = STATE_VERSION
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job is in an end state."""
+        return self.status in END_STATUSES
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One tool call: what was asked for and how far it got. Its result is stored apart, under its id."""
+
+    id: str
+    turn: int
+    position: int
+    tool: str
+    arguments: dict[str, Any]
+    status: CallStatus = CallStatus.QUEUED
+    attempts: int = 0
+    retries: int = 0
+    retry_delay_seconds: float = 1.0
+    error: Failure | None = None
+    started_at_ms: int | None = None
+    finished_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What decide sees: the job, the leg that was claimed, and the tool call that the leg is about, if any."""
+
+    job: Job
+    leg: Leg
+    call: CallRecord | None = None
+
+    @property
+    def the_call(self) -> CallRecord:
+        """The tool call of a leg that has one."""
+        if self.call is None:
+            raise ValueError(f"leg {self.leg.key} has no record of its tool call: the stored state is damaged")
+        return self.call

@@ -1,0 +1,100 @@
+"""Which step may move which status: a job's and a tool call's life as two tables (DESIGN 1).
+
+The tables decide legality; decide fills in the content. An absent entry is an error and changes nothing. The diagrams
+in docs/states.md are generated from these tables.
+"""
+
+from enum import StrEnum
+
+
+class JobStatus(StrEnum):
+    """`pending`: not started yet; `waiting`: no compute in use, waits for something from outside or for a time."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class CallStatus(StrEnum):
+    """`retrying`: an attempt failed and another will follow."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Step(StrEnum):
+    """What moves a status."""
+
+    TURN = "a turn begins or ends"
+    ANSWER = "the model answers"
+    FAIL = "no way on"
+    CANCEL = "somebody cancels"
+    WAIT = "only waits are left"
+    WAKE = "what it waited for has come"
+    RUN = "an attempt begins"
+    RETURN = "the tool returns"
+    ERROR = "an attempt fails"
+    GIVE_UP = "no attempt is left"
+
+
+END_STATUSES = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+
+JOB_TRANSITIONS: dict[tuple[JobStatus, Step], JobStatus] = {
+    (JobStatus.PENDING, Step.TURN): JobStatus.PROCESSING,
+    (JobStatus.PENDING, Step.ANSWER): JobStatus.COMPLETED,
+    (JobStatus.PENDING, Step.FAIL): JobStatus.FAILED,
+    (JobStatus.PENDING, Step.CANCEL): JobStatus.CANCELLED,
+    (JobStatus.PROCESSING, Step.TURN): JobStatus.PROCESSING,
+    (JobStatus.PROCESSING, Step.ANSWER): JobStatus.COMPLETED,
+    (JobStatus.PROCESSING, Step.FAIL): JobStatus.FAILED,
+    (JobStatus.PROCESSING, Step.CANCEL): JobStatus.CANCELLED,
+    (JobStatus.PROCESSING, Step.WAIT): JobStatus.WAITING,
+    (JobStatus.WAITING, Step.WAKE): JobStatus.PROCESSING,
+    (JobStatus.WAITING, Step.FAIL): JobStatus.FAILED,
+    (JobStatus.WAITING, Step.CANCEL): JobStatus.CANCELLED,
+}
+
+CALL_TRANSITIONS: dict[tuple[CallStatus, Step], CallStatus] = {
+    (CallStatus.QUEUED, Step.RUN): CallStatus.RUNNING,
+    (CallStatus.QUEUED, Step.GIVE_UP): CallStatus.FAILED,
+    (CallStatus.QUEUED, Step.CANCEL): CallStatus.CANCELLED,
+    (CallStatus.RUNNING, Step.RETURN): CallStatus.COMPLETED,
+    (CallStatus.RUNNING, Step.ERROR): CallStatus.RETRYING,
+    (CallStatus.RUNNING, Step.GIVE_UP): CallStatus.FAILED,
+    (CallStatus.RUNNING, Step.WAIT): CallStatus.WAITING,
+    (CallStatus.RUNNING, Step.CANCEL): CallStatus.CANCELLED,
+    (CallStatus.RETRYING, Step.RUN): CallStatus.RUNNING,
+    (CallStatus.RETRYING, Step.GIVE_UP): CallStatus.FAILED,
+    (CallStatus.RETRYING, Step.CANCEL): CallStatus.CANCELLED,
+    (CallStatus.WAITING, Step.RETURN): CallStatus.COMPLETED,
+    (CallStatus.WAITING, Step.GIVE_UP): CallStatus.FAILED,
+    (CallStatus.WAITING, Step.CANCEL): CallStatus.CANCELLED,
+}
+
+
+class IllegalTransitionError(Exception):
+    """A step that the table does not allow; a defect of the caller, never bad input."""
+
+
+def next_job_status(status: JobStatus, step: Step) -> JobStatus:
+    """The status after `step`."""
+    try:
+        return JOB_TRANSITIONS[status, step]
+    except KeyError:
+        raise IllegalTransitionError(f"a {status} job takes no step {step.name}") from None
+
+
+def next_call_status(status: CallStatus, step: Step) -> CallStatus:
+    """The tool call's status after `step`."""
+    try:
+        return CALL_TRANSITIONS[status, step]
+    except KeyError:
+        raise IllegalTransitionError(f"a {status} tool call takes no step {step.name}") from None

@@ -1,0 +1,147 @@
+"""What a turn decides: when a job starts, when the model has answered, when the model call failed."""
+
+from dataclasses import replace
+
+from events.core import parts
+from events.core.effects import CallModel, Changes, Decision
+from events.core.ending import end_by_limit, end_completed, end_failed
+from events.core.happenings import ModelAnswered, ModelFailed, Submitted, Wanted
+from events.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group
+from events.core.limits import Used, exceeded
+from events.core.retry import backoff_ms
+from events.core.state import CallRecord, Job, State
+from events.core.transitions import CallStatus, Step, next_call_status, next_job_status
+from events.ids import call_id, canonical_json
+
+
+def submitted(happened: Submitted, now_ms: int) -> Decision:
+    """A new job: its first turn is its only leg."""
+    job = happened.job
+    return Decision(
+        Changes(
+            job=job,
+            legs=(loop_leg(job.id, job.turn, 1, now_ms),),
+            transcript=(canonical_json({"role": "user", **happened.task}),),
+            parts=(parts.start(job.id),),
+        )
+    )
+
+
+def started(state: State, now_ms: int) -> Decision:
+    """Ask the model, unless a limit leaves no room for another turn."""
+    job, leg = state.job, state.leg
+    limit = exceeded(job.limits, job.used, now_ms - job.created_at_ms)
+    if limit:
+        return end_by_limit(job, leg, limit, now_ms)
+    return Decision(effects=(CallModel(job, leg.turn, leg.attempt),))
+
+
+def answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
+    """The model asks for tools, or the job is done."""
+    leg = state.leg
+    job = _after_model_call(state.job, leg, happened)
+    said = (*parts.step_start(leg.turn), *parts.text(leg.turn, happened.text))
+    if not happened.wanted:
+        return end_completed(job, leg, {"answer": happened.text}, now_ms, said, _spoken(leg, happened, ()))
+    if job.used.tool_calls + len(happened.wanted) > job.limits.tool_calls:
+        return end_by_limit(job, leg, "tool_calls", now_ms, said)
+    return _call_tools(job, leg, happened, now_ms, said)
+
+
+def model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
+    """Try the turn again later, counted; without attempts left the job fails."""
+    job, leg = state.job, state.leg
+    if not happened.failure.retryable or leg.attempt > job.model.retries:
+        return end_failed(job, leg, happened.failure, now_ms)
+    delay_ms = backoff_ms(job.model.retry_delay_seconds, leg.attempt, happened.retry_after_seconds)
+    outcome = f"{happened.failure.type}: {happened.failure.message}; again in {delay_ms / 1000:g} s"
+    return Decision(
+        Changes(
+            job=_processing(job, leg),
+            legs=(loop_leg(job.id, leg.turn, leg.attempt + 1, now_ms, now_ms + delay_ms),),
+            parts=(parts.handled(leg, now_ms, outcome),),
+        )
+    )
+
+
+def _after_model_call(job: Job, leg: Leg, happened: ModelAnswered) -> Job:
+    used = Used(
+        turns=job.used.turns + 1,
+        tool_calls=job.used.tool_calls,
+        input_tokens=job.used.input_tokens + happened.input_tokens,
+        output_tokens=job.used.output_tokens + happened.output_tokens,
+        cost_usd=job.used.cost_usd + happened.cost_usd,
+    )
+    return replace(_processing(job, leg), used=used, best_answer=happened.text or job.best_answer)
+
+
+def _processing(job: Job, leg: Leg) -> Job:
+    started_at_ms = job.started_at_ms if job.started_at_ms is not None else leg.claimed_ms
+    return replace(job, status=next_job_status(job.status, Step.TURN), turn=leg.turn, started_at_ms=started_at_ms)
+
+
+def _call_tools(job: Job, leg: Leg, happened: ModelAnswered, now_ms: int, said: tuple[str, ...]) -> Decision:
+    records = tuple(_record(job.id, leg, position, wish, now_ms) for position, wish in enumerate(happened.wanted))
+    runnable = tuple(record for record in records if record.status is CallStatus.QUEUED)
+    refused = tuple(record for record in records if record.status is CallStatus.FAILED)
+    legs = tuple(_call_leg(job.id, leg, record, now_ms) for record in runnable)
+    if not legs:
+        legs = (loop_leg(job.id, leg.turn + 1, 1, now_ms),)
+    outcome = f"asks for {len(records)} tool call{'s' * (len(records) > 1)}"
+    return Decision(
+        Changes(
+            job=replace(job, used=replace(job.used, tool_calls=job.used.tool_calls + len(records))),
+            legs=legs,
+            calls=records,
+            results={record.id: error_json(record) for record in refused},
+            transcript=(_spoken(leg, happened, records),),
+            parts=(
+                *said,
+                *(parts.tool_input(record) for record in records),
+                *(parts.tool_error(record.id, record.error) for record in refused if record.error),
+                parts.handled(leg, now_ms, outcome),
+            ),
+        )
+    )
+
+
+def _record(job_id: str, leg: Leg, position: int, wish: Wanted, now_ms: int) -> CallRecord:
+    record = CallRecord(
+        id=call_id(job_id, leg.turn, position, wish.tool, wish.arguments),
+        turn=leg.turn,
+        position=position,
+        tool=wish.tool,
+        arguments=wish.arguments,
+        retries=wish.retries,
+        retry_delay_seconds=wish.retry_delay_seconds,
+    )
+    if wish.fault is None:
+        return record
+    status = next_call_status(record.status, Step.GIVE_UP)
+    return replace(record, status=status, error=wish.fault, finished_at_ms=now_ms)
+
+
+def _call_leg(job_id: str, leg: Leg, record: CallRecord, now_ms: int) -> Leg:
+    return Leg(
+        key=tool_key(LegKind.CALL, record.id, 1),
+        kind=LegKind.CALL,
+        job_id=job_id,
+        turn=leg.turn,
+        attempt=1,
+        position=record.position,
+        call_id=record.id,
+        tool=record.tool,
+        group=turn_group(job_id, leg.turn),
+        since_ms=now_ms,
+    )
+
+
+def error_json(record: CallRecord) -> str:
+    """The stored result of a tool call that failed for good: what the model is told."""
+    failure = record.error
+    return canonical_json({"error": {"type": failure.type, "message": failure.message} if failure else {}})
+
+
+def _spoken(leg: Leg, happened: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
+    asked = [{"id": record.id, "tool": record.tool, "arguments": record.arguments} for record in records]
+    return canonical_json({"role": "model", "turn": leg.turn, "text": happened.text, "calls": asked})

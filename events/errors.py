@@ -1,0 +1,106 @@
+"""The errors of `events`: each knows the HTTP status that answers it and whether trying again may help.
+
+The edge maps an error by these two attributes, never by its class. Messages name the offending value and the way out,
+and hold nothing secret: they are shown to callers.
+"""
+
+from collections.abc import Mapping, Sequence
+
+
+class BatonError(Exception):
+    """Base of all errors that Baton raises on purpose."""
+
+    status: int = 500
+    retryable: bool = False
+
+
+class SettingsError(BatonError):
+    """Settings are missing or wrong; the message lists every problem at once."""
+
+
+class MalformedEventError(BatonError):
+    """A message that no version of this code can read; 489 keeps the queue from repeating it (qstash.md 10)."""
+
+    status = 489
+
+
+class SignatureError(BatonError):
+    """A request that the queue did not sign, or not for this URL and body."""
+
+    status = 401
+
+
+class UnknownJobError(BatonError):
+    """An event of a job that the store does not know (yet): its witness may still come, so the queue tries again."""
+
+    status = 503
+    retryable = True
+
+
+class StoreError(BatonError):
+    """The store did not answer, or answered with an error; what was asked may or may not have been applied."""
+
+    status = 503
+    retryable = True
+
+
+class TooLargeError(BatonError):
+    """A value over a size limit."""
+
+    status = 413
+
+
+class PublishError(BatonError):
+    """Publishing failed: no message of the call was accepted, unless the subclass says otherwise."""
+
+    status = 503
+    retryable = True
+
+
+class TopicNotFoundError(PublishError):
+    """The queue knows no such topic."""
+
+    retryable = False
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            f"the queue knows no topic {topic!r}: create it with an endpoint for this event type, "
+            "or set PUBLISH_BY=url to publish straight to WORKER_BASE_URL"
+        )
+        self.topic = topic
+
+
+class QueueUnauthorizedError(PublishError):
+    """The queue refused the token."""
+
+    retryable = False
+
+    def __init__(self, queue_url: str) -> None:
+        super().__init__(f"the queue at {queue_url} refused the token: check QSTASH_TOKEN (and QSTASH_URL)")
+
+
+class QueueUnreachableError(PublishError):
+    """No answer from the queue; it may or may not have accepted the messages."""
+
+    def __init__(self, queue_url: str, reason: str) -> None:
+        super().__init__(f"no answer from the queue at {queue_url} ({reason}): check QSTASH_URL and that it runs")
+
+
+class PartialPublishError(PublishError):
+    """A batch of which some messages were accepted.
+
+    `accepted`: position in the batch → message id. `failed`: position in the batch → what the queue said.
+    """
+
+    def __init__(self, accepted: Mapping[int, str], failed: Mapping[int, str]) -> None:
+        reasons = "; ".join(f"message {position}: {reason}" for position, reason in sorted(failed.items()))
+        super().__init__(
+            f"the queue accepted {len(accepted)} of {len(accepted) + len(failed)} messages; refused: {reasons}"
+        )
+        self.accepted = dict(accepted)
+        self.failed = dict(failed)
+
+
+def join_problems(title: str, problems: Sequence[str]) -> str:
+    """One message that lists every problem, a line each."""
+    return "\n".join([title, *(f"  - {problem}" for problem in problems)])

@@ -1,0 +1,50 @@
+"""Ids that follow from content, so that the same cause always has the same id (DESIGN 3).
+
+Pure: whatever is random comes in as an argument. Ids hold only `[A-Za-z0-9._-]`, which is safe in paths, headers,
+labels and Redis keys.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+CALL_DIGEST_CHARS = 10
+CHILD_SEPARATOR = "."
+
+
+def canonical_json(value: Any) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, UTF-8 kept."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(*parts: Any) -> str:
+    """SHA-256 over the parts' canonical JSON, as hex."""
+    return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def job_id_from_key(tenant: str, idempotency_key: str) -> str:
+    """The id of the job that this tenant submits under this Idempotency-Key."""
+    return f"job_{digest('job', tenant, idempotency_key)[:24]}"
+
+
+def random_job_id(token: str) -> str:
+    """The id of a job that was submitted without an Idempotency-Key; `token` is random."""
+    return f"job_{token}"
+
+
+def root_of(job_id: str) -> str:
+    """The id of the root job: a child's id is its parent's plus `.` and a position."""
+    return job_id.split(CHILD_SEPARATOR, 1)[0]
+
+
+def call_id(job_id: str, turn: int, position: int, tool: str, arguments: Any) -> str:
+    """A tool call's id, also its idempotency key towards the outside, the same for all its attempts.
+
+    It holds a digest of tool and arguments: a model that answers differently the second time never meets an old result.
+    """
+    return f"{job_id}-{turn}-{position}-{digest(tool, arguments)[:CALL_DIGEST_CHARS]}"
+
+
+def event_id(leg_key: str) -> str:
+    """An event's id: the leg key holds job, cause, position, digest and attempt."""
+    return f"evt_{hashlib.sha256(leg_key.encode()).hexdigest()[:24]}"

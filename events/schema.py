@@ -1,0 +1,161 @@
+"""The four core events on the wire: names, topics, endpoints, payloads, version (DESIGN 2).
+
+Invariant: a body that `parse_event` accepts is an event that every function of this version can handle; anything else
+is a MalformedEventError. Later versions read older ones here (upcast by `schemaVersion`), nowhere else.
+"""
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+
+from events.errors import MalformedEventError
+
+SCHEMA_VERSION: Literal[1] = 1
+
+Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+$")]
+
+
+class EventType(StrEnum):
+    """The four core types."""
+
+    LOOP_INIT = "agent.loop.init"
+    TOOL_CALL = "agent.tool.call"
+    TOOL_COMPLETE = "tool.execution.complete"
+    TOOL_FAILED = "tool.execution.failed"
+
+
+ENDPOINTS = {
+    EventType.LOOP_INIT: "/workers/agent-loop",
+    EventType.TOOL_CALL: "/workers/tool-executor",
+    EventType.TOOL_COMPLETE: "/workers/tool-result-complete",
+    EventType.TOOL_FAILED: "/workers/tool-result-failed",
+}
+DELIVERY_FAILED_ENDPOINT = "/workers/delivery-failed"
+SWEEP_ENDPOINT = "/workers/sweep"
+
+# What follows the prefix and a dot in a topic's name: `agent.agent-loop-init`.
+TOPIC_SUFFIXES = {
+    EventType.LOOP_INIT: "agent-loop-init",
+    EventType.TOOL_CALL: "agent-tool-call",
+    EventType.TOOL_COMPLETE: "tool-execution-complete",
+    EventType.TOOL_FAILED: "tool-execution-failed",
+}
+
+
+class WireModel(BaseModel):
+    """camelCase on the wire; unknown fields are ignored, so that a newer sender may add some."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+
+class Submission(WireModel):
+    """The fact that a job was submitted, told by the first event and a second time by its witness.
+
+    `job`: the new job's state, `task`: what the model is asked; both as the store keeps them.
+    """
+
+    kind: Literal["submit"] = "submit"
+    job: dict[str, Any]
+    task: dict[str, Any]
+
+
+class LoopPayload(WireModel):
+    """`turn` and `attempt` count from 1; `fact` is there when the event tells something from outside."""
+
+    turn: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=1)] = 1
+    fact: Submission | None = None
+
+
+class ToolPayload(WireModel):
+    """One tool call's attempt. Arguments and results are in the store, never on the wire."""
+
+    turn: Annotated[int, Field(ge=1)]
+    position: Annotated[int, Field(ge=0)]
+    call_id: Identifier
+    tool: str
+    attempt: Annotated[int, Field(ge=1)] = 1
+
+
+class BaseEvent(WireModel):
+    """What every event has; `id` follows from content."""
+
+    id: Identifier
+    session_id: Annotated[str, Field(min_length=1, max_length=200)]
+    job_id: Identifier
+    created_at: AwareDatetime
+    schema_version: Literal[1] = SCHEMA_VERSION
+
+
+class AgentLoopInit(BaseEvent):
+    """The next turn."""
+
+    type: Literal["agent.loop.init"] = "agent.loop.init"
+    payload: LoopPayload
+
+
+class AgentToolCall(BaseEvent):
+    """Run one tool call."""
+
+    type: Literal["agent.tool.call"] = "agent.tool.call"
+    payload: ToolPayload
+
+
+class ToolExecutionComplete(BaseEvent):
+    """A tool call returned; take its result in."""
+
+    type: Literal["tool.execution.complete"] = "tool.execution.complete"
+    payload: ToolPayload
+
+
+class ToolExecutionFailed(BaseEvent):
+    """A tool call failed; retry it, or give the model the error."""
+
+    type: Literal["tool.execution.failed"] = "tool.execution.failed"
+    payload: ToolPayload
+
+
+Event = AgentLoopInit | AgentToolCall | ToolExecutionComplete | ToolExecutionFailed
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+
+
+def event_type(event: Event) -> EventType:
+    """The event's type as the enum that routes it."""
+    return EventType(event.type)
+
+
+def encode_event(event: Event) -> str:
+    """The event as the JSON text that goes on the wire."""
+    return event.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def parse_event(body: bytes) -> Event:
+    """The event in a request's body.
+
+    Raises:
+        MalformedEventError: not JSON, not an object, an unknown type or version, or fields that are missing or wrong.
+    """
+    try:
+        return _EVENT.validate_json(body)
+    except ValidationError as error:
+        raise MalformedEventError(_what_is_wrong(body, error)) from error
+
+
+def _what_is_wrong(body: bytes, error: ValidationError) -> str:
+    try:
+        raw = json.loads(body)
+    except ValueError:
+        return f"the body is not JSON ({len(body)} bytes, beginning with {body[:40]!r}): send an event as a JSON object"
+    if not isinstance(raw, dict):
+        return f"the body is a JSON {type(raw).__name__}, not an object: send one event"
+    if raw.get("type") not in ENDPOINTS:
+        return f"unknown event type {raw.get('type')!r}: known are {', '.join(ENDPOINTS)}"
+    version = raw.get("schemaVersion", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        return f"unknown schemaVersion {version!r} of {raw['type']}: this code reads {SCHEMA_VERSION}"
+    faults = [f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in error.errors()]
+    return f"not a valid {raw['type']}: {'; '.join(faults)}"
