@@ -38,7 +38,8 @@ class Leg:
         owner: the invocation that claimed it, until `lease_until_ms`; empty: nobody.
         claimed_ms: when it was claimed. since_ms: when it was added or last driven by a sweep.
         not_before_ms: earliest time; 0: at once.
-        undelivered: how often the queue gave up delivering its event.
+        undelivered: how often the queue gave up delivering its event; `counted`: the callback counted last.
+        appended: how many times parts were appended in mid-work under this claim.
     """
 
     key: str
@@ -57,6 +58,8 @@ class Leg:
     not_before_ms: int = 0
     since_ms: int = 0
     undelivered: int = 0
+    counted: str = ""
+    appended: int = 0
 
     def free_at_ms(self, owner: str = "") -> int:
         """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""
@@ -99,6 +102,8 @@ def following(leg: Leg, kind: LegKind, now_ms: int, *, attempt: int | None = Non
         not_before_ms=not_before_ms,
         since_ms=now_ms,
         undelivered=0,
+        counted="",
+        appended=0,
     )
 
 

@@ -1,0 +1,31 @@
+"""The names of all Redis keys. All keys of a job tree share the hash tag of its root, so no script touches two tags."""
+
+from events.ids import root_of
+
+LISTED_JOBS = "baton:{admission}:jobs"
+LISTED_SWEEP = "baton:{admission}:sweep"
+
+
+def state_key(job_id: str) -> str:
+    """Hash: jobs, usage and open legs of a whole tree."""
+    return f"baton:{{{root_of(job_id)}}}:state"
+
+
+def calls_key(job_id: str) -> str:
+    """Hash: call id → record."""
+    return f"baton:{{{root_of(job_id)}}}:calls:{job_id}"
+
+
+def results_key(job_id: str) -> str:
+    """Hash: call id → stored result."""
+    return f"baton:{{{root_of(job_id)}}}:results:{job_id}"
+
+
+def transcript_key(job_id: str) -> str:
+    """List: what was asked and said, only appended to."""
+    return f"baton:{{{root_of(job_id)}}}:transcript:{job_id}"
+
+
+def parts_key(job_id: str) -> str:
+    """List: the event stream, only appended to; a part's number is its position, from 1."""
+    return f"baton:{{{root_of(job_id)}}}:parts:{job_id}"

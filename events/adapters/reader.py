@@ -1,0 +1,55 @@
+"""Reads jobs for people and programs, each in one pipeline request; never part of a transition."""
+
+import json
+
+from events.adapters import keys
+from events.adapters.records import load_call, load_job, load_leg, load_results, load_usage
+from events.adapters.redis import RedisConnection
+from events.ports import Snapshot, StoredParts, Usage
+
+
+class RedisReader:
+    """`Reader` over one connection."""
+
+    def __init__(self, connection: RedisConnection) -> None:
+        self._redis = connection
+
+    async def job(self, job_id: str) -> Snapshot | None:
+        """Everything about a job."""
+        flat_state, flat_calls, flat_results, first = await self._redis.pipeline(
+            ["HGETALL", keys.state_key(job_id)],
+            ["HGETALL", keys.calls_key(job_id)],
+            ["HGETALL", keys.results_key(job_id)],
+            ["LRANGE", keys.transcript_key(job_id), 0, 0],
+        )
+        state = _pairs(flat_state)
+        if f"job:{job_id}" not in state:
+            return None
+        usage = state.get(f"usage:{job_id}")
+        legs = (load_leg(text) for field, text in sorted(state.items()) if field.startswith("leg:"))
+        calls = sorted(
+            (load_call(text) for text in _pairs(flat_calls).values()), key=lambda call: (call.turn, call.position)
+        )
+        return Snapshot(
+            job=load_job(state[f"job:{job_id}"]),
+            task=json.loads(first[0]) if first else {},
+            legs=tuple(leg for leg in legs if leg.job_id == job_id),
+            calls=tuple(calls),
+            results=load_results(_pairs(flat_results)),
+            usage=load_usage(usage) if usage else Usage(),
+        )
+
+    async def parts(self, job_id: str, after: int) -> StoredParts:
+        """The job's parts after the first `after` ones, and the job as it was before they were read."""
+        job, parts = await self._redis.pipeline(
+            ["HGET", keys.state_key(job_id), f"job:{job_id}"], ["LRANGE", keys.parts_key(job_id), after, -1]
+        )
+        return StoredParts(load_job(job) if job else None, tuple(parts))
+
+    async def ping(self) -> None:
+        """Raises StoreError unless the store answers."""
+        await self._redis.execute("PING")
+
+
+def _pairs(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))

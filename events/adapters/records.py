@@ -1,0 +1,60 @@
+"""How records are kept in the store: compact JSON texts. Unknown fields of a newer version are ignored on reading."""
+
+import json
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from events.core.legs import Leg
+from events.core.state import CallRecord, Job
+from events.ports import Usage
+
+_JOB = TypeAdapter(Job)
+_LEG = TypeAdapter(Leg)
+_CALL = TypeAdapter(CallRecord)
+_USAGE = TypeAdapter(Usage)
+
+
+def dump_job(job: Job) -> str:
+    """A job's state as JSON text."""
+    return _JOB.dump_json(job).decode()
+
+
+def load_job(text: str) -> Job:
+    """A job's state from JSON text."""
+    return _JOB.validate_json(text)
+
+
+def job_from(values: dict[str, Any]) -> Job:
+    """A job's state from decoded JSON, as a submission carries it."""
+    return _JOB.validate_python(values)
+
+
+def dump_leg(leg: Leg) -> str:
+    """A leg as JSON text."""
+    return _LEG.dump_json(leg).decode()
+
+
+def load_leg(text: str) -> Leg:
+    """A leg from JSON text."""
+    return _LEG.validate_json(text)
+
+
+def dump_call(record: CallRecord) -> str:
+    """A tool call as JSON text."""
+    return _CALL.dump_json(record).decode()
+
+
+def load_call(text: str) -> CallRecord:
+    """A tool call from JSON text."""
+    return _CALL.validate_json(text)
+
+
+def load_usage(text: str) -> Usage:
+    """A job's usage from JSON text."""
+    return _USAGE.validate_json(text)
+
+
+def load_results(texts: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Stored results by call id."""
+    return {call_id: json.loads(text) for call_id, text in texts.items()}

@@ -1,0 +1,157 @@
+"""The store on Upstash Redis: each method is one script on one hash tag; the scripts are in lua/.
+
+Invariant: nothing is read, decided here and written: what depends on what is recorded is computed in the script.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from events.adapters import keys
+from events.adapters.records import dump_call, dump_job, dump_leg, load_call, load_job, load_leg, load_results
+from events.adapters.redis import RedisConnection, script
+from events.core.effects import Changes
+from events.core.legs import Leg
+from events.core.state import State
+from events.ids import canonical_json
+from events.ports import Begun, Claim, Committed, Created, History, Looked, Spent, Undelivered, Verdict
+
+_text = cache(script)
+
+
+class RedisStore:
+    """`Store` over one connection. Ended jobs expire `retention_ms` after their end."""
+
+    def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
+        self._redis = connection
+        self._retention_ms = retention_ms
+
+    async def create(self, changes: Changes, message_id: str, now_ms: int) -> Created:
+        """Write a new job carried by its witness, unless it is there."""
+        job = changes.job
+        if job is None:
+            raise ValueError("a creation needs a job")
+        fields = _state_fields(changes, message_id)
+        answer = await self._redis.run(
+            _text("create"),
+            [keys.state_key(job.id), keys.transcript_key(job.id), keys.parts_key(job.id)],
+            [job.id, message_id, now_ms, len(fields), len(changes.parts), *fields, *changes.transcript, *changes.parts],
+        )
+        return Created(answer[0] == "created", load_job(answer[1]), _legs(answer[2]))
+
+    async def begin(self, claim: Claim) -> Begun:
+        """Load and claim a leg."""
+        job_id = claim.job_id
+        answer = await self._redis.run(
+            _text("begin"),
+            [keys.state_key(job_id), keys.calls_key(job_id), keys.transcript_key(job_id), keys.results_key(job_id)],
+            [
+                job_id,
+                claim.leg_key,
+                claim.message_id,
+                claim.owner,
+                claim.now_ms,
+                claim.lease_until_ms,
+                claim.call_id,
+            ],
+        )
+        verdict, free_at_ms, commands, job, leg, call, carried, transcript, results = answer
+        state = None
+        if verdict == Verdict.GRANTED:
+            state = State(load_job(job), load_leg(leg), load_call(call) if call else None)
+        history = History(
+            tuple(json.loads(entry) for entry in transcript),
+            load_results(dict(zip(results[::2], results[1::2], strict=True))),
+        )
+        return Begun(Verdict(verdict), int(free_at_ms), state, history, _legs(carried), int(commands))
+
+    async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
+        """Remove the leg and write what follows from it, unless somebody did."""
+        job_id = claim.job_id
+        fields = _state_fields(changes, claim.message_id)
+        calls = [text for record in changes.calls for text in (record.id, dump_call(record))]
+        results = [text for item in changes.results.items() for text in item]
+        header: dict[str, Any] = {
+            "state": len(fields),
+            "calls": len(calls),
+            "results": len(results),
+            "transcript": len(changes.transcript),
+            "parts": len(changes.parts),
+            "ends": changes.ends,
+            "retention_ms": self._retention_ms,
+            "now_ms": claim.now_ms,
+            "messages": spent.messages,
+            "requests": spent.requests,
+            "commands": spent.commands,
+        }
+        if changes.join:
+            leg = replace(changes.join.leg, carrier=claim.message_id)
+            header["join"] = {"group": changes.join.group, "field": f"leg:{leg.key}", "leg": dump_leg(leg)}
+        answer = await self._redis.run(
+            _text("commit"),
+            [
+                keys.state_key(job_id),
+                keys.calls_key(job_id),
+                keys.results_key(job_id),
+                keys.transcript_key(job_id),
+                keys.parts_key(job_id),
+            ],
+            [
+                job_id,
+                claim.leg_key,
+                claim.message_id,
+                canonical_json(header),
+                *fields,
+                *calls,
+                *results,
+                *changes.transcript,
+                *changes.parts,
+            ],
+        )
+        return Committed(answer[0] == "committed", _legs(answer[1]))
+
+    async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
+        """Count that the queue gave up on the source message; once for each callback message."""
+        job, leg, call, carried = await self._redis.run(
+            _text("undelivered"),
+            [keys.state_key(claim.job_id), keys.calls_key(claim.job_id)],
+            [claim.job_id, claim.leg_key, source_message_id, claim.message_id, claim.call_id],
+        )
+        if not job:
+            return Undelivered(None)
+        stored = load_job(job)
+        state = State(stored, load_leg(leg), load_call(call) if call else None) if leg else None
+        return Undelivered(state, _legs(carried), stored.session_id)
+
+    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int) -> Looked:
+        """Legs without progress get this message as carrier."""
+        job, lost = await self._redis.run(
+            _text("look"), [keys.state_key(root_id)], [root_id, message_id, now_ms, lost_after_ms]
+        )
+        if not job:
+            return Looked(known=False, ended=False)
+        stored = load_job(job)
+        return Looked(known=True, ended=stored.ended, lost=_legs(lost), session_id=stored.session_id)
+
+    async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
+        """Append parts in mid-work, only while the claim holds the leg."""
+        answer = await self._redis.run(
+            _text("append"),
+            [keys.state_key(claim.job_id), keys.parts_key(claim.job_id)],
+            [claim.leg_key, claim.owner, sequence, *parts],
+        )
+        return bool(answer)
+
+
+def _state_fields(changes: Changes, message_id: str) -> list[str]:
+    """Field, value, field, value: the job and the legs to add, carried by this message."""
+    fields = [f"job:{changes.job.id}", dump_job(changes.job)] if changes.job else []
+    for leg in changes.legs:
+        fields += [f"leg:{leg.key}", dump_leg(replace(leg, carrier=message_id))]
+    return fields
+
+
+def _legs(texts: Sequence[str]) -> tuple[Leg, ...]:
+    return tuple(load_leg(text) for text in texts)

@@ -1,0 +1,111 @@
+"""The emitter: publishes events by direct URL or by topic, one or many at once. Any program may use it.
+
+Invariant: how an event is addressed is a setting (PUBLISH_BY), never detected. Headers and queue options are those of
+DESIGN 2. The emitter decides nothing about jobs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from events.adapters.publisher import QStashQueue
+from events.ports import Outgoing, Queue
+from events.schema import Event, encode_event, event_type
+from events.settings import Settings, require, settings_from_environment
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event to publish: not before `not_before_ms` (0: at once).
+
+    `deduplication_id`: empty for none; it must differ each time that the same event is driven again on purpose, since
+    the queue accepts a repeat within ten minutes and never delivers it.
+    """
+
+    event: Event
+    not_before_ms: int = 0
+    deduplication_id: str = ""
+
+
+class Emitter:
+    """Publishes events with the settings' addresses and options."""
+
+    def __init__(self, settings: Settings, queue: Queue) -> None:
+        self._settings = settings
+        self._queue = queue
+
+    @classmethod
+    def from_settings(cls, settings: Settings | None = None) -> "Emitter":
+        """An emitter for programs that only emit, on the real queue; `settings` default to the environment's.
+
+        Raises:
+            SettingsError: QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
+        """
+        chosen = settings_from_environment() if settings is None else settings
+        require(chosen, "QSTASH_TOKEN", *(["WORKER_BASE_URL"] if chosen.publish_by == "url" else []))
+        return cls(chosen, QStashQueue(chosen))
+
+    async def emit(self, event: Event, *, not_before_ms: int = 0, deduplication_id: str = "") -> str:
+        """Publish one event; returns its message id.
+
+        Raises:
+            TopicNotFoundError, QueueUnauthorizedError, QueueUnreachableError: it was not accepted.
+        """
+        return (await self.emit_many([Delivery(event, not_before_ms, deduplication_id)]))[0]
+
+    async def emit_many(self, deliveries: Sequence[Delivery]) -> list[str]:
+        """Publish several events in one request; returns message ids in order.
+
+        Raises:
+            PartialPublishError: some were accepted; the error says which.
+            TopicNotFoundError, QueueUnauthorizedError, QueueUnreachableError: none was accepted.
+        """
+        return await self._queue.publish([self._outgoing(delivery) for delivery in deliveries])
+
+    async def cancel(self, message_id: str) -> None:
+        """Take a message back if it has not been delivered."""
+        await self._queue.cancel(message_id)
+
+    async def emit_to(self, endpoint: str, body: str, *, not_before_ms: int = 0) -> str:
+        """Publish a message of our own, which is no event, to one of our endpoints; returns its message id."""
+        message = Outgoing(
+            body=body,
+            url=self._settings.endpoint_url(endpoint),
+            not_before_ms=not_before_ms,
+            retries=self._settings.message_retries,
+            retry_delay_ms=self._settings.message_retry_delay_ms,
+            timeout_seconds=self._settings.message_timeout_seconds,
+        )
+        return (await self._queue.publish([message]))[0]
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._queue.close()
+
+    def _outgoing(self, delivery: Delivery) -> Outgoing:
+        event, settings = delivery.event, self._settings
+        kind = event_type(event)
+        by_topic = settings.publish_by == "topic"
+        return Outgoing(
+            body=encode_event(event),
+            url="" if by_topic else settings.event_url(kind),
+            topic=settings.topic(kind) if by_topic else "",
+            headers={
+                "x-event-id": event.id,
+                "x-event-type": event.type,
+                "x-session-id": header_value(event.session_id),
+                "x-job-id": event.job_id,
+            },
+            not_before_ms=delivery.not_before_ms,
+            deduplication_id=delivery.deduplication_id,
+            label=event.job_id,
+            failure_callback=settings.failure_callback_url if settings.worker_base_url else "",
+            retries=settings.message_retries,
+            retry_delay_ms=settings.message_retry_delay_ms,
+            timeout_seconds=settings.message_timeout_seconds,
+        )
+
+
+def header_value(text: str) -> str:
+    """A session id as a header value: what a header cannot carry is percent-encoded (the body has it as it is)."""
+    return text if text.isascii() and text.isprintable() else quote(text)

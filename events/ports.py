@@ -1,0 +1,259 @@
+"""What the product needs of the outside world, as protocols that are declared here and implemented in adapters.
+
+Each method says what it promises under repetition: every call may be made twice, since clients repeat.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from events.core.effects import Changes
+from events.core.legs import Leg
+from events.core.state import CallRecord, Job, State
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        ...
+
+
+class Randomness(Protocol):
+    """Random ids."""
+
+    def token(self) -> str:
+        """A new random text of 24 characters `[0-9a-z]`."""
+        ...
+
+
+class Verifier(Protocol):
+    """Checks the queue's signature."""
+
+    def verify(self, signature: str, body: bytes, url: str) -> None:
+        """Raises SignatureError unless the queue signed exactly this body for exactly this URL, recently."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message for the queue: to `url` or to `topic`, exactly one of them.
+
+    `not_before_ms`: earliest delivery, 0: at once. `deduplication_id`: a second message with it, within ten minutes, is
+    accepted and never delivered; empty: none.
+    """
+
+    body: str
+    url: str = ""
+    topic: str = ""
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    not_before_ms: int = 0
+    deduplication_id: str = ""
+    label: str = ""
+    failure_callback: str = ""
+    retries: int = 3
+    retry_delay_ms: int = 10_000
+    timeout_seconds: int = 300
+
+
+class Queue(Protocol):
+    """The message queue: at least once, any order."""
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
+        """Publish all in one request; returns message ids in order. Raises PublishError and its kinds."""
+        ...
+
+    async def cancel(self, message_id: str) -> None:
+        """Take a message back if it has not been delivered; an unknown one is no error."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
+        ...
+
+
+class Verdict(StrEnum):
+    """What BEGIN found: `busy` and `early` say when to come again; `applied`: no such leg; `unknown`: no such job."""
+
+    GRANTED = "granted"
+    BUSY = "busy"
+    EARLY = "early"
+    APPLIED = "applied"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who asks for a leg, and for how long."""
+
+    job_id: str
+    leg_key: str
+    message_id: str
+    owner: str
+    now_ms: int
+    lease_until_ms: int
+    call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was said before: the transcript's entries in order, and each tool call's stored result."""
+
+    transcript: tuple[dict[str, Any], ...] = ()
+    results: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """BEGIN's answer. `state` is there when granted; `carried`: the other legs that the message still carries."""
+
+    verdict: Verdict
+    free_at_ms: int = 0
+    state: State | None = None
+    history: History = field(default_factory=History)
+    carried: tuple[Leg, ...] = ()
+    commands: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the leg's handling used before its COMMIT: the COMMIT adds its own and keeps the sum with the job."""
+
+    messages: int = 0
+    requests: int = 0
+    commands: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """COMMIT's answer. `applied`: False when the leg was gone, and nothing was written."""
+
+    applied: bool
+    carried: tuple[Leg, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """CREATE's answer: `new` is False when the job was there; `job` is the stored one."""
+
+    new: bool
+    job: Job
+    carried: tuple[Leg, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """What an undelivered message leaves: its leg's state with the count raised, or None, and what it carried."""
+
+    state: State | None
+    carried: tuple[Leg, ...] = ()
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the sweep found at a job: legs without progress, which its message carries from now on."""
+
+    known: bool
+    ended: bool
+    lost: tuple[Leg, ...] = ()
+    session_id: str = ""
+
+
+class Store(Protocol):
+    """The state of jobs. Each method is one atomic script on one hash tag, harmless when repeated."""
+
+    async def create(self, changes: Changes, message_id: str, now_ms: int) -> Created:
+        """Write a new job carried by its witness, unless it is there."""
+        ...
+
+    async def begin(self, claim: Claim) -> Begun:
+        """Load and claim a leg; the claimed leg's carrier is the message from now on."""
+        ...
+
+    async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
+        """Remove the leg and write what follows from it. The first COMMIT of a leg wins, whoever sends it."""
+        ...
+
+    async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
+        """Count, once for each callback message, that the queue gave up on the source message."""
+        ...
+
+    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int) -> Looked:
+        """Legs that nobody has worked on or driven for `lost_after_ms` get this message as carrier."""
+        ...
+
+    async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
+        """Append parts in mid-work, only while the claim holds the leg; returns whether it does.
+
+        `sequence` counts the appends under this claim from 1: one that was applied already is not applied again.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a job has used of the queue and the store so far."""
+
+    messages: int = 0
+    redis_requests: int = 0
+    redis_commands: int = 0
+    updated_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything about one job, for showing it."""
+
+    job: Job
+    task: dict[str, Any]
+    legs: tuple[Leg, ...] = ()
+    calls: tuple[CallRecord, ...] = ()
+    results: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredParts:
+    """Parts of a job's stream from a position on, and whether the job has ended. `job` is None for an unknown job."""
+
+    job: Job | None
+    parts: tuple[str, ...] = ()
+
+
+class Reader(Protocol):
+    """Reads jobs for people and programs; never part of a transition."""
+
+    async def job(self, job_id: str) -> Snapshot | None:
+        """Everything about a job; None when unknown."""
+        ...
+
+    async def parts(self, job_id: str, after: int) -> StoredParts:
+        """The job's parts after the first `after` ones."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises StoreError unless the store answers."""
+        ...
+
+
+class Listing(Protocol):
+    """The jobs that the sweep must look at. Its own hash tag; a submission enters before it is answered."""
+
+    async def enter(self, job_id: str, now_ms: int, sweep_at_ms: int) -> bool:
+        """List a job; returns whether a sweep must be armed for `sweep_at_ms` (one at a time)."""
+        ...
+
+    async def jobs(self) -> dict[str, int]:
+        """Listed job id → when it was listed, in ms."""
+        ...
+
+    async def leave(self, job_ids: Sequence[str]) -> None:
+        """Take ended jobs off the list."""
+        ...
+
+    async def rearm(self, due_ms: int, next_ms: int) -> bool:
+        """Whether the sweep due at `due_ms` is the one armed last, so that it may arm the next for `next_ms`."""
+        ...
