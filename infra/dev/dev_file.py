@@ -1,0 +1,45 @@
+"""`dev.json`: how other programs find a running stack.
+
+Invariant: the file is there only while its stack is ready (a leftover of a killed run is removed at the next start),
+is replaced in one step, and may be read by its owner only, since it holds every key. Key names are the contract's.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.dev.private_file import write_private_file
+
+DEV_FILE_NAME = "dev.json"
+
+
+@dataclass(frozen=True)
+class DevFile:
+    """The content of `dev.json`."""
+
+    app_url: str
+    qstash_url: str
+    redis_url: str
+    qstash_token: str
+    redis_token: str
+    client_key: str
+    admin_key: str
+    operations_key: str
+    qstash_current_signing_key: str
+    qstash_next_signing_key: str
+    processes: dict[str, int]
+
+    def as_record(self) -> dict[str, Any]:
+        """Return it as it stands in the file."""
+        return asdict(self)
+
+
+def write_dev_file(folder: Path, content: DevFile) -> None:
+    """Replace the folder's `dev.json`."""
+    write_private_file(folder / DEV_FILE_NAME, json.dumps(content.as_record(), indent=2) + "\n")
+
+
+def remove_dev_file(folder: Path) -> None:
+    """Take the folder's `dev.json` away, if it is there."""
+    (folder / DEV_FILE_NAME).unlink(missing_ok=True)

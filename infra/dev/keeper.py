@@ -1,0 +1,134 @@
+"""Keeps one part alive: starts it, sees when it serves, starts it again when it dies.
+
+Invariant: at most one process of the part exists at any time, and none after `stop` has returned. What a death means
+is the restart policy's decision; which parts exist and in which order they stop is the supervisor's.
+"""
+
+import asyncio
+import contextlib
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+
+from infra.dev.error_lines import ErrorLines
+from infra.dev.part import Part
+from infra.dev.part_log import PartLog
+from infra.dev.processes import LOOK_SECONDS, describe_exit, end_process, kill_group, start_process, until_dead
+from infra.dev.restart_policy import GiveUp, RestartPolicy
+from infra.dev.stack_error import StackError
+
+SHOWN_LOG_LINES = 8
+LOG_LOOK_SECONDS = 0.25
+
+Say = Callable[[str, str], None]
+
+
+class PartKeeper:
+    """One part and its present process."""
+
+    def __init__(self, part: Part, log: PartLog, say: Say, on_ready: Callable[[], None]) -> None:
+        self.part = part
+        self.ready = asyncio.Event()
+        self.log = log
+        self._say = say
+        self._on_ready = on_ready
+        self._process: subprocess.Popen[bytes] | None = None
+        self._served_since: float | None = None
+        self._stopping = asyncio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the present process; None while there is none."""
+        return self._process.pid if self._process is not None else None
+
+    async def keep(self, others: Mapping[str, "PartKeeper"]) -> None:
+        """Run the part until it is stopped; a part that keeps dying at once ends this with an error."""
+        for name in self.part.needs:
+            await others[name].ready.wait()
+        policy = RestartPolicy()
+        while not self._stopping.is_set():
+            code = await self._one_life()
+            if self._stopping.is_set():
+                return
+            policy, verdict = policy.after_death(self._served_seconds())
+            if isinstance(verdict, GiveUp):
+                raise self._given_up(code, verdict.quick_deaths)
+            self._say_death(code, policy.quick_deaths, verdict.pause_seconds)
+            await self._pause(verdict.pause_seconds)
+
+    def let_none_follow(self) -> None:
+        """Start the part no more; its present process goes on, and its log is not shown any more."""
+        self._stopping.set()
+
+    async def stop(self) -> None:
+        """End the present process and let no other follow."""
+        self.let_none_follow()
+        if self._process is not None:
+            await end_process(self._process, self.part.stop_seconds)
+
+    def kill(self) -> None:
+        """End the present process with -9 and let no other follow; does not wait."""
+        self.let_none_follow()
+        if self._process is not None:
+            kill_group(self._process)
+
+    def _served_seconds(self) -> float | None:
+        """How long the part has been ready; None if it never was."""
+        return None if self._served_since is None else time.monotonic() - self._served_since
+
+    async def _one_life(self) -> int:
+        """Start the part and return its exit code."""
+        with self.log.opened_for_part() as output:
+            self._process = process = start_process(self.part, output)
+        self._served_since = None
+        async with asyncio.TaskGroup() as group:
+            watchers = [group.create_task(self._see_when_ready()), group.create_task(self._show_errors())]
+            code = await until_dead(process)
+            for watcher in watchers:
+                watcher.cancel()
+        self._process = None
+        self.ready.clear()
+        return code
+
+    async def _see_when_ready(self) -> None:
+        """Wait until the part serves."""
+        while not await self.part.is_ready():  # noqa: ASYNC110 - the part cannot set an event of ours
+            await asyncio.sleep(LOOK_SECONDS)
+        self._served_since = time.monotonic()
+        self.ready.set()
+        self._on_ready()
+
+    async def _show_errors(self) -> None:
+        """Pass on the error lines of the log, until cancelled."""
+        errors = ErrorLines()
+        try:
+            while not self._stopping.is_set():
+                await asyncio.sleep(LOG_LOOK_SECONDS)
+                self._say_all(errors.pick(self.log.new_lines()))
+        finally:
+            # What a part says while it is being stopped (broken connections, mostly) stays in its log.
+            if not self._stopping.is_set():
+                self._say_all(errors.pick(self.log.new_lines()))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless the part is stopped meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    def _say_death(self, code: int, quick_deaths: int, pause_seconds: float) -> None:
+        """Tell that the part died; when it died at once, with the last lines of its log."""
+        when = f"in {pause_seconds:g} s" if pause_seconds else "now"
+        self._say(self.part.name, f"ended by itself ({describe_exit(code)}); starting it again {when}")
+        if quick_deaths:
+            self._say_all(self.log.last_lines(SHOWN_LOG_LINES))
+
+    def _given_up(self, code: int, quick_deaths: int) -> StackError:
+        last = "".join(f"\n  {line}" for line in self.log.last_lines(SHOWN_LOG_LINES))
+        return StackError(
+            f"{self.part.name} died {quick_deaths} times in a row right after its start (last: {describe_exit(code)}). "
+            f"Its log is {self.log.path} and ends with:{last or ' nothing'}"
+        )
+
+    def _say_all(self, lines: list[str]) -> None:
+        for line in lines:
+            self._say(self.part.name, line)

@@ -1,0 +1,103 @@
+"""The parts of the local stack: what is run for each, and with which settings.
+
+The one place that knows the entry points of the parts. Every part runs with this interpreter and with `-P`, so that a
+folder of the user's which happens to be called `infra` or `functions` does not hide ours. Nothing is started here.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from infra.dev.app_environment import app_settings
+from infra.dev.part import Part
+from infra.dev.ports import LOOPBACK
+from infra.dev.readiness import http_is_ready, redis_socket_is_ready
+from infra.dev.secrets_file import StackSecrets
+from infra.local_redis.data_dir import DataDir
+from infra.local_redis.valkey import server_address, server_command
+
+PYTHON = (sys.executable, "-P", "-u")
+
+
+@dataclass(frozen=True)
+class StackPlan:
+    """Everything that the parts of one stack are made from."""
+
+    folder: Path
+    ports: Mapping[str, int]
+    secrets: StackSecrets
+    inherited: Mapping[str, str]
+    app: str | None = None
+
+
+PartsOf = Callable[[StackPlan], tuple[Part, ...]]
+
+
+def stack_parts(plan: StackPlan) -> tuple[Part, ...]:
+    """Return the parts in the order of their start; they stop in the opposite order."""
+    return _redis(plan), _redis_rest(plan), _qstash(plan), _app(plan)
+
+
+def _redis(plan: StackPlan) -> Part:
+    data = plan.folder / "redis"
+    interpreter, *arguments = server_command(data)
+    return Part(
+        name="redis",
+        command=(interpreter, "-P", *arguments),
+        environment=plan.inherited,
+        is_ready=partial(redis_socket_is_ready, str(server_address(data).socket_path)),
+        stop_seconds=5.0,
+        log_path=DataDir(data).log_path,  # the server writes it itself
+    )
+
+
+def _redis_rest(plan: StackPlan) -> Part:
+    port = plan.ports["redis_rest"]
+    return Part(
+        name="redis_rest",
+        command=(
+            *PYTHON,
+            *("-m", "infra.local_redis.bridge"),
+            *("--server", f"unix:{server_address(plan.folder / 'redis').socket_path}"),
+            *("--host", LOOPBACK),
+            *("--port", str(port)),
+            *("--token", plan.secrets.redis_token),
+        ),
+        environment=plan.inherited,
+        is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz"),
+        needs=("redis",),
+    )
+
+
+def _qstash(plan: StackPlan) -> Part:
+    port = plan.ports["qstash"]
+    return Part(
+        name="qstash",
+        command=(
+            *PYTHON,
+            *("-m", "infra.local_qstash"),
+            *("--host", LOOPBACK),
+            *("--port", str(port)),
+            *("--data", str(plan.folder / "qstash")),
+            *("--token", plan.secrets.qstash_token),
+            *("--current-signing-key", plan.secrets.qstash_current_signing_key),
+            *("--next-signing-key", plan.secrets.qstash_next_signing_key),
+        ),
+        environment=plan.inherited,
+        is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz"),
+    )
+
+
+def _app(plan: StackPlan) -> Part:
+    """The app is asked whether it serves, not whether all it needs is there: that is the other parts' business."""
+    port = plan.ports["app"]
+    import_path = ("--app-dir", str(Path.cwd())) if plan.app is not None else ()
+    return Part(
+        name="app",
+        command=(*PYTHON, "-m", "infra.dev.app_server", "--host", LOOPBACK, "--port", str(port), *import_path),
+        environment={**plan.inherited, **app_settings(plan.ports, plan.secrets, plan.app)},
+        is_ready=partial(http_is_ready, LOOPBACK, port, "/healthz"),
+        stop_seconds=4.0,
+    )

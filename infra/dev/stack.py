@@ -1,0 +1,141 @@
+"""One running local stack on one data folder, from its lock to its last process.
+
+Invariant: inside the `async with` block every part serves and `dev.json` says how to reach it; after the block, however
+it ends, no process of the stack is left and `dev.json` is gone. Used by `baton dev` and `baton demo`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.dev.app_environment import part_url
+from infra.dev.dev_file import DevFile, remove_dev_file, write_dev_file
+from infra.dev.folder_lock import folder_lock
+from infra.dev.keeper import Say
+from infra.dev.parts import PartsOf, StackPlan, stack_parts
+from infra.dev.ports import (
+    ChosenPorts,
+    any_free_port,
+    choose_ports,
+    port_is_free,
+    read_remembered_ports,
+    remember_ports,
+)
+from infra.dev.private_file import make_private_folder
+from infra.dev.secrets_file import load_or_make_secrets
+from infra.dev.supervisor import Supervisor
+from infra.dev.surroundings import inherited_environment, reach_loopback_directly
+
+SAID_BY_STACK = "baton"
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """What the person chose; `port` None = the usual ports, 0 = any free ones."""
+
+    folder: Path
+    app: str | None = None
+    port: int | None = None
+    backstop: bool = True
+    parts_of: PartsOf = stack_parts
+
+
+class LocalStack:
+    """A stack on its folder; `running` is its life."""
+
+    def __init__(self, options: StackOptions, say: Say) -> None:
+        self._options = options
+        self._say = say
+        self._supervisor: Supervisor | None = None
+        self._plan: StackPlan | None = None
+        self._described = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[DevFile]:
+        """Run all parts for the time of the block; only one stack runs on a folder."""
+        folder = self._options.folder
+        with folder_lock(folder):
+            remove_dev_file(folder)
+            reach_loopback_directly()
+            self._plan = plan = self._make_plan()
+            logs = folder / "logs"
+            make_private_folder(logs)
+            self._supervisor = supervisor = Supervisor(self._options.parts_of(plan), logs, self._say, self._on_change)
+            try:
+                await self._start(supervisor, plan)
+                self._described = True
+                self._on_change()
+                yield self.description()
+            finally:
+                self._described = False
+                remove_dev_file(folder)
+                await supervisor.stop()
+
+    async def until_broken(self) -> None:
+        """Wait until a part is given up, and raise its reason."""
+        assert self._supervisor is not None
+        await self._supervisor.until_broken()
+
+    def kill(self) -> None:
+        """End every process with -9, now."""
+        if self._supervisor is not None:
+            self._supervisor.kill()
+
+    def description(self) -> DevFile:
+        """Return what `dev.json` says at this moment."""
+        assert self._plan is not None
+        assert self._supervisor is not None
+        plan = self._plan
+        return DevFile(
+            app_url=part_url(plan.ports, "app"),
+            qstash_url=part_url(plan.ports, "qstash"),
+            redis_url=part_url(plan.ports, "redis_rest"),
+            qstash_token=plan.secrets.qstash_token,
+            redis_token=plan.secrets.redis_token,
+            client_key=plan.secrets.client_key,
+            admin_key=plan.secrets.admin_key,
+            operations_key=plan.secrets.operations_key,
+            qstash_current_signing_key=plan.secrets.qstash_current_signing_key,
+            qstash_next_signing_key=plan.secrets.qstash_next_signing_key,
+            processes=self._supervisor.process_ids(),
+        )
+
+    def _make_plan(self) -> StackPlan:
+        """Settle secrets and ports, and tell what is unusual about the ports."""
+        folder = self._options.folder.resolve()
+        stack_secrets = load_or_make_secrets(folder)
+        chosen: ChosenPorts = choose_ports(
+            read_remembered_ports(folder), self._options.port, port_is_free, any_free_port
+        )
+        for remark in chosen.remarks:
+            self._say(SAID_BY_STACK, remark)
+        remember_ports(folder, chosen.ports)
+        return StackPlan(folder, chosen.ports, stack_secrets, inherited_environment(), app=self._options.app)
+
+    async def _start(self, supervisor: Supervisor, plan: StackPlan) -> None:
+        """Start the parts, and register the backstop while the slower ones are still starting."""
+        backstop = asyncio.create_task(self._register_backstop(supervisor, plan))
+        try:
+            await supervisor.start()
+            await backstop
+        finally:
+            backstop.cancel()
+
+    async def _register_backstop(self, supervisor: Supervisor, plan: StackPlan) -> None:
+        if not self._options.backstop:
+            return
+        await supervisor.until_ready("qstash")
+        from infra.dev.backstop import register_backstop  # noqa: PLC0415 - the SDK takes 0.2 s to import
+
+        refusal = await register_backstop(
+            part_url(plan.ports, "qstash"), plan.secrets.qstash_token, part_url(plan.ports, "app")
+        )
+        if refusal is not None:
+            self._say(SAID_BY_STACK, refusal)
+
+    def _on_change(self) -> None:
+        """Describe the stack anew, once it is complete and as long as it is."""
+        if self._described:
+            write_dev_file(self._options.folder, self.description())

@@ -1,0 +1,26 @@
+"""The app's settings."""
+
+from pathlib import Path
+
+from infra.dev.app_environment import app_settings
+from infra.dev.secrets_file import load_or_make_secrets
+
+PORTS = {"app": 1, "qstash": 2, "redis_rest": 3}
+
+
+def test_the_app_is_told_where_everything_is(tmp_path: Path) -> None:
+    """By the names that it has in production, too."""
+    secrets = load_or_make_secrets(tmp_path)
+    settings = app_settings(PORTS, secrets, None)
+    assert settings["WORKER_BASE_URL"] == "http://127.0.0.1:1"
+    assert settings["QSTASH_URL"] == "http://127.0.0.1:2"
+    assert settings["UPSTASH_REDIS_REST_URL"] == "http://127.0.0.1:3"
+    assert settings["API_KEYS"] == secrets.api_keys_setting()
+    assert settings["ENABLE_TEST_ENDPOINT"] == settings["METRICS_PUBLIC"] == "true"
+
+
+def test_only_own_agents_are_named(tmp_path: Path) -> None:
+    """Without `--app` the product's own default decides."""
+    secrets = load_or_make_secrets(tmp_path)
+    assert "BATON_APP" not in app_settings(PORTS, secrets, None)
+    assert app_settings(PORTS, secrets, "mine:registry")["BATON_APP"] == "mine:registry"

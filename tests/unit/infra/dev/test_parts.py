@@ -1,0 +1,40 @@
+"""What the stack is made of."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from infra.dev.parts import StackPlan, stack_parts
+from infra.dev.ports import USUAL_PORTS
+from infra.dev.secrets_file import load_or_make_secrets
+
+
+def plan(folder: Path) -> StackPlan:
+    """An ordinary plan."""
+    return StackPlan(folder, USUAL_PORTS, load_or_make_secrets(folder), {"PATH": "/bin", "QSTASH_URL": "elsewhere"})
+
+
+def test_the_app_starts_last_so_that_it_stops_first(tmp_path: Path) -> None:
+    """And the Redis server outlives whoever writes to it."""
+    assert [part.name for part in stack_parts(plan(tmp_path))] == ["redis", "redis_rest", "qstash", "app"]
+
+
+def test_a_users_folder_never_hides_our_modules(tmp_path: Path) -> None:
+    """No part has the current folder on its import path by itself."""
+    assert all("-P" in part.command for part in stack_parts(plan(tmp_path)))
+
+
+def test_only_the_app_gets_the_products_settings(tmp_path: Path) -> None:
+    """They win over what is inherited; the rest is inherited."""
+    parts = {part.name: part for part in stack_parts(plan(tmp_path))}
+    assert parts["app"].environment["QSTASH_URL"] == "http://127.0.0.1:8080"
+    assert parts["app"].environment["PATH"] == "/bin"
+    assert "API_KEYS" not in parts["qstash"].environment
+
+
+def test_own_agents_are_imported_from_the_current_folder(tmp_path: Path) -> None:
+    """Only when there are any."""
+    *_, app = stack_parts(plan(tmp_path))
+    *_, own = stack_parts(replace(plan(tmp_path), app="mine:registry"))
+    assert "--app-dir" not in app.command
+    assert own.command[-2:] == ("--app-dir", str(Path.cwd()))
+    assert own.environment["BATON_APP"] == "mine:registry"
