@@ -1,0 +1,26 @@
+"""The agents that run when no application of your own is named (`BATON_APP`).
+
+Add yours here: one file beside this one, one line below. Must not: do anything but list them.
+"""
+
+from functions.agents.agent import Agent
+from functions.agents.registry import Registry
+from functions.agents.research import library_tools, research
+from functions.models.call import Call
+from functions.models.scripted import ScriptedModel
+
+# What `POST /test/simple` runs: two turns with one call each, one with two calls at once, then the answer.
+simple = Agent(
+    name="simple",
+    model=ScriptedModel(
+        [
+            [Call("list_files")],
+            [Call("search_files", {"query": "lens", "limit": 3})],
+            [Call("count_words", {"path": "fresnel-lens.md"}), Call("count_words", {"path": "pharos.md"})],
+            "Listed the library, searched it for 'lens', and counted the words of two files.",
+        ]
+    ),
+    tools=library_tools,
+)
+
+registry = Registry(agents=[research, simple])

@@ -1,0 +1,180 @@
+"""A model without a provider: it answers questions over a folder of text files with the tools it is given.
+
+Invariant: deterministic and offline. Each answer follows from the request alone; the next step depends on what the
+tools have really said, and every sentence quoted stands in a file that was read. Must not: know the files beforehand.
+
+It goes through fixed steps and leaves out those it has no tool or no cause for: list the files, search the question's
+words in parallel, read the best files in parallel, count their words, write a report, answer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from functions.models.call import Call
+from functions.models.demo_notes import Notes, read_notes
+from functions.models.model import Message, ModelAnswer, ModelMessage, ModelRequest, ToolMessage, ToolSpec, UserMessage
+from functions.models.question import search_words
+from functions.models.relevance import Quote, best_quotes, rank_files
+
+_FILES_READ = 3
+_QUOTES = 4
+_HITS_PER_SEARCH = 10
+_MAX_TITLE_CHARS = 80
+_FILES_NAMED = 12
+
+
+class DemoModel:
+    """Give it `list_files`, `search_files`, `read_file`, `count_words`, `write_report`, or some of these."""
+
+    name = "demo"
+    reads_history = True
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Take the next step, or answer."""
+        notes = read_notes(request.messages)
+        step = _next_step(notes, {spec.name: spec for spec in request.tools})
+        return ModelAnswer(
+            text=step.text,
+            calls=step.calls,
+            input_tokens=_count_words(request.instructions, *(_text_of(message) for message in request.messages)),
+            output_tokens=_count_words(step.text, *(repr(call.arguments) for call in step.calls)),
+        )
+
+
+@dataclass(frozen=True)
+class _Step:
+    text: str
+    calls: tuple[Call, ...] = ()
+
+
+def _next_step(notes: Notes, tools: Mapping[str, ToolSpec]) -> _Step:
+    """The first step that is possible, useful and not done yet."""
+    for tool, plan in _STEPS.items():
+        if tool in tools and tool not in notes.used:
+            step = plan(notes, tools[tool])
+            if step.calls:
+                return step
+    return _Step(_final_answer(notes, tools))
+
+
+def _plan_listing(_notes: Notes, spec: ToolSpec) -> _Step:
+    return _Step("I look at which files there are.", (Call(spec.name),))
+
+
+def _plan_search(notes: Notes, spec: ToolSpec) -> _Step:
+    words = search_words(notes.question)
+    calls = tuple(Call(spec.name, _arguments(spec, query=word, limit=_HITS_PER_SEARCH)) for word in words)
+    return _Step(f"I search the files for: {', '.join(words)}.", calls)
+
+
+def _plan_reading(notes: Notes, spec: ToolSpec) -> _Step:
+    paths = _files_to_read(notes)
+    return _Step(f"I read {_listed(paths)}.", tuple(Call(spec.name, _arguments(spec, path=path)) for path in paths))
+
+
+def _plan_counting(notes: Notes, spec: ToolSpec) -> _Step:
+    paths = _sources(_quotes(notes))
+    calls = tuple(Call(spec.name, _arguments(spec, path=path)) for path in paths)
+    return _Step(f"I found answers in {_listed(paths)} and count how much text that is.", calls)
+
+
+def _plan_report(notes: Notes, spec: ToolSpec) -> _Step:
+    quotes = _quotes(notes)
+    if not quotes:
+        return _Step("")
+    findings = "\n\n".join(f"> {quote.sentence}\n>\n> — {quote.path}" for quote in quotes)
+    text = f"Question: {notes.question}\n\n## What the files say\n\n{findings}"
+    arguments = _arguments(spec, title=_title(notes.question), text=text, sources=_sources(quotes))
+    return _Step("I write a report with the sources.", (Call(spec.name, arguments),))
+
+
+_STEPS = {
+    "list_files": _plan_listing,
+    "search_files": _plan_search,
+    "read_file": _plan_reading,
+    "count_words": _plan_counting,
+    "write_report": _plan_report,
+}
+
+
+def _files_to_read(notes: Notes) -> list[str]:
+    """The files with the best hits; without a search that worked, those with a fitting name, else the first ones."""
+    words = search_words(notes.question)
+    if not words:
+        return []
+    ranked = rank_files(words, notes.hits, notes.files)
+    if not ranked and not notes.hits:
+        ranked = notes.files
+    return ranked[:_FILES_READ]
+
+
+def _quotes(notes: Notes) -> list[Quote]:
+    """The sentences to answer with: from the files read, or from the lines that searches showed."""
+    texts = notes.texts or {path: "\n\n".join(lines) for path, lines in notes.lines.items()}
+    return best_quotes(notes.question, texts, _QUOTES)
+
+
+def _final_answer(notes: Notes, tools: Mapping[str, ToolSpec]) -> str:
+    quotes = _quotes(notes)
+    paragraphs = [" ".join(f"{quote.sentence} [{quote.path}]" for quote in quotes) or _no_answer(notes, tools)]
+    if quotes and notes.word_counts:
+        counted = [(path, notes.word_counts[path]) for path in _sources(quotes) if path in notes.word_counts]
+        paragraphs.append("Sources: " + ", ".join(f"{path} ({words} words)" for path, words in counted) + ".")
+    if notes.report:
+        paragraphs.append(f"Report: {notes.report}")
+    if notes.errors:
+        paragraphs.append(f"Not everything worked; this rests on what did. {'; '.join(notes.errors)}")
+    return "\n\n".join(paragraphs)
+
+
+def _no_answer(notes: Notes, tools: Mapping[str, ToolSpec]) -> str:
+    words = search_words(notes.question)
+    files = f" The files are: {_listed(notes.files[:_FILES_NAMED])}." if notes.files else ""
+    if not words:
+        return f"There is no question to look up; ask about something that the files may say.{files}"
+    if not tools.keys() & {"search_files", "read_file"}:
+        return f"I was given no tool to search or read files with, so I cannot look up {', '.join(words)}.{files}"
+    return f"I found nothing about {', '.join(words)} in the files.{files}"
+
+
+def _arguments(spec: ToolSpec, **wanted: Any) -> dict[str, Any]:
+    """Name the arguments as the tool does: what it does not take is left out.
+
+    A tool that calls its first text otherwise (`file` for `path`, say) gets it under the name it asks for.
+    """
+    known = spec.parameters.get("properties", {})
+    arguments = {name: value for name, value in wanted.items() if name in known}
+    first = next(iter(wanted))
+    required = [name for name in spec.parameters.get("required", []) if name not in arguments]
+    if first not in arguments and required:
+        arguments = {required[0]: wanted[first], **arguments}
+    return arguments
+
+
+def _sources(quotes: list[Quote]) -> list[str]:
+    return list(dict.fromkeys(quote.path for quote in quotes))
+
+
+def _listed(paths: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(paths[:-1]), paths[-1]])) if paths else "no file"
+
+
+def _title(question: str) -> str:
+    line = " ".join(question.split())
+    return line if len(line) <= _MAX_TITLE_CHARS else f"{line[: _MAX_TITLE_CHARS - 1].rstrip()}…"
+
+
+def _text_of(message: Message) -> str:
+    match message:
+        case UserMessage(text=text):
+            return text
+        case ModelMessage(text=text, calls=calls):
+            return " ".join([text, *(repr(call.arguments) for call in calls)])
+        case ToolMessage(content=content):
+            return content if isinstance(content, str) else repr(content)
+
+
+def _count_words(*texts: str) -> int:
+    """An estimate of tokens that needs no tokenizer."""
+    return sum(len(text.split()) for text in texts)
