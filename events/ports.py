@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from events.core.effects import Changes
 from events.core.legs import Leg
-from events.core.state import CallRecord, Job, State
+from events.core.state import CallRecord, Job, State, Usage
 
 
 class Clock(Protocol):
@@ -194,16 +194,6 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What a job has used of the queue and the store so far."""
-
-    messages: int = 0
-    redis_requests: int = 0
-    redis_commands: int = 0
-    updated_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything about one job, for showing it."""
 
@@ -236,6 +226,10 @@ class Reader(Protocol):
 
     async def ping(self) -> None:
         """Raises StoreError unless the store answers."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
         ...
 
 

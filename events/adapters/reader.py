@@ -3,9 +3,10 @@
 import json
 
 from events.adapters import keys
-from events.adapters.records import load_call, load_job, load_leg, load_results, load_usage
 from events.adapters.redis import RedisConnection
-from events.ports import Snapshot, StoredParts, Usage
+from events.core.records import load_call, load_job, load_leg, load_results, load_usage
+from events.core.state import Usage
+from events.ports import Snapshot, StoredParts
 
 
 class RedisReader:
@@ -49,6 +50,10 @@ class RedisReader:
     async def ping(self) -> None:
         """Raises StoreError unless the store answers."""
         await self._redis.execute("PING")
+
+    async def close(self) -> None:
+        """Close the connection, which store and listing share."""
+        await self._redis.close()
 
 
 def _pairs(flat: list[str]) -> dict[str, str]:

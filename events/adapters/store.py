@@ -10,10 +10,10 @@ from functools import cache
 from typing import Any
 
 from events.adapters import keys
-from events.adapters.records import dump_call, dump_job, dump_leg, load_call, load_job, load_leg, load_results
 from events.adapters.redis import RedisConnection, script
 from events.core.effects import Changes
 from events.core.legs import Leg
+from events.core.records import dump_call, dump_job, dump_leg, load_call, load_job, load_leg, load_results
 from events.core.state import State
 from events.ids import canonical_json
 from events.ports import Begun, Claim, Committed, Created, History, Looked, Spent, Undelivered, Verdict

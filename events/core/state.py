@@ -34,7 +34,10 @@ class ModelPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One request to an agent. Its task (text and data) is the first entry of its transcript, not here."""
+    """One request to an agent. Its task (text and data) is the first entry of its transcript, not here.
+
+    `start_at_ms`: it does not start before; 0: at once. `request_digest`: of the request that submitted it.
+    """
 
     id: str
     session_id: str
@@ -43,6 +46,7 @@ class Job:
     created_at_ms: int
     priority: int = 5
     status: JobStatus = JobStatus.PENDING
+    start_at_ms: int = 0
     turn: int = 1
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
@@ -77,6 +81,16 @@ class CallRecord:
     error: Failure | None = None
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a job has used of the queue and the store so far."""
+
+    messages: int = 0
+    redis_requests: int = 0
+    redis_commands: int = 0
+    updated_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def submitted(happened: Submitted, now_ms: int) -> Decision:
     return Decision(
         Changes(
             job=job,
-            legs=(loop_leg(job.id, job.turn, 1, now_ms),),
+            legs=(loop_leg(job.id, job.turn, 1, now_ms, job.start_at_ms),),
             transcript=(canonical_json({"role": "user", **happened.task}),),
             parts=(parts.start(job.id),),
         )

@@ -1,4 +1,7 @@
-"""How records are kept in the store: compact JSON texts. Unknown fields of a newer version are ignored on reading."""
+"""How records are kept in the store and carried by a submission: compact JSON.
+
+Unknown fields of a newer version are ignored on reading.
+"""
 
 import json
 from typing import Any
@@ -6,8 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from events.core.legs import Leg
-from events.core.state import CallRecord, Job
-from events.ports import Usage
+from events.core.state import CallRecord, Job, Usage
 
 _JOB = TypeAdapter(Job)
 _LEG = TypeAdapter(Leg)
@@ -28,6 +30,12 @@ def load_job(text: str) -> Job:
 def job_from(values: dict[str, Any]) -> Job:
     """A job's state from decoded JSON, as a submission carries it."""
     return _JOB.validate_python(values)
+
+
+def job_values(job: Job) -> dict[str, Any]:
+    """A job's state as plain JSON values."""
+    values: dict[str, Any] = _JOB.dump_python(job, mode="json")
+    return values
 
 
 def dump_leg(leg: Leg) -> str:

@@ -1,0 +1,33 @@
+"""What a running tool says goes to the job's stream, as long as its claim holds the leg."""
+
+from typing import Any
+
+from events.ids import canonical_json
+from events.ports import Claim, Store
+
+
+class StoreChannel:
+    """`ToolChannel` of one attempt of a tool call."""
+
+    def __init__(self, store: Store, claim: Claim, call_id: str) -> None:
+        self._store = store
+        self._claim = claim
+        self._call_id = call_id
+        self._appended = 0
+
+    async def info(self, title: str, data: Any) -> None:
+        """Record an info checkpoint."""
+        await self._append("data-checkpoint", {"type": "info", "status": "recorded", "title": title, "data": data})
+
+    async def progress(self, fraction: float, text: str) -> None:
+        """Record how far the tool has come."""
+        await self._append("data-progress", {"fraction": fraction, "text": text})
+
+    async def cancelled(self) -> bool:
+        """Whether the leg is no longer held: the job was cancelled or ended, or somebody else took over."""
+        return not await self._store.append(self._claim, 0, ())
+
+    async def _append(self, kind: str, data: dict[str, Any]) -> None:
+        self._appended += 1
+        part = canonical_json({"type": kind, "data": {"callId": self._call_id, **data}})
+        await self._store.append(self._claim, self._appended, [part])

@@ -1,0 +1,88 @@
+"""One attempt of a tool call: run it with the recorded arguments, within its time limit, and check its result.
+
+Invariant: whatever goes wrong is a happening with a clear message, never raised. Must not: import a model.
+"""
+
+import asyncio
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from events.core.effects import RunTool, Work
+from events.core.happenings import Happening, ToolFailed, ToolReturned
+from events.core.state import Failure
+from events.ports import Claim, History, Store
+from functions.agents.registry import Registry, UnknownToolError
+from functions.agents.store_channel import StoreChannel
+from functions.tools.arguments import InvalidArguments
+from functions.tools.context import ToolContext
+from functions.tools.tool import Tool
+from functions.tools.tool_error import ToolError
+
+MESSAGE_LIMIT_CHARS = 2_000
+
+
+class ToolRun:
+    """Performs RunTool."""
+
+    def __init__(self, registry: Registry, store: Store, work_limit_seconds: float, result_limit_bytes: int) -> None:
+        self._registry = registry
+        self._store = store
+        self._work_limit_seconds = work_limit_seconds
+        self._result_limit_bytes = result_limit_bytes
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening:  # noqa: ARG002 - one signature
+        """Run the tool."""
+        assert isinstance(effect, RunTool), "this performer is registered for RunTool"
+        try:
+            tool = self._registry.tool(effect.call.tool)
+        except UnknownToolError as error:
+            # Old code in the middle of a deploy may not know it yet.
+            return ToolFailed(Failure("unknown_tool", str(error), retryable=True))
+        context = ToolContext(
+            job_id=effect.job.id,
+            session_id=effect.job.session_id,
+            call_id=effect.call.id,
+            operation_id=effect.call.id,
+            attempt=effect.attempt,
+            idempotency_key=effect.call.id,
+            channel=StoreChannel(self._store, claim, effect.call.id),
+        )
+        result = await self._attempt(tool, effect.call.arguments, context)
+        return result if isinstance(result, ToolFailed) else self._returned(tool, result)
+
+    async def _attempt(self, tool: Tool, arguments: dict[str, Any], context: ToolContext) -> Any:
+        limit_seconds = min(tool.timeout_seconds, self._work_limit_seconds)
+        timeout = asyncio.timeout(limit_seconds)
+        try:
+            async with timeout:
+                return await tool.run(arguments, context)
+        except ToolError as error:
+            return _failed(error.type, error.message, retryable=error.retryable)
+        except InvalidArguments as error:
+            return _failed("invalid_arguments", str(error), retryable=False)
+        except TimeoutError as error:
+            if timeout.expired():
+                return _failed("timeout", f"tool {tool.name!r} did not return within {limit_seconds:g} s")
+            return _failed("TimeoutError", str(error) or "the tool itself timed out")
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a tool is foreign code: its failure is a fact
+            return _failed(type(error).__name__, str(error) or "no message")
+
+    def _returned(self, tool: Tool, result: Any) -> Happening:
+        try:
+            text = to_json(result, inf_nan_mode="null").decode()
+        except (PydanticSerializationError, ValueError, RecursionError) as error:
+            message = f"tool {tool.name!r} returned a {type(result).__name__} that is not JSON: {error}"
+            return _failed("result_not_serializable", message, retryable=False)
+        size_bytes = len(text.encode())
+        if size_bytes > self._result_limit_bytes:
+            message = (
+                f"tool {tool.name!r} returned {size_bytes} bytes, over the limit of {self._result_limit_bytes}: "
+                "return less, or a reference (RESULT_LIMIT_BYTES raises the limit)"
+            )
+            return _failed("result_too_large", message, retryable=False)
+        return ToolReturned(text)
+
+
+def _failed(kind: str, message: str, *, retryable: bool = True) -> ToolFailed:
+    return ToolFailed(Failure(kind, message[:MESSAGE_LIMIT_CHARS], retryable))

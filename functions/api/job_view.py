@@ -1,0 +1,80 @@
+"""A job as JSON, as DESIGN 8 and CONTRACT name its fields."""
+
+from typing import Any
+
+from events.core.legs import Leg, LegKind
+from events.core.state import CallRecord
+from events.core.transitions import CallStatus
+from events.core.waiting import status_and_wait
+from events.ports import Snapshot
+from events.timestamps import rfc3339
+
+
+def job_view(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+    """The job as the API shows it."""
+    job, usage = snapshot.job, snapshot.usage
+    status, waiting_for = status_and_wait(job, snapshot.legs, now_ms)
+    return {
+        "id": job.id,
+        "jobType": job.agent,
+        "taskDescription": snapshot.task.get("text", ""),
+        "inputData": snapshot.task.get("data") or {},
+        "priority": job.priority,
+        "sessionId": job.session_id,
+        "status": status,
+        "waitingFor": waiting_for,
+        "result": job.result,
+        "error": {"type": job.error.type, "message": job.error.message} if job.error else None,
+        "createdAt": rfc3339(job.created_at_ms),
+        "updatedAt": rfc3339(usage.updated_ms or job.created_at_ms),
+        "startedAt": _time(job.started_at_ms),
+        "finishedAt": _time(job.finished_at_ms),
+        "turns": job.used.turns,
+        "toolCalls": [_call_view(call, snapshot, now_ms) for call in snapshot.calls],
+        "usage": {
+            "inputTokens": job.used.input_tokens,
+            "outputTokens": job.used.output_tokens,
+            "modelCalls": job.used.turns,
+            "cachedCalls": 0,
+            "messages": usage.messages,
+            "redisRequests": usage.redis_requests,
+            "redisCommands": usage.redis_commands,
+            "costUsd": round(job.used.cost_usd, 6),
+        },
+    }
+
+
+def _call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+    view: dict[str, Any] = {
+        "id": call.id,
+        "tool": call.tool,
+        "arguments": call.arguments,
+        "status": _call_status(call, snapshot, now_ms),
+        "attempts": call.attempts,
+        "startedAt": _time(call.started_at_ms),
+        "finishedAt": _time(call.finished_at_ms),
+    }
+    stored = snapshot.results.get(call.id, {})
+    if "ok" in stored:
+        view["result"] = stored["ok"]
+    elif call.error is not None:
+        view["error"] = {"type": call.error.type, "message": call.error.message}
+    return view
+
+
+def _call_status(call: CallRecord, snapshot: Snapshot, now_ms: int) -> CallStatus:
+    """What is recorded, but `running` while an attempt is claimed, and `cancelled` when the job ended without it."""
+    if call.status not in (CallStatus.QUEUED, CallStatus.RETRYING):
+        return call.status
+    if snapshot.job.ended:
+        return CallStatus.CANCELLED
+    running = any(_runs(leg, call.id, now_ms) for leg in snapshot.legs)
+    return CallStatus.RUNNING if running else call.status
+
+
+def _runs(leg: Leg, call_id: str, now_ms: int) -> bool:
+    return leg.kind is LegKind.CALL and leg.call_id == call_id and bool(leg.owner) and leg.lease_until_ms > now_ms
+
+
+def _time(at_ms: int | None) -> str | None:
+    return None if at_ms is None else rfc3339(at_ms)

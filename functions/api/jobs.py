@@ -1,0 +1,83 @@
+"""Jobs over HTTP: submit and read."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from events.errors import TooLargeError
+from events.ids import job_id_from_key, random_job_id
+from events.ports import Snapshot
+from functions.api.auth import Keys, Principal
+from functions.api.job_view import job_view
+from functions.api.problem import ApiError
+from functions.api.submit_body import SubmitBody, new_job, read_submit_body
+from functions.edge import read_body
+from functions.wiring import Container
+
+BODY_LIMIT_BYTES = 1_000_000
+_KEY_LIMIT_CHARS = 255
+
+
+class JobsApi:
+    """Endpoints of jobs."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+
+    async def submit(self, request: Request) -> Response:
+        """`POST /api/agent-jobs` → 202 and the job."""
+        principal = self._keys.authenticate(request)
+        try:
+            raw = await read_body(request, BODY_LIMIT_BYTES)
+        except TooLargeError as error:
+            raise ApiError(413, str(error)) from error
+        key = request.headers.get("idempotency-key", "")
+        if len(key) > _KEY_LIMIT_CHARS:
+            raise ApiError(422, f"Idempotency-Key has {len(key)} characters; at most {_KEY_LIMIT_CHARS}")
+        return JSONResponse(await self.accept(principal, read_submit_body(raw), key), 202)
+
+    async def accept(self, principal: Principal, body: SubmitBody, idempotency_key: str) -> dict[str, Any]:
+        """Accept a submission; the job as JSON.
+
+        Raises:
+            ApiError: 422, another body was sent under this Idempotency-Key before.
+        """
+        ports = self._container.ports
+        now_ms, token = ports.clock.now_ms(), ports.randomness.token()
+        job_id = job_id_from_key(principal.tenant, idempotency_key) if idempotency_key else random_job_id(token)
+        job = new_job(
+            body,
+            self._container.registry,
+            job_id=job_id,
+            session_id=f"session_{token if not idempotency_key else job_id.removeprefix('job_')}",
+            tenant=principal.tenant,
+            now_ms=now_ms,
+        )
+        accepted = await self._container.submissions.accept(job, body.task)
+        if accepted.new:
+            return job_view(Snapshot(accepted.job, body.task), now_ms)
+        if accepted.job.request_digest != job.request_digest:
+            detail = f"another body was sent under Idempotency-Key {idempotency_key!r} before: use a new key"
+            raise ApiError(422, detail)
+        return job_view(await self.snapshot(principal, job_id), now_ms)
+
+    async def read(self, request: Request) -> Response:
+        """`GET /api/agent-jobs/{id}` → 200 and the job."""
+        principal = self._keys.authenticate(request)
+        snapshot = await self.snapshot(principal, request.path_params["job_id"])
+        return JSONResponse(job_view(snapshot, self._container.ports.clock.now_ms()))
+
+    async def snapshot(self, principal: Principal, job_id: str) -> Snapshot:
+        """Everything about a job that is theirs to see.
+
+        Raises:
+            ApiError: 404 unknown, 403 another tenant's.
+        """
+        snapshot = await self._container.ports.reader.job(job_id)
+        if snapshot is None:
+            raise ApiError(404, f"there is no job {job_id!r}")
+        if not principal.may_see(snapshot.job.tenant):
+            raise ApiError(403, f"job {job_id!r} belongs to another tenant")
+        return snapshot

@@ -1,0 +1,82 @@
+"""Errors as RFC 9457 problem details, never with internals (CONTRACT, first paragraph)."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from events.errors import BatonError, PublishError, SettingsError, StoreError
+
+_log = logging.getLogger("baton.api")
+
+_TITLES = {
+    400: "bad request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not found",
+    405: "method not allowed",
+    409: "conflict",
+    410: "gone",
+    413: "too large",
+    422: "unprocessable",
+    429: "too many requests",
+    503: "unavailable",
+}
+
+
+class ApiError(BatonError):
+    """An answer other than success. `faults`: (field, message) where a body or query is at fault."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        faults: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.faults = tuple(faults)
+        self.headers = dict(headers or {})
+
+
+def problem(error: ApiError) -> Response:
+    """The response of an error."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": _TITLES.get(error.status, "error"),
+        "status": error.status,
+        "detail": str(error),
+    }
+    if error.faults:
+        body["errors"] = [{"field": field, "message": message} for field, message in error.faults]
+    return JSONResponse(body, error.status, error.headers, media_type="application/problem+json")
+
+
+def invalid(error: ValidationError, what: str) -> ApiError:
+    """422 that lists every fault of a body or query."""
+    faults = [(".".join(str(part) for part in fault["loc"]) or what, fault["msg"]) for fault in error.errors()]
+    listed = "; ".join(f"{field}: {message}" for field, message in faults)
+    return ApiError(422, f"the {what} is not valid: {listed}", faults)
+
+
+async def on_error(_request: Request, error: Exception) -> Response:
+    """The response of any error that an endpoint raised."""
+    match error:
+        case ApiError():
+            return problem(error)
+        case HTTPException():
+            return problem(ApiError(error.status_code, error.detail, headers=error.headers))
+        case PublishError():
+            _log.warning("the queue: %s", error)
+            return problem(ApiError(503, "the queue does not take messages; try again", headers={"Retry-After": "5"}))
+        case StoreError() | SettingsError():
+            _log.warning("the store: %s", error)
+            return problem(ApiError(503, "the store does not answer; try again", headers={"Retry-After": "5"}))
+        case _:
+            _log.error("an endpoint failed", exc_info=error)
+            return problem(ApiError(500, "internal error"))

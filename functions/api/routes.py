@@ -1,0 +1,24 @@
+"""The API's routes: one line each."""
+
+from starlette.routing import Route
+
+from functions.api.auth import Keys
+from functions.api.health import Readiness, healthz
+from functions.api.jobs import JobsApi
+from functions.api.simple_scenario import SimpleScenario
+from functions.api.stream import StreamApi
+from functions.wiring import Container
+
+
+def api_routes(container: Container) -> list[Route]:
+    """Every route of the API."""
+    keys = Keys(container.settings)
+    jobs = JobsApi(container, keys)
+    return [
+        Route("/healthz", healthz, methods=["GET"]),
+        Route("/readyz", Readiness(container).readyz, methods=["GET"]),
+        Route("/test/simple", SimpleScenario(container, jobs).run, methods=["POST"]),
+        Route("/api/agent-jobs", jobs.submit, methods=["POST"]),
+        Route("/api/agent-jobs/{job_id}", jobs.read, methods=["GET"]),
+        Route("/api/agent-jobs/{job_id}/stream", StreamApi(container, keys).stream, methods=["GET"]),
+    ]

@@ -1,0 +1,49 @@
+"""Everything mounted on one ASGI app: `uvicorn functions.app:app`. Importing it opens nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from events.errors import BatonError
+from functions.api.problem import on_error
+from functions.api.routes import api_routes
+from functions.entry import LazyApp
+from functions.webhooks import (
+    agent_loop,
+    delivery_failed,
+    sweep,
+    tool_executor,
+    tool_result_complete,
+    tool_result_failed,
+)
+from functions.wiring import Container
+
+EVENT_SPECS = (agent_loop.SPEC, tool_executor.SPEC, tool_result_complete.SPEC, tool_result_failed.SPEC)
+SPECS = (*EVENT_SPECS, delivery_failed.SPEC, sweep.SPEC)
+
+
+def build_app(container: Container) -> Starlette:
+    """The whole product on one app, for local use and for any ASGI host."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await container.close()
+
+    webhooks = [Route(spec.path, container.endpoint(spec)) for spec in EVENT_SPECS]
+    return Starlette(
+        routes=[
+            *webhooks,
+            Route(delivery_failed.SPEC.path, container.delivery_failed(delivery_failed.SPEC)),
+            Route(sweep.SPEC.path, container.sweep(sweep.SPEC)),
+            *api_routes(container),
+        ],
+        exception_handlers={HTTPException: on_error, BatonError: on_error, Exception: on_error},
+        lifespan=lifespan,
+    )
+
+
+app = LazyApp(build_app)

@@ -1,0 +1,22 @@
+"""One delivered message, verified and parsed, and what became of it."""
+
+from dataclasses import dataclass
+
+from events.schema import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """An event as the queue delivered it; `retried` counts earlier attempts of the same message."""
+
+    message_id: str
+    retried: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a message: a word for logs and the answer's body, how many events it handed on."""
+
+    word: str
+    handed_on: int = 0

@@ -1,0 +1,41 @@
+"""How a function's module becomes an ASGI app and a Lambda handler without opening anything when it is imported.
+
+The container is built by the first request (or start-up) and kept for the life of the process.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from mangum import Mangum
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from functions.wiring import Container, container_from_environment
+
+
+class LazyApp:
+    """An ASGI app that is built from the environment on first use."""
+
+    def __init__(self, build: Callable[[Container], ASGIApp]) -> None:
+        self._build = build
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or take part in the server's start and stop."""
+        if self._app is None:
+            self._app = self._build(container_from_environment())
+        await self._app(scope, receive, send)
+
+
+def lambda_handler(app: ASGIApp) -> Callable[[Any, Any], Any]:
+    """A Lambda handler for an ASGI app; it is made by the first invocation."""
+    made: list[Mangum] = []
+
+    def handler(event: Any, context: Any) -> Any:
+        if not made:
+            # Mangum runs the app on the thread's event loop and needs one to be set (mangum 0.22).
+            asyncio.set_event_loop(asyncio.new_event_loop())
+            made.append(Mangum(cast("Any", app), lifespan="off"))
+        return made[0](event, context)
+
+    return handler

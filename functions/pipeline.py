@@ -1,0 +1,191 @@
+"""The one shell: BEGIN → decide → at most one piece of work → decide → COMMIT → hand on, for every event type alike.
+
+Invariant: before a message is acknowledged (this returns), whatever it carries has been handed on; anything raised
+leaves it un-acknowledged, and its redelivery does the same. No branch here depends on the event type.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from events.core.decide import decide
+from events.core.effects import Alert, Changes, Decision, Effect, Work
+from events.core.expected import event_of
+from events.core.happenings import Happening, Started
+from events.core.legs import Leg, LegKind, leg_key_of
+from events.emitter import Emitter
+from events.errors import UnknownJobError
+from events.ports import Begun, Claim, Clock, History, Randomness, Spent, Store, Verdict
+from events.schema import Event, ToolPayload
+from functions.delivery import Delivered, Outcome
+from functions.handing_on import drive_of, hand_on, postpone
+
+_log = logging.getLogger("baton.pipeline")
+
+# A lease outlives the work by this much, so that a late COMMIT still finds its claim.
+LEASE_MARGIN_MS = 10_000
+
+
+class Performer(Protocol):
+    """Does one kind of work; whatever goes wrong in it is a happening, never raised."""
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening:
+        """Do the work."""
+        ...
+
+
+class FactTaker(Protocol):
+    """Takes in the fact that a witness tells, so that a forgotten job is there again."""
+
+    async def witness(self, delivered: Delivered) -> tuple[Leg, ...]:
+        """Take in the fact of the event, if it tells one; returns legs to hand on besides the event's own."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a pipeline works: the limit of one piece of work, and what it may continue in place, for how long."""
+
+    work_limit_ms: int
+    inline: bool = False
+    continues: frozenset[LegKind] = frozenset()
+    guard_ms: int = 120_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A leg to handle now: named by its event, the first time, or carried over, in place."""
+
+    leg_key: str
+    call_id: str
+    event: Event
+
+
+class Pipeline:
+    """Handles delivered events. `performers`: which kinds of work this function can do."""
+
+    def __init__(
+        self,
+        store: Store,
+        emitter: Emitter,
+        clock: Clock,
+        randomness: Randomness,
+        performers: Mapping[type[Effect], Performer],
+        facts: FactTaker,
+        policy: Policy,
+    ) -> None:
+        self._store = store
+        self._emitter = emitter
+        self._clock = clock
+        self._randomness = randomness
+        self._performers = performers
+        self._facts = facts
+        self._policy = policy
+
+    async def handle(self, delivered: Delivered) -> Outcome:
+        """Handle one delivered event.
+
+        Raises:
+            BatonError: the message must not be acknowledged.
+        """
+        run = _Run(delivered, self._randomness.token(), self._clock.now_ms() + self._policy.guard_ms)
+        await self._hand_on(run, await self._facts.witness(delivered))
+        word = ""
+        while run.todo:
+            step = run.todo.pop(0)
+            begun, carried = await self._handle_leg(run, step)
+            word = word or begun
+            await self._hand_on(run, carried)
+        return Outcome(word, run.handed_on)
+
+    async def _handle_leg(self, run: "_Run", step: _Step) -> tuple[str, tuple[Leg, ...]]:
+        now_ms = self._clock.now_ms()
+        claim = Claim(
+            job_id=step.event.job_id,
+            leg_key=step.leg_key,
+            message_id=run.delivered.message_id,
+            owner=run.owner,
+            now_ms=now_ms,
+            lease_until_ms=now_ms + self._policy.work_limit_ms + LEASE_MARGIN_MS,
+            call_id=step.call_id,
+        )
+        begun = await self._store.begin(claim)
+        match begun.verdict:
+            case Verdict.UNKNOWN:
+                raise UnknownJobError(f"job {claim.job_id} is not known (yet); its submission may still be told again")
+            case Verdict.GRANTED:
+                return await self._do(run, claim, begun)
+            case Verdict.BUSY | Verdict.EARLY:
+                await postpone(self._emitter, step.event, begun.free_at_ms, run.drive)
+        return begun.verdict, tuple(leg for leg in begun.carried if leg.key != step.leg_key)
+
+    async def _do(self, run: "_Run", claim: Claim, begun: Begun) -> tuple[str, tuple[Leg, ...]]:
+        state = begun.state
+        if state is None:
+            raise ValueError("a granted BEGIN comes with a state")
+        decision = decide(state, Started(), self._clock.now_ms())
+        if decision.changes is None:
+            happened = await self._work(decision, begun.history, claim)
+            decision = decide(state, happened, self._clock.now_ms())
+        changes = decision.changes or Changes()
+        spent = Spent(messages=run.count_message(), requests=1, commands=begun.commands)
+        committed = await self._store.commit(replace(claim, now_ms=self._clock.now_ms()), changes, spent)
+        if committed.applied:
+            _alert(decision)
+        _log.debug("%s of %s: %s", state.leg.key, claim.message_id, "done" if committed.applied else "overtaken")
+        return "done" if committed.applied else "overtaken", committed.carried
+
+    async def _work(self, decision: Decision, history: History, claim: Claim) -> Happening:
+        work = next(effect for effect in decision.effects if not isinstance(effect, Alert))
+        performer = self._performers.get(type(work))
+        if performer is None:
+            raise ValueError(f"this function cannot do {type(work).__name__}: its event belongs to another endpoint")
+        return await performer(work, history, claim)
+
+    async def _hand_on(self, run: "_Run", legs: tuple[Leg, ...]) -> None:
+        """Continue in place what may be, publish the rest; each leg once."""
+        now_ms = self._clock.now_ms()
+        publish: list[Leg] = []
+        for leg in legs:
+            if leg.key in run.seen:
+                continue
+            run.seen.add(leg.key)
+            if self._may_continue(run, leg, now_ms):
+                run.todo.append(_Step(leg.key, leg.call_id, event_of(run.session_id, leg)))
+            else:
+                publish.append(leg)
+        run.handed_on += await hand_on(self._emitter, run.session_id, publish, run.drive)
+
+    def _may_continue(self, run: "_Run", leg: Leg, now_ms: int) -> bool:
+        # A redelivered message publishes, so that progress gets fresh retries.
+        fresh = self._policy.inline and run.delivered.retried == 0 and now_ms < run.guard_until_ms
+        return fresh and leg.kind in self._policy.continues and leg.free_at_ms() <= now_ms
+
+
+class _Run:
+    """What one invocation keeps while it handles one message; gone with it."""
+
+    def __init__(self, delivered: Delivered, owner: str, guard_until_ms: int) -> None:
+        event = delivered.event
+        call_id = event.payload.call_id if isinstance(event.payload, ToolPayload) else ""
+        self.delivered = delivered
+        self.owner = owner
+        self.guard_until_ms = guard_until_ms
+        self.session_id = event.session_id
+        self.drive = drive_of(delivered.message_id, delivered.retried)
+        self.todo = [_Step(leg_key_of(event), call_id, event)]
+        self.seen: set[str] = set()
+        self.handed_on = 0
+        self._counted = False
+
+    def count_message(self) -> int:
+        """1 for the first COMMIT of this message, 0 for what is continued in place."""
+        counted, self._counted = self._counted, True
+        return 0 if counted else 1
+
+
+def _alert(decision: Decision) -> None:
+    for effect in decision.effects:
+        if isinstance(effect, Alert):
+            _log.error("ALERT %s", effect.message)

@@ -1,0 +1,94 @@
+"""What happens when the queue gives up on a message: decide says whether its event still applies; it is driven again.
+
+The budget is measured in progress: it counts how often in a row one leg could not be delivered, and any progress makes
+a new leg. Only a malformed event or a spent budget fails a job, with a reason and an alert. Source: qstash.md 11.
+"""
+
+import base64
+import binascii
+import json
+import logging
+from dataclasses import dataclass, replace
+from typing import Any
+
+from events.core.decide import decide
+from events.core.effects import Alert
+from events.core.happenings import Undeliverable
+from events.core.legs import Leg, leg_key_of
+from events.emitter import Emitter
+from events.errors import MalformedEventError
+from events.ports import Claim, Clock, Spent, Store
+from events.schema import Event, ToolPayload, parse_event
+from functions.delivery import Outcome
+from functions.handing_on import drive_of, hand_on
+
+_log = logging.getLogger("baton.redelivery")
+
+MALFORMED_STATUS = MalformedEventError.status
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What a failure callback tells: the source message, its event, and the last answer."""
+
+    source_message_id: str
+    event: Event
+    status: int
+    answer: str
+
+
+def read_callback(body: bytes) -> Failed | None:
+    """The callback's content; None when the source message is no event of ours (it stays in the DLQ for a person).
+
+    Raises:
+        MalformedEventError: not a failure callback at all.
+    """
+    try:
+        told = json.loads(body)
+        source_id, status = str(told["sourceMessageId"]), int(told.get("status", 0))
+        source, answer = base64.b64decode(told["sourceBody"]), base64.b64decode(told.get("body") or "")
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+        raise MalformedEventError(f"not a failure callback of the queue: {type(error).__name__}: {error}") from error
+    try:
+        event = parse_event(source)
+    except MalformedEventError as error:
+        _log.error("ALERT message %s is not an event and stays in the dead letter queue: %s", source_id, error)
+        return None
+    return Failed(source_id, event, status, answer.decode("utf-8", "replace")[:300])
+
+
+class Redelivery:
+    """Drives undelivered events again."""
+
+    def __init__(self, store: Store, emitter: Emitter, clock: Clock) -> None:
+        self._store = store
+        self._emitter = emitter
+        self._clock = clock
+
+    async def handle(self, failed: Failed, message_id: str, retried: int) -> Outcome:
+        """Handle one failure callback, itself a message `message_id`, delivered `retried` times before."""
+        event = failed.event
+        call_id = event.payload.call_id if isinstance(event.payload, ToolPayload) else ""
+        claim = Claim(event.job_id, leg_key_of(event), message_id, "", self._clock.now_ms(), 0, call_id)
+        found = await self._store.undelivered(claim, failed.source_message_id)
+        legs: tuple[Leg, ...] = found.carried
+        if found.state is not None:
+            reason = f"the endpoint answered {failed.status or 'nothing'} {failed.answer}".strip()
+            happened = Undeliverable(reason, malformed=failed.status == MALFORMED_STATUS)
+            decision = decide(found.state, happened, claim.now_ms)
+            if decision.changes is not None:
+                spent = Spent(messages=1, requests=1)
+                committed = await self._store.commit(claim, decision.changes, spent)
+                _tell(decision.effects if committed.applied else ())
+                return Outcome("failed", await self._drive(found.session_id, committed.carried, message_id, retried))
+            legs = (*legs, replace(found.state.leg))
+        return Outcome("driven" if legs else "applied", await self._drive(found.session_id, legs, message_id, retried))
+
+    async def _drive(self, session_id: str, legs: tuple[Leg, ...], message_id: str, retried: int) -> int:
+        return await hand_on(self._emitter, session_id, legs, drive_of(message_id, retried))
+
+
+def _tell(effects: tuple[Any, ...]) -> None:
+    for effect in effects:
+        if isinstance(effect, Alert):
+            _log.error("ALERT %s", effect.message)

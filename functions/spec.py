@@ -1,0 +1,35 @@
+"""What one function is: its endpoint, its limits, and the work that it may do. A record each, in functions/webhooks."""
+
+from dataclasses import dataclass
+
+from events.core.legs import LegKind
+from events.schema import ENDPOINTS, EventType
+
+TAKES_IN = frozenset({LegKind.COMPLETE, LegKind.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One webhook function.
+
+    Attributes:
+        name: the function's name in deployments.
+        path: its endpoint.
+        event_type: the one event type that it handles; None for the two endpoints that take no events.
+        continues: kinds of legs that it may go on with in place. The tool executor never goes into a model turn, so it
+            stays free of model libraries.
+        timeout_seconds: the function's limit; above the work limit, below the queue's.
+        retries: delivery attempts after the first.
+    """
+
+    name: str
+    path: str
+    event_type: EventType | None = None
+    continues: frozenset[LegKind] = frozenset()
+    timeout_seconds: int = 240
+    retries: int = 3
+
+
+def event_spec(name: str, event_type: EventType, continues: frozenset[LegKind]) -> Spec:
+    """The spec of a function that handles one event type."""
+    return Spec(name=name, path=ENDPOINTS[event_type], event_type=event_type, continues=continues)

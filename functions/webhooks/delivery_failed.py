@@ -1,0 +1,9 @@
+"""The failure callback of the queue: an event that could not be delivered is driven again, within a budget."""
+
+from events.schema import DELIVERY_FAILED_ENDPOINT
+from functions.entry import LazyApp, lambda_handler
+from functions.spec import Spec
+
+SPEC = Spec(name="delivery-failed", path=DELIVERY_FAILED_ENDPOINT)
+app = LazyApp(lambda container: container.delivery_failed(SPEC))
+handler = lambda_handler(app)

@@ -1,0 +1,160 @@
+"""The composition root: real adapters are built here and nowhere else, once for a process, on first use.
+
+Importing this module opens nothing. `Container` hands out what functions and API need; tests give it fakes.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from events.adapters.clock import SystemClock
+from events.adapters.listing import RedisListing
+from events.adapters.publisher import QStashQueue
+from events.adapters.randomness import SystemRandomness
+from events.adapters.reader import RedisReader
+from events.adapters.redis import RedisConnection
+from events.adapters.store import RedisStore
+from events.adapters.verifier import QueueVerifier
+from events.core.effects import CallModel, Effect, RunTool
+from events.emitter import Emitter
+from events.errors import MalformedEventError
+from events.ports import Clock, Listing, Queue, Randomness, Reader, Store, Verifier
+from events.schema import event_type, parse_event
+from events.settings import Settings, require, settings_from_environment
+from functions.agents.loader import load_registry
+from functions.agents.model_turn import ModelTurn
+from functions.agents.registry import Registry
+from functions.agents.tool_run import ToolRun
+from functions.delivery import Delivered, Outcome
+from functions.edge import Handler, Signed, SignedEndpoint
+from functions.pipeline import Performer, Pipeline, Policy
+from functions.redelivery import Redelivery, read_callback
+from functions.spec import Spec
+from functions.submission import Submissions
+from functions.sweeping import Sweep, read_due_ms
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The outside world."""
+
+    store: Store
+    reader: Reader
+    listing: Listing
+    queue: Queue
+    verifier: Verifier
+    clock: Clock
+    randomness: Randomness
+
+
+def real_ports(settings: Settings) -> Ports:
+    """The real adapters; nothing is opened before it is used."""
+    connection = RedisConnection(settings)
+    return Ports(
+        store=RedisStore(connection, settings.job_retention_seconds * 1000),
+        reader=RedisReader(connection),
+        listing=RedisListing(connection),
+        queue=QStashQueue(settings),
+        verifier=QueueVerifier(settings),
+        clock=SystemClock(),
+        randomness=SystemRandomness(),
+    )
+
+
+class Container:
+    """Everything of one process, each thing built when it is first asked for."""
+
+    def __init__(self, settings: Settings, ports: Ports, registry: Registry | None = None) -> None:
+        self.settings = settings
+        self.ports = ports
+        self._registry = registry
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The agents and tools that BATON_APP names."""
+        return self._registry if self._registry is not None else load_registry(self.settings.app)
+
+    @cached_property
+    def emitter(self) -> Emitter:
+        """Publishes events."""
+        return Emitter(self.settings, self.ports.queue)
+
+    @cached_property
+    def submissions(self) -> Submissions:
+        """Accepts jobs."""
+        interval_ms = self.settings.sweep_interval_seconds * 1000
+        return Submissions(self.ports.store, self.ports.listing, self.emitter, self.ports.clock, interval_ms)
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self.emitter.close()
+        await self.ports.reader.close()
+
+    def pipeline(self, spec: Spec) -> Pipeline:
+        """The shell of one function."""
+        ports, settings = self.ports, self.settings
+        policy = Policy(
+            work_limit_ms=settings.work_timeout_seconds * 1000,
+            inline=settings.continuation == "inline",
+            continues=spec.continues,
+            guard_ms=spec.timeout_seconds * 1000 // 2,
+        )
+        return Pipeline(
+            ports.store, self.emitter, ports.clock, ports.randomness, self._performers(), self.submissions, policy
+        )
+
+    def _performers(self) -> dict[type[Effect], Performer]:
+        settings = self.settings
+        return {
+            CallModel: ModelTurn(self.registry, settings.work_timeout_seconds),
+            RunTool: ToolRun(
+                self.registry, self.ports.store, settings.work_timeout_seconds, settings.result_limit_bytes
+            ),
+        }
+
+    def endpoint(self, spec: Spec) -> SignedEndpoint:
+        """The ASGI app of one event function."""
+        pipeline = self.pipeline(spec)
+
+        async def handle(signed: Signed) -> Outcome:
+            event = parse_event(signed.body)
+            if event_type(event) is not spec.event_type:
+                raise MalformedEventError(f"{event.type} does not belong to {spec.path}, which takes {spec.event_type}")
+            return await pipeline.handle(Delivered(signed.message_id, signed.retried, event))
+
+        return self._signed(spec, handle)
+
+    def delivery_failed(self, spec: Spec) -> SignedEndpoint:
+        """The ASGI app that takes the queue's failure callbacks."""
+        redelivery = Redelivery(self.ports.store, self.emitter, self.ports.clock)
+
+        async def handle(signed: Signed) -> Outcome:
+            failed = read_callback(signed.body)
+            if failed is None:
+                return Outcome("kept for a person")
+            return await redelivery.handle(failed, signed.message_id, signed.retried)
+
+        return self._signed(spec, handle)
+
+    def sweep(self, spec: Spec) -> SignedEndpoint:
+        """The ASGI app of the sweep."""
+        interval_ms = self.settings.sweep_interval_seconds * 1000
+        sweep = Sweep(self.ports.store, self.ports.listing, self.emitter, self.ports.clock, interval_ms)
+
+        async def handle(signed: Signed) -> Outcome:
+            return await sweep.handle(read_due_ms(signed.body), signed.message_id, signed.retried)
+
+        return self._signed(spec, handle)
+
+    def _signed(self, spec: Spec, handler: Handler) -> SignedEndpoint:
+        return SignedEndpoint(self.settings.endpoint_url(spec.path), self.ports.verifier, handler)
+
+
+def container_from_environment() -> Container:
+    """The container of this process.
+
+    Raises:
+        SettingsError: settings are missing or wrong; all are listed.
+    """
+    settings = settings_from_environment()
+    require(settings, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_TOKEN", "WORKER_BASE_URL")
+    return Container(settings, real_ports(settings))
