@@ -17,8 +17,8 @@ async def register_backstop(qstash_url: str, qstash_token: str, worker_base_url:
     """Register the schedule; return None, or in one line why the queue did not take it."""
     client = AsyncQStash(qstash_token, base_url=qstash_url, retry=False)
     try:
-        await client.schedule.create_json(
-            destination=f"{worker_base_url}{SWEEP_PATH}", cron=EVERY_HOUR, body={}, schedule_id=SCHEDULE_ID
+        await client.schedule.create(
+            destination=f"{worker_base_url}{SWEEP_PATH}", cron=EVERY_HOUR, schedule_id=SCHEDULE_ID
         )
     except (QStashError, httpx.HTTPError) as error:
         return f"the queue did not take the hourly schedule {SCHEDULE_ID}: {error}"

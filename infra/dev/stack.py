@@ -5,10 +5,11 @@ it ends, no process of the stack is left and `dev.json` is gone. Used by `baton 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from infra.dev.app_environment import part_url
 from infra.dev.dev_file import DevFile, remove_dev_file, write_dev_file
@@ -29,16 +30,18 @@ from infra.dev.supervisor import Supervisor
 from infra.dev.surroundings import inherited_environment, reach_loopback_directly
 
 SAID_BY_STACK = "baton"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class StackOptions:
-    """What the person chose; `port` None = the usual ports, 0 = any free ones."""
+    """What the person chose; `port` None = the usual ports, 0 = any free ones; `settings` go to the app."""
 
     folder: Path
     app: str | None = None
     port: int | None = None
     backstop: bool = True
+    settings: Mapping[str, str] = field(default_factory=dict)
     parts_of: PartsOf = stack_parts
 
 
@@ -78,6 +81,20 @@ class LocalStack:
         assert self._supervisor is not None
         await self._supervisor.until_broken()
 
+    async def unless_broken(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do some work on the running stack; when a part is given up meanwhile, raise its reason."""
+        working = asyncio.create_task(work)
+        breaking = asyncio.create_task(self.until_broken())
+        try:
+            await asyncio.wait([working, breaking], return_when=asyncio.FIRST_COMPLETED)
+            if breaking.done():
+                await breaking
+            return await working
+        finally:
+            working.cancel()
+            breaking.cancel()
+            await asyncio.gather(working, breaking, return_exceptions=True)
+
     def kill(self) -> None:
         """End every process with -9, now."""
         if self._supervisor is not None:
@@ -112,7 +129,8 @@ class LocalStack:
         for remark in chosen.remarks:
             self._say(SAID_BY_STACK, remark)
         remember_ports(folder, chosen.ports)
-        return StackPlan(folder, chosen.ports, stack_secrets, inherited_environment(), app=self._options.app)
+        inherited = {**inherited_environment(), **self._options.settings}
+        return StackPlan(folder, chosen.ports, stack_secrets, inherited, app=self._options.app)
 
     async def _start(self, supervisor: Supervisor, plan: StackPlan) -> None:
         """Start the parts, and register the backstop while the slower ones are still starting."""

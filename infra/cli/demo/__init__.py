@@ -1,0 +1,1 @@
+"""`baton demo`: one real job, shown live on a stack of its own."""

@@ -1,0 +1,65 @@
+"""`baton demo [NAME]`: starts a stack in a temporary folder, shows one real job live, and ends everything.
+
+Invariant: the first line is on the screen before anything slow begins; nothing that was started outlives the command.
+"""
+
+import asyncio
+import importlib
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from infra.cli.demo.fault import SETTINGS_WITH_FAULT, KillApp
+from infra.cli.demo.scenario import SCENARIOS
+from infra.cli.demo.view import DemoView
+from infra.cli.interruption import Interruption, run_until_interrupted
+from infra.dev.stack import SAID_BY_STACK, LocalStack, StackOptions
+
+IMPORT_AFTER_SECONDS = 0.15
+
+
+@click.command()
+@click.argument("name", type=click.Choice(sorted(SCENARIOS)), default="research")
+@click.option("--fault", type=click.Choice(["kill"]), help="kill: end the app with -9 in the middle of the job.")
+def demo(name: str, fault: str | None) -> None:
+    """Show one real job live, on a stack of its own.
+
+    NAME is the agent: research (default) answers a question from the sample library; simple uses a few tools.
+    """
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a text file, unless a test replaced it
+    view = DemoView(Console())
+    view.say("Baton: one durable job, live, on a local stack of its own", "bold")
+
+    async def run(interruption: Interruption) -> int:
+        with tempfile.TemporaryDirectory(prefix="baton-demo-", ignore_cleanup_errors=True) as folder:
+            return await _show(name, Path(folder), view, interruption, with_fault=fault is not None)
+
+    sys.exit(run_until_interrupted(run, lambda: view.say("stopping", "dim"), code_when_interrupted=1))
+
+
+async def _show(name: str, folder: Path, view: DemoView, interruption: Interruption, *, with_fault: bool) -> int:
+    started = time.monotonic()
+    settings = SETTINGS_WITH_FAULT if with_fault else {}
+    options = StackOptions(folder=folder, port=0, backstop=False, settings=settings)
+    stack = LocalStack(options, lambda part, line: None if part == SAID_BY_STACK else view.say(f"  !!  {part}: {line}"))
+    interruption.at_once = stack.kill
+    view.say("Starting queue, Redis and app, each a process of its own ...")
+    importing = asyncio.create_task(_import_meanwhile())
+    async with stack.running() as description:
+        await importing
+        view.say(f"Ready in {time.monotonic() - started:.1f} s", "dim")
+        view.say("")
+        from infra.cli.demo.story import Story  # noqa: PLC0415 - already imported, see below
+
+        kill = KillApp(lambda: stack.description().processes.get("app")) if with_fault else None
+        return await stack.unless_broken(Story(SCENARIOS[name], description, view, kill).tell())
+
+
+async def _import_meanwhile() -> None:
+    """Import the HTTP client while the parts start: it takes as long as they do."""
+    await asyncio.sleep(IMPORT_AFTER_SECONDS)
+    importlib.import_module("infra.cli.demo.story")

@@ -1,0 +1,81 @@
+"""The product's public API as the demo uses it: submit a job, follow its stream, read its end.
+
+Only what any client has: HTTP and a client key. Invariant: `parts` gives every part once and in order, also when the
+app dies in between: it reconnects and resumes after the last part it has seen (`Last-Event-ID`).
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+
+from infra.cli.demo.sse import SseLines
+from infra.dev.stack_error import StackError
+
+RECONNECT_SECONDS = 0.2
+STREAM_END = "[DONE]"
+SHOWN_BODY_CHARS = 300
+
+Part = dict[str, Any]
+
+
+class JobClient:
+    """One client of the API."""
+
+    def __init__(self, http: httpx.AsyncClient, app_url: str, client_key: str) -> None:
+        self._http = http
+        self._jobs_url = f"{app_url}/api/agent-jobs"
+        self._headers = {"Authorization": f"Bearer {client_key}"}
+
+    async def submit(self, job_type: str, task: str) -> str:
+        """Submit a job and return its id."""
+        body = {"jobType": job_type, "taskDescription": task}
+        return str((await self._json("POST", self._jobs_url, body))["id"])
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        """Return the job as it is now."""
+        return await self._json("GET", f"{self._jobs_url}/{job_id}")
+
+    async def parts(self, job_id: str) -> AsyncIterator[Part]:
+        """Give the job's parts as they come, to the end of its stream."""
+        last_id = ""
+        while True:
+            try:
+                async for event in self._stream(job_id, last_id):
+                    if event.data == STREAM_END:
+                        return
+                    last_id = event.id or last_id
+                    yield json.loads(event.data)
+            except httpx.TransportError:
+                pass  # the app went away; it is started again
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _stream(self, job_id: str, last_id: str) -> AsyncIterator[Any]:
+        headers = {**self._headers, **({"Last-Event-ID": last_id} if last_id else {})}
+        lines = SseLines()
+        async with self._http.stream("GET", f"{self._jobs_url}/{job_id}/stream", headers=headers) as response:
+            if response.is_server_error:
+                return  # as good as gone: come again
+            if response.is_client_error:
+                await response.aread()
+                raise _refused(response)
+            async for line in response.aiter_lines():
+                event = lines.feed(line)
+                if event is not None:
+                    yield event
+
+    async def _json(self, method: str, url: str, body: Any = None) -> dict[str, Any]:
+        response = await self._http.request(method, url, json=body, headers=self._headers)
+        if not response.is_success:
+            raise _refused(response)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+def _refused(response: httpx.Response) -> StackError:
+    request = response.request
+    return StackError(
+        f"{request.method} {request.url} was answered with {response.status_code}: {response.text[:SHOWN_BODY_CHARS]}"
+    )

@@ -1,0 +1,81 @@
+"""`baton dev`: the whole local stack in the foreground, until Ctrl-C.
+
+Prints where everything is and what to try; the stack itself is `infra.dev.stack`. Exit code 0 after Ctrl-C or SIGTERM,
+1 when the stack could not start or a part was given up.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from infra.cli.interruption import Interruption, run_until_interrupted
+from infra.dev.dev_file import DEV_FILE_NAME, DevFile
+from infra.dev.stack import SAID_BY_STACK, LocalStack, StackOptions
+
+DEFAULT_FOLDER = Path(".baton/dev")
+NAME_WIDTH = 10
+TRY_QUESTION = "How did people measure longitude at sea?"
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_FOLDER,
+    show_default=True,
+    metavar="DIR",
+    help="Where jobs, messages, secrets and logs are kept.",
+)
+@click.option("--app", metavar="MODULE:ATTR", help="Your own agents' registry, imported from the current folder.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), metavar="N", help="The app's port; 0: any free ports.  [default: 8090]"
+)
+def dev(data: Path, app: str | None, port: int | None) -> None:
+    """Run the whole local stack in the foreground.
+
+    Queue, Redis and the app, each a process of its own, supervised. Starting again on the same data goes on with
+    unfinished jobs.
+    """
+    if app is not None and not all(app.partition(":")):
+        raise click.BadParameter(
+            f"{app!r} is not of the form MODULE:ATTR, such as my_agents:registry", param_hint="--app"
+        )
+    options = StackOptions(folder=data, app=app, port=port)
+
+    async def run(interruption: Interruption) -> int:
+        stack = LocalStack(options, say)
+        interruption.at_once = stack.kill
+        say(SAID_BY_STACK, f"starting (data in {data}, logs in {data / 'logs'})")
+        async with stack.running() as description:
+            print(ready_text(description, data, app), flush=True)
+            await stack.until_broken()
+        return 0
+
+    sys.exit(run_until_interrupted(run, lambda: say(SAID_BY_STACK, "stopping; Ctrl-C again kills"), 0))
+
+
+def say(name: str, line: str) -> None:
+    """Show one line with the part's name in front."""
+    print(f"{name:>{NAME_WIDTH}} | {line}", flush=True)
+
+
+def ready_text(stack: DevFile, folder: Path, app: str | None) -> str:
+    """Return what a person needs to know once everything serves."""
+    job = {"jobType": "research" if app is None else "AN_AGENT_OF_YOURS", "taskDescription": TRY_QUESTION}
+    return f"""
+  app         {stack.app_url}
+  queue       {stack.qstash_url}
+  redis       {stack.redis_url}
+
+  client key  {stack.client_key}
+  admin key   {stack.admin_key}
+  everything  {folder / DEV_FILE_NAME}
+
+Try:
+  curl -s {stack.app_url}/api/agent-jobs -H 'Authorization: Bearer {stack.client_key}' \
+-H 'Content-Type: application/json' -d '{json.dumps(job)}'
+
+Ready. Ctrl-C stops everything; starting again goes on where it was.
+"""

@@ -1,0 +1,19 @@
+"""Server-sent events."""
+
+from infra.cli.demo.sse import ServerSentEvent, SseLines
+
+
+def events(text: str) -> list[ServerSentEvent]:
+    """Read a whole stream."""
+    lines = SseLines()
+    return [event for line in text.split("\n") if (event := lines.feed(line)) is not None]
+
+
+def test_events_have_ids_and_data_of_several_lines() -> None:
+    """A blank line ends each."""
+    assert events("id: 1-0\ndata: a\ndata: b\n\ndata:c\n\n") == [ServerSentEvent("a\nb", "1-0"), ServerSentEvent("c")]
+
+
+def test_heartbeats_and_unfinished_events_are_nothing() -> None:
+    """A comment begins with a colon; what is cut off did not arrive."""
+    assert events(": still here\n\nevent: x\n\ndata: cut off") == []

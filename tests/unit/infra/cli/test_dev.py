@@ -1,0 +1,56 @@
+"""What `baton dev` prints and refuses; its life as a process is tested in tests/e2e."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from infra.cli.dev import ready_text
+from infra.cli.main import main
+from infra.dev.dev_file import DevFile
+
+STACK = DevFile(
+    app_url="http://127.0.0.1:1",
+    qstash_url="http://127.0.0.1:2",
+    redis_url="http://127.0.0.1:3",
+    qstash_token="qt",
+    redis_token="rt",
+    client_key="bk_client_x",
+    admin_key="bk_admin_y",
+    operations_key="ok",
+    qstash_current_signing_key="sig_1",
+    qstash_next_signing_key="sig_2",
+    processes={},
+)
+
+
+def test_a_person_sees_addresses_keys_and_one_line_to_try() -> None:
+    """All on one screen."""
+    text = ready_text(STACK, Path(".baton/dev"), None)
+    for shown in (STACK.app_url, STACK.qstash_url, STACK.redis_url, STACK.client_key, STACK.admin_key, "dev.json"):
+        assert shown in text
+    assert sum(line.strip().startswith("curl ") for line in text.splitlines()) == 1
+    assert '"jobType": "research"' in text
+
+
+@pytest.mark.parametrize("app", ["nocolon", ":registry", "module:", ""])
+def test_an_app_that_is_no_reference_is_wrong_use(app: str, tmp_path: Path) -> None:
+    """Before anything is started."""
+    result = CliRunner().invoke(main, ["dev", "--data", str(tmp_path / "data"), "--app", app])
+    assert result.exit_code == 2
+    assert "MODULE:ATTR" in result.output
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_port_out_of_range_is_wrong_use() -> None:
+    """Exit code 2."""
+    assert CliRunner().invoke(main, ["dev", "--port", "70000"]).exit_code == 2
+
+
+def test_a_folder_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
+    """Exit code 1."""
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(main, ["dev", "--data", str(tmp_path / "file" / "below"), "--port", "0"])
+    assert result.exit_code == 1
+    assert "cannot be a data folder" in result.output
+    assert "Traceback" not in result.output

@@ -1,0 +1,53 @@
+"""Ctrl-C and SIGTERM."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from infra.cli.interruption import Interruption, run_until_interrupted
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_ends_the_work_in_good_order(number: signal.Signals) -> None:
+    """Its `finally` runs to its end."""
+    seen: list[str] = []
+
+    async def work(_interruption: Interruption) -> int:
+        try:
+            os.kill(os.getpid(), number)
+            await asyncio.sleep(10)
+        finally:
+            await asyncio.sleep(0.01)
+            seen.append("cleaned up")
+        return 7
+
+    assert run_until_interrupted(work, lambda: seen.append("noticed"), code_when_interrupted=0) == 0
+    assert seen == ["noticed", "cleaned up"]
+
+
+def test_the_second_signal_ends_at_once_and_counts_as_failure() -> None:
+    """The clean-up is helped along, not cut off."""
+    hurry = asyncio.Event()
+
+    async def work(interruption: Interruption) -> int:
+        interruption.at_once = hurry.set
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(10)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.wait_for(hurry.wait(), 10)
+        return 0
+
+    assert run_until_interrupted(work, lambda: None, code_when_interrupted=0) == 1
+
+
+def test_work_that_ends_by_itself_gives_its_own_code() -> None:
+    """No signal, no change."""
+
+    async def work(_interruption: Interruption) -> int:
+        return 3
+
+    assert run_until_interrupted(work, lambda: None, code_when_interrupted=0) == 3
