@@ -43,23 +43,36 @@ class Agent:
             raise ValueError(
                 f"agent name {self.name!r} must be 1 to 64 letters, digits, '_', '.' or '-', first a letter or digit"
             )
+        self._check_model()
         self._check_parts()
         self._check_numbers()
         object.__setattr__(self, "tools", tuple(self.tools))
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))
 
+    def _check_model(self) -> None:
+        if isinstance(self.model, type):
+            raise TypeError(
+                f"agent {self.name!r}: model must be an object, got the class {self.model.__name__}; call it"
+            )
+        if self.model is not None and not isinstance(self.model, str | Model):
+            raise TypeError(
+                f"agent {self.name!r}: model must be a name or have `answer`, `name` and `reads_history`,"
+                f" got {self.model!r}"
+            )
+
     def _check_parts(self) -> None:
         if self.mode not in _MODES:
             raise ValueError(f"agent {self.name!r}: unknown mode {self.mode!r}; this version has: {', '.join(_MODES)}")
-        if self.model is not None and not isinstance(self.model, str | Model):
-            raise TypeError(f"agent {self.name!r}: model must be a name or have `answer`, `name` and `reads_history`,"
-                            f" got {self.model!r}")  # fmt: skip
+        if isinstance(self.tools, Tool | str) or not isinstance(self.tools, Sequence):
+            raise TypeError(f"agent {self.name!r}: tools must be a list, got {self.tools!r}")
         for item in self.tools:
             if not isinstance(item, Tool):
                 raise TypeError(f"agent {self.name!r}: {item!r} is not a tool; decorate the function with @tool")
         if isinstance(self.capabilities, str):
-            raise TypeError(f"agent {self.name!r}: capabilities must be a set, got {self.capabilities!r};"
-                            f" write {{{self.capabilities!r}}}")  # fmt: skip
+            example = {self.capabilities}
+            raise TypeError(
+                f"agent {self.name!r}: capabilities must be a set, got {self.capabilities!r}; write {example}"
+            )
         if not isinstance(self.limits, Limits):
             raise TypeError(f"agent {self.name!r}: limits must be Limits(...), got {self.limits!r}")
 

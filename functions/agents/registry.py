@@ -33,6 +33,7 @@ class Registry:
     """`Registry(agents=[...], tools=[...])`; `tools` adds tools that agents find by capability."""
 
     def __init__(self, agents: Sequence[Agent] = (), tools: Sequence[Tool] = ()) -> None:
+        _refuse_strangers(agents, tools)
         everything = list(dict.fromkeys([*tools, *(item for agent in agents for item in agent.tools)]))
         faults = list(_faults(agents, everything))
         if faults:
@@ -81,6 +82,15 @@ class Registry:
         if model not in self._models:
             self._models[model] = model_named(model)
         return self._models[model]
+
+
+def _refuse_strangers(agents: Sequence[Agent], tools: Sequence[Tool]) -> None:
+    for agent in agents:
+        if not isinstance(agent, Agent):
+            raise TypeError(f"Registry(agents=...): {agent!r} is not an Agent; write Agent(name=...)")
+    for item in tools:
+        if not isinstance(item, Tool):
+            raise TypeError(f"Registry(tools=...): {item!r} is not a tool; decorate the function with @tool")
 
 
 def _name_of(agent: Agent | str) -> str:

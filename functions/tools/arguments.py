@@ -9,7 +9,7 @@ from functools import reduce
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails, PydanticUndefined
@@ -47,7 +47,7 @@ class ArgumentSchema:
         try:
             self._model = _build_model(tool, signature, descriptions)
             self.json_schema = _json_schema(self._model)
-        except PydanticSchemaGenerationError as error:
+        except PydanticUserError as error:
             raise TypeError(f"tool {tool!r}: an argument's type cannot be read from JSON: {error.message}") from error
 
     def to_json(self, arguments: Any) -> dict[str, Any]:

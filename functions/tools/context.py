@@ -31,6 +31,7 @@ class ToolContext:
     """The call a tool is running for. A tool asks for it with a parameter annotated `ToolContext`.
 
     `attempt` counts 1, 2, …; `idempotency_key` is the same for every attempt of one call, also after a crash.
+    What a tool says, it awaits, so a tool that says something is an async function.
     """
 
     job_id: str

@@ -1,0 +1,25 @@
+"""What `from baton import …` gives, and what it costs."""
+
+import subprocess
+import sys
+
+import baton
+
+FORBIDDEN = {"starlette", "mangum", "httpx", "qstash", "upstash_redis", "aiohttp", "infra"}
+
+
+def test_the_public_names_are_those_documented() -> None:
+    """Users' code rests on them."""
+    assert sorted(baton.__all__) == sorted(
+        ["Agent", "Call", "Limits", "Registry", "ScriptedModel", "ToolContext", "ToolError", "tool"]
+    )
+    assert all(getattr(baton, name) for name in baton.__all__)
+
+
+def test_importing_the_surface_loads_no_web_framework_no_sdk_and_no_model() -> None:
+    """The function that runs tools imports it too, and must stay light."""
+    code = "import sys, baton; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    loaded = done.stdout.split()
+    assert not FORBIDDEN & {name.split(".")[0] for name in loaded}
+    assert "functions.models.demo" not in loaded

@@ -1,0 +1,72 @@
+"""What an agent refuses to be."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from events.core.limits import Limits
+from functions.agents.agent import Agent
+from functions.models.scripted import ScriptedModel
+from functions.tools.tool import tool
+
+
+@tool
+def ping() -> str:
+    """Answer."""
+    return "pong"
+
+
+def test_defaults_are_those_documented() -> None:
+    """An agent needs a name only."""
+    agent = Agent("a")
+    assert (agent.model, agent.instructions, agent.tools, agent.mode) == (None, "", (), "loop")
+    assert (agent.capabilities, agent.limits) == (frozenset(), Limits())
+    assert (agent.model_retries, agent.model_timeout_seconds) == (3, 120)
+
+
+def test_an_agent_cannot_be_changed_through_what_it_was_made_of() -> None:
+    """Lists and sets are copied."""
+    tools, capabilities = [ping], {"web"}
+    agent = Agent("a", tools=tools, capabilities=capabilities)
+    tools.clear()
+    capabilities.clear()
+    assert (agent.tools, agent.capabilities) == ((ping,), frozenset({"web"}))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        agent.name = "b"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize("name", ["", "two words", "-a", ".a", "a/b", "x" * 65, None, 3, "a\n"])
+def test_a_name_that_does_not_fit_into_a_url_is_refused(name: Any) -> None:
+    """It is a job's `jobType`."""
+    with pytest.raises(ValueError, match=r"agent name .* must be 1 to 64"):
+        Agent(name)
+
+
+@pytest.mark.parametrize("name", ["a", "simple-task", "code.v2", "A_1", "9"])
+def test_usual_names_are_taken(name: str) -> None:
+    """Those of the sample job types, for instance."""
+    assert Agent(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"mode": "plan"}, "agent 'a': unknown mode 'plan'; this version has: loop"),
+        ({"model": 3}, "agent 'a': model must be a name or have `answer`"),
+        ({"model": ScriptedModel}, "agent 'a': model must be an object, got the class ScriptedModel"),
+        ({"tools": [ping.function]}, "is not a tool; decorate the function with @tool"),
+        ({"tools": ["ping"]}, "agent 'a': 'ping' is not a tool"),
+        ({"tools": ping}, "agent 'a': tools must be a list"),
+        ({"capabilities": "web"}, "agent 'a': capabilities must be a set, got 'web'; write {'web'}"),
+        ({"limits": {"turns": 3}}, "agent 'a': limits must be Limits"),
+        ({"model_retries": -1}, "model_retries must be a whole number from 0, got -1"),
+        ({"model_retries": True}, "model_retries must be a whole number from 0, got True"),
+        ({"model_timeout_seconds": 0}, "model_timeout_seconds must be more than 0, got 0"),
+    ],
+)
+def test_a_wrong_field_is_refused_with_its_value(fields: dict[str, Any], message: str) -> None:
+    """When the agent is made; the message has the way out."""
+    with pytest.raises((TypeError, ValueError)) as caught:
+        Agent("a", **fields)
+    assert message in str(caught.value)

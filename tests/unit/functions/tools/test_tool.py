@@ -1,0 +1,258 @@
+"""What `@tool` makes of a function."""
+
+import asyncio
+import functools
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import Field
+
+from functions.tools.context import ToolContext
+from functions.tools.tool import Tool, tool
+from functions.tools.tool_error import ToolError
+
+CONTEXT = ToolContext.for_test()
+
+
+@tool
+def shout(text: str, times: int = 2) -> str:
+    """Say it loudly.
+
+    Args:
+        text: what to say
+        times: how often
+    """
+    return text.upper() * times
+
+
+@tool(name="look-up", capabilities={"web", "files"}, timeout_seconds=5, retries=0, retry_delay_seconds=0.5)
+async def look_up(word: Annotated[str, Field(min_length=2)], ctx: ToolContext, *, mode: Literal["a", "b"] = "a") -> Any:
+    """Look a word up."""
+    return [word, mode, ctx.call_id]
+
+
+def test_a_bare_decorator_takes_everything_from_the_function() -> None:
+    """Name, description and defaults."""
+    assert isinstance(shout, Tool)
+    assert (shout.name, shout.description) == ("shout", "Say it loudly.")
+    assert (shout.timeout_seconds, shout.retries, shout.retry_delay_seconds) == (30, 2, 1.0)
+    assert (shout.capabilities, shout.requires_approval) == (frozenset(), False)
+
+
+def test_settings_are_kept() -> None:
+    """Whoever runs the tool reads them."""
+    assert (look_up.name, look_up.capabilities) == ("look-up", frozenset({"web", "files"}))
+    assert (look_up.timeout_seconds, look_up.retries, look_up.retry_delay_seconds) == (5, 0, 0.5)
+
+
+def test_the_schema_describes_arguments_and_leaves_the_context_out() -> None:
+    """It is what the model is told."""
+    assert shout.parameters == {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "text": {"type": "string", "description": "what to say"},
+            "times": {"type": "integer", "description": "how often", "default": 2},
+        },
+        "required": ["text"],
+    }
+    assert set(look_up.parameters["properties"]) == {"word", "mode"}
+
+
+async def test_the_decorated_function_is_called_like_the_original() -> None:
+    """So that it can be unit-tested as the function it is."""
+    assert shout("a", times=3) == "AAA"
+    assert await look_up("word", CONTEXT) == ["word", "a", "call-test"]
+
+
+async def test_an_async_tool_runs_with_its_context() -> None:
+    """The context is passed under the name that the signature gives it."""
+    assert await look_up.run({"word": "word", "mode": "b"}, CONTEXT) == ["word", "b", "call-test"]
+
+
+async def test_a_plain_function_runs_in_a_thread() -> None:
+    """It must not hold up other tool calls."""
+    seen: list[int] = []
+
+    @tool
+    def where() -> None:
+        seen.append(threading.get_ident())
+
+    assert await where.run({}, CONTEXT) is None
+    assert seen != [threading.get_ident()]
+
+
+async def test_plain_functions_run_at_the_same_time() -> None:
+    """Two that wait for each other both finish."""
+    barrier = threading.Barrier(2, timeout=5)
+
+    @tool
+    def meet() -> None:
+        barrier.wait()
+
+    await asyncio.wait_for(asyncio.gather(meet.run({}, CONTEXT), meet.run({}, CONTEXT)), timeout=6)
+
+
+async def test_what_a_tool_raises_comes_out_as_it_is() -> None:
+    """From a thread too."""
+
+    @tool
+    def fail() -> None:
+        raise ToolError("no such city", retryable=True, type="NotFound")
+
+    with pytest.raises(ToolError) as caught:
+        await fail.run({}, CONTEXT)
+    assert (caught.value.message, caught.value.retryable, caught.value.type) == ("no such city", True, "NotFound")
+
+
+async def test_a_stop_iteration_in_a_thread_is_reported() -> None:
+    """It cannot cross a future: without care the caller would wait for ever."""
+
+    @tool
+    def empty() -> Any:
+        return next(iter([]))
+
+    with pytest.raises(RuntimeError, match="next"):
+        await asyncio.wait_for(empty.run({}, CONTEXT), timeout=5)
+
+
+async def test_a_plain_function_that_gives_a_coroutine_is_awaited() -> None:
+    """A wrapper around an async function may be plain itself."""
+
+    async def inner(x: int) -> int:
+        return x + 1
+
+    @tool
+    @functools.wraps(inner)
+    def wrapper(x: int) -> Any:
+        return inner(x)
+
+    assert await wrapper.run({"x": "1"}, CONTEXT) == 2
+
+
+async def test_a_context_may_be_optional() -> None:
+    """Then the function can be called without one in a test."""
+
+    @tool
+    def greet(name: str, ctx: ToolContext | None = None) -> str:
+        return f"{name} {ctx.attempt if ctx else 'alone'}"
+
+    assert greet("a") == "a alone"
+    assert await greet.run({"name": "a"}, CONTEXT) == "a 1"
+    assert set(greet.parameters["properties"]) == {"name"}
+
+
+def starred(*args: str) -> None:
+    """Take anything."""
+
+
+def double_starred(**kwargs: str) -> None:
+    """Take anything."""
+
+
+def positional(path: str, /) -> None:
+    """Take it by place."""
+
+
+def bare(path) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - the mistake under test
+    """Say no type."""
+
+
+def method(self, path: str) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - the mistake under test
+    """Belong to a class."""
+
+
+def field_default(path: str = Field("a")) -> None:
+    """Put pydantic's Field in the wrong place."""
+
+
+def two_contexts(a: ToolContext, b: ToolContext) -> None:
+    """Ask twice."""
+
+
+def no_json(lock: threading.Thread) -> None:
+    """Want what JSON cannot say."""
+
+
+def no_schema(callback: Callable[[], int]) -> None:
+    """Want what no schema can describe."""
+
+
+def unresolved(path: "Missing") -> None:  # type: ignore[name-defined]  # noqa: F821 - the mistake under test
+    """Use a name that is nowhere."""
+
+
+def generator() -> Iterator[int]:
+    """Give many results."""
+    yield 1
+
+
+async def async_generator() -> AsyncIterator[int]:
+    """Give many results."""
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (starred, r"starred: parameter '\*args' collects any number .* list"),
+        (double_starred, r"double_starred: parameter '\*\*kwargs' collects"),
+        (positional, "positional: parameter 'path' is positional-only"),
+        (bare, "bare: parameter 'path' has no type annotation"),
+        (method, "parameter 'self' has no type annotation; tools are functions, not methods"),
+        (field_default, "parameter 'path' has a pydantic Field as its default"),
+        (two_contexts, r"more than one ToolContext parameter \(a, b\)"),
+        (no_json, "no_json.*cannot be read from JSON"),
+        (no_schema, "no_schema.*cannot be read from JSON"),
+        (unresolved, "unresolved: cannot resolve an annotation .*Missing"),
+        (generator, "generator: a generator has no one result"),
+        (async_generator, "async_generator: a generator has no one result"),
+        (lambda: 1, "tool name '<lambda>' must be"),
+        (3, "@tool needs a function, got 3"),
+        (int, "@tool needs a function"),
+    ],
+)
+def test_what_could_not_be_described_is_refused_when_it_is_made(function: Any, message: str) -> None:
+    """The error names the function, the parameter and the way out."""
+    with pytest.raises(TypeError, match=message):
+        tool(function)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": "two words"}, "tool name 'two words' must be"),
+        ({"name": ""}, "tool name '' must be"),
+        ({"name": "x" * 65}, "must be 1 to 64"),
+        ({"retries": -1}, "retries must be a whole number from 0, got -1"),
+        ({"retries": 1.5}, "retries must be a whole number"),
+        ({"retries": True}, "retries must be a whole number"),
+        ({"timeout_seconds": 0}, "timeout_seconds must be more than 0, got 0"),
+        ({"timeout_seconds": float("inf")}, "timeout_seconds must be more than 0"),
+        ({"timeout_seconds": "3"}, "timeout_seconds must be more than 0, got '3'"),
+        ({"retry_delay_seconds": -0.1}, "retry_delay_seconds must be 0 or more"),
+        ({"retry_delay_seconds": float("nan")}, "retry_delay_seconds must be 0 or more"),
+        ({"capabilities": "files"}, "capabilities must be a set of texts, got 'files'"),
+        ({"capabilities": {3}}, "capabilities must be a set of texts"),
+    ],
+)
+def test_settings_that_nothing_could_work_with_are_refused(settings: dict[str, Any], message: str) -> None:
+    """When the module is imported, not when the first job fails."""
+    with pytest.raises(TypeError, match=message):
+        tool(**settings)(shout.function)
+
+
+def test_a_name_does_not_let_a_class_pass() -> None:
+    """The checks of the function do not depend on the settings."""
+    with pytest.raises(TypeError, match="@tool needs a function"):
+        tool(name="x")(int)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def test_a_tool_cannot_be_changed_and_is_itself_only() -> None:
+    """Tools are kept in sets and mappings; two with the same text are still two."""
+    with pytest.raises(AttributeError):
+        shout.retries = 5  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    assert tool(shout.function) != shout
+    assert {shout: 1}[shout] == 1
