@@ -79,7 +79,8 @@ def _build_model(tool: str, signature: ToolSignature, descriptions: Mapping[str,
         f"a{index}": _field(argument, descriptions.get(argument.name))
         for index, argument in enumerate(signature.arguments)
     }
-    config = ConfigDict(extra="forbid", arbitrary_types_allowed=False)
+    # Arguments are stored as JSON, which has no NaN and no infinity.
+    config = ConfigDict(extra="forbid", allow_inf_nan=False)
     return create_model(f"{tool}_arguments", __config__=config, **fields)
 
 

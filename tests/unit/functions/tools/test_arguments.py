@@ -119,6 +119,18 @@ def test_a_tool_without_arguments_has_an_empty_object_as_schema() -> None:
     assert now.check({}) == {}
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), "-inf"])
+def test_a_number_that_json_cannot_hold_is_refused(number: Any) -> None:
+    """Arguments are stored as JSON."""
+
+    @tool
+    def wait(seconds: float) -> None:
+        """Wait."""
+
+    with pytest.raises(InvalidArguments, match="seconds: input should be a finite number"):
+        wait.check({"seconds": number})
+
+
 @given(JSON)
 def test_any_json_is_either_checked_or_refused_readably(arguments: Any) -> None:
     """Nothing but `InvalidArguments` leaves a check."""
