@@ -1,0 +1,63 @@
+"""Options of `python -m infra.local_qstash`, as settings."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra.local_qstash.core.limits import Limits
+from infra.local_qstash.settings import Settings
+from infra.local_qstash.users import DEVELOPMENT_USERS, User, user_id_of, users_with
+
+
+def parse(arguments: Sequence[str]) -> Settings:
+    """Settings from command-line arguments; wrong use ends the process with code 2."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    default = DEVELOPMENT_USERS[0]
+    own_keys = options.current_signing_key or options.next_signing_key
+    if own_keys and not (options.current_signing_key and options.next_signing_key):
+        parser.error("give both --current-signing-key and --next-signing-key, or neither")
+    token = options.token or default.token
+    primary = User(
+        default.id if token == default.token else user_id_of(token),
+        token,
+        options.current_signing_key or default.current_signing_key,
+        options.next_signing_key or default.next_signing_key,
+        options.read_only_token,
+    )
+    if options.time_scale <= 0:
+        parser.error(f"--time-scale {options.time_scale} is not positive; 60 makes a minute last a second")
+    return Settings(
+        data=options.data,
+        host=options.host,
+        port=options.port,
+        users=users_with(primary),
+        limits=Limits(time_scale=options.time_scale),
+        synced=not options.no_sync,
+        keep_finished_seconds=options.keep_finished_seconds,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.local_qstash", description="A local QStash server.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="port, 0 for a free one (default %(default)s)")
+    parser.add_argument(
+        "--data", type=Path, default=Path(".baton/qstash"), help="folder for all state (default %(default)s)"
+    )
+    parser.add_argument("--token", help="token of one more user (default: the development user's)")
+    parser.add_argument("--read-only-token", help="a token that reads everything of that user and changes nothing")
+    parser.add_argument("--current-signing-key", help="signing key of that user (default: the development user's)")
+    parser.add_argument("--next-signing-key", help="the key that a rotation makes current")
+    parser.add_argument(
+        "--time-scale", type=float, default=1.0, metavar="N", help="delays, backoff and cron pass N times faster"
+    )
+    parser.add_argument(
+        "--keep-finished-seconds", type=int, default=86_400, help="how long finished messages and events stay readable"
+    )
+    parser.add_argument(
+        "--no-sync",
+        action="store_true",
+        help="do not wait for the disk: faster; safe from kill -9, not from power cuts",
+    )
+    return parser

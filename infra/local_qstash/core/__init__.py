@@ -1,0 +1,1 @@
+"""The queue as a pure state machine: no I/O, no clock, no randomness."""

@@ -1,0 +1,56 @@
+"""Queues: first in, first out, at most `parallelism` in progress (qstash.md 15).
+
+Invariant: a message keeps its turn from admission until it is delivered or failed and its callbacks are finished,
+including all retry waits.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Queue:
+    """One queue; only name, parallelism, paused and the times are kept on disk, the rest follows from messages."""
+
+    name: str
+    created_at_ms: int
+    updated_at_ms: int
+    parallelism: int = 1
+    paused: bool = False
+    waiting: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    # Turns taken: message id → what still holds the turn (the message itself, and its unfinished callbacks).
+    turns: dict[str, int] = field(default_factory=dict)
+    held: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    unfinished: int = 0
+
+    def join(self, message_id: str) -> None:
+        """Take a place at the end of the line."""
+        self.unfinished += 1
+        self.waiting[message_id] = None
+
+    def next_turn(self) -> str | None:
+        """Give a turn to the first in line, if one is free."""
+        if self.paused or not self.waiting or len(self.turns) >= self.parallelism:
+            return None
+        message_id, _ = self.waiting.popitem(last=False)
+        self.hold(message_id)
+        return message_id
+
+    def leave(self, message_id: str) -> None:
+        """The message is finished (or cancelled); its turn ends when nothing else holds it."""
+        self.unfinished -= 1
+        self.waiting.pop(message_id, None)
+        self.held.pop(message_id, None)
+        self.release(message_id)
+
+    def hold(self, message_id: str) -> None:
+        """One more holder of this turn: the message itself, or a callback of it that was made."""
+        self.turns[message_id] = self.turns.get(message_id, 0) + 1
+
+    def release(self, message_id: str) -> None:
+        """One holder of the turn is done."""
+        left = self.turns.get(message_id, 0) - 1
+        if left > 0:
+            self.turns[message_id] = left
+        else:
+            self.turns.pop(message_id, None)

@@ -1,0 +1,80 @@
+"""The data folder as one object: lock, writer, reader, retention, and the state of an earlier run."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from infra.local_qstash.core.answer import Answer
+from infra.local_qstash.core.capacity import Capacity
+from infra.local_qstash.core.changes import Change
+from infra.local_qstash.core.lifecycle import recover
+from infra.local_qstash.core.limits import Limits
+from infra.local_qstash.core.machine import Outcome
+from infra.local_qstash.core.message import Live
+from infra.local_qstash.core.state import Ids, State, Transition
+from infra.local_qstash.core.tenant import SigningKeys, Tenant
+from infra.local_qstash.storage import recovery
+from infra.local_qstash.storage.archive import Archive
+from infra.local_qstash.storage.folder_lock import FolderLock
+from infra.local_qstash.storage.retention import Retention
+from infra.local_qstash.storage.schema import open_database
+from infra.local_qstash.storage.store import Store
+from infra.local_qstash.users import User
+
+_PRUNE_EVERY_MS = 1_000
+
+
+class Database:
+    """Everything on disk; opened for one server at a time."""
+
+    def __init__(self, folder: Path, *, synced: bool, keep_finished_ms: int, keep_finished_bytes: int) -> None:
+        self.synced = synced
+        self._lock = FolderLock(folder)
+        path = folder / "qstash.db"
+        self._connection = open_database(path, synced=synced)
+        self._store = Store(self._connection)
+        self._retention = Retention(
+            self._connection, self._store, keep_ms=keep_finished_ms, max_bytes=keep_finished_bytes
+        )
+        self._pruned_ms = 0
+        self.archive = Archive(open_database(path, synced=synced))
+
+    def write(self, changes: Iterable[Change], now_ms: int) -> None:
+        """Put changes into the next commit, and now and then forget what is old."""
+        self._store.write(changes)
+        if now_ms - self._pruned_ms >= _PRUNE_EVERY_MS:
+            more = self._retention.prune(now_ms)
+            self._pruned_ms = 0 if more else now_ms
+
+    def commit(self) -> None:
+        """Make what was written durable; blocks until it is."""
+        self._store.commit()
+
+    def close(self) -> None:
+        """Commit, close, and let others have the folder."""
+        self.archive.close()
+        self._store.close()
+        self._lock.release()
+
+    def load(self, users: Iterable[User], limits: Limits, ids: Ids, now_ms: int) -> tuple[State, Outcome]:
+        """The state of the last run, and what follows from taking it up again."""
+        tenants = {user.id: Tenant(user.id, self._keys(user)) for user in users}
+        for tenant in tenants.values():
+            recovery.load_tenant(self._connection, tenant, now_ms)
+        state = State(limits, ids, tenants, Capacity(limits.max_in_flight))
+        state.last_seq = recovery.last_seq(self._connection)
+        step = Transition(state, now_ms)
+        by_user: dict[str, list[Live]] = {}
+        for live in recovery.unfinished(self._connection):
+            by_user.setdefault(live.message.user, []).append(live)
+        for user, lives in by_user.items():
+            if user in tenants:  # a user who is no longer served keeps their messages on disk
+                recover(step, tenants[user], lives)
+        return state, Outcome(Answer(200), step.changes, step.effects)
+
+    def _keys(self, user: User) -> SigningKeys:
+        """The keys after rotation, unless other ones are configured since."""
+        configured = (user.current_signing_key, user.next_signing_key)
+        stored = recovery.stored_keys(self._connection, user.id)
+        if stored is not None and stored.configured == configured:
+            return stored
+        return SigningKeys(*configured, configured)

@@ -1,0 +1,69 @@
+"""Who may call the server: tokens, and the signing keys that their receivers know (qstash.md 1)."""
+
+import hmac
+import json
+from base64 import b64decode
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One tenant's credentials."""
+
+    id: str
+    token: str
+    current_signing_key: str
+    next_signing_key: str
+    read_only_token: str | None = None
+
+
+# The vendor's published development users, so that `QSTASH_DEV=true` works against this server.
+DEVELOPMENT_USERS = (
+    User(
+        "defaultUser",
+        "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0=",
+        "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r",
+        "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs",
+    ),
+    User(
+        "testUser1",
+        "eyJVc2VySUQiOiJ0ZXN0VXNlcjEiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9",
+        "sig_7GVPjvuwsfqF65iC8fSrs1dfYruM",
+        "sig_5NoELc3EFnZn4DVS5bDs2Nk4b7Ua",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request, and whether they may change anything."""
+
+    user_id: str
+    may_write: bool
+
+
+def user_id_of(token: str) -> str:
+    """The `UserID` inside a token of the vendor's form, else the name of the one user with a token of another form."""
+    try:
+        content = json.loads(b64decode(token, validate=True))
+    except ValueError:
+        return "primary"
+    user_id = content.get("UserID") if isinstance(content, dict) else None
+    return user_id if isinstance(user_id, str) and user_id else "primary"
+
+
+def users_with(primary: User) -> tuple[User, ...]:
+    """The development users and one more, which comes first; it replaces one of the same token or id."""
+    others = [user for user in DEVELOPMENT_USERS if primary.token != user.token and primary.id != user.id]
+    return (primary, *others)
+
+
+def identify(users: tuple[User, ...], token: str) -> Caller | None:
+    """The caller with this token, compared in constant time; None if there is none."""
+    given = token.encode()
+    for user in users:
+        if hmac.compare_digest(user.token.encode(), given):
+            return Caller(user.id, may_write=True)
+        if user.read_only_token is not None and hmac.compare_digest(user.read_only_token.encode(), given):
+            return Caller(user.id, may_write=False)
+    return None

@@ -1,0 +1,1 @@
+"""The HTTP surface: requests in, JSON out; no decision about messages is made here."""

@@ -1,0 +1,105 @@
+"""Which handler answers which method and path; one line per endpoint."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from infra.local_qstash.core.answer import Answer
+from infra.local_qstash.core.errors import ApiError, not_found, not_served
+from infra.local_qstash.wire import admin, messages, publishing, topics
+from infra.local_qstash.wire.call import Call
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method, a path with `{parts}` (`{part...}`: all the rest), and what answers."""
+
+    method: str
+    segments: tuple[str, ...]
+    handler: Handler
+    changes: bool
+
+    def match(self, path: list[str]) -> Mapping[str, str] | None:
+        """The variable parts if the path fits."""
+        rest = self.segments[-1].endswith("...}")
+        if len(path) < len(self.segments) or (not rest and len(path) > len(self.segments)):
+            return None
+        params: dict[str, str] = {}
+        for index, (wanted, given) in enumerate(zip(self.segments, path, strict=False)):
+            if wanted.startswith("{"):
+                params[wanted.strip("{.}")] = "/".join(path[index:]) if wanted.endswith("...}") else given
+            elif wanted != given:
+                return None
+        return params if all(params.values()) else None
+
+
+def _route(method: str, path: str, handler: Handler) -> Route:
+    return Route(method, tuple(path.strip("/").split("/")), handler, changes=method != "GET")
+
+
+async def _not_available(_call: Call) -> Answer:
+    raise not_served("Upstash Workflow and LLM endpoints are not available on this local server")
+
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_NOT_AVAILABLE = (
+    "/v2/trigger/{rest...}",
+    "/v2/batch/trigger",
+    "/v2/wait/{rest...}",
+    "/v2/notify/{rest...}",
+    "/v2/waiters/{rest...}",
+    "/v2/workflows/{rest...}",
+    "/llm/{rest...}",
+)
+
+ROUTES = (
+    _route("POST", "/v2/publish/{destination...}", publishing.publish),
+    _route("POST", "/v2/enqueue/{queue}/{destination...}", publishing.enqueue),
+    _route("POST", "/v2/batch", publishing.batch),
+    _route("GET", "/v2/messages/{id}", messages.get_message),
+    _route("DELETE", "/v2/messages/{id}", messages.cancel_message),
+    _route("DELETE", "/v2/messages", messages.cancel_messages),
+    _route("GET", "/v2/dlq", messages.list_dlq),
+    _route("DELETE", "/v2/dlq", messages.delete_dlq_many),
+    _route("POST", "/v2/dlq/retry", messages.retry_dlq_many),
+    _route("POST", "/v2/dlq/retry/{id}", messages.retry_dlq),
+    _route("GET", "/v2/dlq/{id}", messages.get_dlq),
+    _route("DELETE", "/v2/dlq/{id}", messages.delete_dlq),
+    _route("GET", "/v2/events", messages.list_events),
+    _route("GET", "/v2/logs", messages.list_logs),
+    _route("GET", "/v2/topics", topics.list_topics),
+    _route("GET", "/v2/topics/{name}", topics.get_topic),
+    _route("PATCH", "/v2/topics/{name}", topics.set_headers),
+    _route("DELETE", "/v2/topics/{name}", topics.delete_topic),
+    _route("POST", "/v2/topics/{name}/endpoints", topics.upsert_endpoints),
+    _route("DELETE", "/v2/topics/{name}/endpoints", topics.remove_endpoints),
+    _route("GET", "/v2/keys", topics.get_keys),
+    _route("POST", "/v2/keys/rotate", topics.rotate_keys),
+    _route("GET", "/admin/counters", admin.counters),
+    *(_route(method, path, _not_available) for path in _NOT_AVAILABLE for method in _METHODS),
+)
+
+
+class Router:
+    """Finds the route of a request; paths are compared as sent, without decoding."""
+
+    def __init__(self, routes: Iterable[Route] = ROUTES) -> None:
+        self._by_head: dict[tuple[str, str], list[Route]] = {}
+        for route in routes:
+            self._by_head.setdefault((route.segments[0], route.segments[1]), []).append(route)
+
+    def find(self, method: str, raw_path: str) -> tuple[Route, Mapping[str, str]]:
+        """The route and the variable parts; 404 or 405 if there is none."""
+        path = raw_path.removeprefix("/").split("/")
+        found = False
+        for route in self._by_head.get((path[0], path[1] if len(path) > 1 else ""), ()):
+            params = route.match(path)
+            if params is not None:
+                if route.method == method:
+                    return route, params
+                found = True
+        if found:
+            raise ApiError(HTTPStatus.METHOD_NOT_ALLOWED, f"{method} is not allowed for {raw_path[:200]}")
+        raise not_found(f"{raw_path[:200]} does not exist")
