@@ -31,10 +31,11 @@ LOST_AFTER_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The stored job; `new` is False when it was there already."""
+    """The stored job and its first legs; `new` is False when it was there already."""
 
     job: Job
     new: bool
+    legs: tuple[Leg, ...]
 
 
 class Submissions:
@@ -74,7 +75,7 @@ class Submissions:
             await hand_on(self._emitter, created.job.session_id, created.carried, witness_id)
         except PublishError as error:
             _log.warning("job %s starts within a minute, by its witness: %s", job.id, error)
-        return Accepted(created.job, created.new)
+        return Accepted(created.job, created.new, created.carried)
 
     async def witness(self, delivered: Delivered) -> tuple[Leg, ...]:
         """Take in the fact of an event, if it tells one: create a forgotten job, find legs without progress."""

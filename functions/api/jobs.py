@@ -57,7 +57,7 @@ class JobsApi:
         )
         accepted = await self._container.submissions.accept(job, body.task)
         if accepted.new:
-            return job_view(Snapshot(accepted.job, body.task), now_ms)
+            return job_view(Snapshot(accepted.job, body.task, accepted.legs), now_ms)
         if accepted.job.request_digest != job.request_digest:
             detail = f"another body was sent under Idempotency-Key {idempotency_key!r} before: use a new key"
             raise ApiError(422, detail)
