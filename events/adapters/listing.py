@@ -24,8 +24,8 @@ class RedisListing:
 
     async def jobs(self) -> dict[str, int]:
         """Listed job id → when it was listed."""
-        flat = await self._redis.execute("HGETALL", keys.LISTED_JOBS)
-        return {job_id: int(at_ms) for job_id, at_ms in zip(flat[::2], flat[1::2], strict=True)}
+        listed = await self._redis.execute("HGETALL", keys.LISTED_JOBS)  # the SDK makes a dict of the flat reply
+        return {job_id: int(at_ms) for job_id, at_ms in listed.items()}
 
     async def leave(self, job_ids: Sequence[str]) -> None:
         """Take ended jobs off the list."""

@@ -17,26 +17,26 @@ class RedisReader:
 
     async def job(self, job_id: str) -> Snapshot | None:
         """Everything about a job."""
-        flat_state, flat_calls, flat_results, first = await self._redis.pipeline(
+        # The SDK makes a dict of HGETALL's flat reply.
+        state, stored_calls, results, first = await self._redis.pipeline(
             ["HGETALL", keys.state_key(job_id)],
             ["HGETALL", keys.calls_key(job_id)],
             ["HGETALL", keys.results_key(job_id)],
             ["LRANGE", keys.transcript_key(job_id), 0, 0],
         )
-        state = _pairs(flat_state)
         if f"job:{job_id}" not in state:
             return None
         usage = state.get(f"usage:{job_id}")
         legs = (load_leg(text) for field, text in sorted(state.items()) if field.startswith("leg:"))
         calls = sorted(
-            (load_call(text) for text in _pairs(flat_calls).values()), key=lambda call: (call.turn, call.position)
+            (load_call(text) for text in stored_calls.values()), key=lambda call: (call.turn, call.position)
         )
         return Snapshot(
             job=load_job(state[f"job:{job_id}"]),
             task=json.loads(first[0]) if first else {},
             legs=tuple(leg for leg in legs if leg.job_id == job_id),
             calls=tuple(calls),
-            results=load_results(_pairs(flat_results)),
+            results=load_results(results),
             usage=load_usage(usage) if usage else Usage(),
         )
 
@@ -55,6 +55,3 @@ class RedisReader:
         """Close the connection, which store and listing share."""
         await self._redis.close()
 
-
-def _pairs(flat: list[str]) -> dict[str, str]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
