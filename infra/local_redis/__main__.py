@@ -1,0 +1,43 @@
+"""`python -m infra.local_redis`: the real server and the bridge together, in the foreground.
+
+Invariant: the server is this process's child and ends with it; all data is in one folder.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra.local_redis.child import ServerChild
+from infra.local_redis.data_dir import DataDir, DataDirError
+from infra.local_redis.options import add_bridge_options, bridge_settings
+from infra.local_redis.running import run
+from infra.local_redis.valkey import server_address, server_command
+
+_DEFAULT_DATA = Path(".baton/redis")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.local_redis",
+        description="A local Redis with Upstash's REST API: a real server and the bridge in front of it.",
+    )
+    parser.add_argument("--data", type=Path, default=_DEFAULT_DATA, help="data folder (default: %(default)s)")
+    parser.add_argument("--token", help="the token that callers must send (default: one kept in the data folder)")
+    add_bridge_options(parser)
+    options = parser.parse_args(arguments)
+    data_dir = DataDir(options.data)
+    try:
+        data_dir.create()
+        data_dir.check_free()
+        token: str = options.token or data_dir.token()
+    except DataDirError as error:
+        print(f"redis: {error}", file=sys.stderr)
+        return 1
+    settings = bridge_settings(options, server_address(options.data), token)
+    return run(settings, ServerChild(server_command(options.data)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""The last step of every request: status, body and sync token to the client.
+
+Invariant: every answer carries a sync token that no earlier one carried (redis-rest.md 6); one local server is always
+current, so the token that a client sends back is not looked at.
+"""
+
+from infra.local_redis.http_connection import Exchange
+from infra.local_redis.reply import error_body
+from infra.local_redis.resp import Reply, ServerError
+from infra.local_redis.wire import Wire
+
+_UNAVAILABLE_CODES = frozenset({b"LOADING", b"MASTERDOWN"})
+
+
+class Answers:
+    """Writes answers to exchanges."""
+
+    def __init__(self, token_prefix: bytes) -> None:
+        self._token_head = b"Upstash-Sync-Token: " + token_prefix
+        self._count = 0
+
+    def send(self, exchange: Exchange, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
+        """Answer with a finished body."""
+        self._count += 1
+        exchange.respond(status, body, content_type, b"%b%d\r\n" % (self._token_head, self._count))
+
+    def reply(self, exchange: Exchange, wire: Wire, reply: Reply) -> None:
+        """Answer with one reply of the server."""
+        status = 200
+        if type(reply) is ServerError:
+            status = 503 if reply.code in _UNAVAILABLE_CODES else 400
+        self.send(exchange, status, wire.single(reply), wire.content_type)
+
+    def batch(self, exchange: Exchange, wire: Wire, replies: list[Reply]) -> None:
+        """Answer with the replies of a batch, whatever its members did."""
+        self.send(exchange, 200, wire.batch(replies), wire.content_type)
+
+    def fail(self, exchange: Exchange, status: int, text: str) -> None:
+        """Answer with an error of the bridge's own, always JSON."""
+        self.send(exchange, status, error_body(text))

@@ -1,0 +1,33 @@
+"""`python -m infra.local_redis.bridge`: the bridge alone, in front of a server that somebody else runs.
+
+Invariant: it starts and stops nothing but itself; the server may come and go.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from infra.local_redis.address import ServerAddress
+from infra.local_redis.options import add_bridge_options, bridge_settings
+from infra.local_redis.running import run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.local_redis.bridge",
+        description="Answer as an Upstash Redis REST database, with a running Valkey or Redis server behind.",
+    )
+    parser.add_argument("--server", required=True, help="unix:/path/to/socket or host:port")
+    parser.add_argument("--token", required=True, help="the token that callers must send")
+    add_bridge_options(parser)
+    options = parser.parse_args(arguments)
+    try:
+        server = ServerAddress.from_text(options.server)
+    except ValueError as error:
+        parser.error(str(error))
+    return run(bridge_settings(options, server, options.token))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""The command-line options that both entry points share."""
+
+import argparse
+import secrets
+
+from infra.local_redis.address import ServerAddress
+from infra.local_redis.application import BridgeSettings
+from infra.local_redis.auth import Tokens
+
+DEFAULT_PORT = 8079
+
+
+def add_bridge_options(parser: argparse.ArgumentParser) -> None:
+    """Declare them."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help="port; 0 takes a free one (default: %(default)s)"
+    )
+    parser.add_argument("--read-only-token", help="a second token that may only read")
+    parser.add_argument("--faults", action="store_true", help="enable POST /admin/faults, for tests")
+
+
+def bridge_settings(options: argparse.Namespace, server: ServerAddress, token: str) -> BridgeSettings:
+    """The settings that parsed options ask for."""
+    read_only: str | None = options.read_only_token
+    return BridgeSettings(
+        server=server,
+        tokens=Tokens(token.encode(), read_only.encode() if read_only else None),
+        sync_token_prefix=secrets.token_hex(4) + "-",
+        host=options.host,
+        port=options.port,
+        faults=options.faults,
+    )

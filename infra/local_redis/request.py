@@ -1,0 +1,98 @@
+"""HTTP/1.1 requests out of received bytes.
+
+Invariant: a request is passed on once it is complete, with its target still percent-encoded and its body as raw bytes.
+A request over the size limit is passed on too, marked and without its body, so that the client can be told
+(an answer in the middle of an upload would be lost with the connection). It writes nothing and knows nothing of Redis.
+"""
+
+from collections.abc import Callable
+
+import httptools
+
+
+class Request:
+    """A complete request. A plain class with slots: one is made per command."""
+
+    __slots__ = ("body", "headers", "keep_alive", "method", "size_bytes", "target", "too_large")
+
+    def __init__(self, method: bytes, target: bytes, headers: dict[bytes, bytes], body: bytes) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.body = body
+        self.size_bytes = 0
+        self.too_large = False
+        self.keep_alive = True
+
+
+class RequestReader:
+    """The callbacks of httptools' parser."""
+
+    def __init__(
+        self, limit_bytes: int, on_request: Callable[[Request], None], on_expect_continue: Callable[[], None]
+    ) -> None:
+        self._limit_bytes = limit_bytes
+        self._on_request = on_request
+        self._on_expect_continue = on_expect_continue
+        self._parser = httptools.HttpRequestParser(self)
+        self._begin()
+
+    def feed(self, data: bytes) -> None:
+        """Take in received bytes.
+
+        Raises:
+            httptools.HttpParserError: this is not HTTP/1.x.
+        """
+        while data:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                # An offer to switch protocols (h2c, say) may be ignored (RFC 9110 7.8); the request itself is complete.
+                data = data[upgrade.args[0] :]
+                self._parser = httptools.HttpRequestParser(self)
+            else:
+                return
+
+    def _begin(self) -> None:
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body: list[bytes] = []
+        self._size_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the target."""
+        self._size_bytes += len(url)
+        if self._size_bytes <= self._limit_bytes:
+            self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header; of a repeated one the last counts."""
+        self._size_bytes += len(name) + len(value)
+        if self._size_bytes <= self._limit_bytes:
+            self._headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        """The body comes next, if there is one."""
+        self._size_bytes = len(self._url)
+        if self._headers.get(b"expect", b"").lower() == b"100-continue":
+            self._on_expect_continue()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body; over the limit it is counted, not kept."""
+        self._size_bytes += len(body)
+        if self._size_bytes <= self._limit_bytes:
+            self._body.append(body)
+        else:
+            self._body.clear()
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        body = self._body
+        request = Request(
+            self._parser.get_method(), self._url, self._headers, body[0] if len(body) == 1 else b"".join(body)
+        )
+        request.size_bytes = self._size_bytes
+        request.too_large = self._size_bytes > self._limit_bytes
+        request.keep_alive = self._parser.should_keep_alive()
+        self._begin()
+        self._on_request(request)
