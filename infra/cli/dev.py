@@ -44,21 +44,28 @@ def dev(data: Path, app: str | None, port: int | None) -> None:
         )
     options = StackOptions(folder=data, app=app, port=port)
 
+    screen = PlainScreen()
+
     async def run(interruption: Interruption) -> int:
-        stack = LocalStack(options, say)
+        stack = LocalStack(options, screen)
         interruption.at_once = stack.kill
-        say(SAID_BY_STACK, f"starting (data in {data}, logs in {data / 'logs'})")
+        screen.notice(SAID_BY_STACK, f"starting (data in {data}, logs in {data / 'logs'})")
         async with stack.running() as description:
             print(ready_text(description, data, app), flush=True)
             await stack.until_broken()
         return 0
 
-    sys.exit(run_until_interrupted(run, lambda: say(SAID_BY_STACK, "stopping; Ctrl-C again kills"), 0))
+    sys.exit(run_until_interrupted(run, lambda: screen.notice(SAID_BY_STACK, "stopping; Ctrl-C again kills"), 0))
 
 
-def say(name: str, line: str) -> None:
-    """Show one line with the part's name in front."""
-    print(f"{name:>{NAME_WIDTH}} | {line}", flush=True)
+class PlainScreen:
+    """Everything that the stack has to say, line by line with the part's name in front."""
+
+    def notice(self, name: str, line: str) -> None:
+        """Show one line."""
+        print(f"{name:>{NAME_WIDTH}} | {line}", flush=True)
+
+    log_line = notice
 
 
 def ready_text(stack: DevFile, folder: Path, app: str | None) -> str:

@@ -7,7 +7,9 @@ hide ours. Must not hold any setting of the product: those come through the envi
 
 import argparse
 import importlib
+import os
 import sys
+import traceback
 
 import uvicorn
 
@@ -24,20 +26,37 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--app-dir", help="folder to import the user's agents from")
+    parser.add_argument("--registry", help="the user's registry as module:attribute, checked before serving")
     options = parser.parse_args(arguments)
     if options.app_dir is not None:
         for package in OWN_PACKAGES:
             importlib.import_module(package)
         sys.path.insert(0, options.app_dir)
+    if options.registry is not None:
+        _check_registry(options.registry)
     uvicorn.run(
         options.target,
         host=options.host,
         port=options.port,
         access_log=False,
         server_header=False,
+        lifespan="on",  # else uvicorn takes an app that cannot be built for one that has no start-up, and serves it
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+
+
+def _check_registry(reference: str) -> None:
+    """End with the exit code that is not tried again when the user's agents cannot be loaded."""
+    from functions.agents.loader import RegistryNotLoadedError, load_registry  # noqa: PLC0415 - after the import path
+
+    try:
+        load_registry(reference)
+    except RegistryNotLoadedError as error:
+        if error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        print(f"{error}", file=sys.stderr)
+        sys.exit(os.EX_CONFIG)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ is the restart policy's decision; which parts exist and in which order they stop
 
 import asyncio
 import contextlib
+import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -15,22 +16,21 @@ from infra.dev.part import Part
 from infra.dev.part_log import PartLog
 from infra.dev.processes import LOOK_SECONDS, describe_exit, end_process, kill_group, start_process, until_dead
 from infra.dev.restart_policy import GiveUp, RestartPolicy
+from infra.dev.screen import Screen
 from infra.dev.stack_error import StackError
 
 SHOWN_LOG_LINES = 8
 LOG_LOOK_SECONDS = 0.25
 
-Say = Callable[[str, str], None]
-
 
 class PartKeeper:
     """One part and its present process."""
 
-    def __init__(self, part: Part, log: PartLog, say: Say, on_ready: Callable[[], None]) -> None:
+    def __init__(self, part: Part, log: PartLog, screen: Screen, on_ready: Callable[[], None]) -> None:
         self.part = part
         self.ready = asyncio.Event()
         self.log = log
-        self._say = say
+        self._screen = screen
         self._on_ready = on_ready
         self._process: subprocess.Popen[bytes] | None = None
         self._served_since: float | None = None
@@ -42,7 +42,7 @@ class PartKeeper:
         return self._process.pid if self._process is not None else None
 
     async def keep(self, others: Mapping[str, "PartKeeper"]) -> None:
-        """Run the part until it is stopped; a part that keeps dying at once ends this with an error."""
+        """Run the part until it is stopped; one that keeps dying at once, or says it never can, ends this."""
         for name in self.part.needs:
             await others[name].ready.wait()
         policy = RestartPolicy()
@@ -50,10 +50,13 @@ class PartKeeper:
             code = await self._one_life()
             if self._stopping.is_set():
                 return
+            if code == os.EX_CONFIG and self._served_since is None:
+                raise self._broken(f"{self.part.name} cannot start with what it was given.")
             policy, verdict = policy.after_death(self._served_seconds())
             if isinstance(verdict, GiveUp):
-                raise self._given_up(code, verdict.quick_deaths)
-            self._say_death(code, policy.quick_deaths, verdict.pause_seconds)
+                deaths = f"{verdict.quick_deaths} times in a row right after its start"
+                raise self._broken(f"{self.part.name} died {deaths} (last: {describe_exit(code)}).")
+            self._tell_death(code, policy.quick_deaths, verdict.pause_seconds)
             await self._pause(verdict.pause_seconds)
 
     def let_none_follow(self) -> None:
@@ -104,31 +107,28 @@ class PartKeeper:
         try:
             while not self._stopping.is_set():
                 await asyncio.sleep(LOG_LOOK_SECONDS)
-                self._say_all(errors.pick(self.log.new_lines()))
+                self._show(errors.pick(self.log.new_lines()))
         finally:
             # What a part says while it is being stopped (broken connections, mostly) stays in its log.
             if not self._stopping.is_set():
-                self._say_all(errors.pick(self.log.new_lines()))
+                self._show(errors.pick(self.log.new_lines()))
 
     async def _pause(self, seconds: float) -> None:
         """Wait, unless the part is stopped meanwhile."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    def _say_death(self, code: int, quick_deaths: int, pause_seconds: float) -> None:
+    def _tell_death(self, code: int, quick_deaths: int, pause_seconds: float) -> None:
         """Tell that the part died; when it died at once, with the last lines of its log."""
         when = f"in {pause_seconds:g} s" if pause_seconds else "now"
-        self._say(self.part.name, f"ended by itself ({describe_exit(code)}); starting it again {when}")
+        self._screen.notice(self.part.name, f"ended by itself ({describe_exit(code)}); starting it again {when}")
         if quick_deaths:
-            self._say_all(self.log.last_lines(SHOWN_LOG_LINES))
+            self._show(self.log.last_lines(SHOWN_LOG_LINES))
 
-    def _given_up(self, code: int, quick_deaths: int) -> StackError:
+    def _broken(self, reason: str) -> StackError:
         last = "".join(f"\n  {line}" for line in self.log.last_lines(SHOWN_LOG_LINES))
-        return StackError(
-            f"{self.part.name} died {quick_deaths} times in a row right after its start (last: {describe_exit(code)}). "
-            f"Its log is {self.log.path} and ends with:{last or ' nothing'}"
-        )
+        return StackError(f"{reason} Its log is {self.log.path} and ends with:{last or ' nothing'}")
 
-    def _say_all(self, lines: list[str]) -> None:
+    def _show(self, lines: list[str]) -> None:
         for line in lines:
-            self._say(self.part.name, line)
+            self._screen.log_line(self.part.name, line)

@@ -93,10 +93,10 @@ def _qstash(plan: StackPlan) -> Part:
 def _app(plan: StackPlan) -> Part:
     """The app is asked whether it serves, not whether all it needs is there: that is the other parts' business."""
     port = plan.ports["app"]
-    import_path = ("--app-dir", str(Path.cwd())) if plan.app is not None else ()
+    own = ("--app-dir", str(Path.cwd()), "--registry", plan.app) if plan.app is not None else ()
     return Part(
         name="app",
-        command=(*PYTHON, "-m", "infra.dev.app_server", "--host", LOOPBACK, "--port", str(port), *import_path),
+        command=(*PYTHON, "-m", "infra.dev.app_server", "--host", LOOPBACK, "--port", str(port), *own),
         environment={**plan.inherited, **app_settings(plan.ports, plan.secrets, plan.app)},
         is_ready=partial(http_is_ready, LOOPBACK, port, "/healthz"),
         stop_seconds=4.0,

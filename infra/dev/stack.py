@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from infra.dev.app_environment import part_url
 from infra.dev.dev_file import DevFile, remove_dev_file, write_dev_file
 from infra.dev.folder_lock import folder_lock
-from infra.dev.keeper import Say
 from infra.dev.parts import PartsOf, StackPlan, stack_parts
 from infra.dev.ports import (
     ChosenPorts,
@@ -25,6 +24,7 @@ from infra.dev.ports import (
     remember_ports,
 )
 from infra.dev.private_file import make_private_folder
+from infra.dev.screen import Screen
 from infra.dev.secrets_file import load_or_make_secrets
 from infra.dev.supervisor import Supervisor
 from infra.dev.surroundings import inherited_environment, reach_loopback_directly
@@ -48,9 +48,9 @@ class StackOptions:
 class LocalStack:
     """A stack on its folder; `running` is its life."""
 
-    def __init__(self, options: StackOptions, say: Say) -> None:
+    def __init__(self, options: StackOptions, screen: Screen) -> None:
         self._options = options
-        self._say = say
+        self._screen = screen
         self._supervisor: Supervisor | None = None
         self._plan: StackPlan | None = None
         self._described = False
@@ -65,7 +65,9 @@ class LocalStack:
             self._plan = plan = self._make_plan()
             logs = folder / "logs"
             make_private_folder(logs)
-            self._supervisor = supervisor = Supervisor(self._options.parts_of(plan), logs, self._say, self._on_change)
+            self._supervisor = supervisor = Supervisor(
+                self._options.parts_of(plan), logs, self._screen, self._on_change
+            )
             try:
                 await self._start(supervisor, plan)
                 self._described = True
@@ -127,7 +129,7 @@ class LocalStack:
             read_remembered_ports(folder), self._options.port, port_is_free, any_free_port
         )
         for remark in chosen.remarks:
-            self._say(SAID_BY_STACK, remark)
+            self._screen.notice(SAID_BY_STACK, remark)
         remember_ports(folder, chosen.ports)
         inherited = {**inherited_environment(), **self._options.settings}
         return StackPlan(folder, chosen.ports, stack_secrets, inherited, app=self._options.app)
@@ -151,7 +153,7 @@ class LocalStack:
             part_url(plan.ports, "qstash"), plan.secrets.qstash_token, part_url(plan.ports, "app")
         )
         if refusal is not None:
-            self._say(SAID_BY_STACK, refusal)
+            self._screen.notice(SAID_BY_STACK, refusal)
 
     def _on_change(self) -> None:
         """Describe the stack anew, once it is complete and as long as it is."""

@@ -8,9 +8,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from infra.dev.keeper import PartKeeper, Say
+from infra.dev.keeper import PartKeeper
 from infra.dev.part import Part
 from infra.dev.part_log import PartLog
+from infra.dev.screen import Screen
 from infra.dev.stack_error import StackError
 
 START_LIMIT_SECONDS = 60.0
@@ -19,8 +20,8 @@ START_LIMIT_SECONDS = 60.0
 class Supervisor:
     """Runs parts, each as a process of its own."""
 
-    def __init__(self, parts: Sequence[Part], logs: Path, say: Say, on_change: Callable[[], None]) -> None:
-        self._keepers = {part.name: PartKeeper(part, _log_of(part, logs), say, on_change) for part in parts}
+    def __init__(self, parts: Sequence[Part], logs: Path, screen: Screen, on_change: Callable[[], None]) -> None:
+        self._keepers = {part.name: PartKeeper(part, _log_of(part, logs), screen, on_change) for part in parts}
         self._tasks: list[asyncio.Task[None]] = []
 
     def process_ids(self) -> dict[str, int]:

@@ -17,7 +17,8 @@ from infra.cli.demo.fault import SETTINGS_WITH_FAULT, KillApp
 from infra.cli.demo.scenario import SCENARIOS
 from infra.cli.demo.view import DemoView
 from infra.cli.interruption import Interruption, run_until_interrupted
-from infra.dev.stack import SAID_BY_STACK, LocalStack, StackOptions
+from infra.dev.stack import LocalStack, StackOptions
+from infra.dev.stack_error import StackError
 
 IMPORT_AFTER_SECONDS = 0.15
 
@@ -36,7 +37,11 @@ def demo(name: str, fault: str | None) -> None:
 
     async def run(interruption: Interruption) -> int:
         with tempfile.TemporaryDirectory(prefix="baton-demo-", ignore_cleanup_errors=True) as folder:
-            return await _show(name, Path(folder), view, interruption, with_fault=fault is not None)
+            try:
+                return await _show(name, Path(folder), view, interruption, with_fault=fault is not None)
+            except StackError:
+                view.show_last_log_lines()
+                raise
 
     sys.exit(run_until_interrupted(run, lambda: view.say("stopping", "dim"), code_when_interrupted=1))
 
@@ -45,7 +50,7 @@ async def _show(name: str, folder: Path, view: DemoView, interruption: Interrupt
     started = time.monotonic()
     settings = SETTINGS_WITH_FAULT if with_fault else {}
     options = StackOptions(folder=folder, port=0, backstop=False, settings=settings)
-    stack = LocalStack(options, lambda part, line: None if part == SAID_BY_STACK else view.say(f"  !!  {part}: {line}"))
+    stack = LocalStack(options, view)
     interruption.at_once = stack.kill
     view.say("Starting queue, Redis and app, each a process of its own ...")
     importing = asyncio.create_task(_import_meanwhile())

@@ -34,11 +34,11 @@ class Cost:
 
 async def read_cost(http: httpx.AsyncClient, stack: DevFile) -> Cost:
     """Return both servers' counts so far."""
-    queue = await _counters(http, stack.qstash_url, stack.qstash_token)
+    users = (await _counters(http, stack.qstash_url, stack.qstash_token))["users"].values()
     redis = await _counters(http, stack.redis_url, stack.redis_token)
     return Cost(
-        messages=queue["published"],
-        deliveries=queue["deliveries"],
+        messages=sum(user["published"] for user in users),
+        deliveries=sum(user["deliveries"] for user in users),
         redis_requests=redis["http_requests"],
         redis_commands=redis["commands_executed"],
     )

@@ -6,6 +6,7 @@ are taken out, markup is not interpreted.
 """
 
 import json
+from collections import deque
 from typing import Any
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from infra.cli.demo.cost import Cost
 
 ANSWER_WIDTH = 100
 INDENT = 9
+LOG_LINES_KEPT = 12
 EVENT_STYLES = {
     "agent.loop.init": "bold blue",
     "agent.tool.call": "cyan",
@@ -26,12 +28,14 @@ EVENT_STYLES = {
 
 
 class DemoView:
-    """The demo on a screen."""
+    """The demo on a screen; also hears what the stack has to say."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._tools: dict[str, str] = {}
         self._text = ""
+        self._details: list[Text] = []
+        self._log_lines: deque[str] = deque(maxlen=LOG_LINES_KEPT)
         self.events = 0
 
     def say(self, text: str, style: str = "") -> None:
@@ -51,17 +55,29 @@ class DemoView:
             case "data-event":
                 self._event(part["data"], elapsed_seconds)
             case "tool-input-available":
-                self._flush_text()
                 self._tools[part["toolCallId"]] = part["toolName"]
-                self._detail("", f"{part['toolName']} {_compact(part['input'])}", "cyan")
+                self._detail(part["toolCallId"], _compact(part["input"]), "cyan")
             case "tool-output-available":
-                self._detail(self._tools.get(part["toolCallId"], ""), f"-> {_compact(part['output'])}", "green")
+                self._detail(part["toolCallId"], f"-> {_compact(part['output'])}", "green")
             case "tool-output-error":
-                self._detail(self._tools.get(part["toolCallId"], ""), f"failed: {part['errorText']}", "red")
+                self._detail(part["toolCallId"], f"failed: {part['errorText']}", "red")
             case "error":
                 self._detail("", f"error: {part['errorText']}", "bold red")
             case "text-delta":
                 self._text += part["delta"]
+
+    def notice(self, name: str, line: str) -> None:
+        """Show what the supervisor says about a part."""
+        self.say(f"  !!  {name} {line}", "yellow")
+
+    def log_line(self, name: str, line: str) -> None:
+        """Keep a line of a part's log, in case the demo fails."""
+        self._log_lines.append(f"{name} | {line}")
+
+    def show_last_log_lines(self) -> None:
+        """Show what the parts' logs last complained about."""
+        for line in self._log_lines:
+            self.say(line, "dim")
 
     def answer(self, text: str) -> None:
         """Show the job's answer, wrapped."""
@@ -88,7 +104,7 @@ class DemoView:
         self._line(Text(""))
 
     def _event(self, event: dict[str, Any], elapsed_seconds: float) -> None:
-        self._flush_text()
+        """Show the event's line, then what belongs to it: those parts come before it on the stream."""
         self.events += 1
         kind = event["type"]
         what = event["tool"] if event.get("tool") else f"turn {event['turn']}"
@@ -102,16 +118,16 @@ class DemoView:
                 _plain(str(event["outcome"])),
             )
         )
+        if self._text and self._details:  # with no tool call after it, it is the answer and has a place of its own
+            self._line(Text(" " * INDENT + _plain(f'"{self._text}"'), style="italic"))
+        for detail in self._details:
+            self._line(detail)
+        self._text, self._details = "", []
 
-    def _flush_text(self) -> None:
-        """Show what the model said before it went on; its last words are the answer and shown there."""
-        if self._text:
-            self._detail("", f'"{self._text}"', "italic")
-            self._text = ""
-
-    def _detail(self, label: str, text: str, style: str) -> None:
-        prefix = f"{label} " if label else ""
-        self._line(Text(" " * INDENT + _plain(prefix + text), style=style))
+    def _detail(self, call_id: str, text: str, style: str) -> None:
+        """Keep a line until its event comes."""
+        prefix = f"{self._tools[call_id]} " if call_id in self._tools else ""
+        self._details.append(Text(" " * INDENT + _plain(prefix + text), style=style))
 
     def _line(self, text: Text) -> None:
         self._console.print(text, no_wrap=True, overflow="ellipsis", highlight=False)

@@ -20,10 +20,17 @@ async def test_the_sweep_is_registered_hourly_under_a_fixed_id() -> None:
     assert headers["Authorization"] == "Bearer token"
 
 
-async def test_a_queue_without_schedules_is_a_remark_and_no_failure() -> None:
+async def test_a_queue_that_knows_no_schedules_is_nothing_to_remark() -> None:
     """The stack starts all the same."""
     with respx.mock:
         respx.post(SCHEDULES).respond(404, json={"error": "not found"})
+        assert await register_backstop(QUEUE, "token", "http://127.0.0.1:8090") is None
+
+
+async def test_a_queue_that_refuses_the_schedule_is_a_remark_and_no_failure() -> None:
+    """It names the schedule."""
+    with respx.mock:
+        respx.post(SCHEDULES).respond(412, json={"error": "too many"})
         remark = await register_backstop(QUEUE, "token", "http://127.0.0.1:8090")
     assert remark is not None
     assert "baton-sweep" in remark

@@ -36,5 +36,5 @@ def test_own_agents_are_imported_from_the_current_folder(tmp_path: Path) -> None
     *_, app = stack_parts(plan(tmp_path))
     *_, own = stack_parts(replace(plan(tmp_path), app="mine:registry"))
     assert "--app-dir" not in app.command
-    assert own.command[-2:] == ("--app-dir", str(Path.cwd()))
+    assert own.command[-4:] == ("--app-dir", str(Path.cwd()), "--registry", "mine:registry")
     assert own.environment["BATON_APP"] == "mine:registry"

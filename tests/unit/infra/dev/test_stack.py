@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from infra.dev.part import Part
-from infra.dev.parts import StackPlan
+from infra.dev.parts import PartsOf, StackPlan
 from infra.dev.readiness import http_is_ready
 from infra.dev.stack import LocalStack, StackOptions
 from infra.dev.stack_error import StackError
@@ -35,10 +36,18 @@ def stand_ins(plan: StackPlan) -> tuple[Part, ...]:
     )
 
 
-def stack_on(folder: Path, said: list[str] | None = None, port: int | None = 0) -> LocalStack:
+class Silence:
+    """A screen that nobody looks at."""
+
+    def notice(self, name: str, line: str) -> None:
+        """Nothing."""
+
+    log_line = notice
+
+
+def stack_on(folder: Path, port: int | None = 0, parts_of: PartsOf = stand_ins) -> LocalStack:
     """A stack of stand-ins on free ports."""
-    options = StackOptions(folder=folder, port=port, backstop=False, parts_of=stand_ins)
-    return LocalStack(options, lambda name, line: None if said is None else said.append(f"{name}: {line}"))
+    return LocalStack(StackOptions(folder=folder, port=port, backstop=False, parts_of=parts_of), Silence())
 
 
 def dev_json(folder: Path) -> dict[str, Any]:
@@ -101,11 +110,26 @@ async def test_a_leftover_description_is_gone_before_anything_starts(tmp_path: P
         seen.append((tmp_path / "dev.json").exists())
         return stand_ins(plan)
 
-    async with LocalStack(
-        StackOptions(folder=tmp_path, port=0, backstop=False, parts_of=look), lambda _name, _line: None
-    ).running():
+    async with stack_on(tmp_path, parts_of=look).running():
         pass
     assert seen == [False]
+
+
+async def test_work_on_a_stack_ends_when_a_part_is_given_up(tmp_path: Path) -> None:
+    """With the part's reason, however long the work would have taken."""
+    flag = tmp_path / "flag"
+
+    def breakable(plan: StackPlan) -> tuple[Part, ...]:
+        text = f"import os, time\nwhile not os.path.exists({str(flag)!r}): time.sleep(0.01)\nos._exit(os.EX_CONFIG)"
+        weak = replace(stand_ins(plan)[0], name="weak", command=(sys.executable, "-S", "-c", text))
+        return (*stand_ins(plan)[:1], weak)
+
+    stack = stack_on(tmp_path, parts_of=breakable)
+    async with stack.running():
+        assert await stack.unless_broken(asyncio.sleep(0, "done")) == "done"
+        flag.touch()
+        with pytest.raises(StackError, match="weak"):
+            await asyncio.wait_for(stack.unless_broken(asyncio.sleep(60)), PATIENCE_SECONDS)
 
 
 async def test_cancelling_stops_every_part(tmp_path: Path) -> None:

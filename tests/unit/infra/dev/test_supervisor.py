@@ -27,7 +27,13 @@ class Stage:
     def __init__(self, folder: Path, *parts: Part) -> None:
         self.said: list[str] = []
         self.changes = 0
-        self.supervisor = Supervisor(parts, folder, lambda name, line: self.said.append(f"{name}: {line}"), self._count)
+        self.supervisor = Supervisor(parts, folder, self, self._count)
+
+    def notice(self, name: str, line: str) -> None:
+        """Note it."""
+        self.said.append(f"{name}: {line}")
+
+    log_line = notice
 
     def _count(self) -> None:
         self.changes += 1
@@ -124,6 +130,15 @@ async def test_a_part_that_dies_at_once_breaks_the_stack_with_its_last_words(tmp
     assert (tmp_path / "bad.log").read_text().count("no room for me") == 5
 
 
+async def test_a_part_that_says_it_never_can_start_is_not_tried_again(tmp_path: Path) -> None:
+    """By the exit code for a wrong configuration (sysexits.h)."""
+    stage = Stage(tmp_path, script("bad", "import os; print('no such module', flush=True); os._exit(os.EX_CONFIG)"))
+    with pytest.raises(StackError, match=r"(?s)bad cannot start with what it was given.*no such module"):
+        async with stage.started():
+            pass
+    assert (tmp_path / "bad.log").read_text().count("no such module") == 1
+
+
 async def test_a_part_that_dies_for_good_later_is_reported_to_who_waits(tmp_path: Path) -> None:
     """`until_broken` raises its reason."""
     flag = tmp_path / "flag"
@@ -213,9 +228,14 @@ from infra.dev.supervisor import Supervisor
 async def ready():
     return True
 
+class Silence:
+    def notice(self, name, line):
+        pass
+    log_line = notice
+
 async def main():
     part = Part("a", (sys.executable, "-S", "-c", "import time; time.sleep(60)"), {{}}, ready)
-    supervisor = Supervisor([part], Path({str(tmp_path)!r}), print, lambda: None)
+    supervisor = Supervisor([part], Path({str(tmp_path)!r}), Silence(), lambda: None)
     await supervisor.start()
     print(supervisor.process_ids()["a"], flush=True)
     await asyncio.sleep(60)

@@ -35,8 +35,8 @@ def web() -> Iterator[respx.MockRouter]:
     with respx.mock(assert_all_called=False) as router:
         router.get(f"{QUEUE}/admin/counters").mock(
             side_effect=[
-                httpx.Response(200, json={"published": 10, "deliveries": 10}),
-                httpx.Response(200, json={"published": 15, "deliveries": 16}),
+                httpx.Response(200, json={"users": {"primary": {"published": 10, "deliveries": 10}}}),
+                httpx.Response(200, json={"users": {"primary": {"published": 15, "deliveries": 16}}}),
             ]
         )
         router.get(f"{REDIS}/admin/counters").mock(

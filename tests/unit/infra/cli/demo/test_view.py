@@ -42,7 +42,8 @@ def test_long_values_are_cut_to_the_width(view: DemoView, screen: io.StringIO) -
     """One line stays one line."""
     view.part({"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {"x": "y" * 200}}, 0)
     view.part({"type": "tool-output-available", "toolCallId": "c", "output": "a\nb\x1b[31m" * 50}, 0)
-    lines = screen.getvalue().splitlines()
+    view.part(event(), 0)
+    _, *lines = screen.getvalue().splitlines()
     assert len(lines) == 2
     assert all(len(line) == 80 and line.endswith("…") for line in lines)
     assert "look -> a b [31m" in lines[1]
@@ -52,17 +53,37 @@ def test_a_failed_call_is_shown_with_its_error(view: DemoView, screen: io.String
     """Named by its tool."""
     view.part({"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {}}, 0)
     view.part({"type": "tool-output-error", "toolCallId": "c", "errorText": "no such file"}, 0)
+    view.part(event(), 0)
     assert "look failed: no such file" in screen.getvalue()
 
 
-def test_what_the_model_says_on_the_way_is_shown_but_not_the_answer_twice(view: DemoView, screen: io.StringIO) -> None:
-    """The last text is the answer, which has a place of its own."""
+def test_what_belongs_to_an_event_follows_its_line(view: DemoView, screen: io.StringIO) -> None:
+    """On the stream it comes before it."""
     view.part({"type": "text-delta", "delta": "I look."}, 0)
-    view.part({"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {}}, 0)
+    view.part({"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {"x": 1}}, 0)
+    assert screen.getvalue() == ""
+    view.part(event(type="agent.loop.init", tool=None, outcome="asks"), 0)
+    lines = screen.getvalue().splitlines()
+    assert "agent.loop.init" in lines[0]
+    assert [line.strip() for line in lines[1:]] == ['"I look."', 'look {"x": 1}']
+
+
+def test_the_answer_is_not_shown_twice(view: DemoView, screen: io.StringIO) -> None:
+    """A text that asks for no tool is the answer, which has a place of its own."""
     view.part({"type": "text-delta", "delta": "Forty-two."}, 0)
-    view.part({"type": "finish"}, 0)
-    assert '"I look."' in screen.getvalue()
+    view.part(event(type="agent.loop.init", tool=None, outcome="answers"), 0)
     assert "Forty-two." not in screen.getvalue()
+
+
+def test_errors_in_logs_are_shown_only_when_asked_for(view: DemoView, screen: io.StringIO) -> None:
+    """A demo that fails tells the last of them; notices are shown at once."""
+    view.notice("app", "ended by itself")
+    for number in range(20):
+        view.log_line("app", f"line {number}")
+    assert screen.getvalue().splitlines() == ["  !!  app ended by itself"]
+    view.show_last_log_lines()
+    assert screen.getvalue().splitlines()[-1] == "app | line 19"
+    assert "line 3" not in screen.getvalue()
 
 
 def test_markup_in_a_jobs_text_is_shown_as_it_is(view: DemoView, screen: io.StringIO) -> None:
