@@ -1,0 +1,73 @@
+# Everything a person runs here. A machine needs Python 3.11 or newer and make; the rest is set up in .venv by itself.
+# `make` alone lists the targets.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+
+# Each part of a check shows its output in one piece, where this make can do that (4.0 and newer).
+PARALLEL := -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test check static format-check lint types imports docs docs-check soak clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+setup: $(READY) ## make .venv with the baton command (done by the others, too)
+
+demo: $(READY) ## watch one real job, live; needs no account
+	@$(BIN)/baton demo $(ARGS)
+
+dev: $(READY) ## run the whole local stack until Ctrl-C
+	@$(BIN)/baton dev $(ARGS)
+
+test: $(READY) ## run all tests
+	@$(BIN)/pytest $(ARGS)
+
+check: $(READY) ## all that must hold before a commit
+	@$(MAKE) --no-print-directory static
+	@$(BIN)/pytest -q -m "not browser" $(ARGS)
+
+static: $(READY) ## the part of check that runs no test
+	@$(MAKE) --no-print-directory $(PARALLEL) format-check lint types imports docs-check
+
+format-check: $(READY)
+	@$(BIN)/ruff format --check --quiet . || { echo "wrong format: run $(BIN)/ruff format"; exit 1; }
+
+lint: $(READY)
+	@$(BIN)/ruff check --quiet .
+
+types: $(READY)
+	@$(BIN)/mypy
+	@$(BIN)/basedpyright --level error
+
+imports: $(READY)
+	@$(BIN)/lint-imports --no-logo
+
+docs: $(READY) ## write the generated parts of the documentation anew
+	@$(BIN)/python -m infra.docs
+
+docs-check: $(READY)
+	@$(BIN)/python -m infra.docs --check
+
+soak: $(READY) ## simulate many more faults than the tests do (minutes)
+	@$(BIN)/python -m tests.simulation.explore --schedules 20000 $(ARGS)
+
+clean: ## remove .venv, caches and build products; your jobs in .baton stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp for the whole environment: nothing is done while it is newer than what it was made from.
+$(READY): pyproject.toml uv.lock Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Baton needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Setting up $(VENV) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv sync --quiet --frozen --inexact
+	@touch $@
+	@echo "Ready: $(BIN)/baton"
