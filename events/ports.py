@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from events.core.admission import Book, Entry, Place, Standing
 from events.core.effects import Changes
-from events.core.legs import Leg
+from events.core.legs import Leg, LegKind
 from events.core.state import CallRecord, Job, State, Usage
 
 
@@ -75,11 +76,16 @@ class Queue(Protocol):
 
 
 class Verdict(StrEnum):
-    """What BEGIN found: `busy` and `early` say when to come again; `applied`: no such leg; `unknown`: no such job."""
+    """What BEGIN found.
+
+    `busy` and `early` say when to come again; `gated`: the job has no slot, and wishes for one; `applied`: no such leg;
+    `unknown`: no such job.
+    """
 
     GRANTED = "granted"
     BUSY = "busy"
     EARLY = "early"
+    GATED = "gated"
     APPLIED = "applied"
     UNKNOWN = "unknown"
 
@@ -142,6 +148,11 @@ class Created:
     job: Job
     carried: tuple[Leg, ...] = ()
 
+    @property
+    def standing(self) -> Standing:
+        """How a new job stands with the admission: with a slot, unless it carries a wish for one."""
+        return Standing(slot=all(leg.kind is not LegKind.WISH for leg in self.carried))
+
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
@@ -154,12 +165,31 @@ class Undelivered:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What the sweep found at a job: legs without progress, which its message carries from now on."""
+    """What the sweep found at a tree: legs without progress, which its message carries from now on, and ended jobs."""
 
     known: bool
-    ended: bool
     lost: tuple[Leg, ...] = ()
     session_id: str = ""
+    ended: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A job for deciding on a fact. `version` stands for exactly this state of it."""
+
+    job: Job
+    version: str
+
+
+class Recorded(StrEnum):
+    """What became of a fact: `changed` means that the job was not as it was loaded, and nothing was written."""
+
+    COMMITTED = "committed"
+    CHANGED = "changed"
+    UNKNOWN = "unknown"
+
+
+Carried = tuple[Leg, ...]
 
 
 class Store(Protocol):
@@ -181,8 +211,19 @@ class Store(Protocol):
         """Count, once for each callback message, that the queue gave up on the source message."""
         ...
 
-    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int) -> Looked:
-        """Legs that nobody has worked on or driven for `lost_after_ms` get this message as carrier."""
+    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book) -> Looked:
+        """Legs that nobody has worked on or driven for `lost_after_ms` get this message as carrier.
+
+        What jobs wish is compared with what the admission knows (`book`), and wished again where they differ.
+        """
+        ...
+
+    async def load(self, job_id: str) -> Loaded | None:
+        """A job, for deciding on a fact from outside; None when unknown."""
+        ...
+
+    async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
+        """Write what follows from a fact, carried by its witness, if the job is still as it was loaded."""
         ...
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
@@ -200,6 +241,7 @@ class Snapshot:
     job: Job
     task: dict[str, Any]
     legs: tuple[Leg, ...] = ()
+    standing: Standing = field(default_factory=Standing)
     calls: tuple[CallRecord, ...] = ()
     results: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     usage: Usage = field(default_factory=Usage)
@@ -233,21 +275,48 @@ class Reader(Protocol):
         ...
 
 
-class Listing(Protocol):
-    """The jobs that the sweep must look at. Its own hash tag; a submission enters before it is answered."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Another job that got a slot, and must be told."""
 
-    async def enter(self, job_id: str, now_ms: int, sweep_at_ms: int) -> bool:
-        """List a job; returns whether a sweep must be armed for `sweep_at_ms` (one at a time)."""
+    job_id: str
+    lap: int
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The admission's answer: whether the asker holds a slot, whom to tell, and when a sweep must be armed (0: not)."""
+
+    slot: bool
+    tell: tuple[Told, ...] = ()
+    sweep_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SweepTurn:
+    """Whether a sweep is to look (`merged`: a copy, it ends), when to arm the next one (0: not), and the book."""
+
+    merged: bool
+    next_ms: int = 0
+    book: dict[str, Entry] = field(default_factory=dict[str, Entry])
+
+
+class Admission(Protocol):
+    """Slots, session lines, and the list of live jobs, in a hash tag of its own."""
+
+    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int) -> Heard:
+        """Take a job's word; one with a lower lap than its last changes nothing."""
         ...
 
-    async def jobs(self) -> dict[str, int]:
-        """Listed job id → when it was listed, in ms."""
+    async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
+        """A sweep begins; `due_ms` is when it was armed for, 0 for the backstop."""
         ...
 
-    async def leave(self, job_ids: Sequence[str]) -> None:
-        """Take ended jobs off the list."""
+    async def book(self) -> dict[str, Entry]:
+        """All entries, by job id."""
         ...
 
-    async def rearm(self, due_ms: int, next_ms: int) -> bool:
-        """Whether the sweep due at `due_ms` is the one armed last, so that it may arm the next for `next_ms`."""
+    async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
+        """Take ended jobs off the book: (job id, lap), unless they have said something newer."""
         ...

@@ -62,12 +62,27 @@ class Submission(WireModel):
     task: dict[str, Any]
 
 
+class Cancellation(WireModel):
+    """The fact that somebody cancelled the job; `by`: who, for people."""
+
+    kind: Literal["cancel"] = "cancel"
+    by: str = ""
+
+
+Fact = Annotated[Submission | Cancellation, Field(discriminator="kind")]
+
+
 class LoopPayload(WireModel):
-    """`turn` and `attempt` count from 1; `fact` is there when the event tells something from outside."""
+    """`turn` and `attempt` count from 1.
+
+    `wish`: the lap of the job's wish, where the event is one to the admission. `fact`: what the event tells, where it
+    is the witness of an API call.
+    """
 
     turn: Annotated[int, Field(ge=1)]
     attempt: Annotated[int, Field(ge=1)] = 1
-    fact: Submission | None = None
+    wish: int | None = None
+    fact: Fact | None = None
 
 
 class ToolPayload(WireModel):

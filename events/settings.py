@@ -143,6 +143,14 @@ SETTINGS = (
         "how often the sweep looks while jobs run",
         _whole(1, 3600),
     ),
+    Setting(
+        "MAX_CONCURRENT_JOBS",
+        "max_concurrent_jobs",
+        "100",
+        "count",
+        "how many jobs may hold a slot at once; waiting jobs hold none",
+        _whole(1, 100_000),
+    ),
     Setting("API_KEYS", "api_keys", "", "role:tenant:sha256, …", "who may use the API; only hashes", secret=True),
     Setting("OPERATIONS_API_KEY", "operations_api_key", "", "", "key of outside completions", secret=True),
     Setting("ENABLE_TEST_ENDPOINT", "enable_test_endpoint", "false", "flag", "serve POST /test/simple", _flag),
@@ -174,6 +182,7 @@ class Settings:
     result_limit_bytes: int = 1_000_000
     job_retention_seconds: int = 2_592_000
     sweep_interval_seconds: int = 60
+    max_concurrent_jobs: int = 100
     api_keys: str = ""
     operations_api_key: str = ""
     enable_test_endpoint: bool = False

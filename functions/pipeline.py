@@ -19,6 +19,7 @@ from events.errors import UnknownJobError
 from events.ports import Begun, Claim, Clock, History, Randomness, Spent, Store, Verdict
 from events.schema import Event, ToolPayload
 from functions.delivery import Delivered, Outcome
+from functions.facts import Facts
 from functions.handing_on import drive_of, hand_on, postpone
 
 _log = logging.getLogger("baton.pipeline")
@@ -28,18 +29,10 @@ LEASE_MARGIN_MS = 10_000
 
 
 class Performer(Protocol):
-    """Does one kind of work; whatever goes wrong in it is a happening, never raised."""
+    """Does one kind of work; whatever goes wrong in foreign code is a happening, never raised."""
 
-    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening:
-        """Do the work."""
-        ...
-
-
-class FactTaker(Protocol):
-    """Takes in the fact that a witness tells, so that a forgotten job is there again."""
-
-    async def witness(self, delivered: Delivered) -> tuple[Leg, ...]:
-        """Take in the fact of the event, if it tells one; returns legs to hand on besides the event's own."""
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:
+        """Do the work. None: nothing happened yet, and the leg stays until somebody tells it again."""
         ...
 
 
@@ -60,6 +53,7 @@ class _Step:
     leg_key: str
     call_id: str
     event: Event
+    wish: bool = False
 
 
 class Pipeline:
@@ -72,7 +66,7 @@ class Pipeline:
         clock: Clock,
         randomness: Randomness,
         performers: Mapping[type[Effect], Performer],
-        facts: FactTaker,
+        facts: Facts,
         policy: Policy,
     ) -> None:
         self._store = store
@@ -90,14 +84,18 @@ class Pipeline:
             BatonError: the message must not be acknowledged.
         """
         run = _Run(delivered, self._randomness.token(), self._clock.now_ms() + self._policy.guard_ms)
-        await self._hand_on(run, await self._facts.witness(delivered))
-        word = ""
+        told = await self._facts.witness(delivered.event, delivered.message_id)
+        if told is None:
+            run.todo.append(run.first)
+        else:
+            run.words.append("told")
+            await self._hand_on(run, told, crosses=False)
         while run.todo:
             step = run.todo.pop(0)
-            begun, carried = await self._handle_leg(run, step)
-            word = word or begun
-            await self._hand_on(run, carried)
-        return Outcome(word, run.handed_on)
+            word, carried = await self._handle_leg(run, step)
+            run.words.append(word)
+            await self._hand_on(run, carried, crosses=step.wish)
+        return Outcome(run.words[0], run.handed_on)
 
     async def _handle_leg(self, run: "_Run", step: _Step) -> tuple[str, tuple[Leg, ...]]:
         now_ms = self._clock.now_ms()
@@ -127,6 +125,8 @@ class Pipeline:
         decision = decide(state, Started(), self._clock.now_ms())
         if decision.changes is None:
             happened = await self._work(decision, begun.history, claim)
+            if happened is None:
+                return "waits for a slot", begun.carried
             decision = decide(state, happened, self._clock.now_ms())
         changes = decision.changes or Changes()
         spent = Spent(messages=run.count_message(), requests=1, commands=begun.commands)
@@ -136,31 +136,36 @@ class Pipeline:
         _log.debug("%s of %s: %s", state.leg.key, claim.message_id, "done" if committed.applied else "overtaken")
         return "done" if committed.applied else "overtaken", committed.carried
 
-    async def _work(self, decision: Decision, history: History, claim: Claim) -> Happening:
+    async def _work(self, decision: Decision, history: History, claim: Claim) -> Happening | None:
         work = next(effect for effect in decision.effects if not isinstance(effect, Alert))
         performer = self._performers.get(type(work))
         if performer is None:
             raise ValueError(f"this function cannot do {type(work).__name__}: its event belongs to another endpoint")
         return await performer(work, history, claim)
 
-    async def _hand_on(self, run: "_Run", legs: tuple[Leg, ...]) -> None:
-        """Continue in place what may be, publish the rest; each leg once."""
+    async def _hand_on(self, run: "_Run", legs: tuple[Leg, ...], *, crosses: bool) -> None:
+        """Continue in place what may be, publish the rest; each leg once.
+
+        What goes to the admission or comes from it (`crosses`) continues in place in both modes: it needs no hop.
+        """
         now_ms = self._clock.now_ms()
         publish: list[Leg] = []
         for leg in legs:
             if leg.key in run.seen:
                 continue
             run.seen.add(leg.key)
-            if self._may_continue(run, leg, now_ms):
-                run.todo.append(_Step(leg.key, leg.call_id, event_of(run.session_id, leg)))
+            if self._may_continue(run, leg, now_ms, crosses=crosses):
+                run.todo.append(_Step(leg.key, leg.call_id, event_of(run.session_id, leg), leg.kind is LegKind.WISH))
             else:
                 publish.append(leg)
         run.handed_on += await hand_on(self._emitter, run.session_id, publish, run.drive)
 
-    def _may_continue(self, run: "_Run", leg: Leg, now_ms: int) -> bool:
+    def _may_continue(self, run: "_Run", leg: Leg, now_ms: int, *, crosses: bool) -> bool:
         # A redelivered message publishes, so that progress gets fresh retries.
-        fresh = self._policy.inline and run.delivered.retried == 0 and now_ms < run.guard_until_ms
-        return fresh and leg.kind in self._policy.continues and leg.free_at_ms() <= now_ms
+        fresh = run.delivered.retried == 0 and now_ms < run.guard_until_ms and leg.free_at_ms() <= now_ms
+        if leg.kind is LegKind.WISH:
+            return fresh
+        return fresh and (self._policy.inline or crosses) and leg.kind in self._policy.continues
 
 
 class _Run:
@@ -174,7 +179,10 @@ class _Run:
         self.guard_until_ms = guard_until_ms
         self.session_id = event.session_id
         self.drive = drive_of(delivered.message_id, delivered.retried)
-        self.todo = [_Step(leg_key_of(event), call_id, event)]
+        key = leg_key_of(event)
+        self.first = _Step(key, call_id, event, key.startswith(f"{LegKind.WISH}:"))
+        self.todo: list[_Step] = []
+        self.words: list[str] = []
         self.seen: set[str] = set()
         self.handed_on = 0
         self._counted = False

@@ -16,15 +16,18 @@ from events.core.effects import Alert
 from events.core.happenings import Undeliverable
 from events.core.legs import Leg, leg_key_of
 from events.emitter import Emitter
-from events.errors import MalformedEventError
+from events.errors import MalformedEventError, UnknownJobError
 from events.ports import Claim, Clock, Spent, Store
 from events.schema import Event, ToolPayload, parse_event
+from events.timestamps import milliseconds
 from functions.delivery import Outcome
+from functions.facts import Facts
 from functions.handing_on import drive_of, hand_on
 
 _log = logging.getLogger("baton.redelivery")
 
 MALFORMED_STATUS = MalformedEventError.status
+WITNESS_DELAY_MS, PATIENCE_MS = 60_000, 900_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,21 @@ def read_callback(body: bytes) -> Failed | None:
 class Redelivery:
     """Drives undelivered events again."""
 
-    def __init__(self, store: Store, emitter: Emitter, clock: Clock) -> None:
+    def __init__(self, store: Store, facts: Facts, emitter: Emitter, clock: Clock) -> None:
         self._store = store
+        self._facts = facts
         self._emitter = emitter
         self._clock = clock
 
     async def handle(self, failed: Failed, message_id: str, retried: int) -> Outcome:
         """Handle one failure callback, itself a message `message_id`, delivered `retried` times before."""
         event = failed.event
+        try:
+            told = await self._facts.witness(event, failed.source_message_id)
+        except UnknownJobError:
+            return await self._tell_later(event)
+        if told is not None:
+            return Outcome("told", await self._drive(event.session_id, told, message_id, retried))
         call_id = event.payload.call_id if isinstance(event.payload, ToolPayload) else ""
         claim = Claim(event.job_id, leg_key_of(event), message_id, "", self._clock.now_ms(), 0, call_id)
         found = await self._store.undelivered(claim, failed.source_message_id)
@@ -83,6 +93,15 @@ class Redelivery:
                 return Outcome("failed", await self._drive(found.session_id, committed.carried, message_id, retried))
             legs = (*legs, replace(found.state.leg))
         return Outcome("driven" if legs else "applied", await self._drive(found.session_id, legs, message_id, retried))
+
+    async def _tell_later(self, event: Event) -> Outcome:
+        """The witness of an unknown job comes back each minute for a quarter of an hour."""
+        now_ms = self._clock.now_ms()
+        if now_ms - milliseconds(event.created_at) > PATIENCE_MS:
+            _log.error("ALERT the fact %s about job %s is dropped: there is no such job", event.id, event.job_id)
+            return Outcome("dropped")
+        await self._emitter.emit(event, not_before_ms=now_ms + WITNESS_DELAY_MS)
+        return Outcome("told later", 1)
 
     async def _drive(self, session_id: str, legs: tuple[Leg, ...], message_id: str, retried: int) -> int:
         return await hand_on(self._emitter, session_id, legs, drive_of(message_id, retried))

@@ -1,24 +1,26 @@
-"""The sweep: looks by progress, not age, at every listed job, and drives what nobody has driven (DESIGN 3, "Sweep").
+"""The sweep: looks by progress, not age, at jobs that hold a slot, and drives what nobody has driven (DESIGN 3).
 
-Armed as a delayed message, one at a time, while jobs are listed; a schedule is the backstop. It never touches a live
-lease or a future timer. What it drives it carries, so a crash in the middle loses nothing.
+Armed as a delayed message, one at a time, while somebody holds a slot; an hourly schedule, the backstop, looks at
+everything in the book, so that idle costs next to nothing. It never touches a live lease or a future timer. What it
+drives it carries, so a crash in the middle loses nothing.
 """
 
 import json
 import logging
 
+from events.core.admission import Book, Entry
 from events.emitter import Emitter
 from events.errors import MalformedEventError
 from events.ids import root_of
-from events.ports import Clock, Listing, Store
-from events.schema import SWEEP_ENDPOINT
+from events.ports import Admission, Clock, Looked, Store
+from functions.asking import arm_sweep
 from functions.delivery import Outcome
 from functions.handing_on import drive_of, hand_on
 
 _log = logging.getLogger("baton.sweep")
 
 LOST_AFTER_MS = 60_000
-# An ended (or unknown) job stays listed this long: its witness may still create it again after a failover.
+# The entry of an ended job stays this long, and until a sweep has found it ended: its witness may create it again.
 TOMBSTONE_MS = 150_000
 
 
@@ -33,38 +35,40 @@ def read_due_ms(body: bytes) -> int:
 
 
 class Sweep:
-    """Looks at every listed job."""
+    """Looks at jobs without progress."""
 
-    def __init__(
-        self, store: Store, listing: Listing, emitter: Emitter, clock: Clock, interval_ms: int = 60_000
-    ) -> None:
+    def __init__(self, store: Store, admission: Admission, emitter: Emitter, clock: Clock) -> None:
         self._store = store
-        self._listing = listing
+        self._admission = admission
         self._emitter = emitter
         self._clock = clock
-        self._interval_ms = interval_ms
 
     async def handle(self, due_ms: int, message_id: str, retried: int) -> Outcome:
-        """One sweep; `due_ms` 0 is the backstop."""
+        """One sweep; `due_ms` 0 is the backstop, which looks at every job in the book."""
         now_ms = self._clock.now_ms()
-        listed = await self._listing.jobs()
-        if listed and not await self._arm_next(due_ms, now_ms):
+        turn = await self._admission.sweep(due_ms, now_ms)
+        if turn.merged:
             return Outcome("merged")
-        driven, ended = 0, list[str]()
-        for job_id, since_ms in listed.items():
-            looked = await self._store.look(root_of(job_id), message_id, now_ms, LOST_AFTER_MS)
+        if turn.next_ms:
+            await arm_sweep(self._emitter, turn.next_ms)
+        driven = 0
+        for root_id in sorted({root_of(name) for name, entry in turn.book.items() if not due_ms or entry.slot}):
+            looked = await self._store.look(root_id, message_id, now_ms, LOST_AFTER_MS, turn.book)
             driven += await hand_on(self._emitter, looked.session_id, looked.lost, drive_of(message_id, retried))
-            if (looked.ended or not looked.known) and now_ms - since_ms > TOMBSTONE_MS:
-                ended.append(job_id)
-        await self._listing.leave(ended)
+            await self._admission.leave(over(root_id, turn.book, looked, now_ms))
         if driven:
             _log.warning("the sweep drove %d event(s) that nobody had driven for %d s", driven, LOST_AFTER_MS // 1000)
         return Outcome("swept", driven)
 
-    async def _arm_next(self, due_ms: int, now_ms: int) -> bool:
-        """Arm the next sweep; False for a copy that is older than the one armed last, which ends."""
-        next_ms = now_ms + self._interval_ms
-        if not await self._listing.rearm(due_ms or now_ms, next_ms):
-            return due_ms == 0
-        await self._emitter.emit_to(SWEEP_ENDPOINT, f'{{"dueMs":{next_ms}}}', not_before_ms=next_ms)
-        return True
+
+def over(root_id: str, book: Book, looked: Looked, now_ms: int) -> list[tuple[str, int]]:
+    """The entries of a tree that may leave the book: (job id, lap)."""
+
+    def is_over(name: str, entry: Entry) -> bool:
+        age_ms = now_ms - entry.since_ms
+        if looked.known and name in looked.ended:
+            return entry.want == "gone" and age_ms > TOMBSTONE_MS
+        return not looked.known and age_ms > 10 * TOMBSTONE_MS
+
+    tree = ((name, entry) for name, entry in book.items() if root_of(name) == root_id)
+    return [(name, entry.lap) for name, entry in tree if is_over(name, entry)]

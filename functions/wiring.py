@@ -6,30 +6,32 @@ Importing this module opens nothing. `Container` hands out what functions and AP
 from dataclasses import dataclass
 from functools import cached_property
 
+from events.adapters.admission import RedisAdmission
 from events.adapters.clock import SystemClock
-from events.adapters.listing import RedisListing
 from events.adapters.publisher import QStashQueue
 from events.adapters.randomness import SystemRandomness
 from events.adapters.reader import RedisReader
 from events.adapters.redis import RedisConnection
 from events.adapters.store import RedisStore
 from events.adapters.verifier import QueueVerifier
-from events.core.effects import CallModel, Effect, RunTool
+from events.core.effects import AskAdmission, CallModel, Effect, RunTool
 from events.emitter import Emitter
 from events.errors import MalformedEventError
-from events.ports import Clock, Listing, Queue, Randomness, Reader, Store, Verifier
+from events.ports import Admission, Clock, Queue, Randomness, Reader, Store, Verifier
 from events.schema import event_type, parse_event
 from events.settings import Settings, require, settings_from_environment
+from functions.acceptance import Acceptance
 from functions.agents.loader import load_registry
 from functions.agents.model_turn import ModelTurn
 from functions.agents.registry import Registry
 from functions.agents.tool_run import ToolRun
+from functions.asking import Asking
 from functions.delivery import Delivered, Outcome
 from functions.edge import Handler, Signed, SignedEndpoint
+from functions.facts import Facts
 from functions.pipeline import Performer, Pipeline, Policy
 from functions.redelivery import Redelivery, read_callback
 from functions.spec import Spec
-from functions.submission import Submissions
 from functions.sweeping import Sweep, read_due_ms
 
 
@@ -39,7 +41,7 @@ class Ports:
 
     store: Store
     reader: Reader
-    listing: Listing
+    admission: Admission
     queue: Queue
     verifier: Verifier
     clock: Clock
@@ -52,7 +54,7 @@ def real_ports(settings: Settings) -> Ports:
     return Ports(
         store=RedisStore(connection, settings.job_retention_seconds * 1000),
         reader=RedisReader(connection),
-        listing=RedisListing(connection),
+        admission=RedisAdmission(connection, settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000),
         queue=QStashQueue(settings),
         verifier=QueueVerifier(settings),
         clock=SystemClock(),
@@ -79,10 +81,18 @@ class Container:
         return Emitter(self.settings, self.ports.queue)
 
     @cached_property
-    def submissions(self) -> Submissions:
-        """Accepts jobs."""
-        interval_ms = self.settings.sweep_interval_seconds * 1000
-        return Submissions(self.ports.store, self.ports.listing, self.emitter, self.ports.clock, interval_ms)
+    def facts(self) -> Facts:
+        """Takes in what API calls and their witnesses tell."""
+        return Facts(self.ports.store, self.ports.admission, self._asking, self.ports.clock)
+
+    @cached_property
+    def acceptance(self) -> Acceptance:
+        """Accepts API calls that change a job."""
+        return Acceptance(self.facts, self.emitter, self.ports.clock, self.ports.randomness)
+
+    @cached_property
+    def _asking(self) -> Asking:
+        return Asking(self.ports.admission, self.emitter, self.ports.clock)
 
     async def close(self) -> None:
         """Close connections."""
@@ -99,12 +109,13 @@ class Container:
             guard_ms=spec.timeout_seconds * 1000 // 2,
         )
         return Pipeline(
-            ports.store, self.emitter, ports.clock, ports.randomness, self._performers(), self.submissions, policy
+            ports.store, self.emitter, ports.clock, ports.randomness, self._performers(), self.facts, policy
         )
 
     def _performers(self) -> dict[type[Effect], Performer]:
         settings = self.settings
         return {
+            AskAdmission: self._asking,
             CallModel: ModelTurn(self.registry, settings.work_timeout_seconds),
             RunTool: ToolRun(
                 self.registry, self.ports.store, settings.work_timeout_seconds, settings.result_limit_bytes
@@ -125,7 +136,7 @@ class Container:
 
     def delivery_failed(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app that takes the queue's failure callbacks."""
-        redelivery = Redelivery(self.ports.store, self.emitter, self.ports.clock)
+        redelivery = Redelivery(self.ports.store, self.facts, self.emitter, self.ports.clock)
 
         async def handle(signed: Signed) -> Outcome:
             failed = read_callback(signed.body)
@@ -137,8 +148,7 @@ class Container:
 
     def sweep(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app of the sweep."""
-        interval_ms = self.settings.sweep_interval_seconds * 1000
-        sweep = Sweep(self.ports.store, self.ports.listing, self.emitter, self.ports.clock, interval_ms)
+        sweep = Sweep(self.ports.store, self.ports.admission, self.emitter, self.ports.clock)
 
         async def handle(signed: Signed) -> Outcome:
             return await sweep.handle(read_due_ms(signed.body), signed.message_id, signed.retried)

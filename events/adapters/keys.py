@@ -2,8 +2,8 @@
 
 from events.ids import root_of
 
-LISTED_JOBS = "baton:{admission}:jobs"
-LISTED_SWEEP = "baton:{admission}:sweep"
+ADMISSION_BOOK = "baton:{admission}:book"
+ADMISSION_SWEEP = "baton:{admission}:sweep"
 
 
 def state_key(job_id: str) -> str:

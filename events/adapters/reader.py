@@ -4,7 +4,8 @@ import json
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection
-from events.core.records import load_call, load_job, load_leg, load_results, load_usage
+from events.core.admission import Standing
+from events.core.records import load_call, load_job, load_leg, load_results, load_standing, load_usage
 from events.core.state import Usage
 from events.ports import Snapshot, StoredParts
 
@@ -28,13 +29,12 @@ class RedisReader:
             return None
         usage = state.get(f"usage:{job_id}")
         legs = (load_leg(text) for field, text in sorted(state.items()) if field.startswith("leg:"))
-        calls = sorted(
-            (load_call(text) for text in stored_calls.values()), key=lambda call: (call.turn, call.position)
-        )
+        calls = sorted((load_call(text) for text in stored_calls.values()), key=lambda call: (call.turn, call.position))
         return Snapshot(
             job=load_job(state[f"job:{job_id}"]),
             task=json.loads(first[0]) if first else {},
             legs=tuple(leg for leg in legs if leg.job_id == job_id),
+            standing=load_standing(state[f"standing:{job_id}"]) if f"standing:{job_id}" in state else Standing(),
             calls=tuple(calls),
             results=load_results(results),
             usage=load_usage(usage) if usage else Usage(),
@@ -54,4 +54,3 @@ class RedisReader:
     async def close(self) -> None:
         """Close the connection, which store and listing share."""
         await self._redis.close()
-

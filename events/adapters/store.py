@@ -5,18 +5,41 @@ Invariant: nothing is read, decided here and written: what depends on what is re
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection, script
+from events.core.admission import Book
 from events.core.effects import Changes
 from events.core.legs import Leg
-from events.core.records import dump_call, dump_job, dump_leg, load_call, load_job, load_leg, load_results
+from events.core.records import (
+    dump_call,
+    dump_job,
+    dump_leg,
+    dump_standing,
+    load_call,
+    load_job,
+    load_leg,
+    load_results,
+)
 from events.core.state import State
-from events.ids import canonical_json
-from events.ports import Begun, Claim, Committed, Created, History, Looked, Spent, Undelivered, Verdict
+from events.ids import canonical_json, root_of
+from events.ports import (
+    Begun,
+    Carried,
+    Claim,
+    Committed,
+    Created,
+    History,
+    Loaded,
+    Looked,
+    Recorded,
+    Spent,
+    Undelivered,
+    Verdict,
+)
 
 _text = cache(script)
 
@@ -69,8 +92,22 @@ class RedisStore:
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
         """Remove the leg and write what follows from it, unless somebody did."""
-        job_id = claim.job_id
-        fields = _state_fields(changes, claim.message_id)
+        answer = await self._write(_Write(claim.job_id, claim.leg_key, claim.message_id, claim.now_ms), changes, spent)
+        return Committed(answer[0] == "committed", _legs(answer[1]))
+
+    async def load(self, job_id: str) -> Loaded | None:
+        """A job, for deciding on a fact from outside."""
+        text = await self._redis.execute("HGET", keys.state_key(job_id), f"job:{job_id}")
+        return Loaded(load_job(text), text) if text else None
+
+    async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
+        """Write what follows from a fact, if the job is still as it was loaded."""
+        write = _Write(loaded.job.id, "", message_id, now_ms, loaded.version)
+        answer = await self._write(write, changes, Spent(messages=1, requests=1, commands=1))
+        return Recorded(answer[0]), _legs(answer[1])
+
+    async def _write(self, write: "_Write", changes: Changes, spent: Spent) -> Any:
+        fields = _state_fields(changes, write.message_id)
         calls = [text for record in changes.calls for text in (record.id, dump_call(record))]
         results = [text for item in changes.results.items() for text in item]
         header: dict[str, Any] = {
@@ -80,44 +117,26 @@ class RedisStore:
             "transcript": len(changes.transcript),
             "parts": len(changes.parts),
             "ends": changes.ends,
+            "admitted": changes.admitted,
             "retention_ms": self._retention_ms,
-            "now_ms": claim.now_ms,
+            "now_ms": write.now_ms,
             "messages": spent.messages,
             "requests": spent.requests,
             "commands": spent.commands,
         }
         if changes.join:
-            leg = replace(changes.join.leg, carrier=claim.message_id)
+            leg = replace(changes.join.leg, carrier=write.message_id)
             header["join"] = {"group": changes.join.group, "field": f"leg:{leg.key}", "leg": dump_leg(leg)}
-        answer = await self._redis.run(
-            _text("commit"),
-            [
-                keys.state_key(job_id),
-                keys.calls_key(job_id),
-                keys.results_key(job_id),
-                keys.transcript_key(job_id),
-                keys.parts_key(job_id),
-            ],
-            [
-                job_id,
-                claim.leg_key,
-                claim.message_id,
-                canonical_json(header),
-                *fields,
-                *calls,
-                *results,
-                *changes.transcript,
-                *changes.parts,
-            ],
-        )
-        return Committed(answer[0] == "committed", _legs(answer[1]))
+        head = [write.job_id, write.leg_key, write.message_id, canonical_json(header), write.expected]
+        values = [*fields, *calls, *results, *changes.transcript, *changes.parts]
+        return await self._redis.run(_text("commit"), _job_keys(write.job_id), [*head, *values])
 
     async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""
         job, leg, call, carried = await self._redis.run(
             _text("undelivered"),
             [keys.state_key(claim.job_id), keys.calls_key(claim.job_id)],
-            [claim.job_id, claim.leg_key, source_message_id, claim.message_id, claim.call_id],
+            [claim.job_id, claim.leg_key, source_message_id, claim.message_id, claim.call_id, claim.now_ms],
         )
         if not job:
             return Undelivered(None)
@@ -125,15 +144,21 @@ class RedisStore:
         state = State(stored, load_leg(leg), load_call(call) if call else None) if leg else None
         return Undelivered(state, _legs(carried), stored.session_id)
 
-    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int) -> Looked:
-        """Legs without progress get this message as carrier."""
-        job, lost = await self._redis.run(
-            _text("look"), [keys.state_key(root_id)], [root_id, message_id, now_ms, lost_after_ms]
+    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book) -> Looked:
+        """Legs without progress get this message as carrier; wishes that the admission forgot are wished again."""
+        entries = {
+            name: {"lap": entry.lap, "want": entry.want, "slot": entry.slot}
+            for name, entry in book.items()
+            if root_of(name) == root_id
+        }
+        job, lost, ended = await self._redis.run(
+            _text("look"),
+            [keys.state_key(root_id)],
+            [root_id, message_id, now_ms, lost_after_ms, canonical_json(entries)],
         )
         if not job:
-            return Looked(known=False, ended=False)
-        stored = load_job(job)
-        return Looked(known=True, ended=stored.ended, lost=_legs(lost), session_id=stored.session_id)
+            return Looked(known=False)
+        return Looked(known=True, lost=_legs(lost), session_id=load_job(job).session_id, ended=tuple(ended))
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
         """Append parts in mid-work, only while the claim holds the leg."""
@@ -145,9 +170,32 @@ class RedisStore:
         return bool(answer)
 
 
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """What a COMMIT is about: a leg, or (key '') a fact that was decided on the expected job."""
+
+    job_id: str
+    leg_key: str
+    message_id: str
+    now_ms: int
+    expected: str = ""
+
+
+def _job_keys(job_id: str) -> list[str]:
+    return [
+        keys.state_key(job_id),
+        keys.calls_key(job_id),
+        keys.results_key(job_id),
+        keys.transcript_key(job_id),
+        keys.parts_key(job_id),
+    ]
+
+
 def _state_fields(changes: Changes, message_id: str) -> list[str]:
-    """Field, value, field, value: the job and the legs to add, carried by this message."""
+    """Field, value, field, value: the job, its standing, and the legs to add, carried by this message."""
     fields = [f"job:{changes.job.id}", dump_job(changes.job)] if changes.job else []
+    if changes.job and changes.standing:
+        fields += [f"standing:{changes.job.id}", dump_standing(changes.standing)]
     for leg in changes.legs:
         fields += [f"leg:{leg.key}", dump_leg(replace(leg, carrier=message_id))]
     return fields

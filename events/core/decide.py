@@ -7,8 +7,10 @@ how a job ends in ending.py.
 from typing import assert_never
 
 from events.core import calls, ending, turns
-from events.core.effects import Decision
+from events.core.effects import Changes, Decision
 from events.core.happenings import (
+    Admitted,
+    Cancelled,
     Happening,
     ModelAnswered,
     ModelFailed,
@@ -19,7 +21,7 @@ from events.core.happenings import (
     Undeliverable,
 )
 from events.core.legs import LegKind
-from events.core.state import State
+from events.core.state import Job, State
 
 
 def submit(happened: Submitted, now_ms: int) -> Decision:
@@ -27,7 +29,12 @@ def submit(happened: Submitted, now_ms: int) -> Decision:
     return turns.submitted(happened, now_ms)
 
 
-def decide(state: State, happened: Happening, now_ms: int) -> Decision:
+def cancel(job: Job, happened: Cancelled, now_ms: int) -> Decision:
+    """Somebody cancels: no changes where the job has ended already."""
+    return ending.cancelled(job, happened, now_ms)
+
+
+def decide(state: State, happened: Happening, now_ms: int) -> Decision:  # noqa: PLR0911 - one for each happening
     """What follows from a fact about the leg that `state` holds.
 
     Args:
@@ -39,8 +46,8 @@ def decide(state: State, happened: Happening, now_ms: int) -> Decision:
         Changes to COMMIT, or a piece of work to do first.
     """
     match happened:
-        case Submitted():
-            raise ValueError(f"job {state.job.id} exists already: a submission has no state before it")
+        case Admitted():
+            return Decision(Changes(admitted=True))
         case Started():
             return _started(state, now_ms)
         case ModelAnswered():
@@ -61,6 +68,8 @@ def _started(state: State, now_ms: int) -> Decision:
     match state.leg.kind:
         case LegKind.LOOP:
             return turns.started(state, now_ms)
+        case LegKind.WISH:
+            return turns.wishes(state)
         case LegKind.CALL:
             return calls.started(state)
         case LegKind.COMPLETE:

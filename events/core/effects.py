@@ -5,6 +5,7 @@
 
 from dataclasses import dataclass, field
 
+from events.core.admission import Standing, Want
 from events.core.legs import Leg
 from events.core.state import CallRecord, Job
 
@@ -28,6 +29,15 @@ class RunTool:
 
 
 @dataclass(frozen=True, slots=True)
+class AskAdmission:
+    """Tell the admission what the job wants."""
+
+    job: Job
+    want: Want
+    lap: int
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """Tell a person."""
 
@@ -35,8 +45,8 @@ class Alert:
     message: str
 
 
-Work = CallModel | RunTool
-Effect = CallModel | RunTool | Alert
+Work = CallModel | RunTool | AskAdmission
+Effect = CallModel | RunTool | AskAdmission | Alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,8 @@ class Changes:
         transcript: entries to append, as JSON texts.
         parts: entries of the job's event stream to append, as JSON texts.
         ends: the job has ended: its legs go, its data begins to expire.
+        standing: how a new job stands with the admission.
+        admitted: the admission heard the job's wish; what it wished for is so.
     """
 
     job: Job | None = None
@@ -69,6 +81,8 @@ class Changes:
     transcript: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     ends: bool = False
+    standing: Standing | None = None
+    admitted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from events.core import parts
 from events.core.effects import Alert, Changes, Decision
-from events.core.happenings import Undeliverable
+from events.core.happenings import Cancelled, Undeliverable
 from events.core.legs import Leg
 from events.core.state import Failure, Job, State
 from events.core.transitions import Step, next_job_status
@@ -41,9 +41,25 @@ def end_failed(job: Job, leg: Leg, failure: Failure, now_ms: int, said: tuple[st
     return Decision(Changes(job=done, parts=(*said, *closing), ends=True))
 
 
+def cancelled(job: Job, happened: Cancelled, now_ms: int) -> Decision:
+    """Somebody cancels: at once, whatever runs; what still runs finds its leg gone, and its result is dropped."""
+    if job.ended:
+        return Decision()
+    by = f" by {happened.by}" if happened.by else ""
+    done = replace(
+        job,
+        status=next_job_status(job.status, Step.CANCEL),
+        finished_at_ms=now_ms,
+        error=Failure("cancelled", f"cancelled{by}"),
+    )
+    return Decision(Changes(job=done, parts=(parts.abort(f"cancelled{by}"), *parts.finish(done.status)), ends=True))
+
+
 def undeliverable(state: State, happened: Undeliverable, now_ms: int) -> Decision:
     """The queue gave up on an event that still applies: within the budget it is driven again, else the job fails."""
     job, leg = state.job, state.leg
+    if job.ended:
+        return Decision()  # only its last word to the admission is left, which the sweep drives, too
     if not happened.malformed and leg.undelivered <= UNDELIVERED_BUDGET:
         return Decision()
     times = "as malformed" if happened.malformed else f"{leg.undelivered} times in a row"

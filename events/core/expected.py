@@ -31,6 +31,8 @@ def event_of(session_id: str, leg: Leg) -> Event:
         "job_id": leg.job_id,
         "created_at": moment(leg.since_ms),
     }
+    if leg.kind is LegKind.WISH:
+        return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, wish=leg.attempt))
     if leg.kind is LegKind.LOOP:
         return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, attempt=leg.attempt))
     payload = ToolPayload(turn=leg.turn, position=leg.position, call_id=leg.call_id, tool=leg.tool, attempt=leg.attempt)

@@ -1,4 +1,4 @@
-"""What can happen to a job: the closed union of facts that decide takes in."""
+"""What can happen to a job: facts from outside (Submitted, Cancelled), and the closed union about one of its legs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +8,26 @@ from events.core.state import Failure, Job
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A new job. `task`: `{"text": …, "data": {…}}`, the first entry of its transcript."""
+    """A new job. `task`: `{"text": …, "data": {…}}`, the first entry of its transcript.
+
+    `slot`: the admission gave it a slot at once.
+    """
 
     job: Job
     task: dict[str, Any]
+    slot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Somebody cancels the job; `by`: who, for people."""
+
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The admission heard the job's wish, and grants it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +87,4 @@ class Undeliverable:
     malformed: bool = False
 
 
-Happening = Submitted | Started | ModelAnswered | ModelFailed | ToolReturned | ToolFailed | Undeliverable
+Happening = Started | Admitted | ModelAnswered | ModelFailed | ToolReturned | ToolFailed | Undeliverable

@@ -16,15 +16,24 @@ class LegKind(StrEnum):
     CALL = "call"
     COMPLETE = "complete"
     FAILED = "failed"
+    WISH = "wish"
 
+
+# Model turns and tool runs need a slot; taking in results, and wishes, do not ("gate").
+WORK_KINDS = frozenset({LegKind.LOOP, LegKind.CALL})
 
 EVENT_OF_KIND = {
     LegKind.LOOP: EventType.LOOP_INIT,
+    LegKind.WISH: EventType.LOOP_INIT,
     LegKind.CALL: EventType.TOOL_CALL,
     LegKind.COMPLETE: EventType.TOOL_COMPLETE,
     LegKind.FAILED: EventType.TOOL_FAILED,
 }
-KIND_OF_EVENT = {event: kind for kind, event in EVENT_OF_KIND.items()}
+_TOOL_KIND = {
+    EventType.TOOL_CALL: LegKind.CALL,
+    EventType.TOOL_COMPLETE: LegKind.COMPLETE,
+    EventType.TOOL_FAILED: LegKind.FAILED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,8 @@ class Leg:
     """One open step.
 
     Attributes:
-        key: `loop:JOB:TURN:ATTEMPT`, or `call|complete|failed:CALL_ID:ATTEMPT`.
+        key: `loop:JOB:TURN:ATTEMPT`, `call|complete|failed:CALL_ID:ATTEMPT`, or `wish:JOB:LAP`.
+        want: of a wish: `slot`, `none` or `gone`; its lap is its attempt.
         group: legs whose end starts a join together (the tool calls of a turn); empty: none.
         carrier: id of the message whose missing acknowledgement guarantees this leg.
         owner: the invocation that claimed it, until `lease_until_ms`; empty: nobody.
@@ -51,6 +61,7 @@ class Leg:
     call_id: str = ""
     tool: str = ""
     group: str = ""
+    want: str = ""
     carrier: str = ""
     owner: str = ""
     claimed_ms: int = 0
@@ -75,6 +86,16 @@ def loop_key(job_id: str, turn: int, attempt: int) -> str:
 def tool_key(kind: LegKind, call_id: str, attempt: int) -> str:
     """The key of a leg of a tool call's attempt."""
     return f"{kind}:{call_id}:{attempt}"
+
+
+def wish_key(job_id: str, lap: int) -> str:
+    """The key of a job's wish."""
+    return f"{LegKind.WISH}:{job_id}:{lap}"
+
+
+def wish_leg(job_id: str, want: str, lap: int, now_ms: int) -> Leg:
+    """The leg of a job's wish to the admission."""
+    return Leg(wish_key(job_id, lap), LegKind.WISH, job_id, 1, lap, want=want, since_ms=now_ms)
 
 
 def turn_group(job_id: str, turn: int) -> str:
@@ -111,5 +132,7 @@ def leg_key_of(event: Event) -> str:
     """The key of the leg that this event is the event of."""
     payload = event.payload
     if isinstance(payload, ToolPayload):
-        return tool_key(KIND_OF_EVENT[event_type(event)], payload.call_id, payload.attempt)
+        return tool_key(_TOOL_KIND[event_type(event)], payload.call_id, payload.attempt)
+    if payload.wish is not None:
+        return wish_key(event.job_id, payload.wish)
     return loop_key(event.job_id, payload.turn, payload.attempt)

@@ -76,6 +76,11 @@ def handled(leg: Leg, now_ms: int, outcome: str) -> str:
     return canonical_json({"type": "data-event", "transient": True, "data": data})
 
 
+def abort(reason: str) -> str:
+    """The answer was stopped from outside."""
+    return canonical_json({"type": "abort", "reason": reason})
+
+
 def finish(reason: str, failure: Failure | None = None) -> tuple[str, ...]:
     """The last parts: an error if there was one, then the end."""
     error = (canonical_json({"type": "error", "errorText": failure.message}),) if failure else ()

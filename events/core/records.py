@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from events.core.admission import Entry, Standing
 from events.core.legs import Leg
 from events.core.state import CallRecord, Job, Usage
 
@@ -15,6 +16,8 @@ _JOB = TypeAdapter(Job)
 _LEG = TypeAdapter(Leg)
 _CALL = TypeAdapter(CallRecord)
 _USAGE = TypeAdapter(Usage)
+_STANDING = TypeAdapter(Standing)
+_ENTRY = TypeAdapter(Entry)
 
 
 def dump_job(job: Job) -> str:
@@ -56,6 +59,21 @@ def dump_call(record: CallRecord) -> str:
 def load_call(text: str) -> CallRecord:
     """A tool call from JSON text."""
     return _CALL.validate_json(text)
+
+
+def dump_standing(standing: Standing) -> str:
+    """A job's standing with the admission as JSON text."""
+    return _STANDING.dump_json(standing).decode()
+
+
+def load_standing(text: str) -> Standing:
+    """A job's standing with the admission from JSON text."""
+    return _STANDING.validate_json(text)
+
+
+def load_entry(text: str) -> Entry:
+    """An entry of the admission's book from JSON text."""
+    return _ENTRY.validate_json(text)
 
 
 def load_usage(text: str) -> Usage:

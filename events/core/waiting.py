@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from events.core.legs import Leg, LegKind
+from events.core.admission import Standing
+from events.core.legs import WORK_KINDS, Leg, LegKind
 from events.core.state import Job
 from events.core.transitions import JobStatus
 from events.timestamps import rfc3339
@@ -12,27 +13,32 @@ _WHAT = {
     LegKind.CALL: "tool {tool} of turn {turn}",
     LegKind.COMPLETE: "the result of tool {tool} of turn {turn} to be taken in",
     LegKind.FAILED: "the failure of tool {tool} of turn {turn} to be taken in",
+    LegKind.WISH: "the admission to hear what it wishes",
 }
+A_SLOT = "a free slot, and its turn in its session"
 
 
-def status_and_wait(job: Job, legs: Sequence[Leg], now_ms: int) -> tuple[JobStatus, str | None]:
+def status_and_wait(job: Job, legs: Sequence[Leg], standing: Standing, now_ms: int) -> tuple[JobStatus, str | None]:
     """The status as people see it, and what the job waits for; None once it has ended.
 
-    `waiting` and the first `processing` are not stored: they follow from the legs and the time.
+    `waiting` and the first `processing` are not stored: they follow from the legs, the slot and the time.
     """
     if job.ended:
         return job.status, None
-    claimed = [leg for leg in legs if leg.owner and leg.lease_until_ms > now_ms]
-    due = claimed or [leg for leg in legs if leg.not_before_ms <= now_ms]
+    idle = JobStatus.PENDING if job.status is JobStatus.PENDING else JobStatus.WAITING
+    steps = [leg for leg in legs if leg.kind is not LegKind.WISH]
+    claimed = [leg for leg in steps if leg.owner and leg.lease_until_ms > now_ms]
+    due = [leg for leg in steps if leg.not_before_ms <= now_ms]
     if claimed:
         return JobStatus.PROCESSING, _names(claimed)
+    if due and not standing.slot and all(leg.kind in WORK_KINDS for leg in due):
+        return idle, A_SLOT
     if due:
         return job.status, _names(due)
-    if not legs:
+    if not steps:
         return job.status, "nothing that is recorded; the sweep will look at it"
-    first = min(legs, key=lambda leg: leg.not_before_ms)
-    line = f"{_name(first)}, not before {rfc3339(first.not_before_ms)}"
-    return (JobStatus.PENDING if job.status is JobStatus.PENDING else JobStatus.WAITING), line
+    first = min(steps, key=lambda leg: leg.not_before_ms)
+    return idle, f"{_name(first)}, not before {rfc3339(first.not_before_ms)}"
 
 
 def _names(legs: Sequence[Leg]) -> str:

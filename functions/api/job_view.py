@@ -13,7 +13,7 @@ from events.timestamps import rfc3339
 def job_view(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     """The job as the API shows it."""
     job, usage = snapshot.job, snapshot.usage
-    status, waiting_for = status_and_wait(job, snapshot.legs, now_ms)
+    status, waiting_for = status_and_wait(job, snapshot.legs, snapshot.standing, now_ms)
     return {
         "id": job.id,
         "jobType": job.agent,

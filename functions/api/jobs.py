@@ -5,10 +5,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from events.core.legs import loop_leg
+from events.core.transitions import JobStatus
 from events.errors import TooLargeError
 from events.ids import job_id_from_key, random_job_id
 from events.ports import Snapshot
 from functions.api.auth import Keys, Principal
+from functions.api.change_body import read_change_body
 from functions.api.job_view import job_view
 from functions.api.problem import ApiError
 from functions.api.submit_body import SubmitBody, new_job, read_submit_body
@@ -55,9 +58,10 @@ class JobsApi:
             tenant=principal.tenant,
             now_ms=now_ms,
         )
-        accepted = await self._container.submissions.accept(job, body.task)
+        accepted = await self._container.acceptance.submit(job, body.task)
         if accepted.new:
-            return job_view(Snapshot(accepted.job, body.task, accepted.legs), now_ms)
+            first = loop_leg(job_id, job.turn, 1, now_ms, job.start_at_ms)
+            return job_view(Snapshot(accepted.job, body.task, (first,), accepted.standing), now_ms)
         if accepted.job.request_digest != job.request_digest:
             detail = f"another body was sent under Idempotency-Key {idempotency_key!r} before: use a new key"
             raise ApiError(422, detail)
@@ -68,6 +72,21 @@ class JobsApi:
         principal = self._keys.authenticate(request)
         snapshot = await self.snapshot(principal, request.path_params["job_id"])
         return JSONResponse(job_view(snapshot, self._container.ports.clock.now_ms()))
+
+    async def change(self, request: Request) -> Response:
+        """`PATCH /api/agent-jobs/{id}` → 200 and the job; 409 where its state does not allow it."""
+        principal = self._keys.authenticate(request)
+        try:
+            read_change_body(await read_body(request, BODY_LIMIT_BYTES))
+        except TooLargeError as error:
+            raise ApiError(413, str(error)) from error
+        job = (await self.snapshot(principal, request.path_params["job_id"])).job
+        if job.ended and job.status is not JobStatus.CANCELLED:
+            raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has not ended can be cancelled")
+        told = await self._container.acceptance.cancel(job, f"{principal.role} of {principal.tenant}")
+        if told.job.status is not JobStatus.CANCELLED:
+            raise ApiError(409, f"job {job.id!r} is {told.job.status} by now")
+        return await self.read(request)
 
     async def snapshot(self, principal: Principal, job_id: str) -> Snapshot:
         """Everything about a job that is theirs to see.

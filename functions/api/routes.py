@@ -20,5 +20,6 @@ def api_routes(container: Container) -> list[Route]:
         Route("/test/simple", SimpleScenario(container, jobs).run, methods=["POST"]),
         Route("/api/agent-jobs", jobs.submit, methods=["POST"]),
         Route("/api/agent-jobs/{job_id}", jobs.read, methods=["GET"]),
+        Route("/api/agent-jobs/{job_id}", jobs.change, methods=["PATCH"]),
         Route("/api/agent-jobs/{job_id}/stream", StreamApi(container, keys).stream, methods=["GET"]),
     ]

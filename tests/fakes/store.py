@@ -5,18 +5,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from events.core.admission import Book
 from events.core.effects import Changes
 from events.core.legs import Leg, LegKind
+from events.core.records import dump_job
 from events.core.state import State, Usage
 from events.errors import StoreError
 from events.ids import root_of
 from events.ports import (
     Begun,
+    Carried,
     Claim,
     Committed,
     Created,
     History,
+    Loaded,
     Looked,
+    Recorded,
     Snapshot,
     Spent,
     StoredParts,
@@ -49,18 +54,19 @@ class FakeStore:
         assert job is not None
         tree = self.tree(job.id)
         if job.id in tree.jobs:
-            return Created(False, tree.jobs[job.id], tree.carried(message_id))
+            return Created(False, tree.jobs[job.id], tree.carried(message_id, now_ms))
         legs = {leg.key: replace(leg, carrier=message_id) for leg in changes.legs}
         tree = replace(
             tree,
             jobs={**tree.jobs, job.id: job},
+            standings={**tree.standings, job.id: changes.standing} if changes.standing else tree.standings,
             usage={**tree.usage, job.id: Usage(1, 1, 0, now_ms)},
             legs={**tree.legs, **legs},
             transcript={**tree.transcript, job.id: changes.transcript},
             parts={**tree.parts, job.id: changes.parts},
         )
         self.write(job.id, tree)
-        return Created(True, job, tree.carried(message_id))
+        return Created(True, job, tree.carried(message_id, now_ms))
 
     async def begin(self, claim: Claim) -> Begun:
         """Load and claim a leg."""
@@ -69,18 +75,23 @@ class FakeStore:
         if job is None:
             return Begun(Verdict.UNKNOWN)
         if leg is None:
-            return Begun(Verdict.APPLIED, carried=tree.carried(claim.message_id))
+            return Begun(Verdict.APPLIED, carried=tree.carried(claim.message_id, claim.now_ms))
+        carried = tree.carried(claim.message_id, claim.now_ms, leg.key)
         if leg.not_before_ms > claim.now_ms:
-            return Begun(Verdict.EARLY, leg.not_before_ms, carried=tree.carried(claim.message_id))
+            return Begun(Verdict.EARLY, leg.not_before_ms, carried=carried)
+        if leg.owner != claim.owner and leg.lease_until_ms > claim.now_ms:
+            return Begun(Verdict.BUSY, leg.lease_until_ms, carried=carried)
+        if tree.gated(leg, claim.now_ms):
+            tree = tree.settled(claim.job_id, claim.message_id, claim.now_ms)
+            self.write(claim.job_id, tree)
+            return Begun(Verdict.GATED, carried=tree.carried(claim.message_id, claim.now_ms))
         if leg.owner != claim.owner:
-            if leg.lease_until_ms > claim.now_ms:
-                return Begun(Verdict.BUSY, leg.lease_until_ms, carried=tree.carried(claim.message_id))
             leg = replace(
                 leg,
                 owner=claim.owner,
                 carrier=claim.message_id,
                 claimed_ms=claim.now_ms,
-                lease_until_ms=claim.lease_until_ms,
+                lease_until_ms=claim.now_ms if leg.kind is LegKind.WISH else claim.lease_until_ms,
             )
             tree = replace(tree, legs={**tree.legs, leg.key: leg})
             self.write(claim.job_id, tree)
@@ -90,32 +101,57 @@ class FakeStore:
             Verdict.GRANTED,
             state=State(job, leg, record),
             history=_history(tree, claim.job_id) if reads else History(),
-            carried=tree.carried(claim.message_id, leg.key),
+            carried=tree.carried(claim.message_id, claim.now_ms, leg.key),
         )
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
         """Remove the leg and write what follows from it, unless somebody did."""
-        tree, job_id = self.tree(claim.job_id), claim.job_id
+        tree = self.tree(claim.job_id)
+        if claim.job_id not in tree.jobs:
+            return Committed(False)
         if claim.leg_key not in tree.legs:
-            return Committed(False, tree.carried(claim.message_id))
+            return Committed(False, tree.carried(claim.message_id, claim.now_ms))
         legs = {key: leg for key, leg in tree.legs.items() if key != claim.leg_key}
+        tree = self._changed(replace(tree, legs=legs), claim.job_id, claim.message_id, changes, spent, claim.now_ms)
+        self.write(claim.job_id, tree)
+        return Committed(True, tree.carried(claim.message_id, claim.now_ms))
+
+    async def load(self, job_id: str) -> Loaded | None:
+        """A job, for deciding on a fact from outside."""
+        job = self.tree(job_id).jobs.get(job_id)
+        return Loaded(job, dump_job(job)) if job else None
+
+    async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
+        """Write what follows from a fact, if the job is still as it was loaded."""
+        job_id = loaded.job.id
+        tree = self.tree(job_id)
+        if job_id not in tree.jobs:
+            return Recorded.UNKNOWN, ()
+        if tree.jobs[job_id] != loaded.job:
+            return Recorded.CHANGED, ()
+        tree = self._changed(tree, job_id, message_id, changes, Spent(1, 1, 1), now_ms)
+        self.write(job_id, tree)
+        return Recorded.COMMITTED, tree.carried(message_id, now_ms)
+
+    def _changed(self, tree: Tree, job_id: str, message_id: str, changes: Changes, spent: Spent, now_ms: int) -> Tree:
+        legs = dict(tree.legs)
         if changes.ends:
             legs = {key: leg for key, leg in legs.items() if leg.job_id != job_id}
         for leg in changes.legs:
-            legs.setdefault(leg.key, replace(leg, carrier=claim.message_id))
+            legs.setdefault(leg.key, replace(leg, carrier=message_id))
         if changes.join and all(leg.group != changes.join.group for leg in legs.values()):
-            legs.setdefault(changes.join.leg.key, replace(changes.join.leg, carrier=claim.message_id))
-        usage = tree.usage.get(job_id, Usage())
+            legs.setdefault(changes.join.leg.key, replace(changes.join.leg, carrier=message_id))
+        used = tree.usage.get(job_id, Usage())
         tree = replace(
             tree,
             jobs={**tree.jobs, job_id: changes.job} if changes.job else tree.jobs,
             usage={
                 **tree.usage,
                 job_id: Usage(
-                    usage.messages + spent.messages,
-                    usage.redis_requests + spent.requests + 1,
-                    usage.redis_commands + spent.commands,
-                    claim.now_ms,
+                    used.messages + spent.messages,
+                    used.redis_requests + spent.requests + 1,
+                    used.redis_commands + spent.commands,
+                    now_ms,
                 ),
             },
             legs=legs,
@@ -123,10 +159,11 @@ class FakeStore:
             results=_merged(tree.results, job_id, changes.results),
             transcript=_longer(tree.transcript, job_id, changes.transcript),
             parts=_longer(tree.parts, job_id, changes.parts),
-            expires_ms=claim.now_ms + self._retention_ms if changes.ends else tree.expires_ms,
+            expires_ms=now_ms + self._retention_ms if changes.ends else tree.expires_ms,
         )
-        self.write(job_id, tree)
-        return Committed(True, tree.carried(claim.message_id))
+        if changes.admitted:
+            tree = tree.admitted(job_id, message_id)
+        return tree.settled(job_id, message_id, now_ms)
 
     async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""
@@ -135,28 +172,33 @@ class FakeStore:
         if job is None:
             return Undelivered(None)
         if leg is None:
-            return Undelivered(None, tree.carried(source_message_id), job.session_id)
+            return Undelivered(None, tree.carried(source_message_id, claim.now_ms), job.session_id)
         if leg.counted != claim.message_id:
             leg = replace(leg, undelivered=leg.undelivered + 1, counted=claim.message_id)
             tree = replace(tree, legs={**tree.legs, leg.key: leg})
             self.write(claim.job_id, tree)
         record = tree.calls.get(claim.job_id, {}).get(claim.call_id)
-        return Undelivered(State(job, leg, record), tree.carried(source_message_id, leg.key), job.session_id)
+        return Undelivered(
+            State(job, leg, record), tree.carried(source_message_id, claim.now_ms, leg.key), job.session_id
+        )
 
-    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int) -> Looked:
-        """Legs without progress get this message as carrier."""
+    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book) -> Looked:
+        """Legs without progress get this message as carrier; wishes that the admission forgot are wished again."""
         tree = self.tree(root_id)
-        job = tree.jobs.get(root_id)
-        if job is None:
-            return Looked(known=False, ended=False)
+        if root_id not in tree.jobs:
+            return Looked(known=False)
         lost: list[Leg] = []
-        for leg in sorted(tree.legs.values(), key=lambda leg: f"leg:{leg.key}"):
-            quiet_ms = now_ms - max(leg.since_ms, leg.lease_until_ms, leg.not_before_ms)
-            if leg.carrier == message_id or quiet_ms > lost_after_ms:
-                lost.append(replace(leg, since_ms=now_ms, carrier=message_id))
-        if lost:
-            self.write(root_id, replace(tree, legs={**tree.legs, **{leg.key: leg for leg in lost}}))
-        return Looked(known=True, ended=job.ended, lost=tuple(lost), session_id=job.session_id)
+        for job_id in sorted(tree.jobs):
+            tree = tree.settled(job_id, message_id, now_ms)
+            standing, entry = tree.standing(job_id), book.get(job_id)
+            if not tree.agrees(job_id, entry) and now_ms - standing.lap > lost_after_ms:
+                tree = tree.wishing(job_id, standing.want, message_id, now_ms)
+            found = tree.without_progress(job_id, entry, message_id, now_ms, lost_after_ms)
+            tree = replace(tree, legs={**tree.legs, **{leg.key: leg for leg in found}})
+            lost += found
+        self.write(root_id, tree)
+        ended = tuple(job_id for job_id in sorted(tree.jobs) if tree.jobs[job_id].ended)
+        return Looked(True, tuple(lost), tree.jobs[root_id].session_id, ended)
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
         """Append parts in mid-work, only while the claim holds the leg."""
@@ -189,6 +231,7 @@ class FakeReader:
             job=tree.jobs[job_id],
             task=json.loads(tree.transcript[job_id][0]),
             legs=tuple(leg for leg in legs if leg.job_id == job_id),
+            standing=tree.standing(job_id),
             calls=tuple(calls),
             results=_results(tree, job_id),
             usage=tree.usage.get(job_id, Usage()),
@@ -206,38 +249,6 @@ class FakeReader:
 
     async def close(self) -> None:
         """Nothing is open."""
-
-
-class FakeListing:
-    """`Listing` in memory."""
-
-    def __init__(self) -> None:
-        self.listed: dict[str, int] = {}
-        self.sweep_at_ms = 0
-
-    async def enter(self, job_id: str, now_ms: int, sweep_at_ms: int) -> bool:
-        """List a job; returns whether a sweep must be armed."""
-        self.listed.setdefault(job_id, now_ms)
-        if self.sweep_at_ms + 60_000 >= now_ms:
-            return False
-        self.sweep_at_ms = sweep_at_ms
-        return True
-
-    async def jobs(self) -> dict[str, int]:
-        """Listed job id → when it was listed."""
-        return dict(self.listed)
-
-    async def leave(self, job_ids: Sequence[str]) -> None:
-        """Take ended jobs off the list."""
-        for job_id in job_ids:
-            self.listed.pop(job_id, None)
-
-    async def rearm(self, due_ms: int, next_ms: int) -> bool:
-        """Whether the sweep due at `due_ms` is the one armed last."""
-        if self.sweep_at_ms > due_ms:
-            return False
-        self.sweep_at_ms = next_ms
-        return True
 
 
 def _history(tree: Tree, job_id: str) -> History:

@@ -4,10 +4,15 @@ Invariant: a Tree never changes; a write makes a new one. So an older version is
 forgets the last writes costs nothing to model.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import cast
 
-from events.core.legs import Leg
+from events.core.admission import Entry, Standing, Want, next_lap, wanted
+from events.core.legs import WORK_KINDS, Leg, LegKind, wish_key, wish_leg
 from events.core.state import CallRecord, Job, Usage
+
+# Of a job that has not said anything yet: whatever it wants first is new.
+NO_STANDING = Standing(cast("Want", ""), -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +20,7 @@ class Tree:
     """One tag's data. `expires_ms`: when it goes, once the root has ended; 0: never."""
 
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
+    standings: dict[str, Standing] = field(default_factory=dict[str, Standing])
     usage: dict[str, Usage] = field(default_factory=dict[str, Usage])
     legs: dict[str, Leg] = field(default_factory=dict[str, Leg])
     calls: dict[str, dict[str, CallRecord]] = field(default_factory=dict[str, dict[str, CallRecord]])
@@ -23,7 +29,67 @@ class Tree:
     parts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     expires_ms: int = 0
 
-    def carried(self, message_id: str, but: str = "") -> tuple[Leg, ...]:
-        """The legs that a message still carries, in the order of their keys."""
+    def carried(self, message_id: str, now_ms: int, but: str = "") -> tuple[Leg, ...]:
+        """The legs that a message must hand on, in the order of their keys."""
         legs = sorted(self.legs.values(), key=lambda leg: f"leg:{leg.key}")
-        return tuple(leg for leg in legs if leg.carrier == message_id and leg.key != but)
+        mine = (leg for leg in legs if leg.carrier == message_id and leg.key != but)
+        return tuple(leg for leg in mine if not self.gated(leg, now_ms))
+
+    def gated(self, leg: Leg, now_ms: int) -> bool:
+        """Whether a leg is work that is due, of a job without a slot."""
+        return leg.kind in WORK_KINDS and leg.not_before_ms <= now_ms and not self.standing(leg.job_id).slot
+
+    def standing(self, job_id: str) -> Standing:
+        """How a job stands with the admission."""
+        return self.standings.get(job_id, NO_STANDING)
+
+    def settled(self, job_id: str, message_id: str, now_ms: int) -> "Tree":
+        """With a new wish, if the job wants something else than it wished for."""
+        standing = self.standing(job_id)
+        legs = (leg for leg in self.legs.values() if leg.job_id == job_id)
+        want = wanted(standing, legs, ended=self.jobs[job_id].ended, now_ms=now_ms)
+        return self if want == standing.want else self.wishing(job_id, want, message_id, now_ms)
+
+    def wishing(self, job_id: str, want: Want, message_id: str, now_ms: int) -> "Tree":
+        """With a new wish, in place of the one before."""
+        standing = self.standing(job_id)
+        lap = next_lap(standing, now_ms)
+        wish = replace(wish_leg(job_id, want, lap, now_ms), carrier=message_id)
+        legs = {key: leg for key, leg in self.legs.items() if key != wish_key(job_id, standing.lap)}
+        return replace(self, standings={**self.standings, job_id: Standing(want, lap)}, legs={**legs, wish.key: wish})
+
+    def admitted(self, job_id: str, message_id: str) -> "Tree":
+        """With the wish granted: this message hands on the work that waited for it."""
+        standing = self.standing(job_id)
+        work = {
+            leg.key: replace(leg, carrier=message_id)
+            for leg in self.legs.values()
+            if leg.job_id == job_id and leg.kind in WORK_KINDS
+        }
+        granted = replace(standing, slot=standing.want == "slot")
+        return replace(self, standings={**self.standings, job_id: granted}, legs={**self.legs, **work})
+
+    def agrees(self, job_id: str, entry: Entry | None) -> bool:
+        """Whether what the job wishes is what the admission knows, or still on its way there."""
+        standing = self.standing(job_id)
+        if wish_key(job_id, standing.lap) in self.legs:
+            return entry is None or entry.lap <= standing.lap
+        if entry is None:
+            return standing.want == "gone"
+        same = (entry.lap, entry.want) == (standing.lap, standing.want)
+        return same and (entry.slot or not standing.slot)
+
+    def without_progress(
+        self, job_id: str, entry: Entry | None, message_id: str, now_ms: int, lost_after_ms: int
+    ) -> list[Leg]:
+        """The job's legs that nobody has worked on or driven, carried by this message from now on."""
+        standing = self.standing(job_id)
+        same = entry is not None and (entry.lap, entry.want) == (standing.lap, standing.want)
+        in_line = same and entry is not None and entry.want == "slot" and not entry.slot
+        found: list[Leg] = []
+        for leg in sorted(self.legs.values(), key=lambda leg: f"leg:{leg.key}"):
+            waits = in_line if leg.kind is LegKind.WISH else leg.kind in WORK_KINDS and not standing.slot
+            quiet_ms = now_ms - max(leg.since_ms, leg.lease_until_ms, leg.not_before_ms)
+            if leg.job_id == job_id and not waits and (leg.carrier == message_id or quiet_ms > lost_after_ms):
+                found.append(replace(leg, since_ms=now_ms, carrier=message_id))
+        return found

@@ -1,24 +1,48 @@
--- The sweep looks at one tree. KEYS: state. ARGV: root job id, message, now, lost after (ms).
+-- The sweep looks at one tree. KEYS: state.
+-- ARGV: root job id, message, now, lost after (ms), the admission's entries of the tree's jobs (JSON, by job id).
 -- By progress, not age: never a live lease, never a future timer. What is lost is carried by the sweep's message now.
--- Answer: job ('' unknown), lost legs.
-local message, now, lost_after = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local state, order = load(KEYS[1])
-local job, lost, fields = state['job:' .. ARGV[1]], {}, {}
-if not job then
-  return {'', {}}
+-- What a job wishes is compared with what the admission knows, and wished again where they differ.
+-- Answer: root job ('' unknown), lost legs, session ids, ids of ended jobs.
+local message, now, lost_after, entries = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), cjson.decode(ARGV[5])
+load(KEYS[1])
+if not state['job:' .. ARGV[1]] then
+  return {'', {}, {}}
 end
+local jobs, lost, over = {}, {}, {}
 for _, field in ipairs(order) do
-  if string.sub(field, 1, 4) == 'leg:' then
-    local leg = cjson.decode(state[field])
-    local quiet = now - math.max(leg.since_ms, leg.lease_until_ms, leg.not_before_ms)
-    if leg.carrier == message or quiet > lost_after then
-      leg.since_ms, leg.carrier = now, message
-      lost[#lost + 1] = encode(leg)
-      fields[#fields + 1], fields[#fields + 2] = field, lost[#lost]
-    end
+  if string.sub(field, 1, 4) == 'job:' then
+    jobs[#jobs + 1] = string.sub(field, 5)
   end
 end
-if #fields > 0 then
-  call('HSET', KEYS[1], unpack(fields))
+local function agrees(job_id, standing, entry)
+  if state['leg:wish:' .. job_id .. ':' .. string.format('%.0f', standing.lap)] then
+    return not entry or entry.lap <= standing.lap
+  end
+  if not entry then
+    return standing.want == 'gone'
+  end
+  return entry.lap == standing.lap and entry.want == standing.want and (entry.slot or not standing.slot)
 end
-return {job, lost}
+for _, job_id in ipairs(jobs) do
+  settle(job_id, message, now)
+  local standing, entry = standing_of(job_id), entries[job_id]
+  if not agrees(job_id, standing, entry) and now - standing.lap > lost_after then
+    new_wish(job_id, standing.want, message, now)
+    standing = standing_of(job_id)
+  end
+  local in_line = entry and entry.lap == standing.lap and entry.want == 'slot' and standing.want == 'slot' and not entry.slot
+  for _, leg in ipairs(legs_of(job_id)) do
+    local quiet = now - math.max(leg.since_ms, leg.lease_until_ms, leg.not_before_ms)
+    local waits = leg.kind == 'wish' and in_line or is_work(leg) and not standing.slot
+    if not waits and (leg.carrier == message or quiet > lost_after) then
+      leg.since_ms, leg.carrier = now, message
+      put('leg:' .. leg.key, encode(leg))
+      lost[#lost + 1] = state['leg:' .. leg.key]
+    end
+  end
+  if ended(job_id) then
+    over[#over + 1] = job_id
+  end
+end
+save(KEYS[1])
+return {state['job:' .. ARGV[1]], lost, over}

@@ -1,19 +1,57 @@
--- Shared by the job scripts. A job's state is one hash: `job:<id>`, `usage:<id>`, and `leg:<key>` for each open leg.
+-- Shared by the job scripts. A tree's state is one hash: `job:<id>`, `usage:<id>`, `standing:<id>` for each job, and
+-- `leg:<key>` for each open leg.
 -- Every redis call goes through `call`, so that a script knows what it cost (redis-rest.md 11: EVAL + each inner call).
+local KEEP_SLOT_MS = 60000
 local commands = 1
 local function call(...)
   commands = commands + 1
   return redis.call(...)
 end
 
+-- The state as it is, the fields in a fixed order, and what this script changes.
+local state, order, changed, removed = {}, {}, {}, {}
 local function load(key)
-  local flat, state, order = call('HGETALL', key), {}, {}
+  local flat = call('HGETALL', key)
   for i = 1, #flat, 2 do
     state[flat[i]] = flat[i + 1]
     order[#order + 1] = flat[i]
   end
   table.sort(order)
-  return state, order
+end
+
+local function put(field, value)
+  if not state[field] then
+    order[#order + 1] = field
+  end
+  state[field], changed[field], removed[field] = value, value, nil
+end
+
+local function remove(field)
+  state[field], changed[field], removed[field] = nil, nil, true
+end
+
+-- In slices: Lua's unpack has room for a few thousand values.
+local function sliced(command, key, values)
+  for from = 1, #values, 4000 do
+    call(command, key, unpack(values, from, math.min(from + 3999, #values)))
+  end
+end
+
+local function save(key)
+  local gone, pairs_of = {}, {}
+  for field in pairs(removed) do
+    gone[#gone + 1] = field
+  end
+  for field, value in pairs(changed) do
+    pairs_of[#pairs_of + 1], pairs_of[#pairs_of + 2] = field, value
+  end
+  sliced('HDEL', key, gone)
+  sliced('HSET', key, pairs_of)
+end
+
+-- cjson writes '/' as '\/'; the text search below, and people, want it plain.
+local function encode(value)
+  return (string.gsub(cjson.encode(value), '\\/', '/'))
 end
 
 -- Text search instead of decoding: a fan-out has many legs and most of them are somebody else's.
@@ -21,19 +59,86 @@ local function has(json, name, value)
   return string.find(json, '"' .. name .. '":"' .. value .. '"', 1, true) ~= nil
 end
 
--- What a message still carries: the legs that it must hand on before it is acknowledged.
-local function carried(state, order, message, except)
+local function is_leg(field)
+  return state[field] and string.sub(field, 1, 4) == 'leg:'
+end
+
+local function legs_of(job_id)
   local legs = {}
   for _, field in ipairs(order) do
-    local json = state[field]
-    if json and field ~= except and string.sub(field, 1, 4) == 'leg:' and has(json, 'carrier', message) then
-      legs[#legs + 1] = json
+    if is_leg(field) and has(state[field], 'job_id', job_id) then
+      legs[#legs + 1] = cjson.decode(state[field])
     end
   end
   return legs
 end
 
--- cjson writes '/' as '\/'; the text search above, and people, want it plain.
-local function encode(value)
-  return (string.gsub(cjson.encode(value), '\\/', '/'))
+local function is_work(leg)
+  return leg.kind == 'loop' or leg.kind == 'call'
+end
+
+local function standing_of(job_id)
+  return cjson.decode(state['standing:' .. job_id] or '{"want":"","lap":-1,"slot":false}')
+end
+
+-- Model turns and tool runs need the slot; a future one may be handed on, since its message waits in the queue.
+local function gated(leg, now)
+  return is_work(leg) and leg.not_before_ms <= now and not standing_of(leg.job_id).slot
+end
+
+-- What a message still carries: the legs that it must hand on before it is acknowledged.
+local function carried(message, now, except)
+  local fields, legs = {}, {}
+  for _, field in ipairs(order) do
+    if is_leg(field) and field ~= except and has(state[field], 'carrier', message) then
+      if not gated(cjson.decode(state[field]), now) then
+        fields[#fields + 1] = field
+      end
+    end
+  end
+  table.sort(fields)
+  for i, field in ipairs(fields) do
+    legs[i] = state[field]
+  end
+  return legs
+end
+
+local function ended(job_id)
+  local job = state['job:' .. job_id]
+  return has(job, 'status', 'completed') or has(job, 'status', 'failed') or has(job, 'status', 'cancelled')
+end
+
+-- A newer wish replaces the one before; its lap is a time, so that it grows across a failover, too.
+local function new_wish(job_id, want, message, now)
+  local standing = standing_of(job_id)
+  remove('leg:wish:' .. job_id .. ':' .. string.format('%.0f', standing.lap))
+  local lap = math.max(standing.lap + 1, now)
+  put('standing:' .. job_id, encode({want = want, lap = lap, slot = false}))
+  local key = 'wish:' .. job_id .. ':' .. string.format('%.0f', lap)
+  put('leg:' .. key, encode({
+    key = key, kind = 'wish', job_id = job_id, turn = 1, attempt = lap, want = want, carrier = message, owner = '',
+    claimed_ms = 0, lease_until_ms = 0, not_before_ms = 0, since_ms = now, undelivered = 0, counted = '', appended = 0,
+  }))
+end
+
+-- What the job wants of the admission now: a slot when there is work, kept while results are taken in (admission.py).
+local function settle(job_id, message, now)
+  local standing, want = standing_of(job_id), 'none'
+  if ended(job_id) then
+    want = 'gone'
+  else
+    for _, field in ipairs(order) do
+      if is_leg(field) and has(state[field], 'job_id', job_id) then
+        local leg = cjson.decode(state[field])
+        local soon = leg.kind ~= 'wish' and leg.not_before_ms <= now + KEEP_SLOT_MS
+        if soon and (standing.want == 'slot' or is_work(leg)) then
+          want = 'slot'
+          break
+        end
+      end
+    end
+  end
+  if want ~= standing.want then
+    new_wish(job_id, want, message, now)
+  end
 end

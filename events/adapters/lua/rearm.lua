@@ -1,7 +1,16 @@
--- Whether the sweep due at ARGV[1] may arm the next one for ARGV[2]: a copy older than the one armed last ends.
--- KEYS: sweep.
-if tonumber(redis.call('GET', KEYS[1]) or '0') > tonumber(ARGV[1]) then
-  return 0
+-- Arm the next sweep, while somebody holds a slot. KEYS: entries, sweep. ARGV: due (0: the backstop), now, interval.
+-- A sweep older than the one armed last is a copy and ends: answer -1. Else: the next sweep's time, 0 for none.
+local entries, due, now, interval = redis.call('HGETALL', KEYS[1]), tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local armed = tonumber(redis.call('GET', KEYS[2]) or '0')
+if due > 0 and armed > due then
+  return {-1, entries}
 end
-redis.call('SET', KEYS[1], ARGV[2])
-return 1
+local active = false
+for i = 2, #entries, 2 do
+  active = active or cjson.decode(entries[i]).slot
+end
+if not active or due == 0 and armed + interval >= now then
+  return {0, entries}
+end
+redis.call('SET', KEYS[2], string.format('%.0f', now + interval))
+return {now + interval, entries}

@@ -1,0 +1,132 @@
+"""Admission, pure: who may use compute now, and what a job wishes of it (DESIGN 3, "Accepting, waiting, admission").
+
+A job's wish is a leg of its own state, with a lap that only grows; the book of the admission is in a hash tag of its
+own and has one entrance, `take`. What crosses the two tags goes through wishes, never through one script.
+The scripts prelude.lua (settle) and wish.lua say the same in the store; contract tests hold both to each other.
+Source: protocol_model_waits.py, whose rule names stand in the comments.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from events.core.legs import WORK_KINDS, Leg, LegKind
+
+Want = Literal["slot", "none", "gone"]
+
+KEEP_SLOT_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a job stands with the admission: what it wants, in which lap, and whether it holds a slot."""
+
+    want: Want = "slot"
+    lap: int = 0
+    slot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the admission must know of a job to be fair."""
+
+    tenant: str
+    session_id: str
+    priority: int
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A job in the admission's book: its place, and what it said last.
+
+    Attributes:
+        started: it has held a slot before.
+        cause: the job by whose word it got the slot, until it has taken it; empty: nobody, or taken.
+        since_ms: when it last said something new.
+    """
+
+    tenant: str
+    session_id: str
+    priority: int
+    created_ms: int
+    lap: int = -1
+    want: Want = "none"
+    slot: bool = False
+    started: bool = False
+    cause: str = ""
+    since_ms: int = 0
+
+
+Book = Mapping[str, Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The admission's answer: the new book, whether the asker holds a slot, and who must be told that they do."""
+
+    book: dict[str, Entry]
+    slot: bool
+    tell: tuple[str, ...]
+
+
+def wanted(standing: Standing, legs: Iterable[Leg], *, ended: bool, now_ms: int) -> Want:
+    """What a job wants now: a slot when there is work, kept while results are taken in ("release")."""
+    if ended:
+        return "gone"
+    for leg in legs:
+        soon = leg.kind is not LegKind.WISH and leg.not_before_ms <= now_ms + KEEP_SLOT_MS
+        if soon and (standing.want == "slot" or leg.kind in WORK_KINDS):
+            return "slot"
+    return "none"
+
+
+def next_lap(standing: Standing, now_ms: int) -> int:
+    """A number that only grows, and a time, so that it grows across a failover, too ("fresh lap")."""
+    return max(standing.lap + 1, now_ms)
+
+
+def take(book: Book, job_id: str, standing: Standing, place: Place, now_ms: int, slots: int) -> Taken:
+    """Take a job's word: note its wish unless it is an older one, fill the free slots, say whom to tell."""
+    entries = dict(book)
+    entry = entries.get(job_id) or Entry(place.tenant, place.session_id, place.priority, place.created_ms)
+    if standing.lap > entry.lap:  # "lap"
+        slot = entry.slot and standing.want == "slot"
+        entry = replace(entry, lap=standing.lap, want=standing.want, since_ms=now_ms, slot=slot)
+    current = standing.lap == entry.lap
+    if current and entry.slot:
+        entry = replace(entry, cause="")  # taken
+    entries[job_id] = entry
+    fill(entries, job_id, slots)
+    tell = tuple(
+        name for name in sorted(entries) if current and entries[name].slot and entries[name].cause == job_id
+    )  # "told until taken"
+    return Taken(entries, current and entries[job_id].slot, tell)
+
+
+def fill(entries: dict[str, Entry], cause: str, slots: int) -> None:
+    """Give free slots: wake-ups first, then the tenant with the fewest, then by priority, then in order."""
+    while sum(entry.slot for entry in entries.values()) < slots:
+        able = [name for name in lines(entries).values() if entries[name].want == "slot" and not entries[name].slot]
+        if not able:
+            return
+        held: dict[str, int] = {}
+        for entry in entries.values():
+            held[entry.tenant] = held.get(entry.tenant, 0) + entry.slot
+        name = min(able, key=lambda n: _rank(n, entries[n], held[entries[n].tenant]))
+        entries[name] = replace(entries[name], slot=True, started=True, cause=cause if name != cause else "")
+
+
+def lines(entries: Mapping[str, Entry]) -> dict[str, str]:
+    """Session → the one of its jobs whose turn it is: the one that has started, else the first in order."""
+    heads: dict[str, str] = {}
+    ordered = sorted(entries.items(), key=lambda item: (not item[1].started, item[1].created_ms, item[0]))
+    for name, entry in ordered:
+        # One that is to start later does not hold up its session.
+        if entry.want == "slot" or (entry.want == "none" and entry.started):
+            heads.setdefault(f"{entry.tenant}/{entry.session_id}", name)
+    return heads
+
+
+def _rank(name: str, entry: Entry, held: int) -> tuple[bool, int, int, int, str]:
+    return (not entry.started, held, -entry.priority, entry.created_ms, name)

@@ -1,0 +1,58 @@
+"""Telling the admission what a job wants: the one step that crosses to its hash tag (DESIGN 3, "A wish is a leg").
+
+Whatever the admission says besides is done here: a sweep is armed, and other jobs that got a slot are told so.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from events.core.admission import Place, Standing
+from events.core.effects import AskAdmission, Work
+from events.core.happenings import Admitted, Happening
+from events.core.legs import wish_leg
+from events.core.state import Job
+from events.emitter import Emitter
+from events.errors import PublishError
+from events.ports import Admission, Claim, Clock, History, Told
+from events.schema import SWEEP_ENDPOINT
+from functions.handing_on import hand_on
+
+_log = logging.getLogger("baton.admission")
+
+
+class Asking:
+    """Performs AskAdmission."""
+
+    def __init__(self, admission: Admission, emitter: Emitter, clock: Clock) -> None:
+        self._admission = admission
+        self._emitter = emitter
+        self._clock = clock
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:  # noqa: ARG002 - one signature
+        """Tell the admission; nothing happens while the job must wait for its slot."""
+        assert isinstance(effect, AskAdmission), "this performer is registered for AskAdmission"
+        slot = await self.ask(effect.job, Standing(effect.want, effect.lap), claim.owner)
+        return Admitted() if slot or effect.want != "slot" else None
+
+    async def ask(self, job: Job, standing: Standing, drive: str) -> bool:
+        """Tell the admission; returns whether the job holds a slot. `drive`: which invocation tells."""
+        now_ms = self._clock.now_ms()
+        place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms)
+        heard = await self._admission.wish(job.id, standing, place, now_ms)
+        if heard.sweep_at_ms:
+            await arm_sweep(self._emitter, heard.sweep_at_ms)
+        await self._tell(heard.tell, now_ms, drive)
+        return heard.slot
+
+    async def _tell(self, told: Sequence[Told], now_ms: int, drive: str) -> None:
+        for other in told:
+            leg = wish_leg(other.job_id, "slot", other.lap, now_ms)
+            await hand_on(self._emitter, other.session_id, [leg], drive)
+
+
+async def arm_sweep(emitter: Emitter, at_ms: int) -> None:
+    """Publish the next sweep's message. What is lost here is found by the hourly backstop."""
+    try:
+        await emitter.emit_to(SWEEP_ENDPOINT, f'{{"dueMs":{at_ms}}}', not_before_ms=at_ms)
+    except PublishError as error:
+        _log.warning("no sweep could be armed; the hourly one will look: %s", error)

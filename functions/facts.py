@@ -1,0 +1,102 @@
+"""Facts from outside: what an API call tells, told a second time by its witness (DESIGN 3, "Accepting").
+
+A fact is published first, as a message delayed by a minute (its witness), then committed with that message as carrier,
+then handed on. So a crash in between loses nothing, and after a failover that forgot the commit it is told again.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from events.core.decide import cancel, submit
+from events.core.effects import Changes
+from events.core.happenings import Cancelled, Submitted
+from events.core.legs import Leg
+from events.core.records import job_from
+from events.core.state import Job
+from events.core.turns import first_standing
+from events.errors import UnknownJobError
+from events.ids import root_of
+from events.ports import Admission, Clock, Created, Recorded, Store
+from events.schema import AgentLoopInit, Cancellation, Event, Submission
+from functions.asking import Asking
+
+_log = logging.getLogger("baton.facts")
+
+LOST_AFTER_MS = 60_000
+# The state may change between loading a job and recording what a fact makes of it: then it is decided anew.
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of a fact: the job as it is now, whether this changed it, and legs to hand on."""
+
+    job: Job
+    changed: bool
+    legs: tuple[Leg, ...]
+
+
+class Facts:
+    """Takes in facts, from the API or from a witness."""
+
+    def __init__(self, store: Store, admission: Admission, asking: Asking, clock: Clock) -> None:
+        self._store = store
+        self._admission = admission
+        self._asking = asking
+        self._clock = clock
+
+    async def submitted(self, job: Job, task: dict[str, Any], carrier: str) -> Created:
+        """A job was submitted: it takes its place in the admission's book, then it is created, unless it is there."""
+        now_ms = self._clock.now_ms()
+        standing = first_standing(job, now_ms)
+        slot = await self._asking.ask(job, standing, carrier)
+        changes = submit(Submitted(job, task, slot), now_ms).changes
+        assert changes is not None, "a submission always creates"
+        return await self._store.create(changes, carrier, now_ms)
+
+    async def cancelled(self, job_id: str, by: str, carrier: str) -> Told:
+        """Somebody cancels a job.
+
+        Raises:
+            UnknownJobError: there is no such job (yet).
+        """
+        for _ in range(_ATTEMPTS):
+            loaded = await self._store.load(job_id)
+            if loaded is None:
+                break
+            now_ms = self._clock.now_ms()
+            changes = cancel(loaded.job, Cancelled(by), now_ms).changes
+            recorded, legs = await self._store.record(loaded, carrier, changes or Changes(), now_ms)
+            if recorded is Recorded.COMMITTED:
+                job = changes.job if changes and changes.job else loaded.job
+                return Told(job, changes is not None, legs)
+        raise UnknownJobError(f"there is no job {job_id!r} (yet)")
+
+    async def witness(self, event: Event, carrier: str) -> tuple[Leg, ...] | None:
+        """Take in the fact that an event tells; returns legs to hand on, None where it tells none.
+
+        Raises:
+            UnknownJobError: its job is not known (yet).
+        """
+        fact = event.payload.fact if isinstance(event, AgentLoopInit) else None
+        match fact:
+            case None:
+                return None
+            case Cancellation():
+                return (await self.cancelled(event.job_id, fact.by, carrier)).legs
+            case Submission():
+                return await self._submission_again(fact, carrier)
+
+    async def _submission_again(self, fact: Submission, carrier: str) -> tuple[Leg, ...]:
+        """Create a forgotten job; look at a known one as the sweep does."""
+        job = job_from(fact.job)
+        legs: tuple[Leg, ...] = ()
+        if await self._store.load(job.id) is None:
+            _log.info("job %s is created by its witness", job.id)
+            legs = (await self.submitted(job, fact.task, carrier)).carried
+        now_ms = self._clock.now_ms()
+        book = await self._admission.book()
+        looked = await self._store.look(root_of(job.id), carrier, now_ms, LOST_AFTER_MS, book)
+        found = {leg.key for leg in looked.lost}
+        return (*looked.lost, *(leg for leg in legs if leg.key not in found))

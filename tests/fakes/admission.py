@@ -1,0 +1,47 @@
+"""The admission in memory: the pure rules of events/core/admission.py over a dict."""
+
+from collections.abc import Sequence
+
+from events.core.admission import Entry, Place, Standing, take
+from events.ports import Heard, SweepTurn, Told
+
+
+class FakeAdmission:
+    """`Admission` in memory, with so many slots. `entries` and `sweep_at_ms` are all that it keeps."""
+
+    def __init__(self, slots: int = 3, sweep_interval_ms: int = 60_000) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.sweep_at_ms = 0
+        self._slots = slots
+        self._interval_ms = sweep_interval_ms
+
+    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int) -> Heard:
+        """Take a job's word."""
+        taken = take(self.entries, job_id, standing, place, now_ms, self._slots)
+        self.entries = taken.book
+        told = tuple(Told(name, self.entries[name].lap, self.entries[name].session_id) for name in taken.tell)
+        sweep_at_ms = 0
+        if self._active() and self.sweep_at_ms + self._interval_ms < now_ms:
+            sweep_at_ms = self.sweep_at_ms = now_ms + self._interval_ms
+        return Heard(taken.slot, told, sweep_at_ms)
+
+    async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
+        """A sweep begins."""
+        if due_ms and self.sweep_at_ms > due_ms:
+            return SweepTurn(merged=True, book=dict(self.entries))
+        next_ms = 0
+        if self._active() and (due_ms or self.sweep_at_ms + self._interval_ms < now_ms):
+            next_ms = self.sweep_at_ms = now_ms + self._interval_ms
+        return SweepTurn(merged=False, next_ms=next_ms, book=dict(self.entries))
+
+    async def book(self) -> dict[str, Entry]:
+        """All entries, by job id."""
+        return dict(self.entries)
+
+    async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
+        """Take ended jobs off the book."""
+        gone = {name for name, lap in ended if name in self.entries and self.entries[name].lap == lap}
+        self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
+
+    def _active(self) -> bool:
+        return any(entry.slot for entry in self.entries.values())
