@@ -61,7 +61,10 @@ class Story:
             self.view.part(part, time.monotonic() - started)
             killed = self.fault.after_event(self.view.events) if self.fault is not None else None
             if killed is not None:
-                self.view.say(f"  !!  kill -9 of the app (process {killed}); nothing is left in memory", "bold red")
+                self.view.say(f"  !!  kill -9 of the app (process {killed}) in the middle of the job", "bold red")
+                self.view.say(
+                    "      what it had just begun is claimed for some ten seconds more; then on it goes", "dim"
+                )
 
 
 def _reason(job: dict[str, Any]) -> str:

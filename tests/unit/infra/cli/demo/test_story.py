@@ -65,7 +65,7 @@ async def test_a_completed_job_shows_answer_and_bill(web: respx.MockRouter) -> N
     assert "Forty-two." in shown
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert "Queue messages 5 6 deliveries" in lines
-    assert "Redis requests 7 7.0 per event" in lines
+    assert "Redis requests 7 7.0 per event, reading this stream included" in lines
     assert "Redis commands 33 33.0 per event" in lines
     assert lines[-1].startswith("Next: `baton dev`")
     assert "…" not in lines[-1]
