@@ -22,4 +22,5 @@ def main() -> int:
     return 1 if check and stale else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
