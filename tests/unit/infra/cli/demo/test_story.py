@@ -110,3 +110,10 @@ async def test_a_refused_stream_is_one_clear_error(web: respx.MockRouter) -> Non
     web.get(f"{JOBS}/job_1/stream").respond(404, text="unknown")
     with pytest.raises(StackError, match="answered with 404: unknown"):
         await tell()
+
+
+async def test_a_server_that_went_away_is_one_clear_error(web: respx.MockRouter) -> None:
+    """It names the address."""
+    web.get(f"{QUEUE}/admin/counters").mock(side_effect=httpx.ConnectError("refused"))
+    with pytest.raises(StackError, match=r"http://queue/admin/counters does not answer .*refused"):
+        await tell()
