@@ -21,8 +21,12 @@ PARTS = {"app", "qstash", "redis", "redis_rest"}
 
 def status_of(url: str) -> int:
     """Ask for a page."""
-    with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
-        return int(answer.status)
+    try:
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code
 
 
 def assert_all_gone(pids: list[int]) -> None:
