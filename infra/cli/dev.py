@@ -16,7 +16,7 @@ from infra.dev.stack import SAID_BY_STACK, LocalStack, StackOptions
 
 DEFAULT_FOLDER = Path(".baton/dev")
 NAME_WIDTH = 10
-TRY_QUESTION = "How did people measure longitude at sea?"
+TRY_QUESTION = "How did sailors tell one lighthouse from another?"
 
 
 @click.command()

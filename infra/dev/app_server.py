@@ -7,6 +7,7 @@ hide ours. Must not hold any setting of the product: those come through the envi
 
 import argparse
 import importlib
+import logging
 import os
 import sys
 import traceback
@@ -15,6 +16,8 @@ import uvicorn
 
 OWN_PACKAGES = ("baton", "events", "functions", "infra")
 GRACE_SECONDS = 2
+# With the level in each line: the supervisor shows errors by it.
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # Longer than the queue's client keeps a connection, so that it never writes into one that is just being closed.
 KEEP_ALIVE_SECONDS = 75
 
@@ -34,6 +37,8 @@ def main(arguments: list[str]) -> None:
         sys.path.insert(0, options.app_dir)
     if options.registry is not None:
         _check_registry(options.registry)
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
+    logging.getLogger("baton").setLevel(logging.INFO)
     uvicorn.run(
         options.target,
         host=options.host,

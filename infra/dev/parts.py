@@ -4,6 +4,7 @@ The one place that knows the entry points of the parts. Every part runs with thi
 folder of the user's which happens to be called `infra` or `functions` does not hide ours. Nothing is started here.
 """
 
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from infra.dev.ports import LOOPBACK
 from infra.dev.readiness import http_is_ready, redis_socket_is_ready
 from infra.dev.secrets_file import StackSecrets
 from infra.local_redis.data_dir import DataDir
-from infra.local_redis.valkey import server_address, server_command
+from infra.local_redis.valkey import server_command
 
 PYTHON = (sys.executable, "-P", "-u")
 
@@ -40,16 +41,27 @@ def stack_parts(plan: StackPlan) -> tuple[Part, ...]:
     return _redis(plan), _redis_rest(plan), _qstash(plan), _app(plan)
 
 
+def remove_socket_folder(plan: StackPlan) -> None:
+    """Take away what a stopped Redis leaves outside the data folder: its socket's folder, when that one is too deep."""
+    folder = _redis_data(plan).socket_path.parent
+    if not folder.is_relative_to(plan.folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _redis_data(plan: StackPlan) -> DataDir:
+    return DataDir(plan.folder / "redis")
+
+
 def _redis(plan: StackPlan) -> Part:
-    data = plan.folder / "redis"
-    interpreter, *arguments = server_command(data)
+    data = _redis_data(plan)
+    interpreter, *arguments = server_command(data.path)
     return Part(
         name="redis",
         command=(interpreter, "-P", *arguments),
         environment=plan.inherited,
-        is_ready=partial(redis_socket_is_ready, str(server_address(data).socket_path)),
+        is_ready=partial(redis_socket_is_ready, str(data.socket_path)),
         stop_seconds=5.0,
-        log_path=DataDir(data).log_path,  # the server writes it itself
+        log_path=data.log_path,  # the server writes it itself
     )
 
 
@@ -60,7 +72,7 @@ def _redis_rest(plan: StackPlan) -> Part:
         command=(
             *PYTHON,
             *("-m", "infra.local_redis.bridge"),
-            *("--server", f"unix:{server_address(plan.folder / 'redis').socket_path}"),
+            *("--server", f"unix:{_redis_data(plan).socket_path}"),
             *("--host", LOOPBACK),
             *("--port", str(port)),
             *("--token", plan.secrets.redis_token),

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from infra.dev.app_environment import part_url
 from infra.dev.dev_file import DevFile, remove_dev_file, write_dev_file
 from infra.dev.folder_lock import folder_lock
-from infra.dev.parts import PartsOf, StackPlan, stack_parts
+from infra.dev.parts import PartsOf, StackPlan, remove_socket_folder, stack_parts
 from infra.dev.ports import (
     ChosenPorts,
     any_free_port,
@@ -77,6 +77,7 @@ class LocalStack:
                 self._described = False
                 remove_dev_file(folder)
                 await supervisor.stop()
+                remove_socket_folder(plan)
 
     async def until_broken(self) -> None:
         """Wait until a part is given up, and raise its reason."""

@@ -6,6 +6,7 @@ the engine stops for good (memory would be ahead of the disk) and says so to eve
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -83,7 +84,10 @@ class Engine:
         while (waiting := self._writing or self._batch) is not None:
             await asyncio.wait([waiting])
         self._disk.shutdown()
-        self.database.close()
+        try:
+            self.database.close()
+        except sqlite3.Error as error:
+            _log.critical("the data folder could not be closed in order: %s", error)
 
     def _flush(self) -> None:
         """Write what has gathered, and wait for the disk without holding anybody up."""

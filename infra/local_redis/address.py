@@ -54,3 +54,13 @@ class ServerAddress:
         else:
             _, protocol = await loop.create_connection(make_protocol, self.host, self.port)
         return protocol
+
+    async def open_stream(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection as a pair of streams.
+
+        Raises:
+            OSError: nobody listens there.
+        """
+        if self.socket_path is not None:
+            return await asyncio.open_unix_connection(str(self.socket_path))
+        return await asyncio.open_connection(self.host, self.port)

@@ -1,12 +1,14 @@
-"""What the bridge answers outside the Redis namespace: readiness and counters.
+"""What the bridge answers outside the Redis namespace: readiness, counters, faults.
 
 Invariant: these paths never reach the server as commands, and looking does not change what is counted.
 """
 
 import json
+from dataclasses import asdict
 
 from infra.local_redis.answers import Answers
 from infra.local_redis.counters import READ_STATS, Counters
+from infra.local_redis.faults import FaultPlan, Faults
 from infra.local_redis.http_connection import Exchange
 from infra.local_redis.link import RedisLink
 from infra.local_redis.resp import Reply, ServerError, encode_command
@@ -17,10 +19,11 @@ _PING = encode_command([b"PING"])
 class Admin:
     """Handlers for the bridge's own paths."""
 
-    def __init__(self, link: RedisLink, answers: Answers, counters: Counters) -> None:
+    def __init__(self, link: RedisLink, answers: Answers, counters: Counters, faults: Faults | None) -> None:
         self._link = link
         self._answers = answers
         self._counters = counters
+        self._faults = faults
 
     def ready(self, exchange: Exchange) -> None:
         """`/readyz`, without a token: 200 when the server answers PING."""
@@ -51,3 +54,12 @@ class Admin:
             self._answers.fail(exchange, 503, f"ERR {reason}")
 
         self._link.send(READ_STATS, 1, done, lost)
+
+    def faults(self, exchange: Exchange) -> None:
+        """`/admin/faults`: POST sets the plan, anything else shows what is left of it."""
+        if self._faults is None:
+            self._answers.fail(exchange, 404, "ERR faults are off; start the bridge with --faults")
+            return
+        if exchange.request.method == b"POST":
+            self._faults.plan = FaultPlan.from_json(exchange.request.body)
+        self._answers.send(exchange, 200, json.dumps(asdict(self._faults.plan)).encode())

@@ -4,6 +4,8 @@ Invariant: every answer carries a sync token that no earlier one carried (redis-
 current, so the token that a client sends back is not looked at.
 """
 
+import asyncio
+
 from infra.local_redis.http_connection import Exchange
 from infra.local_redis.reply import error_body
 from infra.local_redis.resp import Reply, ServerError
@@ -22,7 +24,14 @@ class Answers:
     def send(self, exchange: Exchange, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
         """Answer with a finished body."""
         self._count += 1
-        exchange.respond(status, body, content_type, b"%b%d\r\n" % (self._token_head, self._count))
+        token = b"%b%d\r\n" % (self._token_head, self._count)
+        if exchange.drop_reply:
+            exchange.drop()
+        elif exchange.delay_seconds:
+            loop = asyncio.get_running_loop()
+            loop.call_later(exchange.delay_seconds, exchange.respond, status, body, content_type, token)
+        else:
+            exchange.respond(status, body, content_type, token)
 
     def reply(self, exchange: Exchange, wire: Wire, reply: Reply) -> None:
         """Answer with one reply of the server."""

@@ -13,12 +13,14 @@ from infra.local_redis.auth import Tokens
 from infra.local_redis.background import Background
 from infra.local_redis.command_table import CommandTable
 from infra.local_redis.counters import Counters
+from infra.local_redis.faults import Faults
 from infra.local_redis.http_connection import HttpConnection
 from infra.local_redis.link import LinkLimits, RedisLink
 from infra.local_redis.prepare import Preparer
 from infra.local_redis.resp import Reply
 from infra.local_redis.runner import Runner
 from infra.local_redis.service import Service
+from infra.local_redis.streams import Streams
 
 _STOP_TIMEOUT_SECONDS = 2.0
 _STOP_POLL_SECONDS = 0.01
@@ -48,6 +50,7 @@ class Bridge:
         self._background = Background()
         self._listener: asyncio.Server | None = None
         counters = Counters()
+        faults = Faults() if settings.faults else None
         table = CommandTable()
 
         def connected(info: Reply, commands: Reply) -> None:
@@ -56,16 +59,19 @@ class Bridge:
 
         self._link = RedisLink(settings.server, settings.link_limits, connected)
         answers = Answers(settings.sync_token_prefix.encode())
-        runner = Runner(self._link, Preparer(table, settings.key_limit_bytes), answers, counters, self._background)
-        admin = Admin(self._link, answers, counters)
+        runner = Runner(
+            self._link, Preparer(table, settings.key_limit_bytes), answers, counters, self._background, faults
+        )
+        admin = Admin(self._link, answers, counters, faults)
         self._service = Service(
             settings.tokens,
             runner,
+            Streams(settings.server, answers, self._background),
             answers,
             counters,
             settings.request_limit_bytes,
             admin.ready,
-            {b"admin/counters": admin.counters},
+            {b"admin/counters": admin.counters, b"admin/faults": admin.faults},
         )
 
     async def start(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from hmac import compare_digest
 
+READ_ONLY = "NOPERM this token may only read"
 UNAUTHORIZED = "WRONGPASS invalid or missing auth token"
 
 

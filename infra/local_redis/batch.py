@@ -6,8 +6,9 @@ in which any command is refused is not sent at all (redis-rest.md 7). Pure: it w
 
 from dataclasses import dataclass
 
-from infra.local_redis.command import Answer, Command
+from infra.local_redis.command import Answer, Apart, Command
 from infra.local_redis.resp import Reply, ServerError, encode_command
+from infra.local_redis.scan import ScanPage
 
 _MULTI = encode_command([b"MULTI"])
 _EXEC = encode_command([b"EXEC"])
@@ -24,11 +25,23 @@ class Pipeline:
         """How many replies the server will send."""
         return sum(not isinstance(command, Answer) for command in self.commands)
 
+    @property
+    def has_apart(self) -> bool:
+        """Whether the whole needs a connection of its own."""
+        return any(type(command) is Apart for command in self.commands)
+
+    def arguments(self) -> list[list[bytes]]:
+        """The commands that go to the server."""
+        return [command.arguments for command in self.commands if not isinstance(command, Answer)]
+
     def frames(self) -> bytes:
         """What goes to the server, in one go."""
-        return b"".join(
-            [encode_command(command.arguments) for command in self.commands if not isinstance(command, Answer)]
-        )
+        return b"".join(map(encode_command, self.arguments()))
+
+    def short_pages(self, merged: list[Reply]) -> dict[int, ScanPage]:
+        """The SCANs among the commands whose pages the server has not filled, by their position."""
+        pages = {position: getattr(command, "page", None) for position, command in enumerate(self.commands)}
+        return {position: page for position, page in pages.items() if page is not None and page.take(merged[position])}
 
     def merge(self, replies: list[Reply]) -> list[Reply]:
         """The client's replies, from the server's."""

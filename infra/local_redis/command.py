@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from infra.local_redis.resp import Reply, ServerError
+from infra.local_redis.scan import ScanPage
 
 Rewrite: TypeAlias = Callable[[Reply], Reply]
 
 
 @dataclass(slots=True)
 class Forward:
-    """Goes to the server as `frame`; `rewrite` turns the server's reply into the client's."""
+    """Goes to the server; `rewrite` turns its reply into the client's, `page` asks for more until it is full."""
 
     arguments: list[bytes]
     rewrite: Rewrite | None = None
+    page: ScanPage | None = None
 
 
 @dataclass(slots=True)

@@ -34,12 +34,14 @@ _WAITING_LIMIT = 64
 class Exchange:
     """A request and the one answer to it."""
 
-    __slots__ = ("_connection", "answered", "on_gone", "request")
+    __slots__ = ("_connection", "answered", "delay_seconds", "drop_reply", "on_gone", "request")
 
     def __init__(self, request: Request, connection: "HttpConnection") -> None:
         self.request = request
         self._connection = connection
         self.answered = False
+        self.drop_reply = False
+        self.delay_seconds = 0.0
         self.on_gone: Callable[[], None] | None = None
 
     def respond(self, status: int, body: bytes, content_type: bytes = JSON, extra_headers: bytes = b"") -> None:

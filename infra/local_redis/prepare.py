@@ -6,10 +6,12 @@ The table below names the commands that need more than the refusals; all others 
 
 from collections.abc import Callable
 
+from infra.local_redis.auth import READ_ONLY
 from infra.local_redis.command import Answer, Apart, Command, Forward, refusal
 from infra.local_redis.command_table import CommandTable
 from infra.local_redis.refusals import why_refused
 from infra.local_redis.resp import OK, Reply, ServerError
+from infra.local_redis.scan import ScanPage
 from infra.local_redis.scripts import ScriptMap, sha1_hex
 
 KEY_LIMIT_BYTES = 32 * 1024
@@ -30,6 +32,7 @@ class Preparer:
             b"SCRIPT": self._script,
             b"CLIENT": _client,
             b"FUNCTION": _function,
+            b"SCAN": _scan,
             b"WAIT": Apart,
             b"WAITAOF": Apart,
         }
@@ -101,6 +104,10 @@ def _function(arguments: list[bytes]) -> Command:
     return Apart(arguments) if len(arguments) > 1 and arguments[1].upper() == b"KILL" else Forward(arguments)
 
 
+def _scan(arguments: list[bytes]) -> Command:
+    return Forward(arguments, page=ScanPage.of_command(arguments))
+
+
 def _noperm(name: bytes) -> Answer:
     shown = name[:64].decode("ascii", "replace").lower()
-    return Answer(ServerError(f"NOPERM this token may only read; it cannot run the '{shown}' command".encode()))
+    return Answer(ServerError(f"{READ_ONLY}; it cannot run the '{shown}' command".encode()))

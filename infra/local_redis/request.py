@@ -1,8 +1,9 @@
 """HTTP/1.1 requests out of received bytes.
 
 Invariant: a request is passed on once it is complete, with its target still percent-encoded and its body as raw bytes.
-A request over the size limit is passed on too, marked and without its body, so that the client can be told
-(an answer in the middle of an upload would be lost with the connection). It writes nothing and knows nothing of Redis.
+A request whose body or head is over the size limit is passed on too, marked and without its body, so that the client
+can be told (an answer in the middle of an upload would be lost with the connection). It writes nothing and knows
+nothing of Redis.
 """
 
 from collections.abc import Callable
@@ -58,6 +59,7 @@ class RequestReader:
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
         self._size_bytes = 0
+        self._head_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target."""
@@ -73,7 +75,7 @@ class RequestReader:
 
     def on_headers_complete(self) -> None:
         """The body comes next, if there is one."""
-        self._size_bytes = len(self._url)
+        self._head_bytes, self._size_bytes = self._size_bytes, 0
         if self._headers.get(b"expect", b"").lower() == b"100-continue":
             self._on_expect_continue()
 
@@ -91,8 +93,8 @@ class RequestReader:
         request = Request(
             self._parser.get_method(), self._url, self._headers, body[0] if len(body) == 1 else b"".join(body)
         )
-        request.size_bytes = self._size_bytes
-        request.too_large = self._size_bytes > self._limit_bytes
+        request.size_bytes = max(self._size_bytes, self._head_bytes)
+        request.too_large = request.size_bytes > self._limit_bytes
         request.keep_alive = self._parser.should_keep_alive()
         self._begin()
         self._on_request(request)

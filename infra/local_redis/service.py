@@ -17,10 +17,11 @@ from infra.local_redis.arguments import (
     parse_json,
     split_target,
 )
-from infra.local_redis.auth import UNAUTHORIZED, Access, Tokens
+from infra.local_redis.auth import READ_ONLY, UNAUTHORIZED, Access, Tokens
 from infra.local_redis.counters import Counters
 from infra.local_redis.http_connection import Exchange
 from infra.local_redis.runner import Runner
+from infra.local_redis.streams import STREAMS, Streams
 from infra.local_redis.wire import Wire, wire_of
 
 METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT"})
@@ -38,6 +39,7 @@ class Service:
         self,
         tokens: Tokens,
         runner: Runner,
+        streams: Streams,
         answers: Answers,
         counters: Counters,
         limit_bytes: int,
@@ -46,6 +48,7 @@ class Service:
     ) -> None:
         self._tokens = tokens
         self._runner = runner
+        self._streams = streams
         self._answers = answers
         self._counters = counters
         self._limit_bytes = limit_bytes
@@ -81,7 +84,10 @@ class Service:
             self._answers.fail(exchange, 405, f"ERR method {shown} is not allowed; use GET, HEAD, POST or PUT")
             return
         if path in self._admin:
-            self._admin[path](exchange)
+            if access is not Access.FULL:
+                self._answers.fail(exchange, 400, f"{READ_ONLY}; it cannot use the bridge's own paths")
+            else:
+                self._admin[path](exchange)
             return
         self._run(exchange, path, parameters, read_only=access is Access.READ)
 
@@ -91,10 +97,17 @@ class Service:
         if request.too_large:
             limits = f"Limit: {self._limit_bytes} bytes, Actual: {request.size_bytes} bytes"
             raise MalformedRequestError(f"max request size exceeded. {limits}")
+        retry = request.headers.get(b"upstash-telemetry-retry")
+        if retry is not None:  # the SDK repeats a command whose reply it lost (redis-rest.md 10)
+            _log.info("a client's retry number %s", retry[:20].decode("ascii", "replace"))
         wire = wire_of(request.headers)
         body = request.body if request.method in _WITH_BODY else b""
         if not path:
             self._root(exchange, wire, body, read_only=read_only)
+            return
+        if path.partition(b"/")[0].lower() in STREAMS:
+            self._counters.commands_received += 1
+            self._streams.open(exchange, command_from_path(path, [], b""), read_only=read_only)
             return
         endpoint = path.rstrip(b"/").lower()
         if endpoint == b"pipeline":

@@ -10,13 +10,13 @@ from collections import deque
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from infra.cli.demo.cost import Cost
 
 ANSWER_WIDTH = 100
+ANSWER_INDENT = "  "
 INDENT = 9
 LOG_LINES_KEPT = 12
 EVENT_STYLES = {
@@ -81,11 +81,11 @@ class DemoView:
 
     def answer(self, text: str) -> None:
         """Show the job's answer, wrapped."""
-        width = min(self._console.width, ANSWER_WIDTH)
         self._line(Text(""))
         self._line(Text("Answer", style="bold"))
         shown = Text("\n".join(_plain(line) for line in text.splitlines()))
-        self._console.print(Padding(shown, (0, 2)), width=width, highlight=False)
+        for line in shown.wrap(self._console, min(self._console.width, ANSWER_WIDTH) - len(ANSWER_INDENT)):
+            self._line(Text(ANSWER_INDENT + line.plain.rstrip()))
 
     def bill(self, cost: Cost, wall_seconds: float) -> None:
         """Show what the job cost."""
@@ -96,7 +96,11 @@ class DemoView:
         table.add_column(style="dim")
         table.add_row("Events handled", str(self.events), "each one signed webhook, no state in between")
         table.add_row("Queue messages", str(cost.messages), f"{cost.deliveries} deliveries")
-        table.add_row("Redis requests", str(cost.redis_requests), f"{cost.redis_requests / per_event:.1f} per event")
+        table.add_row(
+            "Redis requests",
+            str(cost.redis_requests),
+            f"{cost.redis_requests / per_event:.1f} per event, reading this stream included",
+        )
         table.add_row("Redis commands", str(cost.redis_commands), f"{cost.redis_commands / per_event:.1f} per event")
         table.add_row("Wall time", f"{wall_seconds:.2f} s", "")
         self._line(Text(""))

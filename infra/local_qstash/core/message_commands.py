@@ -31,7 +31,7 @@ def cancel_message(step: Transition, command: CancelMessage) -> Answer:
     """Count 1 if the message was unfinished, else 0; whether it ever existed is the caller's question to storage."""
     tenant = step.state.tenant(command.user)
     live = tenant.live.get(command.message_id)
-    return _cancelled(step, tenant, [] if live is None else [live])
+    return _cancelled(step, tenant, [] if live is None or live.cancel_requested else [live])
 
 
 def cancel_messages(step: Transition, command: CancelMessages) -> Answer:

@@ -56,8 +56,8 @@ _FUNCTIONS: dict[str, tuple[int, Callable[..., float]]] = {
     "floor": (1, _guarded(_whole(math.floor))),
     "ceil": (1, _guarded(_whole(math.ceil))),
     "round": (1, _guarded(_whole(lambda value: math.floor(value + 0.5)))),
-    "min": (2, lambda left, right: min(left, right)),
-    "max": (2, lambda left, right: max(left, right)),
+    "min": (2, lambda *values: min(values)),
+    "max": (2, lambda *values: max(values)),
 }
 _OPERATORS: dict[str, Callable[[float, float], float]] = {
     "+": lambda left, right: left + right,

@@ -1,5 +1,7 @@
 """The data folder as one object: lock, writer, reader, retention, and the state of an earlier run."""
 
+import contextlib
+import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,22 +30,33 @@ class Database:
 
     def __init__(self, folder: Path, *, synced: bool, keep_finished_ms: int, keep_finished_bytes: int) -> None:
         self.synced = synced
-        self._lock = FolderLock(folder)
-        path = folder / "qstash.db"
-        self._connection = open_database(path, synced=synced)
-        self._store = Store(self._connection)
-        self._retention = Retention(
-            self._connection, self._store, keep_ms=keep_finished_ms, max_bytes=keep_finished_bytes
-        )
         self._pruned_ms = 0
-        self.archive = Archive(open_database(path, synced=synced))
+        with contextlib.ExitStack() as opened:  # undone if a later step fails
+            lock = FolderLock(folder)
+            opened.callback(lock.release)
+            path = folder / "qstash.db"
+            self._connection = open_database(path, synced=synced)
+            opened.callback(self._connection.close)
+            self._store = Store(self._connection)
+            self._retention = Retention(
+                self._connection, self._store, keep_ms=keep_finished_ms, max_bytes=keep_finished_bytes
+            )
+            self.archive = Archive(open_database(path, synced=synced))
+            opened.callback(self.archive.close)
+            opened.pop_all()
+        self._lock = lock
 
     def write(self, changes: Iterable[Change], now_ms: int) -> None:
         """Put changes into the next commit, and now and then forget what is old."""
-        self._store.write(changes)
-        if now_ms - self._pruned_ms >= _PRUNE_EVERY_MS:
-            more = self._retention.prune(now_ms)
-            self._pruned_ms = 0 if more else now_ms
+        try:
+            self._store.write(changes)
+            if now_ms - self._pruned_ms >= _PRUNE_EVERY_MS:
+                more = self._retention.prune(now_ms)
+                self._pruned_ms = 0 if more else now_ms
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.rollback()  # half a transition must never be committed
+            raise
 
     def commit(self) -> None:
         """Make what was written durable; blocks until it is."""
@@ -51,9 +64,11 @@ class Database:
 
     def close(self) -> None:
         """Commit, close, and let others have the folder."""
-        self.archive.close()
-        self._store.close()
-        self._lock.release()
+        try:
+            self.archive.close()
+            self._store.close()
+        finally:
+            self._lock.release()
 
     def load(self, users: Iterable[User], limits: Limits, ids: Ids, now_ms: int) -> tuple[State, Outcome]:
         """The state of the last run, and what follows from taking it up again."""

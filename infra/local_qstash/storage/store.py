@@ -66,8 +66,10 @@ class Store:
 
     def close(self) -> None:
         """Commit and close; the write-ahead log is folded into the file."""
-        self.commit()
-        self._connection.close()
+        try:
+            self.commit()
+        finally:
+            self._connection.close()
 
     def _write_thing(self, change: changes.ThingStored | changes.ThingDropped) -> None:
         place = (change.kind, change.user, change.key)

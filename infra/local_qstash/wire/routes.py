@@ -51,7 +51,7 @@ _NOT_AVAILABLE = (
     "/v2/notify/{rest...}",
     "/v2/waiters/{rest...}",
     "/v2/workflows/{rest...}",
-    "/llm/{rest...}",
+    "/llm/v1/{rest...}",
 )
 
 ROUTES = (

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from infra.dev.parts import StackPlan, stack_parts
+from infra.dev.parts import StackPlan, remove_socket_folder, stack_parts
 from infra.dev.ports import USUAL_PORTS
 from infra.dev.secrets_file import load_or_make_secrets
+from infra.local_redis.data_dir import DataDir
 
 
 def plan(folder: Path) -> StackPlan:
@@ -38,3 +39,13 @@ def test_own_agents_are_imported_from_the_current_folder(tmp_path: Path) -> None
     assert "--app-dir" not in app.command
     assert own.command[-4:] == ("--app-dir", str(Path.cwd()), "--registry", "mine:registry")
     assert own.environment["BATON_APP"] == "mine:registry"
+
+
+def test_a_deep_data_folder_leaves_nothing_outside_itself(tmp_path: Path) -> None:
+    """A unix socket's path is short, so Redis then listens in the temporary folder."""
+    deep = plan(tmp_path / ("deep" * 30))
+    outside = DataDir(deep.folder / "redis").socket_path.parent
+    outside.mkdir()
+    (outside / "valkey.sock").touch()
+    remove_socket_folder(deep)
+    assert not outside.exists()

@@ -65,7 +65,7 @@ async def test_a_completed_job_shows_answer_and_bill(web: respx.MockRouter) -> N
     assert "Forty-two." in shown
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert "Queue messages 5 6 deliveries" in lines
-    assert "Redis requests 7 7.0 per event" in lines
+    assert "Redis requests 7 7.0 per event, reading this stream included" in lines
     assert "Redis commands 33 33.0 per event" in lines
     assert lines[-1].startswith("Next: `baton dev`")
     assert "…" not in lines[-1]
@@ -109,4 +109,11 @@ async def test_a_refused_stream_is_one_clear_error(web: respx.MockRouter) -> Non
     """It is not tried for ever."""
     web.get(f"{JOBS}/job_1/stream").respond(404, text="unknown")
     with pytest.raises(StackError, match="answered with 404: unknown"):
+        await tell()
+
+
+async def test_a_server_that_went_away_is_one_clear_error(web: respx.MockRouter) -> None:
+    """It names the address."""
+    web.get(f"{QUEUE}/admin/counters").mock(side_effect=httpx.ConnectError("refused"))
+    with pytest.raises(StackError, match=r"http://queue/admin/counters does not answer .*refused"):
         await tell()

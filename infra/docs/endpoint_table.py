@@ -1,0 +1,53 @@
+"""README's table of HTTP endpoints, from the application's own routes.
+
+Invariant: every route has a line here and every line a route; otherwise making the table fails.
+"""
+
+from collections.abc import Iterable
+
+from starlette.routing import Route
+
+from events.settings import Settings
+from functions.api.routes import api_routes
+from functions.wiring import Container, real_ports
+from infra.docs.markdown_table import markdown_table
+
+CLIENT = "client or admin"
+NONE = "none"
+
+# (method, path) → who may call it, and what it does.
+WHAT = {
+    ("POST", "/api/agent-jobs"): (CLIENT, "submit a job; 202 and the job. `Idempotency-Key` is honoured"),
+    ("GET", "/api/agent-jobs/{job_id}"): (CLIENT, "the job: status, what it waits for, tool calls, result, usage"),
+    ("GET", "/api/agent-jobs/{job_id}/stream"): (
+        CLIENT,
+        "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`",
+    ),
+    ("POST", "/test/simple"): (NONE, "run a small job to its end; only where `ENABLE_TEST_ENDPOINT=true`"),
+    ("GET", "/healthz"): (NONE, "the process lives"),
+    ("GET", "/readyz"): (NONE, "agents are loaded and the store answers; else 503"),
+}
+
+
+class EndpointsDifferError(ValueError):
+    """The routes and the lines of this file are not the same."""
+
+
+def endpoint_table() -> str:
+    """Return one row a route of the API."""
+    settings = Settings()
+    routes = list(methods_and_paths(api_routes(Container(settings, real_ports(settings)))))
+    if set(routes) != set(WHAT):
+        raise EndpointsDifferError(
+            f"without a line in infra/docs/endpoint_table.py: {sorted(set(routes) - set(WHAT))};"
+            f" without a route: {sorted(set(WHAT) - set(routes))}"
+        )
+    rows = ([f"`{method} {path}`", *reversed(WHAT[method, path])] for method, path in WHAT)
+    return markdown_table(["endpoint", "what", "key"], rows)
+
+
+def methods_and_paths(routes: Iterable[Route]) -> Iterable[tuple[str, str]]:
+    """Give (method, path) of each route; HEAD comes with GET by itself and is left out."""
+    for route in routes:
+        for method in sorted((route.methods or set()) - {"HEAD"}):
+            yield method, route.path

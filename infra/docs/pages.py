@@ -1,0 +1,49 @@
+"""Which page has which generated parts: explicit lines."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.docs.endpoint_table import endpoint_table
+from infra.docs.env_example import env_example
+from infra.docs.event_table import event_table
+from infra.docs.marked_block import replace_block
+from infra.docs.settings_table import settings_table
+from infra.docs.state_diagrams import call_diagram, job_diagram
+
+ROOT = Path(__file__).resolve().parents[2]
+
+BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "README.md": {"events": event_table, "endpoints": endpoint_table, "settings": settings_table},
+    "docs/states.md": {"job": job_diagram, "call": call_diagram},
+}
+WHOLE_FILES: Mapping[str, Callable[[], str]] = {".env.example": env_example}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A file, as it is and as it should be."""
+
+    path: Path
+    is_now: str
+    should_be: str
+
+    @property
+    def stale(self) -> bool:
+        """Whether the code has changed since the page was written."""
+        return self.is_now != self.should_be
+
+
+def pages(root: Path = ROOT) -> list[Page]:
+    """Return all pages with generated parts."""
+    found = []
+    for name, blocks in BLOCKS.items():
+        is_now = should_be = (root / name).read_text(encoding="utf-8")
+        for block, generate in blocks.items():
+            should_be = replace_block(should_be, block, generate())
+        found.append(Page(root / name, is_now, should_be))
+    for name, generate in WHOLE_FILES.items():
+        path = root / name
+        is_now = path.read_text(encoding="utf-8") if path.exists() else ""
+        found.append(Page(path, is_now, generate()))
+    return found

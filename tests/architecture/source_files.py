@@ -1,0 +1,54 @@
+"""The project's own Python files, parsed once: what the architecture tests look at."""
+
+import ast
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("baton", "events", "functions", "infra")
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file; `name` is its path from the project's root."""
+
+    name: str
+    text: str
+    tree: ast.Module
+
+    @property
+    def is_package_file(self) -> bool:
+        """Whether it is an `__init__.py`."""
+        return self.name.endswith("__init__.py")
+
+    def functions(self) -> list[FunctionNode]:
+        """All functions, nested ones and methods included."""
+        return [node for node in ast.walk(self.tree) if isinstance(node, FunctionNode)]
+
+    def classes(self) -> list[ast.ClassDef]:
+        """All classes."""
+        return [node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)]
+
+
+@cache
+def source_files(*folders: str) -> tuple[SourceFile, ...]:
+    """All Python files below these folders, in order."""
+    return tuple(_read(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py")))
+
+
+def _read(path: Path) -> SourceFile:
+    text = path.read_text(encoding="utf-8")
+    return SourceFile(path.relative_to(ROOT).as_posix(), text, ast.parse(text, str(path)))
+
+
+def production_files() -> tuple[SourceFile, ...]:
+    """The files of the four packages."""
+    return source_files(*PACKAGES)
+
+
+def all_files() -> tuple[SourceFile, ...]:
+    """The files of the four packages, and the tests."""
+    return source_files(*PACKAGES, "tests")

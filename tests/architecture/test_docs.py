@@ -1,0 +1,115 @@
+"""The documentation is held to the code: what it names exists, what is generated is up to date."""
+
+import ast
+import re
+
+import pytest
+
+from events.settings import SETTINGS
+from infra.docs.marked_block import MarkerError, replace_block
+from infra.docs.pages import pages
+from tests.architecture.source_files import PACKAGES, ROOT, SourceFile, all_files, production_files
+
+# design.md and contract.md describe where the project goes, too, so they name what is not there yet.
+PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")] + [
+    ROOT / "docs" / name for name in ("architecture.md", "states.md")
+]
+
+FILE_IN_TEXT = re.compile(r"(?<![\w/.*])[\w.-]*[\w/-]*\w\.(?:py|lua|md|toml|yml)\b(?!\w)")
+MODULE_IN_TEXT = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.[a-z_]+)+")
+PATH_IN_PAGE = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w.-]+\.(?:py|lua|md|toml|yml|example))`")
+# A section of one of the pages that the code cites as its source: `qstash.md 10`, `DESIGN 3`.
+SECTION_IN_TEXT = re.compile(r"\b(qstash\.md|redis-rest\.md|DESIGN) (\d+)\b")
+PAGE_OF_SOURCE = {
+    "qstash.md": "docs/spec/qstash.md",
+    "redis-rest.md": "docs/spec/redis-rest.md",
+    "DESIGN": "docs/design.md",
+}
+
+
+def _texts(file: SourceFile) -> list[str]:
+    """Docstrings and comments."""
+    nodes = [file.tree, *file.functions(), *file.classes()]
+    comments = [line.partition("#")[2] for line in file.text.splitlines() if "#" in line]
+    return [ast.get_docstring(node) or "" for node in nodes] + comments
+
+
+def _exists(path: str, beside: str) -> bool:
+    """A path from the root, one beside the file that cites it, or the plain name of a page in docs."""
+    places = (ROOT, (ROOT / beside).parent, ROOT / "docs", ROOT / "docs" / "spec")
+    return any((place / path).exists() for place in places)
+
+
+def _is_module(name: str) -> bool:
+    """A module, or something in one."""
+    parts = name.split(".")
+    return (
+        any((ROOT / "/".join(parts[:n])).with_suffix(".py").exists() for n in range(2, len(parts) + 1))
+        or (ROOT / "/".join(parts)).is_dir()
+    )
+
+
+def test_files_that_docstrings_and_comments_cite_exist() -> None:
+    """A reference that leads nowhere costs every reader a search."""
+    cited = {
+        (file.name, path) for file in production_files() for text in _texts(file) for path in FILE_IN_TEXT.findall(text)
+    }
+    assert sorted((name, path) for name, path in cited if not _exists(path, name)) == []
+
+
+def test_modules_that_docstrings_and_comments_cite_exist() -> None:
+    """The same for names with dots."""
+    cited = {
+        (file.name, module)
+        for file in production_files()
+        for text in _texts(file)
+        for module in MODULE_IN_TEXT.findall(text)
+    }
+    assert sorted((name, module) for name, module in cited if not _is_module(module)) == []
+
+
+def test_sections_that_the_code_cites_exist() -> None:
+    """`qstash.md 10` is section 10 of docs/spec/qstash.md."""
+    headings = {
+        (source, number)
+        for source, page in PAGE_OF_SOURCE.items()
+        for number in re.findall(r"^## (\d+)\.", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    cited = {
+        (file.name, source, number)
+        for file in all_files()
+        for text in _texts(file)
+        for source, number in SECTION_IN_TEXT.findall(text)
+    }
+    assert sorted(entry for entry in cited if entry[1:] not in headings) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_that_a_page_names_exist(page: object) -> None:
+    """Every path in backticks, from the project's root."""
+    text = str(page) and next(p for p in PAGES if p == page).read_text(encoding="utf-8")
+    named = {path for path in PATH_IN_PAGE.findall(text) if not path.startswith(".baton")}
+    assert sorted(path for path in named if not _exists(path.rstrip("/"), "docs/x")) == []
+
+
+def test_generated_parts_are_up_to_date() -> None:
+    """`make docs` would change nothing: tables and diagrams are those of the code."""
+    assert [page.path.name for page in pages() if page.stale] == []
+
+
+def test_readme_and_example_list_every_setting() -> None:
+    """README's table with the default, .env.example with the name."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    for setting in SETTINGS:
+        default = f"`{setting.default}`" if setting.default else ""
+        assert f"| `{setting.name}` | {default} |" in readme
+        assert f"{setting.name}={setting.default}\n" in example
+
+
+def test_a_page_without_markers_is_an_error() -> None:
+    """And not a page that silently stays as it is."""
+    assert replace_block("a\n<!-- generated: x -->old<!-- end: x -->b", "x", "new").count("new") == 1
+    for page in ("", "<!-- end: x --><!-- generated: x -->", "<!-- generated: x -->" * 2 + "<!-- end: x -->"):
+        with pytest.raises(MarkerError, match="generated: x"):
+            replace_block(page, "x", "new")

@@ -1,0 +1,47 @@
+"""Every event type has everything that an event type must have, exactly once."""
+
+from starlette.routing import Route
+
+from events.schema import ENDPOINTS, TOPIC_SUFFIXES, EventType
+from events.settings import Settings
+from functions.app import EVENT_SPECS, SPECS, build_app
+from functions.wiring import Container, real_ports
+from tests.architecture.source_files import ROOT, source_files
+
+WEBHOOKS = tuple(file for file in source_files("functions/webhooks") if not file.is_package_file)
+
+
+def test_each_event_type_has_one_spec_with_its_endpoint() -> None:
+    """No event is handled twice, none is forgotten."""
+    assert {spec.event_type: spec.path for spec in EVENT_SPECS} == ENDPOINTS
+    assert [spec.event_type for spec in EVENT_SPECS] == list(EventType)
+
+
+def test_each_webhook_file_has_one_spec_of_its_own_that_is_mounted() -> None:
+    """A file of functions/webhooks that the application does not mount would never run."""
+    names = [file.name.removesuffix(".py").rpartition("/")[2].replace("_", "-") for file in WEBHOOKS]
+    assert sorted(names) == sorted(spec.name for spec in SPECS)
+
+
+def test_each_spec_has_one_route() -> None:
+    """And the queue's endpoints take nothing else."""
+    settings = Settings()
+    routes = build_app(Container(settings, real_ports(settings))).routes
+    workers = [route.path for route in routes if isinstance(route, Route) and route.path.startswith("/workers/")]
+    assert sorted(workers) == sorted(spec.path for spec in SPECS)
+
+
+def test_each_event_type_has_a_topic_of_its_own() -> None:
+    """Topics follow the event's name."""
+    assert list(TOPIC_SUFFIXES) == list(EventType)
+    assert len(set(TOPIC_SUFFIXES.values())) == len(EventType)
+
+
+def test_each_event_type_has_a_row_in_the_readme() -> None:
+    """With its topic, its endpoint and the file that handles it."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    for event_type, endpoint in ENDPOINTS.items():
+        file = f"functions/webhooks/{endpoint.rpartition('/')[2].replace('-', '_')}.py"
+        cells = (f"`{event_type}`", f"`{Settings().topic(event_type)}`", f"`{endpoint}`", f"`{file}`")
+        assert [line for line in readme if all(cell in line for cell in cells)], event_type
+        assert (ROOT / file).is_file()

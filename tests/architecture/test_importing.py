@@ -1,0 +1,112 @@
+"""Importing is free: it opens nothing, reads no environment, and a function imports only what it needs."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source_files import PACKAGES, ROOT, source_files
+
+PROBE = Path(__file__).with_name("import_probe.py")
+
+# What a webhook function that runs no model loads, beside the standard library (DESIGN 10): each line was weighed.
+OF_A_WEBHOOK = {
+    "events",
+    "functions",
+    "annotated_types",  # of pydantic
+    "anyio",  # of starlette and httpx
+    "httpx",  # of qstash and upstash_redis
+    "idna",  # of httpx
+    "jwt",  # of qstash: verifies signatures
+    "mangum",
+    "pydantic",
+    "pydantic_core",
+    "qstash",
+    "starlette",
+    "typing_extensions",  # of pydantic and starlette
+    "typing_inspection",  # of pydantic
+    "upstash_redis",
+}
+
+
+def _production_distributions() -> set[str]:
+    """What `pip install baton` brings, without the extras and the development group: from the lock file."""
+    packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
+    needs = {package["name"]: [need["name"] for need in package.get("dependencies", [])] for package in packages}
+    found: set[str] = set()
+    waiting = ["baton"]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += needs[name]
+    return found
+
+
+def _not_in_production() -> list[str]:
+    """Top-level modules of this environment that a deployed function would not have."""
+    there = _production_distributions()
+    return [
+        module
+        for module, owners in packages_distributions().items()
+        if not {owner.lower().replace("_", "-") for owner in owners} & there and module not in PACKAGES
+    ]
+
+
+def _probe(modules: Sequence[str], missing: Sequence[str] = ()) -> dict[str, list[str]]:
+    request = json.dumps({"modules": list(modules), "missing": list(missing)})
+    code = f"import runpy, sys; sys.path.insert(0, {str(ROOT)!r}); runpy.run_path({str(PROBE)!r}, run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, request], env={}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    report: dict[str, list[str]] = json.loads(done.stdout)
+    return report
+
+
+def _modules_of(*packages: str) -> list[str]:
+    return [
+        file.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        for file in source_files(*packages)
+        if not file.name.endswith("__main__.py")
+    ]
+
+
+@pytest.mark.parametrize("function", ["tool_executor", "tool_result_complete", "tool_result_failed"])
+def test_a_webhook_function_imports_only_what_it_needs(function: str) -> None:
+    """No command line, no local stack, no model library; and it works without the extras of a developer's machine."""
+    report = _probe([f"functions.webhooks.{function}"], _not_in_production())
+    assert set(report["loaded"]) == OF_A_WEBHOOK
+
+
+def test_production_works_without_the_local_stack() -> None:
+    """Every module of events, functions and baton imports with infra and the local extra not installed."""
+    report = _probe(_modules_of("events", "functions", "baton"), [*_not_in_production(), "infra"])
+    assert "infra" not in report["loaded"]
+
+
+def test_importing_opens_nothing_and_reads_no_environment() -> None:
+    """Any module, in a process with an empty environment."""
+    report = _probe(_modules_of(*PACKAGES))
+    assert (report["audits"], report["readers"]) == ([], [])
+
+
+def test_the_probe_sees_what_it_looks_for(tmp_path: Path) -> None:
+    """A module that opens a socket and reads the environment is found out."""
+    planted = tmp_path / "functions_planted.py"
+    planted.write_text("import os, socket\n__name__ = 'events.planted'\nsocket.socket().close()\nos.environ.get('A')\n")
+    request = json.dumps({"modules": ["functions_planted"], "missing": []})
+    code = (
+        f"import runpy, sys; sys.path.insert(0, {str(tmp_path)!r}); runpy.run_path({str(PROBE)!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, request], env={}, capture_output=True, text=True, check=True
+    )
+    report = json.loads(done.stdout)
+    assert report["readers"] == ["events.planted"]
+    assert any(audit.startswith("socket.") for audit in report["audits"])

@@ -1,0 +1,47 @@
+"""Files, functions and classes stay small enough to be held in mind."""
+
+import ast
+
+from tests.architecture.source_files import FunctionNode, all_files, production_files
+
+FILE_LIMIT_LINES = 300
+FUNCTION_LIMIT_LINES = 40
+CLASS_LIMIT_PUBLIC_METHODS = 10
+
+
+def _length_lines(function: FunctionNode) -> int:
+    """Lines from `def` to the end, without the docstring."""
+    first = function.body[0]
+    docstring_lines = 0
+    if ast.get_docstring(function, clean=False) is not None:
+        docstring_lines = (first.end_lineno or first.lineno) - first.lineno + 1
+    return (function.end_lineno or function.lineno) - function.lineno + 1 - docstring_lines
+
+
+def test_no_file_is_longer_than_300_lines() -> None:
+    """Tests included: a file that nobody can hold in mind is no proof of anything."""
+    too_long = {file.name: lines for file in all_files() if (lines := len(file.text.splitlines())) > FILE_LIMIT_LINES}
+    assert too_long == {}
+
+
+def test_no_function_is_longer_than_40_lines() -> None:
+    """The docstring does not count."""
+    too_long = {
+        f"{file.name}:{function.lineno} {function.name}": _length_lines(function)
+        for file in all_files()
+        for function in file.functions()
+        if _length_lines(function) > FUNCTION_LIMIT_LINES
+    }
+    assert too_long == {}
+
+
+def test_no_class_has_more_than_10_public_methods() -> None:
+    """Properties count as methods; what begins with an underscore does not."""
+    too_many = {
+        f"{file.name}:{node.lineno} {node.name}": len(public)
+        for file in production_files()
+        for node in file.classes()
+        if len(public := [f.name for f in node.body if isinstance(f, FunctionNode) and not f.name.startswith("_")])
+        > CLASS_LIMIT_PUBLIC_METHODS
+    }
+    assert too_many == {}

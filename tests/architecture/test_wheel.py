@@ -1,0 +1,56 @@
+"""The wheel contains what a machine without this repository needs, and nothing else."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.source_files import PACKAGES, ROOT
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel, built with the installed backend: without a network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def _files(*suffixes: str) -> set[str]:
+    return {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*")
+        if path.suffix in suffixes and "infra/docs" not in path.as_posix()
+    }
+
+
+def test_it_has_every_module(wheel: zipfile.ZipFile) -> None:
+    """Of all four packages, but for the generator of this repository's pages."""
+    assert {name for name in wheel.namelist() if name.endswith(".py")} == _files(".py")
+
+
+def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> None:
+    """Files that are no modules are easily forgotten."""
+    data = {name for name in wheel.namelist() if not name.endswith(".py") and ".dist-info/" not in name}
+    assert _files(".lua", ".md") <= data
+    assert any(name.endswith(".lua") for name in data)
+    assert any(name.startswith("functions/agents/library/") for name in data)
+    assert {Path(name).suffix for name in data} <= {".lua", ".md", ".txt", ".typed", ".sql"}
+
+
+def test_it_has_no_tests_and_no_surprises_at_its_top(wheel: zipfile.ZipFile) -> None:
+    """A top-level folder of ours is one that everybody who installs the wheel gets."""
+    tops = {name.partition("/")[0] for name in wheel.namelist()}
+    assert {top for top in tops if not re.fullmatch(r"baton-[\d.]+\.dist-info", top)} == set(PACKAGES)
+
+
+def test_it_brings_the_command(wheel: zipfile.ZipFile) -> None:
+    """`baton` is on the path after installing."""
+    (entry_points,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+    assert "baton = infra.cli.main:main" in wheel.read(entry_points).decode()

@@ -1,0 +1,84 @@
+"""Commands as JSON arrays, over raw HTTP (redis-rest.md 1, 3)."""
+
+import pytest
+
+from tests.contract.redis_rest.local_redis import LocalRedis
+
+
+def test_numbers_arrive_as_they_were_written(redis: LocalRedis) -> None:
+    """No detour over a double."""
+    for text in (b"12345678901234567890123", b"1.10", b"1e5", b"-0", b"0.1000000000000000055"):
+        answer = redis.http.post("/", content=b'["ECHO",' + text + b"]")
+        assert answer.json() == {"result": text.decode()}
+
+
+def test_booleans_arrive_as_words(redis: LocalRedis) -> None:
+    """As the service writes them."""
+    assert redis.command("RPUSH", "l", True, False) == 2
+    assert redis.command("LRANGE", "l", 0, -1) == ["true", "false"]
+
+
+def test_no_content_type_is_needed(redis: LocalRedis) -> None:
+    """Callers post without one."""
+    answer = redis.http.post("/", content=b'["PING"]')
+    assert answer.json() == {"result": "PONG"}
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_the_name_may_be_in_any_case(redis: LocalRedis) -> None:
+    """As in the server itself; refusals included."""
+    assert redis.command("pInG") == "PONG"
+    assert redis.error("bLpOp", "k", "0").startswith("ERR ")
+
+
+def test_lone_surrogates_become_the_replacement_character(redis: LocalRedis) -> None:
+    """JSON can express what UTF-8 cannot."""
+    assert redis.http.post("/", content=rb'["ECHO","a\ud800b"]').json() == {"result": "a\ufffdb"}
+    assert redis.http.post("/", content=rb'["ECHO","\ud83d\ude42"]').json() == {"result": "🙂"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}", b"[]", b'"PING"', b"[[]]", b'[["PING"]]', b"[null]", b'["ECHO",null]', b'["ECHO",{}]', b'["ECHO",[1]]',
+        b'["ECHO",NaN]', b"[1]", b'[""]', b"[true]", b"not json", b'["PING"', b'["\xff"]', b"[" * 100_000, b"",
+    ],
+)  # fmt: skip
+def test_what_is_no_command_is_an_error_in_json(redis: LocalRedis, body: bytes) -> None:
+    """400, and the bridge goes on."""
+    answer = redis.http.post("/", content=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("ERR ")
+    assert redis.command("PING") == "PONG"
+
+
+def test_the_servers_own_error_is_passed_on_with_its_code(redis: LocalRedis) -> None:
+    """Callers match on the first word."""
+    redis.command("SET", "k", "v")
+    assert redis.error("LPUSH", "k", "1").startswith("WRONGTYPE ")
+    assert redis.error("EVALSHA", "0" * 40, "0").startswith("NOSCRIPT ")
+    assert redis.error("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">").startswith("NOGROUP ")
+    assert redis.error("EVAL", "return redis.error_reply('FENCED by 7')", "0") == "FENCED by 7"
+    assert "unknown command" in redis.error("NOSUCH")
+    assert "wrong number of arguments" in redis.error("GET")
+
+
+def test_nothing_but_the_token_opens(redis: LocalRedis) -> None:
+    """401 in JSON, checked before the body is read."""
+    for headers in ({"Authorization": "Bearer wrong"}, {"Authorization": "Basic standard"}, {"Authorization": ""}):
+        answer = redis.http.post("/", content=b"not json", headers=headers)
+        assert answer.status_code == 401
+        assert answer.json() == {"error": "WRONGPASS invalid or missing auth token"}
+    assert redis.http.post("/", json=["PING"], headers={"Authorization": "bEaReR standard"}).status_code == 200
+
+
+def test_the_header_wins_over_the_query_token(redis: LocalRedis) -> None:
+    """A wrong header is not saved by a right parameter."""
+    answer = redis.http.get("/ping?_token=standard", headers={"Authorization": "Bearer wrong"})
+    assert answer.status_code == 401
+
+
+def test_json_and_search_commands_do_not_exist(redis: LocalRedis) -> None:
+    """As on a plain server; nothing is half emulated."""
+    for name in ("JSON.SET", "JSON.GET", "SEARCH.QUERY"):
+        assert redis.error(name, "k", "$", "1").startswith(f"ERR unknown command '{name}'")

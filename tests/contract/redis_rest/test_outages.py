@@ -1,0 +1,203 @@
+"""The server killed, restarted, frozen, slow; the programs' own life (redis-rest.md 13.10)."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra.local_redis.valkey import server_address, server_command
+from tests.contract.redis_rest.local_redis import TOKEN, LocalRedis, free_of_processes
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[LocalRedis]:
+    """A server of this test's own, to be ill-treated."""
+    with LocalRedis(tmp_path / "data") as running:
+        yield running
+    assert free_of_processes(tmp_path)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts the real server as a supervisor would, from its command list."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(server_command(tmp_path / "data")))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def bridge(tmp_path: Path) -> LocalRedis:
+    """The bridge alone, in front of that server."""
+    where = str(server_address(tmp_path / "data"))
+    return LocalRedis(tmp_path, "--server", where, module="infra.local_redis.bridge")
+
+
+def wait_until_back(redis: LocalRedis) -> None:
+    """Return when commands succeed again; every answer until then is a prompt JSON 5xx."""
+    for _ in range(400):
+        answer = redis.http.post("/", json=["PING"], timeout=5)
+        if answer.status_code == 200:
+            return
+        assert answer.status_code == 503
+        assert answer.json()["error"].startswith("ERR ")
+        time.sleep(0.02)
+    raise AssertionError(answer.text)
+
+
+def first_status(url: str) -> int:
+    """The status of the first answer, once somebody listens."""
+    for _ in range(400):
+        try:
+            return httpx.get(url).status_code
+        except httpx.ConnectError:
+            time.sleep(0.02)
+    raise AssertionError(f"nobody listens at {url}")
+
+
+def test_acknowledged_writes_survive_a_killed_server(own_redis: LocalRedis) -> None:
+    """SIGKILL, then a restart from the append-only file; the bridge finds the new one by itself."""
+    for number in range(200):
+        own_redis.command("SET", f"k{number}", str(number))
+    before = own_redis.server_pid()
+    os.kill(before, signal.SIGKILL)
+    wait_until_back(own_redis)
+    assert own_redis.server_pid() != before
+    assert own_redis.command("MGET", *[f"k{number}" for number in range(200)]) == [str(n) for n in range(200)]
+
+
+async def test_commands_in_flight_are_answered_and_not_sent_again(
+    server: Callable[[], subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    """A frozen server is killed: those who waited get 503, and the restarted one has not seen their command."""
+    first = server()
+    with bridge(tmp_path) as redis:
+        redis.command("SET", "n", "0")
+        first.send_signal(signal.SIGSTOP)
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with httpx.AsyncClient(base_url=redis.url, headers=headers, timeout=20) as client:
+            waiting = [asyncio.create_task(client.post("/", json=["INCR", "n"])) for _ in range(5)]
+            await asyncio.sleep(0.3)
+            assert not any(task.done() for task in waiting)
+            first.kill()
+            first.wait()
+            answers = await asyncio.gather(*waiting)
+        assert [answer.status_code for answer in answers] == [503] * 5
+        assert all("may or may not have been applied" in answer.json()["error"] for answer in answers)
+        assert redis.http.get("/readyz").status_code == 503
+        assert redis.http.get("/admin/counters").status_code == 503
+        assert redis.http.post("/subscribe/c").status_code == 503
+        assert redis.post(["WAITAOF", "1", "0", "0"]).status_code == 503
+        server()
+        wait_until_back(redis)
+        assert redis.command("GET", "n") == "0"
+        assert redis.stop() == 0
+
+
+def test_the_bridge_alone_is_ready_when_its_server_is(
+    server: Callable[[], subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    """Started first it listens and answers 503; the ready lines wait until a command would succeed."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    url = f"http://127.0.0.1:{port}"
+    where = ("--server", str(server_address(tmp_path / "data")), "--port", port, "--token", TOKEN)
+    command = [sys.executable, "-m", "infra.local_redis.bridge", *where]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert first_status(f"{url}/readyz") == 503
+        behind = server()
+        assert [process.stdout.readline().strip() for _ in range(3)] == [
+            f"Redis REST listening on {url}",
+            f"export UPSTASH_REDIS_REST_URL={url}",
+            f"export UPSTASH_REDIS_REST_TOKEN={TOKEN}",
+        ]
+        assert first_status(f"{url}/readyz") == 200
+        process.terminate()
+    assert process.returncode == 0
+    assert behind.poll() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_everything_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    """Exit code 0, the server gone, an open stream and an idle connection notwithstanding."""
+    with LocalRedis(tmp_path / "data") as redis:
+        redis.command("SET", "k", "v")
+        with httpx.stream("POST", f"{redis.url}/subscribe/c", headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
+            assert answer.status_code == 200
+            redis.process.send_signal(number)
+            assert redis.process.wait(timeout=15) == 0
+    assert free_of_processes(tmp_path)
+    with LocalRedis(tmp_path / "data") as again:
+        assert again.command("GET", "k") == "v"
+
+
+def test_a_killed_parent_takes_the_server_with_it(tmp_path: Path) -> None:
+    """SIGKILL leaves no time to clean up; on Linux the kernel does it."""
+    with LocalRedis(tmp_path / "data") as redis:
+        redis.process.kill()
+        redis.process.wait()
+        for _ in range(250):
+            if free_of_processes(tmp_path):
+                break
+            time.sleep(0.02)
+        assert free_of_processes(tmp_path)
+
+
+def test_a_data_folder_serves_one_process(own_redis: LocalRedis, tmp_path: Path) -> None:
+    """The second is told who has it and what to do, and the first goes on."""
+    command = [sys.executable, "-m", "infra.local_redis", "--port", "0", "--data", str(tmp_path / "data")]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode == 1
+    assert f"is in use by process {own_redis.server_pid()}" in second.stderr
+    assert "--data" in second.stderr
+    assert own_redis.command("PING") == "PONG"
+
+
+def test_a_taken_port_is_said(own_redis: LocalRedis, tmp_path: Path) -> None:
+    """Exit code 1 and the way out; the folder is free again."""
+    port = own_redis.url.rpartition(":")[2]
+    command = [sys.executable, "-m", "infra.local_redis", "--port", port, "--data", str(tmp_path / "other")]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode == 1
+    assert "choose another --port" in second.stderr
+
+
+def test_wrong_use_is_exit_code_2(tmp_path: Path) -> None:
+    """As everywhere on a command line."""
+    command = [sys.executable, "-m", "infra.local_redis.bridge", "--server", "nonsense", "--token", "t"]
+    wrong = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert wrong.returncode == 2
+    assert "unix:/path/to/socket or host:port" in wrong.stderr
+
+
+def test_without_a_token_the_folder_keeps_one(tmp_path: Path) -> None:
+    """Made once, readable by its owner only, printed when ready."""
+    command = [sys.executable, "-m", "infra.local_redis", "--port", "0", "--data", str(tmp_path / "data")]
+    tokens = []
+    for _ in range(2):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            lines = [process.stdout.readline().strip() for _ in range(3)]
+            tokens.append(lines[2].partition("=")[2])
+            url = lines[1].partition("=")[2]
+            assert httpx.get(f"{url}/ping?_token={tokens[-1]}").json() == {"result": "PONG"}
+            process.terminate()
+        assert process.returncode == 0
+    file = tmp_path / "data" / "token"
+    assert tokens == [file.read_text().strip()] * 2
+    assert file.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,113 @@
+"""`baton demo` as a person sees it."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.dev_stack import PATIENCE_SECONDS, baton, wait_for
+
+pytestmark = pytest.mark.e2e
+
+DEMO_SECONDS = 90.0
+
+
+class Demo:
+    """One run of the command, with its temporary files in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.temporary = folder / "t"
+        self.temporary.mkdir()
+        self.output_path = folder / "out"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *arguments: str) -> "Demo":
+        """Start it."""
+        environment = {**os.environ, "TMPDIR": str(self.temporary), "COLUMNS": "80"}  # noqa: TID251 - to inherit it
+        with self.output_path.open("wb") as output:
+            self.process = subprocess.Popen(
+                baton("demo", *arguments), stdout=output, stderr=output, env=environment, cwd=self.temporary.parent
+            )
+        return self
+
+    def wait(self) -> int:
+        """Return its exit code."""
+        assert self.process is not None
+        return self.process.wait(DEMO_SECONDS)
+
+    def shown(self) -> str:
+        """Return what it has printed."""
+        return self.output_path.read_text()
+
+    def leftovers(self) -> list[str]:
+        """Return command lines of processes that work in its folder, and files there."""
+        lines = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+            except OSError:
+                continue  # it has just ended
+        return [line for line in lines if str(self.temporary) in line] + [
+            str(path) for path in self.temporary.iterdir()
+        ]
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    """A demo that does not outlive its test."""
+    made = Demo(tmp_path)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.process.kill()
+        made.process.wait()
+
+
+def test_the_demo_shows_events_answer_and_bill(demo: Demo) -> None:
+    """Exit code 0; nothing is left behind."""
+    assert demo.start().wait() == 0, demo.shown()
+    shown = demo.shown()
+    for expected in ("agent.loop.init", "agent.tool.call", "tool.execution.complete", "read_file", "Answer"):
+        assert expected in shown
+    for expected in ("[fresnel-lens.md]", "Events handled", "Queue messages", "Redis commands", "Wall time", "Next:"):
+        assert expected in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "\x1b" not in shown
+    assert demo.leftovers() == []
+
+
+def test_the_first_line_is_there_before_anything_serves(demo: Demo) -> None:
+    """A person sees at once that something happens."""
+    demo.start("simple")
+    wait_for(demo.shown, "the first line")
+    assert "Ready" not in demo.shown()
+    assert demo.wait() == 0, demo.shown()
+
+
+def test_the_demo_survives_kill_9_of_its_app(demo: Demo) -> None:
+    """`--fault kill`: it shows the kill, the restart, and the same answer."""
+    assert demo.start("--fault", "kill").wait() == 0, demo.shown()
+    shown = demo.shown()
+    assert "kill -9 of the app" in shown
+    assert "app ended by itself (signal 9, SIGKILL)" in shown
+    assert "[fresnel-lens.md]" in shown
+    assert demo.leftovers() == []
+
+
+def test_ctrl_c_ends_the_demo_and_everything_it_started(demo: Demo) -> None:
+    """Exit code 1, since the job was not shown to its end."""
+    demo.start("--fault", "kill")
+    wait_for(lambda: "kill -9 of the app" in demo.shown(), "the middle of the job", PATIENCE_SECONDS)
+    assert demo.process is not None
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.wait() == 1
+    assert "Traceback" not in demo.shown()
+    assert demo.leftovers() == []
+
+
+def test_a_demo_that_does_not_exist_is_wrong_use(demo: Demo) -> None:
+    """Exit code 2, with those that do."""
+    assert demo.start("nope").wait() == 2
+    assert "'research', 'simple'" in demo.shown()

@@ -1,0 +1,107 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.local_qstash.core.errors import ApiError
+from infra.local_qstash.core.retry_delay import ONE_DAY_MS, check_retry_delay, retry_delay_ms
+
+
+@pytest.mark.parametrize(
+    ("text", "retried", "delay_ms"),
+    [
+        ("1000", 0, 1_000),
+        ("1000 * retried", 0, 0),
+        ("1000 * (1 + retried)", 2, 3_000),
+        ("pow(2, retried) * 1000", 3, 8_000),
+        ("min(86400000, exp(2.5 * retried) * 1000)", 1, 12_182),
+        ("max(1, 2) + abs(-3) + sqrt(16)", 0, 9),
+        ("floor(1.9) + ceil(1.1) + round(2.5)", 0, 6),
+        ("7 % 4 - 1", 0, 2),
+        ("2 ^ 3 ^ 2", 0, 512),
+        ("-2 ^ 2 + 10", 0, 6),
+        ("10 - 2 - 3", 0, 5),
+        ("100 / 10 / 5", 0, 2),
+        (".5 * 10", 0, 5),
+        ("1. * 3", 0, 3),
+    ],
+)
+def test_expression_gives_milliseconds(text: str, retried: int, delay_ms: int) -> None:
+    """The documented operators and functions compute as in mathematics."""
+    assert retry_delay_ms(check_retry_delay(text, "f"), retried) == delay_ms
+
+
+@pytest.mark.parametrize(
+    "text", ["-5", "0 / 0", "sqrt(-1)", "pow(-8, 0.5)", "5 % 0", "exp(9999) - exp(9999)", "-1 / 0", "floor(0 / 0)"]
+)
+def test_negative_or_undefined_is_no_delay(text: str) -> None:
+    """NaN and negative values mean at once."""
+    assert retry_delay_ms(check_retry_delay(text, "f"), 0) == 0
+
+
+@pytest.mark.parametrize("text", ["1 / 0", "exp(9999)", "pow(10, 400)", "floor(exp(9999))", "9" * 400])
+def test_delay_is_capped_at_a_day(text: str) -> None:
+    """Infinite and huge values are a day."""
+    assert retry_delay_ms(check_retry_delay(text, "f"), 0) == ONE_DAY_MS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "retries",
+        "__import__('os')",
+        "1 +",
+        "(1",
+        "1)",
+        "pow(1)",
+        "min(1, 2, 3)",
+        "sqrt()",
+        "1 2",
+        "1e5",
+        "now",
+        "1;2",
+        "(" * 400,
+        "-" * 450 + "1",
+        "1+" * 400 + "1",
+        "retried.real",
+    ],
+)
+def test_invalid_text_is_refused_at_publish(text: str) -> None:
+    """A bad expression is a 400 that names the header, also when nested beyond reason."""
+    with pytest.raises(ApiError, match="Upstash-Retry-Delay") as refusal:
+        check_retry_delay(text, "Upstash-Retry-Delay")
+    assert refusal.value.status == 400
+
+
+_ATOMS = st.one_of(st.just("retried"), st.floats(0, 1e9).map(lambda number: f"{number:.3f}"))
+_EXPRESSIONS = st.recursive(
+    _ATOMS,
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from("+-*/%^"), inner).map(lambda parts: f"({parts[0]} {parts[1]} {parts[2]})"),
+        st.tuples(st.sampled_from(["sqrt", "abs", "exp", "floor", "ceil", "round"]), inner).map(
+            lambda parts: f"{parts[0]}({parts[1]})"
+        ),
+        inner.map(lambda text: f"-{text}"),
+    ),
+    max_leaves=8,
+)
+
+
+@given(_EXPRESSIONS, st.integers(0, 1_000))
+def test_evaluation_never_raises_and_stays_in_bounds(text: str, retried: int) -> None:
+    """Whatever is accepted evaluates to something between 0 and a day."""
+    delay_ms = retry_delay_ms(check_retry_delay(text, "f"), retried)
+    assert 0 <= delay_ms <= ONE_DAY_MS
+    assert not math.isnan(delay_ms)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_accepted_or_refused(text: str) -> None:
+    """No text makes the parser fail in another way."""
+    try:
+        check_retry_delay(text, "f")
+    except ApiError as refusal:
+        assert refusal.status == 400  # noqa: PT017 - either outcome is fine, no other exception is

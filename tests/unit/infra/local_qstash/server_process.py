@@ -1,0 +1,64 @@
+"""The server as users start it: a process of its own, over a folder, on a free port."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class ServerProcess:
+    """`python -m infra.local_qstash`; leaves no process behind."""
+
+    def __init__(self, data: Path, *arguments: str, port: int = 0) -> None:
+        command = [sys.executable, "-m", "infra.local_qstash", "--data", str(data), "--port", str(port), *arguments]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.banner: list[str] = []
+        for line in self._process.stdout:
+            self.banner.append(line.rstrip("\n"))
+            if line.startswith("export QSTASH_NEXT_SIGNING_KEY"):
+                break
+
+    @property
+    def url(self) -> str:
+        """The base URL from the first line of the banner."""
+        return self.banner[0].removeprefix("QStash listening on ")
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to tidy up."""
+        self._process.kill()
+        self._end()
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Stop in order; exit code and what was said on stderr."""
+        self._process.send_signal(number)
+        return self._end()
+
+    def wait(self) -> tuple[int, str]:
+        """Wait for an end of its own; exit code and stderr."""
+        return self._end()
+
+    def _end(self) -> tuple[int, str]:
+        _, errors = self._process.communicate(timeout=20)
+        return self._process.returncode, errors
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self.kill()
