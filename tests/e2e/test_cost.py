@@ -1,0 +1,130 @@
+"""What a job costs on the real stack, by the meters of the queue and the bridge (DESIGN 10)."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import StackMaker
+from tests.e2e.cost_agents import LENGTHS
+from tests.e2e.dev_stack import DevStack
+
+pytestmark = pytest.mark.e2e
+
+MESSAGES_BESIDES_STEPS = 2  # the witness, and the first event
+COMMANDS_PER_EVENT = 12
+REQUESTS_PER_EVENT = 2
+SWEEP_COMMANDS = 3
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one job used: messages by label, so without the sweep's; Redis without what the test itself asked."""
+
+    length: int
+    messages: int
+    requests: int
+    commands: int
+    job: dict[str, Any]
+
+
+@pytest.fixture
+def stack(new_stack: StackMaker) -> DevStack:
+    """A stack with agents of known lengths."""
+    root = str(Path(__file__).parents[2])
+    made = new_stack(None, ("--port", "0", "--app", "tests.e2e.cost_agents:registry"))
+    made.working_folder = Path(root)
+    return made.start()
+
+
+@pytest.fixture
+def meter(stack: DevStack) -> Iterator["Meter"]:
+    """Runs jobs and reads the meters."""
+    with httpx.Client(timeout=30) as client:
+        yield Meter(stack.described, client)
+
+
+class Meter:
+    """Reads what the servers counted."""
+
+    def __init__(self, described: dict[str, Any], client: httpx.Client) -> None:
+        self._described = described
+        self._client = client
+        self._key = {"authorization": f"Bearer {described['client_key']}"}
+
+    def run(self, length: int) -> Cost:
+        """Run a job of so many tool calls to its end."""
+        # The first use of the app in a process opens connections; that is no cost of the job.
+        self._client.get(f"{self._described['app_url']}/readyz").raise_for_status()
+        before, looks = self._redis(), 0
+        url = f"{self._described['app_url']}/api/agent-jobs"
+        submitted = self._client.post(url, headers=self._key, json={"jobType": f"steps-{length}"})
+        job: dict[str, Any] = submitted.raise_for_status().json()
+        give_up_at = time.monotonic() + 120
+        while job["status"] not in ("completed", "failed"):
+            assert time.monotonic() < give_up_at, job["waitingFor"]
+            time.sleep(0.3)
+            looks += 1
+            job = self._client.get(f"{url}/{job['id']}", headers=self._key).raise_for_status().json()
+        time.sleep(0.3)  # the last delivery's own word to the admission
+        after = self._redis()
+        return Cost(
+            length,
+            self._messages(job["id"]),
+            after["http_requests"] - before["http_requests"] - looks,
+            after["commands_executed"] - before["commands_executed"] - 4 * looks,
+            job,
+        )
+
+    def _redis(self) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {self._described['redis_token']}"}
+        url = f"{self._described['redis_url']}/admin/counters"
+        counters: dict[str, Any] = self._client.get(url, headers=headers).raise_for_status().json()
+        return counters
+
+    def _messages(self, job_id: str) -> int:
+        """How many messages carry the job's label."""
+        headers = {"authorization": f"Bearer {self._described['qstash_token']}"}
+        ids: set[str] = set()
+        cursor = ""
+        while True:
+            query = {"label": job_id, "count": "1000", **({"cursor": cursor} if cursor else {})}
+            url = f"{self._described['qstash_url']}/v2/events"
+            page = self._client.get(url, headers=headers, params=query).raise_for_status().json()
+            ids |= {event["messageId"] for event in page["events"]}
+            cursor = page.get("cursor", "")
+            if not cursor:
+                return len(ids)
+
+
+def test_a_step_costs_the_same_at_the_beginning_and_at_the_end_of_a_long_job(meter: Meter) -> None:
+    """K sequential tools are 2 + 3k messages; every event inside is 2 requests, at step 5 as at step 495."""
+    short, middle, long = (meter.run(length) for length in LENGTHS)
+    for cost in (short, middle, long):
+        assert cost.job["status"] == "completed", cost.job["error"]
+        assert cost.messages == MESSAGES_BESIDES_STEPS + 3 * cost.length
+    first_half, second_half = middle.length - short.length, long.length - middle.length
+    assert middle.requests - short.requests == REQUESTS_PER_EVENT * 3 * first_half
+    assert long.requests - middle.requests == REQUESTS_PER_EVENT * 3 * second_half
+    assert (middle.commands - short.commands) / (3 * first_half) <= COMMANDS_PER_EVENT
+    # Arming a sweep, once a minute, is the only other thing that goes on.
+    assert abs((long.commands - middle.commands) - (middle.commands - short.commands)) <= SWEEP_COMMANDS
+
+
+def test_the_first_and_the_last_event_cost_a_little_more_and_no_more(meter: Meter) -> None:
+    """Accepting a job and its last event add a fixed number of requests."""
+    cost = meter.run(LENGTHS[0])
+    inside = REQUESTS_PER_EVENT * (1 + 3 * cost.length)
+    # Accepting: a place in the admission's book, and the job. The last event: its last word to the admission.
+    assert cost.requests <= inside + 2 + 4, cost
+
+
+def test_the_ledger_of_a_job_agrees_with_the_meters(meter: Meter) -> None:
+    """`usage` is what the queue and the bridge counted, but for what is said to the admission."""
+    cost = meter.run(LENGTHS[0])
+    assert cost.job["usage"]["messages"] == cost.messages
+    assert 0 <= cost.requests - cost.job["usage"]["redisRequests"] <= 4
