@@ -1,0 +1,40 @@
+"""What the product needs of the outside world: protocols declared here, implemented in adapters.
+
+Each method says what it promises under repetition: every call may be made twice, since clients repeat.
+"""
+
+from events.ports.admission import Admission, Heard, SweepTurn, Told
+from events.ports.claims import Begun, Claim, Committed, History, Spent, Verdict
+from events.ports.environment import Clock, Randomness, Verifier
+from events.ports.facts import Carried, Created, Loaded, Looked, Recorded, Undelivered
+from events.ports.queue import Outgoing, Queue
+from events.ports.reader import Reader, Snapshot, StoredParts
+from events.ports.store import Store
+
+__all__ = [
+    "Admission",
+    "Begun",
+    "Carried",
+    "Claim",
+    "Clock",
+    "Committed",
+    "Created",
+    "Heard",
+    "History",
+    "Loaded",
+    "Looked",
+    "Outgoing",
+    "Queue",
+    "Randomness",
+    "Reader",
+    "Recorded",
+    "Snapshot",
+    "Spent",
+    "Store",
+    "StoredParts",
+    "SweepTurn",
+    "Told",
+    "Undelivered",
+    "Verdict",
+    "Verifier",
+]

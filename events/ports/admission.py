@@ -1,0 +1,54 @@
+"""Slots, session lines, and the list of live jobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from events.core.admission import Entry, Place, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Another job that got a slot, and must be told."""
+
+    job_id: str
+    lap: int
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The admission's answer: whether the asker holds a slot, whom to tell, and when a sweep must be armed (0: not)."""
+
+    slot: bool
+    tell: tuple[Told, ...] = ()
+    sweep_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SweepTurn:
+    """Whether a sweep is to look (`merged`: a copy, it ends), when to arm the next one (0: not), and the book."""
+
+    merged: bool
+    next_ms: int = 0
+    book: dict[str, Entry] = field(default_factory=dict[str, Entry])
+
+
+class Admission(Protocol):
+    """Slots, session lines, and the list of live jobs, in a hash tag of its own."""
+
+    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int) -> Heard:
+        """Take a job's word; one with a lower lap than its last changes nothing."""
+        ...
+
+    async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
+        """A sweep begins; `due_ms` is when it was armed for, 0 for the backstop."""
+        ...
+
+    async def book(self) -> dict[str, Entry]:
+        """All entries, by job id."""
+        ...
+
+    async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
+        """Take ended jobs off the book: (job id, lap), unless they have said something newer."""
+        ...

@@ -1,0 +1,73 @@
+"""What BEGIN and COMMIT are asked and answer."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from events.core.legs import Leg
+from events.core.state import State
+
+
+class Verdict(StrEnum):
+    """What BEGIN found.
+
+    `busy` and `early` say when to come again; `gated`: the job has no slot, and wishes for one; `applied`: no such leg;
+    `unknown`: no such job.
+    """
+
+    GRANTED = "granted"
+    BUSY = "busy"
+    EARLY = "early"
+    GATED = "gated"
+    APPLIED = "applied"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who asks for a leg, and for how long."""
+
+    job_id: str
+    leg_key: str
+    message_id: str
+    owner: str
+    now_ms: int
+    lease_until_ms: int
+    call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was said before: the transcript's entries in order, and each tool call's stored result."""
+
+    transcript: tuple[dict[str, Any], ...] = ()
+    results: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """BEGIN's answer. `state` is there when granted; `carried`: the other legs that the message still carries."""
+
+    verdict: Verdict
+    free_at_ms: int = 0
+    state: State | None = None
+    history: History = field(default_factory=History)
+    carried: tuple[Leg, ...] = ()
+    commands: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the leg's handling used before its COMMIT: the COMMIT adds its own and keeps the sum with the job."""
+
+    messages: int = 0
+    requests: int = 0
+    commands: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """COMMIT's answer. `applied`: False when the leg was gone, and nothing was written."""
+
+    applied: bool
+    carried: tuple[Leg, ...] = ()

@@ -1,0 +1,60 @@
+"""What the store answers where no leg is claimed: creations, facts from outside, redelivery, the sweep."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from events.core.admission import Standing
+from events.core.legs import Leg, LegKind
+from events.core.state import Job, State
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """CREATE's answer: `new` is False when the job was there; `job` is the stored one."""
+
+    new: bool
+    job: Job
+    carried: tuple[Leg, ...] = ()
+
+    @property
+    def standing(self) -> Standing:
+        """How a new job stands with the admission: with a slot, unless it carries a wish for one."""
+        return Standing(slot=all(leg.kind is not LegKind.WISH for leg in self.carried))
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """What an undelivered message leaves: its leg's state with the count raised, or None, and what it carried."""
+
+    state: State | None
+    carried: tuple[Leg, ...] = ()
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the sweep found at a tree: legs without progress, which its message carries from now on, and ended jobs."""
+
+    known: bool
+    lost: tuple[Leg, ...] = ()
+    session_id: str = ""
+    ended: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A job for deciding on a fact. `version` stands for exactly this state of it."""
+
+    job: Job
+    version: str
+
+
+class Recorded(StrEnum):
+    """What became of a fact: `changed` means that the job was not as it was loaded, and nothing was written."""
+
+    COMMITTED = "committed"
+    CHANGED = "changed"
+    UNKNOWN = "unknown"
+
+
+Carried = tuple[Leg, ...]

@@ -1,0 +1,49 @@
+"""Jobs as people and programs read them."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from events.core.admission import Standing
+from events.core.legs import Leg
+from events.core.state import CallRecord, Job, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything about one job, for showing it."""
+
+    job: Job
+    task: dict[str, Any]
+    legs: tuple[Leg, ...] = ()
+    standing: Standing = field(default_factory=Standing)
+    calls: tuple[CallRecord, ...] = ()
+    results: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredParts:
+    """Parts of a job's stream from a position on, and whether the job has ended. `job` is None for an unknown job."""
+
+    job: Job | None
+    parts: tuple[str, ...] = ()
+
+
+class Reader(Protocol):
+    """Reads jobs for people and programs; never part of a transition."""
+
+    async def job(self, job_id: str) -> Snapshot | None:
+        """Everything about a job; None when unknown."""
+        ...
+
+    async def parts(self, job_id: str, after: int) -> StoredParts:
+        """The job's parts after the first `after` ones."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises StoreError unless the store answers."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
+        ...

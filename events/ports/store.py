@@ -1,0 +1,51 @@
+"""The state of jobs, as atomic scripts."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from events.core.admission import Book
+from events.core.effects import Changes
+from events.ports.claims import Begun, Claim, Committed, Spent
+from events.ports.facts import Carried, Created, Loaded, Looked, Recorded, Undelivered
+
+
+class Store(Protocol):
+    """The state of jobs. Each method is one atomic script on one hash tag, harmless when repeated."""
+
+    async def create(self, changes: Changes, message_id: str, now_ms: int) -> Created:
+        """Write a new job carried by its witness, unless it is there."""
+        ...
+
+    async def begin(self, claim: Claim) -> Begun:
+        """Load and claim a leg; the claimed leg's carrier is the message from now on."""
+        ...
+
+    async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
+        """Remove the leg and write what follows from it. The first COMMIT of a leg wins, whoever sends it."""
+        ...
+
+    async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
+        """Count, once for each callback message, that the queue gave up on the source message."""
+        ...
+
+    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book) -> Looked:
+        """Legs that nobody has worked on or driven for `lost_after_ms` get this message as carrier.
+
+        What jobs wish is compared with what the admission knows (`book`), and wished again where they differ.
+        """
+        ...
+
+    async def load(self, job_id: str) -> Loaded | None:
+        """A job, for deciding on a fact from outside; None when unknown."""
+        ...
+
+    async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
+        """Write what follows from a fact, carried by its witness, if the job is still as it was loaded."""
+        ...
+
+    async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
+        """Append parts in mid-work, only while the claim holds the leg; returns whether it does.
+
+        `sequence` counts the appends under this claim from 1: one that was applied already is not applied again.
+        """
+        ...
