@@ -40,8 +40,8 @@ def _texts(file: SourceFile) -> list[str]:
 
 def _exists(path: str, beside: str) -> bool:
     """A path from the root, one beside or above the file that cites it, or the plain name of a page in docs."""
-    places = (*(ROOT / beside).parents, ROOT / "docs" / "spec", ROOT / "docs")
-    return any((place / path).exists() for place in places)
+    above = [ROOT / folder for folder in Path(beside).parents]
+    return any((place / path).exists() for place in (*above, ROOT / "docs" / "spec", ROOT / "docs"))
 
 
 def _is_module(name: str) -> bool:
