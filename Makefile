@@ -6,6 +6,7 @@ UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SYNC := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv sync --quiet --frozen --inexact
 ARGS ?=
 
 # Each part of a check shows its output in one piece, where this make can do that (4.0 and newer).
@@ -68,6 +69,7 @@ $(READY): pyproject.toml uv.lock Makefile
 	@echo "Setting up $(VENV) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv sync --quiet --frozen --inexact
+	@# The second try is for machines behind a proxy that has a certificate authority of its own.
+	@$(SYNC) 2>/dev/null || $(SYNC) --system-certs
 	@touch $@
 	@echo "Ready: $(BIN)/baton"
