@@ -9,8 +9,8 @@ READY := $(VENV)/.ready
 SYNC := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv sync --quiet --frozen --inexact
 ARGS ?=
 
-# Each part of a check shows its output in one piece, where this make can do that (4.0 and newer).
-PARALLEL := -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# All parts of a check run, each shows its output in one piece where this make can do that (4.0 and newer).
+PARALLEL := -k -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo dev test check static format-check lint types imports docs docs-check soak clean
