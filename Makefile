@@ -6,10 +6,11 @@ UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SYNC := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv sync --quiet --frozen --inexact
 ARGS ?=
 
-# Each part of a check shows its output in one piece, where this make can do that (4.0 and newer).
-PARALLEL := -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# All parts of a check run, each shows its output in one piece where this make can do that (4.0 and newer).
+PARALLEL := -k -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo dev test check static format-check lint types imports docs docs-check soak clean
@@ -68,6 +69,7 @@ $(READY): pyproject.toml uv.lock Makefile
 	@echo "Setting up $(VENV) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv sync --quiet --frozen --inexact
+	@# The second try is for machines behind a proxy that has a certificate authority of its own.
+	@$(SYNC) 2>/dev/null || $(SYNC) --system-certs
 	@touch $@
 	@echo "Ready: $(BIN)/baton"

@@ -2,10 +2,12 @@
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 
 from events.settings import SETTINGS
+from infra.cli.main import SUBCOMMANDS
 from infra.docs.marked_block import MarkerError, replace_block
 from infra.docs.pages import pages
 from tests.architecture.source_files import PACKAGES, ROOT, SourceFile, all_files, production_files
@@ -14,6 +16,8 @@ from tests.architecture.source_files import PACKAGES, ROOT, SourceFile, all_file
 PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")] + [
     ROOT / "docs" / name for name in ("architecture.md", "states.md")
 ]
+
+DESIGN = ROOT / "docs" / "design.md"
 
 FILE_IN_TEXT = re.compile(r"(?<![\w/.*])[\w.-]*[\w/-]*\w\.(?:py|lua|md|toml|yml)\b(?!\w)")
 MODULE_IN_TEXT = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.[a-z_]+)+")
@@ -35,9 +39,9 @@ def _texts(file: SourceFile) -> list[str]:
 
 
 def _exists(path: str, beside: str) -> bool:
-    """A path from the root, one beside the file that cites it, or the plain name of a page in docs."""
-    places = (ROOT, (ROOT / beside).parent, ROOT / "docs", ROOT / "docs" / "spec")
-    return any((place / path).exists() for place in places)
+    """A path from the root, one beside or above the file that cites it, or the plain name of a page in docs."""
+    above = [ROOT / folder for folder in Path(beside).parents]
+    return any((place / path).exists() for place in (*above, ROOT / "docs" / "spec", ROOT / "docs"))
 
 
 def _is_module(name: str) -> bool:
@@ -84,11 +88,11 @@ def test_sections_that_the_code_cites_exist() -> None:
     assert sorted(entry for entry in cited if entry[1:] not in headings) == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_paths_that_a_page_names_exist(page: object) -> None:
-    """Every path in backticks, from the project's root."""
-    text = str(page) and next(p for p in PAGES if p == page).read_text(encoding="utf-8")
-    named = {path for path in PATH_IN_PAGE.findall(text) if not path.startswith(".baton")}
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_paths_that_a_page_names_exist(page: Path) -> None:
+    """Every path in backticks, from the project's root; the data folder and the reader's own files come later."""
+    text = page.read_text(encoding="utf-8")
+    named = {path for path in PATH_IN_PAGE.findall(text) if not path.startswith((".baton", ".venv", "my_agents"))}
     assert sorted(path for path in named if not _exists(path.rstrip("/"), "docs/x")) == []
 
 
@@ -105,6 +109,22 @@ def test_readme_and_example_list_every_setting() -> None:
         default = f"`{setting.default}`" if setting.default else ""
         assert f"| `{setting.name}` | {default} |" in readme
         assert f"{setting.name}={setting.default}\n" in example
+
+
+def test_commands_that_a_page_names_exist() -> None:
+    """`make TARGET` and `baton SUBCOMMAND`."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)) <= set(targets)
+    assert set(re.findall(r"(?:`|^)baton ([a-z-]+)", text, re.MULTILINE)) <= set(SUBCOMMANDS)
+
+
+def test_readme_promises_what_the_design_promises() -> None:
+    """Word for word."""
+    readme, design = (" ".join((ROOT / name).read_text(encoding="utf-8").split()) for name in (PAGES[0], DESIGN))
+    promises = re.findall(r"elivery is at least once; each event's effect.*?silently lost\.", design)
+    assert len(promises) == 1
+    assert promises[0] in readme
 
 
 def test_a_page_without_markers_is_an_error() -> None:

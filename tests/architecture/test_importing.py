@@ -14,7 +14,7 @@ from tests.architecture.source_files import PACKAGES, ROOT, source_files
 
 PROBE = Path(__file__).with_name("import_probe.py")
 
-# What a webhook function that runs no model loads, beside the standard library (DESIGN 10): each line was weighed.
+# What a webhook function that runs no model loads, beside the standard library: each line was weighed.
 OF_A_WEBHOOK = {
     "events",
     "functions",
