@@ -19,6 +19,7 @@ NONE = "none"
 WHAT = {
     ("POST", "/api/agent-jobs"): (CLIENT, "submit a job; 202 and the job. `Idempotency-Key` is honoured"),
     ("GET", "/api/agent-jobs/{job_id}"): (CLIENT, "the job: status, what it waits for, tool calls, result, usage"),
+    ("PATCH", "/api/agent-jobs/{job_id}"): (CLIENT, '`{"action": "cancel"}` ends the job at once; 409 if it has ended'),
     ("GET", "/api/agent-jobs/{job_id}/stream"): (
         CLIENT,
         "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`",

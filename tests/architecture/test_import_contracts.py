@@ -23,7 +23,7 @@ PLANTED = {
     "surface": ("functions/agents/research.py", "from baton import Agent as A"),
     "events": ("events/errors.py", "from events import timestamps"),
     "events_core": ("events/core/limits.py", "from events.core import retry"),
-    "events_adapters": ("events/adapters/verifier.py", "from events.adapters import listing"),
+    "events_adapters": ("events/adapters/verifier.py", "from events.adapters import reader"),
     "pure_core": ("events/core/retry.py", "import random"),
     "settings_know_no_jobs": ("events/settings.py", "from events.core import limits"),
     "functions": ("functions/delivery.py", "from functions import edge"),
