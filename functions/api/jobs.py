@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from events.core.legs import loop_leg
+from events.core.state import Job
 from events.core.transitions import JobStatus
 from events.errors import TooLargeError
 from events.ids import job_id_from_key, random_job_id
@@ -58,14 +59,21 @@ class JobsApi:
             tenant=principal.tenant,
             now_ms=now_ms,
         )
+        # One that is there needs no witness and no place in the admission's book.
+        if idempotency_key and await ports.reader.job(job_id) is not None:
+            return await self._submitted_before(principal, job, idempotency_key)
         accepted = await self._container.acceptance.submit(job, body.task)
-        if accepted.new:
-            first = loop_leg(job_id, job.turn, 1, now_ms, job.start_at_ms)
-            return job_view(Snapshot(accepted.job, body.task, (first,), accepted.standing), now_ms)
-        if accepted.job.request_digest != job.request_digest:
+        if not accepted.new:
+            return await self._submitted_before(principal, job, idempotency_key)
+        first = loop_leg(job_id, job.turn, 1, now_ms, job.start_at_ms)
+        return job_view(Snapshot(accepted.job, body.task, (first,), accepted.standing), now_ms)
+
+    async def _submitted_before(self, principal: Principal, job: Job, idempotency_key: str) -> dict[str, Any]:
+        snapshot = await self.snapshot(principal, job.id)
+        if snapshot.job.request_digest != job.request_digest:
             detail = f"another body was sent under Idempotency-Key {idempotency_key!r} before: use a new key"
             raise ApiError(422, detail)
-        return job_view(await self.snapshot(principal, job_id), now_ms)
+        return job_view(snapshot, self._container.ports.clock.now_ms())
 
     async def read(self, request: Request) -> Response:
         """`GET /api/agent-jobs/{id}` → 200 and the job."""
