@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,6 +13,8 @@ from starlette.responses import JSONResponse, Response
 from events.errors import BatonError, PublishError, SettingsError, StoreError
 
 _log = logging.getLogger("baton.api")
+
+_SHOWN_CHARS = 80
 
 _TITLES = {
     400: "bad request",
@@ -59,18 +62,28 @@ def problem(error: ApiError) -> Response:
 
 def invalid(error: ValidationError, what: str) -> ApiError:
     """422 that lists every fault of a body or query."""
-    faults = [(".".join(str(part) for part in fault["loc"]) or what, fault["msg"]) for fault in error.errors()]
+    faults = [(".".join(str(part) for part in fault["loc"]) or what, _message(fault)) for fault in error.errors()]
     listed = "; ".join(f"{field}: {message}" for field, message in faults)
     return ApiError(422, f"the {what} is not valid: {listed}", faults)
 
 
-async def on_error(_request: Request, error: Exception) -> Response:
+def _message(fault: ErrorDetails) -> str:
+    """What is wrong, with the offending value where it is short and was given."""
+    given = fault["input"]
+    shown = (
+        isinstance(given, str | int | float | bool) and fault["type"] != "missing" and len(repr(given)) <= _SHOWN_CHARS
+    )
+    return f"{fault['msg']}, got {given!r}" if shown else fault["msg"]
+
+
+async def on_error(request: Request, error: Exception) -> Response:
     """The response of any error that an endpoint raised."""
     match error:
         case ApiError():
             return problem(error)
         case HTTPException():
-            return problem(ApiError(error.status_code, error.detail, headers=error.headers))
+            detail = f"{request.method} {request.url.path}: {error.detail.lower()} here; the routes are in README"
+            return problem(ApiError(error.status_code, detail, headers=error.headers))
         case PublishError():
             _log.warning("the queue: %s", error)
             return problem(ApiError(503, "the queue does not take messages; try again", headers={"Retry-After": "5"}))
