@@ -35,6 +35,8 @@ def parse(arguments: Sequence[str]) -> Settings:
         limits=Limits(time_scale=options.time_scale),
         synced=not options.no_sync,
         keep_finished_seconds=options.keep_finished_seconds,
+        max_calls_per_second=options.max_calls_per_second,
+        max_messages_per_day=options.max_messages_per_day,
     )
 
 
@@ -54,6 +56,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--keep-finished-seconds", type=int, default=86_400, help="how long finished messages and events stay readable"
+    )
+    parser.add_argument(
+        "--max-calls-per-second", type=int, metavar="N", help="answer 429 to more calls than this (default: no limit)"
+    )
+    parser.add_argument(
+        "--max-messages-per-day",
+        type=int,
+        metavar="N",
+        help="answer 429 to more messages than this (default: no limit)",
     )
     parser.add_argument(
         "--no-sync",

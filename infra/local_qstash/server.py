@@ -54,7 +54,7 @@ class App:
     async def running(self) -> AsyncIterator[Engine]:
         """Serve requests inside this block."""
         async with running_engine(self.settings, clock=self._clock, send=self._send) as engine:
-            self._api = Api(engine, self.settings.users)
+            self._api = Api(engine, self.settings)
             try:
                 yield engine
             finally:

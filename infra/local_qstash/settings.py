@@ -21,3 +21,6 @@ class Settings:
     keep_finished_seconds: int = 24 * 3_600
     keep_finished_bytes: int = 256 * 1_024 * 1_024
     stop_grace_seconds: float = 2.0
+    # The hosted service's 429s, to try callers against; None: no limit (qstash.md 20).
+    max_calls_per_second: int | None = None
+    max_messages_per_day: int | None = None

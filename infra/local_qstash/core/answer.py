@@ -10,3 +10,4 @@ class Answer:
 
     status: int
     body: Any = None
+    headers: tuple[tuple[str, str], ...] = ()

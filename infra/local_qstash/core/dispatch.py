@@ -124,15 +124,26 @@ def use_flow(step: Transition, tenant: Tenant, live: Live) -> None:
     spec = live.message.flow
     if spec is None:
         return
-    flow = tenant.flows.get(spec.key)
-    if flow is None:
-        flow = tenant.flows[spec.key] = FlowKey(spec.key)
-        step.state.wake_at(step.now_ms + step.state.limits.flow_key_retention_ms, FLOW_IDLE, tenant.user, spec.key)
+    flow = flow_key(step, tenant, spec.key)
     flow.unfinished += 1
     flow.last_used_ms = step.now_ms
     if flow.configure(spec):
         step.changes.append(ThingStored("flow", tenant.user, flow.key, flow))
         pump_flow(step, tenant, flow)
+
+
+def flow_key(step: Transition, tenant: Tenant, key: str) -> FlowKey:
+    """The key, made when it is first seen."""
+    flow = tenant.flows.get(key)
+    if flow is None:
+        flow = tenant.flows[key] = FlowKey(key, last_used_ms=step.now_ms)
+        watch_idle_flow(step, tenant, key)
+    return flow
+
+
+def watch_idle_flow(step: Transition, tenant: Tenant, key: str) -> None:
+    """Look after the retention time whether the key may be forgotten."""
+    step.state.wake_at(step.now_ms + step.state.limits.flow_key_retention_ms, FLOW_IDLE, tenant.user, key)
 
 
 def forget_idle_flow(step: Transition, tenant: Tenant, key: str) -> None:
@@ -144,7 +155,7 @@ def forget_idle_flow(step: Transition, tenant: Tenant, key: str) -> None:
         del tenant.flows[key]
         step.changes.append(ThingDropped("flow", tenant.user, key))
     else:
-        step.state.wake_at(step.now_ms + retention_ms, FLOW_IDLE, tenant.user, key)
+        watch_idle_flow(step, tenant, key)
 
 
 def _start_or_park(step: Transition, tenant: Tenant, live: Live, flow: FlowKey | None) -> None:

@@ -7,12 +7,13 @@ from http import HTTPStatus
 
 
 class ApiError(Exception):
-    """A request that cannot be served; `status` and `message` are the whole answer."""
+    """A request that cannot be served; `status`, `message` and `headers` are the whole answer."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.headers = headers
 
 
 def bad_request(message: str) -> ApiError:

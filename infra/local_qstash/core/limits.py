@@ -23,7 +23,6 @@ class Limits:
     max_schedules: int = 1_000
     max_topics: int = 1_000
     max_endpoints: int = 100
-    max_flow_keys: int = 10_000
     max_in_flight: int = 512
     max_response_bytes: int = 1_024 * 1_024
     dedup_window_ms: int = 10 * 60_000

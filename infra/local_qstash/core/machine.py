@@ -14,16 +14,21 @@ from typing import Any
 from infra.local_qstash.core import (
     dispatch,
     dlq_commands,
+    flow_commands,
     key_commands,
     lifecycle,
     message_commands,
     publishing,
+    queue_commands,
+    schedule_commands,
+    schedule_ticks,
     topic_commands,
 )
 from infra.local_qstash.core.answer import Answer
 from infra.local_qstash.core.attempt import AttemptResult
 from infra.local_qstash.core.changes import Change
 from infra.local_qstash.core.message import Phase
+from infra.local_qstash.core.schedules import SCHEDULE_DUE
 from infra.local_qstash.core.state import Deliver, State, Timer, Transition
 
 _MAX_TIMERS_PER_TICK = 2_000
@@ -73,6 +78,16 @@ _HANDLERS: Mapping[type, Callable[[Transition, Any], Answer]] = MappingProxyType
         topic_commands.SetTopicHeaders: topic_commands.set_topic_headers,
         topic_commands.DeleteTopic: topic_commands.delete_topic,
         key_commands.RotateKeys: key_commands.rotate_keys,
+        queue_commands.UpsertQueue: queue_commands.upsert_queue,
+        queue_commands.SetQueuePaused: queue_commands.set_queue_paused,
+        queue_commands.DeleteQueue: queue_commands.delete_queue,
+        schedule_commands.CreateSchedule: schedule_commands.create_schedule,
+        schedule_commands.SetSchedulePaused: schedule_commands.set_schedule_paused,
+        schedule_commands.DeleteSchedule: schedule_commands.delete_schedule,
+        flow_commands.SetFlowPaused: flow_commands.set_flow_paused,
+        flow_commands.PinFlow: flow_commands.pin_flow,
+        flow_commands.UnpinFlow: flow_commands.unpin_flow,
+        flow_commands.ResetFlow: flow_commands.reset_flow,
     }
 )
 
@@ -107,3 +122,5 @@ def _ring(step: Transition, timer: Timer) -> None:
             dispatch.pump_flow(step, tenant, flow)
     elif timer.kind == dispatch.FLOW_IDLE:
         dispatch.forget_idle_flow(step, tenant, timer.key)
+    elif timer.kind == SCHEDULE_DUE:
+        schedule_ticks.run_schedule(step, tenant, timer.key, timer.at_ms)

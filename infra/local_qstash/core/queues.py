@@ -21,11 +21,11 @@ class Queue:
     # Turns taken: message id → what still holds the turn (the message itself, and its unfinished callbacks).
     turns: dict[str, int] = field(default_factory=dict)
     held: OrderedDict[str, None] = field(default_factory=OrderedDict)
-    unfinished: int = 0
+    members: set[str] = field(default_factory=set)
 
     def join(self, message_id: str) -> None:
         """Take a place at the end of the line."""
-        self.unfinished += 1
+        self.members.add(message_id)
         self.waiting[message_id] = None
 
     def next_turn(self) -> str | None:
@@ -38,7 +38,7 @@ class Queue:
 
     def leave(self, message_id: str) -> None:
         """The message is finished (or cancelled); its turn ends when nothing else holds it."""
-        self.unfinished -= 1
+        self.members.discard(message_id)
         self.waiting.pop(message_id, None)
         self.held.pop(message_id, None)
         self.release(message_id)

@@ -4,10 +4,14 @@ Invariant: a schedule keeps the headers and body of its creation and produces ea
 publish; ticks missed while the server was down are not made up for.
 """
 
+import math
 from dataclasses import dataclass, field
 
+from infra.local_qstash.core.cron import parse_cron
 from infra.local_qstash.core.headers import HeaderMap
 from infra.local_qstash.core.options import Options
+
+SCHEDULE_DUE = "schedule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +32,16 @@ class Schedule:
     last_at_ms: int | None = None
     last_states: dict[str, str] = field(default_factory=dict)
     error: str | None = None
+
+
+def next_run_ms(schedule: Schedule, now_ms: int, time_scale: float) -> int | None:
+    """When the schedule runs next.
+
+    With a time scale the schedule lives on a clock of its own that starts at its creation and runs faster; counting
+    from there, and not from the last run, keeps ticks from being computed twice.
+    """
+    own_ms = schedule.created_at_ms + int((now_ms - schedule.created_at_ms) * time_scale)
+    next_own_ms = parse_cron(schedule.cron).next_after_ms(own_ms)
+    if next_own_ms is None:
+        return None
+    return now_ms + max(1, math.ceil((next_own_ms - own_ms) / time_scale))

@@ -8,10 +8,12 @@ from pathlib import Path
 from infra.local_qstash.core.answer import Answer
 from infra.local_qstash.core.capacity import Capacity
 from infra.local_qstash.core.changes import Change
+from infra.local_qstash.core.dispatch import watch_idle_flow
 from infra.local_qstash.core.lifecycle import recover
 from infra.local_qstash.core.limits import Limits
 from infra.local_qstash.core.machine import Outcome
 from infra.local_qstash.core.message import Live
+from infra.local_qstash.core.schedule_commands import plan
 from infra.local_qstash.core.state import Ids, State, Transition
 from infra.local_qstash.core.tenant import SigningKeys, Tenant
 from infra.local_qstash.storage import recovery
@@ -78,6 +80,11 @@ class Database:
         state = State(limits, ids, tenants, Capacity(limits.max_in_flight))
         state.last_seq = recovery.last_seq(self._connection)
         step = Transition(state, now_ms)
+        for tenant in tenants.values():
+            for schedule in list(tenant.schedules.values()):
+                plan(step, tenant, schedule)
+            for key in tenant.flows:
+                watch_idle_flow(step, tenant, key)
         by_user: dict[str, list[Live]] = {}
         for live in recovery.unfinished(self._connection):
             by_user.setdefault(live.message.user, []).append(live)

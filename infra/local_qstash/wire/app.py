@@ -14,8 +14,10 @@ from infra.local_qstash.core.answer import Answer
 from infra.local_qstash.core.errors import ApiError
 from infra.local_qstash.core.headers import HeaderMap
 from infra.local_qstash.engine import Engine, EngineStoppedError
-from infra.local_qstash.users import Caller, User, identify
+from infra.local_qstash.settings import Settings
+from infra.local_qstash.users import Caller, identify
 from infra.local_qstash.wire.call import Call
+from infra.local_qstash.wire.rate_limits import RateLimits
 from infra.local_qstash.wire.routes import Route, Router
 
 Scope = MutableMapping[str, Any]
@@ -30,9 +32,10 @@ _dump = json.JSONEncoder(separators=(",", ":")).encode
 class Api:
     """The HTTP surface over a running engine."""
 
-    def __init__(self, engine: Engine, users: tuple[User, ...]) -> None:
+    def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
-        self._users = users
+        self._users = settings.users
+        self._rates = RateLimits(settings.max_calls_per_second, settings.max_messages_per_day)
         self._router = Router()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Reply) -> None:
@@ -40,7 +43,7 @@ class Api:
         try:
             answer = await self._answer(scope, receive)
         except ApiError as error:
-            answer = Answer(error.status, {"error": error.message})
+            answer = Answer(error.status, {"error": error.message}, error.headers)
         except EngineStoppedError as error:
             answer = Answer(HTTPStatus.SERVICE_UNAVAILABLE, {"error": str(error)})
         except Exception:  # noqa: BLE001 - a fault of ours is one bad answer, never a dead server
@@ -57,6 +60,7 @@ class Api:
         caller = self._identify(headers, query)
         route, params = self._router.find(scope["method"], raw_path)
         _authorise(caller, route)
+        self._rates.check(self._engine.state.tenant(caller.user_id), route, self._engine.clock.now_ms())
         body = await _read_body(receive, headers, self._engine.state.limits.max_batch_bytes)
         client = scope.get("client")
         call = Call(self._engine, caller.user_id, params, query, headers, body, client[0] if client else None)
@@ -122,5 +126,6 @@ async def _reply(send: Reply, answer: Answer) -> None:
     headers = [(b"content-length", str(len(body)).encode())]
     if body:
         headers.append((b"content-type", b"application/json"))
+    headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers]
     await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -13,13 +13,13 @@ from infra.local_qstash.wire.call import Call, is_control_key
 
 async def publish(call: Call) -> Answer:
     """Publish to a URL or a group."""
-    return await call.engine.execute(_command(call, None))
+    return await call.engine.execute(read_publish(call, None))
 
 
 async def enqueue(call: Call) -> Answer:
     """Publish through a queue."""
     queue = check_name(unquote(call.params["queue"]), "queue")
-    return await call.engine.execute(_command(call, queue))
+    return await call.engine.execute(read_publish(call, queue))
 
 
 async def batch(call: Call) -> Answer:
@@ -33,7 +33,8 @@ async def batch(call: Call) -> Answer:
     return await call.engine.execute(PublishBatch(call.user, [_batch_item(call, item) for item in items]))
 
 
-def _command(call: Call, queue: str | None) -> Publish:
+def read_publish(call: Call, queue: str | None) -> Publish:
+    """What a request says to publish: destination, options, body."""
     destination_query, options = split_query(call.query)
     destination = parse_destination(call.params["destination"], destination_query)
     return Publish(call.user, destination, {**options, **call.headers}, call.body or None, call.client_ip, queue)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from infra.local_qstash.core.answer import Answer
 from infra.local_qstash.core.errors import ApiError, not_found, not_served
-from infra.local_qstash.wire import admin, messages, publishing, topics
+from infra.local_qstash.wire import admin, flow_control, messages, publishing, queues, schedules, topics
 from infra.local_qstash.wire.call import Call
 
 Handler = Callable[[Call], Awaitable[Answer]]
@@ -20,6 +20,7 @@ class Route:
     segments: tuple[str, ...]
     handler: Handler
     changes: bool
+    publishes: bool
 
     def match(self, path: list[str]) -> Mapping[str, str] | None:
         """The variable parts if the path fits."""
@@ -35,8 +36,12 @@ class Route:
         return params if all(params.values()) else None
 
 
+# Operational calls have no limit per second, but count against the day's messages (qstash.md 20).
+_PUBLISHING = frozenset({publishing.publish, publishing.enqueue, publishing.batch})
+
+
 def _route(method: str, path: str, handler: Handler) -> Route:
-    return Route(method, tuple(path.strip("/").split("/")), handler, changes=method != "GET")
+    return Route(method, tuple(path.strip("/").split("/")), handler, method != "GET", handler in _PUBLISHING)
 
 
 async def _not_available(_call: Call) -> Answer:
@@ -77,6 +82,28 @@ ROUTES = (
     _route("DELETE", "/v2/topics/{name}/endpoints", topics.remove_endpoints),
     _route("GET", "/v2/keys", topics.get_keys),
     _route("POST", "/v2/keys/rotate", topics.rotate_keys),
+    _route("POST", "/v2/queues", queues.upsert_queue),
+    _route("GET", "/v2/queues", queues.list_queues),
+    _route("GET", "/v2/queues/{name}", queues.get_queue),
+    _route("DELETE", "/v2/queues/{name}", queues.delete_queue),
+    _route("POST", "/v2/queues/{name}/pause", queues.pause_queue),
+    _route("POST", "/v2/queues/{name}/resume", queues.resume_queue),
+    # SDKs send PATCH, the documentation says POST (qstash.md 21); before the creation, whose path takes all the rest.
+    *(_route(method, "/v2/schedules/{id}/pause", schedules.pause_schedule) for method in ("PATCH", "POST")),
+    *(_route(method, "/v2/schedules/{id}/resume", schedules.resume_schedule) for method in ("PATCH", "POST")),
+    _route("GET", "/v2/schedules", schedules.list_schedules),
+    _route("GET", "/v2/schedules/{id}", schedules.get_schedule),
+    _route("DELETE", "/v2/schedules/{id}", schedules.delete_schedule),
+    _route("POST", "/v2/schedules/{destination...}", schedules.create_schedule),
+    _route("GET", "/v2/flowControl", flow_control.list_flows),
+    _route("GET", "/v2/flowControl/{key}", flow_control.get_flow),
+    _route("POST", "/v2/flowControl/{key}/pause", flow_control.pause),
+    _route("POST", "/v2/flowControl/{key}/resume", flow_control.resume),
+    _route("POST", "/v2/flowControl/{key}/pin", flow_control.pin),
+    _route("POST", "/v2/flowControl/{key}/unpin", flow_control.unpin),
+    _route("POST", "/v2/flowControl/{key}/resetRate", flow_control.reset_rate),
+    _route("POST", "/v2/flowControl/{key}/reset", flow_control.reset),
+    _route("GET", "/v2/globalParallelism", flow_control.global_parallelism),
     _route("GET", "/admin/counters", admin.counters),
     *(_route(method, path, _not_available) for path in _NOT_AVAILABLE for method in _METHODS),
 )
