@@ -57,7 +57,7 @@ class ServerConnection(asyncio.Protocol):
         """Give the replies to the batches that wait for them."""
         try:
             replies = self._parser.feed(data)
-        except (ResponseSyntaxError, ValueError) as error:
+        except ResponseSyntaxError as error:
             _log.warning("closing the connection to the Redis server: %s", error)
             self.abort()
             return

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SOCKET_PATH_LIMIT_BYTES = 100  # sun_path holds 108 on Linux, 104 on macOS, its ending included
-_LOCK_WAIT_SECONDS = 3.0  # a killed server's forked AOF rewriter holds the lock until it notices
+LOCK_WAIT_SECONDS = 3.0  # a killed server's forked AOF rewriter holds the lock until it notices
 _LOCK_POLL_SECONDS = 0.05
 
 
@@ -80,15 +80,15 @@ class DataDir:
             file.write(token + "\n")
         return token
 
-    def check_free(self) -> None:
+    def check_free(self, wait_seconds: float = LOCK_WAIT_SECONDS) -> None:
         """See that no server runs over the folder, before anything is started.
 
         Raises:
             DataDirError: one does.
         """
-        os.close(self.lock())
+        os.close(self.lock(wait_seconds))
 
-    def lock(self) -> int:
+    def lock(self, wait_seconds: float = LOCK_WAIT_SECONDS) -> int:
         """Take the folder for this process; returns the descriptor that holds the lock while it is open.
 
         Raises:
@@ -96,7 +96,7 @@ class DataDir:
         """
         path = self.path / "lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        deadline = time.monotonic() + _LOCK_WAIT_SECONDS
+        deadline = time.monotonic() + wait_seconds
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

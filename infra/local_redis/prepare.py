@@ -42,12 +42,10 @@ class Preparer:
         name = arguments[0].upper()
         if read_only and not self._table.is_harmless_read(name, arguments):
             return _noperm(name)
-        for argument in arguments:
-            if len(argument) > self._key_limit_bytes:
-                too_large = self._too_large_key(name, arguments)
-                if too_large is not None:
-                    return too_large
-                break
+        if max(map(len, arguments)) > self._key_limit_bytes:  # few commands have anything that long
+            too_large = self._too_large_key(name, arguments)
+            if too_large is not None:
+                return too_large
         special = self._special.get(name)
         if special is not None:
             return special(arguments)

@@ -18,7 +18,7 @@ _REASONS = {
     _SERVER: "SHUTDOWN DEBUG REPLICAOF SLAVEOF SYNC PSYNC REPLCONF FAILOVER CLUSTER MODULE SAVE BGSAVE BGREWRITEAOF",
 }
 
-# What of a container command is refused; where a set is given, everything outside it is.
+# What of a container command is refused; of CLIENT, the other way round, what is served.
 _SUBCOMMANDS_REFUSED = {
     b"CONFIG": frozenset({b"SET", b"REWRITE"}),
     b"SCRIPT": frozenset({b"DEBUG"}),
@@ -27,6 +27,7 @@ _SUBCOMMANDS_REFUSED = {
 _CLIENT_SUBCOMMANDS_SERVED = frozenset({b"GETNAME", b"HELP", b"ID", b"INFO", b"LIST", b"COUNT"})
 
 _REASON_BY_NAME = {name.encode(): reason for reason, names in _REASONS.items() for name in names.split()}
+_CONCERNED = frozenset({*_REASON_BY_NAME, *_SUBCOMMANDS_REFUSED, b"CLIENT", b"XREAD", b"XREADGROUP"})
 
 
 def why_refused(name: bytes, arguments: list[bytes]) -> str | None:
@@ -34,12 +35,14 @@ def why_refused(name: bytes, arguments: list[bytes]) -> str | None:
 
     `arguments` is the whole command, its name included.
     """
+    if name not in _CONCERNED:
+        return None
     reason = _REASON_BY_NAME.get(name)
     if reason is not None:
         return f"Command {name.decode()} {reason}"
     if name in (b"XREAD", b"XREADGROUP") and _has_block(arguments):
         return f"Command {name.decode()} with BLOCK {_BLOCKING}"
-    subcommand = arguments[1].upper() if len(arguments) > 1 else b""
+    subcommand = arguments[1][:64].upper() if len(arguments) > 1 else b""
     if name == b"CLIENT" and subcommand not in _CLIENT_SUBCOMMANDS_SERVED:
         return f"Command CLIENT {_shown(subcommand)} {_CONNECTION}"
     if subcommand in _SUBCOMMANDS_REFUSED.get(name, ()):
@@ -59,4 +62,4 @@ def _has_block(arguments: list[bytes]) -> bool:
 
 
 def _shown(subcommand: bytes) -> str:
-    return subcommand[:64].decode("ascii", "replace")
+    return subcommand.decode("ascii", "replace")

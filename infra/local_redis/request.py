@@ -1,9 +1,8 @@
 """HTTP/1.1 requests out of received bytes.
 
 Invariant: a request is passed on once it is complete, with its target still percent-encoded and its body as raw bytes.
-A request whose body or head is over the size limit is passed on too, marked and without its body, so that the client
-can be told (an answer in the middle of an upload would be lost with the connection). It writes nothing and knows
-nothing of Redis.
+A request whose body is over the size limit is passed on too, marked and without it, so that the client can be told (an
+answer in the middle of an upload would be lost with the connection). It writes nothing and knows nothing of Redis.
 """
 
 from collections.abc import Callable
@@ -42,47 +41,49 @@ class RequestReader:
         """Take in received bytes.
 
         Raises:
-            httptools.HttpParserError: this is not HTTP/1.x.
+            httptools.HttpParserError: this is not HTTP/1.x, or its head has no end.
         """
-        while data:
+        rest = data
+        while rest:
             try:
-                self._parser.feed_data(data)
+                self._parser.feed_data(rest)
             except httptools.HttpParserUpgrade as upgrade:
                 # An offer to switch protocols (h2c, say) may be ignored (RFC 9110 7.8); the request itself is complete.
-                data = data[upgrade.args[0] :]
+                rest = rest[upgrade.args[0] :]
                 self._parser = httptools.HttpRequestParser(self)
             else:
-                return
+                break
+        if self._url and not self._head_complete:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._limit_bytes:
+                raise httptools.HttpParserError(f"no end of the head within {self._limit_bytes} bytes")
 
     def _begin(self) -> None:
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
-        self._size_bytes = 0
+        self._body_bytes = 0
         self._head_bytes = 0
+        self._head_complete = False
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target."""
-        self._size_bytes += len(url)
-        if self._size_bytes <= self._limit_bytes:
-            self._url += url
+        self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; of a repeated one the last counts."""
-        self._size_bytes += len(name) + len(value)
-        if self._size_bytes <= self._limit_bytes:
-            self._headers[name.lower()] = value
+        self._headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         """The body comes next, if there is one."""
-        self._head_bytes, self._size_bytes = self._size_bytes, 0
-        if self._headers.get(b"expect", b"").lower() == b"100-continue":
+        self._head_complete = True
+        if b"expect" in self._headers and self._headers[b"expect"].lower() == b"100-continue":
             self._on_expect_continue()
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body; over the limit it is counted, not kept."""
-        self._size_bytes += len(body)
-        if self._size_bytes <= self._limit_bytes:
+        self._body_bytes += len(body)
+        if self._body_bytes <= self._limit_bytes:
             self._body.append(body)
         else:
             self._body.clear()
@@ -93,8 +94,8 @@ class RequestReader:
         request = Request(
             self._parser.get_method(), self._url, self._headers, body[0] if len(body) == 1 else b"".join(body)
         )
-        request.size_bytes = max(self._size_bytes, self._head_bytes)
-        request.too_large = request.size_bytes > self._limit_bytes
+        request.size_bytes = self._body_bytes
+        request.too_large = self._body_bytes > self._limit_bytes
         request.keep_alive = self._parser.should_keep_alive()
         self._begin()
         self._on_request(request)

@@ -78,6 +78,12 @@ class ReplyParser:
         Raises:
             ResponseSyntaxError: the bytes are not RESP2.
         """
+        try:
+            return self._feed(received)
+        except ValueError as error:
+            raise ResponseSyntaxError(f"a reply holds no number where one belongs: {error}") from None
+
+    def _feed(self, received: bytes) -> list[Reply]:
         if self._rest:
             self._rest += received
             if len(self._rest) < self._needed_bytes:

@@ -12,7 +12,7 @@ from infra.local_redis.answers import Answers
 from infra.local_redis.auth import READ_ONLY
 from infra.local_redis.background import Background
 from infra.local_redis.http_connection import Exchange
-from infra.local_redis.resp import Reply, ReplyParser, ServerError, encode_command
+from infra.local_redis.resp import Reply, ReplyParser, ResponseSyntaxError, ServerError, encode_command
 from infra.local_redis.wire import JSON
 
 STREAMS = frozenset({b"subscribe", b"psubscribe", b"monitor"})
@@ -49,7 +49,9 @@ class Streams:
         """Begin to stream what the server sends after `command`, the first element of which is one of `STREAMS`."""
         name = command[0].lower().decode()
         channels = [argument for argument in command[1:] if argument]
-        if name == "monitor" and read_only:
+        if exchange.request.method == b"HEAD":
+            self._answers.fail(exchange, 405, "ERR a stream has a body; use GET or POST")
+        elif name == "monitor" and read_only:
             self._answers.fail(exchange, 400, f"{READ_ONLY}; it cannot run the 'monitor' command")
         elif bool(channels) is (name == "monitor"):
             how = "POST /monitor" if name == "monitor" else f"POST /{name}/<channel>"
@@ -98,10 +100,10 @@ async def _replies(reader: asyncio.StreamReader) -> AsyncIterator[list[Reply]]:
         except TimeoutError:
             yield []
             continue
-        except ConnectionError:
+            replies = parser.feed(received)
+        except (ConnectionError, ResponseSyntaxError):
             return
         if not received:
             return
-        replies = parser.feed(received)
         if replies:
             yield replies

@@ -88,6 +88,19 @@ def test_a_stream_of_nothing_is_an_error(redis: LocalRedis, path: str) -> None:
     assert "wrong number of arguments" in answer.json()["error"]
 
 
+def test_a_command_that_waits_ends_with_its_client(redis: LocalRedis) -> None:
+    """WAIT for a replica that never comes, until the client has had enough."""
+    before = clients(redis)
+    with pytest.raises(httpx.ReadTimeout):
+        redis.http.post("/", json=["WAIT", "1", "0"], timeout=0.3)
+    assert eventually(lambda: clients(redis) == before)
+
+
+def test_a_stream_is_not_for_head(redis: LocalRedis) -> None:
+    """It has nothing but a body."""
+    assert redis.http.head("/subscribe/c").status_code == 405
+
+
 def test_a_stream_needs_the_token(redis: LocalRedis) -> None:
     """401, as everywhere."""
     assert redis.http.post("/subscribe/c", headers={"Authorization": "Bearer wrong"}).status_code == 401

@@ -41,7 +41,7 @@ def test_the_lock_is_held_by_one_process(tmp_path: Path) -> None:
         with pytest.raises(
             DataDirError, match=f"in use by process {holder.pid}; stop that one or choose another --data"
         ):
-            folder.check_free()
+            folder.check_free(wait_seconds=0.1)
         holder.kill()
     folder.check_free()
     os.close(folder.lock())
