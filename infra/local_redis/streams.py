@@ -97,10 +97,10 @@ async def _replies(reader: asyncio.StreamReader) -> AsyncIterator[list[Reply]]:
         try:
             async with asyncio.timeout(_PING_INTERVAL_SECONDS):
                 received = await reader.read(_CHUNK_BYTES)
+            replies = parser.feed(received)
         except TimeoutError:
             yield []
             continue
-            replies = parser.feed(received)
         except (ConnectionError, ResponseSyntaxError):
             return
         if not received:
