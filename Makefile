@@ -9,11 +9,11 @@ READY := $(VENV)/.ready
 SYNC := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv sync --quiet --frozen --inexact
 ARGS ?=
 
-# All parts of a check run, each shows its output in one piece where this make can do that (4.0 and newer).
-PARALLEL := -k -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# Two parts of a check at a time, and all of them, so that all that is wrong is shown at once.
+PARALLEL := $(MAKE) --no-print-directory -k -j2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check static format-check lint types imports docs docs-check soak clean
+.PHONY: help setup demo dev test check static quick-tests format-check lint types imports docs docs-check soak clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -26,15 +26,17 @@ demo: $(READY) ## watch one real job, live; needs no account
 dev: $(READY) ## run the whole local stack until Ctrl-C
 	@$(BIN)/baton dev $(ARGS)
 
-test: $(READY) ## run all tests
+test: $(READY) ## run all tests, the whole local stack included
 	@$(BIN)/pytest $(ARGS)
 
-check: $(READY) ## all that must hold before a commit
-	@$(MAKE) --no-print-directory static
-	@$(BIN)/pytest -q -m "not browser" $(ARGS)
+check: $(READY) ## all that must hold before a commit, in about a minute
+	@$(PARALLEL) quick-tests format-check lint types imports docs-check
 
-static: $(READY) ## the part of check that runs no test
-	@$(MAKE) --no-print-directory $(PARALLEL) format-check lint types imports docs-check
+static: $(READY) ## the part of check that runs no tests
+	@$(PARALLEL) format-check lint types imports docs-check
+
+quick-tests: $(READY)
+	@$(BIN)/pytest -q -m "not e2e and not browser" $(ARGS)
 
 format-check: $(READY)
 	@$(BIN)/ruff format --check --quiet . || { echo "wrong format: run $(BIN)/ruff format"; exit 1; }
@@ -47,7 +49,7 @@ types: $(READY)
 	@$(BIN)/basedpyright --level error
 
 imports: $(READY)
-	@$(BIN)/lint-imports --no-logo
+	@said=$$($(BIN)/lint-imports --no-logo) && echo "$$said" | tail -1 || { echo "$$said"; exit 1; }
 
 docs: $(READY) ## write the generated parts of the documentation anew
 	@$(BIN)/python -m infra.docs
