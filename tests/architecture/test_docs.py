@@ -39,9 +39,11 @@ def _texts(file: SourceFile) -> list[str]:
 
 
 def _exists(path: str, beside: str) -> bool:
-    """A path from the root, one beside or above the file that cites it, or the plain name of a page in docs."""
+    """A path from the root, one beside or above the file that cites it, or the plain name of a page or a script."""
     above = [ROOT / folder for folder in Path(beside).parents]
-    return any((place / path).exists() for place in (*above, ROOT / "docs" / "spec", ROOT / "docs"))
+    by_name = [ROOT / folder for folder in ("docs", "docs/spec", "events/adapters/lua")]
+    names = (path, path.lower())  # DESIGN.md is docs/design.md
+    return any((place / name).exists() for place in (*above, *by_name) for name in names)
 
 
 def _is_module(name: str) -> bool:
