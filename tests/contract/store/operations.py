@@ -1,0 +1,222 @@
+"""Drawn operations on a store: few jobs, legs, messages and owners, so that they meet each other often.
+
+Invariant: an operation holds values only, so that the same one can be applied to both sides.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from events.core.admission import Book, Entry, Want
+from events.core.effects import Changes, Join
+from events.core.legs import Leg, LegKind, following, loop_leg, wish_leg
+from events.core.transitions import JobStatus
+from events.ids import root_of
+from events.ports import Begun, Claim, Committed, Created, Looked, Snapshot, Undelivered
+from tests.contract.store.sample import (
+    JOB_ID,
+    LEASE_MS,
+    NOW_MS,
+    SPENT,
+    a_job,
+    by_key,
+    call_leg,
+    creation,
+    next_turn,
+    record_of,
+)
+from tests.contract.store.side import Side
+
+JOB_IDS = (JOB_ID, f"{JOB_ID}.1", "job_b")
+_TEXTS = st.sampled_from(["", "x", 'q"\\/\n', '"carrier":"m1"', "é漢", '"reads_history":true'])
+
+
+def _legs_of(job_id: str) -> list[Leg]:
+    calls = [call_leg(position, job_id) for position in (0, 1, 10)]
+    return [
+        *(loop_leg(job_id, turn, 1, NOW_MS) for turn in (1, 2)),
+        loop_leg(job_id, 1, 2, NOW_MS, NOW_MS + LEASE_MS),
+        *calls,
+        *(following(call, kind, NOW_MS) for call in calls for kind in (LegKind.COMPLETE, LegKind.FAILED)),
+        *(wish_leg(job_id, "slot", lap, NOW_MS) for lap in (0, NOW_MS, NOW_MS + LEASE_MS)),
+        following(calls[0], LegKind.CALL, NOW_MS, attempt=2, not_before_ms=NOW_MS + 2 * LEASE_MS),
+    ]
+
+
+LEGS = {job_id: _legs_of(job_id) for job_id in JOB_IDS}
+# The first turn and the first calls more often than others, since what stands there is what others follow from.
+_ASKED_FOR = [leg for legs in LEGS.values() for leg in (*legs, *legs[:1] * 8, *legs[3:6] * 2)]
+
+
+class Operation:
+    """What to do, and with which values. No dataclass: hypothesis prints those by field, a function among them."""
+
+    def __init__(self, name: str, run: Callable[[Side], Awaitable[Any]]) -> None:
+        self.name = name
+        self.run = run
+
+    def __repr__(self) -> str:
+        """What a failing example prints."""
+        return self.name
+
+
+@st.composite
+def claims(draw: st.DrawFn) -> Claim:
+    """Somebody who asks for some leg at some time."""
+    leg = draw(st.sampled_from(_ASKED_FOR))
+    number = draw(st.integers(1, 3))
+    message = draw(st.sampled_from([f"m{number}", "m1"]))
+    now_ms = NOW_MS + draw(st.integers(0, 5)) * (LEASE_MS // 2)
+    return Claim(leg.job_id, leg.key, message, f"o{number}", now_ms, now_ms + LEASE_MS, leg.call_id)
+
+
+@st.composite
+def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
+    """What some commit writes; never the leg that it is of, since each step has a key of its own."""
+    job = replace(a_job(job_id, reads_history=draw(st.booleans())), best_answer=draw(_TEXTS))
+    legs = draw(st.lists(st.sampled_from([leg for leg in LEGS[job_id] if leg.key != done]), max_size=5, unique=True))
+    calls = [record_of(leg) for leg in legs if leg.call_id]
+    text = draw(_TEXTS)
+    ends = draw(st.integers(0, 9)) == 0
+    join: Join | None = draw(st.sampled_from([None, next_turn(job_id)]))
+    return Changes(
+        job=replace(job, status=JobStatus.COMPLETED) if ends else draw(st.sampled_from([None, job])),
+        legs=() if ends else tuple(legs),
+        join=None if ends else join,
+        calls=tuple({record.id: record for record in calls}.values()),
+        results={record.id: '{"ok":1}' for record in calls[:1]},
+        admitted=draw(st.booleans()),
+        transcript=draw(st.sampled_from([(), ('{"a":1}', '{"b":"/"}')])),
+        parts=(text,) if text else (),
+        ends=ends,
+    )
+
+
+@st.composite
+def operations(draw: st.DrawFn) -> Operation:
+    """One operation on the store."""
+    claim, kind = draw(claims()), draw(st.sampled_from(_KINDS))
+    return draw(_WAYS[kind](claim))
+
+
+def _begin(claim: Claim) -> st.SearchStrategy[Operation]:
+    return st.just(Operation(f"begin {claim}", lambda side: side.store.begin(claim)))
+
+
+def _commit(claim: Claim) -> st.SearchStrategy[Operation]:
+    def operation(change: Changes) -> Operation:
+        return Operation(f"commit {claim} {change}", lambda side: side.store.commit(claim, change, SPENT))
+
+    return changes(claim.job_id, claim.leg_key).map(operation)
+
+
+def _create(claim: Claim) -> st.SearchStrategy[Operation]:
+    def operation(slot: bool) -> Operation:
+        new = creation(a_job(claim.job_id), slot=slot)
+        return Operation(
+            f"create {claim.job_id} by {claim.message_id}, slot {slot}",
+            lambda side: side.store.create(new, claim.message_id, claim.now_ms),
+        )
+
+    return st.booleans().map(operation)
+
+
+def _undelivered(claim: Claim) -> st.SearchStrategy[Operation]:
+    def operation(source: str) -> Operation:
+        return Operation(f"undelivered {claim} of {source}", lambda side: side.store.undelivered(claim, source))
+
+    return st.sampled_from(["m1", "m2"]).map(operation)
+
+
+def _look(claim: Claim) -> st.SearchStrategy[Operation]:
+    def operation(book: Book) -> Operation:
+        return Operation(
+            f"look {root_of(claim.job_id)} by {claim.message_id} at {claim.now_ms} with {book}",
+            lambda side: side.store.look(root_of(claim.job_id), claim.message_id, claim.now_ms, 60_000, book),
+        )
+
+    return books().map(operation)
+
+
+@st.composite
+def books(draw: st.DrawFn) -> Book:
+    """What the admission may know of some jobs."""
+    wants: list[Want] = ["slot", "none", "gone"]
+    return {
+        job_id: Entry(
+            "tenant_a",
+            "session_a",
+            5,
+            NOW_MS,
+            lap=draw(st.sampled_from([0, *(NOW_MS + n * (LEASE_MS // 2) for n in range(5))])),
+            want=draw(st.sampled_from(wants)),
+            slot=draw(st.booleans()),
+        )
+        for job_id in draw(st.lists(st.sampled_from(JOB_IDS), unique=True))
+    }
+
+
+def _fact(claim: Claim) -> st.SearchStrategy[Operation]:
+    def operation(change: Changes) -> Operation:
+        async def run(side: Side) -> Any:
+            loaded = await side.store.load(claim.job_id)
+            if loaded is None:
+                return None
+            recorded, carried = await side.store.record(loaded, claim.message_id, change, claim.now_ms)
+            return loaded, recorded, by_key(carried)
+
+        return Operation(f"fact {claim} {change}", run)
+
+    return changes(claim.job_id).map(operation)
+
+
+def _append(claim: Claim) -> st.SearchStrategy[Operation]:
+    def operation(values: tuple[int, list[str]]) -> Operation:
+        sequence, parts = values
+        return Operation(f"append {claim} {values}", lambda side: side.store.append(claim, sequence, parts))
+
+    return st.tuples(st.integers(0, 3), st.lists(_TEXTS, max_size=2)).map(operation)
+
+
+def _read(claim: Claim) -> st.SearchStrategy[Operation]:
+    return st.just(Operation(f"read {claim.job_id}", lambda side: side.reader.job(claim.job_id)))
+
+
+_WAYS: dict[str, Callable[[Claim], st.SearchStrategy[Operation]]] = {
+    "create": _create,
+    "begin": _begin,
+    "commit": _commit,
+    "undelivered": _undelivered,
+    "look": _look,
+    "fact": _fact,
+    "append": _append,
+    "read": _read,
+}
+_KINDS = [*_WAYS, "begin", "begin", "begin", "commit", "commit", "commit", "commit"]
+
+
+def creations() -> list[Operation]:
+    """Every job, created with a slot by one message."""
+
+    def operation(job_id: str) -> Operation:
+        new = creation(a_job(job_id))
+        return Operation(f"create {job_id}", lambda side: side.store.create(new, "m1", NOW_MS))
+
+    return [operation(job_id) for job_id in JOB_IDS]
+
+
+def comparable(answer: Any) -> Any:
+    """An answer without what may differ: how many commands it took, and the order of what is carried."""
+    match answer:
+        case Begun():
+            return replace(answer, commands=0, carried=tuple(by_key(answer.carried)))
+        case Committed() | Created() | Undelivered():
+            return replace(answer, carried=tuple(by_key(answer.carried)))
+        case Looked():
+            return replace(answer, lost=tuple(by_key(answer.lost)))
+        case Snapshot():
+            return replace(answer, usage=replace(answer.usage, redis_commands=0))
+        case _:
+            return answer

@@ -1,0 +1,75 @@
+"""The local Redis as a process of its own, for the real side of the contract.
+
+Invariant: it is this process's child and has ended when `stop` returns. It knows nothing of our adapters.
+"""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from infra.local_redis.data_dir import DataDir
+
+TOKEN = "contract-token"
+_STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Readings of the bridge's counters: requests, and commands with the calls inside scripts."""
+
+    requests: int
+    commands: int
+
+    def since(self, earlier: "Counted") -> "Counted":
+        """What was counted between two readings."""
+        return Counted(self.requests - earlier.requests, self.commands - earlier.commands)
+
+
+class RedisProcess:
+    """`python -m infra.local_redis` on a folder."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        command = [sys.executable, "-m", "infra.local_redis", "--data", str(data), "--token", TOKEN, "--port", "0"]
+        with (data.parent / f"{data.name}.log").open("wb") as log:
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        self.url = self._ready_url()
+
+    def _ready_url(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.startswith("Redis REST listening on "):
+            self.stop()
+            raise RuntimeError(f"the local Redis said {line!r} instead of its URL")
+        return line.split()[-1]
+
+    @property
+    def socket_path(self) -> Path:
+        """Where the server itself listens."""
+        return DataDir(self._data).socket_path
+
+    def ask(self, *command: str | int) -> Any:
+        """One command's result, past the SDK and our adapters."""
+        answer = httpx.post(self.url, json=list(command), headers={"Authorization": f"Bearer {TOKEN}"}).json()
+        assert "result" in answer, answer
+        return answer["result"]
+
+    def counted(self) -> Counted:
+        """The counters now; reading them counts nothing."""
+        answer = httpx.get(f"{self.url}/admin/counters", headers={"Authorization": f"Bearer {TOKEN}"}).json()
+        return Counted(answer["http_requests"], answer["commands_executed"])
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()

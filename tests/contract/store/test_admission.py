@@ -1,0 +1,175 @@
+"""The admission's book: who gets a slot, who is told, and which sweep is armed; rules and script are the same."""
+
+import asyncio
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from events.core.admission import Place, Standing, Want
+from events.ports import Heard, Told
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.sample import NOW_MS
+from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, fake_side, real_side
+
+SWEEP_AT_MS = NOW_MS + SWEEP_INTERVAL_MS
+
+
+async def wish(
+    side: Side, name: str, want: Want = "slot", lap: int = 0, *, tenant: str = "t", session: str = "", after_ms: int = 0
+) -> Heard:
+    """A job says what it wants; the later its name in the alphabet, the later it was created."""
+    place = Place(tenant, session or f"session-{name}", 5, NOW_MS + ord(name[0]))
+    return await side.admission.wish(name, Standing(want, lap), place, NOW_MS + after_ms)
+
+
+async def fill(side: Side) -> None:
+    """Give all slots to jobs of the tenant `t`."""
+    for name in "abc"[:SLOTS]:
+        assert (await wish(side, name)).slot
+
+
+async def test_free_slots_are_given_at_once_and_the_first_one_arms_a_sweep(side: Side) -> None:
+    """Who comes when all are taken waits; nobody is told, since everybody asked for themselves."""
+    heard = [await wish(side, name) for name in "abcd"]
+    assert heard[0] == Heard(slot=True, sweep_at_ms=SWEEP_AT_MS)
+    assert heard[1:] == [Heard(slot=True), Heard(slot=True), Heard(slot=False)]
+
+
+async def test_a_slot_given_back_goes_to_who_waits_and_they_are_told(side: Side) -> None:
+    """By the next word of who gave it, too, until they have taken it."""
+    await fill(side)
+    await wish(side, "d", session="the session")
+    assert await wish(side, "a", "none", 1) == Heard(slot=False, tell=(Told("d", 0, "the session"),))
+    assert (await wish(side, "a", "none", 1)).tell == (Told("d", 0, "the session"),)
+    assert (await wish(side, "d")).slot
+    assert (await wish(side, "a", "none", 1)).tell == ()
+
+
+async def test_an_older_word_changes_nothing(side: Side) -> None:
+    """Messages come in any order: a slot that was given back stays given back."""
+    await fill(side)
+    await wish(side, "a", "none", 5)
+    assert await wish(side, "a", "slot", 4) == Heard(slot=False)
+    assert (await side.admission.book())["a"].want == "none"
+
+
+async def test_jobs_of_a_session_run_one_after_the_other(side: Side) -> None:
+    """The second waits although slots are free; it is told when the first is gone."""
+    assert (await wish(side, "a", session="s")).slot
+    assert not (await wish(side, "b", session="s")).slot
+    assert await wish(side, "a", "gone", 1) == Heard(slot=False, tell=(Told("b", 0, "s"),))
+
+
+async def test_sessions_of_two_tenants_with_the_same_name_are_two(side: Side) -> None:
+    """They do not wait for each other."""
+    assert (await wish(side, "a", session="s", tenant="one")).slot
+    assert (await wish(side, "b", session="s", tenant="two")).slot
+
+
+async def test_a_job_that_waits_keeps_its_session_but_one_that_never_ran_does_not(side: Side) -> None:
+    """A started one holds no slot and is still the session's; one that is to start later holds up nobody."""
+    assert (await wish(side, "a", session="s")).slot
+    await wish(side, "a", "none", 1, session="s")
+    assert not (await wish(side, "b", session="s")).slot
+    await wish(side, "c", "none", session="other")
+    assert (await wish(side, "d", session="other")).slot
+
+
+async def test_who_ran_before_comes_first_then_the_tenant_with_the_fewest_slots(side: Side) -> None:
+    """One busy tenant never blocks another, and a wake-up goes before new jobs."""
+    await fill(side)
+    for name, tenant in (("d", "t"), ("e", "u"), ("f", "u")):
+        await wish(side, name, tenant=tenant)
+    await wish(side, "a", "none", 1)  # its slot goes to e: u has none
+    await wish(side, "a", "slot", 2)  # a has run before
+    freed = [(await wish(side, name, "gone", 1)).tell for name in ("b", "c", "e")]
+    # After a, each tenant holds one: d was there before f.
+    assert [told[0].job_id for told in freed] == ["a", "d", "f"]
+
+
+async def test_the_sweep_gets_the_book_and_arms_the_next_one(side: Side) -> None:
+    """While somebody holds a slot; an older copy ends."""
+    await fill(side)
+    turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + 5)
+    assert (turn.merged, turn.next_ms) == (False, SWEEP_AT_MS + 5 + SWEEP_INTERVAL_MS)
+    assert turn.book == await side.admission.book()
+    assert sorted(turn.book) == ["a", "b", "c"]
+    assert (await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + 6)).merged
+
+
+async def test_no_sweep_is_armed_where_nobody_holds_a_slot(side: Side) -> None:
+    """So that idle costs next to nothing."""
+    await wish(side, "a")
+    await wish(side, "a", "none", 1)
+    turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)
+    assert (turn.merged, turn.next_ms) == (False, 0)
+
+
+@pytest.mark.parametrize(("after_ms", "arms"), [(SWEEP_INTERVAL_MS, False), (2 * SWEEP_INTERVAL_MS + 1, True)])
+async def test_a_sweep_that_is_overdue_counts_as_lost(side: Side, after_ms: int, arms: bool) -> None:
+    """The next word, and the backstop, arm another one."""
+    await wish(side, "a")
+    backstop = await side.admission.sweep(0, NOW_MS + after_ms)
+    assert (backstop.merged, bool(backstop.next_ms)) == (False, arms)
+    heard = await wish(side, "b", after_ms=after_ms)
+    assert heard.sweep_at_ms == 0 if arms else not heard.sweep_at_ms
+
+
+async def test_a_job_leaves_the_book_unless_it_has_said_something_newer(side: Side) -> None:
+    """Leaving twice, and leaving without having been there, is no error."""
+    await wish(side, "a", "gone", 3)
+    await wish(side, "b", "gone", 3)
+    await wish(side, "b", "slot", 4)
+    for _ in range(2):
+        await side.admission.leave([("a", 3), ("b", 3), ("c", 0)])
+    await side.admission.leave([])
+    assert list(await side.admission.book()) == ["b"]
+
+
+async def test_names_of_tenants_and_sessions_are_kept_as_they_are(side: Side) -> None:
+    """Slashes, quotes and letters of all kinds."""
+    place = Place('te/na"nt', "sess\\ion / 漢", 9, NOW_MS)
+    await side.admission.wish("job_a.1-2", Standing("slot", NOW_MS), place, NOW_MS)
+    entry = (await side.admission.book())["job_a.1-2"]
+    assert (entry.tenant, entry.session_id, entry.priority, entry.lap) == (place.tenant, place.session_id, 9, NOW_MS)
+
+
+WANTS: list[Want] = ["slot", "slot", "slot", "none", "gone"]
+WISHES = st.tuples(
+    st.sampled_from("abcdefghij"), st.sampled_from(WANTS), st.integers(0, 6), st.integers(0, 2), st.integers(0, 9)
+)
+STEPS = st.one_of(WISHES, WISHES, WISHES, st.integers(0, 3), st.just("leave"))
+
+
+async def take_step(side: Side, step: tuple[str, Want, int, int, int] | int | str, at_ms: int) -> object:
+    """One step on one side; what it answers, and the book after it."""
+    answer: object = None
+    match step:
+        case (name, want, lap, group, priority):
+            number = ord(name)
+            place = Place(f"t{number % 3}", f"s{group}", priority, NOW_MS + number // 2)
+            answer = await side.admission.wish(name, Standing(want, lap), place, at_ms)
+        case int():
+            answer = await side.admission.sweep(step * SWEEP_INTERVAL_MS and NOW_MS + step * SWEEP_INTERVAL_MS, at_ms)
+        case _:
+            gone = [(name, 3) for name in "abc"]
+            await side.admission.leave(gone)
+    return answer, await side.admission.book()
+
+
+@given(steps=st.lists(STEPS, min_size=5, max_size=40))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_rules_and_script_say_the_same(
+    redis_process: RedisProcess, steps: list[tuple[str, Want, int, int, int] | int | str]
+) -> None:
+    """Whatever is said in whatever order, time going on by a third of the sweep's interval."""
+
+    async def compare() -> None:
+        fake = fake_side()
+        async with real_side(redis_process) as real:
+            for number, step in enumerate(steps):
+                at_ms = NOW_MS + number * SWEEP_INTERVAL_MS // 3
+                assert await take_step(real, step, at_ms) == await take_step(fake, step, at_ms), f"step {number}"
+
+    asyncio.run(compare())

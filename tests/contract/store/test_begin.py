@@ -1,0 +1,147 @@
+"""BEGIN: load and claim; what it answers in each case, and what it leaves behind."""
+
+from dataclasses import replace
+
+from events.core.effects import Changes
+from events.core.legs import Leg, loop_leg
+from events.core.state import State
+from events.ports import Begun, History, Verdict
+from tests.contract.store.sample import (
+    JOB_ID,
+    LEASE_MS,
+    NOW_MS,
+    SPENT,
+    a_job,
+    by_key,
+    call_leg,
+    claim_of,
+    creation,
+    fan_out,
+    first_leg,
+    record_of,
+)
+from tests.contract.store.side import Side
+
+
+def claimed(leg: Leg, message: str, owner: str, at_ms: int) -> Leg:
+    """The leg under a claim."""
+    return replace(leg, carrier=message, owner=owner, claimed_ms=at_ms, lease_until_ms=at_ms + LEASE_MS)
+
+
+async def test_a_free_leg_is_granted_with_the_state(side: Side) -> None:
+    """The message is the leg's carrier from now on, and does not carry it besides."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    begun = await side.store.begin(claim_of(first_leg()))
+    assert (begun.verdict, begun.carried) == (Verdict.GRANTED, ())
+    assert begun.state == State(a_job(), claimed(first_leg(), "m1", "o1", NOW_MS))
+    assert (await side.store.begin(replace(claim_of(first_leg()), leg_key="none", message_id="witness"))).carried == ()
+
+
+async def test_a_tool_calls_leg_comes_with_its_record(side: Side) -> None:
+    """Only when it is asked for, and there is one."""
+    await fan_out(side, 2)
+    begun = await side.store.begin(claim_of(call_leg(0), "m2"))
+    assert begun.state is not None
+    assert begun.state.call == record_of(call_leg(0))
+    without = await side.store.begin(replace(claim_of(call_leg(1), "m3"), call_id="unknown"))
+    assert without.state is not None
+    assert without.state.call is None
+
+
+async def test_the_same_owner_is_granted_the_same_claim_again(side: Side) -> None:
+    """A repeated command, even a late one, neither prolongs the lease nor is refused."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    first = await side.store.begin(claim_of(first_leg()))
+    again = await side.store.begin(claim_of(first_leg(), after_ms=LEASE_MS + 1))
+    assert again.verdict is Verdict.GRANTED
+    assert again.state == first.state
+
+
+async def test_another_owner_finds_a_leg_busy_until_its_lease_ends(side: Side) -> None:
+    """It is told when to come again, and takes nothing."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    first = await side.store.begin(claim_of(first_leg(), "m1", "o1"))
+    busy = await side.store.begin(claim_of(first_leg(), "m2", "o2", after_ms=LEASE_MS - 1))
+    assert replace(busy, commands=0) == Begun(Verdict.BUSY, free_at_ms=NOW_MS + LEASE_MS)
+    again = await side.store.begin(claim_of(first_leg(), "m1", "o1"))
+    assert again.state == first.state
+
+
+async def test_after_the_lease_another_owner_takes_over_and_becomes_carrier(side: Side) -> None:
+    """From the moment the lease ends; the first message carries it no longer."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    await side.store.begin(claim_of(first_leg(), "m1", "o1"))
+    taken = await side.store.begin(claim_of(first_leg(), "m2", "o2", after_ms=LEASE_MS))
+    assert taken.state == State(a_job(), claimed(first_leg(), "m2", "o2", NOW_MS + LEASE_MS))
+    late = await side.store.begin(claim_of(first_leg(), "m1", "o1", after_ms=LEASE_MS))
+    assert (late.verdict, late.free_at_ms, late.carried) == (Verdict.BUSY, NOW_MS + 2 * LEASE_MS, ())
+
+
+async def test_a_leg_that_is_not_due_is_early_until_it_is(side: Side) -> None:
+    """It is told when to come again; at that time it is granted."""
+    job = replace(a_job(), start_at_ms=NOW_MS + 1_000)
+    await side.store.create(creation(job), "witness", NOW_MS)
+    early = await side.store.begin(claim_of(first_leg(), "witness", after_ms=999))
+    assert (early.verdict, early.free_at_ms, early.state) == (Verdict.EARLY, NOW_MS + 1_000, None)
+    assert early.carried == ()  # its own leg is not handed on besides: the message comes again
+    assert (await side.store.begin(claim_of(first_leg(), after_ms=1_000))).verdict is Verdict.GRANTED
+
+
+async def test_a_leg_that_is_gone_was_applied(side: Side) -> None:
+    """The message learns what it still carries, and nothing else."""
+    legs = await fan_out(side, 2, "m1")
+    begun = await side.store.begin(claim_of(first_leg(), "m1"))
+    assert (begun.verdict, begun.state) == (Verdict.APPLIED, None)
+    assert by_key(begun.carried) == [replace(leg, carrier="m1") for leg in legs]
+    other = await side.store.begin(claim_of(first_leg(), "m9"))
+    assert replace(other, commands=0) == Begun(Verdict.APPLIED)
+
+
+async def test_an_unknown_job_is_unknown_whatever_the_leg(side: Side) -> None:
+    """Also a child of a tree that is known."""
+    assert replace(await side.store.begin(claim_of(first_leg())), commands=0) == Begun(Verdict.UNKNOWN)
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    assert (await side.store.begin(claim_of(first_leg(f"{JOB_ID}.1")))).verdict is Verdict.UNKNOWN
+
+
+async def test_carried_is_exactly_this_messages(side: Side) -> None:
+    """Neither a sibling's, nor one that somebody else has claimed since."""
+    legs = await fan_out(side, 3, "m1")
+    await side.store.begin(claim_of(legs[1], "m2", "o2"))
+    begun = await side.store.begin(claim_of(legs[0], "m1", "o1"))
+    assert begun.carried == (replace(legs[2], carrier="m1"),)
+    begun = await side.store.begin(claim_of(legs[2], "m3", "o3"))
+    assert begun.carried == ()
+
+
+async def test_a_message_id_that_begins_like_another_is_another(side: Side) -> None:
+    """Ids are compared whole, with dots and dashes as they are."""
+    await fan_out(side, 2, "m.1-a")
+    for other in ("m.1-", "m.1-a.b", "mx1-a", "m.1-A"):
+        assert (await side.store.begin(claim_of(first_leg(), other))).carried == ()
+
+
+async def test_only_a_turn_whose_model_reads_history_comes_with_it(side: Side) -> None:
+    """The transcript in order, and every stored result."""
+    legs = await fan_out(side, 1, "m1")
+    changes = Changes(
+        transcript=('{"role":"model","turn":1,"text":"é/\\"","calls":[]}',),
+        results={legs[0].call_id: '{"ok":[1.5,null]}'},
+        legs=(loop_leg(JOB_ID, 2, 1, NOW_MS),),
+    )
+    assert (await side.store.begin(claim_of(legs[0], "m2"))).history == History()
+    assert (await side.store.commit(claim_of(legs[0], "m2"), changes, SPENT)).applied
+    begun = await side.store.begin(claim_of(loop_leg(JOB_ID, 2, 1, NOW_MS), "m3"))
+    assert begun.history == History(
+        transcript=(
+            {"role": "user", "text": "do it", "data": {"a": None}},
+            {"role": "model", "turn": 1, "text": 'é/"', "calls": []},
+        ),
+        results={legs[0].call_id: {"ok": [1.5, None]}},
+    )
+
+
+async def test_a_model_that_does_not_read_history_is_not_given_it(side: Side) -> None:
+    """So that its turns cost the same from first to last."""
+    await side.store.create(creation(a_job(reads_history=False)), "witness", NOW_MS)
+    assert (await side.store.begin(claim_of(first_leg()))).history == History()

@@ -1,0 +1,139 @@
+"""COMMIT: the first one of a leg wins, whoever sends it; any other changes nothing."""
+
+from dataclasses import replace
+
+from events.core.effects import Changes
+from events.core.state import Usage
+from events.core.transitions import CallStatus, JobStatus
+from events.ports import Committed, Spent, Verdict
+from tests.contract.store.sample import (
+    JOB_ID,
+    LEASE_MS,
+    NOW_MS,
+    SPENT,
+    a_job,
+    by_key,
+    call_leg,
+    claim_of,
+    complete_leg,
+    creation,
+    fan_out,
+    first_leg,
+    record_of,
+    wish_of,
+)
+from tests.contract.store.side import Side
+
+ASKED = Changes(
+    job=replace(a_job(), status=JobStatus.PROCESSING),
+    legs=(call_leg(0), call_leg(1)),
+    calls=(record_of(call_leg(0)), record_of(call_leg(1))),
+    transcript=('{"role":"model"}',),
+    parts=('{"type":"one"}', '{"type":"two"}'),
+)
+
+
+async def test_a_commit_removes_its_leg_and_writes_what_follows(side: Side) -> None:
+    """The legs that follow are carried by the message that did it."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    await side.store.begin(claim_of(first_leg()))
+    committed = await side.store.commit(claim_of(first_leg()), ASKED, SPENT)
+    assert committed.applied
+    assert by_key(committed.carried) == [replace(leg, carrier="m1") for leg in ASKED.legs]
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert (snapshot.job, snapshot.calls) == (ASKED.job, ASKED.calls)
+    assert by_key(snapshot.legs) == by_key(committed.carried)
+    assert (await side.reader.parts(JOB_ID, 1)).parts == ASKED.parts
+
+
+async def test_the_legs_that_follow_are_handed_on_in_the_order_of_their_keys(side: Side) -> None:
+    """Eleven calls, so that the order of keys is not that of positions; BEGIN of a repeated message says the same."""
+    legs = tuple(call_leg(position) for position in range(11))
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    committed = await side.store.commit(claim_of(first_leg()), Changes(legs=legs), SPENT)
+    again = await side.store.begin(claim_of(first_leg()))
+    assert [leg.key for leg in committed.carried] == [leg.key for leg in again.carried]
+    assert list(again.carried) == by_key(again.carried)
+
+
+async def test_a_second_commit_changes_nothing_but_learns_what_it_carries(side: Side) -> None:
+    """Its own message's legs, so that a repeated command, whose reply was lost, can still hand on."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    first = await side.store.commit(claim_of(first_leg()), ASKED, SPENT)
+    before = await side.reader.job(JOB_ID), await side.reader.parts(JOB_ID, 0)
+    again = await side.store.commit(claim_of(first_leg()), ASKED, SPENT)
+    assert (again.applied, by_key(again.carried)) == (False, by_key(first.carried))
+    other = await side.store.commit(claim_of(first_leg(), "m2", "o2"), Changes(parts=("{}",)), SPENT)
+    assert other == Committed(applied=False)
+    assert (await side.reader.job(JOB_ID), await side.reader.parts(JOB_ID, 0)) == before
+
+
+async def test_the_first_commit_wins_whoever_holds_the_claim(side: Side) -> None:
+    """Somebody who comes back after the lease may be first; then the claim's holder changes nothing."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    await side.store.begin(claim_of(first_leg(), "m1", "o1"))
+    await side.store.begin(claim_of(first_leg(), "m2", "o2", after_ms=LEASE_MS))
+    late = await side.store.commit(claim_of(first_leg(), "m1", "o1", after_ms=LEASE_MS + 1), ASKED, SPENT)
+    assert late.applied
+    overtaken = await side.store.commit(claim_of(first_leg(), "m2", "o2", after_ms=LEASE_MS + 2), ASKED, SPENT)
+    assert overtaken == Committed(applied=False)
+    begun = await side.store.begin(claim_of(call_leg(0), "m3", "o3"))
+    assert begun.verdict is Verdict.GRANTED
+
+
+async def test_a_leg_that_stands_already_keeps_its_carrier_and_claim(side: Side) -> None:
+    """A turn told twice adds no leg a second time, and disturbs nobody who works on it."""
+    legs = await fan_out(side, 2, "m1")
+    await side.store.begin(claim_of(legs[0], "m2", "o2"))
+    before = await side.reader.job(JOB_ID)
+    changes = Changes(legs=(legs[0], complete_leg(1)))
+    committed = await side.store.commit(claim_of(legs[1], "m3", "o3"), changes, SPENT)
+    assert committed == Committed(applied=True, carried=(replace(complete_leg(1), carrier="m3"),))
+    after = await side.reader.job(JOB_ID)
+    assert before is not None
+    assert after is not None
+    assert after.legs[0] == before.legs[0]
+    assert (after.legs[0].carrier, after.legs[0].owner) == ("m2", "o2")
+
+
+async def test_records_and_results_are_kept_by_call(side: Side) -> None:
+    """A newer record replaces the older one; what others wrote stays."""
+    legs = await fan_out(side, 2)
+    done = replace(record_of(legs[1]), status=CallStatus.COMPLETED, attempts=1)
+    changes = Changes(calls=(done,), results={legs[1].call_id: '{"ok":{"a":"/"}}'})
+    assert (await side.store.commit(claim_of(legs[1], "m2"), changes, SPENT)).applied
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert snapshot.calls == (record_of(legs[0]), done)
+    assert snapshot.results == {legs[1].call_id: {"ok": {"a": "/"}}}
+
+
+async def test_a_commit_without_changes_only_removes_the_leg(side: Side) -> None:
+    """And counts what it spent; a job with nothing to do wishes for no slot."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    committed = await side.store.commit(claim_of(first_leg(), after_ms=9), Changes(), Spent(2, 3, 0))
+    wish = wish_of("none", "m1", NOW_MS + 9)
+    assert committed == Committed(applied=True, carried=(wish,))
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert (snapshot.job, snapshot.legs) == (a_job(), (wish,))
+    assert replace(snapshot.usage, redis_commands=0) == Usage(3, 5, 0, NOW_MS + 9)
+
+
+async def test_usage_grows_with_each_applied_commit_only(side: Side) -> None:
+    """A commit that came too late is not the job's."""
+    legs = await fan_out(side, 2)
+    await side.store.commit(claim_of(legs[0], "m2"), Changes(), SPENT)
+    await side.store.commit(claim_of(legs[0], "m2"), Changes(), SPENT)
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    # The creation: 1 message, 1 request; each of the two commits: 1 message, and BEGIN and COMMIT.
+    assert (snapshot.usage.messages, snapshot.usage.redis_requests) == (3, 5)
+
+
+async def test_a_commit_of_an_unknown_job_creates_nothing(side: Side) -> None:
+    """A forgotten job comes back by its witness only."""
+    assert await side.store.commit(claim_of(first_leg()), ASKED, SPENT) == Committed(applied=False)
+    assert await side.reader.job(JOB_ID) is None
+    assert (await side.reader.parts(JOB_ID, 0)).parts == ()

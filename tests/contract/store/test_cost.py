@@ -1,0 +1,149 @@
+"""What an event costs: requests, and commands with the calls inside scripts (DESIGN 10); flat from first to last."""
+
+from dataclasses import replace
+
+import pytest
+
+from events.core.admission import Place, Standing
+from events.core.decide import decide
+from events.core.effects import Changes, Decision
+from events.core.happenings import Happening, ModelAnswered, Started, ToolFailed, ToolReturned, Wanted
+from events.core.legs import Leg, LegKind, following, loop_leg
+from events.core.state import CallRecord, Failure
+from events.core.transitions import CallStatus
+from events.ports import Begun, Spent
+from tests.contract.store.redis_process import Counted, RedisProcess
+from tests.contract.store.sample import (
+    JOB_ID,
+    NOW_MS,
+    SPENT,
+    a_job,
+    call_leg,
+    claim_of,
+    creation,
+    first_leg,
+    record_of,
+)
+from tests.contract.store.side import Side
+
+COMMANDS_LIMIT = 12
+LAST_EVENT_COMMANDS_LIMIT = 16  # it may take four requests (DESIGN 10); ours takes two, and sets five expiries
+TURNS = 500
+
+ASKS_FOR_TWO = ModelAnswered("I need two tools.", (Wanted("tool_a", {"n": 1}), Wanted("tool_a", {"n": 2})))
+ANSWERS = ModelAnswered("done")
+RETURNS = ToolReturned('{"found":true}')
+FAILS = ToolFailed(Failure("type", "message", retryable=True))
+
+
+def failed_record(leg: Leg) -> CallRecord:
+    """A call whose attempt failed and may be retried."""
+    failure = Failure("type", "message", retryable=True)
+    return replace(record_of(leg), status=CallStatus.RETRYING, attempts=1, retries=2, error=failure)
+
+
+TURN = 1_000
+CALL = call_leg(0, turn=TURN)
+# name → the leg, its call's record, what happens besides its start
+EVENTS: dict[str, tuple[Leg, CallRecord | None, Happening | None]] = {
+    "loop asks": (loop_leg(JOB_ID, TURN, 1, NOW_MS), None, ASKS_FOR_TWO),
+    "loop answers": (loop_leg(JOB_ID, TURN, 1, NOW_MS), None, ANSWERS),
+    "call returns": (CALL, record_of(CALL), RETURNS),
+    "call fails": (CALL, record_of(CALL), FAILS),
+    "complete": (following(CALL, LegKind.COMPLETE, NOW_MS), record_of(CALL), None),
+    "failed, again": (following(CALL, LegKind.FAILED, NOW_MS), failed_record(CALL), None),
+    "failed, for good": (
+        following(CALL, LegKind.FAILED, NOW_MS),
+        replace(failed_record(CALL), retries=0),
+        None,
+    ),
+}
+
+
+async def job_with(side: Side, leg: Leg, record: CallRecord | None, *, turns: int, reads_history: bool) -> None:
+    """A job with `turns` turns of one call each behind it, and one open leg."""
+    past = [call_leg(0, turn=turn) for turn in range(1, turns + 1)]
+    changes = Changes(
+        job=a_job(reads_history=reads_history),
+        legs=(leg,),
+        calls=(*map(record_of, past), *([record] if record else [])),
+        results={done.call_id: '{"ok":"a result of some length"}' for done in past},
+        transcript=tuple('{"role":"model","turn":1,"text":"a text","calls":[]}' for _ in past),
+        parts=tuple('{"type":"data-event"}' for _ in range(5 * turns)),
+    )
+    await side.store.create(creation(a_job(reads_history=reads_history)), "witness", NOW_MS)
+    assert (await side.store.commit(claim_of(first_leg(), "m0"), changes, SPENT)).applied
+
+
+async def handle(side: Side, leg: Leg, happened: Happening | None) -> Begun:
+    """What the pipeline does with one event."""
+    claim = claim_of(leg, "m1")
+    begun = await side.store.begin(claim)
+    assert begun.state is not None
+    decision: Decision = decide(begun.state, happened or Started(), NOW_MS)
+    assert decision.changes is not None
+    spent = Spent(messages=1, requests=1, commands=begun.commands)
+    assert (await side.store.commit(claim, decision.changes, spent)).applied
+    return begun
+
+
+async def measured(
+    side: Side, process: RedisProcess, name: str, *, turns: int, reads_history: bool
+) -> tuple[Counted, int]:
+    """What one event costs after so many turns, and what the job's own books say that it cost."""
+    leg, record, happened = EVENTS[name]
+    process.ask("FLUSHALL")
+    await job_with(side, leg, record, turns=turns, reads_history=reads_history)
+    before_books = await side.reader.job(JOB_ID)
+    before = process.counted()
+    await handle(side, leg, happened)
+    spent = process.counted().since(before)
+    after_books = await side.reader.job(JOB_ID)
+    assert before_books is not None
+    assert after_books is not None
+    return spent, after_books.usage.redis_commands - before_books.usage.redis_commands
+
+
+@pytest.mark.parametrize("reads_history", [True, False])
+@pytest.mark.parametrize("name", EVENTS)
+async def test_an_event_costs_two_requests_and_at_most_twelve_commands_however_long_the_job(
+    real: Side, redis_process: RedisProcess, name: str, reads_history: bool
+) -> None:
+    """The same with no history and with five hundred turns of it; the job's own books agree with the server."""
+    young, young_books = await measured(real, redis_process, name, turns=0, reads_history=reads_history)
+    old, old_books = await measured(real, redis_process, name, turns=TURNS, reads_history=reads_history)
+    assert young.requests == 2
+    assert young.commands <= (LAST_EVENT_COMMANDS_LIMIT if name == "loop answers" else COMMANDS_LIMIT)
+    assert old == young
+    if name != "loop answers":
+        assert (young_books, old_books) == (young.commands, old.commands)
+
+
+@pytest.mark.parametrize("name", [name for name in EVENTS if not name.startswith("loop")])
+async def test_no_history_is_loaded_but_by_a_turn_that_reads_it(real: Side, name: str) -> None:
+    """So that what is loaded does not grow, either."""
+    leg, record, happened = EVENTS[name]
+    await job_with(real, leg, record, turns=20, reads_history=True)
+    begun = await handle(real, leg, happened)
+    assert (begun.history.transcript, begun.history.results) == ((), {})
+
+
+async def test_the_state_of_a_job_does_not_grow_with_its_history(real: Side, redis_process: RedisProcess) -> None:
+    """One field for the job, its usage, and its standing with the admission, one for each open leg."""
+    leg, record, _ = EVENTS["complete"]
+    await job_with(real, leg, record, turns=TURNS, reads_history=True)
+    assert redis_process.ask("HLEN", "baton:{job_a}:state") == 4
+
+
+async def test_accepting_a_job_costs_two_requests_and_at_most_twelve_commands(
+    real: Side, redis_process: RedisProcess
+) -> None:
+    """Its place in the admission's book, and its creation; the admission arms a sweep, too."""
+    before = redis_process.counted()
+    place = Place("tenant_a", "session_a", 5, NOW_MS)
+    heard = await real.admission.wish(JOB_ID, Standing("slot", 0), place, NOW_MS)
+    assert heard.slot
+    await real.store.create(creation(a_job()), "m1", NOW_MS)
+    spent = redis_process.counted().since(before)
+    assert spent.requests == 2
+    assert spent.commands <= COMMANDS_LIMIT

@@ -1,0 +1,59 @@
+"""CREATE: a job is there once, carried by its witness."""
+
+from dataclasses import replace
+
+from events.core.state import Usage
+from events.ports import Created
+from tests.contract.store.sample import JOB_ID, NOW_MS, a_job, creation, first_leg
+from tests.contract.store.side import Side
+
+
+async def test_a_new_job_is_carried_by_its_witness(side: Side) -> None:
+    """Its first turn is its only leg."""
+    created = await side.store.create(creation(a_job()), "m1", NOW_MS)
+    assert created == Created(new=True, job=a_job(), carried=(replace(first_leg(), carrier="m1"),))
+
+
+async def test_the_same_message_again_finds_the_job_and_what_it_carries(side: Side) -> None:
+    """A repeated command changes nothing, and the caller can still hand on."""
+    first = await side.store.create(creation(a_job()), "m1", NOW_MS)
+    assert await side.store.create(creation(a_job()), "m1", NOW_MS) == replace(first, new=False)
+
+
+async def test_another_message_finds_the_stored_job_and_carries_nothing(side: Side) -> None:
+    """The first creation stays, whatever the second one holds."""
+    await side.store.create(creation(a_job(), "first"), "m1", NOW_MS)
+    before = await side.reader.job(JOB_ID)
+    created = await side.store.create(creation(replace(a_job(), priority=9), "second"), "m2", NOW_MS + 5)
+    assert created == Created(new=False, job=a_job(), carried=())
+    assert await side.reader.job(JOB_ID) == before
+
+
+async def test_what_was_submitted_can_be_read(side: Side) -> None:
+    """The task, the leg, the first part, and one message and one request of usage."""
+    await side.store.create(creation(a_job(), "do it"), "m1", NOW_MS)
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert snapshot.job == a_job()
+    assert snapshot.task == {"role": "user", "text": "do it", "data": {"a": None}}
+    assert snapshot.legs == (replace(first_leg(), carrier="m1"),)
+    assert replace(snapshot.usage, redis_commands=0) == Usage(messages=1, redis_requests=1, updated_ms=NOW_MS)
+    assert (await side.reader.parts(JOB_ID, 0)).parts == creation(a_job()).parts
+
+
+async def test_a_job_that_starts_later_has_a_leg_that_waits(side: Side) -> None:
+    """Its start time is kept with its leg."""
+    job = replace(a_job(), start_at_ms=NOW_MS + 5_000)
+    created = await side.store.create(creation(job), "m1", NOW_MS)
+    assert [leg.not_before_ms for leg in created.carried] == [NOW_MS + 5_000]
+
+
+async def test_a_child_joins_the_tree_of_its_root(side: Side) -> None:
+    """Each job has its own record and legs."""
+    child = a_job(f"{JOB_ID}.1")
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    assert (await side.store.create(creation(child), "m2", NOW_MS)).new
+    for job in (a_job(), child):
+        snapshot = await side.reader.job(job.id)
+        assert snapshot is not None
+        assert (snapshot.job, [leg.key for leg in snapshot.legs]) == (job, [first_leg(job.id).key])

@@ -1,0 +1,100 @@
+"""Facts from outside: decided on a job as it was loaded, recorded only if it still is so."""
+
+from dataclasses import replace
+
+from events.core.effects import Changes
+from events.core.state import Usage
+from events.core.transitions import JobStatus
+from events.ports import Recorded, Verdict
+from tests.contract.store.sample import (
+    JOB_ID,
+    NOW_MS,
+    SPENT,
+    a_job,
+    call_leg,
+    claim_of,
+    creation,
+    fan_out,
+    first_leg,
+    wish_of,
+)
+from tests.contract.store.side import Side
+
+CANCELLED = replace(a_job(), status=JobStatus.CANCELLED, finished_at_ms=NOW_MS)
+CANCEL = Changes(job=CANCELLED, parts=('{"type":"abort"}',), ends=True)
+
+
+async def test_an_unknown_job_is_not_loaded(side: Side) -> None:
+    """Nor is a child of a known one."""
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    assert await side.store.load("job_b") is None
+    assert await side.store.load(f"{JOB_ID}.1") is None
+
+
+async def test_a_fact_about_the_job_as_it_was_loaded_is_recorded(side: Side) -> None:
+    """Its witness carries what follows."""
+    await fan_out(side, 2)
+    loaded = await side.store.load(JOB_ID)
+    assert loaded is not None
+    assert loaded.job == a_job()
+    recorded, carried = await side.store.record(loaded, "w", CANCEL, NOW_MS)
+    assert (recorded, carried) == (Recorded.COMMITTED, (wish_of("gone", "w"),))
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert (snapshot.job, snapshot.legs) == (CANCELLED, carried)
+    assert (await side.reader.parts(JOB_ID, 1)).parts == CANCEL.parts
+
+
+async def test_a_fact_about_a_job_that_changed_since_writes_nothing(side: Side) -> None:
+    """It is to be decided anew."""
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    loaded = await side.store.load(JOB_ID)
+    assert loaded is not None
+    going_on = Changes(job=replace(a_job(), status=JobStatus.PROCESSING), legs=(call_leg(0),))
+    await side.store.commit(claim_of(first_leg()), going_on, SPENT)
+    before = await side.reader.job(JOB_ID)
+    assert await side.store.record(loaded, "w", CANCEL, NOW_MS) == (Recorded.CHANGED, ())
+    assert await side.reader.job(JOB_ID) == before
+
+
+async def test_a_repeated_record_finds_the_job_changed_by_itself(side: Side) -> None:
+    """One whose reply was lost: the fact counts once."""
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    loaded = await side.store.load(JOB_ID)
+    assert loaded is not None
+    await side.store.record(loaded, "w", CANCEL, NOW_MS)
+    assert await side.store.record(loaded, "w", CANCEL, NOW_MS) == (Recorded.CHANGED, ())
+    assert len((await side.reader.parts(JOB_ID, 1)).parts) == 1
+
+
+async def test_a_fact_of_an_unknown_job_is_not_recorded(side: Side) -> None:
+    """A forgotten job comes back by the witness of its submission only."""
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    loaded = await side.store.load(JOB_ID)
+    assert loaded is not None
+    stranger = replace(loaded, job=a_job("job_b"))
+    assert await side.store.record(stranger, "w", CANCEL, NOW_MS) == (Recorded.UNKNOWN, ())
+    assert await side.reader.job("job_b") is None
+
+
+async def test_work_that_runs_while_a_fact_is_recorded_goes_on_or_finds_its_leg_gone(side: Side) -> None:
+    """A fact that ends nothing leaves legs and claims alone."""
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    begun = await side.store.begin(claim_of(first_leg()))
+    loaded = await side.store.load(JOB_ID)
+    assert loaded is not None
+    assert (await side.store.record(loaded, "w", Changes(parts=("{}",)), NOW_MS))[0] is Recorded.COMMITTED
+    assert (await side.store.begin(claim_of(first_leg()))).state == begun.state
+    assert (await side.store.record(loaded, "w", CANCEL, NOW_MS))[0] is Recorded.COMMITTED
+    assert (await side.store.begin(claim_of(first_leg()))).verdict is Verdict.APPLIED
+
+
+async def test_a_fact_counts_its_witness_and_two_requests(side: Side) -> None:
+    """Loading and recording."""
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    loaded = await side.store.load(JOB_ID)
+    assert loaded is not None
+    await side.store.record(loaded, "w", Changes(), NOW_MS + 3)
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert replace(snapshot.usage, redis_commands=0) == Usage(2, 3, 0, NOW_MS + 3)

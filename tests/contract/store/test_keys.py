@@ -1,0 +1,80 @@
+"""Every key that a script touches is declared, and all keys of one script share one hash tag (DESIGN 3, "Keys")."""
+
+import re
+
+from events.core.admission import Place, Standing
+from events.core.effects import Changes
+from events.ports import Recorded
+from tests.contract.store.monitor import ScriptRun, monitor
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.sample import (
+    JOB_ID,
+    NOW_MS,
+    SPENT,
+    a_job,
+    book_of,
+    claim_of,
+    complete_leg,
+    creation,
+    fan_out,
+    first_leg,
+    next_turn,
+    record_of,
+)
+from tests.contract.store.side import Side
+
+_TAG = re.compile(r"\{([^}]*)\}")
+
+
+async def every_script(side: Side) -> None:
+    """Each script at least once, each of its branches that touches a key."""
+    child = a_job(f"{JOB_ID}.1")
+    place = Place("tenant_a", "session_a", 5, NOW_MS)
+    await side.admission.wish(JOB_ID, Standing("slot", 0), place, NOW_MS)
+    await side.admission.sweep(NOW_MS + 60_000, NOW_MS + 60_000)
+    await side.admission.leave([(JOB_ID, 0)])
+    legs = await fan_out(side, 2)
+    await side.store.create(creation(child), "m1", NOW_MS)
+    await side.store.begin(claim_of(first_leg(child.id), "m9"))
+    claim = claim_of(legs[0], "m2", "o2")
+    await side.store.begin(claim)
+    await side.store.append(claim, 1, ["{}"])
+    await side.store.undelivered(claim_of(legs[0], "cb1"), "m2")
+    await side.store.look(JOB_ID, "sweep", NOW_MS + 100_000_000, 60_000, book_of(JOB_ID))
+    everything = Changes(
+        job=a_job(),
+        legs=(complete_leg(0),),
+        join=next_turn(),
+        calls=(record_of(legs[0]),),
+        results={legs[0].call_id: "{}"},
+        transcript=("{}",),
+        parts=("{}",),
+    )
+    await side.store.commit(claim, everything, SPENT)
+    loaded = await side.store.load(JOB_ID)
+    assert loaded is not None
+    assert (await side.store.record(loaded, "m4", Changes(job=a_job(), parts=("{}",)), NOW_MS))[0] is Recorded.COMMITTED
+    await side.store.commit(claim_of(legs[1], "m3"), Changes(job=a_job(), ends=True), SPENT)
+
+
+async def runs_of_every_script(real: Side, process: RedisProcess) -> list[ScriptRun]:
+    """What the server ran for them."""
+    async with monitor(process) as watching:
+        await every_script(real)
+        runs = await watching.runs()
+    assert len(runs) == 14
+    assert all(run.touched for run in runs)
+    return runs
+
+
+async def test_every_key_that_a_script_touches_is_declared(real: Side, redis_process: RedisProcess) -> None:
+    """Upstash locks the declared keys only, and reads others from disk under the lock (redis-rest.md 9)."""
+    for run in await runs_of_every_script(real, redis_process):
+        assert set(run.touched) <= set(run.declared)
+
+
+async def test_no_script_touches_two_hash_tags(real: Side, redis_process: RedisProcess) -> None:
+    """So that a clustered Redis can run it; a job and its children have the root's tag."""
+    for run in await runs_of_every_script(real, redis_process):
+        tags = {tuple(_TAG.findall(key)[:1]) for key in run.declared}
+        assert tags in ({(JOB_ID,)}, {("admission",)}), run.declared

@@ -1,0 +1,127 @@
+"""LOOK: the sweep finds legs without progress and carries them; it touches no live lease and no future timer."""
+
+from dataclasses import replace
+
+import pytest
+
+from events.core.effects import Changes
+from events.core.legs import Leg
+from events.core.transitions import JobStatus
+from events.ports import Looked, Verdict
+from tests.contract.store.sample import (
+    JOB_ID,
+    LEASE_MS,
+    NOW_MS,
+    SPENT,
+    a_job,
+    book_of,
+    call_leg,
+    claim_of,
+    creation,
+    fan_out,
+    first_leg,
+)
+from tests.contract.store.side import Side
+
+LOST_AFTER_MS = 60_000
+BOOK = book_of(JOB_ID)
+
+
+def keys(legs: tuple[Leg, ...]) -> list[str]:
+    """The legs' keys, as they come."""
+    return [leg.key for leg in legs]
+
+
+async def test_a_leg_without_progress_is_carried_by_the_sweep(side: Side) -> None:
+    """It counts as driven from now on; whoever carried it before carries it no longer."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    at_ms = NOW_MS + LOST_AFTER_MS + 1
+    looked = await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, BOOK)
+    driven = replace(first_leg(), carrier="sweep", since_ms=at_ms)
+    assert looked == Looked(known=True, lost=(driven,), session_id="session_a")
+    assert (await side.store.begin(replace(claim_of(first_leg(), "witness"), leg_key="none"))).carried == ()
+    assert (await side.store.begin(replace(claim_of(first_leg(), "sweep"), leg_key="none"))).carried == (driven,)
+
+
+async def test_a_leg_that_was_added_or_driven_lately_is_left_alone(side: Side) -> None:
+    """Exactly at the limit it still counts as lately; another sweep does not take what the first has just driven."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    assert (await side.store.look(JOB_ID, "s1", NOW_MS + LOST_AFTER_MS, LOST_AFTER_MS, BOOK)).lost == ()
+    at_ms = NOW_MS + LOST_AFTER_MS + 1
+    assert keys((await side.store.look(JOB_ID, "s1", at_ms, LOST_AFTER_MS, BOOK)).lost) == [first_leg().key]
+    assert (await side.store.look(JOB_ID, "s2", at_ms + LOST_AFTER_MS, LOST_AFTER_MS, BOOK)).lost == ()
+    assert keys((await side.store.look(JOB_ID, "s2", at_ms + LOST_AFTER_MS + 1, LOST_AFTER_MS, BOOK)).lost)
+
+
+async def test_the_same_sweep_again_finds_what_it_carries_however_young(side: Side) -> None:
+    """A redelivered sweep hands on again what it had not acknowledged."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    at_ms = NOW_MS + LOST_AFTER_MS + 1
+    await side.store.look(JOB_ID, "s1", at_ms, LOST_AFTER_MS, BOOK)
+    again = await side.store.look(JOB_ID, "s1", at_ms + 10, LOST_AFTER_MS, BOOK)
+    assert again.lost == (replace(first_leg(), carrier="s1", since_ms=at_ms + 10),)
+
+
+async def test_a_live_lease_is_never_touched(side: Side) -> None:
+    """Quiet is counted from the lease's end."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    await side.store.begin(claim_of(first_leg()))
+    for after_ms in (LOST_AFTER_MS + 1, LEASE_MS, LEASE_MS + LOST_AFTER_MS):
+        assert (await side.store.look(JOB_ID, "sweep", NOW_MS + after_ms, LOST_AFTER_MS, BOOK)).lost == ()
+    looked = await side.store.look(JOB_ID, "sweep", NOW_MS + LEASE_MS + LOST_AFTER_MS + 1, LOST_AFTER_MS, BOOK)
+    assert keys(looked.lost) == [first_leg().key]
+
+
+async def test_a_future_timer_is_never_touched(side: Side) -> None:
+    """Quiet is counted from the time at which it is due."""
+    job = replace(a_job(), start_at_ms=NOW_MS + 50_000)
+    await side.store.create(creation(job), "witness", NOW_MS)
+    for after_ms in (50_000, LOST_AFTER_MS + 1, 50_000 + LOST_AFTER_MS):
+        assert (await side.store.look(JOB_ID, "sweep", NOW_MS + after_ms, LOST_AFTER_MS, BOOK)).lost == ()
+    looked = await side.store.look(JOB_ID, "sweep", NOW_MS + 50_000 + LOST_AFTER_MS + 1, LOST_AFTER_MS, BOOK)
+    assert keys(looked.lost) == [first_leg().key]
+
+
+async def test_of_many_legs_only_the_quiet_ones_are_lost(side: Side) -> None:
+    """In the order of their keys."""
+    legs = await fan_out(side, 12)
+    await side.store.begin(claim_of(legs[3], "m2", "o2", after_ms=LOST_AFTER_MS))
+    looked = await side.store.look(JOB_ID, "sweep", NOW_MS + LOST_AFTER_MS + 1, LOST_AFTER_MS, BOOK)
+    assert keys(looked.lost) == sorted(leg.key for leg in legs if leg is not legs[3])
+
+
+async def test_a_lost_lease_may_be_claimed_as_before(side: Side) -> None:
+    """A look is no claim."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    await side.store.look(JOB_ID, "sweep", NOW_MS + LOST_AFTER_MS + 1, LOST_AFTER_MS, BOOK)
+    begun = await side.store.begin(claim_of(first_leg(), "m2", after_ms=LOST_AFTER_MS + 2))
+    assert begun.verdict is Verdict.GRANTED
+
+
+async def test_children_are_looked_at_with_their_root(side: Side) -> None:
+    """The whole tree is one hash."""
+    child = a_job(f"{JOB_ID}.1")
+    await side.store.create(creation(a_job()), "w1", NOW_MS)
+    await side.store.create(creation(child), "w2", NOW_MS)
+    looked = await side.store.look(
+        JOB_ID, "sweep", NOW_MS + LOST_AFTER_MS + 1, LOST_AFTER_MS, book_of(JOB_ID, child.id)
+    )
+    assert sorted(keys(looked.lost)) == sorted([first_leg().key, first_leg(child.id).key])
+
+
+@pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
+async def test_ended_jobs_of_a_tree_are_named(side: Side, status: JobStatus) -> None:
+    """The root's state says nothing about its children's."""
+    child = a_job(f"{JOB_ID}.1")
+    await side.store.create(creation(a_job()), "w1", NOW_MS)
+    await side.store.create(creation(child), "w2", NOW_MS)
+    end = Changes(job=replace(child, status=status), ends=True)
+    await side.store.commit(claim_of(first_leg(child.id), "m1"), end, SPENT)
+    looked = await side.store.look(JOB_ID, "sweep", NOW_MS, LOST_AFTER_MS, book_of(JOB_ID, child.id))
+    assert looked == Looked(known=True, session_id="session_a", ended=(child.id,))
+
+
+async def test_an_unknown_job_is_not_known(side: Side) -> None:
+    """Nothing is written for it."""
+    assert await side.store.look(JOB_ID, "sweep", NOW_MS, LOST_AFTER_MS, BOOK) == Looked(known=False)
+    assert (await side.store.begin(claim_of(call_leg(0)))).verdict is Verdict.UNKNOWN

@@ -1,0 +1,72 @@
+"""Reading jobs and parts: for people and programs, never part of a transition."""
+
+from dataclasses import replace
+
+import pytest
+
+from events.core.effects import Changes
+from events.core.legs import tool_key
+from events.core.transitions import JobStatus
+from events.ports import StoredParts
+from tests.contract.store.sample import (
+    JOB_ID,
+    NOW_MS,
+    SPENT,
+    a_job,
+    call_leg,
+    claim_of,
+    creation,
+    fan_out,
+    first_leg,
+    record_of,
+)
+from tests.contract.store.side import Side
+
+
+async def test_an_unknown_job_is_none(side: Side) -> None:
+    """Also where its root is known, or a child of it."""
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    for job_id in ("job_b", f"{JOB_ID}.1", f"{JOB_ID}.1.1", ""):
+        assert await side.reader.job(job_id) is None
+        assert await side.reader.parts(job_id, 0) == StoredParts(None)
+
+
+async def test_tool_calls_come_by_turn_and_position(side: Side) -> None:
+    """As numbers, not as texts: turn 2 before turn 10."""
+    places = [(10, 0), (2, 10), (2, 9), (1, 0)]
+    records = tuple(record_of(call_leg(position, turn=turn)) for turn, position in places)
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    await side.store.commit(claim_of(first_leg()), Changes(calls=records), SPENT)
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert [(call.turn, call.position) for call in snapshot.calls] == sorted(places)
+
+
+async def test_legs_come_by_key_and_belong_to_the_job(side: Side) -> None:
+    """A child's are not its parent's."""
+    await side.store.create(creation(a_job(f"{JOB_ID}.1")), "m0", NOW_MS)
+    legs = await fan_out(side, 11)
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert [leg.key for leg in snapshot.legs] == sorted(tool_key(leg.kind, leg.call_id, 1) for leg in legs)
+
+
+@pytest.mark.parametrize(("after", "expected"), [(0, "abcd"), (1, "bcd"), (3, "d"), (4, ""), (99, ""), (-1, "d")])
+async def test_parts_come_from_a_position_on(side: Side, after: int, expected: str) -> None:
+    """`after` is how many the reader has; -1 is the last one alone."""
+    job = replace(a_job(), status=JobStatus.PROCESSING)
+    await side.store.create(replace(creation(a_job()), parts=("a", "b")), "m1", NOW_MS)
+    await side.store.commit(claim_of(first_leg()), Changes(job=job, parts=("c", "d")), SPENT)
+    assert await side.reader.parts(JOB_ID, after) == StoredParts(job, tuple(expected))
+
+
+@pytest.mark.parametrize("after", [2**31, 2**63 - 1])
+async def test_a_position_far_behind_the_end_has_no_parts(side: Side, after: int) -> None:
+    """However large the number is."""
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    assert (await side.reader.parts(JOB_ID, after)).parts == ()
+
+
+async def test_a_store_that_answers_pings(side: Side) -> None:
+    """No error is the answer."""
+    await side.reader.ping()
