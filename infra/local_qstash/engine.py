@@ -31,13 +31,17 @@ class EngineStoppedError(RuntimeError):
 class Engine:
     """Runs commands and deliveries over one state and one database."""
 
-    def __init__(self, state: State, database: Database, clock: Clock, send: Send) -> None:
+    def __init__(
+        self, state: State, database: Database, clock: Clock, send: Send, wall_clock: Clock | None = None
+    ) -> None:
         self.state = state
         self.database = database
         self.clock = clock
         self.broken: Exception | None = None
         self.on_broken: Callable[[], None] = lambda: None
         self._send = send
+        # Receivers check signatures against real time, whatever time the server lives in.
+        self._wall_clock = wall_clock or clock
         self._changes: list[Change] = []
         self._effects: list[Deliver] = []
         self._batch: asyncio.Future[None] | None = None
@@ -136,7 +140,7 @@ class Engine:
             message,
             effect.retried,
             effect.signing_key,
-            now_seconds=self.clock.now_ms() // 1_000,
+            now_seconds=self._wall_clock.now_ms() // 1_000,
             jwt_id=self.state.ids.next("jwt"),
             default_timeout_ms=self.state.limits.max_timeout_ms,
         )

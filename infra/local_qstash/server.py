@@ -31,7 +31,7 @@ async def running_engine(
     http = None if send else HttpDelivery(max_response_bytes=settings.limits.max_response_bytes)
     delivery = send or http
     assert delivery is not None
-    engine = Engine(state, database, clock, delivery)
+    engine = Engine(state, database, clock, delivery, wall_clock=SystemClock())
     engine.take(recovered)
     try:
         yield engine

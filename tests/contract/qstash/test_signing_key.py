@@ -1,0 +1,65 @@
+import pytest
+from qstash import Receiver
+from qstash.errors import QStashError, SignatureError
+
+from infra.local_qstash.users import DEVELOPMENT_USERS
+from tests.contract.qstash.destination import Destination
+from tests.contract.qstash.either_client import EitherClient
+from tests.unit.infra.local_qstash.server_process import ServerProcess
+
+
+async def test_receiver_verifies_what_is_delivered(sdk: EitherClient, destination: Destination, name: str) -> None:
+    """The official verifier accepts the token for this URL and body, and for no other."""
+    keys = await sdk.signing_key.get()
+    url = destination.url(f"/{name}?x=1&y=%20")
+    await sdk.message.publish_json(url=url, body={"a": "é"})
+    (request,) = destination.wait(f"/{name}?x=1&y=%20")
+    receiver = Receiver(keys.current, keys.next)
+    signature, body = request.headers["upstash-signature"], request.body.decode()
+    receiver.verify(signature=signature, body=body, url=url)
+    with pytest.raises(SignatureError):
+        receiver.verify(signature=signature, body=body + " ", url=url)
+    with pytest.raises(SignatureError):
+        receiver.verify(signature=signature, body=body, url=url + "0")
+    with pytest.raises(SignatureError):
+        Receiver("sig_other", "sig_another").verify(signature=signature, body=body, url=url)
+
+
+async def test_empty_body_is_signed(sdk: EitherClient, destination: Destination, name: str) -> None:
+    """No body verifies as the empty text."""
+    keys = await sdk.signing_key.get()
+    await sdk.message.publish(url=destination.url(f"/{name}"))
+    (request,) = destination.wait(f"/{name}")
+    Receiver(keys.current, keys.next).verify(signature=request.headers["upstash-signature"], body="")
+
+
+async def test_rotation_keeps_receivers_working(sdk: EitherClient, destination: Destination, name: str) -> None:
+    """After one rotation the old pair still verifies, by its next key."""
+    before = await sdk.signing_key.get()
+    after = await sdk.signing_key.rotate()
+    assert after.current == before.next
+    assert (await sdk.signing_key.get()) == after
+    await sdk.message.publish(url=destination.url(f"/{name}"), body="x")
+    (request,) = destination.wait(f"/{name}")
+    Receiver(before.current, before.next).verify(signature=request.headers["upstash-signature"], body="x")
+    with pytest.raises(SignatureError):
+        Receiver(before.current, before.current).verify(signature=request.headers["upstash-signature"], body="x")
+
+
+@pytest.mark.parametrize(("token", "status"), [("wrong", "401"), ("reader", "403")])
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_other_tokens_are_errors(server: ServerProcess, token: str, status: str, kind: str) -> None:
+    """An unknown token may nothing, a read-only one may not rotate."""
+    client = EitherClient(kind, token, server.url)
+    with pytest.raises(QStashError, match=status):
+        await client.signing_key.rotate()
+    await client.close()
+
+
+async def test_development_users_have_the_published_keys(server: ServerProcess) -> None:
+    """What `QSTASH_DEV=true` probes for (the second user's keys were never rotated here)."""
+    second = DEVELOPMENT_USERS[1]
+    client = EitherClient("async", second.token, server.url)
+    keys = await client.signing_key.get()
+    assert (keys.current, keys.next) == (second.current_signing_key, second.next_signing_key)
+    await client.close()
