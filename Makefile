@@ -70,7 +70,7 @@ $(READY): pyproject.toml uv.lock Makefile
 	  { echo "Baton needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "Setting up $(VENV) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv==$(UV_VERSION)
 	@# The second try is for machines behind a proxy that has a certificate authority of its own.
 	@$(SYNC) 2>/dev/null || $(SYNC) --system-certs
 	@touch $@
