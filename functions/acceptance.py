@@ -11,7 +11,7 @@ from events.core.legs import Leg
 from events.core.records import job_values
 from events.core.state import Job
 from events.emitter import Emitter
-from events.errors import BatonError, PublishError
+from events.errors import PublishError, UnknownJobError
 from events.ids import event_id
 from events.ports import Clock, Created, Randomness
 from events.schema import AgentLoopInit, Cancellation, LoopPayload, Submission
@@ -42,15 +42,13 @@ class Acceptance:
 
         Raises:
             PublishError: the queue does not take the witness; there is no job.
-            StoreError: the store did not answer; the witness was taken back, or the job starts by itself in a minute.
+            StoreError: the store did not answer: there is no job yet, and it starts by itself within a minute.
         """
+        # A store that did not answer may have done what it was asked: then the witness is what guarantees it, so it
+        # stays. So it does where the job "was there" and yet is carried by this very call, which was made twice.
         witness_id = await self._witness(job.id, job.session_id, Submission(job=job_values(job), task=task))
-        try:
-            created = await self._facts.submitted(job, task, witness_id)
-        except BatonError:
-            await self._take_back(witness_id)
-            raise
-        if not created.new:
+        created = await self._facts.submitted(job, task, witness_id)
+        if not created.new and not created.carried:
             await self._take_back(witness_id)
         await self._hand_on(created.job, created.carried, witness_id)
         return created
@@ -64,10 +62,10 @@ class Acceptance:
         witness_id = await self._witness(job.id, job.session_id, Cancellation(by=by))
         try:
             told = await self._facts.cancelled(job.id, by, witness_id)
-        except BatonError:
+        except UnknownJobError:
             await self._take_back(witness_id)
             raise
-        if not told.changed:
+        if not told.changed and not told.legs:
             await self._take_back(witness_id)
         await self._hand_on(told.job, told.legs, witness_id)
         return told

@@ -23,13 +23,13 @@ async def hand_on(emitter: Emitter, session_id: str, legs: Sequence[Leg], drive:
             so twice is suppressed by the queue, a deliberate re-drive never is.
     """
     if legs:
-        await emitter.emit_many([_delivery(event_of(session_id, leg), leg.free_at_ms(), drive) for leg in legs])
+        await emitter.emit_many([delivery(event_of(session_id, leg), leg.free_at_ms(), drive) for leg in legs])
     return len(legs)
 
 
 async def postpone(emitter: Emitter, event: Event, not_before_ms: int, drive: str) -> None:
     """Publish a message's own event again: its leg is busy, or not due yet. A 5xx would burn one of few retries."""
-    await emitter.emit_many([_delivery(event, not_before_ms, drive)])
+    await emitter.emit_many([delivery(event, not_before_ms, drive)])
 
 
 def drive_of(message_id: str, retried: int) -> str:
@@ -37,5 +37,6 @@ def drive_of(message_id: str, retried: int) -> str:
     return f"{message_id}.{retried}"
 
 
-def _delivery(event: Event, not_before_ms: int, drive: str) -> Delivery:
+def delivery(event: Event, not_before_ms: int, drive: str) -> Delivery:
+    """An event to publish, told apart from the same event driven by another delivery."""
     return Delivery(event, not_before_ms, f"{event.id}.{drive}")

@@ -20,7 +20,7 @@ from events.ports import Begun, Claim, Clock, History, Randomness, Spent, Store,
 from events.schema import Event, ToolPayload
 from functions.delivery import Delivered, Outcome
 from functions.facts import Facts
-from functions.handing_on import drive_of, hand_on, postpone
+from functions.handing_on import delivery, drive_of, hand_on, postpone
 
 _log = logging.getLogger("baton.pipeline")
 
@@ -92,10 +92,18 @@ class Pipeline:
             await self._hand_on(run, told, crosses=False)
         while run.todo:
             step = run.todo.pop(0)
+            if step is not run.first and self._clock.now_ms() >= run.guard_until_ms:
+                await self._stop(run, [step, *run.todo])
+                break
             word, carried = await self._handle_leg(run, step)
             run.words.append(word)
             await self._hand_on(run, carried, crosses=step.wish)
         return Outcome(run.words[0], run.handed_on)
+
+    async def _stop(self, run: "_Run", steps: list[_Step]) -> None:
+        """The time guard: what was to be continued in place is published."""
+        await self._emitter.emit_many([delivery(step.event, 0, run.drive) for step in steps])
+        run.handed_on += len(steps)
 
     async def _handle_leg(self, run: "_Run", step: _Step) -> tuple[str, tuple[Leg, ...]]:
         now_ms = self._clock.now_ms()

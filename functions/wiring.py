@@ -29,7 +29,7 @@ from functions.asking import Asking
 from functions.delivery import Delivered, Outcome
 from functions.edge import Handler, Signed, SignedEndpoint
 from functions.facts import Facts
-from functions.pipeline import Performer, Pipeline, Policy
+from functions.pipeline import LEASE_MARGIN_MS, Performer, Pipeline, Policy
 from functions.redelivery import Redelivery, read_callback
 from functions.spec import Spec
 from functions.sweeping import Sweep, read_due_ms
@@ -106,7 +106,7 @@ class Container:
             work_limit_ms=settings.work_timeout_seconds * 1000,
             inline=settings.continuation == "inline",
             continues=spec.continues,
-            guard_ms=spec.timeout_seconds * 1000 // 2,
+            guard_ms=guard_ms(spec, settings),
         )
         return Pipeline(
             ports.store, self.emitter, ports.clock, ports.randomness, self._performers(), self.facts, policy
@@ -157,6 +157,12 @@ class Container:
 
     def _signed(self, spec: Spec, handler: Handler) -> SignedEndpoint:
         return SignedEndpoint(self.settings.endpoint_url(spec.path), self.ports.verifier, handler)
+
+
+def guard_ms(spec: Spec, settings: Settings) -> int:
+    """How long a function may continue in place: one more piece of work still fits into every limit afterwards."""
+    limit_seconds = min(spec.timeout_seconds, settings.message_timeout_seconds) - settings.work_timeout_seconds
+    return max(0, limit_seconds * 1000 - LEASE_MARGIN_MS)
 
 
 def container_from_environment() -> Container:
