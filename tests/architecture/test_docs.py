@@ -23,10 +23,11 @@ FILE_IN_TEXT = re.compile(r"(?<![\w/.*])[\w.-]*[\w/-]*\w\.(?:py|lua|md|toml|yml)
 MODULE_IN_TEXT = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.[a-z_]+)+")
 PATH_IN_PAGE = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w.-]+\.(?:py|lua|md|toml|yml|example))`")
 # A section of one of the pages that the code cites as its source: `qstash.md 10`, `DESIGN 3`.
-SECTION_IN_TEXT = re.compile(r"\b(qstash\.md|redis-rest\.md|DESIGN) (\d+)\b")
+SECTION_IN_TEXT = re.compile(r"\b(qstash\.md|redis-rest\.md|vector-rest\.md|DESIGN) (\d+)\b")
 PAGE_OF_SOURCE = {
     "qstash.md": "docs/spec/qstash.md",
     "redis-rest.md": "docs/spec/redis-rest.md",
+    "vector-rest.md": "docs/spec/vector-rest.md",
     "DESIGN": "docs/design.md",
 }
 
