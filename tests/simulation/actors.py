@@ -1,0 +1,218 @@
+"""The models and tools of generated jobs: real `Agent`, `tool` and `Registry` objects that act by a job's script.
+
+The tools are made once for a process; which world they act in is told by `STAGE`, since a schedule is cheap and
+making a tool is not.
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from events.core.limits import Limits
+from events.ports import Begun, Claim, Verdict
+from functions.agents.agent import Agent
+from functions.agents.registry import Registry
+from functions.models.call import Call
+from functions.models.model import ModelAnswer, ModelError, ModelRequest, ToolMessage
+from functions.tools.context import ToolContext
+from functions.tools.tool import Tool, tool
+from functions.tools.tool_error import ToolError
+from tests.simulation.invocation import CURRENT
+from tests.simulation.scripts import (
+    INPUT_TOKENS,
+    OUTPUT_TOKENS,
+    RESULT_LIMIT_BYTES,
+    TOOLS,
+    UNKNOWN_TOOL,
+    CallPlan,
+    Script,
+    TurnPlan,
+    final_text,
+)
+from tests.simulation.starting import ON_START, Start
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+MODEL_TIMEOUT_SECONDS = 8.0
+_ENDLESS_SECONDS = 10_000.0
+
+
+class Stage:
+    """Which world is being played."""
+
+    world: "World"
+
+
+STAGE = Stage()
+
+
+class SimModel:
+    """A model that follows a job's script. It fails by count, so its failures may be used up by attempts that crash."""
+
+    name = "sim"
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._asked: Counter[int] = Counter()
+
+    @property
+    def reads_history(self) -> bool:
+        """Whether its last answer depends on what it was told."""
+        return self._script.reads_history
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Do what the script says for this turn."""
+        plan = self._script.turns[request.turn - 1]
+        self._asked[request.turn] += 1
+        asked = self._asked[request.turn]
+        await STAGE.world.actors.work("work.model", plan.seconds)
+        if plan.forever or asked <= plan.fails:
+            return await _fail(plan)
+        text = plan.says if plan.calls else final_text(self._script, _seen(request))
+        calls = tuple(_call(call, asked if self._script.fickle else 0) for call in plan.calls)
+        return ModelAnswer(text, calls, INPUT_TOKENS, OUTPUT_TOKENS)
+
+
+async def _fail(plan: TurnPlan) -> ModelAnswer:
+    match plan.how:
+        case "hang":
+            await asyncio.sleep(_ENDLESS_SECONDS)
+        case "garbage":
+            garbage: Any = (object(),)
+            return ModelAnswer("?", garbage)
+        case "bug":
+            raise RuntimeError("a bug in the model's client")
+    raise ModelError("overloaded", retryable=plan.how != "permanent", retry_after_seconds=3.0 if plan.fails else None)
+
+
+def _seen(request: ModelRequest) -> list[tuple[str, int, str]]:
+    return [
+        (message.tool, number_in(message.call_id), message.content["type"] if message.is_error else "")
+        for message in request.messages
+        if isinstance(message, ToolMessage)
+    ]
+
+
+def _call(plan: CallPlan, nonce: int) -> Call:
+    if plan.how == "bad":
+        return Call(plan.tool, {"number": "not a number"})
+    name = UNKNOWN_TOOL if plan.how == "unknown" else plan.tool
+    arguments = {"number": plan.number, "how": plan.how, "times": plan.times, "seconds": plan.seconds, "nonce": nonce}
+    return Call(name, arguments)
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of a tool: when its leg was claimed, when its invocation began it, whether it still goes on."""
+
+    claimed_at: float
+    goes_on: bool = True
+
+
+class Actors:
+    """The tools' side of one world: who has claimed which leg, and which runs go on."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._claimed: dict[tuple[str, str], float] = {}
+        self.runs: dict[str, list[Run]] = {}
+        self.keys: dict[str, str] = {}
+
+    def begun(self, claim: Claim, answer: Begun) -> None:
+        """An invocation was granted a leg of a tool call."""
+        if claim.call_id and answer.verdict is Verdict.GRANTED:
+            who = CURRENT.get()
+            true_ms = claim.now_ms - who.skew_ms - self._world.epoch_ms
+            self._claimed[who.name, claim.call_id] = true_ms / 1000
+
+    async def work(self, point: str, seconds: float) -> None:
+        """Some work of an invocation; it may crash at its beginning or its end."""
+        world, who = self._world, CURRENT.get()
+        world.wire.step(who, point)
+        fault = world.faults.pick(who, point, "work")
+        if fault:
+            world.tell(who, f"{point}: {fault}")
+        if fault == "crash-before":
+            raise who.crash()
+        await world.loop.pause(seconds)
+        if fault:
+            raise who.crash()
+
+    async def run(self, name: str, arguments: dict[str, Any], context: ToolContext) -> Any:
+        """Run a tool."""
+        world, who, call_id = self._world, CURRENT.get(), context.call_id
+        run = Run(self._claimed.get((who.name, call_id), 0.0))
+        world.check(ON_START, Start(world, name, arguments, context, run))
+        runs = self.runs.setdefault(call_id, [])
+        runs.append(run)
+        world.tell(who, f"{name} starts, attempt {context.attempt} of {call_id}")
+        try:
+            if name == "talker":
+                await context.info("begun", {"attempt": context.attempt})
+            await self.work("work.tool", arguments["seconds"])
+            return await _end(name, arguments, context)
+        finally:
+            run.goes_on = False
+
+
+async def _end(name: str, arguments: dict[str, Any], context: ToolContext) -> Any:
+    now_fails = context.attempt <= arguments["times"]
+    match arguments["how"]:
+        case "fail" if now_fails:
+            raise ToolError(f"{name} fails", retryable=True)
+        case "bug" if now_fails:
+            raise ValueError("a bug in the tool")
+        case "hang" if now_fails:
+            await asyncio.sleep(_ENDLESS_SECONDS)
+        case "refuse":
+            raise ToolError(f"{name} refuses")
+        case "huge":
+            return "x" * (RESULT_LIMIT_BYTES + 1)
+        case "strange":
+            return object()
+    return {"number": arguments["number"]}
+
+
+def _tool(name: str) -> Tool:
+    kind = TOOLS[name]
+
+    @tool(
+        name=name,
+        retries=kind.retries,
+        retry_delay_seconds=kind.retry_delay_seconds,
+        timeout_seconds=kind.timeout_seconds,
+    )
+    async def act(number: int, how: str, times: int, seconds: float, nonce: int, ctx: ToolContext) -> Any:
+        """Act as the script says."""
+        arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce}
+        return await STAGE.world.actors.run(name, arguments, ctx)
+
+    return act
+
+
+ALL_TOOLS = tuple(_tool(name) for name in TOOLS)
+
+
+def make_registry(scripts: dict[str, Script]) -> Registry:
+    """The agents of a world, by name."""
+    return Registry(
+        agents=[
+            Agent(
+                name=name,
+                model=SimModel(script),
+                tools=ALL_TOOLS,
+                limits=Limits(**script.limits),
+                model_retries=script.model_retries,
+                model_timeout_seconds=MODEL_TIMEOUT_SECONDS,
+            )
+            for name, script in scripts.items()
+        ]
+    )
+
+
+def number_in(call_id: str) -> int:
+    """The number that the script gave the call with this id: its turn and position."""
+    turn, position = call_id.split("-")[1:3]
+    return 100 * int(turn) + int(position)

@@ -1,0 +1,55 @@
+"""One HTTP request to an ASGI app, without a client library and without a socket."""
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import ASGIApp
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the app answered; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+async def request(app: ASGIApp, path: str, headers: Mapping[str, str], body: bytes, method: str = "POST") -> Answer:
+    """Ask the app. What escapes from it after it has answered (starlette raises errors again) is left out."""
+    sent = list[MutableMapping[str, Any]]()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    try:
+        await app(_scope(path, headers, method), receive, send)
+    except Exception:
+        if not sent:
+            raise
+    return Answer(
+        status=sent[0]["status"],
+        headers={name.decode(): value.decode() for name, value in sent[0]["headers"]},
+        body=b"".join(message.get("body", b"") for message in sent[1:]),
+    )
+
+
+def _scope(path: str, headers: Mapping[str, str], method: str) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "https",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "client": ("192.0.2.1", 40_000),
+        "server": ("baton.test", 443),
+    }

@@ -1,0 +1,107 @@
+"""Those who submit jobs: they try again after an error, with their Idempotency-Key or without one, and some twice."""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.asgi import Answer
+from tests.simulation.dice import number_of
+from tests.simulation.invocation import Crashed, Invocation
+from tests.simulation.jobs import JobPlan
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+SUBMIT_PATH = "/api/agent-jobs"
+_WAIT = 61
+
+
+def key_of(tenant: str) -> str:
+    """A tenant's API key."""
+    return f"key of {tenant}"
+
+
+class Client:
+    """Submits one job."""
+
+    def __init__(self, world: "World", plan: JobPlan) -> None:
+        self._world = world
+        self._plan = plan
+        self._calls = 0
+        self._job_id = ""
+
+    async def run(self) -> None:
+        """Submit, and submit again as the plan says."""
+        plan = self._plan
+        await asyncio.sleep(plan.at)
+        for _ in range(1 + plan.repeats):
+            answer = await self._submit("do it")
+            if answer is not None and answer.status == 202:
+                break
+            await asyncio.sleep(0.1 + 40 * self._world.dice.roll(_WAIT, plan.index, self._calls) ** 2)
+        if plan.cancel_at and self._job_id:
+            self._world.start(self._cancel())
+        if plan.again_at and self._job_id:
+            await asyncio.sleep(plan.again_at)
+            if plan.other_body:
+                await self._other()
+            else:
+                await self._submit("do it")
+
+    async def _other(self) -> None:
+        answer = await self._submit("do something else")
+        if answer is not None and answer.status not in (422, 503):
+            self._world.broken("another_body_is_refused", f"{self._job_id}: {answer}")
+
+    async def _cancel(self) -> None:
+        world, plan = self._world, self._plan
+        await asyncio.sleep(plan.cancel_at)
+        world.cancelling.add(self._job_id)
+        path = f"{world.base_url}{SUBMIT_PATH}/{self._job_id}"
+        answer = await self._ask("cancel", path, b'{"action":"cancel"}', {}, "PATCH")
+        if answer is not None and answer.status == 200:
+            world.cancelled.add(self._job_id)
+        elif answer is not None and answer.status not in (409, 503):
+            world.broken("an_api_answer_is_a_known_one", f"cancel {self._job_id}: {answer}")
+
+    async def _submit(self, text: str) -> Answer | None:
+        """One call of the API; None when the connection broke."""
+        world, plan = self._world, self._plan
+        body: dict[str, Any] = {"jobType": plan.agent, "taskDescription": text, "priority": plan.priority}
+        if plan.delay_seconds:
+            body["delaySeconds"] = plan.delay_seconds
+        if plan.session:
+            body["sessionId"] = plan.session
+        headers = {"idempotency-key": f"key-{plan.index}"} if plan.keyed else {}
+        answer = await self._ask("submit", world.base_url + SUBMIT_PATH, json.dumps(body).encode(), headers)
+        if answer is not None and answer.status == 202:
+            self._accepted(json.loads(answer.body))
+        elif answer is not None and answer.status not in (422, 503):
+            world.broken("an_api_answer_is_a_known_one", f"{plan.agent}: {answer}")
+        return answer
+
+    async def _ask(
+        self, kind: str, url: str, body: bytes, headers: dict[str, str], method: str = "POST"
+    ) -> Answer | None:
+        world = self._world
+        self._calls += 1
+        name = f"{kind}:{self._plan.agent}#{self._calls}"
+        who = Invocation(name, number_of(name), kind)
+        world.enroll(who)
+        common = {"authorization": f"Bearer {key_of(self._plan.tenant)}", "content-type": "application/json"}
+        try:
+            answer = await world.post(url, {**common, **headers}, body, method)
+        except Crashed:
+            answer = None
+        world.returned(who, answer)
+        world.api_calls[self._plan.agent] += 1
+        return answer
+
+    def _accepted(self, job: dict[str, Any]) -> None:
+        world, job_id = self._world, job["id"]
+        world.accepted_jobs.append(job_id)
+        if self._plan.keyed and self._job_id not in ("", job_id):
+            world.broken("one_job_per_idempotency_key", f"{self._job_id}, then {job_id}")
+        self._job_id = job_id
+        if job["status"] in ("pending", "processing", "waiting") and not job["waitingFor"]:
+            world.broken("a_live_job_says_what_it_waits_for", f"{job}")

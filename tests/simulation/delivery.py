@@ -1,0 +1,188 @@
+"""The queue as functions see it: deliveries, retries, time-outs, dead letters, failure callbacks (qstash.md 7-11).
+
+A message is delivered at least once: it may have several copies, each with retries of its own, and is over when all of
+them are settled.
+"""
+
+import base64
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from events.ports import Outgoing
+from tests.simulation.asgi import Answer
+from tests.simulation.dice import number_of
+from tests.simulation.guarantee import ON_SETTLE, Settled
+from tests.simulation.invocation import Crashed, Invocation
+from tests.simulation.queue import Message
+from tests.simulation.signatures import sign
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_HOP, _DUPLICATE, _LAG = 51, 52, 53
+_COPIES = 4
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """One delivery of one copy; `over`: the queue waits no longer for its answer."""
+
+    message: Message
+    copy: int
+    retried: int
+    over: bool = False
+
+
+class Deliveries:
+    """Delivers messages to the functions of a world. `lost`: how many used up their retries and have no callback."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.lost = 0
+        self.times_dead: dict[str, int] = {}
+
+    def schedule(self, message: Message) -> None:
+        """Deliver a message when it is due, and sometimes again."""
+        world = self._world
+        due = world.queue.due_at(message.outgoing)
+        self._deliver_at(due, Attempt(message, 0, 0))
+        for copy in range(1, _COPIES):
+            if not world.faults.strikes("duplicate", message.name, copy):
+                return
+            message.copies += 1
+            lag = 100 * world.dice.roll(_DUPLICATE, message.number, copy)
+            if lag > 98:
+                lag = 86_400 * (lag - 98) / 2
+            world.note(f"{message.name} will come again, {lag:.1f} s later")
+            self._deliver_at(due + lag, Attempt(message, copy, 0))
+
+    def cancelled(self, message: Message) -> None:
+        """No delivery of it begins any more."""
+        self._world.note(f"{message.name} is cancelled")
+        message.copies = 0
+        self._settled(message, "cancelled")
+
+    def _deliver_at(self, at: float, attempt: Attempt) -> None:
+        world, message = self._world, attempt.message
+        question = (message.number, attempt.copy, attempt.retried)
+        hop = 0.002 + 0.1 * world.dice.roll(_HOP, *question) ** 3
+        if world.faults.strikes("lag", f"{message.name}/{attempt.copy}.{attempt.retried}"):
+            hop += 30 * world.dice.roll(_LAG, *question) ** 4
+        world.loop.call_at(max(at, world.loop.time()) + hop, self._begin, attempt)
+
+    def _begin(self, attempt: Attempt) -> None:
+        if not attempt.message.cancelled:
+            self._world.start(self._run(attempt))
+
+    async def _run(self, attempt: Attempt) -> None:
+        world, message = self._world, attempt.message
+        name = f"{message.name}/{attempt.copy}.{attempt.retried}"
+        who = Invocation(name, number_of(name), message.kind)
+        world.enroll(who)
+        limit = world.loop.call_later(message.outgoing.timeout_seconds, self._give_up, attempt, who)
+        try:
+            answer = await world.post(message.url, _headers(message, attempt.retried), message.outgoing.body.encode())
+        except Crashed:
+            answer = None
+        limit.cancel()
+        world.returned(who, answer)
+        if not attempt.over:
+            attempt.over = True
+            lost = answer is not None and world.faults.strikes("lost-ack", name)
+            if lost:
+                world.tell(who, "the queue does not get the answer")
+            self._answered(attempt, None if lost else answer)
+
+    def _give_up(self, attempt: Attempt, who: Invocation) -> None:
+        attempt.over = who.zombie = True
+        self._world.tell(who, "the queue waits no longer")
+        self._answered(attempt, None)
+
+    def _answered(self, attempt: Attempt, answer: Answer | None) -> None:
+        message = attempt.message
+        if message.cancelled:
+            return
+        if answer is not None and answer.status < 300:
+            self._copy_settled(message)
+        elif answer is not None and answer.status == 489 and answer.headers.get("upstash-nonretryable-error"):
+            self._died(attempt, answer)
+        elif attempt.retried < message.outgoing.retries:
+            again = Attempt(message, attempt.copy, attempt.retried + 1)
+            self._deliver_at(self._world.loop.time() + _retry_seconds(message, again.retried), again)
+        else:
+            self._died(attempt, answer)
+
+    def _copy_settled(self, message: Message) -> None:
+        message.copies -= 1
+        if message.copies == 0:
+            self._settled(message, "delivered")
+
+    def _died(self, attempt: Attempt, answer: Answer | None) -> None:
+        """The retries of a copy are used up. A message with a failure callback lives on in it."""
+        message, world = attempt.message, self._world
+        world.note(f"the queue gives up on {message.name}")
+        event_id = message.event_id
+        self.times_dead[event_id] = self.times_dead.get(event_id, 0) + 1
+        if message.outgoing.failure_callback:
+            world.queue.accept(_callback(attempt, answer, world.now_ms()), message)
+            return
+        self.lost += 1
+        message.copies -= 1
+        if message.copies == 0:
+            self._settled(message, "dead")
+
+    def _settled(self, message: Message, how: str) -> None:
+        world = self._world
+        world.queue.settle(message)
+        world.check(ON_SETTLE, Settled(world, message, how))
+        source = message.source
+        if source is not None:
+            # What the source carried is the callback's to hand on: only now is it over with the source.
+            source.copies -= 1
+            if source.copies == 0:
+                self._settled(source, how)
+
+
+def _headers(message: Message, retried: int) -> dict[str, str]:
+    body = message.outgoing.body.encode()
+    return {
+        **message.outgoing.headers,
+        "content-type": "application/json",
+        "upstash-message-id": message.id,
+        "upstash-retried": str(retried),
+        "upstash-signature": sign(message.url, body),
+    }
+
+
+def _retry_seconds(message: Message, retry: int) -> float:
+    """The wait before this retry, from 1; a callback has the queue's default (qstash.md 10, 11)."""
+    if message.source is not None:
+        return min(86_400.0, math.exp(2.5 * retry))
+    return message.outgoing.retry_delay_ms / 1000
+
+
+def _callback(attempt: Attempt, answer: Answer | None, now_ms: int) -> Outgoing:
+    message = attempt.message
+    told = {
+        "status": answer.status if answer else 0,
+        "header": {},
+        "body": base64.b64encode(answer.body if answer else b"connection closed").decode(),
+        "retried": attempt.retried,
+        "maxRetries": message.outgoing.retries,
+        "sourceMessageId": message.id,
+        "url": message.url,
+        "method": "POST",
+        "sourceHeader": {name: [value] for name, value in message.outgoing.headers.items()},
+        "sourceBody": base64.b64encode(message.outgoing.body.encode()).decode(),
+        "notBefore": message.outgoing.not_before_ms,
+        "createdAt": now_ms,
+        "dlqId": f"dlq_{message.id}",
+    }
+    return Outgoing(
+        body=json.dumps(told),
+        url=message.outgoing.failure_callback,
+        retries=message.outgoing.retries,
+        timeout_seconds=message.outgoing.timeout_seconds,
+    )

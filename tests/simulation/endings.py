@@ -1,0 +1,171 @@
+"""What must hold at the end of a world, when nothing is left to happen, job by job; by name, like invariants.py."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from events.core.state import Job
+from events.core.waiting import status_and_wait
+from events.ids import event_id
+from tests.fakes.tree import Tree
+from tests.simulation.jobs import JobPlan
+from tests.simulation.scripts import Expected, expected
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+# How often in a row the queue gives up on an event before its job fails (DESIGN 3: a budget measured in progress).
+DELIVERY_BUDGET = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One job at the end of its world."""
+
+    world: "World"
+    plan: JobPlan
+    job: Job
+    tree: Tree
+    must: Expected
+
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        """The job's stream."""
+        return [json.loads(part) for part in self.tree.parts[self.job.id]]
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was cancelled, by somebody who wanted to."""
+        return self.job.status == "cancelled" and self.job.id in self.world.cancelling
+
+    @property
+    def undeliverable(self) -> bool:
+        """Whether the job failed because the queue gave up on one of its events too often."""
+        return self.job.error is not None and self.job.error.type == "delivery_failed"
+
+
+def every_job_ends(end: Ended) -> str | None:
+    """Every job that exists ends within a day after the faults; until then it says what it waits for.
+
+    Without the hourly backstop that is promised as long as no callback and no sweep has used up its retries.
+    """
+    if end.job.ended or (not end.world.plan.backstop and end.world.delivery.lost):
+        return None
+    legs = list(end.tree.legs.values())
+    _, line = status_and_wait(end.job, legs, end.tree.standing(end.job.id), end.world.now_ms())
+    return f"{end.job.id} of {end.plan.agent} is {end.job.status}, waits for {line}: {legs}"
+
+
+def a_job_ends_as_its_script_says(end: Ended) -> str | None:
+    """The answer, the failure, the limit that stopped it."""
+    job, must = end.job, end.must
+    if end.undeliverable or end.cancelled:
+        return None
+    result = job.result or {}
+    got = (job.status, result.get("answer", ""), result.get("stoppedBy", ""), job.error.type if job.error else "")
+    want = (must.status, must.answer, must.stopped_by, must.error)
+    if got != want or job.used.turns != must.turns:
+        return f"{job.id} ended as {got} after {job.used.turns} turns; its script says {want} after {must.turns}"
+    return None
+
+
+def a_cancelled_job_is_cancelled(end: Ended) -> str | None:
+    """Whoever was told that the job is cancelled was told the truth."""
+    if end.job.id in end.world.cancelled and end.job.status != "cancelled":
+        return f"{end.job.id} was said to be cancelled and is {end.job.status}"
+    return None
+
+
+def undeliverable_only_with_the_budget_spent(end: Ended) -> str | None:
+    """A job fails for want of delivery only when the queue gave up on one event more often than the budget allows."""
+    if end.undeliverable and max(end.world.delivery.times_dead.values(), default=0) <= DELIVERY_BUDGET:
+        return f"{end.job.id} failed: {end.job.error}"
+    return None
+
+
+def calls_end_as_the_script_says(end: Ended) -> str | None:
+    """Each call once, with the right number of attempts, and the right result or error."""
+    if end.undeliverable or end.cancelled:
+        return None
+    calls = sorted(end.tree.calls.get(end.job.id, {}).values(), key=lambda call: (call.turn, call.position))
+    results = {call_id: json.loads(text) for call_id, text in end.tree.results.get(end.job.id, {}).items()}
+    got = [(c.turn, c.position, c.tool, c.attempts, c.error.type if c.error else "") for c in calls]
+    want = [(c.turn, c.position, c.tool, c.attempts, c.error) for c in end.must.calls]
+    if got != want:
+        return f"{end.job.id} has the calls {got}; its script says {want}"
+    for record, must in zip(calls, end.must.calls, strict=True):
+        stored = results.get(record.id, {})
+        right = (
+            stored.get("error", {}).get("type") == must.error
+            if must.error
+            else stored == {"ok": {"number": must.number}}
+        )
+        if not right:
+            return f"{record.id} has the result {stored}; its script says {must}"
+    return None
+
+
+def one_entry_for_each_handled_event(end: Ended) -> str | None:
+    """The timeline has exactly one entry for each leg that was committed."""
+    told = Counter(part["data"]["eventId"] for part in end.parts if part["type"] == "data-event")
+    done = Counter(event_id(key) for key in end.world.committed if _is_step(end, key))
+    return None if told == done else f"{end.job.id} tells {told}; committed were {done}"
+
+
+def _is_step(end: Ended, key: str) -> bool:
+    kind, job_id = key.split(":")[:2]
+    return kind != "wish" and job_id.split("-")[0] == end.job.id
+
+
+def the_stream_has_one_beginning_and_one_end(end: Ended) -> str | None:
+    """`start` first, `finish` last, each once; a step for each turn that the model answered; each call once."""
+    types = [part["type"] for part in end.parts]
+    if types[0] != "start" or types[-1] != "finish" or types.count("start") != 1 or types.count("finish") != 1:
+        return f"{end.job.id}: {types}"
+    if types.count("start-step") != end.job.used.turns:
+        return f"{end.job.id}: {types.count('start-step')} steps for {end.job.used.turns} turns"
+    asked = Counter(part["toolCallId"] for part in end.parts if part["type"] == "tool-input-available")
+    if asked != Counter(list(end.tree.calls.get(end.job.id, {}))):
+        return f"{end.job.id}: the stream has the calls {asked}"
+    return None
+
+
+def messages_are_few(end: Ended) -> str | None:
+    """No storm: one message for a leg and two for a call of the API; with faults so many more for each."""
+    world, legs = end.world, sum(end.job.id in key for key in end.world.committed)
+    published = world.queue.accepted[end.job.id]
+    most = 1 + legs + 2 * world.api_calls[end.plan.agent] + (2 if end.plan.delay_seconds else 0)
+    if not world.plan.faultless:
+        most += 2 * legs + 6 * len(world.faults.happened) + 10 * len(world.plan.outages) + 30
+    if published > most:
+        return f"{end.job.id} took {published} messages for {legs} legs; {most} are enough"
+    return None
+
+
+AT_END = (
+    every_job_ends,
+    a_cancelled_job_is_cancelled,
+    undeliverable_only_with_the_budget_spent,
+    a_job_ends_as_its_script_says,
+    calls_end_as_the_script_says,
+    one_entry_for_each_handled_event,
+    the_stream_has_one_beginning_and_one_end,
+    messages_are_few,
+)
+
+
+def check_endings(world: "World") -> None:
+    """Check every job that exists; an accepted one must."""
+    for job_id in world.accepted_jobs:
+        if job_id not in world.tree(job_id).jobs:
+            world.broken("an_accepted_job_exists", f"{job_id} was accepted and is not known")
+            return
+    plans = {plan.agent: plan for plan in world.plan.jobs}
+    for tree in world.trees.values():
+        for job in tree.jobs.values():
+            plan = plans[job.agent]
+            world.check(AT_END, Ended(world, plan, job, tree, expected(plan.script)))
+    held = [name for name, entry in world.admission.entries.items() if entry.slot]
+    if held and world.plan.backstop:
+        world.broken("no_slot_is_leaked", f"{held} hold slots, though all have ended")

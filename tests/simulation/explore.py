@@ -1,0 +1,89 @@
+"""Play many schedules on both cores, and say what came out.
+
+`python -m tests.simulation.explore --schedules 20000 --seed 1 [--faults all|none|crash,error,…] [--seconds 60]`. The
+first schedule that breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from tests.simulation.plan import ALL_FAULTS, NO_FAULTS
+from tests.simulation.play import Summary, play_many
+from tests.simulation.shrink import shrunk_story
+
+PROCESSES = 2
+_CHUNK = 50
+
+
+def explore(schedules: int, seed: int, faults: frozenset[str] = ALL_FAULTS, seconds: float = 1e9) -> Summary:
+    """Play so many schedules from this seed on, or as many as there is time for."""
+    ends_at, summary = time.monotonic() + seconds, Summary()
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+        chunks = _chunks(schedules, seed)
+        running = [
+            pool.submit(play_many, chunk, faults) for _, chunk in zip(range(2 * PROCESSES), chunks, strict=False)
+        ]
+        while running:
+            summary.add(running.pop(0).result())
+            if time.monotonic() < ends_at:
+                running += [pool.submit(play_many, chunk, faults) for _, chunk in zip(range(1), chunks, strict=False)]
+    return summary
+
+
+def _chunks(schedules: int, seed: int) -> Iterator[range]:
+    return (range(first, min(first + _CHUNK, seed + schedules)) for first in range(seed, seed + schedules, _CHUNK))
+
+
+def told(summary: Summary, seconds: float) -> str:
+    """The summary for people."""
+    rate = summary.schedules / max(seconds, 0.001)
+    points = 2 * len(summary.calls)
+    jobs = ", ".join(f"{count} {status}" for status, count in sorted(summary.jobs.items()))
+    lines = [
+        f"{summary.schedules} schedules in {seconds:.0f} s ({rate:.0f}/s)",
+        f"jobs: {jobs}; {summary.invocations} invocations, {summary.faults} faults",
+        f"crash points met: {points - len(summary.missed())} of {points}",
+        *(f"  not met: {kind}, {call}, {when}" for kind, call, when in summary.missed()),
+        f"schedules that break an invariant: {len(summary.failures)}",
+    ]
+    names = Counter(failure.broken.name for failure in summary.failures)
+    for name, count in names.most_common():
+        first = [failure for failure in summary.failures if failure.broken.name == name]
+        seeds = ", ".join(str(failure.seed) for failure in first[:8])
+        lines += [f"  {name}: {count} (seeds {seeds})", f"    {first[0].broken.text[:400]}"]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description="Play many schedules of the simulation.")
+    parser.add_argument("--schedules", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--faults", default="all", help=f"all, none, or some of {', '.join(sorted(ALL_FAULTS))}")
+    parser.add_argument("--seconds", type=float, default=1e9, help="stop after that time")
+    options = parser.parse_args()
+    began_at = time.monotonic()
+    summary = explore(options.schedules, options.seed, faults_named(options.faults), options.seconds)
+    print(told(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command
+    if summary.failures:
+        print(shrunk_story(summary.failures[0].seed, faults_named(options.faults)))  # noqa: T201 - it is a command
+    return 1 if summary.failures else 0
+
+
+def faults_named(text: str) -> frozenset[str]:
+    """The kinds of faults that a command line names."""
+    if text in ("all", "none"):
+        return ALL_FAULTS if text == "all" else NO_FAULTS
+    chosen = frozenset(text.split(","))
+    if chosen - ALL_FAULTS:
+        raise SystemExit(f"unknown faults {', '.join(sorted(chosen - ALL_FAULTS))}: there are {', '.join(ALL_FAULTS)}")
+    return chosen
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Which fault meets which call: decided by the dice from who calls and how many calls it has made.
+
+Invariant: each fault has a name that stays the same when others are switched off (`muted`), so a failing schedule can
+be shrunk. Keeps what happened, and which crash points were met.
+"""
+
+from collections import Counter
+from itertools import accumulate
+
+from tests.simulation.dice import Dice, number_of
+from tests.simulation.invocation import Invocation
+from tests.simulation.plan import Plan
+from tests.simulation.virtual_loop import VirtualLoop
+
+_PICK, _QUEUE = 21, 22
+
+# Kind of fault in a plan → what it can be at one call to the store, to the queue, in a piece of work.
+_Kinds = dict[str, tuple[str, ...]]
+_STORE: _Kinds = {
+    "crash": ("crash-before", "crash-after", "crash-late"),
+    "error": ("timeout-before", "timeout-after", "late"),
+    "repeat": ("twice", "again"),
+    "slow": ("slow",),
+    "pause": ("pause-before", "pause-after"),
+}
+_QUEUES: _Kinds = {
+    "crash": ("crash-before", "crash-after"),
+    "refuse": ("timeout-before", "timeout-after", "partial"),
+    "slow": ("slow",),
+    "pause": ("pause-before", "pause-after"),
+}
+# A process that stands still in a tool would run into the tool's time limit: another story.
+_IN_WORK: _Kinds = {kind: faults for kind, faults in _STORE.items() if kind not in ("pause", "slow", "error")}
+_WORK: _Kinds = {"crash": ("crash-before", "crash-after")}
+GROUPS: dict[str, _Kinds] = {
+    "store": _STORE,
+    "store-in-work": _IN_WORK,
+    "queue": _QUEUES,
+    "work": _WORK,
+}
+
+
+class Faults:
+    """The faults of one world."""
+
+    def __init__(self, plan: Plan, dice: Dice, loop: VirtualLoop, muted: frozenset[str] = frozenset()) -> None:
+        self._plan = plan
+        self._dice = dice
+        self._loop = loop
+        self._muted = muted
+        self._tables = {group: _table(plan.rates, kinds) for group, kinds in GROUPS.items()}
+        self.happened: list[str] = []
+        self.calls: Counter[tuple[str, str]] = Counter()
+        self.crashes: Counter[tuple[str, str, str]] = Counter()
+
+    def pick(self, who: Invocation, point: str, group: str) -> str:
+        """What befalls this call: the name of a fault, or empty."""
+        self.calls[who.kind, point] += 1
+        thresholds, names = self._tables[group]
+        rolled = self._dice.roll(_PICK, who.number, who.calls)
+        if not thresholds or rolled >= thresholds[-1] or self._loop.time() >= self._plan.calm_at:
+            return ""
+        fault = next(name for limit, name in zip(thresholds, names, strict=True) if rolled < limit)
+        if not self._happens(f"{who.name}:{who.calls}"):
+            return ""
+        if fault.startswith("crash"):
+            self.crashes[who.kind, point, "before" if fault == "crash-before" else "after"] += 1
+        return fault
+
+    def strikes(self, kind: str, name: str, which: int = 0) -> bool:
+        """Whether a fault of the queue's own strikes this message or delivery."""
+        rate = self._plan.rates.get(kind, 0.0)
+        if rate == 0 or self._loop.time() >= self._plan.calm_at:
+            return False
+        return self._dice.chance(rate, _QUEUE, number_of(kind), number_of(name), which) and self._happens(
+            f"{kind}:{name}:{which}"
+        )
+
+    def down(self, what: str) -> bool:
+        """Whether the store or the queue is down now."""
+        now = self._loop.time()
+        return any(
+            outage.what == what and outage.begins <= now < outage.ends and f"{what}-down" not in self._muted
+            for outage in self._plan.outages
+        )
+
+    def _happens(self, key: str) -> bool:
+        if key in self._muted:
+            return False
+        self.happened.append(key)
+        return True
+
+
+def _table(rates: dict[str, float], kinds: dict[str, tuple[str, ...]]) -> tuple[list[float], list[str]]:
+    shares = [
+        (rates[kind] / len(names), name) for kind, names in kinds.items() if rates.get(kind, 0.0) > 0 for name in names
+    ]
+    return list(accumulate(share for share, _ in shares)), [name for _, name in shares]

@@ -1,0 +1,56 @@
+"""The carrier rule of DESIGN 3, watched: each leg has, at every moment, a message under way that will bring it on."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from events.core.legs import WORK_KINDS, Leg, LegKind, wish_key
+from events.ids import event_id
+from tests.fakes.tree import Tree
+
+if TYPE_CHECKING:
+    from tests.simulation.queue import Message
+    from tests.simulation.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """It is over with a message: `delivered`, `dead` or `cancelled`."""
+
+    world: "World"
+    message: "Message"
+    how: str
+
+
+def every_leg_is_guaranteed(settled: Settled) -> str | None:
+    """Each leg has a message under way: its carrier, or one that brings its event, or the callback of either.
+
+    Work of a job without a slot is brought on by the job's wish, and a wish that waits in line by the admission. Two
+    things end this, and leave the leg to the sweep: a callback or a sweep whose own retries are used up, and a
+    function that commits after the queue has given up waiting for it.
+    """
+    world = settled.world
+    for tree in world.trees_of(settled.message):
+        for leg in tree.legs.values():
+            if _guaranteed(world, tree, leg):
+                continue
+            if settled.how == "dead":
+                world.excused.add(leg.key)
+            elif leg.key not in world.excused:
+                return f"nothing brings {leg.key} on: {settled.message.name} ({settled.message.id}) is {settled.how}"
+    return None
+
+
+def _guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
+    if leg.carrier in world.queue.live or world.queue.live_events[event_id(leg.key)] > 0:
+        return True
+    standing = tree.standing(leg.job_id)
+    if leg.kind is not LegKind.WISH:
+        wish = tree.legs.get(wish_key(leg.job_id, standing.lap))
+        return leg.kind in WORK_KINDS and not standing.slot and wish is not None
+    entry = world.admission.entries.get(leg.job_id)
+    return (
+        entry is not None and (entry.lap, entry.want) == (leg.attempt, "slot") and (not entry.slot or bool(entry.cause))
+    )
+
+
+ON_SETTLE = (every_leg_is_guaranteed,)

@@ -1,0 +1,41 @@
+"""What differs between the function's instances: how wrong their clocks are; and the ports made of that."""
+
+from typing import TYPE_CHECKING
+
+from tests.simulation.dice import Dice
+from tests.simulation.invocation import CURRENT, Invocation
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+INSTANCES = 4
+_INSTANCE, _SKEW, _TOKEN = 71, 72, 73
+
+
+def skew_of(dice: Dice, who: Invocation, most_ms: int) -> int:
+    """How wrong the clock of the instance is on which this invocation runs."""
+    instance = dice.whole(0, INSTANCES - 1, _INSTANCE, who.number)
+    return int(dice.between(-most_ms, most_ms, _SKEW, instance))
+
+
+class SimClock:
+    """`Clock` of whichever instance asks."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def now_ms(self) -> int:
+        """The virtual time, as wrong as this instance's clock is."""
+        return self._world.now_ms() + CURRENT.get().skew_ms
+
+
+class SimRandomness:
+    """`Randomness` that follows from who asks and how often."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def token(self) -> str:
+        """A text that no other invocation gets."""
+        who = CURRENT.get()
+        return self._world.dice.token(_TOKEN, who.number, who.calls)

@@ -1,0 +1,173 @@
+"""What must hold in every world, by name: each a function that says what is wrong, or nothing.
+
+ON_WRITE: at each write of the store. ON_BOOK: at each change of the admission. The others are in starting.py (when a
+tool starts), guarantee.py (when it is over with a message) and endings.py (at the end). Written from DESIGN 3: nothing
+here asks the code under test what is right, but for the names of legs and events.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from events.core.legs import LegKind
+from events.ports import Claim, Committed
+from tests.fakes.tree import Tree
+from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write: what was done, under which claim, the tag before and after, the answer."""
+
+    world: "World"
+    op: str
+    claim: Claim | None
+    before: Tree
+    after: Tree
+    answer: Any
+
+
+# At each write.
+
+
+def an_end_is_final(write: Write) -> str | None:
+    """One end state, and it never changes."""
+    if write.after.jobs is write.before.jobs:
+        return None
+    for job_id, job in write.before.jobs.items():
+        if job.ended and write.after.jobs[job_id] != job:
+            return f"{job_id} had ended as {job.status}; {write.op} made it {write.after.jobs[job_id]}"
+    return None
+
+
+def a_result_stays(write: Write) -> str | None:
+    """Each call's result is recorded once and never changes."""
+    if write.after.results is write.before.results:
+        return None
+    for job_id, results in write.before.results.items():
+        now = write.after.results[job_id]
+        if now is not results and any(now.get(call_id) != text for call_id, text in results.items()):
+            return f"{write.op} changed a result of {job_id}: {results} became {now}"
+    return None
+
+
+def a_leg_is_committed_once(write: Write) -> str | None:
+    """The first COMMIT of a leg wins; there is no second."""
+    if write.op != "commit" or not isinstance(write.answer, Committed) or write.claim is None:
+        return None
+    if not write.answer.applied:
+        return f"a COMMIT of {write.claim.leg_key} changed the state and says that it did not"
+    write.world.committed[write.claim.leg_key] += 1
+    if write.world.committed[write.claim.leg_key] > 1:
+        return f"{write.claim.leg_key} was committed a second time"
+    return None
+
+
+def a_call_keeps_what_was_asked(write: Write) -> str | None:
+    """Tool and arguments of a call never change, and its attempts never go down."""
+    if write.after.calls is write.before.calls:
+        return None
+    for job_id, calls in write.before.calls.items():
+        now = write.after.calls[job_id]
+        if now is calls:
+            continue
+        for call_id, old in calls.items():
+            new = now[call_id]
+            if (new.tool, new.arguments) != (old.tool, old.arguments) or new.attempts < old.attempts:
+                return f"{write.op} made {old} into {new}"
+    return None
+
+
+def parts_are_only_appended(write: Write) -> str | None:
+    """What a reader has read stays as it was, and what follows follows it."""
+    for kept in ("parts", "transcript"):
+        before, after = getattr(write.before, kept), getattr(write.after, kept)
+        if after is before:
+            continue
+        for job_id, entries in before.items():
+            if after[job_id] is not entries and after[job_id][: len(entries)] != entries:
+                return f"{write.op} changed the {kept} of {job_id}"
+    return None
+
+
+def parts_come_from_live_attempts(write: Write) -> str | None:
+    """In mid-work only the holder of the leg appends, and each entry once."""
+    claim = write.claim
+    if write.op != "append" or claim is None:
+        return None
+    leg = write.before.legs.get(claim.leg_key)
+    if leg is None or leg.owner != claim.owner:
+        return f"{claim.owner} appends to {claim.leg_key}, which {leg.owner if leg else 'nobody'} holds"
+    added = write.after.parts[claim.job_id][len(write.before.parts[claim.job_id]) :]
+    write.world.appended[claim.owner, claim.leg_key] += len(added)
+    if write.world.appended[claim.owner, claim.leg_key] > 1:
+        return f"what {claim.owner} said in {claim.leg_key} is there twice"
+    return None
+
+
+def a_live_job_has_a_leg(write: Write) -> str | None:
+    """A job that has not ended has at least one step to do; one that has ended only its word to the admission."""
+    having = {leg.job_id for leg in write.after.legs.values() if leg.kind is not LegKind.WISH}
+    for job_id, job in write.after.jobs.items():
+        if job.ended == (job_id in having):
+            return f"{job_id} is {job.status} and has {'legs' if job.ended else 'no leg'} after {write.op}"
+    return None
+
+
+def a_live_job_does_not_expire(write: Write) -> str | None:
+    """Data expires after the root ended, never before."""
+    if write.after.expires_ms and not all(job.ended for job in write.after.jobs.values()):
+        return f"{', '.join(write.after.jobs)} expires at {write.after.expires_ms} while it lives"
+    return None
+
+
+def limits_hold(write: Write) -> str | None:
+    """No limit is exceeded by more than what is in flight: one turn's tokens."""
+    if write.after.jobs is write.before.jobs:
+        return None
+    for job_id, job in write.after.jobs.items():
+        used, limits = job.used, job.limits
+        tokens = used.input_tokens + used.output_tokens
+        if used.turns > limits.turns or used.tool_calls > limits.tool_calls:
+            return f"{job_id} used {used} of {limits}"
+        if tokens >= limits.tokens + INPUT_TOKENS + OUTPUT_TOKENS:
+            return f"{job_id} used {tokens} tokens of {limits.tokens}"
+        if len(write.after.calls.get(job_id, ())) > limits.tool_calls:
+            return f"{job_id} recorded more than {limits.tool_calls} tool calls"
+    return None
+
+
+ON_WRITE = (
+    an_end_is_final,
+    a_result_stays,
+    a_leg_is_committed_once,
+    a_call_keeps_what_was_asked,
+    parts_are_only_appended,
+    parts_come_from_live_attempts,
+    a_live_job_has_a_leg,
+    a_live_job_does_not_expire,
+    limits_hold,
+)
+
+
+# At each change of the admission's book.
+
+
+def slots_are_not_exceeded(world: "World") -> str | None:
+    """Never more slots than there are."""
+    held = [name for name, entry in world.admission.entries.items() if entry.slot]
+    return f"{held} hold slots; there are {world.plan.slots}" if len(held) > world.plan.slots else None
+
+
+def one_job_of_a_session_at_a_time(world: "World") -> str | None:
+    """Of a session's jobs one holds a slot."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, entry in world.admission.entries.items():
+        if entry.slot and seen.setdefault((entry.tenant, entry.session_id), name) != name:
+            return f"{name} and {seen[entry.tenant, entry.session_id]} of session {entry.session_id} hold slots"
+    return None
+
+
+ON_BOOK = (slots_are_not_exceeded, one_job_of_a_session_at_a_time)

@@ -1,0 +1,102 @@
+"""A schedule: everything that a seed decides before the world begins.
+
+Faults come in mixtures: each kind is on in some schedules and off in others, so that rare stories are not drowned by
+frequent ones. They stop at `calm_at`, since what is promised is promised for when the outside world works again.
+"""
+
+from dataclasses import dataclass, field
+
+from tests.simulation.dice import Dice
+from tests.simulation.jobs import JobPlan, make_jobs
+
+_MIX, _RATE, _OUTAGE, _WORLD = 1, 2, 3, 4
+
+# Kind of fault → the rates among which a schedule chooses when it has the kind at all.
+FAULTS = {
+    "crash": (0.01, 0.04, 0.1),
+    "error": (0.01, 0.04, 0.1),
+    "repeat": (0.03, 0.1, 0.3),
+    "slow": (0.03, 0.1),
+    "pause": (0.01, 0.03),
+    "refuse": (0.01, 0.05, 0.1),
+    "duplicate": (0.03, 0.1, 0.3),
+    "lost-ack": (0.03, 0.1),
+    "lag": (0.1, 0.5),
+    "store-down": (1.0,),
+    "queue-down": (1.0,),
+    "skew": (1.0,),
+}
+NO_FAULTS = frozenset[str]()
+ALL_FAULTS = frozenset(FAULTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A time in which the store or the queue answers nothing but errors."""
+
+    what: str
+    begins: float
+    ends: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One schedule. Times are in seconds from the world's beginning."""
+
+    seed: int
+    jobs: tuple[JobPlan, ...]
+    inline: bool = False
+    by_topic: bool = False
+    work_timeout_seconds: int = 120
+    message_timeout_seconds: int = 300
+    slots: int = 3
+    backstop: bool = True
+    calm_at: float = 0.0
+    rates: dict[str, float] = field(default_factory=dict[str, float])
+    outages: tuple[Outage, ...] = ()
+    skew_ms: int = 0
+
+    @property
+    def faultless(self) -> bool:
+        """Whether nothing at all goes wrong."""
+        return not self.rates
+
+
+def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
+    """The schedule of this seed; `faults`: the kinds that may be in it."""
+    dice = Dice(seed)
+    short = dice.chance(0.3, _WORLD, 1)
+    rates = _rates(dice, faults)
+    calm_at = dice.between(150, 1500, _WORLD, 2)
+    work_timeout_seconds = 20 if short else 120
+    return Plan(
+        seed=seed,
+        jobs=make_jobs(dice, dice.whole(3, 6, _WORLD, 3), work_timeout_seconds),
+        inline=seed % 2 == 1,
+        by_topic=dice.chance(0.2, _WORLD, 4),
+        work_timeout_seconds=work_timeout_seconds,
+        message_timeout_seconds=30 if short else 300,
+        slots=dice.one_of((1, 2, 3, 6), _WORLD, 7),
+        backstop=dice.chance(0.7, _WORLD, 5),
+        calm_at=calm_at,
+        rates=rates,
+        outages=tuple(_outage(dice, what, calm_at) for what in ("store", "queue") if f"{what}-down" in rates),
+        skew_ms=dice.one_of((100, 900, 2500), _WORLD, 6) if "skew" in rates else 0,
+    )
+
+
+def _rates(dice: Dice, faults: frozenset[str]) -> dict[str, float]:
+    if dice.chance(0.08, _MIX):
+        return {}
+    likely = dice.one_of((0.2, 0.5), _MIX, 1)
+    return {
+        kind: dice.one_of(rates, _RATE, which)
+        for which, (kind, rates) in enumerate(FAULTS.items())
+        if kind in faults and dice.chance(likely * (0.5 if kind.endswith("down") else 1), _MIX, 2, which)
+    }
+
+
+def _outage(dice: Dice, what: str, calm_at: float) -> Outage:
+    which = len(what)
+    begins = dice.between(0, 120, _OUTAGE, which)
+    return Outage(what, begins, min(calm_at, begins + dice.one_of((3, 25, 120, 600), _OUTAGE, which, 1)))

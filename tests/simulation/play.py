@@ -1,0 +1,75 @@
+"""Play one schedule, or many in a row, in this process; what comes out is small enough to send between processes."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from tests.simulation.plan import ALL_FAULTS, Plan, make_plan
+from tests.simulation.reports import told_to_the_story
+from tests.simulation.virtual_loop import VirtualLoop
+from tests.simulation.world import Broken, World
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A seed whose schedule breaks an invariant."""
+
+    seed: int
+    broken: Broken
+
+
+@dataclass(slots=True)
+class Summary:
+    """What came out of many schedules. Crash points: (kind of invocation, call) and, of crashes, before or after."""
+
+    schedules: int = 0
+    invocations: int = 0
+    faults: int = 0
+    jobs: Counter[str] = field(default_factory=Counter[str])
+    failures: list[Failure] = field(default_factory=list[Failure])
+    calls: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
+    crashes: Counter[tuple[str, str, str]] = field(default_factory=Counter[tuple[str, str, str]])
+
+    def add(self, other: "Summary") -> None:
+        """Add what came out elsewhere."""
+        self.schedules += other.schedules
+        self.invocations += other.invocations
+        self.faults += other.faults
+        self.jobs += other.jobs
+        self.failures += other.failures
+        self.calls += other.calls
+        self.crashes += other.crashes
+
+    def missed(self) -> list[tuple[str, str, str]]:
+        """Crash points that no crash has met."""
+        points = [(kind, call, when) for kind, call in self.calls for when in ("before", "after")]
+        return sorted(point for point in points if point not in self.crashes)
+
+
+def play(plan: Plan, loop: VirtualLoop, muted: frozenset[str] = frozenset(), *, told: bool = False) -> World:
+    """Play one schedule; the world that it made, at its end."""
+    with told_to_the_story():
+        world = World(plan, loop, muted, told=told)
+        world.run()
+    return world
+
+
+def play_many(seeds: Iterable[int], faults: frozenset[str] = ALL_FAULTS) -> Summary:
+    """Play the schedules of these seeds."""
+    summary = Summary()
+    with closing(VirtualLoop()) as loop:
+        for world in _worlds(seeds, faults, loop):
+            summary.schedules += 1
+            summary.invocations += world.invocations
+            summary.faults += len(world.faults.happened)
+            summary.jobs.update(job.status.value for tree in world.trees.values() for job in tree.jobs.values())
+            summary.calls += world.faults.calls
+            summary.crashes += world.faults.crashes
+            if world.violation is not None:
+                summary.failures.append(Failure(world.plan.seed, world.violation))
+    return summary
+
+
+def _worlds(seeds: Iterable[int], faults: frozenset[str], loop: VirtualLoop) -> Iterator[World]:
+    return (play(make_plan(seed, faults), loop) for seed in seeds)

@@ -1,0 +1,168 @@
+"""The queue as publishers see it: acceptance, deduplication, batches accepted in part, answers lost (qstash.md 5, 6).
+
+What becomes of an accepted message is in delivery.py. Ids count up, so that the same schedule has the same ids.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from events.errors import BatonError, PartialPublishError, QueueUnreachableError
+from events.ports import Outgoing
+from events.schema import SWEEP_ENDPOINT, TOPIC_SUFFIXES, EventType
+from tests.simulation.dice import number_of
+from tests.simulation.invocation import CURRENT
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+QUEUE_URL = "https://queue.test"
+DEDUPLICATION_SECONDS = 600.0
+_PARTIAL = 41
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """An accepted message.
+
+    Attributes:
+        name: what it is about and the how-manieth of its kind; stable when faults elsewhere are switched off.
+        kind: `loop`, `wish`, `call`, `complete`, `failed`, `witness`, `sweep` or `callback`: what it is counted as.
+        source: the message that a failure callback is about. copies: deliveries that are not settled yet.
+    """
+
+    id: str
+    name: str
+    number: int
+    kind: str
+    url: str
+    outgoing: Outgoing
+    accepted_at: float
+    source: "Message | None" = None
+    copies: int = 1
+    cancelled: bool = False
+
+    @property
+    def job_id(self) -> str:
+        """The job that it is about; empty for a sweep."""
+        return self.outgoing.headers.get("x-job-id", "") if self.source is None else self.source.job_id
+
+    @property
+    def event_id(self) -> str:
+        """The event that it brings, or whose failure it tells."""
+        return self.outgoing.headers.get("x-event-id", "") if self.source is None else self.source.event_id
+
+
+class SimQueue:
+    """`Queue` over a world; `live`: messages not settled, by id; `live_events`: how many bring an event."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._count = 0
+        self._names: Counter[str] = Counter()
+        self._seen: dict[str, tuple[float, str]] = {}
+        self.live: dict[str, Message] = {}
+        self.live_events: Counter[str] = Counter()
+        self.accepted: Counter[str] = Counter()
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
+        """Accept messages, unless a fault strikes."""
+        if not messages:
+            return []
+        return await self._world.wire.request(
+            "queue.publish", "queue", "queue", lambda: self._accept_all(messages), _unreachable
+        )
+
+    async def cancel(self, message_id: str) -> None:
+        """Take a message back."""
+        await self._world.wire.request("queue.cancel", "queue", "queue", lambda: self._cancel(message_id), _unreachable)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _accept_all(self, messages: Sequence[Outgoing]) -> list[str]:
+        who, world = CURRENT.get(), self._world
+        if len(messages) == 1 or not world.faults.strikes("refuse", f"{who.name}:{who.calls}:batch"):
+            return [self.accept(message) for message in messages]
+        taken = [world.dice.chance(0.5, _PARTIAL, who.number, who.calls, position) for position in range(len(messages))]
+        world.tell(who, f"the queue takes {sum(taken)} of {len(messages)} messages")
+        accepted = {position: self.accept(messages[position]) for position, good in enumerate(taken) if good}
+        failed = {position: "quota" for position, good in enumerate(taken) if not good}
+        if not failed:
+            return list(accepted.values())
+        raise PartialPublishError(accepted, failed)
+
+    def accept(self, outgoing: Outgoing, source: Message | None = None) -> str:
+        """Take a message in, or answer a repeat with the id of the first."""
+        now, key = self._world.loop.time(), outgoing.deduplication_id
+        if key:
+            until, known = self._seen.get(key, (0.0, ""))
+            if now < until:
+                self._world.note(f"{known} stands for a repeat of {key}")
+                return known
+        message = self._new(outgoing, source)
+        if key:
+            self._seen[key] = (now + DEDUPLICATION_SECONDS, message.id)
+        self.live[message.id] = message
+        self.live_events[message.event_id] += 1
+        self.accepted[message.job_id] += 1
+        self._world.accepted(message)
+        return message.id
+
+    def due_at(self, outgoing: Outgoing) -> float:
+        """When a message may be delivered first: Not-Before has whole seconds, rounded up (qstash.md 4)."""
+        if not outgoing.not_before_ms:
+            return self._world.loop.time()
+        return math.ceil(outgoing.not_before_ms / 1000) - self._world.epoch_ms / 1000
+
+    def settle(self, message: Message) -> None:
+        """It is over with this message."""
+        self.live.pop(message.id, None)
+        self.live_events[message.event_id] -= 1
+
+    def _cancel(self, message_id: str) -> None:
+        message = self.live.get(message_id)
+        if message is not None and not message.cancelled:
+            message.cancelled = True
+            self._world.delivery.cancelled(message)
+
+    def _new(self, outgoing: Outgoing, source: Message | None) -> Message:
+        kind = "callback" if source else _kind(outgoing)
+        about = source.name if source else outgoing.headers.get("x-event-id", "sweep")
+        self._names[kind + about] += 1
+        name = f"{kind}:{about}#{self._names[kind + about]}"
+        self._count += 1
+        return Message(
+            id=f"msg_{self._count}",
+            name=name,
+            number=number_of(name),
+            kind=kind,
+            url=outgoing.url or self._world.topics[outgoing.topic],
+            outgoing=outgoing,
+            accepted_at=self._world.loop.time(),
+            source=source,
+        )
+
+
+_KINDS = {
+    EventType.LOOP_INIT: "loop",
+    EventType.TOOL_CALL: "call",
+    EventType.TOOL_COMPLETE: "complete",
+    EventType.TOOL_FAILED: "failed",
+}
+assert set(_KINDS) == set(TOPIC_SUFFIXES), "each event type has a kind"
+
+
+def _kind(outgoing: Outgoing) -> str:
+    if outgoing.url.endswith(SWEEP_ENDPOINT):
+        return "sweep"
+    kind = _KINDS[EventType(outgoing.headers["x-event-type"])]
+    if kind == "loop" and '"wish":' in outgoing.body:
+        return "wish"
+    return "witness" if kind == "loop" and '"fact":' in outgoing.body else kind
+
+
+def _unreachable(reason: str) -> BatonError:
+    return QueueUnreachableError(QUEUE_URL, reason)

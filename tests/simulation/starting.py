@@ -1,0 +1,86 @@
+"""What must hold when a tool starts, by name, like invariants.py."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.tools.context import ToolContext
+
+if TYPE_CHECKING:
+    from tests.simulation.actors import Run
+    from tests.simulation.world import World
+
+LEASE_MARGIN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A tool starts."""
+
+    world: "World"
+    tool: str
+    arguments: dict[str, Any]
+    context: ToolContext
+    run: "Run"
+
+
+def one_idempotency_key_per_call(start: Start) -> str | None:
+    """All attempts of a call have the same key, and no other call has it."""
+    keys, context = start.world.actors.keys, start.context
+    call_id, key = context.call_id, context.idempotency_key
+    if keys.setdefault(f"call {call_id}", key) != key:
+        return f"{call_id} runs with {key}, after {keys[f'call {call_id}']}"
+    if keys.setdefault(f"key {key}", call_id) != call_id:
+        return f"{call_id} runs with the key of {keys[f'key {key}']}"
+    return None
+
+
+def what_runs_is_what_is_recorded(start: Start) -> str | None:
+    """A tool gets the arguments that are recorded, under the id that is recorded."""
+    record = start.world.tree(start.context.job_id).calls.get(start.context.job_id, {}).get(start.context.call_id)
+    if record is None:
+        return f"{start.context.call_id} runs and is not recorded"
+    if (record.tool, record.arguments) != (start.tool, start.arguments):
+        return f"{start.tool} runs with {start.arguments}; recorded is {record}"
+    return None
+
+
+def a_finished_call_does_not_run_again(start: Start) -> str | None:
+    """A call with a result never starts again, but for a process that slept through the end of its lease."""
+    job_id, call_id = start.context.job_id, start.context.call_id
+    if call_id in start.world.tree(job_id).results.get(job_id, {}) and not _slept(start, start.run):
+        return f"{call_id} starts again, attempt {start.context.attempt}, though its result is recorded"
+    return None
+
+
+def an_attempt_is_the_next_one(start: Start) -> str | None:
+    """Attempts count 1, 2, …: an attempt starts when the one before it is recorded."""
+    record = start.world.tree(start.context.job_id).calls[start.context.job_id][start.context.call_id]
+    if start.context.attempt != record.attempts + 1 and not _slept(start, start.run):
+        return (
+            f"attempt {start.context.attempt} of {start.context.call_id} starts after {record.attempts} recorded ones"
+        )
+    return None
+
+
+def one_run_under_a_live_lease(start: Start) -> str | None:
+    """While an attempt goes on and its lease is live, no second one starts."""
+    for run in start.world.actors.runs.get(start.context.call_id, ()):
+        if run.goes_on and not _slept(start, run) and not _slept(start, start.run):
+            return f"{start.context.call_id} starts a second time while it runs, claimed at {run.claimed_at:.3f}"
+    return None
+
+
+def _slept(start: Start, run: "Run") -> bool:
+    """Whether this run's lease may be over by now: work limit + 10 s from the claim (DESIGN 3), clocks being wrong."""
+    world = start.world
+    lease_seconds = world.plan.work_timeout_seconds + LEASE_MARGIN_SECONDS - 2 * world.plan.skew_ms / 1000
+    return world.loop.time() - run.claimed_at >= lease_seconds
+
+
+ON_START = (
+    what_runs_is_what_is_recorded,
+    one_idempotency_key_per_call,
+    a_finished_call_does_not_run_again,
+    an_attempt_is_the_next_one,
+    one_run_under_a_live_lease,
+)

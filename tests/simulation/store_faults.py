@@ -1,0 +1,197 @@
+"""The store, the admission and the reader, as functions see them: the named fakes behind a wire that fails.
+
+Every write is shown to the invariants, with the tag's version before and after. Since a Tree never changes, versions
+cost nothing.
+"""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from events.core.admission import Book, Entry, Place, Standing
+from events.core.effects import Changes
+from events.errors import StoreError
+from events.ids import root_of
+from events.ports import (
+    Begun,
+    Carried,
+    Claim,
+    Committed,
+    Created,
+    Heard,
+    Loaded,
+    Looked,
+    Recorded,
+    Snapshot,
+    Spent,
+    StoredParts,
+    SweepTurn,
+    Undelivered,
+)
+from tests.fakes.admission import FakeAdmission
+from tests.fakes.store import FakeReader, FakeStore
+from tests.fakes.tree import Tree
+from tests.simulation.invariants import ON_BOOK, ON_WRITE, Write
+from tests.simulation.invocation import CURRENT
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_T = TypeVar("_T")
+
+
+def at_once(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """The result of a coroutine of a fake, which never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+    raise AssertionError("a fake waits for something")
+
+
+_NOTHING = Tree()
+
+
+class StoredTrees(FakeStore):
+    """The fake, with one empty tree for all that is unknown: making one takes longer than everything else in a read."""
+
+    def tree(self, job_id: str) -> Tree:
+        """The tag of a job."""
+        return self.trees.get(root_of(job_id), _NOTHING)
+
+
+class SimStore:
+    """`Store` behind a wire."""
+
+    def __init__(self, world: "World", fake: FakeStore) -> None:
+        self._world = world
+        self._fake = fake
+
+    async def create(self, changes: Changes, message_id: str, now_ms: int) -> Created:
+        """Write a new job."""
+        assert changes.job is not None, "a creation has a job"
+        return await self._ask("create", changes.job.id, None, lambda: self._fake.create(changes, message_id, now_ms))
+
+    async def begin(self, claim: Claim) -> Begun:
+        """Load and claim a leg."""
+        who = CURRENT.get()
+        if who.zombie and not who.stalled:
+            self._world.broken("a_chain_ends_before_the_queue_gives_up", f"{who.name} goes on with {claim.leg_key}")
+        return await self._ask("begin", claim.job_id, claim, lambda: self._fake.begin(claim))
+
+    async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
+        """Remove the leg and write what follows."""
+        return await self._ask("commit", claim.job_id, claim, lambda: self._fake.commit(claim, changes, spent))
+
+    async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
+        """Count that the queue gave up."""
+        return await self._ask(
+            "undelivered", claim.job_id, claim, lambda: self._fake.undelivered(claim, source_message_id)
+        )
+
+    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book) -> Looked:
+        """Legs without progress."""
+        return await self._ask(
+            "look", root_id, None, lambda: self._fake.look(root_id, message_id, now_ms, lost_after_ms, book)
+        )
+
+    async def load(self, job_id: str) -> Loaded | None:
+        """A job, for deciding on a fact."""
+        return await self._ask("load", job_id, None, lambda: self._fake.load(job_id))
+
+    async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
+        """Write what follows from a fact."""
+        return await self._ask(
+            "record", loaded.job.id, None, lambda: self._fake.record(loaded, message_id, changes, now_ms)
+        )
+
+    async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
+        """Append parts in mid-work."""
+        return await self._ask(
+            "append", claim.job_id, claim, lambda: self._fake.append(claim, sequence, parts), "store-in-work"
+        )
+
+    async def _ask(
+        self,
+        op: str,
+        job_id: str,
+        claim: Claim | None,
+        make: Callable[[], Coroutine[Any, Any, _T]],
+        group: str = "store",
+    ) -> _T:
+        world, fake, root = self._world, self._fake, root_of(job_id)
+
+        def apply() -> _T:
+            before = fake.tree(root)
+            answer = at_once(make())
+            after = fake.tree(root)
+            if after is not before:
+                world.check(ON_WRITE, Write(world, op, claim, before, after, answer))
+                if CURRENT.get().zombie:
+                    world.leave_to_the_sweep(after)
+            return answer
+
+        answer = await world.wire.request(f"store.{op}", group, "store", apply, StoreError)
+        if op == "begin" and claim is not None and isinstance(answer, Begun):
+            world.actors.begun(claim, answer)
+        return answer
+
+
+class SimReader:
+    """`Reader` behind a wire."""
+
+    def __init__(self, world: "World", fake: FakeReader) -> None:
+        self._world = world
+        self._fake = fake
+
+    async def job(self, job_id: str) -> Snapshot | None:
+        """Everything about a job."""
+        return await self._world.wire.request(
+            "reader.job", "store", "store", lambda: at_once(self._fake.job(job_id)), StoreError
+        )
+
+    async def parts(self, job_id: str, after: int) -> StoredParts:
+        """The job's parts."""
+        return await self._world.wire.request(
+            "reader.parts", "store", "store", lambda: at_once(self._fake.parts(job_id, after)), StoreError
+        )
+
+    async def ping(self) -> None:
+        """Whether the store answers."""
+        await self._fake.ping()
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class SimAdmission:
+    """`Admission` behind a wire."""
+
+    def __init__(self, world: "World", fake: FakeAdmission) -> None:
+        self._world = world
+        self._fake = fake
+
+    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int) -> Heard:
+        """Take a job's word."""
+        return await self._ask("wish", lambda: self._fake.wish(job_id, standing, place, now_ms))
+
+    async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
+        """A sweep begins."""
+        return await self._ask("sweep", lambda: self._fake.sweep(due_ms, now_ms))
+
+    async def book(self) -> dict[str, Entry]:
+        """All entries."""
+        return await self._ask("book", self._fake.book)
+
+    async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
+        """Take ended jobs off the book."""
+        if ended:  # the real one asks nothing for nothing, too
+            await self._ask("leave", lambda: self._fake.leave(ended))
+
+    async def _ask(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        def apply() -> _T:
+            answer = at_once(make())
+            self._world.check(ON_BOOK, self._world)
+            return answer
+
+        return await self._world.wire.request(f"admission.{op}", "store", "store", apply, StoreError)

@@ -1,0 +1,18 @@
+"""What happened in a world, in order, as lines that a person can read; kept only when somebody wants to read it."""
+
+
+class Story:
+    """`tell` adds a line; a world that nobody reads passes `kept=False`, and nothing is formatted."""
+
+    def __init__(self, *, kept: bool) -> None:
+        self.kept = kept
+        self.lines: list[str] = []
+
+    def tell(self, at: float, who: str, what: str) -> None:
+        """Add a line."""
+        if self.kept:
+            self.lines.append(f"{at:10.3f}  {who:<28}  {what}")
+
+    def text(self) -> str:
+        """The whole story."""
+        return "\n".join(self.lines)

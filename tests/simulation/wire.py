@@ -1,0 +1,105 @@
+"""The way of one request from a function to the store or the queue and back, with all that may go wrong on it.
+
+Invariant: what is asked is applied at one moment, whole or not at all; nothing of a dead invocation comes back. The
+numbers: a request has 10 s (STORE_TIMEOUT_SECONDS, QUEUE_TIMEOUT_SECONDS); what a request that was given up does is
+done within the 10 s that the queue waits before it delivers again.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from events.errors import BatonError
+from tests.simulation.invocation import CURRENT, Invocation
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_T = TypeVar("_T")
+_LATENCY, _LAG, _PAUSE = 31, 32, 33
+TIMEOUT_SECONDS = 10.0
+
+
+class Wire:
+    """Requests of one world."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    async def request(
+        self, point: str, group: str, target: str, apply: Callable[[], _T], error: Callable[[str], BatonError]
+    ) -> _T:
+        """Apply `apply` at `target` ("store" or "queue") at some moment and give its answer, unless a fault strikes."""
+        world, who = self._world, CURRENT.get()
+        self.step(who, point)
+        fault = world.faults.pick(who, point, group)
+        if fault and world.story.kept:
+            world.tell(who, f"{point}: {fault}")
+        roll = world.dice.roll(_LATENCY, who.number, who.calls)
+        await world.loop.pause(0.001 + 0.05 * roll * roll)
+        if world.faults.down(target):
+            raise error(f"the {target} is down")
+        if not fault:
+            return apply()
+        return await self._faulty(fault, who, roll, apply, error)
+
+    def step(self, who: Invocation, point: str) -> None:
+        """Count a call to the world; a dead invocation makes none."""
+        if who.dead:
+            self._world.broken("a_crash_ends_an_invocation", f"{who.name} goes on to {point} after it crashed")
+            raise who.crash()
+        who.calls += 1
+
+    async def _faulty(
+        self, fault: str, who: Invocation, roll: float, apply: Callable[[], _T], error: Callable[[str], BatonError]
+    ) -> _T:
+        who.stalled = who.stalled or not fault.startswith("crash")
+        match fault:
+            case "crash-before" | "crash-after" | "crash-late":
+                self._apply_then(fault, roll, apply)
+                raise who.crash()
+            case "timeout-before" | "timeout-after" | "late":
+                self._apply_then(fault, roll, apply)
+                await self._world.loop.pause(TIMEOUT_SECONDS)
+                raise error(f"no answer within {TIMEOUT_SECONDS:g} s ({fault})")
+            case "twice":
+                apply()
+                await self._world.loop.pause(4 * roll)
+                return apply()
+            case "again":
+                answer = apply()
+                self._later(4 * roll, apply)
+                return answer
+            case "slow":
+                await self._world.loop.pause(9 * roll)
+                return apply()
+            case _:
+                return await self._paused(fault, roll, apply)
+
+    def _apply_then(self, fault: str, roll: float, apply: Callable[[], object]) -> None:
+        """What becomes of a request whose sender does not wait for the answer."""
+        if fault.endswith("after"):
+            apply()
+        elif fault == "late":
+            self._later(TIMEOUT_SECONDS + 8 * roll, apply)
+        elif fault == "crash-late":
+            self._later(8 * roll, apply)
+
+    async def _paused(self, fault: str, roll: float, apply: Callable[[], _T]) -> _T:
+        """The whole process stands still for a while, as a frozen function does."""
+        seconds = 20 + 400 * roll * roll
+        if fault == "pause-before":
+            await self._world.loop.pause(seconds)
+            return apply()
+        answer = apply()
+        await self._world.loop.pause(seconds)
+        return answer
+
+    def _later(self, seconds: float, apply: Callable[[], object]) -> None:
+        loop, world = self._world.loop, self._world
+
+        def act() -> None:
+            if not world.faults.down("store"):
+                CURRENT.get().zombie = True
+                apply()
+
+        loop.call_later(seconds, act)

@@ -1,0 +1,223 @@
+"""A world: the real ASGI app of the product on simulated ports, in virtual time, with everything that a plan says.
+
+Invariant: a world is decided by its plan and by which faults are muted; nothing else goes in. It ends when nothing is
+left to happen, a day after the faults at the latest, or at the first broken invariant.
+"""
+
+import hashlib
+import traceback
+from collections import Counter
+from collections.abc import Coroutine, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from events.core.legs import leg_key_of
+from events.ports import Outgoing
+from events.schema import SWEEP_ENDPOINT, EventType, parse_event
+from events.settings import Settings
+from functions.app import build_app
+from functions.wiring import Container, Ports
+from tests.fakes.admission import FakeAdmission
+from tests.fakes.store import FakeReader
+from tests.fakes.tree import Tree
+from tests.simulation import asgi
+from tests.simulation.actors import STAGE, Actors, make_registry
+from tests.simulation.clients import Client, key_of
+from tests.simulation.delivery import Deliveries
+from tests.simulation.dice import Dice
+from tests.simulation.endings import check_endings
+from tests.simulation.faults import Faults
+from tests.simulation.instances import SimClock, SimRandomness, skew_of
+from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.jobs import TENANTS
+from tests.simulation.plan import Plan
+from tests.simulation.queue import Message, SimQueue
+from tests.simulation.scripts import RESULT_LIMIT_BYTES
+from tests.simulation.signatures import SimVerifier
+from tests.simulation.store_faults import SimAdmission, SimReader, SimStore, StoredTrees
+from tests.simulation.story import Story
+from tests.simulation.virtual_loop import VirtualLoop
+from tests.simulation.wire import Wire
+
+DAY_SECONDS, HOUR_SECONDS = 86_400.0, 3_600.0
+EPOCH_MS = 1_800_000_000_000
+BASE_URL = "https://baton.test"
+MOST_INVOCATIONS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An invariant that does not hold."""
+
+    name: str
+    text: str
+    at: float
+
+
+class World:
+    """One schedule, played."""
+
+    epoch_ms = EPOCH_MS
+    base_url = BASE_URL
+
+    def __init__(
+        self, plan: Plan, loop: VirtualLoop, muted: frozenset[str] = frozenset(), *, told: bool = False
+    ) -> None:
+        self.plan, self.loop, self.story = plan, loop, Story(kept=told)
+        self.dice = Dice(plan.seed)
+        self.faults = Faults(plan, self.dice, loop, muted)
+        self.fake, self.admission = StoredTrees(), FakeAdmission(plan.slots)
+        self.wire, self.actors = Wire(self), Actors(self)
+        self.queue, self.delivery = SimQueue(self), Deliveries(self)
+        self.violation: Broken | None = None
+        self.committed: Counter[str] = Counter()
+        self.appended: Counter[tuple[str, str]] = Counter()
+        self.excused: set[str] = set()
+        self.accepted_jobs: list[str] = []
+        self.api_calls: Counter[str] = Counter()
+        self.cancelling: set[str] = set()
+        self.cancelled: set[str] = set()
+        self.invocations = 0
+        self._settings = _settings(plan)
+        self.topics = {self._settings.topic(kind): self._settings.event_url(kind) for kind in EventType}
+        self.app = build_app(
+            Container(self._settings, self._ports(), make_registry({p.agent: p.script for p in plan.jobs}))
+        )
+
+    def _ports(self) -> Ports:
+        return Ports(
+            store=SimStore(self, self.fake),
+            reader=SimReader(self, FakeReader(self.fake)),
+            admission=SimAdmission(self, self.admission),
+            queue=self.queue,
+            verifier=SimVerifier(),
+            clock=SimClock(self),
+            randomness=SimRandomness(self),
+        )
+
+    def run(self) -> Broken | None:
+        """Play to the end; what is broken, if anything."""
+        STAGE.world = self
+        for plan in self.plan.jobs:
+            self.start(Client(self, plan).run())
+        self.loop.call_at(HOUR_SECONDS, self._backstop)
+        self.loop.call_at(self.plan.calm_at + DAY_SECONDS, self.loop.stop)
+        self.loop.run_until_idle()
+        if self.violation is None:
+            check_endings(self)
+        self.loop.clear()
+        return self.violation
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something run in this world."""
+        self.loop.create_task(self._guarded(work))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - whatever it is, it must be seen
+            self.broken("the_simulation_works", traceback.format_exc())
+
+    def enroll(self, who: Invocation) -> None:
+        """An invocation begins, on some instance."""
+        who.skew_ms = skew_of(self.dice, who, self.plan.skew_ms) if self.plan.skew_ms else 0
+        CURRENT.set(who)
+        self.invocations += 1
+        if self.invocations > MOST_INVOCATIONS:
+            self.broken("the_world_comes_to_rest", f"{self.invocations} invocations; last {who.name}")
+        if self.story.kept:
+            self.tell(who, "begins")
+
+    async def post(self, url: str, headers: dict[str, str], body: bytes, method: str = "POST") -> asgi.Answer:
+        """One request to the app."""
+        return await asgi.request(self.app, url.removeprefix(BASE_URL), headers, body, method)
+
+    def returned(self, who: Invocation, answer: asgi.Answer | None) -> None:
+        """An invocation is over."""
+        if self.story.kept:
+            self.tell(who, f"ends: {answer.status} {answer.body.decode()}" if answer else "is dead")
+        if answer is not None and answer.status == 500:
+            self.broken("no_internal_error", f"{who.name} is answered {answer.body.decode()}")
+        if answer is not None and who.dead:
+            self.broken("a_crash_ends_an_invocation", f"{who.name} crashed and answered {answer.status}")
+
+    def accepted(self, message: Message) -> None:
+        """The queue took a message in."""
+        if self.story.kept:
+            due = self.queue.due_at(message.outgoing)
+            self.note(f"{message.id} is {message.name} for {about(message)}, due at {due:.3f}")
+        self.delivery.schedule(message)
+
+    def check(self, invariants: Iterable[Any], subject: Any) -> None:
+        """Hold what happened to the invariants."""
+        for invariant in invariants:
+            text = invariant(subject)
+            if text is not None:
+                self.broken(invariant.__name__, text)
+
+    def broken(self, name: str, text: str) -> None:
+        """An invariant does not hold: the first one stops the world."""
+        if self.violation is None:
+            self.violation = Broken(name, text, self.loop.time())
+            self.note(f"BROKEN {name}: {text}")
+            self.loop.stop()
+
+    def now_ms(self) -> int:
+        """The true time."""
+        return EPOCH_MS + int(self.loop.time() * 1000)
+
+    def tell(self, who: Invocation, what: str) -> None:
+        """Add to the story."""
+        self.story.tell(self.loop.time(), who.name, what)
+
+    def note(self, what: str) -> None:
+        """Add to the story what no invocation did."""
+        self.story.tell(self.loop.time(), "-", what)
+
+    @property
+    def trees(self) -> dict[str, Tree]:
+        """What the store has now, by tag."""
+        return self.fake.trees
+
+    def tree(self, job_id: str) -> Tree:
+        """What the store has now of a job."""
+        return self.fake.tree(job_id)
+
+    def trees_of(self, message: Message) -> Iterator[Tree]:
+        """What a message may carry legs of: its job's tag; all of them, if it is a sweep."""
+        return iter([self.tree(message.job_id)] if message.job_id else self.trees.values())
+
+    def leave_to_the_sweep(self, tree: Tree) -> None:
+        """A function that the queue has given up on wrote: nobody delivers again what its message carries."""
+        self.excused |= {leg.key for leg in tree.legs.values() if leg.carrier not in self.queue.live}
+
+    def _backstop(self) -> None:
+        """The hourly schedule."""
+        live = any(not job.ended for tree in self.trees.values() for job in tree.jobs.values())
+        if not live and not any(entry.slot for entry in self.admission.entries.values()):
+            return
+        if self.plan.backstop:
+            self.queue.accept(Outgoing(body="", url=BASE_URL + SWEEP_ENDPOINT))
+        self.loop.call_later(HOUR_SECONDS, self._backstop)
+
+
+def about(message: Message) -> str:
+    """The leg that a message brings, for people."""
+    if message.source is not None or not message.event_id:
+        return message.job_id or "every job"
+    return leg_key_of(parse_event(message.outgoing.body.encode()))
+
+
+def _settings(plan: Plan) -> Settings:
+    keys = (f"client:{tenant}:{hashlib.sha256(key_of(tenant).encode()).hexdigest()}" for tenant in TENANTS)
+    return Settings(
+        qstash_token="token",
+        worker_base_url=BASE_URL,
+        publish_by="topic" if plan.by_topic else "url",
+        continuation="inline" if plan.inline else "queue",
+        max_concurrent_jobs=plan.slots,
+        work_timeout_seconds=plan.work_timeout_seconds,
+        message_timeout_seconds=plan.message_timeout_seconds,
+        result_limit_bytes=RESULT_LIMIT_BYTES,
+        api_keys=", ".join(keys),
+    )
