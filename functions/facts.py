@@ -46,11 +46,13 @@ class Facts:
         self._asking = asking
         self._clock = clock
 
-    async def submitted(self, job: Job, task: dict[str, Any], carrier: str) -> Created:
-        """A job was submitted: it takes its place in the admission's book, then it is created, unless it is there."""
+    async def submitted(self, job: Job, task: dict[str, Any], carrier: str, *, known: bool = False) -> Created:
+        """A job was submitted: it takes its place in the admission's book, then it is created, unless it is there.
+
+        `known`: it is there, and has its place; what is asked is what the carrier still carries.
+        """
         now_ms = self._clock.now_ms()
-        standing = first_standing(job, now_ms)
-        slot = await self._asking.ask(job, standing, carrier)
+        slot = False if known else await self._asking.ask(job, first_standing(job, now_ms), carrier)
         changes = submit(Submitted(job, task, slot), now_ms).changes
         assert changes is not None, "a submission always creates"
         return await self._store.create(changes, carrier, now_ms)
@@ -91,12 +93,12 @@ class Facts:
     async def _submission_again(self, fact: Submission, carrier: str) -> tuple[Leg, ...]:
         """Create a forgotten job; look at a known one as the sweep does."""
         job = job_from(fact.job)
-        legs: tuple[Leg, ...] = ()
-        if await self._store.load(job.id) is None:
+        known = await self._store.load(job.id) is not None
+        if not known:
             _log.info("job %s is created by its witness", job.id)
-            legs = (await self.submitted(job, fact.task, carrier)).carried
+        created = await self.submitted(job, fact.task, carrier, known=known)
         now_ms = self._clock.now_ms()
         book = await self._admission.book()
         looked = await self._store.look(root_of(job.id), carrier, now_ms, LOST_AFTER_MS, book)
         found = {leg.key for leg in looked.lost}
-        return (*looked.lost, *(leg for leg in legs if leg.key not in found))
+        return (*looked.lost, *(leg for leg in created.carried if leg.key not in found))

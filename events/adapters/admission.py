@@ -49,7 +49,7 @@ class RedisAdmission:
             [due_ms, now_ms, self._sweep_interval_ms],
         )
         book = {name: load_entry(text) for name, text in zip(flat[::2], flat[1::2], strict=True)}
-        return SweepTurn(int(next_ms) < 0, max(0, int(next_ms)), book)
+        return SweepTurn(int(next_ms), book)
 
     async def book(self) -> dict[str, Entry]:
         """All entries, by job id."""

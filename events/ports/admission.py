@@ -27,9 +27,11 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class SweepTurn:
-    """Whether a sweep is to look (`merged`: a copy, it ends), when to arm the next one (0: not), and the book."""
+    """When to arm the next sweep (0: not, for a copy older than the one armed last, or while nobody holds a slot).
 
-    merged: bool
+    `book`: all entries.
+    """
+
     next_ms: int = 0
     book: dict[str, Entry] = field(default_factory=dict[str, Entry])
 

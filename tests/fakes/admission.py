@@ -27,12 +27,11 @@ class FakeAdmission:
 
     async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
         """A sweep begins."""
-        if due_ms and self.sweep_at_ms > due_ms:
-            return SweepTurn(merged=True, book=dict(self.entries))
+        taken = self.sweep_at_ms > due_ms if due_ms else self.sweep_at_ms + self._interval_ms >= now_ms
         next_ms = 0
-        if self._active() and (due_ms or self.sweep_at_ms + self._interval_ms < now_ms):
+        if self._active() and not taken:
             next_ms = self.sweep_at_ms = now_ms + self._interval_ms
-        return SweepTurn(merged=False, next_ms=next_ms, book=dict(self.entries))
+        return SweepTurn(next_ms, dict(self.entries))
 
     async def book(self) -> dict[str, Entry]:
         """All entries, by job id."""
