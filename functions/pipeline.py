@@ -97,6 +97,8 @@ class Pipeline:
                 break
             word, carried = await self._handle_leg(run, step)
             run.words.append(word)
+            if step.wish:
+                run.forget_handed_on()
             await self._hand_on(run, carried, crosses=step.wish)
         return Outcome(run.words[0], run.handed_on)
 
@@ -186,7 +188,7 @@ class _Run:
         self.owner = owner
         self.guard_until_ms = guard_until_ms
         self.session_id = event.session_id
-        self.drive = drive_of(delivered.message_id, delivered.retried)
+        self._rounds = 0
         key = leg_key_of(event)
         self.first = _Step(key, call_id, event, key.startswith(f"{LegKind.WISH}:"))
         self.todo: list[_Step] = []
@@ -194,6 +196,16 @@ class _Run:
         self.seen: set[str] = set()
         self.handed_on = 0
         self._counted = False
+
+    @property
+    def drive(self) -> str:
+        """Which handing on this is: the queue swallows a second one under the same drive."""
+        return f"{drive_of(self.delivered.message_id, self.delivered.retried)}.{self._rounds}"
+
+    def forget_handed_on(self) -> None:
+        """A slot was given: work that was handed on before, and found no slot, is handed on again."""
+        self._rounds += 1
+        self.seen = {step.leg_key for step in self.todo}
 
     def count_message(self) -> int:
         """1 for the first COMMIT of this message, 0 for what is continued in place."""

@@ -33,10 +33,13 @@ def submitted(happened: Submitted, now_ms: int) -> Decision:
 
 
 def first_standing(job: Job, now_ms: int, *, slot: bool = False) -> Standing:
-    """How a new job stands with the admission: one that is to start later wants nothing yet."""
+    """How a new job stands with the admission: one that is to start later wants nothing yet.
+
+    The same submission may be told before and after its start: then the later word, with the higher lap, counts.
+    """
     first = loop_leg(job.id, job.turn, 1, now_ms, job.start_at_ms)
     want = wanted(Standing(), (first,), ended=False, now_ms=now_ms)
-    return Standing(want, 0, slot and want == "slot")
+    return Standing(want, 1 if want == "slot" else 0, slot and want == "slot")
 
 
 def wishes(state: State) -> Decision:
