@@ -1,0 +1,121 @@
+"""The pytest plugin `baton`: loaded in every project that has Baton installed, so it must cost nothing when unused.
+
+Invariant: importing this module loads nothing but pytest and a few lines of our own; a server is started when the first
+test asks for it, serves the whole run, and is emptied before each test that uses it. What is set in the environment for
+a test ends with the test.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import pytest
+
+from infra.pytest_plugin.qstash_faults import QStashFaults
+from infra.pytest_plugin.qstash_server import QStashServer
+from infra.pytest_plugin.redis_faults import RedisFaults
+from infra.pytest_plugin.redis_server import RedisServer
+from infra.pytest_plugin.vector_server import VectorServer
+
+
+@pytest.fixture(scope="session")
+def qstash_options() -> Sequence[str]:
+    """Options of `baton qstash` for this run; override it, as in `return ["--time-scale", "60"]`."""
+    return ()
+
+
+@pytest.fixture(scope="session")
+def redis_options() -> Sequence[str]:
+    """Options of `baton redis` for this run; override it."""
+    return ()
+
+
+@pytest.fixture(scope="session")
+def vector_options() -> Sequence[str]:
+    """Options of `baton vector` for this run; override it, as in `return ["--dimension", "1536"]`."""
+    return ()
+
+
+@pytest.fixture(scope="session")
+def qstash_process(tmp_path_factory: pytest.TempPathFactory, qstash_options: Sequence[str]) -> Iterator[QStashServer]:
+    """The QStash server of the run, as it is: nothing is emptied, no environment is set."""
+    options = ("--no-sync", *qstash_options)
+    with _running("qstash", "QSTASH_NEXT_SIGNING_KEY", options, tmp_path_factory) as exports:
+        yield QStashServer.from_exports(exports)
+
+
+@pytest.fixture(scope="session")
+def redis_process(tmp_path_factory: pytest.TempPathFactory, redis_options: Sequence[str]) -> Iterator[RedisServer]:
+    """The Redis server of the run, as it is: nothing is emptied, no environment is set."""
+    with _running("redis", "UPSTASH_REDIS_REST_TOKEN", redis_options, tmp_path_factory) as exports:
+        yield RedisServer.from_exports(exports)
+
+
+@pytest.fixture(scope="session")
+def vector_process(tmp_path_factory: pytest.TempPathFactory, vector_options: Sequence[str]) -> Iterator[VectorServer]:
+    """The vector server of the run, as it is: nothing is emptied, no environment is set."""
+    with _running("vector", "UPSTASH_VECTOR_REST_TOKEN", vector_options, tmp_path_factory) as exports:
+        yield VectorServer.from_exports(exports)
+
+
+@pytest.fixture
+def qstash_server(qstash_process: QStashServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[QStashServer]:
+    """An empty QStash, with `QSTASH_URL`, `QSTASH_TOKEN` and the signing keys set for the official SDKs."""
+    qstash_process.reset()
+    _set_environment(monkeypatch, qstash_process.env)
+    yield qstash_process
+    qstash_process.reset()  # what it still had to deliver must not reach the next test's endpoints
+
+
+@pytest.fixture
+def redis_server(redis_process: RedisServer, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
+    """An empty Redis, with `UPSTASH_REDIS_REST_URL` and `…_TOKEN` set for the official SDKs."""
+    redis_process.reset()
+    _set_environment(monkeypatch, redis_process.env)
+    return redis_process
+
+
+@pytest.fixture
+def vector_server(vector_process: VectorServer, monkeypatch: pytest.MonkeyPatch) -> VectorServer:
+    """An empty vector index, with `UPSTASH_VECTOR_REST_URL` and `…_TOKEN` set for the official SDKs."""
+    vector_process.reset()
+    _set_environment(monkeypatch, vector_process.env)
+    return vector_process
+
+
+@pytest.fixture
+def qstash_faults(qstash_server: QStashServer) -> Iterator[QStashFaults]:
+    """Faults of deliveries on demand: lost answers, delays, duplicates, reordering, failures, a wrong clock."""
+    faults = QStashFaults(qstash_server)
+    yield faults
+    faults.clear()
+
+
+@pytest.fixture
+def redis_faults(redis_server: RedisServer) -> Iterator[RedisFaults]:
+    """Faults of requests on demand: refusals, lost answers, delays."""
+    faults = RedisFaults(redis_server)
+    yield faults
+    faults.clear()
+
+
+@contextmanager
+def _running(
+    name: str, last_export: str, options: Sequence[str], folders: pytest.TempPathFactory
+) -> Iterator[Mapping[str, str]]:
+    """Run a stand-in; what it says is to be exported."""
+    from infra.pytest_plugin.stand_in_process import StandInProcess  # noqa: PLC0415 - only when it is used
+
+    folder = folders.mktemp(f"baton-{name}")
+    process = StandInProcess(f"infra.local_{name}", folder, last_export, ("--faults", *options))
+    process.start()
+    try:
+        yield process.exports
+    finally:
+        process.stop()
+
+
+def _set_environment(monkeypatch: pytest.MonkeyPatch, env: Mapping[str, str]) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    for name in ("NO_PROXY", "no_proxy"):  # a company proxy must not be asked for this machine
+        monkeypatch.setenv(name, "127.0.0.1,localhost", prepend=",")
