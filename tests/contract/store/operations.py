@@ -16,6 +16,7 @@ from events.core.transitions import JobStatus
 from events.ids import root_of
 from events.ports import Begun, Claim, Committed, Created, Looked, Snapshot, Undelivered
 from tests.contract.store.sample import (
+    FIRST_LAP,
     JOB_ID,
     LEASE_MS,
     NOW_MS,
@@ -40,7 +41,7 @@ def _legs_of(job_id: str) -> list[Leg]:
         loop_leg(job_id, 1, 2, NOW_MS, NOW_MS + LEASE_MS),
         *calls,
         *(following(call, kind, NOW_MS) for call in calls for kind in (LegKind.COMPLETE, LegKind.FAILED)),
-        *(wish_leg(job_id, "slot", lap, NOW_MS) for lap in (0, NOW_MS, NOW_MS + LEASE_MS)),
+        *(wish_leg(job_id, "slot", lap, NOW_MS) for lap in (FIRST_LAP, NOW_MS, NOW_MS + LEASE_MS)),
         following(calls[0], LegKind.CALL, NOW_MS, attempt=2, not_before_ms=NOW_MS + 2 * LEASE_MS),
     ]
 
@@ -150,7 +151,7 @@ def books(draw: st.DrawFn) -> Book:
             "session_a",
             5,
             NOW_MS,
-            lap=draw(st.sampled_from([0, *(NOW_MS + n * (LEASE_MS // 2) for n in range(5))])),
+            lap=draw(st.sampled_from([FIRST_LAP, *(NOW_MS + n * (LEASE_MS // 2) for n in range(5))])),
             want=draw(st.sampled_from(wants)),
             slot=draw(st.booleans()),
         )

@@ -9,12 +9,14 @@ from events.core.effects import Changes, Join
 from events.core.happenings import Submitted
 from events.core.legs import Leg, LegKind, following, loop_leg, tool_key, turn_group, wish_leg
 from events.core.state import CallRecord, Job, ModelPolicy
+from events.core.turns import first_standing
 from events.ports import Claim, Spent
 from tests.contract.store.side import Side
 
 NOW_MS = 1_800_000_000_000
 LEASE_MS = 130_000
 JOB_ID = "job_a"
+FIRST_LAP = first_standing(Job(JOB_ID, "", "", "", NOW_MS), NOW_MS).lap
 SPENT = Spent(messages=1, requests=1, commands=0)
 
 
@@ -34,7 +36,7 @@ def creation(job: Job, text: str = "do it", *, slot: bool = True) -> Changes:
 def book_of(*job_ids: str) -> Book:
     """The admission's book as it is when each of these jobs was given a slot with its creation."""
     place = ("tenant_a", "session_a", 5, NOW_MS)
-    return {job_id: Entry(*place, lap=0, want="slot", slot=True, started=True) for job_id in job_ids}
+    return {job_id: Entry(*place, lap=FIRST_LAP, want="slot", slot=True, started=True) for job_id in job_ids}
 
 
 def first_leg(job_id: str = JOB_ID) -> Leg:

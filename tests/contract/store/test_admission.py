@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from events.core.admission import Place, Standing, Want
-from events.ports import Heard, Told
+from events.ports import Heard, SweepTurn, Told
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, fake_side, real_side
@@ -89,13 +89,13 @@ async def test_who_ran_before_comes_first_then_the_tenant_with_the_fewest_slots(
 
 
 async def test_the_sweep_gets_the_book_and_arms_the_next_one(side: Side) -> None:
-    """While somebody holds a slot; an older copy ends."""
+    """While somebody holds a slot; an older copy arms none."""
     await fill(side)
     turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + 5)
-    assert (turn.merged, turn.next_ms) == (False, SWEEP_AT_MS + 5 + SWEEP_INTERVAL_MS)
+    assert turn.next_ms == SWEEP_AT_MS + 5 + SWEEP_INTERVAL_MS
     assert turn.book == await side.admission.book()
     assert sorted(turn.book) == ["a", "b", "c"]
-    assert (await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + 6)).merged
+    assert await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + 6) == SweepTurn(0, turn.book)
 
 
 async def test_no_sweep_is_armed_where_nobody_holds_a_slot(side: Side) -> None:
@@ -103,7 +103,7 @@ async def test_no_sweep_is_armed_where_nobody_holds_a_slot(side: Side) -> None:
     await wish(side, "a")
     await wish(side, "a", "none", 1)
     turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)
-    assert (turn.merged, turn.next_ms) == (False, 0)
+    assert turn.next_ms == 0
 
 
 @pytest.mark.parametrize(("after_ms", "arms"), [(SWEEP_INTERVAL_MS, False), (2 * SWEEP_INTERVAL_MS + 1, True)])
@@ -111,7 +111,7 @@ async def test_a_sweep_that_is_overdue_counts_as_lost(side: Side, after_ms: int,
     """The next word, and the backstop, arm another one."""
     await wish(side, "a")
     backstop = await side.admission.sweep(0, NOW_MS + after_ms)
-    assert (backstop.merged, bool(backstop.next_ms)) == (False, arms)
+    assert bool(backstop.next_ms) is arms
     heard = await wish(side, "b", after_ms=after_ms)
     assert heard.sweep_at_ms == 0 if arms else not heard.sweep_at_ms
 

@@ -10,6 +10,7 @@ from events.core.legs import loop_leg, wish_leg
 from events.core.transitions import JobStatus
 from events.ports import Begun, Claim, Committed, Verdict
 from tests.contract.store.sample import (
+    FIRST_LAP,
     JOB_ID,
     NOW_MS,
     SPENT,
@@ -27,7 +28,7 @@ from tests.contract.store.sample import (
 from tests.contract.store.side import Side
 
 LOST_AFTER_MS = 60_000
-FIRST_WISH = wish_leg(JOB_ID, "slot", 0, NOW_MS)
+FIRST_WISH = wish_leg(JOB_ID, "slot", FIRST_LAP, NOW_MS)
 
 
 async def waiting_job(side: Side) -> None:
@@ -51,8 +52,8 @@ async def test_a_job_without_a_slot_carries_its_wish_and_not_its_work(side: Side
     """Its witness hands on the wish alone: the turn waits in the state, not in the queue."""
     created = await side.store.create(creation(a_job(), slot=False), "m1", NOW_MS)
     assert created.carried == (replace(FIRST_WISH, carrier="m1"),)
-    assert created.standing == Standing("slot", 0, slot=False)
-    assert await standing_of(side) == Standing("slot", 0, slot=False)
+    assert not created.standing.slot
+    assert await standing_of(side) == Standing("slot", FIRST_LAP, slot=False)
 
 
 async def test_work_without_a_slot_is_gated(side: Side) -> None:
@@ -68,7 +69,7 @@ async def test_a_wish_is_granted_to_everybody_who_tells_it(side: Side) -> None:
     """It is no work, so nobody is kept from telling it again."""
     await waiting_job(side)
     for owner in ("o1", "o2"):
-        begun = await side.store.begin(replace(wish_claim(0, f"m-{owner}"), owner=owner))
+        begun = await side.store.begin(replace(wish_claim(FIRST_LAP, f"m-{owner}"), owner=owner))
         assert begun.verdict is Verdict.GRANTED
         assert begun.state is not None
         assert (begun.state.leg.carrier, begun.state.leg.owner) == (f"m-{owner}", owner)
@@ -77,19 +78,21 @@ async def test_a_wish_is_granted_to_everybody_who_tells_it(side: Side) -> None:
 async def test_an_admitted_job_has_its_slot_and_its_work_is_handed_on(side: Side) -> None:
     """By the message that told the wish."""
     await waiting_job(side)
-    await side.store.begin(wish_claim(0))
-    committed = await side.store.commit(wish_claim(0), Changes(admitted=True), SPENT)
+    await side.store.begin(wish_claim(FIRST_LAP))
+    committed = await side.store.commit(wish_claim(FIRST_LAP), Changes(admitted=True), SPENT)
     assert committed == Committed(True, (replace(first_leg(), carrier="m1"),))
-    assert await standing_of(side) == Standing("slot", 0, slot=True)
+    assert await standing_of(side) == Standing("slot", FIRST_LAP, slot=True)
     assert (await side.store.begin(claim_of(first_leg(), "m2"))).verdict is Verdict.GRANTED
 
 
 async def test_a_wish_told_twice_is_granted_once(side: Side) -> None:
     """The second answer finds no wish and takes no leg away from who works on it."""
     await waiting_job(side)
-    await side.store.commit(wish_claim(0, "m1"), Changes(admitted=True), SPENT)
+    await side.store.commit(wish_claim(FIRST_LAP, "m1"), Changes(admitted=True), SPENT)
     await side.store.begin(claim_of(first_leg(), "m2", "o2"))
-    assert await side.store.commit(wish_claim(0, "m3"), Changes(admitted=True), SPENT) == Committed(applied=False)
+    assert await side.store.commit(wish_claim(FIRST_LAP, "m3"), Changes(admitted=True), SPENT) == Committed(
+        applied=False
+    )
     begun = await side.store.begin(claim_of(first_leg(), "m2", "o2"))
     assert begun.state is not None
     assert begun.state.leg.carrier == "m2"
@@ -99,7 +102,7 @@ async def test_taking_in_needs_no_slot_and_keeps_the_one_there_is(side: Side) ->
     """A job whose calls have all returned holds its slot until the last result is taken in."""
     legs = await fan_out(side, 1)
     await side.store.commit(claim_of(legs[0], "m2"), Changes(legs=(complete_leg(0),)), SPENT)
-    assert await standing_of(side) == Standing("slot", 0, slot=True)
+    assert await standing_of(side) == Standing("slot", FIRST_LAP, slot=True)
 
 
 async def test_a_job_with_nothing_to_do_gives_its_slot_back(side: Side) -> None:
@@ -137,7 +140,7 @@ async def test_a_timer_that_is_due_wishes_for_a_slot_when_its_message_comes(side
 async def test_a_newer_wish_replaces_the_one_before(side: Side) -> None:
     """Its lap is a time, and larger in any case; the old wish finds nothing."""
     await waiting_job(side)
-    await side.store.commit(wish_claim(0, "m1"), Changes(admitted=True), SPENT)
+    await side.store.commit(wish_claim(FIRST_LAP, "m1"), Changes(admitted=True), SPENT)
     await side.store.commit(claim_of(first_leg(), "m2"), Changes(), SPENT)
     work = Changes(legs=(call_leg(0),))
     committed = await side.store.commit(wish_claim(NOW_MS, "m3"), replace(work, admitted=True), SPENT)
@@ -169,14 +172,14 @@ def entry(lap: int, want: Want, *, slot: bool = False) -> Book:
 
 @pytest.mark.parametrize(
     "book",
-    [{}, entry(0, "none"), entry(0, "slot"), entry(5, "gone"), entry(-1, "none")],
+    [{}, entry(FIRST_LAP, "none"), entry(FIRST_LAP, "slot"), entry(5, "gone"), entry(-1, "none")],
     ids=["unknown", "other", "no slot", "newer", "older"],
 )
 async def test_the_sweep_wishes_again_where_the_admission_knows_something_else(side: Side, book: Book) -> None:
     """Not before a minute has passed since the last wish."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.begin(claim_of(first_leg(), after_ms=LOST_AFTER_MS))
-    # The lap of a first wish is 0, so a minute has passed in any case.
+    # The lap of a first wish is no time, so a minute has passed in any case.
     at_ms = NOW_MS + LOST_AFTER_MS
     looked = await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, book)
     assert looked.lost == (wish_of("slot", "sweep", at_ms),)
@@ -197,7 +200,7 @@ async def test_the_sweep_leaves_a_wish_in_line_alone_and_work_behind_it(side: Si
     """However long it waits: it is told when its turn has come."""
     await waiting_job(side)
     at_ms = NOW_MS + 100 * LOST_AFTER_MS
-    looked = await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, entry(0, "slot"))
+    looked = await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, entry(FIRST_LAP, "slot"))
     assert looked.lost == ()
 
 
@@ -213,5 +216,5 @@ async def test_the_sweep_tells_a_wish_again_whose_slot_was_given_and_not_taken(s
     """Whoever was to be told so never was."""
     await waiting_job(side)
     at_ms = NOW_MS + LOST_AFTER_MS + 1
-    looked = await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, entry(0, "slot", slot=True))
+    looked = await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, entry(FIRST_LAP, "slot", slot=True))
     assert [leg.key for leg in looked.lost] == [FIRST_WISH.key]

@@ -1,0 +1,52 @@
+"""A job in the middle of its life, as decide sees it."""
+
+from dataclasses import replace
+
+from events.core.admission import Standing
+from events.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group
+from events.core.limits import Limits, Used
+from events.core.state import CallRecord, Failure, Job, ModelPolicy, State
+from events.core.transitions import CallStatus, JobStatus
+
+NOW_MS = 1_800_000_000_000
+CLAIMED_MS = NOW_MS - 500
+JOB = Job(
+    "job_1",
+    "session_1",
+    "tenant_1",
+    "agent_1",
+    NOW_MS - 10_000,
+    status=JobStatus.PROCESSING,
+    turn=2,
+    started_at_ms=NOW_MS - 9_000,
+    used=Used(turns=1, tool_calls=1, input_tokens=10, output_tokens=5, cost_usd=0.1),
+    limits=Limits(turns=5, tool_calls=3, tokens=1_000),
+    model=ModelPolicy(retries=2, retry_delay_seconds=2.0),
+    best_answer="so far",
+)
+HELD = Standing("slot", 0, slot=True)
+FAILURE = Failure("boom", "it broke", retryable=True)
+FOR_GOOD = Failure("boom", "it broke", retryable=False)
+
+
+def claimed(leg: Leg) -> Leg:
+    """The leg under a claim."""
+    return replace(leg, owner="o1", claimed_ms=CLAIMED_MS, lease_until_ms=NOW_MS + 100_000, carrier="m1")
+
+
+def turn_state(job: Job = JOB, attempt: int = 1) -> State:
+    """The job's next turn was begun."""
+    return State(job, claimed(loop_leg(job.id, job.turn, attempt, NOW_MS - 1_000)))
+
+
+def call_record(status: CallStatus = CallStatus.QUEUED, retries: int = 2) -> CallRecord:
+    """A tool call of turn 2."""
+    return CallRecord("job_1-2-0-aaaaaaaaaa", 2, 0, "read_file", {"path": "a"}, status, retries=retries)
+
+
+def call_state(kind: LegKind, record: CallRecord | None = None, attempt: int = 1) -> State:
+    """A leg of that tool call was begun."""
+    call = record or call_record()
+    key = tool_key(kind, call.id, attempt)
+    leg = Leg(key, kind, JOB.id, 2, attempt, 0, call.id, call.tool, turn_group(JOB.id, 2), since_ms=NOW_MS - 1_000)
+    return State(JOB, claimed(leg), call)

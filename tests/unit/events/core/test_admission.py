@@ -1,0 +1,103 @@
+"""The admission's rules, pure: who gets a slot, and what a job wishes."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.core.admission import KEEP_SLOT_MS, Entry, Place, Standing, Want, next_lap, take, wanted
+from events.core.legs import Leg, LegKind, loop_leg, wish_leg
+from tests.unit.events.core.sample_state import HELD, NOW_MS, call_state
+
+NO_SLOT = Standing("none", 5)
+
+
+@pytest.mark.parametrize(
+    ("standing", "legs", "want"),
+    [
+        (NO_SLOT, [loop_leg("j", 1, 1, NOW_MS)], "slot"),
+        (NO_SLOT, [call_state(LegKind.CALL).leg], "slot"),
+        (NO_SLOT, [call_state(LegKind.COMPLETE).leg], "none"),
+        (HELD, [call_state(LegKind.COMPLETE).leg], "slot"),
+        (HELD, [call_state(LegKind.FAILED).leg], "slot"),
+        (HELD, [loop_leg("j", 1, 1, NOW_MS, NOW_MS + KEEP_SLOT_MS)], "slot"),
+        (HELD, [loop_leg("j", 1, 1, NOW_MS, NOW_MS + KEEP_SLOT_MS + 1)], "none"),
+        (HELD, [wish_leg("j", "slot", 1, NOW_MS)], "none"),
+        (HELD, [], "none"),
+    ],
+)
+def test_a_job_wants_a_slot_for_work_and_keeps_it_while_results_are_taken_in(
+    standing: Standing, legs: list[Leg], want: Want
+) -> None:
+    """Waiting longer than a minute wants none."""
+    assert wanted(standing, legs, ended=False, now_ms=NOW_MS) == want
+
+
+def test_an_ended_job_wants_to_be_gone() -> None:
+    """Whatever is left of it."""
+    assert wanted(HELD, [loop_leg("j", 1, 1, NOW_MS)], ended=True, now_ms=NOW_MS) == "gone"
+
+
+def test_a_lap_is_a_time_and_always_larger() -> None:
+    """Also when the clock stood still or went back."""
+    assert next_lap(Standing("slot", 0), NOW_MS) == NOW_MS
+    assert next_lap(Standing("slot", NOW_MS), NOW_MS) == NOW_MS + 1
+    assert next_lap(Standing("slot", NOW_MS + 9), NOW_MS) == NOW_MS + 10
+
+
+WISHES = st.lists(
+    st.tuples(
+        st.sampled_from("abcdefgh"),
+        st.sampled_from(["slot", "slot", "none", "gone"]),
+        st.integers(0, 2),
+        st.integers(0, 2),
+        st.integers(0, 9),
+    ),
+    max_size=40,
+)
+
+
+@given(WISHES, st.integers(1, 4))
+def test_slots_are_never_exceeded_nor_left_free_while_somebody_may_have_one(
+    wishes: list[tuple[str, str, int, int, int]], slots: int
+) -> None:
+    """After every word: at most so many; one of a session; and if one is free, nobody able is left waiting."""
+    book: dict[str, Entry] = {}
+    laps: dict[str, int] = {}
+    for name, want, tenant, session, priority in wishes:
+        laps[name] = laps.get(name, -1) + 1
+        place = Place(f"t{tenant}", f"s{session}", priority, ord(name))
+        chosen: Want = "slot" if want == "slot" else "none" if want == "none" else "gone"
+        taken = take(book, name, Standing(chosen, laps[name]), place, NOW_MS, slots)
+        book = taken.book
+        holders = [entry for entry in book.values() if entry.slot]
+        assert len(holders) <= slots
+        sessions = [(entry.tenant, entry.session_id) for entry in holders]
+        assert len(set(sessions)) == len(sessions)
+        assert taken.slot is book[name].slot
+        assert all(book[other].slot and book[other].cause == name for other in taken.tell)
+        if len(holders) < slots:
+            kept = {(e.tenant, e.session_id) for e in book.values() if e.slot or (e.want == "none" and e.started)}
+            able = [e for e in book.values() if e.want == "slot" and not e.slot]
+            assert all((e.tenant, e.session_id) in kept for e in able)
+
+
+def test_the_same_word_again_changes_nothing() -> None:
+    """Clients repeat."""
+    place = Place("t", "s", 5, 1)
+    first = take({}, "a", Standing("slot", 1), place, NOW_MS, 1)
+    again = take(first.book, "a", Standing("slot", 1), place, NOW_MS + 5, 1)
+    assert (again.book, again.slot, again.tell) == (first.book, True, ())
+
+
+def test_priority_decides_between_jobs_of_tenants_with_as_many_slots() -> None:
+    """Higher first, then older."""
+    book: dict[str, Entry] = {}
+    for name, priority in (("a", 5), ("b", 5), ("c", 9)):
+        place = Place("t", f"s{name}", priority, ord(name))
+        book = take(book, name, Standing("slot", 0), place, NOW_MS, 1).book
+    place = Place("t", "sa", 5, ord("a"))
+    given_back = take(book, "a", Standing("gone", 1), place, NOW_MS, 1)
+    assert given_back.tell == ("c",)
+    assert replace(given_back.book["c"], cause="") == Entry("t", "sc", 9, ord("c"), 0, "slot", True, True, "", NOW_MS)

@@ -1,0 +1,99 @@
+"""How records are kept: what is written is read back, also by other versions."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from events.core.admission import Entry, Standing
+from events.core.legs import LegKind, wish_leg
+from events.core.limits import Limits
+from events.core.records import (
+    dump_call,
+    dump_job,
+    dump_leg,
+    dump_standing,
+    job_from,
+    job_values,
+    load_call,
+    load_entry,
+    load_job,
+    load_leg,
+    load_results,
+    load_standing,
+    load_usage,
+)
+from events.core.state import Failure, Usage
+from events.core.transitions import CallStatus, JobStatus
+from tests.unit.events.core.sample_state import JOB, NOW_MS, call_record, call_state
+
+FULL_JOB = replace(
+    JOB,
+    status=JobStatus.FAILED,
+    result={"answer": "é/", "more": [1, None]},
+    error=Failure("t", "m", retryable=True),
+    limits=Limits(cost_usd=0.5, on_limit="fail"),
+)
+
+
+def test_a_job_is_read_back_as_it_was_written() -> None:
+    """From the store, and out of a submission."""
+    for job in (JOB, FULL_JOB):
+        assert load_job(dump_job(job)) == job
+        assert job_from(json.loads(json.dumps(job_values(job)))) == job
+
+
+def test_a_job_without_a_cost_limit_has_none_after_a_submission() -> None:
+    """A None that were left out would become a limit's default."""
+    assert job_from(job_values(JOB)).limits.cost_usd is None
+
+
+@pytest.mark.parametrize("kind", [LegKind.LOOP, LegKind.CALL, LegKind.COMPLETE, LegKind.FAILED])
+def test_a_leg_is_read_back_as_it_was_written(kind: LegKind) -> None:
+    """Claim and all."""
+    leg = call_state(kind).leg
+    assert load_leg(dump_leg(leg)) == leg
+
+
+def test_a_wish_is_read_back_as_it_was_written() -> None:
+    """With what it wants."""
+    leg = wish_leg("job_1", "gone", NOW_MS, NOW_MS)
+    assert load_leg(dump_leg(leg)) == leg
+
+
+def test_a_call_is_read_back_as_it_was_written() -> None:
+    """Arguments of any depth."""
+    record = replace(call_record(CallStatus.RETRYING), arguments={"a": [{"b": None}]}, error=Failure("t", "é"))
+    assert load_call(dump_call(record)) == record
+
+
+def test_a_standing_is_read_back_as_it_was_written() -> None:
+    """As the scripts write it, too: without spaces, in any order."""
+    standing = Standing("none", NOW_MS, slot=False)
+    assert load_standing(dump_standing(standing)) == standing
+    assert load_standing('{"slot":false,"lap":1800000000000,"want":"none"}') == standing
+
+
+def test_what_a_newer_version_wrote_besides_is_ignored() -> None:
+    """A deploy may be half done."""
+    newer: dict[str, Any] = {**json.loads(dump_job(JOB)), "added": {"a": 1}}
+    assert load_job(json.dumps(newer)) == JOB
+    leg = call_state(LegKind.CALL).leg
+    assert load_leg(json.dumps({**json.loads(dump_leg(leg)), "added": 1})) == leg
+
+
+def test_what_an_older_version_did_not_write_has_its_default() -> None:
+    """A job of before there were priorities has the usual one."""
+    older = {name: value for name, value in json.loads(dump_job(JOB)).items() if name not in ("priority", "limits")}
+    assert (load_job(json.dumps(older)).priority, load_job(json.dumps(older)).limits) == (5, Limits())
+
+
+def test_usage_results_and_entries_are_read() -> None:
+    """As the scripts write them."""
+    assert load_usage('{"messages":1,"redis_requests":2,"redis_commands":3,"updated_ms":4}') == Usage(1, 2, 3, 4)
+    assert load_results({"a": '{"ok":1}', "b": '{"error":{"type":"t"}}'}) == {
+        "a": {"ok": 1},
+        "b": {"error": {"type": "t"}},
+    }
+    assert load_entry('{"tenant":"t","session_id":"s","priority":5,"created_ms":1,"lap":2}') == Entry("t", "s", 5, 1, 2)

@@ -1,0 +1,83 @@
+"""Ids that follow from content."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.ids import call_id, canonical_json, digest, event_id, job_id_from_key, random_job_id, root_of
+
+SAFE = re.compile(r"[A-Za-z0-9._-]{1,200}")
+
+
+def test_the_same_key_of_the_same_tenant_is_the_same_job() -> None:
+    """Another tenant's is another; neither key nor tenant can imitate the other by where they are divided."""
+    assert job_id_from_key("a", "k") == job_id_from_key("a", "k")
+    assert len({job_id_from_key(*pair) for pair in [("a", "k"), ("b", "k"), ("a", "k2"), ("ak", ""), ("", "ak")]}) == 5
+
+
+@given(st.text(), st.text())
+def test_a_job_id_is_safe_whatever_the_key_is(tenant: str, key: str) -> None:
+    """In paths, headers, labels and keys; a dot would make it a child."""
+    job_id = job_id_from_key(tenant, key)
+    assert SAFE.fullmatch(job_id)
+    assert root_of(job_id) == job_id
+
+
+def test_a_job_without_a_key_has_a_random_id() -> None:
+    """The randomness comes in."""
+    assert random_job_id("abc123") == "job_abc123"
+
+
+@pytest.mark.parametrize(
+    ("job_id", "root"), [("job_1", "job_1"), ("job_1.2", "job_1"), ("job_1.2.3", "job_1"), ("a-b_c", "a-b_c")]
+)
+def test_a_childs_root_stands_before_its_first_dot(job_id: str, root: str) -> None:
+    """However deep it is."""
+    assert root_of(job_id) == root
+
+
+def test_a_call_id_tells_turn_and_position_and_a_digest_of_what_is_asked() -> None:
+    """A model that answers differently the second time never meets an old result."""
+    first = call_id("job_1", 2, 0, "read", {"path": "a"})
+    assert first.startswith("job_1-2-0-")
+    assert first == call_id("job_1", 2, 0, "read", {"path": "a"})
+    others = [
+        call_id("job_2", 2, 0, "read", {"path": "a"}),
+        call_id("job_1", 3, 0, "read", {"path": "a"}),
+        call_id("job_1", 2, 1, "read", {"path": "a"}),
+        call_id("job_1", 2, 0, "write", {"path": "a"}),
+        call_id("job_1", 2, 0, "read", {"path": "b"}),
+        call_id("job_1", 2, 0, "read", {"path": "a", "b": None}),
+    ]
+    assert len({first, *others}) == 7
+
+
+@given(st.text(), st.dictionaries(st.text(), st.text(), max_size=3))
+def test_a_call_id_is_safe_whatever_is_asked(tool: str, arguments: dict[str, str]) -> None:
+    """Models ask for anything."""
+    assert SAFE.fullmatch(call_id("job_1", 1, 0, tool, arguments))
+
+
+def test_the_order_of_arguments_does_not_matter() -> None:
+    """JSON objects have none."""
+    assert call_id("j", 1, 0, "t", {"a": 1, "b": 2}) == call_id("j", 1, 0, "t", {"b": 2, "a": 1})
+
+
+def test_an_event_id_follows_from_the_leg_it_carries() -> None:
+    """So that the same step always has the same id, and another attempt another one."""
+    assert event_id("loop:job_1:1:1") == event_id("loop:job_1:1:1")
+    assert event_id("loop:job_1:1:1") != event_id("loop:job_1:1:2")
+    assert re.fullmatch(r"evt_[0-9a-f]{24}", event_id("loop:job_1:1:1"))
+
+
+def test_canonical_json_has_sorted_keys_no_spaces_and_plain_letters() -> None:
+    """One text for one value."""
+    assert canonical_json({"b": [1, None], "a": "é/"}) == '{"a":"é/","b":[1,null]}'
+
+
+def test_a_digest_tells_where_parts_are_divided() -> None:
+    """And takes any text, one that UTF-8 cannot carry, too."""
+    assert digest("ab", "c") != digest("a", "bc")
+    assert len(digest("\ud800")) == 64
