@@ -35,8 +35,8 @@ TRY_QUESTION = "How did sailors tell one lighthouse from another?"
 def dev(data: Path, app: str | None, port: int | None) -> None:
     """Run the whole local stack in the foreground.
 
-    Queue, Redis and the app, each a process of its own, supervised. Starting again on the same data goes on with
-    unfinished jobs.
+    Queue, Redis, vector index and the app, each a process of its own, supervised. Starting again on the same data
+    goes on with unfinished jobs.
     """
     if app is not None and not all(app.partition(":")):
         raise click.BadParameter(
@@ -75,6 +75,7 @@ def ready_text(stack: DevFile, folder: Path, app: str | None) -> str:
   app         {stack.app_url}
   queue       {stack.qstash_url}
   redis       {stack.redis_url}
+  vector      {stack.vector_url}
 
   client key  {stack.client_key}
   admin key   {stack.admin_key}

@@ -25,6 +25,8 @@ def app_settings(ports: Mapping[str, int], stack_secrets: StackSecrets, app: str
         "WORKER_BASE_URL": part_url(ports, "app"),
         "UPSTASH_REDIS_REST_URL": part_url(ports, "redis_rest"),
         "UPSTASH_REDIS_REST_TOKEN": stack_secrets.redis_token,
+        "UPSTASH_VECTOR_REST_URL": part_url(ports, "vector"),
+        "UPSTASH_VECTOR_REST_TOKEN": stack_secrets.vector_token,
         "API_KEYS": stack_secrets.api_keys_setting(),
         "OPERATIONS_API_KEY": stack_secrets.operations_key,
         "ENABLE_TEST_ENDPOINT": "true",

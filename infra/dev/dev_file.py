@@ -21,8 +21,10 @@ class DevFile:
     app_url: str
     qstash_url: str
     redis_url: str
+    vector_url: str
     qstash_token: str
     redis_token: str
+    vector_token: str
     client_key: str
     admin_key: str
     operations_key: str

@@ -38,7 +38,7 @@ PartsOf = Callable[[StackPlan], tuple[Part, ...]]
 
 def stack_parts(plan: StackPlan) -> tuple[Part, ...]:
     """Return the parts in the order of their start; they stop in the opposite order."""
-    return _redis(plan), _redis_rest(plan), _qstash(plan), _app(plan)
+    return _redis(plan), _redis_rest(plan), _vector(plan), _qstash(plan), _app(plan)
 
 
 def remove_socket_folder(plan: StackPlan) -> None:
@@ -80,6 +80,23 @@ def _redis_rest(plan: StackPlan) -> Part:
         environment=plan.inherited,
         is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz"),
         needs=("redis",),
+    )
+
+
+def _vector(plan: StackPlan) -> Part:
+    port = plan.ports["vector"]
+    return Part(
+        name="vector",
+        command=(
+            *PYTHON,
+            *("-m", "infra.local_vector"),
+            *("--host", LOOPBACK),
+            *("--port", str(port)),
+            *("--data", str(plan.folder / "vector")),
+            *("--token", plan.secrets.vector_token),
+        ),
+        environment=plan.inherited,
+        is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz"),
     )
 
 

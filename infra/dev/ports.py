@@ -18,7 +18,7 @@ from infra.dev.private_file import write_private_file
 from infra.dev.stack_error import StackError
 
 LOOPBACK = "127.0.0.1"
-USUAL_PORTS: Mapping[str, int] = {"app": 8090, "qstash": 8080, "redis_rest": 8079}
+USUAL_PORTS: Mapping[str, int] = {"app": 8090, "qstash": 8080, "redis_rest": 8079, "vector": 8078}
 PORTS_FILE_NAME = "ports.json"
 LAST_PORT = 65_535
 # Below the range that the kernel hands out to outgoing connections (32768 and up on Linux): a port remembered from

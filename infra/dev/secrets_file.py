@@ -28,6 +28,7 @@ class StackSecrets:
     qstash_current_signing_key: str
     qstash_next_signing_key: str
     redis_token: str
+    vector_token: str
     client_key: str
     admin_key: str
     operations_key: str
@@ -62,14 +63,23 @@ def _load(path: Path) -> StackSecrets:
     """Read the file; whatever is wrong with it is told with the way out."""
     names = [field.name for field in fields(StackSecrets) if field.name != "api_keys"]
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        # A folder made before the vector index was a part has no token for it; nothing that waits there needs one.
+        record = {"vector_token": _new_vector_token(), **stored}
         texts = {name: record[name] for name in names}
         entries = tuple(record.get("api_keys", ()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
     if not all(isinstance(text, str) and text for text in (*texts.values(), *entries)):
         raise _damaged(path, "every value must be a text that is not empty")
-    return StackSecrets(**texts, api_keys=entries)
+    loaded = StackSecrets(**texts, api_keys=entries)
+    if not stored.keys() >= texts.keys():
+        _save(path.parent, loaded)
+    return loaded
+
+
+def _new_vector_token() -> str:
+    return secrets.token_hex(TOKEN_BYTES)
 
 
 def _damaged(path: Path, reason: str) -> StackError:
@@ -90,6 +100,7 @@ def _new_secrets() -> StackSecrets:
         qstash_current_signing_key=f"sig_{secrets.token_hex(TOKEN_BYTES)}",
         qstash_next_signing_key=f"sig_{secrets.token_hex(TOKEN_BYTES)}",
         redis_token=secrets.token_hex(TOKEN_BYTES),
+        vector_token=_new_vector_token(),
         client_key=new_api_key("client"),
         admin_key=new_api_key("admin"),
         operations_key=secrets.token_urlsafe(TOKEN_BYTES),

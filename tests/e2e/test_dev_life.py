@@ -16,7 +16,7 @@ from tests.e2e.dev_stack import PATIENCE_SECONDS, DevStack, baton, process_is_go
 
 pytestmark = pytest.mark.e2e
 
-PARTS = {"app", "qstash", "redis", "redis_rest"}
+PARTS = {"app", "qstash", "redis", "redis_rest", "vector"}
 
 
 def status_of(url: str) -> int:
@@ -42,6 +42,7 @@ def test_everything_serves_when_dev_json_is_there(dev_stack: DevStack) -> None:
     assert status_of(f"{described['app_url']}/healthz") == 200
     assert status_of(f"{described['qstash_url']}/readyz") == 200
     assert status_of(f"{described['redis_url']}/readyz") == 200
+    assert status_of(f"{described['vector_url']}/readyz") == 200
     assert (dev_stack.folder / "dev.json").stat().st_mode & 0o777 == 0o600
 
 
@@ -50,7 +51,7 @@ def test_a_person_is_told_addresses_keys_and_what_to_try(dev_stack: DevStack) ->
     wait_for(lambda: "Ready." in dev_stack.output_path.read_text(), "the ready text")
     shown = dev_stack.output_path.read_text()
     described = dev_stack.reload()
-    for name in ("app_url", "qstash_url", "redis_url", "client_key", "admin_key"):
+    for name in ("app_url", "qstash_url", "redis_url", "vector_url", "client_key", "admin_key"):
         assert described[name] in shown
 
 

@@ -13,8 +13,10 @@ STACK = DevFile(
     app_url="http://127.0.0.1:1",
     qstash_url="http://127.0.0.1:2",
     redis_url="http://127.0.0.1:3",
+    vector_url="http://127.0.0.1:4",
     qstash_token="qt",
     redis_token="rt",
+    vector_token="vt",
     client_key="bk_client_x",
     admin_key="bk_admin_y",
     operations_key="ok",
@@ -27,7 +29,8 @@ STACK = DevFile(
 def test_a_person_sees_addresses_keys_and_one_line_to_try() -> None:
     """All on one screen."""
     text = ready_text(STACK, Path(".baton/dev"), None)
-    for shown in (STACK.app_url, STACK.qstash_url, STACK.redis_url, STACK.client_key, STACK.admin_key, "dev.json"):
+    urls = (STACK.app_url, STACK.qstash_url, STACK.redis_url, STACK.vector_url)
+    for shown in (*urls, STACK.client_key, STACK.admin_key, "dev.json"):
         assert shown in text
     assert sum(line.strip().startswith("curl ") for line in text.splitlines()) == 1
     assert '"jobType": "research"' in text

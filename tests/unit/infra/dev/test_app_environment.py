@@ -5,7 +5,7 @@ from pathlib import Path
 from infra.dev.app_environment import app_settings
 from infra.dev.secrets_file import load_or_make_secrets
 
-PORTS = {"app": 1, "qstash": 2, "redis_rest": 3}
+PORTS = {"app": 1, "qstash": 2, "redis_rest": 3, "vector": 4}
 
 
 def test_the_app_is_told_where_everything_is(tmp_path: Path) -> None:
@@ -15,6 +15,8 @@ def test_the_app_is_told_where_everything_is(tmp_path: Path) -> None:
     assert settings["WORKER_BASE_URL"] == "http://127.0.0.1:1"
     assert settings["QSTASH_URL"] == "http://127.0.0.1:2"
     assert settings["UPSTASH_REDIS_REST_URL"] == "http://127.0.0.1:3"
+    assert settings["UPSTASH_VECTOR_REST_URL"] == "http://127.0.0.1:4"
+    assert settings["UPSTASH_VECTOR_REST_TOKEN"] == secrets.vector_token
     assert settings["API_KEYS"] == secrets.api_keys_setting()
     assert settings["ENABLE_TEST_ENDPOINT"] == settings["METRICS_PUBLIC"] == "true"
 

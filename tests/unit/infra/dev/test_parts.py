@@ -16,7 +16,7 @@ def plan(folder: Path) -> StackPlan:
 
 def test_the_app_starts_last_so_that_it_stops_first(tmp_path: Path) -> None:
     """And the Redis server outlives whoever writes to it."""
-    assert [part.name for part in stack_parts(plan(tmp_path))] == ["redis", "redis_rest", "qstash", "app"]
+    assert [part.name for part in stack_parts(plan(tmp_path))] == ["redis", "redis_rest", "vector", "qstash", "app"]
 
 
 def test_a_users_folder_never_hides_our_modules(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from infra.dev.ports import (
 )
 from infra.dev.stack_error import StackError
 
-USUAL = {"app": 8090, "qstash": 8080, "redis_rest": 8079}
+USUAL = {"app": 8090, "qstash": 8080, "redis_rest": 8079, "vector": 8078}
 
 
 def all_but(*taken: int) -> Callable[[int], bool]:
@@ -43,7 +43,7 @@ def test_the_usual_ports_are_taken_when_free() -> None:
 def test_a_taken_usual_port_is_replaced_and_said() -> None:
     """Any part may move on its first run."""
     chosen = choose({}, None, 8090, 8079)
-    assert chosen.ports == {"app": 30_000, "qstash": 8080, "redis_rest": 30_001}
+    assert chosen.ports == {"app": 30_000, "qstash": 8080, "redis_rest": 30_001, "vector": 8078}
     assert chosen.remarks == (
         "port 8090 is taken, so app uses 30000",
         "port 8079 is taken, so redis_rest uses 30001",
@@ -52,12 +52,12 @@ def test_a_taken_usual_port_is_replaced_and_said() -> None:
 
 def test_zero_means_any_free_ports_without_remarks() -> None:
     """Tests and demos never meet the usual ports."""
-    assert choose({}, 0) == ChosenPorts({"app": 30_000, "qstash": 30_001, "redis_rest": 30_002})
+    assert choose({}, 0) == ChosenPorts({"app": 30_000, "qstash": 30_001, "redis_rest": 30_002, "vector": 30_003})
 
 
 def test_the_ports_of_the_last_run_come_first() -> None:
     """Messages that wait in the queue carry them."""
-    remembered = {"app": 25_000, "qstash": 25_001, "redis_rest": 25_002}
+    remembered = {"app": 25_000, "qstash": 25_001, "redis_rest": 25_002, "vector": 25_003}
     assert choose(remembered, None) == ChosenPorts(remembered)
     assert choose(remembered, 0) == ChosenPorts(remembered)
 
@@ -71,7 +71,7 @@ def test_the_app_never_leaves_its_old_port_silently() -> None:
 def test_the_other_parts_may_move() -> None:
     """Nothing that is stored carries their addresses."""
     chosen = choose({"app": 25_000, "qstash": 25_001}, None, 25_001)
-    assert chosen.ports == {"app": 25_000, "qstash": 8080, "redis_rest": 8079}
+    assert chosen.ports == {"app": 25_000, "qstash": 8080, "redis_rest": 8079, "vector": 8078}
 
 
 def test_a_wished_port_is_had_or_refused() -> None:

@@ -48,6 +48,17 @@ def test_a_damaged_file_is_named_with_the_way_out(tmp_path: Path, text: str) -> 
         load_or_make_secrets(tmp_path)
 
 
+def test_a_folder_from_before_the_vector_index_gets_its_token_and_keeps_the_rest(tmp_path: Path) -> None:
+    """Jobs that wait there go on; the new token stays, too."""
+    before = load_or_make_secrets(tmp_path)
+    record = {name: value for name, value in asdict(before).items() if name != "vector_token"}
+    (tmp_path / "secrets.json").write_text(json.dumps(record))
+    first = load_or_make_secrets(tmp_path)
+    assert {**asdict(first), "vector_token": ""} == {**asdict(before), "vector_token": ""}
+    assert first.vector_token
+    assert load_or_make_secrets(tmp_path) == first
+
+
 def test_an_empty_secret_counts_as_damage(tmp_path: Path) -> None:
     """An empty token would let everybody in."""
     load_or_make_secrets(tmp_path)

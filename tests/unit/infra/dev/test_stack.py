@@ -68,7 +68,7 @@ async def test_dev_json_describes_the_running_stack_and_goes_with_it(tmp_path: P
     async with stack_on(tmp_path).running() as description:
         record = dev_json(tmp_path)
         assert record == description.as_record()
-        assert set(record["processes"]) == {"app", "qstash", "redis_rest"}
+        assert set(record["processes"]) == {"app", "qstash", "redis_rest", "vector"}
         assert (tmp_path / "dev.json").stat().st_mode & 0o777 == 0o600
     assert not (tmp_path / "dev.json").exists()
 

@@ -19,7 +19,7 @@ from infra.dev.stack_error import StackError
 
 APP, QUEUE, REDIS = "http://app", "http://queue", "http://redis"
 JOBS = f"{APP}/api/agent-jobs"
-STACK = DevFile(APP, QUEUE, REDIS, "qt", "rt", "ck", "ak", "ok", "s1", "s2", {"app": 1})
+STACK = DevFile(APP, QUEUE, REDIS, "http://vector", "qt", "rt", "vt", "ck", "ak", "ok", "s1", "s2", {"app": 1})
 EVENT = {"eventId": "e", "type": "agent.loop.init", "turn": 1, "attempt": 1, "durationMs": 3, "outcome": "finished"}
 
 

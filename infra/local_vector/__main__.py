@@ -1,0 +1,32 @@
+"""`python -m infra.local_vector`: the server in the foreground."""
+
+import logging
+import sqlite3
+import sys
+
+from infra.local_vector import command_line
+from infra.local_vector.embedding.model import EmbedderError
+from infra.local_vector.serving import serve
+from infra.local_vector.storage.data_folder import DataFolderError
+from infra.local_vector.storage.folder_lock import FolderInUseError
+
+
+def main() -> int:
+    """Run the server; 0 after a signal, 1 if it could not run."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    settings = command_line.parse(sys.argv[1:])
+    try:
+        return serve(settings, _announce)
+    except (DataFolderError, EmbedderError, FolderInUseError, OSError, sqlite3.Error) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _announce(url: str, token: str) -> None:
+    print(f"Vector listening on {url}")
+    print(f"export UPSTASH_VECTOR_REST_URL={url}")
+    print(f"export UPSTASH_VECTOR_REST_TOKEN={token}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The index as a pure state machine: no I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""The language of metadata filters (vector-rest.md 7)."""

@@ -1,0 +1,1 @@
+"""The HTTP surface: from a request's bytes to plans and searches, and back to JSON."""

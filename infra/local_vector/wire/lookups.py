@@ -1,0 +1,48 @@
+"""What is stored: by id, in order, by chance, and in numbers."""
+
+import re
+
+from infra.local_vector.core import reading
+from infra.local_vector.core.errors import malformed
+from infra.local_vector.wire.call import Answer, Call
+from infra.local_vector.wire.fields import an_object, positive, shown, text
+from infra.local_vector.wire.selections import ids_or_prefix, include_of
+
+_CURSOR = re.compile(r"\d{1,18}")
+
+
+async def fetch(call: Call) -> Answer:
+    """`/fetch`: by ids or prefix."""
+    body = an_object(call.json())
+    selection = ids_or_prefix(body)
+    assert selection is not None
+    engine = call.engine
+    limit = engine.limits.max_fetched_by_prefix
+    return Answer(reading.fetch(engine.index, call.namespace, selection, include_of(body), limit))
+
+
+async def scan(call: Call) -> Answer:
+    """`/range`: page by page."""
+    body = an_object(call.json())
+    cursor = text(body, "cursor") or "0"  # callers begin with "0" and with "" (vector-rest.md 3)
+    if _CURSOR.fullmatch(cursor) is None:
+        raise malformed(f'cursor: must be "0" or the nextCursor of the page before, not {shown(cursor)}')
+    page = reading.scan(
+        call.engine.index,
+        call.namespace,
+        after_seq=int(cursor),
+        limit=positive(body, "limit"),
+        prefix=text(body, "prefix") or "",
+        include=include_of(body),
+    )
+    return Answer(page)
+
+
+async def random(call: Call) -> Answer:
+    """`/random`: any record, or null."""
+    return Answer(reading.at_position(call.engine.index, call.namespace, call.engine.surroundings.chance()))
+
+
+async def info(call: Call) -> Answer:
+    """`/info`."""
+    return Answer(call.engine.index.info(call.engine.surroundings.now_ms()), 0)
