@@ -72,6 +72,7 @@ class Emitter:
             body=body,
             url=self._settings.endpoint_url(endpoint),
             not_before_ms=not_before_ms,
+            failure_callback=self._settings.failure_callback_url,
             retries=self._settings.message_retries,
             retry_delay_ms=self._settings.message_retry_delay_ms,
             timeout_seconds=self._settings.message_timeout_seconds,

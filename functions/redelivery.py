@@ -18,11 +18,12 @@ from events.core.legs import Leg, leg_key_of
 from events.emitter import Emitter
 from events.errors import MalformedEventError, UnknownJobError
 from events.ports import Claim, Clock, Spent, Store
-from events.schema import Event, ToolPayload, parse_event
+from events.schema import SWEEP_ENDPOINT, Event, ToolPayload, parse_event
 from events.timestamps import milliseconds
 from functions.delivery import Outcome
 from functions.facts import Facts
 from functions.handing_on import drive_of, hand_on
+from functions.sweeping import Sweep, read_due_ms
 
 _log = logging.getLogger("baton.redelivery")
 
@@ -40,7 +41,15 @@ class Failed:
     answer: str
 
 
-def read_callback(body: bytes) -> Failed | None:
+@dataclass(frozen=True, slots=True)
+class SweepFailed:
+    """A sweep could not be delivered; `body` is its body."""
+
+    source_message_id: str
+    body: bytes
+
+
+def read_callback(body: bytes) -> Failed | SweepFailed | None:
     """The callback's content; None when the source message is no event of ours (it stays in the DLQ for a person).
 
     Raises:
@@ -52,6 +61,8 @@ def read_callback(body: bytes) -> Failed | None:
         source, answer = base64.b64decode(told["sourceBody"]), base64.b64decode(told.get("body") or "")
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
         raise MalformedEventError(f"not a failure callback of the queue: {type(error).__name__}: {error}") from error
+    if str(told.get("url", "")).endswith(SWEEP_ENDPOINT):
+        return SweepFailed(source_id, source)
     try:
         event = parse_event(source)
     except MalformedEventError as error:
@@ -63,14 +74,19 @@ def read_callback(body: bytes) -> Failed | None:
 class Redelivery:
     """Drives undelivered events again."""
 
-    def __init__(self, store: Store, facts: Facts, emitter: Emitter, clock: Clock) -> None:
+    def __init__(self, store: Store, facts: Facts, sweep: Sweep, emitter: Emitter, clock: Clock) -> None:
         self._store = store
         self._facts = facts
+        self._sweep = sweep
         self._emitter = emitter
         self._clock = clock
 
-    async def handle(self, failed: Failed, message_id: str, retried: int) -> Outcome:
+    async def handle(self, failed: Failed | SweepFailed, message_id: str, retried: int) -> Outcome:
         """Handle one failure callback, itself a message `message_id`, delivered `retried` times before."""
+        if isinstance(failed, SweepFailed):
+            # It may carry legs that it took over before it failed, so its work is done in its name.
+            drive = drive_of(message_id, retried)
+            return await self._sweep.handle(read_due_ms(failed.body), failed.source_message_id, drive)
         event = failed.event
         try:
             told = await self._facts.witness(event, failed.source_message_id)

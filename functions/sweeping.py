@@ -15,7 +15,7 @@ from events.ids import root_of
 from events.ports import Admission, Clock, Looked, Store
 from functions.asking import arm_sweep
 from functions.delivery import Outcome
-from functions.handing_on import drive_of, hand_on
+from functions.handing_on import hand_on
 
 _log = logging.getLogger("baton.sweep")
 
@@ -43,8 +43,11 @@ class Sweep:
         self._emitter = emitter
         self._clock = clock
 
-    async def handle(self, due_ms: int, message_id: str, retried: int) -> Outcome:
-        """One sweep; `due_ms` 0 is the backstop, which looks at every job in the book."""
+    async def handle(self, due_ms: int, carrier: str, drive: str) -> Outcome:
+        """One sweep; `due_ms` 0 is the backstop, which looks at every job in the book.
+
+        `carrier`: the message that carries what is driven; `drive`: which delivery of which message drives it.
+        """
         now_ms = self._clock.now_ms()
         turn = await self._admission.sweep(due_ms, now_ms)
         # A copy that is older than the sweep armed last arms none, but it looks: it may carry what it drove before.
@@ -52,8 +55,8 @@ class Sweep:
             await arm_sweep(self._emitter, turn.next_ms)
         driven = 0
         for root_id in sorted({root_of(name) for name, entry in turn.book.items() if not due_ms or entry.slot}):
-            looked = await self._store.look(root_id, message_id, now_ms, LOST_AFTER_MS, turn.book)
-            driven += await hand_on(self._emitter, looked.session_id, looked.lost, drive_of(message_id, retried))
+            looked = await self._store.look(root_id, carrier, now_ms, LOST_AFTER_MS, turn.book)
+            driven += await hand_on(self._emitter, looked.session_id, looked.lost, drive)
             await self._admission.leave(over(root_id, turn.book, looked, now_ms))
         if driven:
             _log.warning("the sweep drove %d event(s) that nobody had driven for %d s", driven, LOST_AFTER_MS // 1000)

@@ -29,6 +29,7 @@ from functions.asking import Asking
 from functions.delivery import Delivered, Outcome
 from functions.edge import Handler, Signed, SignedEndpoint
 from functions.facts import Facts
+from functions.handing_on import drive_of
 from functions.pipeline import LEASE_MARGIN_MS, Performer, Pipeline, Policy
 from functions.redelivery import Redelivery, read_callback
 from functions.spec import Spec
@@ -91,6 +92,10 @@ class Container:
         return Acceptance(self.facts, self.emitter, self.ports.clock, self.ports.randomness)
 
     @cached_property
+    def _sweep(self) -> Sweep:
+        return Sweep(self.ports.store, self.ports.admission, self.emitter, self.ports.clock)
+
+    @cached_property
     def _asking(self) -> Asking:
         return Asking(self.ports.admission, self.emitter, self.ports.clock)
 
@@ -136,7 +141,7 @@ class Container:
 
     def delivery_failed(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app that takes the queue's failure callbacks."""
-        redelivery = Redelivery(self.ports.store, self.facts, self.emitter, self.ports.clock)
+        redelivery = Redelivery(self.ports.store, self.facts, self._sweep, self.emitter, self.ports.clock)
 
         async def handle(signed: Signed) -> Outcome:
             failed = read_callback(signed.body)
@@ -148,10 +153,11 @@ class Container:
 
     def sweep(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app of the sweep."""
-        sweep = Sweep(self.ports.store, self.ports.admission, self.emitter, self.ports.clock)
+        sweep = self._sweep
 
         async def handle(signed: Signed) -> Outcome:
-            return await sweep.handle(read_due_ms(signed.body), signed.message_id, signed.retried)
+            drive = drive_of(signed.message_id, signed.retried)
+            return await sweep.handle(read_due_ms(signed.body), signed.message_id, drive)
 
         return self._signed(spec, handle)
 

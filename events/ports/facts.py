@@ -24,7 +24,10 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """What an undelivered message leaves: its leg's state with the count raised, or None, and what it carried."""
+    """What an undelivered message leaves: its leg's state with the count raised, or None.
+
+    `carried`: what the message, and the callback that tells of it, still carry.
+    """
 
     state: State | None
     carried: tuple[Leg, ...] = ()

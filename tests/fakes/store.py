@@ -171,16 +171,16 @@ class FakeStore:
         job, leg = tree.jobs.get(claim.job_id), tree.legs.get(claim.leg_key)
         if job is None:
             return Undelivered(None)
+        by_source = tree.carried(source_message_id, claim.now_ms, claim.leg_key)
+        carried = (*by_source, *tree.carried(claim.message_id, claim.now_ms, claim.leg_key))
         if leg is None:
-            return Undelivered(None, tree.carried(source_message_id, claim.now_ms), job.session_id)
+            return Undelivered(None, carried, job.session_id)
         if leg.counted != claim.message_id:
             leg = replace(leg, undelivered=leg.undelivered + 1, counted=claim.message_id)
             tree = replace(tree, legs={**tree.legs, leg.key: leg})
             self.write(claim.job_id, tree)
         record = tree.calls.get(claim.job_id, {}).get(claim.call_id)
-        return Undelivered(
-            State(job, leg, record), tree.carried(source_message_id, claim.now_ms, leg.key), job.session_id
-        )
+        return Undelivered(State(job, leg, record), carried, job.session_id)
 
     async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book) -> Looked:
         """Legs without progress get this message as carrier; wishes that the admission forgot are wished again."""

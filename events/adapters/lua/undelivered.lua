@@ -1,15 +1,22 @@
 -- The queue gave up on a message. KEYS: state, calls.
 -- ARGV: job id, leg key, source message, callback message, call id, now.
 -- Counted once for each callback message, so that a repeated callback changes nothing.
--- Answer: job ('' unknown), leg ('' gone), call, what the source message still carries.
+-- Answer: job ('' unknown), leg ('' gone), call, what the source message and the callback itself still carry.
 local job, leg_field, now = 'job:' .. ARGV[1], 'leg:' .. ARGV[2], tonumber(ARGV[6])
 load(KEYS[1])
+local function both(except)
+  local legs = carried(ARGV[3], now, except)
+  for _, leg in ipairs(carried(ARGV[4], now, except)) do
+    legs[#legs + 1] = leg
+  end
+  return legs
+end
 if not state[job] then
   return {'', '', '', {}}
 end
 local json = state[leg_field]
 if not json then
-  return {state[job], '', '', carried(ARGV[3], now)}
+  return {state[job], '', '', both()}
 end
 local leg = cjson.decode(json)
 if leg.counted ~= ARGV[4] then
@@ -18,4 +25,4 @@ if leg.counted ~= ARGV[4] then
   save(KEYS[1])
 end
 local record = ARGV[5] ~= '' and call('HGET', KEYS[2], ARGV[5]) or ''
-return {state[job], state[leg_field], record, carried(ARGV[3], now, leg_field)}
+return {state[job], state[leg_field], record, both(leg_field)}
