@@ -1,0 +1,62 @@
+"""Each error knows the status that answers it and whether trying again may help."""
+
+import pytest
+
+from events.errors import (
+    BatonError,
+    MalformedEventError,
+    PartialPublishError,
+    PublishError,
+    QueueUnauthorizedError,
+    QueueUnreachableError,
+    SettingsError,
+    SignatureError,
+    StoreError,
+    TooLargeError,
+    TopicNotFoundError,
+    UnknownJobError,
+    join_problems,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "retryable"),
+    [
+        (BatonError, 500, False),
+        (SettingsError, 500, False),
+        (MalformedEventError, 489, False),
+        (SignatureError, 401, False),
+        (UnknownJobError, 503, True),
+        (StoreError, 503, True),
+        (TooLargeError, 413, False),
+        (PublishError, 503, True),
+        (QueueUnreachableError, 503, True),
+        (PartialPublishError, 503, True),
+        (TopicNotFoundError, 503, False),
+        (QueueUnauthorizedError, 503, False),
+    ],
+)
+def test_status_and_repetition(kind: type[BatonError], status: int, retryable: bool) -> None:
+    """The edge maps errors by these two."""
+    assert (kind.status, kind.retryable) == (status, retryable)
+    assert issubclass(kind, BatonError)
+
+
+def test_a_missing_topic_is_named_with_both_ways_out() -> None:
+    """Create it, or publish by URL."""
+    error = TopicNotFoundError("agent.x")
+    assert error.topic == "agent.x"
+    assert "'agent.x'" in str(error)
+    assert "PUBLISH_BY=url" in str(error)
+
+
+def test_a_batch_accepted_in_part_says_what_and_why() -> None:
+    """By position."""
+    error = PartialPublishError({0: "msg_1", 2: "msg_3"}, {3: "full", 1: "too large"})
+    assert (error.accepted, error.failed) == ({0: "msg_1", 2: "msg_3"}, {1: "too large", 3: "full"})
+    assert str(error) == "the queue accepted 2 of 4 messages; refused: message 1: too large; message 3: full"
+
+
+def test_problems_are_listed_a_line_each() -> None:
+    """Below their title."""
+    assert join_problems("wrong:", ["a", "b"]) == "wrong:\n  - a\n  - b"

@@ -1,0 +1,170 @@
+"""Settings: read once, all problems at once, secrets never shown."""
+
+from dataclasses import fields
+
+import pytest
+
+from events.errors import SettingsError
+from events.schema import EventType
+from events.settings import SETTINGS, Settings, read_settings, require
+
+SECRETS = {
+    "QSTASH_TOKEN": "secret-token",
+    "QSTASH_CURRENT_SIGNING_KEY": "secret-current",
+    "QSTASH_NEXT_SIGNING_KEY": "secret-next",
+    "UPSTASH_REDIS_REST_TOKEN": "secret-redis",
+    "API_KEYS": "secret-keys",
+    "OPERATIONS_API_KEY": "secret-operations",
+}
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    """Empty and blank values count as unset."""
+    assert read_settings({}) == Settings()
+    assert read_settings({setting.name: " " for setting in SETTINGS}) == Settings()
+
+
+def test_every_setting_has_one_name_one_field_and_the_default_that_it_says() -> None:
+    """The table that people read and the record that programs read are the same."""
+    assert {setting.field for setting in SETTINGS} == {field.name for field in fields(Settings)}
+    assert len({setting.name for setting in SETTINGS}) == len(SETTINGS)
+    for setting in SETTINGS:
+        expected = setting.read(setting.default) if setting.default else ""
+        assert getattr(Settings(), setting.field) == expected, setting.name
+        assert setting.help, setting.name
+
+
+def test_the_names_of_the_design_are_there() -> None:
+    """People copy them from the hosted services' consoles."""
+    names = {setting.name for setting in SETTINGS}
+    assert names >= {
+        "QSTASH_URL",
+        "QSTASH_TOKEN",
+        "QSTASH_TOPIC_PREFIX",
+        "QSTASH_CURRENT_SIGNING_KEY",
+        "QSTASH_NEXT_SIGNING_KEY",
+        "WORKER_BASE_URL",
+        "UPSTASH_REDIS_REST_URL",
+        "UPSTASH_REDIS_REST_TOKEN",
+        "PUBLISH_BY",
+        "CONTINUATION",
+        "BATON_APP",
+        "JOB_RETENTION_SECONDS",
+        "SWEEP_INTERVAL_SECONDS",
+        "OPERATIONS_API_KEY",
+        "ENABLE_TEST_ENDPOINT",
+        "METRICS_PUBLIC",
+    }
+
+
+def test_other_variables_are_nobodys_business() -> None:
+    """An environment is full of them."""
+    assert read_settings({"PATH": "/bin", "QSTASH_TOKENS": "x"}) == Settings()
+
+
+def test_values_are_read_as_what_they_are() -> None:
+    """Numbers, flags, choices; a URL without its last slash, a path kept."""
+    settings = read_settings(
+        {
+            "MESSAGE_RETRIES": "0",
+            "METRICS_PUBLIC": "1",
+            "ENABLE_TEST_ENDPOINT": "TRUE",
+            "CONTINUATION": "inline",
+            "PUBLISH_BY": "topic",
+            "WORKER_BASE_URL": " https://example.com/api/v2/ ",
+            "QSTASH_TOPIC_PREFIX": "prod-agent",
+        }
+    )
+    assert (settings.message_retries, settings.metrics_public, settings.enable_test_endpoint) == (0, True, True)
+    assert (settings.continuation, settings.publish_by) == ("inline", "topic")
+    assert settings.worker_base_url == "https://example.com/api/v2"
+    assert settings.topic_prefix == "prod-agent"
+
+
+WRONG = [
+    ("MESSAGE_RETRIES", "-1", "a whole number from 0 to 20"),
+    ("MESSAGE_RETRIES", "21", "a whole number from 0 to 20"),
+    ("MESSAGE_RETRIES", "three", "a whole number from 0 to 20"),
+    ("MESSAGE_RETRIES", "1.5", "a whole number from 0 to 20"),
+    ("WORK_TIMEOUT_SECONDS", "0", "a whole number from 1 to 840"),
+    ("PUBLISH_BY", "queue", "one of url, topic"),
+    ("CONTINUATION", "Inline", "one of queue, inline"),
+    ("METRICS_PUBLIC", "yes", "true or false"),
+    ("WORKER_BASE_URL", "example.com", "a URL such as"),
+    ("WORKER_BASE_URL", "https://", "a URL such as"),
+    ("WORKER_BASE_URL", "https://a.b/?x=1", "a URL such as"),
+    ("WORKER_BASE_URL", "https://a b.c", "a URL such as"),
+    ("QSTASH_URL", "ftp://a.b", "a URL such as"),
+    ("QSTASH_TOPIC_PREFIX", "a/b", "letters, digits"),
+    ("QSTASH_TOPIC_PREFIX", "agent:x", "letters, digits"),
+    ("QSTASH_TOPIC_PREFIX", "http-agent", "letters, digits"),
+    ("QSTASH_TOPIC_PREFIX", "api", "letters, digits"),
+    ("MAX_CONCURRENT_JOBS", "0", "a whole number from 1"),
+    ("JOB_RETENTION_SECONDS", "0", "a whole number from 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "hint"), WRONG)
+def test_a_wrong_value_is_named_with_what_it_should_be(name: str, value: str, hint: str) -> None:
+    """Name, value, and the way out."""
+    with pytest.raises(SettingsError) as caught:
+        read_settings({name: value})
+    assert f"{name}: {value!r} is not {hint}" in str(caught.value)
+
+
+def test_all_wrong_values_are_told_at_once() -> None:
+    """One start is enough to see everything."""
+    wrong = {"MESSAGE_RETRIES": "x", "PUBLISH_BY": "x", "WORKER_BASE_URL": "x", "METRICS_PUBLIC": "x"}
+    with pytest.raises(SettingsError) as caught:
+        read_settings(wrong)
+    assert [line.split(":")[0].strip(" -") for line in str(caught.value).splitlines()[1:]] == [
+        "PUBLISH_BY",
+        "WORKER_BASE_URL",
+        "MESSAGE_RETRIES",
+        "METRICS_PUBLIC",
+    ]
+
+
+@pytest.mark.parametrize(("work", "message"), [("120", "120"), ("200", "120")])
+def test_a_delivery_must_be_allowed_longer_than_the_work_in_it(work: str, message: str) -> None:
+    """Else the queue would give up on work that still runs."""
+    with pytest.raises(SettingsError, match=rf"MESSAGE_TIMEOUT_SECONDS \({message}\) must be above .* \({work}\)"):
+        read_settings({"WORK_TIMEOUT_SECONDS": work, "MESSAGE_TIMEOUT_SECONDS": message})
+
+
+def test_secrets_are_never_shown() -> None:
+    """Settings end up in logs; what is no secret is shown."""
+    shown = repr(read_settings({**SECRETS, "WORKER_BASE_URL": "https://example.com"}))
+    assert "secret" not in shown
+    assert "worker_base_url='https://example.com'" in shown
+    assert {setting.name for setting in SETTINGS if setting.secret} == set(SECRETS)
+
+
+def test_missing_settings_are_told_at_once_with_what_they_are_for() -> None:
+    """By the names that people set."""
+    with pytest.raises(SettingsError) as caught:
+        require(Settings(qstash_token="x"), "QSTASH_TOKEN", "WORKER_BASE_URL", "UPSTASH_REDIS_REST_URL")
+    lines = str(caught.value).splitlines()
+    assert lines == [
+        "missing settings:",
+        "  - WORKER_BASE_URL is not set: where the functions are; may carry a path",
+        "  - UPSTASH_REDIS_REST_URL is not set: the store",
+    ]
+
+
+def test_what_is_there_is_not_missing() -> None:
+    """No error is the answer."""
+    require(Settings(qstash_token="x"), "QSTASH_TOKEN", "QSTASH_URL")
+
+
+def test_endpoints_are_below_the_base_with_its_path() -> None:
+    """What the queue delivers to, and what signatures are checked against."""
+    settings = read_settings({"WORKER_BASE_URL": "https://example.com/api/v2/"})
+    assert settings.event_url(EventType.TOOL_CALL) == "https://example.com/api/v2/workers/tool-executor"
+    assert settings.failure_callback_url == "https://example.com/api/v2/workers/delivery-failed"
+
+
+def test_the_prefix_replaces_what_stands_before_the_dot() -> None:
+    """`prod-agent.agent-loop-init`."""
+    assert Settings().topic(EventType.LOOP_INIT) == "agent.agent-loop-init"
+    assert Settings(topic_prefix="prod-agent").topic(EventType.LOOP_INIT) == "prod-agent.agent-loop-init"
