@@ -1,0 +1,145 @@
+"""An event that is emitted arrives as DESIGN 2 says: through the official SDK and the local queue, over real HTTP."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from events.adapters.clock import SystemClock
+from events.adapters.verifier import QueueVerifier
+from events.core.expected import event_of
+from events.core.legs import loop_leg
+from events.emitter import Delivery, Emitter
+from events.errors import (
+    PartialPublishError,
+    QueueUnauthorizedError,
+    QueueUnreachableError,
+    SignatureError,
+    TopicNotFoundError,
+)
+from events.schema import SWEEP_ENDPOINT, EventType, encode_event, parse_event
+from events.settings import Settings
+from tests.contract.emitter.receiver import Receiver
+
+NOW_MS = 1_800_000_000_000
+EVENT = event_of("session ü", loop_leg("job_1", 1, 1, NOW_MS))
+SECOND = event_of("session ü", loop_leg("job_1", 2, 1, NOW_MS))
+
+
+@pytest.fixture
+async def emitter(settings: Settings) -> AsyncIterator[Emitter]:
+    """As a program makes one that only emits."""
+    made = Emitter.from_settings(settings)
+    yield made
+    await made.close()
+
+
+async def make_topic(settings: Settings, name: str, url: str) -> None:
+    """Bind a topic to an endpoint, as set-up does."""
+    headers = {"Authorization": f"Bearer {settings.qstash_token}"}
+    async with httpx.AsyncClient(headers=headers) as client:
+        answer = await client.post(
+            f"{settings.qstash_url}/v2/topics/{name}/endpoints", json={"endpoints": [{"name": "baton", "url": url}]}
+        )
+        assert answer.is_success
+
+
+async def test_an_event_arrives_with_its_headers_and_its_body(emitter: Emitter, endpoint: Receiver) -> None:
+    """At its endpoint below the base's path."""
+    message_id = await emitter.emit(EVENT)
+    delivery = await endpoint.next()
+    assert (delivery.method, delivery.path) == ("POST", "/api/v2/workers/agent-loop")
+    assert delivery.body == encode_event(EVENT).encode()
+    assert parse_event(delivery.body) == EVENT
+    expected = {
+        "content-type": "application/json",
+        "x-event-id": EVENT.id,
+        "x-event-type": "agent.loop.init",
+        "x-session-id": "session%20%C3%BC",
+        "x-job-id": "job_1",
+        "upstash-message-id": message_id,
+        "upstash-retried": "0",
+    }
+    assert {name: delivery.headers.get(name) for name in expected} == expected
+
+
+async def test_the_signature_is_valid_there_and_nowhere_else(
+    emitter: Emitter, settings: Settings, endpoint: Receiver
+) -> None:
+    """For this URL, this body, these keys."""
+    await emitter.emit(EVENT)
+    delivery = await endpoint.next()
+    signature, url = delivery.headers["upstash-signature"], settings.event_url(EventType.LOOP_INIT)
+    QueueVerifier(settings).verify(signature, delivery.body, url)
+    strange = QueueVerifier(replace(settings, current_signing_key="k" * 40, next_signing_key="l" * 40))
+    for verifier, body, where in (
+        (QueueVerifier(settings), delivery.body + b" ", url),
+        (QueueVerifier(settings), delivery.body, url + "x"),
+        (strange, delivery.body, url),
+    ):
+        with pytest.raises(SignatureError):
+            verifier.verify(signature, body, where)
+
+
+async def test_events_of_a_batch_arrive_each_once(emitter: Emitter, endpoint: Receiver) -> None:
+    """In any order."""
+    ids = await emitter.emit_many([Delivery(EVENT), Delivery(SECOND)])
+    delivered = [await endpoint.next() for _ in range(2)]
+    assert {one.headers["upstash-message-id"] for one in delivered} == set(ids)
+    assert {one.headers["x-event-id"] for one in delivered} == {EVENT.id, SECOND.id}
+
+
+async def test_an_event_arrives_by_topic(settings: Settings, endpoint: Receiver) -> None:
+    """At the endpoint that the topic is bound to; the prefix is a setting."""
+    by_topic = replace(settings, publish_by="topic", topic_prefix="contract-agent")
+    await make_topic(settings, "contract-agent.agent-loop-init", f"{endpoint.url}/elsewhere")
+    emitter = Emitter.from_settings(by_topic)
+    message_id = await emitter.emit(EVENT)
+    await emitter.close()
+    delivery = await endpoint.next()
+    assert (delivery.path, delivery.headers["upstash-message-id"]) == ("/api/v2/elsewhere", message_id)
+    assert delivery.headers["x-event-id"] == EVENT.id
+
+
+async def test_a_topic_that_nobody_made_is_named(settings: Settings) -> None:
+    """Alone; of several messages, the others go out."""
+    by_topic = replace(settings, publish_by="topic", topic_prefix="nobodys")
+    emitter = Emitter.from_settings(by_topic)
+    with pytest.raises(TopicNotFoundError, match=r"nobodys\.agent-loop-init"):
+        await emitter.emit(EVENT)
+    with pytest.raises(PartialPublishError) as caught:
+        await emitter.emit_many([Delivery(EVENT), Delivery(SECOND)])
+    await emitter.close()
+    assert (caught.value.accepted, sorted(caught.value.failed)) == ({}, [0, 1])
+
+
+async def test_what_was_driven_once_is_not_driven_twice_by_the_same_drive(emitter: Emitter, endpoint: Receiver) -> None:
+    """The same deduplication id is accepted and not delivered; another drive is."""
+    drives = ["d1", "d1", "d2"]
+    ids = [await emitter.emit(EVENT, deduplication_id=f"{EVENT.id}.{drive}") for drive in drives]
+    assert ids[0] == ids[1] != ids[2]
+    assert {(await endpoint.next()).headers["upstash-message-id"] for _ in range(2)} == {ids[0], ids[2]}
+    assert endpoint.empty()
+
+
+async def test_a_message_that_was_taken_back_does_not_arrive(emitter: Emitter, endpoint: Receiver) -> None:
+    """A later one does."""
+    message_id = await emitter.emit_to(SWEEP_ENDPOINT, "{}", not_before_ms=SystemClock().now_ms() + 3_600_000)
+    await emitter.cancel(message_id)
+    await emitter.emit_to(SWEEP_ENDPOINT, '{"dueMs":1}')
+    delivery = await endpoint.next()
+    assert (delivery.path, delivery.body) == ("/api/v2/workers/sweep", b'{"dueMs":1}')
+    assert endpoint.empty()
+
+
+async def test_a_wrong_token_and_a_wrong_address_are_named(settings: Settings) -> None:
+    """Each by its error."""
+    for wrong, error in (
+        (replace(settings, qstash_token="wrong"), QueueUnauthorizedError),
+        (replace(settings, qstash_url="http://127.0.0.1:9"), QueueUnreachableError),
+    ):
+        emitter = Emitter.from_settings(wrong)
+        with pytest.raises(error):
+            await emitter.emit(EVENT)
+        await emitter.close()
