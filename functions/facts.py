@@ -5,13 +5,13 @@ then handed on. So a crash in between loses nothing, and after a failover that f
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from events.core.decide import cancel, submit
 from events.core.effects import Changes
 from events.core.happenings import Cancelled, Submitted
-from events.core.legs import Leg
+from events.core.legs import Leg, wish_leg
 from events.core.records import job_from
 from events.core.state import Job
 from events.core.turns import first_standing
@@ -52,10 +52,15 @@ class Facts:
         `known`: it is there, and has its place; what is asked is what the carrier still carries.
         """
         now_ms = self._clock.now_ms()
-        slot = False if known else await self._asking.ask(job, first_standing(job, now_ms), carrier)
+        standing = first_standing(job, now_ms)
+        slot = False if known else await self._asking.ask(job, standing, carrier)
         changes = submit(Submitted(job, task, slot), now_ms).changes
         assert changes is not None, "a submission always creates"
-        return await self._store.create(changes, carrier, now_ms)
+        created = await self._store.create(changes, carrier, now_ms)
+        if created.new or not slot:
+            return created
+        # Somebody created it meanwhile, and the slot that we were given is its own: it must hear of it.
+        return replace(created, carried=(*created.carried, wish_leg(job.id, "slot", standing.lap, now_ms)))
 
     async def cancelled(self, job_id: str, by: str, carrier: str) -> Told:
         """Somebody cancels a job.

@@ -48,7 +48,7 @@ class Leg:
         owner: the invocation that claimed it, until `lease_until_ms`; empty: nobody.
         claimed_ms: when it was claimed. since_ms: when it was added or last driven by a sweep.
         not_before_ms: earliest time; 0: at once.
-        undelivered: how often the queue gave up delivering its event; `counted`: the callback counted last.
+        undelivered: how often the queue gave up delivering its event; `counted`: the callbacks that were counted.
         appended: how many times parts were appended in mid-work under this claim.
     """
 

@@ -175,8 +175,8 @@ class FakeStore:
         carried = (*by_source, *tree.carried(claim.message_id, claim.now_ms, claim.leg_key))
         if leg is None:
             return Undelivered(None, carried, job.session_id)
-        if leg.counted != claim.message_id:
-            leg = replace(leg, undelivered=leg.undelivered + 1, counted=claim.message_id)
+        if f"{claim.message_id}," not in f"{leg.counted},":
+            leg = replace(leg, undelivered=leg.undelivered + 1, counted=f"{leg.counted}{claim.message_id},")
             tree = replace(tree, legs={**tree.legs, leg.key: leg})
             self.write(claim.job_id, tree)
         record = tree.calls.get(claim.job_id, {}).get(claim.call_id)

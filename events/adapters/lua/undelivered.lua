@@ -19,8 +19,8 @@ if not json then
   return {state[job], '', '', both()}
 end
 local leg = cjson.decode(json)
-if leg.counted ~= ARGV[4] then
-  leg.undelivered, leg.counted = leg.undelivered + 1, ARGV[4]
+if not string.find(leg.counted .. ',', ARGV[4] .. ',', 1, true) then
+  leg.undelivered, leg.counted = leg.undelivered + 1, leg.counted .. ARGV[4] .. ','
   put(leg_field, encode(leg))
   save(KEYS[1])
 end
