@@ -6,9 +6,10 @@ import resource
 import sys
 
 from infra.local_qstash import command_line
+from infra.local_qstash.core.tenant import SigningKeys
 from infra.local_qstash.serving import serve
-from infra.local_qstash.settings import Settings
 from infra.local_qstash.storage.folder_lock import FolderInUseError
+from infra.local_qstash.users import User
 
 _WANTED_OPEN_FILES = 8_192
 
@@ -19,19 +20,18 @@ def main() -> int:
     settings = command_line.parse(sys.argv[1:])
     _allow_many_connections()
     try:
-        return serve(settings, lambda url: _announce(settings, url))
+        return serve(settings, lambda url, keys: _announce(settings.users[0], url, keys))
     except (FolderInUseError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
-def _announce(settings: Settings, url: str) -> None:
-    user = settings.users[0]
+def _announce(user: User, url: str, keys: SigningKeys) -> None:
     print(f"QStash listening on {url}")
     print(f"export QSTASH_URL={url}")
     print(f"export QSTASH_TOKEN={user.token}")
-    print(f"export QSTASH_CURRENT_SIGNING_KEY={user.current_signing_key}")
-    print(f"export QSTASH_NEXT_SIGNING_KEY={user.next_signing_key}", flush=True)
+    print(f"export QSTASH_CURRENT_SIGNING_KEY={keys.current}")
+    print(f"export QSTASH_NEXT_SIGNING_KEY={keys.next}", flush=True)
 
 
 def _allow_many_connections() -> None:

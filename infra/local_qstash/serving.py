@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 import uvloop
 
+from infra.local_qstash.core.tenant import SigningKeys
 from infra.local_qstash.server import App, create_app
 from infra.local_qstash.settings import Settings
 
@@ -16,7 +17,7 @@ from infra.local_qstash.settings import Settings
 _CLIENT_KEEP_ALIVE_SECONDS = 75
 _BACKLOG = 2_048
 
-Ready = Callable[[str], None]
+Ready = Callable[[str, SigningKeys], None]
 
 
 class _Server(uvicorn.Server):
@@ -39,7 +40,10 @@ class _Server(uvicorn.Server):
 
 
 def serve(settings: Settings, on_ready: Ready) -> int:
-    """Run until SIGTERM or SIGINT (0), or until the data folder cannot be written (1)."""
+    """Run until SIGTERM or SIGINT (0), or until the data folder cannot be written (1).
+
+    `on_ready` is told the URL and the first user's signing keys, which a rotation may have changed.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(settings, on_ready))
 
@@ -50,13 +54,14 @@ async def _serve(settings: Settings, on_ready: Ready) -> int:
     url = f"http://{host}:{listener.getsockname()[1]}"
     app = create_app(settings)
     async with app.running() as engine:
-        server = _Server(_config(app), lambda: on_ready(url))
-        engine.on_broken = server.stop
+        keys = engine.state.tenant(settings.users[0].id).keys
+        server = _Server(_config(app), lambda: on_ready(url, keys))
+        engine.commits.on_broken = server.stop
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
         await server.serve(sockets=[listener])
-        return 0 if engine.broken is None else 1
+        return 0 if engine.commits.broken is None else 1
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -77,8 +82,9 @@ def _config(app: App) -> uvicorn.Config:
         ws="none",
         loop="none",
         access_log=False,
-        log_level="warning",
+        log_level="error",
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=_CLIENT_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=2,
     )

@@ -5,6 +5,7 @@ Invariant: the URL is kept exactly as given; nothing is normalised, so the signa
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from infra.local_qstash.core.errors import bad_request, not_served
@@ -63,6 +64,7 @@ def check_url(url: str, field: str) -> str:
     return url
 
 
+@lru_cache(maxsize=1_024)
 def _why_bad(url: str) -> str:
     if not _SCHEME.match(url):
         return "has no http:// or https:// scheme"
@@ -87,6 +89,7 @@ def check_name(name: str, field: str) -> str:
     return name
 
 
+@lru_cache(maxsize=1_024)
 def origin_of(url: str) -> str:
     """Scheme, host and port: what shares a connection pool and a share of the deliveries in flight."""
     parts = urlsplit(url)

@@ -4,15 +4,18 @@ Invariant: an unfinished message is in exactly one place: a queue's line, the ti
 Whoever frees a place calls the matching `pump_*`, so nothing waits for what is free.
 """
 
+import heapq
+
 from infra.local_qstash.core.changes import ThingDropped, ThingStored
 from infra.local_qstash.core.destination import origin_of
 from infra.local_qstash.core.events_log import EventState
 from infra.local_qstash.core.flow_control import FlowKey
 from infra.local_qstash.core.message import Live, Phase
 from infra.local_qstash.core.queues import Queue
-from infra.local_qstash.core.state import Deliver, Transition
+from infra.local_qstash.core.state import Deliver, Timer, Transition
 from infra.local_qstash.core.tenant import Tenant
 
+_STALE_TIMERS_KEPT = 1_000
 MESSAGE_DUE, FLOW_WINDOW, FLOW_IDLE = "message", "flow", "flow-idle"
 
 
@@ -91,6 +94,23 @@ def pump_capacity(step: Transition) -> None:
             pump_flow(step, tenant, flow)
         else:
             _start(step, tenant, live, flow)
+
+
+def forget_timer(step: Transition) -> None:
+    """A message that waited for a time was cancelled; its timer stays until it rings, or until most are such."""
+    state = step.state
+    state.stale_timers += 1
+    if state.stale_timers > max(_STALE_TIMERS_KEPT, len(state.timers) // 2):
+        state.timers = [timer for timer in state.timers if _still_applies(step, timer)]
+        heapq.heapify(state.timers)
+        state.stale_timers = 0
+
+
+def _still_applies(step: Transition, timer: Timer) -> bool:
+    if timer.kind != MESSAGE_DUE:
+        return True
+    live = step.state.tenant(timer.user).live.get(timer.key)
+    return live is not None and live.due_ms == timer.at_ms
 
 
 def leave_waiting_places(step: Transition, tenant: Tenant, live: Live) -> None:

@@ -10,6 +10,7 @@ Invariant: exactly one of DELIVERED, FAILED, CANCELED is logged for a message, a
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypedDict, Unpack
 
 from infra.local_qstash.core import dispatch
 from infra.local_qstash.core.attempt import AttemptResult
@@ -86,7 +87,10 @@ def cancel(step: Transition, tenant: Tenant, live: Live) -> None:
     if live.phase is Phase.ACTIVE:
         step.changes.append(ProgressStored(live.message, live.retried, live.due_ms, cancel_requested=True))
     else:
+        waited_for_time = live.phase is Phase.TIMED
         _finish(step, tenant, live, EventState.CANCELED)
+        if waited_for_time:
+            dispatch.forget_timer(step)
 
 
 def _after_failure(step: Transition, tenant: Tenant, live: Live, result: AttemptResult) -> None:
@@ -123,9 +127,12 @@ def _call_back(step: Transition, tenant: Tenant, live: Live, result: AttemptResu
 
 def _admit_callback(step: Transition, tenant: Tenant, live: Live, spec: CallbackSpec, body: bytes) -> None:
     options = callback_options(spec, live, step.state.limits)
-    message = make_message(step, tenant, spec.url, options, body)
-    message = replace(
-        message,
+    message = make_message(
+        step,
+        tenant,
+        spec.url,
+        options,
+        body,
         caller_ip=live.message.caller_ip,
         holds_queue=live.message.queue,
         holds_turn_of=live.message.id if live.message.queue else None,
@@ -134,7 +141,21 @@ def _admit_callback(step: Transition, tenant: Tenant, live: Live, spec: Callback
     admit(step, tenant, message)
 
 
-def make_message(step: Transition, tenant: Tenant, url: str, options: Options, body: bytes | None) -> Message:
+class Origin(TypedDict, total=False):
+    """Where a message comes from: fields that no header of its own says."""
+
+    topic: str | None
+    endpoint: str | None
+    queue: str | None
+    schedule_id: str | None
+    caller_ip: str | None
+    holds_queue: str | None
+    holds_turn_of: str | None
+
+
+def make_message(
+    step: Transition, tenant: Tenant, url: str, options: Options, body: bytes | None, **origin: Unpack[Origin]
+) -> Message:
     """A new message with these options; nothing is admitted yet."""
     not_before_ms = step.now_ms + options.delay_ms if options.not_before_ms is None else options.not_before_ms
     return Message(
@@ -155,6 +176,7 @@ def make_message(step: Transition, tenant: Tenant, url: str, options: Options, b
         callback=options.callback,
         failure_callback=options.failure_callback,
         redaction=options.redaction,
+        **origin,
     )
 
 

@@ -4,7 +4,7 @@ Invariant: everything is checked before the first message is admitted, so a refu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -151,11 +151,13 @@ def _accept(step: Transition, tenant: Tenant, command: Publish, options: Options
 
 
 def _message(step: Transition, tenant: Tenant, command: Publish, options: Options, target: _Target) -> Message:
-    message = make_message(step, tenant, target.url, options, command.body)
-    topic = command.destination.name if isinstance(command.destination, GroupDestination) else None
-    return replace(
-        message,
-        topic=topic,
+    return make_message(
+        step,
+        tenant,
+        target.url,
+        options,
+        command.body,
+        topic=command.destination.name if isinstance(command.destination, GroupDestination) else None,
         endpoint=target.endpoint,
         queue=command.queue,
         schedule_id=command.schedule_id,

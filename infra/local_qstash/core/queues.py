@@ -30,9 +30,13 @@ class Queue:
 
     def next_turn(self) -> str | None:
         """Give a turn to the first in line, if one is free."""
-        if self.paused or not self.waiting or len(self.turns) >= self.parallelism:
+        if self.paused or not self.waiting:
             return None
-        message_id, _ = self.waiting.popitem(last=False)
+        message_id = next(iter(self.waiting))
+        # After a restart a callback may already hold the turn of the message that it reports on.
+        if len(self.turns) >= self.parallelism and message_id not in self.turns:
+            return None
+        del self.waiting[message_id]
         self.hold(message_id)
         return message_id
 

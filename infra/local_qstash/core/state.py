@@ -55,6 +55,7 @@ class State:
     timers: list[Timer] = field(default_factory=list)
     last_seq: int = 0
     last_timer: int = 0
+    stale_timers: int = 0
 
     def tenant(self, user: str) -> Tenant:
         """The user's own world."""

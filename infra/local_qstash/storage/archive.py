@@ -6,7 +6,8 @@ Invariant: sees only what is committed; never writes.
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from typing import Any
 
 from infra.local_qstash.core.attempt import AttemptResult
@@ -42,8 +43,9 @@ class Archive:
         """One page of events, newest first, with the cursor of the next page if there is one."""
         limit = selection.limit(default_count)
         page: list[tuple[int, Event]] = []
-        with self._one_at_a_time:
-            for n, event in self._scan(user, selection):
+        # Closed at once: a read left open would keep the write-ahead log from being folded into the file.
+        with self._one_at_a_time, closing(self._scan(user, selection)) as found:
+            for n, event in found:
                 page.append((n, event))
                 if len(page) > limit:
                     break
@@ -54,12 +56,10 @@ class Archive:
         """Close the connection."""
         self._connection.close()
 
-    def _scan(self, user: str, selection: Selection) -> Iterator[tuple[int, Event]]:
+    def _scan(self, user: str, selection: Selection) -> Generator[tuple[int, Event]]:
         where, values = _condition(user, selection)
-        for n, time_ms, state, next_ms, status, headers, body, error, *message in self._connection.execute(
-            f"{_EVENTS} WHERE {where} ORDER BY e.n DESC",
-            values,
-        ):
+        rows = self._connection.execute(f"{_EVENTS} WHERE {where} ORDER BY e.n DESC", values)
+        for n, time_ms, state, next_ms, status, headers, body, error, *message in rows:
             result = None if status is None else AttemptResult(status, json.loads(headers), body, error)
             event = Event(message_codec.decode(*message), time_ms, EventState(state), next_ms, result)
             if selection.takes(event.message, time_ms) and selection.takes_value("responseStatus", str(status)):

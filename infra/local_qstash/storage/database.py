@@ -1,8 +1,9 @@
 """The data folder as one object: lock, writer, reader, retention, and the state of an earlier run."""
 
 import contextlib
+import gc
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from infra.local_qstash.core.answer import Answer
@@ -25,6 +26,18 @@ from infra.local_qstash.storage.store import Store
 from infra.local_qstash.users import User
 
 _PRUNE_EVERY_MS = 1_000
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Everything that is loaded stays; looking through it again and again would double the time to start."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Database:
@@ -74,6 +87,10 @@ class Database:
 
     def load(self, users: Iterable[User], limits: Limits, ids: Ids, now_ms: int) -> tuple[State, Outcome]:
         """The state of the last run, and what follows from taking it up again."""
+        with _no_garbage_collection():
+            return self._load(users, limits, ids, now_ms)
+
+    def _load(self, users: Iterable[User], limits: Limits, ids: Ids, now_ms: int) -> tuple[State, Outcome]:
         tenants = {user.id: Tenant(user.id, self._keys(user)) for user in users}
         for tenant in tenants.values():
             recovery.load_tenant(self._connection, tenant, now_ms)

@@ -13,9 +13,11 @@ from urllib.parse import parse_qsl
 from infra.local_qstash.core.answer import Answer
 from infra.local_qstash.core.errors import ApiError
 from infra.local_qstash.core.headers import HeaderMap
-from infra.local_qstash.engine import Engine, EngineStoppedError
+from infra.local_qstash.engine import Engine
+from infra.local_qstash.group_commit import EngineStoppedError
 from infra.local_qstash.settings import Settings
-from infra.local_qstash.users import Caller, identify
+from infra.local_qstash.users import Caller, Callers
+from infra.local_qstash.wire import publishing
 from infra.local_qstash.wire.call import Call
 from infra.local_qstash.wire.rate_limits import RateLimits
 from infra.local_qstash.wire.routes import Route, Router
@@ -34,7 +36,7 @@ class Api:
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
-        self._users = settings.users
+        self._callers = Callers(settings.users)
         self._rates = RateLimits(settings.max_calls_per_second, settings.max_messages_per_day)
         self._router = Router()
 
@@ -61,21 +63,22 @@ class Api:
         route, params = self._router.find(scope["method"], raw_path)
         _authorise(caller, route)
         self._rates.check(self._engine.state.tenant(caller.user_id), route, self._engine.clock.now_ms())
-        body = await _read_body(receive, headers, self._engine.state.limits.max_batch_bytes)
+        limits = self._engine.state.limits
+        limit_bytes = limits.max_batch_bytes if route.handler is publishing.batch else limits.max_message_bytes
+        body = await _read_body(receive, headers, limit_bytes)
         client = scope.get("client")
         call = Call(self._engine, caller.user_id, params, query, headers, body, client[0] if client else None)
         return await route.handler(call)
 
     def _ready(self) -> Answer:
-        if self._engine.broken is not None:
-            raise EngineStoppedError(str(self._engine.broken))
+        self._engine.check_running()
         return Answer(HTTPStatus.OK, {"ready": True})
 
     def _identify(self, headers: HeaderMap, query: str) -> Caller:
         scheme, _, token = headers.get("authorization", [""])[0].partition(" ")
         if scheme.lower() != "bearer":
             token = next((value for name, value in parse_qsl(query) if name == "qstash_token"), "")
-        caller = identify(self._users, token.strip())
+        caller = self._callers.identify(token.strip())
         if caller is None:
             raise ApiError(
                 HTTPStatus.UNAUTHORIZED, "unknown or missing token; send 'Authorization: Bearer <QSTASH_TOKEN>'"

@@ -1,6 +1,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from infra.local_qstash.users import DEVELOPMENT_USERS
 from tests.contract.qstash.destination import Destination
 from tests.contract.qstash.either_client import RETRY_FAST, EitherClient
@@ -14,6 +16,7 @@ def arrived_ids(destination: Destination) -> set[str]:
     return {each.headers["upstash-message-id"] for each in destination.at("/hook")}
 
 
+@pytest.mark.e2e
 async def test_every_acknowledged_message_arrives_though_the_server_is_killed(tmp_path: Path) -> None:
     """Several clients publish while the server is killed with SIGKILL again and again: nothing acknowledged is lost."""
     with Destination() as destination:

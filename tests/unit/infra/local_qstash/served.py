@@ -39,9 +39,7 @@ class Served:
 
     async def settle(self) -> None:
         """Until nothing is being delivered or written any more."""
-        engine = self.engine
-        while waiting := [*engine._attempts, *filter(None, (engine._writing, engine._batch))]:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        await self.engine.settled()
 
     async def advance(self, seconds: float) -> None:
         """Let virtual time pass."""

@@ -10,6 +10,7 @@ import pytest
 from infra.local_qstash.users import DEVELOPMENT_USERS
 from tests.unit.infra.local_qstash.server_process import ServerProcess
 
+pytestmark = pytest.mark.e2e
 DEFAULT = DEVELOPMENT_USERS[0]
 HEADERS = {"Authorization": f"Bearer {DEFAULT.token}"}
 NOWHERE = "http://127.0.0.1:9/"
@@ -46,6 +47,16 @@ def test_own_token_and_keys_are_served_beside_the_development_users(tmp_path: Pa
         assert keys == {"current": "sig_a", "next": "sig_b"}
         keys = httpx.get(f"{server.url}/v2/keys", headers=HEADERS).json()
         assert keys == {"current": DEFAULT.current_signing_key, "next": DEFAULT.next_signing_key}
+
+
+def test_banner_shows_rotated_keys(tmp_path: Path) -> None:
+    """What receivers have to be configured with now."""
+    with ServerProcess(tmp_path) as server:
+        rotated = httpx.post(f"{server.url}/v2/keys/rotate", headers=HEADERS).json()
+        server.stop()
+    with ServerProcess(tmp_path) as server:
+        assert f"export QSTASH_CURRENT_SIGNING_KEY={rotated['current']}" in server.banner
+        assert f"export QSTASH_NEXT_SIGNING_KEY={rotated['next']}" in server.banner
 
 
 def test_used_port_and_used_folder_are_clear_errors(tmp_path: Path) -> None:
@@ -89,6 +100,22 @@ def test_killed_server_has_everything_after_restart(tmp_path: Path) -> None:
     (retried,) = rows.execute("SELECT max(retried) FROM progress").fetchone()
     rows.close()
     assert retried == 1
+
+
+def test_silent_destination_blocks_nobody(tmp_path: Path) -> None:
+    """Hundreds of messages for one that never answers leave the way free for others."""
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=1) as silent,
+        socket.create_server(("127.0.0.1", 0)) as lively,
+        ServerProcess(tmp_path, "--no-sync") as server,
+    ):
+        items = [{"destination": f"http://127.0.0.1:{silent.getsockname()[1]}/", "body": "x"}] * 600
+        httpx.post(f"{server.url}/v2/batch", headers=HEADERS, json=items).raise_for_status()
+        url = f"http://127.0.0.1:{lively.getsockname()[1]}/"
+        httpx.post(f"{server.url}/v2/publish/{url}", headers=HEADERS, content=b"x").raise_for_status()
+        lively.settimeout(10)
+        connection, _ = lively.accept()
+        connection.close()
 
 
 def test_many_waiting_messages_are_loaded(tmp_path: Path) -> None:

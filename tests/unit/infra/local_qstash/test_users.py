@@ -1,6 +1,6 @@
 import pytest
 
-from infra.local_qstash.users import DEVELOPMENT_USERS, User, identify, user_id_of, users_with
+from infra.local_qstash.users import DEVELOPMENT_USERS, Callers, User, user_id_of, users_with
 
 
 @pytest.mark.parametrize(
@@ -28,9 +28,9 @@ def test_own_keys_for_a_development_token_replace_that_user() -> None:
 
 def test_read_only_token_identifies_without_the_right_to_write() -> None:
     """Same user, no changes."""
-    users = (User("u", "t", "c", "n", "r"),)
-    full, reader = identify(users, "t"), identify(users, "r")
+    callers = Callers([User("u", "t", "c", "n", "r")])
+    full, reader = callers.identify("t"), callers.identify("r")
     assert full is not None
     assert reader is not None
     assert (full.may_write, reader.may_write) == (True, False)
-    assert identify(users, "") is None
+    assert callers.identify("") is None

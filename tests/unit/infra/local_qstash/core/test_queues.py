@@ -3,6 +3,7 @@ import pytest
 from infra.local_qstash.core.errors import ApiError
 from infra.local_qstash.core.message_commands import CancelMessage
 from infra.local_qstash.core.queue_commands import DeleteQueue, SetQueuePaused, UpsertQueue, get_queue, list_queues
+from infra.local_qstash.core.queues import Queue
 from tests.unit.infra.local_qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World, status
 
 CALLBACK = "https://h/cb"
@@ -167,3 +168,17 @@ def test_limits_are_412() -> None:
     with pytest.raises(ApiError) as refusal:
         world.publish(URL, queue="other")
     assert refusal.value.status == 412
+
+
+def test_recovered_message_gets_the_turn_that_its_callback_holds() -> None:
+    """After a restart a callback that is still under way does not keep its own source waiting."""
+    queue = Queue("q", 0, 0)
+    queue.hold("source")
+    queue.join("source")
+    queue.join("next")
+    assert queue.next_turn() == "source"
+    assert queue.next_turn() is None
+    queue.release("source")
+    assert queue.next_turn() is None
+    queue.leave("source")
+    assert queue.next_turn() == "next"
