@@ -1,0 +1,124 @@
+"""A real server in cluster mode with the bridge in front, both processes of their own.
+
+One node owns all slots: that is enough for the server to refuse a script whose keys are in two slots, or that touches
+a key of another slot than its own. Invariant: both have ended when `stop` returns.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from infra.local_redis.binary import find_server
+from tests.contract.store_cluster.raw_client import RawClient
+
+TOKEN = "cluster-token"
+LAST_SLOT = 16_383
+PATIENCE_SECONDS = 20.0
+STOP_SECONDS = 10.0
+# Of the server and of its bus, which nobody else is on; outside the range of outgoing connections.
+PORTS = range(20_000, 32_000)
+
+
+class ClusterNode:
+    """A cluster of one, and its REST address."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._processes: list[subprocess.Popen[str]] = []
+        self._port = 0
+        self.url = ""
+
+    def start(self) -> None:
+        """Start both, and make the node the owner of all slots."""
+        self._folder.mkdir()
+        self._port, bus_port = free_ports()
+        self._start([str(find_server().path), *server_options(self._folder, self._port, bus_port)])
+        options = ("--server", f"127.0.0.1:{self._port}", "--token", TOKEN, "--port", "0")
+        self.url = url_of(self._start([sys.executable, "-m", "infra.local_redis.bridge", *options]))
+        self.ask("CLUSTER", "ADDSLOTSRANGE", 0, LAST_SLOT)
+        self._wait_until_ready()
+
+    def ask(self, *command: str | int) -> Any:
+        """One command's result, from the server itself.
+
+        Raises:
+            RuntimeError: the server refused it; its text is the server's.
+        """
+        with closing(RawClient(self._port)) as client:
+            return client.ask(*command)
+
+    def stop(self) -> None:
+        """End both."""
+        for process in reversed(self._processes):
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def _start(self, command: list[str]) -> subprocess.Popen[str]:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self._processes.append(process)
+        return process
+
+    def _wait_until_ready(self) -> None:
+        """A node that has just started waits two seconds before it takes writes."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while "cluster_state:ok" not in self.ask("CLUSTER", "INFO"):
+            assert time.monotonic() < give_up_at, f"no cluster within {PATIENCE_SECONDS:g} s"
+            time.sleep(0.05)
+
+
+def url_of(bridge: subprocess.Popen[str]) -> str:
+    """Where the bridge says that it listens, once it has reached its server."""
+    assert bridge.stdout is not None
+    line = bridge.stdout.readline()
+    assert line.startswith("Redis REST listening on "), f"the bridge said {line!r} instead of its URL"
+    return line.split()[-1]
+
+
+def server_options(folder: Path, port: int, bus_port: int) -> list[str]:
+    """The server's command line: a node that keeps nothing on disk but its own name."""
+    options = {
+        "bind": "127.0.0.1",
+        "port": str(port),
+        "cluster-enabled": "yes",
+        "cluster-port": str(bus_port),
+        "cluster-config-file": str(folder / "nodes.conf"),
+        "dir": str(folder),
+        "save": "",
+        "appendonly": "no",
+        "logfile": str(folder / "valkey.log"),
+    }
+    return [part for name, value in options.items() for part in (f"--{name}", value)]
+
+
+def free_ports() -> tuple[int, int]:
+    """Two ports that nobody listens on; where to look first differs between processes."""
+    found: list[int] = []
+    start = os.getpid() * 7 % len(PORTS)
+    for offset in range(len(PORTS)):
+        with socket.socket() as probe:
+            port = PORTS[(start + offset) % len(PORTS)]
+            if probe.connect_ex(("127.0.0.1", port)) and _can_bind(port):
+                found.append(port)
+        if len(found) == 2:
+            return found[0], found[1]
+    raise RuntimeError(f"no two free ports from {PORTS.start} to {PORTS.stop - 1}")
+
+
+def _can_bind(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,81 @@
+"""Every script on a server in cluster mode: one hash tag a script holds, also for children (DESIGN 3, "Keys")."""
+
+import re
+from importlib.resources import files
+
+import pytest
+
+from events.adapters.redis import script
+from tests.contract.store.side import Side
+from tests.contract.store_cluster.cluster_node import ClusterNode
+from tests.contract.store_cluster.watched_connection import WatchedConnection
+from tests.contract.store_cluster.whole_job import WholeJob
+
+ROOTS = ("job_x", "job_0123456789abcdefghijklmn", "job_f00d")
+CHILDREN = ("job_x.1-0", "job_x.1-10", "job_x.1-0.2-1")
+_TAG = re.compile(r"\{([^}]*)\}")
+
+
+async def whole_life(side: Side, job_id: str) -> None:
+    """A job from its submission to its leaving the admission's book."""
+    job = WholeJob(side, job_id)
+    async for _ in job.to_its_end():
+        pass
+    async for _ in job.swept():
+        pass
+
+
+def scripts_of_the_adapters() -> dict[str, str]:
+    """Name → text, of each script file."""
+    names = sorted(path.name.removesuffix(".lua") for path in (files("events.adapters") / "lua").iterdir())
+    admission = ("leave", "rearm", "wish")
+    return {name: script(name, prelude=name not in admission) for name in names if name != "prelude"}
+
+
+@pytest.mark.parametrize("job_id", [*ROOTS, *CHILDREN])
+async def test_a_whole_job_runs_on_a_cluster(
+    clustered: Side, connection: WatchedConnection, node: ClusterNode, job_id: str
+) -> None:
+    """No command of it is refused; each one's keys are in one slot, a child's in its root's."""
+    await whole_life(clustered, job_id)
+    snapshot = await clustered.reader.job(job_id)
+    assert snapshot is not None
+    assert snapshot.job.status == "completed"
+    for asked in connection.asked:
+        assert len({node.ask("CLUSTER", "KEYSLOT", key) for key in set(asked.keys)}) == 1, asked.keys
+        assert {tag for key in asked.keys for tag in _TAG.findall(key)} <= {job_id.partition(".")[0], "admission"}
+
+
+async def test_every_script_of_the_adapters_ran(clustered: Side, connection: WatchedConnection) -> None:
+    """So that a new one cannot be forgotten here."""
+    await whole_life(clustered, ROOTS[0])
+    async for _ in WholeJob(clustered, ROOTS[1]).cancelled():
+        pass
+    ran = {asked.script for asked in connection.asked if asked.script}
+    assert [name for name, text in scripts_of_the_adapters().items() if text not in ran] == []
+    assert ran <= set(scripts_of_the_adapters().values())
+
+
+async def test_a_family_lives_in_one_slot_and_families_in_different_ones(clustered: Side, node: ClusterNode) -> None:
+    """Several jobs at once, each with its children; what is stored is spread over the cluster by root."""
+    for job_id in (*ROOTS, *CHILDREN):
+        async for _ in WholeJob(clustered, job_id).to_its_end():
+            pass
+    keys = [key for key in node.ask("KEYS", "*") if "{admission}" not in key]
+    slots = {root: {node.ask("CLUSTER", "KEYSLOT", key) for key in keys if f"{{{root}}}" in key} for root in ROOTS}
+    assert all(len(found) == 1 for found in slots.values()), slots
+    assert len(set.union(*slots.values())) == len(ROOTS)
+
+
+@pytest.mark.parametrize(
+    ("keys", "touched"),
+    [
+        (("baton:{job_x}:state", "baton:{admission}:book"), "baton:{job_x}:state"),
+        (("baton:{job_x}:state",), "baton:{admission}:book"),
+    ],
+)
+async def test_the_cluster_refuses_a_script_of_two_tags(node: ClusterNode, keys: tuple[str, ...], touched: str) -> None:
+    """Whether it declares both or touches one undeclared: so what runs above is really held to one tag."""
+    text = "#!lua\nreturn redis.call('GET', ARGV[1])"
+    with pytest.raises(RuntimeError, match=r"CROSSSLOT|do not hash to the same slot|non local key"):
+        node.ask("EVAL", text, len(keys), *keys, touched)

@@ -1,0 +1,96 @@
+"""Ten thousand finished jobs in the database cost a running one nothing (DESIGN 3 and 10)."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+
+import pytest
+
+from events.adapters.admission import RedisAdmission
+from events.adapters.keys import ADMISSION_BOOK, ADMISSION_SWEEP
+from events.adapters.reader import RedisReader
+from events.adapters.store import RedisStore
+from tests.contract.store.monitor import ScriptRun, monitor
+from tests.contract.store.redis_process import TOKEN, Counted, RedisProcess
+from tests.contract.store.side import RETENTION_MS, SLOTS, SWEEP_INTERVAL_MS, Side
+from tests.contract.store_cluster.raw_client import RawClient
+from tests.contract.store_cluster.watched_connection import Asked, WatchedConnection
+from tests.contract.store_cluster.whole_job import WholeJob
+from tests.contract.store_scale.finished_jobs import ORIGINAL_ID, write_copies
+
+FINISHED = 10_000
+KEYS_OF_A_JOB = 5
+JOB_ID = "job_running"
+_TAG = re.compile(r"\{([^}]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What the steps of a job cost: requests, commands with those inside scripts, bytes answered; and its scripts."""
+
+    steps: list[tuple[str, Counted, int]]
+    runs: list[ScriptRun]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """The local Redis."""
+    process = RedisProcess(tmp_path_factory.mktemp("scale") / "data")
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+@asynccontextmanager
+async def adapters(server: RedisProcess) -> AsyncIterator[tuple[Side, list[Asked]]]:
+    """The real adapters, and what they ask."""
+    connection = WatchedConnection(server.url, TOKEN)
+    try:
+        admission = RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS)
+        side = Side("real", RedisStore(connection, RETENTION_MS), RedisReader(connection), admission)
+        yield side, connection.asked
+    finally:
+        await connection.close()
+
+
+async def life_of_a_job(server: RedisProcess) -> Life:
+    """A whole job, watched."""
+    steps: list[tuple[str, Counted, int]] = []
+    async with adapters(server) as (side, asked), monitor(server) as watching:
+        job = WholeJob(side, JOB_ID)
+        before = server.counted()
+        for part in (job.to_its_end, job.swept):
+            async for name in part():
+                steps.append((name, server.counted().since(before), sum(one.answer_bytes for one in asked)))
+                before = server.counted()
+                asked.clear()
+        return Life(steps, await watching.runs())
+
+
+async def fill(server: RedisProcess) -> None:
+    """Finished jobs: one that really ran and has left the admission's book, and its copies."""
+    async with adapters(server) as (side, _):
+        original = WholeJob(side, ORIGINAL_ID)
+        for part in (original.to_its_end, original.swept):
+            async for _ in part():
+                pass
+    with closing(RawClient(server.socket_path)) as client:
+        write_copies(client, FINISHED - 1)
+        assert client.ask("HLEN", ADMISSION_BOOK) == 0
+        client.ask("DEL", ADMISSION_SWEEP)  # armed long ago by then; here the clocks of both lives begin at one time
+        assert client.ask("DBSIZE") == FINISHED * KEYS_OF_A_JOB
+
+
+async def test_no_step_of_a_job_costs_more_with_ten_thousand_finished_ones(server: RedisProcess) -> None:
+    """Requests, commands, what is answered, and the keys that each script looks at: all as in an empty database."""
+    server.ask("FLUSHALL")
+    alone = await life_of_a_job(server)
+    server.ask("FLUSHALL")
+    await fill(server)
+    among_many = await life_of_a_job(server)
+    assert among_many.steps == alone.steps
+    assert among_many.runs == alone.runs
+    touched = {tag for run in alone.runs for key in run.touched for tag in _TAG.findall(key)}
+    assert touched == {JOB_ID, "admission"}

@@ -1,0 +1,134 @@
+"""What must hold of jobs that have ended, whatever happened to the stack meanwhile.
+
+Everything is read from outside: the API, the stream, the tools' own notes, the stored keys. Each check names what it
+found. A tool may have started more than once, always under the same key, and never after its result was recorded.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.dev_stack import wait_for
+from tests.e2e.fault_agents import SHAPES, answer_of, call_of
+from tests.e2e.fault_client import RECOVERY_SECONDS, FaultClient
+from tests.e2e.fault_load import Submission
+from tests.e2e.fault_stack import FaultStack
+
+Jobs = Mapping[Submission, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A tool's own note that an attempt began."""
+
+    call_id: str
+    key: str
+    attempt: int
+    pid: int
+    at_ms: int
+
+
+def check(client: FaultClient, jobs: Jobs) -> None:
+    """All that must hold, of each job by itself and of all together."""
+    starts = read_starts(client.stack.notes_path)
+    for one, job in jobs.items():
+        check_job(job, one, starts)
+        check_parts(job, client.parts(one))
+        check_stored(client.stack, job)
+    check_sessions(jobs)
+    wait_for(lambda: slots_held(client.stack) == [], "the end of every slot", RECOVERY_SECONDS)
+
+
+def read_starts(path: Path) -> dict[str, list[Start]]:
+    """All notes, by call."""
+    by_call: dict[str, list[Start]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        start = Start(**json.loads(line))
+        by_call.setdefault(start.call_id, []).append(start)
+    return by_call
+
+
+def check_job(job: dict[str, Any], submission: Submission, starts: Mapping[str, Sequence[Start]]) -> None:
+    """It has the right answer, and each call its one result."""
+    assert job["status"] == "completed", (job["id"], job["status"], job["error"])
+    assert job["result"] == {"answer": answer_of(submission.agent)}
+    expected = [
+        (call.tool, call.arguments, 3 * number, 1 + (number < 0))
+        for turn in SHAPES[submission.agent]
+        for number in turn
+        for call in (call_of(number),)
+    ]
+    found = [(call["tool"], call["arguments"], call.get("result"), call["attempts"]) for call in job["toolCalls"]]
+    assert found == expected, job["id"]
+    assert job["turns"] == len(SHAPES[submission.agent]) + 1
+    for call in job["toolCalls"]:
+        check_call(call, starts.get(call["id"], []))
+
+
+def check_call(call: dict[str, Any], starts: Sequence[Start]) -> None:
+    """Started at least once for each attempt, always under one key, never after its result was recorded."""
+    assert call["status"] == "completed", call
+    assert {start.attempt for start in starts} == set(range(1, call["attempts"] + 1)), (call, starts)
+    assert len({start.key for start in starts}) == 1, starts
+    # A start between the decision and its COMMIT is no defect, but claims outlast what these tests do to a part.
+    assert max(start.at_ms for start in starts) <= milliseconds(call["finishedAt"]), f"{call} ran again: {starts}"
+
+
+def check_parts(job: dict[str, Any], parts: Sequence[dict[str, Any]]) -> None:
+    """One beginning and one end, each event once, each call asked once and answered once."""
+    kinds = Counter(part["type"] for part in parts)
+    calls = sorted(call["id"] for call in job["toolCalls"])
+    assert (parts[0]["type"], parts[-1]["type"]) == ("start", "finish")
+    assert (kinds["start"], kinds["finish"], kinds["error"], kinds["abort"]) == (1, 1, 0, 0)
+    assert kinds["start-step"] == kinds["finish-step"] == job["turns"]
+    for kind in ("tool-input-available", "tool-output-available"):
+        assert sorted(part["toolCallId"] for part in parts if part["type"] == kind) == calls, kind
+    handled = Counter(part["data"]["eventId"] for part in parts if part["type"] == "data-event")
+    assert [event for event, times in handled.items() if times > 1] == []
+
+
+def check_stored(stack: FaultStack, job: dict[str, Any]) -> None:
+    """Every result is stored once, no step is left to do, and the job's data expires."""
+    tag = f"baton:{{{job['id']}}}"
+    assert stack.ask_redis("HLEN", f"{tag}:results:{job['id']}") == len(job["toolCalls"])
+    legs = [field for field in stack.ask_redis("HKEYS", f"{tag}:state") if field.startswith("leg:")]
+    assert [leg for leg in legs if not leg.startswith("leg:wish:")] == []
+    assert stack.ask_redis("PTTL", f"{tag}:state") > 0
+
+
+def check_sessions(jobs: Jobs) -> None:
+    """One job of a session ran at a time."""
+    for tenant, session in {(one.tenant, one.session) for one in jobs if one.session}:
+        spans = sorted(
+            (milliseconds(job["startedAt"]), milliseconds(job["finishedAt"]), job["id"])
+            for one, job in jobs.items()
+            if (one.tenant, one.session) == (tenant, session)
+        )
+        for (_, finished_ms, first), (started_ms, _, second) in pairwise(spans):
+            assert finished_ms <= started_ms, f"{second} started before {first} of {session} had finished"
+
+
+def slots_held(stack: FaultStack) -> list[str]:
+    """The jobs that hold a slot, as the admission's book says it."""
+    return [name for name, entry in admission_book(stack).items() if entry["slot"]]
+
+
+def last_word(stack: FaultStack, job_id: str) -> str:
+    """What the admission has heard last of a job."""
+    return str(admission_book(stack)[job_id]["want"])
+
+
+def admission_book(stack: FaultStack) -> dict[str, dict[str, Any]]:
+    """What the admission knows, by job."""
+    flat = stack.ask_redis("HGETALL", "baton:{admission}:book")
+    return {name: json.loads(entry) for name, entry in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def milliseconds(text: str) -> int:
+    """A time of the API as milliseconds since 1970."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)

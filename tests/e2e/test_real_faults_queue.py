@@ -1,0 +1,86 @@
+"""The queue's disk is full, or it does not answer while jobs are submitted, on the real stack (DESIGN 4)."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.dev_stack import wait_for
+from tests.e2e.fault_client import FaultClient
+from tests.e2e.fault_load import Submission
+from tests.e2e.fault_stack import FaultStack, fault_stack_in
+from tests.e2e.fault_verdict import check
+
+pytestmark = pytest.mark.e2e
+
+SHAPES = ("fan-8", "fan-shaky", "line-3", "fan-10")
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[FaultStack]:
+    """A running stack that can be hurt."""
+    with fault_stack_in(tmp_path) as made:
+        yield made.prepare().start()
+
+
+@pytest.fixture
+def client(stack: FaultStack) -> Iterator[FaultClient]:
+    """A client of its API."""
+    with closing(FaultClient(stack)) as made:
+        yield made
+
+
+def jobs_named(word: str) -> list[Submission]:
+    """A job of each of some shapes."""
+    return [Submission(f"{word}-{name}", "dev", name) for name in SHAPES]
+
+
+def test_a_queue_without_room_on_its_disk_refuses_and_loses_nothing_that_it_took(
+    stack: FaultStack, client: FaultClient
+) -> None:
+    """503 for new jobs, which do not exist then; the others go on once there is room."""
+    taken, refused = jobs_named("taken"), jobs_named("refused")
+    assert client.submit(*taken) == [202] * len(taken)
+    stack.take_room(stack.living_pid("qstash"))
+    assert client.submit(*refused) == [503] * len(refused)
+    stack.wait_until_calm()  # started again, and there is room again
+    assert [client.job(one) for one in refused] == [None] * len(refused)
+    check(client, client.ended(taken))
+    assert client.submit(*refused) == [202] * len(refused)
+    check(client, client.ended(refused))
+
+
+def test_a_disk_that_stays_full_ends_the_stack_with_the_reason_and_a_later_start_goes_on(
+    stack: FaultStack, client: FaultClient
+) -> None:
+    """Trying on would only hide it; what was accepted is still there."""
+    jobs = jobs_named("kept")
+    assert client.submit(*jobs) == [202] * len(jobs)
+    wait_for(lambda: stack.has_ended_without_room("qstash"), "the end of the stack")
+    assert "qstash died 5 times in a row" in stack.output_path.read_text()
+    stack.start()
+    check(client, client.ended(jobs))
+
+
+def test_a_submission_that_the_queue_never_took_leaves_no_job(stack: FaultStack, client: FaultClient) -> None:
+    """503; nothing is stored, and no message about it waits anywhere."""
+    job = Submission("nowhere", "dev", "line-3")
+    with stack.stopped("qstash") as pid:
+        assert client.submit(job) == [503]
+        os.kill(pid, signal.SIGKILL)
+    stack.wait_until_back("qstash", pid)
+    stack.wait_until_calm()
+    assert client.job(job) is None
+    assert stack.messages_of(job.job_id) == set()
+
+
+def test_a_submission_that_the_queue_took_too_late_starts_by_itself(stack: FaultStack, client: FaultClient) -> None:
+    """503, since the queue did not answer; but it has the witness, which creates the job when its time comes."""
+    job = Submission("late", "dev", "fan-5")
+    with stack.stopped("qstash"):
+        assert client.submit(job) == [503]
+    wait_for(lambda: client.job(job), "its creation by its witness")
+    check(client, client.ended([job]))

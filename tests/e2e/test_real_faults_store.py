@@ -1,0 +1,86 @@
+"""The store dies, or does what it is asked and the answer is lost, while jobs run on the real stack (DESIGN 4)."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+
+import pytest
+
+from tests.e2e.dev_stack import wait_for
+from tests.e2e.fault_client import FaultClient
+from tests.e2e.fault_load import Submission
+from tests.e2e.fault_stack import FaultStack, fault_stack_in
+from tests.e2e.fault_verdict import check, last_word
+
+pytestmark = pytest.mark.e2e
+
+RESTARTS, NEW_RESULTS = 3, 4
+LOST_IN_A_ROW, ROUNDS, ROUND_SECONDS = 3, 10, 0.2
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultStack]:
+    """One stack for all of these: each test has jobs of its own and leaves the stack serving."""
+    with fault_stack_in(tmp_path_factory.mktemp("stack")) as made:
+        yield made.prepare(WORK_TIMEOUT_SECONDS="1").start()  # nothing is held still here
+
+
+@pytest.fixture
+def client(stack: FaultStack) -> Iterator[FaultClient]:
+    """A client of its API."""
+    with closing(FaultClient(stack)) as made:
+        yield made
+
+
+def test_a_store_killed_again_and_again_forgets_nothing(stack: FaultStack, client: FaultClient) -> None:
+    """Restarted from its append-only file, it has every result that was recorded before."""
+    jobs = [Submission(f"restart-{name}", "dev", name) for name in ("fan-10", "fan-8", "fan-shaky", "line-3")]
+    assert client.submit(*jobs) == [202] * len(jobs)
+    recorded = 0
+    for _ in range(RESTARTS):
+        enough = recorded + NEW_RESULTS
+        wait_for(partial(has_recorded, client, jobs, enough), f"{enough} results")
+        recorded = client.recorded_calls(jobs)
+        stack.wait_until_back("redis", stack.kill("redis"))
+        wait_for(lambda: all(map(client.job, jobs)), "an answer from the restarted store")
+        assert client.recorded_calls(jobs) >= recorded
+    check(client, client.ended(jobs))
+
+
+def has_recorded(client: FaultClient, jobs: list[Submission], calls: int) -> bool:
+    """Say whether so many tool calls have their result."""
+    return client.recorded_calls(jobs) >= calls
+
+
+def test_answers_that_are_lost_after_the_store_has_acted_change_nothing(stack: FaultStack, client: FaultClient) -> None:
+    """Claims, COMMITs and wishes whose answers never come, several in a row, again and again."""
+    jobs = [Submission(f"lost-{number}", "dev", ("fan-8", "fan-shaky")[number % 2]) for number in range(10)]
+    assert client.submit(*jobs) == [202] * len(jobs)
+    lost = 0
+    for _ in range(ROUNDS):
+        stack.plan_faults(drop_replies=LOST_IN_A_ROW, commands=["EVAL"])
+        time.sleep(ROUND_SECONDS)
+        lost += LOST_IN_A_ROW - stack.faults_left()["drop_replies"]
+    stack.plan_faults()
+    assert lost >= len(jobs)
+    check(client, client.ended(jobs))
+
+
+def test_a_submission_whose_answer_is_lost_starts_by_itself(stack: FaultStack, client: FaultClient) -> None:
+    """The admission has given it a slot, but nobody knows: the client is told 503, and the witness does the rest."""
+    job = Submission("unanswered", "dev", "line-3")
+    stack.plan_faults(drop_replies=1, commands=["EVAL"])
+    assert client.submit(job) == [503]
+    wait_for(lambda: client.job(job), "its creation by its witness")
+    check(client, client.ended([job]))
+
+
+def test_a_cancellation_whose_answer_is_lost_is_told_to_the_end(stack: FaultStack, client: FaultClient) -> None:
+    """The client is told 503; the job is cancelled all the same, and leaves the admission."""
+    job = Submission("cancelled", "dev", "line-3", delay_seconds=600)  # nothing else of it runs meanwhile
+    assert client.submit(job) == [202]
+    stack.plan_faults(drop_replies=1, commands=["EVAL"])
+    assert client.cancel(job) == 503
+    assert client.ended([job])[job]["status"] == "cancelled"
+    wait_for(lambda: last_word(stack, job.job_id) == "gone", "its last word to the admission")
