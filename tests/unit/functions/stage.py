@@ -1,0 +1,169 @@
+"""The whole product over fakes: jobs are submitted, messages delivered by hand, time stands still until told.
+
+Invariant: nothing here decides anything; what is delivered is exactly what was published.
+"""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from events.core.admission import Entry
+from events.core.happenings import Submitted
+from events.core.legs import Leg
+from events.core.state import CallRecord, Job
+from events.ports import Outgoing, Snapshot, Verifier
+from events.schema import Event, EventType, event_type, parse_event
+from events.settings import Settings
+from functions.agents.agent import Agent
+from functions.agents.registry import Registry
+from functions.app import EVENT_SPECS
+from functions.delivery import Delivered, Outcome
+from functions.models.call import Call
+from functions.models.scripted import ScriptedModel
+from functions.pipeline import Pipeline
+from functions.tools.tool import tool
+from functions.tools.tool_error import ToolError
+from functions.wiring import Container, Ports
+from tests.fakes.admission import FakeAdmission
+from tests.fakes.clock import FakeClock
+from tests.fakes.queue import FakeQueue
+from tests.fakes.randomness import FakeRandomness
+from tests.fakes.store import FakeReader, FakeStore
+
+BASE = "https://fn.example.com"
+SETTINGS = Settings(worker_base_url=BASE, qstash_token="token", max_concurrent_jobs=3)
+
+
+class AnySignature:
+    """A `Verifier` for tests that are not about signatures."""
+
+    def verify(self, signature: str, body: bytes, url: str) -> None:
+        """Accept."""
+
+
+@dataclass
+class Happened:
+    """What tools did, and what a test wants to happen while one runs."""
+
+    runs: list[str] = field(default_factory=list[str])
+    while_running: Callable[[], None] = lambda: None
+
+
+def registry_of(happened: Happened) -> Registry:
+    """Agents whose models follow a script, and tools that note that they ran."""
+
+    @tool(retries=0)
+    async def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        happened.runs.append(f"add {a} {b}")
+        happened.while_running()
+        return a + b
+
+    @tool(retries=1, retry_delay_seconds=1.0)
+    async def broken() -> None:
+        """Fail in a way that may pass."""
+        happened.runs.append("broken")
+        raise ToolError("it broke", retryable=True)
+
+    two = [Call("add", {"a": 1, "b": 2}), Call("add", {"a": 3, "b": 4})]
+    return Registry(
+        [
+            Agent(name="answers", model=ScriptedModel(["done"]), tools=[]),
+            Agent(name="adds", model=ScriptedModel([two, "3 and 7"]), tools=[add]),
+            Agent(name="many", model=ScriptedModel([[*two, *two], "many"]), tools=[add]),
+            Agent(name="breaks", model=ScriptedModel([[Call("broken")], "gave up"]), tools=[broken]),
+        ]
+    )
+
+
+class Stage:
+    """One process with everything in memory."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings = SETTINGS,
+        store: FakeStore | None = None,
+        queue: FakeQueue | None = None,
+        verifier: Verifier | None = None,
+    ) -> None:
+        self.clock, self.queue = FakeClock(), queue or FakeQueue()
+        self.store = store or FakeStore()
+        self.reader = FakeReader(self.store)
+        self.admission = FakeAdmission(settings.max_concurrent_jobs)
+        self.happened = Happened()
+        self.ports = Ports(
+            store=self.store,
+            reader=self.reader,
+            admission=self.admission,
+            queue=self.queue,
+            verifier=verifier or AnySignature(),
+            clock=self.clock,
+            randomness=FakeRandomness(),
+        )
+        self.container = Container(settings, self.ports, registry_of(self.happened))
+        self._pipelines: dict[EventType, Pipeline] = {}
+        self._delivered = 0
+
+    def job(self, agent: str = "adds", job_id: str = "job_1", **changes: str) -> Job:
+        """A new job."""
+        return Job(job_id, changes.get("session", f"session-{job_id}"), "acme", agent, self.clock.now_ms())
+
+    async def submit(self, agent: str = "adds", job_id: str = "job_1") -> Event:
+        """Submit a job; returns its first event, which is published but not delivered."""
+        submitted = Submitted(self.job(agent, job_id), {"text": "do it", "data": {}})
+        await self.container.acceptance.submit(submitted.job, submitted.task)
+        return self.events()[-1]
+
+    def pipeline(self, kind: EventType) -> Pipeline:
+        """The function of an event type."""
+        if kind not in self._pipelines:
+            spec = next(spec for spec in EVENT_SPECS if spec.event_type is kind)
+            self._pipelines[kind] = self.container.pipeline(spec)
+        return self._pipelines[kind]
+
+    async def deliver(self, event: Event, message_id: str = "m1", retried: int = 0) -> Outcome:
+        """Deliver one event to its function."""
+        return await self.pipeline(event_type(event)).handle(Delivered(message_id, retried, event))
+
+    def outgoing(self) -> list[Outgoing]:
+        """Everything that was published, in order."""
+        return [message for _, message in self.queue.published]
+
+    def events(self) -> list[Event]:
+        """Every event that was published, in order; sweeps are none."""
+        return [parse_event(message.body.encode()) for message in self.outgoing() if "x-event-id" in message.headers]
+
+    async def run(self) -> None:
+        """Deliver what was published and not taken back, each once, the earliest first, until nothing is left."""
+        waiting: list[tuple[int, int, str]] = []
+        while True:
+            for number in range(self._delivered, len(self.queue.published)):
+                message_id, message = self.queue.published[number]
+                if "x-event-id" in message.headers:
+                    heapq.heappush(waiting, (message.not_before_ms, number, message_id))
+            self._delivered = len(self.queue.published)
+            if not waiting:
+                return
+            not_before_ms, number, message_id = heapq.heappop(waiting)
+            if message_id not in self.queue.cancelled:
+                self.clock.ms = max(self.clock.ms, not_before_ms)
+                await self.deliver(parse_event(self.queue.published[number][1].body.encode()), message_id)
+
+    async def snapshot(self, job_id: str = "job_1") -> Snapshot:
+        """The job as people read it."""
+        found = await self.reader.job(job_id)
+        assert found is not None
+        return found
+
+    async def legs(self, job_id: str = "job_1") -> tuple[Leg, ...]:
+        """What is open."""
+        return (await self.snapshot(job_id)).legs
+
+    async def calls(self, job_id: str = "job_1") -> tuple[CallRecord, ...]:
+        """The job's tool calls."""
+        return (await self.snapshot(job_id)).calls
+
+    def entry(self, job_id: str = "job_1") -> Entry:
+        """The job in the admission's book."""
+        return self.admission.entries[job_id]

@@ -1,0 +1,205 @@
+"""API calls that change a job: the witness first, then the commit, then handing on, then the answer."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from events.core.effects import Changes
+from events.core.transitions import JobStatus
+from events.errors import PublishError, QueueUnreachableError, StoreError, UnknownJobError
+from events.ports import Created, Outgoing
+from events.schema import AgentLoopInit, Cancellation, Submission
+from functions.acceptance import WITNESS_DELAY_MS
+from tests.fakes.queue import FakeQueue
+from tests.fakes.store import FakeStore
+from tests.unit.functions.stage import Stage
+
+TASK = {"text": "do it", "data": {"a": None}}
+DOWN = QueueUnreachableError("https://queue", "ConnectError")
+
+
+class FaultyStore(FakeStore):
+    """A store whose creations fail: before they are applied, or after, so that only the answer is lost."""
+
+    def __init__(self, *, applied: bool) -> None:
+        super().__init__()
+        self._applied = applied
+        self.faulty = True
+
+    async def create(self, changes: Changes, message_id: str, now_ms: int) -> Created:
+        """Fail once."""
+        if not self.faulty:
+            return await super().create(changes, message_id, now_ms)
+        self.faulty = False
+        if self._applied:
+            await super().create(changes, message_id, now_ms)
+        raise StoreError("no answer from the store")
+
+
+class LaterOnly(FakeQueue):
+    """A queue that takes only what is for later, at first."""
+
+    later_only = True
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
+        """Refuse what is for now."""
+        if self.later_only and any(message.not_before_ms == 0 for message in messages):
+            raise PublishError("full")
+        return await super().publish(messages)
+
+
+def witness_of(stage: Stage) -> AgentLoopInit:
+    """The first event that was published."""
+    event = stage.events()[0]
+    assert isinstance(event, AgentLoopInit)
+    return event
+
+
+async def test_a_submission_publishes_its_witness_first_and_delayed_by_a_minute() -> None:
+    """It carries the whole submission; the job's first event follows at once."""
+    stage = Stage()
+    job = stage.job()
+    created = await stage.container.acceptance.submit(job, TASK)
+    assert (created.new, created.job) == (True, job)
+    witness, first = [message for message in stage.outgoing() if "x-event-id" in message.headers]
+    assert witness.not_before_ms == stage.clock.ms + WITNESS_DELAY_MS
+    assert first.not_before_ms == 0
+    fact = witness_of(stage).payload.fact
+    assert isinstance(fact, Submission)
+    assert (fact.job["id"], fact.task) == ("job_1", TASK)
+    assert {leg.carrier for leg in await stage.legs()} == {stage.queue.published[0][0]}
+
+
+async def test_a_queue_that_is_down_refuses_the_job() -> None:
+    """Nothing is created, nothing listed: there is no job."""
+    stage = Stage()
+    stage.queue.failing.append(DOWN)
+    with pytest.raises(QueueUnreachableError):
+        await stage.container.acceptance.submit(stage.job(), TASK)
+    assert (stage.store.trees, stage.admission.entries) == ({}, {})
+
+
+@pytest.mark.parametrize("applied", [False, True])
+async def test_a_store_that_does_not_answer_leaves_the_witness_to_start_the_job(applied: bool) -> None:
+    """The caller is told that it failed; whether the store applied it or not, the job runs within a minute, once."""
+    stage = Stage(store=FaultyStore(applied=applied))
+    with pytest.raises(StoreError):
+        await stage.container.acceptance.submit(stage.job(), TASK)
+    assert stage.queue.cancelled == []
+    began_ms = stage.clock.ms
+    await stage.run()
+    assert stage.clock.ms == began_ms + WITNESS_DELAY_MS
+    assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
+    assert stage.happened.runs == ["add 1 2", "add 3 4"]
+
+
+async def test_an_accepted_job_whose_first_event_cannot_be_published_starts_by_its_witness() -> None:
+    """The answer stands."""
+    queue = LaterOnly()
+    stage = Stage(queue=queue)
+    created = await stage.container.acceptance.submit(stage.job(), TASK)
+    assert created.new
+    queue.later_only = False
+    await stage.run()
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+
+
+async def test_the_same_job_again_finds_the_one_that_was_submitted_first() -> None:
+    """It changes nothing of it: the job runs once."""
+    stage = Stage()
+    await stage.container.acceptance.submit(stage.job(), TASK)
+    before = await stage.snapshot()
+    again = await stage.container.acceptance.submit(replace(stage.job(), priority=9), {"text": "other"})
+    assert (again.new, again.job) == (False, before.job)
+    assert await stage.snapshot() == before
+    await stage.run()
+    assert stage.happened.runs == ["add 1 2", "add 3 4"]
+
+
+async def test_a_witness_of_a_job_that_runs_changes_nothing() -> None:
+    """It looks as a sweep does, and finds progress."""
+    stage = Stage()
+    await stage.submit("adds")
+    stage.clock.ms += WITNESS_DELAY_MS
+    before = await stage.snapshot()
+    outcome = await stage.deliver(witness_of(stage), stage.queue.published[0][0])
+    assert outcome.word == "told"
+    after = await stage.snapshot()
+    assert (after.job, after.task, after.usage) == (before.job, before.task, before.usage)
+    assert [leg.key for leg in after.legs] == [leg.key for leg in before.legs]
+
+
+async def test_a_witness_creates_a_job_that_the_store_forgot() -> None:
+    """A failover lost the commit: the fact is told a second time, and the job is the same."""
+    stage = Stage()
+    job = stage.job()
+    await stage.container.acceptance.submit(job, TASK)
+    stage.store.trees.clear()
+    stage.admission.entries.clear()
+    stage.clock.ms += WITNESS_DELAY_MS
+    await stage.deliver(witness_of(stage), stage.queue.published[0][0])
+    snapshot = await stage.snapshot()
+    assert (snapshot.job, snapshot.task) == (job, {"role": "user", **TASK})
+    await stage.run()
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+
+
+async def test_a_witness_drives_a_job_whose_first_event_was_lost() -> None:
+    """The queue accepted it and forgot; a minute later the witness hands on what it carries."""
+    stage = Stage()
+    await stage.submit("answers")
+    stage.clock.ms += WITNESS_DELAY_MS + 1
+    seen = len(stage.events())
+    outcome = await stage.deliver(witness_of(stage), stage.queue.published[0][0])
+    assert outcome.word == "told"
+    assert len(stage.events()) > seen
+
+
+async def test_a_job_is_cancelled_at_once_with_a_witness() -> None:
+    """What it still has to say to the admission is handed on."""
+    stage = Stage()
+    await stage.submit("adds")
+    seen = len(stage.events())
+    told = await stage.container.acceptance.cancel((await stage.snapshot()).job, "client of acme")
+    assert (told.changed, told.job.status) == (True, JobStatus.CANCELLED)
+    witness, wish = stage.events()[seen:]
+    assert isinstance(witness, AgentLoopInit)
+    assert isinstance(wish, AgentLoopInit)
+    assert witness.payload.fact == Cancellation(by="client of acme")
+    assert wish.payload.wish is not None
+    await stage.run()
+    assert stage.happened.runs == []
+    assert not stage.entry().slot
+
+
+async def test_a_job_that_has_ended_is_not_cancelled() -> None:
+    """The witness is taken back; the job stays as it is."""
+    stage = Stage()
+    await stage.submit("answers")
+    await stage.run()
+    ended = (await stage.snapshot()).job
+    seen = len(stage.queue.published)
+    told = await stage.container.acceptance.cancel(ended, "somebody")
+    assert (told.changed, told.job) == (False, ended)
+    assert stage.queue.cancelled == [stage.queue.published[seen][0]]
+
+
+async def test_an_unknown_job_cannot_be_cancelled() -> None:
+    """The witness is taken back."""
+    stage = Stage()
+    with pytest.raises(UnknownJobError, match="no job 'job_1'"):
+        await stage.container.acceptance.cancel(stage.job(), "somebody")
+    assert stage.queue.cancelled == [stage.queue.published[0][0]]
+
+
+async def test_a_cancellation_that_the_store_forgot_is_told_again() -> None:
+    """By its witness, a minute later."""
+    stage = Stage()
+    await stage.submit("adds")
+    before = dict(stage.store.trees)
+    seen = len(stage.events())
+    await stage.container.acceptance.cancel((await stage.snapshot()).job, "somebody")
+    stage.store.trees = before
+    await stage.deliver(stage.events()[seen], "m-witness")
+    assert (await stage.snapshot()).job.status is JobStatus.CANCELLED

@@ -1,0 +1,271 @@
+"""The one shell: what becomes of a message in each case, and what it hands on before it is acknowledged."""
+
+from dataclasses import replace
+
+import pytest
+
+from events.core.legs import leg_key_of
+from events.core.transitions import JobStatus
+from events.errors import PublishError, UnknownJobError
+from events.schema import Event, EventType, ToolPayload, event_type, parse_event
+from functions.spec import Spec
+from functions.wiring import guard_ms
+from tests.unit.functions.stage import SETTINGS, Stage
+
+INLINE = replace(SETTINGS, continuation="inline")
+LEASE_MS = SETTINGS.work_timeout_seconds * 1000 + 10_000
+
+
+def keys_of(events: list[Event]) -> list[str]:
+    """Which legs these events are of."""
+    return [leg_key_of(event) for event in events]
+
+
+def kinds(stage: Stage, after: int = 0) -> list[str]:
+    """The types of what was published after the first `after` events."""
+    return [event.type for event in stage.events()[after:]]
+
+
+async def begun_fan_out(stage: Stage) -> list[Event]:
+    """A job whose first turn has asked for two tools; their events."""
+    first = await stage.submit("adds")
+    seen = len(stage.events())
+    await stage.deliver(first, "m-turn")
+    return stage.events()[seen:]
+
+
+async def test_a_job_runs_to_its_end_by_messages_alone() -> None:
+    """Turn, two calls, two results, turn: each step is one event; every tool runs once."""
+    stage = Stage()
+    await stage.submit("adds")
+    await stage.run()
+    snapshot = await stage.snapshot()
+    assert (snapshot.job.status, snapshot.job.result) == (JobStatus.COMPLETED, {"answer": "3 and 7"})
+    assert stage.happened.runs == ["add 1 2", "add 3 4"]
+    assert snapshot.legs == ()
+    assert kinds(stage) == [
+        "agent.loop.init",  # the witness
+        "agent.loop.init",
+        "agent.tool.call",
+        "agent.tool.call",
+        "tool.execution.complete",
+        "tool.execution.complete",
+        "agent.loop.init",
+    ]
+
+
+async def test_a_granted_leg_is_done_and_exactly_what_follows_is_handed_on() -> None:
+    """In one request, carried by the message."""
+    stage = Stage()
+    first = await stage.submit("adds")
+    seen = len(stage.events())
+    outcome = await stage.deliver(first, "m-turn")
+    assert (outcome.word, outcome.handed_on) == ("done", 2)
+    legs = await stage.legs()
+    assert keys_of(stage.events()[seen:]) == [leg.key for leg in legs]
+    assert {leg.carrier for leg in legs} == {"m-turn"}
+
+
+async def test_the_same_message_again_hands_on_again_and_does_nothing() -> None:
+    """Its acknowledgement was lost: under another drive, so that the queue does not swallow it."""
+    stage = Stage()
+    first = await stage.submit("adds")
+    await stage.deliver(first, "m-turn")
+    seen = len(stage.outgoing())
+    outcome = await stage.deliver(first, "m-turn", retried=1)
+    assert (outcome.word, outcome.handed_on) == ("applied", 2)
+    again, before = stage.outgoing()[seen:], stage.outgoing()[seen - 2 : seen]
+    assert [message.body for message in again] == [message.body for message in before]
+    assert not {message.deduplication_id for message in again} & {message.deduplication_id for message in before}
+
+
+async def test_another_message_for_a_leg_that_is_gone_hands_on_nothing() -> None:
+    """A duplicate carries nothing."""
+    stage = Stage()
+    first = await stage.submit("adds")
+    await stage.deliver(first, "m-turn")
+    outcome = await stage.deliver(first, "m-copy")
+    assert (outcome.word, outcome.handed_on) == ("applied", 0)
+
+
+async def test_siblings_are_never_handed_on() -> None:
+    """A call's message hands on its own result, and nothing of the calls beside it."""
+    stage = Stage()
+    call, _ = await begun_fan_out(stage)
+    seen = len(stage.events())
+    await stage.deliver(call, "m-call")
+    assert kinds(stage, seen) == ["tool.execution.complete"]
+
+
+async def test_a_busy_leg_comes_again_after_the_lease() -> None:
+    """No retry is burnt; the event is the same, for the time at which the lease ends."""
+    stage = Stage()
+    first = await stage.submit("adds")
+    [leg] = await stage.legs()
+    held = replace(leg, owner="o-other", lease_until_ms=stage.clock.ms + LEASE_MS)
+    stage.store.write("job_1", replace(stage.store.tree("job_1"), legs={leg.key: held}))
+    outcome = await stage.deliver(first, "m-second")
+    last = stage.outgoing()[-1]
+    assert outcome.word == "busy"
+    assert parse_event(last.body.encode()) == first
+    assert last.not_before_ms == stage.clock.ms + LEASE_MS
+
+
+async def test_an_event_that_is_early_comes_again_when_it_is_due() -> None:
+    """For instance because the queue's longest delay is shorter than the job's."""
+    stage = Stage()
+    job = replace(stage.job("answers"), start_at_ms=stage.clock.ms + 500_000)
+    await stage.container.acceptance.submit(job, {"text": "", "data": {}})
+    outcome = await stage.deliver(stage.events()[-1], "m1")
+    assert outcome.word == "early"
+    assert stage.outgoing()[-1].not_before_ms == job.start_at_ms
+
+
+async def test_an_event_of_an_unknown_job_is_refused_until_its_witness_has_come() -> None:
+    """5xx: the queue tries again; nothing is published."""
+    stage = Stage()
+    first = await stage.submit("adds")
+    stage.store.trees.clear()
+    seen = len(stage.outgoing())
+    with pytest.raises(UnknownJobError, match="job job_1 is not known"):
+        await stage.deliver(first)
+    assert len(stage.outgoing()) == seen
+
+
+async def test_work_without_a_slot_waits_in_the_state() -> None:
+    """A second job of the session: its turn is not handed on before the first has ended."""
+    stage = Stage()
+    await stage.container.acceptance.submit(stage.job("answers", "job_1", session="s"), {"text": ""})
+    await stage.container.acceptance.submit(stage.job("answers", "job_2", session="s"), {"text": ""})
+    assert not stage.entry("job_2").slot
+    await stage.run()
+    for job_id in ("job_1", "job_2"):
+        assert (await stage.snapshot(job_id)).job.status is JobStatus.COMPLETED
+
+
+async def test_a_queue_that_fails_leaves_the_message_unacknowledged() -> None:
+    """Whatever is raised goes up, and the redelivery does the same again."""
+    stage = Stage()
+    first = await stage.submit("adds")
+    stage.queue.failing.append(PublishError("full"))
+    with pytest.raises(PublishError):
+        await stage.deliver(first, "m-turn")
+    outcome = await stage.deliver(first, "m-turn", retried=1)
+    assert (outcome.word, outcome.handed_on) == ("applied", 2)
+    await stage.run()
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    assert stage.happened.runs == ["add 1 2", "add 3 4"]
+
+
+async def test_whoever_comes_back_after_its_lease_is_overtaken_and_changes_nothing() -> None:
+    """The first COMMIT counts."""
+    stage = Stage()
+    call, _ = await begun_fan_out(stage)
+    payload = call.payload
+    assert isinstance(payload, ToolPayload)
+    tree = stage.store.tree("job_1")
+    without = {key: leg for key, leg in tree.legs.items() if leg.call_id != payload.call_id}
+
+    def somebody_else_finishes() -> None:
+        stage.store.write("job_1", replace(stage.store.tree("job_1"), legs=without))
+
+    stage.happened.while_running = somebody_else_finishes
+    outcome = await stage.deliver(call, "m-late")
+    assert (outcome.word, outcome.handed_on) == ("overtaken", 0)
+    assert payload.call_id not in (await stage.snapshot()).results
+
+
+async def test_in_place_a_job_takes_two_messages() -> None:
+    """The witness and the first event; the same steps, in the same order."""
+    stage = Stage(settings=INLINE)
+    await stage.submit("adds")
+    await stage.run()
+    assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
+    assert stage.happened.runs == ["add 1 2", "add 3 4"]
+    assert kinds(stage) == ["agent.loop.init", "agent.loop.init"]
+
+
+async def test_a_redelivered_message_publishes_instead() -> None:
+    """So that progress gets fresh retries."""
+    stage = Stage(settings=INLINE)
+    first = await stage.submit("adds")
+    outcome = await stage.deliver(first, "m-turn", retried=1)
+    assert (outcome.word, outcome.handed_on) == ("done", 2)
+    assert stage.happened.runs == []
+
+
+async def test_the_time_guard_stops_a_chain_and_publishes_the_rest() -> None:
+    """What was to be continued in place, too: four calls, and the guard passes during the second."""
+    stage = Stage(settings=INLINE)
+    first = await stage.submit("many")
+
+    def time_passes() -> None:
+        stage.clock.ms += guard_ms(Spec("x", "/x"), INLINE) // 2 + 1
+
+    stage.happened.while_running = time_passes
+    seen = len(stage.events())
+    await stage.deliver(first, "m-turn")
+    assert len(stage.happened.runs) == 2
+    assert sorted(kinds(stage, seen)) == ["agent.tool.call"] * 2 + ["tool.execution.complete"] * 2
+    stage.happened.while_running = lambda: None
+    await stage.run()
+    assert len(stage.happened.runs) == 4
+    assert (await stage.snapshot()).job.result == {"answer": "many"}
+
+
+async def test_the_tool_executor_never_goes_into_a_model_turn() -> None:
+    """So that it stays free of model libraries: the next turn is published."""
+    stage = Stage(settings=INLINE)
+    first = await stage.submit("adds")
+    await stage.deliver(first, "m-turn", retried=1)
+    calls = stage.events()[-2:]
+    seen = len(stage.events())
+    for number, call in enumerate(calls):
+        await stage.deliver(call, f"m-call{number}")
+    assert kinds(stage, seen) == ["agent.loop.init"]
+
+
+async def test_a_function_refuses_work_that_is_not_its_own() -> None:
+    """It says that the event belongs elsewhere."""
+    stage = Stage()
+    first = await stage.submit("adds")
+    pipeline = stage.pipeline(EventType.LOOP_INIT)
+    pipeline._performers = {}
+    with pytest.raises(ValueError, match="this function cannot do CallModel"):
+        await stage.deliver(first)
+
+
+async def test_a_tool_that_fails_is_tried_again_later_and_then_given_to_the_model() -> None:
+    """Two attempts, a second apart."""
+    stage = Stage()
+    await stage.submit("breaks")
+    began_ms = stage.clock.ms
+    await stage.run()
+    [call] = await stage.calls()
+    assert stage.happened.runs == ["broken", "broken"]
+    assert (call.status, call.attempts) == ("failed", 2)
+    assert (await stage.snapshot()).job.result == {"answer": "gave up"}
+    later = [message for message in stage.outgoing() if "agent.tool.call" in message.body][-1]
+    assert later.not_before_ms >= began_ms + 1_000
+
+
+async def test_each_event_goes_to_the_function_of_its_type() -> None:
+    """By URL, below the base."""
+    stage = Stage()
+    await stage.submit("breaks")
+    await stage.run()
+    for message in stage.outgoing():
+        if "x-event-id" in message.headers:
+            kind = event_type(parse_event(message.body.encode()))
+            assert message.url == SETTINGS.event_url(kind)
+
+
+async def test_a_job_that_was_cancelled_meanwhile_takes_no_result() -> None:
+    """The tool that runs then finds its leg gone."""
+    stage = Stage()
+    call, _ = await begun_fan_out(stage)
+    job = (await stage.snapshot()).job
+    await stage.container.acceptance.cancel(job, "somebody")
+    outcome = await stage.deliver(call, "m-call")
+    assert (outcome.word, outcome.handed_on) == ("applied", 0)
+    assert stage.happened.runs == []

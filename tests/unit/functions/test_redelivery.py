@@ -1,0 +1,224 @@
+"""What happens when the queue gives up on a message."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from events.core.ending import UNDELIVERED_BUDGET
+from events.core.legs import leg_key_of
+from events.core.transitions import JobStatus
+from events.errors import MalformedEventError
+from events.schema import Event, encode_event
+from functions.delivery import Outcome
+from functions.redelivery import PATIENCE_MS, WITNESS_DELAY_MS, Failed, Redelivery, SweepFailed, read_callback
+from functions.sweeping import Sweep
+from tests.unit.functions.stage import BASE, Stage
+
+
+def encoded(text: bytes) -> str:
+    """As the queue tells bodies."""
+    return base64.b64encode(text).decode()
+
+
+def callback(source: bytes, source_id: str = "m1", **changes: Any) -> bytes:
+    """A failure callback's body (qstash.md 11)."""
+    told = {
+        "status": 500,
+        "header": {},
+        "body": encoded(b"it broke"),
+        "retried": 3,
+        "maxRetries": 3,
+        "sourceMessageId": source_id,
+        "url": f"{BASE}/workers/agent-loop",
+        "method": "POST",
+        "sourceHeader": {},
+        "sourceBody": encoded(source),
+        "notBefore": 1,
+        "createdAt": 1,
+        "dlqId": "dlq_1",
+        **changes,
+    }
+    return json.dumps({name: value for name, value in told.items() if value is not None}).encode()
+
+
+async def give_up(stage: Stage, event: Event, callback_id: str, source_id: str = "m1", **changes: Any) -> Outcome:
+    """Tell the function that the queue has given up on an event."""
+    failed = read_callback(callback(encode_event(event).encode(), source_id, **changes))
+    assert failed is not None
+    container = stage.container
+    sweep = Sweep(stage.store, stage.admission, container.emitter, stage.clock)
+    redelivery = Redelivery(stage.store, container.facts, sweep, container.emitter, stage.clock)
+    return await redelivery.handle(failed, callback_id, 0)
+
+
+async def test_a_callback_tells_source_event_and_answer() -> None:
+    """What the endpoint said is shortened."""
+    stage = Stage()
+    event = await stage.submit()
+    body = callback(encode_event(event).encode(), body=encoded(b"x" * 1_000), status=503)
+    assert read_callback(body) == Failed("m1", event, 503, "x" * 300)
+
+
+async def test_a_callback_without_an_answer_is_one_too() -> None:
+    """A time-out, a refused connection; bytes that are no text do no harm."""
+    stage = Stage()
+    event = await stage.submit()
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"status": None, "body": None}, ""),
+        ({"status": 0, "body": encoded(b"\xff")}, "\ufffd"),
+    ]
+    for changes, answer in cases:
+        assert read_callback(callback(encode_event(event).encode(), **changes)) == Failed("m1", event, 0, answer)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b"null",
+        b"{}",
+        callback(b"{}", sourceMessageId=None),
+        callback(b"{}", sourceBody=None),
+        callback(b"{}", sourceBody="x"),
+        callback(b"{}", status="high"),
+        b"\xff\xfe",
+    ],
+)
+def test_what_is_no_callback_is_malformed(body: bytes) -> None:
+    """489: it stays in the dead letter queue for a person."""
+    with pytest.raises(MalformedEventError, match="not a failure callback"):
+        read_callback(body)
+
+
+@pytest.mark.parametrize("source", [b"", b"not json", b"{}", b'{"type":"agent.loop.init"}'])
+def test_a_message_that_was_no_event_is_left_to_a_person(source: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """With an alert."""
+    assert read_callback(callback(source, "msg_odd")) is None
+    assert "ALERT message msg_odd is not an event" in caplog.text
+
+
+def test_a_sweep_that_was_given_up_is_told_as_one() -> None:
+    """By its URL: its body is no event."""
+    body = callback(b'{"dueMs":5}', "m-sweep", url=f"{BASE}/workers/sweep")
+    assert read_callback(body) == SweepFailed("m-sweep", b'{"dueMs":5}')
+
+
+async def test_an_event_that_still_applies_is_driven_again() -> None:
+    """Under a drive of its own, so that the queue does not swallow it."""
+    stage = Stage()
+    event = await stage.submit()
+    sent = stage.outgoing()[-1]
+    outcome = await give_up(stage, event, "cb1")
+    again = stage.outgoing()[-1]
+    assert (outcome.word, outcome.handed_on) == ("driven", 1)
+    assert leg_key_of(stage.events()[-1]) == leg_key_of(event)
+    assert again.deduplication_id != sent.deduplication_id
+    await stage.run()
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+
+
+async def test_an_event_that_was_applied_meanwhile_is_not_driven() -> None:
+    """What its message still carries is."""
+    stage = Stage()
+    event = await stage.submit()
+    await stage.deliver(event, "m1")
+    calls = await stage.legs()
+    outcome = await give_up(stage, event, "cb1", "m1")
+    assert (outcome.word, outcome.handed_on) == ("driven", 2)
+    assert [leg_key_of(one) for one in stage.events()[-2:]] == [leg.key for leg in calls]
+    nothing = await give_up(stage, event, "cb2", "m-copy")
+    assert (nothing.word, nothing.handed_on) == ("applied", 0)
+
+
+async def test_a_spent_budget_fails_the_job_with_an_alert(caplog: pytest.LogCaptureFixture) -> None:
+    """How often, and what the endpoint said; the same callback counts once."""
+    stage = Stage()
+    event = await stage.submit()
+    for number in range(UNDELIVERED_BUDGET):
+        for _ in range(2):
+            assert (await give_up(stage, event, f"cb{number}")).word == "driven"
+    assert (await stage.snapshot()).job.error is None
+    outcome = await give_up(stage, event, "cb-last")
+    job = (await stage.snapshot()).job
+    assert outcome.word == "failed"
+    assert job.status is JobStatus.FAILED
+    assert job.error is not None
+    assert job.error.type == "delivery_failed"
+    assert "6 times in a row: the endpoint answered 500 it broke" in job.error.message
+    assert "ALERT job job_1 failed" in caplog.text
+
+
+async def test_progress_begins_the_budget_again() -> None:
+    """It counts how often in a row one leg could not be delivered."""
+    stage = Stage()
+    event = await stage.submit()
+    for number in range(UNDELIVERED_BUDGET):
+        await give_up(stage, event, f"cb{number}")
+    await stage.deliver(event, "m2")
+    call = stage.events()[-1]
+    assert (await give_up(stage, call, "cb-call", "m-call")).word == "driven"
+
+
+async def test_a_malformed_event_fails_its_job_at_once() -> None:
+    """489: no version of this code can read it."""
+    stage = Stage()
+    event = await stage.submit()
+    outcome = await give_up(stage, event, "cb1", status=489, body=encoded(b"unknown version"))
+    job = (await stage.snapshot()).job
+    assert outcome.word == "failed"
+    assert job.error is not None
+    assert "as malformed: the endpoint answered 489 unknown version" in job.error.message
+
+
+async def test_a_failed_job_gives_its_slot_back() -> None:
+    """Its last word is handed on with the failure."""
+    stage = Stage()
+    event = await stage.submit()
+    await give_up(stage, event, "cb1", status=489)
+    await stage.run()
+    assert not stage.entry().slot
+
+
+async def test_a_witness_that_was_given_up_is_told_here() -> None:
+    """A job that the store forgot is created by the callback, too."""
+    stage = Stage()
+    await stage.submit()
+    witness = stage.events()[0]
+    stage.store.trees.clear()
+    stage.admission.entries.clear()
+    outcome = await give_up(stage, witness, "cb1", "m-witness")
+    assert outcome.word == "told"
+    await stage.run()
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+
+
+async def test_a_fact_about_an_unknown_job_comes_back_each_minute_for_a_quarter_of_an_hour(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Then it is dropped, with an alert."""
+    stage = Stage()
+    await stage.submit()
+    await stage.container.acceptance.cancel((await stage.snapshot()).job, "somebody")
+    cancellation = stage.events()[2]
+    stage.store.trees.clear()
+    outcome = await give_up(stage, cancellation, "cb1", "m-witness")
+    assert (outcome.word, outcome.handed_on) == ("told later", 1)
+    assert stage.outgoing()[-1].not_before_ms == stage.clock.ms + WITNESS_DELAY_MS
+    stage.clock.ms += PATIENCE_MS + 1
+    seen = len(stage.outgoing())
+    assert (await give_up(stage, cancellation, "cb2", "m-witness")).word == "dropped"
+    assert len(stage.outgoing()) == seen
+    assert "ALERT the fact" in caplog.text
+
+
+async def test_an_event_of_an_unknown_job_is_not_driven() -> None:
+    """Its job's witness will tell."""
+    stage = Stage()
+    event = await stage.submit()
+    stage.store.trees.clear()
+    outcome = await give_up(stage, event, "cb1")
+    assert (outcome.word, outcome.handed_on) == ("applied", 0)

@@ -1,0 +1,165 @@
+"""The sweep: drives what nobody has driven, and nothing else."""
+
+from dataclasses import replace
+
+import pytest
+
+from events.core.transitions import JobStatus
+from events.errors import MalformedEventError, PublishError
+from functions.sweeping import LOST_AFTER_MS, TOMBSTONE_MS, Sweep, read_due_ms
+from tests.unit.functions.stage import BASE, Stage
+
+INTERVAL_MS = 60_000
+
+
+def sweep_of(stage: Stage) -> Sweep:
+    """The sweep over the stage's ports."""
+    return Sweep(stage.store, stage.admission, stage.container.emitter, stage.clock)
+
+
+def armed(stage: Stage) -> list[int]:
+    """When the sweeps that were armed are due."""
+    sweeps = [message for message in stage.outgoing() if message.url == f"{BASE}/workers/sweep"]
+    assert all(message.not_before_ms == read_due_ms(message.body.encode()) for message in sweeps)
+    return [message.not_before_ms for message in sweeps]
+
+
+@pytest.mark.parametrize(("body", "due_ms"), [(b"", 0), (b"{}", 0), (b'{"dueMs":5}', 5), (b'{"dueMs":"7"}', 7)])
+def test_when_a_sweep_was_due_is_in_its_body(body: bytes, due_ms: int) -> None:
+    """The scheduled backstop has none."""
+    assert read_due_ms(body) == due_ms
+
+
+@pytest.mark.parametrize("body", [b"not json", b"[]", b"1", b"null", b'{"dueMs":"soon"}', b'{"dueMs":null}', b"\xff"])
+def test_another_body_is_malformed(body: bytes) -> None:
+    """It stays in the dead letter queue for a person."""
+    with pytest.raises(MalformedEventError, match="not a sweep's body"):
+        read_due_ms(body)
+
+
+async def test_the_first_job_arms_a_sweep_and_the_sweep_arms_the_next() -> None:
+    """One at a time, while somebody holds a slot."""
+    stage = Stage()
+    await stage.submit("adds", "job_1")
+    await stage.submit("adds", "job_2")
+    [due_ms] = armed(stage)
+    assert due_ms == stage.clock.ms + INTERVAL_MS
+    stage.clock.ms = due_ms
+    await sweep_of(stage).handle(due_ms, "m-sweep", "d1")
+    assert armed(stage) == [due_ms, due_ms + INTERVAL_MS]
+
+
+async def test_no_sweep_is_armed_when_nobody_holds_a_slot() -> None:
+    """Idle costs next to nothing."""
+    stage = Stage()
+    await stage.submit("answers")
+    await stage.run()
+    [due_ms] = armed(stage)
+    stage.clock.ms = due_ms
+    await sweep_of(stage).handle(due_ms, "m-sweep", "d1")
+    assert armed(stage) == [due_ms]
+
+
+async def test_a_job_with_progress_is_left_alone() -> None:
+    """Nothing is published but the next sweep."""
+    stage = Stage()
+    await stage.submit()
+    seen = len(stage.events())
+    stage.clock.ms += LOST_AFTER_MS
+    outcome = await sweep_of(stage).handle(stage.clock.ms, "m-sweep", "d1")
+    assert (outcome.word, outcome.handed_on) == ("swept", 0)
+    assert len(stage.events()) == seen
+
+
+async def test_a_lost_event_is_driven_again_and_carried_by_the_sweep() -> None:
+    """The queue accepted it and forgot."""
+    stage = Stage()
+    event = await stage.submit()
+    stage.clock.ms += LOST_AFTER_MS + 1
+    outcome = await sweep_of(stage).handle(stage.clock.ms, "m-sweep", "d1")
+    assert (outcome.word, outcome.handed_on) == ("swept", 1)
+    assert stage.events()[-1].id == event.id
+    assert {leg.carrier for leg in await stage.legs()} == {"m-sweep"}
+    await stage.run()
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+
+
+async def test_a_live_lease_and_a_future_timer_are_left_alone() -> None:
+    """Whoever works, works; whoever waits, waits."""
+    stage = Stage()
+    await stage.submit()
+    tree = stage.store.tree("job_1")
+    [leg] = tree.legs.values()
+    stage.clock.ms += LOST_AFTER_MS + 1
+    for busy in (
+        replace(leg, owner="o1", lease_until_ms=stage.clock.ms + 1),
+        replace(leg, not_before_ms=stage.clock.ms + 1),
+    ):
+        stage.store.write("job_1", replace(tree, legs={leg.key: busy}))
+        assert (await sweep_of(stage).handle(0, "m-sweep", "d1")).handed_on == 0
+
+
+async def test_a_sweep_that_failed_hands_on_again_what_it_carries() -> None:
+    """Its redelivery, which may be older than the sweep armed last by then."""
+    stage = Stage()
+    event = await stage.submit()
+    stage.clock.ms += LOST_AFTER_MS + 1
+    due_ms = stage.clock.ms
+    stage.queue.failing += [PublishError("full")] * 2  # the next sweep's message, and what is driven
+    with pytest.raises(PublishError):
+        await sweep_of(stage).handle(due_ms, "m-sweep", "m-sweep.0")
+    stage.clock.ms += 10_000
+    outcome = await sweep_of(stage).handle(due_ms, "m-sweep", "m-sweep.1")
+    assert outcome.handed_on == 1
+    assert stage.events()[-1].id == event.id
+
+
+async def test_the_backstop_looks_at_jobs_without_a_slot_too() -> None:
+    """An armed sweep looks at those that hold one."""
+    stage = Stage()
+    later = replace(stage.job("answers"), start_at_ms=stage.clock.ms + 100_000)
+    await stage.container.acceptance.submit(later, {"text": ""})
+    stage.clock.ms += 100_000 + LOST_AFTER_MS + 1
+    assert (await sweep_of(stage).handle(stage.clock.ms, "m-armed", "d1")).handed_on == 0
+    assert (await sweep_of(stage).handle(0, "m-backstop", "d2")).handed_on > 0
+    await stage.run()
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+
+
+async def test_an_ended_job_leaves_the_book_when_its_witness_can_no_longer_come() -> None:
+    """Not before."""
+    stage = Stage()
+    await stage.submit("answers")
+    await stage.run()
+    stage.clock.ms = stage.entry().since_ms + TOMBSTONE_MS
+    await sweep_of(stage).handle(0, "m1", "d1")
+    assert "job_1" in stage.admission.entries
+    stage.clock.ms += 1
+    await sweep_of(stage).handle(0, "m2", "d2")
+    assert stage.admission.entries == {}
+
+
+async def test_a_forgotten_job_leaves_the_book_much_later() -> None:
+    """Its witness may still create it for a quarter of an hour."""
+    stage = Stage()
+    await stage.submit("answers")
+    stage.store.trees.clear()
+    stage.clock.ms += 10 * TOMBSTONE_MS
+    await sweep_of(stage).handle(0, "m1", "d1")
+    assert "job_1" in stage.admission.entries
+    stage.clock.ms += 1
+    await sweep_of(stage).handle(0, "m2", "d2")
+    assert stage.admission.entries == {}
+
+
+async def test_a_slot_that_the_admission_forgot_is_wished_for_again() -> None:
+    """A failover lost the book's last writes: the job goes on, and the book knows it."""
+    stage = Stage()
+    await stage.submit("adds")
+    entry = stage.entry()
+    stage.admission.entries["job_1"] = replace(entry, slot=False, started=False)
+    stage.clock.ms += LOST_AFTER_MS + 1
+    await sweep_of(stage).handle(0, "m-sweep", "d1")
+    await stage.run()
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    assert stage.entry().want == "gone"
