@@ -1,0 +1,61 @@
+"""A server that indexes late, as the hosted service does (vector-rest.md 6)."""
+
+import time
+from typing import Any
+
+from tests.contract.vector_rest.conftest import DELAY_MS
+from tests.contract.vector_rest.local_vector import LocalVector
+
+
+def ids(server: LocalVector, vector: list[float] | None = None, **more: Any) -> list[str]:
+    """What a query finds."""
+    return [hit["id"] for hit in server.result("/query", {"vector": vector or [1, 0], **more})]
+
+
+def counts(server: LocalVector) -> tuple[int, int]:
+    """How many are indexed, how many wait."""
+    info = server.result("/info")
+    assert info["namespaces"][""] == {name: info[name] for name in ("vectorCount", "pendingVectorCount")}
+    return info["vectorCount"], info["pendingVectorCount"]
+
+
+def settle(server: LocalVector) -> None:
+    """Wait until everything is indexed."""
+    give_up_at = time.monotonic() + 10
+    while counts(server)[1]:
+        assert time.monotonic() < give_up_at
+        time.sleep(DELAY_MS / 10_000)
+
+
+def test_a_new_vector_is_fetched_at_once_and_found_later(lagging: LocalVector) -> None:
+    """Meanwhile it is pending."""
+    lagging.result("/upsert", {"id": "a", "vector": [1, 0]})
+    assert (ids(lagging), counts(lagging)) == ([], (0, 1))
+    assert lagging.result("/fetch", {"ids": ["a"]}) == [{"id": "a"}]
+    assert [record["id"] for record in lagging.result("/range", {"cursor": "0", "limit": 5})["vectors"]] == ["a"]
+    settle(lagging)
+    assert (ids(lagging), counts(lagging)) == (["a"], (1, 0))
+
+
+def test_a_changed_vector_is_found_as_it_was(lagging: LocalVector) -> None:
+    """Until the change is indexed."""
+    lagging.result("/upsert", {"id": "a", "vector": [1, 0], "metadata": {"v": 1}})
+    settle(lagging)
+    lagging.result("/upsert", {"id": "a", "vector": [0, 1], "metadata": {"v": 2}})
+    (hit,) = lagging.result("/query", {"vector": [1, 0], "includeMetadata": True})
+    assert (hit["score"], hit["metadata"]) == (1, {"v": 1})
+    assert ids(lagging, filter="v = 2") == []
+    assert counts(lagging) == (1, 1)
+    settle(lagging)
+    assert lagging.result("/query", {"vector": [0, 1]})[0]["score"] == 1
+
+
+def test_what_is_deleted_is_not_found(lagging: LocalVector) -> None:
+    """Whether it was indexed or not."""
+    lagging.result("/upsert", {"id": "a", "vector": [1, 0]})
+    assert lagging.result("/delete", ["a"]) == {"deleted": 1}
+    assert counts(lagging) == (0, 0)
+    lagging.result("/upsert", {"id": "a", "vector": [1, 0]})
+    settle(lagging)
+    lagging.result("/reset")
+    assert (ids(lagging), counts(lagging)) == ([], (0, 0))

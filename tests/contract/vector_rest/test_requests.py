@@ -1,0 +1,183 @@
+"""Requests as they are on the wire: tokens, methods, paths, bodies (vector-rest.md 1)."""
+
+import http.client
+import json
+from typing import Any
+
+import httpx
+import pytest
+from upstash_vector.errors import UpstashError
+
+from infra.local_vector.wire.routes import ROUTES
+from tests.contract.vector_rest.local_vector import READER, TOKEN, LocalVector
+from tests.contract.vector_rest.sdk import Sdk
+
+WRITES = ["delete", "delete-namespace", "rename-namespace", "reset", "update", "upsert", "upsert-data"]
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", TOKEN, f"Basic {TOKEN}", "Bearer ü"])
+def test_without_the_token_nothing_is_served(plane: LocalVector, authorization: str | None) -> None:
+    """Not even that a path does not exist."""
+    headers = [] if authorization is None else [(b"Authorization", authorization.encode())]
+    for path in ("/info", "/upsert", "/no/such/path", "/admin/counters", "/admin/faults", "/"):
+        answer = httpx.post(f"{plane.url}{path}", headers=headers)
+        assert answer.status_code == 401
+        assert answer.json() == {"error": "Unauthorized: Invalid auth token", "status": 401}
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_the_sdk_raises_what_the_server_says(plane: LocalVector, kind: str) -> None:
+    """With a wrong token, for instance."""
+    client = Sdk(kind, plane.url, token="wrong")
+    with pytest.raises(UpstashError, match="Unauthorized: Invalid auth token"):
+        await client.run("info")
+    await client.close()
+
+
+def test_the_read_only_token_reads_and_changes_nothing(plane: LocalVector) -> None:
+    """403 says which token is needed."""
+    plane.result("/upsert/ns", {"id": "a", "vector": [1, 0]})
+    before = plane.result("/info")
+    assert sorted(name for name, route in ROUTES.items() if route.changes) == WRITES
+    with httpx.Client(base_url=plane.url, headers={"Authorization": f"Bearer {READER}"}) as reader:
+        for operation in WRITES:
+            for path in (f"/{operation}", f"/{operation}/ns"):
+                answer = reader.post(path, json={"id": "a", "ids": ["a"], "vector": [0, 1]})
+                assert answer.status_code in {403, 404}, path
+                if path.count("/") == 1:
+                    assert "needs the full token" in answer.json()["error"]
+        assert reader.post("/admin/counters").status_code == reader.post("/admin/faults").status_code == 403
+        assert reader.post("/query/ns", json={"vector": [1, 0]}).json()["result"][0]["id"] == "a"
+        assert reader.post("/fetch/ns", json={"ids": ["a"]}).json() == {"result": [{"id": "a"}]}
+        assert reader.get("/list-namespaces").json() == {"result": ["", "ns"]}
+    assert plane.result("/info") == before
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_documented_methods_are_all_the_same(plane: LocalVector, method: str) -> None:
+    """The documentation shows other methods than the SDK sends."""
+    record = {"id": "a", "vector": [1, 0]}
+    assert plane.http.request(method, "/upsert", json=record).json() == {"result": "Success"}
+    assert plane.http.request(method, "/fetch", json={"ids": ["a"]}).json() == {"result": [{"id": "a"}]}
+    assert plane.http.request(method, "/reset").json() == {"result": "Success"}
+
+
+@pytest.mark.parametrize("method", ["PATCH", "OPTIONS", "TRACE"])
+def test_other_methods_are_refused(plane: LocalVector, method: str) -> None:
+    """405 in JSON."""
+    answer = plane.http.request(method, "/info")
+    assert answer.status_code == answer.json()["status"] == 405
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/info/ns", "/list-namespaces/x", "/upsertx", "/UPSERT"])
+def test_unknown_paths_are_named(plane: LocalVector, path: str) -> None:
+    """With what there is."""
+    status, text = plane.error(path)
+    assert status == 404
+    assert text.startswith(f"{path} does not exist; there are /upsert, ")
+
+
+def test_a_slash_too_many_harms_nothing(plane: LocalVector) -> None:
+    """As when the URL in the environment ends with one."""
+    assert plane.http.post(f"{plane.url}//info").status_code == 200
+    assert plane.result("/list-namespaces/") == [""]
+    assert plane.result("/fetch/", {"ids": ["a"]}) == [None]
+
+
+def test_a_namespace_that_is_not_utf_8_is_refused(plane: LocalVector) -> None:
+    """400."""
+    assert plane.error("/fetch/%ff", {"ids": ["a"]})[0] == 400
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"nope", b"\xff", b'{"vector": [NaN, 1]}', b'{"vector": [Infinity, 1]}', b"[" * 100_000]
+)
+@pytest.mark.parametrize("operation", ["upsert", "query", "fetch", "update", "delete", "range", "rename-namespace"])
+def test_what_is_not_json_is_refused(plane: LocalVector, operation: str, body: bytes) -> None:
+    """400 in JSON."""
+    answer = plane.http.post(f"/{operation}", content=body)
+    assert answer.status_code == answer.json()["status"] == 400
+    assert answer.json()["error"].startswith("body: ")
+
+
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        ("upsert", "text"),
+        ("upsert", None),
+        ("upsert", [None]),
+        ("upsert", [["a", [1, 2]]]),
+        ("upsert", {"vector": [1, 2]}),
+        ("upsert", {"id": 1.5, "vector": [1, 2]}),
+        ("upsert", {"id": True, "vector": [1, 2]}),
+        ("upsert", {"id": {}, "vector": [1, 2]}),
+        ("upsert", {"id": "\ud800", "vector": [1, 2]}),
+        ("upsert", {"id": "a", "vector": {"0": 1}}),
+        ("upsert", {"id": "a", "vector": [None, 1]}),
+        ("upsert", {"id": "a", "vector": [1, 2], "metadata": []}),
+        ("upsert", {"id": "a", "vector": [1, 2], "metadata": "x"}),
+        ("upsert", {"id": "a", "vector": [1, 2], "data": 5}),
+        ("query", {"vector": "x"}),
+        ("query", {"vector": [1, 2], "includeData": 1}),
+        ("query", {"vector": [1, 2], "filter": 5}),
+        ("query", [{"vector": [1, 2]}, 5]),
+        ("fetch", []),
+        ("fetch", {"ids": "a"}),
+        ("fetch", {"ids": [None]}),
+        ("fetch", {"prefix": 5}),
+        ("update", {"vector": [1, 2]}),
+        ("update", {"id": "a", "metadataUpdateMode": "MERGE"}),
+        ("update", {"id": "a", "metadataUpdateMode": 1}),
+        ("range", {"cursor": 0, "limit": 1}),
+        ("range", {"cursor": "-1", "limit": 1}),
+        ("resumable-query", [{"vector": [1, 2]}]),
+        ("resumable-query-next", {"uuid": 5}),
+        ("rename-namespace", {"namespace": "a", "newNamespace": "b", "deleteExisting": "yes"}),
+    ],
+)
+def test_bodies_of_the_wrong_form_are_refused(plane: LocalVector, operation: str, body: Any) -> None:
+    """400, naming the field or the body."""
+    status, text = plane.error(f"/{operation}", body)
+    assert status == 400
+    assert ": " in text
+
+
+def test_null_counts_as_absent_and_unknown_fields_are_let_pass(plane: LocalVector) -> None:
+    """The SDKs send nulls."""
+    record = {"id": "a", "vector": [1, 2], "sparseVector": None, "metadata": None, "data": None, "future": 1}
+    assert plane.result("/upsert", record) == "Success"
+    everything = {"includeVectors": True, "includeMetadata": True, "includeData": True}
+    assert plane.result("/fetch", {"ids": ["a"], **everything}) == [{"id": "a", "vector": [1.0, 2.0]}]
+    hits = plane.result("/query", {"vector": [1, 2], "topK": None, "filter": None, "includeData": None})
+    assert hits == [{"id": "a", "score": 1.0}]
+
+
+def test_an_empty_batch_does_nothing(plane: LocalVector) -> None:
+    """And makes no namespace."""
+    assert plane.result("/upsert/ns", []) == "Success"
+    assert plane.result("/query", []) == []
+    assert plane.result("/list-namespaces") == [""]
+
+
+def test_metadata_come_back_as_they_were(plane: LocalVector) -> None:
+    """Except for numbers that are none, and what is too deep to be written out again."""
+    metadata: dict[str, Any] = {"": {"é": [1.5, -0.0, 10**30, True, None, "\ud83d", {"x": []}]}}
+    plane.result("/upsert", {"id": "a", "vector": [1, 2], "metadata": metadata})
+    assert plane.result("/fetch", {"ids": ["a"], "includeMetadata": True})[0]["metadata"] == metadata
+    too_large = b'{"id": "a", "vector": [1, 2], "metadata": {"n": 1e999}}'
+    assert plane.http.post("/upsert", content=too_large).status_code == 400
+    too_deep = b'{"id": "a", "vector": [1, 2], "metadata": {"n": ' + b"[" * 200 + b"]" * 200 + b"}}"
+    assert plane.http.post("/upsert", content=too_deep).status_code == 422
+
+
+def test_a_body_over_the_limit_is_refused(plane: LocalVector) -> None:
+    """By what it declares, before it is sent."""
+    address = httpx.URL(plane.url)
+    connection = http.client.HTTPConnection(address.host, address.port or 0, timeout=20)
+    connection.putrequest("POST", "/upsert")
+    connection.putheader("Authorization", f"Bearer {TOKEN}")
+    connection.putheader("Content-Length", str(200 * 1024 * 1024))
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["status"]) == (413, 413)
+    connection.close()

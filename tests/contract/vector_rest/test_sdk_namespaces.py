@@ -1,0 +1,126 @@
+"""The SDK's namespaces, reset and info."""
+
+import pytest
+from upstash_vector.errors import ClientError, UpstashError
+from upstash_vector.types import DenseIndexInfo, InfoResult, NamespaceInfo, RangeResult
+
+from tests.contract.vector_rest.local_vector import LocalVector
+from tests.contract.vector_rest.sdk import Sdk
+
+
+async def test_an_upsert_makes_its_namespace_and_stays_in_it(sdk: Sdk) -> None:
+    """The same id may be in each."""
+    await sdk.run("upsert", [("a", [1, 0])])
+    await sdk.run("upsert", [("a", [0, 1])], namespace="ns")
+    assert await sdk.run("list_namespaces") == ["", "ns"]
+    assert (await sdk.run("fetch", ["a"], include_vectors=True))[0].vector == [1.0, 0.0]
+    assert (await sdk.run("fetch", ["a"], namespace="ns", include_vectors=True))[0].vector == [0.0, 1.0]
+    assert [hit.score for hit in await sdk.run("query", [0, 1], namespace="ns")] == [1]
+    assert (await sdk.run("delete", ["a"], namespace="ns")).deleted == 1
+    assert [record.id for record in (await sdk.run("range", limit=5)).vectors] == ["a"]
+
+
+@pytest.mark.parametrize("name", ["with space", "ünïcode", "a/b", "50%", "a.b:c-d_e"])
+async def test_names_are_taken_as_they_are(sdk: Sdk, name: str) -> None:
+    """They are percent-encoded on the way."""
+    await sdk.run("upsert", [("a", [1, 0])], namespace=name.replace("%", "%25"))
+    assert await sdk.run("list_namespaces") == ["", name]
+    await sdk.run("delete_namespace", name.replace("%", "%25"))
+
+
+async def test_an_unknown_namespace_reads_as_an_empty_one(sdk: Sdk) -> None:
+    """And is not made by reading or resetting (vector-rest.md 3)."""
+    assert await sdk.run("query", [1, 0], namespace="no") == []
+    assert await sdk.run("fetch", ["a"], namespace="no") == [None]
+    assert await sdk.run("range", limit=1, namespace="no") == RangeResult("", [])
+    assert (await sdk.run("delete", ["a"], namespace="no")).deleted == 0
+    hits, handle = await sdk.run("resumable_query", [1, 0], namespace="no")
+    assert hits == []
+    await sdk.settled(handle.stop())
+    assert await sdk.run("reset", namespace="no") == "Success"
+    assert await sdk.run("list_namespaces") == [""]
+
+
+async def test_reset_empties_and_keeps_namespaces(sdk: Sdk) -> None:
+    """One, or all of them."""
+    for namespace in ("", "one", "two"):
+        await sdk.run("upsert", [("a", [1, 0])], namespace=namespace)
+    assert await sdk.run("reset") == "Success"
+    assert await sdk.run("reset", namespace="one") == "Success"
+    counts = {name: info.vector_count for name, info in (await sdk.run("info")).namespaces.items()}
+    assert counts == {"": 0, "one": 0, "two": 1}
+    assert await sdk.run("reset", all=True) == "Success"
+    assert (await sdk.run("info")).vector_count == 0
+    assert await sdk.run("list_namespaces") == ["", "one", "two"]
+
+
+async def test_deleting_a_namespace(sdk: Sdk, plane: LocalVector) -> None:
+    """With its records; the default one and unknown ones are refused."""
+    await sdk.run("upsert", [("a", [1, 0])], namespace="ns")
+    assert await sdk.run("delete_namespace", "ns") is None
+    assert await sdk.run("list_namespaces") == [""]
+    assert await sdk.run("fetch", ["a"], namespace="ns") == [None]
+    with pytest.raises(UpstashError, match="Namespace ns for the index local does not exist"):
+        await sdk.run("delete_namespace", "ns")
+    assert plane.error("/delete-namespace/ns")[0] == 404
+    with pytest.raises((ClientError, UpstashError)):  # the async client asks nobody
+        await sdk.run("delete_namespace", "")
+    assert plane.error("/delete-namespace") == plane.error("/delete-namespace/")
+    assert plane.error("/delete-namespace")[0] == 422
+
+
+async def test_info_has_every_figure_that_the_sdk_reads(sdk: Sdk) -> None:
+    """Without a default for any (vector-rest.md 4)."""
+    await sdk.run("upsert", [("a", [1, 0]), ("b", [1, 0])])
+    await sdk.run("upsert", [("a", [1, 0])], namespace="ns")
+    await sdk.run("reset", namespace="ns")
+    info = await sdk.run("info")
+    assert info == InfoResult(
+        vector_count=2,
+        pending_vector_count=0,
+        index_size=16,
+        dimension=2,
+        similarity_function="COSINE",
+        dense_index=DenseIndexInfo(2, "COSINE", ""),
+        sparse_index=None,
+        namespaces={"": NamespaceInfo(2, 0), "ns": NamespaceInfo(0, 0)},
+    )
+
+
+def test_info_on_the_wire(plane: LocalVector) -> None:
+    """What the SDK does not read."""
+    assert plane.result("/info")["indexType"] == "DENSE"
+    assert "sparseIndex" not in plane.result("/info")
+
+
+def test_renaming_a_namespace(plane: LocalVector) -> None:
+    """Not in the Python SDK. Another one of that name is only replaced when the caller says so."""
+    for name, vector in (("one", [1, 0]), ("two", [0, 1])):
+        plane.result(f"/upsert/{name}", {"id": name, "vector": vector})
+    assert plane.result("/rename-namespace", {"namespace": "one", "newNamespace": "three"}) == {"renamed": True}
+    assert plane.result("/list-namespaces") == ["", "two", "three"]
+    body = {"namespace": "three", "newNamespace": "two"}
+    assert plane.error("/rename-namespace", body)[0] == 422
+    assert plane.result("/rename-namespace", {**body, "deleteExisting": True}) == {"renamed": True}
+    assert plane.result("/list-namespaces") == ["", "two"]
+    assert plane.result("/fetch/two", {"ids": ["one", "two"]}) == [{"id": "one"}, None]
+    assert plane.result("/rename-namespace", {"namespace": "two", "newNamespace": "two"}) == {"renamed": True}
+
+
+def test_names_that_cannot_be_changed(plane: LocalVector) -> None:
+    """The default namespace keeps its name, and nobody else gets it."""
+    plane.result("/upsert/ns", {"id": "a", "vector": [1, 0]})
+    assert plane.error("/rename-namespace", {"namespace": "", "newNamespace": "x"})[0] == 422
+    assert plane.error("/rename-namespace", {"namespace": "ns", "newNamespace": ""})[0] == 422
+    assert plane.error("/rename-namespace", {"namespace": "no", "newNamespace": "x"})[0] == 404
+    assert plane.error("/rename-namespace", {"namespace": "ns"}) == (400, "newNamespace: is missing")
+
+
+def test_a_random_record(plane: LocalVector) -> None:
+    """Whole, and one that is there; null in an empty namespace."""
+    assert plane.result("/random") is None
+    records = [{"id": name, "vector": [1.0, 2.0], "metadata": {"k": name}, "data": name} for name in "abc"]
+    plane.result("/upsert/ns", records)
+    seen = [plane.http.get("/random/ns").json()["result"] for _ in range(60)]
+    assert all(record in records for record in seen)
+    assert len({record["id"] for record in seen}) == 3

@@ -1,0 +1,168 @@
+"""The server as users start it: a process of its own over a folder."""
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.contract.vector_rest.local_vector import TOKEN, LocalVector
+
+MODEL = "def embed(texts):\n    return [[float(len(text)), 1.0, float(text.count('a'))] for text in texts]\n"
+
+
+def refused(folder: Path, *options: str) -> str:
+    """Start a server that cannot run; what it says."""
+    command = [sys.executable, "-m", "infra.local_vector", "--port", "0", "--data", str(folder), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def vectors(count: int, prefix: str = "") -> list[dict[str, Any]]:
+    """Records to store."""
+    return [{"id": f"{prefix}{number}", "vector": [1, number], "metadata": {"n": number}} for number in range(count)]
+
+
+def test_ready_lines_give_what_a_user_needs(tmp_path: Path) -> None:
+    """One line when it serves, then the two exports."""
+    with LocalVector(tmp_path) as server:
+        assert server.ready_lines == [
+            f"Vector listening on {server.url}",
+            f"export UPSTASH_VECTOR_REST_URL={server.url}",
+            f"export UPSTASH_VECTOR_REST_TOKEN={TOKEN}",
+        ]
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    """Exit code 0 and nothing on stderr, with a connection open."""
+    with LocalVector(tmp_path, "--dimension", "2") as server:
+        server.result("/upsert", vectors(3))
+        assert server.stop(number) == (0, "")
+        assert not (tmp_path / "vector.db-wal").exists()
+
+
+def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
+    """Everything of every kind, in order."""
+    with LocalVector(tmp_path, "--dimension", "2") as server:
+        server.result("/upsert", [{"id": "a", "vector": [0.1, 0.2], "metadata": {"k": "é"}, "data": "text"}])
+        server.result("/upsert/ns", vectors(10))
+        server.result("/upsert/gone", vectors(1))
+        server.result("/delete/ns", {"filter": "n < 5"})
+        server.result("/update/ns", {"id": "7", "metadata": {"new": True}, "metadataUpdateMode": "PATCH"})
+        server.result("/delete-namespace/gone")
+        server.result("/rename-namespace", {"namespace": "ns", "newNamespace": "renamed"})
+        everything = {"includeVectors": True, "includeMetadata": True, "includeData": True}
+        pages = [
+            ("/range", {"cursor": "0", "limit": 99, **everything}),
+            ("/range/renamed", {"cursor": "0", "limit": 99, **everything}),
+        ]
+        before = [server.result("/info"), *(server.result(*page) for page in pages)]
+        server.kill()
+    with LocalVector(tmp_path, "--dimension", "2") as server:
+        assert [server.result("/info"), *(server.result(*page) for page in pages)] == before
+        server.result("/upsert", vectors(1))
+        assert [record["id"] for record in server.result(*pages[0])["vectors"]] == ["a", "0"]
+
+
+def test_kill_9_in_the_middle_of_writes_loses_no_answer(tmp_path: Path) -> None:
+    """What was answered is there; what was not is there whole or not at all."""
+    answered: list[int] = []
+    with LocalVector(tmp_path, "--dimension", "2") as server:
+
+        def write() -> None:
+            with httpx.Client(base_url=server.url, headers=server.http.headers) as client:
+                for batch in range(10_000):
+                    try:
+                        client.post("/upsert", json=vectors(3, f"{batch}-")).raise_for_status()
+                    except httpx.TransportError:
+                        return
+                    answered.append(batch)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        while len(answered) < 20:
+            assert writer.is_alive()
+        server.kill()
+        writer.join(20)
+    with LocalVector(tmp_path, "--dimension", "2") as server:
+        ids = [f"{batch}-{number}" for batch in answered for number in range(3)]
+        assert None not in server.result("/fetch", {"ids": ids})
+        assert server.result("/info")["vectorCount"] in {len(ids), len(ids) + 3}
+
+
+def test_the_folders_own_token_is_kept(tmp_path: Path) -> None:
+    """Without --token; callers find it in the ready lines."""
+    command = [sys.executable, "-m", "infra.local_vector", "--port", "0", "--data", str(tmp_path)]
+    said = []
+    for _ in range(2):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            said.append([process.stdout.readline() for _ in range(3)][2])
+            process.terminate()
+    assert said[0] == said[1] == f"export UPSTASH_VECTOR_REST_TOKEN={(tmp_path / 'token').read_text()}"
+
+
+def test_a_used_port_and_a_used_folder_are_clear_errors(tmp_path: Path) -> None:
+    """They name the way out."""
+    with LocalVector(tmp_path / "a") as first:
+        port = first.url.rpartition(":")[2]
+        assert "choose another port with --port" in refused(tmp_path / "b", "--port", port)
+        assert "choose another --data" in refused(tmp_path / "a")
+
+
+def test_a_folder_of_another_shape_is_a_clear_error(tmp_path: Path) -> None:
+    """It tells which dimension is stored."""
+    with LocalVector(tmp_path, "--dimension", "2") as server:
+        server.result("/upsert", vectors(1))
+        server.stop()
+    assert "start with --dimension 2 or choose another --data" in refused(tmp_path)
+    with LocalVector(tmp_path, "--dimension", "2", "--embedder", "none") as server:
+        assert server.result("/info")["vectorCount"] == 1
+
+
+def test_a_model_of_the_users_own(tmp_path: Path) -> None:
+    """Imported from the folder where the command is used."""
+    (tmp_path / "my_model.py").write_text(MODEL)
+    with LocalVector(tmp_path / "data", "--embedder", "my_model:embed", cwd=tmp_path) as server:
+        info = server.result("/info")
+        assert (info["dimension"], info["denseIndex"]["embeddingModel"]) == (3, "my_model:embed")
+        server.result("/upsert-data", [{"id": "long", "data": "x" * 50}, {"id": "short", "data": "banana"}])
+        assert server.result("/query-data", {"data": "panama", "topK": 1})[0]["id"] == "short"
+        (record,) = server.result("/fetch", {"ids": ["short"], "includeVectors": True})
+        assert record["vector"] == [6, 1, 3]
+    said = refused(tmp_path / "other", "--embedder", "my_model:embed")
+    assert "cannot load the embedder my_model:embed: ModuleNotFoundError" in said
+
+
+def test_a_model_of_another_dimension_than_asked_for_is_a_clear_error(tmp_path: Path) -> None:
+    """Both are named."""
+    said = refused(tmp_path, "--embedder", "math:hypot", "--dimension", "5")
+    assert "the embedder math:hypot failed: TypeError" in said
+    (tmp_path / "my_model.py").write_text(MODEL)
+    command = [
+        sys.executable,
+        "-m",
+        "infra.local_vector",
+        "--port",
+        "0",
+        "--embedder",
+        "my_model:embed",
+        "--dimension",
+        "5",
+    ]
+    root = str(Path(__file__).resolve().parents[4])
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=30, cwd=tmp_path, env={"PYTHONPATH": root}
+    )
+    assert done.returncode == 1
+    assert "makes vectors of dimension 3, not 5" in done.stderr
