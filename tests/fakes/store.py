@@ -191,7 +191,7 @@ class FakeStore:
         for job_id in sorted(tree.jobs):
             tree = tree.settled(job_id, message_id, now_ms)
             standing, entry = tree.standing(job_id), book.get(job_id)
-            if not tree.agrees(job_id, entry) and now_ms - standing.lap > lost_after_ms:
+            if not tree.agrees(job_id, entry) and now_ms - standing.lap > lost_after_ms / 2:
                 tree = tree.wishing(job_id, standing.want, message_id, now_ms)
             found = tree.without_progress(job_id, entry, message_id, now_ms, lost_after_ms)
             tree = replace(tree, legs={**tree.legs, **{leg.key: leg for leg in found}})
