@@ -1,6 +1,6 @@
 """The shell around the state machine: commands in, deliveries as tasks, one alarm for the next timer.
 
-Invariant: nothing is answered and no delivery starts before the changes behind it are on disk (group_commit.py).
+Invariant: nothing is answered and no delivery starts before the changes behind it are on disk (storage/group_commit.py).
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from infra.local_qstash.core.answer import Answer
 from infra.local_qstash.core.attempt import AttemptResult, OutgoingRequest, build_request
 from infra.local_qstash.core.machine import AttemptEnded, Outcome, apply, tick
 from infra.local_qstash.core.state import Deliver, State
-from infra.local_qstash.group_commit import EngineStoppedError, GroupCommit
 from infra.local_qstash.storage.database import Database
+from infra.local_qstash.storage.group_commit import EngineStoppedError, GroupCommit
 
 Send = Callable[[OutgoingRequest], Awaitable[AttemptResult]]
 

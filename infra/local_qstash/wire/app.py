@@ -14,8 +14,8 @@ from infra.local_qstash.core.answer import Answer
 from infra.local_qstash.core.errors import ApiError
 from infra.local_qstash.core.headers import HeaderMap
 from infra.local_qstash.engine import Engine
-from infra.local_qstash.group_commit import EngineStoppedError
 from infra.local_qstash.settings import Settings
+from infra.local_qstash.storage.group_commit import EngineStoppedError
 from infra.local_qstash.users import Caller, Callers
 from infra.local_qstash.wire import publishing
 from infra.local_qstash.wire.call import Call
