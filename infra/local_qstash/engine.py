@@ -1,6 +1,7 @@
 """The shell around the state machine: commands in, deliveries as tasks, one alarm for the next timer.
 
-Invariant: nothing is answered and no delivery starts before the changes behind it are on disk (storage/group_commit.py).
+Invariant: nothing is answered and no delivery starts before the changes behind it are on disk
+(storage/group_commit.py).
 """
 
 import asyncio
