@@ -86,6 +86,7 @@ class Stage:
         store: FakeStore | None = None,
         queue: FakeQueue | None = None,
         verifier: Verifier | None = None,
+        registry: Registry | None = None,
     ) -> None:
         self.clock, self.queue = FakeClock(), queue or FakeQueue()
         self.store = store or FakeStore()
@@ -101,7 +102,7 @@ class Stage:
             clock=self.clock,
             randomness=FakeRandomness(),
         )
-        self.container = Container(settings, self.ports, registry_of(self.happened))
+        self.container = Container(settings, self.ports, registry or registry_of(self.happened))
         self._pipelines: dict[EventType, Pipeline] = {}
         self._delivered = 0
 

@@ -1,0 +1,102 @@
+"""A job as JSON: what is recorded, and what follows from its legs."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from events.core.admission import Standing
+from events.core.legs import Leg, LegKind, tool_key
+from events.core.limits import Used
+from events.core.state import CallRecord, Failure, Job, Usage
+from events.core.transitions import CallStatus, JobStatus
+from events.ports import Snapshot
+from functions.api.job_view import job_view
+
+NOW_MS = 1_800_000_000_000
+JOB = Job(
+    "job_1",
+    "session_1",
+    "tenant_1",
+    "agent_1",
+    NOW_MS,
+    status=JobStatus.PROCESSING,
+    used=Used(2, 3, 10, 20, 0.1 + 0.2),
+)
+CALL = CallRecord("call_1", 1, 0, "read_file", {"path": "a"})
+LEG = Leg(tool_key(LegKind.CALL, CALL.id, 1), LegKind.CALL, JOB.id, 1, 1, 0, CALL.id, CALL.tool)
+HELD = Standing("slot", 1, slot=True)
+
+
+def view(job: Job = JOB, call: CallRecord = CALL, leg: Leg | None = LEG, **results: Any) -> dict[str, Any]:
+    """The job with one tool call."""
+    usage = Usage(messages=4, redis_requests=5, redis_commands=6, updated_ms=NOW_MS + 1_500)
+    snapshot = Snapshot(job, {"text": "do it"}, (leg,) if leg else (), HELD, (call,), results, usage)
+    return job_view(snapshot, NOW_MS)
+
+
+def call_view(**changes: Any) -> dict[str, Any]:
+    """The tool call in it."""
+    [found] = view(**changes)["toolCalls"]
+    return dict(found)
+
+
+def test_usage_is_what_the_job_has_used() -> None:
+    """Cost without the dust of floats."""
+    shown = view()
+    assert shown["usage"] == {
+        "inputTokens": 10,
+        "outputTokens": 20,
+        "modelCalls": 2,
+        "cachedCalls": 0,
+        "messages": 4,
+        "redisRequests": 5,
+        "redisCommands": 6,
+        "costUsd": 0.3,
+    }
+    assert shown["updatedAt"] == "2027-01-15T08:00:01.500Z"
+
+
+def test_a_task_without_data_has_none() -> None:
+    """An empty object, as it would have been sent."""
+    assert (view()["taskDescription"], view()["inputData"]) == ("do it", {})
+
+
+@pytest.mark.parametrize(
+    ("owner", "lease_until_ms", "status"),
+    [("", 0, "queued"), ("o1", NOW_MS + 1, "running"), ("o1", NOW_MS, "queued")],
+)
+def test_a_call_runs_while_somebody_holds_its_leg(owner: str, lease_until_ms: int, status: str) -> None:
+    """That is not recorded: it follows from the claim."""
+    assert call_view(leg=replace(LEG, owner=owner, lease_until_ms=lease_until_ms))["status"] == status
+
+
+def test_a_call_that_waits_for_its_next_attempt_is_retrying() -> None:
+    """With the error of the one before."""
+    failed = replace(CALL, status=CallStatus.RETRYING, attempts=1, error=Failure("boom", "it broke"))
+    shown = call_view(call=failed)
+    assert (shown["status"], shown["attempts"]) == ("retrying", 1)
+    assert shown["error"] == {"type": "boom", "message": "it broke"}
+    assert "result" not in shown
+
+
+def test_a_call_that_its_job_left_behind_is_cancelled() -> None:
+    """The job ended without it."""
+    ended = replace(JOB, status=JobStatus.CANCELLED)
+    assert call_view(job=ended, leg=None)["status"] == "cancelled"
+    done = replace(CALL, status=CallStatus.COMPLETED)
+    assert call_view(job=ended, call=done, leg=None)["status"] == "completed"
+
+
+@pytest.mark.parametrize("result", [None, False, 0, "", [], {"a": None}])
+def test_a_result_is_shown_as_it_is(result: Any) -> None:
+    """None and false are results, too."""
+    shown = call_view(call=replace(CALL, status=CallStatus.COMPLETED), call_1={"ok": result})
+    assert shown["result"] == result
+    assert "error" not in shown
+
+
+def test_a_failure_is_shown_without_whether_it_may_be_repeated() -> None:
+    """Type and message are for people."""
+    failed = replace(JOB, status=JobStatus.FAILED, error=Failure("t", "m", retryable=True))
+    assert view(job=failed)["error"] == {"type": "t", "message": "m"}

@@ -1,0 +1,55 @@
+"""`POST /test/simple`: a small job from its submission to its end, where that is switched on."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from events.ports import Outgoing
+from functions.agents import registry
+from tests.fakes.queue import FakeQueue
+from tests.unit.functions.api.client import Api, api_of, assert_problem, with_keys
+from tests.unit.functions.stage import Stage
+
+
+class Bell(FakeQueue):
+    """A queue that rings when something is to be delivered at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rang = asyncio.Event()
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
+        """Keep it, and ring."""
+        ids = await super().publish(messages)
+        if any(message.not_before_ms == 0 for message in messages):
+            self.rang.set()
+        return ids
+
+
+async def test_it_is_not_there_unless_it_is_switched_on(api: Api) -> None:
+    """404 that says how; nothing was submitted."""
+    response = await api.ask("POST", "/test/simple", "")
+    assert "ENABLE_TEST_ENDPOINT=true" in assert_problem(response, 404)
+    assert api.stage.queue.published == []
+
+
+async def test_it_runs_a_job_that_touches_every_event() -> None:
+    """200 with the finished job and what happened; it needs no key and takes no input."""
+    queue = Bell()
+    stage = Stage(settings=replace(with_keys(), enable_test_endpoint=True), registry=registry, queue=queue)
+    async with api_of(stage) as api:
+
+        async def work() -> None:
+            await queue.rang.wait()
+            await stage.run()
+
+        response, _ = await asyncio.gather(api.ask("POST", "/test/simple", "", content=b"whatever"), work())
+    assert response.status_code == 200
+    told = response.json()
+    assert told["job"]["status"] == "completed"
+    assert {event["type"] for event in told["events"]} == {
+        "agent.loop.init",
+        "agent.tool.call",
+        "tool.execution.complete",
+    }
+    assert len(told["events"]) == 12  # four turns, and for each of four calls the call and its result

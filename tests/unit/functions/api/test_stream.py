@@ -1,0 +1,127 @@
+"""A job's parts as server-sent events."""
+
+import asyncio
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.unit.functions.api.client import ADMIN, OTHER, Api, assert_problem
+
+CREATED_MS = 1_800_000_000_000
+
+
+def told(text: str) -> list[tuple[str, Any]]:
+    """(id, data) of each event; comments left out."""
+    found: list[tuple[str, Any]] = []
+    for block in text.split("\n\n"):
+        fields = dict(re.findall(r"^(id|data): (.*)$", block, re.MULTILINE))
+        if fields:
+            data = fields["data"]
+            found.append((fields.get("id", ""), data if data == "[DONE]" else json.loads(data)))
+    return found
+
+
+async def ended_job(api: Api, agent: str = "adds") -> str:
+    """The id of a job that has ended."""
+    job_id: str = (await api.submitted(jobType=agent))["id"]
+    await api.stage.run()
+    return job_id
+
+
+async def test_an_ended_jobs_stream_tells_everything_and_ends(api: Api) -> None:
+    """Ids count from one; the last event has none."""
+    job_id = await ended_job(api)
+    response = await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")
+    events = told(response.text)
+    assert response.status_code == 200
+    assert events[-1] == ("", "[DONE]")
+    assert [number for number, _ in events[:-1]] == [f"{CREATED_MS}-{n}" for n in range(1, len(events))]
+    types = [part["type"] for _, part in events[:-1]]
+    assert (types[0], types[-1]) == ("start", "finish")
+    assert types.count("tool-output-available") == 2
+    assert events[-2][1] == {"type": "finish", "messageMetadata": {"status": "completed"}}
+
+
+async def test_the_headers_are_those_of_the_protocol(api: Api) -> None:
+    """UI message stream v1; nobody may buffer or change it."""
+    job_id = await ended_job(api, "answers")
+    headers = (await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).headers
+    assert headers["content-type"].split(";")[0] == "text/event-stream"
+    assert headers["x-vercel-ai-ui-message-stream"] == "v1"
+    assert headers["cache-control"] == "no-cache, no-transform"
+
+
+@pytest.mark.parametrize("how", ["header", "query"])
+async def test_a_reader_that_comes_back_gets_the_rest_once(api: Api, how: str) -> None:
+    """At every position: what was read and what follows are together the whole."""
+    job_id = await ended_job(api)
+    path = f"/api/agent-jobs/{job_id}/stream"
+    whole = told((await api.ask("GET", path)).text)
+    for position, (last_id, _) in enumerate(whole[:-1], 1):
+        if how == "header":
+            response = await api.ask("GET", path, headers={"last-event-id": last_id})
+        else:
+            response = await api.ask("GET", path, params={"last_message_id": last_id})
+        assert told(response.text) == whole[position:]
+
+
+async def test_zero_is_the_beginning_and_a_position_behind_the_end_has_nothing(api: Api) -> None:
+    """But the end."""
+    job_id = await ended_job(api, "answers")
+    path = f"/api/agent-jobs/{job_id}/stream"
+    whole = told((await api.ask("GET", path)).text)
+    assert told((await api.ask("GET", path, headers={"last-event-id": "0-0"})).text) == whole
+    behind = await api.ask("GET", path, headers={"last-event-id": f"{CREATED_MS}-999"})
+    assert told(behind.text) == [("", "[DONE]")]
+
+
+@pytest.mark.parametrize("position", ["x", "1", "-1", "1-", "1-x", "1--1", "1.5-2", " 1-2 x"])
+async def test_a_position_that_is_none_is_a_bad_request(api: Api, position: str) -> None:
+    """400, with the form that it has."""
+    job_id = await ended_job(api, "answers")
+    response = await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", headers={"last-event-id": position})
+    assert "is not of the form <ms>-<n>" in assert_problem(response, 400)
+
+
+async def test_a_live_jobs_stream_goes_on_until_its_end(api: Api) -> None:
+    """What is told meanwhile arrives, each part once."""
+    job_id = (await api.submitted(jobType="adds"))["id"]
+
+    async def work() -> None:
+        await asyncio.sleep(0.05)
+        await api.stage.run()
+
+    response, _ = await asyncio.gather(api.ask("GET", f"/api/agent-jobs/{job_id}/stream"), work())
+    again = await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")
+    assert told(response.text) == told(again.text)
+
+
+async def test_another_tenants_and_an_unknown_jobs_stream_are_refused(api: Api) -> None:
+    """403 and 404; operators may read every one."""
+    job_id = await ended_job(api, "answers")
+    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", OTHER), 403)
+    assert_problem(await api.ask("GET", "/api/agent-jobs/job_unknown/stream"), 404)
+    assert (await api.ask("GET", f"/api/agent-jobs/{job_id}/stream", ADMIN)).status_code == 200
+
+
+async def test_a_cancelled_jobs_stream_says_so(api: Api) -> None:
+    """As an abort, then the end."""
+    job_id = (await api.submitted())["id"]
+    await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+    events = told((await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text)
+    assert [part["type"] for _, part in events[:-1]] == ["start", "abort", "finish"]
+    assert events[-1] == ("", "[DONE]")
+
+
+async def test_a_part_is_one_line_whatever_is_in_it(api: Api) -> None:
+    """A line feed in a text must not end an event."""
+    job_id = (await api.submitted())["id"]
+    tree = api.stage.store.tree(job_id)
+    part = json.dumps({"type": "text-delta", "delta": "a\n\nb\r\ndata: x\u2028"}, ensure_ascii=False)
+    api.stage.store.write(job_id, replace(tree, parts={job_id: (part,)}))
+    await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
+    events = told((await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text)
+    assert events[0][1]["delta"] == "a\n\nb\r\ndata: x\u2028"
