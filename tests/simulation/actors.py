@@ -13,6 +13,7 @@ from events.core.limits import Limits
 from events.ports import Begun, Claim, Verdict
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
+from functions.agents.store_channel import StoreChannel
 from functions.models.call import Call
 from functions.models.model import ModelAnswer, ModelError, ModelRequest, ToolMessage
 from functions.tools.context import ToolContext
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 MODEL_TIMEOUT_SECONDS = 8.0
 _ENDLESS_SECONDS = 10_000.0
+_TALK = 81
 
 
 class Stage:
@@ -105,27 +107,32 @@ def _call(plan: CallPlan, nonce: int) -> Call:
 
 @dataclass(slots=True)
 class Run:
-    """One run of a tool: when its leg was claimed, when its invocation began it, whether it still goes on."""
+    """One run of a tool: which attempt, when its leg was claimed, since when its lease counts, whether it goes on."""
 
+    leg_key: str
     claimed_at: float
+    leased_at: float
     goes_on: bool = True
 
 
 class Actors:
-    """The tools' side of one world: who has claimed which leg, and which runs go on."""
+    """The tools' side of one world: who has claimed which leg when, and which runs go on."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self._claimed: dict[tuple[str, str], float] = {}
         self.runs: dict[str, list[Run]] = {}
         self.keys: dict[str, str] = {}
+        self.said: Counter[tuple[str, str]] = Counter()
 
     def begun(self, claim: Claim, answer: Begun) -> None:
-        """An invocation was granted a leg of a tool call."""
+        """An invocation is granted a leg, at this moment; a repeat of the command changes nothing."""
         if claim.call_id and answer.verdict is Verdict.GRANTED:
-            who = CURRENT.get()
-            true_ms = claim.now_ms - who.skew_ms - self._world.epoch_ms
-            self._claimed[who.name, claim.call_id] = true_ms / 1000
+            self._claimed.setdefault((claim.owner, claim.leg_key), self._world.loop.time())
+
+    def claimed_at(self, claim: Claim) -> float:
+        """When this claim was granted."""
+        return self._claimed.get((claim.owner, claim.leg_key), 0.0)
 
     async def work(self, point: str, seconds: float) -> None:
         """Some work of an invocation; it may crash at its beginning or its end."""
@@ -143,18 +150,36 @@ class Actors:
     async def run(self, name: str, arguments: dict[str, Any], context: ToolContext) -> Any:
         """Run a tool."""
         world, who, call_id = self._world, CURRENT.get(), context.call_id
-        run = Run(self._claimed.get((who.name, call_id), 0.0))
+        claim = _claim_of(context)
+        leased_at = (claim.now_ms - who.skew_ms - world.epoch_ms) / 1000
+        run = Run(f"call:{call_id}:{context.attempt}", self.claimed_at(claim), leased_at)
         world.check(ON_START, Start(world, name, arguments, context, run))
         runs = self.runs.setdefault(call_id, [])
         runs.append(run)
         world.tell(who, f"{name} starts, attempt {context.attempt} of {call_id}")
         try:
             if name == "talker":
-                await context.info("begun", {"attempt": context.attempt})
+                await self._talk(context, claim)
             await self.work("work.tool", arguments["seconds"])
             return await _end(name, arguments, context)
         finally:
             run.goes_on = False
+
+    async def _talk(self, context: ToolContext, claim: Claim) -> None:
+        """Say some things, another number of them in each run."""
+        times = self._world.dice.whole(1, 4, _TALK, CURRENT.get().number)
+        for time in range(1, times + 1):
+            self.said[claim.owner, claim.leg_key] += 1
+            if time == 1:
+                await context.info("begun", {"attempt": context.attempt})
+            else:
+                await context.progress(time / times, "")
+
+
+def _claim_of(context: ToolContext) -> Claim:
+    channel = context.channel
+    assert isinstance(channel, StoreChannel), "a tool speaks through its claim"
+    return channel._claim
 
 
 async def _end(name: str, arguments: dict[str, Any], context: ToolContext) -> Any:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.asgi import Answer
 from tests.simulation.dice import number_of
+from tests.simulation.guarantee import ON_SETTLE, Settled
 from tests.simulation.invocation import Crashed, Invocation
 from tests.simulation.jobs import JobPlan
 
@@ -40,7 +41,7 @@ class Client:
                 break
             await asyncio.sleep(0.1 + 40 * self._world.dice.roll(_WAIT, plan.index, self._calls) ** 2)
         if plan.cancel_at and self._job_id:
-            self._world.start(self._cancel())
+            self._world.start(self._cancel)
         if plan.again_at and self._job_id:
             await asyncio.sleep(plan.again_at)
             if plan.other_body:
@@ -95,6 +96,7 @@ class Client:
             answer = None
         world.returned(who, answer)
         world.api_calls[self._plan.agent] += 1
+        world.check(ON_SETTLE, Settled(world, name, "over", tuple(world.trees.values())))
         return answer
 
     def _accepted(self, job: dict[str, Any]) -> None:

@@ -74,12 +74,12 @@ class Deliveries:
 
     def _begin(self, attempt: Attempt) -> None:
         if not attempt.message.cancelled:
-            self._world.start(self._run(attempt))
+            self._world.start(self._run, attempt)
 
     async def _run(self, attempt: Attempt) -> None:
         world, message = self._world, attempt.message
         name = f"{message.name}/{attempt.copy}.{attempt.retried}"
-        who = Invocation(name, number_of(name), message.kind)
+        who = Invocation(name, number_of(name), message.kind, job_id=message.job_id)
         world.enroll(who)
         limit = world.loop.call_later(message.outgoing.timeout_seconds, self._give_up, attempt, who)
         try:
@@ -136,7 +136,7 @@ class Deliveries:
     def _settled(self, message: Message, how: str) -> None:
         world = self._world
         world.queue.settle(message)
-        world.check(ON_SETTLE, Settled(world, message, how))
+        world.check(ON_SETTLE, Settled(world, f"{message.name} ({message.id})", how, world.trees_of(message)))
         source = message.source
         if source is not None:
             # What the source carried is the callback's to hand on: only now is it over with the source.

@@ -60,7 +60,7 @@ def every_job_ends(end: Ended) -> str | None:
 def a_job_ends_as_its_script_says(end: Ended) -> str | None:
     """The answer, the failure, the limit that stopped it."""
     job, must = end.job, end.must
-    if end.undeliverable or end.cancelled:
+    if end.undeliverable or end.cancelled or not job.ended:
         return None
     result = job.result or {}
     got = (job.status, result.get("answer", ""), result.get("stoppedBy", ""), job.error.type if job.error else "")
@@ -86,7 +86,7 @@ def undeliverable_only_with_the_budget_spent(end: Ended) -> str | None:
 
 def calls_end_as_the_script_says(end: Ended) -> str | None:
     """Each call once, with the right number of attempts, and the right result or error."""
-    if end.undeliverable or end.cancelled:
+    if end.undeliverable or end.cancelled or not end.job.ended:
         return None
     calls = sorted(end.tree.calls.get(end.job.id, {}).values(), key=lambda call: (call.turn, call.position))
     results = {call_id: json.loads(text) for call_id, text in end.tree.results.get(end.job.id, {}).items()}
@@ -121,6 +121,8 @@ def _is_step(end: Ended, key: str) -> bool:
 def the_stream_has_one_beginning_and_one_end(end: Ended) -> str | None:
     """`start` first, `finish` last, each once; a step for each turn that the model answered; each call once."""
     types = [part["type"] for part in end.parts]
+    if not end.job.ended:
+        return None
     if types[0] != "start" or types[-1] != "finish" or types.count("start") != 1 or types.count("finish") != 1:
         return f"{end.job.id}: {types}"
     if types.count("start-step") != end.job.used.turns:
@@ -135,7 +137,8 @@ def messages_are_few(end: Ended) -> str | None:
     """No storm: one message for a leg and two for a call of the API; with faults so many more for each."""
     world, legs = end.world, sum(end.job.id in key for key in end.world.committed)
     published = world.queue.accepted[end.job.id]
-    most = 1 + legs + 2 * world.api_calls[end.plan.agent] + (2 if end.plan.delay_seconds else 0)
+    most = 1 + legs + 2 * world.api_calls[end.plan.agent] + (6 if end.plan.delay_seconds else 0)
+    most += len(end.tree.calls.get(end.job.id, ())) if end.job.status == "cancelled" else 0
     if not world.plan.faultless:
         most += 2 * legs + 6 * len(world.faults.happened) + 10 * len(world.plan.outages) + 30
     if published > most:

@@ -8,17 +8,17 @@ from events.ids import event_id
 from tests.fakes.tree import Tree
 
 if TYPE_CHECKING:
-    from tests.simulation.queue import Message
     from tests.simulation.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """It is over with a message: `delivered`, `dead` or `cancelled`."""
+    """It is over with something: a message (`delivered`, `dead`, `cancelled`), or a call of the API (`over`)."""
 
     world: "World"
-    message: "Message"
+    what: str
     how: str
+    trees: tuple[Tree, ...]
 
 
 def every_leg_is_guaranteed(settled: Settled) -> str | None:
@@ -29,14 +29,14 @@ def every_leg_is_guaranteed(settled: Settled) -> str | None:
     function that commits after the queue has given up waiting for it.
     """
     world = settled.world
-    for tree in world.trees_of(settled.message):
+    for tree in settled.trees:
         for leg in tree.legs.values():
             if _guaranteed(world, tree, leg):
                 continue
             if settled.how == "dead":
                 world.excused.add(leg.key)
             elif leg.key not in world.excused:
-                return f"nothing brings {leg.key} on: {settled.message.name} ({settled.message.id}) is {settled.how}"
+                return f"nothing brings {leg.key} on: {settled.what} is {settled.how}"
     return None
 
 
@@ -48,9 +48,16 @@ def _guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
         wish = tree.legs.get(wish_key(leg.job_id, standing.lap))
         return leg.kind in WORK_KINDS and not standing.slot and wish is not None
     entry = world.admission.entries.get(leg.job_id)
-    return (
-        entry is not None and (entry.lap, entry.want) == (leg.attempt, "slot") and (not entry.slot or bool(entry.cause))
-    )
+    if entry is None or (entry.lap, entry.want) != (leg.attempt, "slot"):
+        return False
+    return not entry.slot or _still_speaks(world, entry.cause)
+
+
+def _still_speaks(world: "World", giver: str) -> bool:
+    """Whether the job by whose word a slot was given has not yet finished its word: it tells again until it has."""
+    if giver in world.tree(giver).jobs:
+        return any(leg.kind is LegKind.WISH and leg.job_id == giver for leg in world.tree(giver).legs.values())
+    return any(message.job_id == giver for message in world.queue.live.values())
 
 
 ON_SETTLE = (every_leg_is_guaranteed,)

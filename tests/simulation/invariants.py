@@ -8,8 +8,8 @@ here asks the code under test what is right, but for the names of legs and event
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from events.core.legs import LegKind
-from events.ports import Claim, Committed
+from events.core.legs import WORK_KINDS, LegKind
+from events.ports import Claim, Committed, Verdict
 from tests.fakes.tree import Tree
 from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS
 
@@ -29,6 +29,16 @@ class Write:
     answer: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A running tool said something; `dropped`: its claim holds, and nothing was written."""
+
+    world: "World"
+    claim: Claim
+    sequence: int
+    dropped: bool
+
+
 # At each write.
 
 
@@ -37,8 +47,8 @@ def an_end_is_final(write: Write) -> str | None:
     if write.after.jobs is write.before.jobs:
         return None
     for job_id, job in write.before.jobs.items():
-        if job.ended and write.after.jobs[job_id] != job:
-            return f"{job_id} had ended as {job.status}; {write.op} made it {write.after.jobs[job_id]}"
+        if job.ended and write.after.jobs.get(job_id) != job:
+            return f"{job_id} had ended as {job.status}; {write.op} made it {write.after.jobs.get(job_id)}"
     return None
 
 
@@ -47,7 +57,7 @@ def a_result_stays(write: Write) -> str | None:
     if write.after.results is write.before.results:
         return None
     for job_id, results in write.before.results.items():
-        now = write.after.results[job_id]
+        now = write.after.results.get(job_id, {})
         if now is not results and any(now.get(call_id) != text for call_id, text in results.items()):
             return f"{write.op} changed a result of {job_id}: {results} became {now}"
     return None
@@ -60,6 +70,7 @@ def a_leg_is_committed_once(write: Write) -> str | None:
     if not write.answer.applied:
         return f"a COMMIT of {write.claim.leg_key} changed the state and says that it did not"
     write.world.committed[write.claim.leg_key] += 1
+    write.world.committed_at[write.claim.leg_key] = write.world.loop.time()
     if write.world.committed[write.claim.leg_key] > 1:
         return f"{write.claim.leg_key} was committed a second time"
     return None
@@ -70,12 +81,12 @@ def a_call_keeps_what_was_asked(write: Write) -> str | None:
     if write.after.calls is write.before.calls:
         return None
     for job_id, calls in write.before.calls.items():
-        now = write.after.calls[job_id]
+        now = write.after.calls.get(job_id, {})
         if now is calls:
             continue
         for call_id, old in calls.items():
-            new = now[call_id]
-            if (new.tool, new.arguments) != (old.tool, old.arguments) or new.attempts < old.attempts:
+            new = now.get(call_id)
+            if new is None or (new.tool, new.arguments) != (old.tool, old.arguments) or new.attempts < old.attempts:
                 return f"{write.op} made {old} into {new}"
     return None
 
@@ -87,7 +98,8 @@ def parts_are_only_appended(write: Write) -> str | None:
         if after is before:
             continue
         for job_id, entries in before.items():
-            if after[job_id] is not entries and after[job_id][: len(entries)] != entries:
+            now = after.get(job_id, ())
+            if now is not entries and now[: len(entries)] != entries:
                 return f"{write.op} changed the {kept} of {job_id}"
     return None
 
@@ -102,7 +114,7 @@ def parts_come_from_live_attempts(write: Write) -> str | None:
         return f"{claim.owner} appends to {claim.leg_key}, which {leg.owner if leg else 'nobody'} holds"
     added = write.after.parts[claim.job_id][len(write.before.parts[claim.job_id]) :]
     write.world.appended[claim.owner, claim.leg_key] += len(added)
-    if write.world.appended[claim.owner, claim.leg_key] > 1:
+    if write.world.appended[claim.owner, claim.leg_key] > write.world.actors.said[claim.owner, claim.leg_key]:
         return f"what {claim.owner} said in {claim.leg_key} is there twice"
     return None
 
@@ -139,6 +151,38 @@ def limits_hold(write: Write) -> str | None:
     return None
 
 
+def work_begins_with_a_slot(write: Write) -> str | None:
+    """Model turns and tool runs begin only while the admission's book says that the job holds a slot."""
+    if write.op != "begin" or write.claim is None or write.answer.verdict is not Verdict.GRANTED:
+        return None
+    leg, entry = write.after.legs[write.claim.leg_key], write.world.admission.entries.get(write.claim.job_id)
+    if leg.kind in WORK_KINDS and (entry is None or not entry.slot):
+        return f"{leg.key} begins, and its job holds no slot: {entry}"
+    return None
+
+
+def no_leg_begins_early(write: Write) -> str | None:
+    """A timer is not claimed before its time, by a clock that may be wrong."""
+    if write.op != "begin" or write.claim is None or write.answer.verdict is not Verdict.GRANTED:
+        return None
+    leg, now_ms = write.before.legs[write.claim.leg_key], write.world.now_ms() + write.world.plan.skew_ms
+    return f"{leg.key} begins at {now_ms}, before {leg.not_before_ms}" if leg.not_before_ms > now_ms else None
+
+
+def a_sweep_drives_only_what_is_lost(write: Write) -> str | None:
+    """A sweep, and a witness that looks, touch no live lease and no future timer that is not theirs already."""
+    if write.op != "look":
+        return None
+    now_ms = write.world.now_ms() + write.world.plan.skew_ms
+    for key, leg in write.after.legs.items():
+        old = write.before.legs.get(key)
+        if old is None or old is leg or leg.carrier == old.carrier:
+            continue
+        if max(old.lease_until_ms, old.not_before_ms) > now_ms:
+            return f"{key} is driven at {now_ms}: {old}"
+    return None
+
+
 ON_WRITE = (
     an_end_is_final,
     a_result_stays,
@@ -149,6 +193,9 @@ ON_WRITE = (
     a_live_job_has_a_leg,
     a_live_job_does_not_expire,
     limits_hold,
+    work_begins_with_a_slot,
+    no_leg_begins_early,
+    a_sweep_drives_only_what_is_lost,
 )
 
 
@@ -171,3 +218,18 @@ def one_job_of_a_session_at_a_time(world: "World") -> str | None:
 
 
 ON_BOOK = (slots_are_not_exceeded, one_job_of_a_session_at_a_time)
+
+
+# When a running tool says something.
+
+
+def what_a_live_attempt_says_is_kept(said: Said) -> str | None:
+    """Whoever holds the leg is heard; only a repeat is dropped."""
+    entry = (said.claim.owner, said.claim.leg_key, said.sequence)
+    if said.dropped and entry not in said.world.heard:
+        return f"entry {said.sequence} of {said.claim.owner}, who holds {said.claim.leg_key}, is dropped"
+    said.world.heard.add(entry)
+    return None
+
+
+ON_SAYING = (what_a_live_attempt_says_is_kept,)

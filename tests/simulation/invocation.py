@@ -20,6 +20,7 @@ class Invocation:
         kind: `submit`, or what kind of message is handled; crash points are counted by it.
         skew_ms: how wrong the clock of its instance is.
         calls: calls to the world so far. zombie: the queue has given up waiting for it. stalled: a fault held it up.
+        faulty: it met a fault of whatever kind. job_id: of the message.
     """
 
     name: str
@@ -30,6 +31,8 @@ class Invocation:
     dead: bool = False
     zombie: bool = False
     stalled: bool = False
+    faulty: bool = False
+    job_id: str = ""
 
     def crash(self) -> Crashed:
         """The crash to raise."""

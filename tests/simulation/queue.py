@@ -92,6 +92,7 @@ class SimQueue:
         failed = {position: "quota" for position, good in enumerate(taken) if not good}
         if not failed:
             return list(accepted.values())
+        who.faulty = True
         raise PartialPublishError(accepted, failed)
 
     def accept(self, outgoing: Outgoing, source: Message | None = None) -> str:

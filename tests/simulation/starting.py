@@ -45,9 +45,9 @@ def what_runs_is_what_is_recorded(start: Start) -> str | None:
 
 
 def a_finished_call_does_not_run_again(start: Start) -> str | None:
-    """A call with a result never starts again, but for a process that slept through the end of its lease."""
+    """A call with a result never starts again, but in a process that claimed it before there was one, and slept."""
     job_id, call_id = start.context.job_id, start.context.call_id
-    if call_id in start.world.tree(job_id).results.get(job_id, {}) and not _slept(start, start.run):
+    if call_id in start.world.tree(job_id).results.get(job_id, {}) and not _overtaken(start):
         return f"{call_id} starts again, attempt {start.context.attempt}, though its result is recorded"
     return None
 
@@ -55,7 +55,7 @@ def a_finished_call_does_not_run_again(start: Start) -> str | None:
 def an_attempt_is_the_next_one(start: Start) -> str | None:
     """Attempts count 1, 2, …: an attempt starts when the one before it is recorded."""
     record = start.world.tree(start.context.job_id).calls[start.context.job_id][start.context.call_id]
-    if start.context.attempt != record.attempts + 1 and not _slept(start, start.run):
+    if start.context.attempt != record.attempts + 1 and not _overtaken(start):
         return (
             f"attempt {start.context.attempt} of {start.context.call_id} starts after {record.attempts} recorded ones"
         )
@@ -63,18 +63,23 @@ def an_attempt_is_the_next_one(start: Start) -> str | None:
 
 
 def one_run_under_a_live_lease(start: Start) -> str | None:
-    """While an attempt goes on and its lease is live, no second one starts."""
+    """While an attempt goes on and its lease is live, nobody else starts the same one."""
     for run in start.world.actors.runs.get(start.context.call_id, ()):
-        if run.goes_on and not _slept(start, run) and not _slept(start, start.run):
-            return f"{start.context.call_id} starts a second time while it runs, claimed at {run.claimed_at:.3f}"
+        if run.goes_on and run.leg_key == start.run.leg_key and not _slept(start, run) and not _slept(start, start.run):
+            return f"{run.leg_key} starts a second time while it runs, claimed at {run.claimed_at:.3f}"
     return None
+
+
+def _overtaken(start: Start) -> bool:
+    """Whether somebody committed this attempt after this run had claimed it."""
+    return start.world.committed_at.get(start.run.leg_key, 0.0) > start.run.claimed_at
 
 
 def _slept(start: Start, run: "Run") -> bool:
     """Whether this run's lease may be over by now: work limit + 10 s from the claim (DESIGN 3), clocks being wrong."""
     world = start.world
     lease_seconds = world.plan.work_timeout_seconds + LEASE_MARGIN_SECONDS - 2 * world.plan.skew_ms / 1000
-    return world.loop.time() - run.claimed_at >= lease_seconds
+    return world.loop.time() - run.leased_at >= lease_seconds
 
 
 ON_START = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from events.core.admission import Book, Entry, Place, Standing
 from events.core.effects import Changes
+from events.core.legs import wish_key
 from events.errors import StoreError
 from events.ids import root_of
 from events.ports import (
@@ -30,7 +31,7 @@ from events.ports import (
 from tests.fakes.admission import FakeAdmission
 from tests.fakes.store import FakeReader, FakeStore
 from tests.fakes.tree import Tree
-from tests.simulation.invariants import ON_BOOK, ON_WRITE, Write
+from tests.simulation.invariants import ON_BOOK, ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT
 
 if TYPE_CHECKING:
@@ -107,9 +108,15 @@ class SimStore:
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
         """Append parts in mid-work."""
-        return await self._ask(
-            "append", claim.job_id, claim, lambda: self._fake.append(claim, sequence, parts), "store-in-work"
-        )
+
+        async def append() -> bool:
+            before = self._fake.tree(claim.job_id)
+            held = await self._fake.append(claim, sequence, parts)
+            said = Said(self._world, claim, sequence, held and self._fake.tree(claim.job_id) is before)
+            self._world.check(ON_SAYING, said)
+            return held
+
+        return await self._ask("append", claim.job_id, claim, append, "store-in-work")
 
     async def _ask(
         self,
@@ -125,16 +132,15 @@ class SimStore:
             before = fake.tree(root)
             answer = at_once(make())
             after = fake.tree(root)
+            if isinstance(answer, Begun) and claim is not None:
+                world.actors.begun(claim, answer)
             if after is not before:
                 world.check(ON_WRITE, Write(world, op, claim, before, after, answer))
                 if CURRENT.get().zombie:
-                    world.leave_to_the_sweep(after)
+                    world.leave_to_the_sweep(before, after)
             return answer
 
-        answer = await world.wire.request(f"store.{op}", group, "store", apply, StoreError)
-        if op == "begin" and claim is not None and isinstance(answer, Begun):
-            world.actors.begun(claim, answer)
-        return answer
+        return await world.wire.request(f"store.{op}", group, "store", apply, StoreError)
 
 
 class SimReader:
@@ -172,8 +178,15 @@ class SimAdmission:
         self._fake = fake
 
     async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int) -> Heard:
-        """Take a job's word."""
-        return await self._ask("wish", lambda: self._fake.wish(job_id, standing, place, now_ms))
+        """Take a job's word. One that comes late takes a slot for somebody who does not listen any more."""
+        world = self._world
+
+        def take() -> Coroutine[Any, Any, Heard]:
+            if CURRENT.get().zombie:
+                world.excused.add(wish_key(job_id, standing.lap))
+            return self._fake.wish(job_id, standing, place, now_ms)
+
+        return await self._ask("wish", take)
 
     async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
         """A sweep begins."""

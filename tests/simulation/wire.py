@@ -36,7 +36,9 @@ class Wire:
             world.tell(who, f"{point}: {fault}")
         roll = world.dice.roll(_LATENCY, who.number, who.calls)
         await world.loop.pause(0.001 + 0.05 * roll * roll)
+        who.faulty = who.faulty or bool(fault)
         if world.faults.down(target):
+            who.faulty = True
             raise error(f"the {target} is down")
         if not fault:
             return apply()
@@ -87,6 +89,8 @@ class Wire:
     async def _paused(self, fault: str, roll: float, apply: Callable[[], _T]) -> _T:
         """The whole process stands still for a while, as a frozen function does."""
         seconds = 20 + 400 * roll * roll
+        if int(1000 * roll) % 2:  # often just past its lease, while somebody else has taken over
+            seconds = self._world.plan.work_timeout_seconds + 10 + 25 * roll
         if fault == "pause-before":
             await self._world.loop.pause(seconds)
             return apply()

@@ -7,7 +7,7 @@ left to happen, a day after the faults at the latest, or at the first broken inv
 import hashlib
 import traceback
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,9 @@ class World:
         self.queue, self.delivery = SimQueue(self), Deliveries(self)
         self.violation: Broken | None = None
         self.committed: Counter[str] = Counter()
+        self.committed_at: dict[str, float] = {}
         self.appended: Counter[tuple[str, str]] = Counter()
+        self.heard: set[tuple[str, str, int]] = set()
         self.excused: set[str] = set()
         self.accepted_jobs: list[str] = []
         self.api_calls: Counter[str] = Counter()
@@ -99,7 +101,7 @@ class World:
         """Play to the end; what is broken, if anything."""
         STAGE.world = self
         for plan in self.plan.jobs:
-            self.start(Client(self, plan).run())
+            self.start(Client(self, plan).run)
         self.loop.call_at(HOUR_SECONDS, self._backstop)
         self.loop.call_at(self.plan.calm_at + DAY_SECONDS, self.loop.stop)
         self.loop.run_until_idle()
@@ -108,13 +110,13 @@ class World:
         self.loop.clear()
         return self.violation
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
         """Let something run in this world."""
-        self.loop.create_task(self._guarded(work))
+        self.loop.create_task(self._guarded(work, arguments))
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[..., Coroutine[Any, Any, None]], arguments: tuple[Any, ...]) -> None:
         try:
-            await work
+            await work(*arguments)
         except Exception:  # noqa: BLE001 - whatever it is, it must be seen
             self.broken("the_simulation_works", traceback.format_exc())
 
@@ -138,6 +140,8 @@ class World:
             self.tell(who, f"ends: {answer.status} {answer.body.decode()}" if answer else "is dead")
         if answer is not None and answer.status == 500:
             self.broken("no_internal_error", f"{who.name} is answered {answer.body.decode()}")
+        if answer is not None and answer.status == 503 and not who.faulty and self.tree(who.job_id).jobs:
+            self.broken("what_is_refused_met_a_fault", f"{who.name} is answered {answer.body.decode()}")
         if answer is not None and who.dead:
             self.broken("a_crash_ends_an_invocation", f"{who.name} crashed and answered {answer.status}")
 
@@ -183,13 +187,14 @@ class World:
         """What the store has now of a job."""
         return self.fake.tree(job_id)
 
-    def trees_of(self, message: Message) -> Iterator[Tree]:
+    def trees_of(self, message: Message) -> tuple[Tree, ...]:
         """What a message may carry legs of: its job's tag; all of them, if it is a sweep."""
-        return iter([self.tree(message.job_id)] if message.job_id else self.trees.values())
+        return (self.tree(message.job_id),) if message.job_id else tuple(self.trees.values())
 
-    def leave_to_the_sweep(self, tree: Tree) -> None:
-        """A function that the queue has given up on wrote: nobody delivers again what its message carries."""
-        self.excused |= {leg.key for leg in tree.legs.values() if leg.carrier not in self.queue.live}
+    def leave_to_the_sweep(self, before: Tree, after: Tree) -> None:
+        """A function wrote that the queue has given up on, or a command came late: nobody may hand on what is new."""
+        self.excused |= {key for key, leg in after.legs.items() if leg.carrier not in self.queue.live}
+        self.excused |= after.legs.keys() - before.legs.keys()
 
     def _backstop(self) -> None:
         """The hourly schedule."""

@@ -1,0 +1,74 @@
+"""The test of the test: each planted defect must be caught, and the table says by which invariant and how soon.
+
+`python -m tests.simulation.defects [--schedules N] [--seed S] [WORD…]` (only defects whose name has one of the words).
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from tests.simulation import planted_flow, planted_store
+from tests.simulation.plan import make_plan
+from tests.simulation.planting import Defect, planted
+from tests.simulation.play import play
+from tests.simulation.virtual_loop import VirtualLoop
+
+DEFECTS: tuple[Defect, ...] = (*planted_store.DEFECTS, *planted_flow.DEFECTS)
+MOST_SCHEDULES = 1_000
+PROCESSES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """Which invariant caught a defect, in which schedule, counted from 1; `invariant` is empty if none did."""
+
+    defect: str
+    invariant: str
+    schedules: int
+    text: str = ""
+
+
+def catch(name: str, seed: int = 1, most: int = MOST_SCHEDULES) -> Caught:
+    """Play schedules with this defect until an invariant breaks."""
+    defect = next(defect for defect in DEFECTS if defect.name == name)
+    with planted(defect), closing(VirtualLoop()) as loop:
+        for count in range(1, most + 1):
+            violation = play(make_plan(seed + count - 1), loop).violation
+            if violation is not None:
+                return Caught(name, violation.name, count, violation.text)
+    return Caught(name, "", most)
+
+
+def catch_all(names: Iterable[str], seed: int = 1, most: int = MOST_SCHEDULES) -> list[Caught]:
+    """Catch each of them, on both cores."""
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+        running = [pool.submit(catch, name, seed, most) for name in names]
+        return [future.result() for future in running]
+
+
+def table(caught: Iterable[Caught]) -> str:
+    """What caught what, after how many schedules."""
+    return "\n".join(f"{one.defect:<58} {one.schedules:>5}  {one.invariant or 'NOT CAUGHT'}" for one in caught)
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description="Plant each defect and say what catches it.")
+    parser.add_argument("--schedules", type=int, default=MOST_SCHEDULES)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_args()
+    names = [d.name for d in DEFECTS if not options.words or any(word in d.name for word in options.words)]
+    caught = catch_all(names, options.seed, options.schedules)
+    print(table(caught))  # noqa: T201 - it is a command
+    missed = [one for one in caught if not one.invariant]
+    print(f"{len(caught) - len(missed)} of {len(caught)} defects caught")  # noqa: T201 - it is a command
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

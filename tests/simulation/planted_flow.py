@@ -1,0 +1,156 @@
+"""Defects of the shell and of the pure core: order of steps, handing on, retries, limits, admission."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from events.core import admission, calls, ending, turns
+from events.core.effects import Changes
+from events.core.legs import Leg, LegKind, following, loop_leg
+from events.core.records import job_from
+from events.emitter import Delivery
+from events.errors import StoreError
+from events.ports import Claim, Committed, Spent
+from functions import acceptance, facts, handing_on, pipeline, redelivery
+from functions.agents import tool_run
+from functions.delivery import Outcome
+from functions.tools.context import ToolContext
+from tests.fakes.tree import Tree
+from tests.simulation.planting import Defect, Patch, constant, idle, replaced
+
+
+def _without_drive(_original: Any) -> Any:
+    return lambda event, not_before_ms, _drive: Delivery(event, not_before_ms, event.id)
+
+
+async def _refuse(*_arguments: Any) -> None:
+    raise StoreError("busy")
+
+
+class _PublishingFirst:
+    """A store whose COMMIT comes after what follows from it has been published."""
+
+    def __init__(self, run: pipeline.Pipeline, session_id: str) -> None:
+        self._store, self._emitter, self._session_id = run._store, run._emitter, session_id
+
+    async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
+        legs = [*changes.legs, *([changes.join.leg] if changes.join else [])]
+        await handing_on.hand_on(self._emitter, self._session_id, legs, claim.message_id)
+        committed = await self._store.commit(claim, changes, spent)
+        return replace(committed, carried=())
+
+
+def _publishing_first(do: Callable[..., Any]) -> Callable[..., Any]:
+    async def publishing_first(self: pipeline.Pipeline, run: Any, claim: Claim, begun: Any) -> Any:
+        store = self._store
+        try:
+            self._store = _PublishingFirst(self, run.session_id)  # type: ignore[assignment]  # only commit is called
+            return await do(self, run, claim, begun)
+        finally:
+            self._store = store
+
+    return publishing_first
+
+
+def _surviving(handle: Callable[..., Any]) -> Callable[..., Any]:
+    async def surviving(self: pipeline.Pipeline, delivered: Any) -> Outcome:
+        try:
+            outcome: Outcome = await handle(self, delivered)
+        except BaseException:  # noqa: BLE001 - that is the defect
+            return Outcome("survived")
+        return outcome
+
+    return surviving
+
+
+def _same_attempt(leg: Leg, kind: LegKind, now_ms: int, *, attempt: int | None = None, not_before_ms: int = 0) -> Leg:
+    number = leg.attempt if kind is LegKind.CALL else attempt
+    return following(leg, kind, now_ms, attempt=number, not_before_ms=not_before_ms)
+
+
+def _first_attempt(job_id: str, turn: int, _attempt: int, now_ms: int, not_before_ms: int = 0) -> Leg:
+    return loop_leg(job_id, turn, 1, now_ms, not_before_ms)
+
+
+def _key_of_attempt(**named: Any) -> ToolContext:
+    return ToolContext(**{**named, "idempotency_key": f"{named['call_id']}-{named['attempt']}"})
+
+
+def _other_arguments(started: Callable[..., Any]) -> Callable[..., Any]:
+    def other(state: Any) -> Any:
+        record = state.the_call
+        return started(replace(state, call=replace(record, arguments={**record.arguments, "nonce": 99})))
+
+    return other
+
+
+def _any_lap(take: Callable[..., Any]) -> Callable[..., Any]:
+    def anything(book: Any, job_id: str, standing: Any, *rest: Any) -> Any:
+        older = {name: replace(entry, lap=-1) if name == job_id else entry for name, entry in book.items()}
+        return take(older, job_id, standing, *rest)
+
+    return anything
+
+
+def _told_once(take: Callable[..., Any]) -> Callable[..., Any]:
+    def once(book: Any, *rest: Any) -> Any:
+        taken = take(book, *rest)
+        new = tuple(name for name in taken.tell if name not in book or not book[name].slot)
+        return replace(taken, tell=new)
+
+    return once
+
+
+def _one_slot_more(fill: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda entries, cause, slots: fill(entries, cause, slots + 1)
+
+
+def _no_lines(_original: Any) -> Any:
+    return lambda entries: {name: name for name, entry in entries.items() if entry.want == "slot"}
+
+
+def _never_gone(settled: Callable[..., Any]) -> Callable[..., Any]:
+    def silent(self: Tree, job_id: str, message_id: str, now_ms: int) -> Tree:
+        after: Tree = self if self.jobs[job_id].ended else settled(self, job_id, message_id, now_ms)
+        return after
+
+    return silent
+
+
+def _patches_of_take(make: Callable[..., Any]) -> tuple[Patch, ...]:
+    from tests.fakes import admission as fake  # noqa: PLC0415 - the module, whose name is the core's, too
+
+    return (Patch(fake, "take", make),)
+
+
+async def _only_created(self: facts.Facts, fact: Any, carrier: str) -> tuple[Leg, ...]:
+    job = job_from(fact.job)
+    if await self._store.load(job.id) is not None:
+        return ()
+    return (await self.submitted(job, fact.task, carrier)).carried
+
+
+DEFECTS = (
+    Defect("a deduplication id without a drive", (Patch(handing_on, "delivery", _without_drive),)),
+    Defect("a busy leg is acknowledged without postponing", (idle(pipeline, "postpone"),)),
+    Defect("a busy leg is refused with 503", (replaced(pipeline, "postpone", _refuse),)),
+    Defect("a lease is shorter than the work", (replaced(pipeline, "LEASE_MARGIN_MS", -119_500),)),
+    Defect("what follows is published before COMMIT", (Patch(pipeline.Pipeline, "_do", _publishing_first),)),
+    Defect("nothing is handed on", (idle(pipeline, "hand_on", 0),)),
+    Defect("a crash is survived", (Patch(pipeline.Pipeline, "handle", _surviving),)),
+    Defect("no witness is published", (idle(acceptance.Acceptance, "_witness", "msg_none"),)),
+    Defect("a witness does not look at its job", (replaced(facts.Facts, "_submission_again", _only_created),)),
+    Defect("a witness is not taken in", (idle(facts.Facts, "witness", ()),)),
+    Defect("a failure callback is ignored", (idle(redelivery.Redelivery, "handle", Outcome("ignored")),)),
+    Defect("one failed delivery fails the job", (replaced(ending, "UNDELIVERED_BUDGET", 0),)),
+    Defect("a tool's retry is not counted", (replaced(calls, "following", _same_attempt),)),
+    Defect("a model's retry is not counted", (replaced(turns, "loop_leg", _first_attempt),)),
+    Defect("each attempt has an idempotency key of its own", (replaced(tool_run, "ToolContext", _key_of_attempt),)),
+    Defect("a tool runs with other arguments", (Patch(calls, "started", _other_arguments),)),
+    Defect("limits are not checked", (constant(turns, "exceeded", None),)),
+    Defect("a wish with a lower lap is obeyed", _patches_of_take(_any_lap)),
+    Defect("a slot is told once only", _patches_of_take(_told_once)),
+    Defect("there is one slot too many", (Patch(admission, "fill", _one_slot_more),)),
+    Defect("two jobs of a session run at once", (Patch(admission, "lines", _no_lines),)),
+    Defect("a job that ended keeps its slot", (Patch(Tree, "settled", _never_gone),)),
+)

@@ -1,0 +1,210 @@
+"""Defects of what the store's scripts do: claims, COMMIT, what a message carries, what the sweep touches."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from events.core.effects import Changes
+from events.core.legs import Leg, LegKind
+from events.ports import Begun, Claim, Committed, Created, Spent, Undelivered, Verdict
+from tests.fakes.store import FakeStore
+from tests.fakes.tree import Tree
+from tests.simulation.planting import Defect, Patch, answering, constant
+
+_Begin = Callable[[FakeStore, Claim], Any]
+_Commit = Callable[[FakeStore, Claim, Changes, Spent], Any]
+
+
+def _legs_with(store: FakeStore, job_id: str, change: Callable[[dict[str, Leg]], dict[str, Leg]]) -> None:
+    tree = store.tree(job_id)
+    store.write(job_id, replace(tree, legs=change(dict(tree.legs))))
+
+
+def _removing_at_begin(begin: _Begin) -> _Begin:
+    async def removing(self: FakeStore, claim: Claim) -> Begun:
+        begun: Begun = await begin(self, claim)
+        if begun.state is not None:
+            _KEPT[claim.leg_key] = begun.state.leg
+            _legs_with(self, claim.job_id, lambda legs: {k: leg for k, leg in legs.items() if k != claim.leg_key})
+        return begun
+
+    return removing
+
+
+def _putting_back(commit: _Commit) -> _Commit:
+    """Whoever commits had removed the leg, or never asked for it: in either case the COMMIT is taken."""
+
+    async def putting_back(self: FakeStore, claim: Claim, changes: Changes, spent: Spent) -> Committed:
+        leg = _KEPT.get(claim.leg_key)
+        tree = self.tree(claim.job_id)
+        if leg is not None and claim.leg_key not in tree.legs and not tree.jobs[claim.job_id].ended:
+            _legs_with(self, claim.job_id, lambda legs: {**legs, claim.leg_key: leg})
+        committed: Committed = await commit(self, claim, changes, spent)
+        return committed
+
+    return putting_back
+
+
+def _remembering(begin: _Begin) -> _Begin:
+    async def remembering(self: FakeStore, claim: Claim) -> Begun:
+        begun: Begun = await begin(self, claim)
+        if begun.state is not None:
+            _KEPT[claim.leg_key] = begun.state.leg
+        return begun
+
+    return remembering
+
+
+# Legs that the two defects above have seen; keys hold the job's id, and a world with the same one overwrites them.
+_KEPT: dict[str, Leg] = {}
+
+
+def _counting_down(commit: _Commit) -> _Commit:
+    counted: Counter[tuple[int, str]] = Counter()
+
+    async def counting(self: FakeStore, claim: Claim, changes: Changes, spent: Spent) -> Committed:
+        join = changes.join
+        committed: Committed = await commit(self, claim, replace(changes, join=None), spent)
+        groups = [leg.group for leg in changes.legs if leg.kind is LegKind.CALL and leg.attempt == 1]
+        if committed.applied:
+            counted.update((id(self), group) for group in groups)
+        if join is None:
+            return committed
+        counted[id(self), join.group] -= 1
+        if counted[id(self), join.group] == 0:
+            leg = replace(join.leg, carrier=claim.message_id)
+            _legs_with(self, claim.job_id, lambda legs: {**legs, leg.key: leg})
+        return replace(committed, carried=self.tree(claim.job_id).carried(claim.message_id, claim.now_ms))
+
+    return counting
+
+
+def _overwriting(create: Callable[..., Any]) -> Callable[..., Any]:
+    async def overwriting(self: FakeStore, changes: Changes, message_id: str, now_ms: int) -> Created:
+        assert changes.job is not None, "a creation has a job"
+        self.trees.pop(changes.job.id, None)
+        created: Created = await create(self, changes, message_id, now_ms)
+        return created
+
+    return overwriting
+
+
+def _anybody_appends(append: Callable[..., Any]) -> Callable[..., Any]:
+    async def anybody(self: FakeStore, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
+        leg = self.tree(claim.job_id).legs.get(claim.leg_key)
+        owner = leg.owner if leg else ""
+        appended: bool = await append(self, replace(claim, owner=owner), sequence, parts)
+        return appended
+
+    return anybody
+
+
+def _appended_again(append: Callable[..., Any]) -> Callable[..., Any]:
+    async def again(self: FakeStore, claim: Claim, _sequence: int, parts: Sequence[str]) -> bool:
+        appended: bool = await append(self, claim, 1_000_000, parts)
+        if claim.leg_key in self.tree(claim.job_id).legs:
+            _legs_with(
+                self, claim.job_id, lambda legs: {**legs, claim.leg_key: replace(legs[claim.leg_key], appended=0)}
+            )
+        return appended
+
+    return again
+
+
+def _changes_with(change: Callable[[Changes], Changes]) -> Patch:
+    def make(changed: Callable[..., Any]) -> Callable[..., Any]:
+        def doing(self: FakeStore, tree: Tree, job_id: str, message_id: str, changes: Changes, *rest: Any) -> Tree:
+            after: Tree = changed(self, tree, job_id, message_id, change(changes), *rest)
+            return after
+
+        return doing
+
+    return Patch(FakeStore, "_changed", make)
+
+
+def _expiring(changed: Callable[..., Any]) -> Callable[..., Any]:
+    def expiring(self: FakeStore, *arguments: Any) -> Tree:
+        after: Tree = changed(self, *arguments)
+        return replace(after, expires_ms=1)
+
+    return expiring
+
+
+def _looking_at_all(_original: Any) -> Any:
+    def all_of_them(
+        self: Tree, job_id: str, _entry: Any, message_id: str, now_ms: int, _lost_after_ms: int
+    ) -> list[Leg]:
+        legs = [leg for leg in self.legs.values() if leg.job_id == job_id and not self.gated(leg, now_ms)]
+        return [replace(leg, since_ms=now_ms, carrier=message_id) for leg in legs]
+
+    return all_of_them
+
+
+def _without_timer(begin: _Begin) -> _Begin:
+    async def at_once(self: FakeStore, claim: Claim) -> Begun:
+        if claim.leg_key in self.tree(claim.job_id).legs:
+            _legs_with(
+                self, claim.job_id, lambda legs: {**legs, claim.leg_key: replace(legs[claim.leg_key], not_before_ms=0)}
+            )
+        begun: Begun = await begin(self, claim)
+        return begun
+
+    return at_once
+
+
+def _endless_lease(begin: _Begin) -> _Begin:
+    async def endless(self: FakeStore, claim: Claim) -> Begun:
+        begun: Begun = await begin(self, replace(claim, lease_until_ms=claim.lease_until_ms + 10**9))
+        return begun
+
+    return endless
+
+
+def _all_legs(_original: Any) -> Any:
+    def everything(self: Tree, _message_id: str, now_ms: int, but: str = "") -> tuple[Leg, ...]:
+        return tuple(leg for leg in self.legs.values() if leg.key != but and not self.gated(leg, now_ms))
+
+    return everything
+
+
+def _silent(verdicts: set[Verdict]) -> Patch:
+    return answering(
+        FakeStore, "begin", lambda begun, *_: replace(begun, carried=()) if begun.verdict in verdicts else begun
+    )
+
+
+DEFECTS = (
+    Defect(
+        "a leg is removed at BEGIN",
+        (Patch(FakeStore, "begin", _removing_at_begin), Patch(FakeStore, "commit", _putting_back)),
+    ),
+    Defect(
+        "a second COMMIT is accepted",
+        (Patch(FakeStore, "begin", _remembering), Patch(FakeStore, "commit", _putting_back)),
+    ),
+    Defect(
+        "a refused COMMIT hands nothing on",
+        (answering(FakeStore, "commit", lambda done, *_: done if done.applied else replace(done, carried=())),),
+    ),
+    Defect("a message whose event was applied hands nothing on", (_silent({Verdict.APPLIED}),)),
+    Defect("a busy or early message hands nothing on", (_silent({Verdict.BUSY, Verdict.EARLY}),)),
+    Defect("a message hands on its siblings' legs, too", (Patch(Tree, "carried", _all_legs),)),
+    Defect("a join is counted down instead of computed", (Patch(FakeStore, "commit", _counting_down),)),
+    Defect("a creation overwrites the job that is there", (Patch(FakeStore, "create", _overwriting),)),
+    Defect("anybody may append parts in mid-work", (Patch(FakeStore, "append", _anybody_appends),)),
+    Defect("an append that is repeated is applied again", (Patch(FakeStore, "append", _appended_again),)),
+    Defect("an end leaves the job's legs", (_changes_with(lambda changes: replace(changes, ends=False)),)),
+    Defect("parts are written twice", (_changes_with(lambda c: replace(c, parts=(*c.parts, *c.parts))),)),
+    Defect("results are not written", (_changes_with(lambda changes: replace(changes, results={})),)),
+    Defect("a live job expires", (Patch(FakeStore, "_changed", _expiring),)),
+    Defect("a sweep drives live leases and future timers", (Patch(Tree, "without_progress", _looking_at_all),)),
+    Defect("a sweep finds nothing", (constant(Tree, "without_progress", []),)),
+    Defect("a timer is ignored", (Patch(FakeStore, "begin", _without_timer),)),
+    Defect("a lease never ends", (Patch(FakeStore, "begin", _endless_lease),)),
+    Defect("work needs no slot", (constant(Tree, "gated", False),)),
+    Defect(
+        "what an undelivered message carried is forgotten",
+        (answering(FakeStore, "undelivered", lambda found, *_: Undelivered(found.state, (), found.session_id)),),
+    ),
+)

@@ -1,0 +1,70 @@
+"""A planted defect: a few names of the product (or of a fake, which says what a script does) mean something else.
+
+Invariant: what is planted is taken out again; no file is changed.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """`owner.attribute` becomes what `make` makes of it."""
+
+    owner: Any
+    attribute: str
+    make: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """What is wrong, in a few words, and how it comes about."""
+
+    name: str
+    patches: tuple[Patch, ...]
+
+
+@contextmanager
+def planted(defect: Defect) -> Iterator[None]:
+    """While this lasts, the product has the defect."""
+    originals = [(patch, getattr(patch.owner, patch.attribute)) for patch in defect.patches]
+    try:
+        for patch, original in originals:
+            setattr(patch.owner, patch.attribute, patch.make(original))
+        yield
+    finally:
+        for patch, original in reversed(originals):
+            setattr(patch.owner, patch.attribute, original)
+
+
+def replaced(owner: Any, attribute: str, value: Any) -> Patch:
+    """`owner.attribute` is `value`."""
+    return Patch(owner, attribute, lambda _original: value)
+
+
+def constant(owner: Any, attribute: str, answer: Any) -> Patch:
+    """The function `owner.attribute` answers that, whatever it is asked."""
+    return Patch(owner, attribute, lambda _original: lambda *_arguments, **_named: answer)
+
+
+def idle(owner: Any, attribute: str, answer: Any = None) -> Patch:
+    """The coroutine function `owner.attribute` does nothing."""
+
+    async def nothing(*_arguments: Any, **_named: Any) -> Any:
+        return answer
+
+    return replaced(owner, attribute, nothing)
+
+
+def answering(owner: Any, attribute: str, change: Callable[..., Any]) -> Patch:
+    """The coroutine function's answer goes through `change(answer, *arguments)`."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        async def changed(*arguments: Any, **named: Any) -> Any:
+            return change(await original(*arguments, **named), *arguments)
+
+        return changed
+
+    return Patch(owner, attribute, make)
