@@ -37,6 +37,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         keep_finished_seconds=options.keep_finished_seconds,
         max_calls_per_second=options.max_calls_per_second,
         max_messages_per_day=options.max_messages_per_day,
+        faults=options.faults,
     )
 
 
@@ -71,4 +72,5 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="do not wait for the disk: faster; safe from kill -9, not from power cuts",
     )
+    parser.add_argument("--faults", action="store_true", help="enable /admin/faults and /admin/reset, for tests")
     return parser

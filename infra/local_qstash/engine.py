@@ -13,6 +13,7 @@ from typing import Any
 from infra.local_qstash.clock import Cancellable, Clock
 from infra.local_qstash.core.answer import Answer
 from infra.local_qstash.core.attempt import AttemptResult, OutgoingRequest, build_request
+from infra.local_qstash.core.fault_plan import FaultPlan
 from infra.local_qstash.core.machine import AttemptEnded, Outcome, apply, tick
 from infra.local_qstash.core.state import Deliver, State
 from infra.local_qstash.storage.database import Database
@@ -32,6 +33,7 @@ class Engine:
         self.state = state
         self.database = database
         self.clock = clock
+        self.faults: FaultPlan | None = None  # what is planned; None: faults are off
         self.commits = GroupCommit(database, clock.now_ms, self._start)
         self._send = send
         # Receivers check signatures against real time, whatever time the server lives in.

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from infra.local_qstash.clock import Clock, SystemClock, random_text
+from infra.local_qstash.core.fault_plan import FaultPlan
 from infra.local_qstash.delivery import HttpDelivery
 from infra.local_qstash.engine import Engine, Send
+from infra.local_qstash.faults import FaultyDelivery, SkewedClock
 from infra.local_qstash.ids import RunIds
 from infra.local_qstash.settings import Settings
 from infra.local_qstash.storage.database import Database
@@ -29,9 +31,14 @@ async def running_engine(
     ids = RunIds(run_name or random_text(_RUN_NAME_LENGTH))
     state, recovered = database.load(settings.users, settings.limits, ids, clock.now_ms())
     http = None if send else HttpDelivery(max_response_bytes=settings.limits.max_response_bytes)
-    delivery = send or http
+    delivery: Send | None = send or http
     assert delivery is not None
-    engine = Engine(state, database, clock, delivery, wall_clock=SystemClock())
+    wall_clock: Clock = SystemClock()
+    plan = FaultPlan() if settings.faults else None
+    if plan is not None:
+        delivery, wall_clock = FaultyDelivery(delivery, plan), SkewedClock(wall_clock, plan)
+    engine = Engine(state, database, clock, delivery, wall_clock=wall_clock)
+    engine.faults = plan
     engine.take(recovered)
     try:
         yield engine

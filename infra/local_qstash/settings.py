@@ -24,3 +24,5 @@ class Settings:
     # The hosted service's 429s, to try callers against; None: no limit (qstash.md 20).
     max_calls_per_second: int | None = None
     max_messages_per_day: int | None = None
+    # Faults on demand and a reset, for tests; never on a server that others rely on.
+    faults: bool = False

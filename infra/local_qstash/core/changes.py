@@ -88,6 +88,13 @@ class ThingDropped:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class UserForgotten:
+    """Everything of a user that was written so far is gone."""
+
+    user: str
+
+
 Change = (
     MessageStored
     | ProgressStored
@@ -98,4 +105,5 @@ Change = (
     | DedupStored
     | ThingStored
     | ThingDropped
+    | UserForgotten
 )

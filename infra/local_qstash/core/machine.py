@@ -20,6 +20,7 @@ from infra.local_qstash.core import (
     message_commands,
     publishing,
     queue_commands,
+    reset,
     schedule_commands,
     schedule_ticks,
     topic_commands,
@@ -88,6 +89,7 @@ _HANDLERS: Mapping[type, Callable[[Transition, Any], Answer]] = MappingProxyType
         flow_commands.PinFlow: flow_commands.pin_flow,
         flow_commands.UnpinFlow: flow_commands.unpin_flow,
         flow_commands.ResetFlow: flow_commands.reset_flow,
+        reset.Reset: reset.reset,
     }
 )
 

@@ -27,7 +27,21 @@ _THING_DROP = "DELETE FROM things WHERE kind=? AND user=? AND key=?"
 # What a finished message costs on disk besides bodies: its row, its events, their indexes (measured, rounded up).
 _OVERHEAD_BYTES = 2_000
 
+_FINISHED_BYTES_OF = (
+    "SELECT coalesce(sum(size_bytes), 0) FROM progress WHERE seq IN (SELECT seq FROM messages WHERE user=?)"
+)
+_FORGETTING = (
+    "DELETE FROM events WHERE seq IN (SELECT seq FROM messages WHERE user=?)",
+    "DELETE FROM progress WHERE seq IN (SELECT seq FROM messages WHERE user=?)",
+    "DELETE FROM messages WHERE user=?",
+    "DELETE FROM dlq WHERE user=?",
+    "DELETE FROM dedup WHERE user=?",
+    "DELETE FROM things WHERE user=?",
+)
+
 _Statement = tuple[str, tuple[Any, ...]]
+_Rows = dict[str, list[tuple[Any, ...]]]
+_Things = dict[tuple[str, str, str], changes.ThingStored | changes.ThingDropped]
 
 
 class Store:
@@ -43,9 +57,14 @@ class Store:
         """Put changes into the open transaction (opened if there is none)."""
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN IMMEDIATE")
-        rows: dict[str, list[tuple[Any, ...]]] = {}
-        things: dict[tuple[str, str, str], changes.ThingStored | changes.ThingDropped] = {}
+        rows: _Rows = {}
+        things: _Things = {}
         for change in batch:
+            if isinstance(change, changes.UserForgotten):
+                self._put(rows, things)
+                rows, things = {}, {}
+                self._forget(change.user)
+                continue
             if isinstance(change, changes.ThingStored | changes.ThingDropped):
                 things[change.kind, change.user, change.key] = change  # the last word on a thing is enough
                 continue
@@ -53,11 +72,7 @@ class Store:
                 self.finished_bytes += size_bytes(change)
             for statement, values in _STATEMENTS[type(change)](change):
                 rows.setdefault(statement, []).append(values)
-        for statement in _ORDER:
-            if statement in rows:
-                self._connection.executemany(statement, rows[statement])
-        for change in things.values():
-            self._write_thing(change)
+        self._put(rows, things)
 
     def commit(self) -> None:
         """Make everything written so far durable; blocks until it is."""
@@ -70,6 +85,19 @@ class Store:
             self.commit()
         finally:
             self._connection.close()
+
+    def _put(self, rows: _Rows, things: _Things) -> None:
+        for statement in _ORDER:
+            if statement in rows:
+                self._connection.executemany(statement, rows[statement])
+        for change in things.values():
+            self._write_thing(change)
+
+    def _forget(self, user: str) -> None:
+        (finished_bytes,) = self._connection.execute(_FINISHED_BYTES_OF, (user,)).fetchone()
+        self.finished_bytes -= finished_bytes
+        for statement in _FORGETTING:
+            self._connection.execute(statement, (user,))
 
     def _write_thing(self, change: changes.ThingStored | changes.ThingDropped) -> None:
         place = (change.kind, change.user, change.key)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from infra.local_qstash.core.answer import Answer
 from infra.local_qstash.core.errors import ApiError, not_found, not_served
-from infra.local_qstash.wire import admin, flow_control, messages, publishing, queues, schedules, topics
+from infra.local_qstash.wire import admin, faults, flow_control, messages, publishing, queues, schedules, topics
 from infra.local_qstash.wire.call import Call
 
 Handler = Callable[[Call], Awaitable[Answer]]
@@ -105,6 +105,10 @@ ROUTES = (
     _route("POST", "/v2/flowControl/{key}/reset", flow_control.reset),
     _route("GET", "/v2/globalParallelism", flow_control.global_parallelism),
     _route("GET", "/admin/counters", admin.counters),
+    _route("GET", "/admin/faults", faults.show),
+    _route("POST", "/admin/faults", faults.add),
+    _route("DELETE", "/admin/faults", faults.clear),
+    _route("POST", "/admin/reset", faults.reset),
     *(_route(method, path, _not_available) for path in _NOT_AVAILABLE for method in _METHODS),
 )
 
