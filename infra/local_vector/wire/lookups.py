@@ -5,7 +5,7 @@ import re
 from infra.local_vector.core import reading
 from infra.local_vector.core.errors import malformed
 from infra.local_vector.wire.call import Answer, Call
-from infra.local_vector.wire.fields import an_object, positive, shown, text
+from infra.local_vector.wire.fields import Body, an_object, positive, shown, text
 from infra.local_vector.wire.selections import ids_or_prefix, include_of
 
 _CURSOR = re.compile(r"\d{1,18}")
@@ -24,18 +24,24 @@ async def fetch(call: Call) -> Answer:
 async def scan(call: Call) -> Answer:
     """`/range`: page by page."""
     body = an_object(call.json())
-    cursor = text(body, "cursor") or "0"  # callers begin with "0" and with "" (vector-rest.md 3)
-    if _CURSOR.fullmatch(cursor) is None:
-        raise malformed(f'cursor: must be "0" or the nextCursor of the page before, not {shown(cursor)}')
     page = reading.scan(
         call.engine.index,
         call.namespace,
-        after_seq=int(cursor),
+        after_seq=_cursor_of(body),
         limit=positive(body, "limit"),
         prefix=text(body, "prefix") or "",
         include=include_of(body),
     )
     return Answer(page)
+
+
+def _cursor_of(body: Body) -> int:
+    """Callers begin with "0" and with "" (vector-rest.md 3); the JavaScript SDK may send a number."""
+    given = body.get("cursor")
+    cursor = str(given) if isinstance(given, int) and not isinstance(given, bool) else text(body, "cursor") or "0"
+    if _CURSOR.fullmatch(cursor) is None:
+        raise malformed(f'cursor: must be "0" or the nextCursor of the page before, not {shown(cursor)}')
+    return int(cursor)
 
 
 async def random(call: Call) -> Answer:

@@ -128,7 +128,7 @@ def test_what_is_not_json_is_refused(plane: LocalVector, operation: str, body: b
         ("update", {"vector": [1, 2]}),
         ("update", {"id": "a", "metadataUpdateMode": "MERGE"}),
         ("update", {"id": "a", "metadataUpdateMode": 1}),
-        ("range", {"cursor": 0, "limit": 1}),
+        ("range", {"cursor": 0.5, "limit": 1}),
         ("range", {"cursor": "-1", "limit": 1}),
         ("resumable-query", [{"vector": [1, 2]}]),
         ("resumable-query-next", {"uuid": 5}),
