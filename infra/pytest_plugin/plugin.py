@@ -14,6 +14,7 @@ from infra.pytest_plugin.qstash_faults import QStashFaults
 from infra.pytest_plugin.qstash_server import QStashServer
 from infra.pytest_plugin.redis_faults import RedisFaults
 from infra.pytest_plugin.redis_server import RedisServer
+from infra.pytest_plugin.vector_faults import VectorFaults
 from infra.pytest_plugin.vector_server import VectorServer
 
 
@@ -94,6 +95,14 @@ def qstash_faults(qstash_server: QStashServer) -> Iterator[QStashFaults]:
 def redis_faults(redis_server: RedisServer) -> Iterator[RedisFaults]:
     """Faults of requests on demand: refusals, lost answers, delays."""
     faults = RedisFaults(redis_server)
+    yield faults
+    faults.clear()
+
+
+@pytest.fixture
+def vector_faults(vector_server: VectorServer) -> Iterator[VectorFaults]:
+    """Faults of requests on demand: refusals, lost answers, delays."""
+    faults = VectorFaults(vector_server)
     yield faults
     faults.clear()
 
