@@ -9,12 +9,18 @@ from infra.docs.env_example import env_example
 from infra.docs.event_table import event_table
 from infra.docs.marked_block import replace_block
 from infra.docs.settings_table import settings_table
+from infra.docs.stand_in_tables import differences_table, emulated_table, not_emulated_table
 from infra.docs.state_diagrams import call_diagram, job_diagram
 
 ROOT = Path(__file__).resolve().parents[2]
 
 BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {"events": event_table, "endpoints": endpoint_table, "settings": settings_table},
+    "infra/README.md": {
+        "emulated": emulated_table,
+        "not-emulated": not_emulated_table,
+        "differences": differences_table,
+    },
     "docs/states.md": {"job": job_diagram, "call": call_diagram},
 }
 WHOLE_FILES: Mapping[str, Callable[[], str]] = {".env.example": env_example}
