@@ -75,9 +75,15 @@ def claims(draw: st.DrawFn) -> Claim:
 
 @st.composite
 def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
-    """What some commit writes; never the leg that it is of, since each step has a key of its own."""
+    """What some commit writes: never the leg that it is of, nor a wish, since those the store makes by itself."""
     job = replace(a_job(job_id, reads_history=draw(st.booleans())), best_answer=draw(_TEXTS))
-    legs = draw(st.lists(st.sampled_from([leg for leg in LEGS[job_id] if leg.key != done]), max_size=5, unique=True))
+    legs = draw(
+        st.lists(
+            st.sampled_from([leg for leg in LEGS[job_id] if leg.key != done and leg.kind is not LegKind.WISH]),
+            max_size=5,
+            unique=True,
+        )
+    )
     calls = [record_of(leg) for leg in legs if leg.call_id]
     text = draw(_TEXTS)
     ends = draw(st.integers(0, 9)) == 0
