@@ -169,6 +169,5 @@ def check_endings(world: "World") -> None:
         for job in tree.jobs.values():
             plan = plans[job.agent]
             world.check(AT_END, Ended(world, plan, job, tree, expected(plan.script)))
-    held = [name for name, entry in world.admission.entries.items() if entry.slot]
-    if held and world.plan.backstop:
-        world.broken("no_slot_is_leaked", f"{held} hold slots, though all have ended")
+    if world.plan.backstop and world.admission.entries:
+        world.broken("the_book_is_empty_at_last", f"nobody is left, but for {world.admission.entries}")

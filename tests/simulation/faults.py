@@ -40,6 +40,11 @@ GROUPS: dict[str, _Kinds] = {
 }
 
 
+# Calls that are seldom made meet faults more often, so that a thousand schedules meet each crash point.
+_RARE = frozenset({"admission.leave", "queue.cancel", "store.record", "store.undelivered"})
+_RARER = 5
+
+
 class Faults:
     """The faults of one world."""
 
@@ -57,7 +62,7 @@ class Faults:
         """What befalls this call: the name of a fault, or empty."""
         self.calls[who.kind, point] += 1
         thresholds, names = self._tables[group]
-        rolled = self._dice.roll(_PICK, who.number, who.calls)
+        rolled = self._dice.roll(_PICK, who.number, who.calls) / (_RARER if point in _RARE else 1)
         if not thresholds or rolled >= thresholds[-1] or self._loop.time() >= self._plan.calm_at:
             return ""
         fault = next(name for limit, name in zip(thresholds, names, strict=True) if rolled < limit)

@@ -51,7 +51,7 @@ def _job(dice: Dice, index: int, longest_work_seconds: float) -> JobPlan:
         script=_script(dice, index, longest_work_seconds),
         keyed=keyed,
         repeats=int(roll(4) * 5),
-        again_at=1 + roll(5) ** 3 * 2000 if keyed and roll(6) < 0.25 else 0.0,
+        again_at=1 + roll(5) ** 3 * 800 if keyed and roll(6) < 0.4 else 0.0,
         other_body=roll(7) < 0.2,
         delay_seconds=int(roll(8) * 200) if roll(9) < 0.15 else 0,
         session="shared" if roll(10) < 0.3 else "",
@@ -107,5 +107,6 @@ def _call(dice: Dice, index: int, turn: int, position: int, longest_work_seconds
         number=100 * turn + position,
         how=how,
         times=1 + int(roll(3) ** 2 * (TOOLS[tool].retries + 1)) if how in ("fail", "hang", "bug") else 0,
-        seconds=0.01 + roll(4) ** 3 * longest,
+        # One that talks also takes its time, so that somebody who slept wakes up in the middle of the next one's run.
+        seconds=(3 if tool == "talker" else 0.01) + roll(4) ** 3 * (longest - 3),
     )

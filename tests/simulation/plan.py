@@ -17,7 +17,7 @@ FAULTS = {
     "error": (0.01, 0.04, 0.1),
     "repeat": (0.03, 0.1, 0.3),
     "slow": (0.03, 0.1),
-    "pause": (0.01, 0.03),
+    "pause": (0.02, 0.08),
     "refuse": (0.01, 0.05, 0.1),
     "duplicate": (0.03, 0.1, 0.3),
     "lost-ack": (0.03, 0.1),
@@ -67,7 +67,7 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     dice = Dice(seed)
     short = dice.chance(0.3, _WORLD, 1)
     rates = _rates(dice, faults)
-    calm_at = dice.between(150, 1500, _WORLD, 2)
+    calm_at = dice.between(150, 1500, _WORLD, 2) * (6 if dice.chance(0.15, _WORLD, 8) else 1)
     work_timeout_seconds = 20 if short else 120
     return Plan(
         seed=seed,

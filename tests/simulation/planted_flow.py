@@ -7,11 +7,12 @@ from typing import Any
 from events.core import admission, calls, ending, turns
 from events.core.effects import Changes
 from events.core.legs import Leg, LegKind, following, loop_leg
-from events.core.records import job_from
+from events.core.records import job_from, job_values
 from events.emitter import Delivery
-from events.errors import StoreError
+from events.errors import BatonError, StoreError
 from events.ports import Claim, Committed, Spent
-from functions import acceptance, facts, handing_on, pipeline, redelivery
+from events.schema import Submission
+from functions import acceptance, facts, handing_on, pipeline, redelivery, sweeping, wiring
 from functions.agents import tool_run
 from functions.delivery import Outcome
 from functions.tools.context import ToolContext
@@ -130,6 +131,31 @@ async def _only_created(self: facts.Facts, fact: Any, carrier: str) -> tuple[Leg
     return (await self.submitted(job, fact.task, carrier)).carried
 
 
+async def _taking_back(self: acceptance.Acceptance, job: Any, task: dict[str, Any]) -> Any:
+    witness_id = await self._witness(job.id, job.session_id, Submission(job=job_values(job), task=task))
+    try:
+        created = await self._facts.submitted(job, task, witness_id)
+    except BatonError:
+        await self._take_back(witness_id)
+        raise
+    await self._hand_on(created.job, created.carried, witness_id)
+    return created
+
+
+def _always_lap_0(first_standing: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *arguments, **named: replace(first_standing(*arguments, **named), lap=0)
+
+
+def _only_once(handle: Callable[..., Any]) -> Callable[..., Any]:
+    async def once(self: sweeping.Sweep, due_ms: int, carrier: str, drive: str) -> Outcome:
+        if not drive.endswith(".0"):
+            return Outcome("swept before")
+        outcome: Outcome = await handle(self, due_ms, carrier, drive)
+        return outcome
+
+    return once
+
+
 DEFECTS = (
     Defect("a deduplication id without a drive", (Patch(handing_on, "delivery", _without_drive),)),
     Defect("a busy leg is acknowledged without postponing", (idle(pipeline, "postpone"),)),
@@ -152,5 +178,16 @@ DEFECTS = (
     Defect("a slot is told once only", _patches_of_take(_told_once)),
     Defect("there is one slot too many", (Patch(admission, "fill", _one_slot_more),)),
     Defect("two jobs of a session run at once", (Patch(admission, "lines", _no_lines),)),
+    Defect(
+        "a witness is taken back though the store may have done it",
+        (replaced(acceptance.Acceptance, "submit", _taking_back),),
+    ),
+    Defect(
+        "a later word has the lap of an earlier one",
+        (Patch(turns, "first_standing", _always_lap_0), Patch(facts, "first_standing", _always_lap_0)),
+    ),
+    Defect("work that found no slot is not handed on again", (constant(pipeline._Run, "forget_handed_on", None),)),
+    Defect("a chain in place has no end", (constant(wiring, "guard_ms", 10**9),)),
+    Defect("a redelivered sweep hands nothing on", (Patch(sweeping.Sweep, "handle", _only_once),)),
     Defect("a job that ended keeps its slot", (Patch(Tree, "settled", _never_gone),)),
 )

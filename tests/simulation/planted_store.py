@@ -8,6 +8,7 @@ from typing import Any
 from events.core.effects import Changes
 from events.core.legs import Leg, LegKind
 from events.ports import Begun, Claim, Committed, Created, Spent, Undelivered, Verdict
+from functions import handing_on
 from tests.fakes.store import FakeStore
 from tests.fakes.tree import Tree
 from tests.simulation.planting import Defect, Patch, answering, constant
@@ -153,6 +154,10 @@ def _without_timer(begin: _Begin) -> _Begin:
     return at_once
 
 
+def _at_once(delivery: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda event, _not_before_ms, drive: delivery(event, 0, drive)
+
+
 def _endless_lease(begin: _Begin) -> _Begin:
     async def endless(self: FakeStore, claim: Claim) -> Begun:
         begun: Begun = await begin(self, replace(claim, lease_until_ms=claim.lease_until_ms + 10**9))
@@ -188,7 +193,6 @@ DEFECTS = (
         (answering(FakeStore, "commit", lambda done, *_: done if done.applied else replace(done, carried=())),),
     ),
     Defect("a message whose event was applied hands nothing on", (_silent({Verdict.APPLIED}),)),
-    Defect("a busy or early message hands nothing on", (_silent({Verdict.BUSY, Verdict.EARLY}),)),
     Defect("a message hands on its siblings' legs, too", (Patch(Tree, "carried", _all_legs),)),
     Defect("a join is counted down instead of computed", (Patch(FakeStore, "commit", _counting_down),)),
     Defect("a creation overwrites the job that is there", (Patch(FakeStore, "create", _overwriting),)),
@@ -200,7 +204,11 @@ DEFECTS = (
     Defect("a live job expires", (Patch(FakeStore, "_changed", _expiring),)),
     Defect("a sweep drives live leases and future timers", (Patch(Tree, "without_progress", _looking_at_all),)),
     Defect("a sweep finds nothing", (constant(Tree, "without_progress", []),)),
-    Defect("a timer is ignored", (Patch(FakeStore, "begin", _without_timer),)),
+    Defect(
+        "a retry does not wait",
+        (Patch(FakeStore, "begin", _without_timer), Patch(handing_on, "delivery", _at_once)),
+    ),
+    Defect("a message before its time publishes itself without a delay", (Patch(handing_on, "delivery", _at_once),)),
     Defect("a lease never ends", (Patch(FakeStore, "begin", _endless_lease),)),
     Defect("work needs no slot", (constant(Tree, "gated", False),)),
     Defect(

@@ -89,8 +89,8 @@ class Wire:
     async def _paused(self, fault: str, roll: float, apply: Callable[[], _T]) -> _T:
         """The whole process stands still for a while, as a frozen function does."""
         seconds = 20 + 400 * roll * roll
-        if int(1000 * roll) % 2:  # often just past its lease, while somebody else has taken over
-            seconds = self._world.plan.work_timeout_seconds + 10 + 25 * roll
+        if int(1000 * roll) % 2:  # until just after the queue has delivered again, and somebody else has taken over
+            seconds = self._world.plan.message_timeout_seconds + 10.1 + 3 * roll
         if fault == "pause-before":
             await self._world.loop.pause(seconds)
             return apply()

@@ -198,10 +198,7 @@ class World:
 
     def _backstop(self) -> None:
         """The hourly schedule."""
-        live = any(not job.ended for tree in self.trees.values() for job in tree.jobs.values())
-        if not live and not any(entry.slot for entry in self.admission.entries.values()):
-            return
-        if self.plan.backstop:
+        if self.plan.backstop and self.admission.entries:
             self.queue.accept(Outgoing(body="", url=BASE_URL + SWEEP_ENDPOINT))
         self.loop.call_later(HOUR_SECONDS, self._backstop)
 

@@ -1,0 +1,24 @@
+"""The test of the test: what an invariant cannot catch, it does not promise."""
+
+from tests.simulation.defects import DEFECTS, catch_all, table
+from tests.simulation.planting import planted
+
+
+def test_every_planted_defect_is_caught() -> None:
+    """Each of them breaks some invariant within a thousand schedules."""
+    caught = catch_all(defect.name for defect in DEFECTS)
+    assert [one.defect for one in caught if not one.invariant] == [], table(caught)
+
+
+def test_a_planted_defect_is_taken_out_again() -> None:
+    """Afterwards the product is as it was."""
+    for defect in DEFECTS:
+        before = [getattr(patch.owner, patch.attribute) for patch in defect.patches]
+        with planted(defect):
+            assert [getattr(patch.owner, patch.attribute) for patch in defect.patches] != before, defect.name
+        assert [getattr(patch.owner, patch.attribute) for patch in defect.patches] == before, defect.name
+
+
+def test_defects_have_names_of_their_own() -> None:
+    """The table tells them apart."""
+    assert len({defect.name for defect in DEFECTS}) == len(DEFECTS) >= 40

@@ -1,0 +1,62 @@
+"""The product under faults: a thousand schedules from a base seed, and what makes their stories trustworthy."""
+
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from multiprocessing import get_context
+
+import pytest
+
+from tests.simulation.explore import explore, told
+from tests.simulation.plan import NO_FAULTS, make_plan
+from tests.simulation.planted_flow import DEFECTS
+from tests.simulation.planting import planted
+from tests.simulation.play import play_many
+from tests.simulation.shrink import Shrinker, shrunk_story, whole_story
+from tests.simulation.virtual_loop import VirtualLoop
+
+# Change it to look at other schedules; a failure names the seed of its own.
+BASE_SEED = 1
+SCHEDULES = 1_000
+# The first 100 seeds have schedules of both modes, and stories with and without faults.
+TOLD_SEEDS = (3, 8)
+
+
+def test_no_schedule_breaks_an_invariant() -> None:
+    """Jobs end as their scripts say, once, whatever fails on the way; and crashes met every call to the world."""
+    print(f"base seed {BASE_SEED}")  # noqa: T201 - pytest shows it when the test fails
+    summary = explore(SCHEDULES, BASE_SEED)
+    assert not summary.failures, f"{told(summary, 0)}\n{shrunk_story(summary.failures[0].seed)}"
+    assert summary.schedules == SCHEDULES
+    crashed = {(call, when) for _, call, when in summary.crashes}
+    assert {
+        call for _, call in summary.calls if (call, "before") not in crashed or (call, "after") not in crashed
+    } == set()
+
+
+def test_without_faults_a_job_takes_no_message_too_many() -> None:
+    """The bound on messages is exact where nothing goes wrong."""
+    summary = play_many(range(BASE_SEED, BASE_SEED + 60), NO_FAULTS)
+    assert not summary.failures, told(summary, 0)
+
+
+@pytest.mark.parametrize("seed", TOLD_SEEDS)
+def test_a_seed_tells_the_same_story_in_every_process(seed: int) -> None:
+    """Nothing but the seed goes in: no hash seed, no clock, no order of sets."""
+    story = whole_story(seed)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        assert pool.submit(whole_story, seed).result() == story
+    assert len(story.splitlines()) > 20
+
+
+def test_a_failing_schedule_becomes_small() -> None:
+    """What is left breaks the same invariant, with fewer jobs and faults."""
+    defect = next(defect for defect in DEFECTS if defect.name == "a failure callback is ignored")
+    with planted(defect), closing(VirtualLoop()) as loop:
+        seed = next(seed for seed in range(1, 100) if Shrinker(make_plan(seed), loop).name)
+        shrinker = Shrinker(make_plan(seed), loop)
+        shrinker.shrink()
+        small = shrinker.world()
+    assert small.violation is not None
+    assert small.violation.name == shrinker.name
+    assert len(small.plan.jobs) == 1
+    assert f"BROKEN {shrinker.name}" in small.story.text()
