@@ -119,14 +119,18 @@ def fill(entries: dict[str, Entry], cause: str, slots: int) -> None:
 
 
 def lines(entries: Mapping[str, Entry]) -> dict[str, str]:
-    """Session → the one of its jobs whose turn it is: the one that has started, else the first in order."""
+    """Session → the one of its jobs whose turn it is: who holds a slot, who has started, else the first in order."""
     heads: dict[str, str] = {}
-    ordered = sorted(entries.items(), key=lambda item: (not item[1].started, item[1].created_ms, item[0]))
-    for name, entry in ordered:
+    for name, entry in sorted(entries.items(), key=_turn):
         # One that is to start later does not hold up its session.
         if entry.want == "slot" or (entry.want == "none" and entry.started):
             heads.setdefault(f"{entry.tenant}/{entry.session_id}", name)
     return heads
+
+
+def _turn(item: tuple[str, Entry]) -> tuple[bool, bool, int, str]:
+    name, entry = item
+    return (not entry.slot, not entry.started, entry.created_ms, name)
 
 
 def _rank(name: str, entry: Entry, held: int) -> tuple[bool, int, int, int, str]:

@@ -31,9 +31,12 @@ for _, e in pairs(entries) do
     held[e.tenant], total = (held[e.tenant] or 0) + 1, total + 1
   end
 end
--- A session's turn is that of its job which has started, else of the first in order.
+-- A session's turn is that of its job which holds a slot, which has started, else of the first in order.
 local function before(a, b)
   local x, y = entries[a], entries[b]
+  if x.slot ~= y.slot then
+    return x.slot
+  end
   if x.started ~= y.started then
     return x.started
   end
