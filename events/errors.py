@@ -70,6 +70,12 @@ class TopicNotFoundError(PublishError):
         self.topic = topic
 
 
+class MessageNotFoundError(PublishError):
+    """The queue knows no such message (any more), or no such path."""
+
+    retryable = False
+
+
 class QueueUnauthorizedError(PublishError):
     """The queue refused the token."""
 

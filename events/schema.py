@@ -163,11 +163,13 @@ def parse_event(body: bytes) -> Event:
 def _what_is_wrong(body: bytes, error: ValidationError) -> str:
     try:
         raw = json.loads(body)
+    except RecursionError:
+        return "the body is nested too deeply: send an event as a flat JSON object"
     except ValueError:
         return f"the body is not JSON ({len(body)} bytes, beginning with {body[:40]!r}): send an event as a JSON object"
     if not isinstance(raw, dict):
         return f"the body is a JSON {type(raw).__name__}, not an object: send one event"
-    if raw.get("type") not in ENDPOINTS:
+    if not isinstance(raw.get("type"), str) or raw["type"] not in ENDPOINTS:
         return f"unknown event type {raw.get('type')!r}: known are {', '.join(ENDPOINTS)}"
     version = raw.get("schemaVersion", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:

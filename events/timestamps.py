@@ -11,7 +11,7 @@ def moment(at_ms: int) -> datetime:
 
 
 def rfc3339(at_ms: int) -> str:
-    """`2026-11-20T09:03:25.120Z` for 1795252205120."""
+    """`2026-11-20T09:03:25.120Z` for 1795165405120."""
     at = moment(at_ms)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 

@@ -33,17 +33,20 @@ class Acceptance:
         self._clock = clock
         self._randomness = randomness
 
-    async def submit(self, job: Job, task: dict[str, Any]) -> Created:
+    async def submit(self, job: Job, task: dict[str, Any], *, may_exist: bool = False) -> Created:
         """Accept a job: once this returns it will run to its end.
 
         Args:
             job: the new job, pending.
             task: `{"text": …, "data": {…}}`.
+            may_exist: look first whether it is there: then it needs no witness, and no second place in the book.
 
         Raises:
             PublishError: the queue does not take the witness; there is no job.
             StoreError: the store did not answer: there is no job yet, and it starts by itself within a minute.
         """
+        if may_exist and (there := await self._facts.find(job.id)):
+            return Created(new=False, job=there)
         # A store that did not answer may have done what it was asked: then the witness is what guarantees it, so it
         # stays. So it does where the job "was there" and yet is carried by this very call, which was made twice.
         witness_id = await self._witness(job.id, job.session_id, Submission(job=job_values(job), task=task))

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -33,14 +34,16 @@ def build_app(container: Container) -> Starlette:
         yield
         await container.close()
 
-    webhooks = [Route(spec.path, container.endpoint(spec)) for spec in EVENT_SPECS]
+    endpoints = {
+        **{spec.path: container.endpoint(spec) for spec in EVENT_SPECS},
+        delivery_failed.SPEC.path: container.delivery_failed(delivery_failed.SPEC),
+        sweep.SPEC.path: container.sweep(sweep.SPEC),
+    }
+    # The base may carry a path; whether a proxy in between strips it is not ours to say, so both are served.
+    base = urlsplit(container.settings.worker_base_url).path
+    webhooks = [Route(prefix + path, app) for path, app in endpoints.items() for prefix in dict.fromkeys(("", base))]
     return Starlette(
-        routes=[
-            *webhooks,
-            Route(delivery_failed.SPEC.path, container.delivery_failed(delivery_failed.SPEC)),
-            Route(sweep.SPEC.path, container.sweep(sweep.SPEC)),
-            *api_routes(container),
-        ],
+        routes=[*webhooks, *api_routes(container)],
         exception_handlers={HTTPException: on_error, BatonError: on_error, Exception: on_error},
         lifespan=lifespan,
     )

@@ -19,6 +19,7 @@ from functions.delivery import Outcome
 _log = logging.getLogger("baton.edge")
 
 BODY_LIMIT_BYTES = 4 * 1024 * 1024
+_RETRIED_DIGITS = 9
 NON_RETRYABLE_HEADER = "Upstash-NonRetryable-Error"
 
 
@@ -79,7 +80,7 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
 
 def _signed(request: Request, body: bytes) -> Signed:
     message_id, retried = request.headers.get("upstash-message-id", ""), request.headers.get("upstash-retried", "0")
-    if not message_id or not retried.isdecimal():
+    if not message_id or not retried.isdecimal() or len(retried) > _RETRIED_DIGITS:
         raise MalformedEventError(f"Upstash-Message-Id {message_id!r}, Upstash-Retried {retried!r}: not a delivery")
     return Signed(body, message_id, int(retried))
 

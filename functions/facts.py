@@ -8,6 +8,8 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from events.core.decide import cancel, submit
 from events.core.effects import Changes
 from events.core.happenings import Cancelled, Submitted
@@ -15,7 +17,7 @@ from events.core.legs import Leg, wish_leg
 from events.core.records import job_from
 from events.core.state import Job
 from events.core.turns import first_standing
-from events.errors import UnknownJobError
+from events.errors import MalformedEventError, UnknownJobError
 from events.ids import root_of
 from events.ports import Admission, Clock, Created, Recorded, Store
 from events.schema import AgentLoopInit, Cancellation, Event, Submission
@@ -45,6 +47,11 @@ class Facts:
         self._admission = admission
         self._asking = asking
         self._clock = clock
+
+    async def find(self, job_id: str) -> Job | None:
+        """A job, if it is known."""
+        loaded = await self._store.load(job_id)
+        return loaded.job if loaded else None
 
     async def submitted(self, job: Job, task: dict[str, Any], carrier: str, *, known: bool = False) -> Created:
         """A job was submitted: it takes its place in the admission's book, then it is created, unless it is there.
@@ -93,17 +100,31 @@ class Facts:
             case Cancellation():
                 return (await self.cancelled(event.job_id, fact.by, carrier)).legs
             case Submission():
-                return await self._submission_again(fact, carrier)
+                return await self._submission_again(_job_of(event, fact), fact.task, carrier)
 
-    async def _submission_again(self, fact: Submission, carrier: str) -> tuple[Leg, ...]:
+    async def _submission_again(self, job: Job, task: dict[str, Any], carrier: str) -> tuple[Leg, ...]:
         """Create a forgotten job; look at a known one as the sweep does."""
-        job = job_from(fact.job)
-        known = await self._store.load(job.id) is not None
+        known = await self.find(job.id) is not None
         if not known:
             _log.info("job %s is created by its witness", job.id)
-        created = await self.submitted(job, fact.task, carrier, known=known)
+        created = await self.submitted(job, task, carrier, known=known)
         now_ms = self._clock.now_ms()
         book = await self._admission.book()
         looked = await self._store.look(root_of(job.id), carrier, now_ms, LOST_AFTER_MS, book)
         found = {leg.key for leg in looked.lost}
         return (*looked.lost, *(leg for leg in created.carried if leg.key not in found))
+
+
+def _job_of(event: Event, fact: Submission) -> Job:
+    """The job that a submission tells of.
+
+    Raises:
+        MalformedEventError: it cannot be read, or is another one than the event's.
+    """
+    try:
+        job = job_from(fact.job)
+    except ValidationError as error:
+        raise MalformedEventError(f"the submission in event {event.id} tells of no job: {error}") from error
+    if job.id != event.job_id:
+        raise MalformedEventError(f"the submission in event {event.id} tells of job {job.id}, not of {event.job_id}")
+    return job

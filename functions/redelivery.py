@@ -8,7 +8,7 @@ import base64
 import binascii
 import json
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from events.core.decide import decide
@@ -59,7 +59,7 @@ def read_callback(body: bytes) -> Failed | SweepFailed | None:
         told = json.loads(body)
         source_id, status = str(told["sourceMessageId"]), int(told.get("status", 0))
         source, answer = base64.b64decode(told["sourceBody"]), base64.b64decode(told.get("body") or "")
-    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
         raise MalformedEventError(f"not a failure callback of the queue: {type(error).__name__}: {error}") from error
     if str(told.get("url", "")).endswith(SWEEP_ENDPOINT):
         return SweepFailed(source_id, source)
@@ -106,8 +106,10 @@ class Redelivery:
                 spent = Spent(messages=1, requests=1)
                 committed = await self._store.commit(claim, decision.changes, spent)
                 _tell(decision.effects if committed.applied else ())
-                return Outcome("failed", await self._drive(found.session_id, committed.carried, message_id, retried))
-            legs = (*legs, replace(found.state.leg))
+                # Whoever came first may have left what the source message carried.
+                legs = committed.carried if committed.applied else (*committed.carried, *legs)
+                return Outcome("failed", await self._drive(found.session_id, legs, message_id, retried))
+            legs = (*legs, found.state.leg)
         return Outcome("driven" if legs else "applied", await self._drive(found.session_id, legs, message_id, retried))
 
     async def _tell_later(self, event: Event) -> Outcome:

@@ -30,7 +30,7 @@ def read_due_ms(body: bytes) -> int:
         return 0
     try:
         return int(json.loads(body).get("dueMs", 0))
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedEventError(f"not a sweep's body: {body[:100]!r}") from error
 
 

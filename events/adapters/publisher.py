@@ -4,6 +4,7 @@ The SDK's own retries are off (they take up to half a minute); whoever publishes
 """
 
 import asyncio
+import contextlib
 import math
 import re
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from qstash.errors import QStashError
 from qstash.message import BatchRequest, prepare_batch_message_body
 
 from events.errors import (
+    MessageNotFoundError,
     PartialPublishError,
     PublishError,
     QueueUnauthorizedError,
@@ -63,9 +65,12 @@ class QStashQueue:
 
     async def _publish_one(self, message: Outgoing) -> str:
         options: dict[str, Any] = {**_request(message)}
-        answer = await self._ask(message, self._qstash().message.publish(**options))
-        first = answer[0] if isinstance(answer, list) else answer
-        return str(first.message_id)
+        return str((await self._ask(message, self._first_of(options))).message_id)
+
+    async def _first_of(self, options: dict[str, Any]) -> Any:
+        """A topic answers with a list, one for each of its endpoints."""
+        answer = await self._qstash().message.publish(**options)
+        return answer[0] if isinstance(answer, list) else answer
 
     async def _ask(self, message: Outgoing, request: Any) -> Any:
         where = self._settings.qstash_url
@@ -79,14 +84,14 @@ class QStashQueue:
             raise QueueUnreachableError(where, type(error).__name__) from error
         except QStashError as error:
             raise _named(error, message, where) from error
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            # What the SDK raises when the answer is not what the queue's API promises.
+            raise PublishError(f"no usable answer from the queue at {where} ({type(error).__name__})") from error
 
     async def cancel(self, message_id: str) -> None:
         """Take a message back; an unknown or delivered one is no error."""
-        message = Outgoing(body="")
-        try:
-            await self._ask(message, self._qstash().message.cancel(message_id))
-        except TopicNotFoundError:
-            return
+        with contextlib.suppress(MessageNotFoundError):
+            await self._ask(Outgoing(body=""), self._qstash().message.cancel(message_id))
 
     async def close(self) -> None:
         """Close connections; a later use opens them again."""
@@ -142,6 +147,8 @@ def _named(error: QStashError, message: Outgoing, where: str) -> PublishError:
     status = int(found.group(1)) if found else 0
     if status == httpx.codes.UNAUTHORIZED:
         return QueueUnauthorizedError(where)
-    if status == httpx.codes.NOT_FOUND:
+    if status == httpx.codes.NOT_FOUND and message.topic:
         return TopicNotFoundError(message.topic)
+    if status == httpx.codes.NOT_FOUND:
+        return MessageNotFoundError(f"the queue at {where} knows no such thing: {str(error)[:300]}")
     return PublishError(f"the queue at {where} refused the message: {str(error)[:300]}")

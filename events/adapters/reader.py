@@ -9,6 +9,8 @@ from events.core.records import load_call, load_job, load_leg, load_results, loa
 from events.core.state import Usage
 from events.ports import Snapshot, StoredParts
 
+_LAST = 2**53  # no list is as long, and every client and script can say it
+
 
 class RedisReader:
     """`Reader` over one connection."""
@@ -43,7 +45,7 @@ class RedisReader:
     async def parts(self, job_id: str, after: int) -> StoredParts:
         """The job's parts after the first `after` ones, and the job as it was before they were read."""
         job, parts = await self._redis.pipeline(
-            ["HGET", keys.state_key(job_id), f"job:{job_id}"], ["LRANGE", keys.parts_key(job_id), after, -1]
+            ["HGET", keys.state_key(job_id), f"job:{job_id}"], ["LRANGE", keys.parts_key(job_id), min(after, _LAST), -1]
         )
         return StoredParts(load_job(job) if job else None, tuple(parts))
 

@@ -1,6 +1,7 @@
 """What a turn decides: when a job starts, when the model has answered, when the model call failed."""
 
 from dataclasses import replace
+from typing import Any
 
 from events.core import parts
 from events.core.admission import Standing, Want, wanted
@@ -114,7 +115,6 @@ def _call_tools(job: Job, leg: Leg, happened: ModelAnswered, now_ms: int, said: 
             job=replace(job, used=replace(job.used, tool_calls=job.used.tool_calls + len(records))),
             legs=legs,
             calls=records,
-            results={record.id: error_json(record) for record in refused},
             transcript=(_spoken(leg, happened, records),),
             parts=(
                 *said,
@@ -157,12 +157,14 @@ def _call_leg(job_id: str, leg: Leg, record: CallRecord, now_ms: int) -> Leg:
     )
 
 
-def error_json(record: CallRecord) -> str:
-    """The stored result of a tool call that failed for good: what the model is told."""
-    failure = record.error
-    return canonical_json({"error": {"type": failure.type, "message": failure.message} if failure else {}})
-
-
 def _spoken(leg: Leg, happened: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
-    asked = [{"id": record.id, "tool": record.tool, "arguments": record.arguments} for record in records]
+    asked = [_asked(record) for record in records]
     return canonical_json({"role": "model", "turn": leg.turn, "text": happened.text, "calls": asked})
+
+
+def _asked(record: CallRecord) -> dict[str, Any]:
+    """A call in the transcript; one that could not run has its error here, since nothing else is recorded of it."""
+    asked: dict[str, Any] = {"id": record.id, "tool": record.tool, "arguments": record.arguments}
+    if record.error:
+        asked["error"] = {"type": record.error.type, "message": record.error.message}
+    return asked

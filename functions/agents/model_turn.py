@@ -13,6 +13,7 @@ from events.core.happenings import Happening, ModelAnswered, ModelFailed, Wanted
 from events.core.state import Failure
 from events.ids import canonical_json
 from events.ports import Claim, History
+from functions.agents.foreign_text import storable
 from functions.agents.registry import Registry, UnknownAgentError
 from functions.models.call import Call
 from functions.models.model import (
@@ -54,10 +55,10 @@ class ModelTurn:
         except TimeoutError:
             return ModelFailed(Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True))
         except ModelError as error:
-            failure = Failure("model_error", error.message, retryable=error.retryable)
+            failure = Failure("model_error", storable(error.message), retryable=error.retryable)
             return ModelFailed(failure, error.retry_after_seconds)
         except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a fact of the job
-            return ModelFailed(Failure("model_error", f"{type(error).__name__}: {error}", retryable=True))
+            return ModelFailed(Failure("model_error", storable(f"{type(error).__name__}: {error}"), retryable=True))
         return answered(answer, self._registry.tools_of(agent))
 
 
@@ -70,7 +71,8 @@ def messages(history: History) -> tuple[Message, ...]:
             continue
         calls = tuple(PastCall(call["id"], call["tool"], call["arguments"]) for call in entry["calls"])
         told.append(ModelMessage(entry["text"], calls))
-        told += (_result(call, history.results.get(call.call_id, {})) for call in calls)
+        pairs = zip(calls, entry["calls"], strict=True)
+        told += (_result(call, history.results.get(call.call_id, asked)) for call, asked in pairs)
     return tuple(told)
 
 
@@ -85,13 +87,17 @@ def answered(answer: ModelAnswer, tools: Mapping[str, Tool]) -> ModelAnswered | 
     """The model's answer as a happening; calls that cannot run carry their fault back to the model."""
     try:
         wanted = tuple(_wanted(call, tools) for call in answer.calls)
+        text = storable(answer.text)
     except (TypeError, ValueError, AttributeError) as error:
         return ModelFailed(Failure("model_garbage", f"not a usable answer: {error}", retryable=True))
-    return ModelAnswered(answer.text, wanted, answer.input_tokens, answer.output_tokens, answer.cost_usd)
+    return ModelAnswered(text, wanted, answer.input_tokens, answer.output_tokens, answer.cost_usd)
 
 
 def _wanted(call: Call, tools: Mapping[str, Tool]) -> Wanted:
-    size_bytes = len(canonical_json(call.arguments).encode())
+    try:
+        size_bytes = len(canonical_json(call.arguments).encode())
+    except ValueError as error:
+        return Wanted(call.tool, {}, Failure("invalid_arguments", f"arguments that are not JSON: {error}"))
     if size_bytes > ARGUMENTS_LIMIT_BYTES:
         message = f"{size_bytes} bytes of arguments, over the limit of {ARGUMENTS_LIMIT_BYTES}"
         return Wanted(call.tool, {}, Failure("arguments_too_large", message))

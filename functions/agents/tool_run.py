@@ -12,6 +12,7 @@ from events.core.effects import RunTool, Work
 from events.core.happenings import Happening, ToolFailed, ToolReturned
 from events.core.state import Failure
 from events.ports import Claim, History, Store
+from functions.agents.foreign_text import storable
 from functions.agents.registry import Registry, UnknownToolError
 from functions.agents.store_channel import StoreChannel
 from functions.tools.arguments import InvalidArguments
@@ -85,4 +86,4 @@ class ToolRun:
 
 
 def _failed(kind: str, message: str, *, retryable: bool = True) -> ToolFailed:
-    return ToolFailed(Failure(kind, message[:MESSAGE_LIMIT_CHARS], retryable))
+    return ToolFailed(Failure(storable(kind), storable(message)[:MESSAGE_LIMIT_CHARS], retryable))

@@ -59,10 +59,7 @@ class JobsApi:
             tenant=principal.tenant,
             now_ms=now_ms,
         )
-        # One that is there needs no witness and no place in the admission's book.
-        if idempotency_key and await ports.reader.job(job_id) is not None:
-            return await self._submitted_before(principal, job, idempotency_key)
-        accepted = await self._container.acceptance.submit(job, body.task)
+        accepted = await self._container.acceptance.submit(job, body.task, may_exist=bool(idempotency_key))
         if not accepted.new:
             return await self._submitted_before(principal, job, idempotency_key)
         first = loop_leg(job_id, job.turn, 1, now_ms, job.start_at_ms)

@@ -16,7 +16,7 @@ from functions.api.auth import Keys
 from functions.api.problem import ApiError
 from functions.wiring import Container
 
-_ID = re.compile(r"\d+-(\d+)")
+_ID = re.compile(r"\d{1,15}-(\d{1,15})")
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _HEARTBEAT_SECONDS = 0.03, 1.0, 15.0
 HEADERS = {"cache-control": "no-cache, no-transform", "x-vercel-ai-ui-message-stream": "v1", "x-accel-buffering": "no"}
 

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
 from events.core.state import Job, ModelPolicy
-from events.ids import digest
+from events.ids import canonical_json, digest
 from events.timestamps import milliseconds
 from functions.agents.registry import Registry, UnknownAgentError
 from functions.api.problem import ApiError, invalid
@@ -26,6 +26,12 @@ class SubmitBody(BaseModel):
     session_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     delay_seconds: Annotated[int, Field(ge=0, le=LONGEST_DELAY_SECONDS, strict=True)] | None = None
     start_at: AwareDatetime | None = None
+
+    @field_validator("input_data")
+    @classmethod
+    def _is_json(cls, value: dict[str, Any]) -> dict[str, Any]:
+        canonical_json(value).encode()  # pydantic reads NaN, Infinity and half surrogates, which nobody can read back
+        return value
 
     def start_at_ms(self, now_ms: int) -> int:
         """When the job may start, in ms; 0: at once.

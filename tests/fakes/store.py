@@ -91,6 +91,7 @@ class FakeStore:
                 owner=claim.owner,
                 carrier=claim.message_id,
                 claimed_ms=claim.now_ms,
+                appended=0,
                 lease_until_ms=claim.now_ms if leg.kind is LegKind.WISH else claim.lease_until_ms,
             )
             tree = replace(tree, legs={**tree.legs, leg.key: leg})
@@ -175,7 +176,7 @@ class FakeStore:
         carried = (*by_source, *tree.carried(claim.message_id, claim.now_ms, claim.leg_key))
         if leg is None:
             return Undelivered(None, carried, job.session_id)
-        if f"{claim.message_id}," not in f"{leg.counted},":
+        if f",{claim.message_id}," not in f",{leg.counted}":
             leg = replace(leg, undelivered=leg.undelivered + 1, counted=f"{leg.counted}{claim.message_id},")
             tree = replace(tree, legs={**tree.legs, leg.key: leg})
             self.write(claim.job_id, tree)

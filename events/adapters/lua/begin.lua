@@ -28,7 +28,7 @@ end
 if leg.owner ~= owner then
   -- A wish is no work: nobody needs to be kept from telling it again.
   local lease_until = leg.kind == 'wish' and now or tonumber(ARGV[6])
-  leg.owner, leg.carrier, leg.claimed_ms, leg.lease_until_ms = owner, message, now, lease_until
+  leg.owner, leg.carrier, leg.claimed_ms, leg.lease_until_ms, leg.appended = owner, message, now, lease_until, 0
   put(leg_field, encode(leg))
   save(KEYS[1])
 end

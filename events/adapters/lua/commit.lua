@@ -70,7 +70,8 @@ sliced('RPUSH', KEYS[5], take(header.parts))
 local usage = cjson.decode(state['usage:' .. job_id] or '{"messages":0,"redis_requests":0,"redis_commands":0}')
 usage.messages = usage.messages + header.messages
 usage.redis_requests = usage.redis_requests + header.requests + 1
-usage.redis_commands = usage.redis_commands + header.commands + commands + (next(removed) and 2 or 1)
+local expiring = header.ends and #KEYS or 0
+usage.redis_commands = usage.redis_commands + header.commands + commands + (next(removed) and 2 or 1) + expiring
 usage.updated_ms = now
 put('usage:' .. job_id, encode(usage))
 save(KEYS[1])

@@ -9,19 +9,19 @@ local function call(...)
 end
 
 -- The state as it is, the fields in a fixed order, and what this script changes.
-local state, order, changed, removed = {}, {}, {}, {}
+local state, order, listed, changed, removed = {}, {}, {}, {}, {}
 local function load(key)
   local flat = call('HGETALL', key)
   for i = 1, #flat, 2 do
-    state[flat[i]] = flat[i + 1]
+    state[flat[i]], listed[flat[i]] = flat[i + 1], true
     order[#order + 1] = flat[i]
   end
   table.sort(order)
 end
 
 local function put(field, value)
-  if not state[field] then
-    order[#order + 1] = field
+  if not listed[field] then
+    order[#order + 1], listed[field] = field, true
   end
   state[field], changed[field], removed[field] = value, value, nil
 end

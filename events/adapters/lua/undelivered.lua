@@ -19,7 +19,7 @@ if not json then
   return {state[job], '', '', both()}
 end
 local leg = cjson.decode(json)
-if not string.find(leg.counted .. ',', ARGV[4] .. ',', 1, true) then
+if not string.find(',' .. leg.counted, ',' .. ARGV[4] .. ',', 1, true) then
   leg.undelivered, leg.counted = leg.undelivered + 1, leg.counted .. ARGV[4] .. ','
   put(leg_field, encode(leg))
   save(KEYS[1])

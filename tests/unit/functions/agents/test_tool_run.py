@@ -1,0 +1,84 @@
+"""One attempt of a tool call: whatever goes wrong is a happening with a clear message."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from events.core.effects import RunTool
+from events.core.happenings import ToolFailed, ToolReturned
+from events.core.state import CallRecord, Job
+from events.ports import Claim, History
+from functions.agents.agent import Agent
+from functions.agents.registry import Registry
+from functions.agents.tool_run import ToolRun
+from functions.models.scripted import ScriptedModel
+from functions.tools.tool import tool
+from functions.tools.tool_error import ToolError
+from tests.fakes.store import FakeStore
+
+
+@tool(timeout_seconds=0.01)
+async def odd(kind: str) -> Any:
+    """Do as asked."""
+    match kind:
+        case "hang":
+            await asyncio.sleep(5)
+        case "own timeout":
+            raise TimeoutError("the database")
+        case "raise":
+            raise RuntimeError("no \ud800")
+        case "exit":
+            raise SystemExit(3)
+        case "say":
+            raise ToolError("not today", retryable=True, type="Closed")
+        case "object":
+            return object()
+        case "large":
+            return "x" * 200
+        case "nan":
+            return {"a": float("nan")}
+    return {"ok": kind}
+
+
+async def run(kind: str) -> ToolReturned | ToolFailed:
+    """Run the odd tool once."""
+    registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[odd])])
+    performer = ToolRun(registry, FakeStore(), 5, 100)
+    call = CallRecord("job_1-1-0-x", 1, 0, "odd", {"kind": kind})
+    job = Job("job_1", "s", "t", "a", 0)
+    happened = await performer(RunTool(job, call, 1), History(), Claim("job_1", "k", "m", "o", 0, 0))
+    assert isinstance(happened, ToolReturned | ToolFailed)
+    return happened
+
+
+async def test_a_result_is_json_text() -> None:
+    """As it is stored."""
+    assert await run("fine") == ToolReturned('{"ok":"fine"}')
+
+
+async def test_numbers_that_json_does_not_have_are_null() -> None:
+    """NaN."""
+    assert await run("nan") == ToolReturned('{"a":null}')
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_name", "text", "retryable"),
+    [
+        ("hang", "timeout", "did not return within 0.01 s", True),
+        ("own timeout", "TimeoutError", "the database", True),
+        ("raise", "RuntimeError", "no ?", True),
+        ("exit", "SystemExit", "3", True),
+        ("say", "Closed", "not today", True),
+        ("object", "result_not_serializable", "returned a object that is not JSON", False),
+        ("large", "result_too_large", "202 bytes, over the limit of 100", False),
+    ],
+)
+async def test_a_failure_says_what_and_whether_to_try_again(
+    kind: str, type_name: str, text: str, retryable: bool
+) -> None:
+    """By type, message, and retryable."""
+    happened = await run(kind)
+    assert isinstance(happened, ToolFailed)
+    assert (happened.failure.type, happened.failure.retryable) == (type_name, retryable)
+    assert text in happened.failure.message
