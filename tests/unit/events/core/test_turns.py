@@ -176,8 +176,10 @@ def test_a_call_that_cannot_run_is_answered_at_once_and_the_others_run() -> None
     refused, runs = changes.calls
     assert [leg.call_id for leg in changes.legs] == [runs.id]
     assert (refused.status, refused.error, refused.finished_at_ms) == (CallStatus.FAILED, UNKNOWN.fault, NOW_MS)
-    assert decoded(changes.results.values()) == [
-        {"error": {"type": "unknown_tool", "message": "there is no tool 'fly'"}}
+    (spoken,) = decoded(changes.transcript)
+    assert [call.get("error") for call in spoken["calls"]] == [
+        {"type": "unknown_tool", "message": "there is no tool 'fly'"},
+        None,
     ]
     assert [part for part in types_of(changes.parts) if part.startswith("tool-")] == [
         "tool-input-available",
