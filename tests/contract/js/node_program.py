@@ -100,7 +100,8 @@ def _install(node: str, npm: list[str], sdks: Path) -> None:
             timeout=_INSTALL_LIMIT_SECONDS,
         )
         if done.returncode:
-            raise JavaScriptMissingError(f"npm ci failed, is its registry reachable? {done.stderr.strip()[-500:]}")
+            reason = done.stderr.strip().partition("\n")[0]
+            raise JavaScriptMissingError(f"npm ci failed, is its registry reachable? ({reason})")
         try:
             folder.rename(sdks)
         except OSError:
