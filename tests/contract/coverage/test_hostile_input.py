@@ -10,61 +10,22 @@ from infra.pytest_plugin.qstash_server import QStashServer
 from infra.pytest_plugin.redis_server import RedisServer
 from infra.pytest_plugin.vector_server import VectorServer
 from tests.contract.coverage.hostile_endpoints import BEHAVIOURS, HostileEndpoints
+from tests.contract.coverage.hostile_words import (
+    AMBIGUOUS,
+    BAD_CRONS,
+    BAD_EXPRESSIONS,
+    BAD_FILTERS,
+    BAD_JSON,
+    DEEP,
+    NOT_HTTP,
+    PATH_TRICKS,
+)
 from tests.contract.coverage.raw_request import RawAnswer, held_open, raw_bytes, raw_request
 from tests.contract.qstash.destination import Destination
 
 Server = QStashServer | RedisServer | VectorServer
 
 MEGABYTE = 1 << 20
-DEEP = b"[" * 200_000
-BAD_JSON = (b"{", b"\xff\xfe", b"[1,", DEEP, b"nul", b'"\\ud800', b"")
-PATH_TRICKS = (
-    "/../../etc/passwd",
-    "/v2/../../../etc/passwd",
-    "/%2e%2e/%2e%2e/etc/passwd",
-    "//etc//passwd",
-    "/v2/keys%00",
-    "/\\..\\..\\windows",
-    "/v2/dlq/..%2f..%2fkeys",
-    "/%ff%fe",
-    "/" + "a" * 60_000,
-    "/" + "a/" * 20_000,
-)
-NOT_HTTP = (
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    b"GET\r\n\r\n",
-    b"POST / HTTP/9.9\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost\r\n\r\n",
-    b"\x00" * 1_000 + b"\r\n\r\n",
-)
-AMBIGUOUS = (
-    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
-    b"0\r\n\r\nGET /x HTTP/1.1\r\n\r\n"
-)
-
-BAD_CRONS = (
-    "",
-    "x",
-    "* * * *",
-    "* * * * * *",
-    "60 * * * *",
-    "*/0 * * * *",
-    "1-0 * * * *",
-    "CRON_TZ=Mars/X * * * * *",
-    "9" * 999,
-)
-BAD_EXPRESSIONS = (
-    "x",
-    "1 +",
-    "pow(1)",
-    "exec(1)",
-    "(" * 5_000,
-    "__import__('os')",
-    "retried.__class__",
-    "1" * 5_000 + "x",
-)
-BAD_FILTERS = ("price =", "AND", "(a = 1", "1 = a", "a LIKE 'x'", "a = 'x", "a GLOB '['", "(" * 5_000 + "a = 1", "\x00")
-
 _numbers = itertools.count(1)
 
 
