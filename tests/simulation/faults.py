@@ -25,7 +25,7 @@ _STORE: _Kinds = {
 }
 _QUEUES: _Kinds = {
     "crash": ("crash-before", "crash-after"),
-    "refuse": ("timeout-before", "timeout-after", "partial"),
+    "refuse": ("timeout-before", "timeout-after"),  # a batch in part: queue.py
     "slow": ("slow",),
     "pause": ("pause-before", "pause-after"),
 }

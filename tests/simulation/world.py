@@ -193,8 +193,9 @@ class World:
 
     def leave_to_the_sweep(self, before: Tree, after: Tree) -> None:
         """A function wrote that the queue has given up on, or a command came late: nobody may hand on what is new."""
-        self.excused |= {key for key, leg in after.legs.items() if leg.carrier not in self.queue.live}
-        self.excused |= after.legs.keys() - before.legs.keys()
+        for key, leg in after.legs.items():
+            if leg is not before.legs.get(key) or leg.carrier not in self.queue.live:
+                self.excused.add(key)
 
     def _backstop(self) -> None:
         """The hourly schedule."""
