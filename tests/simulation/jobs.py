@@ -53,7 +53,8 @@ def _job(dice: Dice, index: int, longest_work_seconds: float) -> JobPlan:
         repeats=int(roll(4) * 5),
         again_at=1 + roll(5) ** 3 * 800 if keyed and roll(6) < 0.4 else 0.0,
         other_body=roll(7) < 0.2,
-        delay_seconds=int(roll(8) * 200) if roll(9) < 0.15 else 0,
+        # Many start about when their witness comes, a minute after the submission.
+        delay_seconds=int(roll(8) * 200 if roll(14) < 0.5 else 58 + roll(8) * 8) if roll(9) < 0.2 else 0,
         session="shared" if roll(10) < 0.3 else "",
         priority=int(roll(11) * 10),
         cancel_at=0.1 + roll(12) ** 3 * 200 if roll(13) < 0.12 else 0.0,
