@@ -41,13 +41,15 @@ class Asking:
         heard = await self._admission.wish(job.id, standing, place, now_ms)
         if heard.sweep_at_ms:
             await arm_sweep(self._emitter, heard.sweep_at_ms)
-        await self._tell(heard.tell, now_ms, drive)
+        await tell(self._emitter, heard.tell, now_ms, drive)
         return heard.slot
 
-    async def _tell(self, told: Sequence[Told], now_ms: int, drive: str) -> None:
-        for other in told:
-            leg = wish_leg(other.job_id, "slot", other.lap, now_ms)
-            await hand_on(self._emitter, other.session_id, [leg], drive)
+
+async def tell(emitter: Emitter, told: Sequence[Told], now_ms: int, drive: str) -> None:
+    """Tell other jobs that they hold a slot: the event of their wish comes again."""
+    for other in told:
+        leg = wish_leg(other.job_id, "slot", other.lap, now_ms)
+        await hand_on(emitter, other.session_id, [leg], drive)
 
 
 async def arm_sweep(emitter: Emitter, at_ms: int) -> None:

@@ -86,7 +86,7 @@ class Redelivery:
         if isinstance(failed, SweepFailed):
             # It may carry legs that it took over before it failed, so its work is done in its name.
             drive = drive_of(message_id, retried)
-            return await self._sweep.handle(read_due_ms(failed.body), failed.source_message_id, drive)
+            return await self._sweep.handle(read_due_ms(failed.body), failed.source_message_id, drive, again=True)
         event = failed.event
         try:
             told = await self._facts.witness(event, failed.source_message_id)

@@ -13,7 +13,7 @@ from events.emitter import Emitter
 from events.errors import MalformedEventError
 from events.ids import root_of
 from events.ports import Admission, Clock, Looked, Store
-from functions.asking import arm_sweep
+from functions.asking import arm_sweep, tell
 from functions.delivery import Outcome
 from functions.handing_on import hand_on
 
@@ -43,18 +43,20 @@ class Sweep:
         self._emitter = emitter
         self._clock = clock
 
-    async def handle(self, due_ms: int, carrier: str, drive: str) -> Outcome:
+    async def handle(self, due_ms: int, carrier: str, drive: str, *, again: bool) -> Outcome:
         """One sweep; `due_ms` 0 is the backstop, which looks at every job in the book.
 
         `carrier`: the message that carries what is driven; `drive`: which delivery of which message drives it.
+        `again`: it was delivered before, and may carry legs of any job, so it looks at all of them.
         """
         now_ms = self._clock.now_ms()
         turn = await self._admission.sweep(due_ms, now_ms)
         # A copy that is older than the sweep armed last arms none, but it looks: it may carry what it drove before.
         if turn.next_ms:
             await arm_sweep(self._emitter, turn.next_ms)
-        driven = 0
-        for root_id in sorted({root_of(name) for name, entry in turn.book.items() if not due_ms or entry.slot}):
+        await tell(self._emitter, turn.tell, now_ms, drive)
+        everything, driven = again or not due_ms, 0
+        for root_id in sorted({root_of(name) for name, entry in turn.book.items() if everything or entry.slot}):
             looked = await self._store.look(root_id, carrier, now_ms, LOST_AFTER_MS, turn.book)
             driven += await hand_on(self._emitter, looked.session_id, looked.lost, drive)
             await self._admission.leave(over(root_id, turn.book, looked, now_ms))
@@ -64,7 +66,7 @@ class Sweep:
 
 
 def over(root_id: str, book: Book, looked: Looked, now_ms: int) -> list[tuple[str, int]]:
-    """The entries of a tree that may leave the book: (job id, lap)."""
+    """The entries of a tree that may leave the book: (job id, when it last said something)."""
 
     def is_over(name: str, entry: Entry) -> bool:
         age_ms = now_ms - entry.since_ms
@@ -73,4 +75,4 @@ def over(root_id: str, book: Book, looked: Looked, now_ms: int) -> list[tuple[st
         return not looked.known and age_ms > 10 * TOMBSTONE_MS
 
     tree = ((name, entry) for name, entry in book.items() if root_of(name) == root_id)
-    return [(name, entry.lap) for name, entry in tree if is_over(name, entry)]
+    return [(name, entry.since_ms) for name, entry in tree if is_over(name, entry)]

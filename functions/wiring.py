@@ -157,7 +157,7 @@ class Container:
 
         async def handle(signed: Signed) -> Outcome:
             drive = drive_of(signed.message_id, signed.retried)
-            return await sweep.handle(read_due_ms(signed.body), signed.message_id, drive)
+            return await sweep.handle(read_due_ms(signed.body), signed.message_id, drive, again=signed.retried > 0)
 
         return self._signed(spec, handle)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection, script
@@ -23,7 +24,7 @@ class RedisAdmission:
     async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int) -> Heard:
         """Take a job's word."""
         slot, tell, sweep_at_ms = await self._redis.run(
-            _text("wish", prelude=False),
+            _text("wish", "book"),
             [keys.ADMISSION_BOOK, keys.ADMISSION_SWEEP],
             [
                 job_id,
@@ -38,18 +39,17 @@ class RedisAdmission:
                 self._sweep_interval_ms,
             ],
         )
-        told = zip(tell[::3], tell[1::3], tell[2::3], strict=True)
-        return Heard(bool(slot), tuple(Told(name, int(lap), session) for name, lap, session in told), int(sweep_at_ms))
+        return Heard(bool(slot), _told(tell), int(sweep_at_ms))
 
     async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
         """A sweep begins."""
-        next_ms, flat = await self._redis.run(
-            _text("rearm", prelude=False),
+        next_ms, tell, flat = await self._redis.run(
+            _text("sweep", "book"),
             [keys.ADMISSION_BOOK, keys.ADMISSION_SWEEP],
-            [due_ms, now_ms, self._sweep_interval_ms],
+            [due_ms, now_ms, self._sweep_interval_ms, self._slots],
         )
         book = {name: load_entry(text) for name, text in zip(flat[::2], flat[1::2], strict=True)}
-        return SweepTurn(int(next_ms), book)
+        return SweepTurn(int(next_ms), book, _told(tell))
 
     async def book(self) -> dict[str, Entry]:
         """All entries, by job id."""
@@ -57,7 +57,12 @@ class RedisAdmission:
         return {name: load_entry(text) for name, text in stored.items()}
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
-        """Take ended jobs off the book."""
+        """Take ended jobs off the book, unless they have said something since."""
         if ended:
             args = [value for pair in ended for value in pair]
-            await self._redis.run(_text("leave", prelude=False), [keys.ADMISSION_BOOK], args)
+            await self._redis.run(_text("leave", "book"), [keys.ADMISSION_BOOK], args)
+
+
+def _told(flat: Sequence[Any]) -> tuple[Told, ...]:
+    triples = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+    return tuple(Told(name, int(lap), session_id) for name, lap, session_id in triples)

@@ -19,11 +19,10 @@ from events.settings import Settings, require
 _SHEBANG = "#!lua flags=allow-key-locking\n"
 
 
-def script(name: str, *, prelude: bool = True) -> str:
-    """The text of a Lua script beside this file, with the shared prelude before it."""
+def script(name: str, shared: str = "prelude") -> str:
+    """The text of a Lua script beside this file, with what it shares with others before it."""
     folder = files("events.adapters") / "lua"
-    head = (folder / "prelude.lua").read_text() if prelude else ""
-    return _SHEBANG + head + (folder / f"{name}.lua").read_text()
+    return _SHEBANG + (folder / f"{shared}.lua").read_text() + (folder / f"{name}.lua").read_text()
 
 
 class RedisConnection:

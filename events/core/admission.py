@@ -16,6 +16,8 @@ from events.core.legs import WORK_KINDS, Leg, LegKind
 Want = Literal["slot", "none", "gone"]
 
 KEEP_SLOT_MS = 60_000
+# The cause of a slot that a sweep gave, since no word of a job did.
+SWEEP = "sweep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Entry:
     Attributes:
         started: it has held a slot before.
         cause: the job by whose word it got the slot, until it has taken it; empty: nobody, or taken.
-        since_ms: when it last said something new.
+        since_ms: when it last said something.
     """
 
     tenant: str
@@ -93,8 +95,10 @@ def take(book: Book, job_id: str, standing: Standing, place: Place, now_ms: int,
     entry = entries.get(job_id) or Entry(place.tenant, place.session_id, place.priority, place.created_ms)
     if standing.lap > entry.lap:  # "lap"
         slot = entry.slot and standing.want == "slot"
-        entry = replace(entry, lap=standing.lap, want=standing.want, since_ms=now_ms, slot=slot)
+        entry = replace(entry, lap=standing.lap, want=standing.want, slot=slot)
     current = standing.lap == entry.lap
+    if current:  # also a repeated word is news: who says it lives, and its entry must not leave the book
+        entry = replace(entry, since_ms=max(entry.since_ms, now_ms))
     if current and entry.slot:
         entry = replace(entry, cause="")  # taken
     entries[job_id] = entry
@@ -103,6 +107,11 @@ def take(book: Book, job_id: str, standing: Standing, place: Place, now_ms: int,
         name for name in sorted(entries) if current and entries[name].slot and entries[name].cause == job_id
     )  # "told until taken"
     return Taken(entries, current and entries[job_id].slot, tell)
+
+
+def untold(book: Book) -> tuple[str, ...]:
+    """Who holds a slot and has not taken it yet: a sweep tells them again, by whosever word they got it."""
+    return tuple(name for name in sorted(book) if book[name].slot and book[name].cause)
 
 
 def fill(entries: dict[str, Entry], cause: str, slots: int) -> None:

@@ -29,11 +29,12 @@ class Heard:
 class SweepTurn:
     """When to arm the next sweep (0: not, for a copy older than the one armed last, or while nobody holds a slot).
 
-    `book`: all entries.
+    `book`: all entries. `tell`: who holds a slot and has not taken it yet, by whosever word they got it.
     """
 
     next_ms: int = 0
     book: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    tell: tuple[Told, ...] = ()
 
 
 class Admission(Protocol):
@@ -44,7 +45,7 @@ class Admission(Protocol):
         ...
 
     async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
-        """A sweep begins; `due_ms` is when it was armed for, 0 for the backstop."""
+        """A sweep begins; `due_ms` is when it was armed for, 0 for the backstop. Free slots are filled."""
         ...
 
     async def book(self) -> dict[str, Entry]:
@@ -52,5 +53,5 @@ class Admission(Protocol):
         ...
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
-        """Take ended jobs off the book: (job id, lap), unless they have said something newer."""
+        """Take jobs off the book: (job id, `since_ms` of its entry), unless they have said something since."""
         ...

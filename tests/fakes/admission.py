@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from events.core.admission import Entry, Place, Standing, take
+from events.core.admission import SWEEP, Entry, Place, Standing, fill, take, untold
 from events.ports import Heard, SweepTurn, Told
 
 
@@ -19,19 +19,21 @@ class FakeAdmission:
         """Take a job's word."""
         taken = take(self.entries, job_id, standing, place, now_ms, self._slots)
         self.entries = taken.book
-        told = tuple(Told(name, self.entries[name].lap, self.entries[name].session_id) for name in taken.tell)
         sweep_at_ms = 0
         if self._active() and self.sweep_at_ms + self._interval_ms < now_ms:
             sweep_at_ms = self.sweep_at_ms = now_ms + self._interval_ms
-        return Heard(taken.slot, told, sweep_at_ms)
+        return Heard(taken.slot, self._told(taken.tell), sweep_at_ms)
 
     async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
         """A sweep begins."""
+        entries = dict(self.entries)
+        fill(entries, SWEEP, self._slots)
+        self.entries = entries
         taken = self.sweep_at_ms > due_ms if due_ms else self.sweep_at_ms + self._interval_ms >= now_ms
         next_ms = 0
         if self._active() and not taken:
             next_ms = self.sweep_at_ms = now_ms + self._interval_ms
-        return SweepTurn(next_ms, dict(self.entries))
+        return SweepTurn(next_ms, dict(entries), self._told(untold(entries)))
 
     async def book(self) -> dict[str, Entry]:
         """All entries, by job id."""
@@ -39,8 +41,11 @@ class FakeAdmission:
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the book."""
-        gone = {name for name, lap in ended if name in self.entries and self.entries[name].lap == lap}
+        gone = {name for name, since_ms in ended if name in self.entries and self.entries[name].since_ms == since_ms}
         self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
+
+    def _told(self, names: tuple[str, ...]) -> tuple[Told, ...]:
+        return tuple(Told(name, self.entries[name].lap, self.entries[name].session_id) for name in names)
 
     def _active(self) -> bool:
         return any(entry.slot for entry in self.entries.values())

@@ -36,8 +36,10 @@ class Tree:
         return tuple(leg for leg in mine if not self.gated(leg, now_ms))
 
     def gated(self, leg: Leg, now_ms: int) -> bool:
-        """Whether a leg is work that is due, of a job without a slot."""
-        return leg.kind in WORK_KINDS and leg.not_before_ms <= now_ms and not self.standing(leg.job_id).slot
+        """Whether a leg is work of a job without a slot, and due, or waiting for the job's wish for one."""
+        standing = self.standing(leg.job_id)
+        waits = leg.not_before_ms <= now_ms or standing.want == "slot"
+        return leg.kind in WORK_KINDS and not standing.slot and waits
 
     def standing(self, job_id: str) -> Standing:
         """How a job stands with the admission."""
@@ -88,7 +90,7 @@ class Tree:
         in_line = same and entry is not None and entry.want == "slot" and not entry.slot
         found: list[Leg] = []
         for leg in sorted(self.legs.values(), key=lambda leg: f"leg:{leg.key}"):
-            waits = in_line if leg.kind is LegKind.WISH else leg.kind in WORK_KINDS and not standing.slot
+            waits = in_line if leg.kind is LegKind.WISH else self.gated(leg, now_ms)
             quiet_ms = now_ms - max(leg.since_ms, leg.lease_until_ms, leg.not_before_ms)
             if leg.job_id == job_id and not waits and (leg.carrier == message_id or quiet_ms > lost_after_ms):
                 found.append(replace(leg, since_ms=now_ms, carrier=message_id))

@@ -35,7 +35,7 @@ for _, job_id in ipairs(jobs) do
   local in_line = entry and entry.lap == standing.lap and entry.want == 'slot' and standing.want == 'slot' and not entry.slot
   for _, leg in ipairs(legs_of(job_id)) do
     local quiet = now - math.max(leg.since_ms, leg.lease_until_ms, leg.not_before_ms)
-    local waits = leg.kind == 'wish' and in_line or is_work(leg) and not standing.slot
+    local waits = leg.kind == 'wish' and in_line or gated(leg, now)
     if not waits and (leg.carrier == message or quiet > lost_after) then
       leg.since_ms, leg.carrier = now, message
       put('leg:' .. leg.key, encode(leg))

@@ -81,9 +81,11 @@ local function standing_of(job_id)
   return cjson.decode(state['standing:' .. job_id] or '{"want":"","lap":-1,"slot":false}')
 end
 
--- Model turns and tool runs need the slot; a future one may be handed on, since its message waits in the queue.
+-- Model turns and tool runs need the slot, and wait for the wish where the job wishes for one. Of a job that wants none
+-- yet, a future one may be handed on: its message waits in the queue.
 local function gated(leg, now)
-  return is_work(leg) and leg.not_before_ms <= now and not standing_of(leg.job_id).slot
+  local standing = is_work(leg) and standing_of(leg.job_id)
+  return standing and not standing.slot and (leg.not_before_ms <= now or standing.want == 'slot')
 end
 
 -- What a message still carries: the legs that it must hand on before it is acknowledged.

@@ -1,0 +1,105 @@
+-- Shared by the admission's scripts: the book, and how free slots are given (events/core/admission.py says the same).
+local entries, names, dirty, held, total = {}, {}, {}, {}, 0
+
+local function load_book(key)
+  local flat = redis.call('HGETALL', key)
+  for i = 1, #flat, 2 do
+    entries[flat[i]] = cjson.decode(flat[i + 1])
+    names[#names + 1] = flat[i]
+  end
+  table.sort(names)
+end
+
+local function count_slots()
+  held, total = {}, 0
+  for _, e in pairs(entries) do
+    if e.slot then
+      held[e.tenant], total = (held[e.tenant] or 0) + 1, total + 1
+    end
+  end
+end
+
+local function save_book(key)
+  local fields = {}
+  for name in pairs(dirty) do
+    fields[#fields + 1], fields[#fields + 2] = name, cjson.encode(entries[name])
+  end
+  if #fields > 0 then
+    redis.call('HSET', key, unpack(fields))
+  end
+end
+
+local function older(a, b)
+  local x, y = entries[a].created_ms, entries[b].created_ms
+  if x ~= y then
+    return x < y
+  end
+  return a < b
+end
+
+-- A session's turn is that of its job which holds a slot, which has started, else of the first in order.
+local function before(a, b)
+  local x, y = entries[a], entries[b]
+  if x.slot ~= y.slot then
+    return x.slot
+  end
+  if x.started ~= y.started then
+    return x.started
+  end
+  return older(a, b)
+end
+
+-- Wake-ups first, then the tenant with the fewest slots, then priority, then order.
+local function better(a, b)
+  local x, y = entries[a], entries[b]
+  local p, q = held[x.tenant] or 0, held[y.tenant] or 0
+  if x.started ~= y.started then
+    return x.started
+  end
+  if p ~= q then
+    return p < q
+  end
+  if x.priority ~= y.priority then
+    return x.priority > y.priority
+  end
+  return older(a, b)
+end
+
+local function fill(slots, cause)
+  count_slots()
+  while total < slots do
+    local heads = {}
+    for _, name in ipairs(names) do
+      local e = entries[name]
+      local line = e.tenant .. '/' .. e.session_id
+      -- One that is to start later does not hold up its session.
+      if (e.want == 'slot' or e.want == 'none' and e.started) and (not heads[line] or before(name, heads[line])) then
+        heads[line] = name
+      end
+    end
+    local best
+    for _, name in pairs(heads) do
+      if entries[name].want == 'slot' and not entries[name].slot and (not best or better(name, best)) then
+        best = name
+      end
+    end
+    if not best then
+      return
+    end
+    local e = entries[best]
+    e.slot, e.started, e.cause, dirty[best] = true, true, best ~= cause and cause or '', true
+    held[e.tenant], total = (held[e.tenant] or 0) + 1, total + 1
+  end
+end
+
+-- Who holds a slot and has not taken it: id, lap, session; flat. `cause` '' means by whosever word.
+local function untold(cause)
+  local tell = {}
+  for _, name in ipairs(names) do
+    local e = entries[name]
+    if e.slot and e.cause ~= '' and (cause == '' or e.cause == cause) then
+      tell[#tell + 1], tell[#tell + 2], tell[#tell + 3] = name, e.lap, e.session_id
+    end
+  end
+  return tell
+end

@@ -1,0 +1,19 @@
+-- A sweep begins: free slots are filled, the next sweep is armed while somebody holds one.
+-- KEYS: entries, sweep. ARGV: due (0: the backstop), now, interval (ms), slots.
+-- A sweep older than the one armed last is a copy and arms none, nor does a backstop while one is armed.
+-- Answer: the next sweep's time (0: none), whom to tell (whosever word gave the slot), all entries.
+local due, now, interval = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+load_book(KEYS[1])
+fill(tonumber(ARGV[4]), 'sweep')
+save_book(KEYS[1])
+local flat = {}
+for i, name in ipairs(names) do
+  flat[2 * i - 1], flat[2 * i] = name, cjson.encode(entries[name])
+end
+local armed = tonumber(redis.call('GET', KEYS[2]) or '0')
+local taken = due > 0 and armed > due or due == 0 and armed + interval >= now
+if taken or total == 0 then
+  return {0, untold(''), flat}
+end
+redis.call('SET', KEYS[2], string.format('%.0f', now + interval))
+return {now + interval, untold(''), flat}
