@@ -1,9 +1,13 @@
 """What a running tool says goes to the job's stream, as long as its claim holds the leg."""
 
+import logging
 from typing import Any
 
+from events.errors import StoreError
 from events.ids import canonical_json
 from events.ports import Claim, Store
+
+_log = logging.getLogger("baton.tools")
 
 
 class StoreChannel:
@@ -16,12 +20,19 @@ class StoreChannel:
         self._appended = 0
 
     async def info(self, title: str, data: Any) -> None:
-        """Record an info checkpoint."""
+        """Record an info checkpoint.
+
+        Raises:
+            StoreError: it is not recorded; unless the tool catches this, the delivery fails and the tool runs again.
+        """
         await self._append("data-checkpoint", {"type": "info", "status": "recorded", "title": title, "data": data})
 
     async def progress(self, fraction: float, text: str) -> None:
-        """Record how far the tool has come."""
-        await self._append("data-progress", {"fraction": fraction, "text": text})
+        """Record how far the tool has come; a report that the store does not take is no reason to run it again."""
+        try:
+            await self._append("data-progress", {"fraction": fraction, "text": text})
+        except StoreError as error:
+            _log.warning("a progress report of %s is lost: %s", self._call_id, error)
 
     async def cancelled(self) -> bool:
         """Whether the leg is no longer held: the job was cancelled or ended, or somebody else took over."""

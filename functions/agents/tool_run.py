@@ -11,6 +11,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from events.core.effects import RunTool, Work
 from events.core.happenings import Happening, ToolFailed, ToolReturned
 from events.core.state import Failure
+from events.errors import StoreError
 from events.ports import Claim, History, Store
 from functions.agents.foreign_text import storable
 from functions.agents.registry import Registry, UnknownToolError
@@ -58,6 +59,8 @@ class ToolRun:
         try:
             async with timeout:
                 return await tool.run(arguments, context)
+        except StoreError:
+            raise  # an outage of the store is the queue's to repeat, not a failure of the tool
         except ToolError as error:
             return _failed(error.type, error.message, retryable=error.retryable)
         except InvalidArguments as error:

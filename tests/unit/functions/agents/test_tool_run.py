@@ -8,6 +8,7 @@ import pytest
 from events.core.effects import RunTool
 from events.core.happenings import ToolFailed, ToolReturned
 from events.core.state import CallRecord, Job
+from events.errors import StoreError
 from events.ports import Claim, History
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
@@ -32,6 +33,8 @@ async def odd(kind: str) -> Any:
             raise SystemExit(3)
         case "say":
             raise ToolError("not today", retryable=True, type="Closed")
+        case "outage":
+            raise StoreError("no answer from the store")
         case "object":
             return object()
         case "large":
@@ -82,3 +85,9 @@ async def test_a_failure_says_what_and_whether_to_try_again(
     assert isinstance(happened, ToolFailed)
     assert (happened.failure.type, happened.failure.retryable) == (type_name, retryable)
     assert text in happened.failure.message
+
+
+async def test_an_outage_of_the_store_is_no_failure_of_the_tool() -> None:
+    """What a tool says while it runs goes to the store; the queue repeats the delivery."""
+    with pytest.raises(StoreError):
+        await run("outage")
