@@ -10,6 +10,10 @@ from infra.dev.ports import LOOPBACK
 from infra.dev.secrets_file import StackSecrets
 
 
+# What differs from production unless the environment says otherwise: few slots, so that the line at them is seen.
+LOCAL_DEFAULTS = {"MAX_CONCURRENT_JOBS": "3"}
+
+
 def part_url(ports: Mapping[str, int], part: str) -> str:
     """Return the address of a part."""
     return f"http://{LOOPBACK}:{ports[part]}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from infra.dev.app_environment import app_settings
+from infra.dev.app_environment import LOCAL_DEFAULTS, app_settings
 from infra.dev.part import Part
 from infra.dev.ports import LOOPBACK
 from infra.dev.readiness import http_is_ready, redis_socket_is_ready
@@ -126,7 +126,7 @@ def _app(plan: StackPlan) -> Part:
     return Part(
         name="app",
         command=(*PYTHON, "-m", "infra.dev.app_server", "--host", LOOPBACK, "--port", str(port), *own),
-        environment={**plan.inherited, **app_settings(plan.ports, plan.secrets, plan.app)},
+        environment={**LOCAL_DEFAULTS, **plan.inherited, **app_settings(plan.ports, plan.secrets, plan.app)},
         is_ready=partial(http_is_ready, LOOPBACK, port, "/healthz"),
         stop_seconds=4.0,
     )
