@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from infra.dev.ports import LOOPBACK
 from infra.dev.secrets_file import StackSecrets
 
-
 # What differs from production unless the environment says otherwise: few slots, so that the line at them is seen.
 LOCAL_DEFAULTS = {"MAX_CONCURRENT_JOBS": "3"}
 

@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 30.0
 LOOK_SECONDS = 0.05
 # A killed process leaves its claim behind for its work's time limit, and the queue waits before it tries again: short
 # times for both keep tests of crashes short.
-QUICK_RECOVERY = {"WORK_TIMEOUT_SECONDS": "1", "MESSAGE_RETRY_DELAY_MS": "300"}
+QUICK_RECOVERY = {"WORK_TIMEOUT_SECONDS": "1", "MESSAGE_RETRY_DELAY_MS": "300", "MAX_CONCURRENT_JOBS": "20"}
 
 
 def wait_for(holds: Callable[[], object], what: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
