@@ -116,15 +116,67 @@ async def test_a_sweep_that_is_overdue_counts_as_lost(side: Side, after_ms: int,
     assert heard.sweep_at_ms == 0 if arms else not heard.sweep_at_ms
 
 
-async def test_a_job_leaves_the_book_unless_it_has_said_something_newer(side: Side) -> None:
-    """Leaving twice, and leaving without having been there, is no error."""
-    await wish(side, "a", "gone", 3)
-    await wish(side, "b", "gone", 3)
-    await wish(side, "b", "slot", 4)
+async def test_the_sweep_gives_a_slot_that_leaving_freed_and_tells_until_it_is_taken(side: Side) -> None:
+    """At each sweep again, and by a copy that arms none: no word of a job gave it, so no other word would tell."""
+    await fill(side)
+    await wish(side, "d", session="the session")
+    await side.admission.leave([("a", NOW_MS)])
+    for after_ms, armed in ((0, True), (5, False)):
+        turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + after_ms)
+        assert (bool(turn.next_ms), turn.tell) == (armed, (Told("d", 0, "the session"),))
+        assert turn.book["d"].slot
+        assert turn.book == await side.admission.book()
+    assert (await wish(side, "b", after_ms=9)).tell == ()
+    assert (await wish(side, "d")).slot
+    assert (await side.admission.sweep(0, SWEEP_AT_MS)).tell == ()
+
+
+async def test_the_sweep_tells_who_got_a_slot_by_a_word_and_has_not_taken_it(side: Side) -> None:
+    """Whoever gave it back may never have come to telling."""
+    await fill(side)
+    await wish(side, "d", lap=4, session="the session")
+    await wish(side, "a", "gone", 1)
+    assert (await side.admission.sweep(0, NOW_MS)).tell == (Told("d", 4, "the session"),)
+
+
+async def test_a_slot_that_the_sweep_gives_arms_the_next_sweep(side: Side) -> None:
+    """Also when nobody held one before."""
+    await fill(side)
+    await wish(side, "d")
+    await side.admission.leave([(name, NOW_MS) for name in "abc"])
+    turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)
+    assert (sorted(turn.book), turn.next_ms) == (["d"], SWEEP_AT_MS + SWEEP_INTERVAL_MS)
+
+
+async def test_the_sweep_gives_no_more_slots_than_there_are(side: Side) -> None:
+    """By the same order as words do: the oldest first."""
+    for name in "abcdefgh":
+        await wish(side, name)
+    await side.admission.leave([("a", NOW_MS), ("c", NOW_MS)])
+    turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)
+    assert [told.job_id for told in turn.tell] == ["d", "e"]
+    assert sorted(name for name, entry in turn.book.items() if entry.slot) == ["b", "d", "e"]
+
+
+async def test_a_word_is_news_also_when_it_is_repeated_but_not_when_it_is_older(side: Side) -> None:
+    """When a job last said something never goes back."""
+    said = []
+    for lap, after_ms in ((3, 5), (3, 8), (3, 6), (2, 9)):
+        await wish(side, "a", "none", lap, after_ms=after_ms)
+        said.append((await side.admission.book())["a"].since_ms - NOW_MS)
+    assert said == [5, 8, 8, 8]
+
+
+async def test_a_job_leaves_the_book_unless_it_has_said_something_since(side: Side) -> None:
+    """Something newer, or the same again; leaving twice, and leaving without having been there, is no error."""
+    for name in "abc":
+        await wish(side, name, "gone", 3, after_ms=5)
+    await wish(side, "b", "slot", 4, after_ms=6)
+    await wish(side, "c", "gone", 3, after_ms=6)
     for _ in range(2):
-        await side.admission.leave([("a", 3), ("b", 3), ("c", 0)])
+        await side.admission.leave([("a", NOW_MS + 5), ("b", NOW_MS + 5), ("c", NOW_MS + 5), ("d", 0)])
     await side.admission.leave([])
-    assert list(await side.admission.book()) == ["b"]
+    assert sorted(await side.admission.book()) == ["b", "c"]
 
 
 async def test_names_of_tenants_and_sessions_are_kept_as_they_are(side: Side) -> None:
@@ -153,8 +205,9 @@ async def take_step(side: Side, step: tuple[str, Want, int, int, int] | int | st
         case int():
             answer = await side.admission.sweep(step * SWEEP_INTERVAL_MS and NOW_MS + step * SWEEP_INTERVAL_MS, at_ms)
         case _:
-            gone = [(name, 3) for name in "abc"]
-            await side.admission.leave(gone)
+            # Some as they are, holders of slots among them, and some that have said something since.
+            book = await side.admission.book()
+            await side.admission.leave([(name, entry.since_ms - ord(name) % 2) for name, entry in book.items()])
     return answer, await side.admission.book()
 
 

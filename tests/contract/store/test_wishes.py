@@ -65,6 +65,27 @@ async def test_work_without_a_slot_is_gated(side: Side) -> None:
     assert (carrier.verdict, carrier.carried) == (Verdict.GATED, (replace(FIRST_WISH, carrier="witness"),))
 
 
+async def test_work_that_is_not_due_yet_waits_for_the_wish_too(side: Side) -> None:
+    """It goes out, with its time, when the wish is granted; before, neither its carrier nor a sweep hands it on."""
+    job = replace(a_job(), start_at_ms=NOW_MS + KEEP_SLOT_MS)
+    later = loop_leg(JOB_ID, 1, 1, NOW_MS, job.start_at_ms)
+    created = await side.store.create(creation(job, slot=False), "m1", NOW_MS)
+    assert created.carried == (replace(FIRST_WISH, carrier="m1"),)
+    looked = await side.store.look(JOB_ID, "m1", NOW_MS, LOST_AFTER_MS, entry(FIRST_LAP, "slot"))
+    assert looked.lost == ()
+    committed = await side.store.commit(wish_claim(FIRST_LAP, "m2"), Changes(admitted=True), SPENT)
+    assert committed == Committed(True, (replace(later, carrier="m2"),))
+
+
+async def test_later_work_of_a_job_that_wants_no_slot_yet_is_handed_on(side: Side) -> None:
+    """Its message waits in the queue; the wish comes when it is due."""
+    job = replace(a_job(), start_at_ms=NOW_MS + KEEP_SLOT_MS + 1)
+    later = replace(loop_leg(JOB_ID, 1, 1, NOW_MS, job.start_at_ms), carrier="m1")
+    assert (await side.store.create(creation(job, slot=False), "m1", NOW_MS)).carried == (later,)
+    looked = await side.store.look(JOB_ID, "m1", NOW_MS, LOST_AFTER_MS, entry(0, "none"))
+    assert looked.lost == (later,)
+
+
 async def test_a_wish_is_granted_to_everybody_who_tells_it(side: Side) -> None:
     """It is no work, so nobody is kept from telling it again."""
     await waiting_job(side)

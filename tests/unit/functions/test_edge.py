@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from events.ports import Begun, Claim
 from events.schema import encode_event
 from functions.app import SPECS, build_app
 from functions.edge import BODY_LIMIT_BYTES, NON_RETRYABLE_HEADER
+from functions.sweeping import LOST_AFTER_MS
 from tests.fakes.store import FakeStore
 from tests.unit.functions.signing import STRANGE, delivery_headers, keyed, signature
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
@@ -220,6 +222,16 @@ async def test_a_sweep_is_taken_with_and_without_a_body(edge: Edge) -> None:
         response = await edge.post(body, f"{BASE}/workers/sweep")
         assert (response.status_code, response.json()) == (200, {"outcome": "swept", "handedOn": 0})
     assert_problem(await edge.post(b"soon", f"{BASE}/workers/sweep"), 489, retryable=False)
+
+
+async def test_a_sweep_that_is_delivered_again_looks_at_jobs_without_a_slot(edge: Edge) -> None:
+    """The queue says so in a header."""
+    await edge.first_event()
+    edge.stage.admission.entries["job_1"] = replace(edge.stage.entry(), slot=False, want="none")
+    edge.stage.clock.ms += LOST_AFTER_MS + 1
+    for retried, handed_on in (("0", 0), ("1", 1)):
+        response = await edge.post(b'{"dueMs":5}', f"{BASE}/workers/sweep", upstash_retried=retried)
+        assert response.json() == {"outcome": "swept", "handedOn": handed_on}
 
 
 async def test_a_failure_callback_about_something_else_is_left_to_a_person(edge: Edge) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,14 +44,18 @@ def callback(source: bytes, source_id: str = "m1", **changes: Any) -> bytes:
     return json.dumps({name: value for name, value in told.items() if value is not None}).encode()
 
 
+def redelivery_of(stage: Stage) -> Redelivery:
+    """The function that failure callbacks reach, over the stage's ports."""
+    container = stage.container
+    sweep = Sweep(stage.store, stage.admission, container.emitter, stage.clock)
+    return Redelivery(stage.store, container.facts, sweep, container.emitter, stage.clock)
+
+
 async def give_up(stage: Stage, event: Event, callback_id: str, source_id: str = "m1", **changes: Any) -> Outcome:
     """Tell the function that the queue has given up on an event."""
     failed = read_callback(callback(encode_event(event).encode(), source_id, **changes))
     assert failed is not None
-    container = stage.container
-    sweep = Sweep(stage.store, stage.admission, container.emitter, stage.clock)
-    redelivery = Redelivery(stage.store, container.facts, sweep, container.emitter, stage.clock)
-    return await redelivery.handle(failed, callback_id, 0)
+    return await redelivery_of(stage).handle(failed, callback_id, 0)
 
 
 async def test_a_callback_tells_source_event_and_answer() -> None:
@@ -105,6 +110,24 @@ def test_a_sweep_that_was_given_up_is_told_as_one() -> None:
     """By its URL: its body is no event."""
     body = callback(b'{"dueMs":5}', "m-sweep", url=f"{BASE}/workers/sweep")
     assert read_callback(body) == SweepFailed("m-sweep", b'{"dueMs":5}')
+
+
+async def test_a_sweep_that_was_given_up_looks_at_every_job_in_its_name() -> None:
+    """It may carry legs of a job without a slot, which an armed sweep does not look at."""
+    stage = Stage()
+    event = await stage.submit()
+    tree = stage.store.tree("job_1")
+    legs = {key: replace(leg, carrier="m-sweep") for key, leg in tree.legs.items()}
+    stage.store.write("job_1", replace(tree, legs=legs))
+    stage.admission.entries["job_1"] = replace(stage.entry(), slot=False)
+    failed = SweepFailed("m-sweep", json.dumps({"dueMs": stage.clock.ms}).encode())
+    outcome = await redelivery_of(stage).handle(failed, "cb1", 0)
+    assert (outcome.word, outcome.handed_on) == ("swept", 1)
+    assert {leg.carrier for leg in await stage.legs()} == {"m-sweep"}
+    again = stage.events()[-1]
+    assert again.job_id == event.job_id
+    await stage.run()
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
 
 async def test_an_event_that_still_applies_is_driven_again() -> None:

@@ -158,9 +158,11 @@ def test_a_job_script_carries_the_flag_and_what_it_shares(name: str) -> None:
     assert text.count("redis.call") == 1  # inside `call`, which counts
 
 
-@pytest.mark.parametrize("name", ["leave", "rearm", "wish"])
-def test_a_script_of_the_admission_stands_alone(name: str) -> None:
-    """It shares nothing, but carries the flag, too."""
-    text = script(name, prelude=False)
+@pytest.mark.parametrize("name", ["leave", "sweep", "wish"])
+def test_a_script_of_the_admission_carries_the_flag_and_the_book(name: str) -> None:
+    """It shares nothing with the job scripts; the flag stands once, before what it shares with its like."""
+    text = script(name, "book")
     assert text.startswith("#!lua flags=allow-key-locking\n")
+    assert text.count("#!lua") == 1
+    assert "local function load_book(" in text
     assert "local function call(" not in text

@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.core.admission import KEEP_SLOT_MS, Entry, Place, Standing, Want, next_lap, take, wanted
+from events.core.admission import (
+    KEEP_SLOT_MS,
+    SWEEP,
+    Entry,
+    Place,
+    Standing,
+    Want,
+    fill,
+    next_lap,
+    take,
+    untold,
+    wanted,
+)
 from events.core.legs import Leg, LegKind, loop_leg, wish_leg
 from tests.unit.events.core.sample_state import HELD, NOW_MS, call_state
 
@@ -83,12 +95,47 @@ def test_slots_are_never_exceeded_nor_left_free_while_somebody_may_have_one(
             assert all((e.tenant, e.session_id) in kept for e in able)
 
 
-def test_the_same_word_again_changes_nothing() -> None:
-    """Clients repeat."""
+def test_the_same_word_again_changes_nothing_but_when_it_was_said() -> None:
+    """Clients repeat, and who repeats lives; a clock that goes back makes no entry older."""
     place = Place("t", "s", 5, 1)
     first = take({}, "a", Standing("slot", 1), place, NOW_MS, 1)
-    again = take(first.book, "a", Standing("slot", 1), place, NOW_MS + 5, 1)
-    assert (again.book, again.slot, again.tell) == (first.book, True, ())
+    book = first.book
+    for after_ms in (5, 3):
+        again = take(book, "a", Standing("slot", 1), place, NOW_MS + after_ms, 1)
+        book = again.book
+        assert (again.slot, again.tell) == (True, ())
+        assert book == {"a": replace(first.book["a"], since_ms=NOW_MS + 5)}
+
+
+def test_an_older_word_is_no_news() -> None:
+    """It may be a copy from long ago: the entry changes in nothing."""
+    place = Place("t", "s", 5, 1)
+    book = take({}, "a", Standing("gone", 2), place, NOW_MS, 1).book
+    older = take(book, "a", Standing("slot", 1), place, NOW_MS + 5, 1)
+    assert (older.book, older.slot, older.tell) == (book, False, ())
+
+
+def test_a_slot_that_a_sweep_gave_is_untold_until_it_is_taken() -> None:
+    """No word of a job gave it, so no later word of a job would tell."""
+    place = Place("t", "sb", 5, 2)
+    waiting = take({}, "b", Standing("slot", 1), place, NOW_MS, 0).book
+    assert untold(waiting) == ()
+    entries = dict(waiting)
+    fill(entries, SWEEP, 1)
+    assert (entries["b"].slot, entries["b"].cause, untold(entries)) == (True, SWEEP, ("b",))
+    fill(entries, SWEEP, 1)
+    assert untold(entries) == ("b",)
+    assert untold(take(entries, "b", Standing("slot", 1), place, NOW_MS, 1).book) == ()
+
+
+def test_a_slot_that_a_word_gave_is_untold_until_it_is_taken() -> None:
+    """A sweep tells, too, where the job that was to tell has died."""
+    book: dict[str, Entry] = {}
+    for name in "ab":
+        book = take(book, name, Standing("slot", 0), Place("t", f"s{name}", 5, ord(name)), NOW_MS, 1).book
+    assert untold(book) == ()
+    book = take(book, "a", Standing("gone", 1), Place("t", "sa", 5, ord("a")), NOW_MS, 1).book
+    assert untold(book) == ("b",)
 
 
 def test_priority_decides_between_jobs_of_tenants_with_as_many_slots() -> None:
