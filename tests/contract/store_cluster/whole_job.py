@@ -24,7 +24,9 @@ from events.core.happenings import (
 from events.core.legs import Leg, LegKind
 from events.core.state import Failure, Job, State
 from events.core.turns import first_standing
+from events.ids import root_of
 from events.ports import Claim, Recorded, Spent, Verdict
+from functions.sweeping import over
 from tests.contract.store.side import Side
 
 NOW_MS = 1_800_000_000_000
@@ -86,7 +88,8 @@ class WholeJob:
         looked = await self._side.store.look(self._job.id, "sweep", late_ms, LOST_AFTER_MS, turn.book)
         assert looked.ended == (self._job.id,)
         yield "looked at"
-        await self._side.admission.leave([(name, turn.book[name].lap) for name in looked.ended])
+        await self._side.admission.leave(over(root_of(self._job.id), turn.book, looked, late_ms))
+        assert self._job.id not in await self._side.admission.book()
         yield "left the book"
 
     async def _submit(self) -> None:
