@@ -54,10 +54,9 @@ def _redis_data(plan: StackPlan) -> DataDir:
 
 def _redis(plan: StackPlan) -> Part:
     data = _redis_data(plan)
-    interpreter, *arguments = server_command(data.path)
     return Part(
         name="redis",
-        command=(interpreter, "-P", *arguments),
+        command=tuple(server_command(data.path)),
         environment=plan.inherited,
         is_ready=partial(redis_socket_is_ready, str(data.socket_path)),
         stop_seconds=5.0,

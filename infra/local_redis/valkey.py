@@ -29,7 +29,8 @@ def server_command(data: Path, *, port: int | None = None) -> list[str]:
         data: the data folder; made when missing.
         port: also listen on this loopback port; by default only on the folder's unix socket.
     """
-    command = [sys.executable, "-m", "infra.local_redis.valkey", "--data", str(data.resolve())]
+    # -P: a package called `infra` in the current folder does not hide this one.
+    command = [sys.executable, "-P", "-m", "infra.local_redis.valkey", "--data", str(data.resolve())]
     if port is not None:
         command += ["--port", str(port)]
     return [*command, "--parent", str(os.getpid())]

@@ -1,1 +1,1 @@
-"""Fixtures for any project's tests: the stand-ins as servers, with the environment set for the official SDKs."""
+"""What the fixtures of baton_pytest.py give a test: the stand-ins as servers, and faults on demand."""

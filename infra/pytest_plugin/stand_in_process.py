@@ -31,10 +31,12 @@ class StandInProcess:
     def __init__(self, module: str, folder: Path, last_export: str, options: Sequence[str] = ()) -> None:
         self.url = ""
         self.exports: Mapping[str, str] = {}
+        self._module = module
         self._folder = folder
         self._log = folder / "output.log"
         self._last_export = last_export
-        self._command = (sys.executable, "-m", module, "--port", "0", "--data", str(folder / "data"), *options)
+        # -P: what lies in the folder of the tests, such as a package called `infra`, hides nothing of ours.
+        self._command = (sys.executable, "-P", "-m", module, "--port", "0", "--data", str(folder / "data"), *options)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -44,7 +46,7 @@ class StandInProcess:
             StandInFailedError: it ended, or was not ready within half a minute.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        part = Part(self._command[2], self._command, inherited_environment(), self._is_ready)
+        part = Part(self._module, self._command, inherited_environment(), self._is_ready)
         with self._log.open("wb") as output:
             process = self._process = start_process(part, output.fileno())
         give_up_at = time.monotonic() + _START_LIMIT_SECONDS

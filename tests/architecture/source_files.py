@@ -7,6 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("baton", "events", "functions", "infra")
+# Beside them in the wheel: pytest loads it in every project, so it is in no package of ours.
+PLUGIN = "baton_pytest.py"
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -34,9 +36,13 @@ class SourceFile:
 
 
 @cache
-def source_files(*folders: str) -> tuple[SourceFile, ...]:
-    """All Python files below these folders, in order."""
-    return tuple(_read(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py")))
+def source_files(*places: str) -> tuple[SourceFile, ...]:
+    """All Python files below these folders, and those named themselves, in order."""
+    return tuple(_read(path) for place in places for path in _paths(ROOT / place))
+
+
+def _paths(place: Path) -> list[Path]:
+    return [place] if place.is_file() else sorted(place.rglob("*.py"))
 
 
 def _read(path: Path) -> SourceFile:
@@ -45,10 +51,10 @@ def _read(path: Path) -> SourceFile:
 
 
 def production_files() -> tuple[SourceFile, ...]:
-    """The files of the four packages."""
-    return source_files(*PACKAGES)
+    """The files of the four packages, and the plugin."""
+    return source_files(*PACKAGES, PLUGIN)
 
 
 def all_files() -> tuple[SourceFile, ...]:
-    """The files of the four packages, and the tests."""
-    return source_files(*PACKAGES, "tests")
+    """Those, and the tests."""
+    return source_files(*PACKAGES, PLUGIN, "tests")

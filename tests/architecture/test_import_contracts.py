@@ -21,6 +21,7 @@ PLANTED = {
     "packages": ("events/ids.py", "import functions.spec"),
     "acyclic": ("infra/dev/stack_error.py", "from infra.dev import stack"),
     "surface": ("functions/agents/research.py", "from baton import Agent as A"),
+    "plugin": ("infra/pytest_plugin/admin_call.py", "import baton_pytest"),
     "events": ("events/errors.py", "from events import timestamps"),
     "events_core": ("events/core/limits.py", "from events.core import retry"),
     "events_adapters": ("events/adapters/verifier.py", "from events.adapters import reader"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source_files import PACKAGES, ROOT, source_files
+from tests.architecture.source_files import PACKAGES, PLUGIN, ROOT, source_files
 
 PROBE = Path(__file__).with_name("import_probe.py")
 
@@ -92,8 +92,15 @@ def test_production_works_without_the_local_stack() -> None:
 
 def test_importing_opens_nothing_and_reads_no_environment() -> None:
     """Any module, in a process with an empty environment."""
-    report = _probe(_modules_of(*PACKAGES))
+    report = _probe(_modules_of(*PACKAGES, PLUGIN))
     assert (report["audits"], report["readers"]) == ([], [])
+
+
+def test_the_pytest_plugin_loads_nothing_of_ours() -> None:
+    """It is loaded in every project that has Baton installed, where each of our packages' names may be another's."""
+    loaded = set(_probe(["baton_pytest"])["loaded"])
+    assert not loaded & set(PACKAGES)
+    assert loaded - set(_probe(["pytest"])["loaded"]) == {"baton_pytest"}
 
 
 def test_the_probe_sees_what_it_looks_for(tmp_path: Path) -> None:

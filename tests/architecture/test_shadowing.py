@@ -6,23 +6,26 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-from tests.architecture.source_files import PACKAGES, ROOT
+from tests.architecture.source_files import PACKAGES, PLUGIN, ROOT
+
+PLUGIN_MODULE = PLUGIN.removesuffix(".py")
+NAMES = (*PACKAGES, PLUGIN_MODULE)
 
 
 def test_our_packages_win(tmp_path: Path) -> None:
     """Also in a process that starts in another folder, as the `baton` command does."""
-    code = f"import {', '.join(PACKAGES)}; print(*(m.__file__ for m in ({', '.join(PACKAGES)})), sep='\\n')"
+    code = f"import {', '.join(NAMES)}; print(*(m.__file__ for m in ({', '.join(NAMES)})), sep='\\n')"
     shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert shown.stdout.split() == [str(ROOT / package / "__init__.py") for package in PACKAGES]
+    assert shown.stdout.split() == [str(ROOT / package / "__init__.py") for package in PACKAGES] + [str(ROOT / PLUGIN)]
 
 
 def test_no_installed_distribution_has_a_package_of_our_names() -> None:
     """PyPI has one called `Events`: installed beside us it would be imported instead, as site-packages comes first."""
     owners = packages_distributions()
-    assert {name: owners[name] for name in PACKAGES if set(owners.get(name, ["baton"])) != {"baton"}} == {}
+    assert {name: owners[name] for name in NAMES if set(owners.get(name, ["baton"])) != {"baton"}} == {}
 
 
 def test_the_lock_file_has_no_distribution_of_our_names() -> None:
     """A dependency of a dependency must not bring one in."""
     locked = set(re.findall(r'^name = "([^"]+)"', (ROOT / "uv.lock").read_text(encoding="utf-8"), re.MULTILINE))
-    assert locked & set(PACKAGES) == {"baton"}
+    assert locked & {*PACKAGES, "baton-pytest"} == {"baton"}

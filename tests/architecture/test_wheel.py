@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source_files import PACKAGES, ROOT
+from tests.architecture.source_files import PACKAGES, PLUGIN, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,8 @@ def _files(*suffixes: str) -> set[str]:
 
 
 def test_it_has_every_module(wheel: zipfile.ZipFile) -> None:
-    """Of all four packages, but for the generator of this repository's pages."""
-    assert {name for name in wheel.namelist() if name.endswith(".py")} == _files(".py")
+    """Of all four packages, but for the generator of this repository's pages; and the plugin beside them."""
+    assert {name for name in wheel.namelist() if name.endswith(".py")} == _files(".py") | {PLUGIN}
 
 
 def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> None:
@@ -47,10 +47,12 @@ def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> No
 def test_it_has_no_tests_and_no_surprises_at_its_top(wheel: zipfile.ZipFile) -> None:
     """A top-level folder of ours is one that everybody who installs the wheel gets."""
     tops = {name.partition("/")[0] for name in wheel.namelist()}
-    assert {top for top in tops if not re.fullmatch(r"baton-[\d.]+\.dist-info", top)} == set(PACKAGES)
+    assert {top for top in tops if not re.fullmatch(r"baton-[\d.]+\.dist-info", top)} == {*PACKAGES, PLUGIN}
 
 
-def test_it_brings_the_command(wheel: zipfile.ZipFile) -> None:
-    """`baton` is on the path after installing."""
+def test_it_brings_the_command_and_the_pytest_plugin(wheel: zipfile.ZipFile) -> None:
+    """`baton` is on the path after installing, and pytest knows the fixtures."""
     (entry_points,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    assert "baton = infra.cli.main:main" in wheel.read(entry_points).decode()
+    text = wheel.read(entry_points).decode()
+    assert "[console_scripts]\nbaton = infra.cli.main:main\n" in text
+    assert "[pytest11]\nbaton = baton_pytest\n" in text

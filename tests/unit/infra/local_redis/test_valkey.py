@@ -31,8 +31,8 @@ def test_the_server_is_durable_and_private(tmp_path: Path) -> None:
 def test_a_supervisor_gets_a_command_that_ends_with_it(tmp_path: Path) -> None:
     """It names the folder, whatever directory the supervisor starts it in."""
     command = server_command(tmp_path, port=7000)
-    assert command[:3] == [sys.executable, "-m", "infra.local_redis.valkey"]
-    assert command[3:] == ["--data", str(tmp_path.resolve()), "--port", "7000", "--parent", str(os.getpid())]
+    assert command[:4] == [sys.executable, "-P", "-m", "infra.local_redis.valkey"]
+    assert command[4:] == ["--data", str(tmp_path.resolve()), "--port", "7000", "--parent", str(os.getpid())]
 
 
 def test_a_folder_that_cannot_be_used_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

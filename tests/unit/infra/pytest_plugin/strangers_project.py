@@ -15,10 +15,12 @@ class StrangersProject:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.interpreter = [sys.executable]
         (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
 
     def write(self, name: str, text: str) -> None:
         """Add a file."""
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (self.folder / name).write_text(dedent(text), encoding="utf-8")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -36,4 +38,4 @@ class StrangersProject:
         """The command line; what the run leaves behind stays in the folder."""
         where = ("-p", "no:cacheprovider", "--basetemp", str(self.folder / "temporary"))
         without = (part for name in _OTHER_PLUGINS for part in ("-p", f"no:{name}"))
-        return [sys.executable, "-m", "pytest", "-q", *where, *without, *arguments]
+        return [*self.interpreter, "-m", "pytest", "-q", *where, *without, *arguments]

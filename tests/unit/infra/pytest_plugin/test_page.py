@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
+import baton_pytest
 from infra.local_qstash.command_line import _parser as qstash_parser
 from infra.local_vector.command_line import _parser as vector_parser
-from infra.pytest_plugin import plugin
 from infra.pytest_plugin.qstash_faults import QStashFaults
 from infra.pytest_plugin.redis_faults import RedisFaults
 from infra.pytest_plugin.vector_faults import VectorFaults
 
 PAGE = (Path(__file__).resolve().parents[4] / "infra" / "README.md").read_text(encoding="utf-8")
 WRITTEN = PAGE.partition("## What is emulated")[0]
-FIXTURES = {name for name in vars(plugin) if re.fullmatch(r"(qstash|redis|vector)_\w+", name)}
+FIXTURES = {name for name in vars(baton_pytest) if re.fullmatch(r"(qstash|redis|vector)_\w+", name)}
 
 
 def test_every_fixture_is_on_the_page_and_no_other() -> None:

@@ -97,7 +97,7 @@ def test_wrong_options_are_an_error_with_what_the_server_said(project: Strangers
 
 
 def test_a_project_that_does_not_use_it_pays_nothing(project: StrangersProject) -> None:
-    """No server, and none of the modules that would start or ask one."""
+    """No server, no module of ours but the plugin itself, and none of the libraries that we need."""
     project.write(
         "test_nothing.py",
         """
@@ -106,13 +106,73 @@ def test_a_project_that_does_not_use_it_pays_nothing(project: StrangersProject) 
 
         def test_nothing(request):
             assert request.config.pluginmanager.hasplugin("baton")
-            heavy = {"aiohttp", "click", "httpx", "pydantic", "rich", "uvicorn", "infra.dev", "infra.local_qstash"}
-            assert not heavy & set(sys.modules)
+            assert not {"baton", "events", "functions", "infra"} & set(sys.modules)
+            assert not {"aiohttp", "click", "httpx", "pydantic", "rich", "uvicorn"} & set(sys.modules)
         """,
     )
     done = project.run()
     assert "1 passed" in done.stdout, done.stdout + done.stderr
     assert not (project.folder / "temporary").exists()
+
+
+@pytest.mark.parametrize("file", ["infra/__init__.py", "infra.py"])
+def test_a_project_with_an_infra_of_its_own_runs_its_tests_as_before(project: StrangersProject, file: str) -> None:
+    """A frequent name: it is imported by the project alone."""
+    project.write(file, "def answer():\n    return 42\n")
+    project.write("conftest.py", "import infra\n")
+    project.write(
+        "test_own.py",
+        """
+        from infra import answer
+
+
+        def test_own(request):
+            assert request.config.pluginmanager.hasplugin("baton")
+            assert answer() == 42
+        """,
+    )
+    done = project.run()
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("file", ["infra/__init__.py", "infra.py"])
+def test_where_a_projects_own_infra_hides_ours_a_fixture_says_so(project: StrangersProject, file: str) -> None:
+    """In one sentence, with the cause and the way out, for each server; other tests pass, and nothing is started."""
+    project.write(file, "raise RuntimeError('nobody may import me to find out')")
+    project.write(
+        "test_servers.py",
+        """
+        import pytest
+
+
+        @pytest.mark.parametrize("name", ["qstash", "redis", "vector"])
+        def test_server(name, request):
+            request.getfixturevalue(f"{name}_server")
+
+
+        def test_other():
+            pass
+        """,
+    )
+    done = project.run()
+    assert "3 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    hidden = (
+        f"`infra`, which is hidden by this project's own ({project.folder / file}): rename that one, or run `baton "
+    )
+    said = [line for line in done.stdout.splitlines() if line.startswith("Baton's fixtures need its package")]
+    assert [line.partition(hidden)[2].partition("`")[0] for line in said] == ["qstash", "redis", "vector"]
+    assert "Traceback" not in done.stdout
+    assert "stand_in_process" not in done.stdout
+
+
+def test_packages_of_our_names_beside_the_tests_hide_nothing(project: StrangersProject) -> None:
+    """In the folder in which the tests are run, but not on their path: the servers start as everywhere."""
+    for package in ("baton", "events", "functions", "infra"):
+        project.write(f"{package}/__init__.py", "raise RuntimeError('this is the project, not Baton')")
+    project.write("tests/test_services.py", SERVICES)
+    project.interpreter += ["-P"]  # as the command `pytest` does
+    done = project.run()
+    assert "4 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a process to its parent")

@@ -1,21 +1,27 @@
-"""The pytest plugin `baton`: loaded in every project that has Baton installed, so it must cost nothing when unused.
+"""The pytest plugin `baton`: loaded in every project that has Baton installed, so it must cost and touch nothing there.
 
-Invariant: importing this module loads nothing but pytest and a few lines of our own; a server is started when the first
-test asks for it, serves the whole run, and is emptied before each test that uses it. What is set in the environment for
-a test ends with the test.
+Invariant: importing this module imports nothing of ours, since a project may have a package of its own called `infra`;
+that happens when the first fixture is used. A server is started when the first test asks for it, serves the whole run,
+and is emptied before each test that uses it. What is set in the environment for a test ends with the test.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.pytest_plugin.qstash_faults import QStashFaults
-from infra.pytest_plugin.qstash_server import QStashServer
-from infra.pytest_plugin.redis_faults import RedisFaults
-from infra.pytest_plugin.redis_server import RedisServer
-from infra.pytest_plugin.vector_faults import VectorFaults
-from infra.pytest_plugin.vector_server import VectorServer
+if TYPE_CHECKING:
+    from infra.pytest_plugin.qstash_faults import QStashFaults
+    from infra.pytest_plugin.qstash_server import QStashServer
+    from infra.pytest_plugin.redis_faults import RedisFaults
+    from infra.pytest_plugin.redis_server import RedisServer
+    from infra.pytest_plugin.vector_faults import VectorFaults
+    from infra.pytest_plugin.vector_server import VectorServer
+
+_OURS = Path(__file__).resolve().with_name("infra") / "__init__.py"
 
 
 @pytest.fixture(scope="session")
@@ -37,29 +43,35 @@ def vector_options() -> Sequence[str]:
 
 
 @pytest.fixture(scope="session")
-def qstash_process(tmp_path_factory: pytest.TempPathFactory, qstash_options: Sequence[str]) -> Iterator[QStashServer]:
+def qstash_process(tmp_path_factory: pytest.TempPathFactory, qstash_options: Sequence[str]) -> Iterator["QStashServer"]:
     """The QStash server of the run, as it is: nothing is emptied, no environment is set."""
     options = ("--no-sync", *qstash_options)
     with _running("qstash", "QSTASH_NEXT_SIGNING_KEY", options, tmp_path_factory) as exports:
+        from infra.pytest_plugin.qstash_server import QStashServer
+
         yield QStashServer.from_exports(exports)
 
 
 @pytest.fixture(scope="session")
-def redis_process(tmp_path_factory: pytest.TempPathFactory, redis_options: Sequence[str]) -> Iterator[RedisServer]:
+def redis_process(tmp_path_factory: pytest.TempPathFactory, redis_options: Sequence[str]) -> Iterator["RedisServer"]:
     """The Redis server of the run, as it is: nothing is emptied, no environment is set."""
     with _running("redis", "UPSTASH_REDIS_REST_TOKEN", redis_options, tmp_path_factory) as exports:
+        from infra.pytest_plugin.redis_server import RedisServer
+
         yield RedisServer.from_exports(exports)
 
 
 @pytest.fixture(scope="session")
-def vector_process(tmp_path_factory: pytest.TempPathFactory, vector_options: Sequence[str]) -> Iterator[VectorServer]:
+def vector_process(tmp_path_factory: pytest.TempPathFactory, vector_options: Sequence[str]) -> Iterator["VectorServer"]:
     """The vector server of the run, as it is: nothing is emptied, no environment is set."""
     with _running("vector", "UPSTASH_VECTOR_REST_TOKEN", vector_options, tmp_path_factory) as exports:
+        from infra.pytest_plugin.vector_server import VectorServer
+
         yield VectorServer.from_exports(exports)
 
 
 @pytest.fixture
-def qstash_server(qstash_process: QStashServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[QStashServer]:
+def qstash_server(qstash_process: "QStashServer", monkeypatch: pytest.MonkeyPatch) -> Iterator["QStashServer"]:
     """An empty QStash, with `QSTASH_URL`, `QSTASH_TOKEN` and the signing keys set for the official SDKs."""
     qstash_process.reset()
     _set_environment(monkeypatch, qstash_process.env)
@@ -68,7 +80,7 @@ def qstash_server(qstash_process: QStashServer, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def redis_server(redis_process: RedisServer, monkeypatch: pytest.MonkeyPatch) -> RedisServer:
+def redis_server(redis_process: "RedisServer", monkeypatch: pytest.MonkeyPatch) -> "RedisServer":
     """An empty Redis, with `UPSTASH_REDIS_REST_URL` and `…_TOKEN` set for the official SDKs."""
     redis_process.reset()
     _set_environment(monkeypatch, redis_process.env)
@@ -76,7 +88,7 @@ def redis_server(redis_process: RedisServer, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def vector_server(vector_process: VectorServer, monkeypatch: pytest.MonkeyPatch) -> VectorServer:
+def vector_server(vector_process: "VectorServer", monkeypatch: pytest.MonkeyPatch) -> "VectorServer":
     """An empty vector index, with `UPSTASH_VECTOR_REST_URL` and `…_TOKEN` set for the official SDKs."""
     vector_process.reset()
     _set_environment(monkeypatch, vector_process.env)
@@ -84,24 +96,30 @@ def vector_server(vector_process: VectorServer, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def qstash_faults(qstash_server: QStashServer) -> Iterator[QStashFaults]:
+def qstash_faults(qstash_server: "QStashServer") -> Iterator["QStashFaults"]:
     """Faults of deliveries on demand: lost answers, delays, duplicates, reordering, failures, a wrong clock."""
+    from infra.pytest_plugin.qstash_faults import QStashFaults
+
     faults = QStashFaults(qstash_server)
     yield faults
     faults.clear()
 
 
 @pytest.fixture
-def redis_faults(redis_server: RedisServer) -> Iterator[RedisFaults]:
+def redis_faults(redis_server: "RedisServer") -> Iterator["RedisFaults"]:
     """Faults of requests on demand: refusals, lost answers, delays."""
+    from infra.pytest_plugin.redis_faults import RedisFaults
+
     faults = RedisFaults(redis_server)
     yield faults
     faults.clear()
 
 
 @pytest.fixture
-def vector_faults(vector_server: VectorServer) -> Iterator[VectorFaults]:
+def vector_faults(vector_server: "VectorServer") -> Iterator["VectorFaults"]:
     """Faults of requests on demand: refusals, lost answers, delays."""
+    from infra.pytest_plugin.vector_faults import VectorFaults
+
     faults = VectorFaults(vector_server)
     yield faults
     faults.clear()
@@ -112,7 +130,8 @@ def _running(
     name: str, last_export: str, options: Sequence[str], folders: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, str]]:
     """Run a stand-in; what it says is to be exported."""
-    from infra.pytest_plugin.stand_in_process import StandInProcess  # noqa: PLC0415 - only when it is used
+    _require_ours(name)
+    from infra.pytest_plugin.stand_in_process import StandInProcess
 
     folder = folders.mktemp(f"baton-{name}")
     process = StandInProcess(f"infra.local_{name}", folder, last_export, ("--faults", *options))
@@ -121,6 +140,21 @@ def _running(
         yield process.exports
     finally:
         process.stop()
+
+
+def _require_ours(name: str) -> None:
+    """Fail, in one sentence, where `import infra` would import something else; it is not imported to find out."""
+    try:
+        spec = find_spec("infra")
+    except ValueError:  # a module that somebody made by hand
+        spec = None
+    origin = spec.origin if spec is not None else None
+    if origin is None or Path(origin).resolve() != _OURS:
+        pytest.fail(
+            f"Baton's fixtures need its package `infra`, which is hidden by this project's own ({origin}): rename that "
+            f"one, or run `baton {name}` beside the tests and set the environment variables that it prints",
+            pytrace=False,
+        )
 
 
 def _set_environment(monkeypatch: pytest.MonkeyPatch, env: Mapping[str, str]) -> None:
