@@ -97,7 +97,7 @@ SETTINGS = (
         "publish each following event, or continue in place",
         _one_of("queue", "inline"),
     ),
-    Setting("MESSAGE_RETRIES", "message_retries", "3", "count", "delivery attempts after the first", _whole(0, 20)),
+    Setting("MESSAGE_RETRIES", "message_retries", "3", "count", "delivery attempts after the first", _whole(1, 20)),
     Setting(
         "MESSAGE_RETRY_DELAY_MS",
         "message_retry_delay_ms",

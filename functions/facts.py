@@ -17,6 +17,7 @@ from events.core.legs import Leg, wish_leg
 from events.core.records import job_from
 from events.core.state import Job
 from events.core.turns import first_standing
+from events.emitter import Emitter
 from events.errors import MalformedEventError, UnknownJobError
 from events.ids import root_of
 from events.ports import Admission, Clock, Created, Recorded, Store
@@ -42,10 +43,11 @@ class Told:
 class Facts:
     """Takes in facts, from the API or from a witness."""
 
-    def __init__(self, store: Store, admission: Admission, asking: Asking, clock: Clock) -> None:
+    def __init__(self, store: Store, admission: Admission, asking: Asking, emitter: Emitter, clock: Clock) -> None:
         self._store = store
         self._admission = admission
         self._asking = asking
+        self._emitter = emitter
         self._clock = clock
 
     async def find(self, job_id: str) -> Job | None:
@@ -100,16 +102,20 @@ class Facts:
             case Cancellation():
                 return (await self.cancelled(event.job_id, fact.by, carrier)).legs
             case Submission():
-                return await self._submission_again(_job_of(event, fact), fact.task, carrier)
+                return await self._submission_again(event, fact, carrier)
 
-    async def _submission_again(self, job: Job, task: dict[str, Any], carrier: str) -> tuple[Leg, ...]:
-        """Create a forgotten job; look at a known one as the sweep does."""
+    async def _submission_again(self, event: Event, fact: Submission, carrier: str) -> tuple[Leg, ...]:
+        """Create a forgotten job, to be told once more; look at a known one as the sweep does."""
+        job, task = _job_of(event, fact), fact.task
         known = await self.find(job.id) is not None
         if not known:
             _log.info("job %s is created by its witness", job.id)
+            # What is created now may be forgotten, too, and somebody who asks meanwhile is told that it is accepted.
+            await self._emitter.emit(event, not_before_ms=self._clock.now_ms() + LOST_AFTER_MS)
         created = await self.submitted(job, task, carrier, known=known)
         now_ms = self._clock.now_ms()
-        book = await self._admission.book()
+        entry = await self._admission.entry(job.id)
+        book = {job.id: entry} if entry else {}
         looked = await self._store.look(root_of(job.id), carrier, now_ms, LOST_AFTER_MS, book)
         found = {leg.key for leg in looked.lost}
         return (*looked.lost, *(leg for leg in created.carried if leg.key not in found))

@@ -8,7 +8,7 @@ drives it carries, so a crash in the middle loses nothing.
 import json
 import logging
 
-from events.core.admission import Book, Entry
+from events.core.admission import TOMBSTONE_MS, Book, Entry
 from events.emitter import Emitter
 from events.errors import MalformedEventError
 from events.ids import root_of
@@ -20,8 +20,6 @@ from functions.handing_on import hand_on
 _log = logging.getLogger("baton.sweep")
 
 LOST_AFTER_MS = 60_000
-# The entry of an ended job stays this long, and until a sweep has found it ended: its witness may create it again.
-TOMBSTONE_MS = 150_000
 
 
 def read_due_ms(body: bytes) -> int:
@@ -56,7 +54,8 @@ class Sweep:
             await arm_sweep(self._emitter, turn.next_ms)
         await tell(self._emitter, turn.tell, now_ms, drive)
         everything, driven = again or not due_ms, 0
-        for root_id in sorted({root_of(name) for name, entry in turn.book.items() if everything or entry.slot}):
+        wanted = (name for name, entry in turn.book.items() if everything or entry.slot or entry.want == "gone")
+        for root_id in sorted({root_of(name) for name in wanted}):
             looked = await self._store.look(root_id, carrier, now_ms, LOST_AFTER_MS, turn.book)
             driven += await hand_on(self._emitter, looked.session_id, looked.lost, drive)
             await self._admission.leave(over(root_id, turn.book, looked, now_ms))

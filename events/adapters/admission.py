@@ -6,7 +6,7 @@ from typing import Any
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection, script
-from events.core.admission import Entry, Place, Standing
+from events.core.admission import TOMBSTONE_MS, Entry, Place, Standing
 from events.core.records import load_entry
 from events.ports import Heard, SweepTurn, Told
 
@@ -25,7 +25,7 @@ class RedisAdmission:
         """Take a job's word."""
         slot, tell, sweep_at_ms = await self._redis.run(
             _text("wish", "book"),
-            [keys.ADMISSION_BOOK, keys.ADMISSION_SWEEP],
+            [keys.ADMISSION_BOOK, keys.ADMISSION_SWEEP, keys.ADMISSION_GONE],
             [
                 job_id,
                 standing.lap,
@@ -45,22 +45,28 @@ class RedisAdmission:
         """A sweep begins."""
         next_ms, tell, flat = await self._redis.run(
             _text("sweep", "book"),
-            [keys.ADMISSION_BOOK, keys.ADMISSION_SWEEP],
-            [due_ms, now_ms, self._sweep_interval_ms, self._slots],
+            [keys.ADMISSION_BOOK, keys.ADMISSION_SWEEP, keys.ADMISSION_GONE],
+            [due_ms, now_ms, self._sweep_interval_ms, self._slots, TOMBSTONE_MS],
         )
         book = {name: load_entry(text) for name, text in zip(flat[::2], flat[1::2], strict=True)}
         return SweepTurn(int(next_ms), book, _told(tell))
 
     async def book(self) -> dict[str, Entry]:
         """All entries, by job id."""
-        stored = await self._redis.execute("HGETALL", keys.ADMISSION_BOOK)  # the SDK makes a dict of the flat reply
-        return {name: load_entry(text) for name, text in stored.items()}
+        # The SDK makes a dict of each flat reply.
+        live, gone = await self._redis.pipeline(["HGETALL", keys.ADMISSION_BOOK], ["HGETALL", keys.ADMISSION_GONE])
+        return {name: load_entry(text) for name, text in {**gone, **live}.items()}
+
+    async def entry(self, job_id: str) -> Entry | None:
+        """A live job's entry."""
+        text = await self._redis.execute("HGET", keys.ADMISSION_BOOK, job_id)
+        return load_entry(text) if text else None
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the book, unless they have said something since."""
         if ended:
             args = [value for pair in ended for value in pair]
-            await self._redis.run(_text("leave", "book"), [keys.ADMISSION_BOOK], args)
+            await self._redis.run(_text("leave", "book"), [keys.ADMISSION_BOOK, keys.ADMISSION_GONE], args)
 
 
 def _told(flat: Sequence[Any]) -> tuple[Told, ...]:

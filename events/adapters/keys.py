@@ -3,6 +3,7 @@
 from events.ids import root_of
 
 ADMISSION_BOOK = "baton:{admission}:book"
+ADMISSION_GONE = "baton:{admission}:gone"
 ADMISSION_SWEEP = "baton:{admission}:sweep"
 
 

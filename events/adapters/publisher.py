@@ -26,6 +26,8 @@ from events.errors import (
 from events.ports import Outgoing
 from events.settings import Settings, require
 
+# Milliseconds: one, five and nine minutes. The default ends at half an hour, and an outage is over sooner as a rule.
+_CALLBACK_RETRY_DELAY = "60000 * (1 + 4 * retried)"
 _STATUS = re.compile(r"status: (\d{3})")
 
 
@@ -123,6 +125,7 @@ def _request(message: Outgoing) -> BatchRequest:
         request["label"] = message.label
     if message.failure_callback:
         request["failure_callback"] = message.failure_callback
+        request["failure_callback_headers"] = {"Upstash-Failure-Callback-Retry-Delay": _CALLBACK_RETRY_DELAY}
     return request
 
 

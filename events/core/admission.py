@@ -16,6 +16,8 @@ from events.core.legs import WORK_KINDS, Leg, LegKind
 Want = Literal["slot", "none", "gone"]
 
 KEEP_SLOT_MS = 60_000
+# The entry of an ended job stays this long, and until a sweep has found it ended: its witness may create it again.
+TOMBSTONE_MS = 150_000
 # The cause of a slot that a sweep gave, since no word of a job did.
 SWEEP = "sweep"
 

@@ -29,7 +29,8 @@ class Heard:
 class SweepTurn:
     """When to arm the next sweep (0: not, for a copy older than the one armed last, or while nobody holds a slot).
 
-    `book`: all entries. `tell`: who holds a slot and has not taken it yet, by whosever word they got it.
+    `book`: all entries, and those gone that may leave. `tell`: who holds a slot and has not taken it yet, by whosever
+    word they got it.
     """
 
     next_ms: int = 0
@@ -50,6 +51,10 @@ class Admission(Protocol):
 
     async def book(self) -> dict[str, Entry]:
         """All entries, by job id."""
+        ...
+
+    async def entry(self, job_id: str) -> Entry | None:
+        """A job's entry; None for one that is unknown or gone."""
         ...
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:

@@ -71,8 +71,9 @@ def messages(history: History) -> tuple[Message, ...]:
             continue
         calls = tuple(PastCall(call["id"], call["tool"], call["arguments"]) for call in entry["calls"])
         told.append(ModelMessage(entry["text"], calls))
-        pairs = zip(calls, entry["calls"], strict=True)
-        told += (_result(call, history.results.get(call.call_id, asked)) for call, asked in pairs)
+        for call, asked in zip(calls, entry["calls"], strict=True):
+            stored: Mapping[str, Any] = history.results.get(call.call_id) or asked
+            told.append(_result(call, stored))
     return tuple(told)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from events.core.admission import SWEEP, Entry, Place, Standing, fill, take, untold
+from events.core.admission import SWEEP, TOMBSTONE_MS, Entry, Place, Standing, fill, take, untold
 from events.ports import Heard, SweepTurn, Told
 
 
@@ -33,11 +33,19 @@ class FakeAdmission:
         next_ms = 0
         if self._active() and not taken:
             next_ms = self.sweep_at_ms = now_ms + self._interval_ms
-        return SweepTurn(next_ms, dict(entries), self._told(untold(entries)))
+        old = (name for name, e in entries.items() if e.want == "gone" and now_ms - e.since_ms > TOMBSTONE_MS)
+        shown = {name for name, e in entries.items() if e.want != "gone"} | set(list(old)[:200])
+        book = {name: entry for name, entry in entries.items() if name in shown}
+        return SweepTurn(next_ms, book, self._told(untold(entries)))
 
     async def book(self) -> dict[str, Entry]:
         """All entries, by job id."""
         return dict(self.entries)
+
+    async def entry(self, job_id: str) -> Entry | None:
+        """A live job's entry."""
+        found = self.entries.get(job_id)
+        return found if found and found.want != "gone" else None
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the book."""

@@ -1,7 +1,7 @@
 """The store, the admission and the reader, as functions see them: the named fakes behind a wire that fails.
 
 Every write is shown to the invariants, with the tag's version before and after. Since a Tree never changes, versions
-cost nothing.
+cost nothing, and reads may show an older one.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
@@ -31,8 +31,10 @@ from events.ports import (
 from tests.fakes.admission import FakeAdmission
 from tests.fakes.store import FakeReader, FakeStore
 from tests.fakes.tree import Tree
+from tests.simulation.fairness import ON_GRANTS, Booked
 from tests.simulation.invariants import ON_BOOK, ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT
+from tests.simulation.memory import ADMISSION
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -59,6 +61,14 @@ class StoredTrees(FakeStore):
     def tree(self, job_id: str) -> Tree:
         """The tag of a job."""
         return self.trees.get(root_of(job_id), _NOTHING)
+
+
+def _shown(world: "World", job_id: str, point: str) -> FakeStore:
+    """The store as a read of one job sees it."""
+    tree, shown = world.memory.seen(root_of(job_id), point), StoredTrees()
+    if tree is not None:
+        shown.write(job_id, tree)
+    return shown
 
 
 class SimStore:
@@ -98,7 +108,7 @@ class SimStore:
 
     async def load(self, job_id: str) -> Loaded | None:
         """A job, for deciding on a fact."""
-        return await self._ask("load", job_id, None, lambda: self._fake.load(job_id))
+        return await self._ask("load", job_id, None, lambda: _shown(self._world, job_id, "load").load(job_id))
 
     async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
         """Write what follows from a fact."""
@@ -136,8 +146,10 @@ class SimStore:
                 world.actors.begun(claim, answer)
             if after is not before:
                 world.check(ON_WRITE, Write(world, op, claim, before, after, answer))
+                world.memory.wrote(root, after)
                 if CURRENT.get().zombie:
                     world.leave_to_the_sweep(before, after)
+            world.memory.strike(root)
             return answer
 
         return await world.wire.request(f"store.{op}", group, "store", apply, StoreError)
@@ -153,14 +165,17 @@ class SimReader:
     async def job(self, job_id: str) -> Snapshot | None:
         """Everything about a job."""
         return await self._world.wire.request(
-            "reader.job", "store", "store", lambda: at_once(self._fake.job(job_id)), StoreError
+            "reader.job", "store", "store", lambda: at_once(self._shown(job_id).job(job_id)), StoreError
         )
 
     async def parts(self, job_id: str, after: int) -> StoredParts:
         """The job's parts."""
         return await self._world.wire.request(
-            "reader.parts", "store", "store", lambda: at_once(self._fake.parts(job_id, after)), StoreError
+            "reader.parts", "store", "store", lambda: at_once(self._shown(job_id).parts(job_id, after)), StoreError
         )
+
+    def _shown(self, job_id: str) -> FakeReader:
+        return FakeReader(_shown(self._world, job_id, "reader"))
 
     async def ping(self) -> None:
         """Whether the store answers."""
@@ -181,10 +196,12 @@ class SimAdmission:
         """Take a job's word. One that comes late takes a slot for somebody who does not listen any more."""
         world = self._world
 
-        def take() -> Coroutine[Any, Any, Heard]:
+        async def take() -> Heard:
             if CURRENT.get().zombie:
                 world.excused.add(wish_key(job_id, standing.lap))
-            return self._fake.wish(job_id, standing, place, now_ms)
+            heard = await self._fake.wish(job_id, standing, place, now_ms)
+            world.memory.word_of_a_forgotten_state(job_id)
+            return heard
 
         return await self._ask("wish", take)
 
@@ -196,15 +213,26 @@ class SimAdmission:
         """All entries."""
         return await self._ask("book", self._fake.book)
 
+    async def entry(self, job_id: str) -> Entry | None:
+        """A live job's entry."""
+        return await self._ask("entry", lambda: self._fake.entry(job_id))
+
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the book."""
         if ended:  # the real one asks nothing for nothing, too
             await self._ask("leave", lambda: self._fake.leave(ended))
 
     async def _ask(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        world, fake = self._world, self._fake
+
         def apply() -> _T:
+            before = fake.entries
             answer = at_once(make())
-            self._world.check(ON_BOOK, self._world)
+            if fake.entries is not before:
+                world.check(ON_BOOK, world)
+                world.check(ON_GRANTS, Booked(op, before, fake.entries))
+            world.memory.booked()
+            world.memory.strike(ADMISSION)
             return answer
 
-        return await self._world.wire.request(f"admission.{op}", "store", "store", apply, StoreError)
+        return await world.wire.request(f"admission.{op}", "admission", "store", apply, StoreError)

@@ -1,7 +1,8 @@
 -- A sweep begins: free slots are filled, the next sweep is armed while somebody holds one.
--- KEYS: entries, sweep. ARGV: due (0: the backstop), now, interval (ms), slots.
+-- KEYS: entries, sweep, gone. ARGV: due (0: the backstop), now, interval (ms), slots, tombstone (ms).
 -- A sweep older than the one armed last is a copy and arms none, nor does a backstop while one is armed.
--- Answer: the next sweep's time (0: none), whom to tell (whosever word gave the slot), all entries.
+-- Answer: the next sweep's time (0: none), whom to tell (whosever word gave the slot), all entries, and some of those
+-- gone that have been so for longer than a tombstone stays.
 local due, now, interval = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 load_book(KEYS[1])
 fill(tonumber(ARGV[4]), 'sweep')
@@ -9,6 +10,12 @@ save_book(KEYS[1])
 local flat = {}
 for i, name in ipairs(names) do
   flat[2 * i - 1], flat[2 * i] = name, cjson.encode(entries[name])
+end
+local old, gone = 0, redis.call('HGETALL', KEYS[3])
+for i = 1, #gone, 2 do
+  if old < 200 and now - cjson.decode(gone[i + 1]).since_ms > tonumber(ARGV[5]) then
+    old, flat[#flat + 1], flat[#flat + 2] = old + 1, gone[i], gone[i + 1]
+  end
 end
 local armed = tonumber(redis.call('GET', KEYS[2]) or '0')
 local taken = due > 0 and armed > due or due == 0 and armed + interval >= now

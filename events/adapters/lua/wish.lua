@@ -1,11 +1,13 @@
 -- The admission's one entrance: take a job's word, fill the free slots, say whom to tell (admission.py: take).
--- KEYS: entries, sweep. ARGV: job id, lap, want, tenant, session, priority, created, now, slots, sweep interval (ms).
+-- Who is gone is kept apart, so that what a word costs does not grow with ended jobs; it comes back by a higher lap only.
+-- KEYS: entries, sweep, gone. ARGV: job id, lap, want, tenant, session, priority, created, now, slots, sweep interval (ms).
 -- Answer: 1 if the asker holds a slot, whom to tell (id, lap, session; flat), when a sweep must be armed (0: not).
 local job_id, lap, want, now = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[8])
 load_book(KEYS[1])
-local entry = entries[job_id]
+local entry, gone = entries[job_id], nil
 if not entry then
-  entry = {tenant = ARGV[4], session_id = ARGV[5], priority = tonumber(ARGV[6]), created_ms = tonumber(ARGV[7]),
+  gone = redis.call('HGET', KEYS[3], job_id)
+  entry = gone and cjson.decode(gone) or {tenant = ARGV[4], session_id = ARGV[5], priority = tonumber(ARGV[6]), created_ms = tonumber(ARGV[7]),
            lap = -1, want = 'none', slot = false, started = false, cause = '', since_ms = 0}
   entries[job_id] = entry
   names[#names + 1] = job_id
@@ -23,10 +25,18 @@ end
 if current and entry.slot then
   entry.cause = '' -- taken
 end
-dirty[job_id] = true
+dirty[job_id] = entry.want ~= 'gone' or nil
 fill(tonumber(ARGV[9]), job_id)
 local tell = current and untold(job_id) or {}
 save_book(KEYS[1])
+if entry.want == 'gone' then
+  redis.call('HSET', KEYS[3], job_id, cjson.encode(entry))
+  if not gone then
+    redis.call('HDEL', KEYS[1], job_id)
+  end
+elseif gone then
+  redis.call('HDEL', KEYS[3], job_id)
+end
 -- A sweep is armed only while somebody holds a slot, one at a time; an overdue one was lost.
 local sweep_at = 0
 if total > 0 then

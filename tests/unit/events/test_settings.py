@@ -66,7 +66,7 @@ def test_values_are_read_as_what_they_are() -> None:
     """Numbers, flags, choices; a URL without its last slash, a path kept."""
     settings = read_settings(
         {
-            "MESSAGE_RETRIES": "0",
+            "MESSAGE_RETRIES": "1",
             "METRICS_PUBLIC": "1",
             "ENABLE_TEST_ENDPOINT": "TRUE",
             "CONTINUATION": "inline",
@@ -75,17 +75,17 @@ def test_values_are_read_as_what_they_are() -> None:
             "QSTASH_TOPIC_PREFIX": "prod-agent",
         }
     )
-    assert (settings.message_retries, settings.metrics_public, settings.enable_test_endpoint) == (0, True, True)
+    assert (settings.message_retries, settings.metrics_public, settings.enable_test_endpoint) == (1, True, True)
     assert (settings.continuation, settings.publish_by) == ("inline", "topic")
     assert settings.worker_base_url == "https://example.com/api/v2"
     assert settings.topic_prefix == "prod-agent"
 
 
 WRONG = [
-    ("MESSAGE_RETRIES", "-1", "a whole number from 0 to 20"),
-    ("MESSAGE_RETRIES", "21", "a whole number from 0 to 20"),
-    ("MESSAGE_RETRIES", "three", "a whole number from 0 to 20"),
-    ("MESSAGE_RETRIES", "1.5", "a whole number from 0 to 20"),
+    ("MESSAGE_RETRIES", "-1", "a whole number from 1 to 20"),
+    ("MESSAGE_RETRIES", "21", "a whole number from 1 to 20"),
+    ("MESSAGE_RETRIES", "three", "a whole number from 1 to 20"),
+    ("MESSAGE_RETRIES", "1.5", "a whole number from 1 to 20"),
     ("WORK_TIMEOUT_SECONDS", "0", "a whole number from 1 to 840"),
     ("PUBLISH_BY", "queue", "one of url, topic"),
     ("CONTINUATION", "Inline", "one of queue, inline"),
