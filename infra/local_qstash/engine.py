@@ -36,6 +36,7 @@ class Engine:
         self.faults: FaultPlan | None = None  # what is planned; None: faults are off
         self.commits = GroupCommit(database, clock.now_ms, self._start)
         self._send = send
+        self._loop = asyncio.get_running_loop()
         # Receivers check signatures against real time, whatever time the server lives in.
         self._wall_clock = wall_clock or clock
         self._stopping = False
@@ -88,7 +89,7 @@ class Engine:
             _log.critical("the data folder could not be closed in order: %s", error)
 
     def _start(self, effect: Deliver) -> None:
-        attempt = asyncio.get_running_loop().create_task(self._attempt(effect))
+        attempt = self._loop.create_task(self._attempt(effect))
         self._attempts.add(attempt)
         attempt.add_done_callback(self._attempts.discard)
 

@@ -1,156 +1,167 @@
-"""How many messages a second go through the local QStash: publish → deliver → 2xx, at 1, 16 and 64 in flight.
+"""What a hop through the local QStash costs (publish → deliver → 2xx), beside the smallest hop that is as durable.
 
-    python tests/bench/qstash_hop.py [--seconds 5] [--no-sync]
+    python -m tests.bench.qstash_hop [--rounds 5] [--seconds 2] [--in-flight 1 16 64] [--no-sync] [--json FILE]
 
-Not a test. The server runs as users start it, in a process of its own; publisher and destination share this process,
-and speak bare HTTP over kept connections, so that most of what is measured is the server.
+Not a test. Both servers run in processes of their own and are measured in turn (A B A B ...), so that whatever else
+the machine does hits both; what is said is medians over the rounds, and ratios of what was measured one after the
+other. The load (tests/bench/qstash_load.py) shares this process.
 """
 
 import argparse
 import asyncio
+import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from statistics import median
+from typing import Any
 
 import uvloop
 
-TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="
-IN_FLIGHT = (1, 16, 64)
-BODY = b'{"id": "evt_1", "type": "agent.loop.init", "payload": "' + b"x" * 300 + b'"}'
-_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
-_WARM_UP_SECONDS = 0.5
-_LIMIT_SECONDS = 20
+from tests.bench.qstash_load import Load
+
+SERVERS = {"ours": ["infra.local_qstash", "--port", "0"], "floor": ["tests.bench.qstash_floor"]}
+_WARM_UP_SECONDS = 0.3
 
 
-class Destination(asyncio.Protocol):
-    """Answers 200 to whatever comes, and counts; bodies come with their length."""
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
 
-    delivered = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the connection."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._buffer = b""
-
-    def data_received(self, data: bytes) -> None:
-        """Answer each complete request."""
-        self._buffer += data
-        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
-            head = self._buffer[:end].lower()
-            at = head.find(b"content-length: ")
-            length = int(head[at + 16 :].split(b"\r", 1)[0]) if at >= 0 else 0
-            if len(self._buffer) < end + 4 + length:
-                return
-            self._buffer = self._buffer[end + 4 + length :]
-            self._transport.write(_ANSWER)
-            Destination.delivered += 1
-            Destination.on_delivery()
-
-    @staticmethod
-    def on_delivery() -> None:
-        """Replaced by the measurement."""
+    port: int
+    pid: int
 
 
-class Publisher:
-    """One kept connection that publishes again and again, once per delivery."""
+@dataclass(frozen=True)
+class Figures:
+    """One measurement of one server; costs are for each message."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str) -> None:
-        self._reader = reader
-        self._writer = writer
-        head = (
-            f"POST /v2/publish/{target} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n"
-            f"content-type: application/json\r\nupstash-forward-x-event-id: e\r\ncontent-length: {len(BODY)}\r\n\r\n"
-        )
-        self._request = head.encode() + BODY
-
-    async def publish(self) -> None:
-        """Send one message and read the answer."""
-        self._writer.write(self._request)
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().split(b"content-length: ")[1].split(b"\r", 1)[0])
-        await self._reader.readexactly(length)
-        if b" 200 " not in head.split(b"\r\n", 1)[0]:
-            raise RuntimeError(head.decode())
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    cpu_us: float
+    load_cpu_us: float  # what the load took itself: it should be less than the server, and it is the same for both
 
 
-async def measure(port: int, target: str, in_flight: int, seconds: float) -> tuple[float, list[float]]:
-    """Messages a second, and the time from publish to delivery of each, in milliseconds."""
-    waiting: asyncio.Queue[float] = asyncio.Queue()
-    slots = asyncio.Semaphore(in_flight)
-    latencies: list[float] = []
+Rounds = dict[str, list[Figures]]
 
-    def delivered() -> None:
-        slots.release()
-        latencies.append((time.perf_counter() - waiting.get_nowait()) * 1_000)
 
-    Destination.on_delivery = staticmethod(delivered)  # type: ignore[method-assign]
-    end = time.perf_counter() + seconds
-
-    async def run() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        publisher = Publisher(reader, writer, target)
-        while time.perf_counter() < end:
-            await slots.acquire()
-            waiting.put_nowait(time.perf_counter())
-            await publisher.publish()
-        writer.close()
-
-    started, before = time.perf_counter(), Destination.delivered
-    async with asyncio.timeout(seconds + _LIMIT_SECONDS):
-        await asyncio.gather(*(run() for _ in range(in_flight)))
-        for _ in range(in_flight):
-            await slots.acquire()
-    return (Destination.delivered - before) / (time.perf_counter() - started), sorted(latencies)
+@contextmanager
+def running(name: str, *, synced: bool) -> Iterator[Server]:
+    """One of the servers, over a folder of its own."""
+    with tempfile.TemporaryDirectory() as data:
+        command = [sys.executable, "-m", *SERVERS[name], "--data", data, *([] if synced else ["--no-sync"])]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                yield Server(int(process.stdout.readline().strip().rpartition(":")[2]), process.pid)
+            finally:
+                process.terminate()
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used."""
+    """Processor time that a process has used (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+async def measure(load: Load, server: Server, in_flight: int, seconds: float) -> Figures:
+    """One server, warmed up, for so long."""
+    await load.run(server.port, in_flight, _WARM_UP_SECONDS)
+    before, own_before = cpu_seconds(server.pid), time.process_time()
+    run = await load.run(server.port, in_flight, seconds)
+    used, own_used = cpu_seconds(server.pid) - before, time.process_time() - own_before
+    latencies, count = run.latencies_ms, run.delivered
+    return Figures(
+        count / run.seconds,
+        latencies[count // 2],
+        latencies[count * 99 // 100],
+        used / count * 1e6,
+        own_used / count * 1e6,
+    )
 
 
-async def run_all(server: "subprocess.Popen[str]", seconds: float) -> None:
-    """Print one line per number in flight."""
-    assert server.stdout is not None
-    port = int(server.stdout.readline().strip().rpartition(":")[2])
-    destination = await asyncio.get_running_loop().create_server(Destination, "127.0.0.1", 0)
-    target = f"http://127.0.0.1:{destination.sockets[0].getsockname()[1]}/hook"
-    _say(f"{'in flight':>9}  {'per second':>10}  {'p50 ms':>7}  {'p99 ms':>7}  {'server CPU µs each':>18}")
-    for in_flight in IN_FLIGHT:
-        await measure(port, target, in_flight, _WARM_UP_SECONDS)
-        used, count = cpu_seconds(server.pid), Destination.delivered
-        rate, latencies = await measure(port, target, in_flight, seconds)
-        each = (cpu_seconds(server.pid) - used) / (Destination.delivered - count) * 1e6
-        p50, p99 = latencies[len(latencies) // 2], latencies[len(latencies) * 99 // 100]
-        _say(f"{in_flight:>9}  {rate:>10.0f}  {p50:>7.2f}  {p99:>7.2f}  {each:>18.0f}")
-    destination.close()
+async def measure_all(servers: dict[str, Server], options: argparse.Namespace) -> dict[int, Rounds]:
+    """All rounds of all numbers in flight."""
+    load = Load()
+    found: dict[int, Rounds] = {in_flight: {name: [] for name in servers} for in_flight in options.in_flight}
+    async with await load.listen():
+        for number in range(options.rounds):
+            for in_flight, rounds in found.items():
+                for name, server in servers.items():
+                    rounds[name].append(await measure(load, server, in_flight, options.seconds))
+            _say(f"round {number + 1} of {options.rounds} is done", file=sys.stderr)
+    return found
+
+
+def summary(rounds: Rounds) -> dict[str, Any]:
+    """Medians of each server, and medians of the ratios of what was measured one after the other."""
+
+    def of(figures: Iterable[Figures]) -> dict[str, float]:
+        listed = list(figures)
+        return {name: round(median(getattr(each, name) for each in listed), 2) for name in Figures.__annotations__}
+
+    def ratio(value: Callable[[Figures], float]) -> dict[str, float]:
+        pairs = sorted(value(ours) / value(floor) for ours, floor in zip(rounds["ours"], rounds["floor"], strict=True))
+        return {"median": round(median(pairs), 2), "lowest": round(pairs[0], 2), "highest": round(pairs[-1], 2)}
+
+    return {
+        **{name: of(figures) for name, figures in rounds.items()},
+        "ratios": {
+            "time_each": ratio(lambda figures: 1 / figures.per_second),
+            "p50": ratio(lambda figures: figures.p50_ms),
+            "cpu_each": ratio(lambda figures: figures.cpu_us),
+        },
+    }
+
+
+def _say(line: str, file: Any = None) -> None:
+    print(line, file=file, flush=True)
+
+
+def show(found: dict[int, dict[str, Any]]) -> None:
+    """The tables that a person reads."""
+    _say("in flight  server  per second   p50 ms   p99 ms  CPU µs each  (load's)")
+    for in_flight, each in found.items():
+        for name in SERVERS:
+            of = each[name]
+            _say(
+                f"{in_flight:>9}  {name:<6}  {of['per_second']:>10.0f}  {of['p50_ms']:>7.2f}  {of['p99_ms']:>7.2f}"
+                f"  {of['cpu_us']:>11.0f}  {of['load_cpu_us']:>8.0f}"
+            )
+    _say("\nours ÷ floor, median of the rounds (lowest to highest)")
+    _say("in flight            time each                  p50             CPU each")
+    for in_flight, each in found.items():
+        cells = [f"{of['median']:.2f} ({of['lowest']:.2f} to {of['highest']:.2f})" for of in each["ratios"].values()]
+        _say(f"{in_flight:>9}" + "".join(f"  {cell:>19}" for cell in cells))
 
 
 def main() -> None:
-    """Start the server, measure, stop it."""
-    parser = argparse.ArgumentParser(description="throughput of the local QStash")
-    parser.add_argument("--seconds", type=float, default=5.0)
+    """Start both, measure in turn, stop them, say what was found."""
+    parser = argparse.ArgumentParser(description="the hop of the local QStash beside the smallest durable hop")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement (default %(default)s)")
+    parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 16, 64], metavar="N")
     parser.add_argument("--no-sync", action="store_true", help="do not wait for the disk")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as data:
-        command = [sys.executable, "-m", "infra.local_qstash", "--port", "0", "--data", data]
-        command += ["--no-sync"] if options.no_sync else []
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-            try:
-                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                    runner.run(run_all(server, options.seconds))
-            finally:
-                server.send_signal(signal.SIGTERM)
+    synced = not options.no_sync
+    with (
+        running("ours", synced=synced) as ours,
+        running("floor", synced=synced) as floor,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        rounds = runner.run(measure_all({"ours": ours, "floor": floor}, options))
+    found = {in_flight: summary(each) for in_flight, each in rounds.items()}
+    show(found)
+    if options.json is not None:
+        options.json.write_text(json.dumps({"synced": synced, "in_flight": found}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

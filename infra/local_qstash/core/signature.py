@@ -15,6 +15,7 @@ def _base64url(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+_dump = json.JSONEncoder(separators=(",", ":")).encode
 _HEADER = _base64url(b'{"alg":"HS256","typ":"JWT"}')
 
 
@@ -29,5 +30,5 @@ def sign(key: str, url: str, body: bytes, *, now_seconds: int, jwt_id: str) -> s
         "jti": jwt_id,
         "body": urlsafe_b64encode(sha256(body).digest()).decode(),  # padding kept; verifiers strip it
     }
-    signed = f"{_HEADER}.{_base64url(json.dumps(claims, separators=(',', ':')).encode())}"
+    signed = f"{_HEADER}.{_base64url(_dump(claims).encode())}"
     return f"{signed}.{_base64url(hmac.digest(key.encode(), signed.encode(), 'sha256'))}"

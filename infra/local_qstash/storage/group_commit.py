@@ -35,6 +35,7 @@ class GroupCommit:
         self._database = database
         self._now_ms = now_ms
         self._start = start
+        self._loop = asyncio.get_running_loop()
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="qstash-commit")
         self._batch = _Batch()
         self._busy = False  # a flush is asked for, or the disk is at work
@@ -56,12 +57,12 @@ class GroupCommit:
         if urgent or outcome.effects:
             self._ask_flush()
         elif not self._busy and self._patience is None:
-            self._patience = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._ask_flush)
+            self._patience = self._loop.call_later(_PATIENCE_SECONDS, self._ask_flush)
         return True
 
     def on_disk(self) -> asyncio.Future[None]:
         """Done when everything added so far is on disk; each waiter has one of its own, so that it may be cancelled."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[None] = self._loop.create_future()
         self._batch.waiters.append(waiter)
         return waiter
 
@@ -70,7 +71,7 @@ class GroupCommit:
         if self._patience is not None:
             self._ask_flush()
         if self._busy:
-            self._idle = self._idle or asyncio.get_running_loop().create_future()
+            self._idle = self._idle or self._loop.create_future()
             await self._idle
 
     def close(self) -> None:
@@ -83,7 +84,7 @@ class GroupCommit:
             self._patience = None
         if not self._busy:
             self._busy = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         batch, self._batch = self._batch, _Batch()
@@ -95,24 +96,32 @@ class GroupCommit:
             self._break(error, batch)
             return
         if self._database.synced:
-            commit = asyncio.get_running_loop().run_in_executor(self._disk, self._database.commit)
-            commit.add_done_callback(lambda done: self._committed(done.exception(), batch))
+            self._disk.submit(self._wait_for_disk, batch)
         else:
             self._committed(None, batch)
 
-    def _committed(self, error: BaseException | None, batch: _Batch) -> None:
+    def _wait_for_disk(self, batch: _Batch) -> None:
+        """Runs in the thread."""
+        try:
+            self._database.commit()
+        except Exception as error:  # noqa: BLE001 - whatever it was, the loop has to know
+            self._loop.call_soon_threadsafe(self._committed, error, batch)
+        else:
+            self._loop.call_soon_threadsafe(self._committed, None, batch)
+
+    def _committed(self, error: Exception | None, batch: _Batch) -> None:
         if error is not None:
             self._break(error, batch)
             return
+        if self._batch.changes or self._batch.effects:
+            self._flush()  # first of all, so that the disk works while this batch is answered
+        else:
+            self._rest()
         for waiter in batch.waiters:
             if not waiter.done():
                 waiter.set_result(None)
         for effect in batch.effects:
             self._start(effect)
-        if self._batch.changes or self._batch.effects:
-            asyncio.get_running_loop().call_soon(self._flush)  # who was just answered may have more for this batch
-        else:
-            self._rest()
 
     def _rest(self) -> None:
         self._busy = False
@@ -120,7 +129,7 @@ class GroupCommit:
             self._idle.set_result(None)
             self._idle = None
 
-    def _break(self, error: BaseException, batch: _Batch) -> None:
+    def _break(self, error: Exception, batch: _Batch) -> None:
         self.broken = EngineStoppedError(f"cannot write to the data folder: {error}")
         for waiter in (*batch.waiters, *self._batch.waiters):
             if not waiter.done():

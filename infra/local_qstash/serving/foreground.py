@@ -4,39 +4,22 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 
-import uvicorn
 import uvloop
 
 from infra.local_qstash.core.tenant import SigningKeys
-from infra.local_qstash.server import App, create_app
+from infra.local_qstash.server import create_app
+from infra.local_qstash.serving.http_connection import HttpConnection
 from infra.local_qstash.settings import Settings
 
 # Longer than what clients keep connections for, so that none writes into a connection being closed.
 _CLIENT_KEEP_ALIVE_SECONDS = 75
+_LOOK_EVERY_SECONDS = 10
+_GRACE_SECONDS = 2.0
 _BACKLOG = 2_048
 
 Ready = Callable[[str, SigningKeys], None]
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn that reports when it listens, and leaves signals to us (its own way ends with the signal's exit code)."""
-
-    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_listening = on_listening
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._on_listening()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    def stop(self) -> None:
-        self.should_exit = True
 
 
 def serve(settings: Settings, on_ready: Ready) -> int:
@@ -54,14 +37,31 @@ async def _serve(settings: Settings, on_ready: Ready) -> int:
     url = f"http://{host}:{listener.getsockname()[1]}"
     app = create_app(settings)
     async with app.running() as engine:
-        keys = engine.state.tenant(settings.users[0].id).keys
-        server = _Server(_config(app), lambda: on_ready(url, keys))
-        engine.commits.on_broken = server.stop
+        stopped = asyncio.Event()
+        engine.commits.on_broken = stopped.set
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, server.stop)
-        await server.serve(sockets=[listener])
+            loop.add_signal_handler(number, stopped.set)
+        connections: set[HttpConnection] = set()
+        server = await loop.create_server(lambda: HttpConnection(app, connections), sock=listener, backlog=_BACKLOG)
+        on_ready(url, engine.state.tenant(settings.users[0].id).keys)
+        while not stopped.is_set():
+            for connection in list(connections):
+                connection.close_if_unused(loop.time() - _CLIENT_KEEP_ALIVE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), _LOOK_EVERY_SECONDS)
+        server.close()
+        await _end(connections)
         return 0 if engine.commits.broken is None else 1
+
+
+async def _end(connections: Collection[HttpConnection]) -> None:
+    """Let requests under way be answered for a moment."""
+    closed = [connection.closed for connection in connections]
+    for connection in list(connections):
+        connection.close_when_done()
+    if closed:
+        await asyncio.wait(closed, timeout=_GRACE_SECONDS)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -72,19 +72,3 @@ def _listen(settings: Settings) -> socket.socket:
         raise OSError(
             f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another port with --port"
         ) from error
-
-
-def _config(app: App) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        lifespan="off",
-        http="httptools",
-        ws="none",
-        loop="none",
-        access_log=False,
-        log_level="error",
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=_CLIENT_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=2,
-    )

@@ -148,3 +148,57 @@ async def test_connections_are_kept_alive(delivery: HttpDelivery) -> None:
         for _ in range(5):
             await delivery(request_to(base, body=b"x"))
     assert len(peers) == 1
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("POST", 0)])
+async def test_connection_closed_at_the_wrong_moment_costs_only_what_may_not_be_repeated(
+    delivery: HttpDelivery, method: str, status: int
+) -> None:
+    """A kept connection that the server closes as we write: POST may have been acted on (RFC 9110 9.2.2)."""
+    connections = 0
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        if connections == 1:
+            await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        assert (await delivery(request_to(url))).status == 200
+        assert (await delivery(request_to(url, method))).status == status
+
+
+async def test_destination_that_speaks_no_tls_is_an_error(delivery: HttpDelivery) -> None:
+    """Where https was asked for, nothing is sent in clear text."""
+    received: list[bytes] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        received.append(await reader.read())
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        result = await delivery(request_to(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
+    assert result.error
+    assert all(b"POST" not in data for data in received)
+
+
+async def test_unused_connection_is_closed_after_a_while() -> None:
+    """Before the other side would, so that no message meets a connection being closed."""
+    delivery = HttpDelivery(max_response_bytes=1_000, keep_alive_seconds=0.02)
+    ended = asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()
+        ended.set()
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        await delivery(request_to(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
+        await asyncio.wait_for(ended.wait(), 5)
