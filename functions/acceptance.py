@@ -22,6 +22,11 @@ from functions.handing_on import hand_on
 _log = logging.getLogger("baton.acceptance")
 
 WITNESS_DELAY_MS = 60_000
+# A commit is told a second time when a failover can no longer forget it (20 s, and clocks that are wrong): one that
+# comes later than this after its witness was published needs another witness.
+WITNESSED_MS = WITNESS_DELAY_MS - 25_000
+# For so long after it was submitted a job may have been created by a call that was late itself, or by its witness.
+YOUNG_MS = 900_000
 
 
 class Acceptance:
@@ -45,14 +50,18 @@ class Acceptance:
             PublishError: the queue does not take the witness; there is no job.
             StoreError: the store did not answer: there is no job yet, and it starts by itself within a minute.
         """
+        fact, began_ms = Submission(job=job_values(job), task=task), self._clock.now_ms()
         if may_exist and (there := await self._facts.find(job.id)):
+            if WITNESSED_MS <= began_ms - there.created_at_ms <= YOUNG_MS:
+                await self._witness(job.id, job.session_id, fact)  # when it was created, nobody knows
             return Created(new=False, job=there)
         # A store that did not answer may have done what it was asked: then the witness is what guarantees it, so it
         # stays. So it does where the job "was there" and yet is carried by this very call, which was made twice.
-        witness_id = await self._witness(job.id, job.session_id, Submission(job=job_values(job), task=task))
+        witness_id = await self._witness(job.id, job.session_id, fact)
         created = await self._facts.submitted(job, task, witness_id)
         if not created.new and not created.carried:
             await self._take_back(witness_id)
+        await self._witness_late(job, fact, began_ms)
         await self._hand_on(created.job, created.carried, witness_id)
         return created
 
@@ -62,14 +71,16 @@ class Acceptance:
         Raises:
             PublishError, StoreError: as for a submission.
         """
-        witness_id = await self._witness(job.id, job.session_id, Cancellation(by=by))
+        fact, began_ms = Cancellation(by=by), self._clock.now_ms()
+        witness_id = await self._witness(job.id, job.session_id, fact)
         try:
             told = await self._facts.cancelled(job.id, by, witness_id)
         except UnknownJobError:
             await self._take_back(witness_id)
             raise
-        if not told.changed and not told.legs:
+        if not told.changed and not told.legs and began_ms - (told.job.finished_at_ms or 0) > YOUNG_MS:
             await self._take_back(witness_id)
+        await self._witness_late(job, fact, began_ms)
         await self._hand_on(told.job, told.legs, witness_id)
         return told
 
@@ -83,6 +94,11 @@ class Acceptance:
             payload=LoopPayload(turn=1, fact=fact),
         )
         return await self._emitter.emit(event, not_before_ms=now_ms + WITNESS_DELAY_MS)
+
+    async def _witness_late(self, job: Job, fact: Submission | Cancellation, began_ms: int) -> None:
+        """A call that was slow may have committed just before its witness came, or after it."""
+        if self._clock.now_ms() - began_ms >= WITNESSED_MS:
+            await self._witness(job.id, job.session_id, fact)
 
     async def _hand_on(self, job: Job, legs: tuple[Leg, ...], witness_id: str) -> None:
         try:

@@ -84,7 +84,7 @@ class Container:
     @cached_property
     def facts(self) -> Facts:
         """Takes in what API calls and their witnesses tell."""
-        return Facts(self.ports.store, self.ports.admission, self._asking, self.ports.clock)
+        return Facts(self.ports.store, self.ports.admission, self._asking, self.emitter, self.ports.clock)
 
     @cached_property
     def acceptance(self) -> Acceptance:

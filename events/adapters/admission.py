@@ -58,8 +58,11 @@ class RedisAdmission:
         return {name: load_entry(text) for name, text in {**gone, **live}.items()}
 
     async def entry(self, job_id: str) -> Entry | None:
-        """A live job's entry."""
-        text = await self._redis.execute("HGET", keys.ADMISSION_BOOK, job_id)
+        """A job's entry."""
+        live, gone = await self._redis.pipeline(
+            ["HGET", keys.ADMISSION_BOOK, job_id], ["HGET", keys.ADMISSION_GONE, job_id]
+        )
+        text = live or gone
         return load_entry(text) if text else None
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:

@@ -54,7 +54,7 @@ class Admission(Protocol):
         ...
 
     async def entry(self, job_id: str) -> Entry | None:
-        """A job's entry; None for one that is unknown or gone."""
+        """A job's entry; also of one that is gone, since a failover may have made its tree forget so."""
         ...
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from events.core.legs import loop_leg
 from events.core.state import Job
 from events.core.transitions import JobStatus
-from events.errors import TooLargeError
+from events.errors import StoreError, TooLargeError
 from events.ids import job_id_from_key, random_job_id
 from events.ports import Snapshot
 from functions.api.auth import Keys, Principal
@@ -66,7 +66,12 @@ class JobsApi:
         return job_view(Snapshot(accepted.job, body.task, (first,), accepted.standing), now_ms)
 
     async def _submitted_before(self, principal: Principal, job: Job, idempotency_key: str) -> dict[str, Any]:
-        snapshot = await self.snapshot(principal, job.id)
+        snapshot = await self._container.ports.reader.job(job.id)
+        if snapshot is None:
+            # A read may be older than what was just found: no 404, which says that the submission was refused.
+            raise StoreError(f"job {job.id!r} is there, and a read does not show it yet: send the request again")
+        if not principal.may_see(snapshot.job.tenant):
+            raise ApiError(403, f"job {job.id!r} belongs to another tenant")
         if snapshot.job.request_digest != job.request_digest:
             detail = f"another body was sent under Idempotency-Key {idempotency_key!r} before: use a new key"
             raise ApiError(422, detail)

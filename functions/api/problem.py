@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from events.errors import BatonError, PublishError, SettingsError, StoreError
+from events.errors import BatonError, PublishError, SettingsError, StoreError, UnknownJobError
 
 _log = logging.getLogger("baton.api")
 
@@ -87,6 +87,8 @@ async def on_error(request: Request, error: Exception) -> Response:
         case PublishError():
             _log.warning("the queue: %s", error)
             return problem(ApiError(503, "the queue does not take messages; try again", headers={"Retry-After": "5"}))
+        case UnknownJobError():
+            return problem(ApiError(503, f"{error}; try again", headers={"Retry-After": "5"}))
         case StoreError() | SettingsError():
             _log.warning("the store: %s", error)
             return problem(ApiError(503, "the store does not answer; try again", headers={"Retry-After": "5"}))

@@ -92,6 +92,8 @@ class Tree:
         for leg in sorted(self.legs.values(), key=lambda leg: f"leg:{leg.key}"):
             waits = in_line if leg.kind is LegKind.WISH else self.gated(leg, now_ms)
             quiet_ms = now_ms - max(leg.since_ms, leg.lease_until_ms, leg.not_before_ms)
-            if leg.job_id == job_id and not waits and (leg.carrier == message_id or quiet_ms > lost_after_ms):
+            # A wish of which the book knows nothing was forgotten: a submission's witness must not come too soon.
+            patience_ms = lost_after_ms / 2 if leg.kind is LegKind.WISH and entry is None else lost_after_ms
+            if leg.job_id == job_id and not waits and (leg.carrier == message_id or quiet_ms > patience_ms):
                 found.append(replace(leg, since_ms=now_ms, carrier=message_id))
         return found

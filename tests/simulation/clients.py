@@ -9,6 +9,7 @@ from tests.simulation.dice import number_of
 from tests.simulation.guarantee import ON_SETTLE, Settled
 from tests.simulation.invocation import Crashed, Invocation
 from tests.simulation.jobs import JobPlan
+from tests.simulation.memory import STALE_SECONDS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -30,6 +31,7 @@ class Client:
         self._plan = plan
         self._calls = 0
         self._job_id = ""
+        self._accepted_at = 0.0
 
     async def run(self) -> None:
         """Submit, and submit again as the plan says."""
@@ -51,7 +53,8 @@ class Client:
 
     async def _other(self) -> None:
         answer = await self._submit("do something else")
-        if answer is not None and answer.status not in (422, 503):
+        forgotten = self._world.memory.struck(self._job_id)
+        if answer is not None and answer.status not in (422, 503) and not forgotten:
             self._world.broken("another_body_is_refused", f"{self._job_id}: {answer}")
 
     async def _cancel(self) -> None:
@@ -62,8 +65,13 @@ class Client:
         answer = await self._ask("cancel", path, b'{"action":"cancel"}', {}, "PATCH")
         if answer is not None and answer.status == 200:
             world.cancelled.add(self._job_id)
-        elif answer is not None and answer.status not in (409, 503):
+        elif answer is not None and answer.status not in (409, 503) and not self._unseen(answer):
             world.broken("an_api_answer_is_a_known_one", f"cancel {self._job_id}: {answer}")
+
+    def _unseen(self, answer: Answer) -> bool:
+        """Whether a job is said to be unknown: a failover forgot it, or a read does not show it yet."""
+        memory, young = self._world.memory, self._world.loop.time() < self._accepted_at + 2 * STALE_SECONDS
+        return answer.status == 404 and (young or memory.struck(self._job_id))
 
     async def _submit(self, text: str) -> Answer | None:
         """One call of the API; None when the connection broke."""
@@ -104,6 +112,6 @@ class Client:
         world.accepted_jobs.append(job_id)
         if self._plan.keyed and self._job_id not in ("", job_id):
             world.broken("one_job_per_idempotency_key", f"{self._job_id}, then {job_id}")
-        self._job_id = job_id
+        self._job_id, self._accepted_at = job_id, world.loop.time()
         if job["status"] in ("pending", "processing", "waiting") and not job["waitingFor"]:
             world.broken("a_live_job_says_what_it_waits_for", f"{job}")

@@ -34,6 +34,7 @@ _IN_WORK: _Kinds = {kind: faults for kind, faults in _STORE.items() if kind not 
 _WORK: _Kinds = {"crash": ("crash-before", "crash-after")}
 GROUPS: dict[str, _Kinds] = {
     "store": _STORE,
+    "admission": {**_STORE, "slow-admission": ("slow",)},
     "store-in-work": _IN_WORK,
     "queue": _QUEUES,
     "work": _WORK,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from events.core.legs import WORK_KINDS, LegKind
+from events.ids import root_of
 from events.ports import Claim, Committed, Verdict
 from tests.fakes.tree import Tree
 from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS
@@ -69,11 +70,15 @@ def a_leg_is_committed_once(write: Write) -> str | None:
         return None
     if not write.answer.applied:
         return f"a COMMIT of {write.claim.leg_key} changed the state and says that it did not"
-    write.world.committed[write.claim.leg_key] += 1
-    write.world.committed_at[write.claim.leg_key] = write.world.loop.time()
-    if write.world.committed[write.claim.leg_key] > 1:
-        return f"{write.claim.leg_key} was committed a second time"
-    return None
+    world, key = write.world, write.claim.leg_key
+    world.committed[key] += 1
+    world.committed_at[key] = world.loop.time()
+    world.memory.undone_by_a_failover(root_of(write.claim.job_id), lambda: _uncommitted(world, key))
+    return f"{key} was committed a second time" if world.committed[key] > 1 else None
+
+
+def _uncommitted(world: "World", key: str) -> None:
+    del world.committed[key], world.committed_at[key]
 
 
 def a_call_keeps_what_was_asked(write: Write) -> str | None:
@@ -113,8 +118,10 @@ def parts_come_from_live_attempts(write: Write) -> str | None:
     if leg is None or leg.owner != claim.owner:
         return f"{claim.owner} appends to {claim.leg_key}, which {leg.owner if leg else 'nobody'} holds"
     added = write.after.parts[claim.job_id][len(write.before.parts[claim.job_id]) :]
-    write.world.appended[claim.owner, claim.leg_key] += len(added)
-    if write.world.appended[claim.owner, claim.leg_key] > write.world.actors.said[claim.owner, claim.leg_key]:
+    world, said, count = write.world, (claim.owner, claim.leg_key), len(added)
+    world.appended[said] += count
+    world.memory.undone_by_a_failover(root_of(claim.job_id), lambda: world.appended.subtract({said: count}))
+    if world.appended[said] > world.actors.said[said]:
         return f"what {claim.owner} said in {claim.leg_key} is there twice"
     return None
 
@@ -152,11 +159,15 @@ def limits_hold(write: Write) -> str | None:
 
 
 def work_begins_with_a_slot(write: Write) -> str | None:
-    """Model turns and tool runs begin only while the admission's book says that the job holds a slot."""
+    """Model turns and tool runs begin only while the admission's book says that the job holds a slot.
+
+    Where a failover made it forget so, it does not know better until the sweep has compared.
+    """
     if write.op != "begin" or write.claim is None or write.answer.verdict is not Verdict.GRANTED:
         return None
     leg, entry = write.after.legs[write.claim.leg_key], write.world.admission.entries.get(write.claim.job_id)
-    if leg.kind in WORK_KINDS and (entry is None or not entry.slot):
+    unbooked_until = write.world.memory.unbooked.get(write.claim.job_id, 0.0)
+    if leg.kind in WORK_KINDS and (entry is None or not entry.slot) and write.world.loop.time() > unbooked_until:
         return f"{leg.key} begins, and its job holds no slot: {entry}"
     return None
 

@@ -25,7 +25,12 @@ FAULTS = {
     "store-down": (1.0,),
     "queue-down": (1.0,),
     "skew": (1.0,),
+    "failover": (0.003, 0.02),
+    "stale": (0.1, 0.5),
+    "slow-admission": (0.1, 0.5),
+    "mixed": (1.0,),
 }
+_HALF_AS_OFTEN = frozenset({"store-down", "queue-down", "failover"})
 NO_FAULTS = frozenset[str]()
 ALL_FAULTS = frozenset(FAULTS)
 
@@ -77,7 +82,7 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
         work_timeout_seconds=work_timeout_seconds,
         message_timeout_seconds=30 if short else 300,
         slots=dice.one_of((1, 2, 3, 6), _WORLD, 7),
-        backstop=dice.chance(0.7, _WORLD, 5),
+        backstop=dice.chance(0.7, _WORLD, 5) or "failover" in rates,
         calm_at=calm_at,
         rates=rates,
         outages=tuple(_outage(dice, what, calm_at) for what in ("store", "queue") if f"{what}-down" in rates),
@@ -92,7 +97,7 @@ def _rates(dice: Dice, faults: frozenset[str]) -> dict[str, float]:
     return {
         kind: dice.one_of(rates, _RATE, which)
         for which, (kind, rates) in enumerate(FAULTS.items())
-        if kind in faults and dice.chance(likely * (0.5 if kind.endswith("down") else 1), _MIX, 2, which)
+        if kind in faults and dice.chance(likely * (0.5 if kind in _HALF_AS_OFTEN else 1), _MIX, 2, which)
     }
 
 

@@ -38,7 +38,7 @@ def what_runs_is_what_is_recorded(start: Start) -> str | None:
     """A tool gets the arguments that are recorded, under the id that is recorded."""
     record = start.world.tree(start.context.job_id).calls.get(start.context.job_id, {}).get(start.context.call_id)
     if record is None:
-        return f"{start.context.call_id} runs and is not recorded"
+        return None if _forgotten(start) else f"{start.context.call_id} runs and is not recorded"
     if (record.tool, record.arguments) != (start.tool, start.arguments):
         return f"{start.tool} runs with {start.arguments}; recorded is {record}"
     return None
@@ -54,6 +54,8 @@ def a_finished_call_does_not_run_again(start: Start) -> str | None:
 
 def an_attempt_is_the_next_one(start: Start) -> str | None:
     """Attempts count 1, 2, …: an attempt starts when the one before it is recorded."""
+    if _forgotten(start):
+        return None
     record = start.world.tree(start.context.job_id).calls[start.context.job_id][start.context.call_id]
     if start.context.attempt != record.attempts + 1 and not _overtaken(start):
         return (
@@ -65,7 +67,9 @@ def an_attempt_is_the_next_one(start: Start) -> str | None:
 def one_run_under_a_live_lease(start: Start) -> str | None:
     """While an attempt goes on and its lease is live, nobody else starts the same one."""
     for run in start.world.actors.runs.get(start.context.call_id, ()):
-        if run.goes_on and run.leg_key == start.run.leg_key and not _slept(start, run) and not _slept(start, start.run):
+        if not run.goes_on or run.leg_key != start.run.leg_key or _slept(start, run) or _slept(start, start.run):
+            continue
+        if not start.world.memory.forgot(start.context.job_id, run.claimed_at) and not _forgotten(start):
             return f"{run.leg_key} starts a second time while it runs, claimed at {run.claimed_at:.3f}"
     return None
 
@@ -73,6 +77,11 @@ def one_run_under_a_live_lease(start: Start) -> str | None:
 def _overtaken(start: Start) -> bool:
     """Whether somebody committed this attempt after this run had claimed it."""
     return start.world.committed_at.get(start.run.leg_key, 0.0) > start.run.claimed_at
+
+
+def _forgotten(start: Start) -> bool:
+    """Whether a failover met the job after this run had claimed its leg: what it knows may be forgotten."""
+    return start.world.memory.struck(start.context.job_id, start.run.claimed_at)
 
 
 def _slept(start: Start, run: "Run") -> bool:

@@ -214,7 +214,7 @@ class SimAdmission:
         return await self._ask("book", self._fake.book)
 
     async def entry(self, job_id: str) -> Entry | None:
-        """A live job's entry."""
+        """A job's entry."""
         return await self._ask("entry", lambda: self._fake.entry(job_id))
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:

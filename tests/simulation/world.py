@@ -30,6 +30,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.instances import SimClock, SimRandomness, skew_of
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.jobs import TENANTS
+from tests.simulation.memory import Memory
 from tests.simulation.plan import Plan
 from tests.simulation.queue import Message, SimQueue
 from tests.simulation.scripts import RESULT_LIMIT_BYTES
@@ -67,7 +68,7 @@ class World:
         self.dice = Dice(plan.seed)
         self.faults = Faults(plan, self.dice, loop, muted)
         self.fake, self.admission = StoredTrees(), FakeAdmission(plan.slots)
-        self.wire, self.actors = Wire(self), Actors(self)
+        self.memory, self.wire, self.actors = Memory(self), Wire(self), Actors(self)
         self.queue, self.delivery = SimQueue(self), Deliveries(self)
         self.violation: Broken | None = None
         self.committed: Counter[str] = Counter()
@@ -140,10 +141,13 @@ class World:
             self.tell(who, f"ends: {answer.status} {answer.body.decode()}" if answer else "is dead")
         if answer is not None and answer.status == 500:
             self.broken("no_internal_error", f"{who.name} is answered {answer.body.decode()}")
-        if answer is not None and answer.status == 503 and not who.faulty and self.tree(who.job_id).jobs:
+        if answer is not None and answer.status == 503 and not who.faulty and self._stays(who.job_id):
             self.broken("what_is_refused_met_a_fault", f"{who.name} is answered {answer.body.decode()}")
         if answer is not None and who.dead:
             self.broken("a_crash_ends_an_invocation", f"{who.name} crashed and answered {answer.status}")
+
+    def _stays(self, job_id: str) -> bool:
+        return bool(self.tree(job_id).jobs) and not self.memory.struck(job_id)
 
     def accepted(self, message: Message) -> None:
         """The queue took a message in."""

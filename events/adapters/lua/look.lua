@@ -36,7 +36,9 @@ for _, job_id in ipairs(jobs) do
   for _, leg in ipairs(legs_of(job_id)) do
     local quiet = now - math.max(leg.since_ms, leg.lease_until_ms, leg.not_before_ms)
     local waits = leg.kind == 'wish' and in_line or gated(leg, now)
-    if not waits and (leg.carrier == message or quiet > lost_after) then
+    -- A wish of which the book knows nothing was forgotten: a submission's witness must not come too soon for it.
+    local patience = leg.kind == 'wish' and not entry and lost_after / 2 or lost_after
+    if not waits and (leg.carrier == message or quiet > patience) then
       leg.since_ms, leg.carrier = now, message
       put('leg:' .. leg.key, encode(leg))
       lost[#lost + 1] = state['leg:' .. leg.key]

@@ -10,7 +10,7 @@ from events.core.transitions import JobStatus
 from events.errors import PublishError, QueueUnreachableError, StoreError, UnknownJobError
 from events.ports import Created, Outgoing
 from events.schema import AgentLoopInit, Cancellation, Submission
-from functions.acceptance import WITNESS_DELAY_MS
+from functions.acceptance import WITNESS_DELAY_MS, WITNESSED_MS, YOUNG_MS
 from tests.fakes.queue import FakeQueue
 from tests.fakes.store import FakeStore
 from tests.unit.functions.stage import Stage
@@ -89,7 +89,8 @@ async def test_a_store_that_does_not_answer_leaves_the_witness_to_start_the_job(
     assert stage.queue.cancelled == []
     began_ms = stage.clock.ms
     await stage.run()
-    assert stage.clock.ms == began_ms + WITNESS_DELAY_MS
+    # A witness that creates its job comes once more, since that may be forgotten, too.
+    assert stage.clock.ms == began_ms + (1 if applied else 2) * WITNESS_DELAY_MS
     assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
     assert stage.happened.runs == ["add 1 2", "add 3 4"]
 
@@ -173,16 +174,41 @@ async def test_a_job_is_cancelled_at_once_with_a_witness() -> None:
     assert not stage.entry().slot
 
 
-async def test_a_job_that_has_ended_is_not_cancelled() -> None:
+async def test_a_job_that_ended_long_ago_is_not_cancelled() -> None:
     """The witness is taken back; the job stays as it is."""
     stage = Stage()
     await stage.submit("answers")
     await stage.run()
+    stage.clock.ms += YOUNG_MS + 1
     ended = (await stage.snapshot()).job
     seen = len(stage.queue.published)
     told = await stage.container.acceptance.cancel(ended, "somebody")
     assert (told.changed, told.job) == (False, ended)
     assert stage.queue.cancelled == [stage.queue.published[seen][0]]
+
+
+async def test_a_job_that_has_just_ended_keeps_the_witness_of_its_cancellation() -> None:
+    """Whoever is told that it is cancelled is told so by a state that may be forgotten."""
+    stage = Stage()
+    await stage.submit("answers")
+    await stage.container.acceptance.cancel(stage.job(), "somebody")
+    told = await stage.container.acceptance.cancel(stage.job(), "somebody")
+    assert (told.changed, told.job.status) == (False, JobStatus.CANCELLED)
+    assert stage.queue.cancelled == []
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "witnessed"), [(WITNESSED_MS - 1, False), (WITNESSED_MS, True), (YOUNG_MS, True), (YOUNG_MS + 1, False)]
+)
+async def test_a_repeat_has_a_witness_where_the_first_one_may_come_too_soon(age_ms: int, witnessed: bool) -> None:
+    """A job that was created late could be forgotten after its witness came."""
+    stage = Stage()
+    await stage.container.acceptance.submit(stage.job(), TASK)
+    seen = len(stage.queue.published)
+    stage.clock.ms += age_ms
+    again = await stage.container.acceptance.submit(stage.job(), TASK, may_exist=True)
+    assert not again.new
+    assert (len(stage.queue.published) > seen) == witnessed
 
 
 async def test_an_unknown_job_cannot_be_cancelled() -> None:

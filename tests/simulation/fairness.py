@@ -1,0 +1,82 @@
+"""Who gets a free slot, by name, like invariants.py: held to the order of DESIGN 3, "A wish is a leg".
+
+Jobs that ran before come first, then the tenant with the fewest slots, then priority, then order; of a session the one
+that has started, else the first. Written from what the book is after a word: who was given a slot, and who was not.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from events.core.admission import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """The admission's book before and after a word."""
+
+    op: str
+    before: Mapping[str, Entry]
+    after: Mapping[str, Entry]
+
+    def given(self) -> Iterator[tuple[str, Entry, bool]]:
+        """Who was given a slot by this word, and whether they had run before."""
+        for name, entry in self.after.items():
+            old = self.before.get(name)
+            if entry.slot and not (old and old.slot):
+                yield name, entry, bool(old and old.started)
+
+    def able(self) -> Iterator[tuple[str, Entry]]:
+        """Who could have been given one instead: the first of each session of which nobody holds one."""
+        busy = {_line(entry) for entry in self.after.values() if entry.slot}
+        waiting = [(name, entry) for name, entry in self.after.items() if _line(entry) not in busy and _lives(entry)]
+        waiting.sort(key=lambda item: (not item[1].started, item[1].created_ms, item[0]))
+        for name, entry in waiting:
+            if _line(entry) not in busy and entry.want == "slot":
+                yield name, entry
+            busy.add(_line(entry))
+
+
+def _line(entry: Entry) -> tuple[str, str]:
+    return entry.tenant, entry.session_id
+
+
+def _lives(entry: Entry) -> bool:
+    return entry.want == "slot" or (entry.want == "none" and entry.started)
+
+
+def a_session_is_served_in_order(booked: Booked) -> str | None:
+    """Of a session's jobs the one that has started goes on; then first come, first served."""
+    for name, entry, ran in booked.given():
+        for other, ahead in booked.after.items():
+            if other == name or _line(ahead) != _line(entry) or not _lives(ahead):
+                continue
+            if (not ahead.started, ahead.created_ms, other) < (not ran, entry.created_ms, name):
+                return f"{name} is given a slot by {booked.op} before {other} of its session: {entry}, {ahead}"
+    return None
+
+
+def a_wake_up_comes_before_a_new_job(booked: Booked) -> str | None:
+    """A job that has run before does not wait behind one that has not."""
+    new = [name for name, _, ran in booked.given() if not ran]
+    woken = [name for name, entry in booked.able() if entry.started]
+    return f"{new} are given slots while {woken}, which ran before, wait" if new and woken else None
+
+
+def tenants_are_treated_fairly(booked: Booked) -> str | None:
+    """Among new jobs the tenant with the fewest slots is next, then priority decides, then order."""
+    given = [(name, entry) for name, entry, ran in booked.given() if not ran]
+    if len(given) != 1:
+        return None  # in which order several were given is not to be seen
+    name, entry = given[0]
+    held = Counter(other.tenant for other in booked.after.values() if other.slot)
+    held[entry.tenant] -= 1
+    for other, left in booked.able():
+        mine = (held[entry.tenant], -entry.priority, entry.created_ms, name)
+        theirs = (held[left.tenant], -left.priority, left.created_ms, other)
+        if not left.started and theirs < mine:
+            return f"{name} is given a slot before {other}: {mine}, {theirs} (slots of the tenant, priority, order)"
+    return None
+
+
+ON_GRANTS = (a_session_is_served_in_order, a_wake_up_comes_before_a_new_job, tenants_are_treated_fairly)

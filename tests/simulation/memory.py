@@ -1,0 +1,158 @@
+"""What the store has kept, with times: what a failover may forget, and what a read from a replica may still show.
+
+Invariant: a version is a reference (a Tree never changes), kept only in worlds that have such faults. A failover goes
+back to an earlier moment, at most LOSS_SECONDS ago, of one tag or of all, at most once in five minutes (DESIGN 3,
+"Lost writes"); what the world itself remembers of forgotten writes is undone with them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from events.core.admission import Entry
+from events.core.legs import wish_key
+from events.ids import root_of
+from tests.fakes.tree import Tree
+from tests.simulation.dice import number_of
+from tests.simulation.invocation import CURRENT
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+LOSS_SECONDS, APART_SECONDS, STALE_SECONDS = 20.0, 300.0, 2.0
+# By then the hourly backstop has compared what jobs wish with what the admission knows.
+HEALED_SECONDS = 3_600.0 + 900.0
+_WHAT, _BACK, _STALE = 91, 92, 93
+ADMISSION = "admission"
+_BEFORE = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """One failover: what was written to these tags between `cut` and `at` is gone."""
+
+    tags: frozenset[str]
+    cut: float
+    at: float
+
+
+class Memory:
+    """The versions of one world's tags, and its failovers."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        rates = world.plan.rates
+        self._fails, self._stale = rates.get("failover", 0.0) > 0, rates.get("stale", 0.0) > 0
+        self._trees: dict[str, list[tuple[float, Tree | None]]] = {}
+        self._books: list[tuple[float, dict[str, Entry], int]] = [(_BEFORE, {}, 0)]
+        self._undo: list[tuple[float, str, Callable[[], None]]] = []
+        self.failovers: list[Failover] = []
+        self.reopened: set[str] = set()
+        self.unbooked: dict[str, float] = {}
+
+    def wrote(self, root: str, after: Tree) -> None:
+        """A tag has a new version."""
+        if self._fails or self._stale:
+            self._trees.setdefault(root, [(_BEFORE, None)]).append((self._world.loop.time(), after))
+
+    def booked(self) -> None:
+        """The admission's tag has a new version."""
+        if self._fails:
+            book = self._world.admission
+            self._books.append((self._world.loop.time(), book.entries, book.sweep_at_ms))
+            for name in [name for name in self.unbooked if name in book.entries and book.entries[name].slot]:
+                del self.unbooked[name]
+
+    def word_of_a_forgotten_state(self, job_id: str) -> None:
+        """A job gave its slot back, and then a failover forgot that it had done so: it goes on as if it had one."""
+        world, entry = self._world, self._world.admission.entries[job_id]
+        standing = world.tree(job_id).standing(job_id)
+        if standing.slot and standing.lap < entry.lap and not entry.slot and self.struck(job_id):
+            self.unbooked[job_id] = self.failovers[-1].at + HEALED_SECONDS
+
+    def undone_by_a_failover(self, root: str, undo: Callable[[], None]) -> None:
+        """What the world notes of a write now: `undo` takes it back if the write is forgotten."""
+        if self._fails:
+            self._undo.append((self._world.loop.time(), root, undo))
+
+    def strike(self, root: str) -> None:
+        """A command was applied: perhaps its tag, or all of them, fail over now."""
+        world, who = self._world, CURRENT.get()
+        now = world.loop.time()
+        if not self._fails or (self.failovers and now < self.failovers[-1].at + APART_SECONDS):
+            return
+        if not world.faults.strikes("failover", who.name, who.calls):
+            return
+        everything = world.dice.chance(0.5, _WHAT, who.number, who.calls)
+        tags = frozenset({ADMISSION, *world.trees} if everything else {root})
+        failover = Failover(tags, now - LOSS_SECONDS * world.dice.roll(_BACK, who.number, who.calls) ** 1.5, now)
+        world.tell(who, f"{'everything' if everything else root} forgets what was written since {failover.cut:.3f}")
+        self._forget(failover)
+
+    def struck(self, job_id: str, since: float = 0.0) -> bool:
+        """Whether a failover has met this job's tag, or the admission, since then."""
+        tags = {root_of(job_id), ADMISSION}
+        return any(failover.at >= since and tags & failover.tags for failover in self.failovers)
+
+    def forgot(self, job_id: str, at: float) -> bool:
+        """Whether what was written then to this job's tag was forgotten."""
+        return any(f.cut < at <= f.at and root_of(job_id) in f.tags for f in self.failovers)
+
+    def seen(self, root: str, point: str) -> Tree | None:
+        """What a read of a tag shows: sometimes what it was a moment ago (None: nothing)."""
+        world, who = self._world, CURRENT.get()
+        now = world.tree(root) if root in world.trees else None
+        if not self._stale or not world.faults.strikes("stale", who.name, who.calls):
+            return now
+        cut = world.loop.time() - STALE_SECONDS * world.dice.roll(_STALE, who.number, number_of(point))
+        shown = self._version(root, cut)
+        if shown is not now:
+            who.faulty = True
+            world.tell(who, f"{point}: shows {root} as it was at {cut:.3f}")
+        return shown
+
+    def _version(self, root: str, cut: float) -> Tree | None:
+        versions = self._trees.get(root, [(_BEFORE, None)])
+        return next(tree for at, tree in reversed(versions) if at <= cut)
+
+    def _forget(self, failover: Failover) -> None:
+        world = self._world
+        self.failovers.append(failover)
+        if ADMISSION in failover.tags:
+            self._forget_book(failover.cut)
+        for root in sorted(failover.tags - {ADMISSION}):
+            self._forget_tree(root, failover.cut)
+        for at, root, undo in self._undo:
+            if at > failover.cut and root in failover.tags:
+                undo()
+        self._undo = [entry for entry in self._undo if entry[0] <= failover.cut or entry[1] not in failover.tags]
+        for tree in world.trees.values():
+            for job_id in tree.jobs:
+                entry = world.admission.entries.get(job_id)
+                if tree.standing(job_id).slot and (entry is None or not entry.slot):
+                    self.unbooked[job_id] = failover.at + HEALED_SECONDS
+
+    def _forget_tree(self, root: str, cut: float) -> None:
+        world, before = self._world, self._world.tree(root)
+        after = self._version(root, cut)
+        self._trees[root] = [version for version in self._trees.get(root, [(_BEFORE, None)]) if version[0] <= cut]
+        if after is None:
+            world.trees.pop(root, None)
+        else:
+            world.trees[root] = after
+            world.excused.update(key for key, leg in after.legs.items() if before.legs.get(key) is not leg)
+        now = world.tree(root).jobs
+        self.reopened.update(name for name, job in before.jobs.items() if job.ended and now.get(name) != job)
+
+    def _forget_book(self, cut: float) -> None:
+        world, before = self._world, self._world.admission.entries
+        self._books = [version for version in self._books if version[0] <= cut]
+        _, entries, sweep_at_ms = self._books[-1]
+        world.admission.entries, world.admission.sweep_at_ms = entries, sweep_at_ms
+        for name in {*before, *entries}:
+            old, new = before.get(name), entries.get(name)
+            if old == new:
+                continue
+            world.excused.update(wish_key(name, entry.lap) for entry in (old, new) if entry)
+            if old and old.slot and not (new and new.slot):
+                self.unbooked[name] = world.loop.time() + HEALED_SECONDS
