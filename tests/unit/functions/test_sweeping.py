@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from events.core.admission import Book
+from events.core.admission import TOMBSTONE_MS, Book
 from events.core.legs import leg_key_of
 from events.core.transitions import JobStatus
 from events.errors import MalformedEventError, PublishError
 from events.ports import Looked
-from functions.sweeping import LOST_AFTER_MS, TOMBSTONE_MS, Sweep, read_due_ms
+from functions.sweeping import LOST_AFTER_MS, Sweep, read_due_ms
 from tests.fakes.store import FakeStore
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
 
