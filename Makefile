@@ -57,8 +57,10 @@ docs: $(READY) ## write the generated parts of the documentation anew
 docs-check: $(READY)
 	@$(BIN)/python -m infra.docs --check
 
-soak: $(READY) ## simulate many more faults than the tests do (minutes)
-	@$(BIN)/python -m tests.simulation.explore --schedules 20000 $(ARGS)
+SECONDS ?= 360
+SEED ?= 1000000
+soak: $(READY) ## simulate faults for SECONDS=360 from SEED=1000000 on, and say what was met
+	@$(BIN)/python -m tests.simulation.explore --schedules 1000000000 --seconds $(SECONDS) --seed $(SEED) $(ARGS)
 
 clean: ## remove .venv, caches and build products; your jobs in .baton stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -14,8 +14,12 @@ _INSTANCE, _SKEW, _TOKEN = 71, 72, 73
 
 def skew_of(dice: Dice, who: Invocation, most_ms: int) -> int:
     """How wrong the clock of the instance is on which this invocation runs."""
-    instance = dice.whole(0, INSTANCES - 1, _INSTANCE, who.number)
-    return int(dice.between(-most_ms, most_ms, _SKEW, instance))
+    return int(dice.between(-most_ms, most_ms, _SKEW, instance_of(dice, who)))
+
+
+def instance_of(dice: Dice, who: Invocation) -> int:
+    """On which instance this invocation runs."""
+    return dice.whole(0, INSTANCES - 1, _INSTANCE, who.number)
 
 
 class SimClock:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from events.core.admission import Entry
-from events.core.legs import wish_key
+from events.core.legs import leg_key_of, wish_key
 from events.ids import root_of
+from events.ports import Outgoing
+from events.schema import parse_event
 from tests.fakes.tree import Tree
 from tests.simulation.dice import number_of
 from tests.simulation.invocation import CURRENT
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 LOSS_SECONDS, APART_SECONDS, STALE_SECONDS = 20.0, 300.0, 2.0
+DEDUPLICATION_SECONDS = 600.0
 # By then the hourly backstop has compared what jobs wish with what the admission knows.
 HEALED_SECONDS = 3_600.0 + 900.0
 _WHAT, _BACK, _STALE = 91, 92, 93
@@ -69,6 +72,12 @@ class Memory:
         standing = world.tree(job_id).standing(job_id)
         if standing.slot and standing.lap < entry.lap and not entry.slot and self.struck(job_id):
             self.unbooked[job_id] = self.failovers[-1].at + HEALED_SECONDS
+
+    def swallowed(self, outgoing: Outgoing) -> None:
+        """The queue's deduplication remembers what a failover made the store forget: left to the sweep."""
+        job_id = outgoing.headers.get("x-job-id", "")
+        if self.struck(job_id, self._world.loop.time() - DEDUPLICATION_SECONDS):
+            self._world.excused.add(leg_key_of(parse_event(outgoing.body.encode())))
 
     def undone_by_a_failover(self, root: str, undo: Callable[[], None]) -> None:
         """What the world notes of a write now: `undo` takes it back if the write is forgotten."""
@@ -140,7 +149,8 @@ class Memory:
             world.trees.pop(root, None)
         else:
             world.trees[root] = after
-            world.excused.update(key for key, leg in after.legs.items() if before.legs.get(key) is not leg)
+            other = after.standings != before.standings  # what relied on a wish that is forgotten
+            world.excused.update(key for key, leg in after.legs.items() if other or before.legs.get(key) is not leg)
         now = world.tree(root).jobs
         self.reopened.update(name for name, job in before.jobs.items() if job.ended and now.get(name) != job)
 

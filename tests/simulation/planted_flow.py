@@ -166,10 +166,10 @@ def _always_lap_0(first_standing: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _only_once(handle: Callable[..., Any]) -> Callable[..., Any]:
-    async def once(self: sweeping.Sweep, due_ms: int, carrier: str, drive: str) -> Outcome:
-        if not drive.endswith(".0"):
+    async def once(self: sweeping.Sweep, *arguments: Any, again: bool, **named: Any) -> Outcome:
+        if again:
             return Outcome("swept before")
-        outcome: Outcome = await handle(self, due_ms, carrier, drive)
+        outcome: Outcome = await handle(self, *arguments, again=again, **named)
         return outcome
 
     return once

@@ -6,7 +6,7 @@ What becomes of an accepted message is in delivery.py. Ids count up, so that the
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from events.errors import BatonError, PartialPublishError, QueueUnreachableError
@@ -14,6 +14,7 @@ from events.ports import Outgoing
 from events.schema import SWEEP_ENDPOINT, TOPIC_SUFFIXES, EventType
 from tests.simulation.dice import number_of
 from tests.simulation.invocation import CURRENT
+from tests.simulation.versions import event_of_another_version, is_other_version
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -71,6 +72,8 @@ class SimQueue:
         """Accept messages, unless a fault strikes."""
         if not messages:
             return []
+        if is_other_version(self._world, CURRENT.get()):
+            messages = [replace(message, body=event_of_another_version(message.body)) for message in messages]
         return await self._world.wire.request(
             "queue.publish", "queue", "queue", lambda: self._accept_all(messages), _unreachable
         )
@@ -102,6 +105,7 @@ class SimQueue:
             until, known = self._seen.get(key, (0.0, ""))
             if now < until:
                 self._world.note(f"{known} stands for a repeat of {key}")
+                self._world.memory.swallowed(outgoing)
                 return known
         message = self._new(outgoing, source)
         if key:

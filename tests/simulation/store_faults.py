@@ -35,6 +35,7 @@ from tests.simulation.fairness import ON_GRANTS, Booked
 from tests.simulation.invariants import ON_BOOK, ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT
 from tests.simulation.memory import ADMISSION
+from tests.simulation.versions import as_another_version_writes, is_other_version
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -81,6 +82,8 @@ class SimStore:
     async def create(self, changes: Changes, message_id: str, now_ms: int) -> Created:
         """Write a new job."""
         assert changes.job is not None, "a creation has a job"
+        changes = self._written(changes)
+        assert changes.job is not None, "and it stays"
         return await self._ask("create", changes.job.id, None, lambda: self._fake.create(changes, message_id, now_ms))
 
     async def begin(self, claim: Claim) -> Begun:
@@ -92,6 +95,7 @@ class SimStore:
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
         """Remove the leg and write what follows."""
+        changes = self._written(changes)
         return await self._ask("commit", claim.job_id, claim, lambda: self._fake.commit(claim, changes, spent))
 
     async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
@@ -112,9 +116,15 @@ class SimStore:
 
     async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
         """Write what follows from a fact."""
+        changes = self._written(changes)
         return await self._ask(
             "record", loaded.job.id, None, lambda: self._fake.record(loaded, message_id, changes, now_ms)
         )
+
+    def _written(self, changes: Changes) -> Changes:
+        if is_other_version(self._world, CURRENT.get()):
+            return as_another_version_writes(self._world, changes)
+        return changes
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
         """Append parts in mid-work."""

@@ -11,6 +11,7 @@ from tests.simulation.plan import NO_FAULTS, make_plan
 from tests.simulation.planted_flow import DEFECTS
 from tests.simulation.planting import planted
 from tests.simulation.play import play_many
+from tests.simulation.regressions import playable
 from tests.simulation.shrink import Shrinker, shrunk_story, whole_story
 from tests.simulation.virtual_loop import VirtualLoop
 
@@ -31,6 +32,13 @@ def test_no_schedule_breaks_an_invariant() -> None:
     assert {
         call for _, call in summary.calls if (call, "before") not in crashed or (call, "after") not in crashed
     } == set()
+
+
+def test_schedules_that_once_broke_an_invariant_break_none() -> None:
+    """Each seed of regressions.py tells again the story that it is kept for."""
+    summary = play_many(playable())
+    assert not summary.failures, told(summary, 0)
+    assert summary.schedules > 0
 
 
 def test_without_faults_a_job_takes_no_message_too_many() -> None:

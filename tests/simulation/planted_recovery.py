@@ -1,0 +1,92 @@
+"""Defects of what heals: failovers, the sweep, the admission's order, old reads."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from events.core import admission
+from events.core.legs import Leg, LegKind
+from events.ports import Loaded
+from functions import facts, sweeping
+from functions.api.jobs import JobsApi
+from functions.api.problem import ApiError
+from tests.fakes import admission as fake_admission
+from tests.fakes.admission import FakeAdmission
+from tests.fakes.store import FakeStore
+from tests.fakes.tree import Tree
+from tests.simulation import versions
+from tests.simulation.planting import Defect, Patch, constant, replaced
+
+
+def _creating_nothing(again: Callable[..., Any]) -> Callable[..., Any]:
+    async def nothing(self: facts.Facts, event: Any, *rest: Any) -> Any:
+        return await again(self, event, *rest) if await self.find(event.job_id) else ()
+
+    return nothing
+
+
+def _whatever_it_was(record: Callable[..., Any]) -> Callable[..., Any]:
+    async def overwriting(self: FakeStore, loaded: Loaded, *rest: Any) -> Any:
+        return await record(self, replace(loaded, job=self.tree(loaded.job.id).jobs[loaded.job.id]), *rest)
+
+    return overwriting
+
+
+def _as_it_is_read(_original: Any) -> Any:
+    async def before(self: JobsApi, principal: Any, job: Any, _key: str) -> dict[str, Any]:
+        stored = (await self.snapshot(principal, job.id)).job
+        if stored.request_digest != job.request_digest:
+            raise ApiError(422, "another body")
+        return {"id": stored.id, "status": "completed"}
+
+    return before
+
+
+def _last_come_first_served(_original: Any) -> Any:
+    return lambda item: (not item[1].slot, not item[1].started, -item[1].created_ms, item[0])
+
+
+def _new_ones_first(rank: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda name, entry, held: rank(name, replace(entry, started=not entry.started), held)
+
+
+def _same_for_all(rank: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda name, entry, _held: rank(name, entry, 0)
+
+
+def _trusting_wishes(without_progress: Callable[..., Any]) -> Callable[..., Any]:
+    def trusting(self: Tree, job_id: str, entry: Any, *rest: Any) -> list[Leg]:
+        found: list[Leg] = without_progress(self, job_id, entry, *rest)
+        return [leg for leg in found if leg.kind is not LegKind.WISH or entry is not None]
+
+    return trusting
+
+
+def _gone_is_unknown(_original: Any) -> Any:
+    async def entry(self: FakeAdmission, job_id: str) -> Any:
+        found = self.entries.get(job_id)
+        return found if found and found.want != "gone" else None
+
+    return entry
+
+
+def _losing(load_leg: Callable[[str], Leg]) -> Callable[[str], Leg]:
+    return lambda text: replace(load_leg(text), not_before_ms=0)
+
+
+DEFECTS = (
+    Defect("a sweep does not compare wishes with the book", (constant(Tree, "agrees", answer=True),)),
+    Defect("a wish that the book knows nothing of is trusted", (Patch(Tree, "without_progress", _trusting_wishes),)),
+    Defect("a witness creates nothing", (Patch(facts.Facts, "_submission_again", _creating_nothing),)),
+    Defect("a witness does not see who is gone", (Patch(FakeAdmission, "entry", _gone_is_unknown),)),
+    Defect(
+        "a tombstone leaves at once",
+        (replaced(sweeping, "TOMBSTONE_MS", -(10**9)), replaced(fake_admission, "TOMBSTONE_MS", -(10**9))),
+    ),
+    Defect("a new job comes before a wake-up", (Patch(admission, "_rank", _new_ones_first),)),
+    Defect("tenants are not treated fairly", (Patch(admission, "_rank", _same_for_all),)),
+    Defect("of a session the last comes first", (Patch(admission, "_turn", _last_come_first_served),)),
+    Defect("a fact is written on whatever the job is by now", (Patch(FakeStore, "record", _whatever_it_was),)),
+    Defect("a repeated submission is told what a read shows", (Patch(JobsApi, "_submitted_before", _as_it_is_read),)),
+    Defect("another version's record is read without a field", (Patch(versions, "load_leg", _losing),)),
+)

@@ -1,0 +1,36 @@
+"""Schedules that once broke an invariant, and what was wrong: the tests play them again.
+
+A seed means a schedule of one version of the generator (`PLAN_VERSION`): who changes what a seed means raises the
+number, and looks for other seeds of the same stories by planting the defect again, or takes them out.
+"""
+
+from dataclasses import dataclass
+
+PLAN_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """A seed, the version of the generator in which it had the story, and what it once broke."""
+
+    seed: int
+    plan_version: int
+    story: str
+
+
+REGRESSIONS = (
+    Regression(52, 2, "a repeated submission was answered 404 while a read did not show the job yet"),
+    Regression(61, 2, "the admission forgot a wish, its witness came too soon to call it lost: it waited for ever"),
+    Regression(1098, 2, "a failover forgot what a witness had created, and nobody was left to tell of the job"),
+    Regression(1109, 2, "a failover forgot a job's end, which the book remembered: its witness did not see that"),
+    Regression(1474, 2, "the same, with a job that ended in one turn"),
+    Regression(1660, 2, "a cancellation met an old read between two new ones and was answered 500"),
+    Regression(1921, 2, "the simulation's own: a word of a forgotten state gives the slot back"),
+    Regression(20647, 2, "the simulation's own: the queue's deduplication remembers what the store forgot"),
+    Regression(21685, 2, "the simulation's own: work that relied on a forgotten wish is left to the sweep"),
+)
+
+
+def playable() -> list[int]:
+    """The seeds that still have their stories."""
+    return [regression.seed for regression in REGRESSIONS if regression.plan_version == PLAN_VERSION]

@@ -1,0 +1,96 @@
+"""Old and new code side by side: some instances write as another version would, and everybody must go on.
+
+An older version leaves out fields that it does not know (here: those that hold their default), a newer one adds fields
+that nobody here knows. Invariant: what is read back means what was written. Not here: a field of a newer version whose
+value is lost when an older one writes the record anew; that is what versions of a state are for.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import MISSING, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from events.core.admission import Standing
+from events.core.effects import Changes
+from events.core.legs import Leg, LegKind
+from events.core.records import (
+    dump_call,
+    dump_job,
+    dump_leg,
+    dump_standing,
+    job_values,
+    load_call,
+    load_job,
+    load_leg,
+    load_standing,
+)
+from events.core.state import CallRecord, Job
+from tests.simulation.instances import instance_of
+from tests.simulation.invocation import Invocation
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_T = TypeVar("_T")
+_UNKNOWN = {"aFieldOfAnotherVersion": {"of": "another version"}}
+
+
+def is_other_version(world: "World", who: Invocation) -> bool:
+    """Whether this invocation runs on an instance that has other code: every second one has."""
+    return "mixed" in world.plan.rates and instance_of(world.dice, who) % 2 == 1
+
+
+def as_another_version_writes(world: "World", changes: Changes) -> Changes:
+    """The same changes, as they are read back from what another version has written of them."""
+
+    def again(record: _T, dump: Callable[[_T], str], load: Callable[[str], _T]) -> _T:
+        read = load(json.dumps(_rewritten(record, json.loads(dump(record)))))
+        if read != record:
+            world.broken("versions_understand_each_other", f"{record} of another version is read as {read}")
+        return read
+
+    return replace(
+        changes,
+        job=again(changes.job, dump_job, load_job) if changes.job else None,
+        legs=tuple(again(leg, dump_leg, load_leg) for leg in changes.legs),
+        calls=tuple(again(call, dump_call, load_call) for call in changes.calls),
+        standing=again(changes.standing, dump_standing, load_standing) if changes.standing else None,
+    )
+
+
+def event_of_another_version(body: str) -> str:
+    """An event, or a sweep's order, as another version publishes it."""
+    event = json.loads(body) if body else {}
+    payload = event.get("payload")
+    if payload is None:
+        return json.dumps({**event, **_UNKNOWN}) if body else body
+    if payload.get("attempt") == 1:
+        del payload["attempt"]
+    event.pop("schemaVersion", None)
+    job = payload.get("fact", {}).get("job")
+    if job:
+        payload["fact"]["job"] = {**_without_defaults(Job, job), **_UNKNOWN}
+    payload.update(_UNKNOWN)
+    return json.dumps({**event, **_UNKNOWN})
+
+
+def _rewritten(record: Any, values: dict[str, Any]) -> dict[str, Any]:
+    return {**_without_defaults(type(record), values), **_UNKNOWN}
+
+
+def _without_defaults(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    defaults = _DEFAULTS[kind]
+    return {name: value for name, value in values.items() if name not in defaults or defaults[name] != value}
+
+
+def _defaults_of(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    optional = {f.name for f in fields(kind) if f.default is not MISSING or f.default_factory is not MISSING}
+    return {name: value for name, value in values.items() if name in optional}
+
+
+_DEFAULTS: dict[type[Any], dict[str, Any]] = {
+    Job: _defaults_of(Job, job_values(Job("", "", "", "", 0))),
+    Leg: _defaults_of(Leg, json.loads(dump_leg(Leg("", LegKind.LOOP, "", 0, 0)))),
+    CallRecord: _defaults_of(CallRecord, json.loads(dump_call(CallRecord("", 0, 0, "", {})))),
+    Standing: _defaults_of(Standing, json.loads(dump_standing(Standing()))),
+}
