@@ -1,5 +1,7 @@
 """A web server in a thread that keeps what it is sent and answers by path."""
 
+import socket
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +31,18 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+class _Server(ThreadingHTTPServer):
+    # A server that starts again connects as many times as it has messages waiting; with the usual 5 the kernel drops
+    # most of these connections half made, and they hang for seconds.
+    request_queue_size = 1_024
+    daemon_threads = False
+
+    def handle_error(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
+        """A client that was killed takes no answer; anything else is told."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Destination:
     """`url("/x")` is a URL of it; `wait("/x", n)` returns the first n requests there."""
 
@@ -36,8 +50,7 @@ class Destination:
         self.received: list[Received] = []
         self.replies: dict[str, Callable[[Received], Reply]] = {}
         self._news = threading.Condition()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = False
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def url(self, path: str) -> str:
