@@ -31,7 +31,7 @@ class Client:
         self._plan = plan
         self._calls = 0
         self._job_id = ""
-        self._accepted_at = 0.0
+        self._accepted_at = self._asked_at = 0.0
 
     async def run(self) -> None:
         """Submit, and submit again as the plan says."""
@@ -70,7 +70,7 @@ class Client:
 
     def _unseen(self, answer: Answer) -> bool:
         """Whether a job is said to be unknown: a failover forgot it, or a read does not show it yet."""
-        memory, young = self._world.memory, self._world.loop.time() < self._accepted_at + 2 * STALE_SECONDS
+        memory, young = self._world.memory, self._asked_at < self._accepted_at + 2 * STALE_SECONDS
         return answer.status == 404 and (young or memory.struck(self._job_id))
 
     async def _submit(self, text: str) -> Answer | None:
@@ -94,6 +94,7 @@ class Client:
     ) -> Answer | None:
         world = self._world
         self._calls += 1
+        self._asked_at = world.loop.time()
         name = f"{kind}:{self._plan.agent}#{self._calls}"
         who = Invocation(name, number_of(name), kind)
         world.enroll(who)

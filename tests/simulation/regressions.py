@@ -27,6 +27,7 @@ REGRESSIONS = (
     Regression(1660, 2, "a cancellation met an old read between two new ones and was answered 500"),
     Regression(1921, 2, "the simulation's own: a word of a forgotten state gives the slot back"),
     Regression(20647, 2, "the simulation's own: the queue's deduplication remembers what the store forgot"),
+    Regression(3000472, 2, "the simulation's own: an old read whose reader slept before it answered"),
     Regression(21685, 2, "the simulation's own: work that relied on a forgotten wish is left to the sweep"),
 )
 
