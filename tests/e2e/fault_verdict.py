@@ -133,8 +133,8 @@ def last_word(stack: FaultStack, job_id: str) -> str:
 
 
 def admission_book(stack: FaultStack) -> dict[str, dict[str, Any]]:
-    """What the admission knows, by job."""
-    flat = stack.ask_redis("HGETALL", "baton:{admission}:book")
+    """What the admission knows, by job, those that are gone included."""
+    flat = [part for key in ("gone", "book") for part in stack.ask_redis("HGETALL", f"baton:{{admission}}:{key}")]
     return {name: json.loads(entry) for name, entry in zip(flat[::2], flat[1::2], strict=True)}
 
 
