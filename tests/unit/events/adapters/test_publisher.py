@@ -65,7 +65,7 @@ async def test_one_message_is_published_with_the_options_of_the_design(queue: QS
         "upstash-retry-delay": "10000",
         "upstash-timeout": "300s",
         "upstash-failure-callback": MESSAGE.failure_callback,
-        "upstash-failure-callback-retry-delay": "60000 * (1 + 4 * retried)",
+        "upstash-failure-callback-retry-delay": "10000 * pow(6, retried)",
         "upstash-label": "job_1",
     }
     assert request.headers["content-type"] == "application/json"

@@ -6,7 +6,7 @@ from typing import Any
 from infra.local_qstash.core.answer import Answer
 from infra.local_qstash.core.attempt import AttemptResult
 from infra.local_qstash.core.capacity import Capacity
-from infra.local_qstash.core.changes import Change, EventLogged
+from infra.local_qstash.core.changes import Change
 from infra.local_qstash.core.destination import parse_destination
 from infra.local_qstash.core.events_log import Event
 from infra.local_qstash.core.limits import Limits
@@ -50,7 +50,7 @@ class World:
     @property
     def events(self) -> list[Event]:
         """All events so far."""
-        return [change.event for change in self.changes if isinstance(change, EventLogged)]
+        return [change for change in self.changes if isinstance(change, Event)]
 
     def states(self, message_id: str) -> list[str]:
         """The states that a message went through."""

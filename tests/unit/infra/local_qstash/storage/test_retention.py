@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from infra.local_qstash.core.attempt import AttemptResult
-from infra.local_qstash.core.changes import EventLogged, MessageFinished, MessageStored
+from infra.local_qstash.core.changes import MessageFinished, MessageStored
 from infra.local_qstash.core.events_log import Event, EventState
 from infra.local_qstash.core.message import Message
 from infra.local_qstash.core.selection import Selection
@@ -10,10 +10,10 @@ from infra.local_qstash.storage.database import Database
 HOUR_MS = 3_600_000
 
 
-def finished(seq: int, at_ms: int, body: bytes = b"") -> list[MessageStored | EventLogged | MessageFinished]:
+def finished(seq: int, at_ms: int, body: bytes = b"") -> list[MessageStored | Event | MessageFinished]:
     """The changes of a message's whole life."""
     message = Message(seq, f"msg_{seq}", "u", "https://h", at_ms, at_ms, body=body)
-    event = EventLogged(Event(message, at_ms, EventState.DELIVERED, result=AttemptResult(200)))
+    event = Event(message, at_ms, EventState.DELIVERED, result=AttemptResult(200))
     return [MessageStored(message, at_ms), event, MessageFinished(message, at_ms, 0)]
 
 
