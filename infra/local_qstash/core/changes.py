@@ -39,13 +39,6 @@ class MessageFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class EventLogged:
-    """One event of the log."""
-
-    event: Event
-
-
-@dataclass(frozen=True, slots=True)
 class DlqStored:
     """A dead letter was added."""
 
@@ -99,7 +92,7 @@ Change = (
     MessageStored
     | ProgressStored
     | MessageFinished
-    | EventLogged
+    | Event
     | DlqStored
     | DlqDropped
     | DedupStored

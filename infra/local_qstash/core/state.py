@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from infra.local_qstash.core.attempt import AttemptResult
 from infra.local_qstash.core.capacity import Capacity
-from infra.local_qstash.core.changes import Change, EventLogged, ThingStored
+from infra.local_qstash.core.changes import Change, ThingStored
 from infra.local_qstash.core.errors import not_found
 from infra.local_qstash.core.events_log import Event, EventState
 from infra.local_qstash.core.limits import Limits
@@ -96,7 +96,7 @@ class Transition:
         result: AttemptResult | None = None,
     ) -> None:
         """Write one event."""
-        self.changes.append(EventLogged(Event(live.message, self.now_ms, state, next_delivery_ms, result)))
+        self.changes.append(Event(live.message, self.now_ms, state, next_delivery_ms, result))
 
     def count(self, tenant: Tenant, name: str) -> None:
         """Add one to a counter of the user."""

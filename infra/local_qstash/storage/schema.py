@@ -16,7 +16,6 @@ CREATE TABLE IF NOT EXISTS progress(
     seq INTEGER PRIMARY KEY, retried INTEGER NOT NULL, due_ms INTEGER NOT NULL, cancel_requested INTEGER NOT NULL,
     finished_ms INTEGER, size_bytes INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS finished ON progress(finished_ms) WHERE finished_ms IS NOT NULL;
-CREATE INDEX IF NOT EXISTS unfinished ON progress(seq) WHERE finished_ms IS NULL;
 CREATE TABLE IF NOT EXISTS events(
     n INTEGER PRIMARY KEY, seq INTEGER NOT NULL, time_ms INTEGER NOT NULL, state TEXT NOT NULL,
     next_delivery_ms INTEGER, status INTEGER, headers TEXT, body BLOB, error TEXT);

@@ -6,11 +6,13 @@ separate, because writing rows is quick and waiting for the disk (in a thread) i
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from infra.local_qstash.core import changes
 from infra.local_qstash.core.attempt import AttemptResult
+from infra.local_qstash.core.events_log import Event
 from infra.local_qstash.storage import message_codec, thing_codec
 
 _MESSAGE = "INSERT INTO messages VALUES(?,?,?,?,?)"
@@ -57,21 +59,19 @@ class Store:
         """Put changes into the open transaction (opened if there is none)."""
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN IMMEDIATE")
-        rows: _Rows = {}
+        rows: _Rows = defaultdict(list)
         things: _Things = {}
         for change in batch:
-            if isinstance(change, changes.UserForgotten):
+            to_rows = _STATEMENTS.get(type(change))
+            if to_rows is not None:
+                for statement, values in to_rows(change):
+                    rows[statement].append(values)
+            elif isinstance(change, changes.UserForgotten):
                 self._put(rows, things)
-                rows, things = {}, {}
+                rows, things = defaultdict(list), {}
                 self._forget(change.user)
-                continue
-            if isinstance(change, changes.ThingStored | changes.ThingDropped):
+            elif isinstance(change, changes.ThingStored | changes.ThingDropped):
                 things[change.kind, change.user, change.key] = change  # the last word on a thing is enough
-                continue
-            if isinstance(change, changes.MessageFinished):
-                self.finished_bytes += size_bytes(change)
-            for statement, values in _STATEMENTS[type(change)](change):
-                rows.setdefault(statement, []).append(values)
         self._put(rows, things)
 
     def commit(self) -> None:
@@ -90,6 +90,7 @@ class Store:
         for statement in _ORDER:
             if statement in rows:
                 self._connection.executemany(statement, rows[statement])
+        self.finished_bytes += sum(size for _, size, _ in rows.get(_FINISHED, ()))
         for change in things.values():
             self._write_thing(change)
 
@@ -128,8 +129,7 @@ def _finished(change: changes.MessageFinished) -> Sequence[_Statement]:
     return ((_FINISHED, (change.finished_at_ms, size_bytes(change), change.message.seq)),)
 
 
-def _event(change: changes.EventLogged) -> Sequence[_Statement]:
-    event = change.event
+def _event(event: Event) -> Sequence[_Statement]:
     base = (event.message.seq, event.time_ms, event.state.value, event.next_delivery_ms)
     return ((_EVENT, base + ((None,) * 4 if event.result is None else _result(event.result))),)
 
@@ -158,7 +158,7 @@ _STATEMENTS: dict[type, Callable[[Any], Sequence[_Statement]]] = {
     changes.MessageStored: _message,
     changes.ProgressStored: _progress,
     changes.MessageFinished: _finished,
-    changes.EventLogged: _event,
+    Event: _event,
     changes.DlqStored: _dlq,
     changes.DlqDropped: _dlq_drop,
     changes.DedupStored: _dedup,
