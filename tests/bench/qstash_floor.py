@@ -17,10 +17,11 @@ import sys
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -44,7 +45,8 @@ class Disk:
         self._rows.execute("CREATE TABLE messages(seq INTEGER PRIMARY KEY, url TEXT, body BLOB, delivered_at REAL)")
         self._synced = synced
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._written: SimpleQueue[list[Callable[[], None]]] = SimpleQueue()
+        Thread(target=self._wait_for_disk, daemon=True).start()
         self._new: list[tuple[int, str, bytes]] = []
         self._delivered: list[tuple[float, int]] = []
         self._then: list[Callable[[], None]] = []
@@ -78,14 +80,16 @@ class Disk:
         self._rows.executemany("UPDATE messages SET delivered_at=? WHERE seq=?", self._delivered)
         self._new, self._delivered = [], []
         if self._synced:
-            self._thread.submit(self._wait_for_disk, then)
+            self._written.put(then)
         else:
             self._rows.execute("COMMIT")
             self._committed(then)
 
-    def _wait_for_disk(self, then: list[Callable[[], None]]) -> None:
-        self._rows.execute("COMMIT")
-        self._loop.call_soon_threadsafe(self._committed, then)
+    def _wait_for_disk(self) -> None:
+        while True:
+            then = self._written.get()
+            self._rows.execute("COMMIT")
+            self._loop.call_soon_threadsafe(self._committed, then)
 
     def _committed(self, then: list[Callable[[], None]]) -> None:
         self._busy = bool(self._new or self._delivered)

@@ -12,7 +12,7 @@ from infra.local_qstash.core.errors import bad_request, not_served
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 _ENCODED_SCHEME = re.compile(r"https?%3a", re.IGNORECASE)
-_COLLAPSED = re.compile(r"(https?):/(?=[^/])", re.IGNORECASE)
+_COLLAPSED = re.compile(r"\A(https?):/(?=[^/])", re.IGNORECASE)
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 _MAX_URL_LENGTH = 16_384
@@ -40,7 +40,7 @@ def parse_destination(text: str, query: str = "") -> Destination:
     """The destination named by the rest of a path, with the query string that belongs to it."""
     if _ENCODED_SCHEME.match(text):
         text = unquote(text)
-    text = _COLLAPSED.sub(r"\1://", text, count=1)  # proxies collapse slashes (qstash.md 1)
+    text = _COLLAPSED.sub(r"\1://", text)  # proxies collapse slashes (qstash.md 1)
     if _SCHEME.match(text):
         if query:
             text = f"{text}{'&' if '?' in text else '?'}{query}"

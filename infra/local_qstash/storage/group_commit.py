@@ -6,8 +6,9 @@ order. If the disk refuses, nothing is ever reported as written again: memory is
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from queue import SimpleQueue
+from threading import Thread
 
 from infra.local_qstash.core.changes import Change
 from infra.local_qstash.core.machine import Outcome
@@ -36,7 +37,9 @@ class GroupCommit:
         self._now_ms = now_ms
         self._start = start
         self._loop = asyncio.get_running_loop()
-        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="qstash-commit")
+        self._written: SimpleQueue[_Batch | None] = SimpleQueue()  # None: there come no more
+        self._disk = Thread(target=self._wait_for_disk, name="qstash-commit", daemon=True)
+        self._disk.start()
         self._batch = _Batch()
         self._busy = False  # a flush is asked for, or the disk is at work
         self._patience: asyncio.TimerHandle | None = None
@@ -76,7 +79,8 @@ class GroupCommit:
 
     def close(self) -> None:
         """End the thread; call after `drained`."""
-        self._disk.shutdown()
+        self._written.put(None)
+        self._disk.join()
 
     def _ask_flush(self) -> None:
         if self._patience is not None:
@@ -96,18 +100,19 @@ class GroupCommit:
             self._break(error, batch)
             return
         if self._database.synced:
-            self._disk.submit(self._wait_for_disk, batch)
+            self._written.put(batch)
         else:
             self._committed(None, batch)
 
-    def _wait_for_disk(self, batch: _Batch) -> None:
-        """Runs in the thread."""
-        try:
-            self._database.commit()
-        except Exception as error:  # noqa: BLE001 - whatever it was, the loop has to know
-            self._loop.call_soon_threadsafe(self._committed, error, batch)
-        else:
-            self._loop.call_soon_threadsafe(self._committed, None, batch)
+    def _wait_for_disk(self) -> None:
+        """Runs in the thread: one batch after the other, each before the next is written."""
+        while (batch := self._written.get()) is not None:
+            failure: Exception | None = None
+            try:
+                self._database.commit()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the loop has to know
+                failure = error
+            self._loop.call_soon_threadsafe(self._committed, failure, batch)
 
     def _committed(self, error: Exception | None, batch: _Batch) -> None:
         if error is not None:

@@ -108,9 +108,8 @@ def _text(value: bytes) -> str:
 
 async def _read_body(receive: Receive, headers: HeaderMap, limit_bytes: int) -> bytes:
     declared = headers.get("content-length", ["0"])[0]
-    too_large = ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: is over the limit of {limit_bytes} bytes")
     if declared.isdigit() and int(declared[:18]) > limit_bytes:
-        raise too_large
+        raise _too_large(limit_bytes)
     parts, size_bytes, more = [], 0, True
     while more:
         event = await receive()
@@ -119,9 +118,13 @@ async def _read_body(receive: Receive, headers: HeaderMap, limit_bytes: int) -> 
         parts.append(event.get("body", b""))
         size_bytes += len(parts[-1])
         if size_bytes > limit_bytes:
-            raise too_large
+            raise _too_large(limit_bytes)
         more = event.get("more_body", False)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_large(limit_bytes: int) -> ApiError:
+    return ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: is over the limit of {limit_bytes} bytes")
 
 
 async def _reply(send: Reply, answer: Answer) -> None:

@@ -21,6 +21,7 @@ from infra.local_qstash.core.errors import ApiError
         ("http://127.0.0.1:8090/a/../b//c", "", "http://127.0.0.1:8090/a/../b//c"),
         ("http://[::1]:80/x", "", "http://[::1]:80/x"),
         ("https://h/p%20q", "", "https://h/p%20q"),
+        ("https://h/fetch/http:/other", "", "https://h/fetch/http:/other"),
     ],
 )
 def test_url_is_kept_as_given(text: str, query: str, url: str) -> None:
