@@ -39,7 +39,8 @@ async def _headers_for_ever(writer: asyncio.StreamWriter) -> None:
 
 
 async def _redirect(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n")
+    # It closes, so it says so: a client that took the connection for a kept one would lose its next request on it.
+    writer.write(b"HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: /\r\nContent-Length: 0\r\n\r\n")
 
 
 async def _garbage(writer: asyncio.StreamWriter) -> None:
