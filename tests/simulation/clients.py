@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+from functions.acceptance import WITNESSED_MS
 from tests.simulation.asgi import Answer
 from tests.simulation.dice import number_of
 from tests.simulation.guarantee import ON_SETTLE, Settled
@@ -105,7 +106,9 @@ class Client:
             answer = None
         world.returned(who, answer)
         world.api_calls[self._plan.agent] += 1
-        world.check(ON_SETTLE, Settled(world, name, "over", tuple(world.trees.values())))
+        unfinished = answer is None or answer.status == 503
+        late = unfinished and world.loop.time() - self._asked_at >= WITNESSED_MS / 1000
+        world.check(ON_SETTLE, Settled(world, name, "late" if late else "over", tuple(world.trees.values())))
         return answer
 
     def _accepted(self, job: dict[str, Any]) -> None:

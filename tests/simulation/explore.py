@@ -8,20 +8,26 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from tests.simulation.plan import ALL_FAULTS, NO_FAULTS
-from tests.simulation.play import Summary, play_many
+from tests.simulation.play import Failure, Summary, play_many
 from tests.simulation.shrink import shrunk_story
 
 PROCESSES = 2
 _CHUNK = 50
 
 
-def explore(schedules: int, seed: int, faults: frozenset[str] = ALL_FAULTS, seconds: float = 1e9) -> Summary:
-    """Play so many schedules from this seed on, or as many as there is time for."""
+def explore(
+    schedules: int,
+    seed: int,
+    faults: frozenset[str] = ALL_FAULTS,
+    seconds: float = 1e9,
+    found: Callable[[Failure], None] = lambda _failure: None,
+) -> Summary:
+    """Play so many schedules from this seed on, or as many as there is time for; `found` is told at once of failures."""
     ends_at, summary = time.monotonic() + seconds, Summary()
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
         chunks = _chunks(schedules, seed)
@@ -29,7 +35,10 @@ def explore(schedules: int, seed: int, faults: frozenset[str] = ALL_FAULTS, seco
             pool.submit(play_many, chunk, faults) for _, chunk in zip(range(2 * PROCESSES), chunks, strict=False)
         ]
         while running:
-            summary.add(running.pop(0).result())
+            played = running.pop(0).result()
+            summary.add(played)
+            for failure in played.failures:
+                found(failure)
             if time.monotonic() < ends_at:
                 running += [pool.submit(play_many, chunk, faults) for _, chunk in zip(range(1), chunks, strict=False)]
     return summary
@@ -37,6 +46,10 @@ def explore(schedules: int, seed: int, faults: frozenset[str] = ALL_FAULTS, seco
 
 def _chunks(schedules: int, seed: int) -> Iterator[range]:
     return (range(first, min(first + _CHUNK, seed + schedules)) for first in range(seed, seed + schedules, _CHUNK))
+
+
+def _found(failure: Failure) -> None:
+    print(f"seed {failure.seed} breaks {failure.broken.name}: {failure.broken.text[:300]}", flush=True)  # noqa: T201
 
 
 def told(summary: Summary, seconds: float) -> str:
@@ -68,7 +81,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after that time")
     options = parser.parse_args()
     began_at = time.monotonic()
-    summary = explore(options.schedules, options.seed, faults_named(options.faults), options.seconds)
+    summary = explore(options.schedules, options.seed, faults_named(options.faults), options.seconds, _found)
     print(told(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command
     if summary.failures:
         print(shrunk_story(summary.failures[0].seed, faults_named(options.faults)))  # noqa: T201 - it is a command

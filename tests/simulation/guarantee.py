@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """It is over with something: a message (`delivered`, `dead`, `cancelled`), or a call of the API (`over`)."""
+    """It is over with something: a message (`delivered`, `dead`, `cancelled`), or a call of the API (`over`, `late`)."""
 
     world: "World"
     what: str
@@ -25,15 +25,16 @@ def every_leg_is_guaranteed(settled: Settled) -> str | None:
     """Each leg has a message under way: its carrier, or one that brings its event, or the callback of either.
 
     Work of a job without a slot is brought on by the job's wish, and a wish that waits in line by the admission. Two
-    things end this, and leave the leg to the sweep: a callback or a sweep whose own retries are used up, and a
-    function that commits after the queue has given up waiting for it.
+    things end this, and leave the leg to the sweep: a callback or a sweep whose own retries are used up, and what comes
+    too late: a function that commits after the queue has given up waiting for it, a call of the API that outlives its
+    witness and then dies, or cannot send another.
     """
     world = settled.world
     for tree in settled.trees:
         for leg in tree.legs.values():
             if _guaranteed(world, tree, leg):
                 continue
-            if settled.how == "dead":
+            if settled.how in ("dead", "late"):
                 world.excused.add(leg.key)
             elif leg.key not in world.excused:
                 return f"nothing brings {leg.key} on: {settled.what} is {settled.how}"
