@@ -27,7 +27,7 @@ def explore(
     seconds: float = 1e9,
     found: Callable[[Failure], None] = lambda _failure: None,
 ) -> Summary:
-    """Play so many schedules from this seed on, or as many as there is time for; `found` is told at once of failures."""
+    """Play so many schedules from this seed on, or as many as there is time for; `found` is told of failures."""
     ends_at, summary = time.monotonic() + seconds, Summary()
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
         chunks = _chunks(schedules, seed)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """It is over with something: a message (`delivered`, `dead`, `cancelled`), or a call of the API (`over`, `late`)."""
+    """It is over with a message (`delivered`, `dead`, `cancelled`) or with a call of the API (`over`, `late`)."""
 
     world: "World"
     what: str
