@@ -1,6 +1,6 @@
 """What can happen to a job: facts from outside (Submitted, Cancelled), and the closed union about one of its legs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from events.core.state import Failure, Job
@@ -47,14 +47,38 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """What a turn did besides its own model call: kept and counted whether that call works or fails.
+
+    Attributes:
+        entries: for the transcript, before what the model says (a summary of earlier turns).
+        model_calls: calls of a model, with their tokens and cost; `cached_calls`: answers that came from the cache.
+    """
+
+    entries: tuple[dict[str, Any], ...] = ()
+    model_calls: int = 0
+    cached_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelAnswered:
-    """The model's answer: tool calls, or else `text` is the job's answer."""
+    """The model's answer: tool calls, or else `text` is the job's answer.
+
+    `cached`: it came from the cache, and no model was called. `estimated_tokens`: what `input_tokens` was thought to
+    be before the call, for the next estimate; 0: nobody estimated.
+    """
 
     text: str
     wanted: tuple[Wanted, ...] = ()
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
+    cached: bool = False
+    estimated_tokens: int = 0
+    aside: Aside = field(default_factory=Aside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +87,7 @@ class ModelFailed:
 
     failure: Failure
     retry_after_seconds: float | None = None
+    aside: Aside = field(default_factory=Aside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,13 +36,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a job has used so far."""
+    """What a job has used so far. `cached_calls`: answers from the cache, which are no model calls and cost nothing."""
 
     turns: int = 0
     tool_calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
+    model_calls: int = 0
+    cached_calls: int = 0
 
 
 def exceeded(limits: Limits, used: Used, age_ms: int) -> str | None:

@@ -7,7 +7,7 @@ from events.core import parts
 from events.core.admission import Standing, Want, wanted
 from events.core.effects import AskAdmission, CallModel, Changes, Decision
 from events.core.ending import end_by_limit, end_completed, end_failed
-from events.core.happenings import ModelAnswered, ModelFailed, Submitted, Wanted
+from events.core.happenings import Aside, ModelAnswered, ModelFailed, Submitted, Wanted
 from events.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group, wish_leg
 from events.core.limits import Used, exceeded
 from events.core.retry import backoff_ms
@@ -60,6 +60,10 @@ def started(state: State, now_ms: int) -> Decision:
 
 def answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
     """The model asks for tools, or the job is done."""
+    return _with_aside(_answered(state, happened, now_ms), happened.aside)
+
+
+def _answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
     leg = state.leg
     job = _after_model_call(state.job, leg, happened)
     said = (*parts.step_start(leg.turn), *parts.text(leg.turn, happened.text))
@@ -72,7 +76,11 @@ def answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
 
 def model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
     """Try the turn again later, counted; without attempts left the job fails."""
-    job, leg = state.job, state.leg
+    return _with_aside(_model_failed(state, happened, now_ms), happened.aside)
+
+
+def _model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
+    job, leg = replace(state.job, used=_used_aside(state.job.used, happened.aside)), state.leg
     if not happened.failure.retryable or leg.attempt > job.model.retries:
         return end_failed(job, leg, happened.failure, now_ms)
     delay_ms = backoff_ms(job.model.retry_delay_seconds, leg.attempt, happened.retry_after_seconds)
@@ -87,14 +95,37 @@ def model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
 
 
 def _after_model_call(job: Job, leg: Leg, happened: ModelAnswered) -> Job:
-    used = Used(
-        turns=job.used.turns + 1,
-        tool_calls=job.used.tool_calls,
-        input_tokens=job.used.input_tokens + happened.input_tokens,
-        output_tokens=job.used.output_tokens + happened.output_tokens,
-        cost_usd=job.used.cost_usd + happened.cost_usd,
+    before = _used_aside(job.used, happened.aside)
+    used = replace(
+        before,
+        turns=before.turns + 1,
+        input_tokens=before.input_tokens + happened.input_tokens,
+        output_tokens=before.output_tokens + happened.output_tokens,
+        cost_usd=before.cost_usd + happened.cost_usd,
+        model_calls=before.model_calls + (not happened.cached),
+        cached_calls=before.cached_calls + happened.cached,
     )
     return replace(_processing(job, leg), used=used, best_answer=happened.text or job.best_answer)
+
+
+def _used_aside(used: Used, aside: Aside) -> Used:
+    return replace(
+        used,
+        input_tokens=used.input_tokens + aside.input_tokens,
+        output_tokens=used.output_tokens + aside.output_tokens,
+        cost_usd=used.cost_usd + aside.cost_usd,
+        model_calls=used.model_calls + aside.model_calls,
+        cached_calls=used.cached_calls + aside.cached_calls,
+    )
+
+
+def _with_aside(decision: Decision, aside: Aside) -> Decision:
+    """Whatever follows from the turn, what was done aside is recorded with it."""
+    changes = decision.changes
+    if changes is None or not aside.entries:
+        return decision
+    entries = (canonical_json(entry) for entry in aside.entries)
+    return replace(decision, changes=replace(changes, transcript=(*entries, *changes.transcript)))
 
 
 def _processing(job: Job, leg: Leg) -> Job:
@@ -159,7 +190,10 @@ def _call_leg(job_id: str, leg: Leg, record: CallRecord, now_ms: int) -> Leg:
 
 def _spoken(leg: Leg, happened: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
     asked = [_asked(record) for record in records]
-    return canonical_json({"role": "model", "turn": leg.turn, "text": happened.text, "calls": asked})
+    entry = {"role": "model", "turn": leg.turn, "text": happened.text, "calls": asked}
+    if happened.estimated_tokens and happened.input_tokens:
+        entry["tokens"] = {"estimated": happened.estimated_tokens, "input": happened.input_tokens}
+    return canonical_json(entry)
 
 
 def _asked(record: CallRecord) -> dict[str, Any]:

@@ -34,8 +34,8 @@ def job_view(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "usage": {
             "inputTokens": job.used.input_tokens,
             "outputTokens": job.used.output_tokens,
-            "modelCalls": job.used.turns,
-            "cachedCalls": 0,
+            "modelCalls": job.used.model_calls,
+            "cachedCalls": job.used.cached_calls,
             "messages": usage.messages,
             "redisRequests": usage.redis_requests,
             "redisCommands": usage.redis_commands,

@@ -123,7 +123,7 @@ def test_an_answer_without_calls_completes_the_job() -> None:
     job = job_of(decision)
     assert changes_of(decision).ends
     assert (job.status, job.result, job.error) == (JobStatus.COMPLETED, {"answer": "It is 42."}, None)
-    assert job.used == Used(turns=2, tool_calls=1, input_tokens=110, output_tokens=25, cost_usd=0.35)
+    assert job.used == Used(turns=2, tool_calls=1, input_tokens=110, output_tokens=25, cost_usd=0.35, model_calls=1)
     assert decoded(changes_of(decision).transcript) == [{"role": "model", "turn": 2, "text": "It is 42.", "calls": []}]
     assert types_of(changes_of(decision).parts) == [
         "finish-step",

@@ -21,7 +21,7 @@ JOB = Job(
     "agent_1",
     NOW_MS,
     status=JobStatus.PROCESSING,
-    used=Used(2, 3, 10, 20, 0.1 + 0.2),
+    used=Used(2, 3, 10, 20, 0.1 + 0.2, model_calls=2, cached_calls=1),
 )
 CALL = CallRecord("call_1", 1, 0, "read_file", {"path": "a"})
 LEG = Leg(tool_key(LegKind.CALL, CALL.id, 1), LegKind.CALL, JOB.id, 1, 1, 0, CALL.id, CALL.tool)
@@ -48,7 +48,7 @@ def test_usage_is_what_the_job_has_used() -> None:
         "inputTokens": 10,
         "outputTokens": 20,
         "modelCalls": 2,
-        "cachedCalls": 0,
+        "cachedCalls": 1,
         "messages": 4,
         "redisRequests": 5,
         "redisCommands": 6,

@@ -1,0 +1,64 @@
+"""What a turn does besides its model call is recorded and counted with it, whatever becomes of that call."""
+
+from dataclasses import replace
+
+import pytest
+
+from events.core.decide import decide
+from events.core.effects import Changes
+from events.core.happenings import Aside, Happening, ModelAnswered, ModelFailed, Wanted
+from events.core.limits import Used
+from events.core.state import Failure
+from tests.unit.events.core.part_reader import decoded
+from tests.unit.events.core.sample_state import FAILURE, FOR_GOOD, JOB, NOW_MS, turn_state
+
+SUMMARY = {"role": "summary", "upTo": 1, "text": "so far", "v": 1}
+ASIDE = Aside((SUMMARY,), model_calls=1, cached_calls=2, input_tokens=100, output_tokens=10, cost_usd=0.5)
+BESIDES = Used(turns=1, tool_calls=1, input_tokens=110, output_tokens=15, cost_usd=0.6, model_calls=1, cached_calls=2)
+
+
+def committed(happened: Happening) -> Changes:
+    """What is to be committed."""
+    changes = decide(turn_state(), happened, NOW_MS).changes
+    assert changes is not None
+    return changes
+
+
+def test_an_aside_stands_in_the_transcript_before_what_was_said() -> None:
+    """And its tokens are added to the answer's."""
+    changes = committed(ModelAnswered("done", (), 1, 2, 0.0, aside=ASIDE))
+    assert [entry["role"] for entry in decoded(changes.transcript)] == ["summary", "model"]
+    assert decoded(changes.transcript)[0] == SUMMARY
+    assert changes.job is not None
+    used = replace(BESIDES, turns=2, input_tokens=111, output_tokens=17, model_calls=2)
+    assert changes.job.used == used
+
+
+@pytest.mark.parametrize("failure", [FAILURE, FOR_GOOD])
+def test_an_aside_of_a_call_that_failed_is_kept(failure: Failure) -> None:
+    """The next attempt need not do it again."""
+    changes = committed(ModelFailed(failure, aside=ASIDE))
+    assert decoded(changes.transcript) == [SUMMARY]
+    assert changes.job is not None
+    assert changes.job.used == BESIDES
+
+
+def test_an_aside_is_kept_where_the_answer_ends_the_job_by_a_limit() -> None:
+    """More calls than are left."""
+    changes = committed(ModelAnswered("", (Wanted("a", {}), Wanted("b", {}), Wanted("c", {})), aside=ASIDE))
+    assert changes.ends
+    assert decoded(changes.transcript) == [SUMMARY]
+
+
+def test_an_answer_from_the_cache_is_no_model_call() -> None:
+    """It is counted by itself."""
+    job = committed(ModelAnswered("done", cached=True)).job
+    assert job is not None
+    assert job.used == replace(JOB.used, turns=2, cached_calls=1)
+
+
+@pytest.mark.parametrize(("estimated", "used", "noted"), [(90, 100, True), (0, 100, False), (90, 0, False)])
+def test_an_estimate_is_noted_beside_what_it_was(estimated: int, used: int, noted: bool) -> None:
+    """Where both are known."""
+    [entry] = decoded(committed(ModelAnswered("done", (), used, estimated_tokens=estimated)).transcript)
+    assert entry.get("tokens") == ({"estimated": 90, "input": 100} if noted else None)
