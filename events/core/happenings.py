@@ -68,7 +68,9 @@ class ModelAnswered:
     """The model's answer: tool calls, or else `text` is the job's answer.
 
     `cached`: it came from the cache, and no model was called. `estimated_tokens`: what `input_tokens` was thought to
-    be before the call, for the next estimate; 0: nobody estimated.
+    be before the call, for the next estimate; 0: nobody estimated. `cached_input_tokens`: those of the input tokens
+    that the provider had in a cache of its own. `provider`: what it wants to see again in the next turn, kept as it is.
+    `output`: the structured answer, where the agent has an output type.
     """
 
     text: str
@@ -79,6 +81,9 @@ class ModelAnswered:
     cached: bool = False
     estimated_tokens: int = 0
     aside: Aside = field(default_factory=Aside)
+    cached_input_tokens: int = 0
+    provider: dict[str, Any] | None = None
+    output: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

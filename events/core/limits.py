@@ -36,7 +36,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a job has used so far. `cached_calls`: answers from the cache, which are no model calls and cost nothing."""
+    """What a job has used so far. `cached_calls`: answers from the cache, which are no model calls and cost nothing.
+
+    `cached_input_tokens`: those of the input tokens that providers had in caches of their own.
+    """
 
     turns: int = 0
     tool_calls: int = 0
@@ -45,6 +48,7 @@ class Used:
     cost_usd: float = 0.0
     model_calls: int = 0
     cached_calls: int = 0
+    cached_input_tokens: int = 0
 
 
 def exceeded(limits: Limits, used: Used, age_ms: int) -> str | None:

@@ -12,6 +12,7 @@ from events.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group, wish_
 from events.core.limits import Used, exceeded
 from events.core.retry import backoff_ms
 from events.core.state import CallRecord, Job, State
+from events.core.transcript import model_entry, task_entry
 from events.core.transitions import CallStatus, Step, next_call_status, next_job_status
 from events.ids import call_id, canonical_json
 
@@ -27,7 +28,7 @@ def submitted(happened: Submitted, now_ms: int) -> Decision:
             job=job,
             standing=standing,
             legs=(first, *wish),
-            transcript=(canonical_json({"role": "user", **happened.task}),),
+            transcript=(task_entry(happened.task),),
             parts=(parts.start(job.id),),
         )
     )
@@ -68,7 +69,7 @@ def _answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
     job = _after_model_call(state.job, leg, happened)
     said = (*parts.step_start(leg.turn), *parts.text(leg.turn, happened.text))
     if not happened.wanted:
-        return end_completed(job, leg, {"answer": happened.text}, now_ms, said, _spoken(leg, happened, ()))
+        return end_completed(job, leg, _result(happened), now_ms, said, model_entry(leg.turn, happened, ()))
     if job.used.tool_calls + len(happened.wanted) > job.limits.tool_calls:
         return end_by_limit(job, leg, "tool_calls", now_ms, said)
     return _call_tools(job, leg, happened, now_ms, said)
@@ -101,11 +102,17 @@ def _after_model_call(job: Job, leg: Leg, happened: ModelAnswered) -> Job:
         turns=before.turns + 1,
         input_tokens=before.input_tokens + happened.input_tokens,
         output_tokens=before.output_tokens + happened.output_tokens,
+        cached_input_tokens=before.cached_input_tokens + happened.cached_input_tokens,
         cost_usd=before.cost_usd + happened.cost_usd,
         model_calls=before.model_calls + (not happened.cached),
         cached_calls=before.cached_calls + happened.cached,
     )
     return replace(_processing(job, leg), used=used, best_answer=happened.text or job.best_answer)
+
+
+def _result(happened: ModelAnswered) -> dict[str, Any]:
+    result: dict[str, Any] = {"answer": happened.text}
+    return result if happened.output is None else {**result, "output": happened.output}
 
 
 def _used_aside(used: Used, aside: Aside) -> Used:
@@ -146,7 +153,7 @@ def _call_tools(job: Job, leg: Leg, happened: ModelAnswered, now_ms: int, said: 
             job=replace(job, used=replace(job.used, tool_calls=job.used.tool_calls + len(records))),
             legs=legs,
             calls=records,
-            transcript=(_spoken(leg, happened, records),),
+            transcript=(model_entry(leg.turn, happened, records),),
             parts=(
                 *said,
                 *(parts.tool_input(record) for record in records),
@@ -186,19 +193,3 @@ def _call_leg(job_id: str, leg: Leg, record: CallRecord, now_ms: int) -> Leg:
         group=turn_group(job_id, leg.turn),
         since_ms=now_ms,
     )
-
-
-def _spoken(leg: Leg, happened: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
-    asked = [_asked(record) for record in records]
-    entry = {"role": "model", "turn": leg.turn, "text": happened.text, "calls": asked}
-    if happened.estimated_tokens and happened.input_tokens:
-        entry["tokens"] = {"estimated": happened.estimated_tokens, "input": happened.input_tokens}
-    return canonical_json(entry)
-
-
-def _asked(record: CallRecord) -> dict[str, Any]:
-    """A call in the transcript; one that could not run has its error here, since nothing else is recorded of it."""
-    asked: dict[str, Any] = {"id": record.id, "tool": record.tool, "arguments": record.arguments}
-    if record.error:
-        asked["error"] = {"type": record.error.type, "message": record.error.message}
-    return asked

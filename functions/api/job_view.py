@@ -34,6 +34,7 @@ def job_view(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "usage": {
             "inputTokens": job.used.input_tokens,
             "outputTokens": job.used.output_tokens,
+            "cachedInputTokens": job.used.cached_input_tokens,
             "modelCalls": job.used.model_calls,
             "cachedCalls": job.used.cached_calls,
             "messages": usage.messages,

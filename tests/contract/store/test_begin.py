@@ -134,7 +134,7 @@ async def test_only_a_turn_whose_model_reads_history_comes_with_it(side: Side) -
     begun = await side.store.begin(claim_of(loop_leg(JOB_ID, 2, 1, NOW_MS), "m3"))
     assert begun.history == History(
         transcript=(
-            {"role": "user", "text": "do it", "data": {"a": None}},
+            {"role": "user", "v": 1, "text": "do it", "data": {"a": None}},
             {"role": "model", "turn": 1, "text": 'é/"', "calls": []},
         ),
         results={legs[0].call_id: {"ok": [1.5, None]}},

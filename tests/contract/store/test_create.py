@@ -35,7 +35,7 @@ async def test_what_was_submitted_can_be_read(side: Side) -> None:
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
     assert snapshot.job == a_job()
-    assert snapshot.task == {"role": "user", "text": "do it", "data": {"a": None}}
+    assert snapshot.task == {"role": "user", "v": 1, "text": "do it", "data": {"a": None}}
     assert snapshot.legs == (replace(first_leg(), carrier="m1"),)
     assert replace(snapshot.usage, redis_commands=0) == Usage(messages=1, redis_requests=1, updated_ms=NOW_MS)
     assert (await side.reader.parts(JOB_ID, 0)).parts == creation(a_job()).parts

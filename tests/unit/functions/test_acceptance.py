@@ -141,7 +141,7 @@ async def test_a_witness_creates_a_job_that_the_store_forgot() -> None:
     stage.clock.ms += WITNESS_DELAY_MS
     await stage.deliver(witness_of(stage), stage.queue.published[0][0])
     snapshot = await stage.snapshot()
-    assert (snapshot.job, snapshot.task) == (job, {"role": "user", **TASK})
+    assert (snapshot.job, snapshot.task) == (job, {"role": "user", "v": 1, **TASK})
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 

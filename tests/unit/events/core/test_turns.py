@@ -42,7 +42,7 @@ def test_a_submission_with_a_slot_starts_with_its_first_turn() -> None:
     assert changes.job == NEW
     assert changes.legs == (loop_leg("job_1", 1, 1, NOW_MS),)
     assert changes.standing == replace(first_standing(NEW, NOW_MS), slot=True)
-    assert decoded(changes.transcript) == [{"role": "user", "text": "do", "data": {"a": None}}]
+    assert decoded(changes.transcript) == [{"role": "user", "v": 1, "text": "do", "data": {"a": None}}]
     assert decoded(changes.parts) == [{"type": "start", "messageId": "job_1"}]
 
 
@@ -124,7 +124,8 @@ def test_an_answer_without_calls_completes_the_job() -> None:
     assert changes_of(decision).ends
     assert (job.status, job.result, job.error) == (JobStatus.COMPLETED, {"answer": "It is 42."}, None)
     assert job.used == Used(turns=2, tool_calls=1, input_tokens=110, output_tokens=25, cost_usd=0.35, model_calls=1)
-    assert decoded(changes_of(decision).transcript) == [{"role": "model", "turn": 2, "text": "It is 42.", "calls": []}]
+    said = {"role": "model", "v": 1, "turn": 2, "text": "It is 42.", "calls": []}
+    assert decoded(changes_of(decision).transcript) == [said]
     assert types_of(changes_of(decision).parts) == [
         "finish-step",
         "start-step",
@@ -135,6 +136,14 @@ def test_an_answer_without_calls_completes_the_job() -> None:
         "data-event",
         "finish",
     ]
+
+
+def test_a_structured_answer_stands_beside_the_text() -> None:
+    """`{"answer": …, "output": …}`; input tokens from a provider's cache are counted apart as well."""
+    happened = ModelAnswered("42", (), 100, 20, cached_input_tokens=64, output={"number": 42})
+    job = job_of(decide(turn_state(), happened, NOW_MS))
+    assert job.result == {"answer": "42", "output": {"number": 42}}
+    assert (job.used.input_tokens, job.used.cached_input_tokens) == (110, 64)
 
 
 def test_the_first_turn_that_answers_completes_a_pending_job() -> None:

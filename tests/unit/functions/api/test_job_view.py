@@ -47,6 +47,7 @@ def test_usage_is_what_the_job_has_used() -> None:
     assert shown["usage"] == {
         "inputTokens": 10,
         "outputTokens": 20,
+        "cachedInputTokens": 0,
         "modelCalls": 2,
         "cachedCalls": 1,
         "messages": 4,

@@ -37,6 +37,7 @@ async def test_an_accepted_job_is_answered_with_all_its_fields(api: Api) -> None
         "usage": {
             "inputTokens": 0,
             "outputTokens": 0,
+            "cachedInputTokens": 0,
             "modelCalls": 0,
             "cachedCalls": 0,
             "messages": 0,

@@ -1,0 +1,57 @@
+"""The entries of a job's transcript: how they are written, and how those of an older version are read.
+
+An entry is a JSON object with a `role`, its version `v`, and what the role needs. Invariant: what is written stays as
+it is; a reader brings it to today's form. Must not: know any provider; what one of them needs back is kept as it came.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from events.core.happenings import ModelAnswered
+from events.core.state import CallRecord
+from events.ids import canonical_json
+
+ENTRY_VERSION = 1
+
+
+class NewerEntryError(ValueError):
+    """The entry was written by a newer version of this code, in the middle of a deploy."""
+
+
+def task_entry(task: dict[str, Any]) -> str:
+    """The first entry: `{"role": "user", "text": …, "data": {…}}`."""
+    return canonical_json({**task, "role": "user", "v": ENTRY_VERSION})
+
+
+def model_entry(turn: int, said: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
+    """What the model said in a turn. `provider` in it is what its provider wants to see again; nobody else reads it."""
+    calls = [_asked(record) for record in records]
+    entry: dict[str, Any] = {"role": "model", "v": ENTRY_VERSION, "turn": turn, "text": said.text, "calls": calls}
+    if said.provider is not None:
+        entry["provider"] = said.provider
+    if said.estimated_tokens and said.input_tokens:
+        entry["tokens"] = {"estimated": said.estimated_tokens, "input": said.input_tokens}
+    return canonical_json(entry)
+
+
+def upcast(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry in today's form. Entries without a version are the first ones; they had the same fields.
+
+    Raises:
+        NewerEntryError: it is of a version that this code does not know.
+    """
+    version = entry.get("v", 0)
+    if not isinstance(version, int) or version > ENTRY_VERSION:
+        raise NewerEntryError(
+            f"an entry of the transcript has version {version!r}, this code knows up to {ENTRY_VERSION};"
+            " run the newer version, which wrote it"
+        )
+    return {**entry, "v": ENTRY_VERSION}
+
+
+def _asked(record: CallRecord) -> dict[str, Any]:
+    """A call in the transcript; one that could not run has its error here, since nothing else is recorded of it."""
+    asked: dict[str, Any] = {"id": record.id, "tool": record.tool, "arguments": record.arguments}
+    if record.error:
+        asked["error"] = {"type": record.error.type, "message": record.error.message}
+    return asked
