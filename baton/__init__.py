@@ -3,10 +3,23 @@
 from events.core.limits import Limits
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
+from functions.conversation.policy import DropOldest, KeepAll, Summarize
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
 from functions.tools.context import ToolContext
 from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
 
-__all__ = ["Agent", "Call", "Limits", "Registry", "ScriptedModel", "ToolContext", "ToolError", "tool"]
+__all__ = [
+    "Agent",
+    "Call",
+    "DropOldest",
+    "KeepAll",
+    "Limits",
+    "Registry",
+    "ScriptedModel",
+    "Summarize",
+    "ToolContext",
+    "ToolError",
+    "tool",
+]

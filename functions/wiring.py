@@ -8,6 +8,7 @@ from functools import cached_property
 
 from events.adapters.admission import RedisAdmission
 from events.adapters.clock import SystemClock
+from events.adapters.model_cache import RedisModelCache
 from events.adapters.publisher import QStashQueue
 from events.adapters.randomness import SystemRandomness
 from events.adapters.reader import RedisReader
@@ -17,7 +18,7 @@ from events.adapters.verifier import QueueVerifier
 from events.core.effects import AskAdmission, CallModel, Effect, RunTool
 from events.emitter import Emitter
 from events.errors import MalformedEventError
-from events.ports import Admission, Clock, Queue, Randomness, Reader, Store, Verifier
+from events.ports import Admission, Clock, ModelCache, Queue, Randomness, Reader, Store, Verifier
 from events.schema import event_type, parse_event
 from events.settings import Settings, require, settings_from_environment
 from functions.acceptance import Acceptance
@@ -38,7 +39,7 @@ from functions.sweeping import Sweep, read_due_ms
 
 @dataclass(frozen=True)
 class Ports:
-    """The outside world."""
+    """The outside world. `model_cache`: None keeps no answers, whatever agents say."""
 
     store: Store
     reader: Reader
@@ -47,6 +48,7 @@ class Ports:
     verifier: Verifier
     clock: Clock
     randomness: Randomness
+    model_cache: ModelCache | None = None
 
 
 def real_ports(settings: Settings) -> Ports:
@@ -60,6 +62,7 @@ def real_ports(settings: Settings) -> Ports:
         verifier=QueueVerifier(settings),
         clock=SystemClock(),
         randomness=SystemRandomness(),
+        model_cache=RedisModelCache(connection),
     )
 
 
@@ -121,7 +124,7 @@ class Container:
         settings = self.settings
         return {
             AskAdmission: self._asking,
-            CallModel: ModelTurn(self.registry, settings.work_timeout_seconds),
+            CallModel: ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache),
             RunTool: ToolRun(
                 self.registry, self.ports.store, settings.work_timeout_seconds, settings.result_limit_bytes
             ),

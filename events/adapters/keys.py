@@ -30,3 +30,8 @@ def transcript_key(job_id: str) -> str:
 def parts_key(job_id: str) -> str:
     """List: the event stream, only appended to; a part's number is its position, from 1."""
     return f"baton:{{{root_of(job_id)}}}:parts:{job_id}"
+
+
+def model_cache_key(tenant: str, key: str) -> str:
+    """String: a model's answer; it expires. No hash tag: no script touches it."""
+    return f"baton:model-cache:{tenant}:{key}"

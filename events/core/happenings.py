@@ -67,7 +67,8 @@ class Aside:
 class ModelAnswered:
     """The model's answer: tool calls, or else `text` is the job's answer.
 
-    `cached`: it came from the cache, and no model was called. `estimated_tokens`: what `input_tokens` was thought to
+    `cached`: it came from the cache, and no model was called: tokens and cost are those of the first time, and not paid
+    again. `estimated_tokens`: what `input_tokens` was thought to
     be before the call, for the next estimate; 0: nobody estimated. `cached_input_tokens`: those of the input tokens
     that the provider had in a cache of its own. `provider`: what it wants to see again in the next turn, kept as it is.
     `output`: the structured answer, where the agent has an output type.

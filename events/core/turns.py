@@ -97,17 +97,20 @@ def _model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
 
 def _after_model_call(job: Job, leg: Leg, happened: ModelAnswered) -> Job:
     before = _used_aside(job.used, happened.aside)
-    used = replace(
+    before = replace(before, turns=before.turns + 1)
+    used = replace(before, cached_calls=before.cached_calls + 1) if happened.cached else _used_for(before, happened)
+    return replace(_processing(job, leg), used=used, best_answer=happened.text or job.best_answer)
+
+
+def _used_for(before: Used, happened: ModelAnswered) -> Used:
+    return replace(
         before,
-        turns=before.turns + 1,
         input_tokens=before.input_tokens + happened.input_tokens,
         output_tokens=before.output_tokens + happened.output_tokens,
         cached_input_tokens=before.cached_input_tokens + happened.cached_input_tokens,
         cost_usd=before.cost_usd + happened.cost_usd,
-        model_calls=before.model_calls + (not happened.cached),
-        cached_calls=before.cached_calls + happened.cached,
+        model_calls=before.model_calls + 1,
     )
-    return replace(_processing(job, leg), used=used, best_answer=happened.text or job.best_answer)
 
 
 def _result(happened: ModelAnswered) -> dict[str, Any]:

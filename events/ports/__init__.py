@@ -7,6 +7,7 @@ from events.ports.admission import Admission, Heard, SweepTurn, Told
 from events.ports.claims import Begun, Claim, Committed, History, Spent, Verdict
 from events.ports.environment import Clock, Randomness, Verifier
 from events.ports.facts import Carried, Created, Loaded, Looked, Recorded, Undelivered
+from events.ports.model_cache import ModelCache
 from events.ports.queue import Outgoing, Queue
 from events.ports.reader import Reader, Snapshot, StoredParts
 from events.ports.store import Store
@@ -23,6 +24,7 @@ __all__ = [
     "History",
     "Loaded",
     "Looked",
+    "ModelCache",
     "Outgoing",
     "Queue",
     "Randomness",

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from events.core.limits import Limits
+from functions.conversation.policy import HistoryPolicy, KeepAll
 from functions.models.model import Model
 from functions.tools.tool import Tool
 
@@ -25,6 +26,8 @@ class Agent:
         tools: tools made with `@tool`; `capabilities` adds every tool of the registry that declares one of them.
         model_retries: attempts after the first, when the model fails in a way that may pass.
         model_timeout_seconds: time limit of one model call.
+        history: what the model is told once the conversation is long: `KeepAll()`, `DropOldest(…)`, `Summarize(…)`.
+        cache_seconds: so long an answer of the model is kept for the same question; 0: not at all.
     """
 
     name: str
@@ -36,6 +39,8 @@ class Agent:
     limits: Limits = field(default_factory=Limits)
     model_retries: int = 3
     model_timeout_seconds: float = 120
+    history: HistoryPolicy = field(default_factory=KeepAll)
+    cache_seconds: int = 0
 
     def __post_init__(self) -> None:
         """Check every field, and keep collections in a form that cannot change."""
@@ -73,6 +78,11 @@ class Agent:
             raise TypeError(
                 f"agent {self.name!r}: capabilities must be a set, got {self.capabilities!r}; write {example}"
             )
+        if not isinstance(self.history, HistoryPolicy):
+            raise TypeError(
+                f"agent {self.name!r}: history must be KeepAll(), DropOldest(...) or Summarize(...),"
+                f" got {self.history!r}"
+            )
         if not isinstance(self.limits, Limits):
             raise TypeError(f"agent {self.name!r}: limits must be Limits(...), got {self.limits!r}")
 
@@ -80,6 +90,9 @@ class Agent:
         retries = self.model_retries
         if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
             raise ValueError(f"agent {self.name!r}: model_retries must be a whole number from 0, got {retries!r}")
+        kept = self.cache_seconds
+        if not isinstance(kept, int) or isinstance(kept, bool) or kept < 0:
+            raise ValueError(f"agent {self.name!r}: cache_seconds must be a whole number from 0, got {kept!r}")
         if not self.model_timeout_seconds > 0:
             raise ValueError(
                 f"agent {self.name!r}: model_timeout_seconds must be more than 0, got {self.model_timeout_seconds!r}"

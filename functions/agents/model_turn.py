@@ -4,17 +4,20 @@ Invariant: whatever goes wrong is a happening, never raised: a provider's 429 is
 delivery. Must not: run tools; it only checks whether those asked for exist and fit.
 """
 
-import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from events.core.effects import CallModel, Work
 from events.core.happenings import Happening, ModelAnswered, ModelFailed, Wanted
 from events.core.state import Failure
 from events.ids import canonical_json
-from events.ports import Claim, History
+from events.ports import Claim, History, ModelCache
+from functions.agents.agent import Agent
 from functions.agents.foreign_text import storable
+from functions.agents.model_call import ModelCalls, calls_of
 from functions.agents.registry import Registry, UnknownAgentError
+from functions.agents.telling import told
 from functions.models.call import Call
 from functions.models.model import (
     Message,
@@ -35,9 +38,10 @@ ARGUMENTS_LIMIT_BYTES = 256 * 1024
 class ModelTurn:
     """Performs CallModel."""
 
-    def __init__(self, registry: Registry, work_limit_seconds: float) -> None:
+    def __init__(self, registry: Registry, work_limit_seconds: float, cache: ModelCache | None = None) -> None:
         self._registry = registry
         self._work_limit_seconds = work_limit_seconds
+        self._cache = cache
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening:  # noqa: ARG002 - one signature
         """Ask the model of the job's agent."""
@@ -47,13 +51,20 @@ class ModelTurn:
         except UnknownAgentError as error:
             # Old code in the middle of a deploy may not know it yet.
             return ModelFailed(Failure("unknown_agent", str(error), retryable=True))
-        request = ModelRequest(agent.instructions, messages(history), self._registry.specs_of(agent), effect.turn)
-        limit_seconds = min(agent.model_timeout_seconds, self._work_limit_seconds)
+        calls = calls_of(agent, effect.job.tenant, self._work_limit_seconds, self._cache)
+        specs = self._registry.specs_of(agent)
+        tell = await told(agent, history, specs, calls, self._registry.summarizer_of(agent))
+        request = ModelRequest(agent.instructions, messages(tell.history), specs, effect.turn)
+        happened = await self._answer(agent, request, calls)
+        if isinstance(happened, ModelAnswered):
+            happened = replace(happened, estimated_tokens=tell.estimated_tokens)
+        return replace(happened, aside=tell.aside)
+
+    async def _answer(self, agent: Agent, request: ModelRequest, calls: ModelCalls) -> ModelAnswered | ModelFailed:
         try:
-            async with asyncio.timeout(limit_seconds):
-                answer = await self._registry.model_of(agent).answer(request)
+            answer = await calls.ask(self._registry.model_of(agent), request)
         except TimeoutError:
-            return ModelFailed(Failure("model_timeout", f"no answer within {limit_seconds:g} s", retryable=True))
+            return ModelFailed(Failure("model_timeout", f"no answer within {calls.limit_seconds:g} s", retryable=True))
         except ModelError as error:
             failure = Failure("model_error", storable(error.message), retryable=error.retryable)
             return ModelFailed(failure, error.retry_after_seconds)
@@ -66,8 +77,8 @@ def messages(history: History) -> tuple[Message, ...]:
     """The conversation so far, as the model is told it."""
     told: list[Message] = []
     for entry in history.transcript:
-        if entry["role"] == "user":
-            told.append(UserMessage(entry.get("text", ""), entry.get("data") or {}))
+        if entry["role"] != "model":
+            told += _besides(entry)
             continue
         calls = tuple(PastCall(call["id"], call["tool"], call["arguments"]) for call in entry["calls"])
         told.append(ModelMessage(entry["text"], calls))
@@ -75,6 +86,19 @@ def messages(history: History) -> tuple[Message, ...]:
             stored: Mapping[str, Any] = history.results.get(call.call_id) or asked
             told.append(_result(call, stored))
     return tuple(told)
+
+
+def _besides(entry: Mapping[str, Any]) -> tuple[Message, ...]:
+    """What no model said; a role of a newer version is not told."""
+    match entry["role"]:
+        case "user":
+            return (UserMessage(entry.get("text", ""), entry.get("data") or {}),)
+        case "summary":
+            return (UserMessage(f"[Summary of turns 1 to {entry['upTo']}:]\n{entry['text']}", note=True),)
+        case "omitted":
+            return (UserMessage(f"[{entry['turns']} earlier turns are left out here.]", note=True),)
+        case _:
+            return ()
 
 
 def _result(call: PastCall, stored: Mapping[str, Any]) -> ToolMessage:
@@ -91,7 +115,7 @@ def answered(answer: ModelAnswer, tools: Mapping[str, Tool]) -> ModelAnswered | 
         text = storable(answer.text)
     except (TypeError, ValueError, AttributeError) as error:
         return ModelFailed(Failure("model_garbage", f"not a usable answer: {error}", retryable=True))
-    return ModelAnswered(text, wanted, answer.input_tokens, answer.output_tokens, answer.cost_usd)
+    return ModelAnswered(text, wanted, answer.input_tokens, answer.output_tokens, answer.cost_usd, answer.cached)
 
 
 def _wanted(call: Call, tools: Mapping[str, Tool]) -> Wanted:

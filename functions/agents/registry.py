@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from functions.agents.agent import Agent
+from functions.conversation.policy import Summarize
 from functions.models.catalog import MODEL_NAMES, available_models, model_named
 from functions.models.model import Model, ToolSpec
 from functions.tools.tool import Tool
@@ -76,8 +77,17 @@ class Registry:
     def model_of(self, agent: Agent | str) -> Model:
         """Give the agent's model; a named one is made at the first use and kept."""
         model = self.agent(_name_of(agent)).model
+        assert model is not None, "the constructor refuses agents without a model"
+        return self._made(model)
+
+    def summarizer_of(self, agent: Agent | str) -> Model:
+        """Give the model that writes the agent's summaries: its own, unless its history policy names another."""
+        policy = self.agent(_name_of(agent)).history
+        named = policy.model if isinstance(policy, Summarize) else None
+        return self.model_of(agent) if named is None else self._made(named)
+
+    def _made(self, model: Model | str) -> Model:
         if not isinstance(model, str):
-            assert model is not None, "the constructor refuses agents without a model"
             return model
         if model not in self._models:
             self._models[model] = model_named(model)
@@ -118,6 +128,9 @@ def _agent_faults(agents: Sequence[Agent], everything: Sequence[Tool]) -> Iterat
             yield f"agent {agent.name!r} has no model; {available_models()}"
         elif isinstance(agent.model, str) and agent.model not in MODEL_NAMES:
             yield f"agent {agent.name!r}: unknown model {agent.model!r}; {available_models()}"
+        writer = agent.history.model if isinstance(agent.history, Summarize) else None
+        if isinstance(writer, str) and writer not in MODEL_NAMES:
+            yield f"agent {agent.name!r}: history=Summarize: unknown model {writer!r}; {available_models()}"
 
 
 def _tool_faults(everything: Sequence[Tool]) -> Iterator[str]:

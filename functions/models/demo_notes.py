@@ -41,18 +41,22 @@ class Notes:
 
 def read_notes(messages: Sequence[Message]) -> Notes:
     """Read the messages since the last task."""
-    start = max((index for index, message in enumerate(messages) if isinstance(message, UserMessage)), default=0)
+    start = max((index for index, message in enumerate(messages) if _is_task(message)), default=0)
     notes = Notes()
     calls: dict[str, PastCall] = {}
     for message in messages[start:]:
         if isinstance(message, UserMessage):
-            notes.question = _question(message)
+            notes.question = notes.question if message.note else _question(message)
         elif isinstance(message, ModelMessage):
             calls.update({call.call_id: call for call in message.calls})
             notes.used.update(call.tool for call in message.calls)
         else:
             _note_result(notes, message, calls.get(message.call_id))
     return notes
+
+
+def _is_task(message: Message) -> bool:
+    return isinstance(message, UserMessage) and not message.note
 
 
 def _question(message: UserMessage) -> str:

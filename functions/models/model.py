@@ -21,10 +21,14 @@ class ToolSpec:
 
 @dataclass(frozen=True)
 class UserMessage:
-    """The task: its text, and `data`, the job's inputData."""
+    """The task: its text, and `data`, the job's inputData.
+
+    `note`: nobody asked this; it is what the model is told besides (a summary of turns that it is not told).
+    """
 
     text: str
     data: dict[str, Any] = field(default_factory=dict)
+    note: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,17 @@ class ModelRequest:
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """What a model says in one turn; without calls, `text` is the final answer. `cost_usd` is this turn's."""
+    """What a model says in one turn; without calls, `text` is the final answer. `cost_usd` is this turn's.
+
+    `cached`: it was given before to the same question, so this time no model was called, and nothing is paid.
+    """
 
     text: str = ""
     calls: tuple[Call, ...] = ()
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
+    cached: bool = False
 
 
 class ModelError(Exception):

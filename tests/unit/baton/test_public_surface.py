@@ -11,7 +11,19 @@ FORBIDDEN = {"starlette", "mangum", "httpx", "qstash", "upstash_redis", "aiohttp
 def test_the_public_names_are_those_documented() -> None:
     """Users' code rests on them."""
     assert sorted(baton.__all__) == sorted(
-        ["Agent", "Call", "Limits", "Registry", "ScriptedModel", "ToolContext", "ToolError", "tool"]
+        [
+            "Agent",
+            "Call",
+            "DropOldest",
+            "KeepAll",
+            "Limits",
+            "Registry",
+            "ScriptedModel",
+            "Summarize",
+            "ToolContext",
+            "ToolError",
+            "tool",
+        ]
     )
     assert all(getattr(baton, name) for name in baton.__all__)
 

@@ -26,6 +26,7 @@ from functions.tools.tool_error import ToolError
 from functions.wiring import Container, Ports
 from tests.fakes.admission import FakeAdmission
 from tests.fakes.clock import FakeClock
+from tests.fakes.model_cache import FakeModelCache
 from tests.fakes.queue import FakeQueue
 from tests.fakes.randomness import FakeRandomness
 from tests.fakes.store import FakeReader, FakeStore
@@ -92,6 +93,7 @@ class Stage:
         self.store = store or FakeStore()
         self.reader = FakeReader(self.store)
         self.admission = FakeAdmission(settings.max_concurrent_jobs)
+        self.cache = FakeModelCache(self.clock)
         self.happened = Happened()
         self.ports = Ports(
             store=self.store,
@@ -101,6 +103,7 @@ class Stage:
             verifier=verifier or AnySignature(),
             clock=self.clock,
             randomness=FakeRandomness(),
+            model_cache=self.cache,
         )
         self.container = Container(settings, self.ports, registry or registry_of(self.happened))
         self._pipelines: dict[EventType, Pipeline] = {}

@@ -51,10 +51,11 @@ def test_an_aside_is_kept_where_the_answer_ends_the_job_by_a_limit() -> None:
 
 
 def test_an_answer_from_the_cache_is_no_model_call() -> None:
-    """It is counted by itself."""
-    job = committed(ModelAnswered("done", cached=True)).job
-    assert job is not None
-    assert job.used == replace(JOB.used, turns=2, cached_calls=1)
+    """It is counted by itself, and was paid by who asked first; what it took then is noted for the next estimate."""
+    changes = committed(ModelAnswered("done", (), 100, 20, 0.5, cached=True, estimated_tokens=90))
+    assert changes.job is not None
+    assert changes.job.used == replace(JOB.used, turns=2, cached_calls=1)
+    assert decoded(changes.transcript)[0]["tokens"] == {"estimated": 90, "input": 100}
 
 
 @pytest.mark.parametrize(("estimated", "used", "noted"), [(90, 100, True), (0, 100, False), (90, 0, False)])

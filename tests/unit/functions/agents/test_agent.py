@@ -7,6 +7,7 @@ import pytest
 
 from events.core.limits import Limits
 from functions.agents.agent import Agent
+from functions.conversation.policy import DropOldest, KeepAll
 from functions.models.scripted import ScriptedModel
 from functions.tools.tool import tool
 
@@ -23,6 +24,7 @@ def test_defaults_are_those_documented() -> None:
     assert (agent.model, agent.instructions, agent.tools, agent.mode) == (None, "", (), "loop")
     assert (agent.capabilities, agent.limits) == (frozenset(), Limits())
     assert (agent.model_retries, agent.model_timeout_seconds) == (3, 120)
+    assert (agent.history, agent.cache_seconds) == (KeepAll(), 0)
 
 
 def test_an_agent_cannot_be_changed_through_what_it_was_made_of() -> None:
@@ -59,6 +61,10 @@ def test_usual_names_are_taken(name: str) -> None:
         ({"tools": ["ping"]}, "agent 'a': 'ping' is not a tool"),
         ({"tools": ping}, "agent 'a': tools must be a list"),
         ({"capabilities": "web"}, "agent 'a': capabilities must be a set, got 'web'; write {'web'}"),
+        ({"history": 1_000}, "agent 'a': history must be KeepAll(), DropOldest(...) or Summarize(...), got 1000"),
+        ({"history": DropOldest}, "agent 'a': history must be KeepAll()"),
+        ({"cache_seconds": -1}, "agent 'a': cache_seconds must be a whole number from 0, got -1"),
+        ({"cache_seconds": 0.5}, "cache_seconds must be a whole number from 0, got 0.5"),
         ({"limits": {"turns": 3}}, "agent 'a': limits must be Limits"),
         ({"model_retries": -1}, "model_retries must be a whole number from 0, got -1"),
         ({"model_retries": True}, "model_retries must be a whole number from 0, got True"),

@@ -4,6 +4,7 @@ import pytest
 
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry, RegistryError, UnknownAgentError, UnknownToolError
+from functions.conversation.policy import Summarize
 from functions.models.catalog import available_models
 from functions.models.demo import DemoModel
 from functions.models.scripted import ScriptedModel
@@ -74,6 +75,23 @@ def test_a_named_model_is_made_once_and_only_when_wanted() -> None:
     assert isinstance(registry.model_of("a"), DemoModel)
     assert registry.model_of("a") is registry.model_of("b")
     assert registry.model_of("c") is DONE
+
+
+def test_summaries_are_written_by_the_agents_own_model_unless_another_is_named() -> None:
+    """By name or as an object; agents that do not summarize have their own, too."""
+    other = ScriptedModel(["in short"])
+    policies = {"a": Summarize(1_000), "b": Summarize(1_000, model=other), "c": Summarize(1_000, model="demo")}
+    agents = [Agent(name, model=DONE, history=policy) for name, policy in policies.items()]
+    registry = Registry(agents=[*agents, Agent("d", model=DONE)])
+    assert [registry.summarizer_of(name) for name in "abd"] == [DONE, other, DONE]
+    assert isinstance(registry.summarizer_of("c"), DemoModel)
+
+
+def test_a_summarizer_that_does_not_exist_is_a_fault() -> None:
+    """Told when the registry is made, not when the first conversation is long."""
+    with pytest.raises(RegistryError) as caught:
+        Registry(agents=[Agent("a", model=DONE, history=Summarize(1_000, model="small"))])
+    assert caught.value.faults == (f"agent 'a': history=Summarize: unknown model 'small'; {available_models()}",)
 
 
 def test_all_faults_are_told_in_one_error() -> None:

@@ -1,0 +1,91 @@
+"""What of a job's history the model is told in this turn, as the agent's policy says; a summary is written where due.
+
+Invariant: whatever goes wrong with a summary, the turn goes on: then the oldest turns are left out, this once.
+Must not: record anything; what is to be recorded is handed back (`Aside`), for the turn's COMMIT.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from events.core.happenings import Aside
+from events.ports import History
+from functions.agents.agent import Agent
+from functions.agents.foreign_text import storable
+from functions.agents.model_call import ModelCalls
+from functions.conversation import summary
+from functions.conversation.conversation import Conversation, conversation_of, summarized
+from functions.conversation.estimate import fixed_bytes, room_bytes, tokens_of
+from functions.conversation.fitting import fit
+from functions.conversation.policy import KeepAll, Summarize
+from functions.models.model import Model, ModelAnswer, ToolSpec
+
+_log = logging.getLogger("baton.models")
+
+# Of the turn's time: the answer must still find some.
+_SUMMARY_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The history to tell; what it is thought to take together with the fixed part (0: not estimated)."""
+
+    history: History
+    estimated_tokens: int = 0
+    aside: Aside = field(default_factory=Aside)
+
+
+async def told(agent: Agent, history: History, tools: tuple[ToolSpec, ...], calls: ModelCalls, writer: Model) -> Told:
+    """Choose what is told.
+
+    Args:
+        agent: whose model is told.
+        history: what is stored.
+        tools: what is told besides, with the agent's instructions.
+        calls: the turn's calls of models.
+        writer: the model that writes summaries.
+    """
+    policy = agent.history
+    if isinstance(policy, KeepAll):
+        return Told(
+            History(tuple(entry for entry in history.transcript if entry["role"] != "summary"), history.results)
+        )
+    fixed = fixed_bytes(agent.instructions, tools)
+    limit_bytes = room_bytes(policy.max_tokens, history, fixed)
+    conversation, aside = conversation_of(history), Aside()
+    if isinstance(policy, Summarize):
+        conversation, aside = await _with_summary(policy, conversation, limit_bytes, calls, writer)
+    fitted = fit(conversation, limit_bytes)
+    return Told(fitted.history(), tokens_of(fitted.size_bytes + fixed), aside)
+
+
+async def _with_summary(
+    policy: Summarize, conversation: Conversation, limit_bytes: int, calls: ModelCalls, writer: Model
+) -> tuple[Conversation, Aside]:
+    old = summary.due(conversation, policy, limit_bytes)
+    if not old:
+        return conversation, Aside()
+    request = summary.request_of(conversation, old, limit_bytes)
+    try:
+        answer = await calls.ask(writer, request, _SUMMARY_SHARE)
+        text = storable(answer.text).strip()
+    except Exception as error:  # noqa: BLE001 - a model is foreign code, and the turn can do without its summary
+        _log.warning("no summary of turns up to %d: %s: %s", old[-1].number, type(error).__name__, error)
+        return conversation, Aside()
+    entries: tuple[dict[str, Any], ...] = ()
+    if text:
+        entry = summary.entry_of(text, old, limit_bytes)
+        conversation, entries = summarized(conversation, entry), (entry,)
+    return conversation, _aside(entries, answer)
+
+
+def _aside(entries: tuple[dict[str, Any], ...], answer: ModelAnswer) -> Aside:
+    if answer.cached:
+        return Aside(entries, cached_calls=1)
+    return Aside(
+        entries=entries,
+        model_calls=1,
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        cost_usd=answer.cost_usd,
+    )

@@ -1,0 +1,52 @@
+"""A history in turns."""
+
+from events.ports import History
+from functions.conversation.conversation import conversation_of, size_bytes, summarized
+from tests.unit.functions.conversation.sample_history import TASK, history_of, spoken, summary
+
+
+def test_a_history_is_read_and_told_as_it_was() -> None:
+    """Nothing is lost, nothing changes its place."""
+    history = history_of(3)
+    assert conversation_of(history).history() == history
+
+
+def test_a_job_that_has_not_spoken_has_only_its_head() -> None:
+    """The task."""
+    conversation = conversation_of(History((TASK,)))
+    assert (conversation.head, conversation.turns) == ((TASK,), ())
+
+
+def test_the_newest_summary_stands_for_the_turns_that_it_covers() -> None:
+    """Right behind the task, whenever it was written; older summaries are in it."""
+    conversation = conversation_of(history_of(4, 10, summary(1, "old"), spoken(5), summary(3, "new"), spoken(6)))
+    told = conversation.history()
+    assert told.transcript == (TASK, summary(3, "new"), spoken(4), spoken(5), spoken(6))
+    assert list(told.results) == ["c4"]
+    assert [turn.number for turn in conversation.turns] == [4, 5, 6]
+
+
+def test_entries_of_unknown_roles_stay_where_they_stand() -> None:
+    """Before the first turn with the task, later with the turn before."""
+    memory, later = {"role": "memory", "entries": ["m"]}, {"role": "later"}
+    entries = (memory, TASK, spoken(1), later, spoken(2))
+    conversation = conversation_of(History(entries))
+    assert conversation.head == (memory, TASK)
+    assert conversation.turns[0].entries == (spoken(1), later)
+    assert conversation.history().transcript == entries
+
+
+def test_what_the_user_said_later_stays_when_its_turn_is_left_out() -> None:
+    """Only what the model did goes."""
+    more = {"role": "user", "text": "and this"}
+    conversation = conversation_of(History((TASK, spoken(1), more, spoken(2))))
+    assert summarized(conversation, summary(1)).history().transcript == (TASK, more, summary(1), spoken(2))
+
+
+def test_sizes_add_up_to_what_is_told() -> None:
+    """In bytes of JSON, not in characters."""
+    assert size_bytes("é") == 4
+    told = conversation_of(history_of(2, 50))
+    history = told.history()
+    assert told.size_bytes == sum(map(size_bytes, (*history.transcript, *history.results.values())))
+    assert told.head_bytes == size_bytes(TASK)
