@@ -7,8 +7,10 @@ from functions.conversation.policy import DropOldest, KeepAll, Summarize
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
 from functions.tools.context import ToolContext
+from functions.tools.pending import Pending
 from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
+from functions.tools.waiting import sleep, sleep_until, wait_for_event
 
 __all__ = [
     "Agent",
@@ -16,10 +18,14 @@ __all__ = [
     "DropOldest",
     "KeepAll",
     "Limits",
+    "Pending",
     "Registry",
     "ScriptedModel",
     "Summarize",
     "ToolContext",
     "ToolError",
+    "sleep",
+    "sleep_until",
     "tool",
+    "wait_for_event",
 ]

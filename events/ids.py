@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 CALL_DIGEST_CHARS = 10
+_CALL_DASHES = 3  # job, turn, position, digest
 CHILD_SEPARATOR = "."
 
 
@@ -47,6 +48,22 @@ def call_id(job_id: str, turn: int, position: int, tool: str, arguments: Any) ->
     It holds a digest of tool and arguments: a model that answers differently the second time never meets an old result.
     """
     return f"{job_id}-{turn}-{position}-{digest(tool, arguments)[:CALL_DIGEST_CHARS]}"
+
+
+def operation_id(call_id: str) -> str:
+    """Under which a waiting tool call is completed from outside: the same for all its attempts."""
+    return f"op_{call_id}"
+
+
+def call_of_operation(operation_id: str) -> str:
+    """The tool call of an operation; empty: no operation has such an id."""
+    call_id = operation_id.removeprefix("op_")
+    return call_id if call_id != operation_id and call_id.count("-") >= _CALL_DASHES else ""
+
+
+def job_of_call(call_id: str) -> str:
+    """The job of a tool call."""
+    return call_id.rsplit("-", _CALL_DASHES)[0]
 
 
 def event_id(leg_key: str) -> str:

@@ -69,7 +69,23 @@ class Cancellation(WireModel):
     by: str = ""
 
 
-Fact = Annotated[Submission | Cancellation, Field(discriminator="kind")]
+class Completion(WireModel):
+    """The fact that an operation was completed from outside; `outcome`: `{"ok": …}` or `{"error": {type, message}}`."""
+
+    kind: Literal["complete"] = "complete"
+    call_id: Identifier
+    outcome: dict[str, Any]
+
+
+class Occurrence(WireModel):
+    """The fact that an event that a job may wait for has happened."""
+
+    kind: Literal["event"] = "event"
+    name: str
+    data: Any = None
+
+
+Fact = Annotated[Submission | Cancellation | Completion | Occurrence, Field(discriminator="kind")]
 
 
 class LoopPayload(WireModel):
@@ -86,13 +102,17 @@ class LoopPayload(WireModel):
 
 
 class ToolPayload(WireModel):
-    """One tool call's attempt. Arguments and results are in the store, never on the wire."""
+    """One tool call's attempt. Arguments and results are in the store, never on the wire.
+
+    `wait`: the call waits for something from outside, or for a time, and this is its timer or what ends it.
+    """
 
     turn: Annotated[int, Field(ge=1)]
     position: Annotated[int, Field(ge=0)]
     call_id: Identifier
     tool: str
     attempt: Annotated[int, Field(ge=1)] = 1
+    wait: bool | None = None
 
 
 class BaseEvent(WireModel):

@@ -97,6 +97,14 @@ SETTINGS = (
         "publish each following event, or continue in place",
         _one_of("queue", "inline"),
     ),
+    Setting(
+        "MESSAGE_MAX_DELAY_SECONDS",
+        "message_max_delay_seconds",
+        "604800",
+        "seconds",
+        "longest delay that the queue's plan allows; longer waits go in hops",
+        _whole(60, 31_536_000),
+    ),
     Setting("MESSAGE_RETRIES", "message_retries", "3", "count", "delivery attempts after the first", _whole(1, 20)),
     Setting(
         "MESSAGE_RETRY_DELAY_MS",
@@ -173,6 +181,7 @@ class Settings:
     redis_token: str = ""
     app: str = "functions.agents:registry"
     continuation: Literal["queue", "inline"] = "queue"
+    message_max_delay_seconds: int = 604_800
     message_retries: int = 3
     message_retry_delay_ms: int = 10_000
     work_timeout_seconds: int = 120

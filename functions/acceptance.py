@@ -13,10 +13,10 @@ from events.core.state import Job
 from events.emitter import Emitter
 from events.errors import PublishError, UnknownJobError
 from events.ids import event_id
-from events.ports import Clock, Created, Randomness
-from events.schema import AgentLoopInit, Cancellation, LoopPayload, Submission
+from events.ports import Clock, Created, Heeded, Randomness
+from events.schema import AgentLoopInit, Cancellation, Completion, Fact, LoopPayload, Occurrence, Submission
 from events.timestamps import moment
-from functions.facts import Facts, Told
+from functions.facts import Facts, Told, outside_fact
 from functions.handing_on import hand_on
 
 _log = logging.getLogger("baton.acceptance")
@@ -84,10 +84,34 @@ class Acceptance:
         await self._hand_on(told.job, told.legs, witness_id)
         return told
 
-    async def _witness(self, job_id: str, session_id: str, fact: Submission | Cancellation) -> str:
+    async def outside(self, job: Job, fact: Completion | Occurrence) -> Heeded:
+        """Take in what a job waits for, or will: an operation's outcome, or an event. The first outcome stays.
+
+        Raises:
+            UnknownJobError: there is no such tool call of the job.
+            PublishError, StoreError: as for a submission.
+        """
+        began_ms, fact_id = self._clock.now_ms(), self._fact_id(fact, job.id)
+        witness_id = await self._witness(job.id, job.session_id, fact, fact_id)
+        try:
+            told = await self._facts.outside(job.id, outside_fact(fact_id, fact), witness_id)
+        except UnknownJobError:
+            await self._take_back(witness_id)
+            raise
+        if told.heeded in (Heeded.OTHER, Heeded.ENDED) and not told.legs:
+            await self._take_back(witness_id)
+        if self._clock.now_ms() - began_ms >= WITNESSED_MS:
+            await self._witness(job.id, job.session_id, fact, fact_id)
+        await self._hand_on(job, told.legs, witness_id)
+        return told.heeded
+
+    def _fact_id(self, fact: Fact, job_id: str) -> str:
+        return event_id(f"{fact.kind}:{job_id}:{self._randomness.token()}")
+
+    async def _witness(self, job_id: str, session_id: str, fact: Fact, fact_id: str = "") -> str:
         now_ms = self._clock.now_ms()
         event = AgentLoopInit(
-            id=event_id(f"{fact.kind}:{job_id}:{self._randomness.token()}"),
+            id=fact_id or self._fact_id(fact, job_id),
             session_id=session_id,
             job_id=job_id,
             created_at=moment(now_ms),
@@ -95,7 +119,7 @@ class Acceptance:
         )
         return await self._emitter.emit(event, not_before_ms=now_ms + WITNESS_DELAY_MS)
 
-    async def _witness_late(self, job: Job, fact: Submission | Cancellation, began_ms: int) -> None:
+    async def _witness_late(self, job: Job, fact: Fact, began_ms: int) -> None:
         """A call that was slow may have committed just before its witness came, or after it."""
         if self._clock.now_ms() - began_ms >= WITNESSED_MS:
             await self._witness(job.id, job.session_id, fact)

@@ -19,9 +19,9 @@ from events.core.state import Job
 from events.core.turns import first_standing
 from events.emitter import Emitter
 from events.errors import MalformedEventError, UnknownJobError
-from events.ids import root_of
-from events.ports import Admission, Clock, Created, Recorded, Store
-from events.schema import AgentLoopInit, Cancellation, Event, Submission
+from events.ids import canonical_json, root_of
+from events.ports import Admission, Clock, Created, Heeded, Outside, OutsideFact, Recorded, Store
+from events.schema import AgentLoopInit, Cancellation, Completion, Event, Occurrence, Submission
 from functions.asking import Asking
 
 _log = logging.getLogger("baton.facts")
@@ -89,6 +89,17 @@ class Facts:
                 return Told(job, changes is not None, legs)
         raise UnknownJobError(f"there is no job {job_id!r} (yet)")
 
+    async def outside(self, job_id: str, fact: OutsideFact, carrier: str) -> Outside:
+        """Something has come from outside that a job waits for, or will.
+
+        Raises:
+            UnknownJobError: there is no such job, or no such tool call of it (yet).
+        """
+        told = await self._store.tell(job_id, carrier, fact, self._clock.now_ms())
+        if told.heeded is Heeded.UNKNOWN:
+            raise UnknownJobError(f"there is no job {job_id!r} (yet), or no tool call {fact.call_id!r} of it")
+        return told
+
     async def witness(self, event: Event, carrier: str) -> tuple[Leg, ...] | None:
         """Take in the fact that an event tells; returns legs to hand on, None where it tells none.
 
@@ -101,6 +112,8 @@ class Facts:
                 return None
             case Cancellation():
                 return (await self.cancelled(event.job_id, fact.by, carrier)).legs
+            case Completion() | Occurrence():
+                return (await self.outside(event.job_id, outside_fact(event.id, fact), carrier)).legs
             case Submission():
                 return await self._submission_again(event, fact, carrier)
 
@@ -119,6 +132,15 @@ class Facts:
         looked = await self._store.look(root_of(job.id), carrier, now_ms, LOST_AFTER_MS, book)
         found = {leg.key for leg in looked.lost}
         return (*looked.lost, *(leg for leg in created.carried if leg.key not in found))
+
+
+def outside_fact(fact_id: str, fact: Completion | Occurrence) -> OutsideFact:
+    """What an event tells of the outside, as the store takes it; it has the event's id."""
+    match fact:
+        case Completion():
+            return OutsideFact(fact_id, canonical_json(fact.outcome), call_id=fact.call_id)
+        case Occurrence():
+            return OutsideFact(fact_id, canonical_json({"ok": fact.data}), event=fact.name)
 
 
 def _job_of(event: Event, fact: Submission) -> Job:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from events.core.legs import LegKind
 from events.schema import ENDPOINTS, EventType
 
-TAKES_IN = frozenset({LegKind.COMPLETE, LegKind.FAILED})
+TAKES_IN = frozenset({LegKind.COMPLETE, LegKind.FAILED, LegKind.WAIT})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from qstash import AsyncQStash
 from qstash.errors import QStashError
 from qstash.message import BatchRequest, prepare_batch_message_body
 
+from events.adapters.clock import SystemClock
 from events.errors import (
     MessageNotFoundError,
     PartialPublishError,
@@ -23,7 +24,7 @@ from events.errors import (
     QueueUnreachableError,
     TopicNotFoundError,
 )
-from events.ports import Outgoing
+from events.ports import Clock, Outgoing
 from events.settings import Settings, require
 
 # Milliseconds: 10 s, 1 min, 6 min. By default it would be 12 s, 2.5 min, half an hour: longer than most outages.
@@ -34,8 +35,9 @@ _STATUS = re.compile(r"status: (\d{3})")
 class QStashQueue:
     """`Queue` over one SDK client, made on first use."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings = settings
+        self._clock = clock or SystemClock()
         self._client: AsyncQStash | None = None
 
     def _qstash(self) -> AsyncQStash:
@@ -56,7 +58,7 @@ class QStashQueue:
         if len(messages) == 1:
             return [await self._publish_one(messages[0])]
         # Not `message.batch`: it fails with a KeyError on an item that was refused, and drops the others' ids.
-        body = prepare_batch_message_body([_request(message) for message in messages])
+        body = prepare_batch_message_body([self._request(message) for message in messages])
         answers = await self._ask(
             messages[0],
             self._qstash().http.request(
@@ -66,13 +68,21 @@ class QStashQueue:
         return _message_ids(messages, answers)
 
     async def _publish_one(self, message: Outgoing) -> str:
-        options: dict[str, Any] = {**_request(message)}
+        options: dict[str, Any] = {**self._request(message)}
         return str((await self._ask(message, self._first_of(options))).message_id)
 
     async def _first_of(self, options: dict[str, Any]) -> Any:
         """A topic answers with a list, one for each of its endpoints."""
         answer = await self._qstash().message.publish(**options)
         return answer[0] if isinstance(answer, list) else answer
+
+    def _request(self, message: Outgoing) -> BatchRequest:
+        request = _request(message)
+        if message.not_before_ms:
+            # What is due later than the queue keeps a message comes early, and is published again: in hops.
+            latest_seconds = self._clock.now_ms() // 1000 + self._settings.message_max_delay_seconds
+            request["not_before"] = min(math.ceil(message.not_before_ms / 1000), latest_seconds)
+        return request
 
     async def _ask(self, message: Outgoing, request: Any) -> Any:
         where = self._settings.qstash_url
@@ -117,8 +127,6 @@ def _request(message: Outgoing) -> BatchRequest:
         request["url_group"] = message.topic
     else:
         request["url"] = message.url
-    if message.not_before_ms:
-        request["not_before"] = math.ceil(message.not_before_ms / 1000)
     if message.deduplication_id:
         request["deduplication_id"] = message.deduplication_id
     if message.label:

@@ -13,7 +13,7 @@ from events.adapters import keys
 from events.adapters.redis import RedisConnection, script
 from events.core.admission import Book
 from events.core.effects import Changes
-from events.core.legs import Leg
+from events.core.legs import Leg, LegKind
 from events.core.records import (
     dump_call,
     dump_job,
@@ -32,9 +32,12 @@ from events.ports import (
     Claim,
     Committed,
     Created,
+    Heeded,
     History,
     Loaded,
     Looked,
+    Outside,
+    OutsideFact,
     Recorded,
     Spent,
     Undelivered,
@@ -80,10 +83,10 @@ class RedisStore:
                 claim.call_id,
             ],
         )
-        verdict, free_at_ms, commands, job, leg, call, carried, transcript, results = answer
+        verdict, free_at_ms, commands, job, leg, call, carried, transcript, results, outcome = answer
         state = None
         if verdict == Verdict.GRANTED:
-            state = State(load_job(job), load_leg(leg), load_call(call) if call else None)
+            state = State(load_job(job), load_leg(leg), load_call(call) if call else None, outcome)
         history = History(
             tuple(json.loads(entry) for entry in transcript),
             load_results(dict(zip(results[::2], results[1::2], strict=True))),
@@ -106,6 +109,15 @@ class RedisStore:
         answer = await self._write(write, changes, Spent(messages=1, requests=1, commands=1))
         return Recorded(answer[0]), _legs(answer[1])
 
+    async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
+        """A fact ends a wait, or is kept until there is one."""
+        word, job, carried = await self._redis.run(
+            _text("tell"),
+            [keys.state_key(job_id), keys.calls_key(job_id), keys.results_key(job_id)],
+            [job_id, message_id, now_ms, fact.call_id, fact.event, fact.id, fact.outcome],
+        )
+        return Outside(Heeded(word), load_job(job) if job else None, _legs(carried))
+
     async def _write(self, write: "_Write", changes: Changes, spent: Spent) -> Any:
         fields = _state_fields(changes, write.message_id)
         calls = [text for record in changes.calls for text in (record.id, dump_call(record))]
@@ -117,6 +129,7 @@ class RedisStore:
             "transcript": len(changes.transcript),
             "parts": len(changes.parts),
             "ends": changes.ends,
+            "waits": next((leg.call_id for leg in changes.legs if leg.kind is LegKind.WAIT), ""),
             "admitted": changes.admitted,
             "retention_ms": self._retention_ms,
             "now_ms": write.now_ms,

@@ -1,10 +1,11 @@
 """What a tool call decides: run, record, retry, give up; the last one of a turn starts the next turn."""
 
+import json
 from dataclasses import replace
 
 from events.core import parts
 from events.core.effects import Changes, Decision, Join, RunTool
-from events.core.happenings import ToolFailed, ToolReturned
+from events.core.happenings import ToolFailed, ToolReturned, ToolWaits
 from events.core.legs import Leg, LegKind, following, loop_leg
 from events.core.retry import backoff_ms
 from events.core.state import CallRecord, Failure, State
@@ -43,6 +44,47 @@ def failed(state: State, happened: ToolFailed, now_ms: int) -> Decision:
             calls=(record,),
             legs=(following(leg, LegKind.FAILED, now_ms),),
             parts=(parts.handled(leg, now_ms, outcome),),
+        )
+    )
+
+
+def waits(state: State, happened: ToolWaits, now_ms: int) -> Decision:
+    """The call goes on outside: its leg waits for what ends it, at the latest for its time."""
+    leg = state.leg
+    running = _running(state.the_call, leg)
+    status = next_call_status(running.status, Step.WAIT)
+    record = replace(running, status=status, error=None, operation_id=happened.operation_id)
+    waiting = replace(
+        following(leg, LegKind.WAIT, now_ms, not_before_ms=happened.until_ms),
+        event=happened.event,
+        otherwise=happened.otherwise,
+    )
+    return Decision(
+        Changes(
+            calls=(record,),
+            legs=(waiting,),
+            parts=(parts.operation(record, waiting), parts.handled(leg, now_ms, "waits")),
+        )
+    )
+
+
+def waited(state: State, now_ms: int) -> Decision:
+    """What the call waited for has come, or its time is up; the last one of the turn starts the next turn."""
+    leg, record, outcome = state.leg, state.the_call, json.loads(state.outcome)
+    error = outcome.get("error")
+    if error is None:
+        done = replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
+        said = parts.tool_output(record.id, canonical_json(outcome["ok"]))
+    else:
+        failure = Failure(error["type"], error["message"])
+        status = next_call_status(record.status, Step.GIVE_UP)
+        done = replace(record, status=status, error=failure, finished_at_ms=now_ms)
+        said = parts.tool_error(record.id, failure)
+    return Decision(
+        Changes(
+            calls=(done,),
+            join=_join(leg, now_ms),
+            parts=(said, parts.operation(done, leg), parts.handled(leg, now_ms, "waited")),
         )
     )
 

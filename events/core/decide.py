@@ -18,6 +18,7 @@ from events.core.happenings import (
     Submitted,
     ToolFailed,
     ToolReturned,
+    ToolWaits,
     Undeliverable,
 )
 from events.core.legs import LegKind
@@ -58,6 +59,8 @@ def decide(state: State, happened: Happening, now_ms: int) -> Decision:  # noqa:
             return calls.returned(state, happened, now_ms)
         case ToolFailed():
             return calls.failed(state, happened, now_ms)
+        case ToolWaits():
+            return calls.waits(state, happened, now_ms)
         case Undeliverable():
             return ending.undeliverable(state, happened, now_ms)
         case _:
@@ -74,6 +77,8 @@ def _started(state: State, now_ms: int) -> Decision:
             return calls.started(state)
         case LegKind.COMPLETE:
             return calls.taken_in(state, now_ms)
+        case LegKind.WAIT:
+            return calls.waited(state, now_ms)
         case LegKind.FAILED:
             return calls.retry_or_give_up(state, now_ms)
         case _:

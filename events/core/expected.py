@@ -35,11 +35,18 @@ def event_of(session_id: str, leg: Leg) -> Event:
         return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, wish=leg.attempt))
     if leg.kind is LegKind.LOOP:
         return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, attempt=leg.attempt))
-    payload = ToolPayload(turn=leg.turn, position=leg.position, call_id=leg.call_id, tool=leg.tool, attempt=leg.attempt)
+    payload = ToolPayload(
+        turn=leg.turn,
+        position=leg.position,
+        call_id=leg.call_id,
+        tool=leg.tool,
+        attempt=leg.attempt,
+        wait=True if leg.kind is LegKind.WAIT else None,
+    )
     match leg.kind:
         case LegKind.CALL:
             return AgentToolCall(**head, payload=payload)
-        case LegKind.COMPLETE:
+        case LegKind.COMPLETE | LegKind.WAIT:
             return ToolExecutionComplete(**head, payload=payload)
         case LegKind.FAILED:
             return ToolExecutionFailed(**head, payload=payload)

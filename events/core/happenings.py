@@ -111,6 +111,23 @@ class ToolFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolWaits:
+    """The call waits: for its outcome from outside, for an event, or for nothing but the time.
+
+    Attributes:
+        until_ms: when the wait is over in any case.
+        otherwise: the call's outcome then, as JSON text.
+        event: the name of the event that ends it; empty: the call's outcome does.
+        operation_id: under which it is finished from outside; empty: it is not.
+    """
+
+    until_ms: int
+    otherwise: str
+    event: str = ""
+    operation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Undeliverable:
     """The queue has given up on the leg's event; `reason` is what the endpoint answered, `malformed` that it can't."""
 
@@ -118,4 +135,4 @@ class Undeliverable:
     malformed: bool = False
 
 
-Happening = Started | Admitted | ModelAnswered | ModelFailed | ToolReturned | ToolFailed | Undeliverable
+Happening = Started | Admitted | ModelAnswered | ModelFailed | ToolReturned | ToolFailed | ToolWaits | Undeliverable

@@ -16,10 +16,14 @@ class LegKind(StrEnum):
     CALL = "call"
     COMPLETE = "complete"
     FAILED = "failed"
+    WAIT = "wait"
     WISH = "wish"
 
 
-# Model turns and tool runs need a slot; taking in results, and wishes, do not ("gate").
+# A wait without an end of its own: nobody publishes its timer. 13 digits, so that Lua writes it as it is.
+FOREVER_MS = 9_999_999_999_999
+
+# Model turns and tool runs need a slot; taking in results, waits, and wishes do not ("gate").
 WORK_KINDS = frozenset({LegKind.LOOP, LegKind.CALL})
 
 EVENT_OF_KIND = {
@@ -28,6 +32,7 @@ EVENT_OF_KIND = {
     LegKind.CALL: EventType.TOOL_CALL,
     LegKind.COMPLETE: EventType.TOOL_COMPLETE,
     LegKind.FAILED: EventType.TOOL_FAILED,
+    LegKind.WAIT: EventType.TOOL_COMPLETE,
 }
 _TOOL_KIND = {
     EventType.TOOL_CALL: LegKind.CALL,
@@ -41,9 +46,13 @@ class Leg:
     """One open step.
 
     Attributes:
-        key: `loop:JOB:TURN:ATTEMPT`, `call|complete|failed:CALL_ID:ATTEMPT`, or `wish:JOB:LAP`.
+        key: `loop:JOB:TURN:ATTEMPT`, `call|complete|failed|wait:CALL_ID:ATTEMPT`, or `wish:JOB:LAP`.
         want: of a wish: `slot`, `none` or `gone`; its lap is its attempt.
         group: legs whose end starts a join together (the tool calls of a turn); empty: none.
+        after: call ids, joined by commas, that must be over before this leg is due; empty: none.
+        step: of a plan: the step's name.
+        event: of a wait: the name of the event that ends it; empty: the outcome of its call does.
+        otherwise: of a wait: the call's outcome when its time is up, as JSON text.
         carrier: id of the message whose missing acknowledgement guarantees this leg.
         owner: the invocation that claimed it, until `lease_until_ms`; empty: nobody.
         claimed_ms: when it was claimed. since_ms: when it was added or last driven by a sweep.
@@ -61,6 +70,10 @@ class Leg:
     call_id: str = ""
     tool: str = ""
     group: str = ""
+    after: str = ""
+    step: str = ""
+    event: str = ""
+    otherwise: str = ""
     want: str = ""
     carrier: str = ""
     owner: str = ""
@@ -132,6 +145,8 @@ def leg_key_of(event: Event) -> str:
     """The key of the leg that this event is the event of."""
     payload = event.payload
     if isinstance(payload, ToolPayload):
+        if payload.wait:
+            return tool_key(LegKind.WAIT, payload.call_id, payload.attempt)
         return tool_key(_TOOL_KIND[event_type(event)], payload.call_id, payload.attempt)
     if payload.wish is not None:
         return wish_key(event.job_id, payload.wish)

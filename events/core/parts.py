@@ -5,7 +5,7 @@ Source: the AI SDK's UI message stream protocol v1; names and shapes are in CONT
 
 from typing import Any
 
-from events.core.legs import EVENT_OF_KIND, Leg
+from events.core.legs import EVENT_OF_KIND, FOREVER_MS, Leg
 from events.core.state import CallRecord, Failure
 from events.ids import canonical_json, event_id
 
@@ -58,6 +58,18 @@ def tool_output(call_id: str, result_json: str) -> str:
 def tool_error(call_id: str, failure: Failure) -> str:
     """A tool call that failed for good."""
     return canonical_json({"type": "tool-output-error", "toolCallId": call_id, "errorText": failure.message})
+
+
+def operation(call: CallRecord, leg: Leg) -> str:
+    """A call waits for something from outside or for a time, or has done so."""
+    data: dict[str, Any] = {"callId": call.id, "tool": call.tool, "status": call.status, "until": leg.not_before_ms}
+    if call.operation_id:
+        data["operationId"] = call.operation_id
+    if leg.event:
+        data["event"] = leg.event
+    if not 0 < leg.not_before_ms < FOREVER_MS:
+        del data["until"]
+    return canonical_json({"type": "data-operation", "data": data})
 
 
 def handled(leg: Leg, now_ms: int, outcome: str) -> str:

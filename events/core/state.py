@@ -67,7 +67,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One tool call: what was asked for and how far it got. Its result is stored apart, under its id."""
+    """One tool call: what was asked for and how far it got. Its result is stored apart, under its id.
+
+    `operation_id`: under which it is finished from outside, once it waits for that.
+    """
 
     id: str
     turn: int
@@ -79,6 +82,7 @@ class CallRecord:
     retries: int = 0
     retry_delay_seconds: float = 1.0
     error: Failure | None = None
+    operation_id: str = ""
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
 
@@ -95,11 +99,15 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What decide sees: the job, the leg that was claimed, and the tool call that the leg is about, if any."""
+    """What decide sees: the job, the leg that was claimed, and the tool call that the leg is about, if any.
+
+    `outcome`: of a wait that is over: `{"ok": …}` or `{"error": …}`, as JSON text.
+    """
 
     job: Job
     leg: Leg
     call: CallRecord | None = None
+    outcome: str = ""
 
     @property
     def the_call(self) -> CallRecord:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from events.core.admission import Standing
-from events.core.legs import WORK_KINDS, Leg, LegKind
+from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind
 from events.core.state import Job
 from events.core.transitions import JobStatus
 from events.timestamps import rfc3339
@@ -13,6 +13,7 @@ _WHAT = {
     LegKind.CALL: "tool {tool} of turn {turn}",
     LegKind.COMPLETE: "the result of tool {tool} of turn {turn} to be taken in",
     LegKind.FAILED: "the failure of tool {tool} of turn {turn} to be taken in",
+    LegKind.WAIT: "the outcome of tool {tool} of turn {turn}",
     LegKind.WISH: "the admission to hear what it wishes",
 }
 A_SLOT = "a free slot, and its turn in its session"
@@ -37,8 +38,14 @@ def status_and_wait(job: Job, legs: Sequence[Leg], standing: Standing, now_ms: i
         return job.status, _names(due)
     if not steps:
         return job.status, "nothing that is recorded; the sweep will look at it"
-    first = min(steps, key=lambda leg: leg.not_before_ms)
-    return idle, f"{_name(first)}, not before {rfc3339(first.not_before_ms)}"
+    return idle, _wait(min(steps, key=lambda leg: leg.not_before_ms))
+
+
+def _wait(first: Leg) -> str:
+    if first.kind is not LegKind.WAIT:
+        return f"{_name(first)}, not before {rfc3339(first.not_before_ms)}"
+    what = f"event {first.event!r}" if first.event else _name(first)
+    return what if first.not_before_ms >= FOREVER_MS else f"{what}, until {rfc3339(first.not_before_ms)}"
 
 
 def _names(legs: Sequence[Leg]) -> str:

@@ -6,7 +6,17 @@ Each method says what it promises under repetition: every call may be made twice
 from events.ports.admission import Admission, Heard, SweepTurn, Told
 from events.ports.claims import Begun, Claim, Committed, History, Spent, Verdict
 from events.ports.environment import Clock, Randomness, Verifier
-from events.ports.facts import Carried, Created, Loaded, Looked, Recorded, Undelivered
+from events.ports.facts import (
+    Carried,
+    Created,
+    Heeded,
+    Loaded,
+    Looked,
+    Outside,
+    OutsideFact,
+    Recorded,
+    Undelivered,
+)
 from events.ports.model_cache import ModelCache
 from events.ports.queue import Outgoing, Queue
 from events.ports.reader import Reader, Snapshot, StoredParts
@@ -21,11 +31,14 @@ __all__ = [
     "Committed",
     "Created",
     "Heard",
+    "Heeded",
     "History",
     "Loaded",
     "Looked",
     "ModelCache",
     "Outgoing",
+    "Outside",
+    "OutsideFact",
     "Queue",
     "Randomness",
     "Reader",

@@ -52,6 +52,35 @@ class Loaded:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class OutsideFact:
+    """What ends a wait. `call_id`: whose outcome it is; empty: an event of that name. `outcome`: JSON text."""
+
+    id: str
+    outcome: str
+    call_id: str = ""
+    event: str = ""
+
+
+class Heeded(StrEnum):
+    """What became of it. `other`: another outcome is recorded, and stays. `unknown`: no such job, or no such call."""
+
+    FIRST = "first"
+    AGAIN = "again"
+    OTHER = "other"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The store's answer to a fact from outside; `legs`: what its message must hand on."""
+
+    heeded: Heeded
+    job: Job | None = None
+    legs: tuple[Leg, ...] = ()
+
+
 class Recorded(StrEnum):
     """What became of a fact: `changed` means that the job was not as it was loaded, and nothing was written."""
 

@@ -9,8 +9,8 @@ from typing import Protocol
 class Outgoing:
     """One message for the queue: to `url` or to `topic`, exactly one of them.
 
-    `not_before_ms`: earliest delivery, 0: at once. `deduplication_id`: a second message with it, within ten minutes, is
-    accepted and never delivered; empty: none.
+    `not_before_ms`: earliest delivery, 0: at once; one later than the queue's longest delay comes early.
+    `deduplication_id`: a second message with it, within ten minutes, is accepted and never delivered; empty: none.
     """
 
     body: str

@@ -6,7 +6,16 @@ from typing import Protocol
 from events.core.admission import Book
 from events.core.effects import Changes
 from events.ports.claims import Begun, Claim, Committed, Spent
-from events.ports.facts import Carried, Created, Loaded, Looked, Recorded, Undelivered
+from events.ports.facts import (
+    Carried,
+    Created,
+    Loaded,
+    Looked,
+    Outside,
+    OutsideFact,
+    Recorded,
+    Undelivered,
+)
 
 
 class Store(Protocol):
@@ -41,6 +50,10 @@ class Store(Protocol):
 
     async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
         """Write what follows from a fact, carried by its witness, if the job is still as it was loaded."""
+        ...
+
+    async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
+        """A fact from outside ends a wait, or is kept until there is one. The first outcome of a call stays."""
         ...
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:

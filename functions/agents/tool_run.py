@@ -9,15 +9,17 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from events.core.effects import RunTool, Work
-from events.core.happenings import Happening, ToolFailed, ToolReturned
+from events.core.happenings import Happening, ToolFailed, ToolReturned, ToolWaits
 from events.core.state import Failure
 from events.errors import StoreError
+from events.ids import operation_id
 from events.ports import Claim, History, Store
 from functions.agents.foreign_text import storable
 from functions.agents.registry import Registry, UnknownToolError
 from functions.agents.store_channel import StoreChannel
 from functions.tools.arguments import InvalidArguments
 from functions.tools.context import ToolContext
+from functions.tools.pending import Pending
 from functions.tools.tool import Tool
 from functions.tools.tool_error import ToolError
 
@@ -45,13 +47,28 @@ class ToolRun:
             job_id=effect.job.id,
             session_id=effect.job.session_id,
             call_id=effect.call.id,
-            operation_id=effect.call.id,
+            operation_id=operation_id(effect.call.id),
             attempt=effect.attempt,
             idempotency_key=effect.call.id,
             channel=StoreChannel(self._store, claim, effect.call.id),
         )
         result = await self._attempt(tool, effect.call.arguments, context)
-        return result if isinstance(result, ToolFailed) else self._returned(tool, result)
+        if isinstance(result, ToolFailed):
+            return result
+        if isinstance(result, Pending):
+            return self._waits(tool, result, context, claim.now_ms)
+        return self._returned(tool, result)
+
+    def _waits(self, tool: Tool, pending: Pending, context: ToolContext, now_ms: int) -> Happening:
+        otherwise = self._returned(tool, pending.otherwise)
+        if not isinstance(otherwise, ToolReturned):
+            return otherwise
+        return ToolWaits(
+            until_ms=pending.until_ms(now_ms),
+            otherwise=f'{{"ok":{otherwise.result_json}}}',
+            event=pending.event,
+            operation_id=context.operation_id if pending.operation and not pending.event else "",
+        )
 
     async def _attempt(self, tool: Tool, arguments: dict[str, Any], context: ToolContext) -> Any:
         limit_seconds = min(tool.timeout_seconds, self._work_limit_seconds)

@@ -30,7 +30,7 @@ def job_view(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "startedAt": _time(job.started_at_ms),
         "finishedAt": _time(job.finished_at_ms),
         "turns": job.used.turns,
-        "toolCalls": [_call_view(call, snapshot, now_ms) for call in snapshot.calls],
+        "toolCalls": [call_view(call, snapshot, now_ms) for call in snapshot.calls],
         "usage": {
             "inputTokens": job.used.input_tokens,
             "outputTokens": job.used.output_tokens,
@@ -45,7 +45,8 @@ def job_view(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+def call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+    """A tool call as the API shows it; its result once it has been taken in."""
     view: dict[str, Any] = {
         "id": call.id,
         "tool": call.tool,
@@ -56,7 +57,9 @@ def _call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, A
         "finishedAt": _time(call.finished_at_ms),
     }
     stored = snapshot.results.get(call.id, {})
-    if "ok" in stored:
+    if call.operation_id:
+        view["operationId"] = call.operation_id
+    if "ok" in stored and call.status is CallStatus.COMPLETED:
         view["result"] = stored["ok"]
     elif call.error is not None:
         view["error"] = {"type": call.error.type, "message": call.error.message}
@@ -65,7 +68,7 @@ def _call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, A
 
 def _call_status(call: CallRecord, snapshot: Snapshot, now_ms: int) -> CallStatus:
     """What is recorded, but `running` while an attempt is claimed, and `cancelled` when the job ended without it."""
-    if call.status not in (CallStatus.QUEUED, CallStatus.RETRYING):
+    if call.status not in (CallStatus.QUEUED, CallStatus.RETRYING, CallStatus.WAITING):
         return call.status
     if snapshot.job.ended:
         return CallStatus.CANCELLED

@@ -4,7 +4,9 @@ from starlette.routing import Route
 
 from functions.api.auth import Keys
 from functions.api.health import Readiness, healthz
+from functions.api.job_events import JobEventsApi
 from functions.api.jobs import JobsApi
+from functions.api.operations import OperationsApi
 from functions.api.simple_scenario import SimpleScenario
 from functions.api.stream import StreamApi
 from functions.wiring import Container
@@ -13,7 +15,7 @@ from functions.wiring import Container
 def api_routes(container: Container) -> list[Route]:
     """Every route of the API."""
     keys = Keys(container.settings)
-    jobs = JobsApi(container, keys)
+    jobs, operations = JobsApi(container, keys), OperationsApi(container)
     return [
         Route("/healthz", healthz, methods=["GET"]),
         Route("/readyz", Readiness(container).readyz, methods=["GET"]),
@@ -21,5 +23,8 @@ def api_routes(container: Container) -> list[Route]:
         Route("/api/agent-jobs", jobs.submit, methods=["POST"]),
         Route("/api/agent-jobs/{job_id}", jobs.read, methods=["GET"]),
         Route("/api/agent-jobs/{job_id}", jobs.change, methods=["PATCH"]),
+        Route("/api/agent-jobs/{job_id}/events", JobEventsApi(container, keys, jobs).post, methods=["POST"]),
+        Route("/api/operations/{operation_id}", operations.show, methods=["GET"]),
+        Route("/api/operations/{operation_id}/complete", operations.complete, methods=["POST"]),
         Route("/api/agent-jobs/{job_id}/stream", StreamApi(container, keys).stream, methods=["GET"]),
     ]

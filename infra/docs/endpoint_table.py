@@ -14,12 +14,22 @@ from infra.docs.markdown_table import markdown_table
 
 CLIENT = "client or admin"
 NONE = "none"
+OPERATIONS = "`x-api-key`"
 
 # (method, path) → who may call it, and what it does.
 WHAT = {
     ("POST", "/api/agent-jobs"): (CLIENT, "submit a job; 202 and the job. `Idempotency-Key` is honoured"),
     ("GET", "/api/agent-jobs/{job_id}"): (CLIENT, "the job: status, what it waits for, tool calls, result, usage"),
     ("PATCH", "/api/agent-jobs/{job_id}"): (CLIENT, '`{"action": "cancel"}` ends the job at once; 409 if it has ended'),
+    ("POST", "/api/agent-jobs/{job_id}/events"): (
+        CLIENT,
+        '`{"name", "data"}`: something happened that the job may wait for; kept for it if nobody waits yet',
+    ),
+    ("GET", "/api/operations/{operation_id}"): (OPERATIONS, "the tool call that waits for the operation"),
+    ("POST", "/api/operations/{operation_id}/complete"): (
+        OPERATIONS,
+        '`{"success", "result" or "error"}` finishes the waiting call; repeatable, the first outcome stays',
+    ),
     ("GET", "/api/agent-jobs/{job_id}/stream"): (
         CLIENT,
         "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`",

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from events.core.admission import Book
 from events.core.effects import Changes
-from events.core.legs import Leg, LegKind
+from events.core.legs import FOREVER_MS, Leg, LegKind
 from events.core.records import dump_job
 from events.core.state import State, Usage
 from events.errors import StoreError
@@ -18,9 +18,12 @@ from events.ports import (
     Claim,
     Committed,
     Created,
+    Heeded,
     History,
     Loaded,
     Looked,
+    Outside,
+    OutsideFact,
     Recorded,
     Snapshot,
     Spent,
@@ -78,7 +81,8 @@ class FakeStore:
             return Begun(Verdict.APPLIED, carried=tree.carried(claim.message_id, claim.now_ms))
         carried = tree.carried(claim.message_id, claim.now_ms, leg.key)
         if leg.not_before_ms > claim.now_ms:
-            return Begun(Verdict.EARLY, leg.not_before_ms, carried=carried)
+            verdict = Verdict.EARLY if leg.not_before_ms < FOREVER_MS else Verdict.APPLIED
+            return Begun(verdict, leg.not_before_ms if verdict is Verdict.EARLY else 0, carried=carried)
         if leg.owner != claim.owner and leg.lease_until_ms > claim.now_ms:
             return Begun(Verdict.BUSY, leg.lease_until_ms, carried=carried)
         if tree.gated(leg, claim.now_ms):
@@ -96,11 +100,15 @@ class FakeStore:
             )
             tree = replace(tree, legs={**tree.legs, leg.key: leg})
             self.write(claim.job_id, tree)
+        outcome = ""
+        if leg.kind is LegKind.WAIT:
+            outcome = tree.results.get(claim.job_id, {}).get(leg.call_id, leg.otherwise)
+            self.write(claim.job_id, tree.with_result(claim.job_id, leg.call_id, outcome))
         record = tree.calls.get(claim.job_id, {}).get(claim.call_id)
         reads = leg.kind is LegKind.LOOP and job.model.reads_history
         return Begun(
             Verdict.GRANTED,
-            state=State(job, leg, record),
+            state=State(job, leg, record, outcome),
             history=_history(tree, claim.job_id) if reads else History(),
             carried=tree.carried(claim.message_id, claim.now_ms, leg.key),
         )
@@ -142,6 +150,10 @@ class FakeStore:
             legs.setdefault(leg.key, replace(leg, carrier=message_id))
         if changes.join and all(leg.group != changes.join.group for leg in legs.values()):
             legs.setdefault(changes.join.leg.key, replace(changes.join.leg, carrier=message_id))
+        tree = replace(tree, legs=legs)
+        waits = next((leg.key for leg in changes.legs if leg.kind is LegKind.WAIT), "")
+        if waits:
+            tree = tree.answered_early(tree.legs[waits], message_id, now_ms)
         used = tree.usage.get(job_id, Usage())
         tree = replace(
             tree,
@@ -155,7 +167,6 @@ class FakeStore:
                     now_ms,
                 ),
             },
-            legs=legs,
             calls=_merged(tree.calls, job_id, {record.id: record for record in changes.calls}),
             results=_merged(tree.results, job_id, changes.results),
             transcript=_longer(tree.transcript, job_id, changes.transcript),
@@ -165,6 +176,22 @@ class FakeStore:
         if changes.admitted:
             tree = tree.admitted(job_id, message_id)
         return tree.settled(job_id, message_id, now_ms)
+
+    async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
+        """A fact from outside ends a wait, or is kept until there is one."""
+        tree = self.tree(job_id)
+        job = tree.jobs.get(job_id)
+        if job is None or (fact.call_id and fact.call_id not in tree.calls.get(job_id, {})):
+            return Outside(Heeded.UNKNOWN)
+        known = tree.results.get(job_id, {}).get(fact.call_id or f"event:{fact.id}")
+        if known is not None:
+            word = Heeded.AGAIN if known == fact.outcome else Heeded.OTHER
+            return Outside(word, job, tree.carried(message_id, now_ms))
+        if job.ended:
+            return Outside(Heeded.ENDED, job, tree.carried(message_id, now_ms))
+        tree = tree.told(job_id, fact, message_id, now_ms).settled(job_id, message_id, now_ms)
+        self.write(job_id, tree)
+        return Outside(Heeded.FIRST, job, tree.carried(message_id, now_ms))
 
     async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from events.core.admission import Entry, Standing, Want, next_lap, wanted
-from events.core.legs import WORK_KINDS, Leg, LegKind, wish_key, wish_leg
+from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, wish_key, wish_leg
 from events.core.state import CallRecord, Job, Usage
+from events.ports import OutsideFact
 
 # Of a job that has not said anything yet: whatever it wants first is new.
 NO_STANDING = Standing(cast("Want", ""), -1)
@@ -17,7 +18,10 @@ NO_STANDING = Standing(cast("Want", ""), -1)
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """One tag's data. `expires_ms`: when it goes, once the root has ended; 0: never."""
+    """One tag's data. `expires_ms`: when it goes, once the root has ended; 0: never.
+
+    `events`: by job, what has happened and nobody has waited for yet: "TIME:FACT" → the event's name.
+    """
 
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
     standings: dict[str, Standing] = field(default_factory=dict[str, Standing])
@@ -27,12 +31,13 @@ class Tree:
     results: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     transcript: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     parts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    events: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     expires_ms: int = 0
 
     def carried(self, message_id: str, now_ms: int, but: str = "") -> tuple[Leg, ...]:
         """The legs that a message must hand on, in the order of their keys."""
         legs = sorted(self.legs.values(), key=lambda leg: f"leg:{leg.key}")
-        mine = (leg for leg in legs if leg.carrier == message_id and leg.key != but)
+        mine = (leg for leg in legs if leg.carrier == message_id and leg.key != but and leg.not_before_ms < FOREVER_MS)
         return tuple(leg for leg in mine if not self.gated(leg, now_ms))
 
     def gated(self, leg: Leg, now_ms: int) -> bool:
@@ -59,6 +64,51 @@ class Tree:
         wish = replace(wish_leg(job_id, want, lap, now_ms), carrier=message_id)
         legs = {key: leg for key, leg in self.legs.items() if key != wish_key(job_id, standing.lap)}
         return replace(self, standings={**self.standings, job_id: Standing(want, lap)}, legs={**legs, wish.key: wish})
+
+    def waits(self, job_id: str, now_ms: int) -> list[Leg]:
+        """The waits of a job that are not over, in the order of their keys."""
+        legs = sorted(self.legs.values(), key=lambda leg: f"leg:{leg.key}")
+        mine = (leg for leg in legs if leg.kind is LegKind.WAIT and leg.job_id == job_id)
+        return [leg for leg in mine if leg.not_before_ms > now_ms]
+
+    def woken(self, leg: Leg, message_id: str, now_ms: int) -> "Tree":
+        """With what this wait waits for: it is due, and carried by who brings it."""
+        due = replace(leg, not_before_ms=0, since_ms=now_ms, carrier=message_id)
+        return replace(self, legs={**self.legs, leg.key: due})
+
+    def with_result(self, job_id: str, name: str, text: str) -> "Tree":
+        """With this result."""
+        mine = {**self.results.get(job_id, {}), name: text}
+        return replace(self, results={**self.results, job_id: mine})
+
+    def answered_early(self, leg: Leg, message_id: str, now_ms: int) -> "Tree":
+        """With a new wait ended, if its outcome or an event for it has come before."""
+        job_id = leg.job_id
+        if leg.not_before_ms <= now_ms:
+            return self
+        if leg.call_id in self.results.get(job_id, {}):
+            return self.woken(leg, message_id, now_ms)
+        kept = self.events.get(job_id, {})
+        found = next((at for at in sorted(kept) if leg.event and kept[at] == leg.event), None)
+        if found is None:
+            return self
+        left = {at: name for at, name in kept.items() if at != found}
+        text = self.results[job_id][f"event:{found.partition(':')[2]}"]
+        tree = replace(self, events={**self.events, job_id: left})
+        return tree.with_result(job_id, leg.call_id, text).woken(leg, message_id, now_ms)
+
+    def told(self, job_id: str, fact: OutsideFact, message_id: str, now_ms: int) -> "Tree":
+        """With a fact from outside, for whoever waits for it now or later."""
+        tree = self.with_result(job_id, fact.call_id or f"event:{fact.id}", fact.outcome)
+        for leg in self.waits(job_id, now_ms):
+            if fact.call_id and leg.call_id == fact.call_id:
+                return tree.woken(leg, message_id, now_ms)
+            if not fact.call_id and leg.event == fact.event:
+                return tree.with_result(job_id, leg.call_id, fact.outcome).woken(leg, message_id, now_ms)
+        if fact.call_id:
+            return tree
+        kept = {**self.events.get(job_id, {}), f"{now_ms}:{fact.id}": fact.event}
+        return replace(tree, events={**tree.events, job_id: kept})
 
     def admitted(self, job_id: str, message_id: str) -> "Tree":
         """With the wish granted: this message hands on the work that waited for it."""
@@ -90,7 +140,7 @@ class Tree:
         in_line = same and entry is not None and entry.want == "slot" and not entry.slot
         found: list[Leg] = []
         for leg in sorted(self.legs.values(), key=lambda leg: f"leg:{leg.key}"):
-            waits = in_line if leg.kind is LegKind.WISH else self.gated(leg, now_ms)
+            waits = in_line if leg.kind is LegKind.WISH else self.gated(leg, now_ms) or leg.not_before_ms >= FOREVER_MS
             quiet_ms = now_ms - max(leg.since_ms, leg.lease_until_ms, leg.not_before_ms)
             # A wish of which the book knows nothing was forgotten: a submission's witness must not come too soon.
             patience_ms = lost_after_ms / 2 if leg.kind is LegKind.WISH and entry is None else lost_after_ms

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 QUEUE_URL = "https://queue.test"
 DEDUPLICATION_SECONDS = 600.0
+LONGEST_DELAY_SECONDS = 604_800.0
 _PARTIAL = 41
 
 
@@ -120,7 +121,8 @@ class SimQueue:
         """When a message may be delivered first: Not-Before has whole seconds, rounded up (qstash.md 4)."""
         if not outgoing.not_before_ms:
             return self._world.loop.time()
-        return math.ceil(outgoing.not_before_ms / 1000) - self._world.epoch_ms / 1000
+        due = math.ceil(outgoing.not_before_ms / 1000) - self._world.epoch_ms / 1000
+        return min(due, self._world.loop.time() + LONGEST_DELAY_SECONDS)
 
     def settle(self, message: Message) -> None:
         """It is over with this message."""

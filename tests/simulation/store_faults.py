@@ -21,6 +21,8 @@ from events.ports import (
     Heard,
     Loaded,
     Looked,
+    Outside,
+    OutsideFact,
     Recorded,
     Snapshot,
     Spent,
@@ -120,6 +122,10 @@ class SimStore:
         return await self._ask(
             "record", loaded.job.id, None, lambda: self._fake.record(loaded, message_id, changes, now_ms)
         )
+
+    async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
+        """A fact from outside."""
+        return await self._ask("tell", job_id, None, lambda: self._fake.tell(job_id, message_id, fact, now_ms))
 
     def _written(self, changes: Changes) -> Changes:
         if is_other_version(self._world, CURRENT.get()):

@@ -1,19 +1,22 @@
 -- BEGIN: load and claim. KEYS: state, calls, transcript, results.
 -- ARGV: job id, leg key, message, owner, now, lease until, call id ('' for none).
--- Answer: verdict, free at, commands, job, leg, call, carried, transcript, results (flat).
+-- Answer: verdict, free at, commands, job, leg, call, carried, transcript, results (flat), a wait's outcome.
 local job_id, leg_field, message, owner, now = ARGV[1], 'leg:' .. ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 load(KEYS[1])
 local job, json = state['job:' .. job_id], state[leg_field]
 local function answer(verdict, free_at)
-  return {verdict, free_at, commands, job, '', '', carried(message, now, verdict ~= 'gated' and leg_field or nil), {}, {}}
+  return {verdict, free_at, commands, job, '', '', carried(message, now, verdict ~= 'gated' and leg_field or nil), {}, {}, ''}
 end
 if not job then
-  return {'unknown', 0, commands, '', '', '', {}, {}, {}}
+  return {'unknown', 0, commands, '', '', '', {}, {}, {}, ''}
 end
 if not json then
   return answer('applied', 0)
 end
 local leg = cjson.decode(json)
+if leg.not_before_ms >= FOREVER_MS then
+  return answer('applied', 0)
+end
 if leg.not_before_ms > now then
   return answer('early', leg.not_before_ms)
 end
@@ -33,9 +36,14 @@ if leg.owner ~= owner then
   save(KEYS[1])
 end
 local record = ARGV[7] ~= '' and call('HGET', KEYS[2], ARGV[7]) or ''
-local transcript, results = {}, {}
+local transcript, results, outcome = {}, {}, ''
+if leg.kind == 'wait' then
+  -- The first outcome stays: from now on what comes from outside is too late.
+  call('HSETNX', KEYS[4], leg.call_id, leg.otherwise)
+  outcome = call('HGET', KEYS[4], leg.call_id)
+end
 if leg.kind == 'loop' and string.find(job, '"reads_history":true', 1, true) then
   transcript = call('LRANGE', KEYS[3], 0, -1)
   results = call('HGETALL', KEYS[4])
 end
-return {'granted', 0, commands, job, state[leg_field], record, carried(message, now, leg_field), transcript, results}
+return {'granted', 0, commands, job, state[leg_field], record, carried(message, now, leg_field), transcript, results, outcome}

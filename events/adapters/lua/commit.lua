@@ -40,6 +40,20 @@ for i = 1, #new, 2 do
     put(new[i], new[i + 1])
   end
 end
+-- What a new wait waits for may have come before it: its outcome, or an event, of which each ends one wait.
+local waits = header.waits ~= '' and waits_of(job_id, now, header.waits)[1]
+if waits and call('HEXISTS', KEYS[3], waits.call_id) == 1 then
+  wake(waits, message, now)
+elseif waits and waits.event ~= '' then
+  for _, field in ipairs(order) do
+    if state[field] == waits.event and string.sub(field, 1, #job_id + 7) == 'event:' .. job_id .. ':' then
+      call('HSET', KEYS[3], waits.call_id, call('HGET', KEYS[3], 'event:' .. string.match(field, '[^:]+$')))
+      remove(field)
+      wake(waits, message, now)
+      break
+    end
+  end
+end
 -- How many of the group are open is computed from what is recorded, never counted down.
 if header.join then
   local open = false

@@ -2,6 +2,7 @@
 -- `leg:<key>` for each open leg.
 -- Every redis call goes through `call`, so that a script knows what it cost (redis-rest.md 11: EVAL + each inner call).
 local KEEP_SLOT_MS = 60000
+local FOREVER_MS = 9999999999999
 local commands = 1
 local function call(...)
   commands = commands + 1
@@ -93,7 +94,8 @@ local function carried(message, now, except)
   local fields, legs = {}, {}
   for _, field in ipairs(order) do
     if is_leg(field) and field ~= except and has(state[field], 'carrier', message) then
-      if not gated(cjson.decode(state[field]), now) then
+      local leg = cjson.decode(state[field])
+      if leg.not_before_ms < FOREVER_MS and not gated(leg, now) then
         fields[#fields + 1] = field
       end
     end
@@ -121,6 +123,26 @@ local function new_wish(job_id, want, message, now)
     key = key, kind = 'wish', job_id = job_id, turn = 1, attempt = lap, want = want, carrier = message, owner = '',
     claimed_ms = 0, lease_until_ms = 0, not_before_ms = 0, since_ms = now, undelivered = 0, counted = '', appended = 0,
   }))
+end
+
+-- What a wait waits for has come: it is due, and carried by who brings it.
+local function wake(leg, message, now)
+  leg.not_before_ms, leg.since_ms, leg.carrier = 0, now, message
+  put('leg:' .. leg.key, encode(leg))
+end
+
+-- The waits of a job (or of one call of it) that are not over, in the order of their keys.
+local function waits_of(job_id, now, call_id)
+  local waits = {}
+  for _, field in ipairs(order) do
+    if is_leg(field) and has(state[field], 'kind', 'wait') and has(state[field], 'job_id', job_id) then
+      local leg = cjson.decode(state[field])
+      if leg.not_before_ms > now and (not call_id or leg.call_id == call_id) then
+        waits[#waits + 1] = leg
+      end
+    end
+  end
+  return waits
 end
 
 -- What the job wants of the admission now: a slot when there is work, kept while results are taken in (admission.py).

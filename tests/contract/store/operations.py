@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from events.core.admission import Book, Entry, Want
 from events.core.effects import Changes, Join
-from events.core.legs import Leg, LegKind, following, loop_leg, wish_leg
+from events.core.legs import FOREVER_MS, Leg, LegKind, following, loop_leg, wish_leg
 from events.core.transitions import JobStatus
 from events.ids import root_of
-from events.ports import Begun, Claim, Committed, Created, Looked, Snapshot, Undelivered
+from events.ports import Begun, Claim, Committed, Created, Looked, Outside, OutsideFact, Snapshot, Undelivered
 from tests.contract.store.sample import (
     FIRST_LAP,
     JOB_ID,
@@ -31,6 +31,7 @@ from tests.contract.store.sample import (
 from tests.contract.store.side import Side
 
 JOB_IDS = (JOB_ID, f"{JOB_ID}.1", "job_b")
+_TIMED_OUT = '{"ok":{"timedOut":true}}'
 _TEXTS = st.sampled_from(["", "x", 'q"\\/\n', '"carrier":"m1"', "é漢", '"reads_history":true'])
 
 
@@ -43,6 +44,16 @@ def _legs_of(job_id: str) -> list[Leg]:
         *(following(call, kind, NOW_MS) for call in calls for kind in (LegKind.COMPLETE, LegKind.FAILED)),
         *(wish_leg(job_id, "slot", lap, NOW_MS) for lap in (FIRST_LAP, NOW_MS, NOW_MS + LEASE_MS)),
         following(calls[0], LegKind.CALL, NOW_MS, attempt=2, not_before_ms=NOW_MS + 2 * LEASE_MS),
+        *_waits_of(calls),
+    ]
+
+
+def _waits_of(calls: list[Leg]) -> list[Leg]:
+    late, never = NOW_MS + 2 * LEASE_MS, FOREVER_MS
+    return [
+        replace(following(calls[0], LegKind.WAIT, NOW_MS, not_before_ms=late), otherwise=_TIMED_OUT),
+        replace(following(calls[1], LegKind.WAIT, NOW_MS, not_before_ms=late), otherwise=_TIMED_OUT, event="paid"),
+        replace(following(calls[2], LegKind.WAIT, NOW_MS, not_before_ms=never), otherwise=_TIMED_OUT, event="paid"),
     ]
 
 
@@ -179,6 +190,20 @@ def _fact(claim: Claim) -> st.SearchStrategy[Operation]:
     return changes(claim.job_id).map(operation)
 
 
+def _tell(claim: Claim) -> st.SearchStrategy[Operation]:
+    def operation(values: tuple[str, str, bool]) -> Operation:
+        fact_id, outcome, by_call = values
+        fact = OutsideFact(fact_id, outcome, claim.call_id) if by_call else OutsideFact(fact_id, outcome, "", "paid")
+        return Operation(
+            f"tell {claim.job_id} by {claim.message_id} of {fact}",
+            lambda side: side.store.tell(claim.job_id, claim.message_id, fact, claim.now_ms),
+        )
+
+    return st.tuples(st.sampled_from(["f1", "f2"]), st.sampled_from(['{"ok":1}', '{"ok":2}']), st.booleans()).map(
+        operation
+    )
+
+
 def _append(claim: Claim) -> st.SearchStrategy[Operation]:
     def operation(values: tuple[int, list[str]]) -> Operation:
         sequence, parts = values
@@ -199,6 +224,7 @@ _WAYS: dict[str, Callable[[Claim], st.SearchStrategy[Operation]]] = {
     "look": _look,
     "fact": _fact,
     "append": _append,
+    "tell": _tell,
     "read": _read,
 }
 _KINDS = [*_WAYS, "begin", "begin", "begin", "commit", "commit", "commit", "commit"]
@@ -219,6 +245,8 @@ def comparable(answer: Any) -> Any:
     match answer:
         case Begun():
             return replace(answer, commands=0, carried=tuple(by_key(answer.carried)))
+        case Outside():
+            return replace(answer, legs=tuple(by_key(answer.legs)))
         case Committed() | Created() | Undelivered():
             return replace(answer, carried=tuple(by_key(answer.carried)))
         case Looked():

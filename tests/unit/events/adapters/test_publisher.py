@@ -20,6 +20,7 @@ from events.errors import (
 )
 from events.ports import Outgoing
 from events.settings import Settings
+from tests.fakes.clock import FakeClock
 
 QUEUE_URL = "https://queue.example.com"
 TOKEN = "secret-token"
@@ -31,6 +32,7 @@ MESSAGE = Outgoing(
     label="job_1",
     failure_callback="https://fn.example.com/api/v2/workers/delivery-failed",
 )
+NOW_MS = 1_800_000_000_000
 TO_TOPIC = Outgoing(body="{}", topic="agent.agent-loop-init")
 # What an answer without a body of its own says (qstash.md 20).
 NOT_FOUND = httpx.Response(404, json={"error": "topic agent.agent-loop-init not found"})
@@ -39,7 +41,8 @@ NOT_FOUND = httpx.Response(404, json={"error": "topic agent.agent-loop-init not 
 @pytest.fixture
 async def queue() -> AsyncIterator[QStashQueue]:
     """A queue whose wire is respx."""
-    made = QStashQueue(Settings(qstash_url=QUEUE_URL, qstash_token=TOKEN, queue_timeout_seconds=1))
+    settings = Settings(qstash_url=QUEUE_URL, qstash_token=TOKEN, queue_timeout_seconds=1)
+    made = QStashQueue(settings, FakeClock(NOW_MS))
     yield made
     await made.close()
 
@@ -80,6 +83,14 @@ async def test_a_later_delivery_is_a_time_in_whole_seconds_never_too_early(queue
         headers = route.calls.last.request.headers
         assert (headers["upstash-not-before"], headers["upstash-deduplication-id"]) == (seconds, "evt_1.msg_1.0")
         assert "upstash-delay" not in headers
+
+
+@respx.mock
+async def test_a_delivery_after_the_queues_longest_delay_comes_early(queue: QStashQueue) -> None:
+    """Whoever gets it publishes it again; the queue would refuse the message otherwise."""
+    route = respx.post(f"{QUEUE_URL}/v2/publish/{URL}").mock(return_value=accepted())
+    await queue.publish([Outgoing(body="{}", url=URL, not_before_ms=NOW_MS + 30 * 86_400_000)])
+    assert route.calls.last.request.headers["upstash-not-before"] == str(NOW_MS // 1000 + 7 * 86_400)
 
 
 @respx.mock

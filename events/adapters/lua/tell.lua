@@ -1,0 +1,35 @@
+-- A fact from outside ends a wait, or is kept until there is one. KEYS: state, calls, results.
+-- ARGV: job id, message, now, call id ('' for an event), event's name, fact's id, outcome (JSON).
+-- The first outcome of a call stays, and an event counts once: a repeat of what is recorded changes nothing.
+-- Answer: first, again, other (another outcome is recorded), ended, or unknown (job or call); job; what to hand on.
+local job_id, message, now, call_id = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+load(KEYS[1])
+local job = state['job:' .. job_id]
+if not job or call_id ~= '' and call('HEXISTS', KEYS[2], call_id) == 0 then
+  return {'unknown', '', {}}
+end
+local kept = call_id ~= '' and call_id or 'event:' .. ARGV[6]
+local known = call('HGET', KEYS[3], kept)
+if known then
+  return {known == ARGV[7] and 'again' or 'other', job, carried(message, now)}
+end
+if ended(job_id) then
+  return {'ended', job, carried(message, now)}
+end
+call('HSET', KEYS[3], kept, ARGV[7])
+local taken = call_id ~= ''
+for _, leg in ipairs(waits_of(job_id, now)) do
+  if leg.call_id == call_id then
+    wake(leg, message, now)
+  elseif not taken and leg.event == ARGV[5] then
+    taken = true
+    call('HSET', KEYS[3], leg.call_id, ARGV[7])
+    wake(leg, message, now)
+  end
+end
+if not taken then
+  put('event:' .. job_id .. ':' .. ARGV[3] .. ':' .. ARGV[6], ARGV[5])
+end
+settle(job_id, message, now)
+save(KEYS[1])
+return {'first', job, carried(message, now)}

@@ -1,0 +1,48 @@
+"""What a tool returns instead of a result when its call goes on outside, or only waits.
+
+Invariant: data only; the tool has returned, and nothing runs while the call waits. Names: CONTRACT, "For tool and
+agent authors".
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+LONGEST_SECONDS = 10 * 365 * 86_400
+TIMED_OUT = {"timedOut": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pending:
+    """The call is finished later: by whoever completes its operation, by an event, or by its time.
+
+    Attributes:
+        timeout_seconds: how long it waits at most; `until`: the same as a time. One of them is given.
+        event: the name of the event that ends it; empty: its operation is completed from outside.
+        otherwise: the call's result when its time is up, any JSON value.
+        operation: whether it can be completed from outside, under `ToolContext.operation_id`.
+    """
+
+    timeout_seconds: float | None = None
+    until: datetime | None = None
+    event: str = ""
+    otherwise: Any = field(default_factory=lambda: dict(TIMED_OUT))
+    operation: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse a wait without an end, or one that never begins."""
+        if (self.timeout_seconds is None) == (self.until is None):
+            raise ValueError("Pending(...): give timeout_seconds or until, one of them: a wait has an end")
+        seconds = self.timeout_seconds
+        if seconds is not None and not 0 <= seconds <= LONGEST_SECONDS:
+            raise ValueError(
+                f"Pending(timeout_seconds={seconds!r}): from 0 to {LONGEST_SECONDS} seconds, which is ten years"
+            )
+        if self.until is not None and self.until.tzinfo is None:
+            raise ValueError(f"Pending(until={self.until!r}): give the time with its time zone")
+
+    def until_ms(self, now_ms: int) -> int:
+        """When the wait is over in any case, in milliseconds since 1970."""
+        if self.until is not None:
+            return max(now_ms, min(int(self.until.timestamp() * 1000), now_ms + LONGEST_SECONDS * 1000))
+        return now_ms + int((self.timeout_seconds or 0) * 1000)

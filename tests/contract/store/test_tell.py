@@ -1,0 +1,123 @@
+"""Facts from outside: the first outcome of a call stays, an event ends one wait, what comes early is kept."""
+
+from dataclasses import replace
+
+from events.core.effects import Changes
+from events.core.legs import FOREVER_MS, Leg, LegKind, following
+from events.core.transitions import JobStatus
+from events.ports import Heeded, OutsideFact, Verdict
+from tests.contract.store.sample import (
+    JOB_ID,
+    NOW_MS,
+    SPENT,
+    a_job,
+    call_leg,
+    claim_of,
+    fan_out,
+)
+from tests.contract.store.side import Side
+
+LATER_MS = NOW_MS + 3_600_000
+OTHERWISE = '{"ok":{"timedOut":true}}'
+PAID = OutsideFact("evt_1", '{"ok":1}', event="paid")
+
+
+def wait_leg(position: int, event: str = "", until_ms: int = LATER_MS) -> Leg:
+    """A call that waits."""
+    waiting = following(call_leg(position), LegKind.WAIT, NOW_MS, not_before_ms=until_ms)
+    return replace(waiting, event=event, otherwise=OTHERWISE)
+
+
+async def waiting(side: Side, *legs: Leg) -> None:
+    """A job whose calls wait."""
+    calls = await fan_out(side, len(legs))
+    for call, leg in zip(calls, legs, strict=True):
+        assert (await side.store.commit(claim_of(call, f"call{call.position}"), Changes(legs=(leg,)), SPENT)).applied
+
+
+def outcome_of(position: int, text: str = '{"ok":7}', fact_id: str = "evt_9") -> OutsideFact:
+    """An outcome of one call."""
+    return OutsideFact(fact_id, text, call_id=call_leg(position).call_id)
+
+
+async def test_an_outcome_wakes_its_wait_and_the_first_stays(side: Side) -> None:
+    """Whoever tells it carries the wait from then on; the other one is untouched."""
+    await waiting(side, wait_leg(0), wait_leg(1))
+    told = await side.store.tell(JOB_ID, "w1", outcome_of(0), NOW_MS + 1)
+    assert told.heeded is Heeded.FIRST
+    assert [(leg.key, leg.carrier, leg.not_before_ms) for leg in told.legs] == [(wait_leg(0).key, "w1", 0)]
+    assert (await side.store.tell(JOB_ID, "w1", outcome_of(0), NOW_MS + 2)).heeded is Heeded.AGAIN
+    assert (await side.store.tell(JOB_ID, "w2", outcome_of(0, '{"ok":8}'), NOW_MS + 2)).heeded is Heeded.OTHER
+    begun = await side.store.begin(claim_of(wait_leg(0), "w1", after_ms=3))
+    assert begun.state is not None
+    assert begun.state.outcome == '{"ok":7}'
+    assert (await side.store.begin(claim_of(wait_leg(1), "m5"))).verdict is Verdict.EARLY
+
+
+async def test_a_wait_whose_time_is_up_is_over_once_it_is_begun(side: Side) -> None:
+    """What comes from outside after that is too late."""
+    await waiting(side, wait_leg(0, until_ms=NOW_MS + 10))
+    begun = await side.store.begin(claim_of(wait_leg(0), "m5", after_ms=10))
+    assert begun.state is not None
+    assert begun.state.outcome == OTHERWISE
+    assert (await side.store.tell(JOB_ID, "w1", outcome_of(0), NOW_MS + 11)).heeded is Heeded.OTHER
+
+
+async def test_an_outcome_before_its_wait_is_kept(side: Side) -> None:
+    """The wait that comes later is due at once, carried by the message that made it."""
+    calls = await fan_out(side, 1)
+    await side.store.commit(claim_of(calls[0], "m2"), Changes(legs=(call_leg(0),)), SPENT)
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    await side.store.tell(JOB_ID, "w1", outcome_of(0), NOW_MS + 1)
+    committed = await side.store.commit(claim_of(call_leg(0), "m3"), Changes(legs=(wait_leg(0),)), SPENT)
+    assert [(leg.key, leg.carrier, leg.not_before_ms) for leg in committed.carried] == [(wait_leg(0).key, "m3", 0)]
+
+
+async def test_an_event_ends_the_first_wait_for_it_and_counts_once(side: Side) -> None:
+    """A second telling of the same event changes nothing."""
+    await waiting(side, wait_leg(0, "paid"), wait_leg(1, "paid"))
+    told = await side.store.tell(JOB_ID, "w1", PAID, NOW_MS + 1)
+    assert [leg.key for leg in told.legs] == [wait_leg(0).key]
+    again = await side.store.tell(JOB_ID, "w1", PAID, NOW_MS + 2)
+    assert (again.heeded, [leg.key for leg in again.legs]) == (Heeded.AGAIN, [wait_leg(0).key])
+    assert (await side.store.begin(claim_of(wait_leg(1), "m5"))).verdict is Verdict.EARLY
+
+
+async def test_events_before_their_waits_are_kept_in_their_order(side: Side) -> None:
+    """Each ends one wait."""
+    calls = await fan_out(side, 3)
+    await side.store.tell(JOB_ID, "w1", PAID, NOW_MS + 1)
+    await side.store.tell(JOB_ID, "w2", replace(PAID, id="evt_0", outcome='{"ok":2}'), NOW_MS + 2)
+    outcomes: list[str] = []
+    for call in calls:
+        leg = wait_leg(call.position, "paid")
+        await side.store.commit(claim_of(call, f"call{call.position}"), Changes(legs=(leg,)), SPENT)
+        begun = await side.store.begin(claim_of(leg, f"wait{call.position}", after_ms=5))
+        outcomes.append(begun.state.outcome if begun.state else begun.verdict)
+    assert outcomes == ['{"ok":1}', '{"ok":2}', "early"]
+
+
+async def test_a_wait_without_an_end_of_its_own_is_never_handed_on(side: Side) -> None:
+    """Nobody publishes a timer for it, no sweep drives it, and a message that asks for it is done."""
+    await waiting(side, wait_leg(0, until_ms=FOREVER_MS))
+    claim = claim_of(wait_leg(0), "call0", after_ms=500_000_000)
+    assert (await side.store.begin(claim)).verdict is Verdict.APPLIED
+    looked = await side.store.look(JOB_ID, "call0", NOW_MS + 500_000_000, 60_000, {})
+    assert all(leg.kind is not LegKind.WAIT for leg in looked.lost)
+    told = await side.store.tell(JOB_ID, "w1", outcome_of(0), NOW_MS + 1)
+    assert [leg.key for leg in told.legs if leg.kind is LegKind.WAIT] == [wait_leg(0).key]
+
+
+async def test_what_nobody_knows_is_unknown_and_what_has_ended_is_ended(side: Side) -> None:
+    """A job, a call of it, and a job that is over."""
+    assert (await side.store.tell(JOB_ID, "w1", PAID, NOW_MS)).heeded is Heeded.UNKNOWN
+    await waiting(side, wait_leg(0))
+    unknown = OutsideFact("evt_1", "{}", call_id=f"{JOB_ID}-1-7-bbbbbbbbbb")
+    assert (await side.store.tell(JOB_ID, "w1", unknown, NOW_MS)).heeded is Heeded.UNKNOWN
+    loaded = await side.store.load(JOB_ID)
+    assert loaded is not None
+    ended = replace(a_job(), status=JobStatus.COMPLETED)
+    await side.store.record(loaded, "w2", Changes(job=ended, ends=True), NOW_MS)
+    told = await side.store.tell(JOB_ID, "w3", outcome_of(0), NOW_MS + 1)
+    assert (told.heeded, told.legs) == (Heeded.ENDED, ())
