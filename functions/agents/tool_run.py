@@ -50,6 +50,7 @@ class ToolRun:
             operation_id=operation_id(effect.call.id),
             attempt=effect.attempt,
             idempotency_key=effect.call.id,
+            started_at_ms=claim.now_ms,
             channel=StoreChannel(self._store, claim, effect.call.id),
         )
         result = await self._attempt(tool, effect.call.arguments, context)

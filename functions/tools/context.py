@@ -30,7 +30,8 @@ class ToolChannel(Protocol):
 class ToolContext:
     """The call a tool is running for. A tool asks for it with a parameter annotated `ToolContext`.
 
-    `attempt` counts 1, 2, …; `idempotency_key` is the same for every attempt of one call, also after a crash.
+    `attempt` counts 1, 2, …; `idempotency_key` is the same for every attempt of one call, also after a crash;
+    `started_at_ms` is when this attempt began, in milliseconds since 1970.
     What a tool says, it awaits, so a tool that says something is an async function.
     """
 
@@ -40,6 +41,7 @@ class ToolContext:
     operation_id: str
     attempt: int
     idempotency_key: str
+    started_at_ms: int
     channel: ToolChannel = field(repr=False)
 
     async def info(self, title: str, data: Any = None) -> None:
@@ -67,6 +69,7 @@ class ToolContext:
         call_id: str = "call-test",
         attempt: int = 1,
         idempotency_key: str = "key-test",
+        started_at_ms: int = 1_767_225_600_000,  # 2026-01-01
         cancelled: bool = False,
     ) -> "RecordedToolContext":
         """Make a context for unit tests of tools; it keeps what the tool said in lists."""
@@ -78,6 +81,7 @@ class ToolContext:
             operation_id=f"{call_id}-operation",
             attempt=attempt,
             idempotency_key=idempotency_key,
+            started_at_ms=started_at_ms,
             channel=recorder,
             recorder=recorder,
         )

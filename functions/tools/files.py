@@ -1,7 +1,7 @@
-"""Five tools over a folder of text files: list, search, read, count words, write a report.
+"""Tools over a folder of text files: list, search, read, count words; where allowed, write a file or a report.
 
-Invariant: they read below one folder and write into one other folder, nothing else; every refusal is a `ToolError` that
-tells the model what it may do instead. Must not: touch the disk before a tool runs.
+Invariant: they read (and, where allowed, write) below one folder, and write reports into one other, nothing else; every
+refusal is a `ToolError` that tells the model what it may do instead. Must not: touch the disk before a tool runs.
 """
 
 from collections import Counter
@@ -25,10 +25,12 @@ HitLimit = Annotated[int, Field(ge=1, le=100)]
 CharLimit = Annotated[int, Field(ge=1, le=100_000)]
 
 
-def file_tools(root: Path, reports: Path) -> tuple[Tool, ...]:
-    """Make the tools: reading below `root`, writing reports into `reports`."""
-    workspace = Workspace(root)
-    return (*_finding_tools(workspace), *_reading_tools(workspace), _report_tool(reports))
+def file_tools(root: Path | str, reports: Path | str | None = None, *, writable: bool = False) -> tuple[Tool, ...]:
+    """Make the tools: reading below `root`; `write_report` into `reports`, `write_file` below `root` if writable."""
+    workspace = Workspace(Path(root))
+    writing = (_writing_tool(workspace),) if writable else ()
+    reporting = (_report_tool(Path(reports)),) if reports is not None else ()
+    return (*_finding_tools(workspace), *_reading_tools(workspace), *writing, *reporting)
 
 
 def _finding_tools(workspace: Workspace) -> tuple[Tool, ...]:
@@ -77,6 +79,22 @@ def _reading_tools(workspace: Workspace) -> tuple[Tool, ...]:
         return {"path": path, "words": len(text.split()), "lines": len(text.splitlines())}
 
     return read_file, count_words
+
+
+def _writing_tool(workspace: Workspace) -> Tool:
+    # Without retries of what failed for good; the same call, run again after a crash, writes the same text.
+    @tool(capabilities={"files:write"})
+    def write_file(path: str, text: str, replace: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - by name only
+        """Write a text file, whole; folders on its way are made.
+
+        Args:
+            path: the file, relative to the folder, such as "notes/plan.txt".
+            text: all of its text.
+            replace: whether a file that is there is replaced; if not, its being there is an error.
+        """
+        return {"path": path, "size_bytes": workspace.write(path, text, replace=replace)}
+
+    return write_file
 
 
 def _report_tool(reports: Path) -> Tool:

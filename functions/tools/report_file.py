@@ -6,10 +6,10 @@ at all; a second attempt of one call replaces the first one's file. Must not: ta
 
 import hashlib
 import re
-import tempfile
 from pathlib import Path
 
 from functions.tools.tool_error import ToolError
+from functions.tools.whole_file import write_whole_file
 
 MAX_REPORT_SIZE_BYTES = 200_000
 _MAX_SLUG_CHARS = 60
@@ -27,7 +27,7 @@ def write_report_file(folder: Path, title: str, body: str, idempotency_key: str)
     name = _file_name(title, idempotency_key)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / name, content)
+        write_whole_file(folder / name, content)
     except OSError as error:
         raise ToolError(
             f"cannot write {name!r} into {folder.name!r}: {error.strerror}; is the folder writable?", type="NotWritten"
@@ -38,16 +38,3 @@ def write_report_file(folder: Path, title: str, body: str, idempotency_key: str)
 def _file_name(title: str, idempotency_key: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:_MAX_SLUG_CHARS].strip("-") or "report"
     return f"{slug}-{hashlib.sha256(idempotency_key.encode()).hexdigest()[:_KEY_CHARS]}.md"
-
-
-def _replace(target: Path, content: bytes) -> None:
-    """Write beside the target and rename: a reader, or a crash, never meets half a report."""
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", suffix=".part", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise

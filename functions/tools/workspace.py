@@ -1,7 +1,7 @@
-"""Text files below one folder, read safely.
+"""Text files below one folder, read and written safely.
 
 Invariant: nothing outside the folder is ever opened: absolute paths, `..`, hidden names and links that lead out are
-refused, and a file's size is known before it is read. Must not: write, or remember anything between calls.
+refused, and a file's size is known before it is read. Must not: remember anything between calls.
 """
 
 import os
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from functions.tools.tool_error import ToolError
+from functions.tools.whole_file import write_whole_file
 
 MAX_FILE_SIZE_BYTES = 1_000_000
 _MAX_FILES_SEEN = 10_000  # a wrong root, such as a home folder, must not keep a function busy until its time limit
@@ -51,6 +52,39 @@ class Workspace:
         if "\0" in text:
             raise ToolError(f"{path!r} is not a text file; choose another file", type="NotText")
         return text
+
+    def write(self, path: str, text: str, *, replace: bool) -> int:
+        """Write a file whole, with the folders on its way; gives its size in bytes.
+
+        Raises:
+            ToolError: the path is refused, the text too large, or the file there and `replace` false; permanent.
+        """
+        content = text.encode("utf-8", "replace")
+        if len(content) > MAX_FILE_SIZE_BYTES:
+            message = f"the text has {len(content)} bytes; files up to {MAX_FILE_SIZE_BYTES} bytes can be written"
+            raise ToolError(message, type="TooLarge")
+        file = self._place_for(path)
+        if file.is_symlink() or (file.exists() and not file.is_file()):
+            raise ToolError(f"{path!r} is a link or a folder; choose another name", type="PathRefused")
+        if file.exists() and not replace:
+            raise ToolError(f"{path!r} is there already; say that it is to be replaced", type="FileExists")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole_file(file, content)
+        except OSError as error:
+            raise ToolError(f"cannot write {path!r}: {error.strerror}", type="NotWritten") from error
+        return len(content)
+
+    def _place_for(self, path: str) -> Path:
+        """Where a new file goes; no link on its way may lead out, though its folders need not be there yet."""
+        root = self._real_root()
+        _refuse_unsafe(path)
+        if not PurePosixPath(path).name:
+            raise ToolError(f"{path!r} names no file; give a path below the folder", type="PathRefused")
+        folder = (root / path).parent.resolve()
+        if not folder.is_relative_to(root):
+            raise ToolError(f"{path!r} leads out of the folder; give a path below it", type="PathRefused")
+        return folder / PurePosixPath(path).name
 
     def _real_root(self) -> Path:
         root = self._root.resolve()

@@ -17,10 +17,12 @@ def test_the_attributes_are_plain_and_fixed() -> None:
         operation_id="o",
         attempt=2,
         idempotency_key="k",
+        started_at_ms=5,
         channel=ToolRecorder(),
     )
     assert (context.job_id, context.session_id, context.call_id) == ("j", "s", "c")
     assert (context.operation_id, context.attempt, context.idempotency_key) == ("o", 2, "k")
+    assert context.started_at_ms == 5
     with pytest.raises(dataclasses.FrozenInstanceError):
         context.attempt = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 

@@ -145,3 +145,12 @@ def test_making_the_tools_touches_no_disk(tmp_path: Path) -> None:
     """Modules that define them are imported everywhere."""
     assert file_tools(tmp_path / "nowhere", tmp_path / "reports")
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_writable_folder_has_a_tool_that_writes(tmp_path: Path) -> None:
+    """Only where the author says so."""
+    assert "write_file" not in {item.name for item in file_tools(tmp_path)}
+    tools = {item.name: item for item in file_tools(str(tmp_path), writable=True)}
+    assert list(tools) == ["list_files", "search_files", "read_file", "count_words", "write_file"]
+    assert await run(tools["write_file"], path="a/b.md", text="hello") == {"path": "a/b.md", "size_bytes": 5}
+    assert await run(tools["read_file"], path="a/b.md") == "hello"

@@ -120,3 +120,47 @@ def test_many_files_are_named_in_part(tmp_path: Path) -> None:
         (tmp_path / f"{number:02}.md").touch()
     with pytest.raises(ToolError, match=r"08\.md, 09\.md and 4 more"):
         Workspace(tmp_path).text("x.md")
+
+
+def test_a_file_is_written_with_the_folders_on_its_way(tmp_path: Path) -> None:
+    """And read back as it was given."""
+    workspace = Workspace(tmp_path)
+    assert workspace.write("notes/2026/plan.md", "grüß\n", replace=True) == 7
+    assert workspace.text("notes/2026/plan.md") == "grüß\n"
+    assert workspace.paths() == ["notes/2026/plan.md"]
+
+
+def test_a_file_that_is_there_is_replaced_only_where_that_is_said(tmp_path: Path) -> None:
+    """And stays as it was otherwise."""
+    workspace = Workspace(tmp_path)
+    workspace.write("a.md", "old", replace=False)
+    with pytest.raises(ToolError, match="is there already") as caught:
+        workspace.write("a.md", "new", replace=False)
+    assert (caught.value.type, workspace.text("a.md")) == ("FileExists", "old")
+    workspace.write("a.md", "new", replace=True)
+    assert workspace.text("a.md") == "new"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../a.md", "/tmp/a.md", "C:\\a.md", ".hidden", "a/.git/b", "out/a.md", "out/deep/a.md", "link.md", "sub", ""],
+)
+def test_nothing_outside_is_written(tmp_path: Path, path: str) -> None:
+    """By name, by a link to a folder or to a file; nor is a folder replaced."""
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "sub").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "kept.md").write_text("kept", encoding="utf-8")
+    (root / "out").symlink_to(outside)
+    (root / "link.md").symlink_to(outside / "kept.md")
+    with pytest.raises(ToolError) as caught:
+        Workspace(root).write(path, "x", replace=True)
+    assert caught.value.type == "PathRefused"
+    assert [(file.name, file.read_text(encoding="utf-8")) for file in outside.iterdir()] == [("kept.md", "kept")]
+
+
+def test_a_text_that_is_too_large_to_be_read_is_not_written(tmp_path: Path) -> None:
+    """The same limit both ways."""
+    with pytest.raises(ToolError, match="can be written"):
+        Workspace(tmp_path).write("a.md", "x" * 1_000_001, replace=True)
+    assert list(tmp_path.iterdir()) == []
