@@ -5,12 +5,14 @@ agent. Must not: hold anything of a running job, or look up models and capabilit
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from events.core.limits import Limits
+from functions.agents.model_choice import ModelChoice, checked_choice, checked_settings
+from functions.agents.output import OutputType
 from functions.conversation.policy import HistoryPolicy, KeepAll
-from functions.models.model import Model
 from functions.tools.tool import Tool
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it is a job's `jobType` and appears in URLs and metrics
@@ -22,16 +24,19 @@ class Agent:
     """An agent; its name is what a job's `jobType` says.
 
     Attributes:
-        model: a model object, or a model's name ("demo").
+        model: a model object or a model's name ("demo", "openai:gpt-5-mini"); or a list of them, of which the next one
+            answers where the one before cannot right now.
+        model_settings: how the model is to answer: `{"temperature": 0.2, "max_tokens": 2000, …}`.
+        output_type: a pydantic model that the job's answer must fit; the job's result has it as `output`.
         tools: tools made with `@tool`; `capabilities` adds every tool of the registry that declares one of them.
         model_retries: attempts after the first, when the model fails in a way that may pass.
-        model_timeout_seconds: time limit of one model call.
+        model_timeout_seconds: time limit of one model call; a list of models shares it.
         history: what the model is told once the conversation is long: `KeepAll()`, `DropOldest(…)`, `Summarize(…)`.
         cache_seconds: so long an answer of the model is kept for the same question; 0: not at all.
     """
 
     name: str
-    model: Model | str | None = None
+    model: ModelChoice = None
     instructions: str = ""
     tools: Sequence[Tool] = ()
     capabilities: Collection[str] = frozenset()
@@ -41,6 +46,9 @@ class Agent:
     model_timeout_seconds: float = 120
     history: HistoryPolicy = field(default_factory=KeepAll)
     cache_seconds: int = 0
+    model_settings: Mapping[str, Any] = field(default_factory=dict)
+    output_type: Any = None
+    output: OutputType | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Check every field, and keep collections in a form that cannot change."""
@@ -48,22 +56,14 @@ class Agent:
             raise ValueError(
                 f"agent name {self.name!r} must be 1 to 64 letters, digits, '_', '.' or '-', first a letter or digit"
             )
-        self._check_model()
+        object.__setattr__(self, "model", checked_choice(self.name, self.model))
+        object.__setattr__(self, "model_settings", checked_settings(self.name, self.model_settings))
+        if self.output_type is not None:
+            object.__setattr__(self, "output", OutputType(self.name, self.output_type))
         self._check_parts()
         self._check_numbers()
         object.__setattr__(self, "tools", tuple(self.tools))
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))
-
-    def _check_model(self) -> None:
-        if isinstance(self.model, type):
-            raise TypeError(
-                f"agent {self.name!r}: model must be an object, got the class {self.model.__name__}; call it"
-            )
-        if self.model is not None and not isinstance(self.model, str | Model):
-            raise TypeError(
-                f"agent {self.name!r}: model must be a name or have `answer`, `name` and `reads_history`,"
-                f" got {self.model!r}"
-            )
 
     def _check_parts(self) -> None:
         if self.mode not in _MODES:

@@ -4,7 +4,7 @@ Invariant: the time of all calls of a turn together is the function's; what one 
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from events.ports import ModelCache
 from functions.agents.agent import Agent
@@ -36,8 +36,9 @@ class ModelCalls:
         if found is not None:
             return found
         now = asyncio.get_running_loop().time()
-        async with asyncio.timeout(min(self.limit_seconds, max(0.0, self.deadline - now) * share)):
-            answer = await model.answer(request)
+        limit_seconds = min(self.limit_seconds, max(0.0, self.deadline - now) * share)
+        async with asyncio.timeout(limit_seconds):
+            answer = await model.answer(replace(request, time_limit_seconds=limit_seconds))
         if self.cache:
             await self.cache.keep(model, request, answer)
         return answer

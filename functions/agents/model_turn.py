@@ -9,19 +9,18 @@ from dataclasses import replace
 from typing import Any
 
 from events.core.effects import CallModel, Work
-from events.core.happenings import Happening, ModelAnswered, ModelFailed, Wanted
+from events.core.happenings import Happening, ModelAnswered, ModelFailed
 from events.core.state import Failure
-from events.ids import canonical_json
+from events.core.transcript import NewerEntryError, upcast
 from events.ports import Claim, History, ModelCache
 from functions.agents.agent import Agent
+from functions.agents.answer import answered
 from functions.agents.foreign_text import storable
 from functions.agents.model_call import ModelCalls, calls_of
 from functions.agents.registry import Registry, UnknownAgentError
 from functions.agents.telling import told
-from functions.models.call import Call
 from functions.models.model import (
     Message,
-    ModelAnswer,
     ModelError,
     ModelMessage,
     ModelRequest,
@@ -29,10 +28,6 @@ from functions.models.model import (
     ToolMessage,
     UserMessage,
 )
-from functions.tools.arguments import InvalidArguments
-from functions.tools.tool import Tool
-
-ARGUMENTS_LIMIT_BYTES = 256 * 1024
 
 
 class ModelTurn:
@@ -51,11 +46,13 @@ class ModelTurn:
         except UnknownAgentError as error:
             # Old code in the middle of a deploy may not know it yet.
             return ModelFailed(Failure("unknown_agent", str(error), retryable=True))
+        try:
+            history = replace(history, transcript=tuple(map(upcast, history.transcript)))
+        except NewerEntryError as error:
+            return ModelFailed(Failure("newer_transcript", str(error), retryable=True))
         calls = calls_of(agent, effect.job.tenant, self._work_limit_seconds, self._cache)
-        specs = self._registry.specs_of(agent)
-        tell = await told(agent, history, specs, calls, self._registry.summarizer_of(agent))
-        request = ModelRequest(agent.instructions, messages(tell.history), specs, effect.turn)
-        happened = await self._answer(agent, request, calls)
+        tell = await told(agent, history, self._registry.specs_of(agent), calls, self._registry.summarizer_of(agent))
+        happened = await self._answer(agent, self._request(agent, tell.history, effect.turn), calls)
         if isinstance(happened, ModelAnswered):
             happened = replace(happened, estimated_tokens=tell.estimated_tokens)
         return replace(happened, aside=tell.aside)
@@ -70,7 +67,17 @@ class ModelTurn:
             return ModelFailed(failure, error.retry_after_seconds)
         except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a fact of the job
             return ModelFailed(Failure("model_error", storable(f"{type(error).__name__}: {error}"), retryable=True))
-        return answered(answer, self._registry.tools_of(agent))
+        return answered(answer, self._registry.tools_of(agent), agent.output)
+
+    def _request(self, agent: Agent, history: History, turn: int) -> ModelRequest:
+        return ModelRequest(
+            agent.instructions,
+            messages(history),
+            self._registry.specs_of(agent),
+            turn,
+            settings=dict(agent.model_settings),
+            output=agent.output.spec if agent.output else None,
+        )
 
 
 def messages(history: History) -> tuple[Message, ...]:
@@ -81,7 +88,7 @@ def messages(history: History) -> tuple[Message, ...]:
             told += _besides(entry)
             continue
         calls = tuple(PastCall(call["id"], call["tool"], call["arguments"]) for call in entry["calls"])
-        told.append(ModelMessage(entry["text"], calls))
+        told.append(ModelMessage(entry["text"], calls, entry.get("provider")))
         for call, asked in zip(calls, entry["calls"], strict=True):
             stored: Mapping[str, Any] = history.results.get(call.call_id) or asked
             told.append(_result(call, stored))
@@ -106,32 +113,3 @@ def _result(call: PastCall, stored: Mapping[str, Any]) -> ToolMessage:
         return ToolMessage(call.call_id, call.tool, stored["ok"])
     error = stored.get("error") or {"type": "unknown", "message": "the result is not recorded"}
     return ToolMessage(call.call_id, call.tool, error, is_error=True)
-
-
-def answered(answer: ModelAnswer, tools: Mapping[str, Tool]) -> ModelAnswered | ModelFailed:
-    """The model's answer as a happening; calls that cannot run carry their fault back to the model."""
-    try:
-        wanted = tuple(_wanted(call, tools) for call in answer.calls)
-        text = storable(answer.text)
-    except (TypeError, ValueError, AttributeError) as error:
-        return ModelFailed(Failure("model_garbage", f"not a usable answer: {error}", retryable=True))
-    return ModelAnswered(text, wanted, answer.input_tokens, answer.output_tokens, answer.cost_usd, answer.cached)
-
-
-def _wanted(call: Call, tools: Mapping[str, Tool]) -> Wanted:
-    try:
-        size_bytes = len(canonical_json(call.arguments).encode())
-    except ValueError as error:
-        return Wanted(call.tool, {}, Failure("invalid_arguments", f"arguments that are not JSON: {error}"))
-    if size_bytes > ARGUMENTS_LIMIT_BYTES:
-        message = f"{size_bytes} bytes of arguments, over the limit of {ARGUMENTS_LIMIT_BYTES}"
-        return Wanted(call.tool, {}, Failure("arguments_too_large", message))
-    if call.tool not in tools:
-        message = f"there is no tool {call.tool!r}; there are: {', '.join(sorted(tools)) or 'none'}"
-        return Wanted(call.tool, call.arguments, Failure("unknown_tool", message))
-    tool = tools[call.tool]
-    try:
-        arguments = tool.check(call.arguments)
-    except InvalidArguments as error:
-        return Wanted(call.tool, call.arguments, Failure("invalid_arguments", str(error)))
-    return Wanted(call.tool, arguments, None, tool.retries, tool.retry_delay_seconds)

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from functions.agents.agent import Agent
+from functions.agents.model_choice import chosen_models
+from functions.agents.output import FINAL_TOOL
 from functions.conversation.policy import Summarize
-from functions.models.catalog import MODEL_NAMES, available_models, model_named
+from functions.models.catalog import available_models, model_fault, model_named
+from functions.models.chain import ModelChain
 from functions.models.model import Model, ToolSpec
 from functions.tools.tool import Tool
 
@@ -75,10 +78,10 @@ class Registry:
         return tuple(ToolSpec(item.name, item.description, item.parameters) for item in self.tools_of(agent).values())
 
     def model_of(self, agent: Agent | str) -> Model:
-        """Give the agent's model; a named one is made at the first use and kept."""
-        model = self.agent(_name_of(agent)).model
-        assert model is not None, "the constructor refuses agents without a model"
-        return self._made(model)
+        """Give the agent's model; a named one is made at the first use and kept. Several are one that asks in turn."""
+        models = [self._made(model) for model in chosen_models(self.agent(_name_of(agent)).model)]
+        assert models, "the constructor refuses agents without a model"
+        return models[0] if len(models) == 1 else ModelChain(models)
 
     def summarizer_of(self, agent: Agent | str) -> Model:
         """Give the model that writes the agent's summaries: its own, unless its history policy names another."""
@@ -124,13 +127,23 @@ def _agent_faults(agents: Sequence[Agent], everything: Sequence[Tool]) -> Iterat
     for agent in agents:
         for capability in sorted(set(agent.capabilities) - known):
             yield f"agent {agent.name!r}: no tool has capability {capability!r}; there are: {_listed(known)}"
-        if agent.model is None:
-            yield f"agent {agent.name!r} has no model; {available_models()}"
-        elif isinstance(agent.model, str) and agent.model not in MODEL_NAMES:
-            yield f"agent {agent.name!r}: unknown model {agent.model!r}; {available_models()}"
-        writer = agent.history.model if isinstance(agent.history, Summarize) else None
-        if isinstance(writer, str) and writer not in MODEL_NAMES:
-            yield f"agent {agent.name!r}: history=Summarize: unknown model {writer!r}; {available_models()}"
+        yield from (f"agent {agent.name!r}{fault}" for fault in _model_faults(agent))
+        if agent.output is not None and any(item.name == FINAL_TOOL for item in _tools_of(agent, everything).values()):
+            yield f"agent {agent.name!r} has an output_type, so no tool of its may be named {FINAL_TOOL!r}; rename it"
+
+
+def _model_faults(agent: Agent) -> Iterator[str]:
+    models = chosen_models(agent.model)
+    if not models:
+        yield f" has no model; {available_models()}"
+    for model in models:
+        fault = model_fault(model) if isinstance(model, str) else None
+        if fault is not None:
+            yield f": {fault}"
+    writer = agent.history.model if isinstance(agent.history, Summarize) else None
+    fault = model_fault(writer) if isinstance(writer, str) else None
+    if fault is not None:
+        yield f": history=Summarize: {fault}"
 
 
 def _tool_faults(everything: Sequence[Tool]) -> Iterator[str]:

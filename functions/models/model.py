@@ -4,6 +4,7 @@ Invariant: the records are frozen JSON-like data; a model is given everything it
 turns, because the next turn may run in another process. Must not: import a provider's library, or know of tools' code.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -42,10 +43,11 @@ class PastCall:
 
 @dataclass(frozen=True)
 class ModelMessage:
-    """What the model said in an earlier turn."""
+    """What the model said in an earlier turn. `provider`: as in the `ModelAnswer` that said it."""
 
     text: str
     calls: tuple[PastCall, ...] = ()
+    provider: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,19 +65,33 @@ Message = UserMessage | ModelMessage | ToolMessage
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """One turn's question to a model. `turn` counts from 1 within the job."""
+    """One turn's question to a model.
+
+    Attributes:
+        turn: counts from 1 within the job.
+        settings: how the model is to answer (`temperature`, `max_tokens`, …), as plain JSON values.
+        output: the final answer is to be a call of this tool, alone in its turn; None: the final answer is text.
+        time_limit_seconds: whoever asks waits no longer; None: as long as it takes.
+    """
 
     instructions: str
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...]
     turn: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    output: ToolSpec | None = None
+    time_limit_seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """What a model says in one turn; without calls, `text` is the final answer. `cost_usd` is this turn's.
+    """What a model says in one turn; without calls, `text` is the final answer.
 
-    `cached`: it was given before to the same question, so this time no model was called, and nothing is paid.
+    Attributes:
+        cost_usd: of this turn; 0 where nobody knows the price.
+        cached: it was given before to the same question, so this time no model was called, and nothing is paid.
+        cached_input_tokens: those of the input tokens that the provider had in a cache of its own.
+        provider: JSON that the provider wants to see again in the next turn (signatures, ids); nobody else reads it.
     """
 
     text: str = ""
@@ -84,6 +100,8 @@ class ModelAnswer:
     output_tokens: int = 0
     cost_usd: float = 0.0
     cached: bool = False
+    cached_input_tokens: int = 0
+    provider: dict[str, Any] | None = None
 
 
 class ModelError(Exception):

@@ -47,6 +47,13 @@ PLANTED = {
     "sdks": ("functions/api/health.py", "import upstash_redis"),
     "adapters": ("functions/api/jobs.py", "from events.adapters import store"),
     "web_framework": ("functions/spec.py", "import starlette"),
+    "functions_model_providers": (
+        "functions/models/providers/hearing.py",
+        "from functions.models.providers import client",
+    ),
+    "model_libraries": ("functions/models/chain.py", "import pydantic_ai"),
+    "provider_libraries": ("functions/models/providers/client.py", "import openai"),
+    "model_providers_are_lazy": ("functions/agents/registry.py", "from functions.models.providers import errors"),
     "local_libraries": ("events/emitter.py", "import click"),
 }
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.architecture.source_files import PACKAGES, PLUGIN, ROOT, source_files
 
+MODELS_EXTRA = "functions.models.providers"  # all of these need it, nothing else does
 PROBE = Path(__file__).with_name("import_probe.py")
 
 # What a webhook function that runs no model loads, beside the standard library: each line was weighed.
@@ -85,9 +86,45 @@ def test_a_webhook_function_imports_only_what_it_needs(function: str) -> None:
 
 
 def test_production_works_without_the_local_stack() -> None:
-    """Every module of events, functions and baton imports with infra and the local extra not installed."""
-    report = _probe(_modules_of("events", "functions", "baton"), [*_not_in_production(), "infra"])
-    assert "infra" not in report["loaded"]
+    """Every module of events, functions and baton imports with infra and the local extra not installed.
+
+    So does what asks a provider, once the models extra is; without it, that alone does not.
+    """
+    modules = [name for name in _modules_of("events", "functions", "baton") if not name.startswith(MODELS_EXTRA)]
+    report = _probe(modules, [*_not_in_production(), "infra"])
+    assert not {"infra", "pydantic_ai"} & set(report["loaded"])
+
+
+RUNS_A_TOOL = """
+import asyncio
+from functions.agents.agent import Agent
+from functions.agents.registry import Registry
+from functions.tools.context import ToolContext
+from functions.tools.tool import tool
+
+@tool
+def add(a: int, b: int) -> int:
+    return a + b
+
+registry = Registry(agents=[Agent("a", model=["openai:gpt-5-mini", "anthropic:claude-haiku-4-5"], tools=[add])])
+assert asyncio.run(registry.tool("add").run({"a": 1, "b": 2}, ToolContext.for_test())) == 3
+assert registry.model_of("a").name == "openai:gpt-5-mini, anthropic:claude-haiku-4-5"
+"""
+
+
+def test_agents_with_models_of_providers_run_tools_without_any_model_library(tmp_path: Path) -> None:
+    """Building the registry, running a tool, even making the model: only its first request loads the library."""
+    (tmp_path / "runs_a_tool.py").write_text(RUNS_A_TOOL)
+    request = json.dumps({"modules": ["runs_a_tool"], "missing": _not_in_production()})
+    code = (
+        f"import runpy, sys; sys.path[:0] = [{str(ROOT)!r}, {str(tmp_path)!r}];"
+        f" runpy.run_path({str(PROBE)!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, request], env={}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["loaded"]) - {"runs_a_tool"} <= OF_A_WEBHOOK
 
 
 def test_importing_opens_nothing_and_reads_no_environment() -> None:

@@ -5,7 +5,7 @@ import pytest
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry, RegistryError, UnknownAgentError, UnknownToolError
 from functions.conversation.policy import Summarize
-from functions.models.catalog import available_models
+from functions.models.catalog import available_models, model_fault
 from functions.models.demo import DemoModel
 from functions.models.scripted import ScriptedModel
 from functions.tools.tool import Tool, tool
@@ -99,21 +99,24 @@ def test_all_faults_are_told_in_one_error() -> None:
     with pytest.raises(RegistryError) as caught:
         Registry(
             agents=[
-                Agent("a", model="openai:gpt-5", tools=[READ], capabilities={"mail", "files"}),
+                Agent("a", model="opnai:gpt-5", tools=[READ], capabilities={"mail", "files"}),
                 Agent("a", model=DONE),
                 Agent("b"),
+                Agent("c", model=["demo", "gpt-5", "groq:"]),
             ],
             tools=[make("read"), make("pay", requires_approval=True)],
         )
     assert caught.value.faults == (
         "two agents are named 'a'; a job finds its agent by name, so rename one",
         "agent 'a': no tool has capability 'mail'; there are: files",
-        f"agent 'a': unknown model 'openai:gpt-5'; {available_models()}",
+        "agent 'a': unknown model 'opnai:gpt-5': there is no provider 'opnai'; did you mean 'openai:gpt-5'?",
         f"agent 'b' has no model; {available_models()}",
+        f"agent 'c': unknown model 'gpt-5'; {available_models()}",
+        f"agent 'c': {model_fault('groq:')}",
         "two different tools are named 'read'; give one another name with @tool(name=...)",
         "tool 'pay': requires_approval=True is not available yet; leave it out in this version",
     )
-    assert str(caught.value).startswith("the registry has 6 fault(s):\n- two agents are named 'a'")
+    assert str(caught.value).startswith("the registry has 8 fault(s):\n- two agents are named 'a'")
 
 
 def test_unknown_names_are_lookup_errors_that_say_what_exists() -> None:
