@@ -90,6 +90,7 @@ class RedisStore:
         history = History(
             tuple(json.loads(entry) for entry in transcript),
             load_results(dict(zip(results[::2], results[1::2], strict=True))),
+            state.job.untold if state and transcript else (0, 0),
         )
         return Begun(Verdict(verdict), int(free_at_ms), state, history, _legs(carried), int(commands))
 

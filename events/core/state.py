@@ -37,6 +37,8 @@ class Job:
     """One request to an agent. Its task (text and data) is the first entry of its transcript, not here.
 
     `start_at_ms`: it does not start before; 0: at once. `request_digest`: of the request that submitted it.
+    `untold`: the transcript's entries from, and up to but without, these positions are no longer told to the model, and
+    not loaded: a later entry sums them up. They stay where they are.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Job:
     result: dict[str, Any] | None = None
     error: Failure | None = None
     request_digest: str = ""
+    untold: tuple[int, int] = (0, 0)
     version: int = STATE_VERSION
 
     @property

@@ -81,7 +81,7 @@ def model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
 
 
 def _model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
-    job, leg = replace(state.job, used=_used_aside(state.job.used, happened.aside)), state.leg
+    job, leg = _aside_of(state.job, happened.aside), state.leg
     if not happened.failure.retryable or leg.attempt > job.model.retries:
         return end_failed(job, leg, happened.failure, now_ms)
     delay_ms = backoff_ms(job.model.retry_delay_seconds, leg.attempt, happened.retry_after_seconds)
@@ -96,8 +96,8 @@ def _model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
 
 
 def _after_model_call(job: Job, leg: Leg, happened: ModelAnswered) -> Job:
-    before = _used_aside(job.used, happened.aside)
-    before = replace(before, turns=before.turns + 1)
+    job = _aside_of(job, happened.aside)
+    before = replace(job.used, turns=job.used.turns + 1)
     used = replace(before, cached_calls=before.cached_calls + 1) if happened.cached else _used_for(before, happened)
     return replace(_processing(job, leg), used=used, best_answer=happened.text or job.best_answer)
 
@@ -116,6 +116,11 @@ def _used_for(before: Used, happened: ModelAnswered) -> Used:
 def _result(happened: ModelAnswered) -> dict[str, Any]:
     result: dict[str, Any] = {"answer": happened.text}
     return result if happened.output is None else {**result, "output": happened.output}
+
+
+def _aside_of(job: Job, aside: Aside) -> Job:
+    untold = job.untold if aside.untold is None else aside.untold
+    return replace(job, used=_used_aside(job.used, aside), untold=untold)
 
 
 def _used_aside(used: Used, aside: Aside) -> Used:

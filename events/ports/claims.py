@@ -38,10 +38,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What was said before: the transcript's entries in order, and each tool call's stored result."""
+    """What was said before: the transcript's entries in order, and the stored results of the tool calls in them.
+
+    `untold`: positions from and up to which entries of the transcript are not among these (`Job.untold`).
+    """
 
     transcript: tuple[dict[str, Any], ...] = ()
     results: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    untold: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Must not: record anything; what is to be recorded is handed back (`Aside`), for 
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from events.core.happenings import Aside
@@ -14,7 +14,7 @@ from functions.agents.agent import Agent
 from functions.agents.foreign_text import storable
 from functions.agents.model_call import ModelCalls
 from functions.conversation import summary
-from functions.conversation.conversation import Conversation, conversation_of, summarized
+from functions.conversation.conversation import Conversation, conversation_of, summarized, untold
 from functions.conversation.estimate import fixed_bytes, room_bytes, tokens_of
 from functions.conversation.fitting import fit
 from functions.conversation.policy import KeepAll, Summarize
@@ -47,16 +47,23 @@ async def told(agent: Agent, history: History, tools: tuple[ToolSpec, ...], call
     """
     policy = agent.history
     if isinstance(policy, KeepAll):
-        return Told(
-            History(tuple(entry for entry in history.transcript if entry["role"] != "summary"), history.results)
-        )
+        return Told(_everything(history))
     fixed = fixed_bytes(agent.instructions, tools)
     limit_bytes = room_bytes(policy.max_tokens, history, fixed)
     conversation, aside = conversation_of(history), Aside()
     if isinstance(policy, Summarize):
         conversation, aside = await _with_summary(policy, conversation, limit_bytes, calls, writer)
+        if aside.entries:
+            aside = replace(aside, untold=untold(history, aside.entries[0]["upTo"]))
     fitted = fit(conversation, limit_bytes)
     return Told(fitted.history(), tokens_of(fitted.size_bytes + fixed), aside)
+
+
+def _everything(history: History) -> History:
+    """What is loaded; where that is not all, another policy had it summed up before a deploy: the summary is told."""
+    if history.untold != (0, 0):
+        return conversation_of(history).history()
+    return History(tuple(entry for entry in history.transcript if entry["role"] != "summary"), history.results)
 
 
 async def _with_summary(

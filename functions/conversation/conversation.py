@@ -100,6 +100,17 @@ def summarized(conversation: Conversation, summary: dict[str, Any]) -> Conversat
     return replace(conversation.without(covered), summary=summary)
 
 
+def untold(history: History, up_to: int) -> tuple[int, int] | None:
+    """Where in the whole transcript the turns up to this one stand; None where something else stands among them."""
+    roles = [entry["role"] for entry in history.transcript]
+    begin = roles.index("model")
+    later = (i for i, entry in enumerate(history.transcript) if entry["role"] == "model" and entry["turn"] > up_to)
+    end = next(later, len(roles))
+    if not {"model", "summary"}.issuperset(roles[begin:end]):
+        return None
+    return begin, end + history.untold[1] - history.untold[0]
+
+
 def _turn(entries: Sequence[dict[str, Any]], history: History) -> Turn:
     ids = [call["id"] for call in entries[0]["calls"]]
     results = {call_id: history.results[call_id] for call_id in ids if call_id in history.results}

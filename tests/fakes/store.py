@@ -9,7 +9,7 @@ from events.core.admission import Book
 from events.core.effects import Changes
 from events.core.legs import FOREVER_MS, Leg, LegKind
 from events.core.records import dump_job
-from events.core.state import State, Usage
+from events.core.state import Job, State, Usage
 from events.errors import StoreError
 from events.ids import root_of
 from events.ports import (
@@ -109,7 +109,7 @@ class FakeStore:
         return Begun(
             Verdict.GRANTED,
             state=State(job, leg, record, outcome),
-            history=_history(tree, claim.job_id) if reads else History(),
+            history=_history(tree, job) if reads else History(),
             carried=tree.carried(claim.message_id, claim.now_ms, leg.key),
         )
 
@@ -279,9 +279,14 @@ class FakeReader:
         """Nothing is open."""
 
 
-def _history(tree: Tree, job_id: str) -> History:
-    transcript = tuple(json.loads(entry) for entry in tree.transcript.get(job_id, ()))
-    return History(transcript, _results(tree, job_id))
+def _history(tree: Tree, job: Job) -> History:
+    entries = tuple(json.loads(entry) for entry in tree.transcript.get(job.id, ()))
+    results = _results(tree, job.id)
+    if job.untold == (0, 0):
+        return History(entries, results)
+    told = (*entries[: job.untold[0]], *entries[job.untold[1] :])
+    named = {call["id"] for entry in told for call in entry.get("calls", ())}
+    return History(told, {call_id: results[call_id] for call_id in results if call_id in named}, job.untold)
 
 
 def _results(tree: Tree, job_id: str) -> dict[str, dict[str, Any]]:

@@ -36,6 +36,25 @@ if leg.owner ~= owner then
   save(KEYS[1])
 end
 local record = ARGV[7] ~= '' and call('HGET', KEYS[2], ARGV[7]) or ''
+-- An entry's text has `"id":"…"` for each of its calls; whatever else looks like that has no result.
+local function results_named_in(entries, key)
+  local ids, found = {}, {}
+  for _, entry in ipairs(entries) do
+    for id in string.gmatch(entry, '"id":"([^"]+)"') do
+      ids[#ids + 1] = id
+    end
+  end
+  for from = 1, #ids, 4000 do
+    local slice = {unpack(ids, from, math.min(from + 3999, #ids))}
+    for i, result in ipairs(call('HMGET', key, unpack(slice))) do
+      if result then
+        found[#found + 1], found[#found + 2] = slice[i], result
+      end
+    end
+  end
+  return found
+end
+
 local transcript, results, outcome = {}, {}, ''
 if leg.kind == 'wait' then
   -- The first outcome stays: from now on what comes from outside is too late.
@@ -43,7 +62,16 @@ if leg.kind == 'wait' then
   outcome = call('HGET', KEYS[4], leg.call_id)
 end
 if leg.kind == 'loop' and string.find(job, '"reads_history":true', 1, true) then
-  transcript = call('LRANGE', KEYS[3], 0, -1)
-  results = call('HGETALL', KEYS[4])
+  local untold = string.find(job, '"untold":[0,0]', 1, true) and {0, 0} or cjson.decode(job).untold or {0, 0}
+  if untold[2] == 0 then
+    transcript = call('LRANGE', KEYS[3], 0, -1)
+    results = call('HGETALL', KEYS[4])
+  else
+    transcript = call('LRANGE', KEYS[3], 0, untold[1] - 1)
+    for _, entry in ipairs(call('LRANGE', KEYS[3], untold[2], -1)) do
+      transcript[#transcript + 1] = entry
+    end
+    results = results_named_in(transcript, KEYS[4])
+  end
 end
 return {'granted', 0, commands, job, state[leg_field], record, carried(message, now, leg_field), transcript, results, outcome}

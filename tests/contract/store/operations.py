@@ -32,6 +32,7 @@ from tests.contract.store.side import Side
 
 JOB_IDS = (JOB_ID, f"{JOB_ID}.1", "job_b")
 _TIMED_OUT = '{"ok":{"timedOut":true}}'
+_UNTOLD = st.sampled_from([(0, 0), (0, 0), (1, 2), (1, 3), (1, 9)])
 _TEXTS = st.sampled_from(["", "x", 'q"\\/\n', '"carrier":"m1"', "é漢", '"reads_history":true'])
 
 
@@ -58,6 +59,10 @@ def _waits_of(calls: list[Leg]) -> list[Leg]:
 
 
 LEGS = {job_id: _legs_of(job_id) for job_id in JOB_IDS}
+_SPOKEN = {
+    job_id: tuple(f'{{"calls":[{{"id":"{leg.call_id}"}}],"role":"model"}}' for leg in legs if leg.call_id)
+    for job_id, legs in LEGS.items()
+}
 # The first turn and the first calls more often than others, since what stands there is what others follow from.
 _ASKED_FOR = [leg for legs in LEGS.values() for leg in (*legs, *legs[:1] * 8, *legs[3:6] * 2)]
 
@@ -87,7 +92,7 @@ def claims(draw: st.DrawFn) -> Claim:
 @st.composite
 def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
     """What some commit writes: never the leg that it is of, nor a wish, since those the store makes by itself."""
-    job = replace(a_job(job_id, reads_history=draw(st.booleans())), best_answer=draw(_TEXTS))
+    job = replace(a_job(job_id, reads_history=draw(st.booleans())), best_answer=draw(_TEXTS), untold=draw(_UNTOLD))
     legs = draw(
         st.lists(
             st.sampled_from([leg for leg in LEGS[job_id] if leg.key != done and leg.kind is not LegKind.WISH]),
@@ -106,7 +111,7 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
         calls=tuple({record.id: record for record in calls}.values()),
         results={record.id: '{"ok":1}' for record in calls[:1]},
         admitted=draw(st.booleans()),
-        transcript=draw(st.sampled_from([(), ('{"a":1}', '{"b":"/"}')])),
+        transcript=draw(st.sampled_from([(), ('{"a":1}', '{"b":"/"}'), _SPOKEN[job_id]])),
         parts=(text,) if text else (),
         ends=ends,
     )

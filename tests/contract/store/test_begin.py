@@ -141,6 +141,25 @@ async def test_only_a_turn_whose_model_reads_history_comes_with_it(side: Side) -
     )
 
 
+async def test_what_is_told_no_more_is_not_loaded(side: Side) -> None:
+    """Neither entries nor the results of their calls; what only looks like a call has no result."""
+    spoken = [
+        f'{{"calls":[{{"arguments":{{"id":"{JOB_ID}-9-9-a"}},"id":"c{n}","tool":"t"}}],"role":"model","turn":{n}}}'
+        for n in range(1, 6)
+    ]
+    changes = Changes(
+        job=replace(a_job(), untold=(1, 4)),
+        transcript=tuple(spoken),
+        results={f"c{n}": f'{{"ok":{n}}}' for n in range(1, 5)},
+        legs=(loop_leg(JOB_ID, 6, 1, NOW_MS),),
+    )
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    assert (await side.store.commit(claim_of(first_leg(), "m1"), changes, SPENT)).applied
+    history = (await side.store.begin(claim_of(loop_leg(JOB_ID, 6, 1, NOW_MS), "m2"))).history
+    assert [entry.get("turn") for entry in history.transcript] == [None, 4, 5]
+    assert (history.results, history.untold) == ({"c4": {"ok": 4}}, (1, 4))
+
+
 async def test_a_model_that_does_not_read_history_is_not_given_it(side: Side) -> None:
     """So that its turns cost the same from first to last."""
     await side.store.create(creation(a_job(reads_history=False)), "witness", NOW_MS)

@@ -128,6 +128,29 @@ async def test_no_history_is_loaded_but_by_a_turn_that_reads_it(real: Side, name
     assert (begun.history.transcript, begun.history.results) == ((), {})
 
 
+async def test_a_turn_whose_past_is_summed_up_loads_and_costs_the_same_however_long_the_past(
+    real: Side, redis_process: RedisProcess
+) -> None:
+    """The task and what is still told; the script reads the results of those calls alone."""
+    leg = EVENTS["loop asks"][0]
+    spent: list[Counted] = []
+    loaded: list[Begun] = []
+    for turns in (10, TURNS):
+        redis_process.ask("FLUSHALL")
+        await job_with(real, leg, None, turns=turns, reads_history=True)
+        job = replace(a_job(), untold=(1, turns - 1))
+        read = await real.store.load(JOB_ID)
+        assert read is not None
+        await real.store.record(read, "m0", Changes(job=job), NOW_MS)
+        before = redis_process.counted()
+        loaded.append(await handle(real, leg, ASKS_FOR_TWO))
+        spent.append(redis_process.counted().since(before))
+    assert spent[0] == spent[1]
+    assert spent[0].commands <= COMMANDS_LIMIT
+    assert [len(begun.history.transcript) for begun in loaded] == [3, 3]
+    assert [begun.history.results for begun in loaded] == [{}, {}]
+
+
 async def test_the_state_of_a_job_does_not_grow_with_its_history(real: Side, redis_process: RedisProcess) -> None:
     """One field for the job, its usage, and its standing with the admission, one for each open leg."""
     leg, record, _ = EVENTS["complete"]

@@ -43,6 +43,21 @@ def test_an_aside_of_a_call_that_failed_is_kept(failure: Failure) -> None:
     assert changes.job.used == BESIDES
 
 
+@pytest.mark.parametrize(
+    "happened", [ModelAnswered("done"), ModelAnswered("", (Wanted("a", {}),)), ModelFailed(FAILURE)]
+)
+@pytest.mark.parametrize("said", [(1, 9), None])
+def test_what_is_told_no_more_is_kept_with_the_job(
+    happened: ModelAnswered | ModelFailed, said: tuple[int, int] | None
+) -> None:
+    """Until a later turn says more of it."""
+    before = replace(JOB, untold=(1, 4))
+    changes = decide(turn_state(before), replace(happened, aside=Aside(untold=said)), NOW_MS).changes
+    assert changes is not None
+    assert changes.job is not None
+    assert changes.job.untold == (said or (1, 4))
+
+
 def test_an_aside_is_kept_where_the_answer_ends_the_job_by_a_limit() -> None:
     """More calls than are left."""
     changes = committed(ModelAnswered("", (Wanted("a", {}), Wanted("b", {}), Wanted("c", {})), aside=ASIDE))

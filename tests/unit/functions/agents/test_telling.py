@@ -50,6 +50,13 @@ async def test_keeping_all_tells_every_turn_and_estimates_nothing() -> None:
     assert (told_now.estimated_tokens, told_now.aside) == (0, Aside())
 
 
+async def test_keeping_all_after_a_summary_tells_it_where_its_turns_are_not_loaded() -> None:
+    """The agent had another policy before a deploy."""
+    loaded = History((TASK, spoken(8), summary(7), spoken(9)), untold=(1, 8))
+    told_now = await tell(KeepAll(), loaded)
+    assert told_now.history.transcript == (TASK, summary(7), spoken(8), spoken(9))
+
+
 @pytest.mark.parametrize("policy", [DropOldest(1_000), Summarize(1_000)])
 @pytest.mark.parametrize("history", [History(), History((TASK,)), history_of(3, 50)])
 async def test_a_short_conversation_is_told_whole(policy: HistoryPolicy, history: History) -> None:
@@ -81,7 +88,7 @@ async def test_a_summary_is_told_recorded_and_counted() -> None:
     told_now = await tell(Summarize(1_000, keep_turns=3), history_of(10, 400), writer)
     entry = {"role": "summary", "upTo": 7, "text": "in short", "v": 1}
     assert told_now.history.transcript == (TASK, entry, spoken(8), spoken(9), spoken(10))
-    assert told_now.aside == Aside((entry,), 1, 0, 100, 10, 0.5)
+    assert told_now.aside == Aside((entry,), 1, 0, 100, 10, 0.5, untold=(1, 8))
     assert len(writer.requests) == 1
 
 
@@ -112,7 +119,7 @@ async def test_a_summary_from_the_cache_is_no_model_call() -> None:
     """And costs nothing."""
     writer = Writer(ModelAnswer("in short", (), 100, 10, 0.5, cached=True))
     told_now = await tell(Summarize(1_000, keep_turns=3), history_of(10, 400), writer)
-    assert told_now.aside == Aside((summary(7, "in short"),), cached_calls=1)
+    assert told_now.aside == Aside((summary(7, "in short"),), cached_calls=1, untold=(1, 8))
 
 
 async def test_a_summary_that_no_store_can_hold_is_mended() -> None:

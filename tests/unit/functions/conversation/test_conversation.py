@@ -1,7 +1,9 @@
 """A history in turns."""
 
+import pytest
+
 from events.ports import History
-from functions.conversation.conversation import conversation_of, size_bytes, summarized
+from functions.conversation.conversation import conversation_of, size_bytes, summarized, untold
 from tests.unit.functions.conversation.sample_history import TASK, history_of, spoken, summary
 
 
@@ -41,6 +43,24 @@ def test_what_the_user_said_later_stays_when_its_turn_is_left_out() -> None:
     more = {"role": "user", "text": "and this"}
     conversation = conversation_of(History((TASK, spoken(1), more, spoken(2))))
     assert summarized(conversation, summary(1)).history().transcript == (TASK, more, summary(1), spoken(2))
+
+
+def test_turns_that_are_summed_up_need_not_be_loaded_any_more() -> None:
+    """Where they stand in the whole transcript, also when not all of it was loaded."""
+    history = history_of(6)
+    assert untold(history, 4) == (1, 5)
+    assert untold(history, 6) == (1, 7)
+    entries = (TASK, *(spoken(n) for n in (5, 6)), summary(4), spoken(7), spoken(8))
+    assert untold(History(entries, untold=(1, 5)), 6) == (1, 8)
+    assert untold(History(entries, untold=(1, 5)), 7) == (1, 9)
+
+
+@pytest.mark.parametrize("role", ["user", "of the future"])
+def test_turns_with_something_else_among_them_are_loaded_again(role: str) -> None:
+    """What the user said is always told."""
+    history = History((TASK, spoken(1), {"role": role}, spoken(2), spoken(3)))
+    assert untold(history, 1) is None
+    assert untold(history, 2) is None
 
 
 def test_sizes_add_up_to_what_is_told() -> None:
