@@ -11,6 +11,8 @@ from typing import Any
 CALL_DIGEST_CHARS = 10
 _CALL_DASHES = 3  # job, turn, position, digest
 CHILD_SEPARATOR = "."
+# Made once: json.dumps makes an encoder for each text.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def canonical_json(value: Any) -> str:
@@ -19,7 +21,7 @@ def canonical_json(value: Any) -> str:
     Raises:
         ValueError: a number that JSON does not have (NaN, Infinity).
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def digest(*parts: Any) -> str:

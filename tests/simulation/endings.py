@@ -21,18 +21,14 @@ DELIVERY_BUDGET = 5
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """One job at the end of its world."""
+    """One job at the end of its world; `parts`: its stream."""
 
     world: "World"
     plan: JobPlan
     job: Job
     tree: Tree
     must: Expected
-
-    @property
-    def parts(self) -> list[dict[str, Any]]:
-        """The job's stream."""
-        return [json.loads(part) for part in self.tree.parts[self.job.id]]
+    parts: tuple[dict[str, Any], ...]
 
     @property
     def cancelled(self) -> bool:
@@ -170,6 +166,7 @@ def check_endings(world: "World") -> None:
     for tree in world.trees.values():
         for job in tree.jobs.values():
             plan = plans[job.agent]
-            world.check(AT_END, Ended(world, plan, job, tree, expected(plan.script)))
+            parts = tuple(json.loads(part) for part in tree.parts[job.id])
+            world.check(AT_END, Ended(world, plan, job, tree, expected(plan.script), parts))
     if world.plan.backstop and world.admission.entries:
         world.broken("the_book_is_empty_at_last", f"nobody is left, but for {world.admission.entries}")

@@ -63,8 +63,10 @@ class Faults:
         """What befalls this call: the name of a fault, or empty."""
         self.calls[who.kind, point] += 1
         thresholds, names = self._tables[group]
+        if not thresholds or self._loop.time() >= self._plan.calm_at:
+            return ""
         rolled = self._dice.roll(_PICK, who.number, who.calls) / (_RARER if point in _RARE else 1)
-        if not thresholds or rolled >= thresholds[-1] or self._loop.time() >= self._plan.calm_at:
+        if rolled >= thresholds[-1]:
             return ""
         fault = next(name for limit, name in zip(thresholds, names, strict=True) if rolled < limit)
         if not self._happens(f"{who.name}:{who.calls}"):
@@ -85,7 +87,7 @@ class Faults:
     def down(self, what: str) -> bool:
         """Whether the store or the queue is down now."""
         now = self._loop.time()
-        return any(
+        return bool(self._plan.outages) and any(
             outage.what == what and outage.begins <= now < outage.ends and f"{what}-down" not in self._muted
             for outage in self._plan.outages
         )
