@@ -36,7 +36,7 @@ static: $(READY) ## the part of check that runs no tests
 	@$(PARALLEL) format-check lint types imports docs-check
 
 quick-tests: $(READY)
-	@$(BIN)/pytest -q -m "not e2e and not browser" $(ARGS)
+	@$(BIN)/pytest -q -m "not e2e and not browser and not long" $(ARGS)
 
 format-check: $(READY)
 	@$(BIN)/ruff format --check --quiet . || { echo "wrong format: run $(BIN)/ruff format"; exit 1; }

@@ -7,17 +7,17 @@ from events.ports import Heard, SweepTurn, Told
 
 
 class FakeAdmission:
-    """`Admission` in memory, with so many slots. `entries` and `sweep_at_ms` are all that it keeps."""
+    """`Admission` in memory, with so many slots (a setting). `entries` and `sweep_at_ms` are all that it keeps."""
 
     def __init__(self, slots: int = 3, sweep_interval_ms: int = 60_000) -> None:
         self.entries: dict[str, Entry] = {}
         self.sweep_at_ms = 0
-        self._slots = slots
+        self.slots = slots
         self._interval_ms = sweep_interval_ms
 
     async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int) -> Heard:
         """Take a job's word."""
-        taken = take(self.entries, job_id, standing, place, now_ms, self._slots)
+        taken = take(self.entries, job_id, standing, place, now_ms, self.slots)
         self.entries = taken.book
         sweep_at_ms = 0
         if self._active() and self.sweep_at_ms + self._interval_ms < now_ms:
@@ -27,7 +27,7 @@ class FakeAdmission:
     async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
         """A sweep begins."""
         entries = dict(self.entries)
-        fill(entries, SWEEP, self._slots)
+        fill(entries, SWEEP, self.slots)
         self.entries = entries
         taken = self.sweep_at_ms > due_ms if due_ms else self.sweep_at_ms + self._interval_ms >= now_ms
         next_ms = 0

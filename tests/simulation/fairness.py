@@ -1,4 +1,4 @@
-"""Who gets a free slot, by name, like invariants.py: held to the order of DESIGN 3, "A wish is a leg".
+"""Who gets a free slot and who leaves the book, by name, like invariants.py: DESIGN 3, "A wish is a leg".
 
 Jobs that ran before come first, then the tenant with the fewest slots, then priority, then order; of a session the one
 that has started, else the first. Written from what the book is after a word: who was given a slot, and who was not.
@@ -13,11 +13,16 @@ from events.core.admission import Entry
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """The admission's book before and after a word."""
+    """The admission's book before and after a word, a sweep's look, or a leaving.
+
+    `slots`: how many there are. `spoken`: whose word was taken since the sweep that now lets others leave has looked.
+    """
 
     op: str
     before: Mapping[str, Entry]
     after: Mapping[str, Entry]
+    slots: int
+    spoken: frozenset[str]
 
     def given(self) -> Iterator[tuple[str, Entry, bool]]:
         """Who was given a slot by this word, and whether they had run before."""
@@ -79,4 +84,25 @@ def tenants_are_treated_fairly(booked: Booked) -> str | None:
     return None
 
 
-ON_GRANTS = (a_session_is_served_in_order, a_wake_up_comes_before_a_new_job, tenants_are_treated_fairly)
+def no_slot_stays_free(booked: Booked) -> str | None:
+    """After a word, and after a sweep has looked, no slot is free that somebody could use."""
+    able = [name for name, _ in booked.able()]
+    held = [name for name, entry in booked.after.items() if entry.slot]
+    if booked.op == "leave" or not able or len(held) >= booked.slots:
+        return None
+    return f"{held} hold {len(held)} of {booked.slots} slots after {booked.op}, and {able} wait"
+
+
+def who_speaks_stays(booked: Booked) -> str | None:
+    """Whoever has said something since a sweep looked lives, so this sweep does not take them off the book."""
+    gone = [name for name in booked.before if name not in booked.after and name in booked.spoken]
+    return f"{gone} are off the book, and spoke after the sweep had looked" if gone else None
+
+
+ON_GRANTS = (
+    a_session_is_served_in_order,
+    a_wake_up_comes_before_a_new_job,
+    tenants_are_treated_fairly,
+    no_slot_stays_free,
+    who_speaks_stays,
+)

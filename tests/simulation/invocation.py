@@ -18,7 +18,7 @@ class Invocation:
     Attributes:
         name: unique in a world, stable when faults elsewhere are switched off; `number` is made of it.
         kind: `submit`, or what kind of message is handled; crash points are counted by it.
-        skew_ms: how wrong the clock of its instance is.
+        skew_ms: how wrong the clock of its instance is. began_at: when it began.
         calls: calls to the world so far. zombie: the queue has given up waiting for it. stalled: a fault held it up.
         faulty: it met a fault of whatever kind. job_id: of the message.
     """
@@ -27,6 +27,7 @@ class Invocation:
     number: int
     kind: str
     skew_ms: int = 0
+    began_at: float = 0.0
     calls: int = 0
     dead: bool = False
     zombie: bool = False

@@ -46,7 +46,10 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One schedule. Times are in seconds from the world's beginning."""
+    """One schedule. Times are in seconds from the world's beginning.
+
+    `one_slot_until`: the setting was one slot until then; 0: it was `slots` from the beginning. No seed has that.
+    """
 
     seed: int
     jobs: tuple[JobPlan, ...]
@@ -55,6 +58,7 @@ class Plan:
     work_timeout_seconds: int = 120
     message_timeout_seconds: int = 300
     slots: int = 3
+    one_slot_until: float = 0.0
     backstop: bool = True
     calm_at: float = 0.0
     rates: dict[str, float] = field(default_factory=dict[str, float])

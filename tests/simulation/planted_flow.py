@@ -15,6 +15,7 @@ from functions.agents import tool_run
 from functions.delivery import Outcome
 from functions.tools.context import ToolContext
 from tests.fakes.tree import Tree
+from tests.simulation.invocation import Crashed
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced
 
 
@@ -36,7 +37,8 @@ class _PublishingFirst:
         legs = [*changes.legs, *([changes.join.leg] if changes.join else [])]
         await handing_on.hand_on(self._emitter, self._session_id, legs, claim.message_id)
         committed = await self._store.commit(claim, changes, spent)
-        return replace(committed, carried=())
+        published = {leg.key for leg in legs}
+        return replace(committed, carried=tuple(leg for leg in committed.carried if leg.key not in published))
 
 
 def _publishing_first(do: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,7 +57,7 @@ def _surviving(handle: Callable[..., Any]) -> Callable[..., Any]:
     async def surviving(self: pipeline.Pipeline, delivered: Any) -> Outcome:
         try:
             outcome: Outcome = await handle(self, delivered)
-        except BaseException:  # noqa: BLE001 - that is the defect
+        except Crashed:
             return Outcome("survived")
         return outcome
 
@@ -122,6 +124,13 @@ def _patches_of_take(make: Callable[..., Any]) -> tuple[Patch, ...]:
     return (Patch(fake, "take", make),)
 
 
+def _not_taken_in(witness: Callable[..., Any]) -> Callable[..., Any]:
+    async def not_taken_in(self: facts.Facts, event: Any, carrier: str) -> Any:
+        return () if getattr(event.payload, "fact", None) else await witness(self, event, carrier)
+
+    return not_taken_in
+
+
 class _Blind:
     """A store that finds nothing when it looks."""
 
@@ -176,29 +185,64 @@ def _only_once(handle: Callable[..., Any]) -> Callable[..., Any]:
 
 
 DEFECTS = (
-    Defect("a deduplication id without a drive", (Patch(handing_on, "delivery", _without_drive),)),
-    Defect("a busy leg is acknowledged without postponing", (idle(pipeline, "postpone"),)),
-    Defect("a busy leg is refused with 503", (replaced(pipeline, "postpone", _refuse),)),
-    Defect("a lease is shorter than the work", (replaced(pipeline, "LEASE_MARGIN_MS", -119_500),)),
-    Defect("what follows is published before COMMIT", (Patch(pipeline.Pipeline, "_do", _publishing_first),)),
-    Defect("nothing is handed on", (idle(pipeline, "hand_on", 0),)),
-    Defect("a crash is survived", (Patch(pipeline.Pipeline, "handle", _surviving),)),
-    Defect("no witness is published", (idle(acceptance.Acceptance, "_witness", "msg_none"),)),
-    Defect("a witness does not look at its job", (Patch(facts.Facts, "__init__", _looking_at_nothing),)),
-    Defect("a witness is not taken in", (idle(facts.Facts, "witness", ()),)),
-    Defect("a failure callback is ignored", (idle(redelivery.Redelivery, "handle", Outcome("ignored")),)),
-    Defect("one failed delivery fails the job", (replaced(ending, "UNDELIVERED_BUDGET", 0),)),
-    Defect("a tool's retry is not counted", (replaced(calls, "following", _same_attempt),)),
-    Defect("a model's retry is not counted", (replaced(turns, "loop_leg", _first_attempt),)),
-    Defect("each attempt has an idempotency key of its own", (replaced(tool_run, "ToolContext", _key_of_attempt),)),
-    Defect("a tool runs with other arguments", (Patch(calls, "started", _other_arguments),)),
-    Defect("limits are not checked", (constant(turns, "exceeded", None),)),
-    Defect("a wish with a lower lap is obeyed", _patches_of_take(_any_lap)),
-    Defect("a slot is told once only", _patches_of_take(_told_once)),
-    Defect("there is one slot too many", (Patch(admission, "fill", _one_slot_more),)),
-    Defect("two jobs of a session run at once", (Patch(admission, "lines", _no_lines),)),
+    Defect(
+        "a deduplication id without a drive",
+        "every_leg_is_guaranteed",
+        (Patch(handing_on, "delivery", _without_drive),),
+    ),
+    Defect("a busy leg is acknowledged without postponing", "every_leg_is_guaranteed", (idle(pipeline, "postpone"),)),
+    Defect("a busy leg is refused with 503", "what_is_refused_met_a_fault", (replaced(pipeline, "postpone", _refuse),)),
+    Defect(
+        "a lease is shorter than the work",
+        "one_run_under_a_live_lease",
+        (replaced(pipeline, "LEASE_MARGIN_MS", -119_500),),
+    ),
+    Defect(
+        "what follows is published before COMMIT",
+        "every_leg_is_guaranteed",
+        (Patch(pipeline.Pipeline, "_do", _publishing_first),),
+    ),
+    Defect("nothing is handed on", "every_leg_is_guaranteed", (idle(pipeline, "hand_on", 0),)),
+    Defect("a crash is survived", "a_crash_ends_an_invocation", (Patch(pipeline.Pipeline, "handle", _surviving),)),
+    Defect("no witness is published", "an_accepted_job_exists", (idle(acceptance.Acceptance, "_witness", "msg_none"),)),
+    Defect(
+        "a witness does not look at its job", "every_job_ends", (Patch(facts.Facts, "__init__", _looking_at_nothing),)
+    ),
+    Defect("a witness is not taken in", "every_leg_is_guaranteed", (Patch(facts.Facts, "witness", _not_taken_in),)),
+    Defect(
+        "a failure callback is ignored",
+        "every_leg_is_guaranteed",
+        (idle(redelivery.Redelivery, "handle", Outcome("ignored")),),
+    ),
+    Defect(
+        "one failed delivery fails the job",
+        "undeliverable_only_with_the_budget_spent",
+        (replaced(ending, "UNDELIVERED_BUDGET", 0),),
+    ),
+    Defect(
+        "a tool's retry is not counted", "an_attempt_is_the_next_one", (replaced(calls, "following", _same_attempt),)
+    ),
+    Defect("a model's retry is not counted", "a_leg_is_committed_once", (replaced(turns, "loop_leg", _first_attempt),)),
+    Defect(
+        "each attempt has an idempotency key of its own",
+        "one_idempotency_key_per_call",
+        (replaced(tool_run, "ToolContext", _key_of_attempt),),
+    ),
+    Defect(
+        "a tool runs with other arguments",
+        "what_runs_is_what_is_recorded",
+        (Patch(calls, "started", _other_arguments),),
+    ),
+    Defect("limits are not checked", "limits_hold", (constant(turns, "exceeded", None),)),
+    Defect("a wish with a lower lap is obeyed", "work_begins_with_a_slot", _patches_of_take(_any_lap)),
+    Defect("a slot is told once only", "every_leg_is_guaranteed", _patches_of_take(_told_once)),
+    Defect("there is one slot too many", "slots_are_not_exceeded", (Patch(admission, "fill", _one_slot_more),)),
+    Defect(
+        "two jobs of a session run at once", "one_job_of_a_session_at_a_time", (Patch(admission, "lines", _no_lines),)
+    ),
     Defect(
         "a witness is taken back though the store may have done it",
+        "every_leg_is_guaranteed",
         (
             Patch(acceptance.Acceptance, "_witness", _noting_witnesses),
             Patch(acceptance.Acceptance, "submit", _taking_back),
@@ -206,10 +250,21 @@ DEFECTS = (
     ),
     Defect(
         "a later word has the lap of an earlier one",
+        "every_leg_is_guaranteed",
         (Patch(turns, "first_standing", _always_lap_0), Patch(facts, "first_standing", _always_lap_0)),
     ),
-    Defect("work that found no slot is not handed on again", (constant(pipeline._Run, "forget_handed_on", None),)),
-    Defect("a chain in place has no end", (constant(wiring, "guard_ms", 10**9),)),
-    Defect("a redelivered sweep hands nothing on", (Patch(sweeping.Sweep, "handle", _only_once),)),
-    Defect("a job that ended keeps its slot", (Patch(Tree, "settled", _never_gone),)),
+    Defect(
+        "work that found no slot is not handed on again",
+        "every_leg_is_guaranteed",
+        (constant(pipeline._Run, "forget_handed_on", None),),
+    ),
+    Defect(
+        "a chain in place has no end", "a_chain_ends_before_the_queue_gives_up", (constant(wiring, "guard_ms", 10**9),)
+    ),
+    Defect(
+        "a redelivered sweep hands nothing on",
+        "every_leg_is_guaranteed",
+        (Patch(sweeping.Sweep, "handle", _only_once),),
+    ),
+    Defect("a job that ended keeps its slot", "every_job_ends", (Patch(Tree, "settled", _never_gone),)),
 )

@@ -75,18 +75,55 @@ def _losing(load_leg: Callable[[str], Leg]) -> Callable[[str], Leg]:
 
 
 DEFECTS = (
-    Defect("a sweep does not compare wishes with the book", (constant(Tree, "agrees", answer=True),)),
-    Defect("a wish that the book knows nothing of is trusted", (Patch(Tree, "without_progress", _trusting_wishes),)),
-    Defect("a witness creates nothing", (Patch(facts.Facts, "_submission_again", _creating_nothing),)),
-    Defect("a witness does not see who is gone", (Patch(FakeAdmission, "entry", _gone_is_unknown),)),
+    Defect(
+        "a sweep does not compare wishes with the book",
+        "every_leg_is_guaranteed",
+        (constant(Tree, "agrees", answer=True),),
+    ),
+    Defect(
+        "a wish that the book knows nothing of is trusted",
+        "every_job_ends",
+        (Patch(Tree, "without_progress", _trusting_wishes),),
+    ),
+    Defect(
+        "a witness creates nothing",
+        "an_accepted_job_exists",
+        (Patch(facts.Facts, "_submission_again", _creating_nothing),),
+    ),
+    Defect(
+        "a witness does not see who is gone",
+        "every_leg_is_guaranteed",
+        (Patch(FakeAdmission, "entry", _gone_is_unknown),),
+    ),
     Defect(
         "a tombstone leaves at once",
+        "work_begins_with_a_slot",
         (replaced(sweeping, "TOMBSTONE_MS", -(10**9)), replaced(fake_admission, "TOMBSTONE_MS", -(10**9))),
     ),
-    Defect("a new job comes before a wake-up", (Patch(admission, "_rank", _new_ones_first),)),
-    Defect("tenants are not treated fairly", (Patch(admission, "_rank", _same_for_all),)),
-    Defect("of a session the last comes first", (Patch(admission, "_turn", _last_come_first_served),)),
-    Defect("a fact is written on whatever the job is by now", (Patch(FakeStore, "record", _whatever_it_was),)),
-    Defect("a repeated submission is told what a read shows", (Patch(JobsApi, "_submitted_before", _as_it_is_read),)),
-    Defect("another version's record is read without a field", (Patch(versions, "load_leg", _losing),)),
+    Defect(
+        "a new job comes before a wake-up",
+        "a_wake_up_comes_before_a_new_job",
+        (Patch(admission, "_rank", _new_ones_first),),
+    ),
+    Defect("tenants are not treated fairly", "tenants_are_treated_fairly", (Patch(admission, "_rank", _same_for_all),)),
+    Defect(
+        "of a session the last comes first",
+        "a_session_is_served_in_order",
+        (Patch(admission, "_turn", _last_come_first_served),),
+    ),
+    Defect(
+        "a fact is written on whatever the job is by now",
+        "the_stream_has_one_beginning_and_one_end",
+        (Patch(FakeStore, "record", _whatever_it_was),),
+    ),
+    Defect(
+        "a repeated submission is told what a read shows",
+        "an_api_answer_is_a_known_one",
+        (Patch(JobsApi, "_submitted_before", _as_it_is_read),),
+    ),
+    Defect(
+        "another version's record is read without a field",
+        "versions_understand_each_other",
+        (Patch(versions, "load_leg", _losing),),
+    ),
 )

@@ -182,37 +182,78 @@ def _silent(verdicts: set[Verdict]) -> Patch:
 DEFECTS = (
     Defect(
         "a leg is removed at BEGIN",
+        "a_live_job_has_a_leg",
         (Patch(FakeStore, "begin", _removing_at_begin), Patch(FakeStore, "commit", _putting_back)),
     ),
     Defect(
         "a second COMMIT is accepted",
+        "a_leg_is_committed_once",
         (Patch(FakeStore, "begin", _remembering), Patch(FakeStore, "commit", _putting_back)),
     ),
     Defect(
         "a refused COMMIT hands nothing on",
+        "every_leg_is_guaranteed",
         (answering(FakeStore, "commit", lambda done, *_: done if done.applied else replace(done, carried=())),),
     ),
-    Defect("a message whose event was applied hands nothing on", (_silent({Verdict.APPLIED}),)),
-    Defect("a message hands on its siblings' legs, too", (Patch(Tree, "carried", _all_legs),)),
-    Defect("a join is counted down instead of computed", (Patch(FakeStore, "commit", _counting_down),)),
-    Defect("a creation overwrites the job that is there", (Patch(FakeStore, "create", _overwriting),)),
-    Defect("anybody may append parts in mid-work", (Patch(FakeStore, "append", _anybody_appends),)),
-    Defect("an append that is repeated is applied again", (Patch(FakeStore, "append", _appended_again),)),
-    Defect("an end leaves the job's legs", (_changes_with(lambda changes: replace(changes, ends=False)),)),
-    Defect("parts are written twice", (_changes_with(lambda c: replace(c, parts=(*c.parts, *c.parts))),)),
-    Defect("results are not written", (_changes_with(lambda changes: replace(changes, results={})),)),
-    Defect("a live job expires", (Patch(FakeStore, "_changed", _expiring),)),
-    Defect("a sweep drives live leases and future timers", (Patch(Tree, "without_progress", _looking_at_all),)),
-    Defect("a sweep finds nothing", (constant(Tree, "without_progress", []),)),
+    Defect(
+        "a message whose event was applied hands nothing on", "every_leg_is_guaranteed", (_silent({Verdict.APPLIED}),)
+    ),
+    Defect("a message hands on its siblings' legs, too", "messages_are_few", (Patch(Tree, "carried", _all_legs),)),
+    Defect(
+        "a join is counted down instead of computed",
+        "a_live_job_has_a_leg",
+        (Patch(FakeStore, "commit", _counting_down),),
+    ),
+    Defect(
+        "a creation overwrites the job that is there", "a_result_stays", (Patch(FakeStore, "create", _overwriting),)
+    ),
+    Defect(
+        "anybody may append parts in mid-work",
+        "parts_come_from_live_attempts",
+        (Patch(FakeStore, "append", _anybody_appends),),
+    ),
+    Defect(
+        "an append that is repeated is applied again",
+        "parts_come_from_live_attempts",
+        (Patch(FakeStore, "append", _appended_again),),
+    ),
+    Defect(
+        "an end leaves the job's legs",
+        "a_live_job_has_a_leg",
+        (_changes_with(lambda changes: replace(changes, ends=False)),),
+    ),
+    Defect(
+        "parts are written twice",
+        "one_entry_for_each_handled_event",
+        (_changes_with(lambda c: replace(c, parts=(*c.parts, *c.parts))),),
+    ),
+    Defect(
+        "results are not written",
+        "calls_end_as_the_script_says",
+        (_changes_with(lambda changes: replace(changes, results={})),),
+    ),
+    Defect("a live job expires", "a_live_job_does_not_expire", (Patch(FakeStore, "_changed", _expiring),)),
+    Defect(
+        "a sweep drives live leases and future timers",
+        "a_sweep_drives_only_what_is_lost",
+        (Patch(Tree, "without_progress", _looking_at_all),),
+    ),
+    Defect("a sweep finds nothing", "every_job_ends", (constant(Tree, "without_progress", []),)),
     Defect(
         "a retry does not wait",
+        "no_leg_begins_early",
         (Patch(FakeStore, "begin", _without_timer), Patch(handing_on, "delivery", _at_once)),
     ),
-    Defect("a message before its time publishes itself without a delay", (Patch(handing_on, "delivery", _at_once),)),
-    Defect("a lease never ends", (Patch(FakeStore, "begin", _endless_lease),)),
-    Defect("work needs no slot", (constant(Tree, "gated", False),)),
+    Defect(
+        "a message before its time publishes itself without a delay",
+        "the_world_comes_to_rest",
+        (Patch(handing_on, "delivery", _at_once),),
+    ),
+    Defect("a lease never ends", "every_job_ends", (Patch(FakeStore, "begin", _endless_lease),)),
+    Defect("work needs no slot", "work_begins_with_a_slot", (constant(Tree, "gated", False),)),
     Defect(
         "what an undelivered message carried is forgotten",
+        "every_leg_is_guaranteed",
         (answering(FakeStore, "undelivered", lambda found, *_: Undelivered(found.state, (), found.session_id)),),
     ),
 )

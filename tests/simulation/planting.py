@@ -20,9 +20,10 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """What is wrong, in a few words, and how it comes about."""
+    """What is wrong, in a few words, the invariant that speaks of it and must catch it, and how it comes about."""
 
     name: str
+    invariant: str
     patches: tuple[Patch, ...]
 
 

@@ -207,6 +207,8 @@ class SimAdmission:
     def __init__(self, world: "World", fake: FakeAdmission) -> None:
         self._world = world
         self._fake = fake
+        self._spoken_at: dict[str, float] = {}
+        self._looked_at: dict[str, float] = {}
 
     async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int) -> Heard:
         """Take a job's word. One that comes late takes a slot for somebody who does not listen any more."""
@@ -216,6 +218,8 @@ class SimAdmission:
             if CURRENT.get().zombie:
                 world.excused.add(wish_key(job_id, standing.lap))
             heard = await self._fake.wish(job_id, standing, place, now_ms)
+            if self._fake.entries[job_id].lap == standing.lap:  # not an older word
+                self._spoken_at[job_id] = world.loop.time()
             world.memory.word_of_a_forgotten_state(job_id)
             return heard
 
@@ -223,7 +227,12 @@ class SimAdmission:
 
     async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
         """A sweep begins."""
-        return await self._ask("sweep", lambda: self._fake.sweep(due_ms, now_ms))
+
+        async def look() -> SweepTurn:
+            self._looked_at.setdefault(CURRENT.get().name, self._world.loop.time())
+            return await self._fake.sweep(due_ms, now_ms)
+
+        return await self._ask("sweep", look)
 
     async def book(self) -> dict[str, Entry]:
         """All entries."""
@@ -246,9 +255,15 @@ class SimAdmission:
             answer = at_once(make())
             if fake.entries is not before:
                 world.check(ON_BOOK, world)
-                world.check(ON_GRANTS, Booked(op, before, fake.entries))
+                world.check(ON_GRANTS, Booked(op, before, fake.entries, fake.slots, self._spoken(op)))
             world.memory.booked()
             world.memory.strike(ADMISSION)
             return answer
 
         return await world.wire.request(f"admission.{op}", "admission", "store", apply, StoreError)
+
+    def _spoken(self, op: str) -> frozenset[str]:
+        if op != "leave":
+            return frozenset()
+        looked_at = self._looked_at[CURRENT.get().name]
+        return frozenset(name for name, at in self._spoken_at.items() if at > looked_at)

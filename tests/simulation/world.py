@@ -67,7 +67,7 @@ class World:
         self.plan, self.loop, self.story = plan, loop, Story(kept=told)
         self.dice = Dice(plan.seed)
         self.faults = Faults(plan, self.dice, loop, muted)
-        self.fake, self.admission = StoredTrees(), FakeAdmission(plan.slots)
+        self.fake, self.admission = StoredTrees(), FakeAdmission(1 if plan.one_slot_until else plan.slots)
         self.memory, self.wire, self.actors = Memory(self), Wire(self), Actors(self)
         self.queue, self.delivery = SimQueue(self), Deliveries(self)
         self.violation: Broken | None = None
@@ -104,6 +104,8 @@ class World:
         for plan in self.plan.jobs:
             self.start(Client(self, plan).run)
         self.loop.call_at(HOUR_SECONDS, self._backstop)
+        if self.plan.one_slot_until:
+            self.loop.call_at(self.plan.one_slot_until, setattr, self.admission, "slots", self.plan.slots)
         self.loop.call_at(self.plan.calm_at + DAY_SECONDS, self.loop.stop)
         self.loop.run_until_idle()
         if self.violation is None:
@@ -124,6 +126,7 @@ class World:
     def enroll(self, who: Invocation) -> None:
         """An invocation begins, on some instance."""
         who.skew_ms = skew_of(self.dice, who, self.plan.skew_ms) if self.plan.skew_ms else 0
+        who.began_at = self.loop.time()
         CURRENT.set(who)
         self.invocations += 1
         if self.invocations > MOST_INVOCATIONS:
@@ -143,8 +146,15 @@ class World:
             self.broken("no_internal_error", f"{who.name} is answered {answer.body.decode()}")
         if answer is not None and answer.status == 503 and not who.faulty and self._stays(who.job_id):
             self.broken("what_is_refused_met_a_fault", f"{who.name} is answered {answer.body.decode()}")
+        if answer is not None and answer.status < 300 and self._unknown(who):
+            self.broken("an_unknown_job_is_not_acknowledged", f"{who.name} is answered {answer.body.decode()}")
         if answer is not None and who.dead:
             self.broken("a_crash_ends_an_invocation", f"{who.name} crashed and answered {answer.status}")
+
+    def _unknown(self, who: Invocation) -> bool:
+        """Whether it is about a job that was not there: a witness may still create it. A callback is the queue's."""
+        gone = bool(who.job_id) and not self.tree(who.job_id).jobs
+        return gone and who.kind != "callback" and not self.memory.struck(who.job_id, who.began_at)
 
     def _stays(self, job_id: str) -> bool:
         return bool(self.tree(job_id).jobs) and not self.memory.struck(job_id)

@@ -1,0 +1,33 @@
+"""What a run of the simulation's tests has found: kept by the tests, told below them by conftest.py."""
+
+from dataclasses import dataclass, field
+
+from tests.simulation import crash_points
+from tests.simulation.defects import Caught, table
+from tests.simulation.explore import told
+from tests.simulation.play import Summary
+
+
+@dataclass(slots=True)
+class Findings:
+    """The schedules of generated seeds, played in so many seconds, and the planted defects."""
+
+    summary: Summary = field(default_factory=Summary)
+    seconds: float = 0.0
+    caught: list[Caught] = field(default_factory=list[Caught])
+
+    def played(self, summary: Summary, seconds: float) -> None:
+        """More schedules were played."""
+        self.summary.add(summary)
+        self.seconds += seconds
+
+    def text(self) -> str:
+        """All of it, for people; empty if there is nothing."""
+        parts = list[str]()
+        if self.summary.schedules:
+            parts += [told(self.summary, self.seconds), crash_points.table(self.summary)]
+        if self.caught:
+            hits = sum(bool(one.invariant) for one in self.caught)
+            parts += [f"planted defects caught: {hits} of {len(self.caught)} (defect, schedules played, invariant)"]
+            parts += [table(self.caught)]
+        return "\n\n".join(parts)
