@@ -33,6 +33,10 @@ class _PublishingFirst:
     def __init__(self, run: pipeline.Pipeline, session_id: str) -> None:
         self._store, self._emitter, self._session_id = run._store, run._emitter, session_id
 
+    def __getattr__(self, name: str) -> Any:
+        """Another message may be handled meanwhile."""
+        return getattr(self._store, name)
+
     async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
         legs = [*changes.legs, *([changes.join.leg] if changes.join else [])]
         await handing_on.hand_on(self._emitter, self._session_id, legs, claim.message_id)
@@ -45,7 +49,7 @@ def _publishing_first(do: Callable[..., Any]) -> Callable[..., Any]:
     async def publishing_first(self: pipeline.Pipeline, run: Any, claim: Claim, begun: Any) -> Any:
         store = self._store
         try:
-            self._store = _PublishingFirst(self, run.session_id)  # type: ignore[assignment]  # only commit is called
+            self._store = _PublishingFirst(self, run.session_id)  # type: ignore[assignment]  # it does what the store does
             return await do(self, run, claim, begun)
         finally:
             self._store = store
