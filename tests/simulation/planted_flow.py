@@ -49,7 +49,7 @@ def _publishing_first(do: Callable[..., Any]) -> Callable[..., Any]:
     async def publishing_first(self: pipeline.Pipeline, run: Any, claim: Claim, begun: Any) -> Any:
         store = self._store
         try:
-            self._store = _PublishingFirst(self, run.session_id)  # type: ignore[assignment]  # it does what the store does
+            self._store = _PublishingFirst(self, run.session_id)
             return await do(self, run, claim, begun)
         finally:
             self._store = store
