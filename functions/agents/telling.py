@@ -48,7 +48,7 @@ async def told(agent: Agent, history: History, tools: tuple[ToolSpec, ...], call
     policy = agent.history
     if isinstance(policy, KeepAll):
         return Told(_everything(history))
-    fixed = fixed_bytes(agent.instructions, tools)
+    fixed = fixed_bytes(agent.instructions, (*tools, agent.output.spec) if agent.output else tools)
     limit_bytes = room_bytes(policy.max_tokens, history, fixed)
     conversation, aside = conversation_of(history), Aside()
     if isinstance(policy, Summarize):

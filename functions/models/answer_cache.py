@@ -71,7 +71,7 @@ class AnswerCache:
 
 def _question(request: ModelRequest) -> dict[str, Any]:
     """The request without what differs between jobs: a call's id says its job, so its position stands for it."""
-    question = asdict(request)
+    question = asdict(replace(request, time_limit_seconds=None))
     numbers: dict[str, int] = {}
     for message in question["messages"]:
         for call in (message, *message.get("calls", ())):
@@ -84,6 +84,7 @@ def _text_of(answer: ModelAnswer) -> str | None:
     try:
         text = canonical_json(asdict(answer))
         size_bytes = len(text.encode())
+        _ANSWER.validate_json(text)
     except (TypeError, ValueError):
-        return None  # what is no JSON goes back to the model as its fault, not into the cache
+        return None  # no JSON, or no answer: it goes back to the model as its fault, and must not come again
     return text if size_bytes <= ANSWER_LIMIT_BYTES else None

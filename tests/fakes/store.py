@@ -3,13 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from events.core.admission import Book
 from events.core.effects import Changes
 from events.core.legs import FOREVER_MS, Leg, LegKind
 from events.core.records import dump_job
-from events.core.state import Job, State, Usage
+from events.core.state import State, Usage
 from events.errors import StoreError
 from events.ids import root_of
 from events.ports import (
@@ -109,7 +109,7 @@ class FakeStore:
         return Begun(
             Verdict.GRANTED,
             state=State(job, leg, record, outcome),
-            history=_history(tree, job) if reads else History(),
+            history=tree.history(job) if reads else History(),
             carried=tree.carried(claim.message_id, claim.now_ms, leg.key),
         )
 
@@ -261,7 +261,7 @@ class FakeReader:
             legs=tuple(leg for leg in legs if leg.job_id == job_id),
             standing=tree.standing(job_id),
             calls=tuple(calls),
-            results=_results(tree, job_id),
+            results=tree.results_of(job_id),
             usage=tree.usage.get(job_id, Usage()),
         )
 
@@ -277,20 +277,6 @@ class FakeReader:
 
     async def close(self) -> None:
         """Nothing is open."""
-
-
-def _history(tree: Tree, job: Job) -> History:
-    entries = tuple(json.loads(entry) for entry in tree.transcript.get(job.id, ()))
-    results = _results(tree, job.id)
-    if job.untold == (0, 0):
-        return History(entries, results)
-    told = (*entries[: job.untold[0]], *entries[job.untold[1] :])
-    named = {call["id"] for entry in told for call in entry.get("calls", ())}
-    return History(told, {call_id: results[call_id] for call_id in results if call_id in named}, job.untold)
-
-
-def _results(tree: Tree, job_id: str) -> dict[str, dict[str, Any]]:
-    return {call_id: json.loads(text) for call_id, text in tree.results.get(job_id, {}).items()}
 
 
 def _merged(all_jobs: dict[str, dict[str, _V]], job_id: str, new: dict[str, _V]) -> dict[str, dict[str, _V]]:

@@ -4,13 +4,14 @@ Invariant: a Tree never changes; a write makes a new one. So an older version is
 forgets the last writes costs nothing to model.
 """
 
+import json
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, cast
 
 from events.core.admission import Entry, Standing, Want, next_lap, wanted
 from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, wish_key, wish_leg
 from events.core.state import CallRecord, Job, Usage
-from events.ports import OutsideFact
+from events.ports import History, OutsideFact
 
 # Of a job that has not said anything yet: whatever it wants first is new.
 NO_STANDING = Standing(cast("Want", ""), -1)
@@ -39,6 +40,20 @@ class Tree:
         legs = sorted(self.legs.values(), key=lambda leg: f"leg:{leg.key}")
         mine = (leg for leg in legs if leg.carrier == message_id and leg.key != but and leg.not_before_ms < FOREVER_MS)
         return tuple(leg for leg in mine if not self.gated(leg, now_ms))
+
+    def results_of(self, job_id: str) -> dict[str, dict[str, Any]]:
+        """The stored results of a job, by the id of their call."""
+        return {call_id: json.loads(text) for call_id, text in self.results.get(job_id, {}).items()}
+
+    def history(self, job: Job) -> History:
+        """What a turn of the job is told: all, or what is not summed up with the results of the calls in it."""
+        entries = tuple(json.loads(entry) for entry in self.transcript.get(job.id, ()))
+        results = self.results_of(job.id)
+        if job.untold == (0, 0):
+            return History(entries, results)
+        told = (*entries[: job.untold[0]], *entries[job.untold[1] :])
+        named = (call["id"] for entry in told for call in entry.get("calls", ()))
+        return History(told, {name: results[name] for name in named if name in results}, job.untold)
 
     def gated(self, leg: Leg, now_ms: int) -> bool:
         """Whether a leg is work of a job without a slot, and due, or waiting for the job's wish for one."""

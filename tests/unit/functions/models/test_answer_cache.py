@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -67,6 +67,8 @@ OTHERS: dict[str, Callable[[], ModelRequest]] = {
     "turn": lambda: request_of(turn=3),
     "tools": lambda: request_of(tools=()),
     "schema": lambda: request_of(tools=(ToolSpec("read", "Read.", {"type": "object"}),)),
+    "settings": lambda: request_of(settings={"temperature": 1}),
+    "output": lambda: request_of(output=ToolSpec("final", "Answer.", {})),
     "task": lambda: request_of(messages=(UserMessage("do that", {"a": 1}), *MESSAGES[1:])),
     "data": lambda: request_of(messages=(UserMessage("do it", {"a": 2}), *MESSAGES[1:])),
     "result": lambda: request_of(messages=(*MESSAGES[:-1], ToolMessage("job_1-1-1-a", "read", {"two": 3}))),
@@ -85,6 +87,12 @@ async def test_another_question_is_another_question(cache: FakeModelCache, name:
     """Whatever differs."""
     await kept_in(cache).keep(MODEL, request_of(), ANSWER)
     assert await kept_in(cache).find(MODEL, OTHERS[name]()) is None
+
+
+async def test_how_long_somebody_waits_is_no_part_of_the_question(cache: FakeModelCache) -> None:
+    """It depends on what the turn has done before."""
+    await kept_in(cache).keep(MODEL, request_of(time_limit_seconds=3.0), ANSWER)
+    assert await kept_in(cache).find(MODEL, request_of(time_limit_seconds=2.0))
 
 
 @pytest.mark.parametrize("other", [{"tenant": "other"}, {"agent": "other"}])
@@ -155,11 +163,13 @@ async def test_what_is_no_answer_is_a_miss(cache: FakeModelCache, text: str) -> 
         ModelAnswer("x" * ANSWER_LIMIT_BYTES),
         ModelAnswer(calls=(Call("read", {"n": float("nan")}),)),
         ModelAnswer("half a pair \ud800"),
+        ModelAnswer(cast("str", None)),
+        cast("ModelAnswer", {"text": "no record"}),
     ],
-    ids=["large", "nan", "surrogate"],
+    ids=["large", "nan", "surrogate", "no text", "no answer"],
 )
-async def test_what_is_too_large_or_no_json_is_not_kept(cache: FakeModelCache, answer: ModelAnswer) -> None:
-    """No request for it."""
+async def test_what_is_too_large_or_no_answer_is_not_kept(cache: FakeModelCache, answer: ModelAnswer) -> None:
+    """No request for it: a model that is asked again may do better."""
     await kept_in(cache).keep(MODEL, request_of(), answer)
     assert cache.requests == []
 
