@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from events.core.admission import Place, Standing
 from events.core.effects import AskAdmission, Work
-from events.core.happenings import Admitted, Happening
+from events.core.happenings import Admitted, Happening, Unheeded
 from events.core.legs import wish_leg
 from events.core.state import Job
 from events.emitter import Emitter
 from events.errors import PublishError
-from events.ports import Admission, Claim, Clock, History, Told
+from events.ports import Admission, Claim, Clock, Heard, History, Told
 from events.schema import SWEEP_ENDPOINT
 from functions.handing_on import hand_on
 
@@ -31,18 +31,20 @@ class Asking:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:  # noqa: ARG002 - one signature
         """Tell the admission; nothing happens while the job must wait for its slot."""
         assert isinstance(effect, AskAdmission), "this performer is registered for AskAdmission"
-        slot = await self.ask(effect.job, Standing(effect.want, effect.lap), claim.owner)
-        return Admitted() if slot or effect.want != "slot" else None
+        heard = await self.ask(effect.job, Standing(effect.want, effect.lap), claim.owner)
+        if heard.later_lap:
+            return Unheeded(heard.later_lap)
+        return Admitted() if heard.slot or effect.want != "slot" else None
 
-    async def ask(self, job: Job, standing: Standing, drive: str) -> bool:
-        """Tell the admission; returns whether the job holds a slot. `drive`: which invocation tells."""
+    async def ask(self, job: Job, standing: Standing, drive: str) -> Heard:
+        """Tell the admission, and whoever must hear of it; returns what it answers. `drive`: which invocation tells."""
         now_ms = self._clock.now_ms()
         place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms)
         heard = await self._admission.wish(job.id, standing, place, now_ms)
         if heard.sweep_at_ms:
             await arm_sweep(self._emitter, heard.sweep_at_ms)
         await tell(self._emitter, heard.tell, now_ms, drive)
-        return heard.slot
+        return heard
 
 
 async def tell(emitter: Emitter, told: Sequence[Told], now_ms: int, drive: str) -> None:

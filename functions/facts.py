@@ -62,7 +62,7 @@ class Facts:
         """
         now_ms = self._clock.now_ms()
         standing = first_standing(job, now_ms)
-        slot = False if known else await self._asking.ask(job, standing, carrier)
+        slot = False if known else (await self._asking.ask(job, standing, carrier)).slot
         changes = submit(Submitted(job, task, slot), now_ms).changes
         assert changes is not None, "a submission always creates"
         created = await self._store.create(changes, carrier, now_ms)

@@ -23,7 +23,7 @@ class RedisAdmission:
 
     async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int) -> Heard:
         """Take a job's word."""
-        slot, tell, sweep_at_ms = await self._redis.run(
+        slot, tell, sweep_at_ms, later_lap = await self._redis.run(
             _text("wish", "book"),
             [keys.ADMISSION_BOOK, keys.ADMISSION_SWEEP, keys.ADMISSION_GONE],
             [
@@ -39,7 +39,7 @@ class RedisAdmission:
                 self._sweep_interval_ms,
             ],
         )
-        return Heard(bool(slot), _told(tell), int(sweep_at_ms))
+        return Heard(bool(slot), _told(tell), int(sweep_at_ms), int(later_lap))
 
     async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
         """A sweep begins."""

@@ -132,6 +132,7 @@ class RedisStore:
             "ends": changes.ends,
             "waits": next((leg.call_id for leg in changes.legs if leg.kind is LegKind.WAIT), ""),
             "admitted": changes.admitted,
+            "later_lap": changes.later_lap,
             "retention_ms": self._retention_ms,
             "now_ms": write.now_ms,
             "messages": spent.messages,

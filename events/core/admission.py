@@ -68,11 +68,15 @@ Book = Mapping[str, Entry]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The admission's answer: the new book, whether the asker holds a slot, and who must be told that they do."""
+    """The admission's answer: the new book, whether the asker holds a slot, and who must be told that they do.
+
+    `later_lap`: of the word of this job that the book knows, if it is a later one than this; else 0.
+    """
 
     book: dict[str, Entry]
     slot: bool
     tell: tuple[str, ...]
+    later_lap: int = 0
 
 
 def wanted(standing: Standing, legs: Iterable[Leg], *, ended: bool, now_ms: int) -> Want:
@@ -86,9 +90,9 @@ def wanted(standing: Standing, legs: Iterable[Leg], *, ended: bool, now_ms: int)
     return "none"
 
 
-def next_lap(standing: Standing, now_ms: int) -> int:
+def next_lap(standing: Standing, now_ms: int, later_lap: int = 0) -> int:
     """A number that only grows, and a time, so that it grows across a failover, too ("fresh lap")."""
-    return max(standing.lap + 1, now_ms)
+    return max(standing.lap + 1, now_ms, later_lap + 1)
 
 
 def take(book: Book, job_id: str, standing: Standing, place: Place, now_ms: int, slots: int) -> Taken:
@@ -108,7 +112,7 @@ def take(book: Book, job_id: str, standing: Standing, place: Place, now_ms: int,
     tell = tuple(
         name for name in sorted(entries) if current and entries[name].slot and entries[name].cause == job_id
     )  # "told until taken"
-    return Taken(entries, current and entries[job_id].slot, tell)
+    return Taken(entries, current and entries[job_id].slot, tell, 0 if current else entry.lap)
 
 
 def untold(book: Book) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from events.core.happenings import (
     ToolReturned,
     ToolWaits,
     Undeliverable,
+    Unheeded,
 )
 from events.core.legs import LegKind
 from events.core.state import Job, State
@@ -49,6 +50,8 @@ def decide(state: State, happened: Happening, now_ms: int) -> Decision:  # noqa:
     match happened:
         case Admitted():
             return Decision(Changes(admitted=True))
+        case Unheeded():
+            return Decision(Changes(later_lap=happened.later_lap))
         case Started():
             return _started(state, now_ms)
         case ModelAnswered():

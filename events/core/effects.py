@@ -71,6 +71,7 @@ class Changes:
         ends: the job has ended: its legs go, its data begins to expire.
         standing: how a new job stands with the admission.
         admitted: the admission heard the job's wish; what it wished for is so.
+        later_lap: the admission knows a word of this lap, later than the wish: wish again, above it; 0: it does not.
     """
 
     job: Job | None = None
@@ -83,6 +84,7 @@ class Changes:
     ends: bool = False
     standing: Standing | None = None
     admitted: bool = False
+    later_lap: int = 0
 
 
 @dataclass(frozen=True, slots=True)

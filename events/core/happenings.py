@@ -31,6 +31,13 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Unheeded:
+    """The admission knows a word of the job, of lap `later_lap`, later than this wish: the job has forgotten it."""
+
+    later_lap: int
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The leg was claimed; its work, if any, comes next."""
 
@@ -137,4 +144,6 @@ class Undeliverable:
     malformed: bool = False
 
 
-Happening = Started | Admitted | ModelAnswered | ModelFailed | ToolReturned | ToolFailed | ToolWaits | Undeliverable
+Happening = (
+    Started | Admitted | Unheeded | ModelAnswered | ModelFailed | ToolReturned | ToolFailed | ToolWaits | Undeliverable
+)

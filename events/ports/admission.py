@@ -18,11 +18,15 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The admission's answer: whether the asker holds a slot, whom to tell, and when a sweep must be armed (0: not)."""
+    """The admission's answer: whether the asker holds a slot, whom to tell, and when a sweep must be armed (0: not).
+
+    `later_lap`: the lap of a later word of this job, which the admission knows and heeds instead; 0: there is none.
+    """
 
     slot: bool
     tell: tuple[Told, ...] = ()
     sweep_at_ms: int = 0
+    later_lap: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,10 @@ class Undelivered:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What the sweep found at a tree: legs without progress, which its message carries from now on, and ended jobs."""
+    """What the sweep found at a tree: legs without progress, which its message carries from now on.
+
+    `ended`: jobs that have ended and have no leg any more: the admission has heard that they are gone.
+    """
 
     known: bool
     lost: tuple[Leg, ...] = ()

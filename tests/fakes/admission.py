@@ -22,7 +22,7 @@ class FakeAdmission:
         sweep_at_ms = 0
         if self._active() and self.sweep_at_ms + self._interval_ms < now_ms:
             sweep_at_ms = self.sweep_at_ms = now_ms + self._interval_ms
-        return Heard(taken.slot, self._told(taken.tell), sweep_at_ms)
+        return Heard(taken.slot, self._told(taken.tell), sweep_at_ms, taken.later_lap)
 
     async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
         """A sweep begins."""

@@ -175,7 +175,7 @@ class FakeStore:
         )
         if changes.admitted:
             tree = tree.admitted(job_id, message_id)
-        return tree.settled(job_id, message_id, now_ms)
+        return tree.settled(job_id, message_id, now_ms, changes.later_lap)
 
     async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
         """A fact from outside ends a wait, or is kept until there is one."""
@@ -218,15 +218,14 @@ class FakeStore:
         lost: list[Leg] = []
         for job_id in sorted(tree.jobs):
             tree = tree.settled(job_id, message_id, now_ms)
-            standing, entry = tree.standing(job_id), book.get(job_id)
-            if not tree.agrees(job_id, entry) and now_ms - standing.lap > lost_after_ms / 2:
-                tree = tree.wishing(job_id, standing.want, message_id, now_ms)
+            entry = book.get(job_id)
+            if not tree.agrees(job_id, entry) and now_ms - tree.said_ms(job_id) > lost_after_ms / 2:
+                tree = tree.wishing(job_id, tree.standing(job_id).want, message_id, now_ms)
             found = tree.without_progress(job_id, entry, message_id, now_ms, lost_after_ms)
             tree = replace(tree, legs={**tree.legs, **{leg.key: leg for leg in found}})
             lost += found
         self.write(root_id, tree)
-        ended = tuple(job_id for job_id in sorted(tree.jobs) if tree.jobs[job_id].ended)
-        return Looked(True, tuple(lost), tree.jobs[root_id].session_id, ended)
+        return Looked(True, tuple(lost), tree.jobs[root_id].session_id, tree.over())
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
         """Append parts in mid-work, only while the claim holds the leg."""

@@ -65,17 +65,19 @@ class Tree:
         """How a job stands with the admission."""
         return self.standings.get(job_id, NO_STANDING)
 
-    def settled(self, job_id: str, message_id: str, now_ms: int) -> "Tree":
-        """With a new wish, if the job wants something else than it wished for."""
+    def settled(self, job_id: str, message_id: str, now_ms: int, later_lap: int = 0) -> "Tree":
+        """With a new wish, if the job wants something else than it wished for, or the admission knows a later word."""
         standing = self.standing(job_id)
         legs = (leg for leg in self.legs.values() if leg.job_id == job_id)
         want = wanted(standing, legs, ended=self.jobs[job_id].ended, now_ms=now_ms)
-        return self if want == standing.want else self.wishing(job_id, want, message_id, now_ms)
+        if want == standing.want and not later_lap:
+            return self
+        return self.wishing(job_id, want, message_id, now_ms, later_lap)
 
-    def wishing(self, job_id: str, want: Want, message_id: str, now_ms: int) -> "Tree":
+    def wishing(self, job_id: str, want: Want, message_id: str, now_ms: int, later_lap: int = 0) -> "Tree":
         """With a new wish, in place of the one before."""
         standing = self.standing(job_id)
-        lap = next_lap(standing, now_ms)
+        lap = next_lap(standing, now_ms, later_lap)
         wish = replace(wish_leg(job_id, want, lap, now_ms), carrier=message_id)
         legs = {key: leg for key, leg in self.legs.items() if key != wish_key(job_id, standing.lap)}
         return replace(self, standings={**self.standings, job_id: Standing(want, lap)}, legs={**legs, wish.key: wish})
@@ -145,6 +147,16 @@ class Tree:
             return standing.want == "gone"
         same = (entry.lap, entry.want) == (standing.lap, standing.want)
         return same and (entry.slot or not standing.slot)
+
+    def said_ms(self, job_id: str) -> int:
+        """When what the admission should know was last wished, or, by a job that has ended, told."""
+        told_ms = self.usage[job_id].updated_ms if self.jobs[job_id].ended else 0
+        return max(self.standing(job_id).lap, told_ms)
+
+    def over(self) -> tuple[str, ...]:
+        """The ended jobs that have nothing to say any more."""
+        open_of = {leg.job_id for leg in self.legs.values()}
+        return tuple(name for name in sorted(self.jobs) if self.jobs[name].ended and name not in open_of)
 
     def without_progress(
         self, job_id: str, entry: Entry | None, message_id: str, now_ms: int, lost_after_ms: int

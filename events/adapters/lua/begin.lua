@@ -24,7 +24,7 @@ if leg.owner ~= owner and leg.lease_until_ms > now then
   return answer('busy', leg.lease_until_ms)
 end
 if gated(leg, now) then
-  settle(job_id, message, now)
+  settle(job_id, message, now, 0)
   save(KEYS[1])
   return answer('gated', 0)
 end

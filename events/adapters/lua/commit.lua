@@ -76,7 +76,7 @@ if header.admitted then
     end
   end
 end
-settle(job_id, message, now)
+settle(job_id, message, now, header.later_lap)
 sliced('HSET', KEYS[2], take(header.calls))
 sliced('HSET', KEYS[3], take(header.results))
 sliced('RPUSH', KEYS[4], take(header.transcript))

@@ -2,7 +2,7 @@
 -- ARGV: root job id, message, now, lost after (ms), the admission's entries of the tree's jobs (JSON, by job id).
 -- By progress, not age: never a live lease, never a future timer. What is lost is carried by the sweep's message now.
 -- What a job wishes is compared with what the admission knows, and wished again where they differ.
--- Answer: root job ('' unknown), lost legs, session ids, ids of ended jobs.
+-- Answer: root job ('' unknown), lost legs, ids of ended jobs that have no leg any more.
 local message, now, lost_after, entries = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), cjson.decode(ARGV[5])
 load(KEYS[1])
 if not state['job:' .. ARGV[1]] then
@@ -24,12 +24,14 @@ local function agrees(job_id, standing, entry)
   return entry.lap == standing.lap and entry.want == standing.want and (entry.slot or not standing.slot)
 end
 for _, job_id in ipairs(jobs) do
-  settle(job_id, message, now)
+  settle(job_id, message, now, 0)
   local standing, entry = standing_of(job_id), entries[job_id]
-  -- Younger wishes may be missing only because the book was read before; half the time, so that a submission's witness
-  -- finds a forgotten place before nothing else would look for it.
-  if not agrees(job_id, standing, entry) and now - standing.lap > lost_after / 2 then
-    new_wish(job_id, standing.want, message, now)
+  -- What was wished lately may be missing only because the book was read before, or told lately: the last that an ended
+  -- job writes is that its wish was heard. Half the time, so that a submission's witness finds a forgotten place before
+  -- nothing else would look for it.
+  local said = ended(job_id) and math.max(standing.lap, cjson.decode(state['usage:' .. job_id]).updated_ms) or standing.lap
+  if not agrees(job_id, standing, entry) and now - said > lost_after / 2 then
+    new_wish(job_id, standing.want, message, now, 0)
     standing = standing_of(job_id)
   end
   local in_line = entry and entry.lap == standing.lap and entry.want == 'slot' and standing.want == 'slot' and not entry.slot
@@ -44,7 +46,8 @@ for _, job_id in ipairs(jobs) do
       lost[#lost + 1] = state['leg:' .. leg.key]
     end
   end
-  if ended(job_id) then
+  -- Its entry stays while its wish is open: else no sweep would look at it any more.
+  if ended(job_id) and #legs_of(job_id) == 0 then
     over[#over + 1] = job_id
   end
 end

@@ -112,11 +112,12 @@ local function ended(job_id)
   return has(job, 'status', 'completed') or has(job, 'status', 'failed') or has(job, 'status', 'cancelled')
 end
 
--- A newer wish replaces the one before; its lap is a time, so that it grows across a failover, too.
-local function new_wish(job_id, want, message, now)
+-- A newer wish replaces the one before; its lap is a time, so that it grows across a failover, too. `later_lap`: of a
+-- word that the admission knows and the job has forgotten; 0: none.
+local function new_wish(job_id, want, message, now, later_lap)
   local standing = standing_of(job_id)
   remove('leg:wish:' .. job_id .. ':' .. string.format('%.0f', standing.lap))
-  local lap = math.max(standing.lap + 1, now)
+  local lap = math.max(standing.lap + 1, now, later_lap + 1)
   put('standing:' .. job_id, encode({want = want, lap = lap, slot = false}))
   local key = 'wish:' .. job_id .. ':' .. string.format('%.0f', lap)
   put('leg:' .. key, encode({
@@ -146,7 +147,7 @@ local function waits_of(job_id, now, call_id)
 end
 
 -- What the job wants of the admission now: a slot when there is work, kept while results are taken in (admission.py).
-local function settle(job_id, message, now)
+local function settle(job_id, message, now, later_lap)
   local standing, want = standing_of(job_id), 'none'
   if ended(job_id) then
     want = 'gone'
@@ -162,7 +163,7 @@ local function settle(job_id, message, now)
       end
     end
   end
-  if want ~= standing.want then
-    new_wish(job_id, want, message, now)
+  if want ~= standing.want or later_lap > 0 then
+    new_wish(job_id, want, message, now, later_lap)
   end
 end

@@ -30,6 +30,6 @@ end
 if not taken then
   put('event:' .. job_id .. ':' .. ARGV[3] .. ':' .. ARGV[6], ARGV[5])
 end
-settle(job_id, message, now)
+settle(job_id, message, now, 0)
 save(KEYS[1])
 return {'first', job, carried(message, now)}

@@ -1,7 +1,8 @@
 -- The admission's one entrance: take a job's word, fill the free slots, say whom to tell (admission.py: take).
 -- Who is gone is kept apart, so that what a word costs does not grow with ended jobs; it comes back by a higher lap only.
 -- KEYS: entries, sweep, gone. ARGV: job id, lap, want, tenant, session, priority, created, now, slots, sweep interval (ms).
--- Answer: 1 if the asker holds a slot, whom to tell (id, lap, session; flat), when a sweep must be armed (0: not).
+-- Answer: 1 if the asker holds a slot, whom to tell (id, lap, session; flat), when a sweep must be armed (0: not), the
+-- lap of a later word of this job (0: there is none).
 local job_id, lap, want, now = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[8])
 load_book(KEYS[1])
 local entry, gone = entries[job_id], nil
@@ -46,4 +47,4 @@ if total > 0 then
     redis.call('SET', KEYS[2], string.format('%.0f', sweep_at))
   end
 end
-return {current and entry.slot and 1 or 0, tell, sweep_at}
+return {current and entry.slot and 1 or 0, tell, sweep_at, current and 0 or entry.lap}

@@ -111,6 +111,7 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
         calls=tuple({record.id: record for record in calls}.values()),
         results={record.id: '{"ok":1}' for record in calls[:1]},
         admitted=draw(st.booleans()),
+        later_lap=draw(st.sampled_from([0, 0, 0, FIRST_LAP, NOW_MS + LEASE_MS])),
         transcript=draw(st.sampled_from([(), ('{"a":1}', '{"b":"/"}'), _SPOKEN[job_id]])),
         parts=(text,) if text else (),
         ends=ends,

@@ -46,12 +46,19 @@ async def test_a_slot_given_back_goes_to_who_waits_and_they_are_told(side: Side)
     assert (await wish(side, "a", "none", 1)).tell == ()
 
 
-async def test_an_older_word_changes_nothing(side: Side) -> None:
+async def test_an_older_word_changes_nothing_and_is_answered_with_the_later_one(side: Side) -> None:
     """Messages come in any order: a slot that was given back stays given back."""
     await fill(side)
     await wish(side, "a", "none", 5)
-    assert await wish(side, "a", "slot", 4) == Heard(slot=False)
+    assert await wish(side, "a", "slot", 4) == Heard(slot=False, later_lap=5)
     assert (await side.admission.book())["a"].want == "none"
+
+
+async def test_a_word_of_one_that_is_gone_is_answered_with_the_later_one_too(side: Side) -> None:
+    """A failover may have made the job forget its end; wished again, above that, it comes back into the book."""
+    await wish(side, "a", "gone", NOW_MS)
+    assert await wish(side, "a", "slot", 1) == Heard(slot=False, later_lap=NOW_MS)
+    assert (await wish(side, "a", "slot", NOW_MS + 1)).slot
 
 
 async def test_jobs_of_a_session_run_one_after_the_other(side: Side) -> None:

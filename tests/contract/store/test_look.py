@@ -20,6 +20,7 @@ from tests.contract.store.sample import (
     creation,
     fan_out,
     first_leg,
+    wish_of,
 )
 from tests.contract.store.side import Side
 
@@ -110,14 +111,18 @@ async def test_children_are_looked_at_with_their_root(side: Side) -> None:
 
 
 @pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
-async def test_ended_jobs_of_a_tree_are_named(side: Side, status: JobStatus) -> None:
-    """The root's state says nothing about its children's."""
+async def test_ended_jobs_of_a_tree_are_named_once_the_admission_has_heard_so(side: Side, status: JobStatus) -> None:
+    """While their last wish is open a sweep must look at them. The root's state says nothing about its children's."""
     child = a_job(f"{JOB_ID}.1")
     await side.store.create(creation(a_job()), "w1", NOW_MS)
     await side.store.create(creation(child), "w2", NOW_MS)
     end = Changes(job=replace(child, status=status), ends=True)
     await side.store.commit(claim_of(first_leg(child.id), "m1"), end, SPENT)
-    looked = await side.store.look(JOB_ID, "sweep", NOW_MS, LOST_AFTER_MS, book_of(JOB_ID, child.id))
+    book = book_of(JOB_ID, child.id)
+    assert await side.store.look(JOB_ID, "sweep", NOW_MS, LOST_AFTER_MS, book) == Looked(True, session_id="session_a")
+    gone = wish_of("gone", "m1", job_id=child.id)
+    await side.store.commit(claim_of(gone, "m1"), Changes(admitted=True), SPENT)
+    looked = await side.store.look(JOB_ID, "sweep", NOW_MS, LOST_AFTER_MS, book)
     assert looked == Looked(known=True, session_id="session_a", ended=(child.id,))
 
 

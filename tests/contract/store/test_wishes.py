@@ -173,6 +173,25 @@ async def test_a_newer_wish_replaces_the_one_before(side: Side) -> None:
     assert [leg.key for leg in snapshot.legs if leg.kind == "wish"] == [wish.key]
 
 
+async def test_a_wish_that_the_admission_does_not_heed_is_wished_again(side: Side) -> None:
+    """Above the lap that it knows: time itself may not have come so far. The same message tells it, once."""
+    await waiting_job(side)
+    later_lap = NOW_MS + 5
+    committed = await side.store.commit(wish_claim(FIRST_LAP), Changes(later_lap=later_lap), SPENT)
+    wish = replace(wish_of("slot", "m1", later_lap + 1), since_ms=NOW_MS)
+    assert committed == Committed(True, (wish,))
+    assert await standing_of(side) == Standing("slot", later_lap + 1, slot=False)
+    again = await side.store.commit(wish_claim(FIRST_LAP, "m2"), Changes(later_lap=later_lap), SPENT)
+    assert again == Committed(applied=False)
+
+
+async def test_a_wish_above_a_word_of_long_ago_has_the_time_as_its_lap(side: Side) -> None:
+    """As every wish."""
+    await waiting_job(side)
+    committed = await side.store.commit(wish_claim(FIRST_LAP, after_ms=9), Changes(later_lap=5), SPENT)
+    assert committed.carried == (wish_of("slot", "m1", NOW_MS + 9),)
+
+
 async def test_an_ended_job_says_that_it_is_gone(side: Side) -> None:
     """Whatever it wished before; once that was heard, nothing is left of its legs."""
     await waiting_job(side)
@@ -207,6 +226,21 @@ async def test_the_sweep_wishes_again_where_the_admission_knows_something_else(s
     assert await standing_of(side) == Standing("slot", at_ms, slot=False)
     soon = await side.store.look(JOB_ID, "sweep2", at_ms + LOST_AFTER_MS // 2, LOST_AFTER_MS, book)
     assert soon.lost == ()
+
+
+async def test_the_sweep_does_not_wish_again_what_an_ended_job_has_told_lately(side: Side) -> None:
+    """However old the wish is: the book may have been read before it was told."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    end = Changes(job=replace(a_job(), status=JobStatus.COMPLETED), ends=True)
+    await side.store.commit(claim_of(first_leg()), end, SPENT)
+    told_ms, half_ms = 10 * LOST_AFTER_MS, LOST_AFTER_MS // 2
+    await side.store.commit(wish_claim(NOW_MS, after_ms=told_ms), Changes(admitted=True), SPENT)
+    for after_ms in (told_ms - 1, told_ms + half_ms):
+        looked = await side.store.look(JOB_ID, "sweep", NOW_MS + after_ms, LOST_AFTER_MS, book_of(JOB_ID))
+        assert looked.lost == ()
+    at_ms = NOW_MS + told_ms + half_ms + 1
+    looked = await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, book_of(JOB_ID))
+    assert looked.lost == (wish_of("gone", "sweep", at_ms),)
 
 
 async def test_the_sweep_leaves_a_job_alone_that_the_admission_knows(side: Side) -> None:

@@ -8,7 +8,7 @@ import pytest
 from events.core.admission import Standing
 from events.core.decide import decide, submit
 from events.core.effects import AskAdmission, CallModel, Changes, Decision
-from events.core.happenings import Admitted, ModelAnswered, ModelFailed, Started, Submitted, Wanted
+from events.core.happenings import Admitted, ModelAnswered, ModelFailed, Started, Submitted, Unheeded, Wanted
 from events.core.legs import loop_leg, turn_group, wish_leg
 from events.core.limits import Limits, Used
 from events.core.state import Failure, Job, State
@@ -87,6 +87,11 @@ def test_a_wish_that_starts_asks_the_admission(want: str) -> None:
 def test_a_wish_that_was_heard_is_granted_by_the_commit() -> None:
     """The script knows what it was for."""
     assert decide(turn_state(), Admitted(), NOW_MS) == Decision(Changes(admitted=True))
+
+
+def test_a_wish_that_was_not_heeded_is_made_again_above_what_the_admission_knows() -> None:
+    """The store makes it; nothing else changes."""
+    assert decide(turn_state(), Unheeded(7), NOW_MS) == Decision(Changes(later_lap=7))
 
 
 @pytest.mark.parametrize(
