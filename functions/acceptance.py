@@ -59,7 +59,7 @@ class Acceptance:
         # stays. So it does where the job "was there" and yet is carried by this very call, which was made twice.
         witness_id = await self._witness(job.id, job.session_id, fact)
         created = await self._facts.submitted(job, task, witness_id)
-        if not created.new and not created.carried:
+        if not created.new and not created.carried and self._not_due(began_ms):
             await self._take_back(witness_id)
         await self._witness_late(job, fact, began_ms)
         await self._hand_on(created.job, created.carried, witness_id)
@@ -76,9 +76,11 @@ class Acceptance:
         try:
             told = await self._facts.cancelled(job.id, by, witness_id)
         except UnknownJobError:
-            await self._take_back(witness_id)
+            if self._not_due(began_ms):
+                await self._take_back(witness_id)
             raise
-        if not told.changed and not told.legs and began_ms - (told.job.finished_at_ms or 0) > YOUNG_MS:
+        old = began_ms - (told.job.finished_at_ms or 0) > YOUNG_MS
+        if not told.changed and not told.legs and old and self._not_due(began_ms):
             await self._take_back(witness_id)
         await self._witness_late(job, fact, began_ms)
         await self._hand_on(told.job, told.legs, witness_id)
@@ -121,8 +123,12 @@ class Acceptance:
 
     async def _witness_late(self, job: Job, fact: Fact, began_ms: int) -> None:
         """A call that was slow may have committed just before its witness came, or after it."""
-        if self._clock.now_ms() - began_ms >= WITNESSED_MS:
+        if not self._not_due(began_ms):
             await self._witness(job.id, job.session_id, fact)
+
+    def _not_due(self, began_ms: int) -> bool:
+        """Whether this call's witness cannot be under way yet: one that is may carry legs, and is not taken back."""
+        return self._clock.now_ms() - began_ms < WITNESSED_MS
 
     async def _hand_on(self, job: Job, legs: tuple[Leg, ...], witness_id: str) -> None:
         try:

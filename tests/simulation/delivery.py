@@ -59,10 +59,11 @@ class Deliveries:
             self._deliver_at(due + lag, Attempt(message, copy, 0))
 
     def cancelled(self, message: Message) -> None:
-        """No delivery of it begins any more."""
-        self._world.note(f"{message.name} is cancelled")
+        """No delivery of it begins any more. One that was due may be under way: then it was taken back too late."""
+        world = self._world
+        world.note(f"{message.name} is cancelled")
         message.copies = 0
-        self._settled(message, "cancelled")
+        self._settled(message, "late" if world.queue.due_at(message.outgoing) <= world.loop.time() else "cancelled")
 
     def _deliver_at(self, at: float, attempt: Attempt) -> None:
         world, message = self._world, attempt.message

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """It is over with a message (`delivered`, `dead`, `cancelled`) or with a call of the API (`over`, `late`)."""
+    """It is over with a message (`delivered`, `dead`, `cancelled`) or a call of the API (`over`); `late`: too late."""
 
     world: "World"
     what: str
@@ -27,7 +27,7 @@ def every_leg_is_guaranteed(settled: Settled) -> str | None:
     Work of a job without a slot is brought on by the job's wish, and a wish that waits in line by the admission. Two
     things end this, and leave the leg to the sweep: a callback or a sweep whose own retries are used up, and what comes
     too late: a function that commits after the queue has given up waiting for it, a call of the API that outlives its
-    witness and then dies, or cannot send another.
+    witness and then dies, or cannot send another, or takes its witness back while that is being delivered.
     """
     world = settled.world
     for tree in settled.trees:

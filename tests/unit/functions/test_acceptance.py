@@ -8,9 +8,10 @@ import pytest
 from events.core.effects import Changes
 from events.core.transitions import JobStatus
 from events.errors import PublishError, QueueUnreachableError, StoreError, UnknownJobError
-from events.ports import Created, Outgoing
+from events.ports import Created, Loaded, Outgoing
 from events.schema import AgentLoopInit, Cancellation, Submission
 from functions.acceptance import WITNESS_DELAY_MS, WITNESSED_MS, YOUNG_MS
+from tests.fakes.clock import FakeClock
 from tests.fakes.queue import FakeQueue
 from tests.fakes.store import FakeStore
 from tests.unit.functions.stage import Stage
@@ -35,6 +36,17 @@ class FaultyStore(FakeStore):
         if self._applied:
             await super().create(changes, message_id, now_ms)
         raise StoreError("no answer from the store")
+
+
+class SlowStore(FakeStore):
+    """A store whose answers come so late that a witness may be under way."""
+
+    clock: FakeClock
+
+    async def load(self, job_id: str) -> Loaded | None:
+        """Answer late."""
+        self.clock.ms += WITNESSED_MS
+        return await super().load(job_id)
 
 
 class LaterOnly(FakeQueue):
@@ -217,6 +229,16 @@ async def test_an_unknown_job_cannot_be_cancelled() -> None:
     with pytest.raises(UnknownJobError, match="no job 'job_1'"):
         await stage.container.acceptance.cancel(stage.job(), "somebody")
     assert stage.queue.cancelled == [stage.queue.published[0][0]]
+
+
+async def test_a_witness_that_may_be_under_way_is_not_taken_back() -> None:
+    """The call was slow: by now its witness may carry what it has done itself."""
+    stage = Stage(store=SlowStore())
+    assert isinstance(stage.store, SlowStore)
+    stage.store.clock = stage.clock
+    with pytest.raises(UnknownJobError, match="no job 'job_1'"):
+        await stage.container.acceptance.cancel(stage.job(), "somebody")
+    assert stage.queue.cancelled == []
 
 
 async def test_a_cancellation_that_the_store_forgot_is_told_again() -> None:
