@@ -11,6 +11,9 @@ from events.core.legs import Leg
 from events.emitter import Delivery, Emitter
 from events.schema import Event
 
+# Clocks of functions, the store and the queue differ by less than this.
+CLOCK_ERROR_MS = 5_000
+
 
 async def hand_on(emitter: Emitter, session_id: str, legs: Sequence[Leg], drive: str) -> int:
     """Publish the events of these legs in one request; returns how many.
@@ -30,6 +33,16 @@ async def hand_on(emitter: Emitter, session_id: str, legs: Sequence[Leg], drive:
 async def postpone(emitter: Emitter, event: Event, not_before_ms: int, drive: str) -> None:
     """Publish a message's own event again: its leg is busy, or not due yet. A 5xx would burn one of few retries."""
     await emitter.emit_many([delivery(event, not_before_ms, drive)])
+
+
+def again_at_ms(free_at_ms: int, now_ms: int) -> int:
+    """When a message that came before `free_at_ms` comes again.
+
+    It may have come in time by the queue's clock, which this one is behind: then it would come again at once, and
+    again. So a short wait is added to the time itself, which is then reached by both clocks.
+    """
+    wait_ms = free_at_ms - now_ms
+    return free_at_ms + wait_ms if wait_ms <= CLOCK_ERROR_MS else free_at_ms
 
 
 def drive_of(message_id: str, retried: int) -> str:

@@ -20,7 +20,7 @@ from events.ports import Begun, Claim, Clock, History, Randomness, Spent, Store,
 from events.schema import Event, ToolPayload
 from functions.delivery import Delivered, Outcome
 from functions.facts import Facts
-from functions.handing_on import delivery, drive_of, hand_on, postpone
+from functions.handing_on import again_at_ms, delivery, drive_of, hand_on, postpone
 
 _log = logging.getLogger("baton.pipeline")
 
@@ -125,7 +125,7 @@ class Pipeline:
             case Verdict.GRANTED:
                 return await self._do(run, claim, begun)
             case Verdict.BUSY | Verdict.EARLY:
-                await postpone(self._emitter, step.event, begun.free_at_ms, run.drive)
+                await postpone(self._emitter, step.event, again_at_ms(begun.free_at_ms, now_ms), run.drive)
         return begun.verdict, tuple(leg for leg in begun.carried if leg.key != step.leg_key)
 
     async def _do(self, run: "_Run", claim: Claim, begun: Begun) -> tuple[str, tuple[Leg, ...]]:

@@ -8,6 +8,7 @@ from events.core.legs import leg_key_of
 from events.core.transitions import JobStatus
 from events.errors import PublishError, UnknownJobError
 from events.schema import Event, EventType, ToolPayload, event_type, parse_event
+from functions.handing_on import CLOCK_ERROR_MS
 from functions.spec import Spec
 from functions.wiring import guard_ms
 from tests.unit.functions.stage import SETTINGS, Stage
@@ -119,6 +120,26 @@ async def test_an_event_that_is_early_comes_again_when_it_is_due() -> None:
     outcome = await stage.deliver(stage.events()[-1], "m1")
     assert outcome.word == "early"
     assert stage.outgoing()[-1].not_before_ms == job.start_at_ms
+
+
+async def test_an_event_that_is_early_by_a_slow_clock_only_comes_again_once() -> None:
+    """The queue's clock says that it is due: it would come again at once until this one says so, too."""
+    stage = Stage()
+    job = replace(stage.job("answers"), start_at_ms=stage.clock.ms + CLOCK_ERROR_MS)
+    await stage.container.acceptance.submit(job, {"text": "", "data": {}})
+    assert (await stage.deliver(stage.events()[-1], "m1")).word == "early"
+    assert stage.outgoing()[-1].not_before_ms == job.start_at_ms + CLOCK_ERROR_MS
+
+
+async def test_a_job_that_forgot_what_the_admission_knows_of_it_wishes_again() -> None:
+    """A failover took its end from it: its wish is older than that, and is made anew in the same invocation."""
+    stage = Stage()
+    await stage.submit("answers")
+    await stage.run()
+    stage.store.trees.clear()
+    await stage.submit("answers")
+    await stage.run()
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
 
 async def test_an_event_of_an_unknown_job_is_refused_until_its_witness_has_come() -> None:
