@@ -1,4 +1,4 @@
-"""Schedules that once broke an invariant, and what was wrong: the tests play them again.
+"""Schedules that once broke an invariant, and what was wrong, and some that meet what is seldom met: tests play them.
 
 A seed means a schedule of one version of the generator (`PLAN_VERSION`): who changes what a seed means raises the
 number, and looks for other seeds of the same stories by planting the defect again, or takes them out.
@@ -39,7 +39,13 @@ REGRESSIONS = (
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
 )
 
+# A call that a thousand schedules may not make often enough to meet a crash at it.
+SELDOM = (
+    Regression(42001337, 2, "a submission crashes before it takes its witness back"),
+    Regression(42002799, 2, "a cancellation crashes after it has taken its witness back"),
+)
 
-def playable() -> list[int]:
+
+def playable(stories: tuple[Regression, ...] = REGRESSIONS) -> list[int]:
     """The seeds that still have their stories."""
-    return [regression.seed for regression in REGRESSIONS if regression.plan_version == PLAN_VERSION]
+    return [regression.seed for regression in stories if regression.plan_version == PLAN_VERSION]
