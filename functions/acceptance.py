@@ -59,8 +59,8 @@ class Acceptance:
         # stays. So it does where the job "was there" and yet is carried by this very call, which was made twice.
         witness_id = await self._witness(job.id, job.session_id, fact)
         created = await self._facts.submitted(job, task, witness_id)
-        if not created.new and not created.carried and self._not_due(began_ms):
-            await self._take_back(witness_id)
+        if not created.new and not created.carried:
+            await self._not_needed(witness_id, began_ms)
         await self._witness_late(job, fact, began_ms)
         await self._hand_on(created.job, created.carried, witness_id)
         return created
@@ -76,12 +76,10 @@ class Acceptance:
         try:
             told = await self._facts.cancelled(job.id, by, witness_id)
         except UnknownJobError:
-            if self._not_due(began_ms):
-                await self._take_back(witness_id)
+            await self._not_needed(witness_id, began_ms)
             raise
-        old = began_ms - (told.job.finished_at_ms or 0) > YOUNG_MS
-        if not told.changed and not told.legs and old and self._not_due(began_ms):
-            await self._take_back(witness_id)
+        if not told.changed and not told.legs and began_ms - (told.job.finished_at_ms or 0) > YOUNG_MS:
+            await self._not_needed(witness_id, began_ms)
         await self._witness_late(job, fact, began_ms)
         await self._hand_on(told.job, told.legs, witness_id)
         return told
@@ -98,11 +96,11 @@ class Acceptance:
         try:
             told = await self._facts.outside(job.id, outside_fact(fact_id, fact), witness_id)
         except UnknownJobError:
-            await self._take_back(witness_id)
+            await self._not_needed(witness_id, began_ms)
             raise
         if told.heeded in (Heeded.OTHER, Heeded.ENDED) and not told.legs:
-            await self._take_back(witness_id)
-        if self._clock.now_ms() - began_ms >= WITNESSED_MS:
+            await self._not_needed(witness_id, began_ms)
+        if self._is_late(began_ms):
             await self._witness(job.id, job.session_id, fact, fact_id)
         await self._hand_on(job, told.legs, witness_id)
         return told.heeded
@@ -123,12 +121,16 @@ class Acceptance:
 
     async def _witness_late(self, job: Job, fact: Fact, began_ms: int) -> None:
         """A call that was slow may have committed just before its witness came, or after it."""
-        if not self._not_due(began_ms):
+        if self._is_late(began_ms):
             await self._witness(job.id, job.session_id, fact)
 
-    def _not_due(self, began_ms: int) -> bool:
-        """Whether this call's witness cannot be under way yet: one that is may carry legs, and is not taken back."""
-        return self._clock.now_ms() - began_ms < WITNESSED_MS
+    async def _not_needed(self, witness_id: str, began_ms: int) -> None:
+        """This call did nothing. A witness that may be under way can carry legs by now, and is not taken back."""
+        if not self._is_late(began_ms):
+            await self._take_back(witness_id)
+
+    def _is_late(self, began_ms: int) -> bool:
+        return self._clock.now_ms() - began_ms >= WITNESSED_MS
 
     async def _hand_on(self, job: Job, legs: tuple[Leg, ...], witness_id: str) -> None:
         try:
