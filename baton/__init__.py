@@ -4,9 +4,11 @@ from events.core.limits import Limits
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
 from functions.conversation.policy import DropOldest, KeepAll, Summarize
+from functions.memory.policy import Memory
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
 from functions.tools.context import ToolContext
+from functions.tools.memory_tools import recall, remember
 from functions.tools.pending import Pending
 from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
@@ -18,12 +20,15 @@ __all__ = [
     "DropOldest",
     "KeepAll",
     "Limits",
+    "Memory",
     "Pending",
     "Registry",
     "ScriptedModel",
     "Summarize",
     "ToolContext",
     "ToolError",
+    "recall",
+    "remember",
     "sleep",
     "sleep_until",
     "tool",

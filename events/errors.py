@@ -44,6 +44,13 @@ class StoreError(BatonError):
     retryable = True
 
 
+class MemoryUnavailableError(BatonError):
+    """The vector index did not answer, or refused; what was asked may or may not have been applied."""
+
+    status = 503
+    retryable = True
+
+
 class TooLargeError(BatonError):
     """A value over a size limit."""
 

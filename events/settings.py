@@ -88,6 +88,15 @@ SETTINGS = (
     Setting("WORKER_BASE_URL", "worker_base_url", "", "URL", "where the functions are; may carry a path", _url),
     Setting("UPSTASH_REDIS_REST_URL", "redis_url", "", "URL", "the store", _url),
     Setting("UPSTASH_REDIS_REST_TOKEN", "redis_token", "", "", "token of the store", secret=True),
+    Setting(
+        "UPSTASH_VECTOR_REST_URL",
+        "vector_url",
+        "",
+        "URL",
+        "the vector index of long-term memory; none: only session memory",
+        _url,
+    ),
+    Setting("UPSTASH_VECTOR_REST_TOKEN", "vector_token", "", "", "token of the vector index", secret=True),
     Setting("BATON_APP", "app", "functions.agents:registry", "module:attribute", "the registry of agents and tools"),
     Setting(
         "CONTINUATION",
@@ -132,6 +141,7 @@ SETTINGS = (
     ),
     Setting("STORE_TIMEOUT_SECONDS", "store_timeout_seconds", "10", "s", "limit of one store request", _whole(1, 60)),
     Setting("QUEUE_TIMEOUT_SECONDS", "queue_timeout_seconds", "10", "s", "limit of one publish", _whole(1, 60)),
+    Setting("VECTOR_TIMEOUT_SECONDS", "vector_timeout_seconds", "5", "s", "limit of one vector request", _whole(1, 60)),
     Setting(
         "RESULT_LIMIT_BYTES", "result_limit_bytes", "1000000", "bytes", "largest tool result", _whole(1, 8_000_000)
     ),
@@ -179,6 +189,8 @@ class Settings:
     worker_base_url: str = ""
     redis_url: str = ""
     redis_token: str = ""
+    vector_url: str = ""
+    vector_token: str = ""
     app: str = "functions.agents:registry"
     continuation: Literal["queue", "inline"] = "queue"
     message_max_delay_seconds: int = 604_800
@@ -188,6 +200,7 @@ class Settings:
     message_timeout_seconds: int = 300
     store_timeout_seconds: int = 10
     queue_timeout_seconds: int = 10
+    vector_timeout_seconds: int = 5
     result_limit_bytes: int = 1_000_000
     job_retention_seconds: int = 2_592_000
     sweep_interval_seconds: int = 60
@@ -244,6 +257,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             f"MESSAGE_TIMEOUT_SECONDS ({settings.message_timeout_seconds}) must be above WORK_TIMEOUT_SECONDS "
             f"({settings.work_timeout_seconds}): the queue would give up on work that still runs"
         )
+    if bool(settings.vector_url) != bool(settings.vector_token):
+        problems.append("UPSTASH_VECTOR_REST_URL and UPSTASH_VECTOR_REST_TOKEN go together: set both or neither")
     if problems:
         raise SettingsError(join_problems("wrong settings:", problems))
     return settings

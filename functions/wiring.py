@@ -8,22 +8,36 @@ from functools import cached_property
 
 from events.adapters.admission import RedisAdmission
 from events.adapters.clock import SystemClock
+from events.adapters.long_term_memory import UpstashLongTermMemory
 from events.adapters.model_cache import RedisModelCache
 from events.adapters.publisher import QStashQueue
 from events.adapters.randomness import SystemRandomness
 from events.adapters.reader import RedisReader
 from events.adapters.redis import RedisConnection
+from events.adapters.session_memory import RedisSessionMemory
 from events.adapters.store import RedisStore
 from events.adapters.verifier import QueueVerifier
 from events.core.effects import AskAdmission, CallModel, Effect, RunTool
 from events.emitter import Emitter
 from events.errors import MalformedEventError
-from events.ports import Admission, Clock, ModelCache, Queue, Randomness, Reader, Store, Verifier
+from events.ports import (
+    Admission,
+    Clock,
+    LongTermMemory,
+    ModelCache,
+    Queue,
+    Randomness,
+    Reader,
+    SessionMemory,
+    Store,
+    Verifier,
+)
 from events.schema import event_type, parse_event
 from events.settings import Settings, require, settings_from_environment
 from functions.acceptance import Acceptance
 from functions.agents.loader import load_registry
 from functions.agents.model_turn import ModelTurn
+from functions.agents.recalling import Recalling
 from functions.agents.registry import Registry
 from functions.agents.tool_run import ToolRun
 from functions.asking import Asking
@@ -31,6 +45,7 @@ from functions.delivery import Delivered, Outcome
 from functions.edge import Handler, Signed, SignedEndpoint
 from functions.facts import Facts
 from functions.handing_on import drive_of
+from functions.memory.keeper import MemoryKeeper
 from functions.pipeline import LEASE_MARGIN_MS, Performer, Pipeline, Policy
 from functions.redelivery import Redelivery, read_callback
 from functions.spec import Spec
@@ -39,7 +54,12 @@ from functions.sweeping import Sweep, read_due_ms
 
 @dataclass(frozen=True)
 class Ports:
-    """The outside world. `model_cache`: None keeps no answers, whatever agents say."""
+    """The outside world.
+
+    Attributes:
+        long_term_memory: None where no vector index is configured.
+        model_cache: None keeps no answers, whatever agents say.
+    """
 
     store: Store
     reader: Reader
@@ -48,6 +68,8 @@ class Ports:
     verifier: Verifier
     clock: Clock
     randomness: Randomness
+    session_memory: SessionMemory
+    long_term_memory: LongTermMemory | None = None
     model_cache: ModelCache | None = None
 
 
@@ -63,6 +85,8 @@ def real_ports(settings: Settings) -> Ports:
         clock=SystemClock(),
         randomness=SystemRandomness(),
         model_cache=RedisModelCache(connection),
+        session_memory=RedisSessionMemory(connection, settings.job_retention_seconds * 1000),
+        long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
     )
 
 
@@ -95,6 +119,11 @@ class Container:
         return Acceptance(self.facts, self.emitter, self.ports.clock, self.ports.randomness)
 
     @cached_property
+    def memory(self) -> MemoryKeeper:
+        """What agents remember."""
+        return MemoryKeeper(self.ports.session_memory, self.ports.long_term_memory)
+
+    @cached_property
     def _sweep(self) -> Sweep:
         return Sweep(self.ports.store, self.ports.admission, self.emitter, self.ports.clock)
 
@@ -106,6 +135,8 @@ class Container:
         """Close connections."""
         await self.emitter.close()
         await self.ports.reader.close()
+        if self.ports.long_term_memory is not None:
+            await self.ports.long_term_memory.close()
 
     def pipeline(self, spec: Spec) -> Pipeline:
         """The shell of one function."""
@@ -124,9 +155,17 @@ class Container:
         settings = self.settings
         return {
             AskAdmission: self._asking,
-            CallModel: ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache),
+            CallModel: Recalling(
+                ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache),
+                self.registry,
+                self.memory,
+            ),
             RunTool: ToolRun(
-                self.registry, self.ports.store, settings.work_timeout_seconds, settings.result_limit_bytes
+                self.registry,
+                self.ports.store,
+                self.memory,
+                settings.work_timeout_seconds,
+                settings.result_limit_bytes,
             ),
         }
 

@@ -1,6 +1,6 @@
 """The names of all Redis keys. All keys of a job tree share the hash tag of its root, so no script touches two tags."""
 
-from events.ids import root_of
+from events.ids import digest, root_of
 
 ADMISSION_BOOK = "baton:{admission}:book"
 ADMISSION_GONE = "baton:{admission}:gone"
@@ -35,3 +35,8 @@ def parts_key(job_id: str) -> str:
 def model_cache_key(tenant: str, key: str) -> str:
     """String: a model's answer; it expires. No hash tag: no script touches it."""
     return f"baton:model-cache:{tenant}:{key}"
+
+
+def session_memory_key(tenant: str, session_id: str) -> str:
+    """Hash: the session's newest memory entries. A session's id is any text, so its digest makes the tag."""
+    return f"baton:{{memory:{digest(tenant, session_id)[:24]}}}:recent"

@@ -7,6 +7,7 @@ from events.adapters.redis import RedisConnection
 from events.core.admission import Standing
 from events.core.records import load_call, load_job, load_leg, load_results, load_standing, load_usage
 from events.core.state import Usage
+from events.core.transcript import recalled
 from events.ports import Snapshot, StoredParts
 
 _LAST = 2**53  # no list is as long, and every client and script can say it
@@ -25,7 +26,7 @@ class RedisReader:
             ["HGETALL", keys.state_key(job_id)],
             ["HGETALL", keys.calls_key(job_id)],
             ["HGETALL", keys.results_key(job_id)],
-            ["LRANGE", keys.transcript_key(job_id), 0, 0],
+            ["LRANGE", keys.transcript_key(job_id), 0, 1],
         )
         if f"job:{job_id}" not in state:
             return None
@@ -40,6 +41,7 @@ class RedisReader:
             calls=tuple(calls),
             results=load_results(results),
             usage=load_usage(usage) if usage else Usage(),
+            memory=recalled(first),
         )
 
     async def parts(self, job_id: str, after: int) -> StoredParts:

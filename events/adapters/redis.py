@@ -20,9 +20,10 @@ _SHEBANG = "#!lua flags=allow-key-locking\n"
 
 
 def script(name: str, shared: str = "prelude") -> str:
-    """The text of a Lua script beside this file, with what it shares with others before it."""
+    """The text of a Lua script beside this file, with what it shares with others, if anything, before it."""
     folder = files("events.adapters") / "lua"
-    return _SHEBANG + (folder / f"{shared}.lua").read_text() + (folder / f"{name}.lua").read_text()
+    before = (folder / f"{shared}.lua").read_text() if shared else ""
+    return _SHEBANG + before + (folder / f"{name}.lua").read_text()
 
 
 class RedisConnection:

@@ -88,6 +88,12 @@ def handled(leg: Leg, now_ms: int, outcome: str) -> str:
     return canonical_json({"type": "data-event", "transient": True, "data": data})
 
 
+def recalled(entry: dict[str, Any]) -> str:
+    """What was retrieved of memory before the first turn: how many entries, and what did not answer."""
+    data = {"entries": len(entry["entries"]), "warnings": entry["warnings"]}
+    return canonical_json({"type": "data-memory", "data": data})
+
+
 def abort(reason: str) -> str:
     """The answer was stopped from outside."""
     return canonical_json({"type": "abort", "reason": reason})

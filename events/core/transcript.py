@@ -4,7 +4,8 @@ An entry is a JSON object with a `role`, its version `v`, and what the role need
 it is; a reader brings it to today's form. Must not: know any provider; what one of them needs back is kept as it came.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from events.core.happenings import ModelAnswered
@@ -12,6 +13,7 @@ from events.core.state import CallRecord
 from events.ids import canonical_json
 
 ENTRY_VERSION = 1
+MEMORY_ROLE = "memory"
 
 
 class NewerEntryError(ValueError):
@@ -32,6 +34,12 @@ def model_entry(turn: int, said: ModelAnswered, records: tuple[CallRecord, ...])
     if said.estimated_tokens and said.input_tokens:
         entry["tokens"] = {"estimated": said.estimated_tokens, "input": said.input_tokens}
     return canonical_json(entry)
+
+
+def recalled(first_entries: Sequence[str]) -> dict[str, Any] | None:
+    """What was retrieved of memory for the job, from its first two entries; None: nothing (yet)."""
+    entry: dict[str, Any] = json.loads(first_entries[1]) if len(first_entries) > 1 else {}
+    return entry if entry.get("role") == MEMORY_ROLE else None
 
 
 def upcast(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from events.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group, wish_
 from events.core.limits import Used, exceeded
 from events.core.retry import backoff_ms
 from events.core.state import CallRecord, Job, State
-from events.core.transcript import model_entry, task_entry
+from events.core.transcript import MEMORY_ROLE, model_entry, task_entry
 from events.core.transitions import CallStatus, Step, next_call_status, next_job_status
 from events.ids import call_id, canonical_json
 
@@ -140,7 +140,9 @@ def _with_aside(decision: Decision, aside: Aside) -> Decision:
     if changes is None or not aside.entries:
         return decision
     entries = (canonical_json(entry) for entry in aside.entries)
-    return replace(decision, changes=replace(changes, transcript=(*entries, *changes.transcript)))
+    said = (parts.recalled(entry) for entry in aside.entries if entry["role"] == MEMORY_ROLE)
+    transcript, shown = (*entries, *changes.transcript), (*said, *changes.parts)
+    return replace(decision, changes=replace(changes, transcript=transcript, parts=shown))
 
 
 def _processing(job: Job, leg: Leg) -> Job:

@@ -17,6 +17,7 @@ from events.ports.facts import (
     Recorded,
     Undelivered,
 )
+from events.ports.memory import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
 from events.ports.model_cache import ModelCache
 from events.ports.queue import Outgoing, Queue
 from events.ports.reader import Reader, Snapshot, StoredParts
@@ -34,7 +35,10 @@ __all__ = [
     "Heeded",
     "History",
     "Loaded",
+    "LongTermMemory",
     "Looked",
+    "MemoryEntry",
+    "MemoryHit",
     "ModelCache",
     "Outgoing",
     "Outside",
@@ -43,6 +47,7 @@ __all__ = [
     "Randomness",
     "Reader",
     "Recorded",
+    "SessionMemory",
     "Snapshot",
     "Spent",
     "Store",

@@ -10,7 +10,7 @@ from events.core.state import CallRecord, Job, Usage
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything about one job, for showing it."""
+    """Everything about one job, for showing it. `memory`: the transcript's entry of what was retrieved for it."""
 
     job: Job
     task: dict[str, Any]
@@ -19,6 +19,7 @@ class Snapshot:
     calls: tuple[CallRecord, ...] = ()
     results: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     usage: Usage = field(default_factory=Usage)
+    memory: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

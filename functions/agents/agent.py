@@ -13,6 +13,7 @@ from events.core.limits import Limits
 from functions.agents.model_choice import ModelChoice, checked_choice, checked_settings
 from functions.agents.output import OutputType
 from functions.conversation.policy import HistoryPolicy, KeepAll
+from functions.memory.policy import Memory, memory_of
 from functions.tools.tool import Tool
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it is a job's `jobType` and appears in URLs and metrics
@@ -33,6 +34,7 @@ class Agent:
         model_timeout_seconds: time limit of one model call; a list of models shares it.
         history: what the model is told once the conversation is long: `KeepAll()`, `DropOldest(…)`, `Summarize(…)`.
         cache_seconds: so long an answer of the model is kept for the same question; 0: not at all.
+        memory: what the agent remembers of earlier jobs: a `Memory`, or True for the defaults.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Agent:
     model_settings: Mapping[str, Any] = field(default_factory=dict)
     output_type: Any = None
     output: OutputType | None = field(init=False, default=None)
+    memory: Memory | bool | None = None
 
     def __post_init__(self) -> None:
         """Check every field, and keep collections in a form that cannot change."""
@@ -64,6 +67,11 @@ class Agent:
         self._check_numbers()
         object.__setattr__(self, "tools", tuple(self.tools))
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))
+
+    @property
+    def memory_policy(self) -> Memory | None:
+        """What `memory` means; None: the agent remembers nothing."""
+        return memory_of(self.memory)
 
     def _check_parts(self) -> None:
         if self.mode not in _MODES:
@@ -83,6 +91,10 @@ class Agent:
                 f"agent {self.name!r}: history must be KeepAll(), DropOldest(...) or Summarize(...),"
                 f" got {self.history!r}"
             )
+        try:
+            memory_of(self.memory)
+        except TypeError as error:
+            raise TypeError(f"agent {self.name!r}: {error}") from error
         if not isinstance(self.limits, Limits):
             raise TypeError(f"agent {self.name!r}: limits must be Limits(...), got {self.limits!r}")
 

@@ -11,7 +11,7 @@ from typing import Any
 from events.core.effects import CallModel, Work
 from events.core.happenings import Happening, ModelAnswered, ModelFailed
 from events.core.state import Failure
-from events.core.transcript import NewerEntryError, upcast
+from events.core.transcript import MEMORY_ROLE, NewerEntryError, upcast
 from events.ports import Claim, History, ModelCache
 from functions.agents.agent import Agent
 from functions.agents.answer import answered
@@ -19,6 +19,7 @@ from functions.agents.foreign_text import storable
 from functions.agents.model_call import ModelCalls, calls_of
 from functions.agents.registry import Registry, UnknownAgentError
 from functions.agents.telling import told
+from functions.memory import recollection
 from functions.models.model import (
     Message,
     ModelError,
@@ -81,11 +82,12 @@ class ModelTurn:
 
 
 def messages(history: History) -> tuple[Message, ...]:
-    """The conversation so far, as the model is told it."""
+    """The conversation so far, as the model is told it: what is remembered comes before the task."""
     told: list[Message] = []
     for entry in history.transcript:
         if entry["role"] != "model":
-            told += _besides(entry)
+            at = 0 if entry["role"] == MEMORY_ROLE else len(told)
+            told[at:at] = _besides(entry)
             continue
         calls = tuple(PastCall(call["id"], call["tool"], call["arguments"]) for call in entry["calls"])
         told.append(ModelMessage(entry["text"], calls, entry.get("provider")))
@@ -104,6 +106,9 @@ def _besides(entry: Mapping[str, Any]) -> tuple[Message, ...]:
             return (UserMessage(f"[Summary of turns 1 to {entry['upTo']}:]\n{entry['text']}", note=True),)
         case "omitted":
             return (UserMessage(f"[{entry['turns']} earlier turns are left out here.]", note=True),)
+        case "memory":
+            remembered = recollection.told(entry)
+            return (UserMessage(remembered, note=True),) if remembered else ()
         case _:
             return ()
 

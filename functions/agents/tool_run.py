@@ -14,9 +14,12 @@ from events.core.state import Failure
 from events.errors import StoreError
 from events.ids import operation_id
 from events.ports import Claim, History, Store
+from functions.agents.call_memory import CallMemory
 from functions.agents.foreign_text import storable
-from functions.agents.registry import Registry, UnknownToolError
+from functions.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from functions.agents.store_channel import StoreChannel
+from functions.memory.keeper import MemoryKeeper
+from functions.memory.policy import Memory
 from functions.tools.arguments import InvalidArguments
 from functions.tools.context import ToolContext
 from functions.tools.pending import Pending
@@ -29,9 +32,17 @@ MESSAGE_LIMIT_CHARS = 2_000
 class ToolRun:
     """Performs RunTool."""
 
-    def __init__(self, registry: Registry, store: Store, work_limit_seconds: float, result_limit_bytes: int) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        store: Store,
+        keeper: MemoryKeeper,
+        work_limit_seconds: float,
+        result_limit_bytes: int,
+    ) -> None:
         self._registry = registry
         self._store = store
+        self._keeper = keeper
         self._work_limit_seconds = work_limit_seconds
         self._result_limit_bytes = result_limit_bytes
 
@@ -52,6 +63,7 @@ class ToolRun:
             idempotency_key=effect.call.id,
             started_at_ms=claim.now_ms,
             channel=StoreChannel(self._store, claim, effect.call.id),
+            memory=CallMemory(self._keeper, effect.job, effect.call.id, self._memory_of(effect.job.agent)),
         )
         result = await self._attempt(tool, effect.call.arguments, context)
         if isinstance(result, ToolFailed):
@@ -70,6 +82,12 @@ class ToolRun:
             event=pending.event,
             operation_id=context.operation_id if pending.operation and not pending.event else "",
         )
+
+    def _memory_of(self, agent: str) -> Memory:
+        try:
+            return self._registry.agent(agent).memory_policy or Memory()
+        except UnknownAgentError:
+            return Memory(scope="session")
 
     async def _attempt(self, tool: Tool, arguments: dict[str, Any], context: ToolContext) -> Any:
         limit_seconds = min(tool.timeout_seconds, self._work_limit_seconds)

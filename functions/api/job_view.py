@@ -29,6 +29,7 @@ def job_view(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "updatedAt": rfc3339(usage.updated_ms or job.created_at_ms),
         "startedAt": _time(job.started_at_ms),
         "finishedAt": _time(job.finished_at_ms),
+        "memory": _memory_view(snapshot),
         "turns": job.used.turns,
         "toolCalls": [call_view(call, snapshot, now_ms) for call in snapshot.calls],
         "usage": {
@@ -43,6 +44,17 @@ def job_view(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
             "costUsd": round(job.used.cost_usd, 6),
         },
     }
+
+
+def _memory_view(snapshot: Snapshot) -> dict[str, Any] | None:
+    """What was retrieved before the first turn; None where nothing was asked for, or not yet."""
+    if snapshot.memory is None:
+        return None
+    entries = [
+        {**{name: value for name, value in entry.items() if name != "created"}, "createdAt": rfc3339(entry["created"])}
+        for entry in snapshot.memory["entries"]
+    ]
+    return {"entries": entries, "warnings": snapshot.memory["warnings"]}
 
 
 def call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from events.errors import BatonError, PublishError, SettingsError, StoreError, UnknownJobError
+from events.errors import BatonError, MemoryUnavailableError, PublishError, SettingsError, StoreError, UnknownJobError
 
 _log = logging.getLogger("baton.api")
 
@@ -89,9 +89,10 @@ async def on_error(request: Request, error: Exception) -> Response:
             return problem(ApiError(503, "the queue does not take messages; try again", headers={"Retry-After": "5"}))
         case UnknownJobError():
             return problem(ApiError(503, f"{error}; try again", headers={"Retry-After": "5"}))
-        case StoreError() | SettingsError():
-            _log.warning("the store: %s", error)
-            return problem(ApiError(503, "the store does not answer; try again", headers={"Retry-After": "5"}))
+        case StoreError() | SettingsError() | MemoryUnavailableError():
+            what = "vector index" if isinstance(error, MemoryUnavailableError) else "store"
+            _log.warning("the %s: %s", what, error)
+            return problem(ApiError(503, f"the {what} does not answer; try again", headers={"Retry-After": "5"}))
         case _:
             _log.error("an endpoint failed", exc_info=error)
             return problem(ApiError(500, "internal error"))

@@ -7,6 +7,8 @@ channel given to it. Must not: know a store, a queue or a stream.
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from functions.tools.tool_memory import NoMemory, RecordedMemory, ToolMemory
+
 _ROUNDING = 1e-6  # sums of floats may end a hair above 1; that is no mistake of the author
 
 
@@ -43,6 +45,7 @@ class ToolContext:
     idempotency_key: str
     started_at_ms: int
     channel: ToolChannel = field(repr=False)
+    memory: ToolMemory = field(default_factory=NoMemory, repr=False)
 
     async def info(self, title: str, data: Any = None) -> None:
         """Record an info checkpoint: shown with the job, blocks nothing. `data` is any JSON value."""
@@ -83,17 +86,22 @@ class ToolContext:
             idempotency_key=idempotency_key,
             started_at_ms=started_at_ms,
             channel=recorder,
+            memory=recorder.memory,
             recorder=recorder,
         )
 
 
 @dataclass
 class ToolRecorder:
-    """A channel that keeps what a tool said: `infos` as (title, data), `progress_reports` as (fraction, text)."""
+    """A channel that keeps what a tool said: `infos` as (title, data), `progress_reports` as (fraction, text).
+
+    `memory` is the context's: what it is asked to remember.
+    """
 
     is_cancelled: bool = False
     infos: list[tuple[str, Any]] = field(default_factory=list)
     progress_reports: list[tuple[float, str]] = field(default_factory=list)
+    memory: RecordedMemory = field(default_factory=RecordedMemory)
 
     async def info(self, title: str, data: Any) -> None:
         """Keep an info checkpoint."""

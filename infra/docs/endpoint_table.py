@@ -34,6 +34,10 @@ WHAT = {
         CLIENT,
         "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`",
     ),
+    ("DELETE", "/api/sessions/{session_id:path}/memory"): (
+        CLIENT,
+        "forget what agents remember of a session; an admin key names the tenant with `?tenant=`",
+    ),
     ("POST", "/test/simple"): (NONE, "run a small job to its end; only where `ENABLE_TEST_ENDPOINT=true`"),
     ("GET", "/healthz"): (NONE, "the process lives"),
     ("GET", "/readyz"): (NONE, "agents are loaded and the store answers; else 503"),

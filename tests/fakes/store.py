@@ -10,6 +10,7 @@ from events.core.effects import Changes
 from events.core.legs import FOREVER_MS, Leg, LegKind
 from events.core.records import dump_job
 from events.core.state import State, Usage
+from events.core.transcript import recalled
 from events.errors import StoreError
 from events.ids import root_of
 from events.ports import (
@@ -262,6 +263,7 @@ class FakeReader:
             calls=tuple(calls),
             results=tree.results_of(job_id),
             usage=tree.usage.get(job_id, Usage()),
+            memory=recalled(tree.transcript[job_id]),
         )
 
     async def parts(self, job_id: str, after: int) -> StoredParts:

@@ -18,6 +18,7 @@ from events.settings import Settings
 from functions.app import build_app
 from functions.wiring import Container, Ports
 from tests.fakes.admission import FakeAdmission
+from tests.fakes.memory import FakeSessionMemory
 from tests.fakes.store import FakeReader
 from tests.fakes.tree import Tree
 from tests.simulation import asgi
@@ -96,6 +97,7 @@ class World:
             verifier=SimVerifier(),
             clock=SimClock(self),
             randomness=SimRandomness(self),
+            session_memory=FakeSessionMemory(),
         )
 
     def run(self) -> Broken | None:

@@ -12,9 +12,9 @@ def test_the_public_names_are_those_documented() -> None:
     """Users' code rests on them."""
     assert sorted(baton.__all__) == sorted(
         [
-            *("Agent", "Call", "DropOldest", "KeepAll", "Limits", "Pending", "Registry", "ScriptedModel", "Summarize"),
-            *("ToolContext", "ToolError", "tool"),
-            *("sleep", "sleep_until", "wait_for_event"),
+            *("Agent", "Call", "DropOldest", "KeepAll", "Limits", "Memory", "Pending", "Registry", "ScriptedModel"),
+            *("Summarize", "ToolContext", "ToolError", "tool"),
+            *("recall", "remember", "sleep", "sleep_until", "wait_for_event"),
         ]
     )
     assert all(getattr(baton, name) for name in baton.__all__)

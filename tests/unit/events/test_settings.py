@@ -13,6 +13,7 @@ SECRETS = {
     "QSTASH_CURRENT_SIGNING_KEY": "secret-current",
     "QSTASH_NEXT_SIGNING_KEY": "secret-next",
     "UPSTASH_REDIS_REST_TOKEN": "secret-redis",
+    "UPSTASH_VECTOR_REST_TOKEN": "secret-vector",
     "API_KEYS": "secret-keys",
     "OPERATIONS_API_KEY": "secret-operations",
 }
@@ -134,10 +135,18 @@ def test_a_delivery_must_be_allowed_longer_than_the_work_in_it(work: str, messag
 
 def test_secrets_are_never_shown() -> None:
     """Settings end up in logs; what is no secret is shown."""
-    shown = repr(read_settings({**SECRETS, "WORKER_BASE_URL": "https://example.com"}))
+    urls = {"WORKER_BASE_URL": "https://example.com", "UPSTASH_VECTOR_REST_URL": "https://vector.example.com"}
+    shown = repr(read_settings({**SECRETS, **urls}))
     assert "secret" not in shown
     assert "worker_base_url='https://example.com'" in shown
     assert {setting.name for setting in SETTINGS if setting.secret} == set(SECRETS)
+
+
+@pytest.mark.parametrize("name", ["UPSTASH_VECTOR_REST_URL", "UPSTASH_VECTOR_REST_TOKEN"])
+def test_half_a_vector_index_is_refused(name: str) -> None:
+    """Its URL without a token, or the other way round."""
+    with pytest.raises(SettingsError, match="go together: set both or neither"):
+        read_settings({name: "https://vector.example.com"})
 
 
 def test_missing_settings_are_told_at_once_with_what_they_are_for() -> None:

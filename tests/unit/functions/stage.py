@@ -26,6 +26,7 @@ from functions.tools.tool_error import ToolError
 from functions.wiring import Container, Ports
 from tests.fakes.admission import FakeAdmission
 from tests.fakes.clock import FakeClock
+from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 from tests.fakes.model_cache import FakeModelCache
 from tests.fakes.queue import FakeQueue
 from tests.fakes.randomness import FakeRandomness
@@ -88,12 +89,14 @@ class Stage:
         queue: FakeQueue | None = None,
         verifier: Verifier | None = None,
         registry: Registry | None = None,
+        long_term_memory: FakeLongTermMemory | None = None,
     ) -> None:
         self.clock, self.queue = FakeClock(), queue or FakeQueue()
         self.store = store or FakeStore()
         self.reader = FakeReader(self.store)
         self.admission = FakeAdmission(settings.max_concurrent_jobs)
         self.cache = FakeModelCache(self.clock)
+        self.session_memory, self.long_term_memory = FakeSessionMemory(), long_term_memory
         self.happened = Happened()
         self.ports = Ports(
             store=self.store,
@@ -104,6 +107,8 @@ class Stage:
             clock=self.clock,
             randomness=FakeRandomness(),
             model_cache=self.cache,
+            session_memory=self.session_memory,
+            long_term_memory=self.long_term_memory,
         )
         self.container = Container(settings, self.ports, registry or registry_of(self.happened))
         self._pipelines: dict[EventType, Pipeline] = {}

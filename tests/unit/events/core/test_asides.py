@@ -78,3 +78,16 @@ def test_an_estimate_is_noted_beside_what_it_was(estimated: int, used: int, note
     """Where both are known."""
     [entry] = decoded(committed(ModelAnswered("done", (), used, estimated_tokens=estimated)).transcript)
     assert entry.get("tokens") == ({"estimated": 90, "input": 100} if noted else None)
+
+
+MEMORY = {"role": "memory", "v": 1, "entries": [{"text": "a"}, {"text": "b"}], "warnings": ["no index"]}
+
+
+@pytest.mark.parametrize(
+    "happened", [ModelAnswered("done", aside=Aside((MEMORY,))), ModelFailed(FAILURE, aside=Aside((MEMORY,)))]
+)
+def test_what_was_retrieved_of_memory_is_recorded_and_shown(happened: Happening) -> None:
+    """The stream tells how much it was and what did not answer, before what the model says."""
+    changes = committed(happened)
+    assert decoded(changes.transcript)[0] == MEMORY
+    assert decoded(changes.parts)[0] == {"type": "data-memory", "data": {"entries": 2, "warnings": ["no index"]}}

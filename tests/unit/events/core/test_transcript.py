@@ -1,12 +1,13 @@
 """The transcript's entries: what is written can be read, and what older code wrote as well."""
 
 import json
+from typing import Any
 
 import pytest
 
 from events.core.happenings import ModelAnswered
 from events.core.state import CallRecord, Failure
-from events.core.transcript import ENTRY_VERSION, NewerEntryError, model_entry, task_entry, upcast
+from events.core.transcript import ENTRY_VERSION, NewerEntryError, model_entry, recalled, task_entry, upcast
 
 CALL = CallRecord("c0", 1, 0, "add", {"a": 1})
 REFUSED = CallRecord("c1", 1, 1, "no", {}, error=Failure("unknown_tool", "there is no tool 'no'"))
@@ -61,3 +62,17 @@ def test_an_entry_of_newer_code_is_refused(version: object) -> None:
     """Rather than misread."""
     with pytest.raises(NewerEntryError, match=f"has version {version!r}, this code knows up to {ENTRY_VERSION}"):
         upcast({"role": "user", "v": version})
+
+
+@pytest.mark.parametrize(
+    ("entries", "found"),
+    [
+        ([], None),
+        (['{"role":"user"}'], None),
+        (['{"role":"user"}', '{"role":"model"}'], None),
+        (['{"role":"user"}', '{"role":"memory","v":1}'], {"role": "memory", "v": 1}),
+    ],
+)
+def test_what_was_retrieved_stands_behind_the_task(entries: list[str], found: dict[str, Any] | None) -> None:
+    """Where anything was."""
+    assert recalled(entries) == found

@@ -8,6 +8,7 @@ import pytest
 from events.core.limits import Limits
 from functions.agents.agent import Agent
 from functions.conversation.policy import DropOldest, KeepAll
+from functions.memory.policy import Memory
 from functions.models.scripted import ScriptedModel
 from functions.tools.tool import tool
 
@@ -76,3 +77,13 @@ def test_a_wrong_field_is_refused_with_its_value(fields: dict[str, Any], message
     with pytest.raises((TypeError, ValueError)) as caught:
         Agent("a", **fields)
     assert message in str(caught.value)
+
+
+def test_memory_is_a_policy_or_true() -> None:
+    """True means the defaults; what is neither is refused when the agent is made."""
+    assert Agent(name="a", model="demo", memory=True).memory_policy == Memory()
+    assert Agent(name="a", model="demo", memory=Memory(recent=2)).memory_policy == Memory(recent=2)
+    assert Agent(name="a", model="demo").memory_policy is None
+    wrong: Any = 3
+    with pytest.raises(TypeError, match="agent 'a': memory must be"):
+        Agent(name="a", model="demo", memory=wrong)

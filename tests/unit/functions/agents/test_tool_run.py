@@ -13,9 +13,11 @@ from events.ports import Claim, History
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
 from functions.agents.tool_run import ToolRun
+from functions.memory.keeper import MemoryKeeper
 from functions.models.scripted import ScriptedModel
 from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
+from tests.fakes.memory import FakeSessionMemory
 from tests.fakes.store import FakeStore
 
 
@@ -47,7 +49,7 @@ async def odd(kind: str) -> Any:
 async def run(kind: str) -> ToolReturned | ToolFailed:
     """Run the odd tool once."""
     registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[odd])])
-    performer = ToolRun(registry, FakeStore(), 5, 100)
+    performer = ToolRun(registry, FakeStore(), MemoryKeeper(FakeSessionMemory(), None), 5, 100)
     call = CallRecord("job_1-1-0-x", 1, 0, "odd", {"kind": kind})
     job = Job("job_1", "s", "t", "a", 0)
     happened = await performer(RunTool(job, call, 1), History(), Claim("job_1", "k", "m", "o", 0, 0))

@@ -101,3 +101,12 @@ def test_a_failure_is_shown_without_whether_it_may_be_repeated() -> None:
     """Type and message are for people."""
     failed = replace(JOB, status=JobStatus.FAILED, error=Failure("t", "m", retryable=True))
     assert view(job=failed)["error"] == {"type": "t", "message": "m"}
+
+
+def test_what_was_retrieved_of_memory_is_shown_with_its_times() -> None:
+    """Null where nothing was asked for, or not yet."""
+    assert view()["memory"] is None
+    entry = {"id": "job_0", "kind": "exchange", "text": "a", "sessionId": "s", "agent": "b", "score": 0.7}
+    memory = {"role": "memory", "v": 1, "entries": [{**entry, "created": NOW_MS}], "warnings": ["no index"]}
+    shown = job_view(Snapshot(JOB, {"text": "do it"}, memory=memory), NOW_MS)["memory"]
+    assert shown == {"entries": [{**entry, "createdAt": "2027-01-15T08:00:00.000Z"}], "warnings": ["no index"]}

@@ -32,6 +32,7 @@ async def test_an_accepted_job_is_answered_with_all_its_fields(api: Api) -> None
         "updatedAt": CREATED,
         "startedAt": None,
         "finishedAt": None,
+        "memory": None,
         "turns": 0,
         "toolCalls": [],
         "usage": {

@@ -1,0 +1,66 @@
+"""Both sides of the contract of memory: the fakes, and the real adapters on the local servers."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from events.adapters.long_term_memory import UpstashLongTermMemory
+from events.adapters.redis import RedisConnection
+from events.adapters.session_memory import RedisSessionMemory
+from events.ports import LongTermMemory, MemoryEntry, SessionMemory
+from events.settings import Settings
+from infra.pytest_plugin.redis_server import RedisServer
+from infra.pytest_plugin.vector_server import VectorServer
+from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
+
+RETENTION_MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """The real session memory, and the server behind it."""
+
+    memory: RedisSessionMemory
+    server: RedisServer
+
+
+def an_entry(
+    name: str = "job_a", text: str = "the lamp is red", *, session: str = "s", at_ms: int = 1000
+) -> MemoryEntry:
+    """An exchange."""
+    return MemoryEntry(name, "exchange", text, session, "agent_a", "job_a", at_ms)
+
+
+@pytest.fixture
+async def real_session(redis_server: RedisServer) -> AsyncIterator[Real]:
+    """The real side of session memory alone."""
+    connection = RedisConnection(Settings(redis_url=redis_server.url, redis_token=redis_server.token))
+    yield Real(RedisSessionMemory(connection, RETENTION_MS), redis_server)
+    await connection.close()
+
+
+@pytest.fixture
+async def real_long_term(vector_server: VectorServer) -> AsyncIterator[UpstashLongTermMemory]:
+    """The real side of long-term memory alone."""
+    memory = UpstashLongTermMemory(Settings(vector_url=vector_server.url, vector_token=vector_server.token))
+    yield memory
+    await memory.close()
+
+
+@pytest.fixture(params=["fake", "real"])
+def session_memory(request: pytest.FixtureRequest) -> SessionMemory:
+    """Each side in turn."""
+    if request.param == "fake":
+        return FakeSessionMemory()
+    real: Real = request.getfixturevalue("real_session")
+    return real.memory
+
+
+@pytest.fixture(params=["fake", "real"])
+def long_term(request: pytest.FixtureRequest) -> LongTermMemory:
+    """Each side in turn."""
+    if request.param == "fake":
+        return FakeLongTermMemory()
+    real: UpstashLongTermMemory = request.getfixturevalue("real_long_term")
+    return real

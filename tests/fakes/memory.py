@@ -1,0 +1,106 @@
+"""Session memory and long-term memory in memory. Likeness is shared words: no meaning, as with the local index."""
+
+import math
+import re
+from collections import Counter
+
+from events.errors import MemoryUnavailableError, StoreError
+from events.ports import MemoryEntry, MemoryHit
+from events.ports.memory import SESSION_ENTRIES
+
+
+class FakeSessionMemory:
+    """`SessionMemory` over dicts. `down`: raised instead of an answer."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, str], dict[str, MemoryEntry]] = {}
+        self.forgotten_ms: dict[tuple[str, str], int] = {}
+        self.down: StoreError | None = None
+
+    async def add(self, tenant: str, entry: MemoryEntry) -> bool:
+        """Keep an entry among the newest ones."""
+        self._answer()
+        session = (tenant, entry.session_id)
+        if entry.created_ms <= self.forgotten_ms.get(session, -1):
+            return False
+        entries = {**self.entries.get(session, {}), entry.id: entry}
+        newest = sorted(entries.values(), key=_age)[-SESSION_ENTRIES:]
+        self.entries[session] = {kept.id: kept for kept in newest}
+        return True
+
+    async def recent(self, tenant: str, session_id: str) -> tuple[MemoryEntry, ...]:
+        """The session's entries, the oldest first."""
+        self._answer()
+        return tuple(sorted(self.entries.get((tenant, session_id), {}).values(), key=_age))
+
+    async def forget(self, tenant: str, session_id: str, now_ms: int) -> tuple[str, ...]:
+        """Forget the session, and refuse what jobs submitted until now still add."""
+        self._answer()
+        session = (tenant, session_id)
+        self.forgotten_ms[session] = max(now_ms, self.forgotten_ms.get(session, 0))
+        return tuple(sorted(self.entries.pop(session, {})))
+
+    def _answer(self) -> None:
+        if self.down:
+            raise self.down
+
+
+class FakeLongTermMemory:
+    """`LongTermMemory` over a dict. `down`: raised instead of an answer. `lagging`: what was added is not found."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, str], MemoryEntry] = {}
+        self.down: MemoryUnavailableError | None = None
+        self.lagging = False
+
+    async def add(self, tenant: str, entry: MemoryEntry) -> None:
+        """Keep an entry."""
+        self._answer()
+        self.entries[tenant, entry.id] = entry
+
+    async def search(
+        self, tenant: str, text: str, limit: int, minimum_score: float, session_id: str = ""
+    ) -> tuple[MemoryHit, ...]:
+        """The entries with the most words in common, best first."""
+        self._answer()
+        mine = (entry for (owner, _), entry in self.entries.items() if owner == tenant and not self.lagging)
+        hits = [
+            MemoryHit(entry, likeness(text, entry.text))
+            for entry in mine
+            if not session_id or entry.session_id == session_id
+        ]
+        best = sorted((hit for hit in hits if hit.score >= minimum_score), key=lambda hit: -hit.score)
+        return tuple(best[:limit])
+
+    async def delete(self, tenant: str, entry_ids: tuple[str, ...]) -> None:
+        """Delete entries by id."""
+        self._answer()
+        for entry_id in entry_ids:
+            self.entries.pop((tenant, entry_id), None)
+
+    async def forget(self, tenant: str, session_id: str) -> int:
+        """Delete all entries of a session."""
+        self._answer()
+        mine = [key for key, entry in self.entries.items() if key[0] == tenant and entry.session_id == session_id]
+        for key in mine:
+            del self.entries[key]
+        return len(mine)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _answer(self) -> None:
+        if self.down:
+            raise self.down
+
+
+def likeness(one: str, other: str) -> float:
+    """Of two texts, by their words, from 0.5 (none in common) to 1 (the same words): the scale of cosine indexes."""
+    left, right = (Counter(re.findall(r"\w+", text.lower())) for text in (one, other))
+    product = sum(count * right[word] for word, count in left.items())
+    length = math.sqrt(sum(n * n for n in left.values()) * sum(n * n for n in right.values()))
+    return round((1 + (product / length if length else 0)) / 2, 7)
+
+
+def _age(entry: MemoryEntry) -> tuple[int, str]:
+    return entry.created_ms, entry.id

@@ -1,0 +1,133 @@
+"""A job's first turn with what is remembered."""
+
+import json
+
+import pytest
+
+from events.core.effects import CallModel
+from events.core.happenings import Happening, ModelAnswered, ModelFailed
+from events.errors import StoreError
+from events.ports import Claim, History
+from functions.agents.agent import Agent
+from functions.agents.model_turn import ModelTurn, messages
+from functions.agents.recalling import Recalling
+from functions.agents.registry import Registry
+from functions.memory.keeper import MemoryKeeper
+from functions.memory.policy import Memory
+from functions.models.model import Message, ModelAnswer, ModelError, ModelRequest, UserMessage
+from tests.fakes.memory import FakeSessionMemory
+from tests.unit.functions.memory.sample_entries import QUESTION, TASK, a_job, an_entry
+
+CLAIM = Claim("job_1", "k", "m", "o", 0, 0)
+ASKED = History(({**TASK, "role": "user", "v": 1},))
+
+
+class Listening:
+    """A model that keeps what it was told."""
+
+    name = "listening"
+    reads_history = True
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.told: list[tuple[Message, ...]] = []
+        self._fails = fails
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Keep it."""
+        self.told.append(request.messages)
+        if self._fails:
+            raise ModelError("busy", retryable=True)
+        return ModelAnswer("done")
+
+
+class Scene:
+    """One agent with a session that has an entry."""
+
+    def __init__(self, memory: Memory | bool, *, fails: bool = False) -> None:
+        self.model, self.session = Listening(fails=fails), FakeSessionMemory()
+        registry = Registry([Agent("keeper", self.model, memory=memory)])
+        turn = ModelTurn(registry, 5, None)
+        self.performer = Recalling(turn, registry, MemoryKeeper(self.session, None))
+
+    async def turn(self, number: int = 1, history: History = ASKED, agent: str = "keeper") -> Happening:
+        """Perform a turn of the job."""
+        await self.remember()
+        return await self.performer(CallModel(a_job(agent=agent), number, 1), history, CLAIM)
+
+    async def remember(self) -> None:
+        """The session's entry is there, unless the store is down."""
+        if self.session.down is None:
+            await self.session.add("acme", an_entry())
+
+
+def roles(happened: Happening) -> list[str]:
+    """What is recorded beside the model's words."""
+    assert isinstance(happened, ModelAnswered | ModelFailed)
+    return [entry["role"] for entry in happened.aside.entries]
+
+
+async def test_the_first_turn_is_told_what_is_remembered_before_the_task() -> None:
+    """And it is recorded with the turn."""
+    scene = Scene(memory=True)
+    happened = await scene.turn()
+    assert roles(happened) == ["memory"]
+    [(remembered, task)] = scene.model.told
+    assert isinstance(remembered, UserMessage)
+    assert "the lamp is red" in remembered.text
+    assert task == UserMessage(QUESTION)
+
+
+async def test_what_was_recorded_is_told_again_and_not_retrieved_again() -> None:
+    """In every later turn, and in another attempt of the first."""
+    scene = Scene(memory=True)
+    happened = await scene.turn()
+    assert isinstance(happened, ModelAnswered)
+    recorded = json.loads(json.dumps(happened.aside.entries[0]))
+    scene.session.down = StoreError("nobody may ask")
+    for number in (1, 2):
+        history = History((*ASKED.transcript, recorded))
+        assert roles(await scene.turn(number, history)) == []
+    assert scene.model.told[1] == scene.model.told[2] == scene.model.told[0]
+
+
+async def test_a_failed_model_call_keeps_what_was_retrieved() -> None:
+    """The next attempt finds it in the transcript."""
+    happened = await Scene(memory=True, fails=True).turn()
+    assert isinstance(happened, ModelFailed)
+    assert roles(happened) == ["memory"]
+
+
+async def test_an_agent_without_memory_asks_nobody() -> None:
+    """Nor does a later turn, nor the job of an agent that this code does not know."""
+    for memory, number, agent in ((False, 1, "keeper"), (True, 2, "keeper"), (True, 1, "unknown")):
+        scene = Scene(memory=memory)
+        scene.session.down = StoreError("nobody may ask")
+        assert roles(await scene.turn(number, agent=agent)) == []
+
+
+async def test_an_outage_of_memory_fails_nothing() -> None:
+    """The job goes on without, and says so."""
+    scene = Scene(memory=True)
+    scene.session.down = StoreError("no answer")
+    happened = await scene.turn()
+    assert isinstance(happened, ModelAnswered)
+    assert happened.aside.entries[0]["warnings"] == ["session memory did not answer"]
+    assert scene.model.told == [(UserMessage(QUESTION),)]
+
+
+async def test_a_required_memory_that_is_away_is_waited_for() -> None:
+    """As for a model that is away: a counted, delayed retry."""
+    scene = Scene(Memory(required=True))
+    scene.session.down = StoreError("no answer")
+    happened = await scene.turn()
+    assert isinstance(happened, ModelFailed)
+    assert (happened.failure.type, happened.failure.retryable) == ("memory_unavailable", True)
+    assert "agent 'keeper' requires its memory" in happened.failure.message
+    assert scene.model.told == []
+
+
+@pytest.mark.parametrize("entries", [[], None])
+def test_an_entry_without_memories_tells_the_model_nothing(entries: list[object] | None) -> None:
+    """Only the task is left."""
+    empty = {"role": "memory", "v": 1, "warnings": [], **({} if entries is None else {"entries": entries})}
+    assert messages(History((*ASKED.transcript, empty))) == (UserMessage(QUESTION),)
