@@ -13,6 +13,8 @@ from typing import Any, Literal
 from events.errors import SettingsError, join_problems
 from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, TOPIC_SUFFIXES, EventType
 
+# What other programs keep secret in the same environment, such as the keys of model providers.
+_FOREIGN_SECRET = re.compile(r".*_(API_KEY|TOKEN|SECRET|PASSWORD|SECRET_ACCESS_KEY)")
 _TOPIC_PREFIX = re.compile(r"^[A-Za-z0-9_.-]+$")
 
 
@@ -178,7 +180,10 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting, with its default; see SETTINGS for names, units and meaning."""
+    """Every setting, with its default; see SETTINGS for names, units and meaning.
+
+    `foreign_keys`: values of other variables named as secrets are; known only in order not to be shown.
+    """
 
     qstash_url: str = "https://qstash.upstash.io"
     qstash_token: str = ""
@@ -209,12 +214,19 @@ class Settings:
     operations_api_key: str = ""
     enable_test_endpoint: bool = False
     metrics_public: bool = False
+    foreign_keys: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Without secrets: settings end up in logs."""
-        secret = {setting.field for setting in SETTINGS if setting.secret}
+        secret = {"foreign_keys", *(setting.field for setting in SETTINGS if setting.secret)}
         shown = (f"{f.name}={'***' if f.name in secret else getattr(self, f.name)!r}" for f in fields(self))
         return f"Settings({', '.join(shown)})"
+
+    @property
+    def secret_values(self) -> tuple[str, ...]:
+        """Every value that must not be shown."""
+        own = (getattr(self, setting.field) for setting in SETTINGS if setting.secret)
+        return (*(value for value in own if value), *self.foreign_keys)
 
     def endpoint_url(self, endpoint: str) -> str:
         """The public URL of an endpoint: what the queue delivers to and what signatures are checked against."""
@@ -251,6 +263,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         except ValueError as error:
             shown = "its value" if setting.secret else repr(text)
             problems.append(f"{setting.name}: {shown} is not {error}")
+    known = {setting.name for setting in SETTINGS}
+    foreign = (name for name in sorted(environment) if name not in known and _FOREIGN_SECRET.fullmatch(name))
+    values["foreign_keys"] = tuple(text for name in foreign if (text := environment[name].strip()))
     settings = Settings(**values)
     if settings.message_timeout_seconds <= settings.work_timeout_seconds:
         problems.append(

@@ -18,6 +18,7 @@ from events.adapters.session_memory import RedisSessionMemory
 from events.adapters.store import RedisStore
 from events.adapters.verifier import QueueVerifier
 from events.core.effects import AskAdmission, CallModel, Effect, RunTool
+from events.core.redaction import KnownSecrets
 from events.emitter import Emitter
 from events.errors import MalformedEventError
 from events.ports import (
@@ -35,6 +36,7 @@ from events.ports import (
 from events.schema import event_type, parse_event
 from events.settings import Settings, require, settings_from_environment
 from functions.acceptance import Acceptance
+from functions.agents.hiding import Hiding
 from functions.agents.loader import load_registry
 from functions.agents.model_turn import ModelTurn
 from functions.agents.recalling import Recalling
@@ -45,6 +47,7 @@ from functions.delivery import Delivered, Outcome
 from functions.edge import Handler, Signed, SignedEndpoint
 from functions.facts import Facts
 from functions.handing_on import drive_of
+from functions.log_guard import guard_logs
 from functions.memory.keeper import MemoryKeeper
 from functions.pipeline import LEASE_MARGIN_MS, Performer, Pipeline, Policy
 from functions.redelivery import Redelivery, read_callback
@@ -104,6 +107,11 @@ class Container:
         return self._registry if self._registry is not None else load_registry(self.settings.app)
 
     @cached_property
+    def secrets(self) -> KnownSecrets:
+        """Values that must not be shown."""
+        return KnownSecrets(self.settings.secret_values)
+
+    @cached_property
     def emitter(self) -> Emitter:
         """Publishes events."""
         return Emitter(self.settings, self.ports.queue)
@@ -152,21 +160,14 @@ class Container:
         )
 
     def _performers(self) -> dict[type[Effect], Performer]:
-        settings = self.settings
+        settings, secrets = self.settings, self.secrets
+        limits = (settings.work_timeout_seconds, settings.result_limit_bytes)
+        model_turn = ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache)
+        tool_run = ToolRun(self.registry, self.ports.store, self.memory, *limits, secrets)
         return {
             AskAdmission: self._asking,
-            CallModel: Recalling(
-                ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache),
-                self.registry,
-                self.memory,
-            ),
-            RunTool: ToolRun(
-                self.registry,
-                self.ports.store,
-                self.memory,
-                settings.work_timeout_seconds,
-                settings.result_limit_bytes,
-            ),
+            CallModel: Hiding(Recalling(model_turn, self.registry, self.memory), secrets),
+            RunTool: Hiding(tool_run, secrets),
         }
 
     def endpoint(self, spec: Spec) -> SignedEndpoint:
@@ -221,4 +222,6 @@ def container_from_environment() -> Container:
     """
     settings = settings_from_environment()
     require(settings, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_TOKEN", "WORKER_BASE_URL")
-    return Container(settings, real_ports(settings))
+    container = Container(settings, real_ports(settings))
+    guard_logs(container.secrets)
+    return container

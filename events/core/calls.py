@@ -7,6 +7,7 @@ from events.core import parts
 from events.core.effects import Changes, Decision, Join, RunTool
 from events.core.happenings import ToolFailed, ToolReturned, ToolWaits
 from events.core.legs import Leg, LegKind, following, loop_leg
+from events.core.redaction import redacted
 from events.core.retry import backoff_ms
 from events.core.state import CallRecord, Failure, State
 from events.core.transitions import Step, next_call_status
@@ -22,7 +23,8 @@ def returned(state: State, happened: ToolReturned, now_ms: int) -> Decision:
     """Record the result; taking it in is the next leg."""
     leg = state.leg
     running = _running(state.the_call, leg)
-    record = replace(running, status=next_call_status(running.status, Step.RETURN), error=None, finished_at_ms=now_ms)
+    status = next_call_status(running.status, Step.RETURN)
+    record = _closed(replace(running, status=status, error=None, finished_at_ms=now_ms))
     return Decision(
         Changes(
             calls=(record,),
@@ -53,7 +55,7 @@ def waits(state: State, happened: ToolWaits, now_ms: int) -> Decision:
     leg = state.leg
     running = _running(state.the_call, leg)
     status = next_call_status(running.status, Step.WAIT)
-    record = replace(running, status=status, error=None, operation_id=happened.operation_id)
+    record = _closed(replace(running, status=status, error=None, operation_id=happened.operation_id))
     waiting = replace(
         following(leg, LegKind.WAIT, now_ms, not_before_ms=happened.until_ms),
         event=happened.event,
@@ -103,7 +105,8 @@ def retry_or_give_up(state: State, now_ms: int) -> Decision:
         again = following(leg, LegKind.CALL, now_ms, attempt=leg.attempt + 1, not_before_ms=now_ms + delay_ms)
         outcome = f"attempt {leg.attempt + 1} in {delay_ms / 1000:g} s"
         return Decision(Changes(legs=(again,), parts=(parts.handled(leg, now_ms, outcome),)))
-    given_up = replace(record, status=next_call_status(record.status, Step.GIVE_UP), finished_at_ms=now_ms)
+    status = next_call_status(record.status, Step.GIVE_UP)
+    given_up = _closed(replace(record, status=status, finished_at_ms=now_ms))
     return Decision(
         Changes(
             calls=(given_up,),
@@ -112,6 +115,11 @@ def retry_or_give_up(state: State, now_ms: int) -> Decision:
             parts=(parts.tool_error(record.id, failure), parts.handled(leg, now_ms, "the model is given the error")),
         )
     )
+
+
+def _closed(record: CallRecord) -> CallRecord:
+    """The tool does not run again: secrets in its arguments are no longer needed."""
+    return replace(record, arguments=redacted(record.arguments))
 
 
 def _running(record: CallRecord, leg: Leg) -> CallRecord:

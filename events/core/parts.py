@@ -6,6 +6,7 @@ Source: the AI SDK's UI message stream protocol v1; names and shapes are in CONT
 from typing import Any
 
 from events.core.legs import EVENT_OF_KIND, FOREVER_MS, Leg
+from events.core.redaction import redacted
 from events.core.state import CallRecord, Failure
 from events.ids import canonical_json, event_id
 
@@ -43,7 +44,12 @@ def step_finish() -> str:
 def tool_input(call: CallRecord) -> str:
     """A tool call that the model asked for."""
     return canonical_json(
-        {"type": "tool-input-available", "toolCallId": call.id, "toolName": call.tool, "input": call.arguments}
+        {
+            "type": "tool-input-available",
+            "toolCallId": call.id,
+            "toolName": call.tool,
+            "input": redacted(call.arguments),
+        }
     )
 
 

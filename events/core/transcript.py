@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from events.core.happenings import ModelAnswered
+from events.core.redaction import redacted
 from events.core.state import CallRecord
 from events.ids import canonical_json
 
@@ -59,7 +60,7 @@ def upcast(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _asked(record: CallRecord) -> dict[str, Any]:
     """A call in the transcript; one that could not run has its error here, since nothing else is recorded of it."""
-    asked: dict[str, Any] = {"id": record.id, "tool": record.tool, "arguments": record.arguments}
+    asked: dict[str, Any] = {"id": record.id, "tool": record.tool, "arguments": redacted(record.arguments)}
     if record.error:
         asked["error"] = {"type": record.error.type, "message": record.error.message}
     return asked

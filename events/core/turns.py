@@ -10,6 +10,7 @@ from events.core.ending import end_by_limit, end_completed, end_failed
 from events.core.happenings import Aside, ModelAnswered, ModelFailed, Submitted, Wanted
 from events.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group, wish_leg
 from events.core.limits import Used, exceeded
+from events.core.redaction import redacted
 from events.core.retry import backoff_ms
 from events.core.state import CallRecord, Job, State
 from events.core.transcript import MEMORY_ROLE, model_entry, task_entry
@@ -187,7 +188,7 @@ def _record(job_id: str, leg: Leg, position: int, wish: Wanted, now_ms: int) -> 
     if wish.fault is None:
         return record
     status = next_call_status(record.status, Step.GIVE_UP)
-    return replace(record, status=status, error=wish.fault, finished_at_ms=now_ms)
+    return replace(record, status=status, error=wish.fault, finished_at_ms=now_ms, arguments=redacted(record.arguments))
 
 
 def _call_leg(job_id: str, leg: Leg, record: CallRecord, now_ms: int) -> Leg:

@@ -1,5 +1,6 @@
 """The memory that a running tool call may use: that of its job's tenant and session."""
 
+from collections.abc import Callable
 from typing import Any
 
 from events.core.state import Job
@@ -15,11 +16,14 @@ from functions.tools.tool_error import ToolError
 class CallMemory:
     """`ToolMemory` of one tool call; what it stores has the call's id, so a repeated attempt stores once."""
 
-    def __init__(self, keeper: MemoryKeeper, job: Job, call_id: str, policy: Memory) -> None:
+    def __init__(
+        self, keeper: MemoryKeeper, job: Job, call_id: str, policy: Memory, hide: Callable[[str], str] = str
+    ) -> None:
         self._keeper = keeper
         self._job = job
         self._call_id = call_id
         self._policy = policy
+        self._hide = hide  # takes secrets out of a text
 
     async def remember(self, text: str) -> dict[str, Any]:
         """Store a note.
@@ -28,7 +32,7 @@ class CallMemory:
             ToolError: the vector index does not answer. StoreError: the store does not.
         """
         try:
-            kept = await self._keeper.store(self._job.tenant, note_of(self._job, self._call_id, text))
+            kept = await self._keeper.store(self._job.tenant, note_of(self._job, self._call_id, self._hide(text)))
         except MemoryUnavailableError as error:
             raise _unavailable(error) from error
         if not kept:

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from events.core.redaction import KnownSecrets, redacted
 from events.errors import StoreError
 from events.ids import canonical_json
 from events.ports import Claim, Store
@@ -13,10 +14,11 @@ _log = logging.getLogger("baton.tools")
 class StoreChannel:
     """`ToolChannel` of one attempt of a tool call."""
 
-    def __init__(self, store: Store, claim: Claim, call_id: str) -> None:
+    def __init__(self, store: Store, claim: Claim, call_id: str, secrets: KnownSecrets) -> None:
         self._store = store
         self._claim = claim
         self._call_id = call_id
+        self._secrets = secrets
         self._appended = 0
 
     async def info(self, title: str, data: Any) -> None:
@@ -40,5 +42,6 @@ class StoreChannel:
 
     async def _append(self, kind: str, data: dict[str, Any]) -> None:
         self._appended += 1
-        part = canonical_json({"type": kind, "data": {"callId": self._call_id, **data}})
+        shown = self._secrets.hide_in(redacted(data))
+        part = canonical_json({"type": kind, "data": {"callId": self._call_id, **shown}})
         await self._store.append(self._claim, self._appended, [part])

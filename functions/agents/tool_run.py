@@ -10,6 +10,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from events.core.effects import RunTool, Work
 from events.core.happenings import Happening, ToolFailed, ToolReturned, ToolWaits
+from events.core.redaction import KnownSecrets
 from events.core.state import Failure
 from events.errors import StoreError
 from events.ids import operation_id
@@ -39,8 +40,10 @@ class ToolRun:
         keeper: MemoryKeeper,
         work_limit_seconds: float,
         result_limit_bytes: int,
+        secrets: KnownSecrets | None = None,
     ) -> None:
         self._registry = registry
+        self._secrets = secrets or KnownSecrets()
         self._store = store
         self._keeper = keeper
         self._work_limit_seconds = work_limit_seconds
@@ -54,6 +57,7 @@ class ToolRun:
         except UnknownToolError as error:
             # Old code in the middle of a deploy may not know it yet.
             return ToolFailed(Failure("unknown_tool", str(error), retryable=True))
+        secrets = self._secrets.and_those_in(effect.call.arguments)
         context = ToolContext(
             job_id=effect.job.id,
             session_id=effect.job.session_id,
@@ -62,8 +66,10 @@ class ToolRun:
             attempt=effect.attempt,
             idempotency_key=effect.call.id,
             started_at_ms=claim.now_ms,
-            channel=StoreChannel(self._store, claim, effect.call.id),
-            memory=CallMemory(self._keeper, effect.job, effect.call.id, self._memory_of(effect.job.agent)),
+            channel=StoreChannel(self._store, claim, effect.call.id, secrets),
+            memory=CallMemory(
+                self._keeper, effect.job, effect.call.id, self._memory_of(effect.job.agent), secrets.hide
+            ),
         )
         result = await self._attempt(tool, effect.call.arguments, context)
         if isinstance(result, ToolFailed):

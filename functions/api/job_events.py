@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from events.core.redaction import redacted
 from events.errors import TooLargeError
 from events.ids import canonical_json
 from events.ports import Heeded
@@ -47,7 +48,8 @@ class JobEventsApi:
         job = (await self._jobs.snapshot(principal, request.path_params["job_id"])).job
         heeded = Heeded.ENDED
         if not job.ended:
-            heeded = await self._container.acceptance.outside(job, Occurrence(name=body.name, data=body.data))
+            data = self._container.secrets.hide_in(redacted(body.data))
+            heeded = await self._container.acceptance.outside(job, Occurrence(name=body.name, data=data))
         if heeded is Heeded.ENDED:
             raise ApiError(409, f"job {job.id!r} has ended: nothing waits for event {body.name!r}")
         return JSONResponse({"jobId": job.id, "name": body.name}, 202)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from events.core.legs import Leg, LegKind
+from events.core.redaction import redacted
 from events.core.state import CallRecord
 from events.core.transitions import CallStatus
 from events.core.waiting import status_and_wait
@@ -18,7 +19,7 @@ def job_view(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "id": job.id,
         "jobType": job.agent,
         "taskDescription": snapshot.task.get("text", ""),
-        "inputData": snapshot.task.get("data") or {},
+        "inputData": redacted(snapshot.task.get("data") or {}),
         "priority": job.priority,
         "sessionId": job.session_id,
         "status": status,
@@ -62,7 +63,7 @@ def call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, An
     view: dict[str, Any] = {
         "id": call.id,
         "tool": call.tool,
-        "arguments": call.arguments,
+        "arguments": redacted(call.arguments),
         "status": _call_status(call, snapshot, now_ms),
         "attempts": call.attempts,
         "startedAt": _time(call.started_at_ms),

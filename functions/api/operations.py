@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from events.core.redaction import redacted
 from events.errors import TooLargeError, UnknownJobError
 from events.ids import call_of_operation, canonical_json, job_of_call
 from events.ports import Heeded, Snapshot
@@ -63,7 +64,8 @@ class OperationsApi:
         snapshot, call_id = await self._find(request.path_params["operation_id"])
         try:
             heeded = await self._container.acceptance.outside(
-                snapshot.job, Completion(call_id=call_id, outcome=body.outcome)
+                snapshot.job,
+                Completion(call_id=call_id, outcome=self._container.secrets.hide_in(redacted(body.outcome))),
             )
         except UnknownJobError as error:
             raise ApiError(404, f"there is no operation {request.path_params['operation_id']!r}") from error

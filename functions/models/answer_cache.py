@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from events.core.redaction import secrets_in
 from events.errors import StoreError
 from events.ids import canonical_json, digest
 from events.ports import ModelCache
@@ -82,9 +83,12 @@ def _question(request: ModelRequest) -> dict[str, Any]:
 
 def _text_of(answer: ModelAnswer) -> str | None:
     try:
-        text = canonical_json(asdict(answer))
+        values = asdict(answer)
+        text = canonical_json(values)
         size_bytes = len(text.encode())
         _ANSWER.validate_json(text)
     except (TypeError, ValueError):
         return None  # no JSON, or no answer: it goes back to the model as its fault, and must not come again
+    if secrets_in(values):
+        return None  # what a tool is given in secret is kept while its call is open, and nowhere else
     return text if size_bytes <= ANSWER_LIMIT_BYTES else None

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails, PydanticUndefined
 
+from events.core.redaction import is_secret_name, redacted
 from functions.tools.signature import Argument, ToolSignature
 
 _SHOWN_CHARS = 80
@@ -112,9 +113,11 @@ def _fault(detail: ErrorDetails, known: list[str]) -> str:
         return line
     if detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1:
         line += f" (it has: {', '.join(known) or 'none'})"
-    return f"{line}, got {_shortened(detail['input'])}"
+    # The message is stored and shown, unlike the arguments themselves.
+    named_so = any(is_secret_name(str(part)) for part in detail["loc"])
+    return line if named_so else f"{line}, got {_shortened(detail['input'])}"
 
 
 def _shortened(value: Any) -> str:
-    text = repr(value)
+    text = repr(redacted(value))
     return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 1]}…"

@@ -79,6 +79,27 @@ async def test_a_failure_has_its_text_in_the_call(api: Api) -> None:
     assert (await api.read(job_id))["toolCalls"][0]["error"] == error
 
 
+async def test_secrets_from_outside_are_not_recorded(api: Api) -> None:
+    """In an operation's result, in its error, and in what comes with an event; by name and by value."""
+    value = KEY["x-api-key"]
+    for agent, body in (
+        ("orders", {"success": True, "result": {"token": "abc-abc", "said": value}}),
+        ("orders", {"success": False, "error": f"no {value}"}),
+    ):
+        job_id, operation_id = await first_turn(api, agent)
+        await complete(api, operation_id, body)
+        await api.stage.run()
+        assert "[redacted]" in repr((await api.read(job_id))["toolCalls"])
+    job_id, _ = await first_turn(api, "waits")
+    data = {"name": "paid", "data": {"token": "abc-abc", "said": value}}
+    await api.ask("POST", f"/api/agent-jobs/{job_id}/events", json=data)
+    await api.stage.run()
+    assert (await api.read(job_id))["toolCalls"][0]["result"] == {"token": "[redacted]", "said": "[redacted]"}
+    stored = repr((api.stage.store.trees, api.stage.outgoing()))
+    assert "abc-abc" not in stored
+    assert value not in stored
+
+
 async def test_a_key_is_needed(api: Api) -> None:
     """401 without the right one, 503 where none is configured."""
     _, operation_id = await first_turn(api, "orders")

@@ -52,6 +52,13 @@ async def test_the_same_question_of_another_job_is_answered(cache: FakeModelCach
     assert found == replace(ANSWER, cached=True)
 
 
+async def test_an_answer_with_a_secret_in_its_calls_is_not_kept(cache: FakeModelCache) -> None:
+    """A tool's password is in the store while the call is open, and nowhere else."""
+    answer = replace(ANSWER, calls=(Call("log_in", {"user": {"password": "hunter2"}}),))
+    await kept_in(cache).keep(MODEL, request_of(), answer)
+    assert await kept_in(cache).find(MODEL, request_of()) is None
+
+
 async def test_an_answer_is_kept_for_its_time_only(cache: FakeModelCache, clock: FakeClock) -> None:
     """To the second."""
     await kept_in(cache).keep(MODEL, request_of(), ANSWER)

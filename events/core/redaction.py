@@ -1,0 +1,138 @@
+"""Secrets are not shown: what stands under a secret's name is replaced, and so is every value that is known to be one.
+
+By name: `redacted`, for JSON values. By value: `KnownSecrets`, for texts, where a secret may stand anywhere. Invariant:
+what is replaced is replaced whole, and JSON stays JSON. Must not: know where the known values come from.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+REDACTED = "[redacted]"
+# A shorter value would be found in innocent words.
+SHORTEST_SECRET_CHARS = 8
+
+# Ends of names, without separators and case: `x-api-key`, `accessToken`, `DB_PASSWORD`; `max_tokens` is none.
+_SECRET_ENDS = (
+    "accesskey",
+    "apikey",
+    "apikeys",
+    "authorization",
+    "cookie",
+    "cookies",
+    "credential",
+    "credentials",
+    "passphrase",
+    "passwd",
+    "password",
+    "passwords",
+    "privatekey",
+    "secret",
+    "secretkey",
+    "secrets",
+    "signingkey",
+    "token",
+)
+# A model needs these to ask for the next page, and they open nothing.
+_HARMLESS_ENDS = ("continuationtoken", "nexttoken", "pagetoken", "synctoken")
+_SEPARATORS = re.compile(r"[^a-z0-9]+")
+# What a JSON text must contain to be worth reading: most have none of it.
+_MAY_HAVE_NAMES = re.compile(r"(?i)key|authorization|cookie|credential|pass|secret|token")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a value of this name is a secret."""
+    plain = _SEPARATORS.sub("", name.lower())
+    return plain.endswith(_SECRET_ENDS) and not plain.endswith(_HARMLESS_ENDS)
+
+
+def redacted(value: Any) -> Any:
+    """The JSON value, with what stands under a secret's name replaced, at any depth; also in JSON inside a text."""
+    match value:
+        case Mapping():
+            return {name: _under(name, item) for name, item in value.items()}
+        case list() | tuple():
+            return [redacted(item) for item in value]
+        case str() if value[:1] in ("{", "[") and _MAY_HAVE_NAMES.search(value):
+            return redacted_json(value)
+        case _:
+            return value
+
+
+def redacted_json(text: str) -> str:
+    """The same of a JSON text; one that is no JSON is left as it is."""
+    if not _MAY_HAVE_NAMES.search(text):
+        return text
+    try:
+        value = json.loads(text)
+        shown = redacted(value)
+    except (ValueError, RecursionError):
+        return text
+    return text if shown == value else _dump(shown)
+
+
+def secrets_in(value: Any) -> tuple[str, ...]:
+    """The texts that stand under a secret's name: known by value from then on."""
+    match value:
+        case Mapping():
+            inner = (found for item in value.values() for found in secrets_in(item))
+            own = (item for name, item in value.items() if isinstance(item, str) and is_secret_name(str(name)))
+            return (*own, *inner)
+        case list() | tuple():
+            return tuple(found for item in value for found in secrets_in(item))
+        case _:
+            return ()
+
+
+class KnownSecrets:
+    """Values that must not be shown, wherever they stand; those under 8 characters are left out."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._values = tuple(sorted({value for value in values if len(value) >= SHORTEST_SECRET_CHARS}))
+        # As they stand in JSON, too; the longest first, since one may begin as another.
+        forms = {form for value in self._values for form in (value, json.dumps(value)[1:-1], _dump(value)[1:-1])}
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+
+    def __repr__(self) -> str:
+        """Without the values."""
+        return f"KnownSecrets({len(self._values)} values)"
+
+    def and_those_in(self, value: Any) -> "KnownSecrets":
+        """With the texts that stand under a secret's name in a JSON value."""
+        more = secrets_in(value)
+        return KnownSecrets((*self._values, *more)) if more else self
+
+    def hide(self, text: str) -> str:
+        """The text without them."""
+        return self._pattern.sub(REDACTED, text) if self._pattern else text
+
+    def hide_in(self, value: Any) -> Any:
+        """The JSON value without them, in texts and in names."""
+        if self._pattern is None:
+            return value
+        match value:
+            case str():
+                return self.hide(value)
+            case Mapping():
+                return {self.hide(name): self.hide_in(item) for name, item in value.items()}
+            case list() | tuple():
+                return [self.hide_in(item) for item in value]
+            case _:
+                return value
+
+    def hide_in_json(self, text: str) -> str:
+        """The JSON text without them."""
+        if self._pattern is None or not self._pattern.search(text):
+            return text
+        return _dump(self.hide_in(json.loads(text)))
+
+
+def _under(name: Any, item: Any) -> Any:
+    """A flag or an empty value under a secret's name gives nothing away, and says that it is empty."""
+    return REDACTED if item and item is not True and is_secret_name(str(name)) else redacted(item)
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,86 @@
+"""What models and tools say, without secrets: foreign text comes in here, before anything is recorded of it.
+
+Invariant: no value that the settings know as a secret, and none that stands under a secret's name in a call's
+arguments, gets into a result, an error, an answer or a part. A model's arguments are cleaned of the settings' values
+before the tool sees them: a model has no business with them. Must not: change the arguments' own secrets, which the
+tool needs; they are redacted in what is recorded (`events.core.redaction`).
+"""
+
+from dataclasses import replace
+
+from events.core.effects import RunTool, Work
+from events.core.happenings import (
+    Aside,
+    Happening,
+    ModelAnswered,
+    ModelFailed,
+    ToolFailed,
+    ToolReturned,
+    ToolWaits,
+    Wanted,
+)
+from events.core.redaction import KnownSecrets, redacted, redacted_json
+from events.core.state import Failure
+from events.ports import Claim, History
+from functions.agents.performing import Performing
+
+
+class Hiding:
+    """Performs what another one does, and hides secrets in what happened."""
+
+    def __init__(self, performer: Performing, secrets: KnownSecrets) -> None:
+        self._performer = performer
+        self._secrets = secrets
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:
+        """Do the work."""
+        secrets = self._secrets.and_those_in(effect.call.arguments) if isinstance(effect, RunTool) else self._secrets
+        happened = await self._performer(effect, history, claim)
+        return hidden(happened, secrets) if happened is not None else None
+
+
+def hidden(happened: Happening, secrets: KnownSecrets) -> Happening:
+    """What happened, without secrets."""
+    match happened:
+        case ToolReturned():
+            return ToolReturned(_json(happened.result_json, secrets))
+        case ToolWaits():
+            return replace(happened, otherwise=_json(happened.otherwise, secrets))
+        case ToolFailed():
+            return ToolFailed(_failure(happened.failure, secrets))
+        case ModelFailed():
+            failure = _failure(happened.failure, secrets)
+            return replace(happened, failure=failure, aside=_aside(happened.aside, secrets))
+        case ModelAnswered():
+            return _answered(happened, secrets)
+        case _:
+            return happened
+
+
+def _answered(happened: ModelAnswered, secrets: KnownSecrets) -> ModelAnswered:
+    return replace(
+        happened,
+        text=secrets.hide(happened.text),
+        wanted=tuple(_wanted(wish, secrets) for wish in happened.wanted),
+        # It may hold the arguments a second time, in the provider's own form.
+        provider=secrets.hide_in(redacted(happened.provider)),
+        output=secrets.hide_in(happened.output),
+        aside=_aside(happened.aside, secrets),
+    )
+
+
+def _wanted(wish: Wanted, secrets: KnownSecrets) -> Wanted:
+    fault = _failure(wish.fault, secrets.and_those_in(wish.arguments)) if wish.fault else None
+    return replace(wish, arguments=secrets.hide_in(wish.arguments), fault=fault)
+
+
+def _aside(aside: Aside, secrets: KnownSecrets) -> Aside:
+    return replace(aside, entries=tuple(secrets.hide_in(entry) for entry in aside.entries))
+
+
+def _failure(failure: Failure, secrets: KnownSecrets) -> Failure:
+    return replace(failure, type=secrets.hide(failure.type), message=secrets.hide(failure.message))
+
+
+def _json(text: str, secrets: KnownSecrets) -> str:
+    return secrets.hide_in_json(redacted_json(text))
