@@ -99,17 +99,13 @@ class Container:
     def __init__(self, settings: Settings, ports: Ports, registry: Registry | None = None) -> None:
         self.settings = settings
         self.ports = ports
+        self.secrets = KnownSecrets(settings.secret_values)  # what must not be shown
         self._registry = registry
 
     @cached_property
     def registry(self) -> Registry:
         """The agents and tools that BATON_APP names."""
         return self._registry if self._registry is not None else load_registry(self.settings.app)
-
-    @cached_property
-    def secrets(self) -> KnownSecrets:
-        """Values that must not be shown."""
-        return KnownSecrets(self.settings.secret_values)
 
     @cached_property
     def emitter(self) -> Emitter:
