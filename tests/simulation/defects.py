@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from multiprocessing import get_context
 
-from tests.simulation import planted_book, planted_flow, planted_recovery, planted_store
+from tests.simulation import planted_book, planted_flow, planted_recovery, planted_store, planted_wishes
 from tests.simulation.directed import directed
 from tests.simulation.plan import make_plan
 from tests.simulation.planting import Defect, planted
@@ -25,6 +25,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_flow.DEFECTS,
     *planted_recovery.DEFECTS,
     *planted_book.DEFECTS,
+    *planted_wishes.DEFECTS,
 )
 MOST_SCHEDULES = 1_000
 PROCESSES = 2

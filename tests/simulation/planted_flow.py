@@ -115,8 +115,8 @@ def _no_lines(_original: Any) -> Any:
 
 
 def _never_gone(settled: Callable[..., Any]) -> Callable[..., Any]:
-    def silent(self: Tree, job_id: str, message_id: str, now_ms: int) -> Tree:
-        after: Tree = self if self.jobs[job_id].ended else settled(self, job_id, message_id, now_ms)
+    def silent(self: Tree, job_id: str, *arguments: Any) -> Tree:
+        after: Tree = self if self.jobs[job_id].ended else settled(self, job_id, *arguments)
         return after
 
     return silent

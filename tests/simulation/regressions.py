@@ -31,11 +31,11 @@ REGRESSIONS = (
     Regression(21685, 2, "the simulation's own: work that relied on a forgotten wish is left to the sweep"),
     Regression(20007487, 2, "a failover forgot an end that the admission knew: the job's wish was not heeded"),
     Regression(20008066, 2, "the same, with a wish for a slot: the forgotten one had got it"),
-    Regression(20023813, 2, "the same, told late: the job waited for the hourly sweep"),
     Regression(20006480, 2, "an entry left the book before the job's last wish was done: no sweep looked any more"),
     Regression(20007084, 2, "a sweep wished again what was told since it had read the book, and lost it in a crash"),
     Regression(20010720, 2, "the same, while another sweep took the entry off the book"),
     Regression(20024537, 2, "a clock behind the queue's found a message early and had it back at once, 46 times"),
+    Regression(30001462, 2, "the simulation's own: a word that was said long ago is no news to a sweep"),
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
 )
 

@@ -217,8 +217,10 @@ class SimAdmission:
         async def take() -> Heard:
             if CURRENT.get().zombie:
                 world.excused.add(wish_key(job_id, standing.lap))
+            before = self._fake.entries.get(job_id)
             heard = await self._fake.wish(job_id, standing, place, now_ms)
-            if self._fake.entries[job_id].lap == standing.lap:  # not an older word
+            later = before is None or before.since_ms < now_ms  # who stood still meanwhile says what was known
+            if later and self._fake.entries[job_id].lap == standing.lap:  # not an older word
                 self._spoken_at[job_id] = world.loop.time()
             world.memory.word_of_a_forgotten_state(job_id)
             return heard

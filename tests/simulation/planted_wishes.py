@@ -1,0 +1,50 @@
+"""Defects of wishes that the admission knows otherwise, and of a slow clock: regressions.py has their seeds."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from events.core.admission import Taken
+from functions import pipeline
+from tests.fakes import admission as fake_admission
+from tests.fakes.tree import Tree
+from tests.simulation.planting import Defect, Patch, replaced
+
+
+def _saying_nothing_of_later_words(take: Callable[..., Taken]) -> Callable[..., Taken]:
+    return lambda *arguments: replace(take(*arguments), later_lap=0)
+
+
+def _all_ended(self: Tree) -> tuple[str, ...]:
+    return tuple(name for name in sorted(self.jobs) if self.jobs[name].ended)
+
+
+def _wished_at(self: Tree, job_id: str) -> int:
+    return self.standing(job_id).lap
+
+
+def _at_once(free_at_ms: int, _now_ms: int) -> int:
+    return free_at_ms
+
+
+DEFECTS = (
+    Defect(
+        "a wish that is not heeded waits",
+        "every_leg_is_guaranteed",
+        (Patch(fake_admission, "take", _saying_nothing_of_later_words),),
+    ),
+    Defect(
+        "an entry leaves before its job's last wish is done",
+        "every_leg_is_guaranteed",
+        (replaced(Tree, "over", _all_ended),),
+    ),
+    Defect(
+        "a sweep wishes again what was told since it read the book",
+        "every_leg_is_guaranteed",
+        (replaced(Tree, "said_ms", _wished_at),),
+    ),
+    Defect(
+        "what a slow clock finds early comes again at once",
+        "messages_are_few",
+        (replaced(pipeline, "again_at_ms", _at_once),),
+    ),
+)
