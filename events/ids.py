@@ -40,8 +40,18 @@ def random_job_id(token: str) -> str:
 
 
 def root_of(job_id: str) -> str:
-    """The id of the root job: a child's id is its parent's plus `.` and a position."""
+    """The id of the root job: a child's id is its parent's plus `.` and a digest of the call that started it."""
     return job_id.split(CHILD_SEPARATOR, 1)[0]
+
+
+def is_child(job_id: str) -> bool:
+    """Whether another job started this one."""
+    return CHILD_SEPARATOR in job_id
+
+
+def child_of(call_id: str) -> str:
+    """The id of the job that a tool call starts: one for all attempts of the call, and another for another call."""
+    return f"{job_of_call(call_id)}{CHILD_SEPARATOR}{digest('child', call_id)[:CALL_DIGEST_CHARS]}"
 
 
 def call_id(job_id: str, turn: int, position: int, tool: str, arguments: Any) -> str:

@@ -16,7 +16,7 @@ from events.core.happenings import Cancelled, Submitted
 from events.core.legs import Leg, wish_leg
 from events.core.records import job_from
 from events.core.state import Job
-from events.core.turns import first_standing
+from events.core.submitting import first_standing
 from events.emitter import Emitter
 from events.errors import MalformedEventError, UnknownJobError
 from events.ids import canonical_json, root_of

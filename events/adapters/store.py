@@ -5,26 +5,23 @@ Invariant: nothing is read, decided here and written: what depends on what is re
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from events.adapters import keys
+from events.adapters.commit_request import CommitRequest, state_fields
 from events.adapters.redis import RedisConnection, script
 from events.core.admission import Book
 from events.core.effects import Changes
-from events.core.legs import Leg, LegKind
+from events.core.legs import Leg
 from events.core.records import (
-    dump_call,
-    dump_job,
-    dump_leg,
-    dump_standing,
     load_call,
     load_job,
     load_leg,
     load_results,
 )
 from events.core.state import State
+from events.errors import StoreError
 from events.ids import canonical_json, root_of
 from events.ports import (
     Begun,
@@ -45,6 +42,8 @@ from events.ports import (
 )
 
 _text = cache(script)
+# A job that ends names the jobs below it; each attempt learns of those that were started meanwhile.
+_FAMILY_ATTEMPTS = 5
 
 
 class RedisStore:
@@ -59,7 +58,7 @@ class RedisStore:
         job = changes.job
         if job is None:
             raise ValueError("a creation needs a job")
-        fields = _state_fields(changes, message_id)
+        fields = state_fields(changes, message_id)
         answer = await self._redis.run(
             _text("create"),
             [keys.state_key(job.id), keys.transcript_key(job.id), keys.parts_key(job.id)],
@@ -96,7 +95,8 @@ class RedisStore:
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
         """Remove the leg and write what follows from it, unless somebody did."""
-        answer = await self._write(_Write(claim.job_id, claim.leg_key, claim.message_id, claim.now_ms), changes, spent)
+        request = self._request(claim.job_id, claim.leg_key, claim.message_id, claim.now_ms)
+        answer = await self._write(request, changes, spent)
         return Committed(answer[0] == "committed", _legs(answer[1]))
 
     async def load(self, job_id: str) -> Loaded | None:
@@ -106,8 +106,8 @@ class RedisStore:
 
     async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
         """Write what follows from a fact, if the job is still as it was loaded."""
-        write = _Write(loaded.job.id, "", message_id, now_ms, loaded.version)
-        answer = await self._write(write, changes, Spent(messages=1, requests=1, commands=1))
+        request = self._request(loaded.job.id, "", message_id, now_ms, loaded.version)
+        answer = await self._write(request, changes, Spent(messages=1, requests=1, commands=1))
         return Recorded(answer[0]), _legs(answer[1])
 
     async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
@@ -119,32 +119,18 @@ class RedisStore:
         )
         return Outside(Heeded(word), load_job(job) if job else None, _legs(carried))
 
-    async def _write(self, write: "_Write", changes: Changes, spent: Spent) -> Any:
-        fields = _state_fields(changes, write.message_id)
-        calls = [text for record in changes.calls for text in (record.id, dump_call(record))]
-        results = [text for item in changes.results.items() for text in item]
-        header: dict[str, Any] = {
-            "state": len(fields),
-            "calls": len(calls),
-            "results": len(results),
-            "transcript": len(changes.transcript),
-            "parts": len(changes.parts),
-            "ends": changes.ends,
-            "waits": next((leg.call_id for leg in changes.legs if leg.kind is LegKind.WAIT), ""),
-            "admitted": changes.admitted,
-            "later_lap": changes.later_lap,
-            "retention_ms": self._retention_ms,
-            "now_ms": write.now_ms,
-            "messages": spent.messages,
-            "requests": spent.requests,
-            "commands": spent.commands,
-        }
-        if changes.join:
-            leg = replace(changes.join.leg, carrier=write.message_id)
-            header["join"] = {"group": changes.join.group, "field": f"leg:{leg.key}", "leg": dump_leg(leg)}
-        head = [write.job_id, write.leg_key, write.message_id, canonical_json(header), write.expected]
-        values = [*fields, *calls, *results, *changes.transcript, *changes.parts]
-        return await self._redis.run(_text("commit"), _job_keys(write.job_id), [*head, *values])
+    async def _write(self, request: CommitRequest, changes: Changes, spent: Spent) -> Any:
+        family: list[str] = []
+        for _ in range(_FAMILY_ATTEMPTS):
+            declared = request.keys(changes, family)
+            answer = await self._redis.run(_text("commit"), declared, request.arguments(changes, spent, family))
+            if answer[0] != "family":
+                return answer
+            family = sorted(answer[1])
+        raise StoreError(f"job {request.job_id} cannot end: jobs below it are started faster than they can be counted")
+
+    def _request(self, job_id: str, leg_key: str, message_id: str, now_ms: int, expected: str = "") -> CommitRequest:
+        return CommitRequest(job_id, leg_key, message_id, now_ms, self._retention_ms, expected)
 
     async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""
@@ -183,37 +169,6 @@ class RedisStore:
             [claim.leg_key, claim.owner, sequence, *parts],
         )
         return bool(answer)
-
-
-@dataclass(frozen=True, slots=True)
-class _Write:
-    """What a COMMIT is about: a leg, or (key '') a fact that was decided on the expected job."""
-
-    job_id: str
-    leg_key: str
-    message_id: str
-    now_ms: int
-    expected: str = ""
-
-
-def _job_keys(job_id: str) -> list[str]:
-    return [
-        keys.state_key(job_id),
-        keys.calls_key(job_id),
-        keys.results_key(job_id),
-        keys.transcript_key(job_id),
-        keys.parts_key(job_id),
-    ]
-
-
-def _state_fields(changes: Changes, message_id: str) -> list[str]:
-    """Field, value, field, value: the job, its standing, and the legs to add, carried by this message."""
-    fields = [f"job:{changes.job.id}", dump_job(changes.job)] if changes.job else []
-    if changes.job and changes.standing:
-        fields += [f"standing:{changes.job.id}", dump_standing(changes.standing)]
-    for leg in changes.legs:
-        fields += [f"leg:{leg.key}", dump_leg(replace(leg, carrier=message_id))]
-    return fields
 
 
 def _legs(texts: Sequence[str]) -> tuple[Leg, ...]:

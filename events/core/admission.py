@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from events.core.legs import WORK_KINDS, Leg, LegKind
+from events.ids import is_child
 
 Want = Literal["slot", "none", "gone"]
 
@@ -134,12 +135,15 @@ def fill(entries: dict[str, Entry], cause: str, slots: int) -> None:
 
 
 def lines(entries: Mapping[str, Entry]) -> dict[str, str]:
-    """Session → the one of its jobs whose turn it is: who holds a slot, who has started, else the first in order."""
+    """Session → the one of its jobs whose turn it is: who holds a slot, who has started, else the first in order.
+
+    A child needs no session: it has the one of the job that started it.
+    """
     heads: dict[str, str] = {}
     for name, entry in sorted(entries.items(), key=_turn):
         # One that is to start later does not hold up its session.
         if entry.want == "slot" or (entry.want == "none" and entry.started):
-            heads.setdefault(f"{entry.tenant}/{entry.session_id}", name)
+            heads.setdefault(name if is_child(name) else f"{entry.tenant}/{entry.session_id}", name)
     return heads
 
 

@@ -10,6 +10,7 @@ from events.core.legs import Leg, LegKind, following, loop_leg
 from events.core.redaction import redacted
 from events.core.retry import backoff_ms
 from events.core.state import CallRecord, Failure, State
+from events.core.submitting import submitted
 from events.core.transitions import Step, next_call_status
 from events.ids import canonical_json
 
@@ -55,7 +56,10 @@ def waits(state: State, happened: ToolWaits, now_ms: int) -> Decision:
     leg = state.leg
     running = _running(state.the_call, leg)
     status = next_call_status(running.status, Step.WAIT)
-    record = _closed(replace(running, status=status, error=None, operation_id=happened.operation_id))
+    child = submitted(happened.child, now_ms).changes if happened.child else None
+    started = child.job.id if child and child.job else ""
+    waits_for = replace(running, status=status, error=None, operation_id=happened.operation_id, child=started)
+    record = _closed(waits_for)
     waiting = replace(
         following(leg, LegKind.WAIT, now_ms, not_before_ms=happened.until_ms),
         event=happened.event,
@@ -65,6 +69,7 @@ def waits(state: State, happened: ToolWaits, now_ms: int) -> Decision:
         Changes(
             calls=(record,),
             legs=(waiting,),
+            child=child,
             parts=(parts.operation(record, waiting), parts.handled(leg, now_ms, "waits")),
         )
     )

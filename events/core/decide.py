@@ -24,11 +24,12 @@ from events.core.happenings import (
 )
 from events.core.legs import LegKind
 from events.core.state import Job, State
+from events.core.submitting import submitted
 
 
 def submit(happened: Submitted, now_ms: int) -> Decision:
     """A new job: the one fact that has no state before it."""
-    return turns.submitted(happened, now_ms)
+    return submitted(happened, now_ms)
 
 
 def cancel(job: Job, happened: Cancelled, now_ms: int) -> Decision:

@@ -58,6 +58,14 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """A child has ended: the outcome of the call that started it, as JSON text; whoever waits for it goes on."""
+
+    call_id: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What COMMIT writes, besides removing the leg that was done.
 
@@ -68,7 +76,10 @@ class Changes:
         results: call id → JSON text of `{"ok": value}` or `{"error": {…}}`.
         transcript: entries to append, as JSON texts.
         parts: entries of the job's event stream to append, as JSON texts.
-        ends: the job has ended: its legs go, its data begins to expire.
+        ends: the job has ended: its legs go, its children end with it, the data of a root begins to expire.
+        closing: parts to append to the stream of each child that ends with it.
+        report: what its end means to the job that started it.
+        child: what creates a job below this one.
         standing: how a new job stands with the admission.
         admitted: the admission heard the job's wish; what it wished for is so.
         later_lap: the admission knows a word of this lap, later than the wish: wish again, above it; 0: it does not.
@@ -82,6 +93,9 @@ class Changes:
     transcript: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     ends: bool = False
+    closing: tuple[str, ...] = ()
+    report: Report | None = None
+    child: "Changes | None" = None
     standing: Standing | None = None
     admitted: bool = False
     later_lap: int = 0

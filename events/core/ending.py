@@ -4,11 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 from events.core import parts
-from events.core.effects import Alert, Changes, Decision
+from events.core.effects import Alert, Changes, Decision, Report
 from events.core.happenings import Cancelled, Undeliverable
 from events.core.legs import Leg
 from events.core.state import Failure, Job, State
-from events.core.transitions import Step, next_job_status
+from events.core.transitions import JobStatus, Step, next_job_status
+from events.ids import canonical_json
 
 # How often in a row the queue may give up on one leg before the job fails: any progress makes a new leg.
 UNDELIVERED_BUDGET = 5
@@ -20,7 +21,7 @@ def end_completed(
     """The model answered."""
     done = _ended(job, leg, Step.ANSWER, now_ms, result=result)
     closing = (parts.step_finish(), parts.handled(leg, now_ms, "answers"), *parts.finish(done.status))
-    return Decision(Changes(job=done, transcript=(spoken,), parts=(*said, *closing), ends=True))
+    return Decision(_ending(done, (*said, *closing), (spoken,)))
 
 
 def end_by_limit(job: Job, leg: Leg, limit: str, now_ms: int, said: tuple[str, ...] = ()) -> Decision:
@@ -31,14 +32,14 @@ def end_by_limit(job: Job, leg: Leg, limit: str, now_ms: int, said: tuple[str, .
     result = {"answer": job.best_answer, "stoppedBy": limit}
     done = _ended(job, leg, Step.ANSWER, now_ms, result=result)
     closing = (parts.handled(leg, now_ms, f"stopped by {limit}={value}"), *parts.finish(done.status))
-    return Decision(Changes(job=done, parts=(*said, *closing), ends=True))
+    return Decision(_ending(done, (*said, *closing)))
 
 
 def end_failed(job: Job, leg: Leg, failure: Failure, now_ms: int, said: tuple[str, ...] = ()) -> Decision:
     """No way on."""
     done = _ended(job, leg, Step.FAIL, now_ms, error=failure)
     closing = (parts.handled(leg, now_ms, f"{failure.type}: {failure.message}"), *parts.finish(done.status, failure))
-    return Decision(Changes(job=done, parts=(*said, *closing), ends=True))
+    return Decision(_ending(done, (*said, *closing)))
 
 
 def cancelled(job: Job, happened: Cancelled, now_ms: int) -> Decision:
@@ -52,7 +53,7 @@ def cancelled(job: Job, happened: Cancelled, now_ms: int) -> Decision:
         finished_at_ms=now_ms,
         error=Failure("cancelled", f"cancelled{by}"),
     )
-    return Decision(Changes(job=done, parts=(parts.abort(f"cancelled{by}"), *parts.finish(done.status)), ends=True))
+    return Decision(_ending(done, (parts.abort(f"cancelled{by}"), *parts.finish(done.status))))
 
 
 def undeliverable(state: State, happened: Undeliverable, now_ms: int) -> Decision:
@@ -66,6 +67,26 @@ def undeliverable(state: State, happened: Undeliverable, now_ms: int) -> Decisio
     message = f"the event {leg.kind} of turn {leg.turn} could not be delivered, {times}: {happened.reason}"
     decision = end_failed(job, leg, Failure("delivery_failed", message), now_ms)
     return replace(decision, effects=(Alert(job.id, f"job {job.id} failed: {message}"),))
+
+
+def _ending(done: Job, said: tuple[str, ...], transcript: tuple[str, ...] = ()) -> Changes:
+    return Changes(
+        job=done,
+        transcript=transcript,
+        parts=said,
+        ends=True,
+        closing=(parts.abort("the job that started it has ended"), *parts.finish(JobStatus.CANCELLED)),
+        report=Report(done.parent_call, _outcome(done)) if done.parent_call else None,
+    )
+
+
+def _outcome(done: Job) -> str:
+    """What the end of a child is to the call that started it: its answer, or why there is none."""
+    if done.error is not None:
+        message = f"agent {done.agent!r} (job {done.id}): {done.error.message}"
+        return canonical_json({"error": {"type": done.error.type, "message": message}})
+    result = done.result or {}
+    return canonical_json({"ok": result.get("output", result.get("answer", ""))})
 
 
 def _ended(

@@ -128,12 +128,14 @@ class ToolWaits:
         otherwise: the call's outcome then, as JSON text.
         event: the name of the event that ends it; empty: the call's outcome does.
         operation_id: under which it is finished from outside; empty: it is not.
+        child: a job that it starts, whose end is its outcome.
     """
 
     until_ms: int
     otherwise: str
     event: str = ""
     operation_id: str = ""
+    child: Submitted | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a job may use. Checked before each turn, so a job overshoots by at most what is in flight."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 OnLimit = Literal["stop", "fail"]
@@ -16,6 +16,7 @@ class Limits:
         tokens: input plus output tokens over all model calls.
         cost_usd: model cost over all calls, in US dollars; None: no limit.
         wall_seconds: time since the job was submitted.
+        depth: how many levels of jobs may be below this one; 0: it starts no others.
     """
 
     turns: int = 20
@@ -23,6 +24,7 @@ class Limits:
     tokens: int = 200_000
     cost_usd: float | None = None
     wall_seconds: int = 86_400
+    depth: int = 3
     on_limit: OnLimit = "stop"
 
     def __post_init__(self) -> None:
@@ -30,8 +32,17 @@ class Limits:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"Limits({name}={value!r}): a limit is a positive number")
+        if not self.depth >= 0:
+            raise ValueError(f"Limits(depth={self.depth!r}): 0 or more levels of jobs")
         if self.on_limit not in ("stop", "fail"):
             raise ValueError(f"Limits(on_limit={self.on_limit!r}): one of 'stop', 'fail'")
+
+
+def within(own: Limits, parent: Limits, parent_age_ms: int) -> Limits:
+    """A child's own limits, inside its parent's: it is one level deeper, and ends no later."""
+    left_seconds = max(1, parent.wall_seconds - parent_age_ms // 1000)
+    depth = min(own.depth, parent.depth - 1)
+    return replace(own, depth=depth, wall_seconds=min(own.wall_seconds, left_seconds))
 
 
 @dataclass(frozen=True, slots=True)

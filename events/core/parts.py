@@ -71,6 +71,8 @@ def operation(call: CallRecord, leg: Leg) -> str:
     data: dict[str, Any] = {"callId": call.id, "tool": call.tool, "status": call.status, "until": leg.not_before_ms}
     if call.operation_id:
         data["operationId"] = call.operation_id
+    if call.child:
+        data["jobId"] = call.child
     if leg.event:
         data["event"] = leg.event
     if not 0 < leg.not_before_ms < FOREVER_MS:

@@ -39,6 +39,7 @@ class Job:
     `start_at_ms`: it does not start before; 0: at once. `request_digest`: of the request that submitted it.
     `untold`: the transcript's entries from, and up to but without, these positions are no longer told to the model, and
     not loaded: a later entry sums them up. They stay where they are.
+    `parent_call`: the tool call that started it, and waits for it; empty: none did.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Job:
     error: Failure | None = None
     request_digest: str = ""
     untold: tuple[int, int] = (0, 0)
+    parent_call: str = ""
     version: int = STATE_VERSION
 
     @property
@@ -72,7 +74,7 @@ class Job:
 class CallRecord:
     """One tool call: what was asked for and how far it got. Its result is stored apart, under its id.
 
-    `operation_id`: under which it is finished from outside, once it waits for that.
+    `operation_id`: under which it is finished from outside, once it waits for that. `child`: the job that it started.
     """
 
     id: str
@@ -86,6 +88,7 @@ class CallRecord:
     retry_delay_seconds: float = 1.0
     error: Failure | None = None
     operation_id: str = ""
+    child: str = ""
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
 

@@ -4,45 +4,18 @@ from dataclasses import replace
 from typing import Any
 
 from events.core import parts
-from events.core.admission import Standing, Want, wanted
+from events.core.admission import Want
 from events.core.effects import AskAdmission, CallModel, Changes, Decision
 from events.core.ending import end_by_limit, end_completed, end_failed
-from events.core.happenings import Aside, ModelAnswered, ModelFailed, Submitted, Wanted
-from events.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group, wish_leg
+from events.core.happenings import Aside, ModelAnswered, ModelFailed, Wanted
+from events.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group
 from events.core.limits import Used, exceeded
 from events.core.redaction import redacted
 from events.core.retry import backoff_ms
 from events.core.state import CallRecord, Job, State
-from events.core.transcript import MEMORY_ROLE, model_entry, task_entry
+from events.core.transcript import MEMORY_ROLE, model_entry
 from events.core.transitions import CallStatus, Step, next_call_status, next_job_status
 from events.ids import call_id, canonical_json
-
-
-def submitted(happened: Submitted, now_ms: int) -> Decision:
-    """A new job: its first turn is its only leg."""
-    job = happened.job
-    first = loop_leg(job.id, job.turn, 1, now_ms, job.start_at_ms)
-    standing = first_standing(job, now_ms, slot=happened.slot)
-    wish = () if standing.slot or standing.want == "none" else (wish_leg(job.id, standing.want, standing.lap, now_ms),)
-    return Decision(
-        Changes(
-            job=job,
-            standing=standing,
-            legs=(first, *wish),
-            transcript=(task_entry(happened.task),),
-            parts=(parts.start(job.id),),
-        )
-    )
-
-
-def first_standing(job: Job, now_ms: int, *, slot: bool = False) -> Standing:
-    """How a new job stands with the admission: one that is to start later wants nothing yet.
-
-    The same submission may be told before and after its start: then the later word, with the higher lap, counts.
-    """
-    first = loop_leg(job.id, job.turn, 1, now_ms, job.start_at_ms)
-    want = wanted(Standing(), (first,), ended=False, now_ms=now_ms)
-    return Standing(want, 1 if want == "slot" else 0, slot and want == "slot")
 
 
 def wishes(state: State) -> Decision:

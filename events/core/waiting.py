@@ -6,6 +6,7 @@ from events.core.admission import Standing
 from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind
 from events.core.state import Job
 from events.core.transitions import JobStatus
+from events.ids import child_of
 from events.timestamps import rfc3339
 
 _WHAT = {
@@ -44,8 +45,10 @@ def status_and_wait(job: Job, legs: Sequence[Leg], standing: Standing, now_ms: i
 def _wait(first: Leg) -> str:
     if first.kind is not LegKind.WAIT:
         return f"{_name(first)}, not before {rfc3339(first.not_before_ms)}"
+    if first.not_before_ms >= FOREVER_MS:
+        return f"job {child_of(first.call_id)}, which tool {first.tool} of turn {first.turn} started"
     what = f"event {first.event!r}" if first.event else _name(first)
-    return what if first.not_before_ms >= FOREVER_MS else f"{what}, until {rfc3339(first.not_before_ms)}"
+    return f"{what}, until {rfc3339(first.not_before_ms)}"
 
 
 def _names(legs: Sequence[Leg]) -> str:

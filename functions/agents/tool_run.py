@@ -11,11 +11,12 @@ from pydantic_core import PydanticSerializationError, to_json
 from events.core.effects import RunTool, Work
 from events.core.happenings import Happening, ToolFailed, ToolReturned, ToolWaits
 from events.core.redaction import KnownSecrets
-from events.core.state import Failure
+from events.core.state import Failure, Job
 from events.errors import StoreError
 from events.ids import operation_id
 from events.ports import Claim, History, Store
 from functions.agents.call_memory import CallMemory
+from functions.agents.child_job import NoChildError, child_job
 from functions.agents.foreign_text import storable
 from functions.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from functions.agents.store_channel import StoreChannel
@@ -75,10 +76,14 @@ class ToolRun:
         if isinstance(result, ToolFailed):
             return result
         if isinstance(result, Pending):
-            return self._waits(tool, result, context, claim.now_ms)
+            return self._waits(tool, result, context, effect.job, claim.now_ms)
         return self._returned(tool, result)
 
-    def _waits(self, tool: Tool, pending: Pending, context: ToolContext, now_ms: int) -> Happening:
+    def _waits(self, tool: Tool, pending: Pending, context: ToolContext, job: Job, now_ms: int) -> Happening:
+        try:
+            child = child_job(self._registry, job, context.call_id, pending.child, now_ms) if pending.child else None
+        except NoChildError as error:
+            return _failed(error.type, str(error), retryable=error.retryable)
         otherwise = self._returned(tool, pending.otherwise)
         if not isinstance(otherwise, ToolReturned):
             return otherwise
@@ -87,6 +92,7 @@ class ToolRun:
             otherwise=f'{{"ok":{otherwise.result_json}}}',
             event=pending.event,
             operation_id=context.operation_id if pending.operation and not pending.event else "",
+            child=child,
         )
 
     def _memory_of(self, agent: str) -> Memory:

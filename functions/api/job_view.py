@@ -7,6 +7,7 @@ from events.core.redaction import redacted
 from events.core.state import CallRecord
 from events.core.transitions import CallStatus
 from events.core.waiting import status_and_wait
+from events.ids import job_of_call
 from events.ports import Snapshot
 from events.timestamps import rfc3339
 
@@ -22,6 +23,7 @@ def job_view(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "inputData": redacted(snapshot.task.get("data") or {}),
         "priority": job.priority,
         "sessionId": job.session_id,
+        "parentJobId": job_of_call(job.parent_call) if job.parent_call else None,
         "status": status,
         "waitingFor": waiting_for,
         "result": job.result,
@@ -70,6 +72,8 @@ def call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, An
         "finishedAt": _time(call.finished_at_ms),
     }
     stored = snapshot.results.get(call.id, {})
+    if call.child:
+        view["childJobId"] = call.child
     if call.operation_id:
         view["operationId"] = call.operation_id
     if "ok" in stored and call.status is CallStatus.COMPLETED:

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
-from events.core.state import Job, ModelPolicy
+from events.core.state import Job
 from events.ids import canonical_json, digest
 from events.timestamps import milliseconds
-from functions.agents.agent import Agent
+from functions.agents.child_job import policy_of
 from functions.agents.registry import Registry, UnknownAgentError
 from functions.api.problem import ApiError, invalid
 
@@ -88,11 +88,6 @@ def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: st
         priority=body.priority,
         start_at_ms=body.start_at_ms(now_ms),
         limits=agent.limits,
-        model=ModelPolicy(retries=agent.model_retries, reads_history=_reads_history(agent, registry)),
+        model=policy_of(registry, agent),
         request_digest=digest(body.model_dump(mode="json")),
     )
-
-
-def _reads_history(agent: Agent, registry: Registry) -> bool:
-    """What is remembered is looked for with the task's text, whether the model reads it or not."""
-    return agent.memory_policy is not None or registry.model_of(agent).reads_history

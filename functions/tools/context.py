@@ -7,6 +7,7 @@ channel given to it. Must not: know a store, a queue or a stream.
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from functions.tools.pending import ChildTask, Pending
 from functions.tools.tool_memory import NoMemory, RecordedMemory, ToolMemory
 
 _ROUNDING = 1e-6  # sums of floats may end a hair above 1; that is no mistake of the author
@@ -62,6 +63,15 @@ class ToolContext:
     async def cancelled(self) -> bool:
         """Tell whether the job was cancelled meanwhile; a long tool asks now and then and returns early."""
         return await self.channel.cancelled()
+
+    def start(self, agent: str, task: str, data: dict[str, Any] | None = None) -> Pending:
+        """Give a task to another agent, as a job below this one: `return ctx.start("writer", "…")`.
+
+        The tool returns what this gives it; the call's result is the other agent's answer. Nothing runs meanwhile.
+        """
+        if not isinstance(agent, str) or not agent:
+            raise ValueError(f"start() needs an agent's name, got {agent!r}")
+        return Pending(child=ChildTask(agent=agent, task=task, data=data or {}), operation=False)
 
     @classmethod
     def for_test(

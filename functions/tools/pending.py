@@ -8,19 +8,32 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from events.core.legs import FOREVER_MS
+
 LONGEST_SECONDS = 10 * 365 * 86_400
 TIMED_OUT = {"timedOut": True}
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChildTask:
+    """A job for another agent: its name, what it is asked, and data for it."""
+
+    agent: str
+    task: str
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pending:
-    """The call is finished later: by whoever completes its operation, by an event, or by its time.
+    """The call is finished later: by whoever completes its operation, by an event, by its time, or by a job's end.
 
     Attributes:
         timeout_seconds: how long it waits at most; `until`: the same as a time. One of them is given.
         event: the name of the event that ends it; empty: its operation is completed from outside.
         otherwise: the call's result when its time is up, any JSON value.
         operation: whether it can be completed from outside, under `ToolContext.operation_id`.
+        child: a job to start, whose answer is the call's result; made by `ToolContext.start`. It needs no time limit
+            of its own: it ends no later than the job that starts it.
     """
 
     timeout_seconds: float | None = None
@@ -28,9 +41,12 @@ class Pending:
     event: str = ""
     otherwise: Any = field(default_factory=lambda: dict(TIMED_OUT))
     operation: bool = True
+    child: ChildTask | None = None
 
     def __post_init__(self) -> None:
         """Refuse a wait without an end, or one that never begins."""
+        if self.child is not None and (self.timeout_seconds, self.until) == (None, None):
+            return
         if (self.timeout_seconds is None) == (self.until is None):
             raise ValueError("Pending(...): give timeout_seconds or until, one of them: a wait has an end")
         seconds = self.timeout_seconds
@@ -43,6 +59,8 @@ class Pending:
 
     def until_ms(self, now_ms: int) -> int:
         """When the wait is over in any case, in milliseconds since 1970."""
+        if self.child is not None:
+            return FOREVER_MS
         if self.until is not None:
             return max(now_ms, min(int(self.until.timestamp() * 1000), now_ms + LONGEST_SECONDS * 1000))
         return now_ms + int((self.timeout_seconds or 0) * 1000)

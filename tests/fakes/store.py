@@ -1,6 +1,5 @@
 """The store in memory: the same atomic steps as the Lua scripts, one method each, without I/O or time of its own."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -9,10 +8,8 @@ from events.core.admission import Book
 from events.core.effects import Changes
 from events.core.legs import FOREVER_MS, Leg, LegKind
 from events.core.records import dump_job
-from events.core.state import State, Usage
-from events.core.transcript import recalled
-from events.errors import StoreError
-from events.ids import root_of
+from events.core.state import Job, State, Usage
+from events.ids import is_child, root_of
 from events.ports import (
     Begun,
     Carried,
@@ -26,9 +23,7 @@ from events.ports import (
     Outside,
     OutsideFact,
     Recorded,
-    Snapshot,
     Spent,
-    StoredParts,
     Undelivered,
     Verdict,
 )
@@ -59,16 +54,8 @@ class FakeStore:
         tree = self.tree(job.id)
         if job.id in tree.jobs:
             return Created(False, tree.jobs[job.id], tree.carried(message_id, now_ms))
-        legs = {leg.key: replace(leg, carrier=message_id) for leg in changes.legs}
-        tree = replace(
-            tree,
-            jobs={**tree.jobs, job.id: job},
-            standings={**tree.standings, job.id: changes.standing} if changes.standing else tree.standings,
-            usage={**tree.usage, job.id: Usage(1, 1, 0, now_ms)},
-            legs={**tree.legs, **legs},
-            transcript={**tree.transcript, job.id: changes.transcript},
-            parts={**tree.parts, job.id: changes.parts},
-        )
+        tree = _created(tree, job, changes, message_id)
+        tree = replace(tree, usage={**tree.usage, job.id: Usage(1, 1, 0, now_ms)})
         self.write(job.id, tree)
         return Created(True, job, tree.carried(message_id, now_ms))
 
@@ -77,7 +64,7 @@ class FakeStore:
         tree = self.tree(claim.job_id)
         job, leg = tree.jobs.get(claim.job_id), tree.legs.get(claim.leg_key)
         if job is None:
-            return Begun(Verdict.UNKNOWN)
+            return Begun(Verdict.APPLIED if root_of(claim.job_id) in tree.jobs else Verdict.UNKNOWN)
         if leg is None:
             return Begun(Verdict.APPLIED, carried=tree.carried(claim.message_id, claim.now_ms))
         carried = tree.carried(claim.message_id, claim.now_ms, leg.key)
@@ -172,11 +159,16 @@ class FakeStore:
             results=_merged(tree.results, job_id, changes.results),
             transcript=_longer(tree.transcript, job_id, changes.transcript),
             parts=_longer(tree.parts, job_id, changes.parts),
-            expires_ms=now_ms + self._retention_ms if changes.ends else tree.expires_ms,
+            expires_ms=now_ms + self._retention_ms if changes.ends and not is_child(job_id) else tree.expires_ms,
         )
         if changes.admitted:
             tree = tree.admitted(job_id, message_id)
-        return tree.settled(job_id, message_id, now_ms, changes.later_lap)
+        tree = tree.settled(job_id, message_id, now_ms, changes.later_lap)
+        if changes.report:
+            tree = tree.reported(changes.report.call_id, changes.report.outcome, message_id, now_ms)
+        if changes.child and changes.child.job:
+            tree = _created(tree, changes.child.job, changes.child, message_id)
+        return tree.without_children(job_id, changes.closing, message_id, now_ms) if changes.ends else tree
 
     async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
         """A fact from outside ends a wait, or is kept until there is one."""
@@ -241,43 +233,16 @@ class FakeStore:
         return True
 
 
-class FakeReader:
-    """`Reader` over a FakeStore. `down`: what is raised instead of an answer."""
-
-    def __init__(self, store: FakeStore) -> None:
-        self._store = store
-        self.down: StoreError | None = None
-
-    async def job(self, job_id: str) -> Snapshot | None:
-        """Everything about a job."""
-        tree = self._store.tree(job_id)
-        if job_id not in tree.jobs:
-            return None
-        calls = sorted(tree.calls.get(job_id, {}).values(), key=lambda call: (call.turn, call.position))
-        legs = sorted(tree.legs.values(), key=lambda leg: f"leg:{leg.key}")
-        return Snapshot(
-            job=tree.jobs[job_id],
-            task=json.loads(tree.transcript[job_id][0]),
-            legs=tuple(leg for leg in legs if leg.job_id == job_id),
-            standing=tree.standing(job_id),
-            calls=tuple(calls),
-            results=tree.results_of(job_id),
-            usage=tree.usage.get(job_id, Usage()),
-            memory=recalled(tree.transcript[job_id]),
-        )
-
-    async def parts(self, job_id: str, after: int) -> StoredParts:
-        """The job's parts after the first `after` ones."""
-        tree = self._store.tree(job_id)
-        return StoredParts(tree.jobs.get(job_id), tree.parts.get(job_id, ())[after:])
-
-    async def ping(self) -> None:
-        """Raises StoreError while it is down."""
-        if self.down:
-            raise self.down
-
-    async def close(self) -> None:
-        """Nothing is open."""
+def _created(tree: Tree, job: Job, changes: Changes, message_id: str) -> Tree:
+    legs = {leg.key: replace(leg, carrier=message_id) for leg in changes.legs}
+    return replace(
+        tree,
+        jobs={**tree.jobs, job.id: job},
+        standings={**tree.standings, job.id: changes.standing} if changes.standing else tree.standings,
+        legs={**tree.legs, **legs},
+        transcript=_longer(tree.transcript, job.id, changes.transcript),
+        parts=_longer(tree.parts, job.id, changes.parts),
+    )
 
 
 def _merged(all_jobs: dict[str, dict[str, _V]], job_id: str, new: dict[str, _V]) -> dict[str, dict[str, _V]]:

@@ -10,7 +10,9 @@ from typing import Any, cast
 
 from events.core.admission import Entry, Standing, Want, next_lap, wanted
 from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, wish_key, wish_leg
-from events.core.state import CallRecord, Job, Usage
+from events.core.state import CallRecord, Failure, Job, Usage
+from events.core.transitions import JobStatus
+from events.ids import job_of_call
 from events.ports import History, OutsideFact
 
 # Of a job that has not said anything yet: whatever it wants first is new.
@@ -126,6 +128,32 @@ class Tree:
             return tree
         kept = {**self.events.get(job_id, {}), f"{now_ms}:{fact.id}": fact.event}
         return replace(tree, events={**tree.events, job_id: kept})
+
+    def reported(self, call_id: str, outcome: str, message_id: str, now_ms: int) -> "Tree":
+        """With the end of a child told to the call that started it."""
+        parent_id = job_of_call(call_id)
+        tree = self
+        if parent_id not in tree.jobs:
+            return tree
+        if call_id not in tree.results.get(parent_id, {}):
+            tree = tree.with_result(parent_id, call_id, outcome)
+        for leg in tree.waits(parent_id, now_ms):
+            if leg.call_id == call_id:
+                tree = tree.woken(leg, message_id, now_ms)
+        return tree.settled(parent_id, message_id, now_ms)
+
+    def without_children(self, job_id: str, closing: tuple[str, ...], message_id: str, now_ms: int) -> "Tree":
+        """With the jobs below this one ended."""
+        tree, error = self, Failure("cancelled", "the job that started it has ended")
+        for name in sorted(self.jobs):
+            if not name.startswith(f"{job_id}.") or self.jobs[name].ended:
+                continue
+            job = replace(self.jobs[name], status=JobStatus.CANCELLED, finished_at_ms=now_ms, error=error)
+            legs = {key: leg for key, leg in tree.legs.items() if leg.job_id != name}
+            parts = {**tree.parts, name: (*tree.parts.get(name, ()), *closing)}
+            tree = replace(tree, jobs={**tree.jobs, name: job}, legs=legs, parts=parts)
+            tree = tree.settled(name, message_id, now_ms)
+        return tree
 
     def admitted(self, job_id: str, message_id: str) -> "Tree":
         """With the wish granted: this message hands on the work that waited for it."""

@@ -31,7 +31,8 @@ from events.ports import (
     Undelivered,
 )
 from tests.fakes.admission import FakeAdmission
-from tests.fakes.store import FakeReader, FakeStore
+from tests.fakes.reader import FakeReader
+from tests.fakes.store import FakeStore
 from tests.fakes.tree import Tree
 from tests.simulation.fairness import ON_GRANTS, Booked
 from tests.simulation.invariants import ON_BOOK, ON_SAYING, ON_WRITE, Said, Write

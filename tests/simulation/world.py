@@ -19,7 +19,7 @@ from functions.app import build_app
 from functions.wiring import Container, Ports
 from tests.fakes.admission import FakeAdmission
 from tests.fakes.memory import FakeSessionMemory
-from tests.fakes.store import FakeReader
+from tests.fakes.reader import FakeReader
 from tests.fakes.tree import Tree
 from tests.simulation import asgi
 from tests.simulation.actors import STAGE, Actors, make_registry

@@ -8,6 +8,10 @@ local function answer(verdict, free_at)
   return {verdict, free_at, commands, job, '', '', carried(message, now, verdict ~= 'gated' and leg_field or nil), {}, {}, ''}
 end
 if not job then
+  -- A failover forgot that this child was started: whoever started it does so again.
+  if state['job:' .. string.match(job_id, '^[^.]+')] then
+    return {'applied', 0, commands, '', '', '', {}, {}, {}, ''}
+  end
   return {'unknown', 0, commands, '', '', '', {}, {}, {}, ''}
 end
 if not json then

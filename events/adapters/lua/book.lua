@@ -71,7 +71,8 @@ local function fill(slots, cause)
     local heads = {}
     for _, name in ipairs(names) do
       local e = entries[name]
-      local line = e.tenant .. '/' .. e.session_id
+      -- A child needs no session: it has the one of the job that started it.
+      local line = string.find(name, '.', 1, true) and name or e.tenant .. '/' .. e.session_id
       -- One that is to start later does not hold up its session.
       if (e.want == 'slot' or e.want == 'none' and e.started) and (not heads[line] or before(name, heads[line])) then
         heads[line] = name

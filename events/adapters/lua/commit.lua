@@ -1,6 +1,8 @@
--- COMMIT: the first one of a leg wins. KEYS: state, calls, results, transcript, parts.
+-- COMMIT: the first one of a leg wins. KEYS: state, calls, results, transcript, parts; then, where the header says so:
+-- a report's results; a child's transcript and parts; calls, results, transcript, parts of each job of the family.
 -- ARGV: job id, leg key, message, header (JSON), expected job, then the values that the header counts:
--- state field/value pairs, call field/value pairs, result field/value pairs, transcript entries, parts.
+-- state field/value pairs, call field/value pairs, result field/value pairs, transcript entries, parts, closing parts,
+-- a child's state field/value pairs, transcript, parts.
 -- A fact from outside has no leg: its key is '', and `expected job` is the job that it was decided on.
 local job_id, leg_field, message, header = ARGV[1], 'leg:' .. ARGV[2], ARGV[3], cjson.decode(ARGV[4])
 local now, job_field = header.now_ms, 'job:' .. ARGV[1]
@@ -14,7 +16,25 @@ end
 if ARGV[2] ~= '' and not state[leg_field] then
   return {'gone', carried(message, now)}
 end
-local position = 6
+-- An end is that of all jobs below, too: their keys must be declared, so who ends a job is told of those it forgot.
+local family, declared = {}, {}
+for _, name in ipairs(header.family) do
+  declared[name] = true
+end
+for _, field in ipairs(header.ends and order or {}) do
+  if string.sub(field, 1, #job_field + 1) == job_field .. '.' then
+    family[#family + 1] = string.sub(field, 5)
+    declared.all = declared.all ~= false and declared[string.sub(field, 5)] or false
+  end
+end
+if declared.all == false then
+  return {'family', family}
+end
+local position, next_key = 6, 6
+local function take_key()
+  next_key = next_key + 1
+  return KEYS[next_key - 1]
+end
 local function take(count)
   local values = {}
   for i = position, position + count - 1 do
@@ -81,15 +101,50 @@ sliced('HSET', KEYS[2], take(header.calls))
 sliced('HSET', KEYS[3], take(header.results))
 sliced('RPUSH', KEYS[4], take(header.transcript))
 sliced('RPUSH', KEYS[5], take(header.parts))
+local closing = take(header.closing)
+-- "up": a child's end is the outcome of the call that started it, in the same script.
+local parent_id, parent_results = string.match(job_id, '^(.*)%.[^.]*$'), header.report and take_key()
+if header.report and state['job:' .. parent_id] then
+  call('HSETNX', parent_results, header.report, header.outcome)
+  local waiting = waits_of(parent_id, now, header.report)[1]
+  if waiting then
+    wake(waiting, message, now)
+  end
+  settle(parent_id, message, now, 0)
+end
+if header.child then
+  local fields = take(header.child.state)
+  for i = 1, #fields, 2 do
+    put(fields[i], fields[i + 1])
+  end
+  call('RPUSH', take_key(), unpack(take(header.child.transcript)))
+  call('RPUSH', take_key(), unpack(take(header.child.parts)))
+end
+-- "down": children end with their parent, in the same script.
+for _, name in ipairs(header.family) do
+  local parts = KEYS[next_key + 3]
+  next_key = next_key + 4
+  if state['job:' .. name] and not ended(name) then
+    for _, leg in ipairs(legs_of(name)) do
+      remove('leg:' .. leg.key)
+    end
+    local job = cjson.decode(state['job:' .. name])
+    job.status, job.finished_at_ms = 'cancelled', now
+    job.error = {type = 'cancelled', message = 'the job that started it has ended', retryable = false}
+    put('job:' .. name, encode(job))
+    settle(name, message, now, 0)
+    sliced('RPUSH', parts, closing)
+  end
+end
 local usage = cjson.decode(state['usage:' .. job_id] or '{"messages":0,"redis_requests":0,"redis_commands":0}')
 usage.messages = usage.messages + header.messages
 usage.redis_requests = usage.redis_requests + header.requests + 1
-local expiring = header.ends and #KEYS or 0
+local expiring = header.expires and #KEYS or 0
 usage.redis_commands = usage.redis_commands + header.commands + commands + (next(removed) and 2 or 1) + expiring
 usage.updated_ms = now
 put('usage:' .. job_id, encode(usage))
 save(KEYS[1])
-if header.ends then
+if header.expires then
   for _, key in ipairs(KEYS) do
     call('PEXPIRE', key, header.retention_ms)
   end

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from events.core.admission import Book, Entry, Want
-from events.core.effects import Changes, Join
+from events.core.effects import Changes, Join, Report
 from events.core.legs import FOREVER_MS, Leg, LegKind, following, loop_leg, wish_leg
 from events.core.transitions import JobStatus
 from events.ids import root_of
@@ -31,6 +31,8 @@ from tests.contract.store.sample import (
 from tests.contract.store.side import Side
 
 JOB_IDS = (JOB_ID, f"{JOB_ID}.1", "job_b")
+_CHILD = f"{JOB_ID}.2"
+_PARENT_CALL = call_leg(10).call_id
 _TIMED_OUT = '{"ok":{"timedOut":true}}'
 _UNTOLD = st.sampled_from([(0, 0), (0, 0), (1, 2), (1, 3), (1, 9)])
 _TEXTS = st.sampled_from(["", "x", 'q"\\/\n', '"carrier":"m1"', "é漢", '"reads_history":true'])
@@ -103,6 +105,7 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
     calls = [record_of(leg) for leg in legs if leg.call_id]
     text = draw(_TEXTS)
     ends = draw(st.integers(0, 9)) == 0
+    text_of_outcome = draw(st.sampled_from(['{"ok":1}', '{"error":{}}']))
     join: Join | None = draw(st.sampled_from([None, next_turn(job_id)]))
     return Changes(
         job=replace(job, status=JobStatus.COMPLETED) if ends else draw(st.sampled_from([None, job])),
@@ -115,6 +118,11 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
         transcript=draw(st.sampled_from([(), ('{"a":1}', '{"b":"/"}'), _SPOKEN[job_id]])),
         parts=(text,) if text else (),
         ends=ends,
+        closing=("closing",) if ends else (),
+        report=Report(_PARENT_CALL, text_of_outcome) if ends and job_id == f"{JOB_ID}.1" else None,
+        child=draw(st.sampled_from([None, creation(a_job(_CHILD), slot=False)]))
+        if job_id == JOB_ID and not ends
+        else None,
     )
 
 
@@ -189,7 +197,7 @@ def _fact(claim: Claim) -> st.SearchStrategy[Operation]:
             if loaded is None:
                 return None
             recorded, carried = await side.store.record(loaded, claim.message_id, change, claim.now_ms)
-            return loaded, recorded, by_key(carried)
+            return loaded.job, recorded, by_key(carried)  # the version is a text of the side's own
 
         return Operation(f"fact {claim} {change}", run)
 

@@ -9,7 +9,7 @@ from events.core.effects import Changes, Join
 from events.core.happenings import Submitted
 from events.core.legs import Leg, LegKind, following, loop_leg, tool_key, turn_group, wish_leg
 from events.core.state import CallRecord, Job, ModelPolicy
-from events.core.turns import first_standing
+from events.core.submitting import first_standing
 from events.ports import Claim, Spent
 from tests.contract.store.side import Side
 

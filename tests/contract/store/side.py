@@ -12,7 +12,8 @@ from events.ports import Admission, Reader, Store
 from events.settings import Settings
 from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.fakes.admission import FakeAdmission
-from tests.fakes.store import FakeReader, FakeStore
+from tests.fakes.reader import FakeReader
+from tests.fakes.store import FakeStore
 
 RETENTION_MS = 1_000_000
 SLOTS = 3

@@ -97,11 +97,11 @@ async def test_a_leg_that_is_gone_was_applied(side: Side) -> None:
     assert replace(other, commands=0) == Begun(Verdict.APPLIED)
 
 
-async def test_an_unknown_job_is_unknown_whatever_the_leg(side: Side) -> None:
-    """Also a child of a tree that is known."""
+async def test_an_unknown_job_is_unknown_but_a_child_that_is_not_there_has_nothing_to_do(side: Side) -> None:
+    """Whoever starts it does so again, after a failover that forgot it; a root has only its witness."""
     assert replace(await side.store.begin(claim_of(first_leg())), commands=0) == Begun(Verdict.UNKNOWN)
     await side.store.create(creation(a_job()), "witness", NOW_MS)
-    assert (await side.store.begin(claim_of(first_leg(f"{JOB_ID}.1")))).verdict is Verdict.UNKNOWN
+    assert (await side.store.begin(claim_of(first_leg(f"{JOB_ID}.1")))).verdict is Verdict.APPLIED
 
 
 async def test_carried_is_exactly_this_messages(side: Side) -> None:

@@ -17,7 +17,7 @@ async def compare(process: RedisProcess, sequence: list[Operation]) -> None:
         for number, operation in enumerate(sequence):
             expected, found = comparable(await operation.run(fake)), comparable(await operation.run(real))
             assert found == expected, f"the last of {sequence[: number + 1]}"
-        for job_id in JOB_IDS:
+        for job_id in (*JOB_IDS, f"{JOB_IDS[0]}.2"):
             assert comparable(await real.reader.job(job_id)) == comparable(await fake.reader.job(job_id))
             assert await real.reader.parts(job_id, 0) == await fake.reader.parts(job_id, 0)
 

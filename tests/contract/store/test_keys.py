@@ -1,10 +1,12 @@
 """Every key that a script touches is declared, and all keys of one script share one hash tag (DESIGN 3, "Keys")."""
 
 import re
+from dataclasses import replace
 
 from events.core.admission import Place, Standing
-from events.core.effects import Changes
-from events.ports import Recorded
+from events.core.effects import Changes, Report
+from events.core.transitions import JobStatus
+from events.ports import OutsideFact, Recorded
 from tests.contract.store.monitor import ScriptRun, monitor
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
@@ -22,6 +24,7 @@ from tests.contract.store.sample import (
     record_of,
 )
 from tests.contract.store.side import Side
+from tests.contract.store.test_tell import wait_leg
 
 _TAG = re.compile(r"\{([^}]*)\}")
 
@@ -54,7 +57,15 @@ async def every_script(side: Side) -> None:
     loaded = await side.store.load(JOB_ID)
     assert loaded is not None
     assert (await side.store.record(loaded, "m4", Changes(job=a_job(), parts=("{}",)), NOW_MS))[0] is Recorded.COMMITTED
-    await side.store.commit(claim_of(legs[1], "m3"), Changes(job=a_job(), ends=True), SPENT)
+    started = Changes(legs=(wait_leg(1, "paid"),), child=creation(a_job(f"{JOB_ID}.2"), slot=False))
+    await side.store.tell(JOB_ID, "w1", OutsideFact("evt_1", "{}", event="paid"), NOW_MS)
+    await side.store.commit(claim_of(legs[1], "m3"), started, SPENT)
+    await side.store.begin(claim_of(wait_leg(1), "m3"))
+    report = Report(legs[1].call_id, '{"ok":1}')
+    done = Changes(job=replace(child, status=JobStatus.COMPLETED), ends=True, report=report)
+    await side.store.commit(claim_of(first_leg(child.id), "m9"), done, SPENT)
+    ended = Changes(job=replace(a_job(), status=JobStatus.COMPLETED), ends=True, closing=("{}",))
+    await side.store.commit(claim_of(wait_leg(1), "m3"), ended, SPENT)
 
 
 async def runs_of_every_script(real: Side, process: RedisProcess) -> list[ScriptRun]:
@@ -62,7 +73,7 @@ async def runs_of_every_script(real: Side, process: RedisProcess) -> list[Script
     async with monitor(process) as watching:
         await every_script(real)
         runs = await watching.runs()
-    assert len(runs) == 14
+    assert len(runs) == 19
     assert all(run.touched for run in runs)
     return runs
 

@@ -129,7 +129,7 @@ async def test_five_thousand_parts_in_one_commit_keep_their_order(side: Side) ->
         legs=legs,
         calls=tuple(map(record_of, legs)),
         results={leg.call_id: f'{{"ok":{leg.position}}}' for leg in legs},
-        transcript=numbers,
+        transcript=tuple(f'{{"n":{n}}}' for n in numbers),
         parts=numbers,
     )
     committed = await side.store.commit(claim_of(first_leg()), changes, SPENT)

@@ -23,7 +23,7 @@ from events.core.happenings import (
 )
 from events.core.legs import Leg, LegKind
 from events.core.state import Failure, Job, State
-from events.core.turns import first_standing
+from events.core.submitting import first_standing
 from events.ids import root_of
 from events.ports import Claim, Recorded, Spent, Verdict
 from functions.sweeping import over

@@ -4,7 +4,7 @@ Invariant: nothing here decides anything; what is delivered is exactly what was 
 """
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from events.core.admission import Entry
@@ -30,7 +30,8 @@ from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 from tests.fakes.model_cache import FakeModelCache
 from tests.fakes.queue import FakeQueue
 from tests.fakes.randomness import FakeRandomness
-from tests.fakes.store import FakeReader, FakeStore
+from tests.fakes.reader import FakeReader
+from tests.fakes.store import FakeStore
 
 BASE = "https://fn.example.com"
 SETTINGS = Settings(worker_base_url=BASE, qstash_token="token", max_concurrent_jobs=3)
@@ -143,7 +144,7 @@ class Stage:
         """Every event that was published, in order; sweeps are none."""
         return [parse_event(message.body.encode()) for message in self.outgoing() if "x-event-id" in message.headers]
 
-    async def run(self) -> None:
+    async def run(self, after_each: Callable[[], Awaitable[None]] | None = None) -> None:
         """Deliver what was published and not taken back, each once, the earliest first, until nothing is left."""
         waiting: list[tuple[int, int, str]] = []
         while True:
@@ -158,6 +159,8 @@ class Stage:
             if message_id not in self.queue.cancelled:
                 self.clock.ms = max(self.clock.ms, not_before_ms)
                 await self.deliver(parse_event(self.queue.published[number][1].body.encode()), message_id)
+                if after_each:
+                    await after_each()
 
     async def snapshot(self, job_id: str = "job_1") -> Snapshot:
         """The job as people read it."""

@@ -12,8 +12,8 @@ from events.core.happenings import Admitted, ModelAnswered, ModelFailed, Started
 from events.core.legs import loop_leg, turn_group, wish_leg
 from events.core.limits import Limits, Used
 from events.core.state import Failure, Job, State
+from events.core.submitting import first_standing
 from events.core.transitions import CallStatus, JobStatus
-from events.core.turns import first_standing
 from events.ids import call_id
 from tests.unit.events.core.part_reader import decoded, outcomes, types_of
 from tests.unit.events.core.sample_state import CLAIMED_MS, FAILURE, FOR_GOOD, JOB, NOW_MS, claimed, turn_state

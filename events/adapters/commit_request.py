@@ -1,0 +1,100 @@
+"""COMMIT as a request: the keys and arguments of commit.lua, in the order in which it takes them.
+
+Invariant: every key that the script touches is declared, so that a clustered Redis works.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from events.adapters import keys
+from events.core.effects import Changes
+from events.core.legs import LegKind
+from events.core.records import dump_call, dump_job, dump_leg, dump_standing
+from events.ids import canonical_json, is_child, job_of_call
+from events.ports import Spent
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRequest:
+    """What a COMMIT is about: a leg, or (key '') a fact that was decided on the expected job."""
+
+    job_id: str
+    leg_key: str
+    message_id: str
+    now_ms: int
+    retention_ms: int
+    expected: str = ""
+
+    def keys(self, changes: Changes, family: Sequence[str]) -> list[str]:
+        """The keys; `family`: the jobs below one that ends, as far as they are known."""
+        job_id = self.job_id
+        declared = [
+            keys.state_key(job_id),
+            keys.calls_key(job_id),
+            keys.results_key(job_id),
+            keys.transcript_key(job_id),
+            keys.parts_key(job_id),
+        ]
+        if changes.report:
+            declared.append(keys.results_key(job_of_call(changes.report.call_id)))
+        if changes.child and changes.child.job:
+            declared += [keys.transcript_key(changes.child.job.id), keys.parts_key(changes.child.job.id)]
+        for name in family:
+            declared += [
+                keys.calls_key(name),
+                keys.results_key(name),
+                keys.transcript_key(name),
+                keys.parts_key(name),
+            ]
+        return declared
+
+    def arguments(self, changes: Changes, spent: Spent, family: Sequence[str]) -> list[str]:
+        """The arguments."""
+        fields = state_fields(changes, self.message_id)
+        calls = [text for record in changes.calls for text in (record.id, dump_call(record))]
+        results = [text for item in changes.results.items() for text in item]
+        child = state_fields(changes.child, self.message_id) if changes.child else []
+        header = self._header(changes, spent) | {"state": len(fields), "family": list(family)}
+        if changes.child:
+            counts = {"transcript": len(changes.child.transcript), "parts": len(changes.child.parts)}
+            header["child"] = {"state": len(child), **counts}
+        values = [*fields, *calls, *results, *changes.transcript, *changes.parts, *changes.closing, *child]
+        if changes.child:
+            values += [*changes.child.transcript, *changes.child.parts]
+        return [self.job_id, self.leg_key, self.message_id, canonical_json(header), self.expected, *values]
+
+    def _header(self, changes: Changes, spent: Spent) -> dict[str, Any]:
+        header: dict[str, Any] = {
+            "calls": 2 * len(changes.calls),
+            "results": 2 * len(changes.results),
+            "transcript": len(changes.transcript),
+            "parts": len(changes.parts),
+            "closing": len(changes.closing),
+            "ends": changes.ends,
+            "expires": changes.ends and not is_child(self.job_id),
+            "waits": next((leg.call_id for leg in changes.legs if leg.kind is LegKind.WAIT), ""),
+            "admitted": changes.admitted,
+            "later_lap": changes.later_lap,
+            "retention_ms": self.retention_ms,
+            "now_ms": self.now_ms,
+            "messages": spent.messages,
+            "requests": spent.requests,
+            "commands": spent.commands,
+        }
+        if changes.join:
+            leg = replace(changes.join.leg, carrier=self.message_id)
+            header["join"] = {"group": changes.join.group, "field": f"leg:{leg.key}", "leg": dump_leg(leg)}
+        if changes.report:
+            header |= {"report": changes.report.call_id, "outcome": changes.report.outcome}
+        return header
+
+
+def state_fields(changes: Changes, message_id: str) -> list[str]:
+    """Field, value, field, value: the job, its standing, and the legs to add, carried by this message."""
+    fields = [f"job:{changes.job.id}", dump_job(changes.job)] if changes.job else []
+    if changes.job and changes.standing:
+        fields += [f"standing:{changes.job.id}", dump_standing(changes.standing)]
+    for leg in changes.legs:
+        fields += [f"leg:{leg.key}", dump_leg(replace(leg, carrier=message_id))]
+    return fields

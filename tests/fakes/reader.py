@@ -1,0 +1,48 @@
+"""Reading jobs from the fake store."""
+
+import json
+
+from events.core.state import Usage
+from events.core.transcript import recalled
+from events.errors import StoreError
+from events.ports import Snapshot, StoredParts
+from tests.fakes.store import FakeStore
+
+
+class FakeReader:
+    """`Reader` over a FakeStore. `down`: what is raised instead of an answer."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+        self.down: StoreError | None = None
+
+    async def job(self, job_id: str) -> Snapshot | None:
+        """Everything about a job."""
+        tree = self._store.tree(job_id)
+        if job_id not in tree.jobs:
+            return None
+        calls = sorted(tree.calls.get(job_id, {}).values(), key=lambda call: (call.turn, call.position))
+        legs = sorted(tree.legs.values(), key=lambda leg: f"leg:{leg.key}")
+        return Snapshot(
+            job=tree.jobs[job_id],
+            task=json.loads(tree.transcript[job_id][0]),
+            legs=tuple(leg for leg in legs if leg.job_id == job_id),
+            standing=tree.standing(job_id),
+            calls=tuple(calls),
+            results=tree.results_of(job_id),
+            usage=tree.usage.get(job_id, Usage()),
+            memory=recalled(tree.transcript[job_id]),
+        )
+
+    async def parts(self, job_id: str, after: int) -> StoredParts:
+        """The job's parts after the first `after` ones."""
+        tree = self._store.tree(job_id)
+        return StoredParts(tree.jobs.get(job_id), tree.parts.get(job_id, ())[after:])
+
+    async def ping(self) -> None:
+        """Raises StoreError while it is down."""
+        if self.down:
+            raise self.down
+
+    async def close(self) -> None:
+        """Nothing is open."""
