@@ -27,7 +27,7 @@ class ModelChain:
         failures: list[tuple[str, ModelError]] = []
         for position, model in enumerate(self._models):
             waiting = len(self._models) - position
-            share_seconds = None if ends_at is None else (ends_at - clock()) / waiting
+            share_seconds = None if ends_at is None else max(0.0, ends_at - clock()) / waiting
             try:
                 return await _ask(model, replace(request, time_limit_seconds=share_seconds))
             except ModelError as error:

@@ -13,7 +13,17 @@ from typing import Any
 
 from functions.models.call import Call
 from functions.models.demo_notes import Notes, read_notes
-from functions.models.model import Message, ModelAnswer, ModelMessage, ModelRequest, ToolMessage, ToolSpec, UserMessage
+from functions.models.demo_output import output_arguments
+from functions.models.model import (
+    Message,
+    ModelAnswer,
+    ModelError,
+    ModelMessage,
+    ModelRequest,
+    ToolMessage,
+    ToolSpec,
+    UserMessage,
+)
 from functions.models.question import search_words
 from functions.models.relevance import Quote, best_quotes, rank_files
 
@@ -34,6 +44,8 @@ class DemoModel:
         """Take the next step, or answer."""
         notes = read_notes(request.messages)
         step = _next_step(notes, {spec.name: spec for spec in request.tools})
+        if request.output is not None and not step.calls:
+            step = _structured(step.text, notes, request.output)
         return ModelAnswer(
             text=step.text,
             calls=step.calls,
@@ -56,6 +68,14 @@ def _next_step(notes: Notes, tools: Mapping[str, ToolSpec]) -> _Step:
             if step.calls:
                 return step
     return _Step(_final_answer(notes, tools))
+
+
+def _structured(answer: str, notes: Notes, output: ToolSpec) -> _Step:
+    """The answer in the form that is asked for; what did not fit once would not fit again."""
+    if output.name in notes.used:
+        said = notes.errors[-1] if notes.errors else "it was refused"
+        raise ModelError(f"the demo model has no other answer of the form that is asked for: {said}", retryable=False)
+    return _Step("", (Call(output.name, output_arguments(output.parameters, answer, _sources(_quotes(notes)))),))
 
 
 def _plan_listing(_notes: Notes, spec: ToolSpec) -> _Step:

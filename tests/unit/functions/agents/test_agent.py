@@ -26,15 +26,17 @@ def test_defaults_are_those_documented() -> None:
     assert (agent.capabilities, agent.limits) == (frozenset(), Limits())
     assert (agent.model_retries, agent.model_timeout_seconds) == (3, 120)
     assert (agent.history, agent.cache_seconds) == (KeepAll(), 0)
+    assert (dict(agent.model_settings), agent.output_type, agent.output) == ({}, None, None)
 
 
 def test_an_agent_cannot_be_changed_through_what_it_was_made_of() -> None:
     """Lists and sets are copied."""
-    tools, capabilities = [ping], {"web"}
-    agent = Agent("a", tools=tools, capabilities=capabilities)
-    tools.clear()
-    capabilities.clear()
+    tools, capabilities, models, settings = [ping], {"web"}, ["demo", "groq:x"], {"seed": 1}
+    agent = Agent("a", tools=tools, capabilities=capabilities, model=models, model_settings=settings)
+    for taken in (tools, capabilities, models, settings):
+        taken.clear()
     assert (agent.tools, agent.capabilities) == ((ping,), frozenset({"web"}))
+    assert (agent.model, agent.model_settings) == (("demo", "groq:x"), {"seed": 1})
     with pytest.raises(dataclasses.FrozenInstanceError):
         agent.name = "b"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -58,6 +60,12 @@ def test_usual_names_are_taken(name: str) -> None:
         ({"mode": "plan"}, "agent 'a': unknown mode 'plan'; this version has: loop"),
         ({"model": 3}, "agent 'a': model must be a name or have `answer`"),
         ({"model": ScriptedModel}, "agent 'a': model must be an object, got the class ScriptedModel"),
+        ({"model": []}, "agent 'a': model is an empty list; name at least one model"),
+        ({"model": ["demo", 3]}, "agent 'a': model must be a name or have `answer`"),
+        ({"model": ["demo", ScriptedModel]}, "agent 'a': model must be an object, got the class ScriptedModel"),
+        ({"model_settings": ["temperature"]}, "agent 'a': model_settings must be a dict with text keys"),
+        ({"model_settings": {"temprature": 1}}, "agent 'a': model_settings has 'temprature', which no provider knows"),
+        ({"output_type": int}, "agent 'a': output_type must be an object with named fields, got int"),
         ({"tools": [ping.function]}, "is not a tool; decorate the function with @tool"),
         ({"tools": ["ping"]}, "agent 'a': 'ping' is not a tool"),
         ({"tools": ping}, "agent 'a': tools must be a list"),

@@ -1,16 +1,24 @@
 """A registry that exists is consistent."""
 
 import pytest
+from pydantic import BaseModel
 
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry, RegistryError, UnknownAgentError, UnknownToolError
 from functions.conversation.policy import Summarize
 from functions.models.catalog import available_models, model_fault
+from functions.models.chain import ModelChain
 from functions.models.demo import DemoModel
 from functions.models.scripted import ScriptedModel
 from functions.tools.tool import Tool, tool
 
 DONE = ScriptedModel(["done"])
+
+
+class City(BaseModel):
+    """An output."""
+
+    name: str
 
 
 def make(name: str, *capabilities: str, requires_approval: bool = False) -> Tool:
@@ -92,6 +100,23 @@ def test_a_summarizer_that_does_not_exist_is_a_fault() -> None:
     with pytest.raises(RegistryError) as caught:
         Registry(agents=[Agent("a", model=DONE, history=Summarize(1_000, model="small"))])
     assert caught.value.faults == (f"agent 'a': history=Summarize: unknown model 'small'; {available_models()}",)
+
+
+def test_several_models_are_one_that_asks_in_turn() -> None:
+    """Names and objects; a name is made once, whoever has it."""
+    registry = Registry(agents=[Agent("a", model=["demo", DONE]), Agent("b", model="demo"), Agent("c", model=["demo"])])
+    chain = registry.model_of("a")
+    assert isinstance(chain, ModelChain)
+    assert chain.name == "demo, scripted"
+    assert registry.model_of("c") is registry.model_of("b")
+
+
+def test_no_tool_of_an_agent_with_an_output_type_is_named_as_the_final_one() -> None:
+    """The model could not tell them apart."""
+    final = make("final_result", "end")
+    Registry(agents=[Agent("a", model=DONE, tools=[final])])
+    with pytest.raises(RegistryError, match="no tool of its may be named 'final_result'; rename it"):
+        Registry(agents=[Agent("a", model=DONE, capabilities={"end"}, output_type=City)], tools=[final])
 
 
 def test_all_faults_are_told_in_one_error() -> None:

@@ -1,0 +1,139 @@
+"""A structured answer: what type it may have, and what fits."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
+
+from functions.agents.output import FINAL_TOOL, InvalidOutput, OutputType
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+    people: int = Field(ge=0)
+    founded: date | None = None
+
+
+@dataclass
+class Point:
+    """A place."""
+
+    x: float
+    y: float = 0.0
+
+
+class Row(TypedDict):
+    """A row."""
+
+    key: str
+
+
+class Tree(BaseModel):
+    """It refers to itself."""
+
+    children: list["Tree"] = []
+
+
+class Opaque:
+    """Nobody knows how to read it."""
+
+
+CITY = OutputType("a", City)
+
+
+def test_the_model_is_offered_a_tool_with_the_type_s_schema() -> None:
+    """And is told what the type says of itself."""
+    assert CITY.spec.name == FINAL_TOOL
+    assert CITY.spec.parameters["required"] == ["name", "people"]
+    assert CITY.spec.description.startswith("Give the final answer")
+    assert CITY.spec.description.endswith("A city.")
+
+
+def test_what_fits_is_plain_json_with_its_defaults() -> None:
+    """Coerced as pydantic does it."""
+    assert CITY.check({"name": "Troy", "people": "3", "founded": "2026-01-02"}) == {
+        "name": "Troy",
+        "people": 3,
+        "founded": "2026-01-02",
+    }
+    assert CITY.check({"name": "Troy", "people": 3})["founded"] is None
+
+
+@pytest.mark.parametrize(
+    ("output_type", "arguments", "output"),
+    [
+        (Point, {"x": 1}, {"x": 1.0, "y": 0.0}),
+        (Row, {"key": "a"}, {"key": "a"}),
+        (Tree, {"children": [{}]}, {"children": [{"children": []}]}),
+    ],
+)
+def test_other_types_with_named_fields_will_do(output_type: Any, arguments: Any, output: Any) -> None:
+    """Dataclasses, TypedDicts, and what refers to itself."""
+    assert OutputType("a", output_type).check(arguments) == output
+
+
+def test_all_faults_are_told_to_the_model() -> None:
+    """With their places."""
+    with pytest.raises(InvalidOutput) as caught:
+        CITY.check({"people": -1, "founded": "soon"})
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "the answer does not fit; correct it and call again:"
+    assert [line.split(":")[0] for line in lines[1:]] == ["name", "people", "founded"]
+    assert "-1" in lines[2]
+
+
+def test_many_faults_are_counted_rather_than_told() -> None:
+    """The model gets the first twenty."""
+    with pytest.raises(InvalidOutput) as caught:
+        OutputType("a", Tree).check({"children": [1] * 50})
+    assert len(str(caught.value).splitlines()) == 22
+    assert str(caught.value).endswith("and 30 more")
+
+
+@pytest.mark.parametrize("arguments", [None, "x", [], 3])
+def test_what_is_no_object_does_not_fit(arguments: Any) -> None:
+    """Whatever the model sends."""
+    with pytest.raises(InvalidOutput):
+        CITY.check(arguments)
+
+
+def test_a_number_that_json_does_not_have_does_not_fit_or_becomes_null() -> None:
+    """The result is stored as JSON."""
+    assert OutputType("a", Point).check({"x": float("nan")}) == {"x": None, "y": 0.0}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"name": "Troy", "people": 3}', '```json\n{"name": "Troy", "people": 3}\n```', ' {"name":"Troy","people":3}\n'],
+)
+def test_json_as_text_is_read(text: str) -> None:
+    """Models that answer in text often answer like this."""
+    assert CITY.read(text)["people"] == 3
+
+
+def test_other_text_is_answered_with_what_to_do() -> None:
+    """The name of the tool to call."""
+    with pytest.raises(InvalidOutput, match="must be a call of 'final_result'"):
+        CITY.read("Troy had three people.")
+
+
+@pytest.mark.parametrize(
+    ("output_type", "said"),
+    [
+        (int, "must be an object with named fields, got int"),
+        (list, "must be an object with named fields, got list"),
+        (dict, "must be an object with named fields, got dict"),
+        (City(name="a", people=1), "must be a class such as a pydantic model"),
+        (list[int], "must be a class such as a pydantic model"),
+        (Opaque, "output_type cannot be read from JSON"),
+    ],
+)
+def test_what_is_no_output_type_is_refused(output_type: Any, said: str) -> None:
+    """When the agent is made."""
+    with pytest.raises(TypeError, match=f"agent 'a': .*{said}"):
+        OutputType("a", output_type)
