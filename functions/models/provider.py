@@ -39,8 +39,8 @@ def _load(name: str) -> Ask:
         ask: Ask = client.ProviderClient(name).answer
     except ImportError as error:
         raise ModelError(
-            f"the library of model {name!r} is not installed: {error}; install baton[models], or the extra of"
-            " pydantic-ai-slim for this provider",
+            f"the library of model {name!r} is not installed: {error}; install Baton's extra 'models', or the extra"
+            " of pydantic-ai-slim for this provider",
             retryable=False,
         ) from error
     return ask

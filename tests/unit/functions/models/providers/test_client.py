@@ -78,7 +78,7 @@ async def test_a_missing_key_is_named(asked: Asked, monkeypatch: pytest.MonkeyPa
 
 async def test_a_missing_library_is_named() -> None:
     """The extra to install."""
-    with pytest.raises(ModelError, match=r"library of model 'bedrock:x' is not installed.*baton\[models\]") as caught:
+    with pytest.raises(ModelError, match=r"library of model 'bedrock:x' is not installed.*extra 'models'") as caught:
         await ProviderModel("bedrock:x").answer(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert not caught.value.retryable
 

@@ -1,0 +1,18 @@
+"""What docs/models.md shows works."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from functions.agents.registry import Registry
+
+PAGE = Path(__file__).parents[4] / "docs" / "models.md"
+
+
+def test_the_example_makes_a_registry() -> None:
+    """Without any library or key."""
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(code, str(PAGE), "exec"), names)
+    assert isinstance(names["registry"], Registry)
+    assert names["census"].output.spec.parameters["required"] == ["name", "people"]
