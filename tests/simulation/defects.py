@@ -28,6 +28,8 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_wishes.DEFECTS,
 )
 MOST_SCHEDULES = 1_000
+# Seeds that catch what few others do. They are only played first: without them it takes longer.
+RARE_STORIES = (47, 62, 73, 198, 250, 346, 407, 438, 616, 806)
 PROCESSES = 2
 
 
@@ -46,11 +48,12 @@ class Caught:
 
 
 def catch(name: str, seed: int = 1, most: int = MOST_SCHEDULES) -> Caught:
-    """Play schedules with this defect until its invariant breaks: rare stories first, old ones and hand-made ones."""
+    """Play schedules with this defect until its invariant breaks: rare stories first, then seed after seed."""
     defect = next(defect for defect in DEFECTS if defect.name == name)
     others = dict[str, None]()
     with planted(defect), closing(VirtualLoop()) as loop:
-        plans = chain(map(make_plan, playable()), directed(), map(make_plan, range(seed, seed + most)))
+        seeds = chain(RARE_STORIES, range(seed, seed + most))
+        plans = chain(map(make_plan, playable()), directed(), map(make_plan, seeds))
         for count, plan in enumerate(plans, 1):
             violation = play(plan, loop).violation
             if violation is not None and violation.name == defect.invariant:
