@@ -28,6 +28,6 @@ class Findings:
             parts += [told(self.summary, self.seconds), crash_points.table(self.summary)]
         if self.caught:
             hits = sum(bool(one.invariant) for one in self.caught)
-            parts += [f"planted defects caught: {hits} of {len(self.caught)} (defect, schedules played, rare stories first, invariant)"]
+            parts += [f"planted defects caught: {hits} of {len(self.caught)} (defect, schedules, invariant)"]
             parts += [table(self.caught)]
         return "\n\n".join(parts)

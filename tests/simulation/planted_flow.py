@@ -165,6 +165,7 @@ _WITNESSES: dict[str, str] = {}
 
 def _taking_back(submit: Callable[..., Any]) -> Callable[..., Any]:
     async def taking_back(self: acceptance.Acceptance, job: Any, *rest: Any, **named: Any) -> Any:
+        _WITNESSES.pop(job.id, None)  # another world's
         try:
             return await submit(self, job, *rest, **named)
         except StoreError:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from events.core.effects import Changes
 from events.core.legs import Leg, LegKind
@@ -26,7 +27,7 @@ def _removing_at_begin(begin: _Begin) -> _Begin:
     async def removing(self: FakeStore, claim: Claim) -> Begun:
         begun: Begun = await begin(self, claim)
         if begun.state is not None:
-            _KEPT[claim.leg_key] = begun.state.leg
+            _kept(self)[claim.leg_key] = begun.state.leg
             _legs_with(self, claim.job_id, lambda legs: {k: leg for k, leg in legs.items() if k != claim.leg_key})
         return begun
 
@@ -37,7 +38,7 @@ def _putting_back(commit: _Commit) -> _Commit:
     """Whoever commits had removed the leg, or never asked for it: in either case the COMMIT is taken."""
 
     async def putting_back(self: FakeStore, claim: Claim, changes: Changes, spent: Spent) -> Committed:
-        leg = _KEPT.get(claim.leg_key)
+        leg = _kept(self).get(claim.leg_key)
         tree = self.tree(claim.job_id)
         if leg is not None and claim.leg_key not in tree.legs and not tree.jobs[claim.job_id].ended:
             _legs_with(self, claim.job_id, lambda legs: {**legs, claim.leg_key: leg})
@@ -51,29 +52,33 @@ def _remembering(begin: _Begin) -> _Begin:
     async def remembering(self: FakeStore, claim: Claim) -> Begun:
         begun: Begun = await begin(self, claim)
         if begun.state is not None:
-            _KEPT[claim.leg_key] = begun.state.leg
+            _kept(self)[claim.leg_key] = begun.state.leg
         return begun
 
     return remembering
 
 
-# Legs that the two defects above have seen; keys hold the job's id, and a world with the same one overwrites them.
-_KEPT: dict[str, Leg] = {}
+# Legs that the two defects above have seen, of each store: another world may have a leg of the same name.
+_KEPT: WeakKeyDictionary[FakeStore, dict[str, Leg]] = WeakKeyDictionary()
+
+
+def _kept(store: FakeStore) -> dict[str, Leg]:
+    return _KEPT.setdefault(store, {})
 
 
 def _counting_down(commit: _Commit) -> _Commit:
-    counted: Counter[tuple[int, str]] = Counter()
+    counted_by: WeakKeyDictionary[FakeStore, Counter[str]] = WeakKeyDictionary()
 
     async def counting(self: FakeStore, claim: Claim, changes: Changes, spent: Spent) -> Committed:
-        join = changes.join
+        counted, join = counted_by.setdefault(self, Counter()), changes.join
         committed: Committed = await commit(self, claim, replace(changes, join=None), spent)
         groups = [leg.group for leg in changes.legs if leg.kind is LegKind.CALL and leg.attempt == 1]
         if committed.applied:
-            counted.update((id(self), group) for group in groups)
+            counted.update(groups)
         if join is None:
             return committed
-        counted[id(self), join.group] -= 1
-        if counted[id(self), join.group] == 0:
+        counted[join.group] -= 1
+        if counted[join.group] == 0:
             leg = replace(join.leg, carrier=claim.message_id)
             _legs_with(self, claim.job_id, lambda legs: {**legs, leg.key: leg})
         return replace(committed, carried=self.tree(claim.job_id).carried(claim.message_id, claim.now_ms))
