@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from events.core import admission, calls, ending, turns
+from events.core import admission, calls, ending, submitting, turns
 from events.core.effects import Changes
 from events.core.legs import Leg, LegKind, following, loop_leg
 from events.emitter import Delivery
@@ -256,7 +256,7 @@ DEFECTS = (
     Defect(
         "a later word has the lap of an earlier one",
         "every_leg_is_guaranteed",
-        (Patch(turns, "first_standing", _always_lap_0), Patch(facts, "first_standing", _always_lap_0)),
+        (Patch(submitting, "first_standing", _always_lap_0), Patch(facts, "first_standing", _always_lap_0)),
     ),
     Defect(
         "work that found no slot is not handed on again",
