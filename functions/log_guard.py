@@ -20,6 +20,7 @@ LOGGERS = (
     "baton.models",
     "baton.pipeline",
     "baton.redelivery",
+    "baton.store",
     "baton.sweep",
     "baton.tools",
 )

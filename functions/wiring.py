@@ -16,6 +16,7 @@ from events.adapters.reader import RedisReader
 from events.adapters.redis import RedisConnection
 from events.adapters.session_memory import RedisSessionMemory
 from events.adapters.store import RedisStore
+from events.adapters.tool_statistics import RedisToolStatistics
 from events.adapters.verifier import QueueVerifier
 from events.core.effects import AskAdmission, CallModel, Effect, RunTool
 from events.core.redaction import KnownSecrets
@@ -31,6 +32,7 @@ from events.ports import (
     Reader,
     SessionMemory,
     Store,
+    ToolStatistics,
     Verifier,
 )
 from events.schema import event_type, parse_event
@@ -72,6 +74,7 @@ class Ports:
     clock: Clock
     randomness: Randomness
     session_memory: SessionMemory
+    tool_statistics: ToolStatistics
     long_term_memory: LongTermMemory | None = None
     model_cache: ModelCache | None = None
 
@@ -88,6 +91,7 @@ def real_ports(settings: Settings) -> Ports:
         clock=SystemClock(),
         randomness=SystemRandomness(),
         model_cache=RedisModelCache(connection),
+        tool_statistics=RedisToolStatistics(connection),
         session_memory=RedisSessionMemory(connection, settings.job_retention_seconds * 1000),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
     )

@@ -5,6 +5,8 @@ from events.ids import digest, root_of
 ADMISSION_BOOK = "baton:{admission}:book"
 ADMISSION_GONE = "baton:{admission}:gone"
 ADMISSION_SWEEP = "baton:{admission}:sweep"
+# Hash: what is counted → how often; a tag of its own.
+TOOL_USE = "baton:{tools}:use"
 
 
 def state_key(job_id: str) -> str:

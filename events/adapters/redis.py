@@ -5,6 +5,7 @@ off: it would repeat writes after seconds (redis-rest.md 10), while the queue re
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
@@ -15,6 +16,8 @@ from upstash_redis.errors import UpstashError
 
 from events.errors import StoreError
 from events.settings import Settings, require
+
+_log = logging.getLogger("baton.store")
 
 _SHEBANG = "#!lua flags=allow-key-locking\n"
 
@@ -41,9 +44,28 @@ class RedisConnection:
             )
         return self._client
 
-    async def run(self, text: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
-        """Run a script; one request."""
-        return await self.execute("EVAL", text, len(keys), *keys, *args)
+    async def run(
+        self,
+        text: str,
+        keys: Sequence[str],
+        args: Sequence[str | int],
+        beside: Sequence[str | int] | None = None,
+    ) -> Any:
+        """Run a script, and in the same request a command `beside` it whose answer nobody needs; one request.
+
+        What is beside may fail: the SDK then keeps the script's answer back, too, so the script is asked once more,
+        alone. It must be one that does nothing the second time.
+        """
+        command = ["EVAL", text, len(keys), *keys, *args]
+        if beside is None:
+            return await self.execute(*command)
+        try:
+            return (await self.pipeline(command, beside))[0]
+        except StoreError as error:
+            if not isinstance(error.__cause__, UpstashError):
+                raise
+            _log.warning("counting failed, or what it stood beside: %s", error)
+            return await self.execute(*command)
 
     async def execute(self, *command: str | int) -> Any:
         """Run one command; one request."""

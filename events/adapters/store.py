@@ -5,6 +5,7 @@ Invariant: nothing is read, decided here and written: what depends on what is re
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -96,6 +97,8 @@ class RedisStore:
     async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
         """Remove the leg and write what follows from it, unless somebody did."""
         request = self._request(claim.job_id, claim.leg_key, claim.message_id, claim.now_ms)
+        if changes.used:
+            spent = replace(spent, commands=spent.commands + 1)  # the count
         answer = await self._write(request, changes, spent)
         return Committed(answer[0] == "committed", _legs(answer[1]))
 
@@ -121,12 +124,13 @@ class RedisStore:
 
     async def _write(self, request: CommitRequest, changes: Changes, spent: Spent) -> Any:
         family: list[str] = []
+        count: list[str | int] | None = ["HINCRBY", keys.TOOL_USE, changes.used.count, 1] if changes.used else None
         for _ in range(_FAMILY_ATTEMPTS):
             declared = request.keys(changes, family)
-            answer = await self._redis.run(_text("commit"), declared, request.arguments(changes, spent, family))
+            answer = await self._redis.run(_text("commit"), declared, request.arguments(changes, spent, family), count)
             if answer[0] != "family":
                 return answer
-            family = sorted(answer[1])
+            family, count = sorted(answer[1]), None
         raise StoreError(f"job {request.job_id} cannot end: jobs below it are started faster than they can be counted")
 
     def _request(self, job_id: str, leg_key: str, message_id: str, now_ms: int, expected: str = "") -> CommitRequest:

@@ -11,6 +11,7 @@ from events.core.redaction import redacted
 from events.core.retry import backoff_ms
 from events.core.state import CallRecord, Failure, State
 from events.core.submitting import submitted
+from events.core.tool_use import ToolUse
 from events.core.transitions import Step, next_call_status
 from events.ids import canonical_json
 
@@ -32,6 +33,7 @@ def returned(state: State, happened: ToolReturned, now_ms: int) -> Decision:
             legs=(following(leg, LegKind.COMPLETE, now_ms),),
             results={record.id: f'{{"ok":{happened.result_json}}}'},
             parts=(parts.tool_output(record.id, happened.result_json), parts.handled(leg, now_ms, "returned")),
+            used=_used(leg, now_ms),
         )
     )
 
@@ -47,6 +49,7 @@ def failed(state: State, happened: ToolFailed, now_ms: int) -> Decision:
             calls=(record,),
             legs=(following(leg, LegKind.FAILED, now_ms),),
             parts=(parts.handled(leg, now_ms, outcome),),
+            used=_used(leg, now_ms, failed=True),
         )
     )
 
@@ -71,6 +74,7 @@ def waits(state: State, happened: ToolWaits, now_ms: int) -> Decision:
             legs=(waiting,),
             child=child,
             parts=(parts.operation(record, waiting), parts.handled(leg, now_ms, "waits")),
+            used=_used(leg, now_ms),
         )
     )
 
@@ -120,6 +124,10 @@ def retry_or_give_up(state: State, now_ms: int) -> Decision:
             parts=(parts.tool_error(record.id, failure), parts.handled(leg, now_ms, "the model is given the error")),
         )
     )
+
+
+def _used(leg: Leg, now_ms: int, *, failed: bool = False) -> ToolUse:
+    return ToolUse(leg.tool, failed, max(0, now_ms - leg.claimed_ms))
 
 
 def _closed(record: CallRecord) -> CallRecord:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from events.core.admission import Standing, Want
 from events.core.legs import Leg
 from events.core.state import CallRecord, Job
+from events.core.tool_use import ToolUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Changes:
         child: what creates a job below this one.
         standing: how a new job stands with the admission.
         admitted: the admission heard the job's wish; what it wished for is so.
+        used: the attempt of a tool that was made, for the tools' statistics.
         later_lap: the admission knows a word of this lap, later than the wish: wish again, above it; 0: it does not.
     """
 
@@ -98,6 +100,7 @@ class Changes:
     child: "Changes | None" = None
     standing: Standing | None = None
     admitted: bool = False
+    used: ToolUse | None = None
     later_lap: int = 0
 
 

@@ -22,6 +22,7 @@ from events.ports.model_cache import ModelCache
 from events.ports.queue import Outgoing, Queue
 from events.ports.reader import Reader, Snapshot, StoredParts
 from events.ports.store import Store
+from events.ports.tool_statistics import ToolStatistics
 
 __all__ = [
     "Admission",
@@ -54,6 +55,7 @@ __all__ = [
     "StoredParts",
     "SweepTurn",
     "Told",
+    "ToolStatistics",
     "Undelivered",
     "Verdict",
     "Verifier",

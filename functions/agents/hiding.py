@@ -45,7 +45,8 @@ def hidden(happened: Happening, secrets: KnownSecrets) -> Happening:
         case ToolReturned():
             return ToolReturned(_json(happened.result_json, secrets))
         case ToolWaits():
-            return replace(happened, otherwise=_json(happened.otherwise, secrets))
+            child = happened.child and replace(happened.child, task=secrets.hide_in(happened.child.task))
+            return replace(happened, otherwise=_json(happened.otherwise, secrets), child=child)
         case ToolFailed():
             return ToolFailed(_failure(happened.failure, secrets))
         case ModelFailed():

@@ -10,6 +10,7 @@ from functions.api.operations import OperationsApi
 from functions.api.session_memory import SessionMemoryApi
 from functions.api.simple_scenario import SimpleScenario
 from functions.api.stream import StreamApi
+from functions.api.tools import ToolsApi
 from functions.wiring import Container
 
 
@@ -28,5 +29,6 @@ def api_routes(container: Container) -> list[Route]:
         Route("/api/operations/{operation_id}", operations.show, methods=["GET"]),
         Route("/api/operations/{operation_id}/complete", operations.complete, methods=["POST"]),
         Route("/api/sessions/{session_id:path}/memory", SessionMemoryApi(container, keys).forget, methods=["DELETE"]),
+        Route("/api/admin/tools", ToolsApi(container, keys).show, methods=["GET"]),
         Route("/api/agent-jobs/{job_id}/stream", StreamApi(container, keys).stream, methods=["GET"]),
     ]

@@ -38,6 +38,7 @@ WHAT = {
         CLIENT,
         "forget what agents remember of a session; an admin key names the tenant with `?tenant=`",
     ),
+    ("GET", "/api/admin/tools"): ("admin", "each tool's capabilities, attempts, failures, and durations (p50, p95)"),
     ("POST", "/test/simple"): (NONE, "run a small job to its end; only where `ENABLE_TEST_ENDPOINT=true`"),
     ("GET", "/healthz"): (NONE, "the process lives"),
     ("GET", "/readyz"): (NONE, "agents are loaded and the store answers; else 503"),

@@ -1,5 +1,6 @@
 """The store in memory: the same atomic steps as the Lua scripts, one method each, without I/O or time of its own."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -37,6 +38,7 @@ class FakeStore:
 
     def __init__(self, retention_ms: int = 1_000_000) -> None:
         self.trees: dict[str, Tree] = {}
+        self.tool_uses: Counter[str] = Counter()
         self._retention_ms = retention_ms
 
     def tree(self, job_id: str) -> Tree:
@@ -103,6 +105,8 @@ class FakeStore:
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
         """Remove the leg and write what follows from it, unless somebody did."""
+        if changes.used:
+            self.tool_uses[changes.used.count] += 1
         tree = self.tree(claim.job_id)
         if claim.job_id not in tree.jobs:
             return Committed(False)

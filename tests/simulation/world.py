@@ -20,6 +20,7 @@ from functions.wiring import Container, Ports
 from tests.fakes.admission import FakeAdmission
 from tests.fakes.memory import FakeSessionMemory
 from tests.fakes.reader import FakeReader
+from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.fakes.tree import Tree
 from tests.simulation import asgi
 from tests.simulation.actors import STAGE, Actors, make_registry
@@ -98,6 +99,7 @@ class World:
             clock=SimClock(self),
             randomness=SimRandomness(self),
             session_memory=FakeSessionMemory(),
+            tool_statistics=FakeToolStatistics(self.fake),
         )
 
     def run(self) -> Broken | None:

@@ -8,12 +8,14 @@ from events.adapters.admission import RedisAdmission
 from events.adapters.reader import RedisReader
 from events.adapters.redis import RedisConnection
 from events.adapters.store import RedisStore
-from events.ports import Admission, Reader, Store
+from events.adapters.tool_statistics import RedisToolStatistics
+from events.ports import Admission, Reader, Store, ToolStatistics
 from events.settings import Settings
 from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.fakes.admission import FakeAdmission
 from tests.fakes.reader import FakeReader
 from tests.fakes.store import FakeStore
+from tests.fakes.tool_statistics import FakeToolStatistics
 
 RETENTION_MS = 1_000_000
 SLOTS = 3
@@ -22,18 +24,19 @@ SWEEP_INTERVAL_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The three ports that share one memory."""
+    """The ports that share one memory."""
 
     name: str
     store: Store
     reader: Reader
     admission: Admission
+    tools: ToolStatistics
 
 
 def fake_side() -> Side:
     """The fakes, empty."""
     store = FakeStore(RETENTION_MS)
-    return Side("fake", store, FakeReader(store), FakeAdmission(SLOTS, SWEEP_INTERVAL_MS))
+    return Side("fake", store, FakeReader(store), FakeAdmission(SLOTS, SWEEP_INTERVAL_MS), FakeToolStatistics(store))
 
 
 def connection_to(process: RedisProcess) -> RedisConnection:
@@ -48,6 +51,7 @@ async def real_side(process: RedisProcess) -> AsyncIterator[Side]:
     connection = connection_to(process)
     try:
         admission = RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS)
-        yield Side("real", RedisStore(connection, RETENTION_MS), RedisReader(connection), admission)
+        store, reader = RedisStore(connection, RETENTION_MS), RedisReader(connection)
+        yield Side("real", store, reader, admission, RedisToolStatistics(connection))
     finally:
         await connection.close()

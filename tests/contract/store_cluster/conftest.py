@@ -7,6 +7,7 @@ import pytest
 from events.adapters.admission import RedisAdmission
 from events.adapters.reader import RedisReader
 from events.adapters.store import RedisStore
+from events.adapters.tool_statistics import RedisToolStatistics
 from tests.contract.store.side import RETENTION_MS, SLOTS, SWEEP_INTERVAL_MS, Side
 from tests.contract.store_cluster.cluster_node import TOKEN, ClusterNode
 from tests.contract.store_cluster.watched_connection import WatchedConnection
@@ -38,4 +39,10 @@ async def connection(node: ClusterNode) -> AsyncIterator[WatchedConnection]:
 def clustered(connection: WatchedConnection) -> Side:
     """The adapters over that connection."""
     admission = RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS)
-    return Side("cluster", RedisStore(connection, RETENTION_MS), RedisReader(connection), admission)
+    return Side(
+        "cluster",
+        RedisStore(connection, RETENTION_MS),
+        RedisReader(connection),
+        admission,
+        RedisToolStatistics(connection),
+    )

@@ -40,7 +40,11 @@ async def test_a_whole_job_runs_on_a_cluster(
     assert snapshot.job.status == "completed"
     for asked in connection.asked:
         assert len({node.ask("CLUSTER", "KEYSLOT", key) for key in set(asked.keys)}) == 1, asked.keys
-        assert {tag for key in asked.keys for tag in _TAG.findall(key)} <= {job_id.partition(".")[0], "admission"}
+        assert {tag for key in asked.keys for tag in _TAG.findall(key)} <= {
+            job_id.partition(".")[0],
+            "admission",
+            "tools",
+        }
 
 
 async def test_every_script_of_the_adapters_ran(clustered: Side, connection: WatchedConnection) -> None:
@@ -57,7 +61,7 @@ async def test_a_family_lives_in_one_slot_and_families_in_different_ones(cluster
     for job_id in (*ROOTS, *CHILDREN):
         async for _ in WholeJob(clustered, job_id).to_its_end():
             pass
-    keys = [key for key in node.ask("KEYS", "*") if "{admission}" not in key]
+    keys = [key for key in node.ask("KEYS", "*") if "{admission}" not in key and "{tools}" not in key]
     slots = {root: {node.ask("CLUSTER", "KEYSLOT", key) for key in keys if f"{{{root}}}" in key} for root in ROOTS}
     assert all(len(found) == 1 for found in slots.values()), slots
     assert len(set.union(*slots.values())) == len(ROOTS)

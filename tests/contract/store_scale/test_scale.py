@@ -11,6 +11,7 @@ from events.adapters.admission import RedisAdmission
 from events.adapters.keys import ADMISSION_BOOK, ADMISSION_SWEEP
 from events.adapters.reader import RedisReader
 from events.adapters.store import RedisStore
+from events.adapters.tool_statistics import RedisToolStatistics
 from tests.contract.store.monitor import ScriptRun, monitor
 from tests.contract.store.redis_process import TOKEN, Counted, RedisProcess
 from tests.contract.store.side import RETENTION_MS, SLOTS, SWEEP_INTERVAL_MS, Side
@@ -49,7 +50,13 @@ async def adapters(server: RedisProcess) -> AsyncIterator[tuple[Side, list[Asked
     connection = WatchedConnection(server.url, TOKEN)
     try:
         admission = RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS)
-        side = Side("real", RedisStore(connection, RETENTION_MS), RedisReader(connection), admission)
+        side = Side(
+            "real",
+            RedisStore(connection, RETENTION_MS),
+            RedisReader(connection),
+            admission,
+            RedisToolStatistics(connection),
+        )
         yield side, connection.asked
     finally:
         await connection.close()

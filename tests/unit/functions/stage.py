@@ -32,6 +32,7 @@ from tests.fakes.queue import FakeQueue
 from tests.fakes.randomness import FakeRandomness
 from tests.fakes.reader import FakeReader
 from tests.fakes.store import FakeStore
+from tests.fakes.tool_statistics import FakeToolStatistics
 
 BASE = "https://fn.example.com"
 SETTINGS = Settings(worker_base_url=BASE, qstash_token="token", max_concurrent_jobs=3)
@@ -107,6 +108,7 @@ class Stage:
             verifier=verifier or AnySignature(),
             clock=self.clock,
             randomness=FakeRandomness(),
+            tool_statistics=FakeToolStatistics(self.store),
             model_cache=self.cache,
             session_memory=self.session_memory,
             long_term_memory=self.long_term_memory,

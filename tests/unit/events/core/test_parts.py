@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from events.core import parts
 from events.core.legs import LegKind, wish_leg
+from events.core.redaction import redacted
 from events.core.state import CallRecord, Failure
 from events.ids import canonical_json, event_id
 from tests.unit.events.core.part_reader import decoded, types_of
@@ -44,9 +45,9 @@ def test_a_text_of_any_kind_is_told_as_one_block(content: str, turn: int) -> Non
 
 @given(st.text(), st.dictionaries(st.text(), JSON_VALUES, max_size=3), JSON_VALUES)
 def test_a_call_with_any_arguments_and_any_result_is_told(tool: str, arguments: dict[str, Any], result: Any) -> None:
-    """By the call's id, which ties the two."""
+    """By the call's id, which ties the two; secrets apart."""
     asked = strict(parts.tool_input(CallRecord("call_1", 1, 0, tool, arguments)))
-    assert asked == {"type": "tool-input-available", "toolCallId": "call_1", "toolName": tool, "input": arguments}
+    assert asked == {"type": "tool-input-available", "toolCallId": "call_1", "toolName": tool, "input": redacted(arguments)}
     returned = strict(parts.tool_output("call_1", canonical_json(result)))
     assert returned == {"type": "tool-output-available", "toolCallId": "call_1", "output": result}
 

@@ -45,6 +45,24 @@ def test_agents_and_tools_are_found_by_name() -> None:
     assert registry.tools == (FETCH, READ)
 
 
+def test_an_agent_may_name_tools_or_capabilities_or_both() -> None:
+    """A tool that it finds both ways is one tool."""
+    listing, mailing = make("list_files", "files"), make("send_mail", "mail", "files")
+    agents = [
+        Agent("by-name", model=DONE, tools=[mailing]),
+        Agent("by-capability", model=DONE, capabilities={"mail"}),
+        Agent("by-both", model=DONE, tools=[SEARCH, mailing], capabilities={"files"}),
+        Agent("by-two-capabilities", model=DONE, capabilities={"files", "mail"}),
+    ]
+    registry = Registry(agents, tools=[listing, mailing])
+    assert {agent.name: list(registry.tools_of(agent)) for agent in agents} == {
+        "by-name": ["send_mail"],
+        "by-capability": ["send_mail"],
+        "by-both": [SEARCH.name, "send_mail", "list_files"],
+        "by-two-capabilities": ["list_files", "send_mail", SEARCH.name],
+    }
+
+
 def test_an_agent_may_use_its_own_tools_and_those_of_its_capabilities() -> None:
     """Own ones first, none twice, and nothing else."""
     agent = Agent("a", model=DONE, tools=[SEARCH], capabilities={"files"})

@@ -1,0 +1,75 @@
+"""How tools are used: each attempt is one count in a histogram of durations, and all figures are read from that.
+
+A histogram's classes grow by a fourth root of two, so a duration read from one is within 10 % of the real one, for a
+millisecond as for a week, and a tool has some hundred counts at most. Invariant: a count is one increment, so counting
+costs one command, needs no reading before, and never conflicts.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_CLASSES_PER_DOUBLING = 4
+_RETURNED, _FAILED = "returned", "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """One attempt of a tool call."""
+
+    tool: str
+    failed: bool
+    duration_ms: int
+
+    @property
+    def count(self) -> str:
+        """The name of the count that it adds one to."""
+        return f"{self.tool}:{_FAILED if self.failed else _RETURNED}:{_class_of(self.duration_ms)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFigures:
+    """How one tool was used: attempts, failed ones among them, and how long they took."""
+
+    tool: str
+    calls: int
+    failures: int
+    p50_ms: int
+    p95_ms: int
+
+
+def figures(counts: Mapping[str, int]) -> tuple[ToolFigures, ...]:
+    """The figures of every tool that was used, by name; counts of another form (a newer version's) are left out."""
+    durations: dict[str, Counter[int]] = {}
+    failures: Counter[str] = Counter()
+    for name, count in counts.items():
+        tool, _, rest = name.partition(":")
+        outcome, _, number = rest.partition(":")
+        if outcome not in (_RETURNED, _FAILED) or not number.isdecimal():
+            continue
+        durations.setdefault(tool, Counter())[int(number)] += count
+        failures[tool] += count if outcome == _FAILED else 0
+    return tuple(
+        ToolFigures(tool, found.total(), failures[tool], _at(found, 0.5), _at(found, 0.95))
+        for tool, found in sorted(durations.items())
+    )
+
+
+def _class_of(duration_ms: int) -> int:
+    return 0 if duration_ms < 1 else 1 + math.floor(_CLASSES_PER_DOUBLING * math.log2(duration_ms))
+
+
+def _middle_ms(number: int) -> int:
+    """The middle of a class, as factors go."""
+    return 0 if number == 0 else round(2 ** ((number - 0.5) / _CLASSES_PER_DOUBLING))
+
+
+def _at(found: Counter[int], share: float) -> int:
+    """The duration that this share of all attempts did not exceed."""
+    rank, seen = math.ceil(share * found.total()), 0
+    for number, count in sorted(found.items()):
+        seen += count
+        if seen >= rank:
+            return _middle_ms(number)
+    return 0

@@ -1,0 +1,40 @@
+"""`GET /api/admin/tools`: how each tool is used (CONTRACT, "Operations, worker, tools, health")."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from events.core.tool_use import ToolFigures
+from functions.api.auth import Keys
+from functions.api.problem import ApiError
+from functions.wiring import Container
+
+
+class ToolsApi:
+    """The one endpoint."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+
+    async def show(self, request: Request) -> Response:
+        """200: every tool there is, and those that were used and are gone; 403 for a client's key."""
+        principal = self._keys.authenticate(request)
+        if principal.role != "admin":
+            raise ApiError(403, "the tools' figures are over all tenants: use an admin key")
+        capabilities = {item.name: sorted(item.capabilities) for item in self._container.registry.tools}
+        used = {found.tool: found for found in await self._container.ports.tool_statistics.figures()}
+        names = sorted({*capabilities, *used})
+        return JSONResponse({"tools": [_view(name, capabilities.get(name, []), used.get(name)) for name in names]})
+
+
+def _view(name: str, capabilities: list[str], used: ToolFigures | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "capabilities": capabilities,
+        "calls": used.calls if used else 0,
+        "failures": used.failures if used else 0,
+        "p50Ms": used.p50_ms if used else None,
+        "p95Ms": used.p95_ms if used else None,
+    }
