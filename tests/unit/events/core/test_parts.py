@@ -47,7 +47,12 @@ def test_a_text_of_any_kind_is_told_as_one_block(content: str, turn: int) -> Non
 def test_a_call_with_any_arguments_and_any_result_is_told(tool: str, arguments: dict[str, Any], result: Any) -> None:
     """By the call's id, which ties the two; secrets apart."""
     asked = strict(parts.tool_input(CallRecord("call_1", 1, 0, tool, arguments)))
-    assert asked == {"type": "tool-input-available", "toolCallId": "call_1", "toolName": tool, "input": redacted(arguments)}
+    assert asked == {
+        "type": "tool-input-available",
+        "toolCallId": "call_1",
+        "toolName": tool,
+        "input": redacted(arguments),
+    }
     returned = strict(parts.tool_output("call_1", canonical_json(result)))
     assert returned == {"type": "tool-output-available", "toolCallId": "call_1", "output": result}
 
