@@ -91,13 +91,15 @@ Fact = Annotated[Submission | Cancellation | Completion | Occurrence, Field(disc
 class LoopPayload(WireModel):
     """`turn` and `attempt` count from 1.
 
-    `wish`: the lap of the job's wish, where the event is one to the admission. `fact`: what the event tells, where it
+    `wish`: the lap of the job's wish, where the event is one to the admission. `remember`: the job has ended, and is to
+    be remembered. `fact`: what the event tells, where it
     is the witness of an API call.
     """
 
     turn: Annotated[int, Field(ge=1)]
     attempt: Annotated[int, Field(ge=1)] = 1
     wish: int | None = None
+    remember: bool | None = None
     fact: Fact | None = None
 
 

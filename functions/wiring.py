@@ -18,7 +18,7 @@ from events.adapters.session_memory import RedisSessionMemory
 from events.adapters.store import RedisStore
 from events.adapters.tool_statistics import RedisToolStatistics
 from events.adapters.verifier import QueueVerifier
-from events.core.effects import AskAdmission, CallModel, Effect, RunTool
+from events.core.effects import AskAdmission, CallModel, Effect, Remember, RunTool
 from events.core.redaction import KnownSecrets
 from events.emitter import Emitter
 from events.errors import MalformedEventError
@@ -51,6 +51,7 @@ from functions.facts import Facts
 from functions.handing_on import drive_of
 from functions.log_guard import guard_logs
 from functions.memory.keeper import MemoryKeeper
+from functions.memory.remember_job import RememberJob
 from functions.pipeline import LEASE_MARGIN_MS, Performer, Pipeline, Policy
 from functions.redelivery import Redelivery, read_callback
 from functions.spec import Spec
@@ -168,6 +169,7 @@ class Container:
             AskAdmission: self._asking,
             CallModel: Hiding(Recalling(model_turn, self.registry, self.memory), secrets),
             RunTool: Hiding(tool_run, secrets),
+            Remember: RememberJob(self.memory, settings.work_timeout_seconds, secrets.hide),
         }
 
     def endpoint(self, spec: Spec) -> SignedEndpoint:

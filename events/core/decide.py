@@ -1,12 +1,12 @@
 """decide(state, happened, now) → Decision: the one place where a job's state changes (DESIGN 3).
 
 Pure and total over the union of happenings. What a turn decides is in turns.py, what a tool call decides in calls.py,
-how a job ends in ending.py.
+how a job ends in ending.py, how it is remembered then in remembering.py.
 """
 
 from typing import assert_never
 
-from events.core import calls, ending, turns
+from events.core import calls, ending, remembering, turns
 from events.core.effects import Changes, Decision
 from events.core.happenings import (
     Admitted,
@@ -14,6 +14,8 @@ from events.core.happenings import (
     Happening,
     ModelAnswered,
     ModelFailed,
+    NotRemembered,
+    Remembered,
     Started,
     Submitted,
     ToolFailed,
@@ -37,7 +39,7 @@ def cancel(job: Job, happened: Cancelled, now_ms: int) -> Decision:
     return ending.cancelled(job, happened, now_ms)
 
 
-def decide(state: State, happened: Happening, now_ms: int) -> Decision:  # noqa: PLR0911 - one for each happening
+def decide(state: State, happened: Happening, now_ms: int) -> Decision:
     """What follows from a fact about the leg that `state` holds.
 
     Args:
@@ -48,6 +50,10 @@ def decide(state: State, happened: Happening, now_ms: int) -> Decision:  # noqa:
     Returns:
         Changes to COMMIT, or a piece of work to do first.
     """
+    return remembering.after_end(_decided(state, happened, now_ms), now_ms)
+
+
+def _decided(state: State, happened: Happening, now_ms: int) -> Decision:  # noqa: C901, PLR0911, PLR0912 - one each
     match happened:
         case Admitted():
             return Decision(Changes(admitted=True))
@@ -65,13 +71,19 @@ def decide(state: State, happened: Happening, now_ms: int) -> Decision:  # noqa:
             return calls.failed(state, happened, now_ms)
         case ToolWaits():
             return calls.waits(state, happened, now_ms)
+        case Remembered():
+            return remembering.stored()
+        case NotRemembered():
+            return remembering.failed(state, happened, now_ms)
+        case Undeliverable() if state.leg.kind is LegKind.REMEMBER:
+            return remembering.undeliverable(state, happened)
         case Undeliverable():
             return ending.undeliverable(state, happened, now_ms)
         case _:
             assert_never(happened)
 
 
-def _started(state: State, now_ms: int) -> Decision:
+def _started(state: State, now_ms: int) -> Decision:  # noqa: PLR0911 - one for each kind
     match state.leg.kind:
         case LegKind.LOOP:
             return turns.started(state, now_ms)
@@ -83,6 +95,8 @@ def _started(state: State, now_ms: int) -> Decision:
             return calls.taken_in(state, now_ms)
         case LegKind.WAIT:
             return calls.waited(state, now_ms)
+        case LegKind.REMEMBER:
+            return remembering.started(state)
         case LegKind.FAILED:
             return calls.retry_or_give_up(state, now_ms)
         case _:

@@ -39,6 +39,13 @@ class AskAdmission:
 
 
 @dataclass(frozen=True, slots=True)
+class Remember:
+    """Store what an ended job was asked and answered in the memory of its session and tenant."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """Tell a person."""
 
@@ -46,8 +53,8 @@ class Alert:
     message: str
 
 
-Work = CallModel | RunTool | AskAdmission
-Effect = CallModel | RunTool | AskAdmission | Alert
+Work = CallModel | RunTool | AskAdmission | Remember
+Effect = CallModel | RunTool | AskAdmission | Alert | Remember
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ def event_of(session_id: str, leg: Leg) -> Event:
     }
     if leg.kind is LegKind.WISH:
         return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, wish=leg.attempt))
+    if leg.kind is LegKind.REMEMBER:
+        return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, attempt=leg.attempt, remember=True))
     if leg.kind is LegKind.LOOP:
         return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, attempt=leg.attempt))
     payload = ToolPayload(

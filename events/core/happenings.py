@@ -139,6 +139,18 @@ class ToolWaits:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """The ended job is remembered, or there was nothing to remember."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotRemembered:
+    """The memory did not take it."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class Undeliverable:
     """The queue has given up on the leg's event; `reason` is what the endpoint answered, `malformed` that it can't."""
 
@@ -147,5 +159,15 @@ class Undeliverable:
 
 
 Happening = (
-    Started | Admitted | Unheeded | ModelAnswered | ModelFailed | ToolReturned | ToolFailed | ToolWaits | Undeliverable
+    Started
+    | Admitted
+    | Unheeded
+    | ModelAnswered
+    | ModelFailed
+    | ToolReturned
+    | ToolFailed
+    | ToolWaits
+    | Remembered
+    | NotRemembered
+    | Undeliverable
 )

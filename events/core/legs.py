@@ -18,6 +18,7 @@ class LegKind(StrEnum):
     FAILED = "failed"
     WAIT = "wait"
     WISH = "wish"
+    REMEMBER = "remember"
 
 
 # A wait without an end of its own: nobody publishes its timer. 13 digits, so that Lua writes it as it is.
@@ -29,6 +30,7 @@ WORK_KINDS = frozenset({LegKind.LOOP, LegKind.CALL})
 EVENT_OF_KIND = {
     LegKind.LOOP: EventType.LOOP_INIT,
     LegKind.WISH: EventType.LOOP_INIT,
+    LegKind.REMEMBER: EventType.LOOP_INIT,
     LegKind.CALL: EventType.TOOL_CALL,
     LegKind.COMPLETE: EventType.TOOL_COMPLETE,
     LegKind.FAILED: EventType.TOOL_FAILED,
@@ -46,7 +48,8 @@ class Leg:
     """One open step.
 
     Attributes:
-        key: `loop:JOB:TURN:ATTEMPT`, `call|complete|failed|wait:CALL_ID:ATTEMPT`, or `wish:JOB:LAP`.
+        key: `loop:JOB:TURN:ATTEMPT`, `call|complete|failed|wait:CALL_ID:ATTEMPT`, `wish:JOB:LAP`, or
+            `remember:JOB:ATTEMPT`, which is left when the job has ended.
         want: of a wish: `slot`, `none` or `gone`; its lap is its attempt.
         group: legs whose end starts a join together (the tool calls of a turn); empty: none.
         after: call ids, joined by commas, that must be over before this leg is due; empty: none.
@@ -111,6 +114,17 @@ def wish_leg(job_id: str, want: str, lap: int, now_ms: int) -> Leg:
     return Leg(wish_key(job_id, lap), LegKind.WISH, job_id, 1, lap, want=want, since_ms=now_ms)
 
 
+def remember_key(job_id: str, attempt: int) -> str:
+    """The key of the leg that remembers an ended job."""
+    return f"{LegKind.REMEMBER}:{job_id}:{attempt}"
+
+
+def remember_leg(job_id: str, turn: int, attempt: int, now_ms: int, not_before_ms: int = 0) -> Leg:
+    """The leg that remembers an ended job."""
+    key = remember_key(job_id, attempt)
+    return Leg(key, LegKind.REMEMBER, job_id, turn, attempt, since_ms=now_ms, not_before_ms=not_before_ms)
+
+
 def turn_group(job_id: str, turn: int) -> str:
     """The group of the legs of a turn's tool calls."""
     return f"{job_id}:{turn}"
@@ -150,4 +164,6 @@ def leg_key_of(event: Event) -> str:
         return tool_key(_TOOL_KIND[event_type(event)], payload.call_id, payload.attempt)
     if payload.wish is not None:
         return wish_key(event.job_id, payload.wish)
+    if payload.remember:
+        return remember_key(event.job_id, payload.attempt)
     return loop_key(event.job_id, payload.turn, payload.attempt)

@@ -40,6 +40,7 @@ class Job:
     `untold`: the transcript's entries from, and up to but without, these positions are no longer told to the model, and
     not loaded: a later entry sums them up. They stay where they are.
     `parent_call`: the tool call that started it, and waits for it; empty: none did.
+    `remembers`: its question and answer are stored in memory once it has completed.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Job:
     request_digest: str = ""
     untold: tuple[int, int] = (0, 0)
     parent_call: str = ""
+    remembers: bool = False
     version: int = STATE_VERSION
 
     @property

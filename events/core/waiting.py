@@ -16,6 +16,7 @@ _WHAT = {
     LegKind.FAILED: "the failure of tool {tool} of turn {turn} to be taken in",
     LegKind.WAIT: "the outcome of tool {tool} of turn {turn}",
     LegKind.WISH: "the admission to hear what it wishes",
+    LegKind.REMEMBER: "its memory to be stored",
 }
 A_SLOT = "a free slot, and its turn in its session"
 

@@ -5,6 +5,7 @@ Invariant: an entry follows from what is recorded of the job or the call, so eve
 
 from typing import Any
 
+from events.core.redaction import redacted
 from events.core.state import Job
 from events.ids import canonical_json
 from events.ports import MemoryEntry
@@ -48,7 +49,7 @@ def note_of(job: Job, call_id: str, text: str) -> MemoryEntry:
 def question_of(task: dict[str, Any]) -> str:
     """What a job was asked: the task's text, else its data."""
     text = str(task.get("text") or "").strip()
-    return text or (canonical_json(task["data"]) if task.get("data") else "")
+    return text or (canonical_json(redacted(task["data"])) if task.get("data") else "")
 
 
 def _cut(text: str, limit_chars: int) -> str:

@@ -5,6 +5,6 @@ from events.schema import EventType
 from functions.entry import LazyApp, lambda_handler
 from functions.spec import event_spec
 
-SPEC = event_spec("tool-executor", EventType.TOOL_CALL, frozenset(LegKind) - {LegKind.LOOP})
+SPEC = event_spec("tool-executor", EventType.TOOL_CALL, frozenset(LegKind) - {LegKind.LOOP, LegKind.REMEMBER})
 app = LazyApp(lambda container: container.endpoint(SPEC))
 handler = lambda_handler(app)

@@ -18,7 +18,6 @@ from events.ports import (
     Committed,
     Created,
     Heeded,
-    History,
     Loaded,
     Looked,
     Outside,
@@ -99,7 +98,7 @@ class FakeStore:
         return Begun(
             Verdict.GRANTED,
             state=State(job, leg, record, outcome),
-            history=tree.history(job) if reads else History(),
+            history=tree.history(job) if reads else tree.task_of(leg),
             carried=tree.carried(claim.message_id, claim.now_ms, leg.key),
         )
 

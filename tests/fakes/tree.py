@@ -57,6 +57,11 @@ class Tree:
         named = (call["id"] for entry in told for call in entry.get("calls", ()))
         return History(told, {name: results[name] for name in named if name in results}, job.untold)
 
+    def task_of(self, leg: Leg) -> History:
+        """What who remembers the job is told: what it was asked; of any other leg nothing."""
+        first = self.transcript.get(leg.job_id, ())[:1] if leg.kind is LegKind.REMEMBER else ()
+        return History(tuple(json.loads(entry) for entry in first))
+
     def gated(self, leg: Leg, now_ms: int) -> bool:
         """Whether a leg is work of a job without a slot, and due, or waiting for the job's wish for one."""
         standing = self.standing(leg.job_id)

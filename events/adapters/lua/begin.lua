@@ -65,6 +65,9 @@ if leg.kind == 'wait' then
   call('HSETNX', KEYS[4], leg.call_id, leg.otherwise)
   outcome = call('HGET', KEYS[4], leg.call_id)
 end
+if leg.kind == 'remember' then
+  transcript = call('LRANGE', KEYS[3], 0, 0)
+end
 if leg.kind == 'loop' and string.find(job, '"reads_history":true', 1, true) then
   local untold = string.find(job, '"untold":[0,0]', 1, true) and {0, 0} or cjson.decode(job).untold or {0, 0}
   if untold[2] == 0 then
