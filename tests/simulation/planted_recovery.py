@@ -77,7 +77,7 @@ def _losing(load_leg: Callable[[str], Leg]) -> Callable[[str], Leg]:
 DEFECTS = (
     Defect(
         "a sweep does not compare wishes with the book",
-        "every_leg_is_guaranteed",
+        "the_book_is_empty_at_last",
         (constant(Tree, "agrees", answer=True),),
     ),
     Defect(
