@@ -12,7 +12,7 @@ from pydantic_ai.exceptions import UserError
 from functions.models.model import ModelError
 from functions.models.providers.errors import model_error
 from tests.unit.functions.models.providers.asked import Asked, asking
-from tests.unit.functions.models.providers.provider_cases import ANTHROPIC, GOOGLE, KEY, OPENAI, OPENAI_CHAT
+from tests.unit.functions.models.providers.provider_cases import ANTHROPIC, GOOGLE, KEY, OPENAI, OPENAI_CHAT, OPENROUTER
 
 TIMEOUTS = {"httpcore": httpcore.ReadTimeout, "httpcore2": httpcore2.ReadTimeout}
 REFUSED = {"httpcore": httpcore.ConnectError, "httpcore2": httpcore2.ConnectError}
@@ -138,3 +138,12 @@ def test_our_own_error_stays_as_it_is() -> None:
     """It was raised on purpose."""
     error = ModelError("m", retryable=False)
     assert model_error(error) is error
+
+
+async def test_an_error_inside_an_answer_is_one() -> None:
+    """OpenRouter's way to say that the provider behind it failed."""
+    with asking(OPENROUTER) as asked:
+        asked.answers({"id": "gen-1", "error": {"code": 502, "message": "The provider went away."}})
+        error = await failure_of(asked)
+    assert error.retryable
+    assert "The provider went away." in error.message
