@@ -29,7 +29,9 @@ class Agent:
             answers where the one before cannot right now.
         model_settings: how the model is to answer: `{"temperature": 0.2, "max_tokens": 2000, …}`.
         output_type: a pydantic model that the job's answer must fit; the job's result has it as `output`.
-        tools: tools made with `@tool`; `capabilities` adds every tool of the registry that declares one of them.
+        description: in a line, what it is for: what another agent is told that has it among its tools.
+        tools: tools made with `@tool`, and other agents; `capabilities` adds every tool of the registry that declares
+            one of them.
         model_retries: attempts after the first, when the model fails in a way that may pass.
         model_timeout_seconds: time limit of one model call; a list of models shares it.
         history: what the model is told once the conversation is long: `KeepAll()`, `DropOldest(…)`, `Summarize(…)`.
@@ -40,7 +42,7 @@ class Agent:
     name: str
     model: ModelChoice = None
     instructions: str = ""
-    tools: Sequence[Tool] = ()
+    tools: "Sequence[Tool | Agent]" = ()
     capabilities: Collection[str] = frozenset()
     mode: str = "loop"
     limits: Limits = field(default_factory=Limits)
@@ -52,6 +54,7 @@ class Agent:
     output_type: Any = None
     output: OutputType | None = field(init=False, default=None)
     memory: Memory | bool | None = None
+    description: str = ""
 
     def __post_init__(self) -> None:
         """Check every field, and keep collections in a form that cannot change."""
@@ -76,10 +79,10 @@ class Agent:
     def _check_parts(self) -> None:
         if self.mode not in _MODES:
             raise ValueError(f"agent {self.name!r}: unknown mode {self.mode!r}; this version has: {', '.join(_MODES)}")
-        if isinstance(self.tools, Tool | str) or not isinstance(self.tools, Sequence):
+        if isinstance(self.tools, Tool | Agent | str) or not isinstance(self.tools, Sequence):
             raise TypeError(f"agent {self.name!r}: tools must be a list, got {self.tools!r}")
         for item in self.tools:
-            if not isinstance(item, Tool):
+            if not isinstance(item, Tool | Agent):
                 raise TypeError(f"agent {self.name!r}: {item!r} is not a tool; decorate the function with @tool")
         if isinstance(self.capabilities, str):
             example = {self.capabilities}

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from functions.agents.agent import Agent
+from functions.agents.agent_tool import agent_tool_faults, own_tools
 from functions.agents.model_choice import chosen_models
 from functions.agents.output import FINAL_TOOL
 from functions.conversation.policy import Summarize
@@ -38,13 +39,15 @@ class Registry:
 
     def __init__(self, agents: Sequence[Agent] = (), tools: Sequence[Tool] = ()) -> None:
         _refuse_strangers(agents, tools)
-        everything = list(dict.fromkeys([*tools, *(item for agent in agents for item in agent.tools)]))
-        faults = list(_faults(agents, everything))
+        own = own_tools(agents)
+        everything = list(dict.fromkeys([*tools, *(item for items in own.values() for item in items)]))
+        tools_of = {agent: _tools_of(agent, own[agent], everything) for agent in agents}
+        faults = list(_faults(agents, tools_of, everything))
         if faults:
             raise RegistryError(faults)
         self._agents = {agent.name: agent for agent in agents}
         self._tools = {item.name: item for item in everything}
-        self._tools_of = {agent.name: _tools_of(agent, everything) for agent in agents}
+        self._tools_of = {agent.name: tools for agent, tools in tools_of.items()}
         self._models: dict[str, Model] = {}
 
     @property
@@ -110,17 +113,21 @@ def _name_of(agent: Agent | str) -> str:
     return agent if isinstance(agent, str) else agent.name
 
 
-def _tools_of(agent: Agent, everything: Sequence[Tool]) -> Mapping[str, Tool]:
+def _tools_of(agent: Agent, own: Sequence[Tool], everything: Sequence[Tool]) -> Mapping[str, Tool]:
     found = (item for item in everything if not item.capabilities.isdisjoint(agent.capabilities))
-    return MappingProxyType({item.name: item for item in (*agent.tools, *found)})
+    return MappingProxyType({item.name: item for item in (*own, *found)})
 
 
-def _faults(agents: Sequence[Agent], everything: Sequence[Tool]) -> Iterator[str]:
-    yield from _agent_faults(agents, everything)
-    yield from _tool_faults(everything)
+_ToolsOf = Mapping[Agent, Mapping[str, Tool]]
 
 
-def _agent_faults(agents: Sequence[Agent], everything: Sequence[Tool]) -> Iterator[str]:
+def _faults(agents: Sequence[Agent], tools_of: _ToolsOf, everything: Sequence[Tool]) -> Iterator[str]:
+    yield from _agent_faults(agents, tools_of, everything)
+    yield from agent_tool_faults(agents)
+    yield from _tool_faults(agents, everything)
+
+
+def _agent_faults(agents: Sequence[Agent], tools_of: _ToolsOf, everything: Sequence[Tool]) -> Iterator[str]:
     known = {capability for item in everything for capability in item.capabilities}
     for name in _repeated([agent.name for agent in agents]):
         yield f"two agents are named {name!r}; a job finds its agent by name, so rename one"
@@ -128,7 +135,7 @@ def _agent_faults(agents: Sequence[Agent], everything: Sequence[Tool]) -> Iterat
         for capability in sorted(set(agent.capabilities) - known):
             yield f"agent {agent.name!r}: no tool has capability {capability!r}; there are: {_listed(known)}"
         yield from (f"agent {agent.name!r}{fault}" for fault in _model_faults(agent))
-        if agent.output is not None and any(item.name == FINAL_TOOL for item in _tools_of(agent, everything).values()):
+        if agent.output is not None and FINAL_TOOL in tools_of[agent]:
             yield f"agent {agent.name!r} has an output_type, so no tool of its may be named {FINAL_TOOL!r}; rename it"
 
 
@@ -146,9 +153,11 @@ def _model_faults(agent: Agent) -> Iterator[str]:
         yield f": history=Summarize: {fault}"
 
 
-def _tool_faults(everything: Sequence[Tool]) -> Iterator[str]:
+def _tool_faults(agents: Sequence[Agent], everything: Sequence[Tool]) -> Iterator[str]:
+    names = {agent.name for agent in agents}
     for name in _repeated([item.name for item in everything]):
-        yield f"two different tools are named {name!r}; give one another name with @tool(name=...)"
+        or_agent = ", or rename the agent" if name in names else ""
+        yield f"two different tools are named {name!r}; give one another name with @tool(name=...){or_agent}"
     for item in everything:
         if item.requires_approval:
             yield f"tool {item.name!r}: requires_approval=True is not available yet; leave it out in this version"

@@ -18,7 +18,7 @@ from functions.tools.context import ToolContext
 from functions.tools.docstring import read_docstring
 from functions.tools.signature import read_signature
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every model provider accepts as a function's name
+TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every model provider accepts as a function's name
 _P = ParamSpec("_P", default=...)
 _R_co = TypeVar("_R_co", default=Any, covariant=True)
 
@@ -41,7 +41,7 @@ class Tool(Generic[_P, _R_co]):
 
     def __post_init__(self) -> None:
         """Refuse a name or a number that nothing could work with."""
-        if not _NAME.fullmatch(self.name):
+        if not TOOL_NAME.fullmatch(self.name):
             raise TypeError(
                 f"tool name {self.name!r} must be 1 to 64 letters, digits, '_' or '-'; give one with @tool(name=...)"
             )
