@@ -11,7 +11,6 @@ from functions import facts, sweeping
 from functions.api.jobs import JobsApi
 from functions.api.problem import ApiError
 from tests.fakes import admission as fake_admission
-from tests.fakes.admission import FakeAdmission
 from tests.fakes.store import FakeStore
 from tests.fakes.tree import Tree
 from tests.simulation import versions
@@ -62,14 +61,6 @@ def _trusting_wishes(without_progress: Callable[..., Any]) -> Callable[..., Any]
     return trusting
 
 
-def _gone_is_unknown(_original: Any) -> Any:
-    async def entry(self: FakeAdmission, job_id: str) -> Any:
-        found = self.entries.get(job_id)
-        return found if found and found.want != "gone" else None
-
-    return entry
-
-
 def _losing(load_leg: Callable[[str], Leg]) -> Callable[[str], Leg]:
     return lambda text: replace(load_leg(text), not_before_ms=0)
 
@@ -89,11 +80,6 @@ DEFECTS = (
         "a witness creates nothing",
         "an_accepted_job_exists",
         (Patch(facts.Facts, "_submission_again", _creating_nothing),),
-    ),
-    Defect(
-        "a witness does not see who is gone",
-        "every_leg_is_guaranteed",
-        (Patch(FakeAdmission, "entry", _gone_is_unknown),),
     ),
     Defect(
         "a tombstone leaves at once",
