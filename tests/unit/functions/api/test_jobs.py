@@ -24,6 +24,7 @@ async def test_an_accepted_job_is_answered_with_all_its_fields(api: Api) -> None
         "inputData": {"a": None},
         "priority": 9,
         "sessionId": "a session",
+        "parentJobId": None,
         "status": "pending",
         "waitingFor": "the model's turn 1",
         "result": None,
