@@ -106,7 +106,8 @@ class LoopPayload(WireModel):
 class ToolPayload(WireModel):
     """One tool call's attempt. Arguments and results are in the store, never on the wire.
 
-    `wait`: the call waits for something from outside, or for a time, and this is its timer or what ends it.
+    `wait`: the call waits for something from outside, or for a time, and this is its timer or what ends it. `step`: the
+    call's name in a plan.
     """
 
     turn: Annotated[int, Field(ge=1)]
@@ -115,6 +116,7 @@ class ToolPayload(WireModel):
     tool: str
     attempt: Annotated[int, Field(ge=1)] = 1
     wait: bool | None = None
+    step: str | None = None
 
 
 class BaseEvent(WireModel):

@@ -14,10 +14,11 @@ from events.core.effects import Alert, Changes, Decision, Effect, Work
 from events.core.expected import event_of
 from events.core.happenings import Happening, Started
 from events.core.legs import Leg, LegKind, leg_key_of
+from events.core.parts import step_started
 from events.emitter import Emitter
 from events.errors import UnknownJobError
 from events.ports import Begun, Claim, Clock, History, Randomness, Spent, Store, Verdict
-from events.schema import Event, ToolPayload
+from events.schema import AgentToolCall, Event, ToolPayload
 from functions.delivery import Delivered, Outcome
 from functions.facts import Facts
 from functions.handing_on import again_at_ms, delivery, drive_of, hand_on, postpone
@@ -117,6 +118,7 @@ class Pipeline:
             now_ms=now_ms,
             lease_until_ms=now_ms + self._policy.work_limit_ms + LEASE_MARGIN_MS,
             call_id=step.call_id,
+            part=announced(step.event),
         )
         begun = await self._store.begin(claim)
         match begun.verdict:
@@ -211,6 +213,14 @@ class _Run:
         """1 for the first COMMIT of this message, 0 for what is continued in place."""
         counted, self._counted = self._counted, True
         return 0 if counted else 1
+
+
+def announced(event: Event) -> str:
+    """What is told of a leg when it is first claimed: the first attempt of a step of a plan begins."""
+    payload = event.payload if isinstance(event, AgentToolCall) else None
+    if payload is None or not payload.step or payload.attempt > 1:
+        return ""
+    return step_started(payload.step, payload.call_id, payload.tool)
 
 
 def _alert(decision: Decision) -> None:

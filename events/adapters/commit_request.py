@@ -58,7 +58,7 @@ class CommitRequest:
         header = self._header(changes, spent) | {"state": len(fields), "family": list(family)}
         if changes.child:
             counts = {"transcript": len(changes.child.transcript), "parts": len(changes.child.parts)}
-            header["child"] = {"state": len(child), **counts}
+            header["child"] = {"id": changes.child.job.id if changes.child.job else "", "state": len(child), **counts}
         values = [*fields, *calls, *results, *changes.transcript, *changes.parts, *changes.closing, *child]
         if changes.child:
             values += [*changes.child.transcript, *changes.child.parts]
@@ -71,6 +71,7 @@ class CommitRequest:
             "transcript": len(changes.transcript),
             "parts": len(changes.parts),
             "closing": len(changes.closing),
+            "drops": list(changes.drops),
             "ends": changes.ends,
             "expires": changes.ends and not is_child(self.job_id),
             "waits": next((leg.call_id for leg in changes.legs if leg.kind is LegKind.WAIT), ""),
@@ -96,5 +97,6 @@ def state_fields(changes: Changes, message_id: str) -> list[str]:
     if changes.job and changes.standing:
         fields += [f"standing:{changes.job.id}", dump_standing(changes.standing)]
     for leg in changes.legs:
-        fields += [f"leg:{leg.key}", dump_leg(replace(leg, carrier=message_id))]
+        # A step that waits for others is carried by whoever ends the last of them.
+        fields += [f"leg:{leg.key}", dump_leg(replace(leg, carrier="" if leg.after else message_id))]
     return fields

@@ -72,7 +72,13 @@ class RedisStore:
         job_id = claim.job_id
         answer = await self._redis.run(
             _text("begin"),
-            [keys.state_key(job_id), keys.calls_key(job_id), keys.transcript_key(job_id), keys.results_key(job_id)],
+            [
+                keys.state_key(job_id),
+                keys.calls_key(job_id),
+                keys.transcript_key(job_id),
+                keys.results_key(job_id),
+                keys.parts_key(job_id),
+            ],
             [
                 job_id,
                 claim.leg_key,
@@ -81,12 +87,14 @@ class RedisStore:
                 claim.now_ms,
                 claim.lease_until_ms,
                 claim.call_id,
+                claim.part,
             ],
         )
-        verdict, free_at_ms, commands, job, leg, call, carried, transcript, results, outcome = answer
+        verdict, free_at_ms, commands, job, leg, call, carried, transcript, results, outcome, after = answer
         state = None
         if verdict == Verdict.GRANTED:
-            state = State(load_job(job), load_leg(leg), load_call(call) if call else None, outcome)
+            dependants = tuple(load_call(text) for text in after if text)
+            state = State(load_job(job), load_leg(leg), load_call(call) if call else None, outcome, dependants)
         history = History(
             tuple(json.loads(entry) for entry in transcript),
             load_results(dict(zip(results[::2], results[1::2], strict=True))),

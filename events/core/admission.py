@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from events.core.legs import WORK_KINDS, Leg, LegKind
+from events.core.legs import WORK_KINDS, Leg, LegKind, blocked
 from events.ids import is_child
 
 Want = Literal["slot", "none", "gone"]
@@ -84,9 +84,10 @@ def wanted(standing: Standing, legs: Iterable[Leg], *, ended: bool, now_ms: int)
     """What a job wants now: a slot when there is work, kept while results are taken in ("release")."""
     if ended:
         return "gone"
-    for leg in legs:
+    mine = tuple(legs)
+    for leg in mine:
         soon = leg.kind is not LegKind.WISH and leg.not_before_ms <= now_ms + KEEP_SLOT_MS
-        if soon and (standing.want == "slot" or leg.kind in WORK_KINDS):
+        if soon and (standing.want == "slot" or leg.kind in WORK_KINDS) and not blocked(leg, mine):
             return "slot"
     return "none"
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 from events.core import parts
 from events.core.effects import Changes, Decision, Join, RunTool
+from events.core.ending import end_failed
 from events.core.happenings import ToolFailed, ToolReturned, ToolWaits
 from events.core.legs import Leg, LegKind, following, loop_leg
+from events.core.planned import skipping
 from events.core.redaction import redacted
 from events.core.retry import backoff_ms
 from events.core.state import CallRecord, Failure, State
@@ -32,7 +34,11 @@ def returned(state: State, happened: ToolReturned, now_ms: int) -> Decision:
             calls=(record,),
             legs=(following(leg, LegKind.COMPLETE, now_ms),),
             results={record.id: f'{{"ok":{happened.result_json}}}'},
-            parts=(parts.tool_output(record.id, happened.result_json), parts.handled(leg, now_ms, "returned")),
+            parts=(
+                parts.tool_output(record.id, happened.result_json),
+                *parts.step_completed(record),
+                parts.handled(leg, now_ms, "returned"),
+            ),
             used=_used(leg, now_ms),
         )
     )
@@ -83,19 +89,19 @@ def waited(state: State, now_ms: int) -> Decision:
     """What the call waited for has come, or its time is up; the last one of the turn starts the next turn."""
     leg, record, outcome = state.leg, state.the_call, json.loads(state.outcome)
     error = outcome.get("error")
-    if error is None:
-        done = replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
-        said = parts.tool_output(record.id, canonical_json(outcome["ok"]))
-    else:
-        failure = Failure(error["type"], error["message"])
-        status = next_call_status(record.status, Step.GIVE_UP)
-        done = replace(record, status=status, error=failure, finished_at_ms=now_ms)
-        said = parts.tool_error(record.id, failure)
+    if error is not None:
+        return _given_up(state, Failure(error["type"], error["message"]), now_ms)
+    done = replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
     return Decision(
         Changes(
             calls=(done,),
             join=_join(leg, now_ms),
-            parts=(said, parts.operation(done, leg), parts.handled(leg, now_ms, "waited")),
+            parts=(
+                parts.tool_output(record.id, canonical_json(outcome["ok"])),
+                parts.operation(done, leg),
+                *parts.step_completed(done),
+                parts.handled(leg, now_ms, "waited"),
+            ),
         )
     )
 
@@ -114,14 +120,34 @@ def retry_or_give_up(state: State, now_ms: int) -> Decision:
         again = following(leg, LegKind.CALL, now_ms, attempt=leg.attempt + 1, not_before_ms=now_ms + delay_ms)
         outcome = f"attempt {leg.attempt + 1} in {delay_ms / 1000:g} s"
         return Decision(Changes(legs=(again,), parts=(parts.handled(leg, now_ms, outcome),)))
+    return _given_up(state, failure, now_ms)
+
+
+def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
+    """No attempt is left: the model is given the error, or the plan says what becomes of the rest."""
+    leg, record = state.leg, state.the_call
     status = next_call_status(record.status, Step.GIVE_UP)
-    given_up = _closed(replace(record, status=status, finished_at_ms=now_ms))
+    failed = _closed(replace(record, status=status, error=failure, finished_at_ms=now_ms))
+    skipped = skipping(failed, state.dependants, now_ms)
+    text = canonical_json({"error": {"type": failure.type, "message": failure.message}})
+    said = (
+        parts.tool_error(record.id, failure),
+        *((parts.operation(failed, leg),) if leg.kind is LegKind.WAIT else ()),
+        *parts.step_completed(failed),
+        *skipped.parts,
+    )
+    if failed.on_failure == "fail":
+        reason = Failure("step_failed", f"step {failed.step!r} failed: {failure.message}")
+        ending = end_failed(state.job, leg, reason, now_ms, said)
+        assert ending.changes is not None, "an end changes the job"
+        return replace(ending, changes=replace(ending.changes, calls=(failed,), results={record.id: text}))
     return Decision(
         Changes(
-            calls=(given_up,),
-            results={record.id: canonical_json({"error": {"type": failure.type, "message": failure.message}})},
+            calls=(failed, *skipped.calls),
+            results={record.id: text, **skipped.results},
+            drops=skipped.drops,
             join=_join(leg, now_ms),
-            parts=(parts.tool_error(record.id, failure), parts.handled(leg, now_ms, "the model is given the error")),
+            parts=(*said, parts.handled(leg, now_ms, "the model is given the error")),
         )
     )
 

@@ -79,7 +79,7 @@ class Changes:
 
     Attributes:
         job: the job's new state; None: unchanged.
-        legs: legs to add.
+        legs: legs to add. drops: keys of legs that are no longer to happen.
         calls: tool calls to write.
         results: call id → JSON text of `{"ok": value}` or `{"error": {…}}`.
         transcript: entries to append, as JSON texts.
@@ -96,6 +96,7 @@ class Changes:
 
     job: Job | None = None
     legs: tuple[Leg, ...] = ()
+    drops: tuple[str, ...] = ()
     join: Join | None = None
     calls: tuple[CallRecord, ...] = ()
     results: dict[str, str] = field(default_factory=dict[str, str])

@@ -44,6 +44,7 @@ def event_of(session_id: str, leg: Leg) -> Event:
         tool=leg.tool,
         attempt=leg.attempt,
         wait=True if leg.kind is LegKind.WAIT else None,
+        step=leg.step or None,
     )
     match leg.kind:
         case LegKind.CALL:

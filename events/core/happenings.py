@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from events.core.state import Failure, Job
+from events.core.state import Failure, Job, OnFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,20 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A tool call that the model asks for; `fault` says why it cannot run (unknown tool, bad arguments)."""
+    """A tool call that the model asks for; `fault` says why it cannot run (unknown tool, bad arguments).
+
+    `step`: its name in a plan, `depends_on`: names of the steps that come before it, `on_failure`: what then becomes of
+    those that come after it.
+    """
 
     tool: str
     arguments: dict[str, Any]
     fault: Failure | None = None
     retries: int = 0
     retry_delay_seconds: float = 1.0
+    step: str = ""
+    depends_on: tuple[str, ...] = ()
+    on_failure: OnFailure = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,8 @@ class ModelAnswered:
     again. `estimated_tokens`: what `input_tokens` was thought to
     be before the call, for the next estimate; 0: nobody estimated. `cached_input_tokens`: those of the input tokens
     that the provider had in a cache of its own. `provider`: what it wants to see again in the next turn, kept as it is.
-    `output`: the structured answer, where the agent has an output type.
+    `output`: the structured answer, where the agent has an output type. `plan`: what is wanted are the steps of a plan.
+    `reflection`: what it thinks of the plan's results.
     """
 
     text: str
@@ -94,6 +102,8 @@ class ModelAnswered:
     cached_input_tokens: int = 0
     provider: dict[str, Any] | None = None
     output: dict[str, Any] | None = None
+    plan: bool = False
+    reflection: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 Invariant: a leg's key follows from what it does, so the same step never stands in a state twice.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -153,6 +154,12 @@ def following(leg: Leg, kind: LegKind, now_ms: int, *, attempt: int | None = Non
         counted="",
         appended=0,
     )
+
+
+def blocked(leg: Leg, legs: Iterable[Leg]) -> bool:
+    """Whether a step must wait for another one that is not over: that one has a leg."""
+    before = set(leg.after.split(",")) if leg.after else set[str]()
+    return bool(before) and any(other.call_id in before for other in legs)
 
 
 def leg_key_of(event: Event) -> str:

@@ -3,6 +3,7 @@
 Source: the AI SDK's UI message stream protocol v1; names and shapes are in CONTRACT "Streams and chat".
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from events.core.legs import EVENT_OF_KIND, FOREVER_MS, Leg
@@ -64,6 +65,43 @@ def tool_output(call_id: str, result_json: str) -> str:
 def tool_error(call_id: str, failure: Failure) -> str:
     """A tool call that failed for good."""
     return canonical_json({"type": "tool-output-error", "toolCallId": call_id, "errorText": failure.message})
+
+
+def plan_created(turn: int, records: Sequence[CallRecord]) -> str:
+    """A plan: its steps, and which come before which."""
+    steps = [
+        {
+            "step": record.step,
+            "tool": record.tool,
+            "callId": record.id,
+            "dependsOn": sorted(record.after),
+            "onFailure": record.on_failure,
+        }
+        for record in records
+    ]
+    return canonical_json({"type": "data-plan-created", "data": {"turn": turn, "steps": steps}})
+
+
+def step_started(step: str, call_id: str, tool: str) -> str:
+    """The first attempt of a step begins."""
+    return canonical_json({"type": "data-step-started", "data": {"step": step, "callId": call_id, "tool": tool}})
+
+
+def step_completed(record: CallRecord) -> tuple[str, ...]:
+    """A step is over, however; nothing for a call that is no step."""
+    if not record.step:
+        return ()
+    data: dict[str, Any] = {"step": record.step, "callId": record.id, "tool": record.tool, "status": record.status}
+    if record.error:
+        data["error"] = {"type": record.error.type, "message": record.error.message}
+    return (canonical_json({"type": "data-step-completed", "data": data}),)
+
+
+def reflection(turn: int, content: str) -> tuple[str, ...]:
+    """What the planner thinks of its plan's results."""
+    if not content:
+        return ()
+    return (canonical_json({"type": "data-reflection", "data": {"turn": turn, "text": content}}),)
 
 
 def operation(call: CallRecord, leg: Leg) -> str:

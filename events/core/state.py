@@ -5,7 +5,7 @@ contend. What parallel calls record is in fields of their own: `CallRecord`, res
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from events.core.legs import Leg
 from events.core.limits import Limits, Used
@@ -72,11 +72,18 @@ class Job:
         return self.status in END_STATUSES
 
 
+# What becomes of the steps that depend on one that failed: the job fails, they are skipped, they go on with the error,
+# they are skipped and the planner plans anew. Empty: the call is no step of a plan.
+OnFailure = Literal["", "fail", "skip", "continue", "replan"]
+
+
 @dataclass(frozen=True, slots=True)
 class CallRecord:
     """One tool call: what was asked for and how far it got. Its result is stored apart, under its id.
 
     `operation_id`: under which it is finished from outside, once it waits for that. `child`: the job that it started.
+    `step`: its name in a plan; `after`: the steps that come before it, and their calls; `dependants`: the calls of all
+    steps that come after it, directly or not.
     """
 
     id: str
@@ -91,6 +98,10 @@ class CallRecord:
     error: Failure | None = None
     operation_id: str = ""
     child: str = ""
+    step: str = ""
+    after: dict[str, str] = field(default_factory=dict[str, str])
+    dependants: tuple[str, ...] = ()
+    on_failure: OnFailure = ""
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
 
@@ -110,12 +121,14 @@ class State:
     """What decide sees: the job, the leg that was claimed, and the tool call that the leg is about, if any.
 
     `outcome`: of a wait that is over: `{"ok": …}` or `{"error": …}`, as JSON text.
+    `dependants`: of a step that may have failed: the calls of the steps that come after it.
     """
 
     job: Job
     leg: Leg
     call: CallRecord | None = None
     outcome: str = ""
+    dependants: tuple[CallRecord, ...] = ()
 
     @property
     def the_call(self) -> CallRecord:

@@ -61,6 +61,8 @@ def upcast(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _asked(record: CallRecord) -> dict[str, Any]:
     """A call in the transcript; one that could not run has its error here, since nothing else is recorded of it."""
     asked: dict[str, Any] = {"id": record.id, "tool": record.tool, "arguments": redacted(record.arguments)}
+    if record.step:
+        asked |= {"step": record.step, "dependsOn": sorted(record.after)}
     if record.error:
         asked["error"] = {"type": record.error.type, "message": record.error.message}
     return asked

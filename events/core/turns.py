@@ -10,6 +10,7 @@ from events.core.ending import end_by_limit, end_completed, end_failed
 from events.core.happenings import Aside, ModelAnswered, ModelFailed, Wanted
 from events.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group
 from events.core.limits import Used, exceeded
+from events.core.planned import in_order
 from events.core.redaction import redacted
 from events.core.retry import backoff_ms
 from events.core.state import CallRecord, Job, State
@@ -41,7 +42,8 @@ def answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
 def _answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
     leg = state.leg
     job = _after_model_call(state.job, leg, happened)
-    said = (*parts.step_start(leg.turn), *parts.text(leg.turn, happened.text))
+    thought = parts.reflection(leg.turn, happened.reflection)
+    said = (*parts.step_start(leg.turn), *thought, *parts.text(leg.turn, happened.text))
     if not happened.wanted:
         return end_completed(job, leg, _result(happened), now_ms, said, model_entry(leg.turn, happened, ()))
     if job.used.tool_calls + len(happened.wanted) > job.limits.tool_calls:
@@ -125,7 +127,10 @@ def _processing(job: Job, leg: Leg) -> Job:
 
 
 def _call_tools(job: Job, leg: Leg, happened: ModelAnswered, now_ms: int, said: tuple[str, ...]) -> Decision:
-    records = tuple(_record(job.id, leg, position, wish, now_ms) for position, wish in enumerate(happened.wanted))
+    records = in_order(
+        tuple(_record(job.id, leg, position, wish, now_ms) for position, wish in enumerate(happened.wanted)),
+        happened.wanted,
+    )
     runnable = tuple(record for record in records if record.status is CallStatus.QUEUED)
     refused = tuple(record for record in records if record.status is CallStatus.FAILED)
     legs = tuple(_call_leg(job.id, leg, record, now_ms) for record in runnable)
@@ -140,6 +145,7 @@ def _call_tools(job: Job, leg: Leg, happened: ModelAnswered, now_ms: int, said: 
             transcript=(model_entry(leg.turn, happened, records),),
             parts=(
                 *said,
+                *((parts.plan_created(leg.turn, records),) if happened.plan else ()),
                 *(parts.tool_input(record) for record in records),
                 *(parts.tool_error(record.id, record.error) for record in refused if record.error),
                 parts.handled(leg, now_ms, outcome),
@@ -157,6 +163,8 @@ def _record(job_id: str, leg: Leg, position: int, wish: Wanted, now_ms: int) -> 
         arguments=wish.arguments,
         retries=wish.retries,
         retry_delay_seconds=wish.retry_delay_seconds,
+        step=wish.step,
+        on_failure=wish.on_failure,
     )
     if wish.fault is None:
         return record
@@ -175,5 +183,7 @@ def _call_leg(job_id: str, leg: Leg, record: CallRecord, now_ms: int) -> Leg:
         call_id=record.id,
         tool=record.tool,
         group=turn_group(job_id, leg.turn),
+        after=",".join(record.after.values()),
+        step=record.step,
         since_ms=now_ms,
     )

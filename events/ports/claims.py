@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who asks for a leg, and for how long."""
+    """Who asks for a leg, and for how long. `part`: what to add to the job's stream when it is claimed first."""
 
     job_id: str
     leg_key: str
@@ -34,6 +34,7 @@ class Claim:
     now_ms: int
     lease_until_ms: int
     call_id: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ def call_view(call: CallRecord, snapshot: Snapshot, now_ms: int) -> dict[str, An
         "finishedAt": _time(call.finished_at_ms),
     }
     stored = snapshot.results.get(call.id, {})
+    if call.step:
+        view |= {"step": call.step, "dependsOn": sorted(call.after)}
     if call.child:
         view["childJobId"] = call.child
     if call.operation_id:

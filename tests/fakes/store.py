@@ -68,39 +68,38 @@ class FakeStore:
             return Begun(Verdict.APPLIED if root_of(claim.job_id) in tree.jobs else Verdict.UNKNOWN)
         if leg is None:
             return Begun(Verdict.APPLIED, carried=tree.carried(claim.message_id, claim.now_ms))
+        if refused := self._refused(claim, tree, leg):
+            return refused
+        tree, leg = _claimed(claim, tree, leg)
+        outcome = ""
+        if leg.kind is LegKind.WAIT:
+            outcome = tree.results.get(claim.job_id, {}).get(leg.call_id, leg.otherwise)
+            tree = tree.with_result(claim.job_id, leg.call_id, outcome)
+        self.write(claim.job_id, tree)
+        calls = tree.calls.get(claim.job_id, {})
+        record = calls.get(claim.call_id)
+        fails = record is not None and leg.kind in (LegKind.FAILED, LegKind.WAIT)
+        dependants = tuple(calls[name] for name in record.dependants if name in calls) if record and fails else ()
+        return Begun(
+            Verdict.GRANTED,
+            state=State(job, leg, record, outcome, dependants),
+            history=tree.told_to(job, leg),
+            carried=tree.carried(claim.message_id, claim.now_ms, leg.key),
+        )
+
+    def _refused(self, claim: Claim, tree: Tree, leg: Leg) -> Begun | None:
         carried = tree.carried(claim.message_id, claim.now_ms, leg.key)
+        if leg.not_before_ms >= FOREVER_MS or tree.blocked(leg):
+            return Begun(Verdict.APPLIED, carried=carried)
         if leg.not_before_ms > claim.now_ms:
-            verdict = Verdict.EARLY if leg.not_before_ms < FOREVER_MS else Verdict.APPLIED
-            return Begun(verdict, leg.not_before_ms if verdict is Verdict.EARLY else 0, carried=carried)
+            return Begun(Verdict.EARLY, leg.not_before_ms, carried=carried)
         if leg.owner != claim.owner and leg.lease_until_ms > claim.now_ms:
             return Begun(Verdict.BUSY, leg.lease_until_ms, carried=carried)
         if tree.gated(leg, claim.now_ms):
             tree = tree.settled(claim.job_id, claim.message_id, claim.now_ms)
             self.write(claim.job_id, tree)
             return Begun(Verdict.GATED, carried=tree.carried(claim.message_id, claim.now_ms))
-        if leg.owner != claim.owner:
-            leg = replace(
-                leg,
-                owner=claim.owner,
-                carrier=claim.message_id,
-                claimed_ms=claim.now_ms,
-                appended=0,
-                lease_until_ms=claim.now_ms if leg.kind is LegKind.WISH else claim.lease_until_ms,
-            )
-            tree = replace(tree, legs={**tree.legs, leg.key: leg})
-            self.write(claim.job_id, tree)
-        outcome = ""
-        if leg.kind is LegKind.WAIT:
-            outcome = tree.results.get(claim.job_id, {}).get(leg.call_id, leg.otherwise)
-            self.write(claim.job_id, tree.with_result(claim.job_id, leg.call_id, outcome))
-        record = tree.calls.get(claim.job_id, {}).get(claim.call_id)
-        reads = leg.kind is LegKind.LOOP and job.model.reads_history
-        return Begun(
-            Verdict.GRANTED,
-            state=State(job, leg, record, outcome),
-            history=tree.history(job) if reads else tree.task_of(leg),
-            carried=tree.carried(claim.message_id, claim.now_ms, leg.key),
-        )
+        return None
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
         """Remove the leg and write what follows from it, unless somebody did."""
@@ -137,27 +136,20 @@ class FakeStore:
         legs = dict(tree.legs)
         if changes.ends:
             legs = {key: leg for key, leg in legs.items() if leg.job_id != job_id}
+        for key in changes.drops:
+            legs.pop(key, None)
         for leg in changes.legs:
-            legs.setdefault(leg.key, replace(leg, carrier=message_id))
+            legs.setdefault(leg.key, replace(leg, carrier="" if leg.after else message_id))
         if changes.join and all(leg.group != changes.join.group for leg in legs.values()):
             legs.setdefault(changes.join.leg.key, replace(changes.join.leg, carrier=message_id))
         tree = replace(tree, legs=legs)
         waits = next((leg.key for leg in changes.legs if leg.kind is LegKind.WAIT), "")
         if waits:
             tree = tree.answered_early(tree.legs[waits], message_id, now_ms)
-        used = tree.usage.get(job_id, Usage())
         tree = replace(
             tree,
             jobs={**tree.jobs, job_id: changes.job} if changes.job else tree.jobs,
-            usage={
-                **tree.usage,
-                job_id: Usage(
-                    used.messages + spent.messages,
-                    used.redis_requests + spent.requests + 1,
-                    used.redis_commands + spent.commands,
-                    now_ms,
-                ),
-            },
+            usage={**tree.usage, job_id: _more(tree.usage.get(job_id, Usage()), spent, now_ms)},
             calls=_merged(tree.calls, job_id, {record.id: record for record in changes.calls}),
             results=_merged(tree.results, job_id, changes.results),
             transcript=_longer(tree.transcript, job_id, changes.transcript),
@@ -166,11 +158,12 @@ class FakeStore:
         )
         if changes.admitted:
             tree = tree.admitted(job_id, message_id)
-        tree = tree.settled(job_id, message_id, now_ms, changes.later_lap)
+        tree = tree.unblocked(message_id, now_ms).settled(job_id, message_id, now_ms, changes.later_lap)
         if changes.report:
             tree = tree.reported(changes.report.call_id, changes.report.outcome, message_id, now_ms)
         if changes.child and changes.child.job:
             tree = _created(tree, changes.child.job, changes.child, message_id)
+            tree = replace(tree, usage={**tree.usage, changes.child.job.id: Usage(updated_ms=now_ms)})
         return tree.without_children(job_id, changes.closing, message_id, now_ms) if changes.ends else tree
 
     async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
@@ -234,6 +227,27 @@ class FakeStore:
             legs = {**tree.legs, leg.key: replace(leg, appended=sequence)}
             self.write(claim.job_id, replace(tree, legs=legs, parts=longer))
         return True
+
+
+def _more(used: Usage, spent: Spent, now_ms: int) -> Usage:
+    requests, commands = used.redis_requests + spent.requests + 1, used.redis_commands + spent.commands
+    return Usage(used.messages + spent.messages, requests, commands, now_ms)
+
+
+def _claimed(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Leg]:
+    if leg.owner == claim.owner:
+        return tree, leg
+    if claim.part and not leg.claimed_ms:
+        tree = replace(tree, parts=_longer(tree.parts, claim.job_id, (claim.part,)))
+    claimed = replace(
+        leg,
+        owner=claim.owner,
+        carrier=claim.message_id,
+        claimed_ms=claim.now_ms,
+        appended=0,
+        lease_until_ms=claim.now_ms if leg.kind is LegKind.WISH else claim.lease_until_ms,
+    )
+    return replace(tree, legs={**tree.legs, leg.key: claimed}), claimed
 
 
 def _created(tree: Tree, job: Job, changes: Changes, message_id: str) -> Tree:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from events.core.admission import Entry, Standing, Want, next_lap, wanted
-from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, wish_key, wish_leg
+from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, blocked, wish_key, wish_leg
 from events.core.state import CallRecord, Failure, Job, Usage
 from events.core.transitions import JobStatus
 from events.ids import job_of_call
@@ -41,7 +41,20 @@ class Tree:
         """The legs that a message must hand on, in the order of their keys."""
         legs = sorted(self.legs.values(), key=lambda leg: f"leg:{leg.key}")
         mine = (leg for leg in legs if leg.carrier == message_id and leg.key != but and leg.not_before_ms < FOREVER_MS)
-        return tuple(leg for leg in mine if not self.gated(leg, now_ms))
+        return tuple(leg for leg in mine if not self.gated(leg, now_ms) and not self.blocked(leg))
+
+    def blocked(self, leg: Leg) -> bool:
+        """Whether a step waits for one before it."""
+        return bool(leg.after) and blocked(leg, self.legs.values())
+
+    def unblocked(self, message_id: str, now_ms: int) -> "Tree":
+        """With the steps carried by this message for which it ended the last one that they waited for."""
+        free = {
+            leg.key: replace(leg, carrier=message_id, since_ms=now_ms)
+            for leg in self.legs.values()
+            if leg.after and not leg.carrier and not self.blocked(leg)
+        }
+        return replace(self, legs={**self.legs, **free}) if free else self
 
     def results_of(self, job_id: str) -> dict[str, dict[str, Any]]:
         """The stored results of a job, by the id of their call."""
@@ -57,10 +70,19 @@ class Tree:
         named = (call["id"] for entry in told for call in entry.get("calls", ()))
         return History(told, {name: results[name] for name in named if name in results}, job.untold)
 
-    def task_of(self, leg: Leg) -> History:
-        """What who remembers the job is told: what it was asked; of any other leg nothing."""
-        first = self.transcript.get(leg.job_id, ())[:1] if leg.kind is LegKind.REMEMBER else ()
-        return History(tuple(json.loads(entry) for entry in first))
+    def told_to(self, job: Job, leg: Leg) -> History:
+        """What who works on a leg is told.
+
+        A turn what was said, a step of a plan the results of those before it, who remembers the job what it was asked.
+        """
+        if leg.kind is LegKind.LOOP and job.model.reads_history:
+            return self.history(job)
+        if leg.kind is LegKind.REMEMBER:
+            return History(tuple(json.loads(entry) for entry in self.transcript.get(leg.job_id, ())[:1]))
+        if leg.kind is not LegKind.CALL or not leg.after:
+            return History()
+        results = self.results_of(job.id)
+        return History(results={name: results[name] for name in leg.after.split(",") if name in results})
 
     def gated(self, leg: Leg, now_ms: int) -> bool:
         """Whether a leg is work of a job without a slot, and due, or waiting for the job's wish for one."""
@@ -166,7 +188,7 @@ class Tree:
         work = {
             leg.key: replace(leg, carrier=message_id)
             for leg in self.legs.values()
-            if leg.job_id == job_id and leg.kind in WORK_KINDS
+            if leg.job_id == job_id and leg.kind in WORK_KINDS and not self.blocked(leg)
         }
         granted = replace(standing, slot=standing.want == "slot")
         return replace(self, standings={**self.standings, job_id: granted}, legs={**self.legs, **work})
@@ -201,6 +223,7 @@ class Tree:
         found: list[Leg] = []
         for leg in sorted(self.legs.values(), key=lambda leg: f"leg:{leg.key}"):
             waits = in_line if leg.kind is LegKind.WISH else self.gated(leg, now_ms) or leg.not_before_ms >= FOREVER_MS
+            waits = waits or self.blocked(leg)
             quiet_ms = now_ms - max(leg.since_ms, leg.lease_until_ms, leg.not_before_ms)
             # A wish of which the book knows nothing was forgotten: a submission's witness must not come too soon.
             patience_ms = lost_after_ms / 2 if leg.kind is LegKind.WISH and entry is None else lost_after_ms

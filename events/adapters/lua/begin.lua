@@ -1,24 +1,24 @@
--- BEGIN: load and claim. KEYS: state, calls, transcript, results.
--- ARGV: job id, leg key, message, owner, now, lease until, call id ('' for none).
--- Answer: verdict, free at, commands, job, leg, call, carried, transcript, results (flat), a wait's outcome.
+-- BEGIN: load and claim. KEYS: state, calls, transcript, results, parts.
+-- ARGV: job id, leg key, message, owner, now, lease until, call id ('' for none), a part for the first claim ('' for none).
+-- Answer: verdict, free at, commands, job, leg, call, carried, transcript, results (flat), a wait's outcome, dependants.
 local job_id, leg_field, message, owner, now = ARGV[1], 'leg:' .. ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 load(KEYS[1])
 local job, json = state['job:' .. job_id], state[leg_field]
 local function answer(verdict, free_at)
-  return {verdict, free_at, commands, job, '', '', carried(message, now, verdict ~= 'gated' and leg_field or nil), {}, {}, ''}
+  return {verdict, free_at, commands, job, '', '', carried(message, now, verdict ~= 'gated' and leg_field or nil), {}, {}, '', {}}
 end
 if not job then
   -- A failover forgot that this child was started: whoever started it does so again.
   if state['job:' .. string.match(job_id, '^[^.]+')] then
-    return {'applied', 0, commands, '', '', '', {}, {}, {}, ''}
+    return {'applied', 0, commands, '', '', '', {}, {}, {}, '', {}}
   end
-  return {'unknown', 0, commands, '', '', '', {}, {}, {}, ''}
+  return {'unknown', 0, commands, '', '', '', {}, {}, {}, '', {}}
 end
 if not json then
   return answer('applied', 0)
 end
 local leg = cjson.decode(json)
-if leg.not_before_ms >= FOREVER_MS then
+if leg.not_before_ms >= FOREVER_MS or blocked(json) then
   return answer('applied', 0)
 end
 if leg.not_before_ms > now then
@@ -34,10 +34,13 @@ if gated(leg, now) then
 end
 if leg.owner ~= owner then
   -- A wish is no work: nobody needs to be kept from telling it again.
-  local lease_until = leg.kind == 'wish' and now or tonumber(ARGV[6])
+  local lease_until, first = leg.kind == 'wish' and now or tonumber(ARGV[6]), leg.claimed_ms == 0
   leg.owner, leg.carrier, leg.claimed_ms, leg.lease_until_ms, leg.appended = owner, message, now, lease_until, 0
   put(leg_field, encode(leg))
   save(KEYS[1])
+  if first and ARGV[8] ~= '' then
+    call('RPUSH', KEYS[5], ARGV[8])
+  end
 end
 local record = ARGV[7] ~= '' and call('HGET', KEYS[2], ARGV[7]) or ''
 -- An entry's text has `"id":"…"` for each of its calls; whatever else looks like that has no result.
@@ -59,7 +62,24 @@ local function results_named_in(entries, key)
   return found
 end
 
-local transcript, results, outcome = {}, {}, ''
+local transcript, results, outcome, dependants = {}, {}, '', {}
+-- A step is told the results of those before it.
+if leg.kind == 'call' and before(json) then
+  local ids = {}
+  for id in string.gmatch(before(json), '[^,]+') do
+    ids[#ids + 1] = id
+  end
+  for i, result in ipairs(call('HMGET', KEYS[4], unpack(ids))) do
+    if result then
+      results[#results + 1], results[#results + 2] = ids[i], result
+    end
+  end
+end
+-- What becomes of the steps after one that failed is decided with their records.
+local step = record ~= '' and (leg.kind == 'failed' or leg.kind == 'wait') and cjson.decode(record)
+if step and step.dependants and #step.dependants > 0 then
+  dependants = call('HMGET', KEYS[2], unpack(step.dependants))
+end
 if leg.kind == 'wait' then
   -- The first outcome stays: from now on what comes from outside is too late.
   call('HSETNX', KEYS[4], leg.call_id, leg.otherwise)
@@ -81,4 +101,4 @@ if leg.kind == 'loop' and string.find(job, '"reads_history":true', 1, true) then
     results = results_named_in(transcript, KEYS[4])
   end
 end
-return {'granted', 0, commands, job, state[leg_field], record, carried(message, now, leg_field), transcript, results, outcome}
+return {'granted', 0, commands, job, state[leg_field], record, carried(message, now, leg_field), transcript, results, outcome, dependants}

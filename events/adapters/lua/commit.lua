@@ -53,6 +53,9 @@ if header.ends then
     remove('leg:' .. leg.key)
   end
 end
+for _, key in ipairs(header.drops) do
+  remove('leg:' .. key)
+end
 local new = take(header.state)
 for i = 1, #new, 2 do
   -- A leg that stands already keeps its carrier and claim.
@@ -90,10 +93,18 @@ if header.admitted then
   standing.slot = standing.want == 'slot'
   put('standing:' .. job_id, encode(standing))
   for _, leg in ipairs(legs_of(job_id)) do
-    if is_work(leg) then
+    if is_work(leg) and not blocked(state['leg:' .. leg.key]) then
       leg.carrier = message
       put('leg:' .. leg.key, encode(leg))
     end
+  end
+end
+-- Steps for which this was the last one to wait for are carried by this message.
+for _, field in ipairs(order) do
+  if is_leg(field) and has(state[field], 'carrier', '') and before(state[field]) and not blocked(state[field]) then
+    local leg = cjson.decode(state[field])
+    leg.carrier, leg.since_ms = message, now
+    put(field, encode(leg))
   end
 end
 settle(job_id, message, now, header.later_lap)
@@ -117,6 +128,7 @@ if header.child then
   for i = 1, #fields, 2 do
     put(fields[i], fields[i + 1])
   end
+  put('usage:' .. header.child.id, encode({messages = 0, redis_requests = 0, redis_commands = 0, updated_ms = now}))
   call('RPUSH', take_key(), unpack(take(header.child.transcript)))
   call('RPUSH', take_key(), unpack(take(header.child.parts)))
 end

@@ -78,6 +78,24 @@ local function is_work(leg)
   return leg.kind == 'loop' or leg.kind == 'call'
 end
 
+-- A step of a plan waits for those before it: while one of them has a leg. Empty for a leg that waits for none.
+local function before(json)
+  return string.match(json, '"after":"([^"]+)"')
+end
+
+local function blocked(json)
+  local names = before(json)
+  if names then
+    for _, field in ipairs(order) do
+      local call_id = is_leg(field) and string.match(state[field], '"call_id":"([^"]+)"')
+      if call_id and string.find(',' .. names .. ',', ',' .. call_id .. ',', 1, true) then
+        return true
+      end
+    end
+  end
+  return false
+end
+
 local function standing_of(job_id)
   return cjson.decode(state['standing:' .. job_id] or '{"want":"","lap":-1,"slot":false}')
 end
@@ -95,7 +113,7 @@ local function carried(message, now, except)
   for _, field in ipairs(order) do
     if is_leg(field) and field ~= except and has(state[field], 'carrier', message) then
       local leg = cjson.decode(state[field])
-      if leg.not_before_ms < FOREVER_MS and not gated(leg, now) then
+      if leg.not_before_ms < FOREVER_MS and not gated(leg, now) and not blocked(state[field]) then
         fields[#fields + 1] = field
       end
     end
@@ -156,7 +174,7 @@ local function settle(job_id, message, now, later_lap)
       if is_leg(field) and has(state[field], 'job_id', job_id) then
         local leg = cjson.decode(state[field])
         local soon = leg.kind ~= 'wish' and leg.not_before_ms <= now + KEEP_SLOT_MS
-        if soon and (standing.want == 'slot' or is_work(leg)) then
+        if soon and (standing.want == 'slot' or is_work(leg)) and not blocked(state[field]) then
           want = 'slot'
           break
         end

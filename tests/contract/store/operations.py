@@ -33,6 +33,7 @@ from tests.contract.store.side import Side
 JOB_IDS = (JOB_ID, f"{JOB_ID}.1", "job_b")
 _CHILD = f"{JOB_ID}.2"
 _PARENT_CALL = call_leg(10).call_id
+_DEPENDANTS = (call_leg(0, JOB_ID, 2).call_id, call_leg(1, JOB_ID, 2).call_id)
 _TIMED_OUT = '{"ok":{"timedOut":true}}'
 _UNTOLD = st.sampled_from([(0, 0), (0, 0), (1, 2), (1, 3), (1, 9)])
 _TEXTS = st.sampled_from(["", "x", 'q"\\/\n', '"carrier":"m1"', "é漢", '"reads_history":true'])
@@ -48,7 +49,14 @@ def _legs_of(job_id: str) -> list[Leg]:
         *(wish_leg(job_id, "slot", lap, NOW_MS) for lap in (FIRST_LAP, NOW_MS, NOW_MS + LEASE_MS)),
         following(calls[0], LegKind.CALL, NOW_MS, attempt=2, not_before_ms=NOW_MS + 2 * LEASE_MS),
         *_waits_of(calls),
+        *_steps_after(calls, job_id),
     ]
+
+
+def _steps_after(calls: list[Leg], job_id: str) -> list[Leg]:
+    """Steps of a plan that wait for one or two of these calls."""
+    one, two = (replace(call_leg(position, job_id, 2), step=f"s{position}") for position in (0, 1))
+    return [replace(one, after=calls[0].call_id), replace(two, after=f"{calls[0].call_id},{calls[1].call_id}")]
 
 
 def _waits_of(calls: list[Leg]) -> list[Leg]:
@@ -88,7 +96,8 @@ def claims(draw: st.DrawFn) -> Claim:
     number = draw(st.integers(1, 3))
     message = draw(st.sampled_from([f"m{number}", "m1"]))
     now_ms = NOW_MS + draw(st.integers(0, 5)) * (LEASE_MS // 2)
-    return Claim(leg.job_id, leg.key, message, f"o{number}", now_ms, now_ms + LEASE_MS, leg.call_id)
+    part = f"begun {leg.step}" if leg.step else ""
+    return Claim(leg.job_id, leg.key, message, f"o{number}", now_ms, now_ms + LEASE_MS, leg.call_id, part)
 
 
 @st.composite
@@ -102,7 +111,7 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
             unique=True,
         )
     )
-    calls = [record_of(leg) for leg in legs if leg.call_id]
+    calls = [replace(record_of(leg), dependants=_DEPENDANTS) for leg in legs if leg.call_id]
     text = draw(_TEXTS)
     ends = draw(st.integers(0, 9)) == 0
     text_of_outcome = draw(st.sampled_from(['{"ok":1}', '{"error":{}}']))
@@ -110,6 +119,7 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
     return Changes(
         job=replace(job, status=JobStatus.COMPLETED) if ends else draw(st.sampled_from([None, job])),
         legs=() if ends else tuple(legs),
+        drops=tuple(leg.key for leg in draw(st.lists(st.sampled_from(LEGS[job_id][-2:]), max_size=1))),
         join=None if ends else join,
         calls=tuple({record.id: record for record in calls}.values()),
         results={record.id: '{"ok":1}' for record in calls[:1]},

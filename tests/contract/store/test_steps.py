@@ -1,0 +1,105 @@
+"""Steps of a plan: each is due when no leg of a step before it is left, carried by whoever ended the last one."""
+
+from dataclasses import replace
+
+from events.core.effects import Changes
+from events.core.legs import Leg, LegKind
+from events.ports import Verdict
+from tests.contract.store.sample import (
+    JOB_ID,
+    NOW_MS,
+    SPENT,
+    a_job,
+    book_of,
+    by_key,
+    call_leg,
+    claim_of,
+    complete_leg,
+    creation,
+    first_leg,
+    next_turn,
+    record_of,
+)
+from tests.contract.store.side import Side
+
+FIRST, SECOND = call_leg(0), call_leg(1)
+BOTH = replace(call_leg(2), step="c", after=f"{FIRST.call_id},{SECOND.call_id}")
+LAST = replace(call_leg(3), step="d", after=BOTH.call_id)
+
+
+async def planned(side: Side) -> None:
+    """Two steps, one after both of them, and one after that."""
+    legs = (FIRST, SECOND, BOTH, LAST)
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    calls = tuple(replace(record_of(leg), dependants=(LAST.call_id,) if leg is BOTH else ()) for leg in legs)
+    committed = await side.store.commit(claim_of(first_leg(), "m1"), Changes(legs=legs, calls=calls), SPENT)
+    assert [leg.key for leg in by_key(committed.carried)] == [FIRST.key, SECOND.key]
+
+
+async def over(side: Side, leg: Leg, message: str) -> tuple[Leg, ...]:
+    """A step returns, and its result is taken in."""
+    taken = replace(complete_leg(leg.position), after=leg.after, step=leg.step)
+    changes = Changes(legs=(taken,), results={leg.call_id: f'{{"ok":{leg.position}}}'})
+    carried = (await side.store.commit(claim_of(leg, f"{message}a"), changes, SPENT)).carried
+    assert [leg.key for leg in carried] == [taken.key]
+    return (await side.store.commit(claim_of(taken, message), Changes(join=next_turn()), SPENT)).carried
+
+
+async def test_a_step_is_due_when_the_last_one_before_it_is_over(side: Side) -> None:
+    """Not before; a message or a sweep that asks for it finds nothing to do."""
+    await planned(side)
+    assert await over(side, FIRST, "m2") == ()
+    assert (await side.store.begin(claim_of(BOTH, "m9", after_ms=500_000))).verdict is Verdict.APPLIED
+    looked = await side.store.look(JOB_ID, "sweep", NOW_MS + 500_000, 60_000, book_of(JOB_ID))
+    assert BOTH.key not in {leg.key for leg in looked.lost}
+    carried = await over(side, SECOND, "m3")
+    assert [(leg.key, leg.carrier) for leg in carried] == [(BOTH.key, "m3")]
+    assert [leg.key for leg in await over(side, BOTH, "m4")] == [LAST.key]
+    assert [leg.key for leg in await over(side, LAST, "m5")] == [next_turn().leg.key]
+
+
+async def test_a_step_is_told_the_results_of_those_before_it(side: Side) -> None:
+    """And of no others."""
+    await planned(side)
+    await over(side, FIRST, "m2")
+    await over(side, SECOND, "m3")
+    begun = await side.store.begin(claim_of(BOTH, "m3", "o2"))
+    assert begun.history.results == {FIRST.call_id: {"ok": 0}, SECOND.call_id: {"ok": 1}}
+    assert begun.history.transcript == ()
+
+
+async def test_the_first_claim_of_a_step_is_told_once(side: Side) -> None:
+    """A second attempt of the same leg, after a crash, says nothing more."""
+    await planned(side)
+    await over(side, FIRST, "m2")
+    await over(side, SECOND, "m3")
+    for number, owner in enumerate(("o2", "o3")):
+        claim = replace(claim_of(BOTH, "m3", owner, after_ms=500_000 * number), part="begins")
+        assert (await side.store.begin(claim)).verdict is Verdict.GRANTED
+    assert (await side.reader.parts(JOB_ID, 1)).parts == ("begins",)
+
+
+async def test_what_comes_after_a_step_that_failed_is_known_and_may_be_dropped(side: Side) -> None:
+    """The next turn begins when nothing else is left."""
+    await planned(side)
+    await over(side, FIRST, "m2")
+    await over(side, SECOND, "m3")
+    failed = replace(BOTH, key=BOTH.key.replace("call:", "failed:"), kind=LegKind.FAILED)
+    await side.store.commit(claim_of(BOTH, "m4"), Changes(legs=(failed,)), SPENT)
+    begun = await side.store.begin(claim_of(failed, "m5"))
+    assert begun.state is not None
+    assert [record.id for record in begun.state.dependants] == [LAST.call_id]
+    dropping = Changes(drops=(LAST.key,), join=next_turn())
+    carried = (await side.store.commit(claim_of(failed, "m5"), dropping, SPENT)).carried
+    assert [leg.key for leg in carried] == [next_turn().leg.key]
+
+
+async def test_a_job_whose_steps_all_wait_wants_no_slot(side: Side) -> None:
+    """While the only step that could go on waits for a time."""
+    await planned(side)
+    later = replace(FIRST, key=FIRST.key.replace(":1", ":2"), attempt=2, not_before_ms=NOW_MS + 3_600_000)
+    await over(side, SECOND, "m3")
+    await side.store.commit(claim_of(FIRST, "m6"), Changes(legs=(later,)), SPENT)
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert snapshot.standing.want == "none"
