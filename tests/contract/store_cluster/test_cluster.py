@@ -5,7 +5,10 @@ from importlib.resources import files
 
 import pytest
 
-from tests.contract.store.side import Side
+from events.adapters.session_memory import RedisSessionMemory
+from events.ports import MemoryEntry, OutsideFact
+from tests.contract.store.sample import NOW_MS
+from tests.contract.store.side import RETENTION_MS, Side
 from tests.contract.store_cluster.cluster_node import ClusterNode
 from tests.contract.store_cluster.watched_connection import WatchedConnection
 from tests.contract.store_cluster.whole_job import WholeJob
@@ -22,6 +25,13 @@ async def whole_life(side: Side, job_id: str) -> None:
         pass
     async for _ in job.swept():
         pass
+
+
+async def remembered_and_forgotten(connection: WatchedConnection) -> None:
+    """A session's memory, which no job touches by itself."""
+    memory = RedisSessionMemory(connection, RETENTION_MS)
+    await memory.add("tenant_a", MemoryEntry("job_x", "exchange", "a", "session_a", "agent_a", "job_x", NOW_MS))
+    await memory.forget("tenant_a", "session_a", NOW_MS)
 
 
 def script_files() -> dict[str, str]:
@@ -52,6 +62,8 @@ async def test_every_script_of_the_adapters_ran(clustered: Side, connection: Wat
     await whole_life(clustered, ROOTS[0])
     async for _ in WholeJob(clustered, ROOTS[1]).cancelled():
         pass
+    await clustered.store.tell(ROOTS[0], "m1", OutsideFact("fact", '{"ok":1}', event="named"), NOW_MS)
+    await remembered_and_forgotten(connection)
     ran = {asked.script for asked in connection.asked if asked.script}
     assert sorted(name for name, text in script_files().items() if not any(text in script for script in ran)) == []
 
