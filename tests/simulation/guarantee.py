@@ -55,7 +55,13 @@ def _guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
 
 
 def _still_speaks(world: "World", giver: str) -> bool:
-    """Whether the job by whose word a slot was given has not yet finished its word: it tells again until it has."""
+    """Whether the job by whose word a slot was given has not yet finished its word: it tells again until it has.
+
+    A giver that a failover took back to before its word does not know whom to tell: the next sweep tells them.
+    """
+    said = world.admission.entries.get(giver)
+    if said is not None and world.tree(giver).standing(giver).lap < said.lap and world.memory.struck(giver):
+        return True
     if giver in world.tree(giver).jobs:
         return any(leg.kind is LegKind.WISH and leg.job_id == giver for leg in world.tree(giver).legs.values())
     return any(message.job_id == giver for message in world.queue.live.values())

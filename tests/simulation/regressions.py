@@ -35,6 +35,7 @@ REGRESSIONS = (
     Regression(20007084, 2, "a sweep wished again what was told since it had read the book, and lost it in a crash"),
     Regression(20010720, 2, "the same, while another sweep took the entry off the book"),
     Regression(20024537, 2, "a clock behind the queue's found a message early and had it back at once, 46 times"),
+    Regression(55000864, 2, "the simulation's own: who gave a slot forgot its word, and whom to tell of it"),
     Regression(30001462, 2, "the simulation's own: a word that was said long ago is no news to a sweep"),
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
 )
