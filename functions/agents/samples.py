@@ -4,8 +4,10 @@ Add yours here: one file beside this one, one line below. Must not: do anything 
 """
 
 from functions.agents.agent import Agent
+from functions.agents.assistant import assistant
 from functions.agents.registry import Registry
 from functions.agents.research import library_tools, research
+from functions.agents.supervisor import engineer, historian, supervisor
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
 
@@ -23,4 +25,13 @@ simple = Agent(
     tools=library_tools,
 )
 
-registry = Registry(agents=[research, simple])
+registry = Registry(
+    agents=[
+        research,
+        simple,
+        supervisor,
+        historian,
+        engineer,
+        assistant,
+    ]
+)

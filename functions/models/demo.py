@@ -3,17 +3,20 @@
 Invariant: deterministic and offline. Each answer follows from the request alone; the next step depends on what the
 tools have really said, and every sentence quoted stands in a file that was read. Must not: know the files beforehand.
 
-It goes through fixed steps and leaves out those it has no tool or no cause for: list the files, search the question's
-words in parallel, read the best files in parallel, count their words, write a report, answer.
+It goes through fixed steps and leaves out those it has no tool or no cause for: remember what it is told to, give tasks
+to other agents, list the files, search the question's words in parallel, read the best files in parallel, count their
+words, write a report, look into memory, answer.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from functions.models.call import Call
+from functions.models.demo_by_form import plan_by_form
+from functions.models.demo_memory import to_remember
 from functions.models.demo_notes import Notes, read_notes
 from functions.models.demo_output import output_arguments
+from functions.models.demo_step import Step
 from functions.models.model import (
     Message,
     ModelAnswer,
@@ -35,7 +38,10 @@ _FILES_NAMED = 12
 
 
 class DemoModel:
-    """Give it `list_files`, `search_files`, `read_file`, `count_words`, `write_report`, or some of these."""
+    """Give it `list_files`, `search_files`, `read_file`, `count_words`, `write_report`, or some of these.
+
+    Also `remember` and `recall`, other agents, and tools of yours that `functions/models/demo_by_form.py` can use.
+    """
 
     name = "demo"
     reads_history = True
@@ -54,67 +60,78 @@ class DemoModel:
         )
 
 
-@dataclass(frozen=True)
-class _Step:
-    text: str
-    calls: tuple[Call, ...] = ()
-
-
-def _next_step(notes: Notes, tools: Mapping[str, ToolSpec]) -> _Step:
+def _next_step(notes: Notes, tools: Mapping[str, ToolSpec]) -> Step:
     """The first step that is possible, useful and not done yet."""
     for tool, plan in _STEPS.items():
         if tool in tools and tool not in notes.used:
             step = plan(notes, tools[tool])
             if step.calls:
                 return step
-    return _Step(_final_answer(notes, tools))
+    others = [spec for name, spec in tools.items() if name not in _STEPS]
+    step = plan_by_form(notes.question, others)
+    if step.calls and not notes.used & {spec.name for spec in others}:
+        return step
+    return Step(_final_answer(notes, tools))
 
 
-def _structured(answer: str, notes: Notes, output: ToolSpec) -> _Step:
+def _structured(answer: str, notes: Notes, output: ToolSpec) -> Step:
     """The answer in the form that is asked for; what did not fit once would not fit again."""
     if output.name in notes.used:
         said = notes.errors[-1] if notes.errors else "it was refused"
         raise ModelError(f"the demo model has no other answer of the form that is asked for: {said}", retryable=False)
-    return _Step("", (Call(output.name, output_arguments(output.parameters, answer, _sources(_quotes(notes)))),))
+    return Step("", (Call(output.name, output_arguments(output.parameters, answer, _sources(_quotes(notes)))),))
 
 
-def _plan_listing(_notes: Notes, spec: ToolSpec) -> _Step:
-    return _Step("I look at which files there are.", (Call(spec.name),))
+def _plan_remembering(notes: Notes, spec: ToolSpec) -> Step:
+    what = to_remember(notes.question)
+    return Step("I keep that.", (Call(spec.name, _arguments(spec, text=what)),) if what else ())
 
 
-def _plan_search(notes: Notes, spec: ToolSpec) -> _Step:
+def _plan_recalling(notes: Notes, spec: ToolSpec) -> Step:
+    if to_remember(notes.question) or not search_words(notes.question) or _quotes(notes):
+        return Step("")
+    return Step("I look into what I remember.", (Call(spec.name, _arguments(spec, query=notes.question)),))
+
+
+def _plan_listing(_notes: Notes, spec: ToolSpec) -> Step:
+    return Step("I look at which files there are.", (Call(spec.name),))
+
+
+def _plan_search(notes: Notes, spec: ToolSpec) -> Step:
     words = search_words(notes.question)
     calls = tuple(Call(spec.name, _arguments(spec, query=word, limit=_HITS_PER_SEARCH)) for word in words)
-    return _Step(f"I search the files for: {', '.join(words)}.", calls)
+    return Step(f"I search the files for: {', '.join(words)}.", calls)
 
 
-def _plan_reading(notes: Notes, spec: ToolSpec) -> _Step:
+def _plan_reading(notes: Notes, spec: ToolSpec) -> Step:
     paths = _files_to_read(notes)
-    return _Step(f"I read {_listed(paths)}.", tuple(Call(spec.name, _arguments(spec, path=path)) for path in paths))
+    return Step(f"I read {_listed(paths)}.", tuple(Call(spec.name, _arguments(spec, path=path)) for path in paths))
 
 
-def _plan_counting(notes: Notes, spec: ToolSpec) -> _Step:
-    paths = _sources(_quotes(notes))
+def _plan_counting(notes: Notes, spec: ToolSpec) -> Step:
+    paths = [path for path in _sources(_quotes(notes)) if path not in notes.remembered]
     calls = tuple(Call(spec.name, _arguments(spec, path=path)) for path in paths)
-    return _Step(f"I found answers in {_listed(paths)} and count how much text that is.", calls)
+    return Step(f"I found answers in {_listed(paths)} and count how much text that is.", calls)
 
 
-def _plan_report(notes: Notes, spec: ToolSpec) -> _Step:
+def _plan_report(notes: Notes, spec: ToolSpec) -> Step:
     quotes = _quotes(notes)
     if not quotes:
-        return _Step("")
+        return Step("")
     findings = "\n\n".join(f"> {quote.sentence}\n>\n> — {quote.path}" for quote in quotes)
     text = f"Question: {notes.question}\n\n## What the files say\n\n{findings}"
     arguments = _arguments(spec, title=_title(notes.question), text=text, sources=_sources(quotes))
-    return _Step("I write a report with the sources.", (Call(spec.name, arguments),))
+    return Step("I write a report with the sources.", (Call(spec.name, arguments),))
 
 
 _STEPS = {
+    "remember": _plan_remembering,
     "list_files": _plan_listing,
     "search_files": _plan_search,
     "read_file": _plan_reading,
     "count_words": _plan_counting,
     "write_report": _plan_report,
+    "recall": _plan_recalling,
 }
 
 
@@ -130,14 +147,16 @@ def _files_to_read(notes: Notes) -> list[str]:
 
 
 def _quotes(notes: Notes) -> list[Quote]:
-    """The sentences to answer with: from the files read, or from the lines that searches showed."""
+    """The sentences to answer with: from the files read, or the lines that searches showed, and from memory."""
     texts = notes.texts or {path: "\n\n".join(lines) for path, lines in notes.lines.items()}
-    return best_quotes(notes.question, texts, _QUOTES)
+    return best_quotes(notes.question, {**notes.remembered, **texts}, _QUOTES)
 
 
 def _final_answer(notes: Notes, tools: Mapping[str, ToolSpec]) -> str:
-    quotes = _quotes(notes)
-    paragraphs = [" ".join(f"{quote.sentence} [{quote.path}]" for quote in quotes) or _no_answer(notes, tools)]
+    quotes = [] if notes.noted else _quotes(notes)
+    quoted = " ".join(f"{quote.sentence} [{quote.path}]" for quote in quotes)
+    paragraphs = [quoted or notes.noted or _no_answer(notes, tools)] if quoted or not notes.said else []
+    paragraphs += [f"{who}: {what}" for who, what in notes.said]
     if quotes and notes.word_counts:
         counted = [(path, notes.word_counts[path]) for path in _sources(quotes) if path in notes.word_counts]
         paragraphs.append("Sources: " + ", ".join(f"{path} ({words} words)" for path, words in counted) + ".")
@@ -153,6 +172,8 @@ def _no_answer(notes: Notes, tools: Mapping[str, ToolSpec]) -> str:
     files = f" The files are: {_listed(notes.files[:_FILES_NAMED])}." if notes.files else ""
     if not words:
         return f"There is no question to look up; ask about something that the files may say.{files}"
+    if not tools.keys() & {"search_files", "read_file"} and "recall" in tools:
+        return f"I remember nothing about {', '.join(words)}."
     if not tools.keys() & {"search_files", "read_file"}:
         return f"I was given no tool to search or read files with, so I cannot look up {', '.join(words)}.{files}"
     return f"I found nothing about {', '.join(words)} in the files.{files}"

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from events.ids import canonical_json
+from functions.models.demo_memory import recalled_entries, told_entries
 from functions.models.model import Message, ModelMessage, PastCall, ToolMessage, UserMessage
 
 _MAX_ERROR_CHARS = 160
@@ -25,6 +27,9 @@ class Notes:
         texts: path → the text that was read.
         word_counts: path → words.
         report: where the report was written.
+        remembered: where it was said → what is remembered of it.
+        noted: what became of an order to remember something.
+        said: what tools of other names gave: the tool with what it was asked, and its result in a line.
         errors: one line for each call that failed.
     """
 
@@ -36,6 +41,9 @@ class Notes:
     texts: dict[str, str] = field(default_factory=dict)
     word_counts: dict[str, int] = field(default_factory=dict)
     report: str = ""
+    remembered: dict[str, str] = field(default_factory=dict)
+    noted: str = ""
+    said: list[tuple[str, str]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
 
@@ -43,6 +51,9 @@ def read_notes(messages: Sequence[Message]) -> Notes:
     """Read the messages since the last task."""
     start = max((index for index, message in enumerate(messages) if _is_task(message)), default=0)
     notes = Notes()
+    for message in messages:
+        if isinstance(message, UserMessage) and message.note:
+            _note_entries(notes, told_entries(message.text))
     calls: dict[str, PastCall] = {}
     for message in messages[start:]:
         if isinstance(message, UserMessage):
@@ -73,6 +84,8 @@ def _note_result(notes: Notes, message: ToolMessage, call: PastCall | None) -> N
     note = _NOTES_BY_TOOL.get(message.tool)
     if note:
         note(notes, asked, message.content)
+    elif call:
+        _note_said(notes, call, message.content)
 
 
 def _note_listing(notes: Notes, _asked: str, content: Any) -> None:
@@ -112,12 +125,36 @@ def _note_report(notes: Notes, _asked: str, content: Any) -> None:
     notes.report = _path_of(content)
 
 
+def _note_kept(notes: Notes, asked: str, content: Any) -> None:
+    kept = content if isinstance(content, Mapping) else {}
+    note = f" ({kept['note']})" if kept.get("note") else ""
+    notes.noted = f"I will remember: {asked}{note}" if kept.get("remembered") else f"I could not keep that{note}."
+
+
+def _note_recalled(notes: Notes, _asked: str, content: Any) -> None:
+    _note_entries(notes, recalled_entries(content))
+
+
+def _note_entries(notes: Notes, entries: list[tuple[str, str]]) -> None:
+    for where, text in entries:
+        notes.remembered[where] = "\n\n".join(filter(None, (notes.remembered.get(where), text)))
+
+
+def _note_said(notes: Notes, call: PastCall, content: Any) -> None:
+    """An agent's answer is its own; of another tool, what it was asked belongs to it."""
+    asked = "" if "task" in call.arguments else _first_text(call.arguments)
+    said = content if isinstance(content, str) else canonical_json(content)
+    notes.said.append((f"{call.tool} {asked}".strip(), said))
+
+
 _NOTES_BY_TOOL = {
     "list_files": _note_listing,
     "search_files": _note_search,
     "read_file": _note_text,
     "count_words": _note_count,
     "write_report": _note_report,
+    "remember": _note_kept,
+    "recall": _note_recalled,
 }
 
 
