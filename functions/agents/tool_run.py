@@ -25,10 +25,12 @@ from functions.memory.policy import Memory
 from functions.tools.arguments import InvalidArguments
 from functions.tools.context import ToolContext
 from functions.tools.pending import Pending
+from functions.tools.results import InvalidResult
 from functions.tools.tool import Tool
 from functions.tools.tool_error import ToolError
 
 MESSAGE_LIMIT_CHARS = 2_000
+_MISFITS = {InvalidArguments: "invalid_arguments", InvalidResult: "invalid_result"}
 
 
 class ToolRun:
@@ -111,8 +113,8 @@ class ToolRun:
             raise  # an outage of the store is the queue's to repeat, not a failure of the tool
         except ToolError as error:
             return _failed(error.type, error.message, retryable=error.retryable)
-        except InvalidArguments as error:
-            return _failed("invalid_arguments", str(error), retryable=False)
+        except (InvalidArguments, InvalidResult) as error:
+            return _failed(_MISFITS[type(error)], str(error), retryable=False)
         except TimeoutError as error:
             if timeout.expired():
                 return _failed("timeout", f"tool {tool.name!r} did not return within {limit_seconds:g} s")

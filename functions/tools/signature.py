@@ -74,7 +74,7 @@ def _resolve_annotations(function: Callable[..., Any], names_in_scope: Mapping[s
     """Evaluate annotations written as text, as they are under `from __future__ import annotations`.
 
     `ToolContext` resolves even where it is imported for type checkers only, since linters move the import there.
-    The return annotation is left alone: nothing depends on it, so it may stay unresolvable.
+    The return annotation is left alone: it may stay unresolvable, and then results are not checked.
     """
     inner = inspect.unwrap(function)
     annotations = {name: parameter.annotation for name, parameter in inspect.signature(function).parameters.items()}

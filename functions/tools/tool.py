@@ -16,6 +16,7 @@ from typing_extensions import ParamSpec, TypeVar
 from functions.tools.arguments import ArgumentSchema
 from functions.tools.context import ToolContext
 from functions.tools.docstring import read_docstring
+from functions.tools.results import ResultSchema
 from functions.tools.signature import read_signature
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every model provider accepts as a function's name
@@ -38,6 +39,7 @@ class Tool(Generic[_P, _R_co]):
     function: Callable[_P, _R_co] = field(repr=False)
     context_name: str | None = field(repr=False)
     schema: ArgumentSchema = field(repr=False)
+    results: ResultSchema = field(repr=False)
 
     def __post_init__(self) -> None:
         """Refuse a name or a number that nothing could work with."""
@@ -63,15 +65,19 @@ class Tool(Generic[_P, _R_co]):
         return self.schema.to_json(arguments)
 
     async def run(self, arguments: Mapping[str, Any], context: ToolContext) -> Any:
-        """Check the arguments and run the function; one that is not async runs in a thread."""
+        """Check the arguments, run the function (one that is not async in a thread), and check what it returns.
+
+        Raises:
+            InvalidArguments: the function did not run. InvalidResult: it did.
+        """
         keywords = self.schema.to_keywords(arguments)
         if self.context_name is not None:
             keywords[self.context_name] = context
         function: Callable[..., Any] = self.function
         if inspect.iscoroutinefunction(function):
-            return await function(**keywords)
+            return self.results.check(await function(**keywords))
         result = await asyncio.to_thread(_call_in_thread, function, keywords)
-        return await result if inspect.isawaitable(result) else result
+        return self.results.check(await result if inspect.isawaitable(result) else result)
 
 
 @overload
@@ -125,6 +131,7 @@ def tool(
             function=function,
             context_name=signature.context_name,
             schema=schema,
+            results=ResultSchema(tool_name, function, names_in_scope),
         )
 
     return make if function is None else make(function)

@@ -15,7 +15,7 @@ from functions.agents.registry import Registry
 from functions.agents.tool_run import ToolRun
 from functions.memory.keeper import MemoryKeeper
 from functions.models.scripted import ScriptedModel
-from functions.tools.tool import tool
+from functions.tools.tool import Tool, tool
 from functions.tools.tool_error import ToolError
 from tests.fakes.memory import FakeSessionMemory
 from tests.fakes.store import FakeStore
@@ -48,9 +48,14 @@ async def odd(kind: str) -> Any:
 
 async def run(kind: str) -> ToolReturned | ToolFailed:
     """Run the odd tool once."""
-    registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[odd])])
+    return await run_tool(odd, kind=kind)
+
+
+async def run_tool(item: Tool, **arguments: Any) -> ToolReturned | ToolFailed:
+    """Run a tool once."""
+    registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[item])])
     performer = ToolRun(registry, FakeStore(), MemoryKeeper(FakeSessionMemory(), None), 5, 100)
-    call = CallRecord("job_1-1-0-x", 1, 0, "odd", {"kind": kind})
+    call = CallRecord("job_1-1-0-x", 1, 0, item.name, arguments)
     job = Job("job_1", "s", "t", "a", 0)
     happened = await performer(RunTool(job, call, 1), History(), Claim("job_1", "k", "m", "o", 0, 0))
     assert isinstance(happened, ToolReturned | ToolFailed)
@@ -93,3 +98,17 @@ async def test_an_outage_of_the_store_is_no_failure_of_the_tool() -> None:
     """What a tool says while it runs goes to the store; the queue repeats the delivery."""
     with pytest.raises(StoreError):
         await run("outage")
+
+
+async def test_a_result_that_its_annotation_does_not_promise_is_a_permanent_failure() -> None:
+    """The tool's author has to mend it; running it again would not help."""
+
+    @tool
+    async def size() -> dict[str, int]:
+        """Give a size."""
+        return {"size": "large"}  # type: ignore[dict-item]  # pyright: ignore[reportReturnType]
+
+    happened = await run_tool(size)
+    assert isinstance(happened, ToolFailed)
+    assert (happened.failure.type, happened.failure.retryable) == ("invalid_result", False)
+    assert "size: input should be a valid integer" in happened.failure.message
