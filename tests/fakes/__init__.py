@@ -1,1 +1,8 @@
-"""A named fake for each port; each passes the same contract tests as the real adapter."""
+"""One fake for each port; those that the product itself can use are in `infra.in_memory`."""
+
+from infra.in_memory.admission import InMemoryAdmission as FakeAdmission
+from infra.in_memory.reader import InMemoryReader as FakeReader
+from infra.in_memory.store import InMemoryStore as FakeStore
+from infra.in_memory.tree import NO_STANDING, Tree
+
+__all__ = ["NO_STANDING", "FakeAdmission", "FakeReader", "FakeStore", "Tree"]

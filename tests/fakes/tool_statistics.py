@@ -1,7 +1,7 @@
 """How tools are used, as the fake store counted it."""
 
 from events.core.tool_use import ToolFigures, figures
-from tests.fakes.store import FakeStore
+from tests.fakes import FakeStore
 
 
 class FakeToolStatistics:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from events.core.state import Job
 from events.core.waiting import status_and_wait
 from events.ids import event_id
-from tests.fakes.tree import Tree
+from tests.fakes import Tree
 from tests.simulation.jobs import JobPlan
 from tests.simulation.scripts import Expected, expected
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from events.core.legs import WORK_KINDS, Leg, LegKind, wish_key
 from events.ids import event_id
-from tests.fakes.tree import Tree
+from tests.fakes import Tree
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

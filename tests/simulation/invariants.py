@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from events.core.legs import WORK_KINDS, LegKind
 from events.ids import root_of
 from events.ports import Claim, Committed, Verdict
-from tests.fakes.tree import Tree
+from tests.fakes import Tree
 from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS
 
 if TYPE_CHECKING:

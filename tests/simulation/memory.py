@@ -14,7 +14,7 @@ from events.core.legs import leg_key_of, wish_key
 from events.ids import root_of
 from events.ports import Outgoing
 from events.schema import parse_event
-from tests.fakes.tree import Tree
+from tests.fakes import Tree
 from tests.simulation.dice import number_of
 from tests.simulation.invocation import CURRENT
 

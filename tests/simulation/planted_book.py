@@ -8,7 +8,7 @@ from events.core.admission import Taken
 from events.errors import UnknownJobError
 from functions import pipeline
 from functions.delivery import Outcome
-from tests.fakes import admission as fake_admission
+from infra.in_memory import admission as fake_admission
 from tests.simulation.planting import Defect, Patch, constant
 
 

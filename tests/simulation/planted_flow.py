@@ -14,7 +14,7 @@ from functions import acceptance, facts, handing_on, pipeline, redelivery, sweep
 from functions.agents import tool_run
 from functions.delivery import Outcome
 from functions.tools.context import ToolContext
-from tests.fakes.tree import Tree
+from tests.fakes import Tree
 from tests.simulation.invocation import Crashed
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced
 
@@ -123,7 +123,7 @@ def _never_gone(settled: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _patches_of_take(make: Callable[..., Any]) -> tuple[Patch, ...]:
-    from tests.fakes import admission as fake  # noqa: PLC0415 - the module, whose name is the core's, too
+    from infra.in_memory import admission as fake  # noqa: PLC0415 - the module, whose name is the core's, too
 
     return (Patch(fake, "take", make),)
 

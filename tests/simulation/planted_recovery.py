@@ -10,9 +10,8 @@ from events.ports import Loaded
 from functions import facts, sweeping
 from functions.api.jobs import JobsApi
 from functions.api.problem import ApiError
-from tests.fakes import admission as fake_admission
-from tests.fakes.store import FakeStore
-from tests.fakes.tree import Tree
+from infra.in_memory import admission as fake_admission
+from tests.fakes import FakeStore, Tree
 from tests.simulation import versions
 from tests.simulation.planting import Defect, Patch, constant, replaced
 

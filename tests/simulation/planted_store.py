@@ -10,8 +10,7 @@ from events.core.effects import Changes
 from events.core.legs import Leg, LegKind
 from events.ports import Begun, Claim, Committed, Created, Spent, Undelivered, Verdict
 from functions import handing_on
-from tests.fakes.store import FakeStore
-from tests.fakes.tree import Tree
+from tests.fakes import FakeStore, Tree
 from tests.simulation.planting import Defect, Patch, answering, constant
 
 _Begin = Callable[[FakeStore, Claim], Any]

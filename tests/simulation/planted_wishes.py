@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from events.core.admission import Taken
 from functions import pipeline
-from tests.fakes import admission as fake_admission
-from tests.fakes.tree import Tree
+from infra.in_memory import admission as fake_admission
+from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, replaced
 
 

@@ -30,10 +30,7 @@ from events.ports import (
     SweepTurn,
     Undelivered,
 )
-from tests.fakes.admission import FakeAdmission
-from tests.fakes.reader import FakeReader
-from tests.fakes.store import FakeStore
-from tests.fakes.tree import Tree
+from tests.fakes import FakeAdmission, FakeReader, FakeStore, Tree
 from tests.simulation.fairness import ON_GRANTS, Booked
 from tests.simulation.invariants import ON_BOOK, ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT

@@ -17,11 +17,9 @@ from events.schema import SWEEP_ENDPOINT, EventType, parse_event
 from events.settings import Settings
 from functions.app import build_app
 from functions.wiring import Container, Ports
-from tests.fakes.admission import FakeAdmission
+from tests.fakes import FakeAdmission, FakeReader, Tree
 from tests.fakes.memory import FakeSessionMemory
-from tests.fakes.reader import FakeReader
 from tests.fakes.tool_statistics import FakeToolStatistics
-from tests.fakes.tree import Tree
 from tests.simulation import asgi
 from tests.simulation.actors import STAGE, Actors, make_registry
 from tests.simulation.clients import Client, key_of

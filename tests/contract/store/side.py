@@ -12,9 +12,7 @@ from events.adapters.tool_statistics import RedisToolStatistics
 from events.ports import Admission, Reader, Store, ToolStatistics
 from events.settings import Settings
 from tests.contract.store.redis_process import TOKEN, RedisProcess
-from tests.fakes.admission import FakeAdmission
-from tests.fakes.reader import FakeReader
-from tests.fakes.store import FakeStore
+from tests.fakes import FakeAdmission, FakeReader, FakeStore
 from tests.fakes.tool_statistics import FakeToolStatistics
 
 RETENTION_MS = 1_000_000

@@ -24,14 +24,12 @@ from functions.pipeline import Pipeline
 from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
 from functions.wiring import Container, Ports
-from tests.fakes.admission import FakeAdmission
+from tests.fakes import FakeAdmission, FakeReader, FakeStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 from tests.fakes.model_cache import FakeModelCache
 from tests.fakes.queue import FakeQueue
 from tests.fakes.randomness import FakeRandomness
-from tests.fakes.reader import FakeReader
-from tests.fakes.store import FakeStore
 from tests.fakes.tool_statistics import FakeToolStatistics
 
 BASE = "https://fn.example.com"

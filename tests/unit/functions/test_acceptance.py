@@ -11,9 +11,9 @@ from events.errors import PublishError, QueueUnreachableError, StoreError, Unkno
 from events.ports import Created, Loaded, Outgoing
 from events.schema import AgentLoopInit, Cancellation, Submission
 from functions.acceptance import WITNESS_DELAY_MS, WITNESSED_MS, YOUNG_MS
+from tests.fakes import FakeStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.queue import FakeQueue
-from tests.fakes.store import FakeStore
 from tests.unit.functions.stage import Stage
 
 TASK = {"text": "do it", "data": {"a": None}}

@@ -15,7 +15,7 @@ from events.schema import encode_event
 from functions.app import SPECS, build_app
 from functions.edge import BODY_LIMIT_BYTES, NON_RETRYABLE_HEADER
 from functions.sweeping import LOST_AFTER_MS
-from tests.fakes.store import FakeStore
+from tests.fakes import FakeStore
 from tests.unit.functions.signing import STRANGE, delivery_headers, keyed, signature
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
 

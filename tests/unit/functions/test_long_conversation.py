@@ -14,7 +14,7 @@ from functions.conversation.policy import DropOldest, HistoryPolicy, Summarize
 from functions.models.call import Call
 from functions.models.model import ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
 from functions.tools.tool import tool
-from tests.fakes.store import FakeStore
+from tests.fakes import FakeStore
 from tests.unit.functions.stage import Stage
 
 MAX_TOKENS = 1_000

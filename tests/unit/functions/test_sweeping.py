@@ -11,7 +11,7 @@ from events.core.transitions import JobStatus
 from events.errors import MalformedEventError, PublishError
 from events.ports import Looked
 from functions.sweeping import LOST_AFTER_MS, Sweep, read_due_ms
-from tests.fakes.store import FakeStore
+from tests.fakes import FakeStore
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
 
 INTERVAL_MS = 60_000

@@ -17,8 +17,8 @@ from functions.memory.keeper import MemoryKeeper
 from functions.models.scripted import ScriptedModel
 from functions.tools.tool import Tool, tool
 from functions.tools.tool_error import ToolError
+from tests.fakes import FakeStore
 from tests.fakes.memory import FakeSessionMemory
-from tests.fakes.store import FakeStore
 
 
 @tool(timeout_seconds=0.01)

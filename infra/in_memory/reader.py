@@ -1,4 +1,4 @@
-"""Reading jobs from the fake store."""
+"""Reading jobs from the store in memory."""
 
 import json
 
@@ -6,13 +6,13 @@ from events.core.state import Usage
 from events.core.transcript import recalled
 from events.errors import StoreError
 from events.ports import Snapshot, StoredParts
-from tests.fakes.store import FakeStore
+from infra.in_memory.store import InMemoryStore
 
 
-class FakeReader:
-    """`Reader` over a FakeStore. `down`: what is raised instead of an answer."""
+class InMemoryReader:
+    """`Reader` over a InMemoryStore. `down`: what is raised instead of an answer."""
 
-    def __init__(self, store: FakeStore) -> None:
+    def __init__(self, store: InMemoryStore) -> None:
         self._store = store
         self.down: StoreError | None = None
 

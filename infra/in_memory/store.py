@@ -27,12 +27,12 @@ from events.ports import (
     Undelivered,
     Verdict,
 )
-from tests.fakes.tree import Tree
+from infra.in_memory.tree import Tree
 
 _V = TypeVar("_V")
 
 
-class FakeStore:
+class InMemoryStore:
     """`Store` over a dict of hash tags."""
 
     def __init__(self, retention_ms: int = 1_000_000) -> None:

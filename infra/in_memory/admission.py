@@ -6,7 +6,7 @@ from events.core.admission import SWEEP, TOMBSTONE_MS, Entry, Place, Standing, f
 from events.ports import Heard, SweepTurn, Told
 
 
-class FakeAdmission:
+class InMemoryAdmission:
     """`Admission` in memory, with so many slots (a setting). `entries` and `sweep_at_ms` are all that it keeps."""
 
     def __init__(self, slots: int = 3, sweep_interval_ms: int = 60_000) -> None:

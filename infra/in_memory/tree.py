@@ -1,4 +1,4 @@
-"""What the fake store keeps under one hash tag: a job, its children, and all that belongs to them.
+"""What the store in memory keeps under one hash tag: a job, its children, and all that belongs to them.
 
 Invariant: a Tree never changes; a write makes a new one. So an older version is a reference, and a failover that
 forgets the last writes costs nothing to model.
