@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.cli.demo.scenario import SCENARIOS
 from tests.e2e.dev_stack import PATIENCE_SECONDS, baton, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -110,4 +111,32 @@ def test_ctrl_c_ends_the_demo_and_everything_it_started(demo: Demo) -> None:
 def test_a_demo_that_does_not_exist_is_wrong_use(demo: Demo) -> None:
     """Exit code 2, with those that do."""
     assert demo.start("nope").wait() == 2
-    assert "'research', 'simple'" in demo.shown()
+    assert "there is no demo 'nope'; there are research, " in demo.shown()
+
+
+def test_the_list_names_every_demo(demo: Demo) -> None:
+    """One line each, of what there is to see; nothing is started."""
+    assert demo.start("--list").wait() == 0
+    lines = demo.shown().splitlines()
+    assert [line.split()[0] for line in lines] == list(SCENARIOS)
+    assert max(map(len, lines)) <= 80
+
+
+SPECIAL = {
+    "supervisor": ("historian waits, at no cost, for its job", "  agent.tool.call", "engineer turn 1", "[keepers.md]"),
+    "assistant": ("Session   tuesday", "Retrieved from memory", "note of session monday", "[another conversation"),
+}
+
+
+@pytest.mark.parametrize("fault", [False, True], ids=["undisturbed", "killed"])
+@pytest.mark.parametrize("name", SPECIAL)
+def test_each_demo_shows_what_is_special_about_it(demo: Demo, name: str, fault: bool) -> None:
+    """In 80 columns, without colour; also when its app is killed in the middle."""
+    assert demo.start(name, *(("--fault", "kill") if fault else ())).wait() == 0, demo.shown()
+    shown = demo.shown()
+    for expected in (*SPECIAL[name], "Answer", "Events handled", "Next:"):
+        assert expected in shown
+    assert ("kill -9 of the app" in shown) is fault
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "\x1b" not in shown
+    assert demo.leftovers() == []

@@ -1,4 +1,4 @@
-"""`baton demo [NAME]`: starts a stack in a temporary folder, shows one real job live, and ends everything.
+"""`baton demo [NAME]`: starts a stack in a temporary folder, shows an agent's jobs live, and ends everything.
 
 Invariant: the first line is on the screen before anything slow begins; nothing that was started outlives the command.
 """
@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 
 from infra.cli.demo.fault import SETTINGS_WITH_FAULT, KillApp
-from infra.cli.demo.scenario import SCENARIOS
+from infra.cli.demo.scenario import SCENARIOS, Scenario
 from infra.cli.demo.view import DemoView
 from infra.cli.interruption import Interruption, run_until_interrupted
 from infra.dev.stack import LocalStack, StackOptions
@@ -24,16 +24,23 @@ IMPORT_AFTER_SECONDS = 0.15
 
 
 @click.command()
-@click.argument("name", type=click.Choice(sorted(SCENARIOS)), default="research")
+@click.argument("name", default="research")
 @click.option("--fault", type=click.Choice(["kill"]), help="kill: end the app with -9 in the middle of the job.")
-def demo(name: str, fault: str | None) -> None:
-    """Show one real job live, on a stack of its own.
+@click.option("--list", "lists", is_flag=True, help="List what there is to show.")
+def demo(name: str, fault: str | None, *, lists: bool) -> None:
+    """Show real jobs of a sample agent live, on a stack of their own.
 
-    NAME is the agent: research (default) answers a question from the sample library; simple uses a few tools.
+    NAME is the agent; the default is research. --list says what each has to show.
     """
+    if lists:
+        for known, scenario in SCENARIOS.items():
+            click.echo(f"{known:<{max(map(len, SCENARIOS))}}  {scenario.about}")
+        return
+    if name not in SCENARIOS:
+        raise click.UsageError(f"there is no demo {name!r}; there are {', '.join(SCENARIOS)} (--list says more)")
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a text file, unless a test replaced it
     view = DemoView(Console())
-    view.say("Baton: one durable job, live, on a local stack of its own", "bold")
+    view.say(f"Baton: {name}, live, on a local stack of its own", "bold")
 
     async def run(interruption: Interruption) -> int:
         with tempfile.TemporaryDirectory(prefix="baton-demo-", ignore_cleanup_errors=True) as folder:
@@ -47,7 +54,7 @@ def demo(name: str, fault: str | None) -> None:
 
 
 async def _show(name: str, folder: Path, view: DemoView, interruption: Interruption, *, with_fault: bool) -> int:
-    started = time.monotonic()
+    started, scenario = time.monotonic(), SCENARIOS[name]
     settings = SETTINGS_WITH_FAULT if with_fault else {}
     options = StackOptions(folder=folder, port=0, backstop=False, settings=settings)
     stack = LocalStack(options, view)
@@ -60,8 +67,12 @@ async def _show(name: str, folder: Path, view: DemoView, interruption: Interrupt
         view.say("")
         from infra.cli.demo.story import Story  # noqa: PLC0415 - already imported, see below
 
-        kill = KillApp(lambda: stack.description().processes.get("app")) if with_fault else None
-        return await stack.unless_broken(Story(SCENARIOS[name], description, view, kill).tell())
+        kill = _kill(stack, scenario) if with_fault else None
+        return await stack.unless_broken(Story(scenario, description, view, kill).tell())
+
+
+def _kill(stack: LocalStack, scenario: Scenario) -> KillApp:
+    return KillApp(lambda: stack.description().processes.get("app"), scenario.fault_after_events)
 
 
 async def _import_meanwhile() -> None:

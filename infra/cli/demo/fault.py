@@ -9,7 +9,6 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-EVENTS_BEFORE_FAULT = 4
 # A killed process leaves its claim on a leg behind, which ends with the time limit of its work. The defaults (two
 # minutes; queue retries after ten seconds) suit real models; with these the demo shows the same within seconds.
 SETTINGS_WITH_FAULT: Mapping[str, str] = {"WORK_TIMEOUT_SECONDS": "1", "MESSAGE_RETRY_DELAY_MS": "1000"}
@@ -20,12 +19,13 @@ class KillApp:
     """Kills the app once."""
 
     app_pid: Callable[[], int | None]
+    events_before: int
     _done: bool = field(default=False, init=False)
 
     def after_event(self, events_seen: int) -> int | None:
         """Kill when it is time; return the process id that was killed."""
         pid = self.app_pid()
-        if self._done or events_seen < EVENTS_BEFORE_FAULT or pid is None:
+        if self._done or events_seen < self.events_before or pid is None:
             return None
         self._done = True
         os.kill(pid, signal.SIGKILL)

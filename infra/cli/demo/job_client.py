@@ -29,9 +29,9 @@ class JobClient:
         self._jobs_url = f"{app_url}/api/agent-jobs"
         self._headers = {"Authorization": f"Bearer {client_key}"}
 
-    async def submit(self, job_type: str, task: str) -> str:
-        """Submit a job and return its id."""
-        body = {"jobType": job_type, "taskDescription": task}
+    async def submit(self, job_type: str, task: str, session: str = "") -> str:
+        """Submit a job and return its id; without a session it has one of its own."""
+        body = {"jobType": job_type, "taskDescription": task, **({"sessionId": session} if session else {})}
         return str((await self._json("POST", self._jobs_url, body))["id"])
 
     async def job(self, job_id: str) -> dict[str, Any]:

@@ -1,20 +1,56 @@
-"""The jobs that `baton demo` can show.
+"""What `baton demo` can show.
 
-Explicit lines: to add one, name an agent of `functions.agents:registry` and a task that shows it well.
+Explicit lines: to add one, name an agent of `functions.agents:registry` and tasks that show it well.
 """
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Ask:
+    """A job to submit; asks with the same `session` are one conversation, without one each is its own."""
+
+    task: str
+    session: str = ""
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """A job to submit."""
+    """An agent's jobs, one after another.
+
+    Attributes:
+        about: in a line, what there is to see.
+        fault_after_events: when `--fault` comes; early enough that the first job is in its middle.
+    """
 
     job_type: str
-    task: str
+    about: str
+    asks: tuple[Ask, ...]
+    fault_after_events: int = 4
 
 
 SCENARIOS = {
-    "research": Scenario("research", "How did the Fresnel lens change lighthouses, and what was used before it?"),
-    "simple": Scenario("simple", "List the library, search it, count two files at once."),
+    "research": Scenario(
+        "research",
+        "answers a question from the sample library, with its sources",
+        (Ask("How did the Fresnel lens change lighthouses, and what was used before it?"),),
+    ),
+    "supervisor": Scenario(
+        "supervisor",
+        "shares a question between two other agents, each a job of its own",
+        (Ask("Who was Grace Darling? How did the sun valve light lamps without keepers?"),),
+    ),
+    "assistant": Scenario(
+        "assistant",
+        "is told something, and knows it in later jobs and conversations",
+        (
+            Ask("Remember that Ann Ward cleaned the lens on Gull Rock on 3 May.", "monday"),
+            Ask("Who cleaned the lens?", "monday"),
+            Ask("When was the lens on Gull Rock cleaned?", "tuesday"),
+        ),
+        fault_after_events=2,
+    ),
+    "simple": Scenario(
+        "simple", "uses a few tools; what it does is scripted", (Ask("List the library, search it, count two files."),)
+    ),
 }

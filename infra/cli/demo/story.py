@@ -12,9 +12,10 @@ from typing import Any
 import httpx
 
 from infra.cli.demo.cost import read_cost
+from infra.cli.demo.family import Member, follow
 from infra.cli.demo.fault import KillApp
-from infra.cli.demo.job_client import JobClient
-from infra.cli.demo.scenario import Scenario
+from infra.cli.demo.job_client import JobClient, Part
+from infra.cli.demo.scenario import Ask, Scenario
 from infra.cli.demo.view import DemoView
 from infra.dev.dev_file import DevFile
 from infra.dev.stack_error import StackError
@@ -46,33 +47,41 @@ class Story:
         client = JobClient(http, self.stack.app_url, self.stack.client_key)
         before = await read_cost(http, self.stack)
         started = time.monotonic()
-        job_id = await client.submit(self.scenario.job_type, self.scenario.task)
-        self.view.begin(self.scenario.job_type, self.scenario.task, job_id)
-        try:
-            async with asyncio.timeout(JOB_LIMIT_SECONDS):
-                await self._watch(client, job_id, started)
-        except TimeoutError as error:
-            raise StackError(f"job {job_id} did not end within {JOB_LIMIT_SECONDS:g} s") from error
+        for ask in self.scenario.asks:
+            job = await self._run(client, ask, started)
+            if job["status"] != "completed":
+                self.view.say(f"The job ended as {job['status']}: {_reason(job)}", "bold red")
+                return 1
+            self.view.memory(job.get("memory"))
+            self.view.answer(str(job["result"]["answer"]))
+            self.view.say("")
         wall_seconds = time.monotonic() - started
-        job = await client.job(job_id)
-        if job["status"] != "completed":
-            self.view.say(f"The job ended as {job['status']}: {_reason(job)}", "bold red")
-            return 1
-        self.view.answer(str(job["result"]["answer"]))
         self.view.bill(await read_cost(http, self.stack) - before, wall_seconds)
         self.view.say(NEXT_STEP)
         return 0
 
-    async def _watch(self, client: JobClient, job_id: str, started: float) -> None:
-        """Show the parts as they come, and bring the fault when its time has come."""
-        async for part in client.parts(job_id):
-            self.view.part(part, time.monotonic() - started)
-            killed = self.fault.after_event(self.view.events) if self.fault is not None else None
-            if killed is not None:
-                self.view.say(f"  !!  kill -9 of the app (process {killed}) in the middle of the job", "bold red")
-                self.view.say(
-                    "      what it had just begun is claimed for some ten seconds more; then on it goes", "dim"
-                )
+    async def _run(self, client: JobClient, ask: Ask, started: float) -> dict[str, Any]:
+        """Show one job to its end; return it as it is then."""
+        job_id = await client.submit(self.scenario.job_type, ask.task, ask.session)
+        self.view.begin(self.scenario.job_type, ask.task, job_id, ask.session)
+
+        def show(member: Member, part: Part) -> None:
+            self.view.part(part, time.monotonic() - started, member)
+            self._bring_fault()
+
+        try:
+            async with asyncio.timeout(JOB_LIMIT_SECONDS):
+                await follow(client, Member(job_id), show)
+        except TimeoutError as error:
+            raise StackError(f"job {job_id} did not end within {JOB_LIMIT_SECONDS:g} s") from error
+        return await client.job(job_id)
+
+    def _bring_fault(self) -> None:
+        """When its time has come."""
+        killed = self.fault.after_event(self.view.events) if self.fault is not None else None
+        if killed is not None:
+            self.view.say(f"  !!  kill -9 of the app (process {killed}) in the middle of the job", "bold red")
+            self.view.say("      what it had just begun is claimed for ten seconds more; then on it goes", "dim")
 
 
 def _reason(job: dict[str, Any]) -> str:

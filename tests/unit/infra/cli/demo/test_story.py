@@ -11,7 +11,7 @@ import respx
 from rich.console import Console
 
 from infra.cli.demo.fault import KillApp
-from infra.cli.demo.scenario import Scenario
+from infra.cli.demo.scenario import Ask, Scenario
 from infra.cli.demo.story import Story
 from infra.cli.demo.view import DemoView
 from infra.dev.dev_file import DevFile
@@ -50,11 +50,14 @@ def web() -> Iterator[respx.MockRouter]:
         yield router
 
 
-async def tell(fault: KillApp | None = None) -> tuple[int, str]:
+ONE = (Ask("Why?"),)
+
+
+async def tell(fault: KillApp | None = None, asks: tuple[Ask, ...] = ONE) -> tuple[int, str]:
     """Tell the story; return the exit code and what was shown."""
     screen = io.StringIO()
     view = DemoView(Console(file=screen, width=80))
-    return await Story(Scenario("research", "Why?"), STACK, view, fault).tell(), screen.getvalue()
+    return await Story(Scenario("research", "", asks), STACK, view, fault).tell(), screen.getvalue()
 
 
 async def test_a_completed_job_shows_answer_and_bill(web: respx.MockRouter) -> None:
@@ -80,6 +83,32 @@ async def test_a_failed_job_is_exit_code_1_with_its_reason(web: respx.MockRouter
     code, shown = await tell()
     assert code == 1
     assert "failed: no model" in shown
+
+
+async def test_several_jobs_are_shown_one_after_another(web: respx.MockRouter) -> None:
+    """With their sessions, what each retrieved of memory, and one bill for all."""
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse({"type": "data-event", "data": EVENT}, "[DONE]"))
+    entry = {"kind": "note", "text": "It rains.", "sessionId": "s", "score": 0.75}
+    web.get(f"{JOBS}/job_1").respond(
+        json={"status": "completed", "result": {"answer": "Rain."}, "memory": {"entries": [entry], "warnings": []}}
+    )
+    code, shown = await tell(asks=(Ask("Remember.", "s"), Ask("Why?", "t")))
+    assert code == 0
+    assert shown.count("Rain.") == 2
+    assert "note of session s (0.75 near): It rains." in shown
+    assert shown.count("Events handled") == 1
+    assert "Events handled       2" in shown
+    bodies = [json.loads(call.request.content) for call in web.calls if call.request.method == "POST"]
+    assert [(body["taskDescription"], body["sessionId"]) for body in bodies] == [("Remember.", "s"), ("Why?", "t")]
+
+
+async def test_a_job_that_fails_ends_the_demo(web: respx.MockRouter) -> None:
+    """What would come after it is not submitted."""
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse("[DONE]"))
+    web.get(f"{JOBS}/job_1").respond(json={"status": "failed", "error": {"type": "X", "message": "no model"}})
+    code, _ = await tell(asks=(Ask("One."), Ask("Two.")))
+    assert code == 1
+    assert len([call for call in web.calls if call.request.method == "POST"]) == 1
 
 
 async def test_a_broken_stream_is_resumed_after_the_last_part(web: respx.MockRouter) -> None:

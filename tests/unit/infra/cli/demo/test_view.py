@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from infra.cli.demo.cost import Cost
+from infra.cli.demo.family import Member
 from infra.cli.demo.view import DemoView
 
 
@@ -73,6 +74,17 @@ def test_the_answer_is_not_shown_twice(view: DemoView, screen: io.StringIO) -> N
     view.part({"type": "text-delta", "delta": "Forty-two."}, 0)
     view.part(event(type="agent.loop.init", tool=None, outcome="answers"), 0)
     assert "Forty-two." not in screen.getvalue()
+
+
+def test_jobs_do_not_mix(view: DemoView, screen: io.StringIO) -> None:
+    """What belongs to the event of one is not shown with the event of another; both count."""
+    below = Member("b", 1, "helper")
+    view.part({"type": "tool-input-available", "toolCallId": "c", "toolName": "look", "input": {}}, 0, below)
+    view.part(event(outcome="above"), 0, Member("a"))
+    view.part(event(outcome="below"), 0, below)
+    lines = [line.strip() for line in screen.getvalue().splitlines()]
+    assert [line.split()[-1] for line in lines] == ["above", "below", "{}"]
+    assert view.events == 2
 
 
 def test_errors_in_logs_are_shown_only_when_asked_for(view: DemoView, screen: io.StringIO) -> None:
