@@ -4,7 +4,7 @@ Invariant: every key that the script touches is declared, so that a clustered Re
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from events.adapters import keys
@@ -86,6 +86,8 @@ class CommitRequest:
         if changes.join:
             leg = replace(changes.join.leg, carrier=self.message_id)
             header["join"] = {"group": changes.join.group, "field": f"leg:{leg.key}", "leg": dump_leg(leg)}
+        if changes.spends:
+            header["spends"] = asdict(changes.spends)
         if changes.report:
             header |= {"report": changes.report.call_id, "outcome": changes.report.outcome}
         return header

@@ -20,8 +20,9 @@ from events.core.records import (
     load_job,
     load_leg,
     load_results,
+    load_spend,
 )
-from events.core.state import State
+from events.core.state import Job, Level, State
 from events.errors import StoreError
 from events.ids import canonical_json, root_of
 from events.ports import (
@@ -90,11 +91,12 @@ class RedisStore:
                 claim.part,
             ],
         )
-        verdict, free_at_ms, commands, job, leg, call, carried, transcript, results, outcome, after = answer
+        verdict, free_at_ms, commands, job, leg, call, carried, transcript, results, outcome, after, levels = answer
         state = None
         if verdict == Verdict.GRANTED:
             dependants = tuple(load_call(text) for text in after if text)
-            state = State(load_job(job), load_leg(leg), load_call(call) if call else None, outcome, dependants)
+            loaded, record = load_job(job), load_call(call) if call else None
+            state = State(loaded, load_leg(leg), record, outcome, dependants, _levels(loaded, levels))
         history = History(
             tuple(json.loads(entry) for entry in transcript),
             load_results(dict(zip(results[::2], results[1::2], strict=True))),
@@ -181,6 +183,11 @@ class RedisStore:
             [claim.leg_key, claim.owner, sequence, *parts],
         )
         return bool(answer)
+
+
+def _levels(own: Job, flat: Sequence[Any]) -> tuple[Level, ...]:
+    rows = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+    return tuple(Level(load_job(job) if job else own, load_spend(below), int(tokens)) for job, below, tokens in rows)
 
 
 def _legs(texts: Sequence[str]) -> tuple[Leg, ...]:

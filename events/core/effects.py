@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from events.core.admission import Standing, Want
 from events.core.legs import Leg
+from events.core.limits import Spend
 from events.core.state import CallRecord, Job
 from events.core.tool_use import ToolUse
 
@@ -88,6 +89,7 @@ class Changes:
         closing: parts to append to the stream of each child that ends with it.
         report: what its end means to the job that started it.
         child: what creates a job below this one.
+        spends: what this turn of a child adds to what the jobs above it have used below them.
         standing: how a new job stands with the admission.
         admitted: the admission heard the job's wish; what it wished for is so.
         used: the attempt of a tool that was made, for the tools' statistics.
@@ -106,6 +108,7 @@ class Changes:
     closing: tuple[str, ...] = ()
     report: Report | None = None
     child: "Changes | None" = None
+    spends: Spend | None = None
     standing: Standing | None = None
     admitted: bool = False
     used: ToolUse | None = None

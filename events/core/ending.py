@@ -24,11 +24,19 @@ def end_completed(
     return Decision(_ending(done, (*said, *closing), (spoken,)))
 
 
-def end_by_limit(job: Job, leg: Leg, limit: str, now_ms: int, said: tuple[str, ...] = ()) -> Decision:
-    """A limit leaves no room: end with the best answer so far, or fail, as the agent's limits say."""
-    value = getattr(job.limits, limit)
+def end_by_limit(
+    job: Job, leg: Leg, limit: str, now_ms: int, said: tuple[str, ...] = (), *, holder: Job | None = None
+) -> Decision:
+    """A limit leaves no room: end with the best answer so far, or fail, as the agent's limits say.
+
+    `holder`: whose limit it is: the job itself, or one above it, which shares its limits with the jobs below.
+    """
+    holder = holder or job
+    value = getattr(holder.limits, limit)
     if job.limits.on_limit == "fail":
-        return end_failed(job, leg, Failure("limit_exceeded", f"the limit {limit}={value} is reached"), now_ms, said)
+        whose = "" if holder.id == job.id else f" of job {holder.id}"
+        reason = Failure("limit_exceeded", f"the limit {limit}={value}{whose} is reached")
+        return end_failed(job, leg, reason, now_ms, said)
     result = {"answer": job.best_answer, "stoppedBy": limit}
     done = _ended(job, leg, Step.ANSWER, now_ms, result=result)
     closing = (parts.handled(leg, now_ms, f"stopped by {limit}={value}"), *parts.finish(done.status))

@@ -63,6 +63,7 @@ class Leg:
         not_before_ms: earliest time; 0: at once.
         undelivered: how often the queue gave up delivering its event; `counted`: the callbacks that were counted.
         appended: how many times parts were appended in mid-work under this claim.
+        lost: of a turn: claims of it that ended without a word; what their model calls took, nobody knows.
     """
 
     key: str
@@ -88,6 +89,7 @@ class Leg:
     undelivered: int = 0
     counted: str = ""
     appended: int = 0
+    lost: int = 0
 
     def free_at_ms(self, owner: str = "") -> int:
         """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""

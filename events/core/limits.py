@@ -1,9 +1,14 @@
-"""What a job may use. Checked before each turn, so a job overshoots by at most what is in flight."""
+"""What a job may use, together with the jobs below it.
+
+Checked before each turn, with what is in flight, so a job overshoots by at most what model calls that are under way
+take more than they were thought to.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
 OnLimit = Literal["stop", "fail"]
+FIRST_CALL_TOKENS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,42 @@ class Used:
     model_calls: int = 0
     cached_calls: int = 0
     cached_input_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What was used, of each limit that is shared by a job and the jobs below it."""
+
+    turns: int = 0
+    tool_calls: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+
+
+def spent(before: Used, after: Used) -> Spend:
+    """What was used between the two."""
+    return Spend(
+        turns=after.turns - before.turns,
+        tool_calls=after.tool_calls - before.tool_calls,
+        tokens=after.input_tokens + after.output_tokens - before.input_tokens - before.output_tokens,
+        cost_usd=after.cost_usd - before.cost_usd,
+    )
+
+
+def with_spend(used: Used, more: Spend, in_flight_tokens: int = 0) -> Used:
+    """What a job has used, with what the jobs below it have, and what is reserved for calls that are under way."""
+    return replace(
+        used,
+        turns=used.turns + more.turns,
+        tool_calls=used.tool_calls + more.tool_calls,
+        input_tokens=used.input_tokens + more.tokens + in_flight_tokens,
+        cost_usd=used.cost_usd + more.cost_usd,
+    )
+
+
+def first_reserve(limits: Limits) -> int:
+    """How many tokens the first model call of a job is thought to take; a later one as many as the one before."""
+    return min(FIRST_CALL_TOKENS, limits.tokens // 10)
 
 
 def exceeded(limits: Limits, used: Used, age_ms: int) -> str | None:

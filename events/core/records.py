@@ -10,12 +10,14 @@ from pydantic import TypeAdapter
 
 from events.core.admission import Entry, Standing
 from events.core.legs import Leg
+from events.core.limits import Spend
 from events.core.state import CallRecord, Job, Usage
 
 _JOB = TypeAdapter(Job)
 _LEG = TypeAdapter(Leg)
 _CALL = TypeAdapter(CallRecord)
 _USAGE = TypeAdapter(Usage)
+_SPEND = TypeAdapter(Spend)
 _STANDING = TypeAdapter(Standing)
 _ENTRY = TypeAdapter(Entry)
 
@@ -79,6 +81,11 @@ def load_entry(text: str) -> Entry:
 def load_usage(text: str) -> Usage:
     """A job's usage from JSON text."""
     return _USAGE.validate_json(text)
+
+
+def load_spend(text: str) -> Spend:
+    """What the jobs below one have used, from JSON text; empty: nothing."""
+    return _SPEND.validate_json(text) if text else Spend()
 
 
 def load_results(texts: dict[str, str]) -> dict[str, dict[str, Any]]:

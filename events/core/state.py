@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from events.core.legs import Leg
-from events.core.limits import Limits, Used
+from events.core.limits import Limits, Spend, Used
 from events.core.transitions import END_STATUSES, CallStatus, JobStatus
 
 STATE_VERSION = 1
@@ -39,6 +39,7 @@ class Job:
     `start_at_ms`: it does not start before; 0: at once. `request_digest`: of the request that submitted it.
     `untold`: the transcript's entries from, and up to but without, these positions are no longer told to the model, and
     not loaded: a later entry sums them up. They stay where they are.
+    `reserve_tokens`, `reserve_usd`: what a model call of it is thought to take: as much as the last one.
     `parent_call`: the tool call that started it, and waits for it; empty: none did.
     `remembers`: its question and answer are stored in memory once it has completed.
     """
@@ -63,6 +64,8 @@ class Job:
     request_digest: str = ""
     untold: tuple[int, int] = (0, 0)
     parent_call: str = ""
+    reserve_tokens: int = 0
+    reserve_usd: float = 0.0
     remembers: bool = False
     version: int = STATE_VERSION
 
@@ -117,11 +120,24 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """A job whose limits a turn is held to: the turn's own, or one above it.
+
+    `below`: what the jobs below it have used. `in_flight_tokens`: reserved for model calls of them that are under way.
+    """
+
+    job: Job
+    below: Spend = field(default_factory=Spend)
+    in_flight_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What decide sees: the job, the leg that was claimed, and the tool call that the leg is about, if any.
 
     `outcome`: of a wait that is over: `{"ok": …}` or `{"error": …}`, as JSON text.
     `dependants`: of a step that may have failed: the calls of the steps that come after it.
+    `levels`: of a turn: the job and those above it, whose limits it shares; the job's own first.
     """
 
     job: Job
@@ -129,6 +145,7 @@ class State:
     call: CallRecord | None = None
     outcome: str = ""
     dependants: tuple[CallRecord, ...] = ()
+    levels: tuple[Level, ...] = ()
 
     @property
     def the_call(self) -> CallRecord:

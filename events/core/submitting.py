@@ -1,17 +1,20 @@
 """What a submission decides: a new job, and how it stands with the admission."""
 
+from dataclasses import replace
+
 from events.core import parts
 from events.core.admission import Standing, wanted
 from events.core.effects import Changes, Decision
 from events.core.happenings import Submitted
 from events.core.legs import loop_leg, wish_leg
+from events.core.limits import first_reserve
 from events.core.state import Job
 from events.core.transcript import task_entry
 
 
 def submitted(happened: Submitted, now_ms: int) -> Decision:
     """A new job: its first turn is its only leg."""
-    job = happened.job
+    job = replace(happened.job, reserve_tokens=first_reserve(happened.job.limits))
     first = loop_leg(job.id, job.turn, 1, now_ms, job.start_at_ms)
     standing = first_standing(job, now_ms, slot=happened.slot)
     wish = () if standing.slot or standing.want == "none" else (wish_leg(job.id, standing.want, standing.lap, now_ms),)

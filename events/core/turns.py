@@ -5,11 +5,12 @@ from typing import Any
 
 from events.core import parts
 from events.core.admission import Want
+from events.core.budget import no_room, too_many_calls, with_lost
 from events.core.effects import AskAdmission, CallModel, Changes, Decision
 from events.core.ending import end_by_limit, end_completed, end_failed
 from events.core.happenings import Aside, ModelAnswered, ModelFailed, Wanted
 from events.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group
-from events.core.limits import Used, exceeded
+from events.core.limits import Used
 from events.core.planned import in_order
 from events.core.redaction import redacted
 from events.core.retry import backoff_ms
@@ -28,9 +29,10 @@ def wishes(state: State) -> Decision:
 def started(state: State, now_ms: int) -> Decision:
     """Ask the model, unless a limit leaves no room for another turn."""
     job, leg = state.job, state.leg
-    limit = exceeded(job.limits, job.used, now_ms - job.created_at_ms)
-    if limit:
-        return end_by_limit(job, leg, limit, now_ms)
+    reached = no_room(state, now_ms)
+    if reached:
+        limit, holder = reached
+        return end_by_limit(with_lost(job, leg), leg, limit, now_ms, holder=holder)
     return Decision(effects=(CallModel(job, leg.turn, leg.attempt),))
 
 
@@ -41,13 +43,14 @@ def answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
 
 def _answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
     leg = state.leg
-    job = _after_model_call(state.job, leg, happened)
+    job = _after_model_call(with_lost(state.job, leg), leg, happened)
     thought = parts.reflection(leg.turn, happened.reflection)
     said = (*parts.step_start(leg.turn), *thought, *parts.text(leg.turn, happened.text))
     if not happened.wanted:
         return end_completed(job, leg, _result(happened), now_ms, said, model_entry(leg.turn, happened, ()))
-    if job.used.tool_calls + len(happened.wanted) > job.limits.tool_calls:
-        return end_by_limit(job, leg, "tool_calls", now_ms, said)
+    holder = too_many_calls(state, len(happened.wanted))
+    if holder is not None:
+        return end_by_limit(job, leg, "tool_calls", now_ms, said, holder=holder)
     return _call_tools(job, leg, happened, now_ms, said)
 
 
@@ -57,7 +60,7 @@ def model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
 
 
 def _model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
-    job, leg = _aside_of(state.job, happened.aside), state.leg
+    job, leg = _aside_of(with_lost(state.job, state.leg), happened.aside), state.leg
     if not happened.failure.retryable or leg.attempt > job.model.retries:
         return end_failed(job, leg, happened.failure, now_ms)
     delay_ms = backoff_ms(job.model.retry_delay_seconds, leg.attempt, happened.retry_after_seconds)
@@ -75,7 +78,14 @@ def _after_model_call(job: Job, leg: Leg, happened: ModelAnswered) -> Job:
     job = _aside_of(job, happened.aside)
     before = replace(job.used, turns=job.used.turns + 1)
     used = replace(before, cached_calls=before.cached_calls + 1) if happened.cached else _used_for(before, happened)
-    return replace(_processing(job, leg), used=used, best_answer=happened.text or job.best_answer)
+    tokens = 0 if happened.cached else happened.input_tokens + happened.output_tokens
+    return replace(
+        _processing(job, leg),
+        used=used,
+        best_answer=happened.text or job.best_answer,
+        reserve_tokens=tokens or job.reserve_tokens,
+        reserve_usd=job.reserve_usd if happened.cached else happened.cost_usd or job.reserve_usd,
+    )
 
 
 def _used_for(before: Used, happened: ModelAnswered) -> Used:

@@ -82,7 +82,7 @@ class InMemoryStore:
         dependants = tuple(calls[name] for name in record.dependants if name in calls) if record and fails else ()
         return Begun(
             Verdict.GRANTED,
-            state=State(job, leg, record, outcome, dependants),
+            state=State(job, leg, record, outcome, dependants, tree.levels(leg, claim.now_ms)),
             history=tree.told_to(job, leg),
             carried=tree.carried(claim.message_id, claim.now_ms, leg.key),
         )
@@ -161,6 +161,8 @@ class InMemoryStore:
         tree = tree.unblocked(message_id, now_ms).settled(job_id, message_id, now_ms, changes.later_lap)
         if changes.report:
             tree = tree.reported(changes.report.call_id, changes.report.outcome, message_id, now_ms)
+        if changes.spends:
+            tree = tree.with_spend(job_id, changes.spends)
         if changes.child and changes.child.job:
             tree = _created(tree, changes.child.job, changes.child, message_id)
             tree = replace(tree, usage={**tree.usage, changes.child.job.id: Usage(updated_ms=now_ms)})
@@ -245,6 +247,7 @@ def _claimed(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Leg]:
         carrier=claim.message_id,
         claimed_ms=claim.now_ms,
         appended=0,
+        lost=leg.lost + (1 if leg.owner and leg.kind is LegKind.LOOP else 0),
         lease_until_ms=claim.now_ms if leg.kind is LegKind.WISH else claim.lease_until_ms,
     )
     return replace(tree, legs={**tree.legs, leg.key: claimed}), claimed

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 from events.core.admission import Entry, Standing, Want, next_lap, wanted
 from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, blocked, wish_key, wish_leg
-from events.core.state import CallRecord, Failure, Job, Usage
+from events.core.limits import Spend
+from events.core.state import CallRecord, Failure, Job, Level, Usage
 from events.core.transitions import JobStatus
 from events.ids import job_of_call
 from events.ports import History, OutsideFact
@@ -34,6 +35,7 @@ class Tree:
     results: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     transcript: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     parts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    below: dict[str, Spend] = field(default_factory=dict[str, Spend])
     events: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     expires_ms: int = 0
 
@@ -83,6 +85,33 @@ class Tree:
             return History()
         results = self.results_of(job.id)
         return History(results={name: results[name] for name in leg.after.split(",") if name in results})
+
+    def levels(self, leg: Leg, now_ms: int) -> tuple[Level, ...]:
+        """The job of a turn and those above it, with what is used and reserved below each."""
+        if leg.kind is not LegKind.LOOP:
+            return ()
+        names = [leg.job_id, *(name for name in _above(leg.job_id) if name in self.jobs)]
+        return tuple(
+            Level(self.jobs[name], self.below.get(name, Spend()), self._reserved(name, leg, now_ms)) for name in names
+        )
+
+    def _reserved(self, name: str, but: Leg, now_ms: int) -> int:
+        turns = (leg for leg in self.legs.values() if leg.kind is LegKind.LOOP and leg.job_id.startswith(f"{name}."))
+        live = (leg for leg in turns if leg.owner and leg.lease_until_ms > now_ms and leg.key != but.key)
+        return sum(self.jobs[leg.job_id].reserve_tokens for leg in live)
+
+    def with_spend(self, job_id: str, spends: Spend) -> "Tree":
+        """With what a child used noted at the jobs above it."""
+        below = dict(self.below)
+        for name in _above(job_id):
+            old = below.get(name, Spend())
+            below[name] = Spend(
+                old.turns + spends.turns,
+                old.tool_calls + spends.tool_calls,
+                old.tokens + spends.tokens,
+                old.cost_usd + spends.cost_usd,
+            )
+        return replace(self, below=below)
 
     def gated(self, leg: Leg, now_ms: int) -> bool:
         """Whether a leg is work of a job without a slot, and due, or waiting for the job's wish for one."""
@@ -230,3 +259,9 @@ class Tree:
             if leg.job_id == job_id and not waits and (leg.carrier == message_id or quiet_ms > patience_ms):
                 found.append(replace(leg, since_ms=now_ms, carrier=message_id))
         return found
+
+
+def _above(job_id: str) -> list[str]:
+    """The ids of the jobs above this one, the nearest first."""
+    names = job_id.split(".")
+    return [".".join(names[:count]) for count in range(len(names) - 1, 0, -1)]

@@ -1,18 +1,19 @@
 -- BEGIN: load and claim. KEYS: state, calls, transcript, results, parts.
 -- ARGV: job id, leg key, message, owner, now, lease until, call id ('' for none), a part for the first claim ('' for none).
--- Answer: verdict, free at, commands, job, leg, call, carried, transcript, results (flat), a wait's outcome, dependants.
+-- Answer: verdict, free at, commands, job, leg, call, carried, transcript, results (flat), a wait's outcome, dependants,
+-- levels: of a turn: job ('' for its own), what was used below it, tokens reserved below it; flat, upwards.
 local job_id, leg_field, message, owner, now = ARGV[1], 'leg:' .. ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 load(KEYS[1])
 local job, json = state['job:' .. job_id], state[leg_field]
 local function answer(verdict, free_at)
-  return {verdict, free_at, commands, job, '', '', carried(message, now, verdict ~= 'gated' and leg_field or nil), {}, {}, '', {}}
+  return {verdict, free_at, commands, job, '', '', carried(message, now, verdict ~= 'gated' and leg_field or nil), {}, {}, '', {}, {}}
 end
 if not job then
   -- A failover forgot that this child was started: whoever started it does so again.
   if state['job:' .. string.match(job_id, '^[^.]+')] then
-    return {'applied', 0, commands, '', '', '', {}, {}, {}, '', {}}
+    return {'applied', 0, commands, '', '', '', {}, {}, {}, '', {}, {}}
   end
-  return {'unknown', 0, commands, '', '', '', {}, {}, {}, '', {}}
+  return {'unknown', 0, commands, '', '', '', {}, {}, {}, '', {}, {}}
 end
 if not json then
   return answer('applied', 0)
@@ -35,6 +36,9 @@ end
 if leg.owner ~= owner then
   -- A wish is no work: nobody needs to be kept from telling it again.
   local lease_until, first = leg.kind == 'wish' and now or tonumber(ARGV[6]), leg.claimed_ms == 0
+  if leg.kind == 'loop' and leg.owner ~= '' then
+    leg.lost = (leg.lost or 0) + 1
+  end
   leg.owner, leg.carrier, leg.claimed_ms, leg.lease_until_ms, leg.appended = owner, message, now, lease_until, 0
   put(leg_field, encode(leg))
   save(KEYS[1])
@@ -101,4 +105,20 @@ if leg.kind == 'loop' and string.find(job, '"reads_history":true', 1, true) then
     results = results_named_in(transcript, KEYS[4])
   end
 end
-return {'granted', 0, commands, job, state[leg_field], record, carried(message, now, leg_field), transcript, results, outcome, dependants}
+-- What a turn may still use depends on what is used and reserved below each of the jobs above it.
+local levels, name = {}, leg.kind == 'loop' and job_id or nil
+while name and state['job:' .. name] do
+  local reserved = 0
+  for _, field in ipairs(order) do
+    if is_leg(field) and field ~= leg_field and has(state[field], 'kind', 'loop') and not has(state[field], 'owner', '') then
+      local other = cjson.decode(state[field])
+      if other.lease_until_ms > now and string.sub(other.job_id, 1, #name + 1) == name .. '.' then
+        reserved = reserved + (cjson.decode(state['job:' .. other.job_id]).reserve_tokens or 0)
+      end
+    end
+  end
+  levels[#levels + 1] = name == job_id and '' or state['job:' .. name]
+  levels[#levels + 1], levels[#levels + 2] = state['below:' .. name] or '', reserved
+  name = string.match(name, '^(.*)%.[^.]*$')
+end
+return {'granted', 0, commands, job, state[leg_field], record, carried(message, now, leg_field), transcript, results, outcome, dependants, levels}

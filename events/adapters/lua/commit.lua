@@ -123,6 +123,15 @@ if header.report and state['job:' .. parent_id] then
   end
   settle(parent_id, message, now, 0)
 end
+local above = header.spends and parent_id
+while above do
+  local below = cjson.decode(state['below:' .. above] or '{"turns":0,"tool_calls":0,"tokens":0,"cost_usd":0}')
+  for name, value in pairs(header.spends) do
+    below[name] = below[name] + value
+  end
+  put('below:' .. above, encode(below))
+  above = string.match(above, '^(.*)%.[^.]*$')
+end
 if header.child then
   local fields = take(header.child.state)
   for i = 1, #fields, 2 do

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from events.core.admission import Book, Entry, Want
 from events.core.effects import Changes, Join, Report
 from events.core.legs import FOREVER_MS, Leg, LegKind, following, loop_leg, wish_leg
+from events.core.limits import Spend
 from events.core.transitions import JobStatus
 from events.ids import root_of
 from events.ports import Begun, Claim, Committed, Created, Looked, Outside, OutsideFact, Snapshot, Undelivered
@@ -130,6 +131,7 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
         ends=ends,
         closing=("closing",) if ends else (),
         report=Report(_PARENT_CALL, text_of_outcome) if ends and job_id == f"{JOB_ID}.1" else None,
+        spends=draw(st.sampled_from([None, Spend(1, 2, 30, 0.25)])) if job_id == f"{JOB_ID}.1" else None,
         child=draw(st.sampled_from([None, creation(a_job(_CHILD), slot=False)]))
         if job_id == JOB_ID and not ends
         else None,

@@ -39,7 +39,7 @@ def job_of(decision: Decision) -> Job:
 def test_a_submission_with_a_slot_starts_with_its_first_turn() -> None:
     """The task is the transcript's first entry."""
     changes = changes_of(submit(Submitted(NEW, {"text": "do", "data": {"a": None}}, slot=True), NOW_MS))
-    assert changes.job == NEW
+    assert changes.job == replace(NEW, reserve_tokens=1_000)
     assert changes.legs == (loop_leg("job_1", 1, 1, NOW_MS),)
     assert changes.standing == replace(first_standing(NEW, NOW_MS), slot=True)
     assert decoded(changes.transcript) == [{"role": "user", "v": 1, "text": "do", "data": {"a": None}}]

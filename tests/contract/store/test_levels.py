@@ -1,0 +1,60 @@
+"""What a turn learns of the limits above it: what is used and reserved below each job, and attempts that died."""
+
+from events.core.effects import Changes
+from events.core.legs import FOREVER_MS
+from events.core.limits import Spend
+from tests.contract.store.sample import (
+    JOB_ID,
+    LEASE_MS,
+    SPENT,
+    a_job,
+    claim_of,
+    creation,
+    fan_out,
+    first_leg,
+)
+from tests.contract.store.side import Side
+from tests.contract.store.test_tell import wait_leg
+
+ONE, TWO = f"{JOB_ID}.aaaaaaaaaa", f"{JOB_ID}.bbbbbbbbbb"
+
+
+async def two_children(side: Side) -> None:
+    """A job with two children that hold slots."""
+    for call, name in zip(await fan_out(side, 2), (ONE, TWO), strict=True):
+        changes = Changes(legs=(wait_leg(call.position, until_ms=FOREVER_MS),), child=creation(a_job(name)))
+        assert (await side.store.commit(claim_of(call, f"m{name}"), changes, SPENT)).applied
+
+
+async def test_what_children_use_is_summed_above_them(side: Side) -> None:
+    """A later turn of either is told."""
+    await two_children(side)
+    for name in (ONE, TWO):
+        changes = Changes(job=a_job(name), spends=Spend(1, 2, 30, 0.25))
+        await side.store.commit(claim_of(first_leg(name), "m5"), changes, SPENT)
+    await side.store.create(creation(a_job(f"{ONE}.c")), "m6", 1)
+    begun = await side.store.begin(claim_of(first_leg(f"{ONE}.c"), "m6"))
+    assert begun.state is not None
+    names_and_sums = [(level.job.id, level.below) for level in begun.state.levels]
+    assert names_and_sums == [(f"{ONE}.c", Spend()), (ONE, Spend()), (JOB_ID, Spend(2, 4, 60, 0.5))]
+
+
+async def test_what_is_reserved_for_a_live_turn_of_another_child_counts(side: Side) -> None:
+    """Until its lease is over."""
+    await two_children(side)
+    await side.store.begin(claim_of(first_leg(ONE), "m5", "o5"))
+    reserved: list[int] = []
+    for after_ms in (1, LEASE_MS + 1):
+        begun = await side.store.begin(claim_of(first_leg(TWO), "m6", f"o{after_ms}", after_ms=after_ms * 2))
+        reserved.append(begun.state.levels[1].in_flight_tokens if begun.state else -1)
+    assert reserved == [1_000, 0]
+
+
+async def test_a_claim_of_a_turn_that_ended_without_a_word_is_counted(side: Side) -> None:
+    """Each; a repeat of the same claim is none."""
+    await side.store.create(creation(a_job()), "m1", 1)
+    lost: list[int] = []
+    for number, owner in enumerate(("o1", "o1", "o2", "o3")):
+        begun = await side.store.begin(claim_of(first_leg(), "m1", owner, after_ms=number * 2 * LEASE_MS))
+        lost.append(begun.state.leg.lost if begun.state else -1)
+    assert lost == [0, 0, 1, 2]
