@@ -10,7 +10,7 @@ from events.core.waiting import status_and_wait
 from events.ids import event_id
 from tests.fakes import Tree
 from tests.simulation.jobs import JobPlan
-from tests.simulation.scripts import Expected, expected
+from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS, Expected, expected
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -36,6 +36,15 @@ class Ended:
         return self.job.status == "cancelled" and self.job.id in self.world.cancelling
 
     @property
+    def shortened(self) -> bool:
+        """Whether attempts that died, which count in full, took the room for turns that the script has (DESIGN 7)."""
+        used, limits = self.job.used, self.plan.script.limits
+        counted = used.input_tokens + used.output_tokens - used.turns * (INPUT_TOKENS + OUTPUT_TOKENS)
+        ends = (self.job.result or {}).get("stoppedBy") == "tokens"
+        ends = ends or (self.job.error is not None and self.job.error.type == "limit_exceeded")
+        return ends and "tokens" in limits and counted > 0
+
+    @property
     def undeliverable(self) -> bool:
         """Whether the job failed because the queue gave up on one of its events too often."""
         return self.job.error is not None and self.job.error.type == "delivery_failed"
@@ -56,7 +65,7 @@ def every_job_ends(end: Ended) -> str | None:
 def a_job_ends_as_its_script_says(end: Ended) -> str | None:
     """The answer, the failure, the limit that stopped it."""
     job, must = end.job, end.must
-    if end.undeliverable or end.cancelled or not job.ended:
+    if end.undeliverable or end.cancelled or end.shortened or not job.ended:
         return None
     result = job.result or {}
     got = (job.status, result.get("answer", ""), result.get("stoppedBy", ""), job.error.type if job.error else "")
@@ -84,7 +93,7 @@ def undeliverable_only_with_the_budget_spent(end: Ended) -> str | None:
 
 def calls_end_as_the_script_says(end: Ended) -> str | None:
     """Each call once, with the right number of attempts, and the right result or error."""
-    if end.undeliverable or end.cancelled or not end.job.ended:
+    if end.undeliverable or end.cancelled or end.shortened or not end.job.ended:
         return None
     calls = sorted(end.tree.calls.get(end.job.id, {}).values(), key=lambda call: (call.turn, call.position))
     results = {call_id: json.loads(text) for call_id, text in end.tree.results.get(end.job.id, {}).items()}

@@ -148,7 +148,8 @@ def limits_hold(write: Write) -> str | None:
         return None
     for job_id, job in write.after.jobs.items():
         used, limits = job.used, job.limits
-        tokens = used.input_tokens + used.output_tokens
+        # Those of attempts that died count, too, and leave less room; they are in flight no more.
+        tokens = used.turns * (INPUT_TOKENS + OUTPUT_TOKENS)
         if used.turns > limits.turns or used.tool_calls > limits.tool_calls:
             return f"{job_id} used {used} of {limits}"
         if tokens >= limits.tokens + INPUT_TOKENS + OUTPUT_TOKENS:
