@@ -27,15 +27,16 @@ def answered(
         text = storable(answer.text)
         wanted = tuple(_wanted(call, tools) for call in answer.calls)
         if output is None:
-            return _happening(answer, text, wanted)
+            return happening(answer, text, wanted)
         return _with_output(answer, text, wanted, output)
     except (TypeError, ValueError, AttributeError) as error:
         return ModelFailed(Failure("model_garbage", f"not a usable answer: {error}", retryable=True))
 
 
-def _happening(
+def happening(
     answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], output: dict[str, Any] | None = None
 ) -> ModelAnswered:
+    """The answer with these calls, or with this output; what it cost comes along."""
     return ModelAnswered(
         text,
         wanted,
@@ -54,18 +55,23 @@ def _with_output(answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], out
     """The final answer is right, or it goes back with its faults, as a call that could not run."""
     finals = [call for call in answer.calls if call.tool == FINAL_TOOL]
     if answer.calls and not finals:
-        return _happening(answer, text, wanted)
+        return happening(answer, text, wanted)
     if len(answer.calls) > 1:
         fault = Failure("invalid_output", f"call {FINAL_TOOL!r} alone, once the results of all other tools are there")
-        return _happening(answer, text, tuple(_refused(wish, fault) for wish in wanted))
+        return happening(answer, text, tuple(_refused(wish, fault) for wish in wanted))
     try:
         result = output.check(finals[0].arguments) if finals else output.read(text)
         result_json = canonical_json(result)
         result_json.encode()
     except (InvalidOutput, UnicodeEncodeError) as error:
         fault = Failure("invalid_output", storable(str(error)))
-        return _happening(answer, text, (Wanted(FINAL_TOOL, _storable_arguments(finals), fault),))
-    return _happening(answer, text if finals and text else result_json, (), result)
+        return happening(answer, text, (Wanted(FINAL_TOOL, _storable_arguments(finals), fault),))
+    return happening(answer, text if finals and text else result_json, (), result)
+
+
+def refused(call: Call, fault: Failure) -> Wanted:
+    """A call that cannot run; its arguments are kept where the store can hold them."""
+    return Wanted(call.tool, _kept(call.arguments) or {}, fault)
 
 
 def _refused(wish: Wanted, fault: Failure) -> Wanted:

@@ -17,7 +17,9 @@ from functions.agents.agent import Agent
 from functions.agents.answer import answered
 from functions.agents.foreign_text import storable
 from functions.agents.model_call import ModelCalls, calls_of
+from functions.agents.planner_turn import PlannerTurn, planner_turn
 from functions.agents.registry import Registry, UnknownAgentError
+from functions.agents.static_turn import static_turn
 from functions.agents.telling import told
 from functions.memory import recollection
 from functions.models.model import (
@@ -29,6 +31,7 @@ from functions.models.model import (
     ToolMessage,
     UserMessage,
 )
+from functions.planning.carried_out import is_plan, told_plan
 
 
 class ModelTurn:
@@ -51,16 +54,27 @@ class ModelTurn:
             history = replace(history, transcript=tuple(map(upcast, history.transcript)))
         except NewerEntryError as error:
             return ModelFailed(Failure("newer_transcript", str(error), retryable=True))
+        if agent.plan:
+            return static_turn(agent.plan, self._registry.tools_of(agent), history)
+        return await self._ask(agent, effect, history)
+
+    async def _ask(self, agent: Agent, effect: CallModel, history: History) -> Happening:
         calls = calls_of(agent, effect.job.tenant, self._work_limit_seconds, self._cache)
-        tell = await told(agent, history, self._registry.specs_of(agent), calls, self._registry.summarizer_of(agent))
-        happened = await self._answer(agent, self._request(agent, tell.history, effect.turn), calls)
+        specs = self._registry.specs_of(agent)
+        planner = planner_turn(agent, self._registry.tools_of(agent), specs, history) if agent.mode == "plan" else None
+        told_specs = planner.told_specs if planner else specs
+        tell = await told(agent, history, told_specs, calls, self._registry.summarizer_of(agent))
+        happened = await self._answer(agent, self._request(agent, tell.history, effect.turn), calls, planner)
         if isinstance(happened, ModelAnswered):
             happened = replace(happened, estimated_tokens=tell.estimated_tokens)
         return replace(happened, aside=tell.aside)
 
-    async def _answer(self, agent: Agent, request: ModelRequest, calls: ModelCalls) -> ModelAnswered | ModelFailed:
+    async def _answer(
+        self, agent: Agent, request: ModelRequest, calls: ModelCalls, planner: PlannerTurn | None
+    ) -> ModelAnswered | ModelFailed:
         try:
-            answer = await calls.ask(self._registry.model_of(agent), request)
+            asked = planner.request(request) if planner else request
+            answer = await calls.ask(self._registry.model_of(agent), asked)
         except TimeoutError:
             return ModelFailed(Failure("model_timeout", f"no answer within {calls.limit_seconds:g} s", retryable=True))
         except ModelError as error:
@@ -68,6 +82,8 @@ class ModelTurn:
             return ModelFailed(failure, error.retry_after_seconds)
         except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a fact of the job
             return ModelFailed(Failure("model_error", storable(f"{type(error).__name__}: {error}"), retryable=True))
+        if planner:
+            return planner.answered(answer)
         return answered(answer, self._registry.tools_of(agent), agent.output)
 
     def _request(self, agent: Agent, history: History, turn: int) -> ModelRequest:
@@ -88,6 +104,9 @@ def messages(history: History) -> tuple[Message, ...]:
         if entry["role"] != "model":
             at = 0 if entry["role"] == MEMORY_ROLE else len(told)
             told[at:at] = _besides(entry)
+            continue
+        if is_plan(entry):
+            told += told_plan(entry, history.results)
             continue
         calls = tuple(PastCall(call["id"], call["tool"], call["arguments"]) for call in entry["calls"])
         told.append(ModelMessage(entry["text"], calls, entry.get("provider")))

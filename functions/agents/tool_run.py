@@ -11,7 +11,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from events.core.effects import RunTool, Work
 from events.core.happenings import Happening, ToolFailed, ToolReturned, ToolWaits
 from events.core.redaction import KnownSecrets
-from events.core.state import Failure, Job
+from events.core.state import CallRecord, Failure, Job
 from events.errors import StoreError
 from events.ids import operation_id
 from events.ports import Claim, History, Store
@@ -22,6 +22,7 @@ from functions.agents.registry import Registry, UnknownAgentError, UnknownToolEr
 from functions.agents.store_channel import StoreChannel
 from functions.memory.keeper import MemoryKeeper
 from functions.memory.policy import Memory
+from functions.planning.resolving import UnresolvedReference, resolved
 from functions.tools.arguments import InvalidArguments
 from functions.tools.context import ToolContext
 from functions.tools.pending import Pending
@@ -52,14 +53,18 @@ class ToolRun:
         self._work_limit_seconds = work_limit_seconds
         self._result_limit_bytes = result_limit_bytes
 
-    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening:  # noqa: ARG002 - one signature
-        """Run the tool."""
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening:
+        """Run the tool; a step of a plan is given what it refers to."""
         assert isinstance(effect, RunTool), "this performer is registered for RunTool"
         try:
             tool = self._registry.tool(effect.call.tool)
         except UnknownToolError as error:
             # Old code in the middle of a deploy may not know it yet.
             return ToolFailed(Failure("unknown_tool", str(error), retryable=True))
+        try:
+            arguments = arguments_of(effect.call, history)
+        except UnresolvedReference as error:
+            return _failed("unresolved_reference", str(error), retryable=False)
         secrets = self._secrets.and_those_in(effect.call.arguments)
         context = ToolContext(
             job_id=effect.job.id,
@@ -74,7 +79,7 @@ class ToolRun:
                 self._keeper, effect.job, effect.call.id, self._memory_of(effect.job.agent), secrets.hide
             ),
         )
-        result = await self._attempt(tool, effect.call.arguments, context)
+        result = await self._attempt(tool, arguments, context)
         if isinstance(result, ToolFailed):
             return result
         if isinstance(result, Pending):
@@ -136,6 +141,15 @@ class ToolRun:
             )
             return _failed("result_too_large", message, retryable=False)
         return ToolReturned(text)
+
+
+def arguments_of(call: CallRecord, history: History) -> dict[str, Any]:
+    """What the tool is called with; a call that is no step of a plan has no references.
+
+    Raises:
+        UnresolvedReference: a reference leads nowhere.
+    """
+    return resolved(call.arguments, call.after, history.results) if call.step else call.arguments
 
 
 def _failed(kind: str, message: str, *, retryable: bool = True) -> ToolFailed:

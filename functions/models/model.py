@@ -71,6 +71,7 @@ class ModelRequest:
         turn: counts from 1 within the job.
         settings: how the model is to answer (`temperature`, `max_tokens`, …), as plain JSON values.
         output: the final answer is to be a call of this tool, alone in its turn; None: the final answer is text.
+        step_tools: what the steps of a plan may run, where the model is asked for one; else empty.
         time_limit_seconds: whoever asks waits no longer; None: as long as it takes.
     """
 
@@ -80,6 +81,7 @@ class ModelRequest:
     turn: int
     settings: Mapping[str, Any] = field(default_factory=dict)
     output: ToolSpec | None = None
+    step_tools: tuple[ToolSpec, ...] = ()
     time_limit_seconds: float | None = None
 
 

@@ -17,17 +17,23 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 from events.core.redaction import is_secret_name, redacted
 from functions.tools.signature import Argument, ToolSignature
 
+Place = tuple[str | int, ...]
+
 _SHOWN_CHARS = 80
 _PROBLEMS = {"missing": "is required", "extra_forbidden": "is not an argument of this tool"}
 
 
 class InvalidArguments(ValueError):  # noqa: N818 - the name says what happened; it is shown to the model
-    """The arguments do not fit the tool; one readable line for each fault, in `faults`."""
+    """The arguments do not fit the tool; one readable line for each fault, in `faults`.
 
-    def __init__(self, tool: str, faults: list[str]) -> None:
+    `places`: where in the arguments each fault is, as the names and positions that lead there.
+    """
+
+    def __init__(self, tool: str, faults: list[str], places: list[Place]) -> None:
         super().__init__("\n".join([f"invalid arguments for tool {tool!r}:", *faults]))
         self.tool = tool
         self.faults = tuple(faults)
+        self.places = tuple(places)
 
 
 class _QuietSchema(GenerateJsonSchema):
@@ -63,12 +69,14 @@ class ArgumentSchema:
 
     def _read(self, arguments: Any) -> BaseModel:
         if not isinstance(arguments, Mapping):
-            raise InvalidArguments(self._tool, [f"arguments: must be an object, got {_shortened(arguments)}"])
+            fault = f"arguments: must be an object, got {_shortened(arguments)}"
+            raise InvalidArguments(self._tool, [fault], [()])
         try:
             return self._model.model_validate(dict(arguments))
         except ValidationError as error:
-            faults = [_fault(detail, list(self._fields.values())) for detail in error.errors(include_url=False)]
-            raise InvalidArguments(self._tool, faults) from error
+            details = error.errors(include_url=False)
+            faults = [_fault(detail, list(self._fields.values())) for detail in details]
+            raise InvalidArguments(self._tool, faults, [_place(detail, arguments) for detail in details]) from error
 
 
 def _build_model(tool: str, signature: ToolSignature, descriptions: Mapping[str, str]) -> type[BaseModel]:
@@ -116,6 +124,18 @@ def _fault(detail: ErrorDetails, known: list[str]) -> str:
     # The message is stored and shown, unlike the arguments themselves.
     named_so = any(is_secret_name(str(part)) for part in detail["loc"])
     return line if named_so else f"{line}, got {_shortened(detail['input'])}"
+
+
+def _place(detail: ErrorDetails, arguments: Any) -> Place:
+    """Where the fault is; what pydantic puts between (the member of a union that did not fit) leads nowhere."""
+    value, place = arguments, list[str | int]()
+    for part in detail["loc"]:
+        if (isinstance(value, Mapping) and part in value) or (isinstance(value, list) and part in range(len(value))):
+            value = value[part]
+            place.append(part)
+    if detail["type"] == "missing":
+        place.append(detail["loc"][-1])
+    return tuple(place)
 
 
 def _shortened(value: Any) -> str:
