@@ -7,6 +7,8 @@ from functions.conversation.policy import DropOldest, KeepAll, Summarize
 from functions.memory.policy import Memory
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
+from functions.planning.reference import result_of
+from functions.planning.step import Step
 from functions.tools.context import ToolContext
 from functions.tools.memory_tools import recall, remember
 from functions.tools.pending import Pending
@@ -24,11 +26,13 @@ __all__ = [
     "Pending",
     "Registry",
     "ScriptedModel",
+    "Step",
     "Summarize",
     "ToolContext",
     "ToolError",
     "recall",
     "remember",
+    "result_of",
     "sleep",
     "sleep_until",
     "tool",

@@ -87,7 +87,8 @@ class ModelAnswered:
     again. `estimated_tokens`: what `input_tokens` was thought to
     be before the call, for the next estimate; 0: nobody estimated. `cached_input_tokens`: those of the input tokens
     that the provider had in a cache of its own. `provider`: what it wants to see again in the next turn, kept as it is.
-    `output`: the structured answer, where the agent has an output type. `plan`: what is wanted are the steps of a plan.
+    `output`: the structured answer, any JSON but null, where there is one. `model_calls`: how many it took; 0 where a
+    plan says what is to be done. `plan`: what is wanted are the steps of a plan.
     `reflection`: what it thinks of the plan's results.
     """
 
@@ -101,7 +102,8 @@ class ModelAnswered:
     aside: Aside = field(default_factory=Aside)
     cached_input_tokens: int = 0
     provider: dict[str, Any] | None = None
-    output: dict[str, Any] | None = None
+    output: Any = None
+    model_calls: int = 1
     plan: bool = False
     reflection: str = ""
 

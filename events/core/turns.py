@@ -95,7 +95,7 @@ def _used_for(before: Used, happened: ModelAnswered) -> Used:
         output_tokens=before.output_tokens + happened.output_tokens,
         cached_input_tokens=before.cached_input_tokens + happened.cached_input_tokens,
         cost_usd=before.cost_usd + happened.cost_usd,
-        model_calls=before.model_calls + 1,
+        model_calls=before.model_calls + happened.model_calls,
     )
 
 

@@ -5,7 +5,7 @@ agent. Must not: hold anything of a running job, or look up models and capabilit
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +14,11 @@ from functions.agents.model_choice import ModelChoice, checked_choice, checked_s
 from functions.agents.output import OutputType
 from functions.conversation.policy import HistoryPolicy, KeepAll
 from functions.memory.policy import Memory, memory_of
+from functions.planning.step import Step, checked_plan
 from functions.tools.tool import Tool
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it is a job's `jobType` and appears in URLs and metrics
-_MODES = ("loop",)
+_MODES = ("loop", "plan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,9 @@ class Agent:
         description: in a line, what it is for: what another agent is told that has it among its tools.
         tools: tools made with `@tool`, and other agents; `capabilities` adds every tool of the registry that declares
             one of them.
+        mode: "loop": the model asks for tools until it answers; "plan": it makes a plan, its steps run, and it reflects
+            on their results: it answers, or makes another plan, in all at most `max_rounds`.
+        plan: steps that are always the same; the agent needs no model, and its answer is what the last steps return.
         model_retries: attempts after the first, when the model fails in a way that may pass.
         model_timeout_seconds: time limit of one model call; a list of models shares it.
         history: what the model is told once the conversation is long: `KeepAll()`, `DropOldest(…)`, `Summarize(…)`.
@@ -55,6 +59,8 @@ class Agent:
     output: OutputType | None = field(init=False, default=None)
     memory: Memory | bool | None = None
     description: str = ""
+    plan: Sequence[Step] = ()
+    max_rounds: int = 3
 
     def __post_init__(self) -> None:
         """Check every field, and keep collections in a form that cannot change."""
@@ -68,7 +74,8 @@ class Agent:
             object.__setattr__(self, "output", OutputType(self.name, self.output_type))
         self._check_parts()
         self._check_numbers()
-        object.__setattr__(self, "tools", tuple(self.tools))
+        object.__setattr__(self, "plan", checked_plan(self.name, self.plan))
+        object.__setattr__(self, "tools", tuple(dict.fromkeys((*self.tools, *self._tools_of_plan()))))
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))
 
     @property
@@ -76,9 +83,19 @@ class Agent:
         """What `memory` means; None: the agent remembers nothing."""
         return memory_of(self.memory)
 
+    def _tools_of_plan(self) -> "Iterator[Tool | Agent]":
+        for step in self.plan:
+            if isinstance(step.tool, Tool | Agent):
+                yield step.tool
+            elif not isinstance(step.tool, str):
+                raise TypeError(
+                    f"agent {self.name!r}, step {step.name!r}: {step.tool!r} is not a tool;"
+                    " decorate the function with @tool"
+                )
+
     def _check_parts(self) -> None:
         if self.mode not in _MODES:
-            raise ValueError(f"agent {self.name!r}: unknown mode {self.mode!r}; this version has: {', '.join(_MODES)}")
+            raise ValueError(f"agent {self.name!r}: unknown mode {self.mode!r}; there are: {', '.join(_MODES)}")
         if isinstance(self.tools, Tool | Agent | str) or not isinstance(self.tools, Sequence):
             raise TypeError(f"agent {self.name!r}: tools must be a list, got {self.tools!r}")
         for item in self.tools:
@@ -102,6 +119,9 @@ class Agent:
             raise TypeError(f"agent {self.name!r}: limits must be Limits(...), got {self.limits!r}")
 
     def _check_numbers(self) -> None:
+        rounds = self.max_rounds
+        if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1:
+            raise ValueError(f"agent {self.name!r}: max_rounds must be a whole number from 1, got {rounds!r}")
         retries = self.model_retries
         if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
             raise ValueError(f"agent {self.name!r}: model_retries must be a whole number from 0, got {retries!r}")

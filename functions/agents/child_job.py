@@ -20,8 +20,9 @@ class NoChildError(Exception):
 
 def policy_of(registry: Registry, agent: Agent) -> ModelPolicy:
     """How a job of this agent treats its model."""
-    # What is remembered is looked for with the task's text, whether the model reads it or not.
-    reads_history = agent.memory_policy is not None or registry.model_of(agent).reads_history
+    # What is remembered is looked for with the task's text, and a plan's results are read, whatever the model reads.
+    plans = bool(agent.plan) or agent.mode == "plan"
+    reads_history = plans or agent.memory_policy is not None or registry.model_of(agent).reads_history
     return ModelPolicy(retries=agent.model_retries, reads_history=reads_history)
 
 

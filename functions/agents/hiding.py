@@ -62,6 +62,7 @@ def _answered(happened: ModelAnswered, secrets: KnownSecrets) -> ModelAnswered:
     return replace(
         happened,
         text=secrets.hide(happened.text),
+        reflection=secrets.hide(happened.reflection),
         wanted=tuple(_wanted(wish, secrets) for wish in happened.wanted),
         # It may hold the arguments a second time, in the provider's own form.
         provider=secrets.hide_in(redacted(happened.provider)),

@@ -11,6 +11,7 @@ from functions.agents.agent import Agent
 from functions.agents.agent_tool import agent_tool_faults, own_tools
 from functions.agents.model_choice import chosen_models
 from functions.agents.output import FINAL_TOOL
+from functions.agents.plan_faults import agent_plan_faults
 from functions.conversation.policy import Summarize
 from functions.models.catalog import available_models, model_fault, model_named
 from functions.models.chain import ModelChain
@@ -114,7 +115,8 @@ def _name_of(agent: Agent | str) -> str:
 
 
 def _tools_of(agent: Agent, own: Sequence[Tool], everything: Sequence[Tool]) -> Mapping[str, Tool]:
-    found = (item for item in everything if not item.capabilities.isdisjoint(agent.capabilities))
+    named = {step.tool for step in agent.plan}
+    found = (item for item in everything if not item.capabilities.isdisjoint(agent.capabilities) or item.name in named)
     return MappingProxyType({item.name: item for item in (*own, *found)})
 
 
@@ -135,13 +137,14 @@ def _agent_faults(agents: Sequence[Agent], tools_of: _ToolsOf, everything: Seque
         for capability in sorted(set(agent.capabilities) - known):
             yield f"agent {agent.name!r}: no tool has capability {capability!r}; there are: {_listed(known)}"
         yield from (f"agent {agent.name!r}{fault}" for fault in _model_faults(agent))
+        yield from (f"agent {agent.name!r}: {fault}" for fault in agent_plan_faults(agent, tools_of[agent]))
         if agent.output is not None and FINAL_TOOL in tools_of[agent]:
             yield f"agent {agent.name!r} has an output_type, so no tool of its may be named {FINAL_TOOL!r}; rename it"
 
 
 def _model_faults(agent: Agent) -> Iterator[str]:
     models = chosen_models(agent.model)
-    if not models:
+    if not models and not agent.plan:
         yield f" has no model; {available_models()}"
     for model in models:
         fault = model_fault(model) if isinstance(model, str) else None

@@ -3,22 +3,20 @@
 Invariant: the answer follows from the plan as it is recorded, which an older version of the code may have given.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from events.core.happenings import ModelAnswered, ModelFailed
-from events.core.state import Failure
+from events.core.happenings import ModelAnswered
 from events.ports import History
 from functions.planning.carried_out import answer_of, plans_in
 from functions.planning.plan import wanted_of
 from functions.planning.step import Step, planned
-from functions.tools.arguments import InvalidArguments
 from functions.tools.tool import Tool
 
 
-def static_turn(plan: tuple[Step, ...], tools: Mapping[str, Tool], history: History) -> ModelAnswered | ModelFailed:
+def static_turn(plan: Sequence[Step], tools: Mapping[str, Tool], history: History) -> ModelAnswered:
     """What this turn says; `tools` are the agent's, `history` is all of it."""
     made = plans_in(history.transcript)
     if made:
         text, output = answer_of(made[-1], history.results)
-        return ModelAnswered(text, output=output)
-    return ModelAnswered("", wanted_of(planned(plan), tools), plan=True)
+        return ModelAnswered(text, output=output, model_calls=0)
+    return ModelAnswered("", wanted_of(planned(plan), tools), plan=True, model_calls=0)

@@ -5,7 +5,7 @@ tools have really said, and every sentence quoted stands in a file that was read
 
 It goes through fixed steps and leaves out those it has no tool or no cause for: remember what it is told to, give tasks
 to other agents, list the files, search the question's words in parallel, read the best files in parallel, count their
-words, write a report, look into memory, answer.
+words, write a report, look into memory, answer. Asked for plans, it puts into one what does not depend on each other.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from functions.models.demo_by_form import plan_by_form
 from functions.models.demo_memory import to_remember
 from functions.models.demo_notes import Notes, read_notes
 from functions.models.demo_output import output_arguments
+from functions.models.demo_plan import plan_call, unfolded
 from functions.models.demo_step import Step
 from functions.models.model import (
     Message,
@@ -48,8 +49,10 @@ class DemoModel:
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Take the next step, or answer."""
-        notes = read_notes(request.messages)
-        step = _next_step(notes, {spec.name: spec for spec in request.tools})
+        plan_tool = request.tools[0].name if request.step_tools else ""
+        notes = read_notes(tuple(unfolded(request.messages, plan_tool)) if plan_tool else request.messages)
+        tools = {spec.name: spec for spec in request.step_tools or request.tools}
+        step = _next_plan(notes, tools, plan_tool) if plan_tool else _next_step(notes, tools)
         if request.output is not None and not step.calls:
             step = _structured(step.text, notes, request.output)
         return ModelAnswer(
@@ -72,6 +75,22 @@ def _next_step(notes: Notes, tools: Mapping[str, ToolSpec]) -> Step:
     if step.calls and not notes.used & {spec.name for spec in others}:
         return step
     return Step(_final_answer(notes, tools))
+
+
+def _next_plan(notes: Notes, tools: Mapping[str, ToolSpec], plan_tool: str) -> Step:
+    """The next steps that can be taken together; after a plan that was refused there are none."""
+    if plan_tool in notes.used:
+        return Step(_final_answer(notes, tools))
+    steps: list[Step] = []
+    for stage in _STAGES:
+        possible = [tool for tool in stage if tool in tools and tool not in notes.used]
+        steps = steps or [step for step in (_STEPS[tool](notes, tools[tool]) for tool in possible) if step.calls]
+    step = _next_step(notes, tools)
+    if not steps and not step.calls:
+        return step
+    taken = steps or [step]
+    calls = [call for step in taken for call in step.calls]
+    return Step(" ".join(step.text for step in taken), (plan_call(plan_tool, calls),))
 
 
 def _structured(answer: str, notes: Notes, output: ToolSpec) -> Step:
@@ -133,6 +152,8 @@ _STEPS = {
     "write_report": _plan_report,
     "recall": _plan_recalling,
 }
+# Those of one stage do not need each other's results.
+_STAGES = (("list_files", "search_files"), ("read_file",), ("count_words", "write_report"))
 
 
 def _files_to_read(notes: Notes) -> list[str]:

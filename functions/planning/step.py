@@ -5,7 +5,7 @@ Invariant: data only; whether a plan holds together is the registry's to say, al
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from events.core.state import OnFailure
 from functions.planning.checking import MAX_STEPS, plan_faults
@@ -14,13 +14,23 @@ from functions.planning.reference import InvalidReference, recorded
 from functions.tools.tool import Tool
 
 
+@runtime_checkable
+class Named(Protocol):
+    """What can be a tool besides a `Tool`: an agent."""
+
+    @property
+    def name(self) -> str:
+        """The tool's name."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
     """A step of a plan.
 
     Attributes:
         name: what other steps refer to it by.
-        tool: the tool that it runs, or its name.
+        tool: the tool that it runs, or an agent that is given a task; or the name of one of these.
         arguments: the tool's; `result_of("other")` stands for the result of another step.
         depends_on: names of the steps that must be over before it starts.
         on_failure: what a failure of this step, after its tool's retries, means: "fail": the job fails; "skip": the
@@ -33,7 +43,7 @@ class Step:
     """
 
     name: str
-    tool: Tool | str
+    tool: Named | str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     depends_on: Sequence[str] = ()
     on_failure: OnFailure = "fail"
@@ -42,7 +52,7 @@ class Step:
         """Check kinds, and keep collections in a form that cannot change."""
         if not isinstance(self.name, str) or not self.name:
             raise TypeError(f"Step({self.name!r}, ...): a step has a name")
-        if not isinstance(self.tool, str | Tool):
+        if not isinstance(self.tool, str | Named):
             raise TypeError(f"step {self.name!r}: {self.tool!r} is not a tool; decorate the function with @tool")
         if not isinstance(self.arguments, Mapping):
             raise TypeError(f"step {self.name!r}: arguments must be a dict, got {self.arguments!r}")
@@ -57,6 +67,20 @@ class Step:
     def tool_name(self) -> str:
         """The name of its tool."""
         return self.tool if isinstance(self.tool, str) else self.tool.name
+
+
+def checked_plan(agent: str, plan: Sequence[Step]) -> tuple[Step, ...]:
+    """An agent's plan in a form that cannot change.
+
+    Raises:
+        TypeError: it is no list of steps.
+    """
+    if isinstance(plan, str) or not isinstance(plan, Sequence):
+        raise TypeError(f"agent {agent!r}: plan must be a list of steps, got {plan!r}")
+    for step in plan:
+        if not isinstance(step, Step):
+            raise TypeError(f"agent {agent!r}: {step!r} in its plan is no step; write Step('name', tool, {{...}})")
+    return tuple(plan)
 
 
 def planned(plan: Sequence[Step]) -> tuple[PlannedStep, ...]:

@@ -130,8 +130,9 @@ def _place(detail: ErrorDetails, arguments: Any) -> Place:
     """Where the fault is; what pydantic puts between (the member of a union that did not fit) leads nowhere."""
     value, place = arguments, list[str | int]()
     for part in detail["loc"]:
-        if (isinstance(value, Mapping) and part in value) or (isinstance(value, list) and part in range(len(value))):
-            value = value[part]
+        inside = dict(enumerate(value)) if isinstance(value, list) else value
+        if isinstance(inside, Mapping) and part in inside:
+            value = inside[part]
             place.append(part)
     if detail["type"] == "missing":
         place.append(detail["loc"][-1])
