@@ -5,7 +5,9 @@ Add yours here: one file beside this one, one line below. Must not: do anything 
 
 from functions.agents.agent import Agent
 from functions.agents.assistant import assistant
+from functions.agents.planner import planner
 from functions.agents.registry import Registry
+from functions.agents.report import report
 from functions.agents.research import library_tools, research
 from functions.agents.supervisor import engineer, historian, supervisor
 from functions.models.call import Call
@@ -33,5 +35,7 @@ registry = Registry(
         historian,
         engineer,
         assistant,
+        report,
+        planner,
     ]
 )

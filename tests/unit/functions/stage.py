@@ -6,6 +6,7 @@ Invariant: nothing here decides anything; what is delivered is exactly what was 
 import heapq
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from events.core.admission import Entry
 from events.core.happenings import Submitted
@@ -119,9 +120,11 @@ class Stage:
         """A new job."""
         return Job(job_id, changes.get("session", f"session-{job_id}"), "acme", agent, self.clock.now_ms())
 
-    async def submit(self, agent: str = "adds", job_id: str = "job_1") -> Event:
+    async def submit(
+        self, agent: str = "adds", job_id: str = "job_1", task: str = "do it", data: dict[str, Any] | None = None
+    ) -> Event:
         """Submit a job; returns its first event, which is published but not delivered."""
-        submitted = Submitted(self.job(agent, job_id), {"text": "do it", "data": {}})
+        submitted = Submitted(self.job(agent, job_id), {"text": task, "data": data or {}})
         await self.container.acceptance.submit(submitted.job, submitted.task)
         return self.events()[-1]
 

@@ -10,6 +10,7 @@ from functions.agents.agent import Agent
 from functions.conversation.policy import DropOldest, KeepAll
 from functions.memory.policy import Memory
 from functions.models.scripted import ScriptedModel
+from functions.planning.step import Step
 from functions.tools.tool import tool
 
 
@@ -57,7 +58,11 @@ def test_usual_names_are_taken(name: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"mode": "plan"}, "agent 'a': unknown mode 'plan'; this version has: loop"),
+        ({"mode": "dream"}, "agent 'a': unknown mode 'dream'; there are: loop, plan"),
+        ({"plan": Step("a", ping)}, "agent 'a': plan must be a list of steps"),
+        ({"plan": [ping]}, "in its plan is no step; write Step('name', tool, {...})"),
+        ({"plan": [Step("a", ScriptedModel(["done"]))]}, "agent 'a', step 'a': "),
+        ({"max_rounds": 0}, "agent 'a': max_rounds must be a whole number from 1, got 0"),
         ({"model": 3}, "agent 'a': model must be a name or have `answer`"),
         ({"model": ScriptedModel}, "agent 'a': model must be an object, got the class ScriptedModel"),
         ({"model": []}, "agent 'a': model is an empty list; name at least one model"),

@@ -114,4 +114,4 @@ def test_the_library_is_worth_reading() -> None:
 def test_the_samples_are_registered_under_their_names() -> None:
     """A job's `jobType` says which."""
     names = {agent.name for agent in registry.agents}
-    assert names >= {"research", "simple", "supervisor", "historian", "engineer", "assistant"}
+    assert names >= {"research", "simple", "supervisor", "historian", "engineer", "assistant", "report", "planner"}
