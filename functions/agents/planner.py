@@ -14,40 +14,32 @@ from functions.models.model import ModelAnswer
 from functions.models.scripted import ScriptedModel
 from functions.planning.planner import PLAN_TOOL
 from functions.planning.reference import result_of
-from functions.tools.builtin.query_json import query_json
 
 _BEST = result_of("search")["hits"][0]["path"].as_json()
 
 
-def _plan(count_tool: str, *waits_for: str) -> Call:
+def _plan(count_tool: str, *report_waits_for: str) -> Call:
     """Search, then read and count the file with the first hit at once, then write a report; a side step may fail."""
+    text = result_of("read").as_json()
     found: dict[str, Any] = {"depends_on": ["search"]}
-    read = result_of("read").as_json()
-    words = result_of("count").as_json()
     steps: list[dict[str, Any]] = [
         {"name": "search", "tool": "search_files", "arguments": {"query": "Fresnel", "limit": 5}},
         {"name": "read", "tool": "read_file", "arguments": {"path": _BEST, "max_chars": 600}, **found},
         {"name": "count", "tool": count_tool, "arguments": {"path": _BEST}, **found},
         {"name": "missing", "tool": "read_file", "arguments": {"path": "no-such.md"}, "on_failure": "continue"},
         {
-            "name": "size",
-            "tool": "query_json",
-            "arguments": {"data": words, "expression": "words"},
-            "depends_on": list(waits_for),
-        },
-        {
             "name": "report",
             "tool": "write_report",
-            "arguments": {"title": "Fresnel", "text": read, "sources": [_BEST]},
-            "depends_on": ["read", "search", "missing"],
+            "arguments": {"title": "Fresnel", "text": text, "sources": [_BEST]},
+            "depends_on": list(report_waits_for),
         },
     ]
     return Call(PLAN_TOOL, {"steps": steps})
 
 
 _ANSWER = (
-    "I searched for Fresnel, read and counted the file with the first hit, and wrote a report. One file that I wanted to"
-    " read is not there; the report does not need it."
+    "I searched for Fresnel, read and counted the file with the first hit, and wrote a report. One file that I wanted"
+    " to read is not there; the report does not need it."
 )
 
 planner = Agent(
@@ -55,12 +47,12 @@ planner = Agent(
     mode="plan",
     model=ScriptedModel(
         [
-            ModelAnswer("I search, read, count and report.", (_plan("count_word"),)),
-            ModelAnswer("I correct the plan.", (_plan("count_words", "count"),)),
+            ModelAnswer("I search, read, count and report.", (_plan("count_word", "search", "missing"),)),
+            ModelAnswer("I correct the plan.", (_plan("count_words", "search", "read", "count", "missing"),)),
             _ANSWER,
         ]
     ),
     description="Plans, is corrected, and carries its plan out.",
-    tools=[*library_tools, query_json],
+    tools=library_tools,
     limits=Limits(turns=6, tool_calls=20),
 )

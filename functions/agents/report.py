@@ -8,7 +8,6 @@ from functions.agents.agent import Agent
 from functions.agents.research import library_tools
 from functions.planning.reference import result_of
 from functions.planning.step import Step
-from functions.tools.builtin.query_json import query_json
 from functions.tools.tool import tool
 
 _library = {item.name: item for item in library_tools}
@@ -17,16 +16,16 @@ _SECOND = result_of("files")["files"][1]["path"]
 
 
 @tool(retries=0)
-def overview(texts: list[str], words: int) -> str:
+def overview(texts: list[str], words: list[int]) -> str:
     """Write an overview of texts: the title and the first paragraph of each.
 
     Args:
         texts: the texts, each with its title in the first line.
-        words: how many words they have together.
+        words: how many words each has.
     """
     parts = [text.split("\n\n") for text in texts]
     shown = [f"## {part[0].lstrip('# ')}\n\n{part[1] if len(part) > 1 else ''}" for part in parts]
-    return "\n\n".join([f"{len(texts)} texts with {words} words.", *shown])
+    return "\n\n".join([f"{len(texts)} texts with {sum(words)} words.", *shown])
 
 
 report = Agent(
@@ -39,16 +38,13 @@ report = Agent(
         Step("count-first", _library["count_words"], {"path": _FIRST}, depends_on=["files"]),
         Step("count-second", _library["count_words"], {"path": _SECOND}, depends_on=["files"]),
         Step(
-            "words",
-            query_json,
-            {"data": [result_of("count-first"), result_of("count-second")], "expression": "sum([].words)"},
-            depends_on=["count-first", "count-second"],
-        ),
-        Step(
             "overview",
             overview,
-            {"texts": [result_of("first"), result_of("second")], "words": result_of("words")},
-            depends_on=["first", "second", "words"],
+            {
+                "texts": [result_of("first"), result_of("second")],
+                "words": [result_of("count-first")["words"], result_of("count-second")["words"]],
+            },
+            depends_on=["first", "second", "count-first", "count-second"],
         ),
         Step(
             "report",

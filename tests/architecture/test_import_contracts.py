@@ -35,6 +35,7 @@ PLANTED = {
     "functions_tools": ("functions/tools/context.py", "from functions.tools import tool"),
     "functions_conversation": ("functions/conversation/policy.py", "from functions.conversation import conversation"),
     "builtin_tools": ("functions/tools/builtin/csv_table.py", "from functions.tools.builtin import calculate"),
+    "functions_planning": ("functions/planning/reference.py", "from functions.planning import step"),
     "functions_memory": ("functions/memory/policy.py", "from functions.memory import entries"),
     "functions_models": ("functions/models/call.py", "from functions.models import catalog"),
     "agents_do_no_io": ("functions/tools/files.py", "import qstash"),

@@ -48,7 +48,7 @@ async def steps(stage: Stage) -> dict[str, CallRecord]:
 
 
 async def test_report_writes_what_its_plan_says(tmp_path: Path) -> None:
-    """Eight steps, each of which works; the report is there, and tells of both files."""
+    """Seven steps, each of which works; the report is there, and tells of both files."""
     stage = await run(elsewhere(report, tmp_path))
     job = (await stage.snapshot()).job
     assert job.status is JobStatus.COMPLETED
@@ -71,7 +71,7 @@ async def test_planner_is_corrected_then_carries_its_plan_out(tmp_path: Path) ->
     (refused,) = [call for call in await stage.calls() if not call.step]
     assert refused.error is not None
     assert "step 'count': there is no tool 'count_word'" in refused.error.message
-    assert "step 'size': refers to result_of('count') and does not depend on it" in refused.error.message
+    assert "step 'report': refers to result_of('read') and does not depend on it" in refused.error.message
     done = await steps(stage)
     assert {name for name, call in done.items() if call.status is CallStatus.FAILED} == {"missing"}
     assert len(reports_in(tmp_path)) == 1
