@@ -130,7 +130,7 @@ def _place(detail: ErrorDetails, arguments: Any) -> Place:
     """Where the fault is; what pydantic puts between (the member of a union that did not fit) leads nowhere."""
     value, place = arguments, list[str | int]()
     for part in detail["loc"]:
-        inside = dict(enumerate(value)) if isinstance(value, list) else value
+        inside: Any = dict(enumerate(value)) if isinstance(value, list) else value
         if isinstance(inside, Mapping) and part in inside:
             value = inside[part]
             place.append(part)
