@@ -123,6 +123,13 @@ def test_the_list_names_every_demo(demo: Demo) -> None:
 
 
 SPECIAL = {
+    "report": (
+        "plan: step overview = overview, after",
+        "step first begins",
+        "second (read_file): ",
+        '"path":"the-first',
+    ),
+    "planner": ("make_plan failed", "plan: step report", "step missing is over: failed", "reflects: I searched"),
     "supervisor": ("historian waits, at no cost, for its job", "  agent.tool.call", "engineer turn 1", "[keepers.md]"),
     "assistant": ("Session   tuesday", "Retrieved from memory", "note of session monday", "[another conversation"),
 }

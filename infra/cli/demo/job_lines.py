@@ -55,6 +55,8 @@ class JobLines:
                 self._memory(data)
             case "data-operation":
                 self._operation(data)
+            case "data-step-started":
+                return [self._line(f"step {data['step']} begins", "magenta")]
             case _:
                 self._of_plan(part.get("type", ""), data)
         return []
@@ -66,8 +68,6 @@ class JobLines:
                     self._steps[step["callId"]] = step["step"]
                     after = f", after {' and '.join(step['dependsOn'])}" if step["dependsOn"] else ""
                     self._detail("", f"plan: step {step['step']} = {step['tool']}{after}", "magenta")
-            case "data-step-started":
-                self._detail("", f"step {data['step']} begins", "magenta")
             case "data-step-completed":
                 self._detail("", f"step {data['step']} is over: {data['status']}", "magenta")
             case "data-reflection":
@@ -87,7 +87,7 @@ class JobLines:
         )
         lines = [line]
         if self._text and self._asks:  # with no tool call after it, it is the answer and has a place of its own
-            lines.append(Text(" " * INDENT + self._left + plain(f'"{self._text}"'), style="italic"))
+            lines.append(self._line(f'"{self._text}"', "italic"))
         lines += self._details
         self._text, self._asks, self._details = "", False, []
         return lines
@@ -111,7 +111,10 @@ class JobLines:
     def _detail(self, call_id: str, text: str, style: str) -> None:
         """Keep a line until its event comes."""
         prefix = f"{self._tools[call_id]} " if call_id in self._tools else ""
-        self._details.append(Text(" " * INDENT + self._left + plain(prefix + text), style=style))
+        self._details.append(self._line(prefix + text, style))
+
+    def _line(self, text: str, style: str) -> Text:
+        return Text(" " * INDENT + self._left + plain(text), style=style)
 
 
 def plain(text: str) -> str:
@@ -120,5 +123,18 @@ def plain(text: str) -> str:
 
 
 def compact(value: Any) -> str:
-    """A text as it is, any other value as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    """A text as it is, any other value as JSON; a reference to a step's result as `<step.path>`."""
+    shown = _readable(value)
+    return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False, separators=(", ", ": "))
+
+
+def _readable(value: Any) -> Any:
+    match value:
+        case {"$resultOf": {"step": step, "path": list() as path}} if len(value) == 1:
+            return f"<{'.'.join(map(str, [step, *path]))}>"
+        case dict():
+            return {name: _readable(inner) for name, inner in value.items()}
+        case list():
+            return [_readable(inner) for inner in value]
+        case _:
+            return value

@@ -35,6 +35,17 @@ SCENARIOS = {
         "answers a question from the sample library, with its sources",
         (Ask("How did the Fresnel lens change lighthouses, and what was used before it?"),),
     ),
+    "report": Scenario(
+        "report",
+        "follows a fixed plan without a model; its steps run side by side",
+        (Ask("Report on the first two texts of the library."),),
+    ),
+    "planner": Scenario(
+        "planner",
+        "makes a plan, is corrected, has it carried out, and reflects on it",
+        (Ask("Report on what the library says about Fresnel."),),
+        fault_after_events=5,
+    ),
     "supervisor": Scenario(
         "supervisor",
         "shares a question between two other agents, each a job of its own",

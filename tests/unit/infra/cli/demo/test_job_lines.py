@@ -9,6 +9,7 @@ from events.core import parts
 from events.core.legs import Leg, LegKind
 from events.core.state import CallRecord
 from events.core.transitions import CallStatus
+from functions.planning.reference import result_of
 from infra.cli.demo.job_lines import JobLines
 
 EVENT = {"type": "agent.tool.call", "turn": 2, "attempt": 1, "durationMs": 12, "outcome": "done", "tool": "look"}
@@ -44,14 +45,27 @@ def test_a_plan_its_steps_and_what_is_thought_of_it_are_shown() -> None:
     """A step's events are named by the step."""
     plan = {"type": "data-plan-created", "data": {"turn": 1, "steps": STEPS}}
     assert shown(plan)[1:] == ["plan: step list = list_files", "plan: step count = count_words, after list and read"]
-    begun = {"type": "data-step-started", "data": {"step": "list", "callId": "c1", "tool": "list_files"}}
     over = {"type": "data-step-completed", "data": {"step": "list", "callId": "c1", "status": "completed"}}
-    lines = shown(plan, begun, over, callId="c1", tool="list_files")
+    lines = shown(plan, over, callId="c1", tool="list_files")
     assert lines[0].endswith("list (list_files): done")
-    assert lines[-2:] == ["step list begins", "step list is over: completed"]
+    assert lines[-1] == "step list is over: completed"
     assert shown({"type": "data-reflection", "data": {"turn": 2, "text": "All\nthere."}})[1:] == [
         "reflects: All there."
     ]
+
+
+def test_a_step_that_begins_is_shown_at_once() -> None:
+    """Its event comes when it is over, and other steps' events may come before."""
+    begun = {"type": "data-step-started", "data": {"step": "list", "callId": "c1", "tool": "list_files"}}
+    assert [line.plain for line in JobLines().of(begun, 0)] == ["         step list begins"]
+
+
+def test_a_reference_to_a_result_is_shown_in_short() -> None:
+    """At any depth; anything that only looks like one is shown as it is."""
+    reference = result_of("files")["rows"][0].as_json()
+    given = {"x": [reference], "y": {"$resultOf": 3}}
+    part = {"type": "tool-input-available", "toolCallId": "c", "toolName": "read", "input": given}
+    assert shown(part)[1:] == ['read {"x": ["<files.rows.0>"], "y": {"$resultOf": 3}}']
 
 
 @pytest.mark.parametrize(
