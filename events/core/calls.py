@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 from events.core import parts
+from events.core.approval import LIMIT_APPROVAL, decided
 from events.core.effects import Changes, Decision, Join, RunTool
 from events.core.ending import end_failed
 from events.core.happenings import ToolFailed, ToolReturned, ToolWaits
@@ -87,6 +88,8 @@ def waits(state: State, happened: ToolWaits, now_ms: int) -> Decision:
 
 def waited(state: State, now_ms: int) -> Decision:
     """What the call waited for has come, or its time is up; the last one of the turn starts the next turn."""
+    if state.the_call.tool == LIMIT_APPROVAL:
+        return decided(state, now_ms)
     leg, record, outcome = state.leg, state.the_call, json.loads(state.outcome)
     error = outcome.get("error")
     if error is not None:

@@ -37,6 +37,14 @@ def end_by_limit(
         whose = "" if holder.id == job.id else f" of job {holder.id}"
         reason = Failure("limit_exceeded", f"the limit {limit}={value}{whose} is reached")
         return end_failed(job, leg, reason, now_ms, said)
+    return end_stopped(job, leg, limit, now_ms, said, value)
+
+
+def end_stopped(
+    job: Job, leg: Leg, limit: str, now_ms: int, said: tuple[str, ...] = (), value: float | None = None
+) -> Decision:
+    """A limit stops the job: it ends with the best answer so far."""
+    value = getattr(job.limits, limit) if value is None else value
     result = {"answer": job.best_answer, "stoppedBy": limit}
     done = _ended(job, leg, Step.ANSWER, now_ms, result=result)
     closing = (parts.handled(leg, now_ms, f"stopped by {limit}={value}"), *parts.finish(done.status))

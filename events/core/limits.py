@@ -7,13 +7,15 @@ take more than they were thought to.
 from dataclasses import dataclass, replace
 from typing import Literal
 
-OnLimit = Literal["stop", "fail"]
+OnLimit = Literal["stop", "fail", "ask"]
 FIRST_CALL_TOKENS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one job; `on_limit`: `stop` ends it as completed with the best answer so far, `fail` fails it.
+    """Limits of one job, shared with the jobs below it.
+
+    `on_limit`: `stop` ends it as completed with the best answer so far, `fail` fails it, `ask` lets a person decide.
 
     Attributes:
         turns: model calls that count as turns (retries of a failed model call do not).
@@ -39,8 +41,8 @@ class Limits:
                 raise ValueError(f"Limits({name}={value!r}): a limit is a positive number")
         if not self.depth >= 0:
             raise ValueError(f"Limits(depth={self.depth!r}): 0 or more levels of jobs")
-        if self.on_limit not in ("stop", "fail"):
-            raise ValueError(f"Limits(on_limit={self.on_limit!r}): one of 'stop', 'fail'")
+        if self.on_limit not in ("stop", "fail", "ask"):
+            raise ValueError(f"Limits(on_limit={self.on_limit!r}): one of 'stop', 'fail', 'ask'")
 
 
 def within(own: Limits, parent: Limits, parent_age_ms: int) -> Limits:

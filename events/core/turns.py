@@ -5,6 +5,7 @@ from typing import Any
 
 from events.core import parts
 from events.core.admission import Want
+from events.core.approval import ask
 from events.core.budget import no_room, too_many_calls, with_lost
 from events.core.effects import AskAdmission, CallModel, Changes, Decision
 from events.core.ending import end_by_limit, end_completed, end_failed
@@ -32,7 +33,7 @@ def started(state: State, now_ms: int) -> Decision:
     reached = no_room(state, now_ms)
     if reached:
         limit, holder = reached
-        return end_by_limit(with_lost(job, leg), leg, limit, now_ms, holder=holder)
+        return _at_limit(with_lost(job, leg), leg, limit, now_ms, holder=holder)
     return Decision(effects=(CallModel(job, leg.turn, leg.attempt),))
 
 
@@ -50,8 +51,15 @@ def _answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
         return end_completed(job, leg, _result(happened), now_ms, said, model_entry(leg.turn, happened, ()))
     holder = too_many_calls(state, len(happened.wanted))
     if holder is not None:
-        return end_by_limit(job, leg, "tool_calls", now_ms, said, holder=holder)
+        return _at_limit(job, leg, "tool_calls", now_ms, said, holder=holder)
     return _call_tools(job, leg, happened, now_ms, said)
+
+
+def _at_limit(job: Job, leg: Leg, limit: str, now_ms: int, said: tuple[str, ...] = (), *, holder: Job) -> Decision:
+    """What the agent's limits say: a person may raise a limit of the job's own, none of a job above it."""
+    if job.limits.on_limit == "ask" and holder.id == job.id:
+        return ask(job, leg, limit, now_ms)
+    return end_by_limit(job, leg, limit, now_ms, said, holder=holder)
 
 
 def model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:

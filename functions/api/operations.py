@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from events.core.approval import LIMIT_APPROVAL
 from events.core.redaction import redacted
 from events.errors import TooLargeError, UnknownJobError
 from events.ids import call_of_operation, canonical_json, job_of_call
@@ -85,7 +86,8 @@ class OperationsApi:
     async def _find(self, operation_id: str) -> tuple[Snapshot, str]:
         call_id = call_of_operation(operation_id)
         snapshot = await self._container.ports.reader.job(job_of_call(call_id)) if call_id else None
-        if snapshot is None or all(call.id != call_id for call in snapshot.calls):
+        # A decision is no operation: it needs an operator's key.
+        if snapshot is None or all(call.id != call_id or call.tool == LIMIT_APPROVAL for call in snapshot.calls):
             raise ApiError(404, f"there is no operation {operation_id!r}")
         return snapshot, call_id
 

@@ -3,6 +3,7 @@
 from starlette.routing import Route
 
 from functions.api.auth import Keys
+from functions.api.checkpoints import CheckpointsApi
 from functions.api.health import Readiness, healthz
 from functions.api.job_events import JobEventsApi
 from functions.api.jobs import JobsApi
@@ -18,6 +19,7 @@ def api_routes(container: Container) -> list[Route]:
     """Every route of the API."""
     keys = Keys(container.settings)
     jobs, operations = JobsApi(container, keys), OperationsApi(container)
+    checkpoints = CheckpointsApi(container, keys, jobs)
     return [
         Route("/healthz", healthz, methods=["GET"]),
         Route("/readyz", Readiness(container).readyz, methods=["GET"]),
@@ -26,6 +28,9 @@ def api_routes(container: Container) -> list[Route]:
         Route("/api/agent-jobs/{job_id}", jobs.read, methods=["GET"]),
         Route("/api/agent-jobs/{job_id}", jobs.change, methods=["PATCH"]),
         Route("/api/agent-jobs/{job_id}/events", JobEventsApi(container, keys, jobs).post, methods=["POST"]),
+        Route("/api/agent-jobs/{job_id}/checkpoints", checkpoints.of_job, methods=["GET"]),
+        Route("/api/admin/agent-checkpoints/{checkpoint_id}", checkpoints.approve, methods=["POST"]),
+        Route("/api/admin/agent-checkpoints/{checkpoint_id}", checkpoints.reject, methods=["DELETE"]),
         Route("/api/operations/{operation_id}", operations.show, methods=["GET"]),
         Route("/api/operations/{operation_id}/complete", operations.complete, methods=["POST"]),
         Route("/api/sessions/{session_id:path}/memory", SessionMemoryApi(container, keys).forget, methods=["DELETE"]),

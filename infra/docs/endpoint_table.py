@@ -14,6 +14,7 @@ from infra.docs.markdown_table import markdown_table
 
 CLIENT = "client or admin"
 NONE = "none"
+ADMIN = "admin"
 OPERATIONS = "`x-api-key`"
 
 # (method, path) → who may call it, and what it does.
@@ -25,6 +26,12 @@ WHAT = {
         CLIENT,
         '`{"name", "data"}`: something happened that the job may wait for; kept for it if nobody waits yet',
     ),
+    ("GET", "/api/agent-jobs/{job_id}/checkpoints"): (CLIENT, "marks that tools set, and decisions that it waits for"),
+    ("POST", "/api/admin/agent-checkpoints/{checkpoint_id}"): (
+        ADMIN,
+        '`{"arguments", "comment"}`, both optional: approves; 409 where it was decided before',
+    ),
+    ("DELETE", "/api/admin/agent-checkpoints/{checkpoint_id}"): (ADMIN, '`{"reason"}`: rejects; 409 likewise'),
     ("GET", "/api/operations/{operation_id}"): (OPERATIONS, "the tool call that waits for the operation"),
     ("POST", "/api/operations/{operation_id}/complete"): (
         OPERATIONS,
