@@ -61,7 +61,9 @@ class ModelTurn:
     async def _ask(self, agent: Agent, effect: CallModel, history: History) -> Happening:
         calls = calls_of(agent, effect.job.tenant, self._work_limit_seconds, self._cache)
         specs = self._registry.specs_of(agent)
-        planner = planner_turn(agent, self._registry.tools_of(agent), specs, history) if agent.mode == "plan" else None
+        planner = None
+        if agent.mode == "plan":
+            planner = planner_turn(agent, effect.job, self._registry.tools_of(agent), specs, history)
         told_specs = planner.told_specs if planner else specs
         tell = await told(agent, history, told_specs, calls, self._registry.summarizer_of(agent))
         happened = await self._answer(agent, self._request(agent, tell.history, effect.turn), calls, planner)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from events.core.happenings import ModelAnswered, ModelFailed, Wanted
-from events.core.state import Failure
+from events.core.state import Failure, Job
 from events.ports import History
 from functions.agents.agent import Agent
 from functions.agents.answer import answered, happening, refused
@@ -29,12 +29,13 @@ _NO_PLAN = f"tools run as steps of a plan: call {PLAN_TOOL!r}"
 
 @dataclass(frozen=True)
 class PlannerTurn:
-    """One turn; `rounds_made`: plans that were carried out before it."""
+    """One turn; `rounds_made`: plans that were carried out before it. `max_steps`: tool calls that the job has left."""
 
     agent: Agent
     tools: Mapping[str, Tool]
     specs: tuple[ToolSpec, ...]
     rounds_made: int
+    max_steps: int
 
     @property
     def told_specs(self) -> tuple[ToolSpec, ...]:
@@ -74,7 +75,7 @@ class PlannerTurn:
             message = f"no further plan is possible (max_rounds={self.agent.max_rounds}): answer with what there is"
             return happening(answer, text, (refused(plan, Failure("no_rounds_left", message)),))
         try:
-            steps = read_plan(plan.arguments, self.tools, self.agent.limits.tool_calls)
+            steps = read_plan(plan.arguments, self.tools, self.max_steps)
         except InvalidPlan as error:
             return happening(answer, text, (refused(plan, Failure("invalid_plan", storable(str(error)))),))
         reflection = storable(str(plan.arguments.get("reflection", ""))) or text
@@ -85,9 +86,12 @@ class PlannerTurn:
         )
 
 
-def planner_turn(agent: Agent, tools: Mapping[str, Tool], specs: tuple[ToolSpec, ...], history: History) -> PlannerTurn:
+def planner_turn(
+    agent: Agent, job: Job, tools: Mapping[str, Tool], specs: tuple[ToolSpec, ...], history: History
+) -> PlannerTurn:
     """The turn that follows this history, all of it."""
-    return PlannerTurn(agent, tools, specs, len(plans_in(history.transcript)))
+    left = max(0, job.limits.tool_calls - job.used.tool_calls)
+    return PlannerTurn(agent, tools, specs, len(plans_in(history.transcript)), left)
 
 
 def _plan_in(answer: ModelAnswer) -> Call | None:

@@ -81,6 +81,10 @@ def _argument_faults(step: PlannedStep, tools: Mapping[str, Tool]) -> Iterator[s
 
 def _misfits(step: PlannedStep, tool: Tool, referring: Sequence[Place]) -> Iterator[str]:
     """What does not fit whatever the references stand for: faults at, above or below one are not known yet."""
+    known = tool.parameters["properties"]
+    for name in dict.fromkeys(place[0] for place in referring):
+        if name not in known:
+            yield f"invalid arguments for tool {tool.name!r}: {name}: is not an argument (it has: {_listed(known)})"
     try:
         tool.check(step.arguments)
     except InvalidArguments as error:

@@ -1,0 +1,152 @@
+"""What is wrong with a plan is told all at once."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from typing_extensions import TypedDict
+
+from baton import result_of, tool
+from functions.planning.checking import MAX_DEPTH, MAX_STEPS, plan_faults
+from functions.planning.plan import PlannedStep, wanted_of
+from functions.planning.reference import recorded
+
+
+class Row(TypedDict):
+    """A row."""
+
+    name: str
+    count: int
+
+
+@tool(retries=4, retry_delay_seconds=7)
+async def use(number: int, text: str = "", rows: list[Row] | None = None) -> int:
+    """Use a number."""
+    return number
+
+
+TOOLS = {"use": use}
+
+
+def step(name: str, *before: str, tool_name: str = "use", **arguments: Any) -> PlannedStep:
+    """A step with these arguments, else with a number."""
+    return PlannedStep(name, tool_name, recorded(arguments or {"number": 1}), before)
+
+
+def faults(*steps: PlannedStep, max_steps: int = MAX_STEPS) -> list[str]:
+    """All faults."""
+    return list(plan_faults(steps, TOOLS, max_steps))
+
+
+def test_a_plan_that_holds_together_has_no_faults() -> None:
+    """In whatever order its steps are written."""
+    assert faults(step("b", "a", number=result_of("a")), step("a"), step("c", "a", "b")) == []
+
+
+def test_all_faults_are_told_at_once() -> None:
+    """One line each, with the way out."""
+    found = faults(
+        step("a", "nowhere"),
+        step("a"),
+        step("no name!"),
+        step("b", number=result_of("a")),
+        step("c", tool_name="used"),
+        step("d", text="x"),
+        step("e", number=1, rows=[{"name": "x"}]),
+    )
+    assert found == [
+        "2 steps are named 'a'; give each a name of its own",
+        "step 'a': depends_on names 'nowhere', which is no step; there are: a, b, c, d, e, no name!",
+        "step 'no name!': a name has 1 to 64 letters, digits, '_', '.' or '-', and first a letter or digit",
+        "step 'b': refers to result_of('a') and does not depend on it; add 'a' to depends_on",
+        "step 'c': there is no tool 'used'; there are: use",
+        "step 'd': invalid arguments for tool 'use': number: is required",
+        "step 'e': invalid arguments for tool 'use': rows[0].count: is required",
+    ]
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_a_circle_is_named_step_by_step(length: int) -> None:
+    """Each depends on the next; a step may wait for itself, too."""
+    names = [f"s{number}" for number in range(length)]
+    steps = [step(name, names[(number + 1) % length]) for number, name in enumerate(names)]
+    (fault,) = faults(*steps, step("apart"))
+    assert fault.startswith("steps wait for each other in a circle: ")
+    named = fault.removeprefix("steps wait for each other in a circle: ").split(" (")[0].split(" → ")
+    assert len(named) == length + 1
+    assert all(names[(names.index(one) + 1) % length] == next_one for one, next_one in pairwise(named))
+
+
+def chain(length: int) -> Sequence[PlannedStep]:
+    """Steps one after the other."""
+    return [step(f"s{number}", *([f"s{number - 1}"] if number else [])) for number in range(length)]
+
+
+def test_size_and_depth_are_limited() -> None:
+    """Up to the limit nothing is wrong."""
+    assert faults(*chain(MAX_DEPTH)) == []
+    (fault,) = faults(*chain(MAX_DEPTH + 1))
+    assert fault == f"{MAX_DEPTH + 1} steps come one after the other; at most {MAX_DEPTH} are possible"
+    wide = [step(f"w{number}") for number in range(MAX_STEPS + 1)]
+    assert faults(*wide[:-1]) == []
+    assert faults(*wide) == [f"the plan has {MAX_STEPS + 1} steps; at most {MAX_STEPS} are possible"]
+    assert faults(*wide[:3], max_steps=2) == ["the plan has 3 steps; at most 2 are possible"]
+
+
+def test_an_empty_plan_is_a_fault() -> None:
+    """Nothing would ever happen."""
+    assert faults() == ["the plan has no steps"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ({"number": {"$resultOf": "a"}}, "is no reference"),
+        ({"number": float("nan")}, "its arguments are not JSON"),
+        ({"number": 1, "text": object()}, "its arguments are not JSON"),
+        ({"number": 1, "text": "\ud800"}, "its arguments are not JSON"),
+        ({"number": 1, "text": "x" * 300_000}, "over the limit of 262144"),
+    ],
+)
+def test_arguments_that_cannot_be_recorded_are_a_fault(arguments: dict[str, Any], fault: str) -> None:
+    """Of their step."""
+    (found,) = faults(PlannedStep("a", "use", arguments))
+    assert fault in found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ({"number": result_of("a")}, None),
+        ({"number": result_of("a"), "rows": result_of("a")["rows"]}, None),
+        ({"number": 1, "rows": [result_of("a"), {"name": "x", "count": 1}]}, None),
+        ({"number": 1, "rows": [{"name": result_of("a"), "count": 1}]}, None),
+        ({"number": result_of("a"), "text": 3}, "text: "),
+        ({"number": result_of("a"), "other": 3}, "other: is not an argument of this tool"),
+        ({"other": result_of("a"), "number": 1}, "other: is not an argument (it has: number, rows, text)"),
+        ({"text": result_of("a")}, "number: is required"),
+        ({"number": 1, "rows": [{"name": result_of("a"), "count": "many"}]}, "rows[0].count: "),
+        ({"number": 1, "rows": [{"name": result_of("a")}]}, "rows[0].count: is required"),
+        ({"number": 1, "rows": [result_of("a"), 3]}, "rows[1]: "),
+    ],
+)
+def test_what_has_no_reference_in_it_is_checked_before(arguments: dict[str, Any], fault: str | None) -> None:
+    """Beside references, at any depth."""
+    found = faults(step("a"), step("b", "a", **arguments))
+    assert len(found) == (fault is not None), found
+    assert all((fault or "") in line for line in found)
+
+
+def test_the_calls_of_a_plan_carry_the_tools_retries_and_the_steps_order() -> None:
+    """Arguments without references are coerced as ever; others stay until they are known."""
+    first, second = wanted_of([step("a", number="5"), step("b", "a", number=result_of("a"), text="x")], TOOLS)
+    assert (first.tool, first.arguments, first.step, first.retries, first.retry_delay_seconds) == (
+        "use",
+        {"number": 5},
+        "a",
+        4,
+        7,
+    )
+    assert second.arguments == {"number": {"$resultOf": {"step": "a", "path": []}}, "text": "x"}
+    assert (second.depends_on, second.on_failure, second.fault) == (("a",), "fail", None)
