@@ -7,7 +7,7 @@ from functions.conversation.policy import DropOldest, KeepAll, Summarize
 from functions.memory.policy import Memory
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
-from functions.planning.reference import result_of
+from functions.planning.reference import result_of, task_data, task_text
 from functions.planning.step import Step
 from functions.tools.context import ToolContext
 from functions.tools.memory_tools import recall, remember
@@ -35,6 +35,8 @@ __all__ = [
     "result_of",
     "sleep",
     "sleep_until",
+    "task_data",
+    "task_text",
     "tool",
     "wait_for_event",
 ]

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from events.ids import canonical_json
 from functions.planning.plan import PlannedStep, cycle_of, depth_of
-from functions.planning.reference import InvalidReference, Place, references
+from functions.planning.reference import TASK, InvalidReference, Place, references
 from functions.tools.arguments import InvalidArguments
 from functions.tools.tool import Tool
 
@@ -21,7 +21,12 @@ _NAME = re.compile(NAME_PATTERN)
 
 
 def plan_faults(
-    steps: Sequence[PlannedStep], tools: Mapping[str, Tool], max_steps: int = MAX_STEPS, unread: Collection[str] = ()
+    steps: Sequence[PlannedStep],
+    tools: Mapping[str, Tool],
+    max_steps: int = MAX_STEPS,
+    *,
+    unread: Collection[str] = (),
+    task: bool = False,
 ) -> Iterator[str]:
     """All faults of a plan.
 
@@ -30,6 +35,7 @@ def plan_faults(
         tools: what its steps may name.
         max_steps: how many steps it may have, at most `MAX_STEPS`.
         unread: steps whose arguments could not be read; what is wrong with them is said already.
+        task: whether steps may take what they need from the job's task.
     """
     limit = min(max_steps, MAX_STEPS)
     if not steps:
@@ -41,7 +47,10 @@ def plan_faults(
         if names.count(name) > 1:
             yield f"{names.count(name)} steps are named {name!r}; give each a name of its own"
     for step in steps:
-        faults = (*_step_faults(step, names), *(() if step.name in unread else _argument_faults(step, tools)))
+        faults = (
+            *_step_faults(step, names),
+            *(() if step.name in unread else _argument_faults(step, tools, task=task)),
+        )
         yield from (f"step {step.name!r}: {fault}" for fault in faults)
     cycle = cycle_of(steps)
     if cycle:
@@ -58,7 +67,7 @@ def _step_faults(step: PlannedStep, names: Sequence[str]) -> Iterator[str]:
             yield f"depends_on names {other!r}, which is no step; there are: {_listed(names)}"
 
 
-def _argument_faults(step: PlannedStep, tools: Mapping[str, Tool]) -> Iterator[str]:
+def _argument_faults(step: PlannedStep, tools: Mapping[str, Tool], *, task: bool) -> Iterator[str]:
     try:
         size_bytes = len(canonical_json(step.arguments).encode())
         found = tuple(references(step.arguments))
@@ -71,7 +80,7 @@ def _argument_faults(step: PlannedStep, tools: Mapping[str, Tool]) -> Iterator[s
     if size_bytes > ARGUMENTS_LIMIT_BYTES:
         yield f"its arguments have {size_bytes} bytes, over the limit of {ARGUMENTS_LIMIT_BYTES}"
     for _, reference in found:
-        if reference.step not in step.depends_on:
+        if reference.step not in step.depends_on and not (task and reference.step == TASK):
             yield f"refers to {reference!r} and does not depend on it; add {reference.step!r} to depends_on"
     if step.tool not in tools:
         yield f"there is no tool {step.tool!r}; there are: {_listed(tools)}"

@@ -2,6 +2,7 @@
 
 Recorded, a reference is JSON: `{"$resultOf": {"step": "a", "path": ["field", 0]}}`; `path` may be left out. Invariant:
 an object that has the key and is no such reference is refused, so a literal is never taken for one, nor the reverse.
+What a fixed plan takes from the job's task is referred to in the same way, under a name that no step can have.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 KEY = "$resultOf"
+TASK = "$task"
 Place = tuple[str | int, ...]
 
 
@@ -39,6 +41,8 @@ class ResultOf:
 
     def __repr__(self) -> str:
         """As the author wrote it."""
+        if self.step == TASK and self.path:
+            return f"task_{self.path[0]}" + "".join(f"[{part!r}]" for part in self.path[1:])
         return f"result_of({self.step!r})" + "".join(f"[{part!r}]" for part in self.path)
 
     def as_json(self) -> dict[str, Any]:
@@ -58,6 +62,11 @@ def result_of(step: str) -> ResultOf:
     if not isinstance(step, str) or not step:
         raise TypeError(f"result_of({step!r}): give the step's name")
     return ResultOf(step)
+
+
+# What a step of a fixed plan takes from its job: the task's text, and its data (`inputData`): `task_data["path"]`.
+task_text = ResultOf(TASK, ("text",))
+task_data = ResultOf(TASK, ("data",))
 
 
 def recorded(value: Any) -> Any:

@@ -1,12 +1,13 @@
-"""A step's arguments with every reference replaced by the result that it refers to; done when the step runs.
+"""A step's arguments with references replaced: those to the task when the plan is given, the others when the step runs.
 
-Invariant: what stands in a result is data: nothing in it is taken for a reference. Must not: read the store.
+Invariant: what stands in a result or in a task is data: nothing in it is taken for a reference. Must not: read the
+store.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from functions.planning.reference import InvalidReference, Place, ResultOf, read
+from functions.planning.reference import KEY, TASK, InvalidReference, Place, ResultOf, read
 
 _SHOWN_KEYS = 10
 
@@ -29,21 +30,46 @@ def resolved(
     Raises:
         UnresolvedReference: there is no such result, or nothing at such a path in it; says step and path.
     """
+    return _replaced(arguments, lambda reference: _referred(reference, after, results))
+
+
+def filled(arguments: dict[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with what they take from the task: `{"text": …, "data": {…}}`; other references stay.
+
+    Raises:
+        UnresolvedReference: there is nothing at such a path in the task, or what is there looks like a reference.
+    """
+    stored = {"ok": {"text": task.get("text", ""), "data": task.get("data") or {}}}
+
+    def fill(reference: ResultOf) -> Any:
+        if reference.step != TASK:
+            return reference.as_json()
+        value = _referred(reference, {TASK: TASK}, {TASK: stored})
+        if _has_key(value):
+            raise UnresolvedReference(f"{reference!r}: an object may not have the key {KEY!r}")
+        return value
+
+    return _replaced(arguments, fill)
+
+
+def _replaced(arguments: dict[str, Any], refer: Callable[[ResultOf], Any]) -> dict[str, Any]:
     try:
-        return {name: _value(item, after, results) for name, item in arguments.items()}
+        return {name: _value(item, refer) for name, item in arguments.items()}
     except InvalidReference as error:
         raise UnresolvedReference(str(error)) from error
 
 
-def _value(value: Any, after: Mapping[str, str], results: Mapping[str, Mapping[str, Any]]) -> Any:
+def _value(value: Any, refer: Callable[[ResultOf], Any]) -> Any:
     if isinstance(value, dict):
         reference = read(value)
-        if reference is not None:
-            return _referred(reference, after, results)
-        return {key: _value(item, after, results) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_value(item, after, results) for item in value]
-    return value
+        return {key: _value(item, refer) for key, item in value.items()} if reference is None else refer(reference)
+    return [_value(item, refer) for item in value] if isinstance(value, list) else value
+
+
+def _has_key(value: Any) -> bool:
+    if isinstance(value, dict):
+        return KEY in value or any(map(_has_key, value.values()))
+    return isinstance(value, list) and any(map(_has_key, value))
 
 
 def _referred(reference: ResultOf, after: Mapping[str, str], results: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -108,4 +108,4 @@ def static_faults(plan: Sequence[Step], tools: Mapping[str, Tool], max_steps: in
             steps.append(PlannedStep(step.name, step.tool_name, {}, tuple(step.depends_on)))
         if step.on_failure == "replan":
             yield f"step {step.name!r}: on_failure='replan' needs a planner, and this plan is fixed; use another one"
-    yield from plan_faults(steps, tools, max_steps, unread)
+    yield from plan_faults(steps, tools, max_steps, unread=unread, task=True)

@@ -13,7 +13,7 @@ def test_the_public_names_are_those_documented() -> None:
     assert sorted(baton.__all__) == sorted(
         [
             *("Agent", "Call", "DropOldest", "KeepAll", "Limits", "Memory", "Pending", "Registry", "ScriptedModel"),
-            *("Step", "result_of", "Summarize", "ToolContext", "ToolError", "tool"),
+            *("Step", "result_of", "task_data", "task_text", "Summarize", "ToolContext", "ToolError", "tool"),
             *("recall", "remember", "sleep", "sleep_until", "wait_for_event"),
         ]
     )

@@ -11,6 +11,7 @@ from events.core.state import CallRecord
 from events.core.transitions import CallStatus, JobStatus
 from functions.models.model import ModelAnswer, ModelMessage, ModelRequest, ToolMessage
 from functions.models.scripted import ScriptEntry
+from functions.tools.tool import Tool
 from tests.unit.functions.plan_kit import Kit, parts_of
 from tests.unit.functions.stage import Stage
 
@@ -42,7 +43,7 @@ class Listening(ScriptedModel):
 
 async def run(model: ScriptedModel, kit: Kit, **fields: Any) -> Stage:
     """A planner's job with this model, run to its end."""
-    tools = [kit.say, kit.join, kit.look, kit.fail]
+    tools: list[Tool] = [kit.say, kit.join, kit.look, kit.fail]
     stage = Stage(registry=Registry([Agent(name="plans", mode="plan", model=model, tools=tools, **fields)]))
     await stage.submit("plans")
     await stage.run()
@@ -99,6 +100,8 @@ async def test_the_model_is_told_its_plan_as_one_call_with_all_results() -> None
             ["depends_on names 'x'", "there is no tool 'shout'; there are: fail, join, look, say"],
         ),
         ([plan()], ["the plan has no steps"]),
+        ([plan(say("a", {"$resultOf": {"step": "$task", "path": ["text"]}}))], ["refers to task_text and does not"]),
+        ([plan(say("a", {"$resultOf": {"step": "$task"}}))], ["refers to "]),
         ([Call("make_plan", {})], ["steps: is required"]),
         (
             [plan({"name": "a"}, {"tool": "say", "do": 1})],

@@ -1,10 +1,11 @@
 """Jobs with plans of their own: what runs when, and what is passed on."""
 
 import json
+from typing import Any
 
 import pytest
 
-from baton import Agent, Limits, Registry, Step, result_of, sleep
+from baton import Agent, Limits, Registry, Step, result_of, sleep, task_data, task_text
 from events.core.legs import LegKind
 from events.core.transitions import JobStatus
 from tests.unit.functions.plan_kit import Kit, diamond, parts_of, stage_of
@@ -133,3 +134,45 @@ async def test_a_plan_needs_two_turns(turns: int) -> None:
     stage = await stage_of(diamond(kit), Limits(turns=turns))
     await stage.run()
     assert (await stage.snapshot()).job.result == {"answer": "t+and+p"}
+
+
+def taking(kit: Kit) -> Registry:
+    """A plan that takes what it works on from its task."""
+    plan = [
+        Step("a", kit.say, {"word": task_data["words"][0]}),
+        Step("b", kit.join, {"parts": [task_text, result_of("a")["word"]]}, depends_on=["a"]),
+    ]
+    return Registry([Agent(name="planned", plan=plan)])
+
+
+async def test_a_plan_may_take_what_it_works_on_from_its_task() -> None:
+    """Its text, and what is in its data."""
+    stage = Stage(registry=taking(Kit()))
+    await stage.submit("planned", task="why", data={"words": ["one", "two"]})
+    await stage.run()
+    assert (await stage.snapshot()).job.result == {"answer": "why+one"}
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        ({}, "task_data['words'][0]: task_data is an object with nothing in it, which has no 'words'"),
+        ({"words": []}, "task_data['words'][0]: task_data['words'] is a list of 0, which has no 0"),
+        ({"words": [3]}, "step 'a': invalid arguments for tool 'say': word: "),
+        ({"words": [{"$resultOf": {"step": "b"}}]}, "an object may not have the key '$resultOf'"),
+    ],
+)
+async def test_a_task_that_does_not_fit_its_plan_fails_the_job_with_the_reason(
+    data: dict[str, Any], fault: str
+) -> None:
+    """At once: trying again would not help; no tool runs."""
+    kit = Kit()
+    stage = Stage(registry=taking(kit))
+    await stage.submit("planned", data=data)
+    await stage.run()
+    job = (await stage.snapshot()).job
+    assert job.status is JobStatus.FAILED
+    assert job.error is not None
+    assert job.error.type == "invalid_task"
+    assert fault in job.error.message
+    assert kit.ran == []
