@@ -9,10 +9,24 @@ import json
 import os
 import time
 
-from baton import Agent, Call, Registry, ScriptedModel, ToolContext, ToolError, tool
+from baton import (
+    Agent,
+    Call,
+    Pending,
+    Registry,
+    ScriptedModel,
+    Step,
+    ToolContext,
+    ToolError,
+    result_of,
+    tool,
+)
 
 STEP_SECONDS = 0.03
-# Shape: one list a turn, its calls run in parallel. A negative number is a call whose first attempt fails.
+DIAMOND = "diamond"
+_NAPS_FROM, _LEFT_TO_OTHERS_FROM = 100, 200
+# Shape: one list a turn, its calls run in parallel. A negative number is a call whose first attempt fails; one from 100
+# on waits for a second, one from 200 on is left to a job of its own.
 Shape = tuple[tuple[int, ...], ...]
 SHAPES: dict[str, Shape] = {
     "line-3": ((1,), (2,), (3,)),
@@ -21,6 +35,9 @@ SHAPES: dict[str, Shape] = {
     "fan-8": ((1,), tuple(range(2, 10))),
     "fan-10": (tuple(range(1, 11)),),
     "fan-shaky": ((1, -2, 3, -4, 5, -6), (7, 8)),
+    "waits": ((1, 100, 101), (102,)),
+    "delegates": ((1, 200, 201), (202, 103)),
+    DIAMOND: ((1, 3, 3, 18),),
 }
 
 
@@ -66,9 +83,51 @@ async def shaky_triple(number: int, ctx: ToolContext) -> int:  # noqa: D417 - as
     return 3 * number
 
 
+@tool(retries=3, retry_delay_seconds=0.2)
+async def triple_later(number: int, ctx: ToolContext) -> Pending:  # noqa: D417 - as above
+    """Triple a number, without running meanwhile.
+
+    Args:
+        number: what to triple.
+    """
+    note(ctx)
+    return Pending(timeout_seconds=1, otherwise=3 * number, operation=False)
+
+
+@tool(retries=3, retry_delay_seconds=0.2)
+async def let_triple(number: int, ctx: ToolContext) -> Pending:  # noqa: D417 - as above
+    """Have a number tripled.
+
+    Args:
+        number: what to triple.
+    """
+    note(ctx)
+    return ctx.start("helper", f"triple {number}")
+
+
+@tool(retries=3, retry_delay_seconds=0.2)
+async def add(numbers: list[int], ctx: ToolContext) -> int:  # noqa: D417 - as above
+    """Add numbers.
+
+    Args:
+        numbers: what to add.
+    """
+    note(ctx)
+    return sum(numbers)
+
+
 def call_of(number: int) -> Call:
     """The call that a number of a shape stands for."""
+    if number >= _LEFT_TO_OTHERS_FROM:
+        return Call("let_triple", {"number": number})
+    if number >= _NAPS_FROM:
+        return Call("triple_later", {"number": number})
     return Call("shaky_triple" if number < 0 else "triple", {"number": number})
+
+
+def result_of_call(number: int) -> int | str:
+    """What that call returns."""
+    return answer_of("helper") if number >= _LEFT_TO_OTHERS_FROM else 3 * number
 
 
 def answer_of(name: str) -> str:
@@ -76,13 +135,26 @@ def answer_of(name: str) -> str:
     return f"Done: {name}."
 
 
+TOOLS = [triple, shaky_triple, triple_later, let_triple]
+STEPS = [
+    Step("one", triple, {"number": 1}),
+    Step("left", triple, {"number": result_of("one")}, depends_on=["one"]),
+    Step("right", triple, {"number": result_of("one")}, depends_on=["one"]),
+    Step("both", add, {"numbers": [result_of("left"), result_of("right")]}, depends_on=["left", "right"]),
+]
+
 registry = Registry(
     agents=[
-        Agent(
-            name=name,
-            model=ScriptedModel([*([call_of(number) for number in turn] for turn in shape), answer_of(name)]),
-            tools=[triple, shaky_triple],
-        )
-        for name, shape in SHAPES.items()
+        Agent(name="helper", model=ScriptedModel([[Call("triple", {"number": 5})], answer_of("helper")]), tools=TOOLS),
+        Agent(name=DIAMOND, plan=STEPS),
+        *(
+            Agent(
+                name=name,
+                model=ScriptedModel([*([call_of(number) for number in turn] for turn in shape), answer_of(name)]),
+                tools=TOOLS,
+            )
+            for name, shape in SHAPES.items()
+            if name != DIAMOND
+        ),
     ]
 )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.dev_stack import wait_for
-from tests.e2e.fault_agents import SHAPES, answer_of, call_of
+from tests.e2e.fault_agents import DIAMOND, SHAPES, answer_of, call_of, result_of_call
 from tests.e2e.fault_client import RECOVERY_SECONDS, FaultClient
 from tests.e2e.fault_load import Submission
 from tests.e2e.fault_stack import FaultStack
@@ -63,9 +63,12 @@ def read_starts(path: Path) -> dict[str, list[Start]]:
 def check_job(job: dict[str, Any], submission: Submission) -> None:
     """It has the right answer, and its calls are those that were asked for, each with its result."""
     assert job["status"] == "completed", (job["id"], job["status"], job["error"])
+    if submission.agent == DIAMOND:
+        check_plan(job)
+        return
     assert job["result"] == {"answer": answer_of(submission.agent)}
     expected = [
-        (call.tool, call.arguments, "completed", 3 * number)
+        (call.tool, call.arguments, "completed", result_of_call(number))
         for turn in SHAPES[submission.agent]
         for number in turn
         for call in (call_of(number),)
@@ -73,6 +76,14 @@ def check_job(job: dict[str, Any], submission: Submission) -> None:
     found = [(call["tool"], call["arguments"], call["status"], call.get("result")) for call in job["toolCalls"]]
     assert found == expected, job["id"]
     assert job["turns"] == len(SHAPES[submission.agent]) + 1
+
+
+def check_plan(job: dict[str, Any]) -> None:
+    """Each step once, the later ones with the results of those before them."""
+    found = [(call["step"], call["tool"], call["status"], call["result"]) for call in job["toolCalls"]]
+    expected = [("one", "triple", 3), ("left", "triple", 9), ("right", "triple", 9), ("both", "add", 18)]
+    assert found == [(step, tool, "completed", result) for step, tool, result in expected], job["id"]
+    assert (job["result"]["answer"], job["turns"]) == ("18", 2)
 
 
 def check_call(call: dict[str, Any], starts: Sequence[Start]) -> None:
