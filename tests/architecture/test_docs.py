@@ -95,7 +95,7 @@ def test_sections_that_the_code_cites_exist() -> None:
 def test_paths_that_a_page_names_exist(page: Path) -> None:
     """Every path in backticks, from the project's root; the data folder and the reader's own files come later."""
     text = page.read_text(encoding="utf-8")
-    named = {path for path in PATH_IN_PAGE.findall(text) if not path.startswith((".baton", ".venv", "my_agents"))}
+    named = {path for path in PATH_IN_PAGE.findall(text) if not path.startswith((".baton", ".venv", "my_company"))}
     assert sorted(path for path in named if not _exists(path.rstrip("/"), "docs/x")) == []
 
 
