@@ -71,6 +71,8 @@ def over(root_id: str, book: Book, looked: Looked, now_ms: int) -> list[tuple[st
         age_ms = now_ms - entry.since_ms
         if looked.known and name in looked.ended:
             return entry.want == "gone" and age_ms > TOMBSTONE_MS
+        if name in looked.forgotten:  # whoever starts it again wishes anew
+            return age_ms > TOMBSTONE_MS
         return not looked.known and age_ms > 10 * TOMBSTONE_MS
 
     tree = ((name, entry) for name, entry in book.items() if root_of(name) == root_id)

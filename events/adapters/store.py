@@ -166,14 +166,17 @@ class RedisStore:
             for name, entry in book.items()
             if root_of(name) == root_id
         }
-        job, lost, ended = await self._redis.run(
+        job, lost, ended, forgotten = await self._redis.run(
             _text("look"),
             [keys.state_key(root_id)],
             [root_id, message_id, now_ms, lost_after_ms, canonical_json(entries)],
         )
         if not job:
             return Looked(known=False)
-        return Looked(known=True, lost=_legs(lost), session_id=load_job(job).session_id, ended=tuple(ended))
+        session_id = load_job(job).session_id
+        return Looked(
+            known=True, lost=_legs(lost), session_id=session_id, ended=tuple(ended), forgotten=tuple(forgotten)
+        )
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
         """Append parts in mid-work, only while the claim holds the leg."""

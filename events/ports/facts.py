@@ -39,12 +39,14 @@ class Looked:
     """What the sweep found at a tree: legs without progress, which its message carries from now on.
 
     `ended`: jobs that have ended and have no leg any more: the admission has heard that they are gone.
+    `forgotten`: jobs below a known root that are in the admission's book and nowhere else.
     """
 
     known: bool
     lost: tuple[Leg, ...] = ()
     session_id: str = ""
     ended: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 -- ARGV: root job id, message, now, lost after (ms), the admission's entries of the tree's jobs (JSON, by job id).
 -- By progress, not age: never a live lease, never a future timer. What is lost is carried by the sweep's message now.
 -- What a job wishes is compared with what the admission knows, and wished again where they differ.
--- Answer: root job ('' unknown), lost legs, ids of ended jobs that have no leg any more.
+-- Answer: root job ('' unknown), lost legs, ids of ended jobs that have no leg any more, ids of entries without a job.
 local message, now, lost_after, entries = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), cjson.decode(ARGV[5])
 load(KEYS[1])
 if not state['job:' .. ARGV[1]] then
-  return {'', {}, {}}
+  return {'', {}, {}, {}}
 end
-local jobs, lost, over = {}, {}, {}
+local jobs, lost, over, forgotten = {}, {}, {}, {}
 for _, field in ipairs(order) do
   if string.sub(field, 1, 4) == 'job:' then
     jobs[#jobs + 1] = string.sub(field, 5)
@@ -29,7 +29,9 @@ for _, job_id in ipairs(jobs) do
   -- What was wished lately may be missing only because the book was read before, or told lately: the last that an ended
   -- job writes is that its wish was heard. Half the time, so that a submission's witness finds a forgotten place before
   -- nothing else would look for it.
-  local said = ended(job_id) and math.max(standing.lap, cjson.decode(state['usage:' .. job_id]).updated_ms) or standing.lap
+  -- One that ended with its parent may have written nothing at all.
+  local told = ended(job_id) and cjson.decode(state['usage:' .. job_id] or '{"updated_ms":0}').updated_ms or 0
+  local said = math.max(standing.lap, told)
   if not agrees(job_id, standing, entry) and now - said > lost_after / 2 then
     new_wish(job_id, standing.want, message, now, 0)
     standing = standing_of(job_id)
@@ -51,5 +53,12 @@ for _, job_id in ipairs(jobs) do
     over[#over + 1] = job_id
   end
 end
+-- A failover may have forgotten that a job below was started, and nobody may start it again.
+for job_id in pairs(entries) do
+  if not state['job:' .. job_id] then
+    forgotten[#forgotten + 1] = job_id
+  end
+end
 save(KEYS[1])
-return {state['job:' .. ARGV[1]], lost, over}
+table.sort(forgotten)
+return {state['job:' .. ARGV[1]], lost, over, forgotten}

@@ -130,3 +130,22 @@ async def test_an_unknown_job_is_not_known(side: Side) -> None:
     """Nothing is written for it."""
     assert await side.store.look(JOB_ID, "sweep", NOW_MS, LOST_AFTER_MS, BOOK) == Looked(known=False)
     assert (await side.store.begin(claim_of(call_leg(0)))).verdict is Verdict.UNKNOWN
+
+
+async def test_an_entry_without_a_job_below_a_known_root_is_named(side: Side) -> None:
+    """A failover forgot that it was started; an entry of the root itself is another matter."""
+    await side.store.create(creation(a_job()), "w1", NOW_MS)
+    book = book_of(JOB_ID, f"{JOB_ID}.2", f"{JOB_ID}.1", "job_z.1")
+    looked = await side.store.look(JOB_ID, "sweep", NOW_MS, LOST_AFTER_MS, book)
+    assert looked.forgotten == (f"{JOB_ID}.1", f"{JOB_ID}.2")
+
+
+async def test_a_job_that_ended_with_its_parent_before_it_did_anything_is_looked_at(side: Side) -> None:
+    """It has used nothing, so it has no record of that; its wish was lost, and is driven."""
+    await side.store.create(creation(a_job()), "w1", NOW_MS)
+    child = creation(a_job(f"{JOB_ID}.1"), slot=False)
+    await side.store.commit(claim_of(first_leg(), "m1"), Changes(legs=(call_leg(0),), child=child), SPENT)
+    end = Changes(job=replace(a_job(), status=JobStatus.CANCELLED), ends=True, closing=("{}",))
+    await side.store.commit(claim_of(call_leg(0), "m2"), end, SPENT)
+    looked = await side.store.look(JOB_ID, "sweep", NOW_MS + LOST_AFTER_MS + 9, LOST_AFTER_MS, {})
+    assert wish_of("gone", "m2", job_id=f"{JOB_ID}.1").key.split(":")[1] in {leg.job_id for leg in looked.lost}
