@@ -21,7 +21,7 @@ from events.ports import Begun, Claim, Clock, History, Randomness, Spent, Store,
 from events.schema import AgentToolCall, Event, ToolPayload
 from functions.delivery import Delivered, Outcome
 from functions.facts import Facts
-from functions.handing_on import again_at_ms, delivery, drive_of, hand_on, postpone
+from functions.handing_on import CLOCK_ERROR_MS, again_at_ms, delivery, drive_of, hand_on, postpone
 
 _log = logging.getLogger("baton.pipeline")
 
@@ -163,13 +163,14 @@ class Pipeline:
         now_ms = self._clock.now_ms()
         publish: list[Leg] = []
         for leg in legs:
-            if leg.key in run.seen:
+            if leg.key in run.seen or run.is_under_way(leg, now_ms):
                 continue
             run.seen.add(leg.key)
             if self._may_continue(run, leg, now_ms, crosses=crosses):
                 run.todo.append(_Step(leg.key, leg.call_id, event_of(run.session_id, leg), leg.kind is LegKind.WISH))
             else:
                 publish.append(leg)
+                run.later[leg.key] = leg.free_at_ms()
         run.handed_on += await hand_on(self._emitter, run.session_id, publish, run.drive)
 
     def _may_continue(self, run: "_Run", leg: Leg, now_ms: int, *, crosses: bool) -> bool:
@@ -196,6 +197,7 @@ class _Run:
         self.todo: list[_Step] = []
         self.words: list[str] = []
         self.seen: set[str] = set()
+        self.later: dict[str, int] = {}
         self.handed_on = 0
         self._counted = False
 
@@ -208,6 +210,10 @@ class _Run:
         """A slot was given: work that was handed on before, and found no slot, is handed on again."""
         self._rounds += 1
         self.seen = {step.leg_key for step in self.todo}
+
+    def is_under_way(self, leg: Leg, now_ms: int) -> bool:
+        """Whether this run has published it for a time that has not come yet, whatever the admission says meanwhile."""
+        return self.later.get(leg.key, 0) == leg.free_at_ms() > now_ms + CLOCK_ERROR_MS
 
     def count_message(self) -> int:
         """1 for the first COMMIT of this message, 0 for what is continued in place."""
