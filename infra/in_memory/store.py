@@ -174,7 +174,8 @@ class InMemoryStore:
         job = tree.jobs.get(job_id)
         if job is None or (fact.call_id and fact.call_id not in tree.calls.get(job_id, {})):
             return Outside(Heeded.UNKNOWN)
-        known = tree.results.get(job_id, {}).get(fact.call_id or f"event:{fact.id}")
+        results = tree.results.get(job_id, {})
+        known = results.get(fact.call_id or f"event:{fact.id}", results.get(f"early:{fact.call_id}"))
         if known is not None:
             word = Heeded.AGAIN if known == fact.outcome else Heeded.OTHER
             return Outside(word, job, tree.carried(message_id, now_ms))
@@ -216,7 +217,8 @@ class InMemoryStore:
             tree = replace(tree, legs={**tree.legs, **{leg.key: leg for leg in found}})
             lost += found
         self.write(root_id, tree)
-        return Looked(True, tuple(lost), tree.jobs[root_id].session_id, tree.over())
+        forgotten = tuple(sorted(name for name in book if root_of(name) == root_id and name not in tree.jobs))
+        return Looked(True, tuple(lost), tree.jobs[root_id].session_id, tree.over(), forgotten)
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
         """Append parts in mid-work, only while the claim holds the leg."""

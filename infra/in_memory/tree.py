@@ -158,11 +158,13 @@ class Tree:
 
     def answered_early(self, leg: Leg, message_id: str, now_ms: int) -> "Tree":
         """With a new wait ended, if its outcome or an event for it has come before."""
-        job_id = leg.job_id
-        if leg.not_before_ms <= now_ms:
+        job_id, over = leg.job_id, leg.not_before_ms <= now_ms
+        early = self.results.get(job_id, {}).get(f"early:{leg.call_id}")
+        if early is not None:
+            tree = self.with_result(job_id, leg.call_id, early)
+            return tree if over else tree.woken(leg, message_id, now_ms)
+        if over:
             return self
-        if leg.call_id in self.results.get(job_id, {}):
-            return self.woken(leg, message_id, now_ms)
         kept = self.events.get(job_id, {})
         found = next((at for at in sorted(kept) if leg.event and kept[at] == leg.event), None)
         if found is None:
@@ -174,16 +176,21 @@ class Tree:
 
     def told(self, job_id: str, fact: OutsideFact, message_id: str, now_ms: int) -> "Tree":
         """With a fact from outside, for whoever waits for it now or later."""
-        tree = self.with_result(job_id, fact.call_id or f"event:{fact.id}", fact.outcome)
+        # Before its call waits an outcome is kept apart: the call may still end otherwise, or be tried again.
+        waits = any(leg.kind is LegKind.WAIT and leg.call_id == fact.call_id for leg in self.legs.values())
+        kept = fact.call_id if waits else f"early:{fact.call_id}"
+        tree = self.with_result(job_id, kept if fact.call_id else f"event:{fact.id}", fact.outcome)
         for leg in self.waits(job_id, now_ms):
             if fact.call_id and leg.call_id == fact.call_id:
                 return tree.woken(leg, message_id, now_ms)
-            if not fact.call_id and leg.event == fact.event:
+            # Where the clock that ended a wait is ahead of this one, the wait looks open, and is over.
+            over = leg.call_id in tree.results[job_id]
+            if not fact.call_id and leg.event == fact.event and not over:
                 return tree.with_result(job_id, leg.call_id, fact.outcome).woken(leg, message_id, now_ms)
         if fact.call_id:
             return tree
-        kept = {**self.events.get(job_id, {}), f"{now_ms}:{fact.id}": fact.event}
-        return replace(tree, events={**tree.events, job_id: kept})
+        events = {**self.events.get(job_id, {}), f"{now_ms}:{fact.id}": fact.event}
+        return replace(tree, events={**tree.events, job_id: events})
 
     def reported(self, call_id: str, outcome: str, message_id: str, now_ms: int) -> "Tree":
         """With the end of a child told to the call that started it."""
@@ -234,7 +241,7 @@ class Tree:
 
     def said_ms(self, job_id: str) -> int:
         """When what the admission should know was last wished, or, by a job that has ended, told."""
-        told_ms = self.usage[job_id].updated_ms if self.jobs[job_id].ended else 0
+        told_ms = self.usage.get(job_id, Usage()).updated_ms if self.jobs[job_id].ended else 0
         return max(self.standing(job_id).lap, told_ms)
 
     def over(self) -> tuple[str, ...]:

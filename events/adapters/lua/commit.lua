@@ -65,8 +65,12 @@ for i = 1, #new, 2 do
 end
 -- What a new wait waits for may have come before it: its outcome, or an event, of which each ends one wait.
 local waits = header.waits ~= '' and waits_of(job_id, now, header.waits)[1]
-if waits and call('HEXISTS', KEYS[3], waits.call_id) == 1 then
-  wake(waits, message, now)
+local early = header.waits ~= '' and call('HGET', KEYS[3], 'early:' .. header.waits)
+if early then
+  call('HSET', KEYS[3], header.waits, early)
+  if waits then
+    wake(waits, message, now)
+  end
 elseif waits and waits.event ~= '' then
   for _, field in ipairs(order) do
     if state[field] == waits.event and string.sub(field, 1, #job_id + 7) == 'event:' .. job_id .. ':' then

@@ -9,21 +9,27 @@ if not job or call_id ~= '' and call('HEXISTS', KEYS[2], call_id) == 0 then
   return {'unknown', '', {}}
 end
 local kept = call_id ~= '' and call_id or 'event:' .. ARGV[6]
-local known = call('HGET', KEYS[3], kept)
+local both = call('HMGET', KEYS[3], kept, 'early:' .. call_id)
+local known = both[1] or both[2]
 if known then
   return {known == ARGV[7] and 'again' or 'other', job, carried(message, now)}
 end
 if ended(job_id) then
   return {'ended', job, carried(message, now)}
 end
-call('HSET', KEYS[3], kept, ARGV[7])
+-- Before its call waits an outcome is kept apart: the call may still end otherwise, or be tried again.
+local waits = call_id == ''
+for _, field in ipairs(order) do
+  waits = waits or is_leg(field) and has(state[field], 'kind', 'wait') and has(state[field], 'call_id', call_id)
+end
+call('HSET', KEYS[3], waits and kept or 'early:' .. call_id, ARGV[7])
 local taken = call_id ~= ''
 for _, leg in ipairs(waits_of(job_id, now)) do
   if leg.call_id == call_id then
     wake(leg, message, now)
-  elseif not taken and leg.event == ARGV[5] then
+  elseif not taken and leg.event == ARGV[5] and call('HSETNX', KEYS[3], leg.call_id, ARGV[7]) == 1 then
+    -- Where the clock that ended a wait is ahead of this one, the wait looks open, and is over.
     taken = true
-    call('HSET', KEYS[3], leg.call_id, ARGV[7])
     wake(leg, message, now)
   end
 end

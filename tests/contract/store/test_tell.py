@@ -84,6 +84,19 @@ async def test_an_event_ends_the_first_wait_for_it_and_counts_once(side: Side) -
     assert (await side.store.begin(claim_of(wait_leg(1), "m5"))).verdict is Verdict.EARLY
 
 
+async def test_an_event_leaves_a_wait_alone_whose_time_was_up_by_another_clock(side: Side) -> None:
+    """The clock of who tells is behind: the outcome stays, and the event is kept for the next wait."""
+    await waiting(side, wait_leg(0, "paid", until_ms=NOW_MS + 10))
+    await side.store.begin(claim_of(wait_leg(0, "paid"), "m5", after_ms=10))
+    assert (await side.store.tell(JOB_ID, "w1", PAID, NOW_MS + 5)).legs == ()
+    begun = await side.store.begin(claim_of(wait_leg(0, "paid"), "m5", after_ms=11))
+    assert begun.state is not None
+    assert begun.state.outcome == OTHERWISE
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert snapshot.results[wait_leg(0).call_id] == {"ok": {"timedOut": True}}
+
+
 async def test_events_before_their_waits_are_kept_in_their_order(side: Side) -> None:
     """Each ends one wait."""
     calls = await fan_out(side, 3)
