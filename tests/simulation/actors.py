@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from events.core.limits import Limits
+from events.ids import canonical_json
 from events.ports import Begun, Claim, Verdict
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
@@ -17,6 +18,7 @@ from functions.agents.store_channel import StoreChannel
 from functions.models.call import Call
 from functions.models.model import ModelAnswer, ModelError, ModelRequest, ToolMessage
 from functions.tools.context import ToolContext
+from functions.tools.pending import Pending
 from functions.tools.tool import Tool, tool
 from functions.tools.tool_error import ToolError
 from tests.simulation.invocation import CURRENT
@@ -26,6 +28,7 @@ from tests.simulation.scripts import (
     RESULT_LIMIT_BYTES,
     TOOLS,
     UNKNOWN_TOOL,
+    WAITING_TOOLS,
     CallPlan,
     Script,
     TurnPlan,
@@ -91,10 +94,16 @@ async def _fail(plan: TurnPlan) -> ModelAnswer:
 
 def _seen(request: ModelRequest) -> list[tuple[str, int, str]]:
     return [
-        (message.tool, number_in(message.call_id), message.content["type"] if message.is_error else "")
+        (message.tool, number_in(message.call_id), _told(message))
         for message in request.messages
         if isinstance(message, ToolMessage)
     ]
+
+
+def _told(message: ToolMessage) -> str:
+    if message.is_error:
+        return str(message.content["type"])
+    return canonical_json(message.content) if message.tool in WAITING_TOOLS else ""
 
 
 def _call(plan: CallPlan, nonce: int) -> Call:
@@ -102,6 +111,8 @@ def _call(plan: CallPlan, nonce: int) -> Call:
         return Call(plan.tool, {"number": "not a number"})
     name = UNKNOWN_TOOL if plan.how == "unknown" else plan.tool
     arguments = {"number": plan.number, "how": plan.how, "times": plan.times, "seconds": plan.seconds, "nonce": nonce}
+    if plan.wait is not None:
+        arguments |= {"limit": plan.wait.seconds, "name": plan.wait.name}
     return Call(name, arguments)
 
 
@@ -160,6 +171,8 @@ class Actors:
         try:
             if name == "talker":
                 await self._talk(context, claim)
+            if name in WAITING_TOOLS:
+                world.outside.begun(context)
             await self.work("work.tool", arguments["seconds"])
             return await _end(name, arguments, context)
         finally:
@@ -197,7 +210,20 @@ async def _end(name: str, arguments: dict[str, Any], context: ToolContext) -> An
             return "x" * (RESULT_LIMIT_BYTES + 1)
         case "strange":
             return object()
-    return {"number": arguments["number"]}
+    return _waiting(name, arguments, context) if name in WAITING_TOOLS else {"number": arguments["number"]}
+
+
+def _waiting(name: str, arguments: dict[str, Any], context: ToolContext) -> Pending:
+    match name:
+        case "order":
+            return Pending(timeout_seconds=arguments["limit"])
+        case "listen":
+            return Pending(timeout_seconds=arguments["limit"], event=arguments["name"], operation=False)
+        case "nap":
+            slept = {"slept": arguments["number"]}
+            return Pending(timeout_seconds=arguments["limit"], otherwise=slept, operation=False)
+        case _:
+            return context.start(arguments["name"], "help", {"from": context.job_id})
 
 
 def _tool(name: str) -> Tool:
@@ -217,7 +243,27 @@ def _tool(name: str) -> Tool:
     return act
 
 
-ALL_TOOLS = tuple(_tool(name) for name in TOOLS)
+def _waiting_tool(name: str) -> Tool:
+    kind = WAITING_TOOLS[name]
+
+    @tool(
+        name=name,
+        retries=kind.retries,
+        retry_delay_seconds=kind.retry_delay_seconds,
+        timeout_seconds=kind.timeout_seconds,
+    )
+    async def wait(
+        number: int, how: str, times: int, seconds: float, nonce: int, limit: float, name: str, ctx: ToolContext
+    ) -> Any:
+        """Wait as the script says."""
+        arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce}
+        return await STAGE.world.actors.run(tool_name, {**arguments, "limit": limit, "name": name}, ctx)
+
+    tool_name = name
+    return wait
+
+
+ALL_TOOLS = (*(_tool(name) for name in TOOLS), *(_waiting_tool(name) for name in WAITING_TOOLS))
 
 
 def make_registry(scripts: dict[str, Script]) -> Registry:

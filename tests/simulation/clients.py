@@ -4,24 +4,15 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from functions.acceptance import WITNESSED_MS
 from tests.simulation.asgi import Answer
-from tests.simulation.dice import number_of
-from tests.simulation.guarantee import ON_SETTLE, Settled
-from tests.simulation.invocation import Crashed, Invocation
+from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
 from tests.simulation.jobs import JobPlan
 from tests.simulation.memory import STALE_SECONDS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-SUBMIT_PATH = "/api/agent-jobs"
 _WAIT = 61
-
-
-def key_of(tenant: str) -> str:
-    """A tenant's API key."""
-    return f"key of {tenant}"
 
 
 class Client:
@@ -30,7 +21,7 @@ class Client:
     def __init__(self, world: "World", plan: JobPlan) -> None:
         self._world = world
         self._plan = plan
-        self._calls = 0
+        self._caller = Caller(world, plan.agent, plan.agent)
         self._job_id = ""
         self._accepted_at = self._asked_at = 0.0
 
@@ -42,7 +33,9 @@ class Client:
             answer = await self._submit("do it")
             if answer is not None and answer.status == 202:
                 break
-            await asyncio.sleep(0.1 + 40 * self._world.dice.roll(_WAIT, plan.index, self._calls) ** 2)
+            await asyncio.sleep(0.1 + 40 * self._world.dice.roll(_WAIT, plan.index, self._caller.calls) ** 2)
+        if self._job_id:
+            self._world.outside.accepted(plan, self._job_id)
         if plan.cancel_at and self._job_id:
             self._world.start(self._cancel)
         if plan.again_at and self._job_id:
@@ -93,23 +86,9 @@ class Client:
     async def _ask(
         self, kind: str, url: str, body: bytes, headers: dict[str, str], method: str = "POST"
     ) -> Answer | None:
-        world = self._world
-        self._calls += 1
-        self._asked_at = world.loop.time()
-        name = f"{kind}:{self._plan.agent}#{self._calls}"
-        who = Invocation(name, number_of(name), kind)
-        world.enroll(who)
-        common = {"authorization": f"Bearer {key_of(self._plan.tenant)}", "content-type": "application/json"}
-        try:
-            answer = await world.post(url, {**common, **headers}, body, method)
-        except Crashed:
-            answer = None
-        world.returned(who, answer)
-        world.api_calls[self._plan.agent] += 1
-        unfinished = answer is None or answer.status == 503
-        late = unfinished and world.loop.time() - self._asked_at >= WITNESSED_MS / 1000
-        world.check(ON_SETTLE, Settled(world, name, "late" if late else "over", tuple(world.trees.values())))
-        return answer
+        self._asked_at = self._world.loop.time()
+        key = {"authorization": f"Bearer {key_of(self._plan.tenant)}"}
+        return await self._caller.ask(kind, url, body, {**key, **headers}, method)
 
     def _accepted(self, job: dict[str, Any]) -> None:
         world, job_id = self._world, job["id"]

@@ -5,16 +5,23 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from multiprocessing import get_context
 
-from tests.simulation import planted_book, planted_flow, planted_recovery, planted_store, planted_wishes
+from tests.simulation import (
+    planted_book,
+    planted_flow,
+    planted_recovery,
+    planted_store,
+    planted_waits,
+    planted_wishes,
+)
 from tests.simulation.directed import directed
-from tests.simulation.plan import make_plan
+from tests.simulation.plan import WAITING_SEEDS, Plan, make_plan
 from tests.simulation.planting import Defect, planted
 from tests.simulation.play import play
 from tests.simulation.regressions import playable
@@ -26,6 +33,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_recovery.DEFECTS,
     *planted_book.DEFECTS,
     *planted_wishes.DEFECTS,
+    *planted_waits.DEFECTS,
 )
 MOST_SCHEDULES = 1_000
 # Seeds that catch what few others do. They are only played first: without them it takes longer.
@@ -52,15 +60,20 @@ def catch(name: str, seed: int = 1, most: int = MOST_SCHEDULES) -> Caught:
     defect = next(defect for defect in DEFECTS if defect.name == name)
     others = dict[str, None]()
     with planted(defect), closing(VirtualLoop()) as loop:
-        seeds = chain(RARE_STORIES, range(seed, seed + most))
-        plans = chain(map(make_plan, playable()), directed(), map(make_plan, seeds))
-        for count, plan in enumerate(plans, 1):
+        for count, plan in enumerate(_plans(seed, most, waits=defect.waits), 1):
             violation = play(plan, loop).violation
             if violation is not None and violation.name == defect.invariant:
                 return Caught(name, violation.name, count, violation.text, tuple(others))
             if violation is not None:
                 others[violation.name] = None
     return Caught(name, "", most, others=tuple(others))
+
+
+def _plans(seed: int, most: int, *, waits: bool) -> Iterator[Plan]:
+    old = (known for known in playable() if (known >= WAITING_SEEDS) == waits)
+    first = WAITING_SEEDS + seed if waits else seed
+    seeds = chain(old, () if waits else RARE_STORIES, range(first, first + most))
+    return chain(directed(waits=waits), map(make_plan, seeds))
 
 
 def catch_all(names: Iterable[str], seed: int = 1, most: int = MOST_SCHEDULES) -> list[Caught]:

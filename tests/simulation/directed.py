@@ -5,10 +5,11 @@ too does not silently lose it; what the family is for is planted as a defect (pl
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tests.simulation.jobs import JobPlan
 from tests.simulation.plan import Outage, Plan
-from tests.simulation.scripts import CallPlan, Script, TurnPlan
+from tests.simulation.scripts import CallPlan, Script, TurnPlan, WaitPlan, Word
 
 _LONG = TurnPlan(calls=(CallPlan("work", 100, seconds=25.0), CallPlan("work", 101, seconds=25.0)))
 
@@ -36,6 +37,26 @@ def a_job_is_created_while_a_sweep_looks() -> Iterator[Plan]:
         yield Plan(seed, (_job(0, 0.0, repeats=0),), rates=rates, outages=(outage,), calm_at=3_000.0, slots=1)
 
 
-def directed() -> tuple[Plan, ...]:
-    """All of them."""
+def an_outcome_is_forgotten() -> Iterator[Plan]:
+    """Somebody completes an operation that has hours left, and soon after a failover may forget that."""
+    for seed in range(20):
+        wait = WaitPlan(20_000.0, words=(Word(40.0 + 5 * seed, 0),))
+        job = _job(0, 0.0, TurnPlan(calls=(CallPlan("order", 100, wait=wait),)))
+        yield Plan(seed, (job,), rates={"failover": 0.1}, calm_at=300.0, waits=True, waits_seconds=20_000.0)
+
+
+def jobs_below_and_waits_side_by_side() -> Iterator[Plan]:
+    """A turn starts several jobs, each of which wishes for a slot, and waits for several times to come."""
+    helper = Script((TurnPlan(says="done"),))
+    naps = tuple(CallPlan("nap", 100 + n, wait=WaitPlan(600.0 + n)) for n in range(5))
+    asks = tuple(CallPlan("ask", 105 + n, wait=WaitPlan(name="helper")) for n in range(5))
+    for seed in range(4):
+        job = replace(_job(0, 0.0, TurnPlan(calls=(*naps, *asks))), helpers=(("helper", helper),))
+        yield Plan(seed, (job,), inline=seed % 2 == 1, slots=6, waits=True, waits_seconds=600.0)
+
+
+def directed(*, waits: bool = False) -> tuple[Plan, ...]:
+    """All of them, of one family of worlds."""
+    if waits:
+        return (*an_outcome_is_forgotten(), *jobs_below_and_waits_side_by_side())
     return (*slots_are_raised(), *a_job_is_created_while_a_sweep_looks())

@@ -2,52 +2,19 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from events.core.state import Job
 from events.core.waiting import status_and_wait
-from events.ids import event_id
-from tests.fakes import Tree
-from tests.simulation.jobs import JobPlan
-from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS, Expected, expected
+from events.ids import canonical_json, event_id
+from tests.simulation.ended import Ended, came_to, depth_of
+from tests.simulation.scripts import expected
+from tests.simulation.waiting_endings import ON_TAKEN, ON_WAITS_AT_END, messages_of_waits
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 # How often in a row the queue gives up on an event before its job fails (DESIGN 3: a budget measured in progress).
 DELIVERY_BUDGET = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """One job at the end of its world; `parts`: its stream."""
-
-    world: "World"
-    plan: JobPlan
-    job: Job
-    tree: Tree
-    must: Expected
-    parts: tuple[dict[str, Any], ...]
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether it was cancelled, by somebody who wanted to."""
-        return self.job.status == "cancelled" and self.job.id in self.world.cancelling
-
-    @property
-    def shortened(self) -> bool:
-        """Whether attempts that died, which count in full, took the room for turns that the script has (DESIGN 7)."""
-        used, limits = self.job.used, self.plan.script.limits
-        counted = used.input_tokens + used.output_tokens - used.turns * (INPUT_TOKENS + OUTPUT_TOKENS)
-        ends = (self.job.result or {}).get("stoppedBy") == "tokens"
-        ends = ends or (self.job.error is not None and self.job.error.type == "limit_exceeded")
-        return ends and "tokens" in limits and counted > 0
-
-    @property
-    def undeliverable(self) -> bool:
-        """Whether the job failed because the queue gave up on one of its events too often."""
-        return self.job.error is not None and self.job.error.type == "delivery_failed"
 
 
 def every_job_ends(end: Ended) -> str | None:
@@ -106,7 +73,11 @@ def calls_end_as_the_script_says(end: Ended) -> str | None:
         error = stored.get("error", {}).get("type", "")
         if not must.attempts:  # a call that cannot run has its error in its record only
             error = record.error.type if record.error else ""
-        right = error == must.error if must.error else stored.get("ok") == {"number": must.number}
+        right = (
+            error == must.error
+            if must.error
+            else canonical_json(stored.get("ok")) == (must.came or canonical_json({"number": must.number}))
+        )
         if not right:
             return f"{record.id} has the result {stored}; its script says {must}"
     return None
@@ -120,8 +91,12 @@ def one_entry_for_each_handled_event(end: Ended) -> str | None:
 
 
 def _is_step(end: Ended, key: str) -> bool:
-    kind, job_id = key.split(":")[:2]
-    return kind != "wish" and job_id.split("-")[0] == end.job.id
+    return not key.startswith("wish:") and _is_own(end, key)
+
+
+def _is_own(end: Ended, key: str) -> bool:
+    """Whether a leg was this job's, and not one of a job below."""
+    return key.split(":")[1].split("-", maxsplit=1)[0] == end.job.id
 
 
 def the_stream_has_one_beginning_and_one_end(end: Ended) -> str | None:
@@ -141,9 +116,10 @@ def the_stream_has_one_beginning_and_one_end(end: Ended) -> str | None:
 
 def messages_are_few(end: Ended) -> str | None:
     """No storm: one message for a leg and two for a call of the API; with faults so many more for each."""
-    world, legs = end.world, sum(end.job.id in key for key in end.world.committed)
+    world, legs = end.world, sum(_is_own(end, key) for key in end.world.committed)
     published = world.queue.accepted[end.job.id]
-    most = 1 + legs + 2 * world.api_calls[end.plan.agent] + (6 if end.plan.delay_seconds else 0)
+    calls = world.api_calls[end.job.id] + (0 if end.job.parent_call else world.api_calls[end.plan.agent])
+    most = 1 + legs + 2 * calls + (6 if end.plan.delay_seconds else 0) + messages_of_waits(end)
     most += len(end.tree.calls.get(end.job.id, ())) if end.job.status == "cancelled" else 0
     if not world.plan.faultless:
         most += 2 * legs + 6 * len(world.faults.happened) + 10 * len(world.plan.outages) + 30
@@ -162,6 +138,7 @@ AT_END = (
     one_entry_for_each_handled_event,
     the_stream_has_one_beginning_and_one_end,
     messages_are_few,
+    *ON_WAITS_AT_END,
 )
 
 
@@ -171,11 +148,13 @@ def check_endings(world: "World") -> None:
         if job_id not in world.tree(job_id).jobs:
             world.broken("an_accepted_job_exists", f"{job_id} was accepted and is not known")
             return
-    plans = {plan.agent: plan for plan in world.plan.jobs}
+    for said in world.outside.taken:
+        world.check(ON_TAKEN, (world, said))
     for tree in world.trees.values():
         for job in tree.jobs.values():
-            plan = plans[job.agent]
+            plan = world.outside.plan_of(job.agent)
+            must = expected(plan.scripts()[job.agent], came_to(tree, job), depth_of(world, tree, job))
             parts = tuple(json.loads(part) for part in tree.parts[job.id])
-            world.check(AT_END, Ended(world, plan, job, tree, expected(plan.script), parts))
+            world.check(AT_END, Ended(world, plan, job, tree, must, parts))
     if world.plan.backstop and world.admission.entries:
         world.broken("the_book_is_empty_at_last", f"nobody is left, but for {world.admission.entries}")

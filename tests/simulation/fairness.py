@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from events.core.admission import Entry
+from events.ids import is_child
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +34,18 @@ class Booked:
 
     def able(self) -> Iterator[tuple[str, Entry]]:
         """Who could have been given one instead: the first of each session of which nobody holds one."""
-        busy = {_line(entry) for entry in self.after.values() if entry.slot}
-        waiting = [(name, entry) for name, entry in self.after.items() if _line(entry) not in busy and _lives(entry)]
+        busy = {_line(name, entry) for name, entry in self.after.items() if entry.slot}
+        waiting = [(name, e) for name, e in self.after.items() if _line(name, e) not in busy and _lives(e)]
         waiting.sort(key=lambda item: (not item[1].started, item[1].created_ms, item[0]))
         for name, entry in waiting:
-            if _line(entry) not in busy and entry.want == "slot":
+            if _line(name, entry) not in busy and entry.want == "slot":
                 yield name, entry
-            busy.add(_line(entry))
+            busy.add(_line(name, entry))
 
 
-def _line(entry: Entry) -> tuple[str, str]:
-    return entry.tenant, entry.session_id
+def _line(name: str, entry: Entry) -> tuple[str, str]:
+    """Whose turn it is; a child needs no session."""
+    return ("", name) if is_child(name) else (entry.tenant, entry.session_id)
 
 
 def _lives(entry: Entry) -> bool:
@@ -54,7 +56,7 @@ def a_session_is_served_in_order(booked: Booked) -> str | None:
     """Of a session's jobs the one that has started goes on; then first come, first served."""
     for name, entry, ran in booked.given():
         for other, ahead in booked.after.items():
-            if other == name or _line(ahead) != _line(entry) or not _lives(ahead):
+            if other == name or _line(other, ahead) != _line(name, entry) or not _lives(ahead):
                 continue
             if (not ahead.started, ahead.created_ms, other) < (not ran, entry.created_ms, name):
                 return f"{name} is given a slot by {booked.op} before {other} of its session: {entry}, {ahead}"

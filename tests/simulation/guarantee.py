@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from events.core.legs import WORK_KINDS, Leg, LegKind, wish_key
-from events.ids import event_id
+from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, wish_key
+from events.ids import child_of, event_id
 from tests.fakes import Tree
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ class Settled:
 def every_leg_is_guaranteed(settled: Settled) -> str | None:
     """Each leg has a message under way: its carrier, or one that brings its event, or the callback of either.
 
-    Work of a job without a slot is brought on by the job's wish, and a wish that waits in line by the admission. Two
+    Work of a job without a slot is brought on by the job's wish, and a wish that waits in line by the admission; a
+    wait without an end by the job that it waits for. Two
     things end this, and leave the leg to the sweep: a callback or a sweep whose own retries are used up, and what comes
     too late: a function that commits after the queue has given up waiting for it, a call of the API that outlives its
     witness and then dies, or cannot send another, or takes its witness back while that is being delivered.
@@ -44,6 +45,9 @@ def every_leg_is_guaranteed(settled: Settled) -> str | None:
 def _guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
     if leg.carrier in world.queue.live or world.queue.live_events[event_id(leg.key)] > 0:
         return True
+    if leg.kind is LegKind.WAIT and leg.not_before_ms >= FOREVER_MS:
+        child = tree.jobs.get(child_of(leg.call_id))
+        return child is not None and not child.ended
     standing = tree.standing(leg.job_id)
     if leg.kind is not LegKind.WISH:
         wish = tree.legs.get(wish_key(leg.job_id, standing.lap))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.simulation.dice import Dice
-from tests.simulation.scripts import TOOLS, CallPlan, Script, TurnPlan
+from tests.simulation.scripts import TOOLS, CallPlan, Script, TurnPlan, Word
 
 TENANTS = ("ada", "bob")
 _AGENT, _SCRIPT, _TURN, _CALL = 11, 12, 13, 14
@@ -16,7 +16,11 @@ _LONGEST_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class JobPlan:
-    """One submission; `repeats`: how often the client tries again after an error; `again_at`: after success, too."""
+    """One submission; `repeats`: how often the client tries again after an error; `again_at`: after success, too.
+
+    `helpers`: agents that its tools may ask, with their scripts. `words`: events that happen to it, by the time since
+    it was accepted. `looks`: when somebody reads it.
+    """
 
     index: int
     agent: str
@@ -31,14 +35,23 @@ class JobPlan:
     session: str = ""
     priority: int = 5
     cancel_at: float = 0.0
+    helpers: tuple[tuple[str, Script], ...] = ()
+    words: tuple[Word, ...] = ()
+    looks: tuple[float, ...] = ()
+
+    def scripts(self) -> dict[str, Script]:
+        """Its own script and its helpers', by agent."""
+        return {self.agent: self.script, **dict(self.helpers)}
 
 
 def make_jobs(dice: Dice, count: int, longest_work_seconds: float) -> tuple[JobPlan, ...]:
     """`count` jobs of several tenants; none of their tools is meant to work longer than its limit."""
-    return tuple(_job(dice, index, longest_work_seconds) for index in range(count))
+    return tuple(make_job(dice, index, longest_work_seconds) for index in range(count))
 
 
-def _job(dice: Dice, index: int, longest_work_seconds: float) -> JobPlan:
+def make_job(dice: Dice, index: int, longest_work_seconds: float) -> JobPlan:
+    """One of them."""
+
     def roll(which: int) -> float:
         return dice.roll(_AGENT, index, which)
 
@@ -48,7 +61,7 @@ def _job(dice: Dice, index: int, longest_work_seconds: float) -> JobPlan:
         agent=f"agent-{index}",
         tenant=TENANTS[int(roll(2) * len(TENANTS))],
         at=roll(3) ** 2 * 90,
-        script=_script(dice, index, longest_work_seconds),
+        script=make_script(dice, index, longest_work_seconds),
         keyed=keyed,
         repeats=int(roll(4) * 5),
         again_at=1 + roll(5) ** 3 * 800 if keyed and roll(6) < 0.4 else 0.0,
@@ -61,7 +74,8 @@ def _job(dice: Dice, index: int, longest_work_seconds: float) -> JobPlan:
     )
 
 
-def _script(dice: Dice, index: int, longest_work_seconds: float) -> Script:
+def make_script(dice: Dice, index: int, longest_work_seconds: float) -> Script:
+    """What a job does that neither waits nor starts others."""
     turns = 1 + int(dice.roll(_SCRIPT, index, 1) ** 1.5 * 5)
     roomy = dice.chance(0.8, _SCRIPT, index, 2)
     return Script(

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 
 from tests.simulation.dice import Dice
 from tests.simulation.jobs import JobPlan, make_jobs
+from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
 _MIX, _RATE, _OUTAGE, _WORLD = 1, 2, 3, 4
+# From this seed on jobs also wait, and start others below them: a second family of worlds.
+WAITING_SEEDS = 1 << 40
 
 # Kind of fault → the rates among which a schedule chooses when it has the kind at all.
 FAULTS = {
@@ -49,6 +52,7 @@ class Plan:
     """One schedule. Times are in seconds from the world's beginning.
 
     `one_slot_until`: the setting was one slot until then; 0: it was `slots` from the beginning. No seed has that.
+    `waits`: its jobs also wait and start others; `waits_seconds`: for so long in sum, at most.
     """
 
     seed: int
@@ -64,6 +68,8 @@ class Plan:
     rates: dict[str, float] = field(default_factory=dict[str, float])
     outages: tuple[Outage, ...] = ()
     skew_ms: int = 0
+    waits: bool = False
+    waits_seconds: float = 0.0
 
     @property
     def faultless(self) -> bool:
@@ -78,9 +84,12 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     rates = _rates(dice, faults)
     calm_at = dice.between(150, 1500, _WORLD, 2) * (6 if dice.chance(0.15, _WORLD, 8) else 1)
     work_timeout_seconds = 20 if short else 120
+    waits = seed >= WAITING_SEEDS
+    make, most = (make_waiting_jobs, 4) if waits else (make_jobs, 6)
+    jobs = make(dice, dice.whole(most // 2, most, _WORLD, 3), work_timeout_seconds)
     return Plan(
         seed=seed,
-        jobs=make_jobs(dice, dice.whole(3, 6, _WORLD, 3), work_timeout_seconds),
+        jobs=jobs,
         inline=seed % 2 == 1,
         by_topic=dice.chance(0.2, _WORLD, 4),
         work_timeout_seconds=work_timeout_seconds,
@@ -91,6 +100,8 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
         rates=rates,
         outages=tuple(_outage(dice, what, calm_at) for what in ("store", "queue") if f"{what}-down" in rates),
         skew_ms=dice.one_of((100, 900, 2500), _WORLD, 6) if "skew" in rates else 0,
+        waits=waits,
+        waits_seconds=longest_seconds(jobs) if waits else 0.0,
     )
 
 

@@ -20,11 +20,15 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """What is wrong, in a few words, the invariant that speaks of it and must catch it, and how it comes about."""
+    """What is wrong, in a few words, the invariant that speaks of it and must catch it, and how it comes about.
+
+    `waits`: it is looked for in worlds whose jobs also wait.
+    """
 
     name: str
     invariant: str
     patches: tuple[Patch, ...]
+    waits: bool = False
 
 
 @contextmanager

@@ -31,8 +31,9 @@ class Message:
 
     Attributes:
         name: what it is about and the how-manieth of its kind; stable when faults elsewhere are switched off.
-        kind: `loop`, `wish`, `call`, `complete`, `failed`, `witness`, `sweep` or `callback`: what it is counted as.
+        kind: `loop`, `wish`, `call`, `wait`, `complete`, `failed`, `witness`, `sweep` or `callback`.
         source: the message that a failure callback is about. copies: deliveries that are not settled yet.
+        by: who published it.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Message:
     accepted_at: float
     source: "Message | None" = None
     copies: int = 1
+    by: str = ""
     cancelled: bool = False
 
     @property
@@ -141,6 +143,7 @@ class SimQueue:
         self._names[kind + about] += 1
         name = f"{kind}:{about}#{self._names[kind + about]}"
         self._count += 1
+        who = CURRENT.get(None)
         return Message(
             id=f"msg_{self._count}",
             name=name,
@@ -150,6 +153,7 @@ class SimQueue:
             outgoing=outgoing,
             accepted_at=self._world.loop.time(),
             source=source,
+            by=who.name if who else "",
         )
 
 
@@ -168,6 +172,8 @@ def _kind(outgoing: Outgoing) -> str:
     kind = _KINDS[EventType(outgoing.headers["x-event-type"])]
     if kind == "loop" and '"wish":' in outgoing.body:
         return "wish"
+    if kind == "complete" and '"wait":' in outgoing.body:
+        return "wait"
     return "witness" if kind == "loop" and '"fact":' in outgoing.body else kind
 
 

@@ -6,6 +6,8 @@ number, and looks for other seeds of the same stories by planting the defect aga
 
 from dataclasses import dataclass
 
+from tests.simulation.plan import WAITING_SEEDS
+
 PLAN_VERSION = 2
 
 
@@ -36,6 +38,15 @@ REGRESSIONS = (
     Regression(20010720, 2, "the same, while another sweep took the entry off the book"),
     Regression(20024537, 2, "a clock behind the queue's found a message early and had it back at once, 46 times"),
     Regression(55000864, 2, "the simulation's own: who gave a slot forgot its word, and whom to tell of it"),
+    Regression(WAITING_SEEDS + 3, 2, "an attempt's error was recorded over an outcome that had come before its wait"),
+    Regression(WAITING_SEEDS + 4, 2, "a call was tried again though an outcome that had come early was its result"),
+    Regression(
+        WAITING_SEEDS + 131, 2, "each slot that was given handed on again what was to come later: 1,119 messages"
+    ),
+    Regression(WAITING_SEEDS + 213, 2, "a failover forgot that a child was started, and nobody gave its slot back"),
+    Regression(
+        WAITING_SEEDS + 632, 2, "what was published for later was not handed on with the slot that it had missed"
+    ),
     Regression(30001462, 2, "the simulation's own: a word that was said long ago is no news to a sweep"),
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
 )

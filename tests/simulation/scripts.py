@@ -3,9 +3,12 @@
 `expected` is written from DESIGN, not from the code under test: it is what the code is held to.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zlib import crc32
+
+from events.ids import canonical_json
 
 RESULT_LIMIT_BYTES = 2_000
 UNKNOWN_TOOL = "nonesuch"
@@ -30,6 +33,46 @@ TOOLS = {
 }
 
 
+# Tools whose call waits, when it does not fail: for an outcome from outside, an event, a time, a job below.
+WAITING_TOOLS = {
+    "order": ToolKind(2, 1.0, 30),
+    "listen": ToolKind(1, 0.5, 30),
+    "nap": ToolKind(0, 1.0, 30),
+    "ask": ToolKind(2, 2.0, 30),
+}
+DEFAULT_DEPTH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What somebody outside says; `at`: so many seconds after the tool has begun, or the job was accepted.
+
+    `value`: of an outcome, odd ones are failures; of an event, what comes with it. `event`: its name; empty: it is the
+    outcome of an operation. `repeats`: how often it is tried again after an error; `twice`: it is said again.
+    """
+
+    at: float
+    value: int
+    event: str = ""
+    repeats: int = 5
+    twice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WaitPlan:
+    """What a call waits for.
+
+    Attributes:
+        seconds: its time-out, or how long it sleeps; a job below has none. name: the event's, or the agent's.
+        words: what is said to it. cancel_at: the job below is cancelled then; 0: never.
+    """
+
+    seconds: float = 0.0
+    name: str = ""
+    words: tuple[Word, ...] = ()
+    cancel_at: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class CallPlan:
     """One tool call; `how`: what each attempt does (see `outcome`), `times`: how many attempts do so."""
@@ -39,6 +82,7 @@ class CallPlan:
     how: str = "ok"
     times: int = 0
     seconds: float = 0.1
+    wait: WaitPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +110,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a call must end: `error` is empty when it returns its number."""
+    """How a call must end: `error` is empty when it returns its number. `came`: what a wait was told, as JSON text."""
 
     turn: int
     position: int
@@ -74,6 +118,7 @@ class Outcome:
     number: int
     attempts: int
     error: str = ""
+    came: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +138,12 @@ _REFUSED = {"unknown": "unknown_tool", "bad": "invalid_arguments"}
 _RETRIED = {"fail": "ToolError", "hang": "timeout", "bug": "ValueError"}
 
 
-def outcome(turn: int, position: int, plan: CallPlan) -> Outcome:
-    """How this call must end."""
+# What the calls that wait were told, by turn and position: the call's outcome as it is stored.
+Came = Mapping[tuple[int, int], Mapping[str, Any]]
+
+
+def outcome(turn: int, position: int, plan: CallPlan, came: Mapping[str, Any] | None = None, depth: int = 1) -> Outcome:
+    """How this call must end; one that waits: with what came."""
 
     def ends(attempts: int, error: str = "") -> Outcome:
         name = UNKNOWN_TOOL if plan.how == "unknown" else plan.tool
@@ -104,21 +153,35 @@ def outcome(turn: int, position: int, plan: CallPlan) -> Outcome:
         return ends(0, _REFUSED[plan.how])
     if plan.how in _ALWAYS:
         return ends(1, _ALWAYS[plan.how])
-    retries = TOOLS[plan.tool].retries
+    retries = {**TOOLS, **WAITING_TOOLS}[plan.tool].retries
     if plan.how in _RETRIED and plan.times > retries:
         return ends(retries + 1, _RETRIED[plan.how])
-    return ends(plan.times + 1 if plan.how in _RETRIED else 1)
+    done = ends(plan.times + 1 if plan.how in _RETRIED else 1)
+    return done if plan.wait is None else _waited(done, came, depth)
+
+
+def _waited(done: Outcome, came: Mapping[str, Any] | None, depth: int) -> Outcome:
+    if done.tool == "ask" and depth <= 0:
+        return replace(done, error="too_deep")
+    if came is None:
+        return replace(done, error="nothing came")
+    error = came["error"]["type"] if "error" in came else ""
+    return replace(done, error=error, came="" if error else canonical_json(came["ok"]))
 
 
 def final_text(script: Script, seen: list[tuple[str, int, str]]) -> str:
-    """The last answer: what a model that reads the history makes of the results (number or error) that it was told."""
+    """The last answer: what a model that reads the history makes of the results (number, error or word) it was told."""
     if not script.reads_history:
         return "the end"
     return f"the end, {crc32(repr(seen).encode())}"
 
 
-def expected(script: Script) -> Expected:
-    """How a job with this script must end, whatever happens on the way."""
+def expected(script: Script, came: Came | None = None, depth: int = DEFAULT_DEPTH) -> Expected:
+    """How a job with this script must end, whatever happens on the way.
+
+    `came`: what ended its waits. `depth`: how many levels of jobs may be below it.
+    """
+    came = came or {}
     limits, calls, answer = script.limits, list[Outcome](), ""
     for turn, plan in enumerate(script.turns, 1):
         used = turn - 1
@@ -129,11 +192,13 @@ def expected(script: Script) -> Expected:
             return Expected("failed", used, tuple(calls), error=_MODEL_ERRORS[plan.how])
         answer = plan.says or answer
         if not plan.calls:
-            seen = [(call.tool, call.number, call.error) for call in calls]
+            seen = [(call.tool, call.number, call.error or call.came) for call in calls]
             return Expected("completed", turn, tuple(calls), answer=final_text(script, seen))
         if len(calls) + len(plan.calls) > limits.get("tool_calls", 50):
             return _stopped(limits, "tool_calls", turn, calls, answer)
-        calls += [outcome(turn, position, call) for position, call in enumerate(plan.calls)]
+        calls += [
+            outcome(turn, position, call, came.get((turn, position)), depth) for position, call in enumerate(plan.calls)
+        ]
     raise AssertionError("a script ends with a turn without calls")
 
 

@@ -36,6 +36,7 @@ from tests.simulation.invariants import ON_BOOK, ON_SAYING, ON_WRITE, Said, Writ
 from tests.simulation.invocation import CURRENT
 from tests.simulation.memory import ADMISSION
 from tests.simulation.versions import as_another_version_writes, is_other_version
+from tests.simulation.waiting import ON_WAITS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -159,7 +160,10 @@ class SimStore:
             if isinstance(answer, Begun) and claim is not None:
                 world.actors.begun(claim, answer)
             if after is not before:
-                world.check(ON_WRITE, Write(world, op, claim, before, after, answer))
+                write = Write(world, op, claim, before, after, answer)
+                world.check(ON_WRITE, write)
+                if world.plan.waits:
+                    world.check(ON_WAITS, write)
                 world.memory.wrote(root, after)
                 if CURRENT.get().zombie:
                     world.leave_to_the_sweep(before, after)

@@ -54,6 +54,7 @@ def as_another_version_writes(world: "World", changes: Changes) -> Changes:
         job=again(changes.job, dump_job, load_job) if changes.job else None,
         legs=tuple(again(leg, dump_leg, load_leg) for leg in changes.legs),
         calls=tuple(again(call, dump_call, load_call) for call in changes.calls),
+        child=as_another_version_writes(world, changes.child) if changes.child else None,
         standing=again(changes.standing, dump_standing, load_standing) if changes.standing else None,
     )
 

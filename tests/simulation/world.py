@@ -1,7 +1,7 @@
 """A world: the real ASGI app of the product on simulated ports, in virtual time, with everything that a plan says.
 
 Invariant: a world is decided by its plan and by which faults are muted; nothing else goes in. It ends when nothing is
-left to happen, a day after the faults at the latest, or at the first broken invariant.
+left to happen, a day after the faults (and as long as its jobs wait) at the latest, or at the first broken invariant.
 """
 
 import hashlib
@@ -22,7 +22,8 @@ from tests.fakes.memory import FakeSessionMemory
 from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.simulation import asgi
 from tests.simulation.actors import STAGE, Actors, make_registry
-from tests.simulation.clients import Client, key_of
+from tests.simulation.calling import key_of
+from tests.simulation.clients import Client
 from tests.simulation.delivery import Deliveries
 from tests.simulation.dice import Dice
 from tests.simulation.endings import check_endings
@@ -31,9 +32,10 @@ from tests.simulation.instances import SimClock, SimRandomness, skew_of
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.jobs import TENANTS
 from tests.simulation.memory import Memory
+from tests.simulation.outside import OPERATIONS_KEY, Outside
 from tests.simulation.plan import Plan
 from tests.simulation.queue import Message, SimQueue
-from tests.simulation.scripts import RESULT_LIMIT_BYTES
+from tests.simulation.scripts import RESULT_LIMIT_BYTES, Script
 from tests.simulation.signatures import SimVerifier
 from tests.simulation.store_faults import SimAdmission, SimReader, SimStore, StoredTrees
 from tests.simulation.story import Story
@@ -69,7 +71,7 @@ class World:
         self.faults = Faults(plan, self.dice, loop, muted)
         self.fake, self.admission = StoredTrees(), FakeAdmission(1 if plan.one_slot_until else plan.slots)
         self.memory, self.wire, self.actors = Memory(self), Wire(self), Actors(self)
-        self.queue, self.delivery = SimQueue(self), Deliveries(self)
+        self.queue, self.delivery, self.outside = SimQueue(self), Deliveries(self), Outside(self)
         self.violation: Broken | None = None
         self.committed: Counter[str] = Counter()
         self.committed_at: dict[str, float] = {}
@@ -83,9 +85,7 @@ class World:
         self.invocations = 0
         self._settings = _settings(plan)
         self.topics = {self._settings.topic(kind): self._settings.event_url(kind) for kind in EventType}
-        self.app = build_app(
-            Container(self._settings, self._ports(), make_registry({p.agent: p.script for p in plan.jobs}))
-        )
+        self.app = build_app(Container(self._settings, self._ports(), make_registry(_scripts(plan))))
 
     def _ports(self) -> Ports:
         return Ports(
@@ -108,7 +108,7 @@ class World:
         self.loop.call_at(HOUR_SECONDS, self._backstop)
         if self.plan.one_slot_until:
             self.loop.call_at(self.plan.one_slot_until, setattr, self.admission, "slots", self.plan.slots)
-        self.loop.call_at(self.plan.calm_at + DAY_SECONDS, self.loop.stop)
+        self.loop.call_at(self.plan.calm_at + DAY_SECONDS + self.plan.waits_seconds, self.loop.stop)
         self.loop.run_until_idle()
         if self.violation is None:
             check_endings(self)
@@ -217,7 +217,9 @@ class World:
         """The hourly schedule."""
         if self.plan.backstop and self.admission.entries:
             self.queue.accept(Outgoing(body="", url=BASE_URL + SWEEP_ENDPOINT))
-        self.loop.call_later(HOUR_SECONDS, self._backstop)
+        # A wait may last for weeks: in a world that has been calm for a day nobody needs an hourly sweep.
+        calm = self.loop.time() > self.plan.calm_at + DAY_SECONDS
+        self.loop.call_later(DAY_SECONDS if calm else HOUR_SECONDS, self._backstop)
 
 
 def about(message: Message) -> str:
@@ -225,6 +227,10 @@ def about(message: Message) -> str:
     if message.source is not None or not message.event_id:
         return message.job_id or "every job"
     return leg_key_of(parse_event(message.outgoing.body.encode()))
+
+
+def _scripts(plan: Plan) -> dict[str, Script]:
+    return {agent: script for job in plan.jobs for agent, script in job.scripts().items()}
 
 
 def _settings(plan: Plan) -> Settings:
@@ -239,4 +245,5 @@ def _settings(plan: Plan) -> Settings:
         message_timeout_seconds=plan.message_timeout_seconds,
         result_limit_bytes=RESULT_LIMIT_BYTES,
         api_keys=", ".join(keys),
+        operations_api_key=OPERATIONS_KEY,
     )

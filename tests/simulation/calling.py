@@ -1,0 +1,50 @@
+"""Calls of the API, as whoever is outside makes them: an answer, or a connection that broke."""
+
+from typing import TYPE_CHECKING
+
+from functions.acceptance import WITNESSED_MS
+from tests.simulation.asgi import Answer
+from tests.simulation.dice import number_of
+from tests.simulation.guarantee import ON_SETTLE, Settled
+from tests.simulation.invocation import Crashed, Invocation
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+SUBMIT_PATH = "/api/agent-jobs"
+
+
+def key_of(tenant: str) -> str:
+    """A tenant's API key."""
+    return f"key of {tenant}"
+
+
+class Caller:
+    """Somebody who calls the API. `label`: their name; `counted`: a job or agent to which the messages belong."""
+
+    def __init__(self, world: "World", label: str, counted: str) -> None:
+        self._world = world
+        self._label = label
+        self._counted = counted
+        self.calls = 0
+        self.faulty, self.last = False, ""
+
+    async def ask(self, kind: str, url: str, body: bytes, headers: dict[str, str], method: str) -> Answer | None:
+        """One call; None when the connection broke. `faulty`: whether it met a fault; `last`: its name."""
+        world = self._world
+        self.calls += 1
+        asked_at = world.loop.time()
+        name = f"{kind}:{self._label}#{self.calls}"
+        who = Invocation(name, number_of(name), kind)
+        world.enroll(who)
+        try:
+            answer = await world.post(url, {"content-type": "application/json", **headers}, body, method)
+        except Crashed:
+            answer = None
+        self.faulty, self.last = who.faulty, name
+        world.returned(who, answer)
+        world.api_calls[self._counted] += 1
+        unfinished = answer is None or answer.status == 503
+        late = unfinished and world.loop.time() - asked_at >= WITNESSED_MS / 1000
+        world.check(ON_SETTLE, Settled(world, name, "late" if late else "over", tuple(world.trees.values())))
+        return answer

@@ -1,0 +1,64 @@
+"""A job at the end of its world, and what is needed to say how it must have ended."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from events.core.state import Job
+from tests.fakes import Tree
+from tests.simulation.jobs import JobPlan
+from tests.simulation.scripts import DEFAULT_DEPTH, INPUT_TOKENS, OUTPUT_TOKENS, Came, Expected
+from tests.simulation.waiting import parent_of
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One job at the end of its world; `parts`: its stream."""
+
+    world: "World"
+    plan: JobPlan
+    job: Job
+    tree: Tree
+    must: Expected
+    parts: tuple[dict[str, Any], ...]
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was cancelled, by somebody who wanted to."""
+        return self.job.status == "cancelled" and (self.job.id in self.world.cancelling or self.ended_with_parent)
+
+    @property
+    def ended_with_parent(self) -> bool:
+        """Whether the job that started it was cancelled, or could not go on."""
+        parent = self.tree.jobs.get(parent_of(self.job.id))
+        return parent is not None and parent.status in ("cancelled", "failed")
+
+    @property
+    def shortened(self) -> bool:
+        """Whether attempts that died, which count in full, took the room for turns that the script has (DESIGN 7)."""
+        used, limits = self.job.used, self.plan.scripts()[self.job.agent].limits
+        counted = used.input_tokens + used.output_tokens - used.turns * (INPUT_TOKENS + OUTPUT_TOKENS)
+        ends = (self.job.result or {}).get("stoppedBy") == "tokens"
+        ends = ends or (self.job.error is not None and self.job.error.type == "limit_exceeded")
+        return ends and "tokens" in limits and counted > 0
+
+    @property
+    def undeliverable(self) -> bool:
+        """Whether the job failed because the queue gave up on one of its events too often."""
+        return self.job.error is not None and self.job.error.type == "delivery_failed"
+
+
+def came_to(tree: Tree, job: Job) -> Came:
+    """What is recorded of each of a job's calls."""
+    calls, results = tree.calls.get(job.id, {}), tree.results_of(job.id)
+    return {(call.turn, call.position): results[call.id] for call in calls.values() if call.id in results}
+
+
+def depth_of(world: "World", tree: Tree, job: Job) -> int:
+    """How many levels of jobs may be below this one: as its script says, and one less than above it."""
+    scripts = world.outside.plan_of(job.agent).scripts()
+    own = int(scripts[job.agent].limits.get("depth", DEFAULT_DEPTH))
+    parent = tree.jobs.get(parent_of(job.id))
+    return own if parent is None else min(own, depth_of(world, tree, parent) - 1)

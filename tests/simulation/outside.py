@@ -1,0 +1,178 @@
+"""Those outside for whom jobs wait: they complete operations, tell of events, cancel jobs below others, and look.
+
+Each word is said by somebody of their own, who tries again after an error. What they were told is held to what is
+recorded, at that moment and at the end of the world (ON_ANSWER in waiting.py, waiting_endings.py).
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from events.ids import canonical_json, child_of, root_of
+from functions.tools.context import ToolContext
+from tests.simulation.asgi import Answer
+from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
+from tests.simulation.dice import number_of
+from tests.simulation.jobs import JobPlan
+from tests.simulation.memory import STALE_SECONDS
+from tests.simulation.scripts import CallPlan, Word
+from tests.simulation.waiting import ON_ANSWER, Answered
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+OPERATIONS_KEY = "key of operations"
+OPERATIONS_PATH = "/api/operations"
+_AGAIN = 111
+# A read may not show yet what has just been written.
+_YOUNG_SECONDS = 2 * STALE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A word that was taken in: of which call (empty: an event), its outcome, when it was asked and answered."""
+
+    job_id: str
+    call_id: str
+    outcome: str
+    asked_at: float
+    at: float
+
+
+def outcome_of(word: Word) -> dict[str, Any]:
+    """The outcome of an operation that a word tells."""
+    if word.value % 2:
+        return {"error": {"type": "operation_failed", "message": f"no {word.value}"}}
+    return {"ok": {"value": word.value}}
+
+
+class Outside:
+    """Whoever is outside of one world.
+
+    `sent`: what was said, taken in or not, by call id, or by job id for events. `taken`: what was said to count.
+    """
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._plans = {agent: plan for plan in world.plan.jobs for agent in plan.scripts()}
+        self._begun: set[str] = set()
+        self._tenants: dict[str, str] = {}
+        self.sent: dict[str, set[str]] = {}
+        self.taken: list[Said] = []
+
+    def plan_of(self, agent: str) -> JobPlan:
+        """The submission to which an agent belongs."""
+        return self._plans[agent]
+
+    def accepted(self, plan: JobPlan, job_id: str) -> None:
+        """A job was accepted: events will happen to it, and somebody looks at it."""
+        self._tenants[job_id] = plan.tenant
+        for number, word in enumerate(plan.words):
+            self._world.start(self._say, word, f"{plan.agent}/{number}", job_id, "")
+        for number, at in enumerate(plan.looks):
+            self._world.start(self._look, at, f"{plan.agent}/look{number}", job_id)
+
+    def begun(self, context: ToolContext) -> None:
+        """A tool whose call is to wait has begun; the first time, those who will speak to it hear of it."""
+        world, call_id = self._world, context.call_id
+        if call_id in self._begun:
+            return
+        self._begun.add(call_id)
+        call = self._call(context)
+        assert call.wait is not None, "its tool is one that waits"
+        for number, word in enumerate(call.wait.words):
+            about = "" if word.event else call_id
+            world.start(self._say, word, f"{call_id}/{number}", context.job_id, about)
+        if call.wait.cancel_at:
+            world.start(self._cancel, call.wait.cancel_at, call_id)
+
+    def _call(self, context: ToolContext) -> CallPlan:
+        agent = self._world.tree(context.job_id).jobs[context.job_id].agent
+        turn, position = (int(part) for part in context.call_id.split("-")[1:3])
+        self._tenants[root_of(context.job_id)] = self._plans[agent].tenant
+        return self._plans[agent].scripts()[agent].turns[turn - 1].calls[position]
+
+    async def _say(self, word: Word, label: str, job_id: str, call_id: str) -> None:
+        """Complete an operation, or tell of an event; again after an error, and sometimes once more."""
+        young_until = self._world.loop.time() + _YOUNG_SECONDS
+        await asyncio.sleep(word.at)
+        kind = "complete" if call_id else "event"
+        caller = Caller(self._world, label, job_id)
+
+        async def once() -> Answer | None:
+            asked_at = self._world.loop.time()
+            if call_id:
+                outcome = canonical_json(outcome_of(word))
+                answer = await self._complete(caller, word, call_id, outcome)
+            else:
+                outcome = canonical_json({"ok": {"said": f"{label}#{caller.calls}"}})
+                answer = await self._event(caller, word, job_id, outcome)
+            if answer is not None:
+                said = Said(job_id, call_id, outcome, asked_at, self._world.loop.time())
+                young = asked_at < young_until
+                told = Answered(self._world, kind, said, answer, caller.faulty, young, caller.last)
+                self._world.check(ON_ANSWER, told)
+                if answer.status == 202 or (answer.status == 200 and json.loads(answer.body)["applied"]):
+                    self.taken.append(said)
+            return answer
+
+        await self._repeating(once, word.repeats, number_of(label))
+        if word.twice:
+            await once()
+
+    async def _repeating(
+        self, once: Callable[[], Coroutine[Any, Any, Answer | None]], repeats: int, number: int
+    ) -> None:
+        for time in range(1 + repeats):
+            answer = await once()
+            if answer is not None and answer.status not in (404, 503):
+                return
+            await asyncio.sleep(0.1 + 40 * self._world.dice.roll(_AGAIN, number, time) ** 2)
+
+    async def _complete(self, caller: Caller, word: Word, call_id: str, outcome: str) -> Answer | None:
+        self.sent.setdefault(call_id, set()).add(outcome)
+        told = outcome_of(word)
+        body: dict[str, Any] = {"success": "ok" in told}
+        body |= {"result": told["ok"]} if "ok" in told else {"error": told["error"]["message"]}
+        url = f"{self._world.base_url}{OPERATIONS_PATH}/op_{call_id}/complete"
+        return await caller.ask("complete", url, json.dumps(body).encode(), {"x-api-key": OPERATIONS_KEY}, "POST")
+
+    async def _event(self, caller: Caller, word: Word, job_id: str, outcome: str) -> Answer | None:
+        self.sent.setdefault(job_id, set()).add(outcome)
+        url = f"{self._world.base_url}{SUBMIT_PATH}/{job_id}/events"
+        body = {"name": word.event, "data": json.loads(outcome)["ok"]}
+        return await caller.ask("event", url, json.dumps(body).encode(), self._key(job_id), "POST")
+
+    async def _cancel(self, at: float, call_id: str) -> None:
+        """Cancel the job that a call has started, if it has."""
+        world, job_id = self._world, child_of(call_id)
+        await asyncio.sleep(at)
+        if job_id not in world.tree(job_id).jobs:
+            return
+        world.cancelling.add(job_id)
+        caller = Caller(world, job_id, job_id)
+        url = f"{world.base_url}{SUBMIT_PATH}/{job_id}"
+        answer = await caller.ask("cancel", url, b'{"action":"cancel"}', self._key(job_id), "PATCH")
+        if answer is not None and answer.status == 200:
+            world.cancelled.add(job_id)
+        elif answer is not None and answer.status not in (404, 409, 503):
+            world.broken("an_api_answer_is_a_known_one", f"cancel {job_id}: {answer}")
+
+    async def _look(self, at: float, label: str, job_id: str) -> None:
+        """Read the job, and each of those below it."""
+        world = self._world
+        await asyncio.sleep(at)
+        for name in [job_id, *(name for name in world.tree(job_id).jobs if name.startswith(f"{job_id}."))]:
+            before, now_ms = world.tree(name), world.now_ms()
+            caller = Caller(world, f"{label}:{name}", name)
+            answer = await caller.ask("look", f"{world.base_url}{SUBMIT_PATH}/{name}", b"", self._key(job_id), "GET")
+            if answer is not None and answer.status == 200 and world.tree(name) is before and not caller.faulty:
+                seen = Said(name, "", answer.body.decode(), now_ms / 1000, world.loop.time())
+                world.check(ON_ANSWER, Answered(world, "look", seen, answer, faulty=False, young=False))
+            elif answer is not None and answer.status not in (200, 404, 503):
+                world.broken("an_api_answer_is_a_known_one", f"look {name}: {answer}")
+
+    def _key(self, job_id: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {key_of(self._tenants[root_of(job_id)])}"}

@@ -1,0 +1,298 @@
+"""Defects of waits and of jobs below others; caught in worlds whose jobs wait."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from events.core import admission
+from events.core.admission import Taken
+from events.core.effects import Changes
+from events.core.legs import FOREVER_MS, Leg, LegKind
+from events.ids import job_of_call
+from events.ports import Begun, Claim, Committed, Heeded, Outside, OutsideFact, Spent
+from events.schema import Completion, Occurrence
+from functions import acceptance, pipeline, sweeping
+from infra.in_memory import admission as book_in_memory
+from infra.in_memory import store as store_in_memory
+from infra.in_memory import tree as tree_in_memory
+from tests.fakes import FakeStore, Tree
+from tests.simulation.invocation import CURRENT
+from tests.simulation.planting import Defect, Patch, constant, idle, replaced
+
+_Told = Callable[[Tree, str, OutsideFact, str, int], Tree]
+
+
+def _open_waits(tree: Tree, job_id: str) -> list[Leg]:
+    return [leg for leg in tree.legs.values() if leg.kind is LegKind.WAIT and leg.job_id == job_id]
+
+
+def _dropping_early_outcomes(told: _Told) -> _Told:
+    def dropping(self: Tree, job_id: str, fact: OutsideFact, *rest: Any) -> Tree:
+        waits = any(leg.call_id == fact.call_id for leg in _open_waits(self, job_id))
+        return told(self, job_id, fact, *rest) if waits or not fact.call_id else self
+
+    return dropping
+
+
+def _result_at_once(told: _Told) -> _Told:
+    def at_once(self: Tree, job_id: str, fact: OutsideFact, *rest: Any) -> Tree:
+        tree = told(self, job_id, fact, *rest)
+        return tree.with_result(job_id, fact.call_id, fact.outcome) if fact.call_id else tree
+
+    return at_once
+
+
+def _losing_events(told: _Told) -> _Told:
+    def losing(self: Tree, *rest: Any) -> Tree:
+        return replace(told(self, *rest), events=self.events)
+
+    return losing
+
+
+def _waking_all(told: _Told) -> _Told:
+    """An event ends each wait for it."""
+
+    def waking(self: Tree, job_id: str, fact: OutsideFact, message_id: str, now_ms: int) -> Tree:
+        tree = told(self, job_id, fact, message_id, now_ms)
+        for leg in tree.waits(job_id, now_ms):
+            if fact.event and leg.event == fact.event:
+                tree = tree.with_result(job_id, leg.call_id, fact.outcome).woken(leg, message_id, now_ms)
+        return tree
+
+    return waking
+
+
+def _waking_others(told: _Told) -> _Told:
+    """Whatever comes ends all waits of the job."""
+
+    def waking(self: Tree, job_id: str, fact: OutsideFact, message_id: str, now_ms: int) -> Tree:
+        tree = told(self, job_id, fact, message_id, now_ms)
+        for leg in tree.waits(job_id, now_ms):
+            tree = tree.woken(leg, message_id, now_ms)
+        return tree
+
+    return waking
+
+
+def _as_it_was(self: Tree, *_arguments: Any) -> Tree:
+    return self
+
+
+def _answered_by_no_event(answered_early: Callable[..., Tree]) -> Callable[..., Tree]:
+    def answered(self: Tree, leg: Leg, *rest: Any) -> Tree:
+        return answered_early(self, replace(leg, event=""), *rest)
+
+    return answered
+
+
+def _last_wins(tell: Callable[..., Any]) -> Callable[..., Any]:
+    async def last_wins(self: FakeStore, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
+        told: Outside = await tell(self, job_id, message_id, fact, now_ms)
+        tree = self.tree(job_id)
+        if told.heeded is Heeded.OTHER and fact.call_id in tree.results[job_id]:
+            self.write(job_id, tree.with_result(job_id, fact.call_id, fact.outcome))
+        return told
+
+    return last_wins
+
+
+def _deaf_witness(tell: Callable[..., Any]) -> Callable[..., Any]:
+    async def deaf(self: FakeStore, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
+        tree = self.tree(job_id)
+        if CURRENT.get().kind == "witness" and fact.call_id and job_id in tree.jobs:
+            return Outside(Heeded.OTHER, tree.jobs[job_id], tree.carried(message_id, now_ms))
+        told: Outside = await tell(self, job_id, message_id, fact, now_ms)
+        return told
+
+    return deaf
+
+
+def _timing_out(begin: Callable[..., Any]) -> Callable[..., Any]:
+    async def timing_out(self: FakeStore, claim: Claim) -> Begun:
+        begun: Begun = await begin(self, claim)
+        if begun.state is None or begun.state.leg.kind is not LegKind.WAIT or not begun.state.leg.otherwise:
+            return begun
+        outcome = begun.state.leg.otherwise
+        self.write(claim.job_id, self.tree(claim.job_id).with_result(claim.job_id, begun.state.leg.call_id, outcome))
+        return replace(begun, state=replace(begun.state, outcome=outcome))
+
+    return timing_out
+
+
+def _beginning_early(begin: Callable[..., Any]) -> Callable[..., Any]:
+    async def early(self: FakeStore, claim: Claim) -> Begun:
+        tree = self.tree(claim.job_id)
+        leg = tree.legs.get(claim.leg_key)
+        if leg is not None and leg.kind is LegKind.WAIT and claim.now_ms < leg.not_before_ms < FOREVER_MS:
+            legs = {**tree.legs, leg.key: replace(leg, not_before_ms=claim.now_ms)}
+            self.write(claim.job_id, replace(tree, legs=legs))
+        begun: Begun = await begin(self, claim)
+        return begun
+
+    return early
+
+
+def _keeping_its_slot(wanted: Callable[..., Any]) -> Callable[..., Any]:
+    def keeping(standing: Any, legs: Any, **rest: Any) -> Any:
+        want = wanted(standing, legs, **rest)
+        return "slot" if want == "none" and standing.want == "slot" else want
+
+    return keeping
+
+
+def _taking_nothing_back(take: Callable[..., Taken]) -> Callable[..., Taken]:
+    def keeping(book: Any, job_id: str, standing: Any, *rest: Any) -> Taken:
+        taken = take(book, job_id, standing, *rest)
+        before, entry = book.get(job_id), taken.book[job_id]
+        if standing.want != "none" or before is None or not before.slot:
+            return taken
+        return replace(taken, book={**taken.book, job_id: replace(entry, slot=True)})
+
+    return keeping
+
+
+def _without_timers(carried: Callable[..., Any]) -> Callable[..., Any]:
+    def without(self: Tree, *rest: Any) -> Any:
+        return tuple(leg for leg in carried(self, *rest) if leg.kind is not LegKind.WAIT or not leg.not_before_ms)
+
+    return without
+
+
+def _recorded_only(_original: Any) -> Callable[..., Tree]:
+    def recorded(self: Tree, call_id: str, outcome: str, _message_id: str, _now_ms: int) -> Tree:
+        return self.with_result(job_of_call(call_id), call_id, outcome)
+
+    return recorded
+
+
+def _wishing_for_nothing(without_children: Callable[..., Tree]) -> Callable[..., Tree]:
+    def leaking(self: Tree, *rest: Any) -> Tree:
+        tree = without_children(self, *rest)
+        new = {key for key, leg in tree.legs.items() if leg.kind is LegKind.WISH and key not in self.legs}
+        legs = {key: leg for key, leg in tree.legs.items() if key not in new}
+        return replace(tree, standings=self.standings, legs=legs)
+
+    return leaking
+
+
+def _starting_again(commit: Callable[..., Any]) -> Callable[..., Any]:
+    async def starting(self: FakeStore, claim: Claim, changes: Changes, spent: Spent) -> Committed:
+        committed: Committed = await commit(self, claim, changes, spent)
+        child, tree = changes.child, self.tree(claim.job_id)
+        if not committed.applied and child and child.job and child.job.id in tree.jobs:
+            legs = {**tree.legs, **{leg.key: replace(leg, carrier=claim.message_id) for leg in child.legs}}
+            self.write(claim.job_id, replace(tree, legs=legs, jobs={**tree.jobs, child.job.id: child.job}))
+        return committed
+
+    return starting
+
+
+def _unwitnessed(witness: Callable[..., Any]) -> Callable[..., Any]:
+    async def unwitnessed(self: acceptance.Acceptance, job_id: str, session_id: str, fact: Any, *rest: Any) -> str:
+        if isinstance(fact, Completion | Occurrence):
+            return "nobody"
+        told: str = await witness(self, job_id, session_id, fact, *rest)
+        return told
+
+    return unwitnessed
+
+
+def _remembering_forgotten(over: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda root_id, book, looked, now_ms: over(root_id, book, replace(looked, forgotten=()), now_ms)
+
+
+def _waits(name: str, invariant: str, *patches: Patch) -> Defect:
+    return Defect(name, invariant, patches, waits=True)
+
+
+DEFECTS = (
+    _waits(
+        "an outcome before its wait is dropped",
+        "what_was_taken_in_is_kept",
+        Patch(Tree, "told", _dropping_early_outcomes),
+    ),
+    _waits(
+        "an outcome before its wait does not end it",
+        "nobody_waits_for_what_has_come",
+        replaced(Tree, "answered_early", _as_it_was),
+    ),
+    _waits(
+        "an outcome before its wait is the call's at once",
+        "a_result_stays",
+        Patch(Tree, "told", _result_at_once),
+    ),
+    _waits("the last outcome wins", "a_result_stays", Patch(FakeStore, "tell", _last_wins)),
+    _waits("a time-out overwrites an outcome", "a_result_stays", Patch(FakeStore, "begin", _timing_out)),
+    _waits("an event ends two waits", "an_event_ends_at_most_one_wait", Patch(Tree, "told", _waking_all)),
+    _waits("an event before its wait is lost", "what_was_taken_in_is_kept", Patch(Tree, "told", _losing_events)),
+    _waits(
+        "an event that is kept ends no wait",
+        "nobody_waits_for_what_has_come",
+        Patch(Tree, "answered_early", _answered_by_no_event),
+    ),
+    _waits("whatever comes ends all waits of a job", "no_wait_ends_early", Patch(Tree, "told", _waking_others)),
+    _waits(
+        "a waiting job wishes to keep its slot",
+        "who_only_waits_wants_no_slot",
+        Patch(tree_in_memory, "wanted", _keeping_its_slot),
+    ),
+    _waits(
+        "a waiting job keeps its slot",
+        "who_wants_no_slot_holds_none",
+        Patch(book_in_memory, "take", _taking_nothing_back),
+    ),
+    _waits("a timer on its way ends its wait", "no_leg_begins_early", Patch(FakeStore, "begin", _beginning_early)),
+    _waits("a wait's timer is not handed on", "every_leg_is_guaranteed", Patch(Tree, "carried", _without_timers)),
+    _waits(
+        "a child's end is not reported",
+        "a_childs_end_is_recorded_at_its_parent",
+        replaced(Tree, "reported", _as_it_was),
+    ),
+    _waits("a child's end wakes nobody", "nobody_waits_for_what_has_come", Patch(Tree, "reported", _recorded_only)),
+    _waits(
+        "children outlive their parent",
+        "children_end_with_their_parent",
+        replaced(Tree, "without_children", _as_it_was),
+    ),
+    _waits(
+        "a child that ends with its parent keeps its slot",
+        "who_ends_gives_its_slot_back",
+        Patch(Tree, "without_children", _wishing_for_nothing),
+    ),
+    _waits("a child needs its parent's session", "no_slot_stays_free", constant(admission, "is_child", answer=False)),
+    _waits(
+        "a child's end ends the data of its tree",
+        "a_live_job_does_not_expire",
+        constant(store_in_memory, "is_child", answer=False),
+    ),
+    _waits(
+        "a commit that comes too late starts its child again",
+        "a_leg_is_committed_once",
+        Patch(FakeStore, "commit", _starting_again),
+    ),
+    _waits(
+        "an outcome from outside has no witness",
+        "every_leg_is_guaranteed",
+        Patch(acceptance.Acceptance, "_witness", _unwitnessed),
+    ),
+    _waits(
+        "the witness of an outcome does not tell it again",
+        "what_counted_is_not_lost",
+        Patch(FakeStore, "tell", _deaf_witness),
+    ),
+    _waits(
+        "a refused outcome keeps its witness",
+        "what_is_refused_leaves_no_witness",
+        idle(acceptance.Acceptance, "_not_needed"),
+    ),
+    _waits(
+        "a child that a failover forgot keeps its slot",
+        "the_world_comes_to_rest",
+        Patch(sweeping, "over", _remembering_forgotten),
+    ),
+    _waits(
+        "each slot hands on again what is to come later",
+        "messages_are_few",
+        constant(pipeline._Run, "is_under_way", answer=False),
+    ),
+)

@@ -1,0 +1,274 @@
+"""What must hold of waits and of jobs below others, by name, like invariants.py; written from DESIGN 3.
+
+ON_WAITS: at each write of the store, in worlds whose jobs wait. ON_ANSWER: when somebody outside was answered.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from events.core.legs import FOREVER_MS, Leg, LegKind, wish_key
+from events.ids import child_of, job_of_call
+from events.ports import Verdict
+from functions.acceptance import WITNESSED_MS
+from tests.fakes import Tree
+from tests.simulation.asgi import Answer
+from tests.simulation.invariants import Write
+
+if TYPE_CHECKING:
+    from tests.simulation.outside import Said
+    from tests.simulation.world import World
+
+# A job keeps its slot while what it waits for comes within a minute.
+KEEP_SLOT_SECONDS = 60
+
+
+def parent_of(job_id: str) -> str:
+    """The job that started this one; empty: nobody did."""
+    return job_id.rpartition(".")[0]
+
+
+def _latest_ms(world: "World") -> int:
+    """What the fastest clock says."""
+    return world.now_ms() + world.plan.skew_ms
+
+
+def _open_waits(world: "World", tree: Tree) -> Iterator[Leg]:
+    """The waits that nothing has ended, by any clock."""
+    now_ms = _latest_ms(world)
+    return (leg for leg in tree.legs.values() if leg.kind is LegKind.WAIT and leg.not_before_ms > now_ms)
+
+
+# At each write.
+
+
+def nobody_waits_for_what_has_come(write: Write) -> str | None:
+    """An outcome or an event that is recorded ends a wait at once, whichever of both came first."""
+    for leg in _open_waits(write.world, write.after):
+        kept = write.after.events.get(leg.job_id, {}).values()
+        results = write.after.results.get(leg.job_id, {})
+        if leg.call_id in results or f"early:{leg.call_id}" in results or (leg.event and leg.event in kept):
+            return f"{leg.key} waits on after {write.op}, though it has come: {leg}"
+    return None
+
+
+def an_event_ends_at_most_one_wait(write: Write) -> str | None:
+    """Of those who wait for an event of a name, one gets it."""
+    if write.after.results is write.before.results:
+        return None
+    for job_id, results in write.after.results.items():
+        if results is write.before.results.get(job_id):
+            continue
+        told = [text for name, text in results.items() if '"said":' in text and not name.startswith("event:")]
+        if len(set(told)) != len(told):
+            return f"{write.op} gives an event of {job_id} to two waits: {told}"
+    return None
+
+
+def no_wait_ends_early(write: Write) -> str | None:
+    """A wait is over when its time is up, or something has come for it."""
+    if write.op != "begin" or write.claim is None or write.answer.verdict is not Verdict.GRANTED:
+        return None
+    leg = write.before.legs[write.claim.leg_key]
+    if leg.kind is not LegKind.WAIT or leg.call_id in write.before.results.get(leg.job_id, {}):
+        return None
+    if leg.not_before_ms == 0 or leg.not_before_ms > _latest_ms(write.world):
+        return f"{leg.key} is over, and nothing has come for it: {leg}"
+    return None
+
+
+def who_only_waits_wants_no_slot(write: Write) -> str | None:
+    """A job that waits for longer than a slot is kept for it wishes for none."""
+    if write.after.legs is write.before.legs:
+        return None
+    soon_ms = _latest_ms(write.world) + KEEP_SLOT_SECONDS * 1000
+    steps: dict[str, list[Leg]] = {}
+    for leg in write.after.legs.values():
+        if leg.kind is not LegKind.WISH:
+            steps.setdefault(leg.job_id, []).append(leg)
+    for job_id, legs in steps.items():
+        waits = all(leg.kind is LegKind.WAIT and leg.not_before_ms > soon_ms for leg in legs)
+        if waits and write.after.standing(job_id).want == "slot":
+            return f"{job_id} only waits after {write.op}, and wants a slot: {legs}"
+    return None
+
+
+def who_wants_no_slot_holds_none(write: Write) -> str | None:
+    """Once its word was heard the slot is somebody else's."""
+    if write.op != "commit" or write.claim is None or not write.claim.leg_key.startswith("wish:"):
+        return None
+    job_id = write.claim.job_id
+    standing, entry = write.after.standing(job_id), write.world.admission.entries.get(job_id)
+    if standing.want == "slot" or entry is None or not entry.slot or write.world.memory.struck(job_id):
+        return None
+    if entry.lap <= standing.lap and wish_key(job_id, standing.lap) not in write.after.legs:
+        return f"{job_id} wants {standing.want}, and holds a slot: {entry}"
+    return None
+
+
+def children_end_with_their_parent(write: Write) -> str | None:
+    """Whoever ends takes all below with it, in the same script."""
+    if write.after.jobs is write.before.jobs:
+        return None
+    for job_id, job in write.after.jobs.items():
+        parent = write.after.jobs.get(parent_of(job_id))
+        if parent is not None and parent.ended and not job.ended:
+            return f"{parent.id} is {parent.status} after {write.op}, and {job_id} lives on"
+    return None
+
+
+def who_ends_gives_its_slot_back(write: Write) -> str | None:
+    """Whatever ended it."""
+    if write.after.jobs is write.before.jobs:
+        return None
+    for job_id, job in write.after.jobs.items():
+        if job.ended and write.after.standing(job_id).want != "gone":
+            return f"{job_id} is {job.status} after {write.op}, and wants {write.after.standing(job_id)}"
+    return None
+
+
+def a_childs_end_is_recorded_at_its_parent(write: Write) -> str | None:
+    """In the same script, as the outcome of the call that started it."""
+    if write.after.jobs is write.before.jobs:
+        return None
+    for job_id, job in write.after.jobs.items():
+        before, parent = write.before.jobs.get(job_id), write.after.jobs.get(parent_of(job_id))
+        if not job.ended or (before and before.ended) or parent is None or parent.ended:
+            continue
+        if job.parent_call not in write.after.results.get(parent.id, {}):
+            return f"{job_id} is {job.status} after {write.op}, and {job.parent_call} has no outcome"
+    return None
+
+
+def who_waits_without_end_has_a_child(write: Write) -> str | None:
+    """A wait without an end of its own has no message, so the job for which it waits must live."""
+    for leg in write.after.legs.values():
+        if leg.kind is LegKind.WAIT and leg.not_before_ms >= FOREVER_MS:
+            child = write.after.jobs.get(child_of(leg.call_id))
+            if child is None or child.ended:
+                return f"{leg.key} waits without end after {write.op}, and its job is {child}"
+    return None
+
+
+ON_WAITS = (
+    nobody_waits_for_what_has_come,
+    an_event_ends_at_most_one_wait,
+    no_wait_ends_early,
+    who_only_waits_wants_no_slot,
+    who_wants_no_slot_holds_none,
+    children_end_with_their_parent,
+    who_ends_gives_its_slot_back,
+    a_childs_end_is_recorded_at_its_parent,
+    who_waits_without_end_has_a_child,
+)
+
+
+# When somebody outside was answered.
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to `complete`, `event` or `look`; `young`: a read may not show yet what it is about."""
+
+    world: "World"
+    kind: str
+    said: "Said"
+    answer: Answer
+    faulty: bool
+    young: bool
+    caller: str = ""
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether a failover met the job since this was asked."""
+        return self.world.memory.struck(self.said.job_id, self.said.asked_at)
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was said not to count."""
+        if self.kind == "complete":
+            return self.answer.status == 200 and not self.applied
+        return self.kind == "event" and self.answer.status == 409
+
+    @property
+    def applied(self) -> bool:
+        """Whether it was said to count."""
+        if self.kind == "event":
+            return self.answer.status == 202
+        return self.answer.status == 200 and bool(json.loads(self.answer.body)["applied"])
+
+
+def an_answer_to_those_outside_is_a_known_one(told: Answered) -> str | None:
+    """Taken in, refused because the job has ended, or not now; unknown only where it is forgotten, or just there."""
+    known = {"complete": (200, 503), "event": (202, 409, 503), "look": (200, 503)}[told.kind]
+    unseen = told.answer.status == 404 and (told.young or told.world.memory.struck(told.said.job_id))
+    return None if told.answer.status in known or unseen else f"{told.said}: {told.answer}"
+
+
+def what_was_taken_in_is_kept(told: Answered) -> str | None:
+    """Who was told that it counts was told the truth: it is recorded; an event is kept, or has ended a wait."""
+    if told.kind == "look" or not told.applied or told.forgotten:
+        return None
+    tree, said = told.world.tree(told.said.job_id), told.said
+    results = tree.results.get(said.job_id, {})
+    if said.call_id:
+        right = said.outcome in (results.get(said.call_id), results.get(f"early:{said.call_id}"))
+    else:
+        kept = [at.partition(":")[2] for at in tree.events.get(said.job_id, {})]
+        ended = any(text == said.outcome for name, text in results.items() if not name.startswith("event:"))
+        right = ended or any(results.get(f"event:{fact}") == said.outcome for fact in kept)
+    return None if right else f"{said} was said to count; recorded is {results}, kept {tree.events.get(said.job_id)}"
+
+
+def what_is_refused_does_not_count(told: Answered) -> str | None:
+    """Who was told that it does not count was told the truth: something else came first, or the job has ended."""
+    if not told.refused or told.forgotten:
+        return None
+    tree, said = told.world.tree(told.said.job_id), told.said
+    job, results = tree.jobs.get(said.job_id), tree.results.get(said.job_id, {})
+    recorded = results.get(said.call_id, results.get(f"early:{said.call_id}", ""))
+    if job is not None and job.ended:
+        return None
+    return (
+        None if said.call_id and recorded not in ("", said.outcome) else f"{said} was refused; recorded is {recorded}"
+    )
+
+
+def what_is_refused_leaves_no_witness(told: Answered) -> str | None:
+    """It is taken back, unless the call was so slow, or so faulty, that it may be under way."""
+    if not told.refused or told.faulty or told.world.loop.time() - told.said.asked_at > WITNESSED_MS / 1000:
+        return None
+    left = [m.name for m in told.world.queue.live.values() if m.kind == "witness" and m.by == told.caller]
+    return f"{told.said} was refused, and {left} will tell it" if left else None
+
+
+def what_it_waits_for_is_the_truth(told: Answered) -> str | None:
+    """A job that only waits says so: for an event of a name, a time, or a job that lives."""
+    if told.kind != "look":
+        return None
+    world, view = told.world, json.loads(told.answer.body)
+    tree, job_id = world.tree(told.said.job_id), told.said.job_id
+    legs = [leg for leg in tree.legs.values() if leg.job_id == job_id and leg.kind is not LegKind.WISH]
+    if bool(view["waitingFor"]) == tree.jobs[job_id].ended:
+        return f"{job_id} is {view['status']} and waits for {view['waitingFor']}"
+    if not legs or not all(leg.kind is LegKind.WAIT and leg.not_before_ms > _latest_ms(world) for leg in legs):
+        return None
+    first = min(legs, key=lambda leg: leg.not_before_ms)
+    named = child_of(first.call_id) if first.not_before_ms >= FOREVER_MS else first.event or first.tool
+    right = view["status"] == "waiting" and any(_said(view["waitingFor"], leg, named) for leg in legs)
+    return None if right else f"{job_id} is {view['status']}, waits for {view['waitingFor']}; its waits are {legs}"
+
+
+def _said(line: str, leg: Leg, named: str) -> bool:
+    same_child = child_of(leg.call_id) in line and job_of_call(leg.call_id) == leg.job_id
+    return same_child or named in line
+
+
+ON_ANSWER = (
+    an_answer_to_those_outside_is_a_known_one,
+    what_was_taken_in_is_kept,
+    what_is_refused_does_not_count,
+    what_is_refused_leaves_no_witness,
+    what_it_waits_for_is_the_truth,
+)
