@@ -68,6 +68,7 @@ class PartKeeper:
         self.let_none_follow()
         if self._process is not None:
             await end_process(self._process, self.part.stop_seconds)
+            self._process = None  # whoever looks must not find it until its watcher has seen the end, too
 
     def kill(self) -> None:
         """End the present process with -9 and let no other follow; does not wait."""

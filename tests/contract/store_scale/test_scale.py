@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from events.adapters.admission import RedisAdmission
-from events.adapters.keys import ADMISSION_BOOK, ADMISSION_SWEEP
+from events.adapters.keys import ADMISSION_BOOK, ADMISSION_SWEEP, TOOL_USE
 from events.adapters.reader import RedisReader
 from events.adapters.store import RedisStore
 from events.adapters.tool_statistics import RedisToolStatistics
@@ -86,6 +86,7 @@ async def fill(server: RedisProcess) -> None:
     with closing(RawClient(server.socket_path)) as client:
         write_copies(client, FINISHED - 1)
         assert client.ask("HLEN", ADMISSION_BOOK) == 0
+        client.ask("DEL", TOOL_USE)  # one for all jobs, whatever their number
         client.ask("DEL", ADMISSION_SWEEP)  # armed long ago by then; here the clocks of both lives begin at one time
         assert client.ask("DBSIZE") == FINISHED * KEYS_OF_A_JOB
 
