@@ -24,10 +24,12 @@ class Demo:
         self.temporary.mkdir()
         self.output_path = folder / "out"
         self.process: subprocess.Popen[bytes] | None = None
+        self.more_environment: dict[str, str] = {}
 
     def start(self, *arguments: str) -> "Demo":
         """Start it."""
-        environment = {**os.environ, "TMPDIR": str(self.temporary), "COLUMNS": "80"}  # noqa: TID251 - to inherit it
+        own = {"TMPDIR": str(self.temporary), "COLUMNS": "80", **self.more_environment}
+        environment = {**os.environ, **own}  # noqa: TID251 - to inherit it
         with self.output_path.open("wb") as output:
             self.process = subprocess.Popen(
                 baton("demo", *arguments), stdout=output, stderr=output, env=environment, cwd=self.temporary.parent
@@ -95,6 +97,12 @@ def test_the_demo_survives_kill_9_of_its_app(demo: Demo) -> None:
     assert "app ended by itself (signal 9, SIGKILL)" in shown
     assert "[fresnel-lens.md]" in shown
     assert demo.leftovers() == []
+
+
+def test_the_demo_shows_the_samples_whatever_app_the_environment_names(demo: Demo) -> None:
+    """Somebody's own agents are not the ones that it is about."""
+    demo.more_environment["BATON_APP"] = "my_company.agents:registry"
+    assert demo.start("simple").wait() == 0, demo.shown()
 
 
 def test_ctrl_c_ends_the_demo_and_everything_it_started(demo: Demo) -> None:

@@ -21,6 +21,7 @@ from infra.dev.stack import LocalStack, StackOptions
 from infra.dev.stack_error import StackError
 
 IMPORT_AFTER_SECONDS = 0.15
+THE_SAMPLES = {"BATON_APP": "functions.agents:registry"}  # whatever agents of their own somebody has named
 
 
 @click.command()
@@ -55,7 +56,7 @@ def demo(name: str, fault: str | None, *, lists: bool) -> None:
 
 async def _show(name: str, folder: Path, view: DemoView, interruption: Interruption, *, with_fault: bool) -> int:
     started, scenario = time.monotonic(), SCENARIOS[name]
-    settings = SETTINGS_WITH_FAULT if with_fault else {}
+    settings = {**THE_SAMPLES, **(SETTINGS_WITH_FAULT if with_fault else {})}
     options = StackOptions(folder=folder, port=0, backstop=False, settings=settings)
     stack = LocalStack(options, view)
     interruption.at_once = stack.kill
