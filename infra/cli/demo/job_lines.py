@@ -55,11 +55,22 @@ class JobLines:
                 self._memory(data)
             case "data-operation":
                 self._operation(data)
-            case "data-step-started":
-                return [self._line(f"step {data['step']} begins", "magenta")]
             case _:
                 self._of_plan(part.get("type", ""), data)
+                return self._at_once(part.get("type", ""), data)
         return []
+
+    def _at_once(self, kind: str, data: dict[str, Any]) -> list[Text]:
+        """What happens while an event is being handled, whose own line comes at its end."""
+        match kind:
+            case "data-step-started":
+                return [self._line(f"step {data['step']} begins", "magenta")]
+            case "data-progress":
+                return [self._line(f"progress {data['fraction']:.0%} {data['text']}".rstrip(), "dim")]
+            case "data-checkpoint":
+                return [self._line(f"checkpoint ({data['type']}, {data['status']}): {data['title']}", "bold yellow")]
+            case _:
+                return []
 
     def _of_plan(self, kind: str, data: dict[str, Any]) -> None:
         match kind:

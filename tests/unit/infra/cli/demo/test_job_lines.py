@@ -54,10 +54,22 @@ def test_a_plan_its_steps_and_what_is_thought_of_it_are_shown() -> None:
     ]
 
 
-def test_a_step_that_begins_is_shown_at_once() -> None:
-    """Its event comes when it is over, and other steps' events may come before."""
-    begun = {"type": "data-step-started", "data": {"step": "list", "callId": "c1", "tool": "list_files"}}
-    assert [line.plain for line in JobLines().of(begun, 0)] == ["         step list begins"]
+@pytest.mark.parametrize(
+    ("kind", "data", "line"),
+    [
+        ("data-step-started", {"step": "list", "callId": "c1", "tool": "list_files"}, "step list begins"),
+        ("data-progress", {"fraction": 0.5, "text": "half way"}, "progress 50% half way"),
+        ("data-progress", {"fraction": 1.0, "text": ""}, "progress 100%"),
+        (
+            "data-checkpoint",
+            {"type": "approval", "status": "pending", "title": "may I?"},
+            "checkpoint (approval, pending): may I?",
+        ),
+    ],
+)
+def test_what_happens_while_an_event_is_handled_is_shown_at_once(kind: str, data: dict[str, Any], line: str) -> None:
+    """The event comes when it is over, and other steps' events may come before."""
+    assert [shown.plain for shown in JobLines().of({"type": kind, "data": data}, 0)] == [f"         {line}"]
 
 
 def test_a_reference_to_a_result_is_shown_in_short() -> None:
