@@ -1,6 +1,7 @@
 """Reads jobs for people and programs, each in one pipeline request; never part of a transition."""
 
 import json
+from typing import Any
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection
@@ -43,6 +44,11 @@ class RedisReader:
             usage=load_usage(usage) if usage else Usage(),
             memory=recalled(first),
         )
+
+    async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
+        """All entries of the job's transcript, in order."""
+        entries = await self._redis.execute("LRANGE", keys.transcript_key(job_id), 0, -1)
+        return tuple(json.loads(entry) for entry in entries)
 
     async def parts(self, job_id: str, after: int) -> StoredParts:
         """The job's parts after the first `after` ones, and the job as it was before they were read."""

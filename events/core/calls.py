@@ -55,7 +55,7 @@ def failed(state: State, happened: ToolFailed, now_ms: int) -> Decision:
         Changes(
             calls=(record,),
             legs=(following(leg, LegKind.FAILED, now_ms),),
-            parts=(parts.handled(leg, now_ms, outcome),),
+            parts=(parts.handled(leg, now_ms, outcome, happened.failure),),
             used=_used(leg, now_ms, failed=True),
         )
     )

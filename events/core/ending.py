@@ -54,7 +54,8 @@ def end_stopped(
 def end_failed(job: Job, leg: Leg, failure: Failure, now_ms: int, said: tuple[str, ...] = ()) -> Decision:
     """No way on."""
     done = _ended(job, leg, Step.FAIL, now_ms, error=failure)
-    closing = (parts.handled(leg, now_ms, f"{failure.type}: {failure.message}"), *parts.finish(done.status, failure))
+    outcome = f"{failure.type}: {failure.message}"
+    closing = (parts.handled(leg, now_ms, outcome, failure), *parts.finish(done.status, failure))
     return Decision(_ending(done, (*said, *closing)))
 
 

@@ -89,7 +89,7 @@ class ModelAnswered:
     that the provider had in a cache of its own. `provider`: what it wants to see again in the next turn, kept as it is.
     `output`: the structured answer, any JSON but null, where there is one. `model_calls`: how many it took; 0 where a
     plan says what is to be done. `plan`: what is wanted are the steps of a plan.
-    `reflection`: what it thinks of the plan's results.
+    `reflection`: what it thinks of the plan's results. `asked`: digests of what it was asked; None: nobody took them.
     """
 
     text: str
@@ -106,6 +106,7 @@ class ModelAnswered:
     model_calls: int = 1
     plan: bool = False
     reflection: str = ""
+    asked: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

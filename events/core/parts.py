@@ -118,8 +118,8 @@ def operation(call: CallRecord, leg: Leg) -> str:
     return canonical_json({"type": "data-operation", "data": data})
 
 
-def handled(leg: Leg, now_ms: int, outcome: str) -> str:
-    """One event of the job was handled: the entry that timelines are made of."""
+def handled(leg: Leg, now_ms: int, outcome: str, failure: Failure | None = None) -> str:
+    """One event of the job was handled: the entry that timelines are made of. `failure`: of a model or tool call."""
     data: dict[str, Any] = {
         "eventId": event_id(leg.key),
         "type": EVENT_OF_KIND[leg.kind],
@@ -131,6 +131,8 @@ def handled(leg: Leg, now_ms: int, outcome: str) -> str:
     }
     if leg.call_id:
         data |= {"tool": leg.tool, "callId": leg.call_id, "position": leg.position}
+    if failure:
+        data["failure"] = {"type": failure.type, "message": failure.message, "retryable": failure.retryable}
     return canonical_json({"type": "data-event", "transient": True, "data": data})
 
 

@@ -27,14 +27,33 @@ def task_entry(task: dict[str, Any]) -> str:
 
 
 def model_entry(turn: int, said: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
-    """What the model said in a turn. `provider` in it is what its provider wants to see again; nobody else reads it."""
+    """What the model said in a turn. `provider` in it is what its provider wants to see again; nobody else reads it.
+
+    `usage` and `asked` (digests of the question) are told to no model: by them a recorded run can be played back.
+    """
     calls = [_asked(record) for record in records]
     entry: dict[str, Any] = {"role": "model", "v": ENTRY_VERSION, "turn": turn, "text": said.text, "calls": calls}
     if said.provider is not None:
         entry["provider"] = said.provider
     if said.estimated_tokens and said.input_tokens:
         entry["tokens"] = {"estimated": said.estimated_tokens, "input": said.input_tokens}
+    if usage := _usage(said):
+        entry["usage"] = usage
+    if said.asked is not None:
+        entry["asked"] = said.asked
     return canonical_json(entry)
+
+
+def _usage(said: ModelAnswered) -> dict[str, Any]:
+    """What the answer cost; nothing for what is 0."""
+    usage = {
+        "inputTokens": said.input_tokens,
+        "outputTokens": said.output_tokens,
+        "cachedInputTokens": said.cached_input_tokens,
+        "costUsd": said.cost_usd,
+        "cached": said.cached,
+    }
+    return {name: value for name, value in usage.items() if value}
 
 
 def recalled(first_entries: Sequence[str]) -> dict[str, Any] | None:

@@ -77,7 +77,7 @@ def _model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
         Changes(
             job=_processing(job, leg),
             legs=(loop_leg(job.id, leg.turn, leg.attempt + 1, now_ms, now_ms + delay_ms),),
-            parts=(parts.handled(leg, now_ms, outcome),),
+            parts=(parts.handled(leg, now_ms, outcome, happened.failure),),
         )
     )
 

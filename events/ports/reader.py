@@ -37,6 +37,10 @@ class Reader(Protocol):
         """Everything about a job; None when unknown."""
         ...
 
+    async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
+        """All entries of the job's transcript, in order; none when unknown."""
+        ...
+
     async def parts(self, job_id: str, after: int) -> StoredParts:
         """The job's parts after the first `after` ones."""
         ...

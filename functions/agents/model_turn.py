@@ -22,6 +22,7 @@ from functions.agents.registry import Registry, UnknownAgentError
 from functions.agents.static_turn import static_turn
 from functions.agents.telling import told
 from functions.memory import recollection
+from functions.models.fingerprint import asked
 from functions.models.model import (
     Message,
     ModelError,
@@ -74,9 +75,10 @@ class ModelTurn:
     async def _answer(
         self, agent: Agent, request: ModelRequest, calls: ModelCalls, planner: PlannerTurn | None
     ) -> ModelAnswered | ModelFailed:
+        model = self._registry.model_of(agent)
         try:
-            asked = planner.request(request) if planner else request
-            answer = await calls.ask(self._registry.model_of(agent), asked)
+            question = planner.request(request) if planner else request
+            answer = await calls.ask(model, question)
         except TimeoutError:
             return ModelFailed(Failure("model_timeout", f"no answer within {calls.limit_seconds:g} s", retryable=True))
         except ModelError as error:
@@ -85,8 +87,12 @@ class ModelTurn:
         except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a fact of the job
             return ModelFailed(Failure("model_error", storable(f"{type(error).__name__}: {error}"), retryable=True))
         if planner:
-            return planner.answered(answer)
-        return answered(answer, self._registry.tools_of(agent), agent.output)
+            said = planner.answered(answer)
+        else:
+            said = answered(answer, self._registry.tools_of(agent), agent.output)
+        if isinstance(said, ModelAnswered):
+            said = replace(said, asked=asked(question, reads_history=model.reads_history))
+        return said
 
     def _request(self, agent: Agent, history: History, turn: int) -> ModelRequest:
         return ModelRequest(
@@ -112,8 +118,8 @@ def messages(history: History) -> tuple[Message, ...]:
             continue
         calls = tuple(PastCall(call["id"], call["tool"], call["arguments"]) for call in entry["calls"])
         told.append(ModelMessage(entry["text"], calls, entry.get("provider")))
-        for call, asked in zip(calls, entry["calls"], strict=True):
-            stored: Mapping[str, Any] = history.results.get(call.call_id) or asked
+        for call, wish in zip(calls, entry["calls"], strict=True):
+            stored: Mapping[str, Any] = history.results.get(call.call_id) or wish
             told.append(_result(call, stored))
     return tuple(told)
 

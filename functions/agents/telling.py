@@ -81,7 +81,8 @@ async def _with_summary(
         return conversation, Aside()
     entries: tuple[dict[str, Any], ...] = ()
     if text:
-        entry = summary.entry_of(text, old, limit_bytes)
+        usage = {"inputTokens": answer.input_tokens, "outputTokens": answer.output_tokens, "costUsd": answer.cost_usd}
+        entry = {**summary.entry_of(text, old, limit_bytes), "usage": {**usage, "cached": answer.cached}}
         conversation, entries = summarized(conversation, entry), (entry,)
     return conversation, _aside(entries, answer)
 

@@ -8,6 +8,7 @@ from functions.api.health import Readiness, healthz
 from functions.api.job_events import JobEventsApi
 from functions.api.jobs import JobsApi
 from functions.api.operations import OperationsApi
+from functions.api.recordings import RecordingsApi
 from functions.api.session_memory import SessionMemoryApi
 from functions.api.simple_scenario import SimpleScenario
 from functions.api.stream import StreamApi
@@ -35,5 +36,6 @@ def api_routes(container: Container) -> list[Route]:
         Route("/api/operations/{operation_id}/complete", operations.complete, methods=["POST"]),
         Route("/api/sessions/{session_id:path}/memory", SessionMemoryApi(container, keys).forget, methods=["DELETE"]),
         Route("/api/admin/tools", ToolsApi(container, keys).show, methods=["GET"]),
+        Route("/api/agent-jobs/{job_id}/recording", RecordingsApi(container, keys, jobs).show, methods=["GET"]),
         Route("/api/agent-jobs/{job_id}/stream", StreamApi(container, keys).stream, methods=["GET"]),
     ]

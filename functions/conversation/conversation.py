@@ -30,8 +30,8 @@ class Turn:
 
     @property
     def size_bytes(self) -> int:
-        """Of everything in it."""
-        return sum(size_bytes(entry) for entry in self.entries) + self.results_bytes
+        """Of everything in it that may be told."""
+        return sum(size_bytes(_tellable(entry)) for entry in self.entries) + self.results_bytes
 
     @property
     def results_bytes(self) -> int:
@@ -64,7 +64,7 @@ class Conversation:
     @property
     def head_bytes(self) -> int:
         """Of what is told before the turns."""
-        return sum(size_bytes(entry) for entry in self._before_turns())
+        return sum(size_bytes(_tellable(entry)) for entry in self._before_turns())
 
     def without(self, turns: Sequence[Turn]) -> "Conversation":
         """The same without its oldest turns, which are these."""
@@ -109,6 +109,11 @@ def untold(history: History, up_to: int) -> tuple[int, int] | None:
     if not {"model", "summary"}.issuperset(roles[begin:end]):
         return None
     return begin, end + history.untold[1] - history.untold[0]
+
+
+def _tellable(entry: Entry) -> Entry:
+    """Without what is kept for playing the run back."""
+    return {name: value for name, value in entry.items() if name not in ("asked", "usage")}
 
 
 def _turn(entries: Sequence[dict[str, Any]], history: History) -> Turn:

@@ -41,6 +41,10 @@ WHAT = {
         CLIENT,
         "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`",
     ),
+    ("GET", "/api/agent-jobs/{job_id}/recording"): (
+        CLIENT,
+        "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end",
+    ),
     ("DELETE", "/api/sessions/{session_id:path}/memory"): (
         CLIENT,
         "forget what agents remember of a session; an admin key names the tenant with `?tenant=`",

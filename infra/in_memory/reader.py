@@ -1,6 +1,7 @@
 """Reading jobs from the store in memory."""
 
 import json
+from typing import Any
 
 from events.core.state import Usage
 from events.core.transcript import recalled
@@ -33,6 +34,10 @@ class InMemoryReader:
             usage=tree.usage.get(job_id, Usage()),
             memory=recalled(tree.transcript[job_id]),
         )
+
+    async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
+        """All entries of the job's transcript, in order."""
+        return tuple(json.loads(entry) for entry in self._store.tree(job_id).transcript.get(job_id, ()))
 
     async def parts(self, job_id: str, after: int) -> StoredParts:
         """The job's parts after the first `after` ones."""

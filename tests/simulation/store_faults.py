@@ -192,6 +192,12 @@ class SimReader:
             "reader.parts", "store", "store", lambda: at_once(self._shown(job_id).parts(job_id, after)), StoreError
         )
 
+    async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
+        """The job's transcript."""
+        return await self._world.wire.request(
+            "reader.transcript", "store", "store", lambda: at_once(self._shown(job_id).transcript(job_id)), StoreError
+        )
+
     def _shown(self, job_id: str) -> FakeReader:
         return FakeReader(_shown(self._world, job_id, "reader"))
 

@@ -129,7 +129,8 @@ def test_an_answer_without_calls_completes_the_job() -> None:
     assert changes_of(decision).ends
     assert (job.status, job.result, job.error) == (JobStatus.COMPLETED, {"answer": "It is 42."}, None)
     assert job.used == Used(turns=2, tool_calls=1, input_tokens=110, output_tokens=25, cost_usd=0.35, model_calls=1)
-    said = {"role": "model", "v": 1, "turn": 2, "text": "It is 42.", "calls": []}
+    said: dict[str, Any] = {"role": "model", "v": 1, "turn": 2, "text": "It is 42.", "calls": []}
+    said["usage"] = {"inputTokens": 100, "outputTokens": 20, "costUsd": 0.25}
     assert decoded(changes_of(decision).transcript) == [said]
     assert types_of(changes_of(decision).parts) == [
         "finish-step",

@@ -86,7 +86,8 @@ async def test_a_summary_is_told_recorded_and_counted() -> None:
     """Written of all but the newest turns."""
     writer = Writer()
     told_now = await tell(Summarize(1_000, keep_turns=3), history_of(10, 400), writer)
-    entry = {"role": "summary", "upTo": 7, "text": "in short", "v": 1}
+    usage = {"inputTokens": 100, "outputTokens": 10, "costUsd": 0.5, "cached": False}
+    entry = {"role": "summary", "upTo": 7, "text": "in short", "v": 1, "usage": usage}
     assert told_now.history.transcript == (TASK, entry, spoken(8), spoken(9), spoken(10))
     assert told_now.aside == Aside((entry,), 1, 0, 100, 10, 0.5, untold=(1, 8))
     assert len(writer.requests) == 1
@@ -119,7 +120,8 @@ async def test_a_summary_from_the_cache_is_no_model_call() -> None:
     """And costs nothing."""
     writer = Writer(ModelAnswer("in short", (), 100, 10, 0.5, cached=True))
     told_now = await tell(Summarize(1_000, keep_turns=3), history_of(10, 400), writer)
-    assert told_now.aside == Aside((summary(7, "in short"),), cached_calls=1, untold=(1, 8))
+    usage = {"inputTokens": 100, "outputTokens": 10, "costUsd": 0.5, "cached": True}
+    assert told_now.aside == Aside(({**summary(7, "in short"), "usage": usage},), cached_calls=1, untold=(1, 8))
 
 
 async def test_a_summary_that_no_store_can_hold_is_mended() -> None:

@@ -1,0 +1,22 @@
+"""What the digests of an agent's questions stand for, as its code is now.
+
+Invariant: a digest that is not among these was taken of code that has changed since.
+"""
+
+from typing import Any
+
+from functions.agents.registry import Registry, UnknownAgentError
+from functions.models.fingerprint import fingerprint, parts_of
+from functions.models.model import ModelRequest
+
+
+def asked_texts(registry: Registry, agent_name: str) -> dict[str, Any]:
+    """Instructions, tools, settings and output type by their digests; none for an agent that is gone."""
+    try:
+        agent = registry.agent(agent_name)
+    except UnknownAgentError:
+        return {}
+    output = agent.output.spec if agent.output else None
+    settings = dict(agent.model_settings)
+    request = ModelRequest(agent.instructions, (), registry.specs_of(agent), 1, settings=settings, output=output)
+    return {fingerprint(value): value for value in parts_of(request).values()}
