@@ -86,10 +86,8 @@ class ModelTurn:
             return ModelFailed(failure, error.retry_after_seconds)
         except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a fact of the job
             return ModelFailed(Failure("model_error", storable(f"{type(error).__name__}: {error}"), retryable=True))
-        if planner:
-            said = planner.answered(answer)
-        else:
-            said = answered(answer, self._registry.tools_of(agent), agent.output)
+        tools = self._registry.tools_of(agent)
+        said = planner.answered(answer) if planner else answered(answer, tools, agent.output)
         if isinstance(said, ModelAnswered):
             said = replace(said, asked=asked(question, reads_history=model.reads_history))
         return said

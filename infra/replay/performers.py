@@ -1,0 +1,101 @@
+"""The real performers, but that what the recording does not have is noted and left.
+
+Invariant: a recorded failure that no model or tool raised (an unknown agent, an index that did not answer) happens as
+it is recorded; every other comes through the real code.
+"""
+
+from events.core.effects import CallModel, RunTool, Work
+from events.core.happenings import Happening, ModelFailed, Remembered
+from events.core.state import Failure
+from events.ports import Claim, History, MemoryEntry
+from events.ports.memory import EntryKind
+from functions.agents.performing import Performing
+from functions.memory.keeper import MemoryKeeper
+from functions.memory.policy import Memory
+from functions.memory.recollection import Recalled, Recollection
+from infra.replay.play import Asked, Play
+
+_OF_MODELS = {"model_error", "model_timeout"}
+
+
+class RecordedTurn:
+    """Performs CallModel."""
+
+    def __init__(self, turn: Performing, play: Play) -> None:
+        self._turn = turn
+        self._play = play
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:
+        """Do the turn as it was done."""
+        assert isinstance(effect, CallModel), "this performer is registered for CallModel"
+        job = self._play.jobs.get(effect.job.id)
+        if job is None or not job.was_asked(effect.turn, effect.attempt):
+            self._play.unrecorded.append((effect.job.id, effect.turn, None))
+            return None
+        attempt = job.attempt(effect.turn, effect.attempt)
+        assert attempt is not None, "it was asked"
+        self._play.current = Asked(effect.job.id, effect.turn, effect.attempt)
+        failure = attempt.failure
+        if failure is not None and failure.type not in _OF_MODELS:
+            return ModelFailed(Failure(failure.type, failure.message, failure.retryable))
+        return await self._turn(effect, history, claim)
+
+
+class RecordedRun:
+    """Performs RunTool."""
+
+    def __init__(self, run: Performing, play: Play) -> None:
+        self._run = run
+        self._play = play
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:
+        """Run the tool as it ran."""
+        assert isinstance(effect, RunTool), "this performer is registered for RunTool"
+        call = self._play.call(effect.call.id)
+        attempt = call.attempt(effect.attempt) if call else None
+        if call is None or attempt is None or call.tool != effect.call.tool:
+            self._play.unrecorded.append((effect.job.id, effect.call.turn, effect.call.position))
+            return None
+        return await self._run(effect, history, claim)
+
+
+async def nothing_to_remember(effect: Work, history: History, claim: Claim) -> Happening:
+    """Performs Remember: what was played is not remembered a second time."""
+    del effect, history, claim
+    return Remembered()
+
+
+class RecordedMemory(MemoryKeeper):
+    """What was retrieved of memory then."""
+
+    def __init__(self, play: Play) -> None:
+        self._play = play
+
+    @property
+    def has_index(self) -> bool:
+        """Tools are not run, so nobody asks."""
+        return False
+
+    async def retrieve(self, policy: Memory, tenant: str, session_id: str, text: str, job_id: str) -> Recollection:
+        """What the job's recording has; nothing where it has nothing."""
+        del policy, tenant, text
+        job = self._play.jobs.get(job_id)
+        entry = (job.memory() if job else None) or {"entries": [], "warnings": []}
+        entries = tuple(_recalled(values, job_id) for values in entry["entries"])
+        return Recollection(session_id, entries, tuple(entry["warnings"]))
+
+
+def _recalled(values: dict[str, object], job_id: str) -> Recalled:
+    created_ms, score = values["created"], values.get("score")
+    assert isinstance(created_ms, int), "it is recorded as a number"
+    kind: EntryKind = "exchange" if values["kind"] == "exchange" else "note"
+    entry = MemoryEntry(
+        id=str(values["id"]),
+        kind=kind,
+        text=str(values["text"]),
+        session_id=str(values["sessionId"]),
+        agent=str(values["agent"]),
+        job_id=job_id,
+        created_ms=created_ms,
+    )
+    return Recalled(entry, score if isinstance(score, float | int) else None)

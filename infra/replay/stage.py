@@ -1,0 +1,64 @@
+"""The product in one process: the real pipeline over everything in memory, for one recorded job.
+
+Invariant: nothing opens a connection, and what is built here decides nothing: jobs, calls and ends come from the real
+code. Must not: be used for anything that is to last.
+"""
+
+from events.core.effects import AskAdmission, CallModel, Effect, Remember, RunTool
+from events.core.legs import LegKind
+from events.core.redaction import KnownSecrets
+from events.emitter import Emitter
+from events.settings import Settings
+from functions.agents.hiding import Hiding
+from functions.agents.model_turn import ModelTurn
+from functions.agents.recalling import Recalling
+from functions.agents.registry import Registry
+from functions.agents.tool_run import ToolRun
+from functions.asking import Asking
+from functions.facts import Facts
+from functions.pipeline import Performer, Pipeline, Policy
+from infra.in_memory.admission import InMemoryAdmission
+from infra.in_memory.reader import InMemoryReader
+from infra.in_memory.store import InMemoryStore
+from infra.replay.outside import CountingTokens, ReplayQueue
+from infra.replay.performers import RecordedMemory, RecordedRun, RecordedTurn, nothing_to_remember
+from infra.replay.play import Play
+from infra.replay.recorded_registry import RecordedRegistry
+
+# Slots are no part of a job's decisions: there is always one.
+_SLOTS = 1_000_000
+_RESULT_LIMIT_BYTES = 1_000_000_000  # what was recorded was within the limit of its time
+SETTINGS = Settings(worker_base_url="https://replay.invalid", qstash_token="replay")  # noqa: S106 - opens nothing
+
+
+class Stage:
+    """Store, queue and pipeline of one replay."""
+
+    def __init__(self, registry: Registry, play: Play) -> None:
+        self.store, self.queue = InMemoryStore(), ReplayQueue()
+        self.reader = InMemoryReader(self.store)
+        self.emitter = Emitter(SETTINGS, self.queue)
+        admission = InMemoryAdmission(_SLOTS)
+        asking = Asking(admission, self.emitter, play.clock)
+        self.facts = Facts(self.store, admission, asking, self.emitter, play.clock)
+        self.pipeline = Pipeline(
+            self.store,
+            self.emitter,
+            play.clock,
+            CountingTokens(),
+            _performers(RecordedRegistry(registry, play), self.store, asking, play),
+            self.facts,
+            Policy(work_limit_ms=SETTINGS.work_timeout_seconds * 1000, continues=frozenset({LegKind.WISH})),
+        )
+
+
+def _performers(registry: Registry, store: InMemoryStore, asking: Asking, play: Play) -> dict[type[Effect], Performer]:
+    limit_seconds, secrets, memory = SETTINGS.work_timeout_seconds, KnownSecrets(), RecordedMemory(play)
+    turn = Recalling(ModelTurn(registry, limit_seconds), registry, memory)
+    run = ToolRun(registry, store, memory, limit_seconds, _RESULT_LIMIT_BYTES, secrets)
+    return {
+        AskAdmission: asking,
+        CallModel: Hiding(RecordedTurn(turn, play), secrets),
+        RunTool: Hiding(RecordedRun(run, play), secrets),
+        Remember: nothing_to_remember,
+    }
