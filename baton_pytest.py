@@ -5,15 +5,17 @@ that happens when the first fixture is used. A server is started when the first 
 and is emptied before each test that uses it. What is set in the environment for a test ends with the test.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from functions.agents.registry import Registry
     from infra.pytest_plugin.qstash_faults import QStashFaults
     from infra.pytest_plugin.qstash_server import QStashServer
     from infra.pytest_plugin.redis_faults import RedisFaults
@@ -123,6 +125,30 @@ def vector_faults(vector_server: "VectorServer") -> Iterator["VectorFaults"]:
     faults = VectorFaults(vector_server)
     yield faults
     faults.clear()
+
+
+def replay_recording(recording: "str | Path | Mapping[str, Any]", registry: "Registry") -> None:
+    """Fail with the first difference, if a recorded job would be decided otherwise by these agents.
+
+    `recording`: a file that `baton replay JOB --offline --save FILE` has written, or its document. No model is asked,
+    no tool runs, no connection is opened. For tests that are async, too.
+    """
+    __tracebackhide__ = True
+    _require_ours("replay")
+    from infra.replay.recorded import read_file, read_recording
+    from infra.replay.replay_error import ReplayError
+    from infra.replay.replaying import replay_now
+
+    try:
+        if isinstance(recording, Mapping):
+            document = read_recording(json.dumps(recording), "the recording")
+        else:
+            document = read_file(Path(recording))
+        difference = replay_now(document, registry).difference
+    except ReplayError as error:
+        pytest.fail(str(error), pytrace=False)
+    if difference is not None:
+        pytest.fail(str(difference), pytrace=False)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from events.ids import canonical_json
 
 ENTRY_VERSION = 1
 MEMORY_ROLE = "memory"
+WITHHELD_ROLE = "withheld"
 
 
 class NewerEntryError(ValueError):
@@ -31,6 +32,15 @@ def model_entry(turn: int, said: ModelAnswered, records: tuple[CallRecord, ...])
 
     `usage` and `asked` (digests of the question) are told to no model: by them a recorded run can be played back.
     """
+    return canonical_json(_spoken(turn, said, records))
+
+
+def withheld_entry(turn: int, attempt: int, said: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
+    """What the model said in an attempt of a turn that a limit made nothing of. No model is told of it."""
+    return canonical_json({**_spoken(turn, said, records), "role": WITHHELD_ROLE, "attempt": attempt})
+
+
+def _spoken(turn: int, said: ModelAnswered, records: tuple[CallRecord, ...]) -> dict[str, Any]:
     calls = [_asked(record) for record in records]
     entry: dict[str, Any] = {"role": "model", "v": ENTRY_VERSION, "turn": turn, "text": said.text, "calls": calls}
     if said.provider is not None:
@@ -41,7 +51,7 @@ def model_entry(turn: int, said: ModelAnswered, records: tuple[CallRecord, ...])
         entry["usage"] = usage
     if said.asked is not None:
         entry["asked"] = said.asked
-    return canonical_json(entry)
+    return entry
 
 
 def _usage(said: ModelAnswered) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from events.core.planned import in_order
 from events.core.redaction import redacted
 from events.core.retry import backoff_ms
 from events.core.state import CallRecord, Job, State
-from events.core.transcript import MEMORY_ROLE, model_entry
+from events.core.transcript import MEMORY_ROLE, model_entry, withheld_entry
 from events.core.transitions import CallStatus, Step, next_call_status, next_job_status
 from events.ids import call_id, canonical_json
 
@@ -51,7 +51,11 @@ def _answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
         return end_completed(job, leg, _result(happened), now_ms, said, model_entry(leg.turn, happened, ()))
     holder = too_many_calls(state, len(happened.wanted))
     if holder is not None:
-        return _at_limit(job, leg, "tool_calls", now_ms, said, holder=holder)
+        decision = _at_limit(job, leg, "tool_calls", now_ms, said, holder=holder)
+        assert decision.changes is not None, "a limit changes the job"
+        records = _records(job.id, leg, happened, now_ms)
+        entry = withheld_entry(leg.turn, leg.attempt, happened, records)
+        return replace(decision, changes=replace(decision.changes, transcript=(entry,)))
     return _call_tools(job, leg, happened, now_ms, said)
 
 
@@ -145,10 +149,7 @@ def _processing(job: Job, leg: Leg) -> Job:
 
 
 def _call_tools(job: Job, leg: Leg, happened: ModelAnswered, now_ms: int, said: tuple[str, ...]) -> Decision:
-    records = in_order(
-        tuple(_record(job.id, leg, position, wish, now_ms) for position, wish in enumerate(happened.wanted)),
-        happened.wanted,
-    )
+    records = _records(job.id, leg, happened, now_ms)
     runnable = tuple(record for record in records if record.status is CallStatus.QUEUED)
     refused = tuple(record for record in records if record.status is CallStatus.FAILED)
     legs = tuple(_call_leg(job.id, leg, record, now_ms) for record in runnable)
@@ -170,6 +171,11 @@ def _call_tools(job: Job, leg: Leg, happened: ModelAnswered, now_ms: int, said: 
             ),
         )
     )
+
+
+def _records(job_id: str, leg: Leg, happened: ModelAnswered, now_ms: int) -> tuple[CallRecord, ...]:
+    wanted = happened.wanted
+    return in_order(tuple(_record(job_id, leg, at, wish, now_ms) for at, wish in enumerate(wanted)), wanted)
 
 
 def _record(job_id: str, leg: Leg, position: int, wish: Wanted, now_ms: int) -> CallRecord:

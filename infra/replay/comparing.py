@@ -59,7 +59,8 @@ class Comparison:
             yield Difference(f"{where}: attempts", attempts, [*attempts_now, "the model is asked once more"])
         elif attempts != attempts_now:
             yield Difference(f"{where}: attempts", attempts, attempts_now)
-        yield from _said(where, then.answer(turn), now.answer(turn))
+        for attempt in then.attempts(turn):
+            yield from _said(where, then.said(turn, attempt.attempt), now.said(turn, attempt.attempt))
         for call in sorted((call for call in then.tool_calls if call.turn == turn), key=lambda call: call.position):
             yield from self._call(where, call, now.call(turn, call.position), then, now)
 

@@ -35,7 +35,7 @@ class RecordedTurn:
         attempt = job.attempt(effect.turn, effect.attempt)
         assert attempt is not None, "it was asked"
         self._play.current = Asked(effect.job.id, effect.turn, effect.attempt)
-        failure = attempt.failure
+        failure = None if job.said(effect.turn, effect.attempt) else attempt.failure
         if failure is not None and failure.type not in _OF_MODELS:
             return ModelFailed(Failure(failure.type, failure.message, failure.retryable))
         return await self._turn(effect, history, claim)

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from events.core.transcript import MEMORY_ROLE
+from events.core.transcript import MEMORY_ROLE, WITHHELD_ROLE
 from functions.recording.document import RECORDING_VERSION
 from infra.replay.replay_error import ReplayError
 
@@ -107,6 +107,14 @@ class RecordedJob(_Record):
         said = (entry for entry in self.transcript if entry.get("role") == "model" and entry["turn"] == turn)
         return next(said, None)
 
+    def said(self, turn: int, number: int) -> dict[str, Any] | None:
+        """What it said in this attempt: an earlier one than the last has failed, or a limit made nothing of it."""
+        for entry in self.transcript:
+            if entry.get("role") == WITHHELD_ROLE and (entry["turn"], entry["attempt"]) == (turn, number):
+                return entry
+        last = max((attempt.attempt for attempt in self.model_calls if attempt.turn == turn), default=0)
+        return self.answer(turn) if number == last else None
+
     def attempts(self, turn: int) -> list[Attempt]:
         """The attempts of a turn in which its model was asked."""
         return [attempt for attempt in self.model_calls if attempt.turn == turn and self._asked(attempt)]
@@ -146,9 +154,9 @@ class RecordedJob(_Record):
         return found
 
     def _asked(self, attempt: Attempt) -> bool:
-        if attempt.failure is not None:
-            return attempt.failure.type not in _NOT_ASKED
-        return self.answer(attempt.turn) is not None
+        if self.said(attempt.turn, attempt.attempt) is not None:
+            return True
+        return attempt.failure is not None and attempt.failure.type not in _NOT_ASKED
 
 
 class Recording(_Record):

@@ -27,15 +27,15 @@ class RecordedModel:
         asked = self._play.current
         self._play.requests[asked.job_id, asked.turn] = request
         job = self._play.jobs[asked.job_id]
+        entry = job.said(asked.turn, asked.attempt)
+        if entry is not None:
+            return _answer(entry, _calls(job, asked.turn, entry))
         attempt = job.attempt(asked.turn, asked.attempt)
         failure = attempt.failure if attempt else None
-        if failure is not None and failure.type == "model_timeout":
+        assert failure is not None, "the performer looks first whether there is an answer or a failure"
+        if failure.type == "model_timeout":
             raise TimeoutError
-        if failure is not None:
-            raise ModelError(failure.message, retryable=failure.retryable)
-        entry = job.answer(asked.turn)
-        assert entry is not None, "the performer looks first whether there is an answer"
-        return _answer(entry, _calls(job, asked.turn, entry))
+        raise ModelError(failure.message, retryable=failure.retryable)
 
 
 class RecordedSummarizer:

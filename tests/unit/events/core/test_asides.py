@@ -59,10 +59,12 @@ def test_what_is_told_no_more_is_kept_with_the_job(
 
 
 def test_an_aside_is_kept_where_the_answer_ends_the_job_by_a_limit() -> None:
-    """More calls than are left."""
+    """More calls than are left; what was asked for is kept, too, and told to nobody."""
     changes = committed(ModelAnswered("", (Wanted("a", {}), Wanted("b", {}), Wanted("c", {})), aside=ASIDE))
     assert changes.ends
-    assert decoded(changes.transcript) == [SUMMARY]
+    summary, withheld = decoded(changes.transcript)
+    assert (summary, withheld["role"], withheld["attempt"]) == (SUMMARY, "withheld", 1)
+    assert [call["tool"] for call in withheld["calls"]] == ["a", "b", "c"]
 
 
 def test_an_answer_from_the_cache_is_no_model_call() -> None:
