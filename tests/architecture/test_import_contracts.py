@@ -44,6 +44,7 @@ PLANTED = {
     "stand_ins": ("infra/local_redis/resp.py", "from events import ids"),
     "local_qstash": ("infra/local_qstash/storage/schema.py", "from infra.local_qstash import engine"),
     "local_qstash_core": ("infra/local_qstash/core/limits.py", "import asyncio"),
+    "replay": ("infra/replay/play.py", "from infra.replay import playing"),
     "local_vector": ("infra/local_vector/storage/store.py", "from infra.local_vector import engine"),
     "local_vector_core": ("infra/local_vector/core/limits.py", "import asyncio"),
     "sdks": ("functions/api/health.py", "import upstash_redis"),
