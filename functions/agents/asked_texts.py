@@ -5,6 +5,7 @@ Invariant: a digest that is not among these was taken of code that has changed s
 
 from typing import Any
 
+from functions.agents.planner_turn import PlannerTurn
 from functions.agents.registry import Registry, UnknownAgentError
 from functions.models.fingerprint import fingerprint, parts_of
 from functions.models.model import ModelRequest
@@ -19,4 +20,11 @@ def asked_texts(registry: Registry, agent_name: str) -> dict[str, Any]:
     output = agent.output.spec if agent.output else None
     settings = dict(agent.model_settings)
     request = ModelRequest(agent.instructions, (), registry.specs_of(agent), 1, settings=settings, output=output)
-    return {fingerprint(value): value for value in parts_of(request).values()}
+    requests = [request]
+    if agent.mode == "plan":  # what is asked in its last turn says so
+        tools, specs = registry.tools_of(agent), request.tools
+        requests = [
+            PlannerTurn(agent, tools, specs, made, agent.limits.tool_calls).request(request)
+            for made in (0, agent.max_rounds)
+        ]
+    return {fingerprint(value): value for asked in requests for value in parts_of(asked).values()}

@@ -1,0 +1,64 @@
+"""Digests of what a model was asked."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from functions.models.fingerprint import asked
+from functions.models.model import ModelMessage, ModelRequest, PastCall, ToolMessage, ToolSpec, UserMessage
+
+ADD = ToolSpec("add", "Add.", {"type": "object"})
+
+
+def question(call_id: str = "job_1-1-0-aa", **changes: Any) -> ModelRequest:
+    """A second turn."""
+    told = (
+        UserMessage("do it", {"n": 1}),
+        ModelMessage("I add", (PastCall(call_id, "add", {"a": 1}),)),
+        ToolMessage(call_id, "add", 3),
+    )
+    return replace(ModelRequest("be good", told, (ADD,), 2), **changes)
+
+
+def test_the_same_question_of_another_job_has_the_same_digests() -> None:
+    """A call's id does not count; the parts are told apart, and messages are counted."""
+    digests = asked(question())
+    assert digests == asked(question("job_2-1-0-bb"))
+    assert digests is not None
+    assert sorted(digests) == ["instructions", "messages", "tools"]
+    assert digests["messages"].startswith("3-")
+
+
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [
+        ("instructions", {"instructions": "be bad"}),
+        ("tools", {"tools": (replace(ADD, parameters={}),)}),
+        ("tools", {"tools": (replace(ADD, description="Sum."),)}),
+        ("settings", {"settings": {"temperature": 1}}),
+        ("output", {"output": ADD}),
+        ("messages", {"messages": (UserMessage("do it"),)}),
+    ],
+)
+def test_each_part_has_its_own_digest(part: str, changes: dict[str, Any]) -> None:
+    """So that a difference has a name."""
+    before, after = asked(question()) or {}, asked(question(**changes)) or {}
+    assert {name for name in {*before, *after} if before.get(name) != after.get(name)} == {part}
+
+
+def test_a_secret_does_not_count() -> None:
+    """What is played back from a redacted recording is the same question."""
+    told = [(UserMessage("do it", {"password": password}),) for password in ("hidden-value", "[redacted]")]
+    assert asked(question(messages=told[0])) == asked(question(messages=told[1]))
+
+
+def test_a_model_that_reads_no_history_is_asked_no_messages() -> None:
+    """They are not loaded for it."""
+    assert "messages" not in (asked(question(), reads_history=False) or {})
+
+
+def test_a_question_that_is_no_json_has_no_digests() -> None:
+    """It is asked all the same."""
+    assert asked(question(settings={"temperature": float("nan")})) is None
+    assert asked(question(settings={"x": object()})) is None
