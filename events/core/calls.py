@@ -98,6 +98,7 @@ def waited(state: State, now_ms: int) -> Decision:
     return Decision(
         Changes(
             calls=(done,),
+            results={record.id: state.outcome},  # recorded when it was begun, too, which a failover may have forgotten
             join=_join(leg, now_ms),
             parts=(
                 parts.tool_output(record.id, canonical_json(outcome["ok"])),

@@ -110,6 +110,8 @@ class InMemoryStore:
             return Committed(False)
         if claim.leg_key not in tree.legs:
             return Committed(False, tree.carried(claim.message_id, claim.now_ms))
+        if _ends_otherwise(tree, claim, changes):
+            return Committed(False, tree.carried(claim.message_id, claim.now_ms))
         legs = {key: leg for key, leg in tree.legs.items() if key != claim.leg_key}
         tree = self._changed(replace(tree, legs=legs), claim.job_id, claim.message_id, changes, spent, claim.now_ms)
         self.write(claim.job_id, tree)
@@ -253,6 +255,20 @@ def _claimed(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Leg]:
         lease_until_ms=claim.now_ms if leg.kind is LegKind.WISH else claim.lease_until_ms,
     )
     return replace(tree, legs={**tree.legs, leg.key: claimed}), claimed
+
+
+def _ends_otherwise(tree: Tree, claim: Claim, changes: Changes) -> bool:
+    """Whether a wait would end with something else than is recorded, or before anything has come.
+
+    What it ends with was recorded when it was begun. Where a failover forgot that, something else may have come, or
+    nothing yet: then whoever told it tells it again.
+    """
+    leg, results = tree.legs[claim.leg_key], tree.results.get(claim.job_id, {})
+    if leg.kind is not LegKind.WAIT:
+        return False
+    known = results.get(leg.call_id)
+    open_still = known is None and leg.not_before_ms > claim.now_ms
+    return bool(changes.results) and (open_still or known not in (None, changes.results.get(leg.call_id)))
 
 
 def _created(tree: Tree, job: Job, changes: Changes, message_id: str) -> Tree:

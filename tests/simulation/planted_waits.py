@@ -4,20 +4,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from events.core import admission
+from events.core import admission, calls, waiting
 from events.core.admission import Taken
-from events.core.effects import Changes
+from events.core.effects import Changes, Decision
 from events.core.legs import FOREVER_MS, Leg, LegKind
 from events.ids import job_of_call
 from events.ports import Begun, Claim, Committed, Heeded, Outside, OutsideFact, Spent
 from events.schema import Completion, Occurrence
 from functions import acceptance, pipeline, sweeping
+from functions.agents import child_job
 from infra.in_memory import admission as book_in_memory
 from infra.in_memory import store as store_in_memory
 from infra.in_memory import tree as tree_in_memory
 from tests.fakes import FakeStore, Tree
 from tests.simulation.invocation import CURRENT
-from tests.simulation.planting import Defect, Patch, constant, idle, replaced
+from tests.simulation.planting import Defect, Patch, answering, constant, idle, replaced
 
 _Told = Callable[[Tree, str, OutsideFact, str, int], Tree]
 
@@ -201,6 +202,27 @@ def _remembering_forgotten(over: Callable[..., Any]) -> Callable[..., Any]:
     return lambda root_id, book, looked, now_ms: over(root_id, book, replace(looked, forgotten=()), now_ms)
 
 
+def _refusing_repeats(told: Outside, *_arguments: Any) -> Outside:
+    return replace(told, heeded=Heeded.OTHER) if told.heeded is Heeded.AGAIN else told
+
+
+def _nothing_in_time(waits: Callable[..., Decision]) -> Callable[..., Decision]:
+    return lambda state, happened, now_ms: waits(state, replace(happened, otherwise='{"ok":null}'), now_ms)
+
+
+def _nameless(waits: Callable[..., Decision]) -> Callable[..., Decision]:
+    def nameless(*arguments: Any) -> Decision:
+        changes = waits(*arguments).changes
+        assert changes is not None, "a wait is recorded"
+        return Decision(replace(changes, calls=tuple(replace(call, child="") for call in changes.calls)))
+
+    return nameless
+
+
+def _another_name(child_of: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda call_id: f"{child_of(call_id)}x"
+
+
 def _waits(name: str, invariant: str, *patches: Patch) -> Defect:
     return Defect(name, invariant, patches, waits=True)
 
@@ -289,6 +311,23 @@ DEFECTS = (
         "a child that a failover forgot keeps its slot",
         "the_world_comes_to_rest",
         Patch(sweeping, "over", _remembering_forgotten),
+    ),
+    _waits(
+        "an outcome that is told again is refused",
+        "what_is_refused_does_not_count",
+        answering(FakeStore, "tell", _refusing_repeats),
+    ),
+    _waits("a time-out is no outcome", "what_ends_a_wait_was_said", Patch(calls, "waits", _nothing_in_time)),
+    _waits("a call does not say which job it started", "a_child_has_a_parent", Patch(calls, "waits", _nameless)),
+    _waits(
+        "a child has another id than its call says",
+        "who_waits_without_end_has_a_child",
+        Patch(child_job, "child_of", _another_name),
+    ),
+    _waits(
+        "a waiting job does not say for what",
+        "what_it_waits_for_is_the_truth",
+        constant(waiting, "_wait", "something to happen"),
     ),
     _waits(
         "each slot hands on again what is to come later",

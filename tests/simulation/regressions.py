@@ -47,6 +47,9 @@ REGRESSIONS = (
     Regression(
         WAITING_SEEDS + 632, 2, "what was published for later was not handed on with the slot that it had missed"
     ),
+    Regression(
+        WAITING_SEEDS + 100140, 2, "a failover forgot what a wait was begun with, and its end did not record it"
+    ),
     Regression(30001462, 2, "the simulation's own: a word that was said long ago is no news to a sweep"),
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
 )

@@ -16,6 +16,16 @@ end
 if ARGV[2] ~= '' and not state[leg_field] then
   return {'gone', carried(message, now)}
 end
+-- What a wait ended with was recorded when it was begun. Where a failover forgot that, something else may have come, or
+-- nothing yet: then whoever told it tells it again.
+if string.sub(ARGV[2], 1, 5) == 'wait:' and header.results > 0 then
+  local at = 6 + header.state + header.calls
+  local known = call('HGET', KEYS[3], ARGV[at])
+  local open = cjson.decode(state[leg_field]).not_before_ms > now
+  if known and known ~= ARGV[at + 1] or not known and open then
+    return {'gone', carried(message, now)}
+  end
+end
 -- An end is that of all jobs below, too: their keys must be declared, so who ends a job is told of those it forgot.
 local family, declared = {}, {}
 for _, name in ipairs(header.family) do

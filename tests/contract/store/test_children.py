@@ -49,7 +49,7 @@ async def test_a_child_is_created_with_its_stream_and_its_wish(side: Side) -> No
     assert [(leg.job_id, leg.kind) for leg in by_key(carried)] == [(CHILD, LegKind.WISH), (JOB_ID, LegKind.WISH)]
     snapshot = await side.reader.job(CHILD)
     assert snapshot is not None
-    assert (snapshot.job, snapshot.task["text"]) == (a_job(CHILD), "do it")
+    assert (snapshot.job, snapshot.task["text"]) == (creation(a_job(CHILD)).job, "do it")
     assert [leg.kind for leg in snapshot.legs] == [LegKind.LOOP, LegKind.WISH]
     assert len((await side.reader.parts(CHILD, 0)).parts) == 1
 

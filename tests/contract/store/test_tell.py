@@ -63,6 +63,23 @@ async def test_a_wait_whose_time_is_up_is_over_once_it_is_begun(side: Side) -> N
     assert (await side.store.tell(JOB_ID, "w1", outcome_of(0), NOW_MS + 11)).heeded is Heeded.OTHER
 
 
+async def test_a_wait_does_not_end_with_another_outcome_than_is_recorded(side: Side) -> None:
+    """A failover forgot what it was begun with, and then something else came, which stays; or nothing: it waits on."""
+    await waiting(side, wait_leg(0), wait_leg(1, until_ms=NOW_MS + 10))
+    await side.store.tell(JOB_ID, "w1", outcome_of(0), NOW_MS + 1)
+    call_id = call_leg(0).call_id
+    late = Changes(results={call_id: OTHERWISE})
+    assert not (await side.store.commit(claim_of(wait_leg(0), "m5"), late, SPENT)).applied
+    right = Changes(results={call_id: '{"ok":7}'})
+    assert (await side.store.commit(claim_of(wait_leg(0), "m5"), right, SPENT)).applied
+    forgotten = Changes(results={call_leg(1).call_id: OTHERWISE})
+    assert not (await side.store.commit(claim_of(wait_leg(1), "m5", after_ms=9), forgotten, SPENT)).applied
+    assert (await side.store.commit(claim_of(wait_leg(1), "m5", after_ms=10), forgotten, SPENT)).applied
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert [snapshot.results[call_leg(n).call_id] for n in (0, 1)] == [{"ok": 7}, {"ok": {"timedOut": True}}]
+
+
 async def test_an_outcome_before_its_wait_is_kept(side: Side) -> None:
     """The wait that comes later is due at once, carried by the message that made it."""
     calls = await fan_out(side, 1)
