@@ -241,7 +241,7 @@ class Tree:
 
     def said_ms(self, job_id: str) -> int:
         """When what the admission should know was last wished, or, by a job that has ended, told."""
-        told_ms = self.usage.get(job_id, Usage()).updated_ms if self.jobs[job_id].ended else 0
+        told_ms = self.usage[job_id].updated_ms if self.jobs[job_id].ended else 0
         return max(self.standing(job_id).lap, told_ms)
 
     def over(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from multiprocessing import get_context
 
 from tests.simulation import (
     planted_book,
+    planted_children,
     planted_flow,
     planted_recovery,
     planted_store,
@@ -34,6 +35,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_book.DEFECTS,
     *planted_wishes.DEFECTS,
     *planted_waits.DEFECTS,
+    *planted_children.DEFECTS,
 )
 MOST_SCHEDULES = 1_000
 # Seeds that catch what few others do. They are only played first: without them it takes longer.

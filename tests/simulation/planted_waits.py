@@ -1,24 +1,21 @@
-"""Defects of waits and of jobs below others; caught in worlds whose jobs wait."""
+"""Defects of waits, caught in worlds whose jobs wait."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from events.core import admission, calls, waiting
+from events.core import calls, waiting
 from events.core.admission import Taken
-from events.core.effects import Changes, Decision
+from events.core.effects import Decision
 from events.core.legs import FOREVER_MS, Leg, LegKind
-from events.ids import job_of_call
-from events.ports import Begun, Claim, Committed, Heeded, Outside, OutsideFact, Spent
+from events.ports import Begun, Claim, Heeded, Outside, OutsideFact
 from events.schema import Completion, Occurrence
-from functions import acceptance, pipeline, sweeping
-from functions.agents import child_job
+from functions import acceptance, pipeline
 from infra.in_memory import admission as book_in_memory
-from infra.in_memory import store as store_in_memory
 from infra.in_memory import tree as tree_in_memory
 from tests.fakes import FakeStore, Tree
 from tests.simulation.invocation import CURRENT
-from tests.simulation.planting import Defect, Patch, answering, constant, idle, replaced
+from tests.simulation.planting import Patch, answering, constant, idle, in_waiting_worlds, replaced
 
 _Told = Callable[[Tree, str, OutsideFact, str, int], Tree]
 
@@ -159,35 +156,6 @@ def _without_timers(carried: Callable[..., Any]) -> Callable[..., Any]:
     return without
 
 
-def _recorded_only(_original: Any) -> Callable[..., Tree]:
-    def recorded(self: Tree, call_id: str, outcome: str, _message_id: str, _now_ms: int) -> Tree:
-        return self.with_result(job_of_call(call_id), call_id, outcome)
-
-    return recorded
-
-
-def _wishing_for_nothing(without_children: Callable[..., Tree]) -> Callable[..., Tree]:
-    def leaking(self: Tree, *rest: Any) -> Tree:
-        tree = without_children(self, *rest)
-        new = {key for key, leg in tree.legs.items() if leg.kind is LegKind.WISH and key not in self.legs}
-        legs = {key: leg for key, leg in tree.legs.items() if key not in new}
-        return replace(tree, standings=self.standings, legs=legs)
-
-    return leaking
-
-
-def _starting_again(commit: Callable[..., Any]) -> Callable[..., Any]:
-    async def starting(self: FakeStore, claim: Claim, changes: Changes, spent: Spent) -> Committed:
-        committed: Committed = await commit(self, claim, changes, spent)
-        child, tree = changes.child, self.tree(claim.job_id)
-        if not committed.applied and child and child.job and child.job.id in tree.jobs:
-            legs = {**tree.legs, **{leg.key: replace(leg, carrier=claim.message_id) for leg in child.legs}}
-            self.write(claim.job_id, replace(tree, legs=legs, jobs={**tree.jobs, child.job.id: child.job}))
-        return committed
-
-    return starting
-
-
 def _unwitnessed(witness: Callable[..., Any]) -> Callable[..., Any]:
     async def unwitnessed(self: acceptance.Acceptance, job_id: str, session_id: str, fact: Any, *rest: Any) -> str:
         if isinstance(fact, Completion | Occurrence):
@@ -198,10 +166,6 @@ def _unwitnessed(witness: Callable[..., Any]) -> Callable[..., Any]:
     return unwitnessed
 
 
-def _remembering_forgotten(over: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda root_id, book, looked, now_ms: over(root_id, book, replace(looked, forgotten=()), now_ms)
-
-
 def _refusing_repeats(told: Outside, *_arguments: Any) -> Outside:
     return replace(told, heeded=Heeded.OTHER) if told.heeded is Heeded.AGAIN else told
 
@@ -210,126 +174,79 @@ def _nothing_in_time(waits: Callable[..., Decision]) -> Callable[..., Decision]:
     return lambda state, happened, now_ms: waits(state, replace(happened, otherwise='{"ok":null}'), now_ms)
 
 
-def _nameless(waits: Callable[..., Decision]) -> Callable[..., Decision]:
-    def nameless(*arguments: Any) -> Decision:
-        changes = waits(*arguments).changes
-        assert changes is not None, "a wait is recorded"
-        return Decision(replace(changes, calls=tuple(replace(call, child="") for call in changes.calls)))
-
-    return nameless
-
-
-def _another_name(child_of: Callable[[str], str]) -> Callable[[str], str]:
-    return lambda call_id: f"{child_of(call_id)}x"
-
-
-def _waits(name: str, invariant: str, *patches: Patch) -> Defect:
-    return Defect(name, invariant, patches, waits=True)
-
-
 DEFECTS = (
-    _waits(
+    in_waiting_worlds(
         "an outcome before its wait is dropped",
         "what_was_taken_in_is_kept",
         Patch(Tree, "told", _dropping_early_outcomes),
     ),
-    _waits(
+    in_waiting_worlds(
         "an outcome before its wait does not end it",
         "nobody_waits_for_what_has_come",
         replaced(Tree, "answered_early", _as_it_was),
     ),
-    _waits(
+    in_waiting_worlds(
         "an outcome before its wait is the call's at once",
         "a_result_stays",
         Patch(Tree, "told", _result_at_once),
     ),
-    _waits("the last outcome wins", "a_result_stays", Patch(FakeStore, "tell", _last_wins)),
-    _waits("a time-out overwrites an outcome", "a_result_stays", Patch(FakeStore, "begin", _timing_out)),
-    _waits("an event ends two waits", "an_event_ends_at_most_one_wait", Patch(Tree, "told", _waking_all)),
-    _waits("an event before its wait is lost", "what_was_taken_in_is_kept", Patch(Tree, "told", _losing_events)),
-    _waits(
+    in_waiting_worlds("the last outcome wins", "a_result_stays", Patch(FakeStore, "tell", _last_wins)),
+    in_waiting_worlds("a time-out overwrites an outcome", "a_result_stays", Patch(FakeStore, "begin", _timing_out)),
+    in_waiting_worlds("an event ends two waits", "an_event_ends_at_most_one_wait", Patch(Tree, "told", _waking_all)),
+    in_waiting_worlds(
+        "an event before its wait is lost", "what_was_taken_in_is_kept", Patch(Tree, "told", _losing_events)
+    ),
+    in_waiting_worlds(
         "an event that is kept ends no wait",
         "nobody_waits_for_what_has_come",
         Patch(Tree, "answered_early", _answered_by_no_event),
     ),
-    _waits("whatever comes ends all waits of a job", "no_wait_ends_early", Patch(Tree, "told", _waking_others)),
-    _waits(
+    in_waiting_worlds(
+        "whatever comes ends all waits of a job", "no_wait_ends_early", Patch(Tree, "told", _waking_others)
+    ),
+    in_waiting_worlds(
         "a waiting job wishes to keep its slot",
         "who_only_waits_wants_no_slot",
         Patch(tree_in_memory, "wanted", _keeping_its_slot),
     ),
-    _waits(
+    in_waiting_worlds(
         "a waiting job keeps its slot",
         "who_wants_no_slot_holds_none",
         Patch(book_in_memory, "take", _taking_nothing_back),
     ),
-    _waits("a timer on its way ends its wait", "no_leg_begins_early", Patch(FakeStore, "begin", _beginning_early)),
-    _waits("a wait's timer is not handed on", "every_leg_is_guaranteed", Patch(Tree, "carried", _without_timers)),
-    _waits(
-        "a child's end is not reported",
-        "a_childs_end_is_recorded_at_its_parent",
-        replaced(Tree, "reported", _as_it_was),
+    in_waiting_worlds(
+        "a timer on its way ends its wait", "no_leg_begins_early", Patch(FakeStore, "begin", _beginning_early)
     ),
-    _waits("a child's end wakes nobody", "nobody_waits_for_what_has_come", Patch(Tree, "reported", _recorded_only)),
-    _waits(
-        "children outlive their parent",
-        "children_end_with_their_parent",
-        replaced(Tree, "without_children", _as_it_was),
+    in_waiting_worlds(
+        "a wait's timer is not handed on", "every_leg_is_guaranteed", Patch(Tree, "carried", _without_timers)
     ),
-    _waits(
-        "a child that ends with its parent keeps its slot",
-        "who_ends_gives_its_slot_back",
-        Patch(Tree, "without_children", _wishing_for_nothing),
-    ),
-    _waits("a child needs its parent's session", "no_slot_stays_free", constant(admission, "is_child", answer=False)),
-    _waits(
-        "a child's end ends the data of its tree",
-        "a_live_job_does_not_expire",
-        constant(store_in_memory, "is_child", answer=False),
-    ),
-    _waits(
-        "a commit that comes too late starts its child again",
-        "a_leg_is_committed_once",
-        Patch(FakeStore, "commit", _starting_again),
-    ),
-    _waits(
+    in_waiting_worlds(
         "an outcome from outside has no witness",
         "every_leg_is_guaranteed",
         Patch(acceptance.Acceptance, "_witness", _unwitnessed),
     ),
-    _waits(
+    in_waiting_worlds(
         "the witness of an outcome does not tell it again",
         "what_counted_is_not_lost",
         Patch(FakeStore, "tell", _deaf_witness),
     ),
-    _waits(
+    in_waiting_worlds(
         "a refused outcome keeps its witness",
         "what_is_refused_leaves_no_witness",
         idle(acceptance.Acceptance, "_not_needed"),
     ),
-    _waits(
-        "a child that a failover forgot keeps its slot",
-        "the_world_comes_to_rest",
-        Patch(sweeping, "over", _remembering_forgotten),
-    ),
-    _waits(
+    in_waiting_worlds(
         "an outcome that is told again is refused",
         "what_is_refused_does_not_count",
         answering(FakeStore, "tell", _refusing_repeats),
     ),
-    _waits("a time-out is no outcome", "what_ends_a_wait_was_said", Patch(calls, "waits", _nothing_in_time)),
-    _waits("a call does not say which job it started", "a_child_has_a_parent", Patch(calls, "waits", _nameless)),
-    _waits(
-        "a child has another id than its call says",
-        "who_waits_without_end_has_a_child",
-        Patch(child_job, "child_of", _another_name),
-    ),
-    _waits(
+    in_waiting_worlds("a time-out is no outcome", "what_ends_a_wait_was_said", Patch(calls, "waits", _nothing_in_time)),
+    in_waiting_worlds(
         "a waiting job does not say for what",
         "what_it_waits_for_is_the_truth",
         constant(waiting, "_wait", "something to happen"),
     ),
-    _waits(
+    in_waiting_worlds(
         "each slot hands on again what is to come later",
         "messages_are_few",
         constant(pipeline._Run, "is_under_way", answer=False),

@@ -31,6 +31,11 @@ class Defect:
     waits: bool = False
 
 
+def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:
+    """A defect that is looked for in worlds whose jobs also wait."""
+    return Defect(name, invariant, patches, waits=True)
+
+
 @contextmanager
 def planted(defect: Defect) -> Iterator[None]:
     """While this lasts, the product has the defect."""

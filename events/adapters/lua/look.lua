@@ -29,9 +29,7 @@ for _, job_id in ipairs(jobs) do
   -- What was wished lately may be missing only because the book was read before, or told lately: the last that an ended
   -- job writes is that its wish was heard. Half the time, so that a submission's witness finds a forgotten place before
   -- nothing else would look for it.
-  -- One that ended with its parent may have written nothing at all.
-  local told = ended(job_id) and cjson.decode(state['usage:' .. job_id] or '{"updated_ms":0}').updated_ms or 0
-  local said = math.max(standing.lap, told)
+  local said = ended(job_id) and math.max(standing.lap, cjson.decode(state['usage:' .. job_id]).updated_ms) or standing.lap
   if not agrees(job_id, standing, entry) and now - said > lost_after / 2 then
     new_wish(job_id, standing.want, message, now, 0)
     standing = standing_of(job_id)

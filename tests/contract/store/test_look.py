@@ -141,7 +141,7 @@ async def test_an_entry_without_a_job_below_a_known_root_is_named(side: Side) ->
 
 
 async def test_a_job_that_ended_with_its_parent_before_it_did_anything_is_looked_at(side: Side) -> None:
-    """It has used nothing, so it has no record of that; its wish was lost, and is driven."""
+    """Its wish was lost, and is driven."""
     await side.store.create(creation(a_job()), "w1", NOW_MS)
     child = creation(a_job(f"{JOB_ID}.1"), slot=False)
     await side.store.commit(claim_of(first_leg(), "m1"), Changes(legs=(call_leg(0),), child=child), SPENT)

@@ -1,14 +1,18 @@
 """Jobs that start jobs: a supervisor and its helpers."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, tool
+from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, sleep, tool
+from events.core.admission import TOMBSTONE_MS, Place, Standing
 from events.core.transitions import CallStatus, JobStatus
 from events.core.waiting import status_and_wait
 from events.ids import child_of
-from tests.unit.functions.stage import Stage
+from events.schema import ToolPayload
+from functions.sweeping import Sweep
+from tests.unit.functions.stage import SETTINGS, Stage
 
 
 @tool(retries=0)
@@ -136,3 +140,34 @@ def test_a_childs_task_must_name_an_agent() -> None:
     """The tool's author is told at once."""
     with pytest.raises(ValueError, match="agent's name"):
         ToolContext.for_test().start("", "task")
+
+
+async def test_a_child_that_a_failover_forgot_gives_its_slot_back() -> None:
+    """Its root goes on without it, and nobody will ever say that it has ended."""
+    stage = await stage_of("supervisor")
+    await stage.run()
+    forgotten = f"{(await stage.snapshot()).job.id}.forgotten"
+    await stage.admission.wish(forgotten, Standing(lap=1), Place("acme", "s", 5, stage.clock.ms), stage.clock.ms)
+    assert stage.entry(forgotten).slot
+    sweep = Sweep(stage.store, stage.admission, stage.container.emitter, stage.clock)
+    stage.clock.ms += TOMBSTONE_MS
+    await sweep.handle(0, "m1", "d1", again=False)
+    assert stage.entry(forgotten).slot
+    stage.clock.ms += 1
+    await sweep.handle(0, "m2", "d2", again=False)
+    assert forgotten not in stage.admission.entries
+
+
+async def test_in_place_a_timer_is_published_once_however_many_slots_are_given() -> None:
+    """Its message is under way; each of the jobs below wishes for a slot, which is given, in the same run."""
+    calls = [Call("sleep", {"seconds": 600}), *[Call("ask", {"agent": "answers", "task": str(n)}) for n in range(4)]]
+    agents = [
+        Agent(name="both", model=ScriptedModel([calls, "done"]), tools=[ask, sleep]),
+        Agent(name="answers", model=ScriptedModel(["yes"])),
+    ]
+    stage = Stage(registry=Registry(agents), settings=replace(SETTINGS, continuation="inline", max_concurrent_jobs=5))
+    await stage.submit("both")
+    await stage.run()
+    timers = [event for event in stage.events() if isinstance(event.payload, ToolPayload) and event.payload.wait]
+    assert [event.payload.tool for event in timers if isinstance(event.payload, ToolPayload)] == ["sleep"]
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED

@@ -1,0 +1,114 @@
+"""Defects of jobs below others, caught in worlds whose jobs wait."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from events.core import admission, calls
+from events.core.effects import Changes, Decision
+from events.core.legs import LegKind
+from events.ids import job_of_call
+from events.ports import Claim, Committed, Spent
+from functions import sweeping
+from functions.agents import child_job
+from infra.in_memory import store as store_in_memory
+from tests.fakes import FakeStore, Tree
+from tests.simulation.planting import Patch, constant, in_waiting_worlds, replaced
+
+
+def _as_it_was(self: Tree, *_arguments: Any) -> Tree:
+    return self
+
+
+def _recorded_only(_original: Any) -> Callable[..., Tree]:
+    def recorded(self: Tree, call_id: str, outcome: str, _message_id: str, _now_ms: int) -> Tree:
+        return self.with_result(job_of_call(call_id), call_id, outcome)
+
+    return recorded
+
+
+def _wishing_for_nothing(without_children: Callable[..., Tree]) -> Callable[..., Tree]:
+    def leaking(self: Tree, *rest: Any) -> Tree:
+        tree = without_children(self, *rest)
+        new = {key for key, leg in tree.legs.items() if leg.kind is LegKind.WISH and key not in self.legs}
+        legs = {key: leg for key, leg in tree.legs.items() if key not in new}
+        return replace(tree, standings=self.standings, legs=legs)
+
+    return leaking
+
+
+def _starting_again(commit: Callable[..., Any]) -> Callable[..., Any]:
+    async def starting(self: FakeStore, claim: Claim, changes: Changes, spent: Spent) -> Committed:
+        committed: Committed = await commit(self, claim, changes, spent)
+        child, tree = changes.child, self.tree(claim.job_id)
+        if not committed.applied and child and child.job and child.job.id in tree.jobs:
+            legs = {**tree.legs, **{leg.key: replace(leg, carrier=claim.message_id) for leg in child.legs}}
+            self.write(claim.job_id, replace(tree, legs=legs, jobs={**tree.jobs, child.job.id: child.job}))
+        return committed
+
+    return starting
+
+
+def _remembering_forgotten(over: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda root_id, book, looked, now_ms: over(root_id, book, replace(looked, forgotten=()), now_ms)
+
+
+def _nameless(waits: Callable[..., Decision]) -> Callable[..., Decision]:
+    def nameless(*arguments: Any) -> Decision:
+        changes = waits(*arguments).changes
+        assert changes is not None, "a wait is recorded"
+        return Decision(replace(changes, calls=tuple(replace(call, child="") for call in changes.calls)))
+
+    return nameless
+
+
+def _another_name(child_of: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda call_id: f"{child_of(call_id)}x"
+
+
+DEFECTS = (
+    in_waiting_worlds(
+        "a child's end is not reported",
+        "a_childs_end_is_recorded_at_its_parent",
+        replaced(Tree, "reported", _as_it_was),
+    ),
+    in_waiting_worlds(
+        "a child's end wakes nobody", "nobody_waits_for_what_has_come", Patch(Tree, "reported", _recorded_only)
+    ),
+    in_waiting_worlds(
+        "children outlive their parent",
+        "children_end_with_their_parent",
+        replaced(Tree, "without_children", _as_it_was),
+    ),
+    in_waiting_worlds(
+        "a child that ends with its parent keeps its slot",
+        "who_ends_gives_its_slot_back",
+        Patch(Tree, "without_children", _wishing_for_nothing),
+    ),
+    in_waiting_worlds(
+        "a child needs its parent's session", "no_slot_stays_free", constant(admission, "is_child", answer=False)
+    ),
+    in_waiting_worlds(
+        "a child's end ends the data of its tree",
+        "a_live_job_does_not_expire",
+        constant(store_in_memory, "is_child", answer=False),
+    ),
+    in_waiting_worlds(
+        "a commit that comes too late starts its child again",
+        "a_leg_is_committed_once",
+        Patch(FakeStore, "commit", _starting_again),
+    ),
+    in_waiting_worlds(
+        "a child that a failover forgot keeps its slot",
+        "the_world_comes_to_rest",
+        Patch(sweeping, "over", _remembering_forgotten),
+    ),
+    in_waiting_worlds(
+        "a call does not say which job it started", "a_child_has_a_parent", Patch(calls, "waits", _nameless)
+    ),
+    in_waiting_worlds(
+        "a child has another id than its call says",
+        "who_waits_without_end_has_a_child",
+        Patch(child_job, "child_of", _another_name),
+    ),
+)
