@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from events.core.limits import Limits
-from events.ids import canonical_json
 from events.ports import Begun, Claim, Verdict
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
@@ -22,6 +21,7 @@ from functions.tools.pending import Pending
 from functions.tools.tool import Tool, tool
 from functions.tools.tool_error import ToolError
 from tests.simulation.invocation import CURRENT
+from tests.simulation.planning import number_in, planned, seen_of_plan, told_of
 from tests.simulation.scripts import (
     INPUT_TOKENS,
     OUTPUT_TOKENS,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 MODEL_TIMEOUT_SECONDS = 8.0
 _ENDLESS_SECONDS = 10_000.0
+_MOST_ROUNDS = 100
 _TALK = 81
 
 
@@ -77,6 +78,8 @@ class SimModel:
             return await _fail(plan)
         text = plan.says if plan.calls else final_text(self._script, _seen(request))
         calls = tuple(_call(call, asked if self._script.fickle else 0) for call in plan.calls)
+        if calls and self._script.plans:
+            calls = (planned(plan, calls, request.turn),)
         return ModelAnswer(text, calls, INPUT_TOKENS, OUTPUT_TOKENS)
 
 
@@ -93,17 +96,10 @@ async def _fail(plan: TurnPlan) -> ModelAnswer:
 
 
 def _seen(request: ModelRequest) -> list[tuple[str, int, str]]:
-    return [
-        (message.tool, number_in(message.call_id), _told(message))
-        for message in request.messages
-        if isinstance(message, ToolMessage)
-    ]
-
-
-def _told(message: ToolMessage) -> str:
-    if message.is_error:
-        return str(message.content["type"])
-    return canonical_json(message.content) if message.tool in WAITING_TOOLS else ""
+    told = [message for message in request.messages if isinstance(message, ToolMessage)]
+    if request.step_tools:
+        return [step for message in told for step in seen_of_plan(message, request.messages)]
+    return [(message.tool, number_in(message.call_id), told_of(message)) for message in told]
 
 
 def _call(plan: CallPlan, nonce: int) -> Call:
@@ -277,13 +273,9 @@ def make_registry(scripts: dict[str, Script]) -> Registry:
                 limits=Limits(**script.limits),
                 model_retries=script.model_retries,
                 model_timeout_seconds=MODEL_TIMEOUT_SECONDS,
+                mode="plan" if script.plans else "loop",
+                max_rounds=_MOST_ROUNDS,
             )
             for name, script in scripts.items()
         ]
     )
-
-
-def number_in(call_id: str) -> int:
-    """The number that the script gave the call with this id: its turn and position."""
-    turn, position = call_id.split("-")[1:3]
-    return 100 * int(turn) + int(position)

@@ -60,7 +60,7 @@ def undeliverable_only_with_the_budget_spent(end: Ended) -> str | None:
 
 def calls_end_as_the_script_says(end: Ended) -> str | None:
     """Each call once, with the right number of attempts, and the right result or error."""
-    if end.undeliverable or end.cancelled or end.shortened or not end.job.ended:
+    if end.undeliverable or end.cancelled or end.shortened or not end.job.ended or end.must.calls is None:
         return None
     calls = sorted(end.tree.calls.get(end.job.id, {}).values(), key=lambda call: (call.turn, call.position))
     results = {call_id: json.loads(text) for call_id, text in end.tree.results.get(end.job.id, {}).items()}

@@ -1,7 +1,8 @@
 """Play many schedules on both cores, and say what came out.
 
 `python -m tests.simulation.explore --schedules 20000 --seed 1 [--faults all|none|crash,error,…] [--seconds 60]`.
-Half of them are worlds whose jobs also wait (plan.py, WAITING_SEEDS); `--waits`: all of them. The first schedule that
+A third of them are worlds whose jobs also wait (plan.py, WAITING_SEEDS), a third such in which most of them plan;
+`--waits`, `--plans`: all of them. The first schedule that
 breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
 """
 
@@ -15,7 +16,7 @@ from itertools import chain, zip_longest
 from multiprocessing import get_context
 
 from tests.simulation.crash_points import table
-from tests.simulation.plan import ALL_FAULTS, NO_FAULTS, WAITING_SEEDS
+from tests.simulation.plan import ALL_FAULTS, NO_FAULTS, PLANNING_SEEDS, WAITING_SEEDS
 from tests.simulation.play import Failure, Summary, play_many
 from tests.simulation.shrink import shrunk_story
 
@@ -32,7 +33,7 @@ def explore(
 ) -> Summary:
     """Play so many schedules from this seed on, or as many as there is time for; `found` is told of failures.
 
-    Half of them are of the second family of worlds.
+    A third of them are of each family of worlds.
     """
     ends_at, summary = time.monotonic() + seconds, Summary()
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
@@ -51,12 +52,17 @@ def explore(
 
 
 def _chunks(schedules: int, seed: int) -> Iterator[range]:
-    """Half of them plain worlds from this seed on, half worlds that wait; a seed of these stands for them alone."""
+    """A third of them plain worlds from this seed on, a third that wait, a third that plan; or of one family alone."""
     if seed >= WAITING_SEEDS:
         return _ranges(schedules, seed)
-    plain, waiting = _ranges(schedules - schedules // 2, seed), _ranges(schedules // 2, WAITING_SEEDS + seed)
-    both = chain.from_iterable(zip_longest(plain, waiting, fillvalue=range(0)))
-    return (chunk for chunk in both if chunk)
+    third = schedules // 3
+    families = (
+        _ranges(schedules - 2 * third, seed),
+        _ranges(third, WAITING_SEEDS + seed),
+        _ranges(third, PLANNING_SEEDS + seed),
+    )
+    mixed = chain.from_iterable(zip_longest(*families, fillvalue=range(0)))
+    return (chunk for chunk in mixed if chunk)
 
 
 def _ranges(schedules: int, seed: int) -> Iterator[range]:
@@ -92,8 +98,9 @@ def main() -> int:
     parser.add_argument("--faults", default="all", help=f"all, none, or some of {', '.join(sorted(ALL_FAULTS))}")
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after that time")
     parser.add_argument("--waits", action="store_true", help="only worlds whose jobs also wait")
+    parser.add_argument("--plans", action="store_true", help="only worlds whose jobs also plan")
     options = parser.parse_args()
-    seed = options.seed + (WAITING_SEEDS if options.waits else 0)
+    seed = options.seed + (PLANNING_SEEDS if options.plans else WAITING_SEEDS if options.waits else 0)
     began_at = time.monotonic()
     summary = explore(options.schedules, seed, faults_named(options.faults), options.seconds, _found)
     print(told(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command

@@ -25,7 +25,7 @@ def every_leg_is_guaranteed(settled: Settled) -> str | None:
     """Each leg has a message under way: its carrier, or one that brings its event, or the callback of either.
 
     Work of a job without a slot is brought on by the job's wish, and a wish that waits in line by the admission; a
-    wait without an end by the job that it waits for. Two
+    wait without an end by the job that it waits for; a step of a plan by those that it depends on. Two
     things end this, and leave the leg to the sweep: a callback or a sweep whose own retries are used up, and what comes
     too late: a function that commits after the queue has given up waiting for it, a call of the API that outlives its
     witness and then dies, or cannot send another, or takes its witness back while that is being delivered.
@@ -44,6 +44,8 @@ def every_leg_is_guaranteed(settled: Settled) -> str | None:
 
 def _guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
     if leg.carrier in world.queue.live or world.queue.live_events[event_id(leg.key)] > 0:
+        return True
+    if leg.after and any(other.call_id in leg.after.split(",") for other in tree.legs.values()):
         return True
     if leg.kind is LegKind.WAIT and leg.not_before_ms >= FOREVER_MS:
         child = tree.jobs.get(child_of(leg.call_id))

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 
 from tests.simulation.dice import Dice
 from tests.simulation.jobs import JobPlan, make_jobs
+from tests.simulation.planned_jobs import make_planned_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
 _MIX, _RATE, _OUTAGE, _WORLD = 1, 2, 3, 4
 # From this seed on jobs also wait, and start others below them: a second family of worlds.
 WAITING_SEEDS = 1 << 40
+# From this one on most of them plan, too: a third one.
+PLANNING_SEEDS = 1 << 41
 
 # Kind of fault → the rates among which a schedule chooses when it has the kind at all.
 FAULTS = {
@@ -86,6 +89,7 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     work_timeout_seconds = 20 if short else 120
     waits = seed >= WAITING_SEEDS
     make, most = (make_waiting_jobs, 4) if waits else (make_jobs, 6)
+    make = make_planned_jobs if seed >= PLANNING_SEEDS else make
     jobs = make(dice, dice.whole(most // 2, most, _WORLD, 3), work_timeout_seconds)
     return Plan(
         seed=seed,

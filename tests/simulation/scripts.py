@@ -75,7 +75,10 @@ class WaitPlan:
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """One tool call; `how`: what each attempt does (see `outcome`), `times`: how many attempts do so."""
+    """One tool call; `how`: what each attempt does (see `outcome`), `times`: how many attempts do so.
+
+    Of a plan's step: `after`: positions of the steps that come before it, `on_failure`: as a `Step` has it.
+    """
 
     tool: str
     number: int
@@ -83,6 +86,8 @@ class CallPlan:
     times: int = 0
     seconds: float = 0.1
     wait: WaitPlan | None = None
+    after: tuple[int, ...] = ()
+    on_failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +104,14 @@ class TurnPlan:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What a job's model does. `fickle`: asked again, it asks for other arguments."""
+    """What a job's model does. `fickle`: asked again, it asks for other arguments. `plans`: it asks for plans."""
 
     turns: tuple[TurnPlan, ...]
     reads_history: bool = False
     fickle: bool = False
     model_retries: int = 3
     limits: dict[str, Any] = field(default_factory=dict[str, Any])
+    plans: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +129,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """How the job must end."""
+    """How the job must end. `calls`: None: a step failed the job, and how far the others got is a matter of time."""
 
     status: str
     turns: int
-    calls: tuple[Outcome, ...]
+    calls: tuple[Outcome, ...] | None
     answer: str = ""
     stopped_by: str = ""
     error: str = ""
@@ -196,10 +202,30 @@ def expected(script: Script, came: Came | None = None, depth: int = DEFAULT_DEPT
             return Expected("completed", turn, tuple(calls), answer=final_text(script, seen))
         if len(calls) + len(plan.calls) > limits.get("tool_calls", 50):
             return _stopped(limits, "tool_calls", turn, calls, answer)
-        calls += [
-            outcome(turn, position, call, came.get((turn, position)), depth) for position, call in enumerate(plan.calls)
-        ]
+        asked = _outcomes(turn, plan, came, depth)
+        if any(
+            call.error not in ("", "skipped") and step.on_failure == "fail"
+            for call, step in zip(asked, plan.calls, strict=True)
+        ):
+            return Expected("failed", turn, None, error="step_failed")
+        calls += asked
     raise AssertionError("a script ends with a turn without calls")
+
+
+def _outcomes(turn: int, plan: TurnPlan, came: Came, depth: int) -> list[Outcome]:
+    """How a turn's calls must end; a step after one that failed does not happen, unless that one says so."""
+    outcomes = list[Outcome]()
+    for position, call in enumerate(plan.calls):
+        done = outcome(turn, position, call, came.get((turn, position)), depth)
+        if any(_left_out(outcomes[before], plan.calls[before]) for before in call.after):
+            done = Outcome(turn, position, call.tool, call.number, 0, "skipped")
+        outcomes.append(done)
+    return outcomes
+
+
+def _left_out(before: Outcome, step: CallPlan) -> bool:
+    """Whether what comes after this step is left out."""
+    return before.error == "skipped" or bool(before.error and step.on_failure in ("skip", "replan"))
 
 
 _MODEL_ERRORS = {

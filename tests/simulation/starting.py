@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from events.core.state import CallRecord
 from functions.tools.context import ToolContext
+from tests.simulation.planning import number_in
 
 if TYPE_CHECKING:
     from tests.simulation.actors import Run
@@ -39,8 +41,40 @@ def what_runs_is_what_is_recorded(start: Start) -> str | None:
     record = start.world.tree(start.context.job_id).calls.get(start.context.job_id, {}).get(start.context.call_id)
     if record is None:
         return None if _forgotten(start) else f"{start.context.call_id} runs and is not recorded"
-    if (record.tool, record.arguments) != (start.tool, start.arguments):
+    if (record.tool, _told(record)) != (start.tool, start.arguments):
         return f"{start.tool} runs with {start.arguments}; recorded is {record}"
+    return None
+
+
+def _told(record: CallRecord) -> dict[str, Any]:
+    """The recorded arguments, with what a step refers to: each call returns its number."""
+    referred = record.arguments["nonce"]
+    if not isinstance(referred, dict):
+        return record.arguments
+    step = referred["$resultOf"]["step"]
+    return {**record.arguments, "nonce": number_in(record.after[step])}
+
+
+def a_step_starts_after_those_before_it(start: Start) -> str | None:
+    """A step of a plan starts when every step that it depends on is over, and its result recorded."""
+    if _forgotten(start) or _overtaken(start):
+        return None
+    job_id, tree = start.context.job_id, start.world.tree(start.context.job_id)
+    record = tree.calls[job_id][start.context.call_id]
+    for name, before in record.after.items():
+        going_on = [leg.key for leg in tree.legs.values() if leg.call_id == before]
+        if going_on or before not in tree.results.get(job_id, {}):
+            return f"{record.step} starts before {name} is over: {going_on or 'no result'}"
+    return None
+
+
+def a_skipped_step_does_not_start(start: Start) -> str | None:
+    """What comes after a step that failed is left out."""
+    if _forgotten(start) or _overtaken(start):
+        return None
+    record = start.world.tree(start.context.job_id).calls[start.context.job_id][start.context.call_id]
+    if record.error is not None and record.error.type == "skipped":
+        return f"{record.step} starts, and was left out: {record.error.message}"
     return None
 
 
@@ -97,4 +131,6 @@ ON_START = (
     a_finished_call_does_not_run_again,
     an_attempt_is_the_next_one,
     one_run_under_a_live_lease,
+    a_skipped_step_does_not_start,
+    a_step_starts_after_those_before_it,
 )

@@ -1,0 +1,63 @@
+"""How the simulation's model makes plans, and reads what came of them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from events.ids import canonical_json
+from functions.models.call import Call
+from functions.models.model import Message, ModelMessage, ToolMessage
+from tests.simulation.scripts import TOOLS, WAITING_TOOLS, CallPlan, TurnPlan, outcome
+
+
+def planned(plan: TurnPlan, calls: Sequence[Call], turn: int) -> Call:
+    """The plan that makes these calls; where it can, a step takes a value from the result of one before it."""
+    steps: list[dict[str, Any]] = []
+    for position, (step, call) in enumerate(zip(plan.calls, calls, strict=True)):
+        arguments = dict(call.arguments)
+        sure = [before for before in step.after if _surely_returns(plan.calls[before], turn)]
+        if sure:
+            arguments["nonce"] = {"$resultOf": {"step": f"s{sure[0]}", "path": ["number"]}}
+        steps.append(
+            {
+                "name": f"s{position}",
+                "tool": call.tool,
+                "arguments": arguments,
+                "depends_on": [f"s{before}" for before in step.after],
+                "on_failure": step.on_failure,
+            }
+        )
+    return Call("make_plan", {"steps": steps})
+
+
+def _surely_returns(step: CallPlan, turn: int) -> bool:
+    return step.tool in TOOLS and not outcome(turn, 0, step).error
+
+
+def told_of(message: ToolMessage) -> str:
+    """What a model that reads makes of a result: its error, or the word of a call that waited."""
+    if message.is_error:
+        return str(message.content["type"])
+    return canonical_json(message.content) if message.tool in WAITING_TOOLS else ""
+
+
+def seen_of_plan(told: ToolMessage, messages: Sequence[Message]) -> Iterator[tuple[str, int, str]]:
+    """The same of each step of a plan that is over: its tool, its number, and what came of it."""
+    made = next(
+        call
+        for message in messages
+        if isinstance(message, ModelMessage)
+        for call in message.calls
+        if call.call_id == told.call_id
+    )
+    turn = number_in(told.call_id) // 100
+    for step in made.arguments["steps"]:
+        stored = told.content[step["name"]]
+        content = stored["ok"] if "ok" in stored else stored["error"]
+        result = ToolMessage(told.call_id, step["tool"], content, is_error="ok" not in stored)
+        yield step["tool"], 100 * turn + int(step["name"][1:]), told_of(result)
+
+
+def number_in(call_id: str) -> int:
+    """The number that the script gave the call with this id: its turn and position."""
+    turn, position = call_id.split("-")[1:3]
+    return 100 * int(turn) + int(position)
