@@ -16,13 +16,14 @@ from tests.simulation import (
     planted_book,
     planted_children,
     planted_flow,
+    planted_plans,
     planted_recovery,
     planted_store,
     planted_waits,
     planted_wishes,
 )
 from tests.simulation.directed import directed
-from tests.simulation.plan import WAITING_SEEDS, Plan, make_plan
+from tests.simulation.plan import PLANNING_SEEDS, WAITING_SEEDS, Plan, family_of, make_plan
 from tests.simulation.planting import Defect, planted
 from tests.simulation.play import play
 from tests.simulation.regressions import playable
@@ -36,6 +37,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_wishes.DEFECTS,
     *planted_waits.DEFECTS,
     *planted_children.DEFECTS,
+    *planted_plans.DEFECTS,
 )
 MOST_SCHEDULES = 1_000
 # Seeds that catch what few others do. They are only played first: without them it takes longer.
@@ -62,7 +64,7 @@ def catch(name: str, seed: int = 1, most: int = MOST_SCHEDULES) -> Caught:
     defect = next(defect for defect in DEFECTS if defect.name == name)
     others = dict[str, None]()
     with planted(defect), closing(VirtualLoop()) as loop:
-        for count, plan in enumerate(_plans(seed, most, waits=defect.waits), 1):
+        for count, plan in enumerate(_plans(seed, most, defect), 1):
             violation = play(plan, loop).violation
             if violation is not None and violation.name == defect.invariant:
                 return Caught(name, violation.name, count, violation.text, tuple(others))
@@ -71,11 +73,12 @@ def catch(name: str, seed: int = 1, most: int = MOST_SCHEDULES) -> Caught:
     return Caught(name, "", most, others=tuple(others))
 
 
-def _plans(seed: int, most: int, *, waits: bool) -> Iterator[Plan]:
-    old = (known for known in playable() if (known >= WAITING_SEEDS) == waits)
-    first = WAITING_SEEDS + seed if waits else seed
-    seeds = chain(old, () if waits else RARE_STORIES, range(first, first + most))
-    return chain(directed(waits=waits), map(make_plan, seeds))
+def _plans(seed: int, most: int, defect: Defect) -> Iterator[Plan]:
+    """The hand-made schedules of the defect's family of worlds, its known seeds, and then seed after seed."""
+    family = PLANNING_SEEDS if defect.plans else WAITING_SEEDS if defect.waits else 0
+    old = (known for known in playable() if family_of(known) == family)
+    seeds = chain(old, () if family else RARE_STORIES, range(family + seed, family + seed + most))
+    return chain(() if defect.plans else directed(waits=defect.waits), map(make_plan, seeds))
 
 
 def catch_all(names: Iterable[str], seed: int = 1, most: int = MOST_SCHEDULES) -> list[Caught]:

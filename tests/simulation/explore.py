@@ -1,7 +1,7 @@
 """Play many schedules on both cores, and say what came out.
 
 `python -m tests.simulation.explore --schedules 20000 --seed 1 [--faults all|none|crash,error,…] [--seconds 60]`.
-A third of them are worlds whose jobs also wait (plan.py, WAITING_SEEDS), a third such in which most of them plan;
+A quarter of them are worlds whose jobs also wait (plan.py, WAITING_SEEDS), a quarter such in which most of them plan;
 `--waits`, `--plans`: all of them. The first schedule that
 breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
 """
@@ -33,7 +33,7 @@ def explore(
 ) -> Summary:
     """Play so many schedules from this seed on, or as many as there is time for; `found` is told of failures.
 
-    A third of them are of each family of worlds.
+    Half of them are plain worlds; the two other families share the rest.
     """
     ends_at, summary = time.monotonic() + seconds, Summary()
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
@@ -52,14 +52,14 @@ def explore(
 
 
 def _chunks(schedules: int, seed: int) -> Iterator[range]:
-    """A third of them plain worlds from this seed on, a third that wait, a third that plan; or of one family alone."""
+    """Half of them plain worlds from this seed on, a quarter that wait, a quarter that plan; or of one family alone."""
     if seed >= WAITING_SEEDS:
         return _ranges(schedules, seed)
-    third = schedules // 3
+    quarter = schedules // 4
     families = (
-        _ranges(schedules - 2 * third, seed),
-        _ranges(third, WAITING_SEEDS + seed),
-        _ranges(third, PLANNING_SEEDS + seed),
+        _ranges(schedules - 2 * quarter, seed),
+        _ranges(quarter, WAITING_SEEDS + seed),
+        _ranges(quarter, PLANNING_SEEDS + seed),
     )
     mixed = chain.from_iterable(zip_longest(*families, fillvalue=range(0)))
     return (chunk for chunk in mixed if chunk)

@@ -135,6 +135,18 @@ def a_live_job_has_a_leg(write: Write) -> str | None:
     return None
 
 
+def no_turn_begins_while_a_step_is_open(write: Write) -> str | None:
+    """The next turn is there when no call of the one before it is left: what came of all of them belongs to it."""
+    if write.after.legs is write.before.legs:
+        return None
+    turns = {leg.job_id: leg for leg in write.after.legs.values() if leg.kind is LegKind.LOOP}
+    for leg in write.after.legs.values():
+        turn = turns.get(leg.job_id)
+        if turn is not None and leg.call_id and leg.turn < turn.turn:
+            return f"{write.op} begins {turn.key} while {leg.key} is open"
+    return None
+
+
 def a_live_job_does_not_expire(write: Write) -> str | None:
     """Data expires after the root ended, never before."""
     if write.after.expires_ms and not all(job.ended for job in write.after.jobs.values()):
@@ -203,6 +215,7 @@ ON_WRITE = (
     parts_are_only_appended,
     parts_come_from_live_attempts,
     a_live_job_has_a_leg,
+    no_turn_begins_while_a_step_is_open,
     a_live_job_does_not_expire,
     limits_hold,
     work_begins_with_a_slot,

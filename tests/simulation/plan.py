@@ -109,6 +109,11 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     )
 
 
+def family_of(seed: int) -> int:
+    """The first seed of the family of worlds to which this one belongs."""
+    return max(first for first in (0, WAITING_SEEDS, PLANNING_SEEDS) if first <= seed)
+
+
 def _rates(dice: Dice, faults: frozenset[str]) -> dict[str, float]:
     if dice.chance(0.08, _MIX):
         return {}

@@ -22,13 +22,14 @@ class Patch:
 class Defect:
     """What is wrong, in a few words, the invariant that speaks of it and must catch it, and how it comes about.
 
-    `waits`: it is looked for in worlds whose jobs also wait.
+    `waits`: it is looked for in worlds whose jobs also wait; `plans`: in such in which most of them plan.
     """
 
     name: str
     invariant: str
     patches: tuple[Patch, ...]
     waits: bool = False
+    plans: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

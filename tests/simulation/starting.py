@@ -126,11 +126,11 @@ def _slept(start: Start, run: "Run") -> bool:
 
 
 ON_START = (
+    a_skipped_step_does_not_start,
+    a_step_starts_after_those_before_it,
     what_runs_is_what_is_recorded,
     one_idempotency_key_per_call,
     a_finished_call_does_not_run_again,
     an_attempt_is_the_next_one,
     one_run_under_a_live_lease,
-    a_skipped_step_does_not_start,
-    a_step_starts_after_those_before_it,
 )

@@ -1,0 +1,110 @@
+"""Defects of plans; caught in worlds whose jobs plan."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from events.core import calls, turns
+from events.core.effects import Changes, Join
+from events.core.legs import Leg
+from events.core.state import CallRecord
+from events.ports import History
+from functions.agents import tool_run
+from tests.fakes import Tree
+from tests.simulation.planting import Defect, Patch, constant, replaced
+
+_Skipping = Callable[[CallRecord, Sequence[CallRecord], int], Changes]
+
+
+def _leaving_legs(skipping: _Skipping) -> _Skipping:
+    return lambda *about: replace(skipping(*about), drops=())
+
+
+def _direct_only(skipping: _Skipping) -> _Skipping:
+    def direct(failed: CallRecord, dependants: Sequence[CallRecord], now_ms: int) -> Changes:
+        near = [record for record in dependants if failed.step in record.after]
+        return skipping(failed, near, now_ms)
+
+    return direct
+
+
+def _without_results(skipping: _Skipping) -> _Skipping:
+    """What is skipped neither goes nor is recorded as over: it stays as if its time were still to come."""
+    return lambda *about: replace(skipping(*about), calls=(), results={}, drops=())
+
+
+def _never_unblocked(self: Tree, *_arguments: Any) -> Tree:
+    return self
+
+
+def _joining_at_once(join: Callable[[Leg, int], Join]) -> Callable[[Leg, int], Join]:
+    return lambda leg, now_ms: replace(join(leg, now_ms), group="nobody's")
+
+
+def _with(**fields: Any) -> Callable[[Any], Any]:
+    """A record made with other fields."""
+
+    def make(original: Callable[..., tuple[CallRecord, ...]]) -> Callable[..., tuple[CallRecord, ...]]:
+        return lambda *about: tuple(replace(record, **fields) for record in original(*about))
+
+    return make
+
+
+def _of_the_last(resolved: Callable[..., Any]) -> Callable[..., Any]:
+    """A reference is to the last result that there is."""
+
+    def wrong(arguments: dict[str, Any], after: dict[str, str], results: dict[str, Any]) -> Any:
+        last = results.get(list(after.values())[-1], {}) if after else {}
+        found = dict.fromkeys(after.values(), last) if "number" in (last.get("ok") or ()) else results
+        return resolved(arguments, after, found)
+
+    return wrong
+
+
+def _plans(name: str, invariant: str, *patches: Patch) -> Defect:
+    return Defect(name, invariant, patches, plans=True)
+
+
+DEFECTS = (
+    _plans(
+        "a step starts before the one before it is over",
+        "a_step_starts_after_those_before_it",
+        constant(Tree, "blocked", answer=False),
+    ),
+    _plans("a skipped step runs", "a_skipped_step_does_not_start", Patch(calls, "skipping", _leaving_legs)),
+    _plans(
+        "what comes after a skipped step runs",
+        "calls_end_as_the_script_says",
+        Patch(calls, "skipping", _direct_only),
+    ),
+    _plans(
+        "what comes after a failed step is never over",
+        "calls_end_as_the_script_says",
+        Patch(calls, "skipping", _without_results),
+    ),
+    _plans(
+        "nobody hands on a step that has become due",
+        "every_leg_is_guaranteed",
+        replaced(Tree, "unblocked", _never_unblocked),
+    ),
+    _plans(
+        "the next turn begins while a step is open",
+        "no_turn_begins_while_a_step_is_open",
+        Patch(calls, "_join", _joining_at_once),
+    ),
+    _plans(
+        "a failed step never fails the job",
+        "a_job_ends_as_its_script_says",
+        Patch(turns, "in_order", _with(on_failure="continue")),
+    ),
+    _plans(
+        "a step is not told what came of those before it",
+        "calls_end_as_the_script_says",
+        constant(Tree, "told_to", answer=History()),
+    ),
+    _plans(
+        "a step is told the result of another one",
+        "what_runs_is_what_is_recorded",
+        Patch(tool_run, "resolved", _of_the_last),
+    ),
+)
