@@ -27,6 +27,8 @@ _log = logging.getLogger("baton.pipeline")
 
 # A lease outlives the work by this much, so that a late COMMIT still finds its claim.
 LEASE_MARGIN_MS = 10_000
+# What became of a wish for which there is no slot: its job is told once there is one.
+IN_LINE = "waits for a slot"
 
 
 class Performer(Protocol):
@@ -98,7 +100,7 @@ class Pipeline:
                 break
             word, carried = await self._handle_leg(run, step)
             run.words.append(word)
-            if step.wish:
+            if step.wish and word != IN_LINE:
                 run.forget_handed_on()
             await self._hand_on(run, carried, crosses=step.wish)
         return Outcome(run.words[0], run.handed_on)
@@ -138,7 +140,7 @@ class Pipeline:
         if decision.changes is None:
             happened = await self._work(decision, begun.history, claim)
             if happened is None:
-                return "waits for a slot", begun.carried
+                return IN_LINE, begun.carried
             decision = decide(state, happened, self._clock.now_ms())
         changes = decision.changes or Changes()
         spent = Spent(messages=run.count_message(), requests=1, commands=begun.commands)
@@ -207,7 +209,10 @@ class _Run:
         return f"{drive_of(self.delivered.message_id, self.delivered.retried)}.{self._rounds}"
 
     def forget_handed_on(self) -> None:
-        """A slot was given: work that was handed on before, and found no slot, is handed on again."""
+        """A slot was given: work that was handed on before, and found no slot, is handed on again.
+
+        Not for a wish that must wait: two of them would bring each other back without end.
+        """
         self._rounds += 1
         self.seen = {step.leg_key for step in self.todo}
 

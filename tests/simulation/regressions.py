@@ -6,7 +6,7 @@ number, and looks for other seeds of the same stories by planting the defect aga
 
 from dataclasses import dataclass
 
-from tests.simulation.plan import WAITING_SEEDS
+from tests.simulation.plan import PLANNING_SEEDS, WAITING_SEEDS
 
 PLAN_VERSION = 2
 
@@ -49,6 +49,9 @@ REGRESSIONS = (
     ),
     Regression(
         WAITING_SEEDS + 100140, 2, "a failover forgot what a wait was begun with, and its end did not record it"
+    ),
+    Regression(
+        PLANNING_SEEDS + 1823, 2, "two wishes in line brought each other back in one invocation: 384 messages, no sleep"
     ),
     Regression(30001462, 2, "the simulation's own: a word that was said long ago is no news to a sweep"),
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
