@@ -48,6 +48,9 @@ REGRESSIONS = (
         WAITING_SEEDS + 632, 2, "what was published for later was not handed on with the slot that it had missed"
     ),
     Regression(
+        WAITING_SEEDS + 102231, 2, "two jobs below that found no slot handed each other on, in one run, without end"
+    ),
+    Regression(
         WAITING_SEEDS + 100140, 2, "a failover forgot what a wait was begun with, and its end did not record it"
     ),
     Regression(
