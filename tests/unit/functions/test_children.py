@@ -10,10 +10,8 @@ from events.core.admission import TOMBSTONE_MS, Place, Standing
 from events.core.transitions import CallStatus, JobStatus
 from events.core.waiting import status_and_wait
 from events.ids import child_of
-from events.ports import Heard
 from events.schema import ToolPayload
 from functions.sweeping import Sweep
-from tests.fakes import FakeAdmission
 from tests.unit.functions.stage import SETTINGS, Stage
 
 
@@ -173,33 +171,3 @@ async def test_in_place_a_timer_is_published_once_however_many_slots_are_given()
     timers = [event for event in stage.events() if isinstance(event.payload, ToolPayload) and event.payload.wait]
     assert [event.payload.tool for event in timers if isinstance(event.payload, ToolPayload)] == ["sleep"]
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
-
-
-class Counting(FakeAdmission):
-    """An admission that gets tired."""
-
-    heard = 0
-
-    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int) -> Heard:
-        """Take a word, one of few."""
-        self.heard += 1
-        assert self.heard < 30, "the same wishes are told again and again"
-        return await super().wish(job_id, standing, place, now_ms)
-
-
-async def test_jobs_below_that_find_no_slot_ask_once_in_a_run() -> None:
-    """Another job gets the slot that their parent gives back; each of them would hand on the other's wish for ever."""
-    calls = [Call("ask", {"agent": "answers", "task": str(n)}) for n in range(3)]
-    agents = [
-        Agent(name="asks", model=ScriptedModel([calls, "done"]), tools=[ask]),
-        Agent(name="answers", model=ScriptedModel(["yes"])),
-    ]
-    stage = Stage(registry=Registry(agents), settings=replace(SETTINGS, continuation="inline", max_concurrent_jobs=1))
-    stage.admission.__class__ = Counting
-    first = await stage.submit("asks", "job_1")
-    await stage.submit("answers", "job_2")
-    stage.clock.ms += 1
-    await stage.deliver(first)
-    assert stage.entry("job_2").slot
-    await stage.run()
-    assert (await stage.snapshot("job_1")).job.status is JobStatus.COMPLETED
