@@ -6,6 +6,7 @@ Source: the AI SDK's UI message stream protocol v1; names and shapes are in CONT
 from collections.abc import Sequence
 from typing import Any
 
+from events.core.happenings import ModelAnswered
 from events.core.legs import EVENT_OF_KIND, FOREVER_MS, Leg
 from events.core.redaction import redacted
 from events.core.state import CallRecord, Failure
@@ -35,6 +36,18 @@ def step_start(turn: int) -> tuple[str, ...]:
     """A turn begins; the one before it, if any, ends with it, since its tools' results belong to it."""
     begin = canonical_json({"type": "start-step"})
     return (begin,) if turn == 1 else (step_finish(), begin)
+
+
+def usage(turn: int, said: ModelAnswered) -> str:
+    """What a turn's model call took; nothing new where the answer came from the cache."""
+    data: dict[str, Any] = {
+        "turn": turn,
+        "inputTokens": said.input_tokens,
+        "outputTokens": said.output_tokens,
+        "costUsd": round(said.cost_usd, 6),
+        "cached": said.cached,
+    }
+    return canonical_json({"type": "data-usage", "data": data})
 
 
 def step_finish() -> str:

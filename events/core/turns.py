@@ -46,7 +46,12 @@ def _answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
     leg = state.leg
     job = _after_model_call(with_lost(state.job, leg), leg, happened)
     thought = parts.reflection(leg.turn, happened.reflection)
-    said = (*parts.step_start(leg.turn), *thought, *parts.text(leg.turn, happened.text))
+    said = (
+        *parts.step_start(leg.turn),
+        parts.usage(leg.turn, happened),
+        *thought,
+        *parts.text(leg.turn, happened.text),
+    )
     if not happened.wanted:
         return end_completed(job, leg, _result(happened), now_ms, said, model_entry(leg.turn, happened, ()))
     holder = too_many_calls(state, len(happened.wanted))

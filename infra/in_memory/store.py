@@ -159,7 +159,7 @@ class InMemoryStore:
             expires_ms=now_ms + self._retention_ms if changes.ends and not is_child(job_id) else tree.expires_ms,
         )
         if changes.admitted:
-            tree = tree.admitted(job_id, message_id)
+            tree = tree.admitted(job_id, message_id, now_ms)
         tree = tree.unblocked(message_id, now_ms).settled(job_id, message_id, now_ms, changes.later_lap)
         if changes.report:
             tree = tree.reported(changes.report.call_id, changes.report.outcome, message_id, now_ms)

@@ -218,11 +218,11 @@ class Tree:
             tree = tree.settled(name, message_id, now_ms)
         return tree
 
-    def admitted(self, job_id: str, message_id: str) -> "Tree":
-        """With the wish granted: this message hands on the work that waited for it."""
+    def admitted(self, job_id: str, message_id: str, now_ms: int) -> "Tree":
+        """With the wish granted: this message hands on the work that waited for it; a sweep counts from now."""
         standing = self.standing(job_id)
         work = {
-            leg.key: replace(leg, carrier=message_id)
+            leg.key: replace(leg, carrier=message_id, since_ms=now_ms)
             for leg in self.legs.values()
             if leg.job_id == job_id and leg.kind in WORK_KINDS and not self.blocked(leg)
         }

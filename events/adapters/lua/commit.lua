@@ -108,7 +108,8 @@ if header.admitted then
   put('standing:' .. job_id, encode(standing))
   for _, leg in ipairs(legs_of(job_id)) do
     if is_work(leg) and not blocked(state['leg:' .. leg.key]) then
-      leg.carrier = message
+      -- It waited for the slot, for however long: a sweep counts from now.
+      leg.carrier, leg.since_ms = message, now
       put('leg:' .. leg.key, encode(leg))
     end
   end

@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from events.core.effects import Changes
+from events.core.limits import first_reserve
+from events.core.state import Job
 from events.core.transitions import JobStatus
 from events.errors import PublishError, QueueUnreachableError, StoreError, UnknownJobError
 from events.ports import Created, Loaded, Outgoing
@@ -61,6 +63,11 @@ class LaterOnly(FakeQueue):
         return await super().publish(messages)
 
 
+def as_accepted(job: Job) -> Job:
+    """The job with what is reserved for its first model call."""
+    return replace(job, reserve_tokens=first_reserve(job.limits))
+
+
 def witness_of(stage: Stage) -> AgentLoopInit:
     """The first event that was published."""
     event = stage.events()[0]
@@ -73,7 +80,7 @@ async def test_a_submission_publishes_its_witness_first_and_delayed_by_a_minute(
     stage = Stage()
     job = stage.job()
     created = await stage.container.acceptance.submit(job, TASK)
-    assert (created.new, created.job) == (True, job)
+    assert (created.new, created.job) == (True, as_accepted(job))
     witness, first = [message for message in stage.outgoing() if "x-event-id" in message.headers]
     assert witness.not_before_ms == stage.clock.ms + WITNESS_DELAY_MS
     assert first.not_before_ms == 0
@@ -153,7 +160,7 @@ async def test_a_witness_creates_a_job_that_the_store_forgot() -> None:
     stage.clock.ms += WITNESS_DELAY_MS
     await stage.deliver(witness_of(stage), stage.queue.published[0][0])
     snapshot = await stage.snapshot()
-    assert (snapshot.job, snapshot.task) == (job, {"role": "user", "v": 1, **TASK})
+    assert (snapshot.job, snapshot.task) == (as_accepted(job), {"role": "user", "v": 1, **TASK})
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 

@@ -135,6 +135,7 @@ def test_an_answer_without_calls_completes_the_job() -> None:
     assert types_of(changes_of(decision).parts) == [
         "finish-step",
         "start-step",
+        "data-usage",
         "text-start",
         "text-delta",
         "text-end",
