@@ -7,13 +7,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
 from events.core.transcript import MEMORY_ROLE, WITHHELD_ROLE
 from functions.recording.document import RECORDING_VERSION
 from infra.replay.replay_error import ReplayError
 
+# What entries of these roles must have to be played.
+_SPOKEN: dict[str, type] = {"turn": int, "text": str, "calls": list}
+_NEEDED: dict[str, dict[str, type]] = {
+    "model": _SPOKEN,
+    WITHHELD_ROLE: {**_SPOKEN, "attempt": int},
+    "summary": {"text": str},
+    MEMORY_ROLE: {"entries": list, "warnings": list},
+}
 # Why a job may end in a turn whose model was not asked, though a failure is told of it.
 _NOT_ASKED = {"limit_exceeded", "delivery_failed"}
 
@@ -101,6 +109,23 @@ class RecordedJob(_Record):
     transcript: list[dict[str, Any]]
     model_calls: list[Attempt]
     tool_calls: list[RecordedCall]
+
+    @field_validator("transcript")
+    @classmethod
+    def _readable(cls, transcript: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for number, entry in enumerate(transcript):
+            needed = _NEEDED.get(entry.get("role", ""), {})
+            wrong = next((name for name, kind in needed.items() if not isinstance(entry.get(name), kind)), "")
+            if wrong:
+                raise ValueError(
+                    f"entry {number} needs {wrong!r}, {needed[wrong].__name__}: it has {entry.get(wrong)!r}"
+                )
+            for call in entry.get("calls", ()):
+                if not {"id", "tool", "arguments"} <= set(call):
+                    raise ValueError(
+                        f"entry {number}: a call needs 'id', 'tool' and 'arguments': it has {sorted(call)}"
+                    )
+        return transcript
 
     def answer(self, turn: int) -> dict[str, Any] | None:
         """What the model said in a turn: its entry of the transcript."""

@@ -41,7 +41,7 @@ class RecordedTool(Tool):
 
 def recorded_tool(real: Tool, play: Play) -> RecordedTool:
     """The stand-in of a tool."""
-    return RecordedTool(**{field.name: getattr(real, field.name) for field in fields(Tool)}, play=play)
+    return RecordedTool(**{field.name: getattr(real, field.name) for field in fields(Tool) if field.init}, play=play)
 
 
 def _pending(call: RecordedCall, now_ms: int) -> Pending:

@@ -39,6 +39,24 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         read_file(tmp_path / "run.json")
 
 
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ({"role": "model", "turn": 1, "text": "x"}, "entry 4 needs 'calls', list: it has None"),
+        ({"role": "model", "turn": "1", "text": "x", "calls": []}, "entry 4 needs 'turn', int: it has '1'"),
+        ({"role": "model", "turn": 1, "text": "x", "calls": [{"id": "a"}]}, "entry 4: a call needs 'id', 'tool' and"),
+        ({"role": "memory", "entries": []}, "entry 4 needs 'warnings', list"),
+    ],
+)
+async def test_a_damaged_transcript_is_refused(entry: dict[str, Any], why: str) -> None:
+    """Before anything is played; the entry is named."""
+    document: dict[str, Any] = await recorded(registry_of(), "loop")
+    document["job"]["transcript"][4] = entry
+    with pytest.raises(ReplayError, match="x is a damaged recording") as refused:
+        read_recording(json.dumps(document), "x")
+    assert why in str(refused.value)
+
+
 async def test_fields_of_a_later_writing_of_this_version_are_ignored() -> None:
     """Whatever is added."""
     document: dict[str, Any] = await recorded(registry_of(), "loop")

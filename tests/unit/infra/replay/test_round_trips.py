@@ -4,7 +4,9 @@ import socket
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from baton import Agent, Call, Registry, ScriptedModel
 from events.schema import Completion
 from tests.unit.functions.stage import Stage
 from tests.unit.infra.replay.recorder import difference, recorded
@@ -46,3 +48,31 @@ async def test_a_call_that_waits_is_told_what_it_was_told() -> None:
     document = await recorded(registry_of(), "waiter", complete)
     assert document["job"]["toolCalls"][0]["result"] == "yes"
     assert difference(document, registry_of()) == ""
+
+
+async def test_the_order_in_which_calls_of_a_turn_ran_is_no_difference() -> None:
+    """The second call began and ended before the first."""
+    document = await recorded(registry_of(), "loop")
+    first, second = document["job"]["toolCalls"][:2]
+    first["attempts"], second["attempts"] = second["attempts"], first["attempts"]
+    document["job"]["toolCalls"].reverse()
+    assert difference(document, registry_of()) == ""
+
+
+async def test_a_providers_model_is_not_asked() -> None:
+    """Neither its library nor a key is needed."""
+    document = await recorded(registry_of(), "loop")
+    assert difference(document, registry_of(model="openai:gpt-5-mini")) == ""
+
+
+async def test_an_answer_that_names_a_secret_is_the_same_answer() -> None:
+    """What models say is recorded as the job's result shows it."""
+
+    class Login(BaseModel):
+        token: str
+
+    model = ScriptedModel([[Call("final_result", {"token": "of-a-parking-meter"})]])
+    registry = Registry([Agent(name="names", model=model, output_type=Login)])
+    document = await recorded(registry, "names")
+    assert document["job"]["result"]["output"] == {"token": "of-a-parking-meter"}
+    assert difference(document, registry) == ""
