@@ -48,8 +48,9 @@ class _PublishingFirst:
 def _publishing_first(do: Callable[..., Any]) -> Callable[..., Any]:
     async def publishing_first(self: pipeline.Pipeline, run: Any, claim: Claim, begun: Any) -> Any:
         store = self._store
+        publishing: Any = _PublishingFirst(self, run.session_id)
         try:
-            self._store = _PublishingFirst(self, run.session_id)
+            self._store = publishing
             return await do(self, run, claim, begun)
         finally:
             self._store = store

@@ -26,7 +26,8 @@ async def test_a_changed_tool_schema(loop: dict[str, Any]) -> None:
         """Add two numbers."""
         return a + b + c
 
-    tools.add = add
+    changed: Any = add
+    tools.add = changed
     shown = difference(loop, registry_of(tools))
     assert "turn 1: tool 'add' as the model is told of it" in shown
     assert '+      "c": {' in shown
