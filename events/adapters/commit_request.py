@@ -100,5 +100,6 @@ def state_fields(changes: Changes, message_id: str) -> list[str]:
         fields += [f"standing:{changes.job.id}", dump_standing(changes.standing)]
     for leg in changes.legs:
         # A step that waits for others is carried by whoever ends the last of them.
-        fields += [f"leg:{leg.key}", dump_leg(replace(leg, carrier="" if leg.after else message_id))]
+        carrier = "" if leg.after and leg.kind is LegKind.CALL else message_id
+        fields += [f"leg:{leg.key}", dump_leg(replace(leg, carrier=carrier))]
     return fields

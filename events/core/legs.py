@@ -159,8 +159,11 @@ def following(leg: Leg, kind: LegKind, now_ms: int, *, attempt: int | None = Non
 
 
 def blocked(leg: Leg, legs: Iterable[Leg]) -> bool:
-    """Whether a step must wait for another one that is not over: that one has a leg."""
-    before = set(leg.after.split(",")) if leg.after else set[str]()
+    """Whether a step must wait for another one that is not over: that one has a leg.
+
+    What has begun waits for none, also where a failover forgot that a step before it is over.
+    """
+    before = set(leg.after.split(",")) if leg.kind is LegKind.CALL and leg.after else set[str]()
     return bool(before) and any(other.call_id in before for other in legs)
 
 

@@ -141,7 +141,7 @@ class InMemoryStore:
         for key in changes.drops:
             legs.pop(key, None)
         for leg in changes.legs:
-            legs.setdefault(leg.key, replace(leg, carrier="" if leg.after else message_id))
+            legs.setdefault(leg.key, replace(leg, carrier="" if leg.after and leg.kind is LegKind.CALL else message_id))
         if changes.join and all(leg.group != changes.join.group for leg in legs.values()):
             legs.setdefault(changes.join.leg.key, replace(changes.join.leg, carrier=message_id))
         tree = replace(tree, legs=legs)

@@ -54,7 +54,7 @@ class Tree:
         free = {
             leg.key: replace(leg, carrier=message_id, since_ms=now_ms)
             for leg in self.legs.values()
-            if leg.after and not leg.carrier and not self.blocked(leg)
+            if leg.after and leg.kind is LegKind.CALL and not leg.carrier and not self.blocked(leg)
         }
         return replace(self, legs={**self.legs, **free}) if free else self
 

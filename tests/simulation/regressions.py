@@ -57,6 +57,9 @@ REGRESSIONS = (
         PLANNING_SEEDS + 1823, 2, "two wishes in line brought each other back in one invocation: 384 messages, no sleep"
     ),
     Regression(30001462, 2, "the simulation's own: a word that was said long ago is no news to a sweep"),
+    Regression(
+        PLANNING_SEEDS + 80000032, 2, "a step that had begun waited for one before it that a failover had brought back"
+    ),
     Regression(60016139, 2, "a sweep drove what had waited long for its slot in the moment in which it got it"),
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
 )

@@ -78,9 +78,10 @@ local function is_work(leg)
   return leg.kind == 'loop' or leg.kind == 'call'
 end
 
--- A step of a plan waits for those before it: while one of them has a leg. Empty for a leg that waits for none.
+-- A step of a plan waits for those before it: while one of them has a leg. Empty for a leg that waits for none, such as
+-- that of a step which has begun.
 local function before(json)
-  return string.match(json, '"after":"([^"]+)"')
+  return has(json, 'kind', 'call') and string.match(json, '"after":"([^"]+)"') or nil
 end
 
 local function blocked(json)

@@ -103,3 +103,12 @@ async def test_a_job_whose_steps_all_wait_wants_no_slot(side: Side) -> None:
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
     assert snapshot.standing.want == "none"
+
+
+async def test_a_step_that_has_begun_waits_for_none_before_it(side: Side) -> None:
+    """A failover brought a step before it back: what it does next is carried by its own message all the same."""
+    await planned(side)
+    waiting = replace(BOTH, key=BOTH.key.replace("call:", "wait:"), kind=LegKind.WAIT, not_before_ms=NOW_MS + 5)
+    carried = (await side.store.commit(claim_of(BOTH, "m2"), Changes(legs=(waiting,)), SPENT)).carried
+    assert [(leg.key, leg.carrier) for leg in carried] == [(waiting.key, "m2")]
+    assert (await side.store.begin(claim_of(waiting, "m3", after_ms=6))).verdict is Verdict.GRANTED
