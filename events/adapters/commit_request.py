@@ -59,7 +59,8 @@ class CommitRequest:
         if changes.child:
             counts = {"transcript": len(changes.child.transcript), "parts": len(changes.child.parts)}
             header["child"] = {"id": changes.child.job.id if changes.child.job else "", "state": len(child), **counts}
-        values = [*fields, *calls, *results, *changes.transcript, *changes.parts, *changes.closing, *child]
+        skips = [text for skip in changes.skips for text in (dump_call(skip.record), skip.result, *skip.parts)]
+        values = [*skips, *fields, *calls, *results, *changes.transcript, *changes.parts, *changes.closing, *child]
         if changes.child:
             values += [*changes.child.transcript, *changes.child.parts]
         return [self.job_id, self.leg_key, self.message_id, canonical_json(header), self.expected, *values]
@@ -71,7 +72,9 @@ class CommitRequest:
             "transcript": len(changes.transcript),
             "parts": len(changes.parts),
             "closing": len(changes.closing),
-            "drops": list(changes.drops),
+            "skips": [
+                {"leg": skip.leg_key, "call_id": skip.record.id, "parts": len(skip.parts)} for skip in changes.skips
+            ],
             "ends": changes.ends,
             "expires": changes.ends and not is_child(self.job_id),
             "waits": next((leg.call_id for leg in changes.legs if leg.kind is LegKind.WAIT), ""),

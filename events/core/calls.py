@@ -132,13 +132,11 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
     leg, record = state.leg, state.the_call
     status = next_call_status(record.status, Step.GIVE_UP)
     failed = _closed(replace(record, status=status, error=failure, finished_at_ms=now_ms))
-    skipped = skipping(failed, state.dependants, now_ms)
     text = canonical_json({"error": {"type": failure.type, "message": failure.message}})
     said = (
         parts.tool_error(record.id, failure),
         *((parts.operation(failed, leg),) if leg.kind is LegKind.WAIT else ()),
         *parts.step_completed(failed),
-        *skipped.parts,
     )
     if failed.on_failure == "fail":
         reason = Failure("step_failed", f"step {failed.step!r} failed: {failure.message}")
@@ -147,9 +145,9 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
         return replace(ending, changes=replace(ending.changes, calls=(failed,), results={record.id: text}))
     return Decision(
         Changes(
-            calls=(failed, *skipped.calls),
-            results={record.id: text, **skipped.results},
-            drops=skipped.drops,
+            calls=(failed,),
+            results={record.id: text},
+            skips=skipping(failed, state.dependants, now_ms),
             join=_join(leg, now_ms),
             parts=(*said, parts.handled(leg, now_ms, "the model is given the error")),
         )

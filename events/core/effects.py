@@ -67,6 +67,16 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Skip:
+    """A step that does not happen: its leg goes, and these are written. Nothing of it if the leg is gone already."""
+
+    leg_key: str
+    record: CallRecord
+    result: str
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """A child has ended: the outcome of the call that started it, as JSON text; whoever waits for it goes on."""
 
@@ -80,7 +90,7 @@ class Changes:
 
     Attributes:
         job: the job's new state; None: unchanged.
-        legs: legs to add. drops: keys of legs that are no longer to happen.
+        legs: legs to add. skips: steps that do not happen, unless somebody has skipped them before.
         calls: tool calls to write.
         results: call id → JSON text of `{"ok": value}` or `{"error": {…}}`.
         transcript: entries to append, as JSON texts.
@@ -98,7 +108,7 @@ class Changes:
 
     job: Job | None = None
     legs: tuple[Leg, ...] = ()
-    drops: tuple[str, ...] = ()
+    skips: tuple[Skip, ...] = ()
     join: Join | None = None
     calls: tuple[CallRecord, ...] = ()
     results: dict[str, str] = field(default_factory=dict[str, str])

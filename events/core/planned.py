@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from events.core import parts
-from events.core.effects import Changes
+from events.core.effects import Skip
 from events.core.happenings import Wanted
 from events.core.legs import LegKind, tool_key
 from events.core.state import CallRecord, Failure
@@ -38,22 +38,23 @@ def _dependants(call_id: str, direct: dict[str, dict[str, str]]) -> tuple[str, .
     return tuple(sorted(found))
 
 
-def skipping(failed: CallRecord, dependants: Sequence[CallRecord], now_ms: int) -> Changes:
+def skipping(failed: CallRecord, dependants: Sequence[CallRecord], now_ms: int) -> tuple[Skip, ...]:
     """The steps after one that failed do not happen, where it says so; whatever else they depend on."""
     if failed.on_failure not in ("skip", "replan"):
-        return Changes()
+        return ()
     error = Failure("skipped", f"step {failed.step!r}, which comes before it, failed")
-    skipped = tuple(
+    text = canonical_json({"error": {"type": error.type, "message": error.message}})
+    skipped = (
         replace(record, status=next_call_status(record.status, Step.CANCEL), error=error, finished_at_ms=now_ms)
         for record in dependants
         if record.status is CallStatus.QUEUED
     )
-    text = canonical_json({"error": {"type": error.type, "message": error.message}})
-    return Changes(
-        calls=skipped,
-        results={record.id: text for record in skipped},
-        drops=tuple(tool_key(LegKind.CALL, record.id, 1) for record in skipped),
-        parts=tuple(
-            part for record in skipped for part in (parts.tool_error(record.id, error), *parts.step_completed(record))
-        ),
+    return tuple(
+        Skip(
+            tool_key(LegKind.CALL, record.id, 1),
+            record,
+            text,
+            (parts.tool_error(record.id, error), *parts.step_completed(record)),
+        )
+        for record in skipped
     )

@@ -138,8 +138,9 @@ class InMemoryStore:
         legs = dict(tree.legs)
         if changes.ends:
             legs = {key: leg for key, leg in legs.items() if leg.job_id != job_id}
-        for key in changes.drops:
-            legs.pop(key, None)
+        tree = tree.skipping([skip for skip in changes.skips if skip.leg_key in legs])
+        for skip in changes.skips:
+            legs.pop(skip.leg_key, None)
         for leg in changes.legs:
             legs.setdefault(leg.key, replace(leg, carrier="" if leg.after and leg.kind is LegKind.CALL else message_id))
         if changes.join and all(leg.group != changes.join.group for leg in legs.values()):

@@ -5,10 +5,12 @@ forgets the last writes costs nothing to model.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from events.core.admission import Entry, Standing, Want, next_lap, wanted
+from events.core.effects import Skip
 from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, blocked, wish_key, wish_leg
 from events.core.limits import Spend
 from events.core.state import CallRecord, Failure, Job, Level, Usage
@@ -216,6 +218,17 @@ class Tree:
             parts = {**tree.parts, name: (*tree.parts.get(name, ()), *closing)}
             tree = replace(tree, jobs={**tree.jobs, name: job}, legs=legs, parts=parts)
             tree = tree.settled(name, message_id, now_ms)
+        return tree
+
+    def skipping(self, skips: Sequence[Skip]) -> "Tree":
+        """With these steps recorded as skipped."""
+        tree = self
+        for skip in skips:
+            job_id, record = job_of_call(skip.record.id), skip.record
+            calls = {**tree.calls.get(job_id, {}), record.id: record}
+            parts = (*tree.parts.get(job_id, ()), *skip.parts)
+            tree = replace(tree, calls={**tree.calls, job_id: calls}, parts={**tree.parts, job_id: parts})
+            tree = tree.with_result(job_id, record.id, skip.result)
         return tree
 
     def admitted(self, job_id: str, message_id: str, now_ms: int) -> "Tree":

@@ -5,32 +5,43 @@ from dataclasses import replace
 from typing import Any
 
 from events.core import calls, turns
-from events.core.effects import Changes, Join
+from events.core.effects import Decision, Join, Skip
 from events.core.legs import Leg
-from events.core.state import CallRecord
+from events.core.state import CallRecord, Failure, State
 from events.ports import History
 from functions.agents import tool_run
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, replaced
 
-_Skipping = Callable[[CallRecord, Sequence[CallRecord], int], Changes]
+_Skipping = Callable[[CallRecord, Sequence[CallRecord], int], tuple[Skip, ...]]
 
 
-def _leaving_legs(skipping: _Skipping) -> _Skipping:
-    return lambda *about: replace(skipping(*about), drops=())
+def _leaving_legs(made: Callable[[State, Failure, int], Decision]) -> Callable[[State, Failure, int], Decision]:
+    """What is skipped is recorded as over, and its leg stays."""
+
+    def leaving(state: State, failure: Failure, now_ms: int) -> Decision:
+        decision = made(state, failure, now_ms)
+        changes = decision.changes
+        if changes is None or not changes.skips:
+            return decision
+        calls_of = (*changes.calls, *(skip.record for skip in changes.skips))
+        results = {**changes.results, **{skip.record.id: skip.result for skip in changes.skips}}
+        return replace(decision, changes=replace(changes, calls=calls_of, results=results, skips=()))
+
+    return leaving
 
 
 def _direct_only(skipping: _Skipping) -> _Skipping:
-    def direct(failed: CallRecord, dependants: Sequence[CallRecord], now_ms: int) -> Changes:
+    def direct(failed: CallRecord, dependants: Sequence[CallRecord], now_ms: int) -> tuple[Skip, ...]:
         near = [record for record in dependants if failed.step in record.after]
         return skipping(failed, near, now_ms)
 
     return direct
 
 
-def _without_results(skipping: _Skipping) -> _Skipping:
+def _without_results(_skipping: _Skipping) -> _Skipping:
     """What is skipped neither goes nor is recorded as over: it stays as if its time were still to come."""
-    return lambda *about: replace(skipping(*about), calls=(), results={}, drops=())
+    return lambda *_about: ()
 
 
 def _never_unblocked(self: Tree, *_arguments: Any) -> Tree:
@@ -71,7 +82,7 @@ DEFECTS = (
         "a_step_starts_after_those_before_it",
         constant(Tree, "blocked", answer=False),
     ),
-    _plans("a skipped step runs", "a_skipped_step_does_not_start", Patch(calls, "skipping", _leaving_legs)),
+    _plans("a skipped step runs", "a_skipped_step_does_not_start", Patch(calls, "_given_up", _leaving_legs)),
     _plans(
         "what comes after a skipped step runs",
         "calls_end_as_the_script_says",

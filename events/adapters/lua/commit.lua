@@ -1,6 +1,7 @@
 -- COMMIT: the first one of a leg wins. KEYS: state, calls, results, transcript, parts; then, where the header says so:
 -- a report's results; a child's transcript and parts; calls, results, transcript, parts of each job of the family.
--- ARGV: job id, leg key, message, header (JSON), expected job, then the values that the header counts:
+-- ARGV: job id, leg key, message, header (JSON), expected job, then the values that the header counts: of each skip its
+-- call, result, parts;
 -- state field/value pairs, call field/value pairs, result field/value pairs, transcript entries, parts, closing parts,
 -- a child's state field/value pairs, transcript, parts.
 -- A fact from outside has no leg: its key is '', and `expected job` is the job that it was decided on.
@@ -63,8 +64,17 @@ if header.ends then
     remove('leg:' .. leg.key)
   end
 end
-for _, key in ipairs(header.drops) do
-  remove('leg:' .. key)
+-- Two steps that fail at the same time skip what comes after both: the first one does.
+for _, skip in ipairs(header.skips) do
+  local values = take(2 + skip.parts)
+  if state['leg:' .. skip.leg] then
+    remove('leg:' .. skip.leg)
+    call('HSET', KEYS[2], skip.call_id, values[1])
+    call('HSET', KEYS[3], skip.call_id, values[2])
+    if skip.parts > 0 then
+      call('RPUSH', KEYS[5], unpack(values, 3))
+    end
+  end
 end
 local new = take(header.state)
 for i = 1, #new, 2 do

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from events.core.admission import Book, Entry, Want
-from events.core.effects import Changes, Join, Report
+from events.core.effects import Changes, Join, Report, Skip
 from events.core.legs import FOREVER_MS, Leg, LegKind, following, loop_leg, wish_leg
 from events.core.limits import Spend
 from events.core.transitions import JobStatus
@@ -120,7 +120,10 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
     return Changes(
         job=replace(job, status=JobStatus.COMPLETED) if ends else draw(st.sampled_from([None, job])),
         legs=() if ends else tuple(legs),
-        drops=tuple(leg.key for leg in draw(st.lists(st.sampled_from(LEGS[job_id][-2:]), max_size=1))),
+        skips=tuple(
+            Skip(leg.key, record_of(leg), '{"error":{}}', ("skipped",))
+            for leg in draw(st.lists(st.sampled_from(LEGS[job_id][-2:]), max_size=1))
+        ),
         join=None if ends else join,
         calls=tuple({record.id: record for record in calls}.values()),
         results={record.id: '{"ok":1}' for record in calls[:1]},

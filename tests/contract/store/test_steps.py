@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from events.core.effects import Changes
+from events.core.effects import Changes, Skip
 from events.core.legs import Leg, LegKind
 from events.ports import Verdict
 from tests.contract.store.sample import (
@@ -89,9 +89,21 @@ async def test_what_comes_after_a_step_that_failed_is_known_and_may_be_dropped(s
     begun = await side.store.begin(claim_of(failed, "m5"))
     assert begun.state is not None
     assert [record.id for record in begun.state.dependants] == [LAST.call_id]
-    dropping = Changes(drops=(LAST.key,), join=next_turn())
-    carried = (await side.store.commit(claim_of(failed, "m5"), dropping, SPENT)).carried
+    skip = Skip(LAST.key, record_of(LAST), '{"error":{}}', ("skipped",))
+    carried = (await side.store.commit(claim_of(failed, "m5"), Changes(skips=(skip,), join=next_turn()), SPENT)).carried
     assert [leg.key for leg in carried] == [next_turn().leg.key]
+
+
+async def test_a_step_is_skipped_once(side: Side) -> None:
+    """Two steps before it fail at the same time: the second one finds its leg gone, and writes nothing of it."""
+    await planned(side)
+    for number, leg in enumerate((FIRST, SECOND)):
+        skip = Skip(BOTH.key, record_of(BOTH), f'{{"error":{{"number":{number}}}}}', (f"skipped {number}",))
+        assert (await side.store.commit(claim_of(leg, f"m{number}"), Changes(skips=(skip,)), SPENT)).applied
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert snapshot.results == {BOTH.call_id: {"error": {"number": 0}}}
+    assert (await side.reader.parts(JOB_ID, 1)).parts == ("skipped 0",)
 
 
 async def test_a_job_whose_steps_all_wait_wants_no_slot(side: Side) -> None:

@@ -89,11 +89,13 @@ def test_a_failed_step_fails_the_job() -> None:
 def test_what_comes_after_a_failed_step_is_skipped(on_failure: OnFailure) -> None:
     """Its leg goes, its record and its result say why, and the turn goes on."""
     changes = gives_up(on_failure)
-    assert statuses(changes.calls) == [("a", CallStatus.FAILED), ("b", CallStatus.CANCELLED)]
-    assert changes.drops == ("call:job_1-2-1-bbbbbbbbbb:1",)
-    assert json.loads(changes.results["job_1-2-1-bbbbbbbbbb"])["error"]["type"] == "skipped"
+    assert statuses(changes.calls) == [("a", CallStatus.FAILED)]
+    (skip,) = changes.skips
+    assert (skip.leg_key, skip.record.status) == ("call:job_1-2-1-bbbbbbbbbb:1", CallStatus.CANCELLED)
+    assert json.loads(skip.result)["error"]["type"] == "skipped"
     assert changes.join is not None
-    completed = [part["data"] for part in decoded(changes.parts) if part["type"] == "data-step-completed"]
+    said = decoded((*changes.parts, *skip.parts))
+    completed = [part["data"] for part in said if part["type"] == "data-step-completed"]
     assert [(data["step"], data["status"]) for data in completed] == [("a", "failed"), ("b", "cancelled")]
 
 
@@ -101,12 +103,12 @@ def test_what_was_skipped_before_is_not_skipped_again() -> None:
     """Two steps before it failed."""
     changes = gives_up("skip", CallStatus.CANCELLED)
     assert statuses(changes.calls) == [("a", CallStatus.FAILED)]
-    assert changes.drops == ()
+    assert changes.skips == ()
 
 
 def test_what_comes_after_may_go_on_with_the_error() -> None:
     """Nothing is dropped."""
     changes = gives_up("continue")
     assert statuses(changes.calls) == [("a", CallStatus.FAILED)]
-    assert (changes.drops, changes.ends) == ((), False)
+    assert (changes.skips, changes.ends) == ((), False)
     assert "data-step-completed" in types_of(changes.parts)
