@@ -18,7 +18,7 @@ from events.core.records import job_from
 from events.core.state import Job
 from events.core.submitting import first_standing
 from events.emitter import Emitter
-from events.errors import MalformedEventError, UnknownJobError
+from events.errors import MalformedEventError, StoreError, UnknownJobError
 from events.ids import canonical_json, root_of
 from events.ports import Admission, Clock, Created, Heeded, Outside, OutsideFact, Recorded, Store
 from events.schema import AgentLoopInit, Cancellation, Completion, Event, Occurrence, Submission
@@ -76,7 +76,9 @@ class Facts:
 
         Raises:
             UnknownJobError: there is no such job (yet).
+            StoreError: what became of it is not known: a write that was repeated may have done it the first time.
         """
+        changed = False
         for _ in range(_ATTEMPTS):
             loaded = await self._store.load(job_id)
             if loaded is None:
@@ -87,6 +89,9 @@ class Facts:
             if recorded is Recorded.COMMITTED:
                 job = changes.job if changes and changes.job else loaded.job
                 return Told(job, changes is not None, legs)
+            changed = changed or recorded is Recorded.CHANGED
+        if changed:
+            raise StoreError(f"job {job_id!r} changes, and a read does not show it as it is: send the request again")
         raise UnknownJobError(f"there is no job {job_id!r} (yet)")
 
     async def outside(self, job_id: str, fact: OutsideFact, carrier: str) -> Outside:

@@ -67,10 +67,15 @@ class Memory:
                 del self.unbooked[name]
 
     def word_of_a_forgotten_state(self, job_id: str) -> None:
-        """A job gave its slot back, and then a failover forgot that it had done so: it goes on as if it had one."""
+        """A job gave its slot back, and then a failover forgot that it had done so: it goes on as if it had one.
+
+        Or it took the slot again, and the admission forgot that: then a word from before, which comes late, is obeyed.
+        """
         world, entry = self._world, self._world.admission.entries[job_id]
         standing = world.tree(job_id).standing(job_id)
-        if standing.slot and standing.lap < entry.lap and not entry.slot and self.struck(job_id):
+        if not standing.slot or entry.slot or standing.lap == entry.lap:
+            return
+        if self.struck(job_id) if standing.lap < entry.lap else self.struck(ADMISSION):
             self.unbooked[job_id] = self.failovers[-1].at + HEALED_SECONDS
 
     def swallowed(self, outgoing: Outgoing) -> None:

@@ -61,6 +61,12 @@ REGRESSIONS = (
         PLANNING_SEEDS + 80000032, 2, "a step that had begun waited for one before it that a failover had brought back"
     ),
     Regression(PLANNING_SEEDS + 90001043, 2, "two steps that failed at the same time skipped the same step twice"),
+    Regression(
+        WAITING_SEEDS + 90002932, 2, "the simulation's own: the admission forgot a word, and obeyed one from before it"
+    ),
+    Regression(
+        PLANNING_SEEDS + 90003160, 2, "a cancellation, written twice, met an old read, and its witness was taken back"
+    ),
     Regression(60016139, 2, "a sweep drove what had waited long for its slot in the moment in which it got it"),
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
 )

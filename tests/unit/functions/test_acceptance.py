@@ -258,3 +258,31 @@ async def test_a_cancellation_that_the_store_forgot_is_told_again() -> None:
     stage.store.trees = before
     await stage.deliver(stage.events()[seen], "m-witness")
     assert (await stage.snapshot()).job.status is JobStatus.CANCELLED
+
+
+class RepeatingStore(FakeStore):
+    """A store whose facts are written twice, and whose next read is older than the job."""
+
+    old_read = False
+
+    async def load(self, job_id: str) -> Loaded | None:
+        """Show what is there, but not at the second time."""
+        shown = None if self.old_read else await super().load(job_id)
+        self.old_read = True
+        return shown
+
+    async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
+        """Write it, and answer as the repeat of it."""
+        await super().record(loaded, message_id, changes, now_ms)
+        return await super().record(loaded, message_id, changes, now_ms)
+
+
+async def test_a_cancellation_of_which_nobody_knows_what_became_keeps_its_witness() -> None:
+    """The job is cancelled, and whoever waits for it is told by the witness."""
+    stage = Stage(store=RepeatingStore())
+    await stage.submit("adds")
+    job = (await stage.snapshot()).job
+    with pytest.raises(StoreError, match="send the request again"):
+        await stage.container.acceptance.cancel(job, "somebody")
+    assert stage.queue.cancelled == []
+    assert (await stage.snapshot()).job.status is JobStatus.CANCELLED
