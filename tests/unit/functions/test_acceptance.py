@@ -10,7 +10,7 @@ from events.core.limits import first_reserve
 from events.core.state import Job
 from events.core.transitions import JobStatus
 from events.errors import PublishError, QueueUnreachableError, StoreError, UnknownJobError
-from events.ports import Created, Loaded, Outgoing
+from events.ports import Carried, Created, Loaded, Outgoing, Recorded
 from events.schema import AgentLoopInit, Cancellation, Submission
 from functions.acceptance import WITNESS_DELAY_MS, WITNESSED_MS, YOUNG_MS
 from tests.fakes import FakeStore
