@@ -115,10 +115,13 @@ class Redelivery:
     async def _tell_later(self, event: Event) -> Outcome:
         """The witness of an unknown job comes back each minute for a quarter of an hour."""
         now_ms = self._clock.now_ms()
-        if now_ms - milliseconds(event.created_at) > PATIENCE_MS:
+        age_ms = now_ms - milliseconds(event.created_at)
+        if age_ms > PATIENCE_MS:
             _log.error("ALERT the fact %s about job %s is dropped: there is no such job", event.id, event.job_id)
             return Outcome("dropped")
-        await self._emitter.emit(event, not_before_ms=now_ms + WITNESS_DELAY_MS)
+        # Once a minute, however many copies there are: each of them would bring one back, which is copied again.
+        once = f"{event.id}.later.{age_ms // WITNESS_DELAY_MS}"
+        await self._emitter.emit(event, not_before_ms=now_ms + WITNESS_DELAY_MS, deduplication_id=once)
         return Outcome("told later", 1)
 
     async def _drive(self, session_id: str, legs: tuple[Leg, ...], message_id: str, retried: int) -> int:

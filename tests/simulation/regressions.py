@@ -67,6 +67,9 @@ REGRESSIONS = (
     Regression(
         PLANNING_SEEDS + 90003160, 2, "a cancellation, written twice, met an old read, and its witness was taken back"
     ),
+    Regression(
+        WAITING_SEEDS + 120003608, 2, "copies of a fact about an unknown job brought back more of them each minute"
+    ),
     Regression(60016139, 2, "a sweep drove what had waited long for its slot in the moment in which it got it"),
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
 )

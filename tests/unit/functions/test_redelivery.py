@@ -12,6 +12,7 @@ from events.core.legs import leg_key_of
 from events.core.transitions import JobStatus
 from events.errors import MalformedEventError
 from events.schema import Event, encode_event
+from events.timestamps import milliseconds
 from functions.delivery import Outcome
 from functions.redelivery import PATIENCE_MS, WITNESS_DELAY_MS, Failed, Redelivery, SweepFailed, read_callback
 from functions.sweeping import Sweep
@@ -217,6 +218,23 @@ async def test_a_witness_that_was_given_up_is_told_here() -> None:
     assert outcome.word == "told"
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+
+
+async def test_copies_of_a_fact_about_an_unknown_job_bring_back_one() -> None:
+    """The queue may deliver a witness, and the callback about it, more than once; a minute later it is another one."""
+    stage = Stage()
+    await stage.submit()
+    await stage.container.acceptance.cancel((await stage.snapshot()).job, "somebody")
+    cancellation = stage.events()[2]
+    stage.store.trees.clear()
+    told = len(stage.outgoing())
+    for number, seconds in enumerate((70, 80, 150)):
+        stage.clock.ms = milliseconds(cancellation.created_at) + seconds * 1000
+        await give_up(stage, cancellation, f"cb{number}", "m-witness")
+    first, copy, later = (message.deduplication_id for message in stage.outgoing()[told:])
+    assert first == copy
+    assert first != later
+    assert first.startswith(cancellation.id)
 
 
 async def test_a_fact_about_an_unknown_job_comes_back_each_minute_for_a_quarter_of_an_hour(
