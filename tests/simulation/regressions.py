@@ -36,7 +36,7 @@ REGRESSIONS = (
     Regression(20006480, 2, "an entry left the book before the job's last wish was done: no sweep looked any more"),
     Regression(20007084, 2, "a sweep wished again what was told since it had read the book, and lost it in a crash"),
     Regression(20010720, 2, "the same, while another sweep took the entry off the book"),
-    Regression(20024537, 2, "a clock behind the queue's found a message early and had it back at once, 46 times"),
+    Regression(20050464, 2, "a clock behind the queue's found a message early and had it back at once, 46 times"),
     Regression(55000864, 2, "the simulation's own: who gave a slot forgot its word, and whom to tell of it"),
     Regression(WAITING_SEEDS + 3, 2, "an attempt's error was recorded over an outcome that had come before its wait"),
     Regression(WAITING_SEEDS + 4, 2, "a call was tried again though an outcome that had come early was its result"),
