@@ -8,6 +8,7 @@ from events.core.decide import submit
 from events.core.effects import Changes, Join
 from events.core.happenings import Submitted
 from events.core.legs import Leg, LegKind, following, loop_leg, tool_key, turn_group, wish_leg
+from events.core.limits import Limits, first_reserve
 from events.core.state import CallRecord, Job, ModelPolicy
 from events.core.submitting import first_standing
 from events.ports import Claim, Spent
@@ -23,7 +24,8 @@ SPENT = Spent(messages=1, requests=1, commands=0)
 def a_job(job_id: str = JOB_ID, *, reads_history: bool = True) -> Job:
     """A pending job."""
     policy = ModelPolicy(reads_history=reads_history)
-    return Job(job_id, "session_a", "tenant_a", "agent_a", NOW_MS, model=policy)
+    reserve = first_reserve(Limits())  # as a submission makes it
+    return Job(job_id, "session_a", "tenant_a", "agent_a", NOW_MS, model=policy, reserve_tokens=reserve)
 
 
 def creation(job: Job, text: str = "do it", *, slot: bool = True) -> Changes:

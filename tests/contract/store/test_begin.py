@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from events.core.effects import Changes
 from events.core.legs import Leg, loop_leg
-from events.core.state import State
+from events.core.state import Level, State
 from events.ports import Begun, History, Verdict
 from tests.contract.store.sample import (
     JOB_ID,
@@ -33,7 +33,7 @@ async def test_a_free_leg_is_granted_with_the_state(side: Side) -> None:
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     begun = await side.store.begin(claim_of(first_leg()))
     assert (begun.verdict, begun.carried) == (Verdict.GRANTED, ())
-    assert begun.state == State(a_job(), claimed(first_leg(), "m1", "o1", NOW_MS))
+    assert begun.state == State(a_job(), claimed(first_leg(), "m1", "o1", NOW_MS), levels=(Level(a_job()),))
     assert (await side.store.begin(replace(claim_of(first_leg()), leg_key="none", message_id="witness"))).carried == ()
 
 
@@ -72,7 +72,8 @@ async def test_after_the_lease_another_owner_takes_over_and_becomes_carrier(side
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.begin(claim_of(first_leg(), "m1", "o1"))
     taken = await side.store.begin(claim_of(first_leg(), "m2", "o2", after_ms=LEASE_MS))
-    assert taken.state == State(a_job(), claimed(first_leg(), "m2", "o2", NOW_MS + LEASE_MS))
+    again = replace(claimed(first_leg(), "m2", "o2", NOW_MS + LEASE_MS), lost=1)
+    assert taken.state == State(a_job(), again, levels=(Level(a_job()),))
     late = await side.store.begin(claim_of(first_leg(), "m1", "o1", after_ms=LEASE_MS))
     assert (late.verdict, late.free_at_ms, late.carried) == (Verdict.BUSY, NOW_MS + 2 * LEASE_MS, ())
 
