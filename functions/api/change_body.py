@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from functions.api.problem import ApiError, invalid
+from functions.api.json_body import parsed
 
 
 class ChangeBody(BaseModel):
@@ -21,9 +21,4 @@ def read_change_body(body: bytes) -> ChangeBody:
     Raises:
         ApiError: 400 not JSON, 422 with every fault otherwise.
     """
-    try:
-        return ChangeBody.model_validate_json(body)
-    except ValidationError as error:
-        if any(fault["type"] == "json_invalid" for fault in error.errors()):
-            raise ApiError(400, "the body is not JSON") from error
-        raise invalid(error, "body") from error
+    return parsed(ChangeBody, body)

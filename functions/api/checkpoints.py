@@ -1,28 +1,27 @@
 """Checkpoints over HTTP: marks that tools set, and decisions that jobs wait for (CONTRACT, Checkpoints)."""
 
 import json
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from events.core.approval import LIMIT_APPROVAL
 from events.core.state import CallRecord
 from events.core.transitions import CallStatus
-from events.errors import TooLargeError, UnknownJobError
+from events.errors import UnknownJobError
 from events.ids import call_of_operation, job_of_call, operation_id
 from events.ports import Heeded, Snapshot
 from events.schema import Completion
 from events.timestamps import rfc3339
 from functions.api.auth import Keys, Principal
 from functions.api.jobs import JobsApi
-from functions.api.problem import ApiError, invalid
-from functions.edge import read_body
+from functions.api.json_body import limited_body, parsed
+from functions.api.problem import ApiError
 from functions.wiring import Container
 
 BODY_LIMIT_BYTES = 64_000
-_Body = TypeVar("_Body", bound=BaseModel)
 _STATUS = {
     CallStatus.WAITING: "pending",
     CallStatus.COMPLETED: "approved",
@@ -68,8 +67,8 @@ class CheckpointsApi:
     async def approve(self, request: Request) -> Response:
         """`POST /api/admin/agent-checkpoints/{id}` → 200 and the checkpoint; 409 where it was decided before."""
         principal = self._operator(request)
-        raw = await self._body(request)
-        body = _read(ApprovalBody, raw) if raw.strip() else ApprovalBody()
+        raw = await limited_body(request, BODY_LIMIT_BYTES)
+        body = parsed(ApprovalBody, raw) if raw.strip() else ApprovalBody()
         snapshot, call = await self._find(request)
         value = (body.arguments or {}).get("value")
         if body.arguments is not None and not _is_more(value, call):
@@ -81,7 +80,7 @@ class CheckpointsApi:
     async def reject(self, request: Request) -> Response:
         """`DELETE /api/admin/agent-checkpoints/{id}` → 200 and the checkpoint; 409 where it was decided before."""
         principal = self._operator(request)
-        body = _read(RejectionBody, await self._body(request))
+        body = parsed(RejectionBody, await limited_body(request, BODY_LIMIT_BYTES))
         snapshot, call = await self._find(request)
         message = f"{body.reason} ({principal.tenant})"
         return await self._decide(snapshot, call, {"error": {"type": "rejected", "message": message}})
@@ -112,21 +111,6 @@ class CheckpointsApi:
         if principal.role != "admin":
             raise ApiError(403, "deciding a checkpoint needs an admin key")
         return principal
-
-    async def _body(self, request: Request) -> bytes:
-        try:
-            return await read_body(request, BODY_LIMIT_BYTES)
-        except TooLargeError as error:
-            raise ApiError(413, str(error)) from error
-
-
-def _read(kind: type[_Body], raw: bytes) -> _Body:
-    try:
-        return kind.model_validate_json(raw)
-    except ValidationError as error:
-        if any(fault["type"] == "json_invalid" for fault in error.errors()):
-            raise ApiError(400, "the body is not JSON") from error
-        raise invalid(error, "body") from error
 
 
 def _asked(snapshot: Snapshot) -> list[CallRecord]:

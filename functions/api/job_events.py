@@ -1,20 +1,18 @@
 """`POST /api/agent-jobs/{id}/events`: something happened that a job may wait for (CONTRACT, Jobs)."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from events.core.redaction import redacted
-from events.errors import TooLargeError
-from events.ids import canonical_json
 from events.ports import Heeded
 from events.schema import Occurrence
 from functions.api.auth import Keys
 from functions.api.jobs import JobsApi
-from functions.api.problem import ApiError, invalid
-from functions.edge import read_body
+from functions.api.json_body import AnyJson, limited_body, parsed
+from functions.api.problem import ApiError
 from functions.wiring import Container
 
 
@@ -24,13 +22,7 @@ class EventBody(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    data: Any = None
-
-    @field_validator("data")
-    @classmethod
-    def _is_json(cls, value: Any) -> Any:
-        canonical_json(value).encode()  # pydantic reads NaN, Infinity and half surrogates, which nobody can read back
-        return value
+    data: AnyJson = None
 
 
 class JobEventsApi:
@@ -56,13 +48,4 @@ class JobEventsApi:
 
     async def _read(self, request: Request) -> EventBody:
         limit_bytes = self._container.settings.result_limit_bytes
-        try:
-            raw = await read_body(request, limit_bytes)
-        except TooLargeError as error:
-            raise ApiError(413, f"{error}; RESULT_LIMIT_BYTES is {limit_bytes}") from error
-        try:
-            return EventBody.model_validate_json(raw)
-        except ValidationError as error:
-            if any(fault["type"] == "json_invalid" for fault in error.errors()):
-                raise ApiError(400, "the body is not JSON") from error
-            raise invalid(error, "body") from error
+        return parsed(EventBody, await limited_body(request, limit_bytes, "RESULT_LIMIT_BYTES"))

@@ -8,15 +8,15 @@ from starlette.responses import JSONResponse, Response
 from events.core.legs import loop_leg
 from events.core.state import Job
 from events.core.transitions import JobStatus
-from events.errors import StoreError, TooLargeError
+from events.errors import StoreError
 from events.ids import job_id_from_key, random_job_id
 from events.ports import Snapshot
 from functions.api.auth import Keys, Principal
 from functions.api.change_body import read_change_body
 from functions.api.job_view import job_view
+from functions.api.json_body import limited_body
 from functions.api.problem import ApiError
 from functions.api.submit_body import SubmitBody, new_job, read_submit_body
-from functions.edge import read_body
 from functions.wiring import Container
 
 BODY_LIMIT_BYTES = 1_000_000
@@ -33,10 +33,7 @@ class JobsApi:
     async def submit(self, request: Request) -> Response:
         """`POST /api/agent-jobs` → 202 and the job."""
         principal = self._keys.authenticate(request)
-        try:
-            raw = await read_body(request, BODY_LIMIT_BYTES)
-        except TooLargeError as error:
-            raise ApiError(413, str(error)) from error
+        raw = await limited_body(request, BODY_LIMIT_BYTES)
         key = request.headers.get("idempotency-key", "")
         if len(key) > _KEY_LIMIT_CHARS:
             raise ApiError(422, f"Idempotency-Key has {len(key)} characters; at most {_KEY_LIMIT_CHARS}")
@@ -86,10 +83,7 @@ class JobsApi:
     async def change(self, request: Request) -> Response:
         """`PATCH /api/agent-jobs/{id}` → 200 and the job; 409 where its state does not allow it."""
         principal = self._keys.authenticate(request)
-        try:
-            read_change_body(await read_body(request, BODY_LIMIT_BYTES))
-        except TooLargeError as error:
-            raise ApiError(413, str(error)) from error
+        read_change_body(await limited_body(request, BODY_LIMIT_BYTES))
         job = (await self.snapshot(principal, request.path_params["job_id"])).job
         if job.ended and job.status is not JobStatus.CANCELLED:
             raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has not ended can be cancelled")

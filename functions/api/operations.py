@@ -3,19 +3,19 @@
 import hmac
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from events.core.approval import LIMIT_APPROVAL
 from events.core.redaction import redacted
-from events.errors import TooLargeError, UnknownJobError
-from events.ids import call_of_operation, canonical_json, job_of_call
+from events.errors import UnknownJobError
+from events.ids import call_of_operation, job_of_call
 from events.ports import Heeded, Snapshot
 from events.schema import Completion
 from functions.api.job_view import call_view
-from functions.api.problem import ApiError, invalid
-from functions.edge import read_body
+from functions.api.json_body import AnyJson, limited_body, parsed
+from functions.api.problem import ApiError
 from functions.wiring import Container
 
 _NO_ERROR_TEXT = "the operation failed"
@@ -27,14 +27,8 @@ class CompletionBody(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     success: Annotated[bool, Field(strict=True)]
-    result: Any = None
+    result: AnyJson = None
     error: str | None = None
-
-    @field_validator("result")
-    @classmethod
-    def _is_json(cls, value: Any) -> Any:
-        canonical_json(value).encode()  # pydantic reads NaN, Infinity and half surrogates, which nobody can read back
-        return value
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "CompletionBody":
@@ -93,16 +87,7 @@ class OperationsApi:
 
     async def _read(self, request: Request) -> CompletionBody:
         limit_bytes = self._container.settings.result_limit_bytes
-        try:
-            raw = await read_body(request, limit_bytes)
-        except TooLargeError as error:
-            raise ApiError(413, f"{error}; RESULT_LIMIT_BYTES is {limit_bytes}") from error
-        try:
-            return CompletionBody.model_validate_json(raw)
-        except ValidationError as error:
-            if any(fault["type"] == "json_invalid" for fault in error.errors()):
-                raise ApiError(400, "the body is not JSON") from error
-            raise invalid(error, "body") from error
+        return parsed(CompletionBody, await limited_body(request, limit_bytes, "RESULT_LIMIT_BYTES"))
 
     def _authenticate(self, request: Request) -> None:
         key = self._container.settings.operations_api_key

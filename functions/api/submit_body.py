@@ -2,15 +2,16 @@
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from events.core.state import Job
-from events.ids import canonical_json, digest
+from events.ids import digest
 from events.timestamps import milliseconds
 from functions.agents.child_job import policy_of
 from functions.agents.registry import Registry, UnknownAgentError
-from functions.api.problem import ApiError, invalid
+from functions.api.json_body import JsonObject, parsed
+from functions.api.problem import ApiError
 
 LONGEST_DELAY_SECONDS = 7 * 86_400  # the queue's longest delay on its smallest plan (qstash.md 20)
 
@@ -22,17 +23,11 @@ class SubmitBody(BaseModel):
 
     job_type: Annotated[str, Field(min_length=1, max_length=64)]
     task_description: str = ""
-    input_data: dict[str, Any] = Field(default_factory=dict)
+    input_data: JsonObject = Field(default_factory=dict)
     priority: Annotated[int, Field(ge=0, le=9, strict=True)] = 5
     session_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     delay_seconds: Annotated[int, Field(ge=0, le=LONGEST_DELAY_SECONDS, strict=True)] | None = None
     start_at: AwareDatetime | None = None
-
-    @field_validator("input_data")
-    @classmethod
-    def _is_json(cls, value: dict[str, Any]) -> dict[str, Any]:
-        canonical_json(value).encode()  # pydantic reads NaN, Infinity and half surrogates, which nobody can read back
-        return value
 
     def start_at_ms(self, now_ms: int) -> int:
         """When the job may start, in ms; 0: at once.
@@ -60,13 +55,7 @@ def read_submit_body(body: bytes) -> SubmitBody:
     Raises:
         ApiError: 400 not JSON, 422 with every fault otherwise.
     """
-    try:
-        return SubmitBody.model_validate_json(body)
-    except ValidationError as error:
-        if any(fault["type"] == "json_invalid" for fault in error.errors()):
-            detail = f"the body is not JSON: {error.errors()[0]['msg'].removeprefix('Invalid JSON: ')}"
-            raise ApiError(400, detail) from error
-        raise invalid(error, "body") from error
+    return parsed(SubmitBody, body, explains=True)
 
 
 def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: str, tenant: str, now_ms: int) -> Job:
