@@ -100,8 +100,7 @@ class Acceptance:
             raise
         if told.heeded in (Heeded.OTHER, Heeded.ENDED) and not told.legs:
             await self._not_needed(witness_id, began_ms)
-        if self._is_late(began_ms):
-            await self._witness(job.id, job.session_id, fact, fact_id)
+        await self._witness_late(job, fact, began_ms, fact_id)
         await self._hand_on(job, told.legs, witness_id)
         return told.heeded
 
@@ -119,10 +118,10 @@ class Acceptance:
         )
         return await self._emitter.emit(event, not_before_ms=now_ms + WITNESS_DELAY_MS)
 
-    async def _witness_late(self, job: Job, fact: Fact, began_ms: int) -> None:
+    async def _witness_late(self, job: Job, fact: Fact, began_ms: int, fact_id: str = "") -> None:
         """A call that was slow may have committed just before its witness came, or after it."""
         if self._is_late(began_ms):
-            await self._witness(job.id, job.session_id, fact)
+            await self._witness(job.id, job.session_id, fact, fact_id)
 
     async def _not_needed(self, witness_id: str, began_ms: int) -> None:
         """This call did nothing. A witness that may be under way can carry legs by now, and is not taken back."""

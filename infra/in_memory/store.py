@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from events.core.admission import Book
 from events.core.effects import Changes
-from events.core.legs import FOREVER_MS, Leg, LegKind
+from events.core.legs import Leg, LegKind
 from events.core.records import dump_job
 from events.core.state import Job, State, Usage
 from events.ids import is_child, root_of
@@ -89,7 +89,7 @@ class InMemoryStore:
 
     def _refused(self, claim: Claim, tree: Tree, leg: Leg) -> Begun | None:
         carried = tree.carried(claim.message_id, claim.now_ms, leg.key)
-        if leg.not_before_ms >= FOREVER_MS or tree.blocked(leg):
+        if tree.held(leg):
             return Begun(Verdict.APPLIED, carried=carried)
         if leg.not_before_ms > claim.now_ms:
             return Begun(Verdict.EARLY, leg.not_before_ms, carried=carried)

@@ -44,12 +44,16 @@ class Tree:
     def carried(self, message_id: str, now_ms: int, but: str = "") -> tuple[Leg, ...]:
         """The legs that a message must hand on, in the order of their keys."""
         legs = sorted(self.legs.values(), key=lambda leg: f"leg:{leg.key}")
-        mine = (leg for leg in legs if leg.carrier == message_id and leg.key != but and leg.not_before_ms < FOREVER_MS)
-        return tuple(leg for leg in mine if not self.gated(leg, now_ms) and not self.blocked(leg))
+        mine = (leg for leg in legs if leg.carrier == message_id and leg.key != but)
+        return tuple(leg for leg in mine if not self.gated(leg, now_ms) and not self.held(leg))
 
     def blocked(self, leg: Leg) -> bool:
         """Whether a step waits for one before it."""
         return bool(leg.after) and blocked(leg, self.legs.values())
+
+    def held(self, leg: Leg) -> bool:
+        """Whether there is nothing to do for a leg until somebody brings it on."""
+        return leg.not_before_ms >= FOREVER_MS or self.blocked(leg)
 
     def unblocked(self, message_id: str, now_ms: int) -> "Tree":
         """With the steps carried by this message for which it ended the last one that they waited for."""
@@ -271,8 +275,7 @@ class Tree:
         in_line = same and entry is not None and entry.want == "slot" and not entry.slot
         found: list[Leg] = []
         for leg in sorted(self.legs.values(), key=lambda leg: f"leg:{leg.key}"):
-            waits = in_line if leg.kind is LegKind.WISH else self.gated(leg, now_ms) or leg.not_before_ms >= FOREVER_MS
-            waits = waits or self.blocked(leg)
+            waits = in_line if leg.kind is LegKind.WISH else self.gated(leg, now_ms) or self.held(leg)
             quiet_ms = now_ms - max(leg.since_ms, leg.lease_until_ms, leg.not_before_ms)
             # A wish of which the book knows nothing was forgotten: a submission's witness must not come too soon.
             patience_ms = lost_after_ms / 2 if leg.kind is LegKind.WISH and entry is None else lost_after_ms

@@ -19,7 +19,7 @@ if not json then
   return answer('applied', 0)
 end
 local leg = cjson.decode(json)
-if leg.not_before_ms >= FOREVER_MS or blocked(json) then
+if held(leg, json) then
   return answer('applied', 0)
 end
 if leg.not_before_ms > now then

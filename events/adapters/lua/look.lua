@@ -37,7 +37,7 @@ for _, job_id in ipairs(jobs) do
   local in_line = entry and entry.lap == standing.lap and entry.want == 'slot' and standing.want == 'slot' and not entry.slot
   for _, leg in ipairs(legs_of(job_id)) do
     local quiet = now - math.max(leg.since_ms, leg.lease_until_ms, leg.not_before_ms)
-    local waits = leg.kind == 'wish' and in_line or gated(leg, now) or leg.not_before_ms >= FOREVER_MS or blocked(state['leg:' .. leg.key])
+    local waits = leg.kind == 'wish' and in_line or gated(leg, now) or held(leg, state['leg:' .. leg.key])
     -- A wish of which the book knows nothing was forgotten: a submission's witness must not come too soon for it.
     local patience = leg.kind == 'wish' and not entry and lost_after / 2 or lost_after
     if not waits and (leg.carrier == message or quiet > patience) then

@@ -97,6 +97,11 @@ local function blocked(json)
   return false
 end
 
+-- Whether there is nothing to do for a leg until somebody brings it on: its outcome, or the end of a step before it.
+local function held(leg, json)
+  return leg.not_before_ms >= FOREVER_MS or blocked(json)
+end
+
 local function standing_of(job_id)
   return cjson.decode(state['standing:' .. job_id] or '{"want":"","lap":-1,"slot":false}')
 end
@@ -114,7 +119,7 @@ local function carried(message, now, except)
   for _, field in ipairs(order) do
     if is_leg(field) and field ~= except and has(state[field], 'carrier', message) then
       local leg = cjson.decode(state[field])
-      if leg.not_before_ms < FOREVER_MS and not gated(leg, now) and not blocked(state[field]) then
+      if not gated(leg, now) and not held(leg, state[field]) then
         fields[#fields + 1] = field
       end
     end
