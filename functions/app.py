@@ -11,6 +11,7 @@ from starlette.routing import Route
 from events.errors import BatonError
 from functions.api.problem import on_error
 from functions.api.routes import api_routes
+from functions.container import Container
 from functions.entry import LazyApp
 from functions.webhooks import (
     agent_loop,
@@ -20,7 +21,6 @@ from functions.webhooks import (
     tool_result_complete,
     tool_result_failed,
 )
-from functions.wiring import Container
 
 EVENT_SPECS = (agent_loop.SPEC, tool_executor.SPEC, tool_result_complete.SPEC, tool_result_failed.SPEC)
 SPECS = (*EVENT_SPECS, delivery_failed.SPEC, sweep.SPEC)

@@ -10,7 +10,8 @@ from typing import Any, cast
 from mangum import Mangum
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from functions.wiring import Container, container_from_environment
+from functions.container import Container
+from functions.wiring import container_from_environment
 
 
 class LazyApp:

@@ -37,7 +37,7 @@ class Keys:
     def __init__(self, settings: Settings) -> None:
         self._known = parse_keys(settings.api_keys)
 
-    def authenticate(self, request: Request) -> Principal:
+    async def authenticate(self, request: Request) -> Principal:
         """Who asks.
 
         Raises:

@@ -19,7 +19,7 @@ from functions.api.auth import Keys, Principal
 from functions.api.jobs import JobsApi
 from functions.api.json_body import limited_body, parsed
 from functions.api.problem import ApiError
-from functions.wiring import Container
+from functions.container import Container
 
 BODY_LIMIT_BYTES = 64_000
 _STATUS = {
@@ -57,7 +57,7 @@ class CheckpointsApi:
 
     async def of_job(self, request: Request) -> Response:
         """`GET /api/agent-jobs/{id}/checkpoints` → 200 and all of them, in order."""
-        principal = self._keys.authenticate(request)
+        principal = await self._keys.authenticate(request)
         snapshot = await self._jobs.snapshot(principal, request.path_params["job_id"])
         stored = await self._container.ports.reader.parts(snapshot.job.id, 0)
         infos = [_info(json.loads(part), snapshot) for part in stored.parts if '"data-checkpoint"' in part]
@@ -66,7 +66,7 @@ class CheckpointsApi:
 
     async def approve(self, request: Request) -> Response:
         """`POST /api/admin/agent-checkpoints/{id}` → 200 and the checkpoint; 409 where it was decided before."""
-        principal = self._operator(request)
+        principal = await self._operator(request)
         raw = await limited_body(request, BODY_LIMIT_BYTES)
         body = parsed(ApprovalBody, raw) if raw.strip() else ApprovalBody()
         snapshot, call = await self._find(request)
@@ -79,7 +79,7 @@ class CheckpointsApi:
 
     async def reject(self, request: Request) -> Response:
         """`DELETE /api/admin/agent-checkpoints/{id}` → 200 and the checkpoint; 409 where it was decided before."""
-        principal = self._operator(request)
+        principal = await self._operator(request)
         body = parsed(RejectionBody, await limited_body(request, BODY_LIMIT_BYTES))
         snapshot, call = await self._find(request)
         message = f"{body.reason} ({principal.tenant})"
@@ -106,8 +106,8 @@ class CheckpointsApi:
             raise ApiError(404, f"there is no checkpoint {checkpoint_id!r} to decide")
         return snapshot, found[0]
 
-    def _operator(self, request: Request) -> Principal:
-        principal = self._keys.authenticate(request)
+    async def _operator(self, request: Request) -> Principal:
+        principal = await self._keys.authenticate(request)
         if principal.role != "admin":
             raise ApiError(403, "deciding a checkpoint needs an admin key")
         return principal

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from events.errors import StoreError
-from functions.wiring import Container
+from functions.container import Container
 
 
 async def healthz(_request: Request) -> Response:

@@ -13,7 +13,7 @@ from functions.api.auth import Keys
 from functions.api.jobs import JobsApi
 from functions.api.json_body import AnyJson, limited_body, parsed
 from functions.api.problem import ApiError
-from functions.wiring import Container
+from functions.container import Container
 
 
 class EventBody(BaseModel):
@@ -35,7 +35,7 @@ class JobEventsApi:
 
     async def post(self, request: Request) -> Response:
         """Take an event in → 202; 409 for a job that has ended."""
-        principal = self._keys.authenticate(request)
+        principal = await self._keys.authenticate(request)
         body = await self._read(request)
         job = (await self._jobs.snapshot(principal, request.path_params["job_id"])).job
         heeded = Heeded.ENDED

@@ -17,7 +17,7 @@ from functions.api.job_view import job_view
 from functions.api.json_body import limited_body
 from functions.api.problem import ApiError
 from functions.api.submit_body import SubmitBody, new_job, read_submit_body
-from functions.wiring import Container
+from functions.container import Container
 
 BODY_LIMIT_BYTES = 1_000_000
 _KEY_LIMIT_CHARS = 255
@@ -32,7 +32,7 @@ class JobsApi:
 
     async def submit(self, request: Request) -> Response:
         """`POST /api/agent-jobs` → 202 and the job."""
-        principal = self._keys.authenticate(request)
+        principal = await self._keys.authenticate(request)
         raw = await limited_body(request, BODY_LIMIT_BYTES)
         key = request.headers.get("idempotency-key", "")
         if len(key) > _KEY_LIMIT_CHARS:
@@ -76,13 +76,13 @@ class JobsApi:
 
     async def read(self, request: Request) -> Response:
         """`GET /api/agent-jobs/{id}` → 200 and the job."""
-        principal = self._keys.authenticate(request)
+        principal = await self._keys.authenticate(request)
         snapshot = await self.snapshot(principal, request.path_params["job_id"])
         return JSONResponse(job_view(snapshot, self._container.ports.clock.now_ms()))
 
     async def change(self, request: Request) -> Response:
         """`PATCH /api/agent-jobs/{id}` → 200 and the job; 409 where its state does not allow it."""
-        principal = self._keys.authenticate(request)
+        principal = await self._keys.authenticate(request)
         read_change_body(await limited_body(request, BODY_LIMIT_BYTES))
         job = (await self.snapshot(principal, request.path_params["job_id"])).job
         if job.ended and job.status is not JobStatus.CANCELLED:

@@ -16,7 +16,7 @@ from events.schema import Completion
 from functions.api.job_view import call_view
 from functions.api.json_body import AnyJson, limited_body, parsed
 from functions.api.problem import ApiError
-from functions.wiring import Container
+from functions.container import Container
 
 _NO_ERROR_TEXT = "the operation failed"
 

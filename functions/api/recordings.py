@@ -8,9 +8,9 @@ from functions.agents.asked_texts import asked_texts
 from functions.api.auth import Keys
 from functions.api.jobs import JobsApi
 from functions.api.problem import ApiError
+from functions.container import Container
 from functions.recording.collecting import collect
 from functions.recording.document import recording
-from functions.wiring import Container
 
 
 class RecordingsApi:
@@ -23,7 +23,7 @@ class RecordingsApi:
 
     async def show(self, request: Request) -> Response:
         """200 and the document; 409 for a job that has not ended, and for one that another job started."""
-        principal = self._keys.authenticate(request)
+        principal = await self._keys.authenticate(request)
         job = (await self._jobs.snapshot(principal, request.path_params["job_id"])).job
         if is_child(job.id):
             raise ApiError(

@@ -13,7 +13,7 @@ from functions.api.session_memory import SessionMemoryApi
 from functions.api.simple_scenario import SimpleScenario
 from functions.api.stream import StreamApi
 from functions.api.tools import ToolsApi
-from functions.wiring import Container
+from functions.container import Container
 
 
 def api_routes(container: Container) -> list[Route]:

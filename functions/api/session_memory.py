@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, Response
 
 from functions.api.auth import Keys
 from functions.api.problem import ApiError
-from functions.wiring import Container
+from functions.container import Container
 
 _SESSION_LIMIT_CHARS = 200
 
@@ -24,7 +24,7 @@ class SessionMemoryApi:
             ApiError: 403, a client key names another tenant with `?tenant=`. StoreError, MemoryUnavailableError: 503,
                 it may be forgotten in part, and is to be asked again.
         """
-        principal = self._keys.authenticate(request)
+        principal = await self._keys.authenticate(request)
         session_id = request.path_params["session_id"]
         tenant = request.query_params.get("tenant", principal.tenant)
         if not principal.may_see(tenant):

@@ -15,7 +15,7 @@ from functions.api.job_view import job_view
 from functions.api.jobs import JobsApi
 from functions.api.problem import ApiError
 from functions.api.submit_body import SubmitBody
-from functions.wiring import Container
+from functions.container import Container
 
 AGENT = "simple"
 _TENANT = Principal("client", "test")

@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from events.ports import Reader, StoredParts
 from functions.api.auth import Keys
 from functions.api.problem import ApiError
-from functions.wiring import Container
+from functions.container import Container
 
 _ID = re.compile(r"\d{1,15}-(\d{1,15})")
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _HEARTBEAT_SECONDS = 0.03, 1.0, 15.0
@@ -30,7 +30,7 @@ class StreamApi:
 
     async def stream(self, request: Request) -> Response:
         """All parts after the last one that the client has, then live until the job has ended."""
-        principal = self._keys.authenticate(request)
+        principal = await self._keys.authenticate(request)
         job_id, after = request.path_params["job_id"], _after(request)
         reader = self._container.ports.reader
         first = await reader.parts(job_id, after)

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from events.core.tool_use import ToolFigures
 from functions.api.auth import Keys
 from functions.api.problem import ApiError
-from functions.wiring import Container
+from functions.container import Container
 
 
 class ToolsApi:
@@ -20,7 +20,7 @@ class ToolsApi:
 
     async def show(self, request: Request) -> Response:
         """200: every tool there is, and those that were used and are gone; 403 for a client's key."""
-        principal = self._keys.authenticate(request)
+        principal = await self._keys.authenticate(request)
         if principal.role != "admin":
             raise ApiError(403, "the tools' figures are over all tenants: use an admin key")
         capabilities = {item.name: sorted(item.capabilities) for item in self._container.registry.tools}

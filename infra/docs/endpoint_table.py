@@ -9,7 +9,8 @@ from starlette.routing import Route
 
 from events.settings import Settings
 from functions.api.routes import api_routes
-from functions.wiring import Container, real_ports
+from functions.container import Container
+from functions.wiring import real_ports
 from infra.docs.markdown_table import markdown_table
 
 CLIENT = "client or admin"

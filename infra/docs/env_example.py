@@ -3,11 +3,11 @@
 What has a default is commented out: the file as it stands changes nothing.
 """
 
-from events.settings import SETTINGS, Setting
+from events.setting_table import SETTINGS, Setting
 
 HEAD = """\
 # Every setting of Baton. Copy this file to .env and fill in what you need; `baton dev` needs none of it.
-# Generated from events/settings.py by `make docs`.
+# Generated from events/setting_table.py by `make docs`.
 """
 
 

@@ -1,6 +1,6 @@
 """README's table of settings, from `events.settings.SETTINGS`. Pure."""
 
-from events.settings import SETTINGS, Setting
+from events.setting_table import SETTINGS, Setting
 from infra.docs.markdown_table import markdown_table
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from events.settings import SETTINGS
+from events.setting_table import SETTINGS
 from infra.cli.main import SUBCOMMANDS
 from infra.docs.marked_block import MarkerError, replace_block
 from infra.docs.pages import pages

@@ -5,7 +5,8 @@ from starlette.routing import Route
 from events.schema import ENDPOINTS, TOPIC_SUFFIXES, EventType
 from events.settings import Settings
 from functions.app import EVENT_SPECS, SPECS, build_app
-from functions.wiring import Container, real_ports
+from functions.container import Container
+from functions.wiring import real_ports
 from tests.architecture.source_files import ROOT, source_files
 
 WEBHOOKS = tuple(file for file in source_files("functions/webhooks") if not file.is_package_file)

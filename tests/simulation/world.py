@@ -16,7 +16,7 @@ from events.ports import Outgoing
 from events.schema import SWEEP_ENDPOINT, EventType, parse_event
 from events.settings import Settings
 from functions.app import build_app
-from functions.wiring import Container, Ports
+from functions.container import Container, Ports
 from tests.fakes import FakeAdmission, FakeReader, Tree
 from tests.fakes.memory import FakeSessionMemory
 from tests.fakes.tool_statistics import FakeToolStatistics

@@ -6,7 +6,8 @@ import pytest
 
 from events.errors import SettingsError
 from events.schema import EventType
-from events.settings import SETTINGS, Settings, read_settings, require
+from events.setting_table import SETTINGS
+from events.settings import Settings, read_settings, require
 
 SECRETS = {
     "QSTASH_TOKEN": "secret-token",

@@ -18,13 +18,13 @@ from events.settings import Settings
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
 from functions.app import EVENT_SPECS
+from functions.container import Container, Ports
 from functions.delivery import Delivered, Outcome
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
 from functions.pipeline import Pipeline
 from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
-from functions.wiring import Container, Ports
 from tests.fakes import FakeAdmission, FakeReader, FakeStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory

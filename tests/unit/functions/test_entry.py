@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from events.errors import SettingsError
+from functions.container import Container
 from functions.entry import LazyApp, lambda_handler
-from functions.wiring import Container
 from tests.unit.functions.lambda_url import Invoker, url_event
 
 ENVIRONMENT = {

@@ -8,9 +8,9 @@ from events.core.legs import leg_key_of
 from events.core.transitions import JobStatus
 from events.errors import PublishError, UnknownJobError
 from events.schema import Event, EventType, ToolPayload, event_type, parse_event
+from functions.container import guard_ms
 from functions.handing_on import CLOCK_ERROR_MS
 from functions.spec import Spec
-from functions.wiring import guard_ms
 from tests.unit.functions.stage import SETTINGS, Stage
 
 INLINE = replace(SETTINGS, continuation="inline")

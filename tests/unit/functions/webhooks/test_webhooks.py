@@ -13,10 +13,10 @@ from events.core.legs import LegKind
 from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, SWEEP_ENDPOINT, EventType, encode_event
 from events.settings import Settings
 from functions.app import SPECS
+from functions.container import guard_ms
 from functions.entry import lambda_handler
 from functions.spec import Spec
 from functions.webhooks import agent_loop
-from functions.wiring import guard_ms
 from tests.unit.functions.lambda_url import Invoker, url_event
 from tests.unit.functions.signing import delivery_headers, keyed
 from tests.unit.functions.stage import BASE, SETTINGS, Stage

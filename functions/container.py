@@ -1,0 +1,182 @@
+"""Everything of one process, put together from its ports; tests give it fakes. Importing this module opens nothing."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from events.core.effects import AskAdmission, CallModel, Effect, Remember, RunTool
+from events.core.redaction import KnownSecrets
+from events.emitter import Emitter
+from events.errors import MalformedEventError
+from events.ports import (
+    Admission,
+    Clock,
+    LongTermMemory,
+    ModelCache,
+    Queue,
+    Randomness,
+    Reader,
+    SessionMemory,
+    Store,
+    ToolStatistics,
+    Verifier,
+)
+from events.schema import event_type, parse_event
+from events.settings import Settings
+from functions.acceptance import Acceptance
+from functions.agents.hiding import Hiding
+from functions.agents.loader import load_registry
+from functions.agents.model_turn import ModelTurn
+from functions.agents.recalling import Recalling
+from functions.agents.registry import Registry
+from functions.agents.tool_run import ToolRun
+from functions.asking import Asking
+from functions.delivery import Delivered, Outcome
+from functions.edge import Handler, Signed, SignedEndpoint
+from functions.facts import Facts
+from functions.handing_on import drive_of
+from functions.memory.keeper import MemoryKeeper
+from functions.memory.remember_job import RememberJob
+from functions.pipeline import LEASE_MARGIN_MS, Performer, Pipeline, Policy
+from functions.redelivery import Redelivery, read_callback
+from functions.spec import Spec
+from functions.sweeping import Sweep, read_due_ms
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The outside world.
+
+    Attributes:
+        long_term_memory: None where no vector index is configured.
+        model_cache: None keeps no answers, whatever agents say.
+    """
+
+    store: Store
+    reader: Reader
+    admission: Admission
+    queue: Queue
+    verifier: Verifier
+    clock: Clock
+    randomness: Randomness
+    session_memory: SessionMemory
+    tool_statistics: ToolStatistics
+    long_term_memory: LongTermMemory | None = None
+    model_cache: ModelCache | None = None
+
+
+class Container:
+    """Everything of one process, each thing built when it is first asked for."""
+
+    def __init__(self, settings: Settings, ports: Ports, registry: Registry | None = None) -> None:
+        self.settings = settings
+        self.ports = ports
+        self.secrets = KnownSecrets(settings.secret_values)  # what must not be shown
+        self._registry = registry
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The agents and tools that BATON_APP names."""
+        return self._registry if self._registry is not None else load_registry(self.settings.app)
+
+    @cached_property
+    def emitter(self) -> Emitter:
+        """Publishes events."""
+        return Emitter(self.settings, self.ports.queue)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Takes in what API calls and their witnesses tell."""
+        return Facts(self.ports.store, self.ports.admission, self._asking, self.emitter, self.ports.clock)
+
+    @cached_property
+    def acceptance(self) -> Acceptance:
+        """Accepts API calls that change a job."""
+        return Acceptance(self.facts, self.emitter, self.ports.clock, self.ports.randomness)
+
+    @cached_property
+    def memory(self) -> MemoryKeeper:
+        """What agents remember."""
+        return MemoryKeeper(self.ports.session_memory, self.ports.long_term_memory)
+
+    @cached_property
+    def _sweep(self) -> Sweep:
+        return Sweep(self.ports.store, self.ports.admission, self.emitter, self.ports.clock)
+
+    @cached_property
+    def _asking(self) -> Asking:
+        return Asking(self.ports.admission, self.emitter, self.ports.clock)
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self.emitter.close()
+        await self.ports.reader.close()
+        if self.ports.long_term_memory is not None:
+            await self.ports.long_term_memory.close()
+
+    def pipeline(self, spec: Spec) -> Pipeline:
+        """The shell of one function."""
+        ports, settings = self.ports, self.settings
+        policy = Policy(
+            work_limit_ms=settings.work_timeout_seconds * 1000,
+            inline=settings.continuation == "inline",
+            continues=spec.continues,
+            guard_ms=guard_ms(spec, settings),
+        )
+        return Pipeline(
+            ports.store, self.emitter, ports.clock, ports.randomness, self._performers(), self.facts, policy
+        )
+
+    def _performers(self) -> dict[type[Effect], Performer]:
+        settings, secrets = self.settings, self.secrets
+        limits = (settings.work_timeout_seconds, settings.result_limit_bytes)
+        model_turn = ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache)
+        tool_run = ToolRun(self.registry, self.ports.store, self.memory, *limits, secrets)
+        return {
+            AskAdmission: self._asking,
+            CallModel: Hiding(Recalling(model_turn, self.registry, self.memory), secrets),
+            RunTool: Hiding(tool_run, secrets),
+            Remember: RememberJob(self.memory, settings.work_timeout_seconds, secrets.hide),
+        }
+
+    def endpoint(self, spec: Spec) -> SignedEndpoint:
+        """The ASGI app of one event function."""
+        pipeline = self.pipeline(spec)
+
+        async def handle(signed: Signed) -> Outcome:
+            event = parse_event(signed.body)
+            if event_type(event) is not spec.event_type:
+                raise MalformedEventError(f"{event.type} does not belong to {spec.path}, which takes {spec.event_type}")
+            return await pipeline.handle(Delivered(signed.message_id, signed.retried, event))
+
+        return self._signed(spec, handle)
+
+    def delivery_failed(self, spec: Spec) -> SignedEndpoint:
+        """The ASGI app that takes the queue's failure callbacks."""
+        redelivery = Redelivery(self.ports.store, self.facts, self._sweep, self.emitter, self.ports.clock)
+
+        async def handle(signed: Signed) -> Outcome:
+            failed = read_callback(signed.body)
+            if failed is None:
+                return Outcome("kept for a person")
+            return await redelivery.handle(failed, signed.message_id, signed.retried)
+
+        return self._signed(spec, handle)
+
+    def sweep(self, spec: Spec) -> SignedEndpoint:
+        """The ASGI app of the sweep."""
+        sweep = self._sweep
+
+        async def handle(signed: Signed) -> Outcome:
+            drive = drive_of(signed.message_id, signed.retried)
+            return await sweep.handle(read_due_ms(signed.body), signed.message_id, drive, again=signed.retried > 0)
+
+        return self._signed(spec, handle)
+
+    def _signed(self, spec: Spec, handler: Handler) -> SignedEndpoint:
+        return SignedEndpoint(self.settings.endpoint_url(spec.path), self.ports.verifier, handler)
+
+
+def guard_ms(spec: Spec, settings: Settings) -> int:
+    """How long a function may continue in place: one more piece of work still fits into every limit afterwards."""
+    limit_seconds = min(spec.timeout_seconds, settings.message_timeout_seconds) - settings.work_timeout_seconds
+    return max(0, limit_seconds * 1000 - LEASE_MARGIN_MS)
