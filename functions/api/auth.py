@@ -16,6 +16,7 @@ from events.settings import Settings
 from functions.api.problem import ApiError
 
 Role = Literal["client", "admin"]
+_PRINCIPAL = "baton.principal"
 _ENTRY = re.compile(r"(client|admin):([A-Za-z0-9_.-]{1,64}):([0-9a-f]{64})")
 
 
@@ -38,11 +39,17 @@ class Keys:
         self._known = parse_keys(settings.api_keys)
 
     async def authenticate(self, request: Request) -> Principal:
-        """Who asks.
+        """Who asks; looked up once a request, by the guard, and known to the endpoint from then on.
 
         Raises:
             ApiError: 401, no key or one that is not known.
         """
+        known: Principal | None = request.scope.get(_PRINCIPAL)
+        if known is None:
+            known = request.scope[_PRINCIPAL] = self._find(request)
+        return known
+
+    def _find(self, request: Request) -> Principal:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         hashed = hashlib.sha256(key.strip().encode("utf-8", "surrogateescape")).hexdigest()
         found: Principal | None = None

@@ -1,6 +1,5 @@
 """Operations over HTTP: what finishes a waiting tool call from outside (CONTRACT, Operations)."""
 
-import hmac
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -54,7 +53,6 @@ class OperationsApi:
 
     async def complete(self, request: Request) -> Response:
         """`POST /api/operations/{id}/complete` → 200, also when repeated; `applied`: whether this outcome counts."""
-        self._authenticate(request)
         body = await self._read(request)
         snapshot, call_id = await self._find(request.path_params["operation_id"])
         try:
@@ -71,7 +69,6 @@ class OperationsApi:
 
     async def show(self, request: Request) -> Response:
         """`GET /api/operations/{id}` → 200 and the tool call that waits for it."""
-        self._authenticate(request)
         snapshot, call_id = await self._find(request.path_params["operation_id"])
         call = next(call for call in snapshot.calls if call.id == call_id)
         view = call_view(call, snapshot, self._container.ports.clock.now_ms())
@@ -88,14 +85,6 @@ class OperationsApi:
     async def _read(self, request: Request) -> CompletionBody:
         limit_bytes = self._container.settings.result_limit_bytes
         return parsed(CompletionBody, await limited_body(request, limit_bytes, "RESULT_LIMIT_BYTES"))
-
-    def _authenticate(self, request: Request) -> None:
-        key = self._container.settings.operations_api_key
-        if not key:
-            raise ApiError(503, "no key is configured: set OPERATIONS_API_KEY")
-        given = request.headers.get("x-api-key", "")
-        if not hmac.compare_digest(key.encode(), given.encode("utf-8", "surrogateescape")):
-            raise ApiError(401, "no valid key: send the header `x-api-key`", headers={"WWW-Authenticate": "ApiKey"})
 
 
 _WHY = {

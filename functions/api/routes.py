@@ -1,14 +1,17 @@
-"""The API's routes: one line each."""
+"""The API's table of routes: one line each, and their rules with them."""
 
 from starlette.routing import Route
 
 from functions.api.auth import Keys
 from functions.api.checkpoints import CheckpointsApi
+from functions.api.guard import Guard
 from functions.api.health import Readiness, healthz
 from functions.api.job_events import JobEventsApi
+from functions.api.jobs import BODY_LIMIT_BYTES as SUBMIT_LIMIT_BYTES
 from functions.api.jobs import JobsApi
 from functions.api.operations import OperationsApi
 from functions.api.recordings import RecordingsApi
+from functions.api.route import ApiRoute
 from functions.api.session_memory import SessionMemoryApi
 from functions.api.simple_scenario import SimpleScenario
 from functions.api.stream import StreamApi
@@ -17,25 +20,86 @@ from functions.container import Container
 
 
 def api_routes(container: Container) -> list[Route]:
-    """Every route of the API."""
+    """Every route of the API, with a guard before each."""
     keys = Keys(container.settings)
-    jobs, operations = JobsApi(container, keys), OperationsApi(container)
-    checkpoints = CheckpointsApi(container, keys, jobs)
+    return Guard(container.settings, keys).routes(api_table(container, keys))
+
+
+def api_table(container: Container, keys: Keys) -> list[ApiRoute]:
+    """Every line of the table, in the order in which README lists them."""
+    jobs = JobsApi(container, keys)
     return [
-        Route("/healthz", healthz, methods=["GET"]),
-        Route("/readyz", Readiness(container).readyz, methods=["GET"]),
-        Route("/test/simple", SimpleScenario(container, jobs).run, methods=["POST"]),
-        Route("/api/agent-jobs", jobs.submit, methods=["POST"]),
-        Route("/api/agent-jobs/{job_id}", jobs.read, methods=["GET"]),
-        Route("/api/agent-jobs/{job_id}", jobs.change, methods=["PATCH"]),
-        Route("/api/agent-jobs/{job_id}/events", JobEventsApi(container, keys, jobs).post, methods=["POST"]),
-        Route("/api/agent-jobs/{job_id}/checkpoints", checkpoints.of_job, methods=["GET"]),
-        Route("/api/admin/agent-checkpoints/{checkpoint_id}", checkpoints.approve, methods=["POST"]),
-        Route("/api/admin/agent-checkpoints/{checkpoint_id}", checkpoints.reject, methods=["DELETE"]),
-        Route("/api/operations/{operation_id}", operations.show, methods=["GET"]),
-        Route("/api/operations/{operation_id}/complete", operations.complete, methods=["POST"]),
-        Route("/api/sessions/{session_id:path}/memory", SessionMemoryApi(container, keys).forget, methods=["DELETE"]),
-        Route("/api/admin/tools", ToolsApi(container, keys).show, methods=["GET"]),
-        Route("/api/agent-jobs/{job_id}/recording", RecordingsApi(container, keys, jobs).show, methods=["GET"]),
-        Route("/api/agent-jobs/{job_id}/stream", StreamApi(container, keys).stream, methods=["GET"]),
+        *_of_jobs(container, keys, jobs),
+        *_of_checkpoints(container, keys, jobs),
+        *_of_operations(container),
+        *_of_sessions(container, keys),
+        *_of_operators(container),
+        *_open(container, jobs),
+    ]
+
+
+def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
+    jobs_path, job_path = "/api/agent-jobs", "/api/agent-jobs/{job_id}"
+    events, stream = JobEventsApi(container, keys, jobs), StreamApi(container, keys)
+    recordings, result_limit_bytes = RecordingsApi(container, keys, jobs), container.settings.result_limit_bytes
+    submits = "submit a job; 202 and the job. `Idempotency-Key` is honoured"
+    reads = "the job: status, what it waits for, tool calls, result, usage"
+    changes = '`{"action": "cancel"}` ends the job at once; 409 if it has ended'
+    tells = '`{"name", "data"}`: something happened that the job may wait for; kept for it if nobody waits yet'
+    streams = "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`"
+    records = "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end"
+    limit = (result_limit_bytes, "RESULT_LIMIT_BYTES")
+    return [
+        ApiRoute("POST", jobs_path, "client", jobs.submit, submits, SUBMIT_LIMIT_BYTES),
+        ApiRoute("GET", job_path, "client", jobs.read, reads),
+        ApiRoute("PATCH", job_path, "client", jobs.change, changes),
+        ApiRoute("POST", f"{job_path}/events", "client", events.post, tells, *limit),
+        ApiRoute("GET", f"{job_path}/stream", "client", stream.stream, streams),
+        ApiRoute("GET", f"{job_path}/recording", "client", recordings.show, records),
+    ]
+
+
+def _of_checkpoints(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
+    checkpoints, path = CheckpointsApi(container, keys, jobs), "/api/admin/agent-checkpoints/{checkpoint_id}"
+    lists = "marks that tools set, and decisions that it waits for"
+    approves = '`{"arguments", "comment"}`, both optional: approves; 409 where it was decided before'
+    return [
+        ApiRoute("GET", "/api/agent-jobs/{job_id}/checkpoints", "client", checkpoints.of_job, lists),
+        ApiRoute("POST", path, "admin", checkpoints.approve, approves),
+        ApiRoute("DELETE", path, "admin", checkpoints.reject, '`{"reason"}`: rejects; 409 likewise'),
+    ]
+
+
+def _of_operations(container: Container) -> list[ApiRoute]:
+    operations, path = OperationsApi(container), "/api/operations/{operation_id}"
+    completes = '`{"success", "result" or "error"}` finishes the waiting call; repeatable, the first outcome stays'
+    limit = (container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES")
+    return [
+        ApiRoute("GET", path, "operations", operations.show, "the tool call that waits for the operation"),
+        ApiRoute("POST", f"{path}/complete", "operations", operations.complete, completes, *limit),
+    ]
+
+
+def _of_sessions(container: Container, keys: Keys) -> list[ApiRoute]:
+    memory, path = SessionMemoryApi(container, keys), "/api/sessions/{session_id:path}"
+    forgets = "forget what agents remember of a session; an admin key names the tenant with `?tenant=`"
+    return [
+        ApiRoute("DELETE", f"{path}/memory", "client", memory.forget, forgets),
+    ]
+
+
+def _of_operators(container: Container) -> list[ApiRoute]:
+    tools, shows = ToolsApi(container), "each tool's capabilities, attempts, failures, and durations (p50, p95)"
+    return [
+        ApiRoute("GET", "/api/admin/tools", "admin", tools.show, shows),
+    ]
+
+
+def _open(container: Container, jobs: JobsApi) -> list[ApiRoute]:
+    scenario, readiness = SimpleScenario(container, jobs), Readiness(container)
+    tries = "run a small job to its end; only where `ENABLE_TEST_ENDPOINT=true`"
+    return [
+        ApiRoute("POST", "/test/simple", "open", scenario.run, tries),
+        ApiRoute("GET", "/healthz", "open", healthz, "the process lives"),
+        ApiRoute("GET", "/readyz", "open", readiness.readyz, "agents are loaded and the store answers; else 503"),
     ]

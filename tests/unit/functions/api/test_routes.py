@@ -1,0 +1,143 @@
+"""Every route of the app, tried with every key: what is not let in learns nothing, and no route is without a rule."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from starlette.routing import Route
+
+from events.errors import SignatureError
+from functions.api.auth import Keys
+from functions.api.route import ApiRoute
+from functions.api.routes import api_table
+from functions.app import SPECS, build_app
+from functions.spec import Spec
+from tests.unit.functions.api.client import ACME, ADMIN, OTHER, api_of, assert_problem, with_keys
+from tests.unit.functions.stage import Stage
+
+CONTAINER = Stage(settings=with_keys()).container
+TABLE = api_table(CONTAINER, Keys(CONTAINER.settings))
+OPERATIONS_KEY = "key-of-operations"
+WITH_OPERATIONS = replace(with_keys(), operations_api_key=OPERATIONS_KEY)
+# Open on purpose, each weighed: they tell whether the process is up, or run only where a setting says so.
+OPEN = {"GET /healthz", "GET /readyz", "POST /test/simple"}
+# They ask by themselves; a test of their own tries each.
+SELF: set[str] = set()
+
+
+def _name(route: ApiRoute) -> str:
+    return f"{route.method} {route.path}"
+
+
+def _path(route: ApiRoute, found: str = "x") -> str:
+    return re.sub(r"\{[a-z_:]+\}", found, route.path)
+
+
+def _of(*access: str) -> list[ApiRoute]:
+    return [route for route in TABLE if route.access in access]
+
+
+every = pytest.mark.parametrize("route", _of("client", "admin", "operations", "metrics"), ids=_name)
+
+
+@every
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": "Bearer wrong"},
+        {"authorization": "Bearer "},
+        {"authorization": f"Basic {ADMIN}"},
+        {"authorization": ADMIN},
+        {"x-api-key": "wrong"},
+        {"cookie": f"key={ADMIN}"},
+    ],
+    ids=str,
+)
+async def test_without_a_known_key_nothing_is_told(route: ApiRoute, headers: dict[str, str]) -> None:
+    """401, whatever the path and the body are."""
+    async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
+        response = await api.http.request(route.method, _path(route), headers=headers, content=b"\xff")
+        assert_problem(response, 401)
+        assert response.headers["www-authenticate"] in ("Bearer", "ApiKey")
+
+
+@pytest.mark.parametrize("route", _of("admin", "metrics"), ids=_name)
+async def test_a_clients_key_is_refused_where_an_admins_is_needed(route: ApiRoute) -> None:
+    """403, before anything of the request is looked at."""
+    async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
+        assert_problem(await api.ask(route.method, _path(route), ACME, content=b"\xff"), 403)
+
+
+@pytest.mark.parametrize("route", _of("operations"), ids=_name)
+async def test_a_tenants_key_completes_no_operation(route: ApiRoute) -> None:
+    """Neither as a bearer, nor as `x-api-key`."""
+    async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
+        for key in (ACME, ADMIN):
+            assert_problem(await api.ask(route.method, _path(route), key), 401)
+            assert_problem(await api.ask(route.method, _path(route), "", headers={"x-api-key": key}), 401)
+
+
+@pytest.mark.parametrize("route", [route for route in _of("client") if "{job_id}" in route.path], ids=_name)
+async def test_another_tenants_job_is_refused(route: ApiRoute) -> None:
+    """403, and the job is as it was; the same request of its own tenant is not 403."""
+    async with api_of(Stage(settings=with_keys())) as api:
+        job_id = (await api.submitted())["id"]
+        before = await api.read(job_id)
+        bodies = {"PATCH": {"action": "cancel"}, "POST": {"name": "arrived"}}
+        options = {"json": bodies[route.method]} if route.method in bodies else {}
+        assert_problem(await api.ask(route.method, _path(route, job_id), OTHER, **options), 403)
+        assert await api.read(job_id) == before
+
+
+@pytest.mark.parametrize("route", [route for route in TABLE if route.method != "GET"], ids=_name)
+async def test_a_body_over_the_routes_limit_is_refused(route: ApiRoute) -> None:
+    """413 by what the header says, and by what really comes where it says nothing."""
+    async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
+        headers = {"x-api-key": OPERATIONS_KEY}
+        huge = b" " * (route.body_limit_bytes + 1)
+        response = await api.ask(route.method, _path(route), ADMIN, headers=headers, content=huge)
+        assert str(route.body_limit_bytes) in assert_problem(response, 413)
+
+
+def test_every_route_of_the_app_has_a_rule() -> None:
+    """A route is a line of the table, or a webhook, which asks for the queue's signature."""
+    container = Stage(settings=with_keys()).container
+    there = [
+        (method, route.path)
+        for route in build_app(container).routes
+        if isinstance(route, Route) and not _is_webhook(route.path)
+        for method in (route.methods or set()) - {"HEAD"}
+    ]
+    assert sorted(there) == sorted((route.method, route.path) for route in TABLE)
+    others = [route for route in build_app(container).routes if not isinstance(route, Route)]
+    assert others == []
+
+
+def test_no_line_of_the_table_is_there_twice() -> None:
+    """The second one would never be reached."""
+    names = [_name(route) for route in TABLE]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_only_these_routes_are_open() -> None:
+    """Another one is a decision, made here."""
+    assert {_name(route) for route in _of("open")} == OPEN
+    assert {_name(route) for route in _of("self")} == SELF
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.path)
+async def test_a_webhook_is_the_queues_alone(spec: Spec) -> None:
+    """No key opens it: without the queue's signature it is 401."""
+    async with api_of(Stage(settings=with_keys(), verifier=_NoSignature())) as api:
+        assert (await api.ask("POST", spec.path, ADMIN, content=b"{}")).status_code == 401
+
+
+class _NoSignature:
+    def verify(self, signature: str, body: bytes, url: str) -> None:
+        """Refuse."""
+        raise SignatureError("not signed")
+
+
+def _is_webhook(path: str) -> bool:
+    return path in {spec.path for spec in SPECS}
