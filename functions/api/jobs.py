@@ -12,7 +12,7 @@ from events.errors import StoreError
 from events.ids import job_id_from_key, random_job_id
 from events.ports import Snapshot
 from functions.api.auth import Keys, Principal
-from functions.api.change_body import read_change_body
+from functions.api.change_body import ChangeBody, read_change_body
 from functions.api.job_view import job_view
 from functions.api.json_body import limited_body
 from functions.api.problem import ApiError
@@ -83,14 +83,22 @@ class JobsApi:
     async def change(self, request: Request) -> Response:
         """`PATCH /api/agent-jobs/{id}` → 200 and the job; 409 where its state does not allow it."""
         principal = await self._keys.authenticate(request)
-        read_change_body(await limited_body(request, BODY_LIMIT_BYTES))
-        job = (await self.snapshot(principal, request.path_params["job_id"])).job
+        body = read_change_body(await limited_body(request, BODY_LIMIT_BYTES))
+        return JSONResponse(await self.changed(principal, request.path_params["job_id"], body))
+
+    async def changed(self, principal: Principal, job_id: str, body: ChangeBody) -> dict[str, Any]:  # noqa: ARG002 - one action
+        """Change a job; the job as JSON.
+
+        Raises:
+            ApiError: 404, 403; 409 where its state does not allow it.
+        """
+        job = (await self.snapshot(principal, job_id)).job
         if job.ended and job.status is not JobStatus.CANCELLED:
             raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has not ended can be cancelled")
         told = await self._container.acceptance.cancel(job, f"{principal.role} of {principal.tenant}")
         if told.job.status is not JobStatus.CANCELLED:
             raise ApiError(409, f"job {job.id!r} is {told.job.status} by now")
-        return await self.read(request)
+        return job_view(await self.snapshot(principal, job_id), self._container.ports.clock.now_ms())
 
     async def snapshot(self, principal: Principal, job_id: str) -> Snapshot:
         """Everything about a job that is theirs to see.
