@@ -1,6 +1,8 @@
 """Reads jobs for people and programs, each in one pipeline request; never part of a transition."""
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from events.adapters import keys
@@ -31,19 +33,24 @@ class RedisReader:
         )
         if f"job:{job_id}" not in state:
             return None
-        usage = state.get(f"usage:{job_id}")
-        legs = (load_leg(text) for field, text in sorted(state.items()) if field.startswith("leg:"))
         calls = sorted((load_call(text) for text in stored_calls.values()), key=lambda call: (call.turn, call.position))
-        return Snapshot(
-            job=load_job(state[f"job:{job_id}"]),
-            task=json.loads(first[0]) if first else {},
-            legs=tuple(leg for leg in legs if leg.job_id == job_id),
-            standing=load_standing(state[f"standing:{job_id}"]) if f"standing:{job_id}" in state else Standing(),
+        return replace(
+            _snapshot(job_id, state, first),
             calls=tuple(calls),
             results=load_results(results),
-            usage=load_usage(usage) if usage else Usage(),
             memory=recalled(first),
         )
+
+    async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        """Many jobs, two commands each."""
+        if not job_ids:
+            return {}
+        commands: list[list[str | int]] = []
+        for job_id in job_ids:
+            commands += [["HGETALL", keys.state_key(job_id)], ["LRANGE", keys.transcript_key(job_id), 0, 0]]
+        answers = await self._redis.pipeline(*commands)
+        found = zip(job_ids, answers[::2], answers[1::2], strict=True)
+        return {name: _snapshot(name, state, first) for name, state, first in found if f"job:{name}" in state}
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """All entries of the job's transcript, in order."""
@@ -64,3 +71,15 @@ class RedisReader:
     async def close(self) -> None:
         """Close the connection, which store and listing share."""
         await self._redis.close()
+
+
+def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str]) -> Snapshot:
+    usage = state.get(f"usage:{job_id}")
+    legs = (load_leg(text) for field, text in sorted(state.items()) if field.startswith("leg:"))
+    return Snapshot(
+        job=load_job(state[f"job:{job_id}"]),
+        task=json.loads(first[0]) if first else {},
+        legs=tuple(leg for leg in legs if leg.job_id == job_id),
+        standing=load_standing(state[f"standing:{job_id}"]) if f"standing:{job_id}" in state else Standing(),
+        usage=load_usage(usage) if usage else Usage(),
+    )

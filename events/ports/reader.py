@@ -1,5 +1,6 @@
 """Jobs as people and programs read them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -35,6 +36,13 @@ class Reader(Protocol):
 
     async def job(self, job_id: str) -> Snapshot | None:
         """Everything about a job; None when unknown."""
+        ...
+
+    async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        """Many jobs in one request, by id; those unknown are left out.
+
+        Without their tool calls, results, and what was retrieved for them: a list would be too heavy.
+        """
         ...
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:

@@ -1,6 +1,8 @@
 """Reading jobs from the store in memory."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from events.core.state import Usage
@@ -8,6 +10,7 @@ from events.core.transcript import recalled
 from events.errors import StoreError
 from events.ports import Snapshot, StoredParts
 from infra.in_memory.store import InMemoryStore
+from infra.in_memory.tree import Tree
 
 
 class InMemoryReader:
@@ -23,17 +26,17 @@ class InMemoryReader:
         if job_id not in tree.jobs:
             return None
         calls = sorted(tree.calls.get(job_id, {}).values(), key=lambda call: (call.turn, call.position))
-        legs = sorted(tree.legs.values(), key=lambda leg: f"leg:{leg.key}")
-        return Snapshot(
-            job=tree.jobs[job_id],
-            task=json.loads(tree.transcript[job_id][0]),
-            legs=tuple(leg for leg in legs if leg.job_id == job_id),
-            standing=tree.standing(job_id),
+        return replace(
+            _snapshot(job_id, tree),
             calls=tuple(calls),
             results=tree.results_of(job_id),
-            usage=tree.usage.get(job_id, Usage()),
             memory=recalled(tree.transcript[job_id]),
         )
+
+    async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        """Many jobs."""
+        found = ((name, self._store.tree(name)) for name in job_ids)
+        return {name: _snapshot(name, tree) for name, tree in found if name in tree.jobs}
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """All entries of the job's transcript, in order."""
@@ -51,3 +54,14 @@ class InMemoryReader:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+def _snapshot(job_id: str, tree: Tree) -> Snapshot:
+    legs = sorted(tree.legs.values(), key=lambda leg: f"leg:{leg.key}")
+    return Snapshot(
+        job=tree.jobs[job_id],
+        task=json.loads(tree.transcript[job_id][0]),
+        legs=tuple(leg for leg in legs if leg.job_id == job_id),
+        standing=tree.standing(job_id),
+        usage=tree.usage.get(job_id, Usage()),
+    )

@@ -186,6 +186,15 @@ class SimReader:
             "reader.job", "store", "store", lambda: at_once(self._shown(job_id).job(job_id)), StoreError
         )
 
+    async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        """Many jobs: each read is as old as it happens to be."""
+
+        def read() -> dict[str, Snapshot]:
+            found = {job_id: at_once(self._shown(job_id).job(job_id)) for job_id in job_ids}
+            return {job_id: snapshot for job_id, snapshot in found.items() if snapshot is not None}
+
+        return await self._world.wire.request("reader.jobs", "store", "store", read, StoreError)
+
     async def parts(self, job_id: str, after: int) -> StoredParts:
         """The job's parts."""
         return await self._world.wire.request(

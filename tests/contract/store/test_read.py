@@ -70,3 +70,18 @@ async def test_a_position_far_behind_the_end_has_no_parts(side: Side, after: int
 async def test_a_store_that_answers_pings(side: Side) -> None:
     """No error is the answer."""
     await side.reader.ping()
+
+
+async def test_many_jobs_are_read_at_once_and_unknown_ones_are_left_out(side: Side) -> None:
+    """As one by one, but for tool calls, results and memory."""
+    ids = [JOB_ID, "job_b", f"{JOB_ID}.1"]
+    await fan_out(side, 2)
+    for job_id in ids[1:]:
+        await side.store.create(creation(a_job(job_id), f"the task of {job_id}"), "m0", NOW_MS)
+    found = await side.reader.jobs([*ids, "job_c", f"{JOB_ID}.2", ""])
+    assert sorted(found) == sorted(ids)
+    for job_id in ids:
+        whole = await side.reader.job(job_id)
+        assert whole is not None
+        assert found[job_id] == replace(whole, calls=(), results={}, memory=None)
+    assert await side.reader.jobs([]) == {}
