@@ -45,6 +45,13 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _origins(text: str) -> str:
+    origins = [part.strip() for part in text.split(",") if part.strip()]
+    if any(origin != "*" and not re.fullmatch(r"https?://[^/\s?#]+", origin) for origin in origins):
+        raise ValueError("a comma list of origins such as https://app.example.com, without path, or *")
+    return ",".join(origins)
+
+
 def _prefix(text: str) -> str:
     if not _TOPIC_PREFIX.match(text) or text.startswith("http") or text == "api":
         raise ValueError("letters, digits, '_', '-' and '.', not beginning with http")  # qstash.md 23
@@ -168,4 +175,12 @@ SETTINGS = (
     Setting("OPERATIONS_API_KEY", "operations_api_key", "", "", "key of outside completions", secret=True),
     Setting("ENABLE_TEST_ENDPOINT", "enable_test_endpoint", "false", "flag", "serve POST /test/simple", _flag),
     Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", _flag),
+    Setting(
+        "CORS_ORIGINS",
+        "cors_origins",
+        "",
+        "https://…, …",
+        "which pages of other origins may call the API with a key; `*`: all; unset: none",
+        _origins,
+    ),
 )

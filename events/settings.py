@@ -54,6 +54,7 @@ class Settings:
     operations_api_key: str = ""
     enable_test_endpoint: bool = False
     metrics_public: bool = False
+    cors_origins: str = ""
     foreign_keys: tuple[str, ...] = ()
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from events.errors import BatonError
 from functions.api.problem import on_error
 from functions.api.routes import api_routes
+from functions.api.security_headers import browser_middleware
 from functions.container import Container
 from functions.entry import LazyApp
 from functions.webhooks import (
@@ -44,6 +45,7 @@ def build_app(container: Container) -> Starlette:
     webhooks = [Route(prefix + path, app) for path, app in endpoints.items() for prefix in dict.fromkeys(("", base))]
     return Starlette(
         routes=[*webhooks, *api_routes(container)],
+        middleware=browser_middleware(container.settings),
         exception_handlers={HTTPException: on_error, BatonError: on_error, Exception: on_error},
         lifespan=lifespan,
     )

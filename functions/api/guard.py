@@ -14,7 +14,7 @@ from starlette.types import Message, Receive
 
 from events.settings import Settings
 from functions.api.auth import Keys
-from functions.api.problem import ApiError
+from functions.api.problem import ApiError, on_error
 from functions.api.route import ApiRoute, Endpoint
 
 
@@ -31,8 +31,11 @@ class Guard:
 
     def _guarded(self, route: ApiRoute) -> Endpoint:
         async def answer(request: Request) -> Response:
-            await self._admit(route, request)
-            return await route.endpoint(_limited(request, route))
+            try:
+                await self._admit(route, request)
+                return await route.endpoint(_limited(request, route))
+            except Exception as error:  # noqa: BLE001 - further out, an answer would lack the headers for browsers
+                return await on_error(request, error)
 
         return answer
 
