@@ -36,11 +36,14 @@ class Asking:
             return Unheeded(heard.later_lap)
         return Admitted() if heard.slot or effect.want != "slot" else None
 
-    async def ask(self, job: Job, standing: Standing, drive: str) -> Heard:
-        """Tell the admission, and whoever must hear of it; returns what it answers. `drive`: which invocation tells."""
+    async def ask(self, job: Job, standing: Standing, drive: str, *, alone: bool = False) -> Heard:
+        """Tell the admission, and whoever must hear of it; returns what it answers.
+
+        `drive`: which invocation tells. `alone`: a new job is not entered while another one of its session is live.
+        """
         now_ms = self._clock.now_ms()
         place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms)
-        heard = await self._admission.wish(job.id, standing, place, now_ms)
+        heard = await self._admission.wish(job.id, standing, place, now_ms, alone=alone)
         if heard.sweep_at_ms:
             await arm_sweep(self._emitter, heard.sweep_at_ms)
         await tell(self._emitter, heard.tell, now_ms, drive)

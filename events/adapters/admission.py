@@ -21,9 +21,9 @@ class RedisAdmission:
         self._slots = slots
         self._sweep_interval_ms = sweep_interval_ms
 
-    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int) -> Heard:
+    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int, *, alone: bool = False) -> Heard:
         """Take a job's word."""
-        slot, tell, sweep_at_ms, later_lap = await self._redis.run(
+        slot, tell, sweep_at_ms, later_lap, busy = await self._redis.run(
             _text("wish", "book"),
             [keys.ADMISSION_BOOK, keys.ADMISSION_SWEEP, keys.ADMISSION_GONE],
             [
@@ -37,9 +37,10 @@ class RedisAdmission:
                 now_ms,
                 self._slots,
                 self._sweep_interval_ms,
+                int(alone),
             ],
         )
-        return Heard(bool(slot), _told(tell), int(sweep_at_ms), int(later_lap))
+        return Heard(bool(slot), _told(tell), int(sweep_at_ms), int(later_lap), bool(busy))
 
     async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
         """A sweep begins."""

@@ -72,12 +72,14 @@ class Taken:
     """The admission's answer: the new book, whether the asker holds a slot, and who must be told that they do.
 
     `later_lap`: of the word of this job that the book knows, if it is a later one than this; else 0.
+    `busy`: it was to be alone in its session, and is not: its word was not taken.
     """
 
     book: dict[str, Entry]
     slot: bool
     tell: tuple[str, ...]
     later_lap: int = 0
+    busy: bool = False
 
 
 def wanted(standing: Standing, legs: Iterable[Leg], *, ended: bool, now_ms: int) -> Want:
@@ -97,9 +99,16 @@ def next_lap(standing: Standing, now_ms: int, later_lap: int = 0) -> int:
     return max(standing.lap + 1, now_ms, later_lap + 1)
 
 
-def take(book: Book, job_id: str, standing: Standing, place: Place, now_ms: int, slots: int) -> Taken:
-    """Take a job's word: note its wish unless it is an older one, fill the free slots, say whom to tell."""
+def take(
+    book: Book, job_id: str, standing: Standing, place: Place, now_ms: int, slots: int, *, alone: bool = False
+) -> Taken:
+    """Take a job's word: note its wish unless it is an older one, fill the free slots, say whom to tell.
+
+    `alone`: a job that the book does not know is refused while another one of its session is at work or in line.
+    """
     entries = dict(book)
+    if alone and job_id not in entries and _session_is_busy(entries, place):
+        return Taken(entries, slot=False, tell=(), busy=True)
     entry = entries.get(job_id) or Entry(place.tenant, place.session_id, place.priority, place.created_ms)
     if standing.lap > entry.lap:  # "lap"
         slot = entry.slot and standing.want == "slot"
@@ -142,10 +151,21 @@ def lines(entries: Mapping[str, Entry]) -> dict[str, str]:
     """
     heads: dict[str, str] = {}
     for name, entry in sorted(entries.items(), key=_turn):
-        # One that is to start later does not hold up its session.
-        if entry.want == "slot" or (entry.want == "none" and entry.started):
+        if _lives(entry):
             heads.setdefault(name if is_child(name) else f"{entry.tenant}/{entry.session_id}", name)
     return heads
+
+
+def _lives(entry: Entry) -> bool:
+    """Whether it takes part in its session's line: one that is to start later does not hold it up."""
+    return entry.want == "slot" or (entry.want == "none" and entry.started)
+
+
+def _session_is_busy(entries: Mapping[str, Entry], place: Place) -> bool:
+    return any(
+        _lives(entry) and not is_child(name) and (entry.tenant, entry.session_id) == (place.tenant, place.session_id)
+        for name, entry in entries.items()
+    )
 
 
 def _turn(item: tuple[str, Entry]) -> tuple[bool, bool, int, str]:

@@ -21,12 +21,14 @@ class Heard:
     """The admission's answer: whether the asker holds a slot, whom to tell, and when a sweep must be armed (0: not).
 
     `later_lap`: the lap of a later word of this job, which the admission knows and heeds instead; 0: there is none.
+    `busy`: the job was to be alone in its session, and is not: it was not entered.
     """
 
     slot: bool
     tell: tuple[Told, ...] = ()
     sweep_at_ms: int = 0
     later_lap: int = 0
+    busy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,11 @@ class SweepTurn:
 class Admission(Protocol):
     """Slots, session lines, and the list of live jobs, in a hash tag of its own."""
 
-    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int) -> Heard:
-        """Take a job's word; one with a lower lap than its last changes nothing."""
+    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int, *, alone: bool = False) -> Heard:
+        """Take a job's word; one with a lower lap than its last changes nothing.
+
+        `alone`: a new job is not entered (`busy`) while another one of its session is at work or in line.
+        """
         ...
 
     async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:

@@ -15,9 +15,11 @@ class InMemoryAdmission:
         self.slots = slots
         self._interval_ms = sweep_interval_ms
 
-    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int) -> Heard:
+    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int, *, alone: bool = False) -> Heard:
         """Take a job's word."""
-        taken = take(self.entries, job_id, standing, place, now_ms, self.slots)
+        taken = take(self.entries, job_id, standing, place, now_ms, self.slots, alone=alone)
+        if taken.busy:
+            return Heard(slot=False, busy=True)
         self.entries = taken.book
         sweep_at_ms = 0
         if self._active() and self.sweep_at_ms + self._interval_ms < now_ms:

@@ -1,4 +1,4 @@
-"""The store, the admission and the reader, as functions see them: the named fakes behind a wire that fails.
+"""The store and the reader, as functions see them: the named fakes behind a wire that fails.
 
 Every write is shown to the invariants, with the tag's version before and after. Since a Tree never changes, versions
 cost nothing, and reads may show an older one.
@@ -7,9 +7,8 @@ cost nothing, and reads may show an older one.
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from events.core.admission import Book, Entry, Place, Standing
+from events.core.admission import Book
 from events.core.effects import Changes
-from events.core.legs import wish_key
 from events.errors import StoreError
 from events.ids import root_of
 from events.ports import (
@@ -18,7 +17,6 @@ from events.ports import (
     Claim,
     Committed,
     Created,
-    Heard,
     Loaded,
     Looked,
     Outside,
@@ -27,14 +25,11 @@ from events.ports import (
     Snapshot,
     Spent,
     StoredParts,
-    SweepTurn,
     Undelivered,
 )
-from tests.fakes import FakeAdmission, FakeReader, FakeStore, Tree
-from tests.simulation.fairness import ON_GRANTS, Booked
-from tests.simulation.invariants import ON_BOOK, ON_SAYING, ON_WRITE, Said, Write
+from tests.fakes import FakeReader, FakeStore, Tree
+from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT
-from tests.simulation.memory import ADMISSION
 from tests.simulation.versions import as_another_version_writes, is_other_version
 from tests.simulation.waiting import ON_WAITS
 
@@ -216,73 +211,3 @@ class SimReader:
 
     async def close(self) -> None:
         """Nothing is open."""
-
-
-class SimAdmission:
-    """`Admission` behind a wire."""
-
-    def __init__(self, world: "World", fake: FakeAdmission) -> None:
-        self._world = world
-        self._fake = fake
-        self._spoken_at: dict[str, float] = {}
-        self._looked_at: dict[str, float] = {}
-
-    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int) -> Heard:
-        """Take a job's word. One that comes late takes a slot for somebody who does not listen any more."""
-        world = self._world
-
-        async def take() -> Heard:
-            if CURRENT.get().zombie:
-                world.excused.add(wish_key(job_id, standing.lap))
-            before = self._fake.entries.get(job_id)
-            heard = await self._fake.wish(job_id, standing, place, now_ms)
-            later = before is None or before.since_ms < now_ms  # who stood still meanwhile says what was known
-            if later and self._fake.entries[job_id].lap == standing.lap:  # not an older word
-                self._spoken_at[job_id] = world.loop.time()
-            world.memory.word_of_a_forgotten_state(job_id)
-            return heard
-
-        return await self._ask("wish", take)
-
-    async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
-        """A sweep begins."""
-
-        async def look() -> SweepTurn:
-            self._looked_at.setdefault(CURRENT.get().name, self._world.loop.time())
-            return await self._fake.sweep(due_ms, now_ms)
-
-        return await self._ask("sweep", look)
-
-    async def book(self) -> dict[str, Entry]:
-        """All entries."""
-        return await self._ask("book", self._fake.book)
-
-    async def entry(self, job_id: str) -> Entry | None:
-        """A job's entry."""
-        return await self._ask("entry", lambda: self._fake.entry(job_id))
-
-    async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
-        """Take ended jobs off the book."""
-        if ended:  # the real one asks nothing for nothing, too
-            await self._ask("leave", lambda: self._fake.leave(ended))
-
-    async def _ask(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        world, fake = self._world, self._fake
-
-        def apply() -> _T:
-            before = fake.entries
-            answer = at_once(make())
-            if fake.entries is not before:
-                world.check(ON_BOOK, world)
-                world.check(ON_GRANTS, Booked(op, before, fake.entries, fake.slots, self._spoken(op)))
-            world.memory.booked()
-            world.memory.strike(ADMISSION)
-            return answer
-
-        return await world.wire.request(f"admission.{op}", "admission", "store", apply, StoreError)
-
-    def _spoken(self, op: str) -> frozenset[str]:
-        if op != "leave":
-            return frozenset()
-        looked_at = self._looked_at[CURRENT.get().name]
-        return frozenset(name for name, at in self._spoken_at.items() if at > looked_at)

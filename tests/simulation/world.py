@@ -22,6 +22,7 @@ from tests.fakes.memory import FakeSessionMemory
 from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.simulation import asgi
 from tests.simulation.actors import STAGE, Actors, make_registry
+from tests.simulation.admission_faults import SimAdmission
 from tests.simulation.calling import key_of
 from tests.simulation.clients import Client
 from tests.simulation.delivery import Deliveries
@@ -37,7 +38,7 @@ from tests.simulation.plan import Plan
 from tests.simulation.queue import Message, SimQueue
 from tests.simulation.scripts import RESULT_LIMIT_BYTES, Script
 from tests.simulation.signatures import SimVerifier
-from tests.simulation.store_faults import SimAdmission, SimReader, SimStore, StoredTrees
+from tests.simulation.store_faults import SimReader, SimStore, StoredTrees
 from tests.simulation.story import Story
 from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.wire import Wire

@@ -65,16 +65,33 @@ local function better(a, b)
   return older(a, b)
 end
 
+-- Whether it takes part in its session's line: one that is to start later does not hold it up.
+local function lives(e)
+  return e.want == 'slot' or e.want == 'none' and e.started
+end
+
+-- A child needs no session: it has the one of the job that started it.
+local function is_child(name)
+  return string.find(name, '.', 1, true) ~= nil
+end
+
+local function is_busy(tenant, session_id)
+  for name, e in pairs(entries) do
+    if lives(e) and not is_child(name) and e.tenant == tenant and e.session_id == session_id then
+      return true
+    end
+  end
+  return false
+end
+
 local function fill(slots, cause)
   count_slots()
   while total < slots do
     local heads = {}
     for _, name in ipairs(names) do
       local e = entries[name]
-      -- A child needs no session: it has the one of the job that started it.
-      local line = string.find(name, '.', 1, true) and name or e.tenant .. '/' .. e.session_id
-      -- One that is to start later does not hold up its session.
-      if (e.want == 'slot' or e.want == 'none' and e.started) and (not heads[line] or before(name, heads[line])) then
+      local line = is_child(name) and name or e.tenant .. '/' .. e.session_id
+      if lives(e) and (not heads[line] or before(name, heads[line])) then
         heads[line] = name
       end
     end

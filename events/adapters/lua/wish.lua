@@ -1,13 +1,17 @@
 -- The admission's one entrance: take a job's word, fill the free slots, say whom to tell (admission.py: take).
 -- Who is gone is kept apart, so that what a word costs does not grow with ended jobs; it comes back by a higher lap only.
--- KEYS: entries, sweep, gone. ARGV: job id, lap, want, tenant, session, priority, created, now, slots, sweep interval (ms).
+-- KEYS: entries, sweep, gone. ARGV: job id, lap, want, tenant, session, priority, created, now, slots, sweep interval
+-- (ms), 1 if a new job is to be alone in its session.
 -- Answer: 1 if the asker holds a slot, whom to tell (id, lap, session; flat), when a sweep must be armed (0: not), the
--- lap of a later word of this job (0: there is none).
+-- lap of a later word of this job (0: there is none), 1 if it was to be alone, and is not: then nothing is written.
 local job_id, lap, want, now = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[8])
 load_book(KEYS[1])
 local entry, gone = entries[job_id], nil
 if not entry then
   gone = redis.call('HGET', KEYS[3], job_id)
+  if not gone and ARGV[11] == '1' and is_busy(ARGV[4], ARGV[5]) then
+    return {0, {}, 0, 0, 1}
+  end
   entry = gone and cjson.decode(gone) or {tenant = ARGV[4], session_id = ARGV[5], priority = tonumber(ARGV[6]), created_ms = tonumber(ARGV[7]),
            lap = -1, want = 'none', slot = false, started = false, cause = '', since_ms = 0}
   entries[job_id] = entry
@@ -47,4 +51,4 @@ if total > 0 then
     redis.call('SET', KEYS[2], string.format('%.0f', sweep_at))
   end
 end
-return {current and entry.slot and 1 or 0, tell, sweep_at, current and 0 or entry.lap}
+return {current and entry.slot and 1 or 0, tell, sweep_at, current and 0 or entry.lap, 0}

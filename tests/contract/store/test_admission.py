@@ -23,6 +23,12 @@ async def wish(
     return await side.admission.wish(name, Standing(want, lap), place, NOW_MS + after_ms)
 
 
+async def alone(side: Side, name: str, *, tenant: str = "t") -> Heard:
+    """A job of session `s` that wants to be its only one."""
+    place = Place(tenant, "s", 5, NOW_MS + ord(name[0]))
+    return await side.admission.wish(name, Standing("slot", 0), place, NOW_MS, alone=True)
+
+
 async def fill(side: Side) -> None:
     """Give all slots to jobs of the tenant `t`."""
     for name in "abc"[:SLOTS]:
@@ -72,6 +78,32 @@ async def test_sessions_of_two_tenants_with_the_same_name_are_two(side: Side) ->
     """They do not wait for each other."""
     assert (await wish(side, "a", session="s", tenant="one")).slot
     assert (await wish(side, "b", session="s", tenant="two")).slot
+
+
+async def test_who_wants_to_be_alone_is_not_entered_while_another_one_of_the_session_is_live(side: Side) -> None:
+    """Whether that holds a slot, waits for something, or stands in line; nothing of the asker is kept."""
+    assert (await alone(side, "a")).slot
+    assert await alone(side, "b") == Heard(slot=False, busy=True)
+    assert (await alone(side, "c", tenant="u")).slot
+    await wish(side, "a", "none", 1, session="s")
+    assert (await alone(side, "b")).busy
+    for name in "xyz":
+        await wish(side, name)
+    await wish(side, "a", "gone", 2, session="s")
+    assert not (await wish(side, "d", session="s")).slot
+    assert (await alone(side, "b")).busy
+    assert "b" not in await side.admission.book()
+
+
+async def test_who_is_alone_is_entered_and_may_say_so_again(side: Side) -> None:
+    """Its own entry, one that is gone, one that is to start later, and a job below another do not stand in its way."""
+    await wish(side, "a", "gone", 3, session="s")
+    await wish(side, "b", "none", session="s")
+    await wish(side, "p.1", session="s")
+    for _ in range(2):
+        heard = await alone(side, "c")
+        assert (heard.slot, heard.busy) == (True, False)
+    assert (await side.admission.book())["c"].slot
 
 
 async def test_a_job_that_waits_keeps_its_session_but_one_that_never_ran_does_not(side: Side) -> None:
@@ -208,7 +240,8 @@ async def take_step(side: Side, step: tuple[str, Want, int, int, int] | int | st
         case (name, want, lap, group, priority):
             number = ord(name)
             place = Place(f"t{number % 3}", f"s{group}", priority, NOW_MS + number // 2)
-            answer = await side.admission.wish(name, Standing(want, lap), place, at_ms)
+            alone = lap == 0 and priority > 4  # of half of the first words
+            answer = await side.admission.wish(name, Standing(want, lap), place, at_ms, alone=alone)
         case int():
             answer = await side.admission.sweep(step * SWEEP_INTERVAL_MS and NOW_MS + step * SWEEP_INTERVAL_MS, at_ms)
         case _:
