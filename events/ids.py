@@ -34,6 +34,11 @@ def job_id_from_key(tenant: str, idempotency_key: str) -> str:
     return f"job_{digest('job', tenant, idempotency_key)[:24]}"
 
 
+def chat_job_id(tenant: str, session_id: str, message_id: str, replaces: str) -> str:
+    """The id of the job that answers a message of a chat; `replaces`: the job whose answer it is to replace, if any."""
+    return f"job_{digest('chat', tenant, session_id, message_id, replaces)[:24]}"
+
+
 def random_job_id(token: str) -> str:
     """The id of a job that was submitted without an Idempotency-Key; `token` is random."""
     return f"job_{token}"

@@ -100,6 +100,7 @@ SETTINGS = (
     ),
     Setting("UPSTASH_VECTOR_REST_TOKEN", "vector_token", "", "", "token of the vector index", secret=True),
     Setting("BATON_APP", "app", "functions.agents:registry", "module:attribute", "the registry of agents and tools"),
+    Setting("DEFAULT_AGENT", "default_agent", "", "", "whom a chat talks to that names no agent; none: the first one"),
     Setting(
         "CONTINUATION",
         "continuation",

@@ -37,6 +37,7 @@ class Settings:
     vector_url: str = ""
     vector_token: str = ""
     app: str = "functions.agents:registry"
+    default_agent: str = ""
     continuation: Literal["queue", "inline"] = "queue"
     message_max_delay_seconds: int = 604_800
     message_retries: int = 3

@@ -3,6 +3,8 @@
 from starlette.routing import Route
 
 from functions.api.auth import Keys
+from functions.api.chat import BODY_LIMIT_BYTES as CHAT_LIMIT_BYTES
+from functions.api.chat import ChatApi
 from functions.api.checkpoints import CheckpointsApi
 from functions.api.guard import Guard
 from functions.api.health import Readiness, healthz
@@ -17,6 +19,7 @@ from functions.api.simple_scenario import SimpleScenario
 from functions.api.stream import StreamApi
 from functions.api.tools import ToolsApi
 from functions.container import Container
+from functions.sessions import Sessions
 
 
 def api_routes(container: Container) -> list[Route]:
@@ -27,11 +30,13 @@ def api_routes(container: Container) -> list[Route]:
 
 def api_table(container: Container, keys: Keys) -> list[ApiRoute]:
     """Every line of the table, in the order in which README lists them."""
-    jobs = JobsApi(container, keys)
+    jobs, ports = JobsApi(container, keys), container.ports
+    sessions = Sessions(container.acceptance, ports.admission, ports.reader)
     return [
         *_of_jobs(container, keys, jobs),
         *_of_checkpoints(container, keys, jobs),
         *_of_operations(container),
+        *_of_chats(container, keys, sessions),
         *_of_sessions(container, keys),
         *_of_operators(container),
         *_open(container, jobs),
@@ -77,6 +82,18 @@ def _of_operations(container: Container) -> list[ApiRoute]:
     return [
         ApiRoute("GET", path, "operations", operations.show, "the tool call that waits for the operation"),
         ApiRoute("POST", f"{path}/complete", "operations", operations.complete, completes, *limit),
+    ]
+
+
+def _of_chats(container: Container, keys: Keys, sessions: Sessions) -> list[ApiRoute]:
+    chats = ChatApi(container, keys, sessions)
+    sends = "what AI SDK's `useChat` sends: the chat's `id` is the session; 200 and the answer's stream"
+    resumes = (
+        "the running answer's stream from its start, 204 if none runs; an admin key names the tenant with `?tenant=`"
+    )
+    return [
+        ApiRoute("POST", "/api/chat", "client", chats.send, sends, CHAT_LIMIT_BYTES),
+        ApiRoute("GET", "/api/chat/{session_id:path}/stream", "client", chats.resume, resumes),
     ]
 
 

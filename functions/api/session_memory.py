@@ -4,10 +4,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from functions.api.auth import Keys
-from functions.api.problem import ApiError
+from functions.api.session_path import session_of
 from functions.container import Container
-
-_SESSION_LIMIT_CHARS = 200
 
 
 class SessionMemoryApi:
@@ -24,13 +22,7 @@ class SessionMemoryApi:
             ApiError: 403, a client key names another tenant with `?tenant=`. StoreError, MemoryUnavailableError: 503,
                 it may be forgotten in part, and is to be asked again.
         """
-        principal = await self._keys.authenticate(request)
-        session_id = request.path_params["session_id"]
-        tenant = request.query_params.get("tenant", principal.tenant)
-        if not principal.may_see(tenant):
-            raise ApiError(403, f"the sessions of tenant {tenant!r} belong to another tenant")
-        if not 1 <= len(session_id) <= _SESSION_LIMIT_CHARS:
-            raise ApiError(404, f"a session's id has 1 to {_SESSION_LIMIT_CHARS} characters, not {len(session_id)}")
+        tenant, session_id = session_of(request, await self._keys.authenticate(request))
         now_ms = self._container.ports.clock.now_ms()
         forgotten = await self._container.memory.forget(tenant, session_id, now_ms)
         counts = {"session": forgotten.session, "longTerm": forgotten.long_term}

@@ -38,7 +38,12 @@ class StreamApi:
             raise ApiError(404, f"there is no job {job_id!r}")
         if not principal.may_see(first.job.tenant):
             raise ApiError(403, f"job {job_id!r} belongs to another tenant")
-        return StreamingResponse(_events(reader, job_id, first, after), headers=HEADERS, media_type="text/event-stream")
+        return stream_response(reader, job_id, first, after)
+
+
+def stream_response(reader: Reader, job_id: str, first: StoredParts, after: int = 0) -> Response:
+    """A job's parts after the first `after` ones, of which `first` are read already."""
+    return StreamingResponse(_events(reader, job_id, first, after), headers=HEADERS, media_type="text/event-stream")
 
 
 async def _events(reader: Reader, job_id: str, stored: StoredParts, after: int) -> AsyncIterator[str]:

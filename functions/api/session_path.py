@@ -1,0 +1,22 @@
+"""Which session a request is about: the id in its path, and the tenant that it is of."""
+
+from starlette.requests import Request
+
+from functions.api.auth import Principal
+from functions.api.chat_body import SESSION_LIMIT_CHARS
+from functions.api.problem import ApiError
+
+
+def session_of(request: Request, principal: Principal) -> tuple[str, str]:
+    """(tenant, session id); an admin names the tenant with `?tenant=`.
+
+    Raises:
+        ApiError: 403, a client key names another tenant. 404, no session has such an id.
+    """
+    session_id: str = request.path_params["session_id"]
+    tenant = request.query_params.get("tenant", principal.tenant)
+    if not principal.may_see(tenant):
+        raise ApiError(403, f"the sessions of tenant {tenant!r} belong to another tenant")
+    if not 1 <= len(session_id) <= SESSION_LIMIT_CHARS:
+        raise ApiError(404, f"a session's id has 1 to {SESSION_LIMIT_CHARS} characters, not {len(session_id)}")
+    return tenant, session_id
