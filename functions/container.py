@@ -10,6 +10,7 @@ from events.errors import MalformedEventError
 from events.ports import (
     Admission,
     Clock,
+    Figures,
     LongTermMemory,
     ModelCache,
     Queue,
@@ -60,6 +61,7 @@ class Ports:
     randomness: Randomness
     session_memory: SessionMemory
     tool_statistics: ToolStatistics
+    figures: Figures
     long_term_memory: LongTermMemory | None = None
     model_cache: ModelCache | None = None
 

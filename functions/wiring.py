@@ -5,6 +5,7 @@ Importing this module opens nothing.
 
 from events.adapters.admission import RedisAdmission
 from events.adapters.clock import SystemClock
+from events.adapters.figures import RedisFigures
 from events.adapters.long_term_memory import UpstashLongTermMemory
 from events.adapters.model_cache import RedisModelCache
 from events.adapters.publisher import QStashQueue
@@ -33,6 +34,7 @@ def real_ports(settings: Settings) -> Ports:
         randomness=SystemRandomness(),
         model_cache=RedisModelCache(connection),
         tool_statistics=RedisToolStatistics(connection),
+        figures=RedisFigures(connection),
         session_memory=RedisSessionMemory(connection, settings.job_retention_seconds * 1000),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
     )

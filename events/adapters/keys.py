@@ -7,6 +7,8 @@ ADMISSION_GONE = "baton:{admission}:gone"
 ADMISSION_SWEEP = "baton:{admission}:sweep"
 # Hash: what is counted → how often; a tag of its own.
 TOOL_USE = "baton:{tools}:use"
+# Hash: what is counted → how much; a tag of its own.
+FIGURES = "baton:{figures}:sums"
 
 
 def state_key(job_id: str) -> str:

@@ -49,18 +49,18 @@ class RedisConnection:
         text: str,
         keys: Sequence[str],
         args: Sequence[str | int],
-        beside: Sequence[str | int] | None = None,
+        beside: Sequence[Sequence[str | int]] = (),
     ) -> Any:
-        """Run a script, and in the same request a command `beside` it whose answer nobody needs; one request.
+        """Run a script, and in the same request commands `beside` it whose answers nobody needs; one request.
 
         What is beside may fail: the SDK then keeps the script's answer back, too, so the script is asked once more,
         alone. It must be one that does nothing the second time.
         """
         command = ["EVAL", text, len(keys), *keys, *args]
-        if beside is None:
+        if not beside:
             return await self.execute(*command)
         try:
-            return (await self.pipeline(command, beside))[0]
+            return (await self.pipeline(command, *beside))[0]
         except StoreError as error:
             if not isinstance(error.__cause__, UpstashError):
                 raise

@@ -11,8 +11,10 @@ from typing import Any
 
 from events.adapters import keys
 from events.adapters.commit_request import CommitRequest, state_fields
+from events.adapters.figures import adding
 from events.adapters.redis import RedisConnection, script
 from events.core.admission import Book
+from events.core.counts import checkpoints_in
 from events.core.effects import Changes
 from events.core.legs import Leg
 from events.core.records import (
@@ -107,8 +109,7 @@ class RedisStore:
     async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
         """Remove the leg and write what follows from it, unless somebody did."""
         request = self._request(claim.job_id, claim.leg_key, claim.message_id, claim.now_ms)
-        if changes.used:
-            spent = replace(spent, commands=spent.commands + 1)  # the count
+        spent = replace(spent, commands=spent.commands + len(_counting(changes)))
         answer = await self._write(request, changes, spent)
         return Committed(answer[0] == "committed", _legs(answer[1]))
 
@@ -134,13 +135,14 @@ class RedisStore:
 
     async def _write(self, request: CommitRequest, changes: Changes, spent: Spent) -> Any:
         family: list[str] = []
-        count: list[str | int] | None = ["HINCRBY", keys.TOOL_USE, changes.used.count, 1] if changes.used else None
+        counting = _counting(changes)
         for _ in range(_FAMILY_ATTEMPTS):
             declared = request.keys(changes, family)
-            answer = await self._redis.run(_text("commit"), declared, request.arguments(changes, spent, family), count)
+            arguments = request.arguments(changes, spent, family)
+            answer = await self._redis.run(_text("commit"), declared, arguments, counting)
             if answer[0] != "family":
                 return answer
-            family, count = sorted(answer[1]), None
+            family, counting = sorted(answer[1]), []
         raise StoreError(f"job {request.job_id} cannot end: jobs below it are started faster than they can be counted")
 
     def _request(self, job_id: str, leg_key: str, message_id: str, now_ms: int, expected: str = "") -> CommitRequest:
@@ -184,8 +186,14 @@ class RedisStore:
             _text("append"),
             [keys.state_key(claim.job_id), keys.parts_key(claim.job_id)],
             [claim.leg_key, claim.owner, sequence, *parts],
+            adding(checkpoints_in(parts)),
         )
         return bool(answer)
+
+
+def _counting(changes: Changes) -> list[list[str | int]]:
+    used: list[list[str | int]] = [["HINCRBY", keys.TOOL_USE, changes.used.count, 1]] if changes.used else []
+    return [*used, *adding(changes.counts)]
 
 
 def _levels(own: Job, flat: Sequence[Any]) -> tuple[Level, ...]:

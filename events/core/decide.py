@@ -7,6 +7,7 @@ how a job ends in ending.py, how it is remembered then in remembering.py.
 from typing import assert_never
 
 from events.core import budget, calls, ending, remembering, turns
+from events.core.counts import counted
 from events.core.effects import Changes, Decision
 from events.core.happenings import (
     Admitted,
@@ -50,7 +51,8 @@ def decide(state: State, happened: Happening, now_ms: int) -> Decision:
     Returns:
         Changes to COMMIT, or a piece of work to do first.
     """
-    return budget.shared(state, remembering.after_end(_decided(state, happened, now_ms), now_ms))
+    decision = budget.shared(state, remembering.after_end(_decided(state, happened, now_ms), now_ms))
+    return counted(state.job, happened, decision)
 
 
 def _decided(state: State, happened: Happening, now_ms: int) -> Decision:  # noqa: C901, PLR0911, PLR0912 - one each

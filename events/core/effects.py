@@ -102,7 +102,7 @@ class Changes:
         spends: what this turn of a child adds to what the jobs above it have used below them.
         standing: how a new job stands with the admission.
         admitted: the admission heard the job's wish; what it wished for is so.
-        used: the attempt of a tool that was made, for the tools' statistics.
+        used: the attempt of a tool that was made, for the tools' statistics. counts: what it adds to the figures.
         later_lap: the admission knows a word of this lap, later than the wish: wish again, above it; 0: it does not.
     """
 
@@ -122,6 +122,7 @@ class Changes:
     standing: Standing | None = None
     admitted: bool = False
     used: ToolUse | None = None
+    counts: dict[str, int] = field(default_factory=dict[str, int])
     later_lap: int = 0
 
 

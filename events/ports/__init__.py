@@ -17,6 +17,7 @@ from events.ports.facts import (
     Recorded,
     Undelivered,
 )
+from events.ports.figures import Figures
 from events.ports.memory import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
 from events.ports.model_cache import ModelCache
 from events.ports.queue import Outgoing, Queue
@@ -32,6 +33,7 @@ __all__ = [
     "Clock",
     "Committed",
     "Created",
+    "Figures",
     "Heard",
     "Heeded",
     "History",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from events.core.admission import Book
+from events.core.counts import checkpoints_in
 from events.core.effects import Changes
 from events.core.legs import Leg, LegKind
 from events.core.records import dump_job
@@ -38,6 +39,7 @@ class InMemoryStore:
     def __init__(self, retention_ms: int = 1_000_000) -> None:
         self.trees: dict[str, Tree] = {}
         self.tool_uses: Counter[str] = Counter()
+        self.sums: Counter[str] = Counter()
         self._retention_ms = retention_ms
 
     def tree(self, job_id: str) -> Tree:
@@ -105,6 +107,7 @@ class InMemoryStore:
         """Remove the leg and write what follows from it, unless somebody did."""
         if changes.used:
             self.tool_uses[changes.used.count] += 1
+        self.sums.update(changes.counts)
         tree = self.tree(claim.job_id)
         if claim.job_id not in tree.jobs:
             return Committed(False)
@@ -225,6 +228,7 @@ class InMemoryStore:
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
         """Append parts in mid-work, only while the claim holds the leg."""
+        self.sums.update(checkpoints_in(parts))
         tree = self.tree(claim.job_id)
         leg = tree.legs.get(claim.leg_key)
         if leg is None or leg.owner != claim.owner:

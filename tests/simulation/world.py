@@ -18,6 +18,7 @@ from events.settings import Settings
 from functions.app import build_app
 from functions.container import Container, Ports
 from tests.fakes import FakeAdmission, FakeReader, Tree
+from tests.fakes.figures import FakeFigures
 from tests.fakes.memory import FakeSessionMemory
 from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.simulation import asgi
@@ -99,6 +100,7 @@ class World:
             randomness=SimRandomness(self),
             session_memory=FakeSessionMemory(),
             tool_statistics=FakeToolStatistics(self.fake),
+            figures=FakeFigures(self.fake),
         )
 
     def run(self) -> Broken | None:

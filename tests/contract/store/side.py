@@ -5,14 +5,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from events.adapters.admission import RedisAdmission
+from events.adapters.figures import RedisFigures
 from events.adapters.reader import RedisReader
 from events.adapters.redis import RedisConnection
 from events.adapters.store import RedisStore
 from events.adapters.tool_statistics import RedisToolStatistics
-from events.ports import Admission, Reader, Store, ToolStatistics
+from events.ports import Admission, Figures, Reader, Store, ToolStatistics
 from events.settings import Settings
 from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.fakes import FakeAdmission, FakeReader, FakeStore
+from tests.fakes.figures import FakeFigures
 from tests.fakes.tool_statistics import FakeToolStatistics
 
 RETENTION_MS = 1_000_000
@@ -29,12 +31,20 @@ class Side:
     reader: Reader
     admission: Admission
     tools: ToolStatistics
+    figures: Figures
 
 
 def fake_side() -> Side:
     """The fakes, empty."""
     store = FakeStore(RETENTION_MS)
-    return Side("fake", store, FakeReader(store), FakeAdmission(SLOTS, SWEEP_INTERVAL_MS), FakeToolStatistics(store))
+    return Side(
+        "fake",
+        store,
+        FakeReader(store),
+        FakeAdmission(SLOTS, SWEEP_INTERVAL_MS),
+        FakeToolStatistics(store),
+        FakeFigures(store),
+    )
 
 
 def connection_to(process: RedisProcess) -> RedisConnection:
@@ -50,6 +60,6 @@ async def real_side(process: RedisProcess) -> AsyncIterator[Side]:
     try:
         admission = RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS)
         store, reader = RedisStore(connection, RETENTION_MS), RedisReader(connection)
-        yield Side("real", store, reader, admission, RedisToolStatistics(connection))
+        yield Side("real", store, reader, admission, RedisToolStatistics(connection), RedisFigures(connection))
     finally:
         await connection.close()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from events.adapters.admission import RedisAdmission
+from events.adapters.figures import RedisFigures
 from events.adapters.reader import RedisReader
 from events.adapters.store import RedisStore
 from events.adapters.tool_statistics import RedisToolStatistics
@@ -45,4 +46,5 @@ def clustered(connection: WatchedConnection) -> Side:
         RedisReader(connection),
         admission,
         RedisToolStatistics(connection),
+        RedisFigures(connection),
     )

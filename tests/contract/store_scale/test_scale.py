@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from events.adapters.admission import RedisAdmission
+from events.adapters.figures import RedisFigures
 from events.adapters.keys import ADMISSION_BOOK, ADMISSION_SWEEP, TOOL_USE
 from events.adapters.reader import RedisReader
 from events.adapters.store import RedisStore
@@ -56,6 +57,7 @@ async def adapters(server: RedisProcess) -> AsyncIterator[tuple[Side, list[Asked
             RedisReader(connection),
             admission,
             RedisToolStatistics(connection),
+            RedisFigures(connection),
         )
         yield side, connection.asked
     finally:

@@ -27,6 +27,7 @@ from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
 from tests.fakes import FakeAdmission, FakeReader, FakeStore
 from tests.fakes.clock import FakeClock
+from tests.fakes.figures import FakeFigures
 from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 from tests.fakes.model_cache import FakeModelCache
 from tests.fakes.queue import FakeQueue
@@ -108,6 +109,7 @@ class Stage:
             clock=self.clock,
             randomness=FakeRandomness(),
             tool_statistics=FakeToolStatistics(self.store),
+            figures=FakeFigures(self.store),
             model_cache=self.cache,
             session_memory=self.session_memory,
             long_term_memory=self.long_term_memory,

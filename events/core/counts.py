@@ -1,0 +1,44 @@
+"""What a decision adds to the deployment's figures: names and how much, for COMMIT to carry along.
+
+A name is what is counted and, after a colon each, what it is told apart by. Invariant: figures are sums, so that
+stateless functions add up; nothing is decided by them. Each name costs COMMIT a command, so only what is rare is
+counted here: what a job has used is counted once, when it has ended. Must not: count what cannot be told apart in a
+bounded number of names (a job, a session, a tenant).
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from events.core.effects import Decision
+from events.core.happenings import Happening, ModelFailed
+from events.core.state import Job
+
+MODEL_FAILURES = "model_failures"
+CHECKPOINTS = "checkpoints"
+SWEEPS, DRIVEN, UNDELIVERED = "sweeps", "swept_events", "undelivered"
+COMPLETIONS, DEAD_COMPLETIONS = "completions", "dead_completions"
+
+_CHECKPOINT = '"data-checkpoint"'
+
+
+def counted(job: Job, happened: Happening, decision: Decision) -> Decision:
+    """The decision, with what it adds to the figures."""
+    changes = decision.changes
+    if changes is None:
+        return decision
+    counts = checkpoints_in(changes.parts)
+    if isinstance(happened, ModelFailed):
+        counts[f"{MODEL_FAILURES}:{job.agent}:{happened.failure.type}"] = 1
+    return replace(decision, changes=replace(changes, counts=counts)) if counts else decision
+
+
+def checkpoints_in(parts: Sequence[str]) -> dict[str, int]:
+    """Checkpoints among parts of a job's stream, by type and status."""
+    sums: Counter[str] = Counter()
+    for text in parts:
+        part = json.loads(text) if _CHECKPOINT in text else {}
+        if part.get("type") == "data-checkpoint":
+            sums[f"{CHECKPOINTS}:{part['data'].get('type', '')}:{part['data'].get('status', '')}"] += 1
+    return dict(sums)
