@@ -177,6 +177,9 @@ SETTINGS = (
     Setting("ENABLE_TEST_ENDPOINT", "enable_test_endpoint", "false", "flag", "serve POST /test/simple", _flag),
     Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", _flag),
     Setting(
+        "METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, and nothing else", secret=True
+    ),
+    Setting(
         "CORS_ORIGINS",
         "cors_origins",
         "",

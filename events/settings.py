@@ -56,6 +56,7 @@ class Settings:
     enable_test_endpoint: bool = False
     metrics_public: bool = False
     cors_origins: str = ""
+    metrics_token: str = ""
     foreign_keys: tuple[str, ...] = ()
 
     def __repr__(self) -> str:

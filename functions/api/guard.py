@@ -53,7 +53,7 @@ class Guard:
             case "operations":
                 self._operations(request)
             case "metrics":
-                if not self._settings.metrics_public:
+                if not self._settings.metrics_public and not self._has_metrics_token(request):
                     await self._admin(request)
             case "open" | "self":
                 pass
@@ -61,6 +61,14 @@ class Guard:
     async def _admin(self, request: Request) -> None:
         if (await self._keys.authenticate(request)).role != "admin":
             raise ApiError(403, f"{request.method} {request.url.path} needs an admin key")
+
+    def _has_metrics_token(self, request: Request) -> bool:
+        token, (scheme, _, given) = (
+            self._settings.metrics_token,
+            request.headers.get("authorization", "").partition(" "),
+        )
+        same = hmac.compare_digest(token.encode(), given.strip().encode("utf-8", "surrogateescape"))
+        return bool(token) and scheme.lower() == "bearer" and same
 
     def _operations(self, request: Request) -> None:
         key = self._settings.operations_api_key

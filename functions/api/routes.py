@@ -11,6 +11,7 @@ from functions.api.health import Readiness, healthz
 from functions.api.job_events import JobEventsApi
 from functions.api.jobs import BODY_LIMIT_BYTES as SUBMIT_LIMIT_BYTES
 from functions.api.jobs import JobsApi
+from functions.api.metrics import MetricsApi
 from functions.api.operations import OperationsApi
 from functions.api.recordings import RecordingsApi
 from functions.api.route import ApiRoute
@@ -107,8 +108,10 @@ def _of_sessions(container: Container, keys: Keys) -> list[ApiRoute]:
 
 def _of_operators(container: Container) -> list[ApiRoute]:
     tools, shows = ToolsApi(container), "each tool's capabilities, attempts, failures, and durations (p50, p95)"
+    measures = "figures for Prometheus: an admin key or `METRICS_TOKEN`, or `METRICS_PUBLIC=true`"
     return [
         ApiRoute("GET", "/api/admin/tools", "admin", tools.show, shows),
+        ApiRoute("GET", "/api/metrics", "metrics", MetricsApi(container).show, measures),
     ]
 
 

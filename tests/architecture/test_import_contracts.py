@@ -54,6 +54,7 @@ PLANTED = {
         "functions/models/providers/hearing.py",
         "from functions.models.providers import client",
     ),
+    "metrics_library": ("functions/api/metrics.py", "import prometheus_client"),
     "model_libraries": ("functions/models/chain.py", "import pydantic_ai"),
     "provider_libraries": ("functions/models/providers/client.py", "import openai"),
     "model_providers_are_lazy": ("functions/agents/registry.py", "from functions.models.providers import errors"),

@@ -17,6 +17,7 @@ SECRETS = {
     "UPSTASH_VECTOR_REST_TOKEN": "secret-vector",
     "API_KEYS": "secret-keys",
     "OPERATIONS_API_KEY": "secret-operations",
+    "METRICS_TOKEN": "secret-metrics",
 }
 
 

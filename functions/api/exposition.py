@@ -1,0 +1,138 @@
+"""The deployment's figures as Prometheus reads them (text format 0.0.4): names, help and labels of every metric.
+
+Pure, and the one place that names metrics; docs/operations.md lists them, and a test holds it to that. Invariant: a
+metric is there from the first scrape on, with 0 where nothing was counted yet and its labels are known beforehand.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from prometheus_client import generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+
+from events.core import counts
+from events.core.admission import Entry
+from events.core.tool_use import ToolFigures
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CHECKPOINT_STATUSES = ("recorded", "pending", "approved", "rejected", "expired")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one scrape has read.
+
+    Attributes:
+        sums: the figures, by name.
+        tools: how tools are used.
+        book: the admission's entries, live jobs and such that have left; `slots`: how many may run at once.
+        waiting_approvals: decisions that a person has to take now.
+        dead_messages: messages that the queue has given up on; None: the queue does not tell.
+    """
+
+    sums: Mapping[str, int] = field(default_factory=dict[str, int])
+    tools: Sequence[ToolFigures] = ()
+    book: Mapping[str, Entry] = field(default_factory=dict[str, Entry])
+    slots: int = 0
+    waiting_approvals: int = 0
+    dead_messages: int | None = None
+
+
+def exposition(measured: Measured) -> bytes:
+    """The text of one scrape."""
+    return generate_latest(_Families(measured))
+
+
+@dataclass(frozen=True, slots=True)
+class _Families:
+    measured: Measured
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric of one scrape; the library's name for it."""
+        yield from _checkpoints(self.measured)
+        yield from _worker(self.measured)
+        yield from _models(self.measured)
+        yield from _tools(self.measured.tools)
+        yield from _operations(self.measured)
+
+
+def _checkpoints(measured: Measured) -> Iterator[Metric]:
+    known: list[list[str]] = [["info", "recorded"], *(["approval", status] for status in CHECKPOINT_STATUSES[1:])]
+    yield _counter("agent_checkpoints", "Checkpoints by type and status", ["type", "status"], measured, known)
+    yield GaugeMetricFamily(
+        "agent_checkpoints_pending", "Approvals that a person has to decide on", measured.waiting_approvals
+    )
+
+
+def _worker(measured: Measured) -> Iterator[Metric]:
+    live = [entry for entry in measured.book.values() if entry.want != "gone"]
+    active = sum(entry.slot for entry in live)
+    in_line = sum(entry.want == "slot" and not entry.slot for entry in live)
+    yield GaugeMetricFamily("agent_worker_active_jobs", "Jobs that hold a slot", active)
+    yield GaugeMetricFamily("agent_worker_pending_jobs", "Jobs in line for a slot", in_line)
+    yield GaugeMetricFamily(
+        "agent_worker_waiting_jobs",
+        "Jobs that wait for a person, an operation, a timer or a child, without a slot",
+        len(live) - active - in_line,
+    )
+    yield GaugeMetricFamily("agent_worker_max_concurrent_jobs", "Slots (MAX_CONCURRENT_JOBS)", measured.slots)
+    yield _plain("agent_sweeps", "Sweeps that looked", measured, counts.SWEEPS)
+    yield _plain("agent_sweep_driven_events", "Events that a sweep drove, since nobody had", measured, counts.DRIVEN)
+
+
+def _models(measured: Measured) -> Iterator[Metric]:
+    yield _counter("agent_model_failures", "Model calls that failed", ["job_type", "type"], measured)
+
+
+def _tools(tools: Sequence[ToolFigures]) -> Iterator[Metric]:
+    calls = CounterMetricFamily("agent_tool_calls", "Attempts of tool calls", labels=["tool", "outcome"])
+    durations = SummaryMetricFamily("agent_tool_duration_seconds", "How long attempts took", labels=["tool"])
+    for used in tools:
+        calls.add_metric([used.tool, "returned"], used.calls - used.failures)
+        calls.add_metric([used.tool, "failed"], used.failures)
+        for quantile, duration_ms in (("0.5", used.p50_ms), ("0.95", used.p95_ms)):
+            labels = {"tool": used.tool, "quantile": quantile}
+            durations.add_sample("agent_tool_duration_seconds", labels, duration_ms / 1000)
+        durations.add_sample("agent_tool_duration_seconds_count", {"tool": used.tool}, used.calls)
+    yield calls
+    yield durations
+
+
+def _operations(measured: Measured) -> Iterator[Metric]:
+    yield _counter(
+        "agent_operation_completions", "Outcomes of operations, by how they came", ["way", "heeded"], measured
+    )
+    yield _counter("agent_undelivered_messages", "Messages that the queue gave up on, by event", ["event"], measured)
+    if measured.dead_messages is not None:
+        yield GaugeMetricFamily(
+            "agent_queue_dead_messages",
+            "Messages in the queue's dead letter queue (100: as many or more)",
+            measured.dead_messages,
+        )
+
+
+_NAMED = {
+    "agent_checkpoints": counts.CHECKPOINTS,
+    "agent_model_failures": counts.MODEL_FAILURES,
+    "agent_operation_completions": counts.COMPLETIONS,
+    "agent_undelivered_messages": counts.UNDELIVERED,
+}
+
+
+def _counter(
+    name: str, text: str, labels: Sequence[str], measured: Measured, known: Iterable[Sequence[str]] = ()
+) -> Metric:
+    """A counter whose sums are told apart by labels; of another form (a newer version's) they are left out."""
+    found: dict[tuple[str, ...], int] = {tuple(values): 0 for values in known}
+    for told, much in measured.sums.items():
+        kind, *values = told.split(":", len(labels))
+        if kind == _NAMED[name] and len(values) == len(labels):
+            found[tuple(values)] = much
+    family = CounterMetricFamily(name, text, labels=labels)
+    for labelled in sorted(found):
+        family.add_metric(labelled, found[labelled])
+    return family
+
+
+def _plain(name: str, text: str, measured: Measured, told: str) -> Metric:
+    return CounterMetricFamily(name, text, value=measured.sums.get(told, 0))

@@ -1,0 +1,111 @@
+"""`GET /api/metrics`."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.unit.functions.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
+from tests.unit.functions.stage import Stage
+
+TOKEN = "token-of-prometheus"
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    """The API over the stage's agents, with a token for metrics."""
+    async with api_of(Stage(settings=replace(with_keys(), metrics_token=TOKEN))) as made:
+        yield made
+
+
+async def scraped(api: Api, key: str = TOKEN) -> dict[str, Metric]:
+    """The metrics by name, as Prometheus' own parser reads them."""
+    response = await api.ask("GET", "/api/metrics", key)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return {family.name: family for family in text_string_to_metric_families(response.text)}
+
+
+def values(family: Metric) -> dict[tuple[str, ...], float]:
+    """Values of label values; those of the labels in the order of their names."""
+    return {tuple(v for _, v in sorted(sample.labels.items())): sample.value for sample in family.samples}
+
+
+async def test_who_holds_slots_and_who_waits_in_line_is_told(api: Api) -> None:
+    """Four jobs, three slots."""
+    for number in range(4):
+        await api.stage.submit("answers", f"job_{number}")
+    found = await scraped(api)
+    told = {name: values(family)[()] for name, family in found.items() if name.startswith("agent_worker")}
+    assert told == {
+        "agent_worker_active_jobs": 3,
+        "agent_worker_pending_jobs": 1,
+        "agent_worker_waiting_jobs": 0,
+        "agent_worker_max_concurrent_jobs": 3,
+    }
+
+
+async def test_tools_are_told_apart_by_name_and_outcome(api: Api) -> None:
+    """Each attempt counts, as in the list of tools."""
+    await api.stage.submit("adds", "job_1")
+    await api.stage.submit("breaks", "job_2")
+    await api.stage.run()
+    found = await scraped(api)
+    assert values(found["agent_tool_calls"]) == {
+        ("returned", "add"): 2,
+        ("failed", "add"): 0,
+        ("returned", "broken"): 0,
+        ("failed", "broken"): 2,
+    }
+    assert {sample.name for sample in found["agent_tool_duration_seconds"].samples} == {
+        "agent_tool_duration_seconds",
+        "agent_tool_duration_seconds_count",
+    }
+
+
+async def test_what_was_never_counted_is_zero(api: Api) -> None:
+    """So that a rate is right from the first event on."""
+    found = await scraped(api)
+    assert values(found["agent_checkpoints"]) == {
+        ("recorded", "info"): 0,
+        ("pending", "approval"): 0,
+        ("approved", "approval"): 0,
+        ("rejected", "approval"): 0,
+        ("expired", "approval"): 0,
+    }
+    assert values(found["agent_sweeps"]) == {(): 0}
+
+
+async def test_a_name_from_a_newer_version_is_left_out(api: Api) -> None:
+    """It is counted, and shown by the version that knows it."""
+    api.stage.store.sums.update({"checkpoints:info": 1, "no such thing": 1, "checkpoints:info:recorded": 2})
+    assert values((await scraped(api))["agent_checkpoints"])["recorded", "info"] == 2
+
+
+async def test_a_label_is_any_text(api: Api) -> None:
+    """Quotes and lines of an agent's name do not break the format."""
+    api.stage.store.sums['model_failures:a "b"\n:model_error'] = 1
+    assert values((await scraped(api))["agent_model_failures"]) == {('a "b"\n', "model_error"): 1}
+
+
+async def test_metrics_are_for_operators_and_who_has_the_token(api: Api) -> None:
+    """An admin's key, too; 403 for a client's, 401 without one, and the token opens nothing else."""
+    assert await scraped(api, ADMIN)
+    assert_problem(await api.ask("GET", "/api/metrics", ACME), 403)
+    assert_problem(await api.ask("GET", "/api/metrics", ""), 401)
+    assert_problem(await api.ask("GET", "/api/metrics", TOKEN + "x"), 401)
+    assert_problem(await api.ask("GET", "/api/admin/tools", TOKEN), 401)
+
+
+async def test_no_token_is_no_key() -> None:
+    """An empty setting opens nothing."""
+    async with api_of(Stage(settings=with_keys())) as api:
+        assert_problem(await api.ask("GET", "/api/metrics", "", headers={"authorization": "Bearer "}), 401)
+
+
+async def test_public_metrics_need_no_key() -> None:
+    """`METRICS_PUBLIC=true`."""
+    async with api_of(Stage(settings=replace(with_keys(), metrics_public=True))) as api:
+        assert "agent_worker_active_jobs" in await scraped(api, "")
