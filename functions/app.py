@@ -9,9 +9,11 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from events.errors import BatonError
+from functions.api.auth import Keys
 from functions.api.problem import on_error
 from functions.api.routes import api_routes
 from functions.api.security_headers import browser_middleware
+from functions.console.routes import console_routes
 from functions.container import Container
 from functions.entry import LazyApp
 from functions.webhooks import (
@@ -44,7 +46,7 @@ def build_app(container: Container) -> Starlette:
     base = urlsplit(container.settings.worker_base_url).path
     webhooks = [Route(prefix + path, app) for path, app in endpoints.items() for prefix in dict.fromkeys(("", base))]
     return Starlette(
-        routes=[*webhooks, *api_routes(container)],
+        routes=[*webhooks, *api_routes(container), *console_routes(container, Keys(container.settings))],
         middleware=browser_middleware(container.settings),
         exception_handlers={HTTPException: on_error, BatonError: on_error, Exception: on_error},
         lifespan=lifespan,

@@ -38,10 +38,21 @@ def test_it_has_every_module(wheel: zipfile.ZipFile) -> None:
 def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> None:
     """Files that are no modules are easily forgotten."""
     data = {name for name in wheel.namelist() if not name.endswith(".py") and ".dist-info/" not in name}
-    assert _files(".lua", ".md") <= data
+    assert _files(".lua", ".md", ".html", ".css", ".js", ".svg") <= data
     assert any(name.endswith(".lua") for name in data)
     assert any(name.startswith("functions/agents/library/") for name in data)
-    assert {Path(name).suffix for name in data} <= {".lua", ".md", ".txt", ".typed", ".sql"}
+    assert "functions/console/templates/base.html" in data
+    assert {Path(name).suffix for name in data} <= {
+        ".lua",
+        ".md",
+        ".txt",
+        ".typed",
+        ".sql",
+        ".html",
+        ".css",
+        ".js",
+        ".svg",
+    }
 
 
 def test_it_has_no_tests_and_no_surprises_at_its_top(wheel: zipfile.ZipFile) -> None:

@@ -1,0 +1,155 @@
+"""The gate before every page: a session or the login page, a form's token or 403, and errors as pages.
+
+Invariant: no page's code runs for somebody who is not logged in, and none that changes anything for a form that was
+not made for this very session. A page never sees a request without its `Visit`.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from events.errors import BatonError, PublishError, StoreError
+from functions.api.auth import Principal
+from functions.api.problem import ApiError
+from functions.console.form import Form, read_form
+from functions.console.pages import HEADERS, page
+from functions.console.session import SESSION_SECONDS, Session, Signer
+from functions.container import Container
+
+_log = logging.getLogger("baton.console")
+
+COOKIE, SAID_COOKIE = "baton_console", "baton_console_said"
+FORM_TOKEN = "csrf"  # noqa: S105 - the name of a field
+_SAID_SECONDS = 60
+_SEE_OTHER = 303
+LOGIN = "/console/login"
+PLACES = (("jobs", "Jobs"),)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request of somebody who is logged in. `said`: what the page before has to say here."""
+
+    request: Request
+    session: Session
+    signer: Signer
+    now_ms: int
+    form: Form = field(default_factory=Form)
+    said: str = ""
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """What the head of every page leads to."""
+        return PLACES
+
+    @property
+    def principal(self) -> Principal:
+        """Whose rights they have."""
+        return Principal("admin", self.session.tenant)
+
+    def query(self, name: str) -> str:
+        """A parameter of the query; empty where it is missing."""
+        return self.request.query_params.get(name, "").strip()
+
+    def page(self, template: str, status: int = 200, **values: object) -> Response:
+        """A page of this session."""
+        shown = page(template, status, visit=self, token=self.signer.form_token(self.session), **values)
+        if self.said:
+            shown.delete_cookie(SAID_COOKIE, path="/console")
+        return shown
+
+    def go(self, path: str, said: str = "") -> Response:
+        """Go on to another page, which says what was done."""
+        response = RedirectResponse(path, _SEE_OTHER, HEADERS)
+        if said:
+            text = self.signer.signed("said", {"text": said, "session": self.session.id})
+            self.set_cookie(response, SAID_COOKIE, text, _SAID_SECONDS)
+        return response
+
+    def set_cookie(self, response: Response, name: str, text: str, seconds: int) -> None:
+        """A cookie that only this host's console gets, and no script reads."""
+        set_cookie(self.request, response, name, text, seconds)
+
+
+Page = Callable[[Visit], Awaitable[Response]]
+
+
+class Gate:
+    """Makes routes of pages."""
+
+    def __init__(self, container: Container) -> None:
+        self._clock = container.ports.clock
+        self.signer = Signer(container.settings)
+
+    def get(self, path: str, shows: Page) -> Route:
+        """A page."""
+        return Route(path, self._guarded(shows, changes=False), methods=["GET"])
+
+    def post(self, path: str, does: Page) -> Route:
+        """What a form does."""
+        return Route(path, self._guarded(does, changes=True), methods=["POST"])
+
+    def visit(self, request: Request) -> Visit | None:
+        """The visit of somebody who is logged in."""
+        now_ms = self._clock.now_ms()
+        session = self.signer.session(request.cookies.get(COOKIE, ""), now_ms)
+        if session is None:
+            return None
+        said = self.signer.read("said", request.cookies.get(SAID_COOKIE, "")) or {}
+        text = said.get("text", "") if said.get("session") == session.id else ""
+        return Visit(request, session, self.signer, now_ms, said=text)
+
+    def _guarded(self, handler: Page, *, changes: bool) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            visit = self.visit(request)
+            if visit is None:
+                return to_login(request)
+            try:
+                if changes:
+                    form = await read_form(request)
+                    _check(visit, form)
+                    visit = Visit(request, visit.session, visit.signer, visit.now_ms, form)
+                return await handler(visit)
+            except BatonError as error:
+                return refused(visit, error)
+
+        return answer
+
+
+def set_cookie(request: Request, response: Response, name: str, text: str, seconds: int = SESSION_SECONDS) -> None:
+    """A cookie of the console; only over https where the page came over it."""
+    secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
+    response.set_cookie(name, text, seconds, path="/console", httponly=True, samesite="lax", secure=secure)
+
+
+def from_here(request: Request) -> bool:
+    """Whether a form was sent by a page of this host; browsers say where it came from."""
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+
+
+def to_login(request: Request) -> Response:
+    """Log in first; then come back here, if this was a page."""
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    after = f"?after={quote(path, safe='')}" if request.method == "GET" and not path.endswith("/live") else ""
+    return RedirectResponse(LOGIN + after, _SEE_OTHER, HEADERS)
+
+
+def _check(visit: Visit, form: Form) -> None:
+    if not from_here(visit.request) or not visit.signer.fits(visit.session, form.get(FORM_TOKEN, [""])[0]):
+        raise ApiError(403, "this form was made for another login: go back, load the page again, and send it anew")
+
+
+def refused(visit: Visit, error: BatonError) -> Response:
+    """An error as a page."""
+    if isinstance(error, ApiError):
+        return visit.page("error.html", error.status, code=error.status, detail=str(error))
+    _log.warning("a page of the console: %s", error)
+    what = "queue" if isinstance(error, PublishError) else "store" if isinstance(error, StoreError) else "service"
+    detail = f"the {what} does not answer as it should; try again in a moment"
+    return visit.page("error.html", 503, code=503, detail=detail)

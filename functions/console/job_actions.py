@@ -1,0 +1,94 @@
+"""What an operator does to a job: start one, cancel it. Each button is a form; each answer says what was done."""
+
+import json
+from typing import Any
+
+from starlette.responses import Response
+
+from functions.agents.registry import Registry
+from functions.api.change_body import ChangeBody
+from functions.api.jobs import JobsApi
+from functions.api.problem import ApiError
+from functions.api.submit_body import read_submit_body
+from functions.console.form import Form, field
+from functions.console.gate import Visit
+from functions.container import Container
+
+_FIRST_PRIORITY, _LAST_PRIORITY = 9, 0
+
+
+class JobActions:
+    """The forms about jobs."""
+
+    def __init__(self, container: Container, jobs: JobsApi) -> None:
+        self._container = container
+        self._jobs = jobs
+
+    async def ask(self, visit: Visit) -> Response:
+        """The form that starts a job; the query may fill it in."""
+        token = self._container.ports.randomness.token()
+        given = {name: visit.query(name) for name in ("jobType", "taskDescription", "sessionId")}
+        return self._form(visit, {**given, "inputData": "", "priority": "5", "once": token}, {})
+
+    async def start(self, visit: Visit) -> Response:
+        """Start it, once however often the form is sent; what is wrong is said at its field, and the input kept."""
+        given = {name: field(visit.form, name) for name in ("jobType", "taskDescription", "inputData", "sessionId")}
+        given |= {"priority": field(visit.form, "priority") or "5", "once": field(visit.form, "once")}
+        try:
+            body = read_submit_body(json.dumps(_body(visit.form)).encode())
+            job = await self._jobs.accept(visit.principal, body, f"console {given['once']}" if given["once"] else "")
+        except ApiError as error:
+            if not error.faults:
+                raise
+            return self._form(visit, given, dict(error.faults), error.status)
+        return visit.go(f"/console/jobs/{job['id']}", "The job is accepted.")
+
+    async def cancel(self, visit: Visit) -> Response:
+        """Cancel at once."""
+        job_id = visit.request.path_params["job_id"]
+        await self._jobs.changed(visit.principal, job_id, ChangeBody(action="cancel"))
+        return visit.go(f"/console/jobs/{job_id}", "The job is cancelled.")
+
+    def _form(self, visit: Visit, given: dict[str, str], faults: dict[str, str], status: int = 200) -> Response:
+        registry: Registry = self._container.registry
+        return visit.page(
+            "start.html",
+            status,
+            given=given,
+            faults=faults,
+            agents=[agent.name for agent in registry.agents],
+            priorities=range(_FIRST_PRIORITY, _LAST_PRIORITY - 1, -1),
+        )
+
+
+def _body(form: Form) -> dict[str, Any]:
+    """The submission that the form means.
+
+    Raises:
+        ApiError: 422, a field cannot be read as what it is.
+    """
+    body: dict[str, Any] = {"jobType": field(form, "jobType"), "taskDescription": field(form, "taskDescription")}
+    body["inputData"] = read_object(field(form, "inputData"), "inputData")
+    priority = field(form, "priority") or "5"
+    body["priority"] = int(priority) if priority.isdecimal() else priority
+    if field(form, "sessionId"):
+        body["sessionId"] = field(form, "sessionId")
+    return body
+
+
+def read_object(text: str, name: str) -> dict[str, Any]:
+    """A JSON object in a form's field; empty: none.
+
+    Raises:
+        ApiError: 422, with the place where it is wrong.
+    """
+    if not text:
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ApiError(422, f"{name}: not JSON: {error}", [(name, f"not JSON: {error}")]) from error
+    if not isinstance(found, dict):
+        detail = f"must be a JSON object such as {{}}, got {type(found).__name__}"
+        raise ApiError(422, f"{name}: {detail}", [(name, detail)])
+    return found

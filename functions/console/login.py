@@ -1,0 +1,70 @@
+"""Log in with an admin key, and out again. The key is looked at once; what stays is a signed cookie."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from functions.api.auth import Keys, Principal
+from functions.api.problem import ApiError
+from functions.console.form import field, read_form
+from functions.console.gate import COOKIE, LOGIN, Visit, from_here, set_cookie
+from functions.console.pages import HEADERS, page
+from functions.console.session import SESSION_SECONDS, Session, Signer
+from functions.container import Container
+
+HOME = "/console/jobs"
+_SEE_OTHER = 303
+
+
+class Login:
+    """The two pages before the gate, and the way out."""
+
+    def __init__(self, container: Container, keys: Keys, signer: Signer) -> None:
+        self._ports = container.ports
+        self._keys = keys
+        self._signer = signer
+
+    async def show(self, request: Request) -> Response:
+        """The form."""
+        return page("login.html", after=_after(request.query_params.get("after", "")), fault="")
+
+    async def enter(self, request: Request) -> Response:
+        """A good key opens a session; anything else says what is wrong with it."""
+        try:
+            form = await read_form(request)
+            after = _after(field(form, "after"))
+            principal = await self._principal(request, field(form, "key"))
+        except ApiError as error:
+            shown = page("login.html", error.status, after=HOME, fault=str(error))
+        else:
+            until_ms = self._ports.clock.now_ms() + SESSION_SECONDS * 1000
+            session = Session(self._ports.randomness.token(), principal.tenant, until_ms)
+            content = {"id": session.id, "tenant": session.tenant, "until_ms": session.until_ms}
+            shown = RedirectResponse(after, _SEE_OTHER, HEADERS)
+            set_cookie(request, shown, COOKIE, self._signer.signed("session", content))
+        return shown
+
+    async def leave(self, visit: Visit) -> Response:
+        """Log out."""
+        response = visit.go(LOGIN)
+        response.delete_cookie(COOKIE, path="/console")
+        return response
+
+    async def _principal(self, request: Request, key: str) -> Principal:
+        if not from_here(request):
+            raise ApiError(403, "this form came from another site: load this page again")
+        asked = Request({"type": "http", "headers": [(b"authorization", f"Bearer {key}".encode())]})
+        try:
+            principal = await self._keys.authenticate(asked)
+        except ApiError as error:
+            raise ApiError(
+                401, "no such key: paste an admin key as `baton keys create --role admin` printed it"
+            ) from error
+        if principal.role != "admin":
+            raise ApiError(403, "this is a client's key; the console needs an admin key")
+        return principal
+
+
+def _after(path: str) -> str:
+    """Where to go after the login: only to a page of the console."""
+    inside = path == "/console" or path.startswith(("/console/", "/console?"))
+    return path if inside and "\\" not in path and ".." not in path else HOME

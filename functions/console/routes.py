@@ -1,0 +1,55 @@
+"""The console's routes: one line each. All but the login and the static files are behind the gate."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from functions.api.auth import Keys
+from functions.api.jobs import JobsApi
+from functions.api.route import Endpoint
+from functions.console.gate import LOGIN, Gate, Visit
+from functions.console.job_actions import JobActions
+from functions.console.job_page import JobPage
+from functions.console.live import Live
+from functions.console.login import HOME, Login
+from functions.console.pages import static_file
+from functions.container import Container
+
+
+def console_routes(container: Container, keys: Keys) -> list[Route]:
+    """Every route of the console."""
+    gate = Gate(container)
+    login = Login(container, keys, gate.signer)
+    return [
+        Route("/console", _to(HOME), methods=["GET"]),
+        Route(LOGIN, login.show, methods=["GET"]),
+        Route(LOGIN, login.enter, methods=["POST"]),
+        gate.post("/console/logout", login.leave),
+        *_of_jobs(gate, container, JobsApi(container, keys)),
+        Route("/console/static/{version}/{name}", static_file, methods=["GET"]),
+        gate.get("/console/{path:path}", _nothing),
+    ]
+
+
+def _of_jobs(gate: Gate, container: Container, jobs: JobsApi) -> list[Route]:
+    actions, job, live = JobActions(container, jobs), JobPage(container, jobs), Live(container, jobs)
+    path = "/console/jobs/{job_id}"
+    return [
+        gate.get("/console/jobs/new", actions.ask),
+        gate.post("/console/jobs/new", actions.start),
+        gate.get(path, job.show),
+        gate.get(f"{path}/live", live.stream),
+        gate.get(f"{path}/calls/{{call_id}}", job.call),
+        gate.post(f"{path}/cancel", actions.cancel),
+    ]
+
+
+def _to(path: str) -> Endpoint:
+    async def go(_request: Request) -> Response:
+        return RedirectResponse(path, 303)
+
+    return go
+
+
+async def _nothing(visit: Visit) -> Response:
+    return visit.page("error.html", 404, code=404, detail=f"there is no page {visit.request.url.path}")

@@ -1,0 +1,108 @@
+"""Every page of the console is behind the gate; every form is of one session."""
+
+import re
+
+import pytest
+from starlette.routing import Route
+
+from functions.api.auth import Keys
+from functions.console.gate import COOKIE
+from functions.console.routes import console_routes
+from tests.unit.functions.api.client import ADMIN, with_keys
+from tests.unit.functions.console.operator import Operator
+from tests.unit.functions.stage import Stage
+
+OPEN = {"/console", "/console/login", "/console/static/{version}/{name}"}
+
+
+def _guarded(method: str) -> list[str]:
+    container = Stage(settings=with_keys()).container
+    routes: list[Route] = console_routes(container, Keys(container.settings))
+    paths = [route.path for route in routes if method in (route.methods or ()) and route.path not in OPEN]
+    return [re.sub(r"{\w+(:path)?}", "some-id", path) for path in paths]
+
+
+@pytest.mark.parametrize("path", _guarded("GET"))
+async def test_a_page_leads_a_stranger_to_the_login(stranger: Operator, path: str) -> None:
+    """And from there back to the page."""
+    response = await stranger.http.get(path)
+    assert response.status_code == 303
+    assert response.headers["location"].startswith("/console/login")
+
+
+@pytest.mark.parametrize("path", _guarded("POST"))
+async def test_a_form_of_a_stranger_does_nothing(stranger: Operator, path: str) -> None:
+    """Whatever it carries."""
+    response = await stranger.http.post(path, data={"csrf": "x"})
+    assert (response.status_code, response.headers["location"]) == (303, "/console/login")
+
+
+@pytest.mark.parametrize("path", _guarded("POST"))
+@pytest.mark.parametrize("token", ["", "wrong"])
+async def test_a_form_without_the_session_s_token_is_refused(operator: Operator, path: str, token: str) -> None:
+    """403, and nothing is done."""
+    response = await operator.http.post(path, data={"csrf": token})
+    assert response.status_code == 403
+    assert "another login" in response.text
+
+
+async def test_a_form_from_another_site_is_refused(operator: Operator) -> None:
+    """Even one that has the token."""
+    data = {"csrf": await operator.token()}
+    response = await operator.http.post("/console/logout", data=data, headers={"origin": "https://evil.example"})
+    assert response.status_code == 403
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "e30.AAAA", "." * 40, "ä"])
+async def test_a_cookie_that_we_did_not_sign_is_nobody_s(stranger: Operator, cookie: str) -> None:
+    """Garbage leads to the login, never to an error."""
+    headers = [(b"cookie", f"{COOKIE}={cookie}".encode())]
+    response = await stranger.http.get("/console/jobs/new", headers=headers)
+    assert response.status_code == 303
+
+
+async def test_a_session_ends_after_eight_hours(operator: Operator) -> None:
+    """By the server's clock."""
+    operator.stage.clock.ms += 8 * 3600 * 1000 - 1
+    await operator.see("/console/jobs/new")
+    operator.stage.clock.ms += 1
+    await operator.see("/console/jobs/new", 303)
+
+
+async def test_the_cookie_opens_no_endpoint_of_the_api(operator: Operator) -> None:
+    """So no other site can use the API with it."""
+    assert (await operator.http.get("/api/admin/tools")).status_code == 401
+
+
+async def test_a_key_opens_no_page(stranger: Operator) -> None:
+    """Pages know cookies only."""
+    response = await stranger.api.ask("GET", "/console/jobs/new", ADMIN)
+    assert response.status_code == 303
+
+
+async def test_every_page_carries_the_strict_policy(operator: Operator) -> None:
+    """No script and no style but our own files; no frame; nothing kept by caches."""
+    response = await operator.http.get("/console/jobs/new")
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert response.headers["cache-control"] == "no-store"
+    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", response.text)
+
+
+async def test_an_unknown_page_says_so(operator: Operator) -> None:
+    """As a page, with the way on."""
+    assert "there is no page /console/nowhere" in await operator.see("/console/nowhere", 404)
+
+
+async def test_static_files_are_kept_for_ever_under_their_own_path_only(operator: Operator) -> None:
+    """After a deploy, an old page's path must not give a new file for ever."""
+    markup = await operator.see("/console/jobs/new")
+    found = re.search(r'href="(/console/static/\w+/console.css)"', markup)
+    assert found is not None
+    response = await operator.http.get(found[1])
+    assert (response.headers["content-type"], response.status_code) == ("text/css; charset=utf-8", 200)
+    assert "immutable" in response.headers["cache-control"]
+    assert (await operator.http.get("/console/static/old/console.css")).headers["cache-control"] == "no-store"
+    assert (await operator.http.get("/console/static/old/secret.py")).status_code == 404

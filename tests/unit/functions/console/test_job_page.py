@@ -1,0 +1,80 @@
+"""A job's page shows what the API knows, and treats every text as text."""
+
+from functions.agents.agent import Agent
+from functions.agents.registry import Registry
+from functions.models.call import Call
+from functions.models.scripted import ScriptedModel
+from functions.tools.tool import tool
+from tests.unit.functions.api.client import with_keys
+from tests.unit.functions.console.operator import Operator, operator_of
+from tests.unit.functions.stage import Stage
+
+HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
+
+
+async def test_it_shows_a_running_job(operator: Operator) -> None:
+    """With what it waits for, and where its changes come from."""
+    await operator.stage.submit("adds")
+    markup = await operator.see("/console/jobs/job_1")
+    assert "waits for" in markup
+    assert 'data-live="/console/jobs/job_1/live?after=1"' in markup
+    assert "Cancel job" in markup
+
+
+async def test_it_shows_an_ended_job(operator: Operator) -> None:
+    """Answer, tool calls, timeline; nothing comes any more."""
+    await operator.stage.submit("adds")
+    await operator.stage.run()
+    markup = await operator.see("/console/jobs/job_1")
+    assert "3 and 7" in markup
+    assert "model, turn 1" in markup
+    assert "data-live" not in markup
+    assert "Cancel job" not in markup
+    assert markup.count('data-into="calls"') == 2
+
+
+async def test_hostile_texts_stay_texts() -> None:
+    """In the task, arguments, results, errors and answers."""
+
+    @tool
+    async def echo(text: str) -> str:
+        """Say it."""
+        return text
+
+    agent = Agent(name="echo", model=ScriptedModel([[Call("echo", {"text": HOSTILE})], HOSTILE]), tools=[echo])
+    async with operator_of(Stage(settings=with_keys(), registry=Registry([agent]))) as operator:
+        await operator.stage.submit("echo", task=HOSTILE, data={"x": HOSTILE})
+        await operator.stage.run()
+        (call,) = await operator.stage.calls()
+        for path in ("/console/jobs/job_1", f"/console/jobs/job_1/calls/{call.id}", "/console/jobs/job_1/live"):
+            markup = await operator.see(path)
+            assert "alert(" in markup
+            assert "<img" not in markup
+            assert "<script>" not in markup
+
+
+async def test_an_unknown_job_is_said_to_be_unknown(operator: Operator) -> None:
+    """So is a call that a job does not have."""
+    assert "there is no job" in await operator.see("/console/jobs/job_x", 404)
+    await operator.stage.submit()
+    assert "has no tool call" in await operator.see("/console/jobs/job_1/calls/x", 404)
+
+
+async def test_changes_end_with_the_job(operator: Operator) -> None:
+    """What comes after the parts that the page has, then the end."""
+    await operator.stage.submit("answers")
+    await operator.stage.run()
+    everything = await operator.see("/console/jobs/job_1/live?after=0")
+    nothing = await operator.see("/console/jobs/job_1/live?after=999")
+    assert "turn 1" in everything
+    assert 'data-into=\\"timeline' in everything
+    assert 'data-into=\\"timeline' not in nothing
+    assert everything.endswith("event: done\ndata: \n\n")
+
+
+async def test_garbage_positions_are_the_beginning(operator: Operator) -> None:
+    """Never an error page inside a stream."""
+    await operator.stage.submit("answers")
+    await operator.stage.run()
+    for after in ("-1", "x", "9" * 30, "²"):
+        assert "turn 1" in await operator.see(f"/console/jobs/job_1/live?after={after}")
