@@ -10,6 +10,7 @@ from functions.api.route import Endpoint
 from functions.console.gate import LOGIN, Gate, Visit
 from functions.console.job_actions import JobActions
 from functions.console.job_page import JobPage
+from functions.console.jobs_page import JobsPage
 from functions.console.live import Live
 from functions.console.login import HOME, Login
 from functions.console.pages import static_file
@@ -35,6 +36,7 @@ def _of_jobs(gate: Gate, container: Container, jobs: JobsApi) -> list[Route]:
     actions, job, live = JobActions(container, jobs), JobPage(container, jobs), Live(container, jobs)
     path = "/console/jobs/{job_id}"
     return [
+        gate.get("/console/jobs", JobsPage(container).show),
         gate.get("/console/jobs/new", actions.ask),
         gate.post("/console/jobs/new", actions.start),
         gate.get(path, job.show),

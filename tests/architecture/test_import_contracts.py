@@ -31,6 +31,7 @@ PLANTED = {
     "shell_knows_no_agents": ("functions/pipeline.py", "from functions.tools import tool_error"),
     "webhooks": ("functions/webhooks/sweep.py", "from functions.webhooks import agent_loop"),
     "functions_api": ("functions/api/problem.py", "from functions.api import auth"),
+    "functions_console": ("functions/console/gate.py", "from functions.console import login"),
     "functions_agents": ("functions/agents/agent.py", "from functions.agents import registry"),
     "functions_tools": ("functions/tools/context.py", "from functions.tools import tool"),
     "functions_conversation": ("functions/conversation/policy.py", "from functions.conversation import conversation"),
