@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from events.core.admission import Place, Standing
 from events.core.effects import AskAdmission, Work
+from events.core.ends import end_of
 from events.core.happenings import Admitted, Happening, Unheeded
 from events.core.legs import wish_leg
 from events.core.state import Job
@@ -42,8 +43,9 @@ class Asking:
         `drive`: which invocation tells. `alone`: a new job is not entered while another one of its session is live.
         """
         now_ms = self._clock.now_ms()
-        place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms)
-        heard = await self._admission.wish(job.id, standing, place, now_ms, alone=alone)
+        place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
+        end = end_of(job) if standing.want == "gone" and job.ended else None
+        heard = await self._admission.wish(job.id, standing, place, now_ms, alone=alone, end=end)
         if heard.sweep_at_ms:
             await arm_sweep(self._emitter, heard.sweep_at_ms)
         await tell(self._emitter, heard.tell, now_ms, drive)

@@ -11,8 +11,10 @@ from events.ports import (
     Admission,
     Clock,
     Figures,
+    Listing,
     LongTermMemory,
     ModelCache,
+    Operating,
     Queue,
     Randomness,
     Reader,
@@ -55,6 +57,8 @@ class Ports:
     store: Store
     reader: Reader
     admission: Admission
+    operating: Operating
+    listing: Listing
     queue: Queue
     verifier: Verifier
     clock: Clock

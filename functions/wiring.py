@@ -6,8 +6,10 @@ Importing this module opens nothing.
 from events.adapters.admission import RedisAdmission
 from events.adapters.clock import SystemClock
 from events.adapters.figures import RedisFigures
+from events.adapters.listing import RedisListing
 from events.adapters.long_term_memory import UpstashLongTermMemory
 from events.adapters.model_cache import RedisModelCache
+from events.adapters.operating import RedisOperating
 from events.adapters.publisher import QStashQueue
 from events.adapters.randomness import SystemRandomness
 from events.adapters.reader import RedisReader
@@ -24,10 +26,13 @@ from functions.log_guard import guard_logs
 def real_ports(settings: Settings) -> Ports:
     """The real adapters; nothing is opened before it is used."""
     connection = RedisConnection(settings)
+    slots = (settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000)
     return Ports(
         store=RedisStore(connection, settings.job_retention_seconds * 1000),
         reader=RedisReader(connection),
-        admission=RedisAdmission(connection, settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000),
+        admission=RedisAdmission(connection, *slots),
+        operating=RedisOperating(connection, *slots),
+        listing=RedisListing(connection),
         queue=QStashQueue(settings),
         verifier=QueueVerifier(settings),
         clock=SystemClock(),

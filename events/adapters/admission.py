@@ -7,7 +7,9 @@ from typing import Any
 from events.adapters import keys
 from events.adapters.redis import RedisConnection, script
 from events.core.admission import TOMBSTONE_MS, Entry, Place, Standing
-from events.core.records import load_entry
+from events.core.ends import End, row_of
+from events.core.listing import members
+from events.core.records import dump_end, load_entry
 from events.ports import Heard, SweepTurn, Told
 
 _text = cache(script)
@@ -21,11 +23,27 @@ class RedisAdmission:
         self._slots = slots
         self._sweep_interval_ms = sweep_interval_ms
 
-    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int, *, alone: bool = False) -> Heard:
+    async def wish(
+        self,
+        job_id: str,
+        standing: Standing,
+        place: Place,
+        now_ms: int,
+        *,
+        alone: bool = False,
+        end: End | None = None,
+    ) -> Heard:
         """Take a job's word."""
         slot, tell, sweep_at_ms, later_lap, busy = await self._redis.run(
             _text("wish", "book"),
-            [keys.ADMISSION_BOOK, keys.ADMISSION_SWEEP, keys.ADMISSION_GONE],
+            [
+                keys.ADMISSION_BOOK,
+                keys.ADMISSION_SWEEP,
+                keys.ADMISSION_GONE,
+                keys.ADMISSION_STOPPED,
+                keys.ADMISSION_LISTING,
+                keys.ADMISSION_ENDS,
+            ],
             [
                 job_id,
                 standing.lap,
@@ -37,7 +55,10 @@ class RedisAdmission:
                 now_ms,
                 self._slots,
                 self._sweep_interval_ms,
+                place.agent,
                 int(alone),
+                dump_end(end) if end else "",
+                *members(row_of(job_id, place, end)),
             ],
         )
         return Heard(bool(slot), _told(tell), int(sweep_at_ms), int(later_lap), bool(busy))
@@ -46,7 +67,13 @@ class RedisAdmission:
         """A sweep begins."""
         next_ms, tell, flat = await self._redis.run(
             _text("sweep", "book"),
-            [keys.ADMISSION_BOOK, keys.ADMISSION_SWEEP, keys.ADMISSION_GONE],
+            [
+                keys.ADMISSION_BOOK,
+                keys.ADMISSION_SWEEP,
+                keys.ADMISSION_GONE,
+                keys.ADMISSION_STOPPED,
+                keys.ADMISSION_SWEPT,
+            ],
             [due_ms, now_ms, self._sweep_interval_ms, self._slots, TOMBSTONE_MS],
         )
         book = {name: load_entry(text) for name, text in zip(flat[::2], flat[1::2], strict=True)}

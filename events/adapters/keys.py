@@ -5,6 +5,14 @@ from events.ids import digest, root_of
 ADMISSION_BOOK = "baton:{admission}:book"
 ADMISSION_GONE = "baton:{admission}:gone"
 ADMISSION_SWEEP = "baton:{admission}:sweep"
+# String: since when nobody is admitted; not there: somebody is.
+ADMISSION_STOPPED = "baton:{admission}:stopped"
+# String: when a sweep began last.
+ADMISSION_SWEPT = "baton:{admission}:swept"
+# Sorted set: the rows of all jobs (core/listing.py), with the same score, so in the order of their bytes.
+ADMISSION_LISTING = "baton:{admission}:listing"
+# Hash: agent → what its ended jobs add up to (core/ends.py).
+ADMISSION_ENDS = "baton:{admission}:ends"
 # Hash: what is counted → how often; a tag of its own.
 TOOL_USE = "baton:{tools}:use"
 # Hash: what is counted → how much; a tag of its own.

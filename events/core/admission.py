@@ -34,12 +34,13 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What the admission must know of a job to be fair."""
+    """What the admission must know of a job to be fair, and to list it."""
 
     tenant: str
     session_id: str
     priority: int
     created_ms: int
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Entry:
     started: bool = False
     cause: str = ""
     since_ms: int = 0
+    agent: str = ""
 
 
 Book = Mapping[str, Entry]
@@ -109,7 +111,9 @@ def take(
     entries = dict(book)
     if alone and job_id not in entries and _session_is_busy(entries, place):
         return Taken(entries, slot=False, tell=(), busy=True)
-    entry = entries.get(job_id) or Entry(place.tenant, place.session_id, place.priority, place.created_ms)
+    entry = entries.get(job_id) or Entry(
+        place.tenant, place.session_id, place.priority, place.created_ms, agent=place.agent
+    )
     if standing.lap > entry.lap:  # "lap"
         slot = entry.slot and standing.want == "slot"
         entry = replace(entry, lap=standing.lap, want=standing.want, slot=slot)

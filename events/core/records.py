@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from events.core.admission import Entry, Standing
+from events.core.ends import AgentFigures, End
 from events.core.legs import Leg
 from events.core.limits import Spend
 from events.core.state import CallRecord, Job, Usage
@@ -20,6 +21,8 @@ _USAGE = TypeAdapter(Usage)
 _SPEND = TypeAdapter(Spend)
 _STANDING = TypeAdapter(Standing)
 _ENTRY = TypeAdapter(Entry)
+_END = TypeAdapter(End)
+_FIGURES = TypeAdapter(AgentFigures)
 
 
 def dump_job(job: Job) -> str:
@@ -76,6 +79,16 @@ def load_standing(text: str) -> Standing:
 def load_entry(text: str) -> Entry:
     """An entry of the admission's book from JSON text."""
     return _ENTRY.validate_json(text)
+
+
+def dump_end(end: End) -> str:
+    """What an ended job adds to the figures, as JSON text."""
+    return _END.dump_json(end).decode()
+
+
+def load_figures(text: str) -> AgentFigures:
+    """What the ended jobs of an agent add up to, from JSON text."""
+    return _FIGURES.validate_json(text)
 
 
 def load_usage(text: str) -> Usage:

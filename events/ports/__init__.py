@@ -3,7 +3,7 @@
 Each method says what it promises under repetition: every call may be made twice, since clients repeat.
 """
 
-from events.ports.admission import Admission, Heard, SweepTurn, Told
+from events.ports.admission import Admission, AdmissionState, Heard, Operating, Started, SweepTurn, Told
 from events.ports.claims import Begun, Claim, Committed, History, Spent, Verdict
 from events.ports.environment import Clock, Randomness, Verifier
 from events.ports.facts import (
@@ -18,6 +18,7 @@ from events.ports.facts import (
     Undelivered,
 )
 from events.ports.figures import Figures
+from events.ports.listing import Listing, Scanned
 from events.ports.memory import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
 from events.ports.model_cache import ModelCache
 from events.ports.queue import Outgoing, Queue
@@ -27,6 +28,7 @@ from events.ports.tool_statistics import ToolStatistics
 
 __all__ = [
     "Admission",
+    "AdmissionState",
     "Begun",
     "Carried",
     "Claim",
@@ -37,12 +39,14 @@ __all__ = [
     "Heard",
     "Heeded",
     "History",
+    "Listing",
     "Loaded",
     "LongTermMemory",
     "Looked",
     "MemoryEntry",
     "MemoryHit",
     "ModelCache",
+    "Operating",
     "Outgoing",
     "Outside",
     "OutsideFact",
@@ -50,9 +54,11 @@ __all__ = [
     "Randomness",
     "Reader",
     "Recorded",
+    "Scanned",
     "SessionMemory",
     "Snapshot",
     "Spent",
+    "Started",
     "Store",
     "StoredParts",
     "SweepTurn",

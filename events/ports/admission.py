@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from events.core.admission import Entry, Place, Standing
+from events.core.ends import AgentFigures, End
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,45 @@ class SweepTurn:
     tell: tuple[Told, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class AdmissionState:
+    """How the admission stands. `stopped_ms`: since when nobody is admitted, 0: somebody is; `swept_ms`: 0: never.
+
+    `active`: jobs that hold a slot; `pending`: jobs in line for one.
+    """
+
+    slots: int
+    active: int
+    pending: int
+    stopped_ms: int = 0
+    swept_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Jobs are admitted again: when a sweep must be armed (0: not), and whom to tell."""
+
+    sweep_at_ms: int
+    tell: tuple[Told, ...] = ()
+
+
 class Admission(Protocol):
     """Slots, session lines, and the list of live jobs, in a hash tag of its own."""
 
-    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int, *, alone: bool = False) -> Heard:
-        """Take a job's word; one with a lower lap than its last changes nothing.
+    async def wish(
+        self,
+        job_id: str,
+        standing: Standing,
+        place: Place,
+        now_ms: int,
+        *,
+        alone: bool = False,
+        end: End | None = None,
+    ) -> Heard:
+        """Take a job's word; one with a lower lap than its last changes nothing. The job is listed from now on.
 
         `alone`: a new job is not entered (`busy`) while another one of its session is at work or in line.
+        `end`: how it ended, with the word that it is gone; counted once.
         """
         ...
 
@@ -68,4 +101,28 @@ class Admission(Protocol):
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take jobs off the book: (job id, `since_ms` of its entry), unless they have said something since."""
+        ...
+
+
+class Operating(Protocol):
+    """The same admission, as operators see it. Stopping and starting may be repeated."""
+
+    async def stop(self, now_ms: int) -> None:
+        """Admit nobody any more; who holds a slot goes on."""
+        ...
+
+    async def start(self, now_ms: int) -> Started:
+        """Admit jobs again, and fill the free slots at once; those who got one are told until they have taken it."""
+        ...
+
+    async def state(self) -> AdmissionState:
+        """How it stands."""
+        ...
+
+    async def live(self) -> dict[str, Entry]:
+        """The entries of all jobs that have not said that they are gone, by job id."""
+        ...
+
+    async def ends(self) -> dict[str, AgentFigures]:
+        """What ended jobs add up to, by agent."""
         ...

@@ -1,36 +1,91 @@
 """The admission in memory: the pure rules of events/core/admission.py over a dict."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from events.core.admission import SWEEP, TOMBSTONE_MS, Entry, Place, Standing, fill, take, untold
-from events.ports import Heard, SweepTurn, Told
+from events.core.ends import AgentFigures, End, row_of, with_end
+from events.core.listing import members
+from events.ports import AdmissionState, Heard, Started, SweepTurn, Told
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All that the admission keeps. It never changes; a word makes a new one."""
+
+    entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    sweep_at_ms: int = 0
+    stopped_ms: int = 0
+    swept_ms: int = 0
+    rows: frozenset[str] = frozenset()
+    ends: dict[str, AgentFigures] = field(default_factory=dict[str, AgentFigures])
 
 
 class InMemoryAdmission:
-    """`Admission` in memory, with so many slots (a setting). `entries` and `sweep_at_ms` are all that it keeps."""
+    """`Admission` in memory, with so many slots (a setting)."""
 
     def __init__(self, slots: int = 3, sweep_interval_ms: int = 60_000) -> None:
         self.entries: dict[str, Entry] = {}
-        self.sweep_at_ms = 0
+        self.sweep_at_ms = self.stopped_ms = self.swept_ms = 0
+        self.rows: frozenset[str] = frozenset()
+        self.ends: dict[str, AgentFigures] = {}
         self.slots = slots
         self._interval_ms = sweep_interval_ms
 
-    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int, *, alone: bool = False) -> Heard:
+    def kept(self) -> Kept:
+        """What is kept now."""
+        return Kept(self.entries, self.sweep_at_ms, self.stopped_ms, self.swept_ms, self.rows, self.ends)
+
+    def go_back(self, kept: Kept) -> None:
+        """As a failover does: to what was kept then."""
+        self.entries, self.sweep_at_ms = kept.entries, kept.sweep_at_ms
+        self.stopped_ms, self.swept_ms, self.rows, self.ends = (
+            kept.stopped_ms,
+            kept.swept_ms,
+            kept.rows,
+            kept.ends,
+        )
+
+    async def wish(
+        self,
+        job_id: str,
+        standing: Standing,
+        place: Place,
+        now_ms: int,
+        *,
+        alone: bool = False,
+        end: End | None = None,
+    ) -> Heard:
         """Take a job's word."""
-        taken = take(self.entries, job_id, standing, place, now_ms, self.slots, alone=alone)
+        before = self.entries.get(job_id)
+        taken = take(self.entries, job_id, standing, place, now_ms, self._given_slots(), alone=alone)
         if taken.busy:
             return Heard(slot=False, busy=True)
         self.entries = taken.book
-        sweep_at_ms = 0
-        if self._active() and self.sweep_at_ms + self._interval_ms < now_ms:
-            sweep_at_ms = self.sweep_at_ms = now_ms + self._interval_ms
-        return Heard(taken.slot, self._told(taken.tell), sweep_at_ms, taken.later_lap)
+        rows = frozenset(members(row_of(job_id, place, end)))
+        self.rows = self.rows if rows <= self.rows else self.rows | rows
+        new = before is None or (standing.lap > before.lap and before.want != "gone")
+        if end and new:
+            sums = with_end(self.ends.get(place.agent, AgentFigures()), end)
+            self.ends = {**self.ends, place.agent: sums}
+        return Heard(taken.slot, self._told(taken.tell), self.arm(now_ms), taken.later_lap)
+
+    def _given_slots(self) -> int:
+        """How many slots are given: none while it is stopped."""
+        return 0 if self.stopped_ms else self.slots
+
+    def arm(self, now_ms: int) -> int:
+        """When a sweep must be armed, 0: not: only while somebody holds a slot; an overdue one was lost."""
+        if not self._active() or self.sweep_at_ms + self._interval_ms >= now_ms:
+            return 0
+        self.sweep_at_ms = now_ms + self._interval_ms
+        return self.sweep_at_ms
 
     async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
         """A sweep begins."""
         entries = dict(self.entries)
-        fill(entries, SWEEP, self.slots)
-        self.entries = entries
+        fill(entries, SWEEP, self._given_slots())
+        self.entries, self.swept_ms = entries, now_ms
         taken = self.sweep_at_ms > due_ms if due_ms else self.sweep_at_ms + self._interval_ms >= now_ms
         next_ms = 0
         if self._active() and not taken:
@@ -53,8 +108,49 @@ class InMemoryAdmission:
         gone = {name for name, since_ms in ended if name in self.entries and self.entries[name].since_ms == since_ms}
         self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
 
+    def start(self, now_ms: int) -> Started:
+        """Admit jobs again."""
+        entries = dict(self.entries)
+        fill(entries, SWEEP, self.slots)
+        self.entries, self.stopped_ms = entries, 0
+        return Started(self.arm(now_ms), self._told(untold(entries)))
+
     def _told(self, names: tuple[str, ...]) -> tuple[Told, ...]:
         return tuple(Told(name, self.entries[name].lap, self.entries[name].session_id) for name in names)
 
     def _active(self) -> bool:
         return any(entry.slot for entry in self.entries.values())
+
+
+class InMemoryOperating:
+    """`Operating` over an InMemoryAdmission."""
+
+    def __init__(self, admission: InMemoryAdmission) -> None:
+        self._admission = admission
+
+    async def stop(self, now_ms: int) -> None:
+        """Admit nobody any more."""
+        self._admission.stopped_ms = self._admission.stopped_ms or now_ms
+
+    async def start(self, now_ms: int) -> Started:
+        """Admit jobs again."""
+        return self._admission.start(now_ms)
+
+    async def state(self) -> AdmissionState:
+        """How it stands."""
+        admission, entries = self._admission, self._admission.entries.values()
+        return AdmissionState(
+            admission.slots,
+            active=sum(entry.slot for entry in entries),
+            pending=sum(entry.want == "slot" and not entry.slot for entry in entries),
+            stopped_ms=admission.stopped_ms,
+            swept_ms=admission.swept_ms,
+        )
+
+    async def live(self) -> dict[str, Entry]:
+        """The entries of all jobs that are not gone."""
+        return {name: entry for name, entry in self._admission.entries.items() if entry.want != "gone"}
+
+    async def ends(self) -> dict[str, AgentFigures]:
+        """What ended jobs add up to."""
+        return dict(self._admission.ends)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from events.core.admission import Entry, Place, Standing
+from events.core.ends import End
 from events.core.legs import wish_key
 from events.errors import StoreError
 from events.ports import Heard, SweepTurn
@@ -29,7 +30,16 @@ class SimAdmission:
         self._spoken_at: dict[str, float] = {}
         self._looked_at: dict[str, float] = {}
 
-    async def wish(self, job_id: str, standing: Standing, place: Place, now_ms: int, *, alone: bool = False) -> Heard:
+    async def wish(
+        self,
+        job_id: str,
+        standing: Standing,
+        place: Place,
+        now_ms: int,
+        *,
+        alone: bool = False,
+        end: End | None = None,
+    ) -> Heard:
         """Take a job's word. One that comes late takes a slot for somebody who does not listen any more."""
         world = self._world
 
@@ -37,7 +47,7 @@ class SimAdmission:
             if CURRENT.get().zombie:
                 world.excused.add(wish_key(job_id, standing.lap))
             before = self._fake.entries.get(job_id)
-            heard = await self._fake.wish(job_id, standing, place, now_ms, alone=alone)
+            heard = await self._fake.wish(job_id, standing, place, now_ms, alone=alone, end=end)
             if heard.busy:
                 return heard
             later = before is None or before.since_ms < now_ms  # who stood still meanwhile says what was known

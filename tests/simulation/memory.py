@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from events.core.admission import Entry
 from events.core.legs import leg_key_of, wish_key
 from events.ids import root_of
 from events.ports import Outgoing
 from events.schema import parse_event
+from infra.in_memory.admission import Kept
 from tests.fakes import Tree
 from tests.simulation.dice import number_of
 from tests.simulation.invocation import CURRENT
@@ -47,7 +47,7 @@ class Memory:
         rates = world.plan.rates
         self._fails, self._stale = rates.get("failover", 0.0) > 0, rates.get("stale", 0.0) > 0
         self._trees: dict[str, list[tuple[float, Tree | None]]] = {}
-        self._books: list[tuple[float, dict[str, Entry], int]] = [(_BEFORE, {}, 0)]
+        self._books: list[tuple[float, Kept]] = [(_BEFORE, Kept())]
         self._undo: list[tuple[float, str, Callable[[], None]]] = []
         self.failovers: list[Failover] = []
         self.reopened: set[str] = set()
@@ -62,7 +62,7 @@ class Memory:
         """The admission's tag has a new version."""
         if self._fails:
             book = self._world.admission
-            self._books.append((self._world.loop.time(), book.entries, book.sweep_at_ms))
+            self._books.append((self._world.loop.time(), book.kept()))
             for name in [name for name in self.unbooked if name in book.entries and book.entries[name].slot]:
                 del self.unbooked[name]
 
@@ -162,8 +162,8 @@ class Memory:
     def _forget_book(self, cut: float) -> None:
         world, before = self._world, self._world.admission.entries
         self._books = [version for version in self._books if version[0] <= cut]
-        _, entries, sweep_at_ms = self._books[-1]
-        world.admission.entries, world.admission.sweep_at_ms = entries, sweep_at_ms
+        world.admission.go_back(self._books[-1][1])
+        entries = world.admission.entries
         for name in {*before, *entries}:
             old, new = before.get(name), entries.get(name)
             if old == new:

@@ -17,7 +17,7 @@ from events.schema import SWEEP_ENDPOINT, EventType, parse_event
 from events.settings import Settings
 from functions.app import build_app
 from functions.container import Container, Ports
-from tests.fakes import FakeAdmission, FakeReader, Tree
+from tests.fakes import FakeAdmission, FakeListing, FakeOperating, FakeReader, Tree
 from tests.fakes.figures import FakeFigures
 from tests.fakes.memory import FakeSessionMemory
 from tests.fakes.tool_statistics import FakeToolStatistics
@@ -94,6 +94,8 @@ class World:
             store=SimStore(self, self.fake),
             reader=SimReader(self, FakeReader(self.fake)),
             admission=SimAdmission(self, self.admission),
+            operating=FakeOperating(self.admission),
+            listing=FakeListing(self.admission),
             queue=self.queue,
             verifier=SimVerifier(),
             clock=SimClock(self),

@@ -1,11 +1,13 @@
 -- A sweep begins: free slots are filled, the next sweep is armed while somebody holds one.
--- KEYS: entries, sweep, gone. ARGV: due (0: the backstop), now, interval (ms), slots, tombstone (ms).
+-- KEYS: entries, sweep, gone, stopped, swept. ARGV: due (0: the backstop), now, interval (ms), slots, tombstone (ms).
 -- A sweep older than the one armed last is a copy and arms none, nor does a backstop while one is armed.
 -- Answer: the next sweep's time (0: none), whom to tell (whosever word gave the slot), all entries, and some of those
 -- gone that have been so for longer than a tombstone stays.
 local due, now, interval = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 load_book(KEYS[1])
-fill(tonumber(ARGV[4]), 'sweep')
+local armed_and_stopped = redis.call('MGET', KEYS[2], KEYS[4])
+fill(armed_and_stopped[2] and 0 or tonumber(ARGV[4]), 'sweep')
+redis.call('SET', KEYS[5], string.format('%.0f', now))
 save_book(KEYS[1])
 local flat = {}
 for i, name in ipairs(names) do
@@ -17,7 +19,7 @@ for i = 1, #gone, 2 do
     old, flat[#flat + 1], flat[#flat + 2] = old + 1, gone[i], gone[i + 1]
   end
 end
-local armed = tonumber(redis.call('GET', KEYS[2]) or '0')
+local armed = tonumber(armed_and_stopped[1] or '0')
 local taken = due > 0 and armed > due or due == 0 and armed + interval >= now
 if taken or total == 0 then
   return {0, untold(''), flat}

@@ -1,23 +1,25 @@
 -- The admission's one entrance: take a job's word, fill the free slots, say whom to tell (admission.py: take).
 -- Who is gone is kept apart, so that what a word costs does not grow with ended jobs; it comes back by a higher lap only.
--- KEYS: entries, sweep, gone. ARGV: job id, lap, want, tenant, session, priority, created, now, slots, sweep interval
--- (ms), 1 if a new job is to be alone in its session.
+-- KEYS: entries, sweep, gone, stopped, listing, ends.
+-- ARGV: job id, lap, want, tenant, session, priority, created, now, slots, sweep interval (ms), agent, 1 if a new job is to
+-- be alone in its session, how the job ended (JSON, '' if it has not), the job's rows in the list.
 -- Answer: 1 if the asker holds a slot, whom to tell (id, lap, session; flat), when a sweep must be armed (0: not), the
 -- lap of a later word of this job (0: there is none), 1 if it was to be alone, and is not: then nothing is written.
-local job_id, lap, want, now = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[8])
+local job_id, lap, want, now, agent = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[8]), ARGV[11]
 load_book(KEYS[1])
 local entry, gone = entries[job_id], nil
 if not entry then
   gone = redis.call('HGET', KEYS[3], job_id)
-  if not gone and ARGV[11] == '1' and is_busy(ARGV[4], ARGV[5]) then
+  if not gone and ARGV[12] == '1' and is_busy(ARGV[4], ARGV[5]) then
     return {0, {}, 0, 0, 1}
   end
   entry = gone and cjson.decode(gone) or {tenant = ARGV[4], session_id = ARGV[5], priority = tonumber(ARGV[6]), created_ms = tonumber(ARGV[7]),
-           lap = -1, want = 'none', slot = false, started = false, cause = '', since_ms = 0}
+           lap = -1, want = 'none', slot = false, started = false, cause = '', since_ms = 0, agent = agent}
   entries[job_id] = entry
   names[#names + 1] = job_id
   table.sort(names)
 end
+local ends = ARGV[13] ~= '' and lap > entry.lap and entry.want ~= 'gone'
 if lap > entry.lap then
   entry.slot = entry.slot and want == 'slot'
   entry.lap, entry.want = lap, want
@@ -31,7 +33,8 @@ if current and entry.slot then
   entry.cause = '' -- taken
 end
 dirty[job_id] = entry.want ~= 'gone' or nil
-fill(tonumber(ARGV[9]), job_id)
+local armed_and_stopped = redis.call('MGET', KEYS[2], KEYS[4])
+fill(armed_and_stopped[2] and 0 or tonumber(ARGV[9]), job_id)
 local tell = current and untold(job_id) or {}
 save_book(KEYS[1])
 if entry.want == 'gone' then
@@ -42,10 +45,29 @@ if entry.want == 'gone' then
 elseif gone then
   redis.call('HDEL', KEYS[3], job_id)
 end
+-- With each word: a row that was forgotten, or removed too soon, comes back.
+local rows = {}
+for i = 14, #ARGV do
+  rows[#rows + 1], rows[#rows + 2] = 0, ARGV[i]
+end
+redis.call('ZADD', KEYS[5], unpack(rows))
+-- An end is counted once: when the job is first said to be gone (ends.py says the same).
+if ends then
+  local ended, json = cjson.decode(ARGV[13]), redis.call('HGET', KEYS[6], agent)
+  local sums = json and cjson.decode(json) or {durations = {}}
+  for _, name in ipairs({'duration_ms', 'input_tokens', 'output_tokens', 'micro_usd'}) do
+    sums[name] = (sums[name] or 0) + ended[name]
+  end
+  sums[ended.status] = (sums[ended.status] or 0) + 1
+  for i = 1, ended.buckets do
+    sums.durations[i] = (sums.durations[i] or 0) + (i == ended.bucket + 1 and 1 or 0)
+  end
+  redis.call('HSET', KEYS[6], agent, cjson.encode(sums))
+end
 -- A sweep is armed only while somebody holds a slot, one at a time; an overdue one was lost.
 local sweep_at = 0
 if total > 0 then
-  local armed, interval = tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[10])
+  local armed, interval = tonumber(armed_and_stopped[1] or '0'), tonumber(ARGV[10])
   if armed + interval < now then
     sweep_at = now + interval
     redis.call('SET', KEYS[2], string.format('%.0f', sweep_at))

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 from events.adapters.admission import RedisAdmission
 from events.adapters.figures import RedisFigures
+from events.adapters.listing import RedisListing
+from events.adapters.operating import RedisOperating
 from events.adapters.reader import RedisReader
 from events.adapters.redis import RedisConnection
 from events.adapters.store import RedisStore
 from events.adapters.tool_statistics import RedisToolStatistics
-from events.ports import Admission, Figures, Reader, Store, ToolStatistics
+from events.ports import Admission, Figures, Listing, Operating, Reader, Store, ToolStatistics
 from events.settings import Settings
 from tests.contract.store.redis_process import TOKEN, RedisProcess
-from tests.fakes import FakeAdmission, FakeReader, FakeStore
+from tests.fakes import FakeAdmission, FakeListing, FakeOperating, FakeReader, FakeStore
 from tests.fakes.figures import FakeFigures
 from tests.fakes.tool_statistics import FakeToolStatistics
 
@@ -32,18 +34,23 @@ class Side:
     admission: Admission
     tools: ToolStatistics
     figures: Figures
+    operating: Operating
+    listing: Listing
 
 
 def fake_side() -> Side:
     """The fakes, empty."""
     store = FakeStore(RETENTION_MS)
+    admission = FakeAdmission(SLOTS, SWEEP_INTERVAL_MS)
     return Side(
         "fake",
         store,
         FakeReader(store),
-        FakeAdmission(SLOTS, SWEEP_INTERVAL_MS),
+        admission,
         FakeToolStatistics(store),
         FakeFigures(store),
+        FakeOperating(admission),
+        FakeListing(admission),
     )
 
 
@@ -52,14 +59,26 @@ def connection_to(process: RedisProcess) -> RedisConnection:
     return RedisConnection(Settings(redis_url=process.url, redis_token=TOKEN))
 
 
+def side_over(connection: RedisConnection) -> Side:
+    """The real adapters over one connection."""
+    return Side(
+        "real",
+        RedisStore(connection, RETENTION_MS),
+        RedisReader(connection),
+        RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS),
+        RedisToolStatistics(connection),
+        RedisFigures(connection),
+        RedisOperating(connection, SLOTS, SWEEP_INTERVAL_MS),
+        RedisListing(connection),
+    )
+
+
 @asynccontextmanager
 async def real_side(process: RedisProcess) -> AsyncIterator[Side]:
     """The real adapters on an emptied server."""
     process.ask("FLUSHALL")
     connection = connection_to(process)
     try:
-        admission = RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS)
-        store, reader = RedisStore(connection, RETENTION_MS), RedisReader(connection)
-        yield Side("real", store, reader, admission, RedisToolStatistics(connection), RedisFigures(connection))
+        yield side_over(connection)
     finally:
         await connection.close()

@@ -4,12 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from events.adapters.admission import RedisAdmission
-from events.adapters.figures import RedisFigures
-from events.adapters.reader import RedisReader
-from events.adapters.store import RedisStore
-from events.adapters.tool_statistics import RedisToolStatistics
-from tests.contract.store.side import RETENTION_MS, SLOTS, SWEEP_INTERVAL_MS, Side
+from tests.contract.store.side import Side, side_over
 from tests.contract.store_cluster.cluster_node import TOKEN, ClusterNode
 from tests.contract.store_cluster.watched_connection import WatchedConnection
 
@@ -39,12 +34,4 @@ async def connection(node: ClusterNode) -> AsyncIterator[WatchedConnection]:
 @pytest.fixture
 def clustered(connection: WatchedConnection) -> Side:
     """The adapters over that connection."""
-    admission = RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS)
-    return Side(
-        "cluster",
-        RedisStore(connection, RETENTION_MS),
-        RedisReader(connection),
-        admission,
-        RedisToolStatistics(connection),
-        RedisFigures(connection),
-    )
+    return side_over(connection)

@@ -6,6 +6,7 @@ from importlib.resources import files
 import pytest
 
 from events.adapters.session_memory import RedisSessionMemory
+from events.core.listing import Query
 from events.ports import MemoryEntry, OutsideFact
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import RETENTION_MS, Side
@@ -57,12 +58,22 @@ async def test_a_whole_job_runs_on_a_cluster(
         }
 
 
+async def stopped_and_started(side: Side) -> None:
+    """What operators do with the admission, and read of it."""
+    await side.operating.stop(NOW_MS)
+    await side.operating.start(NOW_MS)
+    await side.operating.state()
+    await side.operating.ends()
+    await side.listing.forget((await side.listing.scan(Query(), "", 10)).found)
+
+
 async def test_every_script_of_the_adapters_ran(clustered: Side, connection: WatchedConnection) -> None:
     """So that a new one cannot be forgotten here."""
     await whole_life(clustered, ROOTS[0])
     async for _ in WholeJob(clustered, ROOTS[1]).cancelled():
         pass
     await clustered.store.tell(ROOTS[0], "m1", OutsideFact("fact", '{"ok":1}', event="named"), NOW_MS)
+    await stopped_and_started(clustered)
     await remembered_and_forgotten(connection)
     ran = {asked.script for asked in connection.asked if asked.script}
     assert sorted(name for name, text in script_files().items() if not any(text in script for script in ran)) == []

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from events.core.admission import Place, Standing
 from events.core.decide import cancel, decide, submit
 from events.core.effects import AskAdmission, CallModel, RunTool
+from events.core.ends import End
 from events.core.happenings import (
     Admitted,
     Cancelled,
@@ -34,6 +35,7 @@ STEP_MS = 10
 LEASE_MS = 130_000
 LOST_AFTER_MS = 60_000
 HOUR_MS = 3_600_000
+END = End("completed", 1_000, 0, 10, 5, 100)
 TURNS = (
     ModelAnswered("", (Wanted("steady", {"n": 1}), Wanted("shaky", {"n": 2}, retries=1), Wanted("steady", {"n": 3}))),
     ModelAnswered("", (Wanted("none", {}, Failure("unknown_tool", "there is no such tool")),)),
@@ -133,8 +135,9 @@ class WholeJob:
 
     async def _wish(self, standing: Standing) -> bool:
         job = self._job
-        place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms)
-        return (await self._side.admission.wish(job.id, standing, place, self._now_ms)).slot
+        place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
+        end = END if standing.want == "gone" else None
+        return (await self._side.admission.wish(job.id, standing, place, self._now_ms, end=end)).slot
 
     def _claim(self, leg_key: str, call_id: str = "") -> Claim:
         self._messages += 1

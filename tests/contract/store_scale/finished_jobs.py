@@ -5,6 +5,7 @@ Invariant: a copy differs from its original in its id only, so its keys, fields 
 
 from collections.abc import Iterator
 
+from events.adapters.keys import ADMISSION_LISTING
 from tests.contract.store_cluster.raw_client import RawClient
 
 Command = tuple[str | int, ...]
@@ -20,7 +21,8 @@ def copied_id(number: int) -> str:
 
 def write_copies(client: RawClient, count: int) -> None:
     """Copy the original so many times."""
-    template = list(commands_of(client))
+    rows = [(0, member) for member in client.ask("ZRANGE", ADMISSION_LISTING, 0, -1)]
+    template = [*commands_of(client), ("ZADD", ADMISSION_LISTING, *(word for row in rows for word in row))]
     for start in range(0, count, BATCH_JOBS):
         numbers = range(start, min(start + BATCH_JOBS, count))
         client.write(command for number in numbers for command in renamed(template, copied_id(number)))

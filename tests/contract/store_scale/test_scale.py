@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import pytest
 
-from events.adapters.admission import RedisAdmission
-from events.adapters.figures import RedisFigures
-from events.adapters.keys import ADMISSION_BOOK, ADMISSION_SWEEP, TOOL_USE
-from events.adapters.reader import RedisReader
-from events.adapters.store import RedisStore
-from events.adapters.tool_statistics import RedisToolStatistics
+from events.adapters.keys import (
+    ADMISSION_BOOK,
+    ADMISSION_ENDS,
+    ADMISSION_LISTING,
+    ADMISSION_SWEEP,
+    ADMISSION_SWEPT,
+    TOOL_USE,
+)
 from tests.contract.store.monitor import ScriptRun, monitor
 from tests.contract.store.redis_process import TOKEN, Counted, RedisProcess
-from tests.contract.store.side import RETENTION_MS, SLOTS, SWEEP_INTERVAL_MS, Side
+from tests.contract.store.side import Side, side_over
 from tests.contract.store_cluster.raw_client import RawClient
 from tests.contract.store_cluster.watched_connection import Asked, WatchedConnection
 from tests.contract.store_cluster.whole_job import WholeJob
@@ -23,6 +25,7 @@ from tests.contract.store_scale.finished_jobs import ORIGINAL_ID, write_copies
 
 FINISHED = 10_000
 KEYS_OF_A_JOB = 5
+ROWS_OF_A_JOB = 5
 JOB_ID = "job_running"
 _TAG = re.compile(r"\{([^}]*)\}")
 
@@ -50,16 +53,7 @@ async def adapters(server: RedisProcess) -> AsyncIterator[tuple[Side, list[Asked
     """The real adapters, and what they ask."""
     connection = WatchedConnection(server.url, TOKEN)
     try:
-        admission = RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS)
-        side = Side(
-            "real",
-            RedisStore(connection, RETENTION_MS),
-            RedisReader(connection),
-            admission,
-            RedisToolStatistics(connection),
-            RedisFigures(connection),
-        )
-        yield side, connection.asked
+        yield side_over(connection), connection.asked
     finally:
         await connection.close()
 
@@ -88,9 +82,10 @@ async def fill(server: RedisProcess) -> None:
     with closing(RawClient(server.socket_path)) as client:
         write_copies(client, FINISHED - 1)
         assert client.ask("HLEN", ADMISSION_BOOK) == 0
-        client.ask("DEL", TOOL_USE)  # one for all jobs, whatever their number
+        client.ask("DEL", TOOL_USE, ADMISSION_ENDS, ADMISSION_SWEPT)  # one for all jobs, whatever their number
+        assert client.ask("ZCARD", ADMISSION_LISTING) == FINISHED * ROWS_OF_A_JOB
         client.ask("DEL", ADMISSION_SWEEP)  # armed long ago by then; here the clocks of both lives begin at one time
-        assert client.ask("DBSIZE") == FINISHED * KEYS_OF_A_JOB
+        assert client.ask("DBSIZE") == FINISHED * KEYS_OF_A_JOB + 1
 
 
 async def test_no_step_of_a_job_costs_more_with_ten_thousand_finished_ones(server: RedisProcess) -> None:

@@ -25,7 +25,7 @@ from functions.models.scripted import ScriptedModel
 from functions.pipeline import Pipeline
 from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
-from tests.fakes import FakeAdmission, FakeReader, FakeStore
+from tests.fakes import FakeAdmission, FakeListing, FakeOperating, FakeReader, FakeStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.figures import FakeFigures
 from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
@@ -104,6 +104,8 @@ class Stage:
             store=self.store,
             reader=self.reader,
             admission=self.admission,
+            operating=FakeOperating(self.admission),
+            listing=FakeListing(self.admission),
             queue=self.queue,
             verifier=verifier or AnySignature(),
             clock=self.clock,

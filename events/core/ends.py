@@ -1,0 +1,80 @@
+"""What ended jobs add up to, agent by agent. Pure; the script events/adapters/lua/wish.lua adds in the same way.
+
+Invariant: each end is counted once, when the admission first hears that the job is gone. A job that is retried and ends
+again is counted again. So may be one whose end a failover made the admission, or the job, forget.
+"""
+
+import bisect
+from dataclasses import dataclass, fields
+
+from events.core.admission import Place
+from events.core.listing import Row
+from events.core.state import Job
+
+# Upper bounds of the histogram's buckets; one more bucket has all that took longer.
+DURATION_BOUNDS_SECONDS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 21_600.0, 86_400.0)
+_BUCKETS = len(DURATION_BOUNDS_SECONDS) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a job ended and what it took: without the jobs below it, which are counted themselves.
+
+    `duration_ms`: from its first turn to its end; 0 for one that never began. `bucket`: of the histogram, from 0 on.
+    """
+
+    status: str
+    duration_ms: int
+    bucket: int
+    input_tokens: int
+    output_tokens: int
+    micro_usd: int
+    buckets: int = _BUCKETS
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFigures:
+    """What the ended jobs of one agent add up to. `durations`: how many ended in each bucket."""
+
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    duration_ms: int = 0
+    durations: tuple[int, ...] = (0,) * _BUCKETS
+    input_tokens: int = 0
+    output_tokens: int = 0
+    micro_usd: int = 0
+
+
+def end_of(job: Job) -> End:
+    """What an ended job adds."""
+    ended_ms = job.finished_at_ms or 0
+    duration_ms = max(0, ended_ms - (job.started_at_ms or ended_ms))
+    return End(
+        status=str(job.status),
+        duration_ms=duration_ms,
+        bucket=bisect.bisect_left(DURATION_BOUNDS_SECONDS, duration_ms / 1000),
+        input_tokens=job.used.input_tokens,
+        output_tokens=job.used.output_tokens,
+        micro_usd=round(job.used.cost_usd * 1_000_000),
+    )
+
+
+def with_end(before: AgentFigures, end: End) -> AgentFigures:
+    """The figures with one more end."""
+    added = {
+        end.status: 1,
+        "duration_ms": end.duration_ms,
+        "input_tokens": end.input_tokens,
+        "output_tokens": end.output_tokens,
+        "micro_usd": end.micro_usd,
+    }
+    names = (field.name for field in fields(AgentFigures) if field.name != "durations")
+    sums = {name: getattr(before, name) + added.get(name, 0) for name in names}
+    durations = tuple(count + (bucket == end.bucket) for bucket, count in enumerate(before.durations))
+    return AgentFigures(**sums, durations=durations)
+
+
+def row_of(job_id: str, place: Place, end: End | None = None) -> Row:
+    """How the admission lists a job."""
+    return Row(job_id, place.created_ms, place.tenant, place.session_id, place.agent, end.status if end else "")

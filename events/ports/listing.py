@@ -1,0 +1,27 @@
+"""The list of all jobs, which the admission writes with each word of a job."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from events.core.listing import Found, Query
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """Rows that a query may mean, newest first. `next`: the position at which to go on; empty: that is all."""
+
+    found: tuple[Found, ...] = ()
+    next: str = ""
+
+
+class Listing(Protocol):
+    """Rows of jobs. A row is a hint: its job may have ended otherwise by now, or be gone."""
+
+    async def scan(self, query: Query, before: str, limit: int) -> Scanned:
+        """Look at up to `limit` rows before that position (empty: from the newest one); in one request."""
+        ...
+
+    async def forget(self, found: Sequence[Found]) -> None:
+        """Remove all rows of jobs that are gone. Harmless when repeated."""
+        ...

@@ -1,0 +1,175 @@
+"""The list of jobs: what the admission writes with each word of a job, and how it is looked at."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from events.core.admission import Place, Standing
+from events.core.ends import End
+from events.core.listing import Query
+from events.ports import Scanned
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.sample import NOW_MS
+from tests.contract.store.side import Side, fake_side, real_side
+
+LIMIT = 100
+DONE = End("completed", 1_000, 0, 10, 5, 100)
+
+
+async def listed(side: Side, job_id: str, *, end: str = "", **place: str) -> None:
+    """A job says something; its number is when it was created."""
+    number = int("".join(letter for letter in job_id if letter.isdigit()) or 0)
+    tenant, session, agent = (place.get(name, default) for name, default in DEFAULTS.items())
+    where = Place(tenant, session, 5, NOW_MS + number, agent)
+    standing = Standing("gone" if end else "slot", 0)
+    await side.admission.wish(job_id, standing, where, NOW_MS, end=replace(DONE, status=end) if end else None)
+
+
+DEFAULTS = {"tenant": "t", "session": "s", "agent": "a"}
+
+
+async def names(side: Side, query: Query, before: str = "", limit: int = LIMIT) -> list[str]:
+    """Which jobs a look finds, in its order."""
+    return [one.job_id for one in (await side.listing.scan(query, before, limit)).found]
+
+
+async def test_jobs_are_listed_newest_first_from_their_first_word_on(side: Side) -> None:
+    """Each once, however often it speaks; nothing is left out."""
+    for job_id in ("j2", "j1", "j3", "j1"):
+        await listed(side, job_id)
+    scanned = await side.listing.scan(Query(), "", LIMIT)
+    assert [(one.job_id, one.created_ms - NOW_MS) for one in scanned.found] == [("j3", 3), ("j2", 2), ("j1", 1)]
+    assert scanned.next == ""
+
+
+async def test_an_empty_list_is_empty(side: Side) -> None:
+    """Nothing to go on with."""
+    assert await side.listing.scan(Query(), "", LIMIT) == Scanned()
+
+
+async def test_pages_go_on_where_the_one_before_ended_while_jobs_are_added(side: Side) -> None:
+    """None is doubled, none is skipped, also among those of the same millisecond."""
+    ids = ["a1", "b1", "c1", "d1", "e1"]
+    for job_id in ids:
+        await listed(side, job_id)
+    seen: list[str] = []
+    position = ""
+    for number in range(3):
+        scanned = await side.listing.scan(Query(), position, 2)
+        seen += [one.job_id for one in scanned.found]
+        position = scanned.next
+        await listed(side, f"new{number + 2}")
+    assert seen == sorted(ids, reverse=True)
+    assert position == ""
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query(tenant="t"), "j6 j4 j3 j2 j1"),
+        (Query(tenant="u"), "j5"),
+        (Query(tenant="none"), ""),
+        (Query(tenant="t", session_id="s"), "j6 j4 j2 j1"),
+        (Query(session_id="s"), "j6 j5 j4 j2 j1"),
+        (Query(agent="b"), "j4"),
+        (Query(tenant="t", agent="b"), "j4"),
+        (Query(statuses=frozenset({"failed"})), "j6 j5"),
+        (Query(tenant="t", statuses=frozenset({"failed"})), "j6"),
+        (Query(tenant="t", statuses=frozenset({"completed"})), "j2"),
+        (Query(after_ms=NOW_MS + 2, before_ms=NOW_MS + 4), "j3 j2"),
+        (Query(parent_id="j1"), "j1.c8 j1.c7"),
+        (Query(parent_id="j1.c7"), "j1.c7.d9"),
+        (Query(parent_id="j"), ""),
+    ],
+    ids=str,
+)
+async def test_each_filter_finds_its_jobs(side: Side, query: Query, expected: str) -> None:
+    """Jobs below others come only where their parent is named."""
+    await listed(side, "j1")
+    await listed(side, "j2", end="completed")
+    await listed(side, "j3", session="other")
+    await listed(side, "j4", agent="b")
+    await listed(side, "j5", tenant="u", end="failed")
+    await listed(side, "j6", end="failed")
+    for child in ("j1.c7", "j1.c8", "j1.c7.d9"):
+        await listed(side, child)
+    assert await names(side, query) == expected.split()
+
+
+async def test_a_rare_job_is_found_by_going_on(side: Side) -> None:
+    """A look is at so many rows at most: it may find nothing, and says where to go on."""
+    await listed(side, "j1", agent="rare")
+    for number in range(2, 7):
+        await listed(side, f"j{number}")
+    query, position, looks = Query(agent="rare"), "", list[int]()
+    while not looks or position:
+        scanned = await side.listing.scan(query, position, 2)
+        looks.append(len(scanned.found))
+        position = scanned.next
+    assert looks == [0, 0, 1, 0]
+
+
+async def test_a_forgotten_job_is_in_no_list_until_it_speaks_again(side: Side) -> None:
+    """All its rows go, whichever told of it; the others stay."""
+    await listed(side, "j1", end="failed")
+    await listed(side, "j2", end="failed")
+    await listed(side, "j1.c3")
+    queries = [Query(), Query(tenant="t"), Query(tenant="t", session_id="s"), Query(statuses=frozenset({"failed"}))]
+    queries.append(Query(tenant="t", statuses=frozenset({"failed"})))
+    gone = [one for one in (await side.listing.scan(queries[0], "", LIMIT)).found if one.job_id == "j1"]
+    children = (await side.listing.scan(Query(parent_id="j1"), "", LIMIT)).found
+    for _ in range(2):
+        await side.listing.forget([*gone, *children])
+    await side.listing.forget([])
+    assert [await names(side, query) for query in queries] == [["j2"]] * len(queries)
+    assert await names(side, Query(parent_id="j1")) == []
+    await listed(side, "j1", end="failed")
+    assert [await names(side, query) for query in queries] == [["j2", "j1"]] * len(queries)
+
+
+async def test_who_is_refused_because_a_session_is_busy_is_not_listed(side: Side) -> None:
+    """Nothing of it is kept."""
+    await listed(side, "j1")
+    heard = await side.admission.wish("j2", Standing("slot", 0), Place("t", "s", 5, NOW_MS, "a"), NOW_MS, alone=True)
+    assert heard.busy
+    assert await names(side, Query()) == ["j1"]
+
+
+async def test_any_text_is_a_tenant_a_session_and_an_agent(side: Side) -> None:
+    """Colons and letters of all kinds."""
+    odd = {"tenant": "te:n/a", "session": "sess: 漢\n", "agent": "a:b"}
+    await listed(side, "j1", **odd)
+    query = Query(tenant=odd["tenant"], session_id=odd["session"], agent=odd["agent"])
+    assert await names(side, query) == ["j1"]
+
+
+JOBS = st.tuples(st.integers(1, 30), st.sampled_from("tu"), st.sampled_from("sr"), st.sampled_from("ab"), st.booleans())
+
+
+@given(
+    jobs=st.lists(JOBS, max_size=25), limit=st.integers(1, 5), ended=st.booleans(), tenant=st.sampled_from(["", "t"])
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_list_in_memory_and_the_real_one_say_the_same(
+    redis_process: RedisProcess, jobs: list[tuple[int, str, str, str, bool]], limit: int, ended: bool, tenant: str
+) -> None:
+    """Page by page."""
+
+    async def pages(side: Side) -> list[Scanned]:
+        for number, job_tenant, session, agent, end in jobs:
+            place = {"tenant": job_tenant, "session": session, "agent": agent}
+            await listed(side, f"j{number}", end="failed" if end else "", **place)
+        found: list[Scanned] = []
+        while not found or found[-1].next:
+            query = Query(tenant=tenant, statuses=frozenset({"failed"} if ended else ()), agent="a")
+            found.append(await side.listing.scan(query, found[-1].next if found else "", limit))
+        return found
+
+    async def compare() -> None:
+        async with real_side(redis_process) as real:
+            assert await pages(real) == await pages(fake_side())
+
+    asyncio.run(compare())

@@ -1,0 +1,109 @@
+"""The admission as operators see it: stopped and started, its state, and what ended jobs add up to."""
+
+from events.core.admission import Entry, Place, Standing, Want
+from events.core.ends import AgentFigures, End, with_end
+from events.ports import AdmissionState, Heard, Started, Told
+from tests.contract.store.sample import NOW_MS
+from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
+
+SWEEP_AT_MS = NOW_MS + SWEEP_INTERVAL_MS
+END = End("completed", 1_500, 1, 100, 20, 2_500)
+
+
+async def wish(
+    side: Side, name: str, want: Want = "slot", lap: int = 0, *, agent: str = "a", end: End | None = None
+) -> Heard:
+    """A job says what it wants."""
+    place = Place("t", f"session-{name}", 5, NOW_MS + ord(name[0]), agent)
+    return await side.admission.wish(name, Standing(want, lap), place, NOW_MS, end=end)
+
+
+async def test_nobody_is_admitted_while_it_is_stopped(side: Side) -> None:
+    """Not by a word, not by a sweep; who holds a slot keeps it, and one that is given back stays free."""
+    assert (await wish(side, "a")).slot
+    await side.operating.stop(NOW_MS + 1)
+    assert not (await wish(side, "b")).slot
+    assert (await side.admission.sweep(0, NOW_MS)).tell == ()
+    assert (await wish(side, "a")).slot
+    assert await wish(side, "a", "none", 1) == Heard(slot=False)
+    assert not (await wish(side, "a", "slot", 2)).slot
+    assert (await side.operating.state()).active == 0
+
+
+async def test_a_start_fills_the_free_slots_and_tells_until_they_are_taken(side: Side) -> None:
+    """By the usual order; a start that is repeated tells again, and so does a sweep."""
+    await side.operating.stop(NOW_MS)
+    for name in "dcba":
+        await wish(side, name)
+    told = tuple(Told(name, 0, f"session-{name}") for name in "abc")
+    assert await side.operating.start(NOW_MS) == Started(SWEEP_AT_MS, told)
+    assert await side.operating.start(NOW_MS) == Started(0, told)
+    assert (await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)).tell == told
+    assert (await wish(side, "a")).slot
+    assert (await side.operating.start(NOW_MS)).tell == told[1:]
+    assert not (await wish(side, "d")).slot
+
+
+async def test_a_start_of_what_runs_changes_nothing(side: Side) -> None:
+    """Nobody is told anything."""
+    await wish(side, "a")
+    book = await side.admission.book()
+    assert await side.operating.start(NOW_MS) == Started(0)
+    assert await side.admission.book() == book
+
+
+async def test_the_state_says_since_when_it_is_stopped_and_who_works_and_waits(side: Side) -> None:
+    """The first stop counts; who is to start later waits for no slot."""
+    assert await side.operating.state() == AdmissionState(SLOTS, 0, 0)
+    for name in "abcde":
+        await wish(side, name)
+    await wish(side, "f", "none")
+    await side.operating.stop(NOW_MS + 5)
+    await side.operating.stop(NOW_MS + 9)
+    await side.admission.sweep(0, NOW_MS + 7)
+    state = await side.operating.state()
+    assert state == AdmissionState(SLOTS, active=3, pending=2, stopped_ms=NOW_MS + 5, swept_ms=NOW_MS + 7)
+    await side.operating.start(NOW_MS)
+    assert (await side.operating.state()).stopped_ms == 0
+
+
+async def test_live_jobs_are_those_that_have_not_said_that_they_are_gone(side: Side) -> None:
+    """With their agent, so that a list need not read each."""
+    await wish(side, "a")
+    await wish(side, "b", "none", agent="other")
+    await wish(side, "c", "gone")
+    live = await side.operating.live()
+    assert {name: (entry.agent, entry.slot) for name, entry in live.items()} == {
+        "a": ("a", True),
+        "b": ("other", False),
+    }
+    assert live["a"] == Entry("t", "session-a", 5, NOW_MS + 97, 0, "slot", True, True, "", NOW_MS, "a")
+
+
+async def test_each_end_is_counted_once_by_agent(side: Side) -> None:
+    """Not again when it is told again, or by an older word, nor by a newer one that says the same."""
+    assert await side.operating.ends() == {}
+    await wish(side, "a")
+    await wish(side, "b", agent="other")
+    for lap in (5, 5, 4, 6):
+        await wish(side, "a", "gone", lap, end=END)
+    failed = End("failed", 100_000_000, 13, 3, 4, 5)
+    await wish(side, "b", "gone", 5, agent="other", end=failed)
+    await wish(side, "c", "gone", 0, end=END)
+    once = with_end(AgentFigures(), END)
+    assert await side.operating.ends() == {"a": with_end(once, END), "other": with_end(AgentFigures(), failed)}
+
+
+async def test_a_job_that_comes_back_and_ends_again_is_counted_again(side: Side) -> None:
+    """As one that is retried does."""
+    await wish(side, "a", "gone", 1, end=END)
+    assert (await wish(side, "a", "slot", 2)).slot
+    cancelled = End("cancelled", 0, 0, 0, 0, 0)
+    await wish(side, "a", "gone", 3, end=cancelled)
+    assert await side.operating.ends() == {"a": with_end(with_end(AgentFigures(), END), cancelled)}
+
+
+async def test_a_word_without_an_end_counts_nothing(side: Side) -> None:
+    """Older code tells none."""
+    await wish(side, "a", "gone", 1)
+    assert await side.operating.ends() == {}
