@@ -136,7 +136,7 @@ class Container:
         settings, secrets = self.settings, self.secrets
         limits = (settings.work_timeout_seconds, settings.result_limit_bytes)
         model_turn = ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache)
-        tool_run = ToolRun(self.registry, self.ports.store, self.memory, *limits, secrets)
+        tool_run = ToolRun(self.registry, self.ports.store, self.memory, self.ports.clock, *limits, secrets)
         return {
             AskAdmission: self._asking,
             CallModel: Hiding(Recalling(model_turn, self.registry, self.memory), secrets),

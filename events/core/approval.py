@@ -9,30 +9,28 @@ from dataclasses import replace
 from typing import Any
 
 from events.core import parts
+from events.core.checkpoint import EXPIRED, LIMIT_APPROVAL, approval_part
 from events.core.effects import Changes, Decision
 from events.core.ending import end_stopped
 from events.core.legs import Leg, LegKind, loop_leg, tool_key
 from events.core.state import CallRecord, Failure, Job, State
 from events.core.transitions import CallStatus, Step, next_call_status, next_job_status
-from events.ids import call_id, canonical_json, operation_id
+from events.ids import call_id
 
-# What such a wait is recorded as among a job's calls; no tool of an agent can have a name with a dot.
-LIMIT_APPROVAL = "limit.approval"
 _POSITION = 1_000_000
 DECISION_TIME_MS = 7 * 86_400_000
-_EXPIRED = canonical_json({"error": {"type": "expired", "message": "nobody decided in time"}})
 
 
 def ask(job: Job, leg: Leg, limit: str, now_ms: int) -> Decision:
     """The turn waits for a decision; what was asked of the model meanwhile is asked again if the answer is yes."""
-    arguments = {"limit": limit, "value": getattr(job.limits, limit)}
+    arguments, until_ms = {"limit": limit, "value": getattr(job.limits, limit)}, now_ms + DECISION_TIME_MS
     position = _POSITION + leg.attempt
     record = CallRecord(
         id=call_id(job.id, leg.turn, position, LIMIT_APPROVAL, arguments),
         turn=leg.turn,
         position=position,
         tool=LIMIT_APPROVAL,
-        arguments=arguments,
+        arguments={**arguments, "untilMs": until_ms},
         status=CallStatus.WAITING,
         attempts=leg.attempt,
         started_at_ms=now_ms,
@@ -46,12 +44,12 @@ def ask(job: Job, leg: Leg, limit: str, now_ms: int) -> Decision:
         position=position,
         call_id=record.id,
         tool=LIMIT_APPROVAL,
-        otherwise=_EXPIRED,
-        not_before_ms=now_ms + DECISION_TIME_MS,
+        otherwise=EXPIRED,
+        not_before_ms=until_ms,
         since_ms=now_ms,
     )
     asking = replace(job, status=next_job_status(job.status, Step.TURN), turn=leg.turn)
-    said = (_checkpoint(record, "pending", waits.not_before_ms), parts.handled(leg, now_ms, f"asks about {limit}"))
+    said = (approval_part(record, job.id), parts.handled(leg, now_ms, f"asks about {limit}"))
     return Decision(Changes(job=asking, calls=(record,), legs=(waits,), parts=said))
 
 
@@ -59,6 +57,8 @@ def decided(state: State, now_ms: int) -> Decision:
     """A person has decided, or nobody has in time."""
     leg, record, outcome = state.leg, state.the_call, json.loads(state.outcome)
     error, limit = outcome.get("error"), record.arguments["limit"]
+    # Recorded when this was begun, too, which a failover may have forgotten: then it is not for us to say.
+    kept = {record.id: state.outcome}
     if error is not None:
         failure = Failure(error["type"], error["message"])
         refused = replace(
@@ -67,15 +67,15 @@ def decided(state: State, now_ms: int) -> Decision:
             error=failure,
             finished_at_ms=now_ms,
         )
-        ending = end_stopped(state.job, leg, limit, now_ms, (_checkpoint(refused, failure.type),))
+        ending = end_stopped(state.job, leg, limit, now_ms, (approval_part(refused, state.job.id, state.outcome),))
         assert ending.changes is not None, "an end changes the job"
-        return replace(ending, changes=replace(ending.changes, calls=(refused,)))
+        return replace(ending, changes=replace(ending.changes, calls=(refused,), results=kept))
     approved = replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
     changed: dict[str, Any] = {limit: _raised(record, outcome["ok"])}
     raised = replace(state.job, limits=replace(state.job.limits, **changed))
     again = loop_leg(state.job.id, leg.turn, leg.attempt + 1, now_ms)
-    said = (_checkpoint(approved, "approved"), parts.handled(leg, now_ms, f"{limit} is raised"))
-    return Decision(Changes(job=raised, calls=(approved,), legs=(again,), parts=said))
+    said = (approval_part(approved, state.job.id, state.outcome), parts.handled(leg, now_ms, f"{limit} is raised"))
+    return Decision(Changes(job=raised, calls=(approved,), legs=(again,), results=kept, parts=said))
 
 
 def _raised(record: CallRecord, decision: dict[str, object]) -> float:
@@ -84,15 +84,3 @@ def _raised(record: CallRecord, decision: dict[str, object]) -> float:
     value = edited.get("value") if isinstance(edited, dict) else None
     asked: float = record.arguments["value"]
     return value if isinstance(value, int | float) and not isinstance(value, bool) and value > asked else 2 * asked
-
-
-def _checkpoint(record: CallRecord, status: str, expires_ms: int = 0) -> str:
-    data = {
-        "id": operation_id(record.id),
-        "callId": record.id,
-        "type": "approval",
-        "status": status,
-        "title": f"the limit {record.arguments['limit']}={record.arguments['value']} is reached",
-        "arguments": record.arguments,
-    }
-    return canonical_json({"type": "data-checkpoint", "data": data | ({"expiresAt": expires_ms} if expires_ms else {})})

@@ -3,11 +3,12 @@
 import json
 from dataclasses import replace
 
-from events.core import parts
-from events.core.approval import LIMIT_APPROVAL, decided
+from events.core import parts, tool_approval
+from events.core.approval import decided
+from events.core.checkpoint import LIMIT_APPROVAL, TOOL_APPROVAL, approval_part
 from events.core.effects import Changes, Decision, Join, RunTool
 from events.core.ending import end_failed
-from events.core.happenings import ToolFailed, ToolReturned, ToolWaits
+from events.core.happenings import ToolAsks, ToolFailed, ToolReturned, ToolWaits
 from events.core.legs import Leg, LegKind, following, loop_leg
 from events.core.planned import skipping
 from events.core.redaction import redacted
@@ -21,7 +22,13 @@ from events.ids import canonical_json
 
 def started(state: State) -> Decision:
     """Run the tool with the arguments that are recorded."""
-    return Decision(effects=(RunTool(state.job, state.the_call, state.leg.attempt),))
+    record = state.the_call
+    return Decision(effects=(RunTool(state.job, record, state.leg.attempt - record.asked),))
+
+
+def asks(state: State, happened: ToolAsks, now_ms: int) -> Decision:
+    """It may not run before a person has approved it."""
+    return tool_approval.asks(state, happened, now_ms)
 
 
 def returned(state: State, happened: ToolReturned, now_ms: int) -> Decision:
@@ -90,6 +97,8 @@ def waited(state: State, now_ms: int) -> Decision:
     """What the call waited for has come, or its time is up; the last one of the turn starts the next turn."""
     if state.the_call.tool == LIMIT_APPROVAL:
         return decided(state, now_ms)
+    if state.the_call.tool == TOOL_APPROVAL:
+        return _decided(state, now_ms)
     leg, record, outcome = state.leg, state.the_call, json.loads(state.outcome)
     error = outcome.get("error")
     if error is not None:
@@ -110,6 +119,27 @@ def waited(state: State, now_ms: int) -> Decision:
     )
 
 
+def _decided(state: State, now_ms: int) -> Decision:
+    """A person has decided whether the call may run, or nobody has in time: one that may not run has failed."""
+    verdict = tool_approval.approved(state, now_ms)
+    if isinstance(verdict, Decision):
+        return verdict
+    refused = replace(state, call=verdict.record, dependants=verdict.dependants)
+    decision = _given_up(refused, verdict.failure, now_ms)
+    assert decision.changes is not None, "a call that failed changes the job"
+    changes, question = decision.changes, verdict.asked
+    return replace(
+        decision,
+        changes=replace(
+            changes,
+            calls=(question, *changes.calls),
+            # The question's comes first: it is what the store holds the end of this wait to.
+            results={question.id: state.outcome, **changes.results},
+            parts=(approval_part(question, state.job.id, state.outcome), *changes.parts),
+        ),
+    )
+
+
 def taken_in(state: State, now_ms: int) -> Decision:
     """The result is recorded already; the last one of the turn starts the next turn."""
     return Decision(Changes(join=_join(state.leg, now_ms), parts=(parts.handled(state.leg, now_ms, "taken in"),)))
@@ -119,10 +149,11 @@ def retry_or_give_up(state: State, now_ms: int) -> Decision:
     """Try the call again later, counted; without attempts left the model is given the error."""
     leg, record = state.leg, state.the_call
     failure = record.error or Failure("unknown", "the attempt failed")
-    if failure.retryable and leg.attempt <= record.retries:
-        delay_ms = backoff_ms(record.retry_delay_seconds, leg.attempt)
+    made = leg.attempt - record.asked
+    if failure.retryable and made <= record.retries:
+        delay_ms = backoff_ms(record.retry_delay_seconds, made)
         again = following(leg, LegKind.CALL, now_ms, attempt=leg.attempt + 1, not_before_ms=now_ms + delay_ms)
-        outcome = f"attempt {leg.attempt + 1} in {delay_ms / 1000:g} s"
+        outcome = f"attempt {made + 1} in {delay_ms / 1000:g} s"
         return Decision(Changes(legs=(again,), parts=(parts.handled(leg, now_ms, outcome),)))
     return _given_up(state, failure, now_ms)
 
@@ -135,7 +166,7 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
     text = canonical_json({"error": {"type": failure.type, "message": failure.message}})
     said = (
         parts.tool_error(record.id, failure),
-        *((parts.operation(failed, leg),) if leg.kind is LegKind.WAIT else ()),
+        *((parts.operation(failed, leg),) if leg.kind is LegKind.WAIT and not leg.asks_for else ()),
         *parts.step_completed(failed),
     )
     if failed.on_failure == "fail":
@@ -166,7 +197,7 @@ def _closed(record: CallRecord) -> CallRecord:
 def _running(record: CallRecord, leg: Leg) -> CallRecord:
     started_at_ms = record.started_at_ms if record.started_at_ms is not None else leg.claimed_ms
     status = next_call_status(record.status, Step.RUN)
-    return replace(record, status=status, attempts=leg.attempt, started_at_ms=started_at_ms)
+    return replace(record, status=status, attempts=leg.attempt - record.asked, started_at_ms=started_at_ms)
 
 
 def _join(leg: Leg, now_ms: int) -> Join:

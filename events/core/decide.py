@@ -19,6 +19,7 @@ from events.core.happenings import (
     Remembered,
     Started,
     Submitted,
+    ToolAsks,
     ToolFailed,
     ToolReturned,
     ToolWaits,
@@ -73,6 +74,8 @@ def _decided(state: State, happened: Happening, now_ms: int) -> Decision:  # noq
             return calls.failed(state, happened, now_ms)
         case ToolWaits():
             return calls.waits(state, happened, now_ms)
+        case ToolAsks():
+            return calls.asks(state, happened, now_ms)
         case Remembered():
             return remembering.stored()
         case NotRemembered():

@@ -152,6 +152,15 @@ class ToolWaits:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolAsks:
+    """The call may not run before a person has approved it with these arguments; `until_ms`: for how long it waits."""
+
+    arguments: dict[str, Any]
+    title: str
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """The ended job is remembered, or there was nothing to remember."""
 
@@ -180,6 +189,7 @@ Happening = (
     | ToolReturned
     | ToolFailed
     | ToolWaits
+    | ToolAsks
     | Remembered
     | NotRemembered
     | Undeliverable

@@ -57,6 +57,7 @@ class Leg:
         step: of a plan: the step's name.
         event: of a wait: the name of the event that ends it; empty: the outcome of its call does.
         otherwise: of a wait: the call's outcome when its time is up, as JSON text.
+        asks_for: of a wait for a person's decision: the call that it is about, which is not over meanwhile.
         carrier: id of the message whose missing acknowledgement guarantees this leg.
         owner: the invocation that claimed it, until `lease_until_ms`; empty: nobody.
         claimed_ms: when it was claimed. since_ms: when it was added or last driven by a sweep.
@@ -79,6 +80,7 @@ class Leg:
     step: str = ""
     event: str = ""
     otherwise: str = ""
+    asks_for: str = ""
     want: str = ""
     carrier: str = ""
     owner: str = ""
@@ -164,7 +166,7 @@ def blocked(leg: Leg, legs: Iterable[Leg]) -> bool:
     What has begun waits for none, also where a failover forgot that a step before it is over.
     """
     before = set(leg.after.split(",")) if leg.kind is LegKind.CALL and leg.after else set[str]()
-    return bool(before) and any(other.call_id in before for other in legs)
+    return bool(before) and any(other.call_id in before or other.asks_for in before for other in legs)
 
 
 def leg_key_of(event: Event) -> str:

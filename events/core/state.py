@@ -86,7 +86,8 @@ class CallRecord:
 
     `operation_id`: under which it is finished from outside, once it waits for that. `child`: the job that it started.
     `step`: its name in a plan; `after`: the steps that come before it, and their calls; `dependants`: the calls of all
-    steps that come after it, directly or not.
+    steps that come after it, directly or not. `approved`: digest of tool and arguments that a person has approved;
+    empty: nobody has, or need. `asked`: how many attempts ended with a question to a person, which are no runs.
     """
 
     id: str
@@ -105,6 +106,8 @@ class CallRecord:
     after: dict[str, str] = field(default_factory=dict[str, str])
     dependants: tuple[str, ...] = ()
     on_failure: OnFailure = ""
+    approved: str = ""
+    asked: int = 0
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from events.core.admission import Standing
-from events.core.approval import LIMIT_APPROVAL
+from events.core.checkpoint import LIMIT_APPROVAL
 from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind
 from events.core.state import Job
 from events.core.transitions import JobStatus
@@ -51,6 +51,8 @@ def _wait(first: Leg) -> str:
         return f"job {child_of(first.call_id)}, which tool {first.tool} of turn {first.turn} started"
     if first.tool == LIMIT_APPROVAL:
         return f"a decision about a limit, until {rfc3339(first.not_before_ms)}"
+    if first.asks_for:
+        return f"a decision about tool {first.tool} of turn {first.turn}, until {rfc3339(first.not_before_ms)}"
     what = f"event {first.event!r}" if first.event else _name(first)
     return f"{what}, until {rfc3339(first.not_before_ms)}"
 

@@ -161,9 +161,6 @@ def _tool_faults(agents: Sequence[Agent], everything: Sequence[Tool]) -> Iterato
     for name in _repeated([item.name for item in everything]):
         or_agent = ", or rename the agent" if name in names else ""
         yield f"two different tools are named {name!r}; give one another name with @tool(name=...){or_agent}"
-    for item in everything:
-        if item.requires_approval:
-            yield f"tool {item.name!r}: requires_approval=True is not available yet; leave it out in this version"
 
 
 def _repeated(names: Sequence[str]) -> list[str]:

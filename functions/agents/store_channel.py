@@ -3,10 +3,11 @@
 import logging
 from typing import Any
 
+from events.core.checkpoint import info_part
 from events.core.redaction import KnownSecrets, redacted
 from events.errors import StoreError
 from events.ids import canonical_json
-from events.ports import Claim, Store
+from events.ports import Claim, Clock, Store
 
 _log = logging.getLogger("baton.tools")
 
@@ -14,8 +15,9 @@ _log = logging.getLogger("baton.tools")
 class StoreChannel:
     """`ToolChannel` of one attempt of a tool call."""
 
-    def __init__(self, store: Store, claim: Claim, call_id: str, secrets: KnownSecrets) -> None:
+    def __init__(self, store: Store, clock: Clock, claim: Claim, call_id: str, secrets: KnownSecrets) -> None:
         self._store = store
+        self._clock = clock
         self._claim = claim
         self._call_id = call_id
         self._secrets = secrets
@@ -27,12 +29,16 @@ class StoreChannel:
         Raises:
             StoreError: it is not recorded; unless the tool catches this, the delivery fails and the tool runs again.
         """
-        await self._append("data-checkpoint", {"type": "info", "status": "recorded", "title": title, "data": data})
+        claim, number = self._claim, f"{self._claim.leg_key.rpartition(':')[2]}-{self._appended + 1}"
+        shown = self._shown({"title": title, "data": data})
+        part = info_part(claim.job_id, self._call_id, number, **shown, at_ms=self._clock.now_ms())
+        await self._append(part)
 
     async def progress(self, fraction: float, text: str) -> None:
         """Record how far the tool has come; a report that the store does not take is no reason to run it again."""
         try:
-            await self._append("data-progress", {"fraction": fraction, "text": text})
+            data = {"callId": self._call_id, **self._shown({"fraction": fraction, "text": text})}
+            await self._append(canonical_json({"type": "data-progress", "data": data}))
         except StoreError as error:
             _log.warning("a progress report of %s is lost: %s", self._call_id, error)
 
@@ -40,8 +46,10 @@ class StoreChannel:
         """Whether the leg is no longer held: the job was cancelled or ended, or somebody else took over."""
         return not await self._store.append(self._claim, 0, ())
 
-    async def _append(self, kind: str, data: dict[str, Any]) -> None:
+    def _shown(self, data: dict[str, Any]) -> dict[str, Any]:
+        shown: dict[str, Any] = self._secrets.hide_in(redacted(data))
+        return shown
+
+    async def _append(self, part: str) -> None:
         self._appended += 1
-        shown = self._secrets.hide_in(redacted(data))
-        part = canonical_json({"type": kind, "data": {"callId": self._call_id, **shown}})
         await self._store.append(self._claim, self._appended, [part])

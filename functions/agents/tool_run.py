@@ -8,13 +8,14 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from events.core.checkpoint import tool_digest
 from events.core.effects import RunTool, Work
-from events.core.happenings import Happening, ToolFailed, ToolReturned, ToolWaits
+from events.core.happenings import Happening, ToolAsks, ToolFailed, ToolReturned, ToolWaits
 from events.core.redaction import KnownSecrets
 from events.core.state import CallRecord, Failure, Job
 from events.errors import StoreError
-from events.ids import operation_id
-from events.ports import Claim, History, Store
+from events.ids import call_id, job_of_call, operation_id
+from events.ports import Claim, Clock, History, Store
 from functions.agents.call_memory import CallMemory
 from functions.agents.child_job import NoChildError, child_job
 from functions.agents.foreign_text import storable
@@ -42,6 +43,7 @@ class ToolRun:
         registry: Registry,
         store: Store,
         keeper: MemoryKeeper,
+        clock: Clock,
         work_limit_seconds: float,
         result_limit_bytes: int,
         secrets: KnownSecrets | None = None,
@@ -50,6 +52,7 @@ class ToolRun:
         self._secrets = secrets or KnownSecrets()
         self._store = store
         self._keeper = keeper
+        self._clock = clock
         self._work_limit_seconds = work_limit_seconds
         self._result_limit_bytes = result_limit_bytes
 
@@ -65,6 +68,8 @@ class ToolRun:
             arguments = arguments_of(effect.call, history)
         except UnresolvedReference as error:
             return _failed("unresolved_reference", str(error), retryable=False)
+        if tool.requires_approval and not _is_approved(effect.call):
+            return _asks(tool, arguments, claim.now_ms)
         secrets = self._secrets.and_those_in(effect.call.arguments)
         context = ToolContext(
             job_id=effect.job.id,
@@ -72,9 +77,9 @@ class ToolRun:
             call_id=effect.call.id,
             operation_id=operation_id(effect.call.id),
             attempt=effect.attempt,
-            idempotency_key=effect.call.id,
+            idempotency_key=_idempotency_key(effect.call),
             started_at_ms=claim.now_ms,
-            channel=StoreChannel(self._store, claim, effect.call.id, secrets),
+            channel=StoreChannel(self._store, self._clock, claim, effect.call.id, secrets),
             memory=CallMemory(
                 self._keeper, effect.job, effect.call.id, self._memory_of(effect.job.agent), secrets.hide
             ),
@@ -144,12 +149,35 @@ class ToolRun:
 
 
 def arguments_of(call: CallRecord, history: History) -> dict[str, Any]:
-    """What the tool is called with; a call that is no step of a plan has no references.
+    """What the tool is called with; a call that is no step of a plan has no references, nor has what was approved.
 
     Raises:
         UnresolvedReference: a reference leads nowhere.
     """
-    return resolved(call.arguments, call.after, history.results) if call.step else call.arguments
+    if not call.step or call.approved:
+        return call.arguments
+    return resolved(call.arguments, call.after, history.results)
+
+
+def _is_approved(call: CallRecord) -> bool:
+    """Whether a person has approved this tool with exactly these arguments."""
+    return call.approved == tool_digest(call.tool, call.arguments)
+
+
+def _asks(tool: Tool, arguments: dict[str, Any], now_ms: int) -> Happening:
+    """Nobody is asked about a call that cannot run."""
+    try:
+        asked = tool.check(arguments)
+    except InvalidArguments as error:
+        return _failed("invalid_arguments", str(error), retryable=False)
+    return ToolAsks(asked, tool.approval_title, now_ms + round(tool.approval_seconds * 1000))
+
+
+def _idempotency_key(call: CallRecord) -> str:
+    """The call's id; where a person approved arguments, one in which is their digest."""
+    if not call.approved:
+        return call.id
+    return call_id(job_of_call(call.id), call.turn, call.position, call.tool, call.arguments)
 
 
 def _failed(kind: str, message: str, *, retryable: bool = True) -> ToolFailed:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from events.core.checkpoint import APPROVALS
 from events.core.legs import Leg, LegKind
 from events.core.redaction import redacted
 from events.core.state import CallRecord
@@ -34,7 +35,7 @@ def job_view(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "finishedAt": _time(job.finished_at_ms),
         "memory": _memory_view(snapshot),
         "turns": job.used.turns,
-        "toolCalls": [call_view(call, snapshot, now_ms) for call in snapshot.calls],
+        "toolCalls": [call_view(call, snapshot, now_ms) for call in snapshot.calls if call.tool not in APPROVALS],
         "usage": {
             "inputTokens": job.used.input_tokens,
             "outputTokens": job.used.output_tokens,

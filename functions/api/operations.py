@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from events.core.approval import LIMIT_APPROVAL
+from events.core.checkpoint import APPROVALS
 from events.core.redaction import redacted
 from events.errors import UnknownJobError
 from events.ids import call_of_operation, job_of_call
@@ -78,7 +78,7 @@ class OperationsApi:
         call_id = call_of_operation(operation_id)
         snapshot = await self._container.ports.reader.job(job_of_call(call_id)) if call_id else None
         # A decision is no operation: it needs an operator's key.
-        if snapshot is None or all(call.id != call_id or call.tool == LIMIT_APPROVAL for call in snapshot.calls):
+        if snapshot is None or all(call.id != call_id or call.tool in APPROVALS for call in snapshot.calls):
             raise ApiError(404, f"there is no operation {operation_id!r}")
         return snapshot, call_id
 

@@ -2,9 +2,11 @@
 
 from starlette.routing import Route
 
+from functions.api.approvals import Approvals
 from functions.api.auth import Keys
 from functions.api.chat import BODY_LIMIT_BYTES as CHAT_LIMIT_BYTES
 from functions.api.chat import ChatApi
+from functions.api.checkpoints import BODY_LIMIT_BYTES as DECISION_LIMIT_BYTES
 from functions.api.checkpoints import CheckpointsApi
 from functions.api.guard import Guard
 from functions.api.health import Readiness, healthz
@@ -66,12 +68,12 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
 
 
 def _of_checkpoints(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
-    checkpoints, path = CheckpointsApi(container, keys, jobs), "/api/admin/agent-checkpoints/{checkpoint_id}"
+    checkpoints, path = CheckpointsApi(keys, Approvals(container, jobs)), "/api/admin/agent-checkpoints/{checkpoint_id}"
     lists = "marks that tools set, and decisions that it waits for"
-    approves = '`{"arguments", "comment"}`, both optional: approves; 409 where it was decided before'
+    approves = '`{"arguments", "comment", "digest"}`, all optional: approves; 409 where it was decided before'
     return [
         ApiRoute("GET", "/api/agent-jobs/{job_id}/checkpoints", "client", checkpoints.of_job, lists),
-        ApiRoute("POST", path, "admin", checkpoints.approve, approves),
+        ApiRoute("POST", path, "admin", checkpoints.approve, approves, DECISION_LIMIT_BYTES),
         ApiRoute("DELETE", path, "admin", checkpoints.reject, '`{"reason"}`: rejects; 409 likewise'),
     ]
 

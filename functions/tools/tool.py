@@ -20,6 +20,8 @@ from functions.tools.results import ResultSchema
 from functions.tools.signature import read_signature
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every model provider accepts as a function's name
+WEEK_SECONDS = 604_800
+_LONGEST_APPROVAL_SECONDS = 366 * 86_400
 _P = ParamSpec("_P", default=...)
 _R_co = TypeVar("_R_co", default=Any, covariant=True)
 
@@ -36,6 +38,8 @@ class Tool(Generic[_P, _R_co]):
     retries: int
     retry_delay_seconds: float
     requires_approval: bool
+    approval_seconds: float
+    approval_title: str
     function: Callable[_P, _R_co] = field(repr=False)
     context_name: str | None = field(repr=False)
     schema: ArgumentSchema = field(repr=False)
@@ -55,6 +59,13 @@ class Tool(Generic[_P, _R_co]):
             raise TypeError(
                 f"tool {self.name!r}: retry_delay_seconds must be 0 or more, got {self.retry_delay_seconds!r}"
             )
+        if not _is_number(self.approval_seconds) or not 0 < self.approval_seconds <= _LONGEST_APPROVAL_SECONDS:
+            raise TypeError(
+                f"tool {self.name!r}: approval_seconds must be more than 0 and at most a year"
+                f" ({_LONGEST_APPROVAL_SECONDS}), got {self.approval_seconds!r}"
+            )
+        if not isinstance(self.approval_title, str):
+            raise TypeError(f"tool {self.name!r}: approval_title must be a text, got {self.approval_title!r}")
 
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co:
         """Call the original function."""
@@ -93,10 +104,12 @@ def tool(
     retries: int = 2,
     retry_delay_seconds: float = 1.0,
     requires_approval: bool = False,
+    approval_seconds: float = WEEK_SECONDS,
+    approval_title: str = "",
 ) -> Callable[[Callable[_P, _R_co]], Tool[_P, _R_co]]: ...
 
 
-def tool(
+def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
     function: Callable[..., Any] | None = None,
     /,
     *,
@@ -106,10 +119,14 @@ def tool(
     retries: int = 2,
     retry_delay_seconds: float = 1.0,
     requires_approval: bool = False,
+    approval_seconds: float = WEEK_SECONDS,
+    approval_title: str = "",
 ) -> Any:
     """Make a tool of a function; its docstring and annotations become what the model is told.
 
     Use it bare (`@tool`) or with settings (`@tool(retries=0)`). `retries` counts attempts after the first.
+    `requires_approval`: each call waits until a person has approved it, at most `approval_seconds` (a week); then it
+    has failed as `expired`. `approval_title`: what that person reads above the arguments.
     """
     names_in_scope = _names_in_scope_of_caller()
 
@@ -128,6 +145,8 @@ def tool(
             retries=retries,
             retry_delay_seconds=retry_delay_seconds,
             requires_approval=requires_approval,
+            approval_seconds=approval_seconds,
+            approval_title=approval_title or f"run tool {tool_name}",
             function=function,
             context_name=signature.context_name,
             schema=schema,

@@ -52,7 +52,7 @@ class RecordedRun:
         """Run the tool as it ran."""
         assert isinstance(effect, RunTool), "this performer is registered for RunTool"
         call = self._play.call(effect.call.id)
-        attempt = call.attempt(effect.attempt) if call else None
+        attempt = call.attempt(effect.attempt + effect.call.asked) if call else None
         if call is None or attempt is None or call.tool != effect.call.tool:
             self._play.unrecorded.append((effect.job.id, effect.call.turn, effect.call.position))
             return None

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
+from events.core.tool_approval import ASKS
 from events.core.transcript import MEMORY_ROLE, WITHHELD_ROLE
 from functions.recording.document import RECORDING_VERSION
 from infra.replay.replay_error import ReplayError
@@ -84,6 +85,11 @@ class RecordedCall(_Record):
         if "result" in self.model_fields_set:
             return {"ok": self.result}
         return {"error": {"type": self.error.type, "message": self.error.message}} if self.error else None
+
+    def run(self, number: int) -> Attempt | None:
+        """What became of the tool's run of this number: an attempt that only asked a person is none."""
+        runs = [attempt for attempt in self.attempts if attempt.outcome != ASKS]
+        return runs[number - 1] if number <= len(runs) else None
 
     def attempt(self, number: int) -> Attempt | None:
         """What became of an attempt."""

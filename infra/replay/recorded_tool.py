@@ -26,7 +26,7 @@ class RecordedTool(Tool):
         """
         del arguments  # their tool has checked them when the model asked for the call
         call = self.play.call(context.call_id)
-        attempt = call.attempt(context.attempt) if call else None
+        attempt = call.run(context.attempt) if call else None
         assert call is not None, "the performer looks first whether there is an attempt"
         assert attempt is not None, "the performer looks first whether there is an attempt"
         failure = attempt.failure

@@ -55,7 +55,7 @@ class Stage:
 def _performers(registry: Registry, store: InMemoryStore, asking: Asking, play: Play) -> dict[type[Effect], Performer]:
     limit_seconds, secrets, memory = SETTINGS.work_timeout_seconds, KnownSecrets(), RecordedMemory(play)
     turn = Recalling(ModelTurn(registry, limit_seconds), registry, memory)
-    run = ToolRun(registry, store, memory, limit_seconds, _RESULT_LIMIT_BYTES, secrets)
+    run = ToolRun(registry, store, memory, play.clock, limit_seconds, _RESULT_LIMIT_BYTES, secrets)
     return {
         AskAdmission: asking,
         CallModel: Hiding(RecordedTurn(turn, play), secrets),

@@ -21,6 +21,9 @@ end
 -- nothing yet: then whoever told it tells it again.
 if string.sub(ARGV[2], 1, 5) == 'wait:' and header.results > 0 then
   local at = 6 + header.state + header.calls
+  for _, skip in ipairs(header.skips) do
+    at = at + 2 + skip.parts
+  end
   local known = call('HGET', KEYS[3], ARGV[at])
   local open = cjson.decode(state[leg_field]).not_before_ms > now
   if known and known ~= ARGV[at + 1] or not known and open then

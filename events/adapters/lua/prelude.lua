@@ -88,9 +88,11 @@ local function blocked(json)
   local names = before(json)
   if names then
     for _, field in ipairs(order) do
-      local call_id = is_leg(field) and string.match(state[field], '"call_id":"([^"]+)"')
-      if call_id and string.find(',' .. names .. ',', ',' .. call_id .. ',', 1, true) then
-        return true
+      for _, name in ipairs(is_leg(field) and {'call_id', 'asks_for'} or {}) do
+        local call_id = string.match(state[field], '"' .. name .. '":"([^"]+)"')
+        if call_id and string.find(',' .. names .. ',', ',' .. call_id .. ',', 1, true) then
+          return true
+        end
       end
     end
   end

@@ -57,7 +57,14 @@ def _legs_of(job_id: str) -> list[Leg]:
 def _steps_after(calls: list[Leg], job_id: str) -> list[Leg]:
     """Steps of a plan that wait for one or two of these calls."""
     one, two = (replace(call_leg(position, job_id, 2), step=f"s{position}") for position in (0, 1))
-    return [replace(one, after=calls[0].call_id), replace(two, after=f"{calls[0].call_id},{calls[1].call_id}")]
+    asks = replace(
+        following(calls[2], LegKind.WAIT, NOW_MS, attempt=3), asks_for=calls[0].call_id, otherwise=_TIMED_OUT
+    )
+    return [
+        replace(asks, not_before_ms=NOW_MS + LEASE_MS),
+        replace(one, after=calls[0].call_id),
+        replace(two, after=f"{calls[0].call_id},{calls[1].call_id}"),
+    ]
 
 
 def _waits_of(calls: list[Leg]) -> list[Leg]:

@@ -4,6 +4,7 @@ Invariant: nothing here decides anything; what is delivered is exactly what was 
 """
 
 import heapq
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,6 +120,7 @@ class Stage:
         self.container = Container(settings, self.ports, registry or registry_of(self.happened))
         self._pipelines: dict[EventType, Pipeline] = {}
         self._delivered = 0
+        self._waiting: list[tuple[int, int, str]] = []
 
     def job(self, agent: str = "adds", job_id: str = "job_1", **changes: str) -> Job:
         """A new job."""
@@ -151,16 +153,21 @@ class Stage:
         """Every event that was published, in order; sweeps are none."""
         return [parse_event(message.body.encode()) for message in self.outgoing() if "x-event-id" in message.headers]
 
-    async def run(self, after_each: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Deliver what was published and not taken back, each once, the earliest first, until nothing is left."""
-        waiting: list[tuple[int, int, str]] = []
+    async def run(
+        self, after_each: Callable[[], Awaitable[None]] | None = None, *, within_seconds: float = math.inf
+    ) -> None:
+        """Deliver what was published and not taken back, each once, the earliest first, until nothing is left.
+
+        `within_seconds`: nothing that is to come later than so long after now is delivered yet.
+        """
+        waiting, until_ms = self._waiting, self.clock.ms + within_seconds * 1000
         while True:
             for number in range(self._delivered, len(self.queue.published)):
                 message_id, message = self.queue.published[number]
                 if "x-event-id" in message.headers:
                     heapq.heappush(waiting, (message.not_before_ms, number, message_id))
             self._delivered = len(self.queue.published)
-            if not waiting:
+            if not waiting or waiting[0][0] > until_ms:
                 return
             not_before_ms, number, message_id = heapq.heappop(waiting)
             if message_id not in self.queue.cancelled:

@@ -110,7 +110,8 @@ async def test_a_no_ends_the_job_with_the_best_answer_so_far(api: Api) -> None:
     job = await api.read(job_id)
     assert (job["status"], job["result"]["stoppedBy"]) == ("completed", "turns")
     (shown,) = (await api.ask("GET", f"/api/agent-jobs/{job_id}/checkpoints")).json()["checkpoints"]
-    assert (shown["status"], shown["reason"]) == ("rejected", "too dear (operators)")
+    assert shown["decidedBy"] == "operators"
+    assert (shown["status"], shown["reason"]) == ("rejected", "too dear")
 
 
 async def test_no_decision_in_time_is_a_no(api: Api) -> None:

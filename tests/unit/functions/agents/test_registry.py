@@ -21,10 +21,10 @@ class City(BaseModel):
     name: str
 
 
-def make(name: str, *capabilities: str, requires_approval: bool = False) -> Tool:
+def make(name: str, *capabilities: str) -> Tool:
     """A tool of that name."""
 
-    @tool(name=name, capabilities=set(capabilities), requires_approval=requires_approval)
+    @tool(name=name, capabilities=set(capabilities))
     def function(text: str) -> str:
         """Do it."""
         return text
@@ -147,7 +147,7 @@ def test_all_faults_are_told_in_one_error() -> None:
                 Agent("b"),
                 Agent("c", model=["demo", "gpt-5", "groq:"]),
             ],
-            tools=[make("read"), make("pay", requires_approval=True)],
+            tools=[make("read"), make("pay")],
         )
     assert caught.value.faults == (
         "two agents are named 'a'; a job finds its agent by name, so rename one",
@@ -157,9 +157,8 @@ def test_all_faults_are_told_in_one_error() -> None:
         f"agent 'c': unknown model 'gpt-5'; {available_models()}",
         f"agent 'c': {model_fault('groq:')}",
         "two different tools are named 'read'; give one another name with @tool(name=...)",
-        "tool 'pay': requires_approval=True is not available yet; leave it out in this version",
     )
-    assert str(caught.value).startswith("the registry has 8 fault(s):\n- two agents are named 'a'")
+    assert str(caught.value).startswith("the registry has 7 fault(s):\n- two agents are named 'a'")
 
 
 def test_unknown_names_are_lookup_errors_that_say_what_exists() -> None:

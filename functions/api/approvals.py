@@ -1,0 +1,182 @@
+"""Checkpoints of jobs, and deciding on approvals, for whoever may: the API's endpoints, and the console's pages.
+
+Invariant: a decision is recorded by one script, and the first one stays; whoever is told that theirs counts was told
+the truth. What a person edits is checked before it is recorded, and secrets that they were not shown stay as they were.
+Must not: know a request.
+"""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from events.core.checkpoint import APPROVALS, LIMIT_APPROVAL, approval_view, restored
+from events.core.redaction import redacted
+from events.core.state import CallRecord
+from events.errors import UnknownJobError
+from events.ids import call_of_operation, canonical_json, job_of_call
+from events.ports import Heeded, Snapshot
+from events.schema import Completion
+from functions.agents.answer import ARGUMENTS_LIMIT_BYTES
+from functions.agents.registry import UnknownToolError
+from functions.api.auth import Principal
+from functions.api.jobs import JobsApi
+from functions.api.json_body import JsonObject
+from functions.api.problem import ApiError
+from functions.container import Container
+from functions.tools.arguments import InvalidArguments
+
+Checkpoint = dict[str, Any]
+_Digest = Annotated[str, Field(max_length=64)]
+
+
+class ApprovalBody(BaseModel):
+    """Approves. `arguments`: to run with instead of those asked for; of a limit: `value`, what it is raised to.
+
+    `digest`: of what is approved; where something else is asked by now, nothing is decided.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arguments: JsonObject | None = None
+    comment: Annotated[str, Field(max_length=2_000)] = ""
+    digest: _Digest = ""
+
+
+class RejectionBody(BaseModel):
+    """Rejects, and says why; `digest` as for an approval."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"\S")]
+    digest: _Digest = ""
+
+
+class Approvals:
+    """What jobs wait for from people."""
+
+    def __init__(self, container: Container, jobs: JobsApi) -> None:
+        self._container = container
+        self._jobs = jobs
+
+    async def of_job(self, principal: Principal, job_id: str) -> list[Checkpoint]:
+        """All checkpoints of a job, in order.
+
+        Raises:
+            ApiError: 404 unknown, 403 another tenant's.
+        """
+        snapshot = await self._jobs.snapshot(principal, job_id)
+        stored = await self._container.ports.reader.parts(snapshot.job.id, 0)
+        marks = [json.loads(part)["data"] for part in stored.parts if '"data-checkpoint"' in part]
+        # An attempt that runs a second time, after a crash, sets its marks again.
+        infos = {mark["id"]: mark for mark in marks if mark["type"] == "info"}
+        found = [*infos.values(), *approvals_of(snapshot)]
+        return sorted(found, key=lambda view: str(view["createdAt"]))
+
+    async def approve(self, principal: Principal, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
+        """The job goes on, with the edited arguments where there are some.
+
+        Raises:
+            ApiError: 403 no operator, 404 unknown, 409 decided before or about something else, 422 arguments that do
+                not fit.
+        """
+        snapshot, asked = await self._undecided(principal, checkpoint_id, body.digest)
+        edited = None if body.arguments is None else self._edited(asked, body.arguments)
+        decision = {"approved": True, "arguments": edited, "comment": self._container.secrets.hide(body.comment)}
+        return await self._decide(principal, snapshot, asked, "ok", decision)
+
+    async def reject(self, principal: Principal, checkpoint_id: str, body: RejectionBody) -> Checkpoint:
+        """The call fails with the reason.
+
+        Raises:
+            ApiError: as for an approval.
+        """
+        snapshot, asked = await self._undecided(principal, checkpoint_id, body.digest)
+        decision = {"type": "rejected", "message": self._container.secrets.hide(body.reason.strip())}
+        return await self._decide(principal, snapshot, asked, "error", decision)
+
+    async def _undecided(self, principal: Principal, checkpoint_id: str, digest: str) -> tuple[Snapshot, CallRecord]:
+        if principal.role != "admin":
+            raise ApiError(403, "deciding a checkpoint needs an admin key")
+        call_id = call_of_operation(checkpoint_id)
+        snapshot = await self._container.ports.reader.job(job_of_call(call_id)) if call_id else None
+        asked = next((call for call in _asked(snapshot) if call.id == call_id), None) if snapshot else None
+        if snapshot is None or asked is None:
+            raise ApiError(404, f"there is no checkpoint {checkpoint_id!r} to decide")
+        view = _view(asked, snapshot)
+        if view["status"] != "pending":
+            raise _too_late(checkpoint_id, f"it is {view['status']}")
+        if digest and digest != view["digest"]:
+            raise ApiError(409, f"checkpoint {checkpoint_id!r} asks about digest {view['digest']}, not about {digest}")
+        return snapshot, asked
+
+    def _edited(self, asked: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
+        """What is recorded of edited arguments: without secrets, which the question's own record has.
+
+        Raises:
+            ApiError: 422, they do not fit.
+        """
+        if asked.tool == LIMIT_APPROVAL:
+            return _edited_limit(asked, arguments)
+        original = asked.arguments["arguments"]
+        checked = self._checked(asked.arguments["tool"], restored(self._container.secrets.hide_in(arguments), original))
+        kept: dict[str, Any] = redacted(checked)
+        if restored(kept, original) != checked:
+            detail = "a secret cannot be edited, since it would be stored: leave it as it is shown, or reject"
+            raise ApiError(422, detail, [("arguments", detail)])
+        size_bytes = len(canonical_json(kept).encode())
+        if size_bytes > ARGUMENTS_LIMIT_BYTES:
+            detail = f"{size_bytes} bytes of arguments, over the limit of {ARGUMENTS_LIMIT_BYTES}"
+            raise ApiError(422, detail, [("arguments", detail)])
+        return kept
+
+    def _checked(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._container.registry.tool(tool).check(arguments)
+        except UnknownToolError as error:
+            raise ApiError(409, f"{error}: arguments cannot be edited; approve them as they are, or reject") from error
+        except InvalidArguments as error:
+            places = [".".join(["arguments", *map(str, place)]) for place in error.places]
+            raise ApiError(422, str(error), list(zip(places, error.faults, strict=True))) from error
+
+    async def _decide(
+        self, principal: Principal, snapshot: Snapshot, asked: CallRecord, word: str, decision: dict[str, Any]
+    ) -> Checkpoint:
+        ports, job = self._container.ports, snapshot.job
+        # The token tells this decision from one that says the same: of two at once, one counts.
+        signed = {"by": principal.tenant, "at": ports.clock.now_ms(), "decision": ports.randomness.token()}
+        outcome = {word: decision | signed}
+        view = approval_view(asked, job.id, outcome)
+        try:
+            heeded = await self._container.acceptance.outside(job, Completion(call_id=asked.id, outcome=outcome))
+        except UnknownJobError as error:
+            raise ApiError(404, f"there is no checkpoint {view['id']!r}") from error
+        if heeded not in (Heeded.FIRST, Heeded.AGAIN):
+            raise _too_late(view["id"], "it was decided before, has expired, or its job has ended")
+        return view
+
+
+def approvals_of(snapshot: Snapshot) -> list[Checkpoint]:
+    """The approvals that a job has asked for, in order."""
+    return [_view(asked, snapshot) for asked in _asked(snapshot)]
+
+
+def _asked(snapshot: Snapshot) -> list[CallRecord]:
+    return [call for call in snapshot.calls if call.tool in APPROVALS]
+
+
+def _view(asked: CallRecord, snapshot: Snapshot) -> Checkpoint:
+    decision = snapshot.results.get(asked.id, {})
+    return approval_view(asked, snapshot.job.id, decision, ended=snapshot.job.ended)
+
+
+def _too_late(checkpoint_id: str, why: str) -> ApiError:
+    return ApiError(409, f"checkpoint {checkpoint_id!r} cannot be decided any more: {why}")
+
+
+def _edited_limit(asked: CallRecord, arguments: dict[str, Any]) -> dict[str, Any]:
+    value, old = arguments.get("value"), asked.arguments["value"]
+    if not isinstance(value, int | float) or isinstance(value, bool) or value <= old:
+        detail = f"arguments.value must be a number over {old}, got {value!r}"
+        raise ApiError(422, detail, [("arguments.value", detail)])
+    return {"value": value}
