@@ -57,6 +57,13 @@ class TooLargeError(BatonError):
     status = 413
 
 
+class SessionBusyError(BatonError):
+    """A job was to be alone in its session, and another one of it is at work or in line."""
+
+    status = 409
+    retryable = False
+
+
 class PublishError(BatonError):
     """Publishing failed: no message of the call was accepted, unless the subclass says otherwise."""
 

@@ -11,7 +11,7 @@ from events.core.legs import Leg
 from events.core.records import job_values
 from events.core.state import Job
 from events.emitter import Emitter
-from events.errors import PublishError, UnknownJobError
+from events.errors import PublishError, SessionBusyError, UnknownJobError
 from events.ids import event_id
 from events.ports import Clock, Created, Heeded, Randomness
 from events.schema import AgentLoopInit, Cancellation, Completion, Fact, LoopPayload, Occurrence, Submission
@@ -38,16 +38,19 @@ class Acceptance:
         self._clock = clock
         self._randomness = randomness
 
-    async def submit(self, job: Job, task: dict[str, Any], *, may_exist: bool = False) -> Created:
+    async def submit(self, job: Job, task: dict[str, Any], *, may_exist: bool = False, alone: bool = False) -> Created:
         """Accept a job: once this returns it will run to its end.
 
         Args:
             job: the new job, pending.
             task: `{"text": …, "data": {…}}`.
             may_exist: look first whether it is there: then it needs no witness, and no second place in the book.
+            alone: refuse it while another job of its session is at work or in line.
 
         Raises:
-            PublishError: the queue does not take the witness; there is no job.
+            SessionBusyError: it is refused; there is no job, and will be none from this call.
+            PublishError: the queue does not take the witness, and there is no job; or it does not give it back, and
+                nobody knows whether there will be one.
             StoreError: the store did not answer: there is no job yet, and it starts by itself within a minute.
         """
         fact, began_ms = Submission(job=job_values(job), task=task), self._clock.now_ms()
@@ -58,7 +61,11 @@ class Acceptance:
         # A store that did not answer may have done what it was asked: then the witness is what guarantees it, so it
         # stays. So it does where the job "was there" and yet is carried by this very call, which was made twice.
         witness_id = await self._witness(job.id, job.session_id, fact)
-        created = await self._facts.submitted(job, task, witness_id)
+        try:
+            created = await self._facts.submitted(job, task, witness_id, alone=alone)
+        except SessionBusyError:
+            await self._refuse(witness_id, began_ms)
+            raise
         if not created.new and not created.carried:
             await self._not_needed(witness_id, began_ms)
         await self._witness_late(job, fact, began_ms)
@@ -127,6 +134,16 @@ class Acceptance:
         """This call did nothing. A witness that may be under way can carry legs by now, and is not taken back."""
         if not self._is_late(began_ms):
             await self._take_back(witness_id)
+
+    async def _refuse(self, witness_id: str, began_ms: int) -> None:
+        """Who is told that a job is refused must not see it run: so its witness has to be gone for sure.
+
+        Raises:
+            PublishError: it may come.
+        """
+        if self._is_late(began_ms):
+            raise PublishError(f"witness {witness_id} may be under way: whether its job is refused is not known")
+        await self._emitter.cancel(witness_id)
 
     def _is_late(self, began_ms: int) -> bool:
         return self._clock.now_ms() - began_ms >= WITNESSED_MS

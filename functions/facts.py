@@ -18,7 +18,7 @@ from events.core.records import job_from
 from events.core.state import Job
 from events.core.submitting import first_standing
 from events.emitter import Emitter
-from events.errors import MalformedEventError, StoreError, UnknownJobError
+from events.errors import MalformedEventError, SessionBusyError, StoreError, UnknownJobError
 from events.ids import canonical_json, root_of
 from events.ports import Admission, Clock, Created, Heeded, Outside, OutsideFact, Recorded, Store
 from events.schema import AgentLoopInit, Cancellation, Completion, Event, Occurrence, Submission
@@ -55,14 +55,24 @@ class Facts:
         loaded = await self._store.load(job_id)
         return loaded.job if loaded else None
 
-    async def submitted(self, job: Job, task: dict[str, Any], carrier: str, *, known: bool = False) -> Created:
+    async def submitted(
+        self, job: Job, task: dict[str, Any], carrier: str, *, known: bool = False, alone: bool = False
+    ) -> Created:
         """A job was submitted: it takes its place in the admission's book, then it is created, unless it is there.
 
-        `known`: it is there, and has its place; what is asked is what the carrier still carries.
+        `known`: it is there, and has its place; what is asked is what the carrier still carries. `alone`: it takes no
+        place while another job of its session has one. Its witness does not ask for that: what was accepted, and was
+        forgotten in a failover, waits for its turn.
+
+        Raises:
+            SessionBusyError: it was to be alone.
         """
         now_ms = self._clock.now_ms()
         standing = first_standing(job, now_ms)
-        slot = False if known else (await self._asking.ask(job, standing, carrier)).slot
+        heard = None if known else await self._asking.ask(job, standing, carrier, alone=alone)
+        if heard is not None and heard.busy:
+            raise SessionBusyError(f"session {job.session_id!r} is busy: another job of it is at work or in line")
+        slot = heard is not None and heard.slot
         changes = submit(Submitted(job, task, slot), now_ms).changes
         assert changes is not None, "a submission always creates"
         created = await self._store.create(changes, carrier, now_ms)

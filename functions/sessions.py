@@ -1,38 +1,64 @@
-"""What is going on in a session: which of its jobs are live, in the order of its line, and stopping them.
+"""What is going on in a session: its line of jobs, what a new one does when the line is not empty, and stopping them.
 
 Invariant: a session is one tenant's; a job of another tenant under the same name is in another session. Must not: know
 HTTP, or what a job is about.
 """
 
+from typing import Any, Literal
+
 from events.core.admission import Entry
 from events.core.state import Job
 from events.ids import is_child
-from events.ports import Admission, Reader, Snapshot
-from functions.acceptance import Acceptance
+from events.ports import Created, Snapshot
+from functions.container import Container
+
+# What a new job does while another one of its session is at work or in line: it waits for its turn, it is refused, or
+# those before it are cancelled.
+WhenBusy = Literal["queue", "reject", "interrupt"]
 
 
 class Sessions:
     """Sessions of all tenants."""
 
-    def __init__(self, acceptance: Acceptance, admission: Admission, reader: Reader) -> None:
-        self._acceptance = acceptance
-        self._admission = admission
-        self._reader = reader
+    def __init__(self, container: Container) -> None:
+        self._container = container
 
-    async def live(self, tenant: str, session_id: str) -> list[Snapshot]:
-        """The session's jobs that have not ended: the one whose turn it is, then those in line."""
-        book = await self._admission.book()
-        mine = ((name, entry) for name, entry in book.items() if _is_live(name, entry, tenant, session_id))
-        snapshots = [await self._reader.job(name) for name, _ in sorted(mine, key=_turn)]
-        return [snapshot for snapshot in snapshots if snapshot is not None and not snapshot.job.ended]
+    async def submit(
+        self, job: Job, task: dict[str, Any], when_busy: WhenBusy = "queue", *, may_exist: bool = False
+    ) -> Created:
+        """Accept a job into its session, as `Acceptance.submit`.
+
+        A crash between accepting a job and cancelling those before it leaves it in line behind them, until the same
+        request comes again.
+
+        Raises:
+            SessionBusyError: it was to be refused where the session is busy, and is.
+            PublishError, StoreError: as for a submission.
+        """
+        acceptance = self._container.acceptance
+        created = await acceptance.submit(job, task, may_exist=may_exist, alone=when_busy == "reject")
+        if when_busy == "interrupt":
+            line = [snapshot.job for snapshot in await self.line(job.tenant, job.session_id)]
+            before = next((line[:place] for place, other in enumerate(line) if other.id == job.id), [])
+            await self.stop(before, f"job {job.id}, which was sent meanwhile")
+        return created
+
+    async def line(self, tenant: str, session_id: str) -> list[Snapshot]:
+        """The session's jobs at work or in line: the one whose turn it is comes first; none that starts later."""
+        book = await self._container.ports.admission.book()
+        mine = sorted((item for item in book.items() if _is_in_line(*item, tenant, session_id)), key=_turn)
+        found = await self._container.ports.reader.jobs([name for name, _ in mine])
+        # An entry may outlive its job by a moment.
+        return [found[name] for name, _ in mine if name in found and not found[name].job.ended]
 
     async def stop(self, jobs: list[Job], by: str) -> list[Job]:
         """Cancel jobs, the last in line first, so that none of them starts meanwhile; returns them as they are now."""
-        return [(await self._acceptance.cancel(job, by)).job for job in reversed(jobs)][::-1]
+        return [(await self._container.acceptance.cancel(job, by)).job for job in reversed(jobs)][::-1]
 
 
-def _is_live(name: str, entry: Entry, tenant: str, session_id: str) -> bool:
-    return (entry.tenant, entry.session_id) == (tenant, session_id) and entry.want != "gone" and not is_child(name)
+def _is_in_line(name: str, entry: Entry, tenant: str, session_id: str) -> bool:
+    waits = entry.want == "slot" or (entry.want == "none" and entry.started)
+    return waits and (entry.tenant, entry.session_id) == (tenant, session_id) and not is_child(name)
 
 
 def _turn(item: tuple[str, Entry]) -> tuple[bool, bool, int, str]:

@@ -37,17 +37,17 @@ class Asked:
 class ChatApi:
     """Endpoints of chats."""
 
-    def __init__(self, container: Container, keys: Keys, sessions: Sessions) -> None:
+    def __init__(self, container: Container, keys: Keys) -> None:
         self._container = container
         self._keys = keys
-        self._sessions = sessions
+        self._sessions = Sessions(container)
 
     async def send(self, request: Request) -> Response:
         """`POST /api/chat` → 200 and the answer's stream, from its start."""
         principal = await self._keys.authenticate(request)
         body = read_chat_body(await limited_body(request, BODY_LIMIT_BYTES))
         asked = self._asked(principal, body)
-        accepted = await self._container.acceptance.submit(asked.job, asked.task, may_exist=True)
+        accepted = await self._sessions.submit(asked.job, asked.task, body.when_busy, may_exist=True)
         if accepted.job.request_digest != asked.job.request_digest:
             detail = f"message {body.last.id!r} was sent with another text before: a new message needs a new id"
             raise ApiError(422, detail, [(f"messages.{len(body.messages) - 1}.id", detail)])
@@ -60,10 +60,10 @@ class ChatApi:
     async def resume(self, request: Request) -> Response:
         """`GET /api/chat/{id}/stream` → 200 and the running answer's stream, from its start; 204 where none runs."""
         tenant, session_id = session_of(request, await self._keys.authenticate(request))
-        live = await self._sessions.live(tenant, session_id)
-        if not live:
+        line = await self._sessions.line(tenant, session_id)
+        if not line:
             return Response(status_code=204)
-        reader, job_id = self._container.ports.reader, live[0].job.id
+        reader, job_id = self._container.ports.reader, line[0].job.id
         return stream_response(reader, job_id, await reader.parts(job_id, 0))
 
     def _asked(self, principal: Principal, body: ChatBody) -> Asked:

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from functions.api.json_body import AnyJson, parsed
 from functions.api.problem import ApiError
+from functions.sessions import WhenBusy
 
 Trigger = Literal["submit-message", "regenerate-message"]
 SESSION_LIMIT_CHARS = 200
@@ -36,6 +37,7 @@ class ChatBody(BaseModel):
     trigger: Trigger = "submit-message"
     message_id: Annotated[str, Field(max_length=_MESSAGE_ID_LIMIT_CHARS)] | None = None
     agent: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    when_busy: WhenBusy = "queue"
 
     @property
     def last(self) -> ChatMessage:

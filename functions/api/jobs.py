@@ -18,6 +18,7 @@ from functions.api.json_body import limited_body
 from functions.api.problem import ApiError
 from functions.api.submit_body import SubmitBody, new_job, read_submit_body
 from functions.container import Container
+from functions.sessions import Sessions
 
 BODY_LIMIT_BYTES = 1_000_000
 _KEY_LIMIT_CHARS = 255
@@ -29,6 +30,7 @@ class JobsApi:
     def __init__(self, container: Container, keys: Keys) -> None:
         self._container = container
         self._keys = keys
+        self._sessions = Sessions(container)
 
     async def submit(self, request: Request) -> Response:
         """`POST /api/agent-jobs` → 202 and the job."""
@@ -44,6 +46,7 @@ class JobsApi:
 
         Raises:
             ApiError: 422, another body was sent under this Idempotency-Key before.
+            SessionBusyError: it was to be refused while its session is busy.
         """
         ports = self._container.ports
         now_ms, token = ports.clock.now_ms(), ports.randomness.token()
@@ -56,7 +59,7 @@ class JobsApi:
             tenant=principal.tenant,
             now_ms=now_ms,
         )
-        accepted = await self._container.acceptance.submit(job, body.task, may_exist=bool(idempotency_key))
+        accepted = await self._sessions.submit(job, body.task, body.when_busy, may_exist=bool(idempotency_key))
         if not accepted.new:
             return await self._submitted_before(principal, job, idempotency_key)
         first = loop_leg(job_id, job.turn, 1, now_ms, job.start_at_ms)

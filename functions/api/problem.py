@@ -10,7 +10,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from events.errors import BatonError, MemoryUnavailableError, PublishError, SettingsError, StoreError, UnknownJobError
+from events.errors import (
+    BatonError,
+    MemoryUnavailableError,
+    PublishError,
+    SessionBusyError,
+    SettingsError,
+    StoreError,
+    UnknownJobError,
+)
 
 _log = logging.getLogger("baton.api")
 
@@ -79,8 +87,8 @@ def _message(fault: ErrorDetails) -> str:
 async def on_error(request: Request, error: Exception) -> Response:
     """The response of any error that an endpoint raised."""
     match error:
-        case ApiError():
-            return problem(error)
+        case ApiError() | SessionBusyError():
+            return problem(error if isinstance(error, ApiError) else ApiError(error.status, str(error)))
         case HTTPException():
             detail = f"{request.method} {request.url.path}: {error.detail.lower()} here; the routes are in README"
             return problem(ApiError(error.status_code, detail, headers=error.headers))

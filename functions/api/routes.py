@@ -22,7 +22,6 @@ from functions.api.simple_scenario import SimpleScenario
 from functions.api.stream import StreamApi
 from functions.api.tools import ToolsApi
 from functions.container import Container
-from functions.sessions import Sessions
 
 
 def api_routes(container: Container) -> list[Route]:
@@ -33,13 +32,12 @@ def api_routes(container: Container) -> list[Route]:
 
 def api_table(container: Container, keys: Keys) -> list[ApiRoute]:
     """Every line of the table, in the order in which README lists them."""
-    jobs, ports = JobsApi(container, keys), container.ports
-    sessions = Sessions(container.acceptance, ports.admission, ports.reader)
+    jobs = JobsApi(container, keys)
     return [
         *_of_jobs(container, keys, jobs),
         *_of_checkpoints(container, keys, jobs),
         *_of_operations(container),
-        *_of_chats(container, keys, sessions),
+        *_of_chats(container, keys),
         *_of_sessions(container, keys),
         *_of_operators(container),
         *_open(container, jobs),
@@ -88,8 +86,8 @@ def _of_operations(container: Container) -> list[ApiRoute]:
     ]
 
 
-def _of_chats(container: Container, keys: Keys, sessions: Sessions) -> list[ApiRoute]:
-    chats = ChatApi(container, keys, sessions)
+def _of_chats(container: Container, keys: Keys) -> list[ApiRoute]:
+    chats = ChatApi(container, keys)
     sends = "what AI SDK's `useChat` sends: the chat's `id` is the session; 200 and the answer's stream"
     resumes = (
         "the running answer's stream from its start, 204 if none runs; an admin key names the tenant with `?tenant=`"

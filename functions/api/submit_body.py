@@ -12,6 +12,7 @@ from functions.agents.child_job import policy_of
 from functions.agents.registry import Registry, UnknownAgentError
 from functions.api.json_body import JsonObject, parsed
 from functions.api.problem import ApiError
+from functions.sessions import WhenBusy
 
 LONGEST_DELAY_SECONDS = 7 * 86_400  # the queue's longest delay on its smallest plan (qstash.md 20)
 
@@ -28,6 +29,7 @@ class SubmitBody(BaseModel):
     session_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     delay_seconds: Annotated[int, Field(ge=0, le=LONGEST_DELAY_SECONDS, strict=True)] | None = None
     start_at: AwareDatetime | None = None
+    when_busy: WhenBusy = "queue"
 
     def start_at_ms(self, now_ms: int) -> int:
         """When the job may start, in ms; 0: at once.
@@ -79,5 +81,5 @@ def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: st
         limits=agent.limits,
         model=policy_of(registry, agent),
         remembers=agent.memory_policy is not None and agent.memory_policy.store,
-        request_digest=digest(body.model_dump(mode="json")),
+        request_digest=digest(body.model_dump(mode="json", exclude={"when_busy"})),
     )

@@ -7,12 +7,13 @@ from events.ports import Outgoing
 
 
 class FakeQueue:
-    """`Queue` in memory. `failing`: raised by the next publish, once for each entry."""
+    """`Queue` in memory. `failing`, `cancel_failing`: raised by the next publish, or taking back, once for each."""
 
     def __init__(self) -> None:
         self.published: list[tuple[str, Outgoing]] = []
         self.cancelled: list[str] = []
         self.failing: list[PublishError] = []
+        self.cancel_failing: list[PublishError] = []
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
         """Keep all of them."""
@@ -24,6 +25,8 @@ class FakeQueue:
 
     async def cancel(self, message_id: str) -> None:
         """Take one back."""
+        if self.cancel_failing:
+            raise self.cancel_failing.pop(0)
         self.cancelled.append(message_id)
 
     async def close(self) -> None:

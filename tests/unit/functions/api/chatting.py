@@ -30,6 +30,11 @@ async def send(api: Api, chat: str, message_id: str, text: str, key: str = ACME,
     return await asking
 
 
+async def send_now(api: Api, chat: str, message_id: str, text: str, **fields: Any) -> httpx.Response:
+    """Send a message that is answered at once; nothing is delivered meanwhile."""
+    return await api.ask("POST", "/api/chat", json=chat_body(chat, message_id, text, **fields))
+
+
 async def sending(api: Api, chat: str, message_id: str, text: str, **fields: Any) -> "asyncio.Task[httpx.Response]":
     """Send a message, of which nothing is delivered yet; whoever calls ends the task."""
     known, body = len(api.stage.queue.published), chat_body(chat, message_id, text, **fields)

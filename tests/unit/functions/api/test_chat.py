@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from functions.sessions import Sessions
-from tests.unit.functions.api.chatting import chat_body, job_of, parts_of, send, sending, text_of, user_message
+from tests.unit.functions.api.chatting import (
+    chat_body,
+    job_of,
+    parts_of,
+    send,
+    send_now,
+    sending,
+    text_of,
+    user_message,
+)
 from tests.unit.functions.api.client import ADMIN, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.functions.stage import Stage
 
@@ -131,12 +140,31 @@ async def test_nothing_is_resumed_where_nothing_runs(api: Api) -> None:
     assert (await resuming).text == (await asking).text
 
 
+async def test_a_message_may_be_refused_while_another_is_answered(api: Api) -> None:
+    """409; the other one goes on."""
+    first = await sending(api, "chat-1", "m1", "add", agent="adds")
+    refused = await send_now(api, "chat-1", "m2", "add", whenBusy="reject")
+    assert_problem(refused, 409)
+    assert_problem(await api.submit(sessionId="chat-1", whenBusy="reject"), 409)
+    assert_problem(await api.submit(sessionId="chat-1", whenBusy="never"), 422, "whenBusy")
+    await api.stage.run()
+    assert text_of(await first) == "3 and 7"
+
+
+async def test_a_message_may_interrupt_the_answer_before_it(api: Api) -> None:
+    """Whose stream ends with an abort."""
+    first = await sending(api, "chat-1", "m1", "add", agent="adds")
+    second = await sending(api, "chat-1", "m2", "add", whenBusy="interrupt", agent="adds")
+    assert "abort" in [part["type"] for part in parts_of(await first)]
+    await api.stage.run()
+    assert text_of(await second) == "3 and 7"
+
+
 async def test_a_message_waits_for_the_one_before_it(api: Api) -> None:
     """One runs at a time; both are answered in order, and the first is the one that is resumed."""
     first = await sending(api, "chat-1", "m1", "add", agent="adds")
     second = await sending(api, "chat-1", "m2", "add again", agent="adds")
-    ports = api.stage.ports
-    live = await Sessions(api.stage.container.acceptance, ports.admission, ports.reader).live("acme", "chat-1")
+    live = await Sessions(api.stage.container).line("acme", "chat-1")
     assert [snapshot.task["messageId"] for snapshot in live] == ["m1", "m2"]
     resuming = asyncio.create_task(api.ask("GET", "/api/chat/chat-1/stream"))
     await asyncio.sleep(0.02)
