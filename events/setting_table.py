@@ -180,6 +180,22 @@ SETTINGS = (
         "METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, and nothing else", secret=True
     ),
     Setting(
+        "RATE_LIMIT_PER_MINUTE",
+        "rate_limit_per_minute",
+        "600",
+        "count",
+        "requests to the API a minute with one key, and as many at once at most; 0: no limit",
+        _whole(0, 60_000),
+    ),
+    Setting(
+        "AUDIT_LOG_LENGTH",
+        "audit_log_length",
+        "10000",
+        "count",
+        "how many actions of operators are kept, about",
+        _whole(1, 1_000_000),
+    ),
+    Setting(
         "CORS_ORIGINS",
         "cors_origins",
         "",

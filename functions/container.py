@@ -9,14 +9,17 @@ from events.emitter import Emitter
 from events.errors import MalformedEventError
 from events.ports import (
     Admission,
+    AuditLog,
     Clock,
     Figures,
+    KeyBook,
     Listing,
     LongTermMemory,
     ModelCache,
     Operating,
     Queue,
     Randomness,
+    RateLimit,
     Reader,
     SessionMemory,
     Store,
@@ -41,8 +44,11 @@ from functions.memory.keeper import MemoryKeeper
 from functions.memory.remember_job import RememberJob
 from functions.pipeline import LEASE_MARGIN_MS, Performer, Pipeline, Policy
 from functions.redelivery import Redelivery, read_callback
+from functions.source_budget import SourceBudget
 from functions.spec import Spec
 from functions.sweeping import Sweep, read_due_ms
+
+FORGED_PER_MINUTE = 60  # of one source: then they are refused without a word in the log
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class Ports:
 
     Attributes:
         long_term_memory: None where no vector index is configured.
+        rate_limit: None lets everybody ask as often as they like.
         model_cache: None keeps no answers, whatever agents say.
     """
 
@@ -66,6 +73,9 @@ class Ports:
     session_memory: SessionMemory
     tool_statistics: ToolStatistics
     figures: Figures
+    key_book: KeyBook
+    audit_log: AuditLog
+    rate_limit: RateLimit | None = None
     long_term_memory: LongTermMemory | None = None
     model_cache: ModelCache | None = None
 
@@ -107,6 +117,10 @@ class Container:
     @cached_property
     def _sweep(self) -> Sweep:
         return Sweep(self.ports.store, self.ports.admission, self.emitter, self.ports.clock)
+
+    @cached_property
+    def _forged(self) -> SourceBudget:
+        return SourceBudget(self.ports.clock, FORGED_PER_MINUTE)
 
     @cached_property
     def _asking(self) -> Asking:
@@ -179,7 +193,7 @@ class Container:
         return self._signed(spec, handle)
 
     def _signed(self, spec: Spec, handler: Handler) -> SignedEndpoint:
-        return SignedEndpoint(self.settings.endpoint_url(spec.path), self.ports.verifier, handler)
+        return SignedEndpoint(self.settings.endpoint_url(spec.path), self.ports.verifier, handler, self._forged)
 
 
 def guard_ms(spec: Spec, settings: Settings) -> int:

@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from events.errors import BatonError, MalformedEventError, TooLargeError
+from events.errors import BatonError, MalformedEventError, SignatureError, TooLargeError
 from events.ports import Verifier
 from functions.delivery import Outcome
+from functions.source_budget import SourceBudget
 
 _log = logging.getLogger("baton.edge")
 
@@ -36,12 +37,17 @@ Handler = Callable[[Signed], Awaitable[Outcome]]
 
 
 class SignedEndpoint:
-    """The ASGI app of one webhook. `url` is the public one: what the queue signed."""
+    """The ASGI app of one webhook. `url` is the public one: what the queue signed.
 
-    def __init__(self, url: str, verifier: Verifier, handler: Handler) -> None:
+    `failures` limits a source by what fails verification, and by nothing else: a 429 to the queue's own messages would
+    burn their retries, so even a source that is over its budget is heard when its signature is valid.
+    """
+
+    def __init__(self, url: str, verifier: Verifier, handler: Handler, failures: SourceBudget) -> None:
         self._url = url
         self._verifier = verifier
         self._handler = handler
+        self._failures = failures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -52,15 +58,31 @@ class SignedEndpoint:
         if request.method != "POST":
             return _problem(405, f"{request.method} is not served here: the queue delivers by POST", {"Allow": "POST"})
         try:
-            body = await read_body(request, BODY_LIMIT_BYTES)
-            self._verifier.verify(request.headers.get("upstash-signature", ""), body, self._url)
+            body = await self._verified(request)
             outcome = await self._handler(_signed(request, body))
+        except SignatureError as error:
+            return self._forged(request, error)
         except BatonError as error:
             return _refused(error)
         except Exception:  # noqa: BLE001 - the last line: logged, and answered without a traceback
             _log.exception("the message %s failed", request.headers.get("upstash-message-id"))
             return _problem(500, "internal error; the queue will try again")
         return JSONResponse({"outcome": outcome.word, "handedOn": outcome.handed_on})
+
+    async def _verified(self, request: Request) -> bytes:
+        signature = request.headers.get("upstash-signature", "")
+        if not signature:  # the body of somebody who does not even try is not read
+            raise SignatureError("the request has no signature")
+        body = await read_body(request, BODY_LIMIT_BYTES)
+        self._verifier.verify(signature, body, self._url)
+        return body
+
+    def _forged(self, request: Request, error: SignatureError) -> Response:
+        source = request.client.host if request.client else ""
+        if self._failures.wait_seconds(source):  # and not a line more in the log
+            return _problem(429, "too many requests without a valid signature from here", {"Retry-After": "60"})
+        self._failures.spend(source)
+        return _refused(error)
 
 
 async def read_body(request: Request, limit_bytes: int) -> bytes:

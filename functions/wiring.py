@@ -4,14 +4,17 @@ Importing this module opens nothing.
 """
 
 from events.adapters.admission import RedisAdmission
+from events.adapters.audit_log import RedisAuditLog
 from events.adapters.clock import SystemClock
 from events.adapters.figures import RedisFigures
+from events.adapters.key_book import RedisKeyBook
 from events.adapters.listing import RedisListing
 from events.adapters.long_term_memory import UpstashLongTermMemory
 from events.adapters.model_cache import RedisModelCache
 from events.adapters.operating import RedisOperating
 from events.adapters.publisher import QStashQueue
 from events.adapters.randomness import SystemRandomness
+from events.adapters.rate_limit import RedisRateLimit
 from events.adapters.reader import RedisReader
 from events.adapters.redis import RedisConnection
 from events.adapters.session_memory import RedisSessionMemory
@@ -27,6 +30,8 @@ def real_ports(settings: Settings) -> Ports:
     """The real adapters; nothing is opened before it is used."""
     connection = RedisConnection(settings)
     slots = (settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000)
+    connection, clock = RedisConnection(settings), SystemClock()
+    per_minute = settings.rate_limit_per_minute
     return Ports(
         store=RedisStore(connection, settings.job_retention_seconds * 1000),
         reader=RedisReader(connection),
@@ -35,11 +40,14 @@ def real_ports(settings: Settings) -> Ports:
         listing=RedisListing(connection),
         queue=QStashQueue(settings),
         verifier=QueueVerifier(settings),
-        clock=SystemClock(),
+        clock=clock,
         randomness=SystemRandomness(),
         model_cache=RedisModelCache(connection),
         tool_statistics=RedisToolStatistics(connection),
         figures=RedisFigures(connection),
+        key_book=RedisKeyBook(connection),
+        audit_log=RedisAuditLog(connection, settings.audit_log_length),
+        rate_limit=RedisRateLimit(connection, clock, per_minute) if per_minute else None,
         session_memory=RedisSessionMemory(connection, settings.job_retention_seconds * 1000),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
     )

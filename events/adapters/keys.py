@@ -17,6 +17,10 @@ ADMISSION_ENDS = "baton:{admission}:ends"
 TOOL_USE = "baton:{tools}:use"
 # Hash: what is counted → how much; a tag of its own.
 FIGURES = "baton:{figures}:sums"
+# Hash: digest → record; `used:` and digest → day.
+API_KEYS = "baton:{keys}:api"
+# Stream: what operators did.
+AUDIT = "baton:{audit}:log"
 
 
 def state_key(job_id: str) -> str:
@@ -52,3 +56,8 @@ def model_cache_key(tenant: str, key: str) -> str:
 def session_memory_key(tenant: str, session_id: str) -> str:
     """Hash: the session's newest memory entries. A session's id is any text, so its digest makes the tag."""
     return f"baton:{{memory:{digest(tenant, session_id)[:24]}}}:recent"
+
+
+def rate_limit_key(name: str) -> str:
+    """Hash: the tokens of somebody who asks; it expires. One key a script, so it needs no tag."""
+    return f"baton:rate:{name}"

@@ -4,6 +4,7 @@ Each method says what it promises under repetition: every call may be made twice
 """
 
 from events.ports.admission import Admission, AdmissionState, Heard, Operating, Started, SweepTurn, Told
+from events.ports.audit_log import AuditEntry, AuditLog
 from events.ports.claims import Begun, Claim, Committed, History, Spent, Verdict
 from events.ports.environment import Clock, Randomness, Verifier
 from events.ports.facts import (
@@ -18,10 +19,12 @@ from events.ports.facts import (
     Undelivered,
 )
 from events.ports.figures import Figures
+from events.ports.key_book import KeyBook, StoredKey
 from events.ports.listing import Listing, Scanned
 from events.ports.memory import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
 from events.ports.model_cache import ModelCache
 from events.ports.queue import Outgoing, Queue
+from events.ports.rate_limit import RateLimit
 from events.ports.reader import Reader, Snapshot, StoredParts
 from events.ports.store import Store
 from events.ports.tool_statistics import ToolStatistics
@@ -29,6 +32,8 @@ from events.ports.tool_statistics import ToolStatistics
 __all__ = [
     "Admission",
     "AdmissionState",
+    "AuditEntry",
+    "AuditLog",
     "Begun",
     "Carried",
     "Claim",
@@ -39,6 +44,7 @@ __all__ = [
     "Heard",
     "Heeded",
     "History",
+    "KeyBook",
     "Listing",
     "Loaded",
     "LongTermMemory",
@@ -52,6 +58,7 @@ __all__ = [
     "OutsideFact",
     "Queue",
     "Randomness",
+    "RateLimit",
     "Reader",
     "Recorded",
     "Scanned",
@@ -60,6 +67,7 @@ __all__ = [
     "Spent",
     "Started",
     "Store",
+    "StoredKey",
     "StoredParts",
     "SweepTurn",
     "Told",

@@ -1,10 +1,11 @@
-"""Who is let in: each route's rule is enforced here, before its endpoint runs.
+"""Who is let in: each route's rule is enforced here, before its endpoint runs, and what operators do is kept.
 
-Invariant: first the key, then the size of the body, then the endpoint; so nobody without a key learns what is there or
-what is wrong with their request. Must not: know any endpoint.
+Invariant: first the key, then how often it asks, then the size of the body, then the endpoint; so nobody without a key
+learns what is there or what is wrong with their request. Must not: know any endpoint.
 """
 
 import hmac
+import logging
 from collections.abc import Sequence
 
 from starlette.requests import Request
@@ -12,18 +13,31 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive
 
-from events.settings import Settings
-from functions.api.auth import Keys
+from events.errors import StoreError
+from functions.api.audit import DETAIL_LIMIT_BYTES, Audit
+from functions.api.auth import Keys, Principal, known_principal, source_of, too_many
 from functions.api.problem import ApiError, on_error
 from functions.api.route import ApiRoute, Endpoint
+from functions.container import Container
+from functions.source_budget import SourceBudget
+
+_log = logging.getLogger("baton.api")
+
+# Of one source: what asks for no key must not be a way to make the store busy, and a key is not to be guessed.
+OPEN_PER_MINUTE, WRONG_PER_MINUTE = 600, 30
+_TARGET_LIMIT_CHARS = 500
 
 
 class Guard:
     """Stands before every endpoint of the table."""
 
-    def __init__(self, settings: Settings, keys: Keys) -> None:
-        self._settings = settings
+    def __init__(self, container: Container, keys: Keys, audit: Audit) -> None:
+        self._settings = container.settings
+        self._rate_limit = container.ports.rate_limit
         self._keys = keys
+        self._audit = audit
+        self._open = SourceBudget(container.ports.clock, OPEN_PER_MINUTE)
+        self._wrong = SourceBudget(container.ports.clock, WRONG_PER_MINUTE)
 
     def routes(self, table: Sequence[ApiRoute]) -> list[Route]:
         """The table as routes of the web framework."""
@@ -31,11 +45,14 @@ class Guard:
 
     def _guarded(self, route: ApiRoute) -> Endpoint:
         async def answer(request: Request) -> Response:
+            sent = bytearray()
             try:
                 await self._admit(route, request)
-                return await route.endpoint(_limited(request, route))
+                response = await route.endpoint(_limited(request, route, sent))
             except Exception as error:  # noqa: BLE001 - further out, an answer would lack the headers for browsers
-                return await on_error(request, error)
+                response = await on_error(request, error)
+            await self._keep(route, request, response, bytes(sent))
+            return response
 
         return answer
 
@@ -43,44 +60,83 @@ class Guard:
         """Ask for what the route's rule says.
 
         Raises:
-            ApiError: 401, 403 or 503.
+            ApiError: 401, 403, 429 or 503.
         """
         match route.access:
             case "client":
-                await self._keys.authenticate(request)
+                await self._throttle(await self._keys.authenticate(request))
             case "admin":
                 await self._admin(request)
             case "operations":
                 self._operations(request)
             case "metrics":
-                if not self._settings.metrics_public and not self._has_metrics_token(request):
-                    await self._admin(request)
-            case "open" | "self":
+                await self._metrics(request)
+            case "open":
+                self._spend(self._open, request)
+            case "self":
                 pass
 
     async def _admin(self, request: Request) -> None:
-        if (await self._keys.authenticate(request)).role != "admin":
+        principal = await self._keys.authenticate(request)
+        await self._throttle(principal)
+        if principal.role != "admin":
             raise ApiError(403, f"{request.method} {request.url.path} needs an admin key")
 
-    def _has_metrics_token(self, request: Request) -> bool:
-        token, (scheme, _, given) = (
-            self._settings.metrics_token,
-            request.headers.get("authorization", "").partition(" "),
-        )
+    async def _metrics(self, request: Request) -> None:
+        """An admin's key or METRICS_TOKEN; where METRICS_PUBLIC=true, nobody is asked."""
+        if self._settings.metrics_public:
+            self._spend(self._open, request)
+            return
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        token = self._settings.metrics_token
         same = hmac.compare_digest(token.encode(), given.strip().encode("utf-8", "surrogateescape"))
-        return bool(token) and scheme.lower() == "bearer" and same
+        if not (token and same and scheme.lower() == "bearer"):
+            await self._admin(request)
 
     def _operations(self, request: Request) -> None:
+        """The key of outside completions. It is not limited: what it tells is work done, and jobs wait for it."""
         key = self._settings.operations_api_key
         if not key:
             raise ApiError(503, "no key is configured: set OPERATIONS_API_KEY")
         given = request.headers.get("x-api-key", "")
         if not hmac.compare_digest(key.encode(), given.encode("utf-8", "surrogateescape")):
+            self._spend(self._wrong, request)
             raise ApiError(401, "no valid key: send the header `x-api-key`", headers={"WWW-Authenticate": "ApiKey"})
 
+    async def _throttle(self, principal: Principal) -> None:
+        """Limit how often a key asks; while the store does not answer, nobody is kept out for it."""
+        if self._rate_limit is None:
+            return
+        try:
+            wait_seconds = await self._rate_limit.wait_seconds(principal.key_id)
+        except StoreError as error:
+            _log.warning("no limit while the store does not answer: %s", error)
+            return
+        if wait_seconds:
+            limit = self._settings.rate_limit_per_minute
+            raise too_many(f"more than {limit} requests a minute with this key", wait_seconds)
 
-def _limited(request: Request, route: ApiRoute) -> Request:
-    """The same request, whose body ends in a refusal where it gets too large.
+    @staticmethod
+    def _spend(budget: SourceBudget, request: Request) -> None:
+        wait_seconds = budget.wait_seconds(source_of(request))
+        if wait_seconds:
+            raise too_many("too many requests from here", wait_seconds)
+        budget.spend(source_of(request))
+
+    async def _keep(self, route: ApiRoute, request: Request, response: Response, sent: bytes) -> None:
+        """Write down what an operator did; not what jobs they submitted, which are kept as jobs."""
+        principal = known_principal(request)
+        if principal is None or principal.role != "admin" or route.method == "GET":
+            return
+        own = route.access == "admin" or route.method in ("PATCH", "DELETE")
+        query = f"?{request.url.query}" if request.url.query else ""
+        target = f"{request.url.path}{query}"[:_TARGET_LIMIT_CHARS]
+        action = f"{route.method} {route.path}"
+        await self._audit.record(principal, action, target, response.status_code, sent if own else b"")
+
+
+def _limited(request: Request, route: ApiRoute, sent: bytearray) -> Request:
+    """The same request, whose body ends in a refusal where it gets too large; `sent`: its beginning, as it comes.
 
     Raises:
         ApiError: 413, its header says already that it is too large.
@@ -88,17 +144,19 @@ def _limited(request: Request, route: ApiRoute) -> Request:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > route.body_limit_bytes:
         raise _too_large(route)
-    return Request(request.scope, _counting(request.receive, route))
+    return Request(request.scope, _counting(request.receive, route, sent))
 
 
-def _counting(receive: Receive, route: ApiRoute) -> Receive:
+def _counting(receive: Receive, route: ApiRoute, sent: bytearray) -> Receive:
     """The body's chunks, as long as they stay below the limit together."""
     received_bytes = 0
 
     async def counted() -> Message:
         nonlocal received_bytes
         message = await receive()
-        received_bytes += len(message.get("body", b""))
+        chunk = message.get("body", b"")
+        received_bytes += len(chunk)
+        sent.extend(chunk[: DETAIL_LIMIT_BYTES + 1 - len(sent)])
         if received_bytes > route.body_limit_bytes:
             raise _too_large(route)
         return message

@@ -3,6 +3,7 @@
 from starlette.routing import Route
 
 from functions.api.approvals import Approvals
+from functions.api.audit import Audit
 from functions.api.auth import Keys
 from functions.api.chat import BODY_LIMIT_BYTES as CHAT_LIMIT_BYTES
 from functions.api.chat import ChatApi
@@ -26,11 +27,11 @@ from functions.container import Container
 
 def api_routes(container: Container) -> list[Route]:
     """Every route of the API, with a guard before each."""
-    keys = Keys(container.settings)
-    return Guard(container.settings, keys).routes(api_table(container, keys))
+    keys, audit = Keys(container), Audit(container)
+    return Guard(container, keys, audit).routes(api_table(container, keys, audit))
 
 
-def api_table(container: Container, keys: Keys) -> list[ApiRoute]:
+def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
     """Every line of the table, in the order in which README lists them."""
     jobs = JobsApi(container, keys)
     return [
@@ -39,7 +40,7 @@ def api_table(container: Container, keys: Keys) -> list[ApiRoute]:
         *_of_operations(container),
         *_of_chats(container, keys),
         *_of_sessions(container, keys),
-        *_of_operators(container),
+        *_of_operators(container, audit),
         *_open(container, jobs),
     ]
 
@@ -106,11 +107,13 @@ def _of_sessions(container: Container, keys: Keys) -> list[ApiRoute]:
     ]
 
 
-def _of_operators(container: Container) -> list[ApiRoute]:
+def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
     tools, shows = ToolsApi(container), "each tool's capabilities, attempts, failures, and durations (p50, p95)"
     measures = "figures for Prometheus: an admin key or `METRICS_TOKEN`, or `METRICS_PUBLIC=true`"
+    audits = "what operators did, the newest first: who, what, when, and how it ended; `limit`, `cursor`"
     return [
         ApiRoute("GET", "/api/admin/tools", "admin", tools.show, shows),
+        ApiRoute("GET", "/api/admin/audit", "admin", audit.show, audits),
         ApiRoute("GET", "/api/metrics", "metrics", MetricsApi(container).show, measures),
     ]
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from infra.dev.ports import LOOPBACK
 from infra.dev.secrets_file import StackSecrets
 
-# What differs from production unless the environment says otherwise: few slots, so that the line at them is seen.
-LOCAL_DEFAULTS = {"MAX_CONCURRENT_JOBS": "3"}
+# What differs from production unless the environment says otherwise: few slots, so that the line at them is seen; no
+# rate limit, which would only be in a developer's way.
+LOCAL_DEFAULTS = {"MAX_CONCURRENT_JOBS": "3", "RATE_LIMIT_PER_MINUTE": "0"}
 
 
 def part_url(ports: Mapping[str, int], part: str) -> str:

@@ -1,6 +1,7 @@
 """README's table of HTTP endpoints, from the API's own table of routes."""
 
 from events.settings import Settings
+from functions.api.audit import Audit
 from functions.api.auth import Keys
 from functions.api.routes import api_table
 from functions.container import Container
@@ -20,6 +21,7 @@ KEY_OF = {
 def endpoint_table() -> str:
     """Return one row a route of the API."""
     settings = Settings()
-    table = api_table(Container(settings, real_ports(settings)), Keys(settings))
+    container = Container(settings, real_ports(settings))
+    table = api_table(container, Keys(container), Audit(container))
     rows = ([f"`{route.method} {route.path}`", route.what, KEY_OF[route.access]] for route in table)
     return markdown_table(["endpoint", "what", "key"], rows)

@@ -18,7 +18,9 @@ from events.settings import Settings
 from functions.app import build_app
 from functions.container import Container, Ports
 from tests.fakes import FakeAdmission, FakeListing, FakeOperating, FakeReader, Tree
+from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.figures import FakeFigures
+from tests.fakes.key_book import FakeKeyBook
 from tests.fakes.memory import FakeSessionMemory
 from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.simulation import asgi
@@ -103,6 +105,8 @@ class World:
             session_memory=FakeSessionMemory(),
             tool_statistics=FakeToolStatistics(self.fake),
             figures=FakeFigures(self.fake),
+            key_book=FakeKeyBook(),
+            audit_log=FakeAuditLog(),
         )
 
     def run(self) -> Broken | None:

@@ -13,7 +13,7 @@ from events.core.admission import Entry
 from events.core.happenings import Submitted
 from events.core.legs import Leg
 from events.core.state import CallRecord, Job
-from events.ports import Outgoing, Snapshot, Verifier
+from events.ports import Outgoing, RateLimit, Snapshot, Verifier
 from events.schema import Event, EventType, event_type, parse_event
 from events.settings import Settings
 from functions.agents.agent import Agent
@@ -27,8 +27,10 @@ from functions.pipeline import Pipeline
 from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
 from tests.fakes import FakeAdmission, FakeListing, FakeOperating, FakeReader, FakeStore
+from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.clock import FakeClock
 from tests.fakes.figures import FakeFigures
+from tests.fakes.key_book import FakeKeyBook
 from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 from tests.fakes.model_cache import FakeModelCache
 from tests.fakes.queue import FakeQueue
@@ -93,6 +95,7 @@ class Stage:
         verifier: Verifier | None = None,
         registry: Registry | None = None,
         long_term_memory: FakeLongTermMemory | None = None,
+        rate_limit: RateLimit | None = None,
     ) -> None:
         self.clock, self.queue = FakeClock(), queue or FakeQueue()
         self.store = store or FakeStore()
@@ -100,6 +103,7 @@ class Stage:
         self.admission = FakeAdmission(settings.max_concurrent_jobs)
         self.cache = FakeModelCache(self.clock)
         self.session_memory, self.long_term_memory = FakeSessionMemory(), long_term_memory
+        self.key_book, self.audit_log = FakeKeyBook(), FakeAuditLog()
         self.happened = Happened()
         self.ports = Ports(
             store=self.store,
@@ -113,6 +117,9 @@ class Stage:
             randomness=FakeRandomness(),
             tool_statistics=FakeToolStatistics(self.store),
             figures=FakeFigures(self.store),
+            key_book=self.key_book,
+            audit_log=self.audit_log,
+            rate_limit=rate_limit,
             model_cache=self.cache,
             session_memory=self.session_memory,
             long_term_memory=self.long_term_memory,

@@ -13,6 +13,7 @@ from events.errors import StoreError
 from events.ports import Begun, Claim
 from events.schema import encode_event
 from functions.app import SPECS, build_app
+from functions.container import FORGED_PER_MINUTE
 from functions.edge import BODY_LIMIT_BYTES, NON_RETRYABLE_HEADER
 from functions.sweeping import LOST_AFTER_MS
 from tests.fakes import FakeStore
@@ -178,7 +179,7 @@ async def test_no_more_of_a_large_body_is_read_than_the_limit(edge: Edge) -> Non
             sent += 1024 * 1024
             yield b"x" * (1024 * 1024)
 
-    response = await edge.client.post(LOOP, content=endless())
+    response = await edge.client.post(LOOP, content=endless(), headers={"upstash-signature": "some"})
     assert response.status_code == 413
     assert sent <= BODY_LIMIT_BYTES + 2 * 1024 * 1024
 
@@ -253,3 +254,38 @@ async def test_secrets_are_in_no_answer(edge: Edge) -> None:
     for answer in answers:
         assert KEYED.current_signing_key not in answer.text
         assert KEYED.qstash_token not in answer.json()["detail"].split()
+
+
+async def test_a_source_that_keeps_forging_is_told_to_wait(edge: Edge, caplog: pytest.LogCaptureFixture) -> None:
+    """429 with Retry-After once its budget is spent, and no further line in the log; after a while it is 401 again."""
+    for _ in range(FORGED_PER_MINUTE):
+        assert_problem(await edge.post(b"{}", upstash_signature="forged"), 401, retryable=True)
+    caplog.clear()
+    response = await edge.post(b"{}", upstash_signature="forged")
+    assert_problem(response, 429, retryable=True)
+    assert int(response.headers["retry-after"]) > 0
+    assert caplog.records == []
+    edge.stage.clock.ms += 60_000
+    assert_problem(await edge.post(b"{}", upstash_signature=""), 401, retryable=True)
+
+
+async def test_what_is_signed_is_never_limited(edge: Edge) -> None:
+    """A 429 would burn the queue's retries: not even after many forged requests from the same address."""
+    body = await edge.first_event()
+    for _ in range(FORGED_PER_MINUTE + 5):
+        await edge.post(body, upstash_signature="forged")
+    response = await edge.post(body)
+    assert (response.status_code, response.json()["outcome"]) == (200, "done")
+
+
+async def test_without_a_signature_the_body_is_not_read(edge: Edge) -> None:
+    """Its first byte is not even asked for."""
+    asked: list[str] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        asked.append("first")
+        yield b"{}"
+
+    response = await edge.client.post(LOOP, content=body())
+    assert_problem(response, 401, retryable=True)
+    assert asked == []

@@ -7,6 +7,7 @@ import pytest
 from starlette.routing import Route
 
 from events.errors import SignatureError
+from functions.api.audit import Audit
 from functions.api.auth import Keys
 from functions.api.route import ApiRoute
 from functions.api.routes import api_table
@@ -16,7 +17,7 @@ from tests.unit.functions.api.client import ACME, ADMIN, OTHER, api_of, assert_p
 from tests.unit.functions.stage import Stage
 
 CONTAINER = Stage(settings=with_keys()).container
-TABLE = api_table(CONTAINER, Keys(CONTAINER.settings))
+TABLE = api_table(CONTAINER, Keys(CONTAINER), Audit(CONTAINER))
 OPERATIONS_KEY = "key-of-operations"
 WITH_OPERATIONS = replace(with_keys(), operations_api_key=OPERATIONS_KEY)
 # Open on purpose, each weighed: they tell whether the process is up, or run only where a setting says so.
@@ -25,11 +26,13 @@ OPEN = {"GET /healthz", "GET /readyz", "POST /test/simple"}
 SELF: set[str] = set()
 
 
-def _name(route: ApiRoute) -> str:
+def route_name(route: ApiRoute) -> str:
+    """`METHOD /path`."""
     return f"{route.method} {route.path}"
 
 
-def _path(route: ApiRoute, found: str = "x") -> str:
+def path_of(route: ApiRoute, found: str = "x") -> str:
+    """Its path with an id in it."""
     return re.sub(r"\{[a-z_:]+\}", found, route.path)
 
 
@@ -37,7 +40,7 @@ def _of(*access: str) -> list[ApiRoute]:
     return [route for route in TABLE if route.access in access]
 
 
-every = pytest.mark.parametrize("route", _of("client", "admin", "operations", "metrics"), ids=_name)
+every = pytest.mark.parametrize("route", _of("client", "admin", "operations", "metrics"), ids=route_name)
 
 
 @every
@@ -57,28 +60,28 @@ every = pytest.mark.parametrize("route", _of("client", "admin", "operations", "m
 async def test_without_a_known_key_nothing_is_told(route: ApiRoute, headers: dict[str, str]) -> None:
     """401, whatever the path and the body are."""
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
-        response = await api.http.request(route.method, _path(route), headers=headers, content=b"\xff")
+        response = await api.http.request(route.method, path_of(route), headers=headers, content=b"\xff")
         assert_problem(response, 401)
         assert response.headers["www-authenticate"] in ("Bearer", "ApiKey")
 
 
-@pytest.mark.parametrize("route", _of("admin", "metrics"), ids=_name)
+@pytest.mark.parametrize("route", _of("admin", "metrics"), ids=route_name)
 async def test_a_clients_key_is_refused_where_an_admins_is_needed(route: ApiRoute) -> None:
     """403, before anything of the request is looked at."""
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
-        assert_problem(await api.ask(route.method, _path(route), ACME, content=b"\xff"), 403)
+        assert_problem(await api.ask(route.method, path_of(route), ACME, content=b"\xff"), 403)
 
 
-@pytest.mark.parametrize("route", _of("operations"), ids=_name)
+@pytest.mark.parametrize("route", _of("operations"), ids=route_name)
 async def test_a_tenants_key_completes_no_operation(route: ApiRoute) -> None:
     """Neither as a bearer, nor as `x-api-key`."""
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         for key in (ACME, ADMIN):
-            assert_problem(await api.ask(route.method, _path(route), key), 401)
-            assert_problem(await api.ask(route.method, _path(route), "", headers={"x-api-key": key}), 401)
+            assert_problem(await api.ask(route.method, path_of(route), key), 401)
+            assert_problem(await api.ask(route.method, path_of(route), "", headers={"x-api-key": key}), 401)
 
 
-@pytest.mark.parametrize("route", [route for route in _of("client") if "{job_id}" in route.path], ids=_name)
+@pytest.mark.parametrize("route", [route for route in _of("client") if "{job_id}" in route.path], ids=route_name)
 async def test_another_tenants_job_is_refused(route: ApiRoute) -> None:
     """403, and the job is as it was; the same request of its own tenant is not 403."""
     async with api_of(Stage(settings=with_keys())) as api:
@@ -86,17 +89,17 @@ async def test_another_tenants_job_is_refused(route: ApiRoute) -> None:
         before = await api.read(job_id)
         bodies = {"PATCH": {"action": "cancel"}, "POST": {"name": "arrived"}}
         options = {"json": bodies[route.method]} if route.method in bodies else {}
-        assert_problem(await api.ask(route.method, _path(route, job_id), OTHER, **options), 403)
+        assert_problem(await api.ask(route.method, path_of(route, job_id), OTHER, **options), 403)
         assert await api.read(job_id) == before
 
 
-@pytest.mark.parametrize("route", [route for route in TABLE if route.method != "GET"], ids=_name)
+@pytest.mark.parametrize("route", [route for route in TABLE if route.method != "GET"], ids=route_name)
 async def test_a_body_over_the_routes_limit_is_refused(route: ApiRoute) -> None:
     """413 by what the header says, and by what really comes where it says nothing."""
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         headers = {"x-api-key": OPERATIONS_KEY}
         huge = b" " * (route.body_limit_bytes + 1)
-        response = await api.ask(route.method, _path(route), ADMIN, headers=headers, content=huge)
+        response = await api.ask(route.method, path_of(route), ADMIN, headers=headers, content=huge)
         assert str(route.body_limit_bytes) in assert_problem(response, 413)
 
 
@@ -116,14 +119,14 @@ def test_every_route_of_the_app_has_a_rule() -> None:
 
 def test_no_line_of_the_table_is_there_twice() -> None:
     """The second one would never be reached."""
-    names = [_name(route) for route in TABLE]
+    names = [route_name(route) for route in TABLE]
     assert sorted(set(names)) == sorted(names)
 
 
 def test_only_these_routes_are_open() -> None:
     """Another one is a decision, made here."""
-    assert {_name(route) for route in _of("open")} == OPEN
-    assert {_name(route) for route in _of("self")} == SELF
+    assert {route_name(route) for route in _of("open")} == OPEN
+    assert {route_name(route) for route in _of("self")} == SELF
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.path)

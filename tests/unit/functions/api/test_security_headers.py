@@ -24,7 +24,7 @@ OTHER_PAGE = "https://evil.example.com"
         ("POST", "/api/agent-jobs", 400),
         ("GET", "/nowhere", 404),
         ("PUT", "/healthz", 405),
-        ("POST", "/workers/agent-loop", 489),
+        ("POST", "/workers/agent-loop", 401),
     ],
 )
 async def test_every_answer_has_the_headers(api: Api, method: str, path: str, status: int) -> None:

@@ -1,0 +1,26 @@
+"""What operators did, in memory."""
+
+from events.errors import StoreError
+from events.ports import AuditEntry
+
+
+class FakeAuditLog:
+    """`AuditLog` over a list. `down`: raised instead of an answer."""
+
+    def __init__(self) -> None:
+        self.entries: list[AuditEntry] = []
+        self.down: StoreError | None = None
+
+    async def add(self, entry: AuditEntry) -> None:
+        """Keep an entry."""
+        if self.down:
+            raise self.down
+        self.entries.append(entry)
+
+    async def page(self, before: str, limit: int) -> tuple[tuple[str, AuditEntry], ...]:
+        """Entries with their ids, the newest first."""
+        if self.down:
+            raise self.down
+        end = int(before.partition("-")[0]) - 1 if before else len(self.entries)
+        numbered = [(f"{number}-0", entry) for number, entry in enumerate(self.entries[:end], 1)]
+        return tuple(reversed(numbered))[:limit]

@@ -1,0 +1,100 @@
+"""How often one may ask."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from events.errors import StoreError
+from functions.api.guard import OPEN_PER_MINUTE, WRONG_PER_MINUTE
+from tests.fakes.rate_limit import FakeRateLimit
+from tests.unit.functions.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem
+from tests.unit.functions.api.test_routes import OPERATIONS_KEY, WITH_OPERATIONS
+from tests.unit.functions.stage import Stage
+
+PATH = "/api/agent-jobs/job_1"
+
+
+@pytest.fixture
+def limit() -> FakeRateLimit:
+    """Two requests for each key."""
+    return FakeRateLimit(2)
+
+
+@pytest.fixture
+async def limited(limit: FakeRateLimit) -> AsyncIterator[Api]:
+    """The API with that limit."""
+    async with api_of(Stage(settings=WITH_OPERATIONS, rate_limit=limit)) as made:
+        yield made
+
+
+async def test_a_key_that_asks_too_often_is_told_when_to_come_back(limited: Api) -> None:
+    """429 with Retry-After in whole seconds, rounded up; other keys are not concerned."""
+    assert [(await limited.ask("GET", PATH)).status_code for _ in range(2)] == [404, 404]
+    response = await limited.ask("GET", PATH)
+    assert "more than 600 requests a minute" in assert_problem(response, 429)
+    assert response.headers["retry-after"] == "2"
+    assert (await limited.ask("GET", PATH, OTHER)).status_code == 404
+    assert (await limited.ask("GET", "/api/admin/tools", ADMIN)).status_code == 200
+
+
+async def test_each_request_takes_one_token_and_a_wrong_key_none(limited: Api, limit: FakeRateLimit) -> None:
+    """Names are the keys' digests' beginnings, never keys."""
+    await limited.ask("GET", PATH)
+    await limited.ask("GET", PATH, "wrong")
+    [(name, count)] = limit.taken.items()
+    assert (len(name), count) == (12, 1)
+    assert ACME not in name
+
+
+async def test_a_stream_takes_one_token_however_long_it_is_looked_at(limited: Api, limit: FakeRateLimit) -> None:
+    """The looks at the store while it is open are no requests."""
+    limit.tokens = 100
+    job_id = (await limited.submitted())["id"]
+    await limited.stage.run()
+    taken = limit.taken.total()
+    response = await limited.ask("GET", f"/api/agent-jobs/{job_id}/stream")
+    assert "[DONE]" in response.text
+    assert limit.taken.total() == taken + 1
+
+
+async def test_while_the_store_does_not_answer_nobody_is_kept_out(limited: Api, limit: FakeRateLimit) -> None:
+    """The limit is an economy, not a lock."""
+    limit.down = StoreError("down")
+    assert [(await limited.ask("GET", PATH)).status_code for _ in range(5)] == [404] * 5
+
+
+async def test_completions_from_outside_are_not_limited(limited: Api) -> None:
+    """They tell of work that is done, and jobs wait for it."""
+    headers = {"x-api-key": OPERATIONS_KEY}
+    answers = [await limited.ask("GET", "/api/operations/op_1", "", headers=headers) for _ in range(50)]
+    assert {response.status_code for response in answers} == {404}
+
+
+async def test_who_guesses_the_operations_key_is_told_to_wait(limited: Api) -> None:
+    """And the right key is still let in."""
+    wrong = {"x-api-key": "wrong"}
+    answers = [await limited.ask("GET", "/api/operations/op_1", "", headers=wrong) for _ in range(WRONG_PER_MINUTE + 1)]
+    assert [response.status_code for response in answers] == [401] * WRONG_PER_MINUTE + [429]
+    right = {"x-api-key": OPERATIONS_KEY}
+    assert (await limited.ask("GET", "/api/operations/op_1", "", headers=right)).status_code == 404
+
+
+async def test_what_is_open_is_limited_by_source(limited: Api) -> None:
+    """`/readyz` asks the store: nobody without a key may do so without end."""
+    for _ in range(OPEN_PER_MINUTE):
+        assert (await limited.http.get("/readyz")).status_code == 200
+    assert_problem(await limited.http.get("/readyz"), 429)
+
+
+async def test_a_body_without_a_length_is_refused_where_it_gets_too_large(limited: Api) -> None:
+    """413, and no more than the limit is taken in."""
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(100):
+            sent += 100_000
+            yield b"x" * 100_000
+
+    assert_problem(await limited.ask("POST", "/api/agent-jobs", content=endless()), 413)
+    assert sent <= 1_200_000
