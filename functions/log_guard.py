@@ -14,6 +14,7 @@ LOGGERS = (
     "baton.acceptance",
     "baton.admission",
     "baton.api",
+    "baton.audit",
     "baton.edge",
     "baton.facts",
     "baton.memory",
