@@ -42,11 +42,12 @@ def build_app(container: Container) -> Starlette:
         delivery_failed.SPEC.path: container.delivery_failed(delivery_failed.SPEC),
         sweep.SPEC.path: container.sweep(sweep.SPEC),
     }
+    keys = Keys(container)
     # The base may carry a path; whether a proxy in between strips it is not ours to say, so both are served.
     base = urlsplit(container.settings.worker_base_url).path
     webhooks = [Route(prefix + path, app) for path, app in endpoints.items() for prefix in dict.fromkeys(("", base))]
     return Starlette(
-        routes=[*webhooks, *api_routes(container), *console_routes(container, Keys(container.settings))],
+        routes=[*webhooks, *api_routes(container, keys), *console_routes(container, keys)],
         middleware=browser_middleware(container.settings),
         exception_handlers={HTTPException: on_error, BatonError: on_error, Exception: on_error},
         lifespan=lifespan,

@@ -15,6 +15,7 @@ LOGGERS = (
     "baton.admission",
     "baton.api",
     "baton.audit",
+    "baton.console",
     "baton.edge",
     "baton.facts",
     "baton.memory",

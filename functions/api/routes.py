@@ -25,9 +25,9 @@ from functions.api.tools import ToolsApi
 from functions.container import Container
 
 
-def api_routes(container: Container) -> list[Route]:
+def api_routes(container: Container, keys: Keys) -> list[Route]:
     """Every route of the API, with a guard before each."""
-    keys, audit = Keys(container), Audit(container)
+    audit = Audit(container)
     return Guard(container, keys, audit).routes(api_table(container, keys, audit))
 
 

@@ -4,6 +4,7 @@ Invariant: no page's code runs for somebody who is not logged in, and none that 
 not made for this very session. A page never sees a request without its `Visit`.
 """
 
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from events.errors import BatonError, PublishError, StoreError
+from functions.api.audit import Audit
 from functions.api.auth import Principal
 from functions.api.problem import ApiError
 from functions.console.form import Form, read_form
@@ -50,7 +52,7 @@ class Visit:
     @property
     def principal(self) -> Principal:
         """Whose rights they have."""
-        return Principal("admin", self.session.tenant)
+        return Principal("admin", self.session.tenant, self.session.key_id, self.session.label)
 
     def query(self, name: str) -> str:
         """A parameter of the query; empty where it is missing."""
@@ -84,6 +86,7 @@ class Gate:
 
     def __init__(self, container: Container) -> None:
         self._clock = container.ports.clock
+        self._audit = Audit(container)
         self.signer = Signer(container.settings)
 
     def get(self, path: str, shows: Page) -> Route:
@@ -114,11 +117,20 @@ class Gate:
                     form = await read_form(request)
                     _check(visit, form)
                     visit = Visit(request, visit.session, visit.signer, visit.now_ms, form)
-                return await handler(visit)
+                response = await handler(visit)
             except BatonError as error:
-                return refused(visit, error)
+                response = refused(visit, error)
+            if changes:
+                await self._keep(visit, response.status_code)
+            return response
 
         return answer
+
+    async def _keep(self, visit: Visit, status: int) -> None:
+        """Write down what an operator did with a form."""
+        fields = {name: values for name, values in visit.form.items() if name != FORM_TOKEN}
+        path = visit.request.url.path
+        await self._audit.record(visit.principal, f"POST {path}", path, status, json.dumps(fields).encode())
 
 
 def set_cookie(request: Request, response: Response, name: str, text: str, seconds: int = SESSION_SECONDS) -> None:

@@ -1,9 +1,11 @@
 """Log in with an admin key, and out again. The key is looked at once; what stays is a signed cookie."""
 
+from dataclasses import asdict
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from functions.api.auth import Keys, Principal
+from functions.api.auth import Keys, Principal, source_of
 from functions.api.problem import ApiError
 from functions.console.form import field, read_form
 from functions.console.gate import COOKIE, LOGIN, Visit, from_here, set_cookie
@@ -12,7 +14,7 @@ from functions.console.session import SESSION_SECONDS, Session, Signer
 from functions.container import Container
 
 HOME = "/console/jobs"
-_SEE_OTHER = 303
+_SEE_OTHER, _UNAUTHORIZED = 303, 401
 
 
 class Login:
@@ -37,8 +39,10 @@ class Login:
             shown = page("login.html", error.status, after=HOME, fault=str(error))
         else:
             until_ms = self._ports.clock.now_ms() + SESSION_SECONDS * 1000
-            session = Session(self._ports.randomness.token(), principal.tenant, until_ms)
-            content = {"id": session.id, "tenant": session.tenant, "until_ms": session.until_ms}
+            session = Session(
+                self._ports.randomness.token(), principal.tenant, until_ms, principal.key_id, principal.label
+            )
+            content = asdict(session)
             shown = RedirectResponse(after, _SEE_OTHER, HEADERS)
             set_cookie(request, shown, COOKIE, self._signer.signed("session", content))
         return shown
@@ -52,10 +56,11 @@ class Login:
     async def _principal(self, request: Request, key: str) -> Principal:
         if not from_here(request):
             raise ApiError(403, "this form came from another site: load this page again")
-        asked = Request({"type": "http", "headers": [(b"authorization", f"Bearer {key}".encode())]})
         try:
-            principal = await self._keys.authenticate(asked)
+            principal = await self._keys.of_key(key, source_of(request))
         except ApiError as error:
+            if error.status != _UNAUTHORIZED:
+                raise
             raise ApiError(
                 401, "no such key: paste an admin key as `baton keys create --role admin` printed it"
             ) from error

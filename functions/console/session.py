@@ -20,11 +20,13 @@ _SIGNATURE_CHARS = 43
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One login: `id` is random, `until_ms` its end. The key itself is not in it."""
+    """One login: `id` is random, `until_ms` its end. The key itself is not in it, only how people name it."""
 
     id: str
     tenant: str
     until_ms: int
+    key_id: str = ""
+    label: str = ""
 
 
 class Signer:

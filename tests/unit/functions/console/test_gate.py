@@ -17,7 +17,7 @@ OPEN = {"/console", "/console/login", "/console/static/{version}/{name}"}
 
 def _guarded(method: str) -> list[str]:
     container = Stage(settings=with_keys()).container
-    routes: list[Route] = console_routes(container, Keys(container.settings))
+    routes: list[Route] = console_routes(container, Keys(container))
     paths = [route.path for route in routes if method in (route.methods or ()) and route.path not in OPEN]
     return [re.sub(r"{\w+(:path)?}", "some-id", path) for path in paths]
 
@@ -106,3 +106,19 @@ async def test_static_files_are_kept_for_ever_under_their_own_path_only(operator
     assert "immutable" in response.headers["cache-control"]
     assert (await operator.http.get("/console/static/old/console.css")).headers["cache-control"] == "no-store"
     assert (await operator.http.get("/console/static/old/secret.py")).status_code == 404
+
+
+async def test_what_an_operator_does_with_a_form_is_kept(operator: Operator) -> None:
+    """Who, what and how it ended, without the form's token; looking at pages is not kept."""
+    job_id = (await operator.api.submitted())["id"]
+    await operator.see(f"/console/jobs/{job_id}")
+    await operator.do(f"/console/jobs/{job_id}/cancel", password="x" * 20)
+    [entry] = operator.stage.audit_log.entries
+    assert (entry.tenant, entry.target, entry.status) == ("operators", f"/console/jobs/{job_id}/cancel", 303)
+    assert (len(entry.key_id), entry.detail) == (12, {"body": {"password": "[redacted]"}})
+
+
+async def test_a_form_that_is_refused_is_kept_too(operator: Operator) -> None:
+    """With the status that refused it."""
+    await operator.do("/console/jobs/job_unknown/cancel")
+    assert [entry.status for entry in operator.stage.audit_log.entries] == [404]
