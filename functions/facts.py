@@ -144,7 +144,7 @@ class Facts:
         now_ms = self._clock.now_ms()
         entry = await self._admission.entry(job.id)
         book = {job.id: entry} if entry else {}
-        looked = await self._store.look(root_of(job.id), carrier, now_ms, LOST_AFTER_MS, book)
+        looked = await self._store.look(root_of(job.id), carrier, now_ms, LOST_AFTER_MS, book, only=job.id)
         found = {leg.key for leg in looked.lost}
         return (*looked.lost, *(leg for leg in created.carried if leg.key not in found))
 

@@ -161,7 +161,9 @@ class RedisStore:
         state = State(stored, load_leg(leg), load_call(call) if call else None) if leg else None
         return Undelivered(state, _legs(carried), stored.session_id)
 
-    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book) -> Looked:
+    async def look(
+        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
+    ) -> Looked:
         """Legs without progress get this message as carrier; wishes that the admission forgot are wished again."""
         entries = {
             name: {"lap": entry.lap, "want": entry.want, "slot": entry.slot}
@@ -171,7 +173,7 @@ class RedisStore:
         job, lost, ended, forgotten = await self._redis.run(
             _text("look"),
             [keys.state_key(root_id)],
-            [root_id, message_id, now_ms, lost_after_ms, canonical_json(entries)],
+            [root_id, message_id, now_ms, lost_after_ms, canonical_json(entries), only],
         )
         if not job:
             return Looked(known=False)

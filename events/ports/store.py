@@ -37,10 +37,13 @@ class Store(Protocol):
         """Count, once for each callback message, that the queue gave up on the source message."""
         ...
 
-    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book) -> Looked:
+    async def look(
+        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
+    ) -> Looked:
         """Legs that nobody has worked on or driven for `lost_after_ms` get this message as carrier.
 
         What jobs wish is compared with what the admission knows (`book`), and wished again where they differ.
+        `only`: of which job; empty: of all jobs of the tree, and the book must have the entries of all of them.
         """
         ...
 

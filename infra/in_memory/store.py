@@ -111,7 +111,7 @@ class InMemoryStore:
         tree = self.tree(claim.job_id)
         if claim.job_id not in tree.jobs:
             return Committed(False)
-        if claim.leg_key not in tree.legs:
+        if claim.leg_key not in tree.legs or tree.blocked(tree.legs[claim.leg_key]):
             return Committed(False, tree.carried(claim.message_id, claim.now_ms))
         if _ends_otherwise(tree, claim, changes):
             return Committed(False, tree.carried(claim.message_id, claim.now_ms))
@@ -208,13 +208,15 @@ class InMemoryStore:
         record = tree.calls.get(claim.job_id, {}).get(claim.call_id)
         return Undelivered(State(job, leg, record), carried, job.session_id)
 
-    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book) -> Looked:
+    async def look(
+        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
+    ) -> Looked:
         """Legs without progress get this message as carrier; wishes that the admission forgot are wished again."""
         tree = self.tree(root_id)
         if root_id not in tree.jobs:
             return Looked(known=False)
         lost: list[Leg] = []
-        for job_id in sorted(tree.jobs):
+        for job_id in [only] if only else sorted(tree.jobs):
             tree = tree.settled(job_id, message_id, now_ms)
             entry = book.get(job_id)
             if not tree.agrees(job_id, entry) and now_ms - tree.said_ms(job_id) > lost_after_ms / 2:

@@ -100,10 +100,12 @@ class SimStore:
             "undelivered", claim.job_id, claim, lambda: self._fake.undelivered(claim, source_message_id)
         )
 
-    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book) -> Looked:
+    async def look(
+        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
+    ) -> Looked:
         """Legs without progress."""
         return await self._ask(
-            "look", root_id, None, lambda: self._fake.look(root_id, message_id, now_ms, lost_after_ms, book)
+            "look", root_id, None, lambda: self._fake.look(root_id, message_id, now_ms, lost_after_ms, book, only)
         )
 
     async def load(self, job_id: str) -> Loaded | None:

@@ -14,7 +14,8 @@ end
 if ARGV[2] == '' and state[job_field] ~= ARGV[5] then
   return {'changed', {}}
 end
-if ARGV[2] ~= '' and not state[leg_field] then
+-- A step that waits again, since a failover forgot that those before it were over, is done once they are.
+if ARGV[2] ~= '' and (not state[leg_field] or blocked(state[leg_field])) then
   return {'gone', carried(message, now)}
 end
 -- What a wait ended with was recorded when it was begun. Where a failover forgot that, something else may have come, or

@@ -1,5 +1,6 @@
 -- The sweep looks at one tree. KEYS: state.
--- ARGV: root job id, message, now, lost after (ms), the admission's entries of the tree's jobs (JSON, by job id).
+-- ARGV: root job id, message, now, lost after (ms), the admission's entries of the tree's jobs (JSON, by job id),
+-- the only job to look at ('' for all).
 -- By progress, not age: never a live lease, never a future timer. What is lost is carried by the sweep's message now.
 -- What a job wishes is compared with what the admission knows, and wished again where they differ.
 -- Answer: root job ('' unknown), lost legs, ids of ended jobs that have no leg any more, ids of entries without a job.
@@ -10,7 +11,7 @@ if not state['job:' .. ARGV[1]] then
 end
 local jobs, lost, over, forgotten = {}, {}, {}, {}
 for _, field in ipairs(order) do
-  if string.sub(field, 1, 4) == 'job:' then
+  if string.sub(field, 1, 4) == 'job:' and (ARGV[6] == '' or field == 'job:' .. ARGV[6]) then
     jobs[#jobs + 1] = string.sub(field, 5)
   end
 end

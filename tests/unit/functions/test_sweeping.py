@@ -24,9 +24,11 @@ class Interrupted(FakeStore):
         super().__init__()
         self.interrupting: Callable[[], Awaitable[None]] | None = None
 
-    async def look(self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book) -> Looked:
+    async def look(
+        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
+    ) -> Looked:
         """Look, then let it happen, once."""
-        looked = await super().look(root_id, message_id, now_ms, lost_after_ms, book)
+        looked = await super().look(root_id, message_id, now_ms, lost_after_ms, book, only)
         interrupting, self.interrupting = self.interrupting, None
         if interrupting is not None:
             await interrupting()
