@@ -100,7 +100,8 @@ class Pipeline:
                 break
             word, carried = await self._handle_leg(run, step)
             run.words.append(word)
-            if step.wish and word != IN_LINE:
+            again = run.done_before(step.leg_key, word)
+            if again or (step.wish and word != IN_LINE):
                 run.forget_handed_on()
             await self._hand_on(run, carried, crosses=step.wish)
         return Outcome(run.words[0], run.handed_on)
@@ -199,6 +200,7 @@ class _Run:
         self.todo: list[_Step] = []
         self.words: list[str] = []
         self.seen: set[str] = set()
+        self._done: set[str] = set()
         self.later: dict[str, int] = {}
         self.handed_on = 0
         self._counted = False
@@ -208,8 +210,15 @@ class _Run:
         """Which handing on this is: the queue swallows a second one under the same drive."""
         return f"{drive_of(self.delivered.message_id, self.delivered.retried)}.{self._rounds}"
 
+    def done_before(self, leg_key: str, word: str) -> bool:
+        """Whether this run has done a leg for the second time: a failover has brought it back, and what follows it."""
+        done = {leg_key} if word == "done" else set[str]()
+        again = bool(done & self._done)
+        self._done |= done
+        return again
+
     def forget_handed_on(self) -> None:
-        """A slot was given: work that was handed on before, and found no slot, is handed on again.
+        """A slot was given, or a failover forgot: work that was handed on before is handed on again.
 
         Not for a wish that must wait: two of them would bring each other back without end.
         """

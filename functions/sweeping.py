@@ -48,7 +48,7 @@ class Sweep:
         `again`: it was delivered before, and may carry legs of any job, so it looks at all of them.
         """
         now_ms = self._clock.now_ms()
-        turn = await self._admission.sweep(due_ms, now_ms)
+        turn = await self._admission.sweep(due_ms, now_ms, again=again)
         # A copy that is older than the sweep armed last arms none, but it looks: it may carry what it drove before.
         if turn.next_ms:
             await arm_sweep(self._emitter, turn.next_ms)

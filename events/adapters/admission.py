@@ -63,7 +63,7 @@ class RedisAdmission:
         )
         return Heard(bool(slot), _told(tell), int(sweep_at_ms), int(later_lap), bool(busy))
 
-    async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
+    async def sweep(self, due_ms: int, now_ms: int, *, again: bool = False) -> SweepTurn:
         """A sweep begins."""
         next_ms, tell, flat = await self._redis.run(
             _text("sweep", "book"),
@@ -74,7 +74,7 @@ class RedisAdmission:
                 keys.ADMISSION_STOPPED,
                 keys.ADMISSION_SWEPT,
             ],
-            [due_ms, now_ms, self._sweep_interval_ms, self._slots, TOMBSTONE_MS],
+            [due_ms, now_ms, self._sweep_interval_ms, self._slots, -1 if again else TOMBSTONE_MS],
         )
         book = {name: load_entry(text) for name, text in zip(flat[::2], flat[1::2], strict=True)}
         return SweepTurn(int(next_ms), book, _told(tell))

@@ -87,8 +87,11 @@ class Admission(Protocol):
         """
         ...
 
-    async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
-        """A sweep begins; `due_ms` is when it was armed for, 0 for the backstop. Free slots are filled."""
+    async def sweep(self, due_ms: int, now_ms: int, *, again: bool = False) -> SweepTurn:
+        """A sweep begins; `due_ms` is when it was armed for, 0 for the backstop. Free slots are filled.
+
+        `again`: it began before, and may carry what belongs to any job: it hears of all who are gone, also lately.
+        """
         ...
 
     async def book(self) -> dict[str, Entry]:

@@ -81,7 +81,7 @@ class InMemoryAdmission:
         self.sweep_at_ms = now_ms + self._interval_ms
         return self.sweep_at_ms
 
-    async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
+    async def sweep(self, due_ms: int, now_ms: int, *, again: bool = False) -> SweepTurn:
         """A sweep begins."""
         entries = dict(self.entries)
         fill(entries, SWEEP, self._given_slots())
@@ -90,7 +90,8 @@ class InMemoryAdmission:
         next_ms = 0
         if self._active() and not taken:
             next_ms = self.sweep_at_ms = now_ms + self._interval_ms
-        old = (name for name, e in entries.items() if e.want == "gone" and now_ms - e.since_ms > TOMBSTONE_MS)
+        told_after_ms = -1 if again else TOMBSTONE_MS
+        old = (name for name, e in entries.items() if e.want == "gone" and now_ms - e.since_ms > told_after_ms)
         shown = {name for name, e in entries.items() if e.want != "gone"} | set(list(old)[:200])
         book = {name: entry for name, entry in entries.items() if name in shown}
         return SweepTurn(next_ms, book, self._told(untold(entries)))

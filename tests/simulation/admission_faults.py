@@ -58,12 +58,12 @@ class SimAdmission:
 
         return await self._ask("wish", take)
 
-    async def sweep(self, due_ms: int, now_ms: int) -> SweepTurn:
+    async def sweep(self, due_ms: int, now_ms: int, *, again: bool = False) -> SweepTurn:
         """A sweep begins."""
 
         async def look() -> SweepTurn:
             self._looked_at.setdefault(CURRENT.get().name, self._world.loop.time())
-            return await self._fake.sweep(due_ms, now_ms)
+            return await self._fake.sweep(due_ms, now_ms, again=again)
 
         return await self._ask("sweep", look)
 

@@ -70,6 +70,16 @@ REGRESSIONS = (
     Regression(
         WAITING_SEEDS + 120003608, 2, "copies of a fact about an unknown job brought back more of them each minute"
     ),
+    Regression(
+        WAITING_SEEDS + 300007245, 2, "a witness of a root wished anew for the jobs below it, of which it knows nothing"
+    ),
+    Regression(PLANNING_SEEDS + 300011556, 2, "a step was done though a failover had brought back the one before it"),
+    Regression(
+        PLANNING_SEEDS + 300013077, 2, "a failover brought back what a run had handed on, and it was handed on no more"
+    ),
+    Regression(
+        WAITING_SEEDS + 300013144, 2, "a sweep came back for what it carried, and was not told of those gone lately"
+    ),
     Regression(60016139, 2, "a sweep drove what had waited long for its slot in the moment in which it got it"),
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
 )

@@ -1,5 +1,5 @@
 -- A sweep begins: free slots are filled, the next sweep is armed while somebody holds one.
--- KEYS: entries, sweep, gone, stopped, swept. ARGV: due (0: the backstop), now, interval (ms), slots, tombstone (ms).
+-- KEYS: entries, sweep, gone, stopped, swept. ARGV: due (0: the backstop), now, interval (ms), slots, tombstone (ms; -1: none).
 -- A sweep older than the one armed last is a copy and arms none, nor does a backstop while one is armed.
 -- Answer: the next sweep's time (0: none), whom to tell (whosever word gave the slot), all entries, and some of those
 -- gone that have been so for longer than a tombstone stays.
