@@ -117,10 +117,21 @@ async def test_a_job_whose_steps_all_wait_wants_no_slot(side: Side) -> None:
     assert snapshot.standing.want == "none"
 
 
+async def test_a_step_that_waits_again_is_not_done(side: Side) -> None:
+    """A failover brought a step before it back while it ran: what it did does not count, and it runs again later."""
+    await planned(side)
+    assert not (await side.store.commit(claim_of(BOTH, "m2"), Changes(results={BOTH.call_id: "{}"}), SPENT)).applied
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert (snapshot.results, BOTH.key in {leg.key for leg in snapshot.legs}) == ({}, True)
+
+
 async def test_a_step_that_has_begun_waits_for_none_before_it(side: Side) -> None:
     """A failover brought a step before it back: what it does next is carried by its own message all the same."""
     await planned(side)
+    await over(side, FIRST, "m3")
+    await over(side, SECOND, "m4")
     waiting = replace(BOTH, key=BOTH.key.replace("call:", "wait:"), kind=LegKind.WAIT, not_before_ms=NOW_MS + 5)
-    carried = (await side.store.commit(claim_of(BOTH, "m2"), Changes(legs=(waiting,)), SPENT)).carried
-    assert [(leg.key, leg.carrier) for leg in carried] == [(waiting.key, "m2")]
-    assert (await side.store.begin(claim_of(waiting, "m3", after_ms=6))).verdict is Verdict.GRANTED
+    carried = (await side.store.commit(claim_of(BOTH, "m2"), Changes(legs=(FIRST, waiting)), SPENT)).carried
+    assert waiting.key in {leg.key for leg in carried if leg.carrier == "m2"}
+    assert (await side.store.begin(claim_of(waiting, "m5", after_ms=6))).verdict is Verdict.GRANTED
