@@ -139,8 +139,8 @@ def _keeping_its_slot(wanted: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _taking_nothing_back(take: Callable[..., Taken]) -> Callable[..., Taken]:
-    def keeping(book: Any, job_id: str, standing: Any, *rest: Any) -> Taken:
-        taken = take(book, job_id, standing, *rest)
+    def keeping(book: Any, job_id: str, standing: Any, *rest: Any, **named: Any) -> Taken:
+        taken = take(book, job_id, standing, *rest, **named)
         before, entry = book.get(job_id), taken.book[job_id]
         if standing.want != "none" or before is None or not before.slot:
             return taken
