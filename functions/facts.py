@@ -19,10 +19,11 @@ from events.core.state import Job
 from events.core.submitting import first_standing
 from events.emitter import Emitter
 from events.errors import MalformedEventError, SessionBusyError, StoreError, UnknownJobError
-from events.ids import canonical_json, root_of
+from events.ids import CHILD_SEPARATOR, canonical_json, root_of
 from events.ports import Admission, Clock, Created, Heeded, Outside, OutsideFact, Recorded, Store
-from events.schema import AgentLoopInit, Cancellation, Completion, Event, Occurrence, Submission
+from events.schema import AgentLoopInit, Cancellation, Completion, Event, Fact, Occurrence, Submission
 from functions.asking import Asking
+from functions.handing_on import hand_on
 
 _log = logging.getLogger("baton.facts")
 
@@ -119,12 +120,19 @@ class Facts:
         """Take in the fact that an event tells; returns legs to hand on, None where it tells none.
 
         Raises:
-            UnknownJobError: its job is not known (yet).
+            UnknownJobError: its job is not known (yet), or the tool call that it is about.
         """
         fact = event.payload.fact if isinstance(event, AgentLoopInit) else None
+        if fact is None:
+            return None
+        try:
+            return await self._told_again(event, fact, carrier)
+        except UnknownJobError:
+            await self._bring_on(event, carrier)
+            raise
+
+    async def _told_again(self, event: Event, fact: Fact, carrier: str) -> tuple[Leg, ...]:
         match fact:
-            case None:
-                return None
             case Cancellation():
                 return (await self.cancelled(event.job_id, fact.by, carrier)).legs
             case Completion() | Occurrence():
@@ -141,12 +149,25 @@ class Facts:
             # What is created now may be forgotten, too, and somebody who asks meanwhile is told that it is accepted.
             await self._emitter.emit(event, not_before_ms=self._clock.now_ms() + LOST_AFTER_MS)
         created = await self.submitted(job, task, carrier, known=known)
+        lost = await self._lost(job.id, carrier)
+        found = {leg.key for leg in lost}
+        return (*lost, *(leg for leg in created.carried if leg.key not in found))
+
+    async def _bring_on(self, event: Event, carrier: str) -> None:
+        """A failover forgot what a fact is about: what led to it is driven, as by a sweep, and leads to it again."""
+        names = event.job_id.split(CHILD_SEPARATOR)
+        lost = [
+            leg
+            for depth in range(len(names))
+            for leg in await self._lost(CHILD_SEPARATOR.join(names[: depth + 1]), carrier)
+        ]
+        await hand_on(self._emitter, event.session_id, lost, f"{carrier}.{self._clock.now_ms()}")
+
+    async def _lost(self, job_id: str, carrier: str) -> tuple[Leg, ...]:
+        entry = await self._admission.entry(job_id)
+        book = {job_id: entry} if entry else {}
         now_ms = self._clock.now_ms()
-        entry = await self._admission.entry(job.id)
-        book = {job.id: entry} if entry else {}
-        looked = await self._store.look(root_of(job.id), carrier, now_ms, LOST_AFTER_MS, book, only=job.id)
-        found = {leg.key for leg in looked.lost}
-        return (*looked.lost, *(leg for leg in created.carried if leg.key not in found))
+        return (await self._store.look(root_of(job_id), carrier, now_ms, LOST_AFTER_MS, book, only=job_id)).lost
 
 
 def outside_fact(fact_id: str, fact: Completion | Occurrence) -> OutsideFact:

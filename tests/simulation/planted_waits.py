@@ -10,7 +10,7 @@ from events.core.effects import Decision
 from events.core.legs import FOREVER_MS, Leg, LegKind
 from events.ports import Begun, Claim, Heeded, Outside, OutsideFact
 from events.schema import Completion, Occurrence
-from functions import acceptance, pipeline
+from functions import acceptance, facts, pipeline
 from infra.in_memory import admission as book_in_memory
 from infra.in_memory import tree as tree_in_memory
 from tests.fakes import FakeStore, Tree
@@ -229,6 +229,11 @@ DEFECTS = (
         "the witness of an outcome does not tell it again",
         "what_counted_is_not_lost",
         Patch(FakeStore, "tell", _deaf_witness),
+    ),
+    in_waiting_worlds(
+        "the witness of an unknown call does not bring its job on",
+        "what_counted_is_not_lost",
+        idle(facts.Facts, "_bring_on"),
     ),
     in_waiting_worlds(
         "a refused outcome keeps its witness",

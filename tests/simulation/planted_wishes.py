@@ -11,7 +11,7 @@ from tests.simulation.planting import Defect, Patch, replaced
 
 
 def _saying_nothing_of_later_words(take: Callable[..., Taken]) -> Callable[..., Taken]:
-    return lambda *arguments: replace(take(*arguments), later_lap=0)
+    return lambda *arguments, **named: replace(take(*arguments, **named), later_lap=0)
 
 
 def _all_ended(self: Tree) -> tuple[str, ...]:

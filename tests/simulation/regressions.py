@@ -80,6 +80,9 @@ REGRESSIONS = (
     Regression(
         WAITING_SEEDS + 300013144, 2, "a sweep came back for what it carried, and was not told of those gone lately"
     ),
+    Regression(
+        WAITING_SEEDS + 310000841, 2, "a failover forgot a call whose outcome had come, and nobody brought its job on"
+    ),
     Regression(60016139, 2, "a sweep drove what had waited long for its slot in the moment in which it got it"),
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
 )
