@@ -24,8 +24,8 @@ def _acknowledging(handle: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _repeating_nothing(take: Callable[..., Taken]) -> Callable[..., Taken]:
-    def repeating_nothing(book: Any, job_id: str, standing: Any, *rest: Any) -> Taken:
-        taken, before = take(book, job_id, standing, *rest), book.get(job_id)
+    def repeating_nothing(book: Any, job_id: str, standing: Any, *rest: Any, **named: Any) -> Taken:
+        taken, before = take(book, job_id, standing, *rest, **named), book.get(job_id)
         if before is None or before.lap != standing.lap:
             return taken
         return replace(taken, book={**taken.book, job_id: replace(taken.book[job_id], since_ms=before.since_ms)})

@@ -91,16 +91,16 @@ def _other_arguments(started: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _any_lap(take: Callable[..., Any]) -> Callable[..., Any]:
-    def anything(book: Any, job_id: str, standing: Any, *rest: Any) -> Any:
+    def anything(book: Any, job_id: str, standing: Any, *rest: Any, **named: Any) -> Any:
         older = {name: replace(entry, lap=-1) if name == job_id else entry for name, entry in book.items()}
-        return take(older, job_id, standing, *rest)
+        return take(older, job_id, standing, *rest, **named)
 
     return anything
 
 
 def _told_once(take: Callable[..., Any]) -> Callable[..., Any]:
-    def once(book: Any, *rest: Any) -> Any:
-        taken = take(book, *rest)
+    def once(book: Any, *rest: Any, **named: Any) -> Any:
+        taken = take(book, *rest, **named)
         new = tuple(name for name in taken.tell if name not in book or not book[name].slot)
         return replace(taken, tell=new)
 
@@ -108,7 +108,7 @@ def _told_once(take: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _one_slot_more(fill: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda entries, cause, slots: fill(entries, cause, slots + 1)
+    return lambda entries, cause, slots, *rest: fill(entries, cause, slots + 1, *rest)
 
 
 def _no_lines(_original: Any) -> Any:
