@@ -13,6 +13,7 @@ from events.core.state import Usage
 from events.core.transcript import recalled
 from events.ports import Snapshot, StoredParts
 
+_STOPPED = ["GET", keys.ADMISSION_STOPPED]
 _LAST = 2**53  # no list is as long, and every client and script can say it
 
 
@@ -25,17 +26,18 @@ class RedisReader:
     async def job(self, job_id: str) -> Snapshot | None:
         """Everything about a job."""
         # The SDK makes a dict of HGETALL's flat reply.
-        state, stored_calls, results, first = await self._redis.pipeline(
+        state, stored_calls, results, first, stopped = await self._redis.pipeline(
             ["HGETALL", keys.state_key(job_id)],
             ["HGETALL", keys.calls_key(job_id)],
             ["HGETALL", keys.results_key(job_id)],
             ["LRANGE", keys.transcript_key(job_id), 0, 1],
+            _STOPPED,
         )
         if f"job:{job_id}" not in state:
             return None
         calls = sorted((load_call(text) for text in stored_calls.values()), key=lambda call: (call.turn, call.position))
         return replace(
-            _snapshot(job_id, state, first),
+            _snapshot(job_id, state, first, stopped),
             calls=tuple(calls),
             results=load_results(results),
             memory=recalled(first),
@@ -48,9 +50,9 @@ class RedisReader:
         commands: list[list[str | int]] = []
         for job_id in job_ids:
             commands += [["HGETALL", keys.state_key(job_id)], ["LRANGE", keys.transcript_key(job_id), 0, 0]]
-        answers = await self._redis.pipeline(*commands)
+        *answers, stopped = await self._redis.pipeline(*commands, _STOPPED)
         found = zip(job_ids, answers[::2], answers[1::2], strict=True)
-        return {name: _snapshot(name, state, first) for name, state, first in found if f"job:{name}" in state}
+        return {name: _snapshot(name, state, first, stopped) for name, state, first in found if f"job:{name}" in state}
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """All entries of the job's transcript, in order."""
@@ -73,7 +75,7 @@ class RedisReader:
         await self._redis.close()
 
 
-def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str]) -> Snapshot:
+def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopped: str | None) -> Snapshot:
     usage = state.get(f"usage:{job_id}")
     legs = (load_leg(text) for field, text in sorted(state.items()) if field.startswith("leg:"))
     return Snapshot(
@@ -82,4 +84,5 @@ def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str]) -> Sn
         legs=tuple(leg for leg in legs if leg.job_id == job_id),
         standing=load_standing(state[f"standing:{job_id}"]) if f"standing:{job_id}" in state else Standing(),
         usage=load_usage(usage) if usage else Usage(),
+        stopped=bool(stopped),
     )

@@ -20,11 +20,15 @@ _WHAT = {
     LegKind.REMEMBER: "its memory to be stored",
 }
 A_SLOT = "a free slot, and its turn in its session"
+STOPPED = "an operator to start the admission, which is stopped"
 
 
-def status_and_wait(job: Job, legs: Sequence[Leg], standing: Standing, now_ms: int) -> tuple[JobStatus, str | None]:
+def status_and_wait(
+    job: Job, legs: Sequence[Leg], standing: Standing, now_ms: int, *, stopped: bool = False
+) -> tuple[JobStatus, str | None]:
     """The status as people see it, and what the job waits for; None once it has ended.
 
+    `stopped`: nobody is given a slot at present.
     `waiting` and the first `processing` are not stored: they follow from the legs, the slot and the time.
     """
     if job.ended:
@@ -36,7 +40,7 @@ def status_and_wait(job: Job, legs: Sequence[Leg], standing: Standing, now_ms: i
     if claimed:
         return JobStatus.PROCESSING, _names(claimed)
     if due and not standing.slot and all(leg.kind in WORK_KINDS for leg in due):
-        return idle, A_SLOT
+        return idle, STOPPED if stopped else A_SLOT
     if due:
         return job.status, _names(due)
     if not steps:

@@ -11,7 +11,10 @@ from events.core.state import CallRecord, Job, Usage
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything about one job, for showing it. `memory`: the transcript's entry of what was retrieved for it."""
+    """Everything about one job, for showing it.
+
+    `memory`: the transcript's entry of what was retrieved for it. `stopped`: nobody is admitted at present.
+    """
 
     job: Job
     task: dict[str, Any]
@@ -21,6 +24,7 @@ class Snapshot:
     results: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     usage: Usage = field(default_factory=Usage)
     memory: dict[str, Any] | None = None
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,14 @@ from events.timestamps import rfc3339
 
 def job_view(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     """The job as the API shows it."""
+    calls = [call_view(call, snapshot, now_ms) for call in snapshot.calls if call.tool not in APPROVALS]
+    return job_row(snapshot, now_ms) | {"memory": _memory_view(snapshot), "toolCalls": calls}
+
+
+def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+    """The job as a list shows it: without its tool calls, and what was retrieved for it."""
     job, usage = snapshot.job, snapshot.usage
-    status, waiting_for = status_and_wait(job, snapshot.legs, snapshot.standing, now_ms)
+    status, waiting_for = status_and_wait(job, snapshot.legs, snapshot.standing, now_ms, stopped=snapshot.stopped)
     return {
         "id": job.id,
         "jobType": job.agent,
@@ -33,9 +39,7 @@ def job_view(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "updatedAt": rfc3339(usage.updated_ms or job.created_at_ms),
         "startedAt": _time(job.started_at_ms),
         "finishedAt": _time(job.finished_at_ms),
-        "memory": _memory_view(snapshot),
         "turns": job.used.turns,
-        "toolCalls": [call_view(call, snapshot, now_ms) for call in snapshot.calls if call.tool not in APPROVALS],
         "usage": {
             "inputTokens": job.used.input_tokens,
             "outputTokens": job.used.output_tokens,

@@ -12,6 +12,7 @@ from functions.api.checkpoints import CheckpointsApi
 from functions.api.guard import Guard
 from functions.api.health import Readiness, healthz
 from functions.api.job_events import JobEventsApi
+from functions.api.job_listing import JobListingApi
 from functions.api.jobs import BODY_LIMIT_BYTES as SUBMIT_LIMIT_BYTES
 from functions.api.jobs import JobsApi
 from functions.api.metrics import MetricsApi
@@ -22,6 +23,7 @@ from functions.api.session_memory import SessionMemoryApi
 from functions.api.simple_scenario import SimpleScenario
 from functions.api.stream import StreamApi
 from functions.api.tools import ToolsApi
+from functions.api.worker import WorkerApi
 from functions.container import Container
 
 
@@ -48,8 +50,12 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
 def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
     jobs_path, job_path = "/api/agent-jobs", "/api/agent-jobs/{job_id}"
     events, stream = JobEventsApi(container, keys, jobs), StreamApi(container, keys)
+    listing = JobListingApi(container, keys)
     recordings, result_limit_bytes = RecordingsApi(container, keys, jobs), container.settings.result_limit_bytes
     submits = "submit a job; 202 and the job. `Idempotency-Key` is honoured"
+    lists = (
+        "jobs, newest first: `status`, `jobType`, `sessionId`, `createdAfter`, `createdBefore`, `parentJobId`, `cursor`"
+    )
     reads = "the job: status, what it waits for, tool calls, result, usage"
     changes = '`{"action": "cancel"}` ends the job at once; 409 if it has ended'
     tells = '`{"name", "data"}`: something happened that the job may wait for; kept for it if nobody waits yet'
@@ -58,6 +64,7 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
     limit = (result_limit_bytes, "RESULT_LIMIT_BYTES")
     return [
         ApiRoute("POST", jobs_path, "client", jobs.submit, submits, SUBMIT_LIMIT_BYTES),
+        ApiRoute("GET", jobs_path, "client", listing.show, lists),
         ApiRoute("GET", job_path, "client", jobs.read, reads),
         ApiRoute("PATCH", job_path, "client", jobs.change, changes),
         ApiRoute("POST", f"{job_path}/events", "client", events.post, tells, *limit),
@@ -109,9 +116,15 @@ def _of_sessions(container: Container, keys: Keys) -> list[ApiRoute]:
 
 def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
     tools, shows = ToolsApi(container), "each tool's capabilities, attempts, failures, and durations (p50, p95)"
+    worker, worker_path = WorkerApi(container), "/api/admin/agent-worker"
     measures = "figures for Prometheus: an admin key or `METRICS_TOKEN`, or `METRICS_PUBLIC=true`"
     audits = "what operators did, the newest first: who, what, when, and how it ended; `limit`, `cursor`"
     return [
+        ApiRoute(
+            "GET", worker_path, "admin", worker.show, "whether jobs are admitted, how many are at work and in line"
+        ),
+        ApiRoute("POST", worker_path, "admin", worker.start, "start: jobs get slots, those that wait for one at once"),
+        ApiRoute("DELETE", worker_path, "admin", worker.stop, "stop: nobody gets a slot; who holds one goes on"),
         ApiRoute("GET", "/api/admin/tools", "admin", tools.show, shows),
         ApiRoute("GET", "/api/admin/audit", "admin", audit.show, audits),
         ApiRoute("GET", "/api/metrics", "metrics", MetricsApi(container).show, measures),

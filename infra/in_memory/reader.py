@@ -9,15 +9,17 @@ from events.core.state import Usage
 from events.core.transcript import recalled
 from events.errors import StoreError
 from events.ports import Snapshot, StoredParts
+from infra.in_memory.admission import InMemoryAdmission
 from infra.in_memory.store import InMemoryStore
 from infra.in_memory.tree import Tree
 
 
 class InMemoryReader:
-    """`Reader` over a InMemoryStore. `down`: what is raised instead of an answer."""
+    """`Reader` over a InMemoryStore, and an admission if there is one. `down`: what is raised instead of an answer."""
 
-    def __init__(self, store: InMemoryStore) -> None:
+    def __init__(self, store: InMemoryStore, admission: InMemoryAdmission | None = None) -> None:
         self._store = store
+        self._admission = admission
         self.down: StoreError | None = None
 
     async def job(self, job_id: str) -> Snapshot | None:
@@ -27,7 +29,7 @@ class InMemoryReader:
             return None
         calls = sorted(tree.calls.get(job_id, {}).values(), key=lambda call: (call.turn, call.position))
         return replace(
-            _snapshot(job_id, tree),
+            self._snapshot(job_id, tree),
             calls=tuple(calls),
             results=tree.results_of(job_id),
             memory=recalled(tree.transcript[job_id]),
@@ -36,7 +38,7 @@ class InMemoryReader:
     async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
         """Many jobs."""
         found = ((name, self._store.tree(name)) for name in job_ids)
-        return {name: _snapshot(name, tree) for name, tree in found if name in tree.jobs}
+        return {name: self._snapshot(name, tree) for name, tree in found if name in tree.jobs}
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """All entries of the job's transcript, in order."""
@@ -55,13 +57,13 @@ class InMemoryReader:
     async def close(self) -> None:
         """Nothing is open."""
 
-
-def _snapshot(job_id: str, tree: Tree) -> Snapshot:
-    legs = sorted(tree.legs.values(), key=lambda leg: f"leg:{leg.key}")
-    return Snapshot(
-        job=tree.jobs[job_id],
-        task=json.loads(tree.transcript[job_id][0]),
-        legs=tuple(leg for leg in legs if leg.job_id == job_id),
-        standing=tree.standing(job_id),
-        usage=tree.usage.get(job_id, Usage()),
-    )
+    def _snapshot(self, job_id: str, tree: Tree) -> Snapshot:
+        legs = sorted(tree.legs.values(), key=lambda leg: f"leg:{leg.key}")
+        return Snapshot(
+            job=tree.jobs[job_id],
+            task=json.loads(tree.transcript[job_id][0]),
+            legs=tuple(leg for leg in legs if leg.job_id == job_id),
+            standing=tree.standing(job_id),
+            usage=tree.usage.get(job_id, Usage()),
+            stopped=bool(self._admission and self._admission.stopped_ms),
+        )

@@ -76,7 +76,7 @@ class Meter:
             length,
             self._messages(job["id"]),
             after["http_requests"] - before["http_requests"] - looks,
-            after["commands_executed"] - before["commands_executed"] - 4 * looks,
+            after["commands_executed"] - before["commands_executed"] - 5 * looks,
             job,
         )
 

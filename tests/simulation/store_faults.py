@@ -205,7 +205,7 @@ class SimReader:
         )
 
     def _shown(self, job_id: str) -> FakeReader:
-        return FakeReader(_shown(self._world, job_id, "reader"))
+        return FakeReader(_shown(self._world, job_id, "reader"), self._world.admission)
 
     async def ping(self) -> None:
         """Whether the store answers."""

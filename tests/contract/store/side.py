@@ -45,7 +45,7 @@ def fake_side() -> Side:
     return Side(
         "fake",
         store,
-        FakeReader(store),
+        FakeReader(store, admission),
         admission,
         FakeToolStatistics(store),
         FakeFigures(store),

@@ -67,6 +67,16 @@ async def test_a_position_far_behind_the_end_has_no_parts(side: Side, after: int
     assert (await side.reader.parts(JOB_ID, after)).parts == ()
 
 
+async def test_whether_jobs_are_admitted_is_read_with_a_job(side: Side) -> None:
+    """So that it can be said what a job in line waits for."""
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    for stopped in (False, True):
+        snapshot = await side.reader.job(JOB_ID)
+        assert snapshot is not None
+        assert (snapshot.stopped, (await side.reader.jobs([JOB_ID]))[JOB_ID].stopped) == (stopped, stopped)
+        await side.operating.stop(NOW_MS)
+
+
 async def test_a_store_that_answers_pings(side: Side) -> None:
     """No error is the answer."""
     await side.reader.ping()
