@@ -26,7 +26,7 @@ class Subcommand:
 SUBCOMMANDS = {
     "demo": Subcommand("infra.cli.demo.command", "demo", "Show one real job live, on a stack of its own."),
     "dev": Subcommand("infra.cli.dev", "dev", "Run the whole local stack in the foreground."),
-    "keys": Subcommand("infra.cli.keys", "keys", "Make API keys."),
+    "keys": Subcommand("infra.cli.keys", "keys", "Make, list and revoke API keys."),
     "qstash": Subcommand("infra.cli.servers", "qstash", "Run the local QStash server alone."),
     "redis": Subcommand("infra.cli.servers", "redis", "Run the local Redis with its REST bridge alone."),
     "replay": Subcommand("infra.cli.replay", "replay", "Play a recorded job back, up to the first difference."),

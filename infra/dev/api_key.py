@@ -14,12 +14,20 @@ from infra.dev.stack_error import StackError
 Role = Literal["client", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 KEY_SECRET_BYTES = 32
+ID_CHARS = 12  # of the digest: names a key to people
+_SHOWN_CHARS = 6
 TENANT_PATTERN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def new_api_key(role: Role) -> str:
     """Return a fresh key for this role."""
     return f"bk_{role}_{secrets.token_urlsafe(KEY_SECRET_BYTES)}"
+
+
+def key_prefix(key: str) -> str:
+    """Return what people may see of a key, so that they know it again: its role and 36 of its 256 bits."""
+    start, role, secret = key.split("_", 2)
+    return f"{start}_{role}_{secret[:_SHOWN_CHARS]}"
 
 
 def api_key_entry(role: Role, tenant: str, key: str) -> str:

@@ -59,6 +59,22 @@ def add_api_key_entry(folder: Path, entry: str) -> None:
     _save(folder, replace(known, api_keys=(*known.api_keys, entry)))
 
 
+def api_key_entries(folder: Path) -> tuple[str, ...]:
+    """Return the entries of keys that were made for this folder; none, without making it, where it is not there."""
+    path = folder / SECRETS_FILE_NAME
+    return _load(path).api_keys if path.exists() else ()
+
+
+def remove_api_key_entry(folder: Path, digest_start: str) -> bool:
+    """Forget the one entry whose digest begins so; False: there is none, or more than one."""
+    found = [entry for entry in api_key_entries(folder) if entry.rpartition(":")[2].startswith(digest_start)]
+    if len(found) != 1 or not digest_start:
+        return False
+    known = load_or_make_secrets(folder)
+    _save(folder, replace(known, api_keys=tuple(entry for entry in known.api_keys if entry not in found)))
+    return True
+
+
 def _load(path: Path) -> StackSecrets:
     """Read the file; whatever is wrong with it is told with the way out."""
     names = [field.name for field in fields(StackSecrets) if field.name != "api_keys"]
