@@ -146,6 +146,22 @@ SETTINGS = (
     Setting("QUEUE_TIMEOUT_SECONDS", "queue_timeout_seconds", "10", "s", "limit of one publish", _whole(1, 60)),
     Setting("VECTOR_TIMEOUT_SECONDS", "vector_timeout_seconds", "5", "s", "limit of one vector request", _whole(1, 60)),
     Setting(
+        "STREAM_BATCH_MS",
+        "stream_batch_ms",
+        "100",
+        "ms",
+        "how often what a model says is appended to the stream while it says it",
+        _whole(0, 60_000),
+    ),
+    Setting(
+        "STREAM_BATCH_BYTES",
+        "stream_batch_bytes",
+        "400",
+        "bytes",
+        "and after how much of it at the latest; 0: texts come whole, with their turn",
+        _whole(0, 1_000_000),
+    ),
+    Setting(
         "RESULT_LIMIT_BYTES", "result_limit_bytes", "1000000", "bytes", "largest tool result", _whole(1, 8_000_000)
     ),
     Setting(

@@ -43,6 +43,8 @@ class Settings:
     message_retries: int = 3
     message_retry_delay_ms: int = 10_000
     work_timeout_seconds: int = 120
+    stream_batch_ms: int = 100
+    stream_batch_bytes: int = 400
     message_timeout_seconds: int = 300
     store_timeout_seconds: int = 10
     queue_timeout_seconds: int = 10

@@ -34,6 +34,7 @@ from functions.agents.loader import load_registry
 from functions.agents.model_turn import ModelTurn
 from functions.agents.recalling import Recalling
 from functions.agents.registry import Registry
+from functions.agents.talk import Batching, Talks
 from functions.agents.tool_run import ToolRun
 from functions.asking import Asking
 from functions.delivery import Delivered, Outcome
@@ -149,7 +150,9 @@ class Container:
     def _performers(self) -> dict[type[Effect], Performer]:
         settings, secrets = self.settings, self.secrets
         limits = (settings.work_timeout_seconds, settings.result_limit_bytes)
-        model_turn = ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache)
+        batching = Batching(settings.stream_batch_ms, settings.stream_batch_bytes)
+        talks = Talks(self.ports.store, secrets, batching)
+        model_turn = ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache, talks)
         tool_run = ToolRun(self.registry, self.ports.store, self.memory, self.ports.clock, *limits, secrets)
         return {
             AskAdmission: self._asking,

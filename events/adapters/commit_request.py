@@ -17,7 +17,7 @@ from events.ports import Spent
 
 @dataclass(frozen=True, slots=True)
 class CommitRequest:
-    """What a COMMIT is about: a leg, or (key '') a fact that was decided on the expected job."""
+    """What a COMMIT is about: a leg that `owner` claimed, or (key '') a fact that was decided on the expected job."""
 
     job_id: str
     leg_key: str
@@ -25,6 +25,7 @@ class CommitRequest:
     now_ms: int
     retention_ms: int
     expected: str = ""
+    owner: str = ""
 
     def keys(self, changes: Changes, family: Sequence[str]) -> list[str]:
         """The keys; `family`: the jobs below one that ends, as far as they are known."""
@@ -60,7 +61,18 @@ class CommitRequest:
             counts = {"transcript": len(changes.child.transcript), "parts": len(changes.child.parts)}
             header["child"] = {"id": changes.child.job.id if changes.child.job else "", "state": len(child), **counts}
         skips = [text for skip in changes.skips for text in (dump_call(skip.record), skip.result, *skip.parts)]
-        values = [*skips, *fields, *calls, *results, *changes.transcript, *changes.parts, *changes.closing, *child]
+        rest = changes.talk.rest if changes.talk else ()
+        values = [
+            *rest,
+            *skips,
+            *fields,
+            *calls,
+            *results,
+            *changes.transcript,
+            *changes.parts,
+            *changes.closing,
+            *child,
+        ]
         if changes.child:
             values += [*changes.child.transcript, *changes.child.parts]
         return [self.job_id, self.leg_key, self.message_id, canonical_json(header), self.expected, *values]
@@ -86,6 +98,9 @@ class CommitRequest:
             "requests": spent.requests,
             "commands": spent.commands,
         }
+        if changes.talk:
+            talk = {"text_id": changes.talk.text_id, "appended": changes.talk.appended, "rest": len(changes.talk.rest)}
+            header["talk"] = {**talk, "owner": self.owner}
         if changes.join:
             leg = replace(changes.join.leg, carrier=self.message_id)
             header["join"] = {"group": changes.join.group, "field": f"leg:{leg.key}", "leg": dump_leg(leg)}
@@ -94,6 +109,11 @@ class CommitRequest:
         if changes.report:
             header |= {"report": changes.report.call_id, "outcome": changes.report.outcome}
         return header
+
+
+def said_anew(changes: Changes) -> Changes:
+    """The same, where the text that was appended before is not there as its owner left it."""
+    return replace(changes, talk=None, parts=(*(changes.talk.anew if changes.talk else ()), *changes.parts))
 
 
 def state_fields(changes: Changes, message_id: str) -> list[str]:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from events.adapters import keys
-from events.adapters.commit_request import CommitRequest, state_fields
+from events.adapters.commit_request import CommitRequest, said_anew, state_fields
 from events.adapters.figures import adding
 from events.adapters.redis import RedisConnection, script
 from events.core.admission import Book
@@ -108,7 +108,7 @@ class RedisStore:
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
         """Remove the leg and write what follows from it, unless somebody did."""
-        request = self._request(claim.job_id, claim.leg_key, claim.message_id, claim.now_ms)
+        request = self._request(claim.job_id, claim.leg_key, claim.message_id, claim.now_ms, owner=claim.owner)
         spent = replace(spent, commands=spent.commands + len(_counting(changes)))
         answer = await self._write(request, changes, spent)
         return Committed(answer[0] == "committed", _legs(answer[1]))
@@ -140,13 +140,18 @@ class RedisStore:
             declared = request.keys(changes, family)
             arguments = request.arguments(changes, spent, family)
             answer = await self._redis.run(_text("commit"), declared, arguments, counting)
-            if answer[0] != "family":
+            if answer[0] == "talk":
+                changes, counting = said_anew(changes), []
+            elif answer[0] == "family":
+                family, counting = sorted(answer[1]), []
+            else:
                 return answer
-            family, counting = sorted(answer[1]), []
         raise StoreError(f"job {request.job_id} cannot end: jobs below it are started faster than they can be counted")
 
-    def _request(self, job_id: str, leg_key: str, message_id: str, now_ms: int, expected: str = "") -> CommitRequest:
-        return CommitRequest(job_id, leg_key, message_id, now_ms, self._retention_ms, expected)
+    def _request(
+        self, job_id: str, leg_key: str, message_id: str, now_ms: int, expected: str = "", owner: str = ""
+    ) -> CommitRequest:
+        return CommitRequest(job_id, leg_key, message_id, now_ms, self._retention_ms, expected, owner)
 
     async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""
@@ -182,12 +187,12 @@ class RedisStore:
             known=True, lost=_legs(lost), session_id=session_id, ended=tuple(ended), forgotten=tuple(forgotten)
         )
 
-    async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
+    async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         """Append parts in mid-work, only while the claim holds the leg."""
         answer = await self._redis.run(
             _text("append"),
             [keys.state_key(claim.job_id), keys.parts_key(claim.job_id)],
-            [claim.leg_key, claim.owner, sequence, *parts],
+            [claim.leg_key, claim.owner, sequence, text_id, *parts],
             adding(checkpoints_in(parts)),
         )
         return bool(answer)

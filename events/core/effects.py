@@ -85,6 +85,19 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Talk:
+    """The answer's text was appended while it was made: `appended` times under this claim, and it is open as `text_id`.
+
+    `rest`: the parts that end it; `anew`: those that say all of it, where it is not there as the claim left it.
+    """
+
+    text_id: str
+    appended: int
+    rest: tuple[str, ...]
+    anew: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What COMMIT writes, besides removing the leg that was done.
 
@@ -95,6 +108,7 @@ class Changes:
         results: call id → JSON text of `{"ok": value}` or `{"error": {…}}`.
         transcript: entries to append, as JSON texts.
         parts: entries of the job's event stream to append, as JSON texts.
+        talk: what comes before those parts, of a text that was appended before.
         ends: the job has ended: its legs go, its children end with it, the data of a root begins to expire.
         closing: parts to append to the stream of each child that ends with it.
         report: what its end means to the job that started it.
@@ -114,6 +128,7 @@ class Changes:
     results: dict[str, str] = field(default_factory=dict[str, str])
     transcript: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    talk: Talk | None = None
     ends: bool = False
     closing: tuple[str, ...] = ()
     report: Report | None = None

@@ -80,6 +80,15 @@ class Aside:
 
 
 @dataclass(frozen=True, slots=True)
+class Spoken:
+    """What is in the job's parts of the answer's text, without secrets: open as `text_id`, appended so many times."""
+
+    text_id: str
+    appended: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelAnswered:
     """The model's answer: tool calls, or else `text` is the job's answer.
 
@@ -90,6 +99,7 @@ class ModelAnswered:
     `output`: the structured answer, any JSON but null, where there is one. `model_calls`: how many it took; 0 where a
     plan says what is to be done. `plan`: what is wanted are the steps of a plan.
     `reflection`: what it thinks of the plan's results. `asked`: digests of what it was asked; None: nobody took them.
+    `spoken`: what of the text was appended while it was made; None: nothing that is still open.
     """
 
     text: str
@@ -107,6 +117,7 @@ class ModelAnswered:
     plan: bool = False
     reflection: str = ""
     asked: dict[str, str] | None = None
+    spoken: Spoken | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ class Leg:
         not_before_ms: earliest time; 0: at once.
         undelivered: how often the queue gave up delivering its event; `counted`: the callbacks that were counted.
         appended: how many times parts were appended in mid-work under this claim.
+        text_id: of a turn: the text of the answer that is open in the job's parts, said under this claim; empty: none.
         lost: of a turn: claims of it that ended without a word; what their model calls took, nobody knows.
     """
 
@@ -92,6 +93,7 @@ class Leg:
     counted: str = ""
     appended: int = 0
     lost: int = 0
+    text_id: str = ""
 
     def free_at_ms(self, owner: str = "") -> int:
         """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""

@@ -10,7 +10,7 @@ from events.core.happenings import ModelAnswered
 from events.core.legs import EVENT_OF_KIND, FOREVER_MS, Leg
 from events.core.redaction import redacted
 from events.core.state import CallRecord, Failure
-from events.ids import canonical_json, event_id
+from events.ids import canonical_json, digest, event_id
 
 INLINE_RESULT_BYTES = 64 * 1024
 
@@ -20,16 +20,36 @@ def start(job_id: str) -> str:
     return canonical_json({"type": "start", "messageId": job_id})
 
 
-def text(turn: int, content: str) -> tuple[str, ...]:
+def text_id(turn: int, attempt: int, owner: str) -> str:
+    """The id of what the model says in one attempt of a turn, under one claim: no two have the same."""
+    return f"text-{turn}-{attempt}-{digest(owner)[:8]}"
+
+
+def text(block: str, content: str) -> tuple[str, ...]:
     """What the model said in a turn, as one text block."""
-    if not content:
-        return ()
-    block = f"text-{turn}"
-    return (
-        canonical_json({"type": "text-start", "id": block}),
-        canonical_json({"type": "text-delta", "id": block, "delta": content}),
-        canonical_json({"type": "text-end", "id": block}),
-    )
+    return (text_start(block), *text_rest(block, content)) if content else ()
+
+
+def text_start(block: str) -> str:
+    """A text begins."""
+    return canonical_json({"type": "text-start", "id": block})
+
+
+def text_delta(block: str, content: str) -> str:
+    """More of a text."""
+    return canonical_json({"type": "text-delta", "id": block, "delta": content})
+
+
+def text_rest(block: str, content: str) -> tuple[str, ...]:
+    """What is left of a text, and its end."""
+    end = canonical_json({"type": "text-end", "id": block})
+    return (text_delta(block, content), end) if content else (end,)
+
+
+def abandoned(block: str) -> tuple[str, ...]:
+    """An open text is no part of the answer: it is closed and named, and its step ends. The scripts say the same."""
+    retry = canonical_json({"type": "data-retry", "data": {"textId": block}})
+    return (*text_rest(block, ""), retry, step_finish())
 
 
 def step_start(turn: int) -> tuple[str, ...]:

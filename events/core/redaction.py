@@ -6,7 +6,7 @@ what is replaced is replaced whole, and JSON stays JSON. Must not: know where th
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 REDACTED = "[redacted]"
@@ -94,6 +94,10 @@ class KnownSecrets:
         forms = {form for value in self._values for form in (value, json.dumps(value)[1:-1], _dump(value)[1:-1])}
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        self._longest_chars = len(longest_first[0]) if forms else 0
+        self._first: dict[str, list[str]] = {}
+        for form in longest_first:
+            self._first.setdefault(form[0], []).append(form)
 
     def __repr__(self) -> str:
         """Without the values."""
@@ -107,6 +111,30 @@ class KnownSecrets:
     def hide(self, text: str) -> str:
         """The text without them."""
         return self._pattern.sub(REDACTED, text) if self._pattern else text
+
+    def hide_so_far(self, text: str) -> tuple[str, str]:
+        """The beginning of a text of which more may come: what is shown of it, and what may be part of a secret.
+
+        With what is held back before what comes next, the shown pieces together are what `hide` makes of the whole.
+        """
+        if self._pattern is None:
+            return text, ""
+        shown, at = "", 0
+        held_at = self._may_begin(text, at)
+        while (found := self._pattern.search(text, at)) and found.start() < held_at:
+            shown, at = f"{shown}{text[at : found.start()]}{REDACTED}", found.end()
+            held_at = self._may_begin(text, at)
+        return shown + text[at:held_at], text[held_at:]
+
+    def _may_begin(self, text: str, at: int) -> int:
+        """The first place from which the text is the beginning of a secret, and not all of it; else its end."""
+        for place in range(max(at, len(text) - self._longest_chars + 1), len(text)):
+            if text[place] in self._first and any(form.startswith(text[place:]) for form in self._longer(text, place)):
+                return place
+        return len(text)
+
+    def _longer(self, text: str, place: int) -> Iterator[str]:
+        return (form for form in self._first[text[place]] if len(form) > len(text) - place)
 
     def hide_in(self, value: Any) -> Any:
         """The JSON value without them, in texts and in names."""

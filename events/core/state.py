@@ -114,12 +114,13 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a job has used of the queue and the store so far."""
+    """What a job has used of the queue and the store so far; `appends`: requests that added parts in mid-work."""
 
     messages: int = 0
     redis_requests: int = 0
     redis_commands: int = 0
     updated_ms: int = 0
+    appends: int = 0
 
 
 @dataclass(frozen=True, slots=True)

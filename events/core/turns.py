@@ -7,7 +7,7 @@ from events.core import parts
 from events.core.admission import Want
 from events.core.approval import ask
 from events.core.budget import no_room, too_many_calls, with_lost
-from events.core.effects import AskAdmission, CallModel, Changes, Decision
+from events.core.effects import AskAdmission, CallModel, Changes, Decision, Talk
 from events.core.ending import end_by_limit, end_completed, end_failed
 from events.core.happenings import Aside, ModelAnswered, ModelFailed, Wanted
 from events.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group
@@ -46,22 +46,37 @@ def _answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
     leg = state.leg
     job = _after_model_call(with_lost(state.job, leg), leg, happened)
     thought = parts.reflection(leg.turn, happened.reflection)
-    said = (
-        *parts.step_start(leg.turn),
-        parts.usage(leg.turn, happened),
-        *thought,
-        *parts.text(leg.turn, happened.text),
-    )
+    talk = _talk(leg, happened)
+    text = () if talk else parts.text(parts.text_id(leg.turn, leg.attempt, leg.owner), happened.text)
+    said = (*(() if talk else parts.step_start(leg.turn)), parts.usage(leg.turn, happened), *thought, *text)
     if not happened.wanted:
-        return end_completed(job, leg, _result(happened), now_ms, said, model_entry(leg.turn, happened, ()))
+        spoken = model_entry(leg.turn, happened, ())
+        return _talking(end_completed(job, leg, _result(happened), now_ms, said, spoken), talk)
     holder = too_many_calls(state, len(happened.wanted))
     if holder is not None:
         decision = _at_limit(job, leg, "tool_calls", now_ms, said, holder=holder)
         assert decision.changes is not None, "a limit changes the job"
         records = _records(job.id, leg, happened, now_ms)
         entry = withheld_entry(leg.turn, leg.attempt, happened, records)
-        return replace(decision, changes=replace(decision.changes, transcript=(entry,)))
-    return _call_tools(job, leg, happened, now_ms, said)
+        decision = replace(decision, changes=replace(decision.changes, transcript=(entry,)))
+        # Who is asked about the limit has made nothing of the answer yet: its text is abandoned.
+        return decision if decision.changes and not decision.changes.ends else _talking(decision, talk)
+    return _talking(_call_tools(job, leg, happened, now_ms, said), talk)
+
+
+def _talk(leg: Leg, happened: ModelAnswered) -> Talk | None:
+    """What was appended of the text goes on, if the text is what it began as."""
+    spoken, text = happened.spoken, happened.text
+    if spoken is None or not text.startswith(spoken.text):
+        return None
+    block = parts.text_id(leg.turn, leg.attempt, leg.owner)
+    anew = (*parts.step_start(leg.turn), *parts.text(block, text))
+    return Talk(spoken.text_id, spoken.appended, parts.text_rest(spoken.text_id, text[len(spoken.text) :]), anew)
+
+
+def _talking(decision: Decision, talk: Talk | None) -> Decision:
+    assert decision.changes is not None, "an answer changes the job"
+    return replace(decision, changes=replace(decision.changes, talk=talk))
 
 
 def _at_limit(job: Job, leg: Leg, limit: str, now_ms: int, said: tuple[str, ...] = (), *, holder: Job) -> Decision:

@@ -59,9 +59,10 @@ class Store(Protocol):
         """A fact from outside ends a wait, or is kept until there is one. The first outcome of a call stays."""
         ...
 
-    async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
+    async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         """Append parts in mid-work, only while the claim holds the leg; returns whether it does.
 
         `sequence` counts the appends under this claim from 1: one that was applied already is not applied again.
+        `text_id`: the text of a turn that is open after these parts; one that has lost what came before is refused.
         """
         ...

@@ -1,5 +1,8 @@
 """One model call: from what is recorded to the model's request, from its answer to a happening.
 
+Its text is appended to the job's parts while it is made, but for a planner's, which is a thought, and for a structured
+answer, whose text is made of what was checked.
+
 Invariant: whatever goes wrong is a happening, never raised: a provider's 429 is a fact of the job, not a failure of the
 delivery. Must not: run tools; it only checks whether those asked for exist and fit.
 """
@@ -20,6 +23,7 @@ from functions.agents.model_call import ModelCalls, calls_of
 from functions.agents.planner_turn import PlannerTurn, planner_turn
 from functions.agents.registry import Registry, UnknownAgentError
 from functions.agents.static_turn import static_turn
+from functions.agents.talk import Talk, Talks
 from functions.agents.telling import told
 from functions.memory import recollection
 from functions.models.fingerprint import asked
@@ -38,12 +42,19 @@ from functions.planning.carried_out import is_plan, told_plan
 class ModelTurn:
     """Performs CallModel."""
 
-    def __init__(self, registry: Registry, work_limit_seconds: float, cache: ModelCache | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        work_limit_seconds: float,
+        cache: ModelCache | None = None,
+        talks: Talks | None = None,
+    ) -> None:
         self._registry = registry
         self._work_limit_seconds = work_limit_seconds
         self._cache = cache
+        self._talks = talks
 
-    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening:  # noqa: ARG002 - one signature
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening:
         """Ask the model of the job's agent."""
         assert isinstance(effect, CallModel), "this performer is registered for CallModel"
         try:
@@ -57,9 +68,11 @@ class ModelTurn:
             return ModelFailed(Failure("newer_transcript", str(error), retryable=True))
         if agent.plan:
             return static_turn(agent.plan, self._registry.tools_of(agent), history)
-        return await self._ask(agent, effect, history)
+        streams = agent.mode != "plan" and agent.output is None
+        talk = self._talks.of(effect, claim) if self._talks and streams else None
+        return await self._ask(agent, effect, history, talk)
 
-    async def _ask(self, agent: Agent, effect: CallModel, history: History) -> Happening:
+    async def _ask(self, agent: Agent, effect: CallModel, history: History, talk: Talk | None) -> Happening:
         calls = calls_of(agent, effect.job.tenant, self._work_limit_seconds, self._cache)
         specs = self._registry.specs_of(agent)
         planner = None
@@ -67,9 +80,11 @@ class ModelTurn:
             planner = planner_turn(agent, effect.job, self._registry.tools_of(agent), specs, history)
         told_specs = planner.told_specs if planner else specs
         tell = await told(agent, history, told_specs, calls, self._registry.summarizer_of(agent))
-        happened = await self._answer(agent, self._request(agent, tell.history, effect.turn), calls, planner)
+        request = replace(self._request(agent, tell.history, effect.turn), listener=talk)
+        happened = await self._answer(agent, request, calls, planner)
         if isinstance(happened, ModelAnswered):
-            happened = replace(happened, estimated_tokens=tell.estimated_tokens)
+            spoken = await talk.spoken() if talk else None
+            happened = replace(happened, estimated_tokens=tell.estimated_tokens, spoken=spoken)
         return replace(happened, aside=tell.aside)
 
     async def _answer(

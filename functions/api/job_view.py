@@ -49,6 +49,7 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
             "messages": usage.messages,
             "redisRequests": usage.redis_requests,
             "redisCommands": usage.redis_commands,
+            "streamAppends": usage.appends,
             "costUsd": round(job.used.cost_usd, 6),
         },
     }

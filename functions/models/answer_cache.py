@@ -72,7 +72,7 @@ class AnswerCache:
 
 def _question(request: ModelRequest) -> dict[str, Any]:
     """The request without what differs between jobs: a call's id says its job, so its position stands for it."""
-    question = asdict(replace(request, time_limit_seconds=None))
+    question = asdict(replace(request, time_limit_seconds=None, listener=None))
     numbers: dict[str, int] = {}
     for message in question["messages"]:
         for call in (message, *message.get("calls", ())):

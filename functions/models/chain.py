@@ -32,6 +32,8 @@ class ModelChain:
                 return await _ask(model, replace(request, time_limit_seconds=share_seconds))
             except ModelError as error:
                 failures.append((model.name, error))
+                if request.listener is not None:
+                    await request.listener.withdrawn()
                 if not error.retryable:
                     break
         raise _all_failed(failures)

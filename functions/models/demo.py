@@ -30,6 +30,7 @@ from functions.models.model import (
 )
 from functions.models.question import search_words
 from functions.models.relevance import Quote, best_quotes, rank_files
+from functions.models.saying import say
 
 _FILES_READ = 3
 _QUOTES = 4
@@ -55,6 +56,8 @@ class DemoModel:
         step = _next_plan(notes, tools, plan_tool) if plan_tool else _next_step(notes, tools)
         if request.output is not None and not step.calls:
             step = _structured(step.text, notes, request.output)
+        elif request.listener is not None and not step.calls:
+            await say(request.listener, step.text)
         return ModelAnswer(
             text=step.text,
             calls=step.calls,

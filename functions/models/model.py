@@ -63,6 +63,18 @@ class ToolMessage:
 Message = UserMessage | ModelMessage | ToolMessage
 
 
+class Listener(Protocol):
+    """Who hears an answer's text while it is made. Never raises, and does not keep a model waiting for long."""
+
+    async def said(self, text: str) -> None:
+        """The text goes on with this."""
+        ...
+
+    async def withdrawn(self) -> None:
+        """What was said is no part of the answer: it begins anew."""
+        ...
+
+
 @dataclass(frozen=True)
 class ModelRequest:
     """One turn's question to a model.
@@ -73,6 +85,7 @@ class ModelRequest:
         output: the final answer is to be a call of this tool, alone in its turn; None: the final answer is text.
         step_tools: what the steps of a plan may run, where the model is asked for one; else empty.
         time_limit_seconds: whoever asks waits no longer; None: as long as it takes.
+        listener: hears the text of the answer, piece by piece, where the model can say it so; None: nobody does.
     """
 
     instructions: str
@@ -83,6 +96,7 @@ class ModelRequest:
     output: ToolSpec | None = None
     step_tools: tuple[ToolSpec, ...] = ()
     time_limit_seconds: float | None = None
+    listener: Listener | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from functions.models.call import Call
 from functions.models.model import ModelAnswer, ModelError, ModelRequest
+from functions.models.saying import say
 
 ScriptEntry = Sequence[Call] | str | ModelAnswer | Exception
 _Entry = ModelAnswer | Exception
@@ -17,19 +18,21 @@ class ScriptedModel:
     """`ScriptedModel([[Call("read_file", {"path": "a.txt"})], "done"])`.
 
     An entry is a list of calls (made in parallel), a text (the final answer), a whole `ModelAnswer`,
-    or an exception instance, which is raised in that turn.
+    or an exception instance, which is raised in that turn. With `pause_seconds` texts are said word by word, with that
+    pause behind each, as a provider's model would.
     """
 
     name = "scripted"
     reads_history = False
 
-    def __init__(self, script: Sequence[ScriptEntry]) -> None:
+    def __init__(self, script: Sequence[ScriptEntry], *, pause_seconds: float = 0.0) -> None:
         if isinstance(script, str | Call | ModelAnswer) or not isinstance(script, Sequence):
             raise TypeError(f"a script is a list with one entry per turn, got {script!r}; put it into a list: [...]")
         if not script:
             raise ValueError("the script is empty; give at least the final answer, as in ScriptedModel(['done'])")
         self._script = tuple(_read_entry(turn, entry) for turn, entry in enumerate(script, start=1))
         _refuse_unreachable(self._script)
+        self._pause_seconds = pause_seconds
 
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Give the entry of this turn."""
@@ -42,6 +45,8 @@ class ScriptedModel:
         entry = self._script[request.turn - 1]
         if isinstance(entry, Exception):
             raise entry
+        if self._pause_seconds and request.listener is not None:
+            await say(request.listener, entry.text, self._pause_seconds)
         return entry
 
 

@@ -28,6 +28,7 @@ from events.ports import (
     Undelivered,
     Verdict,
 )
+from infra.in_memory.claiming import appended, claimed, done, without_children, without_legs
 from infra.in_memory.tree import Tree
 
 _V = TypeVar("_V")
@@ -72,7 +73,7 @@ class InMemoryStore:
             return Begun(Verdict.APPLIED, carried=tree.carried(claim.message_id, claim.now_ms))
         if refused := self._refused(claim, tree, leg):
             return refused
-        tree, leg = _claimed(claim, tree, leg)
+        tree, leg = claimed(claim, tree, leg)
         outcome = ""
         if leg.kind is LegKind.WAIT:
             outcome = tree.results.get(claim.job_id, {}).get(leg.call_id, leg.otherwise)
@@ -115,8 +116,8 @@ class InMemoryStore:
             return Committed(False, tree.carried(claim.message_id, claim.now_ms))
         if _ends_otherwise(tree, claim, changes):
             return Committed(False, tree.carried(claim.message_id, claim.now_ms))
-        legs = {key: leg for key, leg in tree.legs.items() if key != claim.leg_key}
-        tree = self._changed(replace(tree, legs=legs), claim.job_id, claim.message_id, changes, spent, claim.now_ms)
+        tree, changes = done(tree, claim, changes)
+        tree = self._changed(tree, claim.job_id, claim.message_id, changes, spent, claim.now_ms)
         self.write(claim.job_id, tree)
         return Committed(True, tree.carried(claim.message_id, claim.now_ms))
 
@@ -138,9 +139,9 @@ class InMemoryStore:
         return Recorded.COMMITTED, tree.carried(message_id, now_ms)
 
     def _changed(self, tree: Tree, job_id: str, message_id: str, changes: Changes, spent: Spent, now_ms: int) -> Tree:
-        legs = dict(tree.legs)
         if changes.ends:
-            legs = {key: leg for key, leg in legs.items() if leg.job_id != job_id}
+            tree = without_legs(tree, job_id)
+        legs = dict(tree.legs)
         tree = tree.skipping([skip for skip in changes.skips if skip.leg_key in legs])
         for skip in changes.skips:
             legs.pop(skip.leg_key, None)
@@ -172,7 +173,7 @@ class InMemoryStore:
         if changes.child and changes.child.job:
             tree = _created(tree, changes.child.job, changes.child, message_id)
             tree = replace(tree, usage={**tree.usage, changes.child.job.id: Usage(updated_ms=now_ms)})
-        return tree.without_children(job_id, changes.closing, message_id, now_ms) if changes.ends else tree
+        return without_children(tree, job_id, changes.closing, message_id, now_ms) if changes.ends else tree
 
     async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
         """A fact from outside ends a wait, or is kept until there is one."""
@@ -228,40 +229,18 @@ class InMemoryStore:
         forgotten = tuple(sorted(name for name in book if root_of(name) == root_id and name not in tree.jobs))
         return Looked(True, tuple(lost), tree.jobs[root_id].session_id, tree.over(), forgotten)
 
-    async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
+    async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         """Append parts in mid-work, only while the claim holds the leg."""
         self.sums.update(checkpoints_in(parts))
-        tree = self.tree(claim.job_id)
-        leg = tree.legs.get(claim.leg_key)
-        if leg is None or leg.owner != claim.owner:
-            return False
-        if parts and leg.appended < sequence:
-            longer = _longer(tree.parts, claim.job_id, tuple(parts))
-            legs = {**tree.legs, leg.key: replace(leg, appended=sequence)}
-            self.write(claim.job_id, replace(tree, legs=legs, parts=longer))
-        return True
+        tree = appended(claim, self.tree(claim.job_id), sequence, parts, text_id)
+        if tree is not None and tree is not self.tree(claim.job_id):
+            self.write(claim.job_id, tree)
+        return tree is not None
 
 
 def _more(used: Usage, spent: Spent, now_ms: int) -> Usage:
     requests, commands = used.redis_requests + spent.requests + 1, used.redis_commands + spent.commands
-    return Usage(used.messages + spent.messages, requests, commands, now_ms)
-
-
-def _claimed(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Leg]:
-    if leg.owner == claim.owner:
-        return tree, leg
-    if claim.part and not leg.claimed_ms:
-        tree = replace(tree, parts=_longer(tree.parts, claim.job_id, (claim.part,)))
-    claimed = replace(
-        leg,
-        owner=claim.owner,
-        carrier=claim.message_id,
-        claimed_ms=claim.now_ms,
-        appended=0,
-        lost=leg.lost + (1 if leg.owner and leg.kind is LegKind.LOOP else 0),
-        lease_until_ms=claim.now_ms if leg.kind is LegKind.WISH else claim.lease_until_ms,
-    )
-    return replace(tree, legs={**tree.legs, leg.key: claimed}), claimed
+    return Usage(used.messages + spent.messages, requests, commands, now_ms, used.appends)
 
 
 def _ends_otherwise(tree: Tree, claim: Claim, changes: Changes) -> bool:

@@ -13,8 +13,7 @@ from events.core.admission import Entry, Standing, Want, next_lap, wanted
 from events.core.effects import Skip
 from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, blocked, wish_key, wish_leg
 from events.core.limits import Spend
-from events.core.state import CallRecord, Failure, Job, Level, Usage
-from events.core.transitions import JobStatus
+from events.core.state import CallRecord, Job, Level, Usage
 from events.ids import job_of_call
 from events.ports import History, OutsideFact
 
@@ -210,19 +209,6 @@ class Tree:
             if leg.call_id == call_id:
                 tree = tree.woken(leg, message_id, now_ms)
         return tree.settled(parent_id, message_id, now_ms)
-
-    def without_children(self, job_id: str, closing: tuple[str, ...], message_id: str, now_ms: int) -> "Tree":
-        """With the jobs below this one ended."""
-        tree, error = self, Failure("cancelled", "the job that started it has ended")
-        for name in sorted(self.jobs):
-            if not name.startswith(f"{job_id}.") or self.jobs[name].ended:
-                continue
-            job = replace(self.jobs[name], status=JobStatus.CANCELLED, finished_at_ms=now_ms, error=error)
-            legs = {key: leg for key, leg in tree.legs.items() if leg.job_id != name}
-            parts = {**tree.parts, name: (*tree.parts.get(name, ()), *closing)}
-            tree = replace(tree, jobs={**tree.jobs, name: job}, legs=legs, parts=parts)
-            tree = tree.settled(name, message_id, now_ms)
-        return tree
 
     def skipping(self, skips: Sequence[Skip]) -> "Tree":
         """With these steps recorded as skipped."""

@@ -78,12 +78,12 @@ DEFECTS = (
     in_waiting_worlds(
         "children outlive their parent",
         "children_end_with_their_parent",
-        replaced(Tree, "without_children", _as_it_was),
+        replaced(store_in_memory, "without_children", _as_it_was),
     ),
     in_waiting_worlds(
         "a child that ends with its parent keeps its slot",
         "who_ends_gives_its_slot_back",
-        Patch(Tree, "without_children", _wishing_for_nothing),
+        Patch(store_in_memory, "without_children", _wishing_for_nothing),
     ),
     in_waiting_worlds(
         "a child needs its parent's session", "no_slot_stays_free", constant(admission, "is_child", answer=False)

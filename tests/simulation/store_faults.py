@@ -128,12 +128,12 @@ class SimStore:
             return as_another_version_writes(self._world, changes)
         return changes
 
-    async def append(self, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
+    async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         """Append parts in mid-work."""
 
         async def append() -> bool:
             before = self._fake.tree(claim.job_id)
-            held = await self._fake.append(claim, sequence, parts)
+            held = await self._fake.append(claim, sequence, parts, text_id)
             said = Said(self._world, claim, sequence, held and self._fake.tree(claim.job_id) is before)
             self._world.check(ON_SAYING, said)
             return held

@@ -39,7 +39,9 @@ if leg.owner ~= owner then
   if leg.kind == 'loop' and leg.owner ~= '' then
     leg.lost = (leg.lost or 0) + 1
   end
-  leg.owner, leg.carrier, leg.claimed_ms, leg.lease_until_ms, leg.appended = owner, message, now, lease_until, 0
+  let_go(json, job_id, KEYS[5])
+  leg.owner, leg.carrier, leg.claimed_ms, leg.lease_until_ms = owner, message, now, lease_until
+  leg.appended, leg.text_id = 0, ''
   put(leg_field, encode(leg))
   save(KEYS[1])
   if first and ARGV[8] ~= '' then

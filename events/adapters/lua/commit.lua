@@ -1,7 +1,7 @@
 -- COMMIT: the first one of a leg wins. KEYS: state, calls, results, transcript, parts; then, where the header says so:
 -- a report's results; a child's transcript and parts; calls, results, transcript, parts of each job of the family.
--- ARGV: job id, leg key, message, header (JSON), expected job, then the values that the header counts: of each skip its
--- call, result, parts;
+-- ARGV: job id, leg key, message, header (JSON), expected job, then the values that the header counts: what ends a text
+-- that was appended before; of each skip its call, result, parts;
 -- state field/value pairs, call field/value pairs, result field/value pairs, transcript entries, parts, closing parts,
 -- a child's state field/value pairs, transcript, parts.
 -- A fact from outside has no leg: its key is '', and `expected job` is the job that it was decided on.
@@ -29,6 +29,14 @@ if string.sub(ARGV[2], 1, 5) == 'wait:' and header.results > 0 then
   local open = cjson.decode(state[leg_field]).not_before_ms > now
   if known and known ~= ARGV[at + 1] or not known and open then
     return {'gone', carried(message, now)}
+  end
+end
+-- The text that was appended before goes on only if it is there as its owner left it; else it is said anew.
+local talk = header.talk
+if talk then
+  local leg = cjson.decode(state[leg_field])
+  if leg.owner ~= talk.owner or leg.text_id ~= talk.text_id or leg.appended ~= talk.appended then
+    return {'talk', {}}
   end
 end
 -- An end is that of all jobs below, too: their keys must be declared, so who ends a job is told of those it forgot.
@@ -61,10 +69,12 @@ end
 
 -- The leg that was done goes; an end takes all legs of the job with it.
 if ARGV[2] ~= '' then
+  let_go(state[leg_field], job_id, KEYS[5], talk and take(talk.rest))
   remove(leg_field)
 end
 if header.ends then
   for _, leg in ipairs(legs_of(job_id)) do
+    let_go(state['leg:' .. leg.key], job_id, KEYS[5])
     remove('leg:' .. leg.key)
   end
 end
@@ -176,6 +186,7 @@ for _, name in ipairs(header.family) do
   next_key = next_key + 4
   if state['job:' .. name] and not ended(name) then
     for _, leg in ipairs(legs_of(name)) do
+      let_go(state['leg:' .. leg.key], name, parts)
       remove('leg:' .. leg.key)
     end
     local job = cjson.decode(state['job:' .. name])

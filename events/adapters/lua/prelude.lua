@@ -55,6 +55,27 @@ local function encode(value)
   return (string.gsub(cjson.encode(value), '\\/', '/'))
 end
 
+-- What a claim appended in mid-work is counted with its job; what its model said of an answer that was not recorded is
+-- closed and named, so that no reader takes it for the answer (parts.abandoned). `rest`: what ends that text instead.
+local APPEND_COMMANDS = 4
+local function let_go(json, job_id, parts_key, rest)
+  local text_id, appended = string.match(json, '"text_id":"([^"]+)"'), tonumber(string.match(json, '"appended":(%d+)') or 0)
+  if rest then
+    sliced('RPUSH', parts_key, rest)
+  elseif text_id then
+    call('RPUSH', parts_key, '{"id":"' .. text_id .. '","type":"text-end"}',
+      '{"data":{"textId":"' .. text_id .. '"},"type":"data-retry"}', '{"type":"finish-step"}')
+  end
+  if appended > 0 then
+    local field = 'usage:' .. job_id
+    local usage = cjson.decode(state[field] or '{"messages":0,"redis_requests":0,"redis_commands":0}')
+    usage.appends = (usage.appends or 0) + appended
+    usage.redis_requests = usage.redis_requests + appended
+    usage.redis_commands = usage.redis_commands + APPEND_COMMANDS * appended
+    put(field, encode(usage))
+  end
+end
+
 -- Text search instead of decoding: a fan-out has many legs and most of them are somebody else's.
 local function has(json, name, value)
   return string.find(json, '"' .. name .. '":"' .. value .. '"', 1, true) ~= nil

@@ -6,7 +6,7 @@ the caller's time limit. Must not: keep anything between requests but the connec
 
 from typing import Any, cast
 
-from pydantic_ai.direct import model_request
+from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import ModelRequestParameters, infer_model
@@ -18,6 +18,7 @@ from functions.models.providers.asking import to_messages
 from functions.models.providers.cost import cost_usd
 from functions.models.providers.errors import model_error
 from functions.models.providers.hearing import calls_of, provider_field, text_of
+from functions.models.providers.listening import listen
 
 
 class ProviderClient:
@@ -37,15 +38,23 @@ class ProviderClient:
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Ask, and bring the answer into our form."""
         try:
-            response = await model_request(
-                self._model,
-                to_messages(request),
-                model_settings=_settings(request),
-                model_request_parameters=_parameters(request),
-            )
+            response = await self._response(request)
         except Exception as error:
             raise model_error(error) from error
         return _answer(response)
+
+    async def _response(self, request: ModelRequest) -> ModelResponse:
+        told, settings, parameters = to_messages(request), _settings(request), _parameters(request)
+        if request.listener is not None:
+            try:
+                async with model_request_stream(
+                    self._model, told, model_settings=settings, model_request_parameters=parameters
+                ) as stream:
+                    await listen(stream, request.listener)
+                    return stream.get()
+            except NotImplementedError:
+                pass  # this one answers in one piece only
+        return await model_request(self._model, told, model_settings=settings, model_request_parameters=parameters)
 
 
 def _settings(request: ModelRequest) -> ModelSettings:

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from events.core.admission import Book, Entry, Want
-from events.core.effects import Changes, Join, Report, Skip
+from events.core.effects import Changes, Join, Report, Skip, Talk
 from events.core.legs import FOREVER_MS, Leg, LegKind, following, loop_leg, wish_leg
 from events.core.limits import Spend
 from events.core.transitions import JobStatus
@@ -37,6 +37,8 @@ _PARENT_CALL = call_leg(10).call_id
 _DEPENDANTS = (call_leg(0, JOB_ID, 2).call_id, call_leg(1, JOB_ID, 2).call_id)
 _TIMED_OUT = '{"ok":{"timedOut":true}}'
 _UNTOLD = st.sampled_from([(0, 0), (0, 0), (1, 2), (1, 3), (1, 9)])
+_TEXT_IDS = st.sampled_from(["", "text-1-1-a.1", "text-1-1-a.2"])
+_TALKS = [Talk(f"text-1-1-a.{n}", appended, ("rest",), ("anew",)) for n in (1, 2) for appended in (1, 2)]
 _TEXTS = st.sampled_from(["", "x", 'q"\\/\n', '"carrier":"m1"', "é漢", '"reads_history":true'])
 
 
@@ -138,6 +140,7 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
         later_lap=draw(st.sampled_from([0, 0, 0, FIRST_LAP, NOW_MS + LEASE_MS])),
         transcript=draw(st.sampled_from([(), ('{"a":1}', '{"b":"/"}'), _SPOKEN[job_id]])),
         parts=(text,) if text else (),
+        talk=draw(st.sampled_from([None, *_TALKS])) if done else None,
         ends=ends,
         closing=("closing",) if ends else (),
         report=Report(_PARENT_CALL, text_of_outcome) if ends and job_id == f"{JOB_ID}.1" else None,
@@ -241,11 +244,11 @@ def _tell(claim: Claim) -> st.SearchStrategy[Operation]:
 
 
 def _append(claim: Claim) -> st.SearchStrategy[Operation]:
-    def operation(values: tuple[int, list[str]]) -> Operation:
-        sequence, parts = values
-        return Operation(f"append {claim} {values}", lambda side: side.store.append(claim, sequence, parts))
+    def operation(values: tuple[int, list[str], str]) -> Operation:
+        sequence, parts, text_id = values
+        return Operation(f"append {claim} {values}", lambda side: side.store.append(claim, sequence, parts, text_id))
 
-    return st.tuples(st.integers(0, 3), st.lists(_TEXTS, max_size=2)).map(operation)
+    return st.tuples(st.integers(0, 3), st.lists(_TEXTS, max_size=2), _TEXT_IDS).map(operation)
 
 
 def _read(claim: Claim) -> st.SearchStrategy[Operation]:

@@ -1,5 +1,6 @@
 """Secrets are replaced by name and by value, and nothing else is."""
 
+import itertools
 import json
 from typing import Any
 
@@ -129,3 +130,28 @@ def test_a_planted_secret_is_never_left(value: Any, name: str, secret: str) -> N
     by_value = KnownSecrets([planted]).hide_in_json(json.dumps({"a": [value, f"x{planted}y", {planted: 1}]}))
     assert planted not in json.dumps(json.loads(by_value), ensure_ascii=False)
     assert json.dumps(planted)[1:-1] not in by_value
+
+
+@given(
+    secrets=st.lists(st.text('abé"\\', min_size=8, max_size=10), max_size=3),
+    data=st.data(),
+)
+def test_a_text_in_pieces_is_hidden_as_the_whole_is(secrets: list[str], data: st.DataObject) -> None:
+    """Wherever it is cut; what is held back is the beginning of a secret."""
+    known = KnownSecrets(secrets)
+    text = "".join(data.draw(st.lists(st.sampled_from([*secrets, *'abé"\\', "abab"]), max_size=6)))
+    shown, held = "", ""
+    for piece in data.draw(st.lists(st.integers(0, len(text)), max_size=5).map(lambda cuts: _pieces(text, cuts))):
+        more, held = known.hide_so_far(held + piece)
+        shown += more
+    assert shown + known.hide(held) == known.hide(text)
+    assert not held or any(form.startswith(held) for secret in secrets for form in _forms(secret))
+
+
+def _pieces(text: str, cuts: list[int]) -> list[str]:
+    edges = [0, *sorted(cuts), len(text)]
+    return [text[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    return (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])

@@ -53,6 +53,7 @@ def test_usage_is_what_the_job_has_used() -> None:
         "messages": 4,
         "redisRequests": 5,
         "redisCommands": 6,
+        "streamAppends": 0,
         "costUsd": 0.3,
     }
     assert shown["updatedAt"] == "2027-01-15T08:00:01.500Z"

@@ -45,6 +45,7 @@ async def test_an_accepted_job_is_answered_with_all_its_fields(api: Api) -> None
             "messages": 0,
             "redisRequests": 0,
             "redisCommands": 0,
+            "streamAppends": 0,
             "costUsd": 0,
         },
     }

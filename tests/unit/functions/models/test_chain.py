@@ -8,6 +8,8 @@ import pytest
 
 from functions.models.chain import ModelChain
 from functions.models.model import Model, ModelAnswer, ModelError, ModelRequest
+from functions.models.scripted import ScriptedModel
+from tests.fakes.listener import FakeListener
 
 REQUEST = ModelRequest("i", (), (), 1)
 
@@ -108,3 +110,20 @@ def test_a_chain_is_a_model_with_the_names_of_its_members() -> None:
     assert isinstance(chain, Model)
     assert (chain.name, chain.reads_history) == ("a, b", True)
     assert not ModelChain([Stub("a")]).reads_history
+
+
+async def test_what_a_model_said_before_it_failed_is_withdrawn() -> None:
+    """Then the next one says its own."""
+
+    class Breaking:
+        name, reads_history = "breaking", False
+
+        async def answer(self, request: ModelRequest) -> ModelAnswer:
+            assert request.listener is not None
+            await request.listener.said("The ans")
+            raise passing("connection lost")
+
+    listener = FakeListener()
+    chain = ModelChain([Breaking(), ScriptedModel(["It is 42."], pause_seconds=0.001)])
+    answer = await chain.answer(ModelRequest("i", (), (), 1, listener=listener))
+    assert (answer.text, listener.text, listener.withdrawals) == ("It is 42.", "It is 42.", 1)

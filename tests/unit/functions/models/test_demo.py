@@ -14,6 +14,7 @@ from functions.models.model import (
     ToolSpec,
     UserMessage,
 )
+from tests.fakes.listener import FakeListener
 
 PARAMETERS = {
     "list_files": [],
@@ -139,3 +140,12 @@ async def test_tokens_are_estimated_from_words() -> None:
     answer = await ask(UserMessage("one two three"), tools=())
     assert answer.input_tokens == 2 + 3  # the instructions' words and the question's
     assert answer.output_tokens == len(answer.text.split())
+
+
+async def test_the_final_answer_is_said_word_by_word() -> None:
+    """What it says while it uses tools is short, and comes with the turn."""
+    listener = FakeListener()
+    request = ModelRequest("", (UserMessage("What is the tallest lighthouse?"),), (), 1, listener=listener)
+    answer = await DemoModel().answer(request)
+    assert listener.text == answer.text
+    assert len(listener.heard) > 3

@@ -8,9 +8,9 @@ from functions.agents.registry import Registry
 from functions.api.job_view import job_view
 from functions.tools.tool import tool
 from tests.unit.functions.models.providers import openai_bodies as openai
-from tests.unit.functions.models.providers import other_bodies as other
 from tests.unit.functions.models.providers.asked import asking
 from tests.unit.functions.models.providers.provider_cases import ANTHROPIC, OPENAI
+from tests.unit.functions.models.providers.stream_bodies import anthropic_stream, openai_stream
 from tests.unit.functions.stage import Stage
 
 
@@ -65,7 +65,7 @@ async def test_a_rate_limit_delays_the_turn_as_long_as_the_provider_asks() -> No
     stage = stage_of(Agent("a", model=OPENAI.model))
     with asking(OPENAI) as asked:
         limited = httpx.Response(429, json=openai.refusal(429, "Slow down."), headers={"retry-after": "60"})
-        asked.route.mock(side_effect=[limited, httpx.Response(200, json=openai.response_text("Done."))])
+        asked.route.mock(side_effect=[limited, openai_stream(["Do", "ne."])])
         started_ms = stage.clock.now_ms()
         await stage.submit("a")
         await stage.run()
@@ -90,7 +90,7 @@ async def test_the_next_model_answers_in_the_same_turn() -> None:
     stage = stage_of(Agent("a", model=[OPENAI.model, ANTHROPIC.model], model_settings={"max_tokens": 1024}))
     with asking(OPENAI) as first, asking(ANTHROPIC) as second:
         first.fails(503, "Overloaded.")
-        second.answers(other.message_text("From Claude."))
+        second.route.mock(return_value=anthropic_stream(["From ", "Claude."]))
         await stage.submit("a")
         await stage.run()
         assert (first.route.call_count, second.route.call_count) == (1, 1)

@@ -1,0 +1,103 @@
+"""What is said under a claim, in memory: who gets a leg, what they append, and what becomes of it once they lose it.
+
+Invariant: a text that is open belongs to the leg that its owner holds; whoever takes or removes the leg closes it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from events.core import parts
+from events.core.effects import Changes
+from events.core.legs import Leg, LegKind
+from events.core.state import Failure, Usage
+from events.core.transitions import JobStatus
+from events.ports import Claim
+from infra.in_memory.tree import Tree
+
+_APPEND_COMMANDS = 4
+
+
+def claimed(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Leg]:
+    """With the leg held by who asks for it."""
+    if leg.owner == claim.owner:
+        return tree, leg
+    tree = let_go(tree, leg)
+    if claim.part and not leg.claimed_ms:
+        tree = _longer(tree, claim.job_id, (claim.part,))
+    held = replace(
+        leg,
+        owner=claim.owner,
+        carrier=claim.message_id,
+        claimed_ms=claim.now_ms,
+        appended=0,
+        text_id="",
+        lost=leg.lost + (1 if leg.owner and leg.kind is LegKind.LOOP else 0),
+        lease_until_ms=claim.now_ms if leg.kind is LegKind.WISH else claim.lease_until_ms,
+    )
+    return replace(tree, legs={**tree.legs, leg.key: held}), held
+
+
+def appended(claim: Claim, tree: Tree, sequence: int, more: Sequence[str], text_id: str) -> Tree | None:
+    """With these parts, unless they are there; None: the claim does not hold the leg, or what came before is gone."""
+    leg = tree.legs.get(claim.leg_key)
+    if leg is None or leg.owner != claim.owner or (text_id and leg.appended < sequence - 1):
+        return None
+    if not more or leg.appended >= sequence:
+        return tree
+    leg = replace(leg, appended=sequence, text_id=text_id or leg.text_id)
+    return _longer(replace(tree, legs={**tree.legs, leg.key: leg}), claim.job_id, tuple(more))
+
+
+def let_go(tree: Tree, leg: Leg, rest: tuple[str, ...] | None = None) -> Tree:
+    """With what was appended under the leg's claim counted, and its open text closed: by `rest`, or as abandoned."""
+    job_id = leg.job_id
+    if rest is None:
+        rest = parts.abandoned(leg.text_id) if leg.text_id else ()
+    tree = _longer(tree, job_id, rest)
+    if not leg.appended:
+        return tree
+    used = tree.usage.get(job_id, Usage())
+    used = replace(
+        used,
+        appends=used.appends + leg.appended,
+        redis_requests=used.redis_requests + leg.appended,
+        redis_commands=used.redis_commands + _APPEND_COMMANDS * leg.appended,
+    )
+    return replace(tree, usage={**tree.usage, job_id: used})
+
+
+def done(tree: Tree, claim: Claim, changes: Changes) -> tuple[Tree, Changes]:
+    """Without the leg that was done; a text that is there as its owner left it goes on, another one is said anew."""
+    leg, talk = tree.legs[claim.leg_key], changes.talk
+    goes_on = talk and (leg.owner, leg.text_id, leg.appended) == (claim.owner, talk.text_id, talk.appended)
+    if talk and not goes_on:
+        changes = replace(changes, parts=(*talk.anew, *changes.parts))
+    tree = let_go(tree, leg, talk.rest if talk and goes_on else None)
+    legs = {key: other for key, other in tree.legs.items() if key != leg.key}
+    return replace(tree, legs=legs), changes
+
+
+def without_legs(tree: Tree, job_id: str) -> Tree:
+    """Without any leg of the job."""
+    for leg in sorted(tree.legs.values(), key=lambda leg: f"leg:{leg.key}"):
+        if leg.job_id == job_id:
+            tree = let_go(tree, leg)
+    return replace(tree, legs={key: leg for key, leg in tree.legs.items() if leg.job_id != job_id})
+
+
+def without_children(tree: Tree, job_id: str, closing: tuple[str, ...], message_id: str, now_ms: int) -> Tree:
+    """With the jobs below this one ended."""
+    error = Failure("cancelled", "the job that started it has ended")
+    for name in sorted(tree.jobs):
+        if not name.startswith(f"{job_id}.") or tree.jobs[name].ended:
+            continue
+        job = replace(tree.jobs[name], status=JobStatus.CANCELLED, finished_at_ms=now_ms, error=error)
+        tree = without_legs(replace(tree, jobs={**tree.jobs, name: job}), name)
+        tree = _longer(tree.settled(name, message_id, now_ms), name, closing)
+    return tree
+
+
+def _longer(tree: Tree, job_id: str, more: tuple[str, ...]) -> Tree:
+    if not more:
+        return tree
+    return replace(tree, parts={**tree.parts, job_id: (*tree.parts.get(job_id, ()), *more)})
