@@ -9,7 +9,7 @@ from typing import Any, cast
 from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelResponse
-from pydantic_ai.models import ModelRequestParameters, infer_model
+from pydantic_ai.models import Model, ModelRequestParameters, infer_model
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
@@ -45,15 +45,13 @@ class ProviderClient:
 
     async def _response(self, request: ModelRequest) -> ModelResponse:
         told, settings, parameters = to_messages(request), _settings(request), _parameters(request)
-        if request.listener is not None:
-            try:
-                async with model_request_stream(
-                    self._model, told, model_settings=settings, model_request_parameters=parameters
-                ) as stream:
-                    await listen(stream, request.listener)
-                    return stream.get()
-            except NotImplementedError:
-                pass  # this one answers in one piece only
+        # A class without streams answers in one piece.
+        if request.listener is not None and type(self._model).request_stream is not Model.request_stream:
+            async with model_request_stream(
+                self._model, told, model_settings=settings, model_request_parameters=parameters
+            ) as stream:
+                await listen(stream, request.listener)
+                return stream.get()
         return await model_request(self._model, told, model_settings=settings, model_request_parameters=parameters)
 
 

@@ -51,6 +51,8 @@ class JobLines:
                 self._detail("", f"error: {part['errorText']}", "bold red")
             case "text-delta":
                 self._text += part["delta"]
+            case "data-retry":
+                self._text = ""
             case "data-memory":
                 self._memory(data)
             case "data-operation":

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from events.core import parts
 from events.core.admission import Standing
 from events.core.decide import decide, submit
-from events.core.effects import AskAdmission, CallModel, Changes, Decision, Talk
-from events.core.happenings import Admitted, ModelAnswered, ModelFailed, Spoken, Started, Submitted, Unheeded, Wanted
+from events.core.effects import AskAdmission, CallModel, Changes, Decision
+from events.core.happenings import Admitted, ModelAnswered, ModelFailed, Started, Submitted, Unheeded, Wanted
 from events.core.legs import loop_leg, turn_group, wish_leg
 from events.core.limits import Limits, Used
 from events.core.state import Failure, Job, State
@@ -257,50 +256,3 @@ def test_deciding_twice_decides_the_same() -> None:
 def test_a_job_changes_only_by_its_turn_or_its_end() -> None:
     """A tool call's leg writes no job, so that parallel calls do not contend."""
     assert job_of(decide(turn_state(), ModelAnswered("", (READ,)), NOW_MS)) != JOB
-
-
-SPOKEN = Spoken("text-2-1-x.1", 3, "It is")
-LEG = turn_state().leg
-WHOLE_ID = parts.text_id(LEG.turn, LEG.attempt, LEG.owner)
-
-
-def test_a_text_that_was_appended_goes_on_and_is_said_anew_if_it_is_gone() -> None:
-    """The step was begun with it; the rest and the whole are the same text."""
-    changes = changes_of(decide(turn_state(), ModelAnswered("It is 42.", spoken=SPOKEN), NOW_MS))
-    assert changes.talk == Talk(
-        "text-2-1-x.1",
-        3,
-        parts.text_rest("text-2-1-x.1", " 42."),
-        (*parts.step_start(2), *parts.text(WHOLE_ID, "It is 42.")),
-    )
-    assert types_of(changes.parts) == ["data-usage", "finish-step", "data-event", "finish"]
-
-
-def test_a_text_that_was_appended_whole_only_ends() -> None:
-    """No empty part."""
-    spoken = replace(SPOKEN, text="It is 42.")
-    talk = changes_of(decide(turn_state(), ModelAnswered("It is 42.", (READ,), spoken=spoken), NOW_MS)).talk
-    assert talk is not None
-    assert types_of(talk.rest) == ["text-end"]
-
-
-@pytest.mark.parametrize("text", ["Another answer.", "It", ""])
-def test_a_text_that_is_not_what_was_appended_is_said_whole(text: str) -> None:
-    """What was appended is abandoned by the script."""
-    changes = changes_of(decide(turn_state(), ModelAnswered(text, spoken=SPOKEN), NOW_MS))
-    assert changes.talk is None
-    assert types_of(changes.parts)[:2] == ["finish-step", "start-step"]
-    assert [part["delta"] for part in decoded(changes.parts) if part["type"] == "text-delta"] == [text] * bool(text)
-
-
-def test_a_text_of_which_nothing_is_made_before_a_person_decides_does_not_go_on() -> None:
-    """It is said again, by the attempt that follows."""
-    job = replace(JOB, limits=Limits(tool_calls=1, on_limit="ask"))
-    changes = changes_of(decide(turn_state(job), ModelAnswered("It is 42.", (READ,), spoken=SPOKEN), NOW_MS))
-    assert (changes.ends, changes.talk) == (False, None)
-
-
-def test_two_claims_of_a_turn_say_under_different_ids() -> None:
-    """So do two attempts."""
-    ids = {parts.text_id(turn, attempt, owner) for turn in (1, 2) for attempt in (1, 2) for owner in ("o1", "o2")}
-    assert len(ids) == 8

@@ -13,7 +13,7 @@ def _part(kind: str, **fields: object) -> str:
 def test_text_that_streams_is_one_line_that_grows() -> None:
     """It keeps its key, and is open until its end."""
     timeline = Timeline()
-    first = timeline.take(parts.text(1, "Hel")[:2])
+    first = timeline.take(parts.text("text-1", "Hel")[:2])
     second = timeline.take([_part("text-delta", id="text-1", delta="lo"), _part("text-end", id="text-1")])
     assert [(line.key, line.text, line.open) for line in (*first, *second)] == [
         ("says-text-1", "Hel", True),
@@ -24,14 +24,14 @@ def test_text_that_streams_is_one_line_that_grows() -> None:
 def test_text_that_was_left_is_marked() -> None:
     """An attempt that was abandoned is not the answer."""
     timeline = Timeline()
-    timeline.take(parts.text(1, "Hel"))
+    timeline.take(parts.text("text-1", "Hel"))
     (line,) = timeline.take([_part("data-retry", data={"textId": "text-1"})])
     assert (line.key, line.kind, line.text) == ("says-text-1", "left", "Hel")
 
 
 def test_what_comes_in_one_go_or_part_by_part_is_the_same() -> None:
     """So a browser that comes back sees what one that stayed sees."""
-    told = [*parts.text(1, "a"), _part("tool-input-available", toolCallId="c", toolName="add", input={"a": 1})]
+    told = [*parts.text("text-1", "a"), _part("tool-input-available", toolCallId="c", toolName="add", input={"a": 1})]
     told += [_part("data-progress", data={"callId": "c", "fraction": 0.5, "text": "half"})] * 2
     told += [parts.tool_output("c", "3"), *parts.finish("completed")]
     at_once, one_by_one = Timeline(), Timeline()

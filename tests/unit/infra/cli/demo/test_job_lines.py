@@ -124,3 +124,10 @@ def test_what_was_retrieved_of_memory_is_shown(entries: int, warnings: list[str]
 def test_parts_that_it_does_not_know_are_left_out() -> None:
     """Newer ones, and the frame of the stream."""
     assert len(shown({"type": "start", "messageId": "j"}, {"type": "data-new", "data": {"x": 1}})) == 1
+
+
+def test_what_an_abandoned_attempt_said_is_not_shown() -> None:
+    """Only the text that counts, in one piece."""
+    asks = {"type": "tool-input-available", "toolCallId": "c1", "toolName": "look", "input": {}}
+    said = [*parts.text("text-1.1", "I se")[:2], *parts.abandoned("text-1.1"), *parts.text("text-2.1", "I look")]
+    assert shown(*map(json.loads, said), asks)[1:2] == ['"I look"']
