@@ -105,14 +105,21 @@ class Stage:
         self.session_memory, self.long_term_memory = FakeSessionMemory(), long_term_memory
         self.key_book, self.audit_log = FakeKeyBook(), FakeAuditLog()
         self.happened = Happened()
-        self.ports = Ports(
+        self.ports = self._ports(verifier or AnySignature(), rate_limit)
+        self.container = Container(settings, self.ports, registry or registry_of(self.happened))
+        self._pipelines: dict[EventType, Pipeline] = {}
+        self._delivered = 0
+        self._waiting: list[tuple[int, int, str]] = []
+
+    def _ports(self, verifier: Verifier, rate_limit: RateLimit | None) -> Ports:
+        return Ports(
             store=self.store,
             reader=self.reader,
             admission=self.admission,
             operating=FakeOperating(self.admission),
             listing=FakeListing(self.admission),
             queue=self.queue,
-            verifier=verifier or AnySignature(),
+            verifier=verifier,
             clock=self.clock,
             randomness=FakeRandomness(),
             tool_statistics=FakeToolStatistics(self.store),
@@ -124,10 +131,6 @@ class Stage:
             session_memory=self.session_memory,
             long_term_memory=self.long_term_memory,
         )
-        self.container = Container(settings, self.ports, registry or registry_of(self.happened))
-        self._pipelines: dict[EventType, Pipeline] = {}
-        self._delivered = 0
-        self._waiting: list[tuple[int, int, str]] = []
 
     def job(self, agent: str = "adds", job_id: str = "job_1", **changes: str) -> Job:
         """A new job."""
