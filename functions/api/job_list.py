@@ -4,12 +4,13 @@ Invariant: what is shown is what the job says when it is read; a row is a hint o
 requests and reads: under a rare filter it may be short, or empty, and has a cursor. Must not: know HTTP.
 """
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from events.core.admission import Entry
 from events.core.listing import Found, Query, cursor_of, position_from, position_of
-from events.core.transitions import JobStatus
+from events.core.transitions import END_STATUSES, JobStatus
 from events.core.waiting import status_and_wait
 from events.ids import is_child
 from events.ports import Listing, Operating, Reader, Snapshot
@@ -81,8 +82,19 @@ class _Listed:
     async def next(self, position: str, count: int) -> tuple[Sequence[Found], str]:
         """Rows that may be meant, and the position behind all that were looked at."""
         narrow = not self._query.agent and not self._query.session_id
-        scanned = await self._listing.scan(self._query, position, count if narrow else _SCANNED_ROWS)
-        return scanned.found, scanned.next
+        limit = count if narrow else _SCANNED_ROWS
+        scans = await asyncio.gather(*(self._listing.scan(query, position, limit) for query in self._parts()))
+        # Several lists go on where the first of them that has more ends: what lies behind is looked at again.
+        after = max((scanned.next for scanned in scans), default="")
+        found = sorted((one for scanned in scans for one in scanned.found), key=lambda one: one.position, reverse=True)
+        return [one for one in found if one.position >= after], after
+
+    def _parts(self) -> list[Query]:
+        """One list for each end status that is asked for; else the one that has all."""
+        statuses = self._query.statuses
+        if not statuses or not statuses <= END_STATUSES or self._query.parent_id:
+            return [self._query]
+        return [replace(self._query, statuses=frozenset({status})) for status in sorted(statuses)]
 
 
 class _Live:

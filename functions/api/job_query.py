@@ -24,7 +24,12 @@ def _statuses(text: str) -> str:
     return text
 
 
-def _cursor(text: str) -> str:
+def checked_cursor(text: str) -> str:
+    """The cursor, as it is.
+
+    Raises:
+        ValueError: no list gave it.
+    """
     position_from(text)
     return text
 
@@ -71,7 +76,7 @@ class PageQuery(JobFilter):
     """A page of a list. `cursor`: as the page before gave it."""
 
     limit: Annotated[int, Field(ge=1, le=MOST_ROWS)] = USUAL_ROWS
-    cursor: Annotated[str, AfterValidator(_cursor)] | None = None
+    cursor: Annotated[str, AfterValidator(checked_cursor)] | None = None
 
 
 def read_page_query(params: QueryParams) -> PageQuery:

@@ -5,6 +5,7 @@ from starlette.routing import Route
 from functions.api.approvals import Approvals
 from functions.api.audit import Audit
 from functions.api.auth import Keys
+from functions.api.bulk_change import BulkChangeApi
 from functions.api.chat import BODY_LIMIT_BYTES as CHAT_LIMIT_BYTES
 from functions.api.chat import ChatApi
 from functions.api.checkpoints import BODY_LIMIT_BYTES as DECISION_LIMIT_BYTES
@@ -50,7 +51,9 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
 def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
     jobs_path, job_path = "/api/agent-jobs", "/api/agent-jobs/{job_id}"
     events, stream = JobEventsApi(container, keys, jobs), StreamApi(container, keys)
-    listing = JobListingApi(container, keys)
+    listing, bulk_path = JobListingApi(container, keys), "/api/admin/agent-jobs/bulk"
+    bulk = BulkChangeApi(keys, jobs, listing)
+    bulk_changes = '`{"action", "filter", "dryRun"}` cancels or retries jobs; repeat with `cursor` while there is one'
     recordings, result_limit_bytes = RecordingsApi(container, keys, jobs), container.settings.result_limit_bytes
     submits = "submit a job; 202 and the job. `Idempotency-Key` is honoured"
     lists = (
@@ -67,6 +70,7 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         ApiRoute("GET", jobs_path, "client", listing.show, lists),
         ApiRoute("GET", job_path, "client", jobs.read, reads),
         ApiRoute("PATCH", job_path, "client", jobs.change, changes),
+        ApiRoute("POST", bulk_path, "admin", bulk.change, bulk_changes),
         ApiRoute("POST", f"{job_path}/events", "client", events.post, tells, *limit),
         ApiRoute("GET", f"{job_path}/stream", "client", stream.stream, streams),
         ApiRoute("GET", f"{job_path}/recording", "client", recordings.show, records),

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from events.core.admission import Place, Standing
 from events.core.decide import submit
+from events.core.ends import end_of
 from events.core.happenings import Submitted
 from events.core.listing import Query
 from events.core.state import Job
@@ -47,6 +48,14 @@ class Kit:
         await self.admission.wish(job.id, Standing("slot", 1), place, NOW_MS)
         return job.id
 
+    async def end(self, job_id: str, status: JobStatus) -> None:
+        """The job ends, and the admission has heard of it."""
+        tree = self.store.tree(job_id)
+        job = replace(tree.jobs[job_id], status=status, finished_at_ms=NOW_MS)
+        self.store.write(job_id, replace(tree, jobs={job_id: job}))
+        place = Place("t", job.session_id, 5, job.created_at_ms, job.agent)
+        await self.admission.wish(job_id, Standing("gone", 2), place, NOW_MS, end=end_of(job))
+
     async def page(self, query: Query, limit: int = 20, cursor: str = "") -> tuple[list[str], str]:
         """Ids and cursor."""
         page = await self.list.page(query, limit, cursor, NOW_MS)
@@ -76,16 +85,32 @@ async def test_a_page_reads_a_bounded_number_of_jobs_and_goes_on_later() -> None
     kit = Kit()
     for number in range(700):
         await kit.add(number)
-    ended = frozenset({JobStatus.FAILED, JobStatus.COMPLETED})
-    found, cursor = await kit.page(Query(statuses=ended))
+    some = frozenset({JobStatus.FAILED, JobStatus.PROCESSING})
+    found, cursor = await kit.page(Query(statuses=some))
     pages = 1
     while cursor:
         most = sum(kit.reader.read)
         assert most <= 300 + 21
         kit.reader.read.clear()
-        more, cursor = await kit.page(Query(statuses=ended), cursor=cursor)
+        more, cursor = await kit.page(Query(statuses=some), cursor=cursor)
         found, pages = found + more, pages + 1
     assert (found, pages > 1) == ([], True)
+
+
+async def test_several_ends_are_one_list_in_one_order() -> None:
+    """However many of each there are between two others."""
+    kit = Kit()
+    ends = [JobStatus.FAILED, *[JobStatus.CANCELLED] * 5, JobStatus.FAILED, JobStatus.COMPLETED, JobStatus.FAILED]
+    for number, status in enumerate(ends):
+        await kit.end(await kit.add(number), status)
+    asked = Query(statuses=frozenset({JobStatus.FAILED, JobStatus.CANCELLED}))
+    meant = [f"job_{number}" for number, status in enumerate(ends) if status in asked.statuses][::-1]
+    for limit in (1, 2, 3, 20):
+        found, cursor = await kit.page(asked, limit)
+        while cursor:
+            more, cursor = await kit.page(asked, limit, cursor)
+            found += more
+        assert found == meant
 
 
 async def test_a_page_reads_one_job_more_than_it_shows() -> None:
