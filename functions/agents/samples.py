@@ -5,6 +5,7 @@ Add yours here: one file beside this one, one line below. Must not: do anything 
 
 from functions.agents.agent import Agent
 from functions.agents.assistant import assistant
+from functions.agents.job_types import code_generation, data_processing, simple_task
 from functions.agents.planner import planner
 from functions.agents.registry import Registry
 from functions.agents.report import report
@@ -37,5 +38,8 @@ registry = Registry(
         assistant,
         report,
         planner,
+        simple_task,
+        code_generation,
+        data_processing,
     ]
 )

@@ -144,7 +144,11 @@ class Approvals:
     ) -> Checkpoint:
         ports, job = self._container.ports, snapshot.job
         # The token tells this decision from one that says the same: of two at once, one counts.
-        signed = {"by": principal.tenant, "at": ports.clock.now_ms(), "decision": ports.randomness.token()}
+        signed = {
+            "by": principal.label or principal.tenant,
+            "at": ports.clock.now_ms(),
+            "decision": ports.randomness.token(),
+        }
         outcome = {word: decision | signed}
         view = approval_view(asked, job.id, outcome)
         try:

@@ -1,7 +1,8 @@
 """The product's public API as the demo uses it: submit a job, follow its stream, read its end.
 
-Only what any client has: HTTP and a client key. Invariant: `parts` gives every part once and in order, also when the
-app dies in between: it reconnects and resumes after the last part it has seen (`Last-Event-ID`).
+Only what any client has: HTTP and a client key, and an operator's key, to approve what jobs ask.
+Invariant: `parts` gives every part once and in order, also when the app dies in between: it reconnects and resumes
+after the last part it has seen (`Last-Event-ID`).
 """
 
 import asyncio
@@ -24,15 +25,26 @@ Part = dict[str, Any]
 class JobClient:
     """One client of the API."""
 
-    def __init__(self, http: httpx.AsyncClient, app_url: str, client_key: str) -> None:
+    def __init__(self, http: httpx.AsyncClient, app_url: str, client_key: str, admin_key: str = "") -> None:
         self._http = http
+        self._decisions_url = f"{app_url}/api/admin/agent-checkpoints"
+        self._operator = {"Authorization": f"Bearer {admin_key}"}
         self._jobs_url = f"{app_url}/api/agent-jobs"
         self._headers = {"Authorization": f"Bearer {client_key}"}
 
-    async def submit(self, job_type: str, task: str, session: str = "") -> str:
+    async def submit(self, job_type: str, task: str, session: str = "", data: dict[str, Any] | None = None) -> str:
         """Submit a job and return its id; without a session it has one of its own."""
-        body = {"jobType": job_type, "taskDescription": task, **({"sessionId": session} if session else {})}
+        body: dict[str, Any] = {"jobType": job_type, "taskDescription": task}
+        body |= {"sessionId": session} if session else {}
+        body |= {"inputData": data} if data else {}
         return str((await self._json("POST", self._jobs_url, body))["id"])
+
+    async def approve(self, checkpoint_id: str) -> None:
+        """Approve what a job asks, as an operator; one that was decided meanwhile is left as it is."""
+        url = f"{self._decisions_url}/{checkpoint_id}"
+        response = await self._http.request("POST", url, json={"comment": "by the demo"}, headers=self._operator)
+        if not response.is_success and response.status_code != httpx.codes.CONFLICT:
+            raise _refused(response)
 
     async def job(self, job_id: str) -> dict[str, Any]:
         """Return the job as it is now."""

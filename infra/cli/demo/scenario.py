@@ -3,7 +3,8 @@
 Explicit lines: to add one, name an agent of `functions.agents:registry` and tasks that show it well.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,6 +13,7 @@ class Ask:
 
     task: str
     session: str = ""
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,19 @@ SCENARIOS = {
             Ask("When was the lens on Gull Rock cleaned?", "tuesday"),
         ),
         fault_after_events=2,
+    ),
+    "simple-task": Scenario(
+        "simple-task", "does a simple task, with a checkpoint that blocks nothing", (Ask("Trim the wick."),), 2
+    ),
+    "code-generation": Scenario(
+        "code-generation",
+        "drafts a file, and writes it once a person (here: the demo) has approved it",
+        (Ask("Generate a greeting.", data={"files": [{"path": "hello.py", "content": 'print("hello")\n'}]}),),
+    ),
+    "data-processing": Scenario(
+        "data-processing",
+        "loads, cleans and sums up rows, with a checkpoint after each step",
+        (Ask("Sum up the log.", data={"rows": [{"oil": 3.5}, {"oil": 4.0}, {}]}),),
     ),
     "simple": Scenario(
         "simple", "uses a few tools; what it does is scripted", (Ask("List the library, search it, count two files."),)

@@ -21,6 +21,7 @@ from infra.dev.dev_file import DevFile
 from infra.dev.stack_error import StackError
 
 JOB_LIMIT_SECONDS = 180.0
+LOOK_SECONDS = 1.0
 NEXT_STEP = "Next: `baton dev` keeps such a stack running; README shows how to add agents."
 
 
@@ -44,7 +45,7 @@ class Story:
                 ) from error
 
     async def _tell(self, http: httpx.AsyncClient) -> int:
-        client = JobClient(http, self.stack.app_url, self.stack.client_key)
+        client = JobClient(http, self.stack.app_url, self.stack.client_key, self.stack.admin_key)
         before = await read_cost(http, self.stack)
         started = time.monotonic()
         for ask in self.scenario.asks:
@@ -62,19 +63,33 @@ class Story:
 
     async def _run(self, client: JobClient, ask: Ask, started: float) -> dict[str, Any]:
         """Show one job to its end; return it as it is then."""
-        job_id = await client.submit(self.scenario.job_type, ask.task, ask.session)
+        job_id = await client.submit(self.scenario.job_type, ask.task, ask.session, ask.data)
         self.view.begin(self.scenario.job_type, ask.task, job_id, ask.session)
+
+        approvals: list[asyncio.Task[None]] = []
 
         def show(member: Member, part: Part) -> None:
             self.view.part(part, time.monotonic() - started, member)
+            if _asks(part):
+                approvals.append(asyncio.create_task(self._approve(client, part["data"]["id"])))
             self._bring_fault()
 
         try:
             async with asyncio.timeout(JOB_LIMIT_SECONDS):
                 await follow(client, Member(job_id), show)
+                await asyncio.gather(*approvals)
         except TimeoutError as error:
             raise StackError(f"job {job_id} did not end within {JOB_LIMIT_SECONDS:g} s") from error
+        finally:
+            for approval in approvals:
+                approval.cancel()
         return await client.job(job_id)
+
+    async def _approve(self, client: JobClient, checkpoint_id: str) -> None:
+        """What a person would decide, who had a look first."""
+        self.view.say("      nothing runs until a person has decided; here the demo approves", "dim")
+        await asyncio.sleep(LOOK_SECONDS)
+        await client.approve(checkpoint_id)
 
     def _bring_fault(self) -> None:
         """When its time has come."""
@@ -82,6 +97,12 @@ class Story:
         if killed is not None:
             self.view.say(f"  !!  kill -9 of the app (process {killed}) in the middle of the job", "bold red")
             self.view.say("      what it had just begun is claimed for ten seconds more; then on it goes", "dim")
+
+
+def _asks(part: Part) -> bool:
+    data: dict[str, Any] = part.get("data") or {}
+    about = (part.get("type"), data.get("type"), data.get("status"))
+    return about == ("data-checkpoint", "approval", "pending")
 
 
 def _reason(job: dict[str, Any]) -> str:

@@ -99,9 +99,8 @@ class Stage:
     ) -> None:
         self.clock, self.queue = FakeClock(), queue or FakeQueue()
         self.store = store or FakeStore()
-        self.admission = FakeAdmission(settings.max_concurrent_jobs)
+        self.admission, self.cache = FakeAdmission(settings.max_concurrent_jobs), FakeModelCache(self.clock)
         self.reader = FakeReader(self.store, self.admission)
-        self.cache = FakeModelCache(self.clock)
         self.session_memory, self.long_term_memory = FakeSessionMemory(), long_term_memory
         self.key_book, self.audit_log = FakeKeyBook(), FakeAuditLog()
         self.happened = Happened()

@@ -146,3 +146,15 @@ async def test_a_server_that_went_away_is_one_clear_error(web: respx.MockRouter)
     web.get(f"{QUEUE}/admin/counters").mock(side_effect=httpx.ConnectError("refused"))
     with pytest.raises(StackError, match=r"http://queue/admin/counters does not answer .*refused"):
         await tell()
+
+
+async def test_what_a_job_asks_is_approved_as_an_operator(web: respx.MockRouter) -> None:
+    """The demo says so; a question that somebody else has decided meanwhile is left as it is."""
+    asks = {"id": "op_1", "type": "approval", "status": "pending", "title": "write files"}
+    part = {"type": "data-checkpoint", "id": "op_1", "data": asks}
+    web.get(f"{JOBS}/job_1/stream").respond(text=sse(part, "[DONE]"))
+    decided = web.post(f"{APP}/api/admin/agent-checkpoints/op_1").respond(409, text="decided")
+    code, shown = await tell()
+    assert (code, decided.call_count) == (0, 1)
+    assert decided.calls[0].request.headers["Authorization"] == "Bearer ak"
+    assert "here the demo approves" in shown
