@@ -1,23 +1,31 @@
 """A job's parts as server-sent events: AI SDK UI message stream v1, resumable by `Last-Event-ID` (CONTRACT, Streams).
 
 A part's id is `<ms>-<n>`: the job's creation time and the part's number, from 1. Reading is by position, so a client
-that comes back gets each part once. Stop is not disconnect: nothing here touches the job.
+that comes back gets each part once. Stop is not disconnect: nothing here touches the job. A host that cannot stream
+gets what is there, or what comes within a few seconds, without the end: the client comes back for more.
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
+from events.errors import StoreError
 from events.ports import Reader, StoredParts
 from functions.api.auth import Keys
 from functions.api.problem import ApiError
 from functions.container import Container
 
+_log = logging.getLogger("baton.api")
+
 _ID = re.compile(r"\d{1,15}-(\d{1,15})")
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _HEARTBEAT_SECONDS = 0.03, 1.0, 15.0
+# Where nothing can be streamed: how long a client waits for the next part, and before it comes back.
+_BUFFERED_SECONDS, _RETRY_MS = 5.0, 500
 HEADERS = {"cache-control": "no-cache, no-transform", "x-vercel-ai-ui-message-stream": "v1", "x-accel-buffering": "no"}
 
 
@@ -43,28 +51,63 @@ class StreamApi:
 
 def stream_response(reader: Reader, job_id: str, first: StoredParts, after: int = 0) -> Response:
     """A job's parts after the first `after` ones, of which `first` are read already."""
-    return StreamingResponse(_events(reader, job_id, first, after), headers=HEADERS, media_type="text/event-stream")
+    return _PartsResponse(_Looks(reader, job_id, after), first)
 
 
-async def _events(reader: Reader, job_id: str, stored: StoredParts, after: int) -> AsyncIterator[str]:
-    pause_seconds, silent_seconds = _FIRST_PAUSE_SECONDS, 0.0
-    while stored.job is not None:
-        for part in stored.parts:
-            after += 1
-            yield f"id: {stored.job.created_at_ms}-{after}\ndata: {part}\n\n"
-        if stored.job.ended:
-            yield "data: [DONE]\n\n"
-            return
-        if stored.parts:
-            pause_seconds, silent_seconds = _FIRST_PAUSE_SECONDS, 0.0
-        elif silent_seconds >= _HEARTBEAT_SECONDS:
-            silent_seconds = 0.0
-            yield ": heartbeat\n\n"
-        await asyncio.sleep(pause_seconds)
-        silent_seconds += pause_seconds
+class _PartsResponse(StreamingResponse):
+    """Live, but where the host keeps an answer back until it is whole: Mangum, which says so in the scope."""
+
+    def __init__(self, looks: "_Looks", first: StoredParts) -> None:
+        self._looks = looks
+        super().__init__(looks.events(first), headers=HEADERS, media_type="text/event-stream")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        self._looks.live = "aws.event" not in scope
+        await super().__call__(scope, receive, send)
+
+
+class _Looks:
+    """One reader's looks at a job's parts. `live`: they go on until the job has ended."""
+
+    def __init__(self, reader: Reader, job_id: str, after: int) -> None:
+        self._reader = reader
+        self._job_id = job_id
+        self._after = after
+        self._pause_seconds, self._silent_seconds = _FIRST_PAUSE_SECONDS, 0.0
+        self.live = True
+
+    async def events(self, stored: StoredParts) -> AsyncIterator[str]:
+        """The events of these parts and of those that come."""
+        if not self.live:
+            yield f"retry: {_RETRY_MS}\n\n"
+        while stored.job is not None:
+            for part in stored.parts:
+                self._after += 1
+                yield f"id: {stored.job.created_at_ms}-{self._after}\ndata: {part}\n\n"
+            if stored.job.ended:
+                yield "data: [DONE]\n\n"
+                return
+            if stored.parts:
+                self._pause_seconds, self._silent_seconds = _FIRST_PAUSE_SECONDS, 0.0
+            if not self.live and (stored.parts or self._silent_seconds >= _BUFFERED_SECONDS):
+                return
+            if self._silent_seconds >= _HEARTBEAT_SECONDS:
+                self._silent_seconds = 0.0
+                yield ": heartbeat\n\n"
+            try:
+                stored = await self._next()
+            except StoreError as error:
+                # The answer has begun, so there is no status left to give: it ends, and the client comes back.
+                _log.warning("the stream of %s ends before the job: %s", self._job_id, error)
+                return
+
+    async def _next(self) -> StoredParts:
+        await asyncio.sleep(self._pause_seconds)
+        self._silent_seconds += self._pause_seconds
         # Each look is a billed request: look less often while nothing comes.
-        pause_seconds = min(_LONGEST_PAUSE_SECONDS, pause_seconds * 1.3)
-        stored = await reader.parts(job_id, after)
+        self._pause_seconds = min(_LONGEST_PAUSE_SECONDS, self._pause_seconds * 1.3)
+        return await self._reader.parts(self._job_id, self._after)
 
 
 def _after(request: Request) -> int:

@@ -46,6 +46,7 @@ class InMemoryReader:
 
     async def parts(self, job_id: str, after: int) -> StoredParts:
         """The job's parts after the first `after` ones."""
+        await self.ping()
         tree = self._store.tree(job_id)
         return StoredParts(tree.jobs.get(job_id), tree.parts.get(job_id, ())[after:])
 

@@ -3,12 +3,19 @@
 import asyncio
 import json
 import re
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
-from tests.unit.functions.api.client import ADMIN, OTHER, Api, assert_problem
+from events.errors import StoreError
+from functions.app import build_app
+from tests.simulation.virtual_loop import VirtualLoop
+from tests.unit.functions.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.functions.stage import Stage
 
 CREATED_MS = 1_800_000_000_000
 
@@ -125,3 +132,68 @@ async def test_a_part_is_one_line_whatever_is_in_it(api: Api) -> None:
     await api.ask("PATCH", f"/api/agent-jobs/{job_id}", json={"action": "cancel"})
     events = told((await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text)
     assert events[0][1]["delta"] == "a\n\nb\r\ndata: x\u2028"
+
+
+class Buffering:
+    """The app behind a host that hands an answer over whole: Mangum puts Lambda's event into the scope."""
+
+    def __init__(self, api: Api) -> None:
+        self._app = build_app(api.stage.container)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        await self._app({**scope, "aws.event": {}}, receive, send)
+
+    async def read(self, job_id: str, last_id: str = "0-0") -> list[tuple[str, Any]]:
+        """One answer."""
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self), base_url="http://test") as client:
+            path, key = f"/api/agent-jobs/{job_id}/stream", {"authorization": f"Bearer {ACME}"}
+            response = await client.get(path, headers={**key, "last-event-id": last_id})
+        assert response.text.startswith("retry: 500\n\n")
+        return told(response.text)
+
+
+async def test_where_nothing_streams_a_reader_gets_what_is_there_and_comes_back(api: Api) -> None:
+    """Without the end before the end; together the answers are the stream."""
+    host, job_id = Buffering(api), (await api.submitted(jobType="adds"))["id"]
+    (first,) = await host.read(job_id)
+
+    async def work() -> None:
+        await asyncio.sleep(0.05)
+        await api.stage.run()
+
+    more, _ = await asyncio.gather(host.read(job_id, first[0]), work())
+    rest = await host.read(job_id, more[-1][0] or more[-2][0])
+    whole = told((await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text)
+    assert [event for event in (first, *more, *rest) if event[0]] == whole[:-1]
+    assert rest[-1] == ("", "[DONE]")
+
+
+def test_where_nothing_streams_a_reader_is_not_kept_for_long() -> None:
+    """An answer without events, after some seconds in which nothing came."""
+
+    async def read() -> tuple[list[tuple[str, Any]], float]:
+        async with api_of(Stage(settings=with_keys())) as api:
+            began_at, job_id = asyncio.get_running_loop().time(), (await api.submitted())["id"]
+            events = await Buffering(api).read(job_id, "0-1")
+            return events, asyncio.get_running_loop().time() - began_at
+
+    with closing(VirtualLoop()) as loop:
+        task = loop.create_task(read())
+        loop.run_until_idle()
+        events, seconds = task.result()
+    assert events == []
+    assert 5 <= seconds < 7
+
+
+async def test_a_store_that_fails_in_mid_stream_ends_the_answer_without_the_end(api: Api) -> None:
+    """The reader comes back with the last id that it has."""
+    job_id = (await api.submitted())["id"]
+
+    async def fail() -> None:
+        await asyncio.sleep(0.05)
+        api.stage.reader.down = StoreError("the store is down")
+
+    response, _ = await asyncio.gather(api.ask("GET", f"/api/agent-jobs/{job_id}/stream"), fail())
+    assert response.status_code == 200
+    assert [part["type"] for _, part in told(response.text)] == ["start"]
