@@ -29,6 +29,7 @@ from events.ports import (
 from events.schema import event_type, parse_event
 from events.settings import Settings
 from functions.acceptance import Acceptance
+from functions.agents.conversing import Conversing
 from functions.agents.hiding import Hiding
 from functions.agents.loader import load_registry
 from functions.agents.model_turn import ModelTurn
@@ -37,6 +38,7 @@ from functions.agents.registry import Registry
 from functions.agents.talk import Batching, Talks
 from functions.agents.tool_run import ToolRun
 from functions.asking import Asking
+from functions.conversation.earlier import EarlierJobs
 from functions.delivery import Delivered, Outcome
 from functions.edge import Handler, Signed, SignedEndpoint
 from functions.facts import Facts
@@ -153,10 +155,12 @@ class Container:
         batching = Batching(settings.stream_batch_ms, settings.stream_batch_bytes)
         talks = Talks(self.ports.store, secrets, batching)
         model_turn = ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache, talks)
+        earlier = EarlierJobs(self.ports.listing, self.ports.reader, self.ports.store)
+        conversing = Conversing(model_turn, self.registry, earlier)
         tool_run = ToolRun(self.registry, self.ports.store, self.memory, self.ports.clock, *limits, secrets)
         return {
             AskAdmission: self._asking,
-            CallModel: Hiding(Recalling(model_turn, self.registry, self.memory), secrets),
+            CallModel: Hiding(Recalling(conversing, self.registry, self.memory), secrets),
             RunTool: Hiding(tool_run, secrets),
             Remember: RememberJob(self.memory, settings.work_timeout_seconds, secrets.hide),
         }

@@ -15,6 +15,7 @@ from events.ids import canonical_json
 
 ENTRY_VERSION = 1
 MEMORY_ROLE = "memory"
+SESSION_ROLE = "session"
 WITHHELD_ROLE = "withheld"
 
 

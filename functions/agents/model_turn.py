@@ -7,14 +7,14 @@ Invariant: whatever goes wrong is a happening, never raised: a provider's 429 is
 delivery. Must not: run tools; it only checks whether those asked for exist and fit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from events.core.effects import CallModel, Work
 from events.core.happenings import Happening, ModelAnswered, ModelFailed
 from events.core.state import Failure
-from events.core.transcript import MEMORY_ROLE, NewerEntryError, upcast
+from events.core.transcript import NewerEntryError, upcast
 from events.ports import Claim, History, ModelCache
 from functions.agents.agent import Agent
 from functions.agents.answer import answered
@@ -25,6 +25,7 @@ from functions.agents.registry import Registry, UnknownAgentError
 from functions.agents.static_turn import static_turn
 from functions.agents.talk import Talk, Talks
 from functions.agents.telling import told
+from functions.conversation import exchanges
 from functions.memory import recollection
 from functions.models.fingerprint import asked
 from functions.models.model import (
@@ -121,9 +122,9 @@ class ModelTurn:
 def messages(history: History) -> tuple[Message, ...]:
     """The conversation so far, as the model is told it: what is remembered comes before the task."""
     told: list[Message] = []
-    for entry in history.transcript:
+    for entry in _once(history.transcript):
         if entry["role"] != "model":
-            at = 0 if entry["role"] == MEMORY_ROLE else len(told)
+            at = _place(entry, told)
             told[at:at] = _besides(entry)
             continue
         if is_plan(entry):
@@ -135,6 +136,27 @@ def messages(history: History) -> tuple[Message, ...]:
             stored: Mapping[str, Any] = history.results.get(call.call_id) or wish
             told.append(_result(call, stored))
     return tuple(told)
+
+
+def _once(transcript: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The entries; what is told of the session's conversation is left out of what is remembered."""
+    said = {one["jobId"] for entry in transcript if entry["role"] == "session" for one in entry["exchanges"]}
+    for entry in transcript:
+        if said and entry["role"] == "memory":
+            yield {**entry, "entries": [one for one in entry["entries"] if one["id"] not in said]}
+        else:
+            yield entry
+
+
+def _place(entry: Mapping[str, Any], told: list[Message]) -> int:
+    """Where it is told: what is remembered first, then what was said before in the session, then the task."""
+    match entry["role"]:
+        case "memory":
+            return 0
+        case "session":
+            return next((at for at, message in enumerate(told) if not getattr(message, "note", False)), len(told))
+        case _:
+            return len(told)
 
 
 def _besides(entry: Mapping[str, Any]) -> tuple[Message, ...]:
@@ -149,6 +171,8 @@ def _besides(entry: Mapping[str, Any]) -> tuple[Message, ...]:
         case "memory":
             remembered = recollection.told(entry)
             return (UserMessage(remembered, note=True),) if remembered else ()
+        case "session":
+            return exchanges.told(entry)
         case _:
             return ()
 

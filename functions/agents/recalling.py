@@ -18,7 +18,7 @@ from functions.memory.entries import question_of
 from functions.memory.keeper import MemoryKeeper
 from functions.memory.policy import Memory
 
-_Performer = Callable[[Work, History, Claim], Awaitable[Happening]]
+_Performer = Callable[[Work, History, Claim], Awaitable[Happening | None]]
 
 
 class Recalling:
@@ -29,7 +29,7 @@ class Recalling:
         self._registry = registry
         self._keeper = keeper
 
-    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening:
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:
         """Retrieve, if that is still to be done, and ask the model."""
         assert isinstance(effect, CallModel), "this performer is registered for CallModel"
         policy = self._policy_of(effect.job.agent)
@@ -51,7 +51,7 @@ class Recalling:
             return None  # the turn says so
 
 
-def _with_entry(happened: Happening, entry: dict[str, Any]) -> Happening:
+def _with_entry(happened: Happening | None, entry: dict[str, Any]) -> Happening | None:
     match happened:
         case ModelAnswered() | ModelFailed():
             aside: Aside = happened.aside

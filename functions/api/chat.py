@@ -5,6 +5,7 @@ disconnect: who closes the connection changes nothing.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,7 +32,7 @@ class Asked:
     """What a message asks: the job, and its task."""
 
     job: Job
-    task: dict[str, str]
+    task: dict[str, Any]
 
 
 class ChatApi:
@@ -81,4 +82,4 @@ class ChatApi:
             tenant=principal.tenant,
             now_ms=container.ports.clock.now_ms(),
         )
-        return Asked(job, {"text": body.text, "messageId": body.last.id})
+        return Asked(job, {"text": body.text, "chat": {"messageId": body.last.id}})

@@ -45,5 +45,10 @@ def _entries(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         if exchange is None:
             entries.append((where, text))
         elif not to_remember(exchange["asked"]):
-            entries.append((where, _SOURCE.sub("", exchange["answered"])))
+            entries.append((where, without_sources(exchange["answered"])))
     return entries
+
+
+def without_sources(answer: str) -> str:
+    """An answer of this model without the sources that it names."""
+    return _SOURCE.sub("", answer)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from events.ids import canonical_json
-from functions.models.demo_memory import recalled_entries, told_entries
+from functions.models.demo_memory import recalled_entries, told_entries, without_sources
 from functions.models.model import Message, ModelMessage, PastCall, ToolMessage, UserMessage
 
 _MAX_ERROR_CHARS = 160
+_THIS_CONVERSATION = "said before"
 
 
 @dataclass
@@ -54,6 +55,8 @@ def read_notes(messages: Sequence[Message]) -> Notes:
     for message in messages:
         if isinstance(message, UserMessage) and message.note:
             _note_entries(notes, told_entries(message.text))
+    said = (message.text for message in messages[:start] if isinstance(message, ModelMessage))
+    _note_entries(notes, [(_THIS_CONVERSATION, without_sources(text)) for text in said])
     calls: dict[str, PastCall] = {}
     for message in messages[start:]:
         if isinstance(message, UserMessage):

@@ -4,12 +4,16 @@ Invariant: a recorded failure that no model or tool raised (an unknown agent, an
 it is recorded; every other comes through the real code.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from events.core.effects import CallModel, RunTool, Work
 from events.core.happenings import Happening, ModelFailed, Remembered
-from events.core.state import Failure
+from events.core.state import Failure, Job
 from events.ports import Claim, History, MemoryEntry
 from events.ports.memory import EntryKind
 from functions.agents.performing import Performing
+from functions.conversation.exchanges import Exchange
 from functions.memory.keeper import MemoryKeeper
 from functions.memory.policy import Memory
 from functions.memory.recollection import Recalled, Recollection
@@ -83,6 +87,22 @@ class RecordedMemory(MemoryKeeper):
         entry = (job.memory() if job else None) or {"entries": [], "warnings": []}
         entries = tuple(_recalled(values, job_id) for values in entry["entries"])
         return Recollection(session_id, entries, tuple(entry["warnings"]))
+
+
+class RecordedEarlier:
+    """What was said before in the session then."""
+
+    def __init__(self, play: Play) -> None:
+        self._play = play
+
+    async def before(self, job: Job, task: Mapping[str, Any]) -> tuple[Exchange, ...]:
+        """What the job's recording has; nothing where it has nothing."""
+        del task
+        recorded = self._play.jobs.get(job.id)
+        entry = (recorded.said_before() if recorded else None) or {"exchanges": []}
+        return tuple(
+            Exchange(said["jobId"], said["asked"], said.get("answered"), said["status"]) for said in entry["exchanges"]
+        )
 
 
 def _recalled(values: dict[str, object], job_id: str) -> Recalled:

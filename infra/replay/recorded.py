@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic.alias_generators import to_camel
 
 from events.core.tool_approval import ASKS
-from events.core.transcript import MEMORY_ROLE, WITHHELD_ROLE
+from events.core.transcript import MEMORY_ROLE, SESSION_ROLE, WITHHELD_ROLE
 from functions.recording.document import RECORDING_VERSION
 from infra.replay.replay_error import ReplayError
 
@@ -22,6 +22,7 @@ _NEEDED: dict[str, dict[str, type]] = {
     WITHHELD_ROLE: {**_SPOKEN, "attempt": int},
     "summary": {"text": str},
     MEMORY_ROLE: {"entries": list, "warnings": list},
+    SESSION_ROLE: {"exchanges": list},
 }
 # Why a job may end in a turn whose model was not asked, though a failure is told of it.
 _NOT_ASKED = {"limit_exceeded", "delivery_failed"}
@@ -171,6 +172,10 @@ class RecordedJob(_Record):
     def memory(self) -> dict[str, Any] | None:
         """What was retrieved of memory."""
         return next((entry for entry in self.transcript if entry.get("role") == MEMORY_ROLE), None)
+
+    def said_before(self) -> dict[str, Any] | None:
+        """What was said before in its session."""
+        return next((entry for entry in self.transcript if entry.get("role") == SESSION_ROLE), None)
 
     def summaries(self, turn: int) -> list[dict[str, Any]]:
         """The summaries that were written for a turn, in order."""

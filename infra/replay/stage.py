@@ -9,6 +9,7 @@ from events.core.legs import LegKind
 from events.core.redaction import KnownSecrets
 from events.emitter import Emitter
 from events.settings import Settings
+from functions.agents.conversing import Conversing
 from functions.agents.hiding import Hiding
 from functions.agents.model_turn import ModelTurn
 from functions.agents.recalling import Recalling
@@ -21,7 +22,7 @@ from infra.in_memory.admission import InMemoryAdmission
 from infra.in_memory.reader import InMemoryReader
 from infra.in_memory.store import InMemoryStore
 from infra.replay.outside import CountingTokens, ReplayQueue
-from infra.replay.performers import RecordedMemory, RecordedRun, RecordedTurn, nothing_to_remember
+from infra.replay.performers import RecordedEarlier, RecordedMemory, RecordedRun, RecordedTurn, nothing_to_remember
 from infra.replay.play import Play
 from infra.replay.recorded_registry import RecordedRegistry
 
@@ -54,7 +55,7 @@ class Stage:
 
 def _performers(registry: Registry, store: InMemoryStore, asking: Asking, play: Play) -> dict[type[Effect], Performer]:
     limit_seconds, secrets, memory = SETTINGS.work_timeout_seconds, KnownSecrets(), RecordedMemory(play)
-    turn = Recalling(ModelTurn(registry, limit_seconds), registry, memory)
+    turn = Recalling(Conversing(ModelTurn(registry, limit_seconds), registry, RecordedEarlier(play)), registry, memory)
     run = ToolRun(registry, store, memory, play.clock, limit_seconds, _RESULT_LIMIT_BYTES, secrets)
     return {
         AskAdmission: asking,

@@ -52,7 +52,9 @@ class Scene:
     async def turn(self, number: int = 1, history: History = ASKED, agent: str = "keeper") -> Happening:
         """Perform a turn of the job."""
         await self.remember()
-        return await self.performer(CallModel(a_job(agent=agent), number, 1), history, CLAIM)
+        happened = await self.performer(CallModel(a_job(agent=agent), number, 1), history, CLAIM)
+        assert happened is not None
+        return happened
 
     async def remember(self) -> None:
         """The session's entry is there, unless the store is down."""

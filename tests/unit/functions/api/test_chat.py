@@ -165,7 +165,7 @@ async def test_a_message_waits_for_the_one_before_it(api: Api) -> None:
     first = await sending(api, "chat-1", "m1", "add", agent="adds")
     second = await sending(api, "chat-1", "m2", "add again", agent="adds")
     live = await Sessions(api.stage.container).line("acme", "chat-1")
-    assert [snapshot.task["messageId"] for snapshot in live] == ["m1", "m2"]
+    assert [snapshot.task["chat"]["messageId"] for snapshot in live] == ["m1", "m2"]
     resuming = asyncio.create_task(api.ask("GET", "/api/chat/chat-1/stream"))
     await asyncio.sleep(0.02)
     await api.stage.run()

@@ -1,0 +1,63 @@
+"""A chat's turn with what was said before: finds the session's earlier exchanges, and has them recorded with the turn.
+
+Invariant: what was found once is never looked for again: later attempts and turns find it in the transcript. An outage
+of the store is raised, for the queue to repeat.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from events.core.effects import CallModel, Work
+from events.core.happenings import Aside, Happening, ModelAnswered, ModelFailed
+from events.core.transcript import SESSION_ROLE
+from events.ports import Claim, History
+from functions.agents.performing import Performing
+from functions.agents.registry import Registry, UnknownAgentError
+from functions.conversation.earlier import Earlier
+from functions.conversation.estimate import BYTES_PER_TOKEN
+from functions.conversation.exchanges import TOTAL_BYTES, is_chat, recorded
+from functions.conversation.policy import KeepAll
+
+# Of what a policy lets a model be told; the rest is for the task and what follows from it.
+_SHARE = 2
+
+
+class Conversing:
+    """Performs CallModel: `turn`, with the session's conversation before it where the job is part of a chat."""
+
+    def __init__(self, turn: Performing, registry: Registry, earlier: Earlier) -> None:
+        self._turn = turn
+        self._registry = registry
+        self._earlier = earlier
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:
+        """Find what was said before, if that is still to be done, and ask the model."""
+        assert isinstance(effect, CallModel), "this performer is registered for CallModel"
+        known = any(entry["role"] == SESSION_ROLE for entry in history.transcript)
+        if effect.turn > 1 or known or not history.transcript or not is_chat(history.transcript[0]):
+            return await self._turn(effect, history, claim)
+        entry = recorded(
+            await self._earlier.before(effect.job, history.transcript[0]), self._limit_bytes(effect.job.agent)
+        )
+        if not entry["exchanges"]:
+            return await self._turn(effect, history, claim)
+        happened = await self._turn(effect, replace(history, transcript=(*history.transcript, entry)), claim)
+        return _with_entry(happened, entry)
+
+    def _limit_bytes(self, agent: str) -> int:
+        try:
+            policy = self._registry.agent(agent).history
+        except UnknownAgentError:
+            return TOTAL_BYTES  # the turn says so
+        if isinstance(policy, KeepAll):
+            return TOTAL_BYTES
+        return min(TOTAL_BYTES, policy.max_tokens * BYTES_PER_TOKEN // _SHARE)
+
+
+def _with_entry(happened: Happening | None, entry: dict[str, Any]) -> Happening | None:
+    match happened:
+        case ModelAnswered() | ModelFailed():
+            aside: Aside = happened.aside
+            return replace(happened, aside=replace(aside, entries=(entry, *aside.entries)))
+        case _:
+            return happened
