@@ -18,6 +18,7 @@ from events.ports import (
     ModelCache,
     Operating,
     Queue,
+    QueueRecords,
     Randomness,
     RateLimit,
     Reader,
@@ -70,6 +71,7 @@ class Ports:
     operating: Operating
     listing: Listing
     queue: Queue
+    queue_records: QueueRecords
     verifier: Verifier
     clock: Clock
     randomness: Randomness
@@ -132,6 +134,7 @@ class Container:
     async def close(self) -> None:
         """Close connections."""
         await self.emitter.close()
+        await self.ports.queue_records.close()
         await self.ports.reader.close()
         if self.ports.long_term_memory is not None:
             await self.ports.long_term_memory.close()

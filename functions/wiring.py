@@ -13,6 +13,7 @@ from events.adapters.long_term_memory import UpstashLongTermMemory
 from events.adapters.model_cache import RedisModelCache
 from events.adapters.operating import RedisOperating
 from events.adapters.publisher import QStashQueue
+from events.adapters.queue_records import QStashRecords
 from events.adapters.randomness import SystemRandomness
 from events.adapters.rate_limit import RedisRateLimit
 from events.adapters.reader import RedisReader
@@ -39,6 +40,7 @@ def real_ports(settings: Settings) -> Ports:
         operating=RedisOperating(connection, *slots),
         listing=RedisListing(connection),
         queue=QStashQueue(settings),
+        queue_records=QStashRecords(settings),
         verifier=QueueVerifier(settings),
         clock=clock,
         randomness=SystemRandomness(),

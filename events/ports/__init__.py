@@ -24,6 +24,15 @@ from events.ports.listing import Listing, Scanned
 from events.ports.memory import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
 from events.ports.model_cache import ModelCache
 from events.ports.queue import Outgoing, Queue
+from events.ports.queue_records import (
+    DeadLetter,
+    DeadLetters,
+    LogEntry,
+    LogPage,
+    QueuedMessage,
+    QueueRecords,
+    QueueSchedule,
+)
 from events.ports.rate_limit import RateLimit
 from events.ports.reader import Reader, Snapshot, StoredParts
 from events.ports.store import Store
@@ -40,6 +49,8 @@ __all__ = [
     "Clock",
     "Committed",
     "Created",
+    "DeadLetter",
+    "DeadLetters",
     "Figures",
     "Heard",
     "Heeded",
@@ -47,6 +58,8 @@ __all__ = [
     "KeyBook",
     "Listing",
     "Loaded",
+    "LogEntry",
+    "LogPage",
     "LongTermMemory",
     "Looked",
     "MemoryEntry",
@@ -57,6 +70,9 @@ __all__ = [
     "Outside",
     "OutsideFact",
     "Queue",
+    "QueueRecords",
+    "QueueSchedule",
+    "QueuedMessage",
     "Randomness",
     "RateLimit",
     "Reader",

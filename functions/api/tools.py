@@ -16,11 +16,15 @@ class ToolsApi:
         self._container = container
 
     async def show(self, _request: Request) -> Response:
-        """200: every tool there is, and those that were used and are gone; their figures are over all tenants."""
+        """200: every tool."""
+        return JSONResponse({"tools": await self.figures()})
+
+    async def figures(self) -> list[dict[str, Any]]:
+        """Every tool there is, and those that were used and are gone; over all tenants."""
         capabilities = {item.name: sorted(item.capabilities) for item in self._container.registry.tools}
         used = {found.tool: found for found in await self._container.ports.tool_statistics.figures()}
         names = sorted({*capabilities, *used})
-        return JSONResponse({"tools": [_view(name, capabilities.get(name, []), used.get(name)) for name in names]})
+        return [_view(name, capabilities.get(name, []), used.get(name)) for name in names]
 
 
 def _view(name: str, capabilities: list[str], used: ToolFigures | None) -> dict[str, Any]:

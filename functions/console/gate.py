@@ -30,7 +30,13 @@ FORM_TOKEN = "csrf"  # noqa: S105 - the name of a field
 _SAID_SECONDS = 60
 _SEE_OTHER = 303
 LOGIN = "/console/login"
-PLACES = (("jobs", "Jobs"),)
+PLACES = (
+    ("jobs", "Jobs"),
+    ("tools", "Tools"),
+    ("messages", "Messages"),
+    ("dead-letters", "Dead letters"),
+    ("schedules", "Schedules"),
+)
 
 
 @dataclass(frozen=True)

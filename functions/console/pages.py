@@ -40,8 +40,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("ago", "exact", "clock", "lasted", "number", "usd", "pretty", "short", "one_line", "ms"):
-        made.filters[name] = getattr(shown, name)
+    made.filters |= {name: getattr(shown, name) for name in shown.__all__}
     made.globals["static"] = static_path
     made.globals["ui"] = made.get_template("_macros.html").module
     return made

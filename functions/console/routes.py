@@ -7,14 +7,20 @@ from starlette.routing import Route
 from functions.api.auth import Keys
 from functions.api.jobs import JobsApi
 from functions.api.route import Endpoint
+from functions.api.tools import ToolsApi
+from functions.console.dead_letters_page import DeadLettersPage
 from functions.console.gate import LOGIN, Gate, Visit
 from functions.console.job_actions import JobActions
 from functions.console.job_page import JobPage
 from functions.console.jobs_page import JobsPage
 from functions.console.live import Live
 from functions.console.login import HOME, Login
+from functions.console.messages_page import MessagesPage
 from functions.console.pages import static_file
+from functions.console.schedules_page import SchedulesPage
+from functions.console.tools_page import ToolsPage
 from functions.container import Container
+from functions.replaying import Replaying
 
 
 def console_routes(container: Container, keys: Keys) -> list[Route]:
@@ -27,6 +33,8 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
         Route(LOGIN, login.enter, methods=["POST"]),
         gate.post("/console/logout", login.leave),
         *_of_jobs(gate, container, JobsApi(container, keys)),
+        *_of_queue(gate, container),
+        gate.get("/console/tools", ToolsPage(ToolsApi(container)).show),
         Route("/console/static/{version}/{name}", static_file, methods=["GET"]),
         gate.get("/console/{path:path}", _nothing),
     ]
@@ -43,6 +51,25 @@ def _of_jobs(gate: Gate, container: Container, jobs: JobsApi) -> list[Route]:
         gate.get(f"{path}/live", live.stream),
         gate.get(f"{path}/calls/{{call_id}}", job.call),
         gate.post(f"{path}/cancel", actions.cancel),
+    ]
+
+
+def _of_queue(gate: Gate, container: Container) -> list[Route]:
+    ports = container.ports
+    replaying = Replaying(ports.reader, container.emitter, ports.clock, ports.randomness, container.settings)
+    messages, dead = MessagesPage(ports.queue_records, replaying), DeadLettersPage(ports.queue_records, replaying)
+    schedules = SchedulesPage(container)
+    return [
+        gate.get("/console/messages", messages.show),
+        gate.post("/console/messages/replay", messages.replay),
+        gate.get("/console/messages/{message_id}", messages.one),
+        gate.post("/console/jobs/{job_id}/drive", messages.drive),
+        gate.get("/console/dead-letters", dead.show),
+        gate.post("/console/dead-letters/retry", dead.retry),
+        gate.post("/console/dead-letters/delete", dead.delete),
+        gate.get("/console/schedules", schedules.show),
+        gate.post("/console/schedules/{schedule_id}/pause", schedules.pause),
+        gate.post("/console/schedules/{schedule_id}/resume", schedules.resume),
     ]
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from events.timestamps import milliseconds, rfc3339
 
+__all__ = ["ago", "clock", "exact", "lasted", "ms", "number", "one_line", "pretty", "pretty_json", "short", "usd"]
+
 SHOWN_CHARS = 2_000
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _SECOND_MS, _MINUTE_MS = 1_000, 60_000
@@ -66,6 +68,14 @@ def usd(value: float) -> str:
 def pretty(value: Any) -> str:
     """JSON to read; a text as it is."""
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def pretty_json(text: str) -> str:
+    """A text that may be JSON, to read."""
+    try:
+        return pretty(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
 
 
 def short(text: str, chars: int = SHOWN_CHARS) -> str:

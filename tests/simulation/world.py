@@ -22,6 +22,8 @@ from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.figures import FakeFigures
 from tests.fakes.key_book import FakeKeyBook
 from tests.fakes.memory import FakeSessionMemory
+from tests.fakes.queue import FakeQueue
+from tests.fakes.queue_records import FakeQueueRecords
 from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.simulation import asgi
 from tests.simulation.actors import STAGE, Actors, make_registry
@@ -99,6 +101,7 @@ class World:
             operating=FakeOperating(self.admission),
             listing=FakeListing(self.admission),
             queue=self.queue,
+            queue_records=FakeQueueRecords(FakeQueue(), SimClock(self)),
             verifier=SimVerifier(),
             clock=SimClock(self),
             randomness=SimRandomness(self),

@@ -34,6 +34,7 @@ from tests.fakes.key_book import FakeKeyBook
 from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 from tests.fakes.model_cache import FakeModelCache
 from tests.fakes.queue import FakeQueue
+from tests.fakes.queue_records import FakeQueueRecords
 from tests.fakes.randomness import FakeRandomness
 from tests.fakes.tool_statistics import FakeToolStatistics
 
@@ -118,6 +119,7 @@ class Stage:
             operating=FakeOperating(self.admission),
             listing=FakeListing(self.admission),
             queue=self.queue,
+            queue_records=FakeQueueRecords(self.queue, self.clock),
             verifier=verifier,
             clock=self.clock,
             randomness=FakeRandomness(),
@@ -130,6 +132,12 @@ class Stage:
             session_memory=self.session_memory,
             long_term_memory=self.long_term_memory,
         )
+
+    @property
+    def records(self) -> FakeQueueRecords:
+        """What the queue knows of its messages."""
+        assert isinstance(self.ports.queue_records, FakeQueueRecords)
+        return self.ports.queue_records
 
     def job(self, agent: str = "adds", job_id: str = "job_1", **changes: str) -> Job:
         """A new job."""

@@ -1,0 +1,119 @@
+"""What the queue knows of messages: where each one is, what was answered, which it gave up on, and its schedules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """A message as the queue keeps it. `label`: the job that it is about; empty for a sweep or a callback."""
+
+    id: str
+    url: str
+    body: str
+    label: str = ""
+    topic: str = ""
+    schedule_id: str = ""
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    created_ms: int = 0
+    not_before_ms: int = 0
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One thing that happened to a message.
+
+    Attributes:
+        state: CREATED, ACTIVE, RETRY, ERROR, DELIVERED, FAILED, CANCEL_REQUESTED, CANCELED or IN_PROGRESS.
+        next_ms: when the queue tries next; 0: it does not.
+        status: of the destination's answer, 0: none. answer: its body. error: why the attempt failed.
+    """
+
+    message: QueuedMessage
+    state: str
+    at_ms: int
+    next_ms: int = 0
+    status: int = 0
+    answer: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Entries, the newest first. `cursor`: where older ones begin; empty: there are none."""
+
+    entries: tuple[LogEntry, ...] = ()
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that the queue gave up on, with the last answer."""
+
+    id: str
+    message: QueuedMessage
+    status: int = 0
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """Dead letters; `cursor` as of a LogPage."""
+
+    letters: tuple[DeadLetter, ...] = ()
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSchedule:
+    """A schedule of the queue. `last`: what became of its last messages, by message id."""
+
+    id: str
+    destination: str
+    cron: str
+    paused: bool = False
+    created_ms: int = 0
+    next_ms: int = 0
+    last_ms: int = 0
+    last: dict[str, str] = field(default_factory=dict[str, str])
+    error: str = ""
+
+
+class QueueRecords(Protocol):
+    """Reads and tends the queue, for operators. Each method raises PublishError and its kinds."""
+
+    async def message(self, message_id: str) -> QueuedMessage | None:
+        """A message that the queue still has; None otherwise: then its log may know it."""
+        ...
+
+    async def log(
+        self, *, message_id: str = "", label: str = "", state: str = "", cursor: str = "", limit: int = 100
+    ) -> LogPage:
+        """What happened, of one message, of one label, of one state, or of everything."""
+        ...
+
+    async def dead_letters(self, *, label: str = "", cursor: str = "") -> DeadLetters:
+        """Up to a hundred dead letters."""
+        ...
+
+    async def retry(self, dead_letter_ids: Sequence[str]) -> int:
+        """Make each a new message, with fresh retries; it is a dead letter no longer. Returns how many there were."""
+        ...
+
+    async def delete(self, dead_letter_ids: Sequence[str]) -> int:
+        """Delete dead letters; returns how many there were."""
+        ...
+
+    async def schedules(self) -> tuple[QueueSchedule, ...]:
+        """All of them, by id."""
+        ...
+
+    async def pause(self, schedule_id: str, *, paused: bool) -> None:
+        """Pause a schedule, or let it go on."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
+        ...

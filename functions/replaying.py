@@ -1,0 +1,123 @@
+"""Replaying: a message that was delivered, or that the queue gave up on, is sent once more by an operator.
+
+Invariant: a replay never does anything twice. Whether an event still applies is read from the state, as in the
+pipeline: one whose step is over is not sent, and is said to be applied; what the job does still expect can be driven
+instead. A fact that was told may be told again, since the first one stays. Must not: change any state itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from events.core.legs import FOREVER_MS, Leg, leg_key_of
+from events.emitter import Delivery, Emitter
+from events.errors import MalformedEventError
+from events.ports import Clock, QueuedMessage, Randomness, Reader, Snapshot
+from events.schema import Event, LoopPayload, parse_event
+from events.settings import Settings
+from functions.handing_on import hand_on
+
+
+class Standing(StrEnum):
+    """How a message stands to the state.
+
+    `due`: its step is open. `told`: it tells a fact, which may be told again. `applied`: its step is over. `ended`: so
+    is its job. `unknown`: there is no such job. `ours`: a sweep, or a callback of the queue, which may always come
+    again. `foreign`: nothing that our functions take.
+    """
+
+    DUE = "due"
+    TOLD = "told"
+    APPLIED = "applied"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
+    OURS = "ours"
+    FOREIGN = "foreign"
+
+
+SENDABLE = frozenset({Standing.DUE, Standing.TOLD, Standing.OURS})
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A message beside its job. `expected`: how many steps of the job are due now."""
+
+    standing: Standing
+    event: Event | None = None
+    expected: int = 0
+
+
+class Replaying:
+    """Sends messages once more."""
+
+    def __init__(
+        self, reader: Reader, emitter: Emitter, clock: Clock, randomness: Randomness, settings: Settings
+    ) -> None:
+        self._reader = reader
+        self._emitter = emitter
+        self._clock = clock
+        self._randomness = randomness
+        self._settings = settings
+
+    async def look(self, messages: Sequence[QueuedMessage]) -> list[Looked]:
+        """How messages stand to the state now, with one read of it."""
+        events = [_event(message) for message in messages]
+        asked = dict.fromkeys(event.job_id for event in events if event is not None and not _tells(event))
+        jobs = await self._reader.jobs(list(asked)) if asked else {}
+        return [
+            self._beside(event, jobs.get(event.job_id)) if event is not None else self._not_an_event(message)
+            for message, event in zip(messages, events, strict=True)
+        ]
+
+    async def replay(self, message: QueuedMessage) -> Looked:
+        """Send it once more where that can do anything; how it stood says whether it was sent."""
+        (looked,) = await self.look([message])
+        if looked.standing in SENDABLE:
+            if looked.event is not None:
+                # Under an id of its own: the queue would swallow a repeat of what it took within ten minutes.
+                again = f"{looked.event.id}.replay.{self._randomness.token()}"
+                await self._emitter.emit_many([Delivery(looked.event, 0, again)])
+            else:
+                await self._emitter.emit_to(self._endpoint(message), message.body)
+        return looked
+
+    async def drive(self, job_id: str) -> int:
+        """Send the events of all steps of a job that are due; those under a lease at its end. Returns how many."""
+        snapshot = await self._reader.job(job_id)
+        if snapshot is None:
+            return 0
+        drive = f"replay.{self._randomness.token()}"
+        return await hand_on(self._emitter, snapshot.job.session_id, self._due(snapshot), drive)
+
+    def _beside(self, event: Event, snapshot: Snapshot | None) -> Looked:
+        if _tells(event):
+            return Looked(Standing.TOLD, event)
+        if snapshot is None:
+            return Looked(Standing.UNKNOWN, event)
+        expected = len(self._due(snapshot))
+        if any(leg.key == leg_key_of(event) for leg in snapshot.legs):
+            return Looked(Standing.DUE, event, expected)
+        return Looked(Standing.ENDED if snapshot.job.ended else Standing.APPLIED, event, expected)
+
+    def _not_an_event(self, message: QueuedMessage) -> Looked:
+        return Looked(Standing.OURS if self._endpoint(message) else Standing.FOREIGN)
+
+    def _due(self, snapshot: Snapshot) -> list[Leg]:
+        now_ms = self._clock.now_ms()
+        return [leg for leg in snapshot.legs if leg.not_before_ms <= now_ms and leg.not_before_ms < FOREVER_MS]
+
+    def _endpoint(self, message: QueuedMessage) -> str:
+        """The endpoint of ours that a message went to; empty where it went elsewhere."""
+        base = f"{self._settings.worker_base_url}/workers/"
+        return message.url.removeprefix(self._settings.worker_base_url) if message.url.startswith(base) else ""
+
+
+def _event(message: QueuedMessage) -> Event | None:
+    try:
+        return parse_event(message.body.encode("utf-8", "surrogatepass"))
+    except MalformedEventError:
+        return None
+
+
+def _tells(event: Event) -> bool:
+    return isinstance(event.payload, LoopPayload) and event.payload.fact is not None

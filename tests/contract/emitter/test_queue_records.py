@@ -1,0 +1,137 @@
+"""What the queue's records say: the fake and the real ones, read through the SDK, alike."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from events.adapters.clock import SystemClock
+from events.adapters.publisher import QStashQueue
+from events.adapters.queue_records import QStashRecords
+from events.errors import MessageNotFoundError
+from events.ports import Outgoing, QueueRecords, QueueSchedule
+from tests.contract.emitter.qstash_process import QStashProcess
+from tests.fakes.queue import FakeQueue
+from tests.fakes.queue_records import FakeQueueRecords
+
+CLOSED_PORT = "http://127.0.0.1:9/never"
+LATER_MS = SystemClock().now_ms() + 3_600_000
+PATIENCE_SECONDS = 20
+
+
+class Side:
+    """A queue and its records; `die` publishes a message that the queue gives up on."""
+
+    def __init__(self, records: QueueRecords, queue: FakeQueue | QStashQueue) -> None:
+        self.records = records
+        self.queue = queue
+
+    async def publish(self, label: str, not_before_ms: int = LATER_MS) -> str:
+        """A message; by default one that is not delivered while the test runs."""
+        sent = Outgoing(body='{"a":"ä"}', url=CLOSED_PORT, label=label, headers={"x-event-type": "t"}, retries=0)
+        return (await self.queue.publish([replace(sent, not_before_ms=not_before_ms)]))[0]
+
+    async def die(self, label: str) -> str:
+        """A message that the queue gives up on, and the id of its dead letter."""
+        message_id = await self.publish(label, 0)
+        if isinstance(self.records, FakeQueueRecords):
+            return self.records.die(message_id)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                if found := (await self.records.dead_letters(label=label)).letters:
+                    return found[0].id
+                await asyncio.sleep(0.05)
+
+
+@pytest.fixture(params=["fake", "real"])
+async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
+    """Each side in turn."""
+    if request.param == "fake":
+        fake = FakeQueue()
+        records = FakeQueueRecords(fake, SystemClock())
+        records.known_schedules["s1"] = QueueSchedule("s1", CLOSED_PORT, "0 * * * *")
+        yield Side(records, fake)
+        return
+    process: QStashProcess = request.getfixturevalue("local_qstash")
+    settings = process.settings("http://127.0.0.1:9")
+    real = Side(QStashRecords(settings), QStashQueue(settings))
+    await with_schedule(settings.qstash_url, settings.qstash_token)
+    yield real
+    await real.records.close()
+    await real.queue.close()
+
+
+async def with_schedule(url: str, token: str) -> None:
+    """A schedule `s1`, through the SDK, as any program makes one."""
+    from qstash import AsyncQStash  # noqa: PLC0415 - only the real side needs it
+
+    client = AsyncQStash(token, base_url=url, retry=False)
+    await client.schedule.create(destination=CLOSED_PORT, cron="0 * * * *", schedule_id="s1")
+    await client.http._client.aclose()
+
+
+async def test_a_message_is_found_by_its_id(side: Side) -> None:
+    """With what was sent; an unknown one is none."""
+    message_id = await side.publish("job_found")
+    found = await side.records.message(message_id)
+    assert found is not None
+    assert (found.id, found.url, found.body, found.label) == (message_id, CLOSED_PORT, '{"a":"ä"}', "job_found")
+    assert {name.lower(): value for name, value in found.headers.items()}["x-event-type"] == "t"
+    assert await side.records.message("msg_unknown") is None
+
+
+async def test_the_log_is_found_by_message_label_and_state(side: Side) -> None:
+    """And has what was sent, so that it can be sent once more when the queue keeps the log only."""
+    message_id = await side.publish("job_log")
+    for page in (
+        await side.records.log(message_id=message_id),
+        await side.records.log(label="job_log"),
+        await side.records.log(label="job_log", state="CREATED"),
+    ):
+        (entry,) = page.entries
+        assert (entry.message.id, entry.state, entry.message.body) == (message_id, "CREATED", '{"a":"ä"}')
+    assert (await side.records.log(label="job_log", state="FAILED")).entries == ()
+
+
+async def test_the_log_comes_in_pages(side: Side) -> None:
+    """Nothing doubled, nothing left out."""
+    ids = [await side.publish("job_pages") for _ in range(5)]
+    found: list[str] = []
+    cursor = ""
+    for _ in range(4):
+        page = await side.records.log(label="job_pages", cursor=cursor, limit=2)
+        found += [entry.message.id for entry in page.entries]
+        cursor = page.cursor
+        if not cursor:
+            break
+    assert sorted(found) == sorted(ids)
+
+
+async def test_a_dead_letter_is_tried_again_as_a_new_message(side: Side) -> None:
+    """It is a dead letter no longer; a second time it is unknown, which is no error."""
+    dead_id = await side.die("job_dead")
+    (letter,) = (await side.records.dead_letters(label="job_dead")).letters
+    assert (letter.id, letter.message.label, letter.message.body) == (dead_id, "job_dead", '{"a":"ä"}')
+    assert await side.records.retry([dead_id]) == 1
+    assert dead_id not in {found.id for found in (await side.records.dead_letters()).letters}
+    assert await side.records.retry([dead_id]) == 0
+
+
+async def test_dead_letters_are_deleted(side: Side) -> None:
+    """Those that are there are counted; none is no error."""
+    dead_id = await side.die("job_gone")
+    assert await side.records.delete([dead_id, "1-unknown"]) == 1
+    assert (await side.records.dead_letters(label="job_gone")).letters == ()
+    assert await side.records.delete([]) == 0
+    assert await side.records.retry([]) == 0
+
+
+async def test_a_schedule_is_paused_and_goes_on(side: Side) -> None:
+    """An unknown one is an error."""
+    for paused in (True, False):
+        await side.records.pause("s1", paused=paused)
+        (found,) = [each for each in await side.records.schedules() if each.id == "s1"]
+        assert (found.paused, found.cron, found.destination) == (paused, "0 * * * *", CLOSED_PORT)
+    with pytest.raises(MessageNotFoundError):
+        await side.records.pause("unknown", paused=True)

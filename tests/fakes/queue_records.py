@@ -1,0 +1,93 @@
+"""What a queue knows of its messages, in memory: those that a fake queue took, and what a test says became of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from events.errors import MessageNotFoundError
+from events.ports import (
+    Clock,
+    DeadLetter,
+    DeadLetters,
+    LogEntry,
+    LogPage,
+    Outgoing,
+    QueuedMessage,
+    QueueSchedule,
+)
+from tests.fakes.queue import FakeQueue
+
+
+@dataclass
+class FakeQueueRecords:
+    """`QueueRecords` in memory; messages are published to `queue`."""
+
+    queue: FakeQueue
+    clock: Clock
+    happened: list[LogEntry] = field(default_factory=list[LogEntry])
+    dead: dict[str, DeadLetter] = field(default_factory=dict[str, DeadLetter])
+    known_schedules: dict[str, QueueSchedule] = field(default_factory=dict[str, QueueSchedule])
+
+    def happen(self, message_id: str, state: str, *, status: int = 0, answer: str = "", error: str = "") -> None:
+        """Something happened to a message."""
+        message = self._published()[message_id]
+        self.happened.append(LogEntry(message, state, self.clock.now_ms(), status=status, answer=answer, error=error))
+
+    def die(self, message_id: str, status: int = 500, answer: str = "it broke") -> str:
+        """The queue gives up on a message; returns the id of its dead letter."""
+        self.happen(message_id, "FAILED", status=status, answer=answer)
+        dead_id = f"1-{len(self.happened)}"
+        self.dead[dead_id] = DeadLetter(dead_id, self._published()[message_id], status, answer)
+        return dead_id
+
+    async def message(self, message_id: str) -> QueuedMessage | None:
+        """A message that was published."""
+        return self._published().get(message_id)
+
+    async def log(
+        self, *, message_id: str = "", label: str = "", state: str = "", cursor: str = "", limit: int = 100
+    ) -> LogPage:
+        """Each message is created when it is published; the rest is what a test says."""
+        created = [LogEntry(message, "CREATED", message.created_ms) for message in self._published().values()]
+        found = [
+            entry
+            for entry in reversed([*created, *self.happened])
+            if (not message_id or entry.message.id == message_id)
+            and (not label or entry.message.label == label)
+            and (not state or entry.state == state)
+        ]
+        start = int(cursor or 0)
+        return LogPage(tuple(found[start : start + limit]), str(start + limit) if len(found) > start + limit else "")
+
+    async def dead_letters(self, *, label: str = "", cursor: str = "") -> DeadLetters:
+        """All of them, the newest first."""
+        found = [letter for letter in self.dead.values() if not label or letter.message.label == label]
+        return DeadLetters(tuple(reversed(found)))
+
+    async def retry(self, dead_letter_ids: Sequence[str]) -> int:
+        """Publish each again."""
+        there = [self.dead.pop(each) for each in dead_letter_ids if each in self.dead]
+        await self.queue.publish([Outgoing(body=letter.message.body, url=letter.message.url) for letter in there])
+        return len(there)
+
+    async def delete(self, dead_letter_ids: Sequence[str]) -> int:
+        """Forget them."""
+        return len([self.dead.pop(each) for each in dead_letter_ids if each in self.dead])
+
+    async def schedules(self) -> tuple[QueueSchedule, ...]:
+        """Those that a test put there."""
+        return tuple(self.known_schedules[name] for name in sorted(self.known_schedules))
+
+    async def pause(self, schedule_id: str, *, paused: bool) -> None:
+        """Pause one, or let it go on."""
+        if schedule_id not in self.known_schedules:
+            raise MessageNotFoundError(f"there is no schedule {schedule_id!r}")
+        self.known_schedules[schedule_id] = replace(self.known_schedules[schedule_id], paused=paused)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _published(self) -> dict[str, QueuedMessage]:
+        return {
+            message_id: QueuedMessage(message_id, sent.url, sent.body, sent.label, headers=sent.headers)
+            for message_id, sent in self.queue.published
+        }
