@@ -66,12 +66,13 @@ class Emitter:
         """Take a message back if it has not been delivered."""
         await self._queue.cancel(message_id)
 
-    async def emit_to(self, endpoint: str, body: str, *, not_before_ms: int = 0) -> str:
+    async def emit_to(self, endpoint: str, body: str, *, not_before_ms: int = 0, deduplication_id: str = "") -> str:
         """Publish a message of our own, which is no event, to one of our endpoints; returns its message id."""
         message = Outgoing(
             body=body,
             url=self._settings.endpoint_url(endpoint),
             not_before_ms=not_before_ms,
+            deduplication_id=deduplication_id,
             failure_callback=self._settings.failure_callback_url,
             retries=self._settings.message_retries,
             retry_delay_ms=self._settings.message_retry_delay_ms,

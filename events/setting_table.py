@@ -181,6 +181,14 @@ SETTINGS = (
         _whole(1, 3600),
     ),
     Setting(
+        "OPERATIONS_STREAM_SECONDS",
+        "operations_stream_seconds",
+        "60",
+        "s",
+        "how often the stream `operations:completed` is read while an operation waits; 0: never",
+        _whole(0, 3600),
+    ),
+    Setting(
         "MAX_CONCURRENT_JOBS",
         "max_concurrent_jobs",
         "100",

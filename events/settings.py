@@ -52,6 +52,7 @@ class Settings:
     result_limit_bytes: int = 1_000_000
     job_retention_seconds: int = 2_592_000
     sweep_interval_seconds: int = 60
+    operations_stream_seconds: int = 60
     max_concurrent_jobs: int = 100
     api_keys: str = ""
     operations_api_key: str = ""

@@ -17,6 +17,7 @@ from events.ports import (
     LongTermMemory,
     ModelCache,
     Operating,
+    OperationStream,
     Queue,
     QueueRecords,
     Randomness,
@@ -30,6 +31,7 @@ from events.ports import (
 from events.schema import event_type, parse_event
 from events.settings import Settings
 from functions.acceptance import Acceptance
+from functions.afterwards import Afterwards
 from functions.agents.conversing import Conversing
 from functions.agents.hiding import Hiding
 from functions.agents.loader import load_registry
@@ -39,6 +41,7 @@ from functions.agents.registry import Registry
 from functions.agents.talk import Batching, Talks
 from functions.agents.tool_run import ToolRun
 from functions.asking import Asking
+from functions.completing import Completing
 from functions.conversation.earlier import EarlierJobs
 from functions.delivery import Delivered, Outcome
 from functions.edge import Handler, Signed, SignedEndpoint
@@ -46,11 +49,13 @@ from functions.facts import Facts
 from functions.handing_on import drive_of
 from functions.memory.keeper import MemoryKeeper
 from functions.memory.remember_job import RememberJob
+from functions.operation_outcomes import OperationOutcomes
 from functions.pipeline import LEASE_MARGIN_MS, Performer, Pipeline, Policy
 from functions.redelivery import Redelivery, read_callback
 from functions.source_budget import SourceBudget
 from functions.spec import Spec
-from functions.sweeping import Sweep, read_due_ms
+from functions.sweeping import Sweep
+from functions.tending import Tending
 
 FORGED_PER_MINUTE = 60  # of one source: then they are refused without a word in the log
 
@@ -78,11 +83,20 @@ class Ports:
     session_memory: SessionMemory
     tool_statistics: ToolStatistics
     figures: Figures
+    operation_stream: OperationStream
     key_book: KeyBook
     audit_log: AuditLog
     rate_limit: RateLimit | None = None
     long_term_memory: LongTermMemory | None = None
     model_cache: ModelCache | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What takes in outcomes: one at a time, and those of the stream."""
+
+    completing: Completing
+    outcomes: OperationOutcomes
 
 
 class Container:
@@ -105,14 +119,13 @@ class Container:
         return Emitter(self.settings, self.ports.queue)
 
     @cached_property
-    def facts(self) -> Facts:
-        """Takes in what API calls and their witnesses tell."""
+    def _facts(self) -> Facts:
         return Facts(self.ports.store, self.ports.admission, self._asking, self.emitter, self.ports.clock)
 
     @cached_property
     def acceptance(self) -> Acceptance:
         """Accepts API calls that change a job."""
-        return Acceptance(self.facts, self.emitter, self.ports.clock, self.ports.randomness)
+        return Acceptance(self._facts, self.emitter, self.ports.clock, self.ports.randomness)
 
     @cached_property
     def memory(self) -> MemoryKeeper:
@@ -126,6 +139,22 @@ class Container:
     @cached_property
     def _forged(self) -> SourceBudget:
         return SourceBudget(self.ports.clock, FORGED_PER_MINUTE)
+
+    @cached_property
+    def operations(self) -> Operations:
+        """Takes in outcomes of operations, by whichever way they come."""
+        ports, settings = self.ports, self.settings
+        stream, figures = ports.operation_stream, ports.figures
+        completing = Completing(ports.reader, self.acceptance, stream, figures, self.secrets)
+        limit_bytes, interval_ms = settings.result_limit_bytes, settings.operations_stream_seconds * 1000
+        outcomes = OperationOutcomes(
+            stream, completing, self.emitter, figures, ports.clock, interval_ms=interval_ms, limit_bytes=limit_bytes
+        )
+        return Operations(completing, outcomes)
+
+    @cached_property
+    def _afterwards(self) -> Afterwards:
+        return Afterwards(self.operations.outcomes)
 
     @cached_property
     def _asking(self) -> Asking:
@@ -149,7 +178,14 @@ class Container:
             guard_ms=guard_ms(spec, settings),
         )
         return Pipeline(
-            ports.store, self.emitter, ports.clock, ports.randomness, self._performers(), self.facts, policy
+            ports.store,
+            self.emitter,
+            ports.clock,
+            ports.randomness,
+            self._performers(),
+            self._facts,
+            self._afterwards,
+            policy,
         )
 
     def _performers(self) -> dict[type[Effect], Performer]:
@@ -182,7 +218,9 @@ class Container:
 
     def delivery_failed(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app that takes the queue's failure callbacks."""
-        redelivery = Redelivery(self.ports.store, self.facts, self._sweep, self.emitter, self.ports.clock)
+        redelivery = Redelivery(
+            self.ports.store, self._facts, self._sweep, self.emitter, self.ports.clock, self._afterwards
+        )
 
         async def handle(signed: Signed) -> Outcome:
             failed = read_callback(signed.body)
@@ -194,11 +232,11 @@ class Container:
 
     def sweep(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app of the sweep."""
-        sweep = self._sweep
+        tending = Tending(self._sweep, self.operations.outcomes, self.ports.figures)
 
         async def handle(signed: Signed) -> Outcome:
             drive = drive_of(signed.message_id, signed.retried)
-            return await sweep.handle(read_due_ms(signed.body), signed.message_id, drive, again=signed.retried > 0)
+            return await tending.handle(signed.body, signed.message_id, drive, again=signed.retried > 0)
 
         return self._signed(spec, handle)
 

@@ -20,6 +20,7 @@ LOGGERS = (
     "baton.facts",
     "baton.memory",
     "baton.models",
+    "baton.operations",
     "baton.pipeline",
     "baton.redelivery",
     "baton.store",

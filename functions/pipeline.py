@@ -5,12 +5,12 @@ leaves it un-acknowledged, and its redelivery does the same. No branch here depe
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from events.core.decide import decide
-from events.core.effects import Alert, Changes, Decision, Effect, Work
+from events.core.effects import Alert, Changes, Decision, Effect, Expect, Work
 from events.core.expected import event_of
 from events.core.happenings import Happening, Started
 from events.core.legs import Leg, LegKind, leg_key_of
@@ -29,6 +29,10 @@ _log = logging.getLogger("baton.pipeline")
 LEASE_MARGIN_MS = 10_000
 # What became of a wish for which there is no slot: its job is told once there is one.
 IN_LINE = "waits for a slot"
+
+
+# Performs what follows a COMMIT besides its legs; never raises.
+Aftermath = Callable[[Sequence[Effect]], Awaitable[None]]
 
 
 class Performer(Protocol):
@@ -70,6 +74,7 @@ class Pipeline:
         randomness: Randomness,
         performers: Mapping[type[Effect], Performer],
         facts: Facts,
+        afterwards: Aftermath,
         policy: Policy,
     ) -> None:
         self._store = store
@@ -78,6 +83,7 @@ class Pipeline:
         self._randomness = randomness
         self._performers = performers
         self._facts = facts
+        self._afterwards = afterwards
         self._policy = policy
 
     async def handle(self, delivered: Delivered) -> Outcome:
@@ -147,12 +153,12 @@ class Pipeline:
         spent = Spent(messages=run.count_message(), requests=1, commands=begun.commands)
         committed = await self._store.commit(replace(claim, now_ms=self._clock.now_ms()), changes, spent)
         if committed.applied:
-            _alert(decision)
+            await self._afterwards(decision.effects)
         _log.debug("%s of %s: %s", state.leg.key, claim.message_id, "done" if committed.applied else "overtaken")
         return "done" if committed.applied else "overtaken", committed.carried
 
     async def _work(self, decision: Decision, history: History, claim: Claim) -> Happening | None:
-        work = next(effect for effect in decision.effects if not isinstance(effect, Alert))
+        work = next(effect for effect in decision.effects if not isinstance(effect, Alert | Expect))
         performer = self._performers.get(type(work))
         if performer is None:
             raise ValueError(f"this function cannot do {type(work).__name__}: its event belongs to another endpoint")
@@ -241,9 +247,3 @@ def announced(event: Event) -> str:
     if payload is None or not payload.step or payload.attempt > 1:
         return ""
     return step_started(payload.step, payload.call_id, payload.tool)
-
-
-def _alert(decision: Decision) -> None:
-    for effect in decision.effects:
-        if isinstance(effect, Alert):
-            _log.error("ALERT %s", effect.message)

@@ -9,10 +9,8 @@ import binascii
 import json
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 from events.core.decide import decide
-from events.core.effects import Alert
 from events.core.happenings import Undeliverable
 from events.core.legs import Leg, leg_key_of
 from events.emitter import Emitter
@@ -20,6 +18,7 @@ from events.errors import MalformedEventError, UnknownJobError
 from events.ports import Claim, Clock, Spent, Store
 from events.schema import SWEEP_ENDPOINT, Event, ToolPayload, parse_event
 from events.timestamps import milliseconds
+from functions.afterwards import Afterwards
 from functions.delivery import Outcome
 from functions.facts import Facts
 from functions.handing_on import drive_of, hand_on
@@ -74,12 +73,15 @@ def read_callback(body: bytes) -> Failed | SweepFailed | None:
 class Redelivery:
     """Drives undelivered events again."""
 
-    def __init__(self, store: Store, facts: Facts, sweep: Sweep, emitter: Emitter, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, facts: Facts, sweep: Sweep, emitter: Emitter, clock: Clock, afterwards: Afterwards
+    ) -> None:
         self._store = store
         self._facts = facts
         self._sweep = sweep
         self._emitter = emitter
         self._clock = clock
+        self._afterwards = afterwards
 
     async def handle(self, failed: Failed | SweepFailed, message_id: str, retried: int) -> Outcome:
         """Handle one failure callback, itself a message `message_id`, delivered `retried` times before."""
@@ -105,7 +107,7 @@ class Redelivery:
             if decision.changes is not None:
                 spent = Spent(messages=1, requests=1)
                 committed = await self._store.commit(claim, decision.changes, spent)
-                _tell(decision.effects if committed.applied else ())
+                await self._afterwards(decision.effects if committed.applied else ())
                 # Whoever came first may have left what the source message carried.
                 legs = committed.carried if committed.applied else (*committed.carried, *legs)
                 return Outcome("failed", await self._drive(found.session_id, legs, message_id, retried))
@@ -126,9 +128,3 @@ class Redelivery:
 
     async def _drive(self, session_id: str, legs: tuple[Leg, ...], message_id: str, retried: int) -> int:
         return await hand_on(self._emitter, session_id, legs, drive_of(message_id, retried))
-
-
-def _tell(effects: tuple[Any, ...]) -> None:
-    for effect in effects:
-        if isinstance(effect, Alert):
-            _log.error("ALERT %s", effect.message)

@@ -12,6 +12,7 @@ from events.adapters.listing import RedisListing
 from events.adapters.long_term_memory import UpstashLongTermMemory
 from events.adapters.model_cache import RedisModelCache
 from events.adapters.operating import RedisOperating
+from events.adapters.operation_stream import RedisOperationStream
 from events.adapters.publisher import QStashQueue
 from events.adapters.queue_records import QStashRecords
 from events.adapters.randomness import SystemRandomness
@@ -50,6 +51,7 @@ def real_ports(settings: Settings) -> Ports:
         key_book=RedisKeyBook(connection),
         audit_log=RedisAuditLog(connection, settings.audit_log_length),
         rate_limit=RedisRateLimit(connection, clock, per_minute) if per_minute else None,
+        operation_stream=RedisOperationStream(connection),
         session_memory=RedisSessionMemory(connection, settings.job_retention_seconds * 1000),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
     )

@@ -21,6 +21,11 @@ FIGURES = "baton:{figures}:sums"
 API_KEYS = "baton:{keys}:api"
 # Stream: what operators did.
 AUDIT = "baton:{audit}:log"
+# Streams: outcomes that others add (the name is part of the wire contract), and those that cannot be taken in.
+OPERATIONS_COMPLETED = "operations:completed"
+OPERATIONS_DEAD = "operations:dead"
+# Sorted set: operations that wait, by the time until which they do.
+OPERATIONS_EXPECTED = "baton:{operations}:expected"
 
 
 def state_key(job_id: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from events.core import parts, tool_approval
 from events.core.approval import decided
 from events.core.checkpoint import LIMIT_APPROVAL, TOOL_APPROVAL, approval_part
-from events.core.effects import Changes, Decision, Join, RunTool
+from events.core.effects import Changes, Decision, Expect, Join, RunTool
 from events.core.ending import end_failed
 from events.core.happenings import ToolAsks, ToolFailed, ToolReturned, ToolWaits
 from events.core.legs import Leg, LegKind, following, loop_leg
@@ -89,7 +89,8 @@ def waits(state: State, happened: ToolWaits, now_ms: int) -> Decision:
             child=child,
             parts=(parts.operation(record, waiting), parts.handled(leg, now_ms, "waits")),
             used=_used(leg, now_ms),
-        )
+        ),
+        (Expect(happened.operation_id, happened.until_ms),) if happened.operation_id else (),
     )
 
 

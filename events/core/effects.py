@@ -54,8 +54,16 @@ class Alert:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """An operation waits for its outcome from outside, until then at the longest."""
+
+    operation_id: str
+    until_ms: int
+
+
 Work = CallModel | RunTool | AskAdmission | Remember
-Effect = CallModel | RunTool | AskAdmission | Alert | Remember
+Effect = CallModel | RunTool | AskAdmission | Alert | Expect | Remember
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from events.ports.key_book import KeyBook, StoredKey
 from events.ports.listing import Listing, Scanned
 from events.ports.memory import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
 from events.ports.model_cache import ModelCache
+from events.ports.operation_stream import OperationStream, StreamEntry
 from events.ports.queue import Outgoing, Queue
 from events.ports.queue_records import (
     DeadLetter,
@@ -66,6 +67,7 @@ __all__ = [
     "MemoryHit",
     "ModelCache",
     "Operating",
+    "OperationStream",
     "Outgoing",
     "Outside",
     "OutsideFact",
@@ -85,6 +87,7 @@ __all__ = [
     "Store",
     "StoredKey",
     "StoredParts",
+    "StreamEntry",
     "SweepTurn",
     "Told",
     "ToolStatistics",

@@ -19,9 +19,9 @@ from events.ports import Heeded, Snapshot
 from events.schema import Completion
 from functions.agents.answer import ARGUMENTS_LIMIT_BYTES
 from functions.agents.registry import UnknownToolError
+from functions.any_json import JsonObject
 from functions.api.auth import Principal
 from functions.api.jobs import JobsApi
-from functions.api.json_body import JsonObject
 from functions.api.problem import ApiError
 from functions.container import Container
 from functions.tools.arguments import InvalidArguments

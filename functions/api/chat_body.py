@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from functions.api.json_body import AnyJson, parsed
+from functions.any_json import AnyJson
+from functions.api.json_body import parsed
 from functions.api.problem import ApiError
 from functions.sessions import WhenBusy
 

@@ -9,9 +9,10 @@ from starlette.responses import JSONResponse, Response
 from events.core.redaction import redacted
 from events.ports import Heeded
 from events.schema import Occurrence
+from functions.any_json import AnyJson
 from functions.api.auth import Keys
 from functions.api.jobs import JobsApi
-from functions.api.json_body import AnyJson, limited_body, parsed
+from functions.api.json_body import limited_body, parsed
 from functions.api.problem import ApiError
 from functions.container import Container
 

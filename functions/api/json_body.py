@@ -1,25 +1,18 @@
 """The JSON body of a request: read up to a limit, and checked; what is wrong with it is said as CONTRACT says it."""
 
-from typing import Annotated, Any, TypeVar
+from typing import TypeVar
 
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from events.errors import TooLargeError
-from events.ids import canonical_json
+from functions.any_json import AnyJson, JsonObject
 from functions.api.problem import ApiError, invalid
 from functions.edge import read_body
 
+__all__ = ["AnyJson", "JsonObject", "limited_body", "parsed"]
+
 _Body = TypeVar("_Body", bound=BaseModel)
-
-
-def _readable(value: Any) -> Any:
-    canonical_json(value).encode()  # pydantic reads NaN, Infinity and half surrogates, which nobody can read back
-    return value
-
-
-AnyJson = Annotated[Any, AfterValidator(_readable)]
-JsonObject = Annotated[dict[str, Any], AfterValidator(_readable)]
 
 
 async def limited_body(request: Request, limit_bytes: int, setting: str = "") -> bytes:

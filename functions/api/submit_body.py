@@ -10,7 +10,8 @@ from events.ids import digest
 from events.timestamps import milliseconds
 from functions.agents.child_job import policy_of
 from functions.agents.registry import Registry, UnknownAgentError
-from functions.api.json_body import JsonObject, parsed
+from functions.any_json import JsonObject
+from functions.api.json_body import parsed
 from functions.api.problem import ApiError
 from functions.sessions import WhenBusy
 

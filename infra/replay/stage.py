@@ -4,6 +4,8 @@ Invariant: nothing opens a connection, and what is built here decides nothing: j
 code. Must not: be used for anything that is to last.
 """
 
+from collections.abc import Sequence
+
 from events.core.effects import AskAdmission, CallModel, Effect, Remember, RunTool
 from events.core.legs import LegKind
 from events.core.redaction import KnownSecrets
@@ -49,8 +51,13 @@ class Stage:
             CountingTokens(),
             _performers(RecordedRegistry(registry, play), self.store, asking, play),
             self.facts,
+            nothing_follows,
             Policy(work_limit_ms=SETTINGS.work_timeout_seconds * 1000, continues=frozenset({LegKind.WISH})),
         )
+
+
+async def nothing_follows(_effects: Sequence[Effect]) -> None:
+    """Nobody is told of a replay."""
 
 
 def _performers(registry: Registry, store: InMemoryStore, asking: Asking, play: Play) -> dict[type[Effect], Performer]:

@@ -22,6 +22,7 @@ from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.figures import FakeFigures
 from tests.fakes.key_book import FakeKeyBook
 from tests.fakes.memory import FakeSessionMemory
+from tests.fakes.operation_stream import FakeOperationStream
 from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_records import FakeQueueRecords
 from tests.fakes.tool_statistics import FakeToolStatistics
@@ -110,6 +111,7 @@ class World:
             figures=FakeFigures(self.fake),
             key_book=FakeKeyBook(),
             audit_log=FakeAuditLog(),
+            operation_stream=FakeOperationStream(),
         )
 
     def run(self) -> Broken | None:
@@ -258,4 +260,5 @@ def _settings(plan: Plan) -> Settings:
         result_limit_bytes=RESULT_LIMIT_BYTES,
         api_keys=", ".join(keys),
         operations_api_key=OPERATIONS_KEY,
+        operations_stream_seconds=0,  # what comes by the webhook and by the stream takes the same path
     )

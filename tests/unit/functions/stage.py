@@ -33,6 +33,7 @@ from tests.fakes.figures import FakeFigures
 from tests.fakes.key_book import FakeKeyBook
 from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 from tests.fakes.model_cache import FakeModelCache
+from tests.fakes.operation_stream import FakeOperationStream
 from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_records import FakeQueueRecords
 from tests.fakes.randomness import FakeRandomness
@@ -104,6 +105,7 @@ class Stage:
         self.reader = FakeReader(self.store, self.admission)
         self.session_memory, self.long_term_memory = FakeSessionMemory(), long_term_memory
         self.key_book, self.audit_log = FakeKeyBook(), FakeAuditLog()
+        self.outcomes = FakeOperationStream()
         self.happened = Happened()
         self.ports = self._ports(verifier or AnySignature(), rate_limit)
         self.container = Container(settings, self.ports, registry or registry_of(self.happened))
@@ -128,6 +130,7 @@ class Stage:
             key_book=self.key_book,
             audit_log=self.audit_log,
             rate_limit=rate_limit,
+            operation_stream=self.outcomes,
             model_cache=self.cache,
             session_memory=self.session_memory,
             long_term_memory=self.long_term_memory,

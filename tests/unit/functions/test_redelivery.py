@@ -13,7 +13,10 @@ from events.core.transitions import JobStatus
 from events.errors import MalformedEventError
 from events.schema import Event, encode_event
 from events.timestamps import milliseconds
+from functions.afterwards import Afterwards
+from functions.asking import Asking
 from functions.delivery import Outcome
+from functions.facts import Facts
 from functions.redelivery import PATIENCE_MS, WITNESS_DELAY_MS, Failed, Redelivery, SweepFailed, read_callback
 from functions.sweeping import Sweep
 from tests.unit.functions.stage import BASE, Stage
@@ -49,7 +52,9 @@ def redelivery_of(stage: Stage) -> Redelivery:
     """The function that failure callbacks reach, over the stage's ports."""
     container = stage.container
     sweep = Sweep(stage.store, stage.admission, container.emitter, stage.clock)
-    return Redelivery(stage.store, container.facts, sweep, container.emitter, stage.clock)
+    emitter, clock = container.emitter, stage.clock
+    facts = Facts(stage.store, stage.admission, Asking(stage.admission, emitter, clock), emitter, clock)
+    return Redelivery(stage.store, facts, sweep, emitter, clock, Afterwards(container.operations.outcomes))
 
 
 async def give_up(stage: Stage, event: Event, callback_id: str, source_id: str = "m1", **changes: Any) -> Outcome:

@@ -1,0 +1,30 @@
+"""What follows a COMMIT besides its legs: effects that nothing rests on, each harmless when it is lost.
+
+Invariant: nothing here is raised, so that it never harms the delivery that it follows.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from events.core.effects import Alert, Effect, Expect
+from functions.operation_outcomes import OperationOutcomes
+
+_log = logging.getLogger("baton.pipeline")
+
+
+class Afterwards:
+    """Performs such effects."""
+
+    def __init__(self, outcomes: OperationOutcomes) -> None:
+        self._outcomes = outcomes
+
+    async def __call__(self, effects: Sequence[Effect]) -> None:
+        """Perform those of them that follow a COMMIT."""
+        for effect in effects:
+            match effect:
+                case Alert():
+                    _log.error("ALERT %s", effect.message)
+                case Expect():
+                    await self._outcomes.expect(effect.operation_id, effect.until_ms)
+                case _:
+                    pass

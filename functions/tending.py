@@ -1,0 +1,50 @@
+"""What is done from time to time, by the messages that arrive at the sweep's endpoint.
+
+A sweep looks at jobs without progress, then reads the stream of outcomes; the message of a waiting operation reads the
+stream alone. Must not: decide what a sweep does.
+"""
+
+import json
+import logging
+from typing import Any
+
+from events.core.counts import DRIVEN, SWEEPS
+from events.errors import MalformedEventError, StoreError
+from events.ports import Figures
+from functions.delivery import Outcome
+from functions.operation_outcomes import OperationOutcomes
+from functions.sweeping import Sweep, read_due_ms
+
+_log = logging.getLogger("baton.sweep")
+
+
+def read_slot_ms(body: bytes) -> int:
+    """The time for which a look at the stream of outcomes was armed; 0: the message is a sweep's."""
+    try:
+        told: Any = json.loads(body) if body else {}
+        return int(told.get("operationsMs", 0)) if isinstance(told, dict) else 0
+    except (ValueError, TypeError, RecursionError) as error:
+        raise MalformedEventError(f"not a body for this endpoint: {body[:100]!r}") from error
+
+
+class Tending:
+    """Does what a message of the sweep's endpoint asks for."""
+
+    def __init__(self, sweep: Sweep, outcomes: OperationOutcomes, figures: Figures) -> None:
+        self._sweep = sweep
+        self._outcomes = outcomes
+        self._figures = figures
+
+    async def handle(self, body: bytes, carrier: str, drive: str, *, again: bool) -> Outcome:
+        """One message; as for a sweep."""
+        slot_ms = read_slot_ms(body)
+        if slot_ms:
+            return Outcome("looked", await self._outcomes.look(slot_ms))
+        swept = await self._sweep.handle(read_due_ms(body), carrier, drive, again=again)
+        await self._outcomes.look()
+        try:
+            counts = {SWEEPS: 1, **({DRIVEN: swept.handed_on} if swept.handed_on else {})}
+            await self._figures.add(counts)
+        except StoreError as error:
+            _log.warning("a sweep is not counted: %s", error)
+        return swept

@@ -1,0 +1,92 @@
+"""The stream of outcomes on a real server: a consumer group without blocking reads."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from events.adapters.operation_stream import RedisOperationStream
+from events.adapters.redis import RedisConnection
+from events.ports import StreamEntry
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.side import connection_to
+
+STREAM, GROUP = "operations:completed", "baton"
+
+
+@pytest.fixture
+async def connection(redis_process: RedisProcess) -> AsyncIterator[RedisConnection]:
+    """A connection to an emptied server."""
+    redis_process.ask("FLUSHALL")
+    made = connection_to(redis_process)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def stream(connection: RedisConnection) -> RedisOperationStream:
+    """The stream over it."""
+    return RedisOperationStream(connection)
+
+
+async def add(connection: RedisConnection, **fields: str) -> str:
+    """Somebody adds an outcome, with no library of ours; its id."""
+    added = await connection.execute("XADD", STREAM, "*", *(text for item in fields.items() for text in item))
+    return str(added)
+
+
+async def test_entries_are_given_once_and_those_from_before_the_first_reader_too(
+    connection: RedisConnection, stream: RedisOperationStream
+) -> None:
+    """In their order, with their fields."""
+    first = await add(connection, operation_id="op_1", success="true", result='{"a": 1}')
+    second = await add(connection, data="{}")
+    assert await stream.take() == [
+        StreamEntry(first, {"operation_id": "op_1", "success": "true", "result": '{"a": 1}'}),
+        StreamEntry(second, {"data": "{}"}),
+    ]
+    assert await stream.take() == []
+    third = await add(connection, data="{}")
+    assert [entry.id for entry in await stream.take()] == [third]
+
+
+async def test_an_empty_stream_is_no_error(stream: RedisOperationStream) -> None:
+    """Nor is one that is not there."""
+    assert await stream.take() == []
+    assert await stream.take() == []
+    await stream.done([])
+
+
+async def test_an_entry_that_is_not_done_is_claimed_after_a_minute(
+    connection: RedisConnection, stream: RedisOperationStream
+) -> None:
+    """Here it was taken by somebody who is long dead; one that is done is not given again."""
+    names = [await add(connection, data="{}") for _ in range(2)]
+    await stream.take()
+    await stream.done(names[:1])
+    long_ago: list[str | int] = ["XCLAIM", STREAM, GROUP, "dead", 0, names[1], "IDLE", 61_000]
+    await connection.execute(*long_ago)
+    assert [entry.id for entry in await stream.take()] == names[1:]
+    assert await stream.take() == []
+
+
+async def test_what_is_buried_is_kept_with_its_reason(
+    connection: RedisConnection, stream: RedisOperationStream
+) -> None:
+    """And is pending no longer."""
+    await add(connection, success="perhaps")
+    (entry,) = await stream.take()
+    await stream.bury(entry, "it names no operation")
+    ((_, fields),) = await connection.execute("XRANGE", "operations:dead", "-", "+")
+    assert fields == ["entry", entry.id, "reason", "it names no operation", "success", "perhaps"]
+    assert (await connection.execute("XPENDING", STREAM, GROUP))[0] == 0
+
+
+async def test_operations_wait_until_they_are_completed_or_their_time_is_up(stream: RedisOperationStream) -> None:
+    """The same one twice is one."""
+    for name, until_ms in (("op_1", 100), ("op_2", 200), ("op_2", 200)):
+        await stream.expect(name, until_ms)
+    assert await stream.expected(50) == 2
+    assert await stream.expected(100) == 1
+    await stream.forget("op_2")
+    await stream.forget("op_2")
+    assert await stream.expected(50) == 0
