@@ -17,6 +17,7 @@ from functions.api.job_listing import JobListingApi
 from functions.api.jobs import BODY_LIMIT_BYTES as SUBMIT_LIMIT_BYTES
 from functions.api.jobs import JobsApi
 from functions.api.metrics import MetricsApi
+from functions.api.openapi import OpenApi
 from functions.api.operations import OperationsApi
 from functions.api.recordings import RecordingsApi
 from functions.api.route import ApiRoute
@@ -37,7 +38,7 @@ def api_routes(container: Container, keys: Keys) -> list[Route]:
 def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
     """Every line of the table, in the order in which README lists them."""
     jobs = JobsApi(container, keys)
-    return [
+    table = [
         *_of_jobs(container, keys, jobs),
         *_of_checkpoints(container, keys, jobs),
         *_of_operations(container),
@@ -46,6 +47,9 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
         *_of_operators(container, audit),
         *_open(container, jobs),
     ]
+    document = OpenApi(table, container.settings.worker_base_url)  # it is in itself, too
+    table.append(ApiRoute("GET", "/openapi.json", "open", document.show, "all of this as an OpenAPI 3.1 document"))
+    return table
 
 
 def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:

@@ -21,7 +21,7 @@ TABLE = api_table(CONTAINER, Keys(CONTAINER), Audit(CONTAINER))
 OPERATIONS_KEY = "key-of-operations"
 WITH_OPERATIONS = replace(with_keys(), operations_api_key=OPERATIONS_KEY)
 # Open on purpose, each weighed: they tell whether the process is up, or run only where a setting says so.
-OPEN = {"GET /healthz", "GET /readyz", "POST /test/simple"}
+OPEN = {"GET /healthz", "GET /readyz", "GET /openapi.json", "POST /test/simple"}
 # They ask by themselves; a test of their own tries each.
 SELF: set[str] = set()
 

@@ -1,0 +1,60 @@
+"""What each endpoint takes and answers, beyond its line in the table: the OpenAPI document is made from both.
+
+Keyed by method and path. What is not listed takes no body and no query, and answers 200 with a JSON object.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel
+
+from functions.api.approvals import ApprovalBody, RejectionBody
+from functions.api.audit import AuditQuery
+from functions.api.bulk_change import BulkBody
+from functions.api.change_body import ChangeBody
+from functions.api.chat_body import ChatBody
+from functions.api.job_events import EventBody
+from functions.api.job_query import PageQuery
+from functions.api.operations import CompletionBody
+from functions.api.submit_body import SubmitBody
+
+# Each is a schema of the document, or what is no JSON: a stream of server-sent events, or text.
+Answer = Literal["Object", "Job", "Jobs", "Stream", "Text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One endpoint.
+
+    Attributes:
+        statuses: of its success; 204 has no content.
+        body_needed: False: the body may be left out.
+    """
+
+    body: type[BaseModel] | None = None
+    answer: Answer = "Object"
+    statuses: tuple[int, ...] = (200,)
+    query: type[BaseModel] | None = None
+    body_needed: bool = True
+
+
+UNDESCRIBED = Described()
+_JOBS, _CHECKPOINT = "/api/agent-jobs", "/api/admin/agent-checkpoints/{checkpoint_id}"
+
+DESCRIBED: Mapping[str, Described] = {
+    f"POST {_JOBS}": Described(SubmitBody, "Job", (202,)),
+    f"GET {_JOBS}": Described(answer="Jobs", query=PageQuery),
+    f"GET {_JOBS}/{{job_id}}": Described(answer="Job"),
+    f"PATCH {_JOBS}/{{job_id}}": Described(ChangeBody, "Job"),
+    f"POST {_JOBS}/{{job_id}}/events": Described(EventBody, statuses=(202,)),
+    f"GET {_JOBS}/{{job_id}}/stream": Described(answer="Stream"),
+    f"POST {_CHECKPOINT}": Described(ApprovalBody, body_needed=False),
+    f"DELETE {_CHECKPOINT}": Described(RejectionBody),
+    "POST /api/operations/{operation_id}/complete": Described(CompletionBody),
+    "POST /api/chat": Described(ChatBody, "Stream"),
+    "GET /api/chat/{session_id:path}/stream": Described(answer="Stream", statuses=(200, 204)),
+    "POST /api/admin/agent-jobs/bulk": Described(BulkBody),
+    "GET /api/admin/audit": Described(query=AuditQuery),
+    "GET /api/metrics": Described(answer="Text"),
+}
