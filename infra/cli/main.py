@@ -24,8 +24,12 @@ class Subcommand:
 
 
 SUBCOMMANDS = {
+    "check": Subcommand("infra.cli.check", "check", "Check that a deployment answers, and that its jobs run."),
+    "checkpoints": Subcommand("infra.cli.checkpoints", "checkpoints", "See what waits for a decision, and decide it."),
+    "completion": Subcommand("infra.cli.completion", "completion", "Print what a shell needs to complete commands."),
     "demo": Subcommand("infra.cli.demo.command", "demo", "Show one real job live, on a stack of its own."),
     "dev": Subcommand("infra.cli.dev", "dev", "Run the whole local stack in the foreground."),
+    "jobs": Subcommand("infra.cli.jobs", "jobs", "Submit jobs, and see what becomes of them."),
     "keys": Subcommand("infra.cli.keys", "keys", "Make, list and revoke API keys."),
     "qstash": Subcommand("infra.cli.servers", "qstash", "Run the local QStash server alone."),
     "redis": Subcommand("infra.cli.servers", "redis", "Run the local Redis with its REST bridge alone."),

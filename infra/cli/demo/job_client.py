@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from infra.cli.demo.sse import SseLines
+from infra.cli.sse import SseLines
 from infra.dev.stack_error import StackError
 
 RECONNECT_SECONDS = 0.2

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from infra.cli.demo.cost import Cost
 from infra.cli.demo.family import Member
-from infra.cli.demo.job_lines import JobLines, plain
+from infra.cli.job_lines import JobLines, plain
 
 ANSWER_WIDTH = 100
 ANSWER_INDENT = "  "

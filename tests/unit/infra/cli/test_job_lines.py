@@ -10,7 +10,7 @@ from events.core.legs import Leg, LegKind
 from events.core.state import CallRecord
 from events.core.transitions import CallStatus
 from functions.planning.reference import result_of
-from infra.cli.demo.job_lines import JobLines
+from infra.cli.job_lines import JobLines
 
 EVENT = {"type": "agent.tool.call", "turn": 2, "attempt": 1, "durationMs": 12, "outcome": "done", "tool": "look"}
 STEPS = [

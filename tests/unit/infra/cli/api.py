@@ -1,0 +1,44 @@
+"""The API as the commands meet it: what is asked of it, and answers made for a test."""
+
+import json
+from typing import Any
+
+import httpx
+import respx
+from click.testing import CliRunner, Result
+
+from infra.cli.main import main
+
+URL = "https://fn.example.com"
+JOB: dict[str, Any] = {
+    "id": "job_1",
+    "jobType": "research",
+    "taskDescription": "look it up",
+    "sessionId": "session_1",
+    "status": "completed",
+    "waitingFor": None,
+    "result": {"answer": "42"},
+    "error": None,
+    "createdAt": "2026-05-01T08:00:00.000Z",
+    "finishedAt": "2026-05-01T08:00:01.000Z",
+    "turns": 2,
+    "toolCalls": [
+        {"tool": "search", "arguments": {"q": "x"}, "status": "completed", "attempts": 1, "result": {"hits": 3}}
+    ],
+    "usage": {"inputTokens": 10, "outputTokens": 5, "messages": 8, "redisCommands": 60, "costUsd": 0.0},
+}
+
+
+def baton(*arguments: str) -> Result:
+    """Run a command against the API of the test."""
+    return CliRunner().invoke(main, [*arguments, "--url", URL, "--key", "bk_secret"])
+
+
+def sent(call: respx.models.Call) -> Any:
+    """The JSON body of a request."""
+    return json.loads(call.request.content)
+
+
+def problem(status: int, detail: str, **more: Any) -> httpx.Response:
+    """A refusal, as the API words it."""
+    return httpx.Response(status, json={"title": "refused", "status": status, "detail": detail, **more})
