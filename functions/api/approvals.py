@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from events.core.checkpoint import APPROVALS, LIMIT_APPROVAL, approval_view, restored
+from events.core.checkpoint import LIMIT_APPROVAL, approval_view, restored
 from events.core.redaction import redacted
 from events.core.state import CallRecord
 from events.errors import UnknownJobError
@@ -20,6 +20,8 @@ from events.schema import Completion
 from functions.agents.answer import ARGUMENTS_LIMIT_BYTES
 from functions.agents.registry import UnknownToolError
 from functions.any_json import JsonObject
+from functions.api.approval_list import ApprovalList, ApprovalPage, ApprovalStatus
+from functions.api.approval_view import approvals_of, questions_of, view_of
 from functions.api.auth import Principal
 from functions.api.jobs import JobsApi
 from functions.api.problem import ApiError
@@ -52,12 +54,24 @@ class RejectionBody(BaseModel):
     digest: _Digest = ""
 
 
+class ListQuery(BaseModel):
+    """A page of the approvals of all jobs. `cursor`: as the page before gave it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: ApprovalStatus = "pending"
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str, Field(max_length=2_000)] = ""
+
+
 class Approvals:
     """What jobs wait for from people."""
 
     def __init__(self, container: Container, jobs: JobsApi) -> None:
         self._container = container
         self._jobs = jobs
+        ports = container.ports
+        self._list = ApprovalList(ports.listing, ports.operating, ports.reader)
 
     async def of_job(self, principal: Principal, job_id: str) -> list[Checkpoint]:
         """All checkpoints of a job, in order.
@@ -72,6 +86,19 @@ class Approvals:
         infos = {mark["id"]: mark for mark in marks if mark["type"] == "info"}
         found = [*infos.values(), *approvals_of(snapshot)]
         return sorted(found, key=lambda view: str(view["createdAt"]))
+
+    async def listed(self, principal: Principal, asked: ListQuery) -> ApprovalPage:
+        """A page of the approvals of all jobs.
+
+        Raises:
+            ApiError: 403 no operator, 422 no cursor.
+        """
+        _operator(principal)
+        try:
+            return await self._list.page(asked.status, asked.limit, asked.cursor)
+        except ValueError as error:
+            detail = f"{asked.cursor[:80]!r} is no cursor of this list"
+            raise ApiError(422, detail, [("cursor", detail)]) from error
 
     async def approve(self, principal: Principal, checkpoint_id: str, body: ApprovalBody) -> Checkpoint:
         """The job goes on, with the edited arguments where there are some.
@@ -96,14 +123,13 @@ class Approvals:
         return await self._decide(principal, snapshot, asked, "error", decision)
 
     async def _undecided(self, principal: Principal, checkpoint_id: str, digest: str) -> tuple[Snapshot, CallRecord]:
-        if principal.role != "admin":
-            raise ApiError(403, "deciding a checkpoint needs an admin key")
+        _operator(principal)
         call_id = call_of_operation(checkpoint_id)
         snapshot = await self._container.ports.reader.job(job_of_call(call_id)) if call_id else None
-        asked = next((call for call in _asked(snapshot) if call.id == call_id), None) if snapshot else None
+        asked = next((call for call in questions_of(snapshot) if call.id == call_id), None) if snapshot else None
         if snapshot is None or asked is None:
             raise ApiError(404, f"there is no checkpoint {checkpoint_id!r} to decide")
-        view = _view(asked, snapshot)
+        view = view_of(asked, snapshot)
         if view["status"] != "pending":
             raise _too_late(checkpoint_id, f"it is {view['status']}")
         if digest and digest != view["digest"]:
@@ -160,18 +186,9 @@ class Approvals:
         return view
 
 
-def approvals_of(snapshot: Snapshot) -> list[Checkpoint]:
-    """The approvals that a job has asked for, in order."""
-    return [_view(asked, snapshot) for asked in _asked(snapshot)]
-
-
-def _asked(snapshot: Snapshot) -> list[CallRecord]:
-    return [call for call in snapshot.calls if call.tool in APPROVALS]
-
-
-def _view(asked: CallRecord, snapshot: Snapshot) -> Checkpoint:
-    decision = snapshot.results.get(asked.id, {})
-    return approval_view(asked, snapshot.job.id, decision, ended=snapshot.job.ended)
+def _operator(principal: Principal) -> None:
+    if principal.role != "admin":
+        raise ApiError(403, "the approvals of all jobs, and deciding them, need an admin key")
 
 
 def _too_late(checkpoint_id: str, why: str) -> ApiError:

@@ -1,11 +1,13 @@
 """Checkpoints over HTTP (CONTRACT, Checkpoints); what they do is in functions/api/approvals.py."""
 
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from functions.api.approvals import ApprovalBody, Approvals, RejectionBody
+from functions.api.approvals import ApprovalBody, Approvals, ListQuery, RejectionBody
 from functions.api.auth import Keys
 from functions.api.json_body import limited_body, parsed
+from functions.api.problem import invalid
 
 # Edited arguments are as long as a model's may be, and JSON may write each character as six.
 BODY_LIMIT_BYTES = 512_000
@@ -22,6 +24,16 @@ class CheckpointsApi:
         """`GET /api/agent-jobs/{id}/checkpoints` → 200 and all of them, in order."""
         principal = await self._keys.authenticate(request)
         return JSONResponse({"checkpoints": await self._approvals.of_job(principal, request.path_params["job_id"])})
+
+    async def listed(self, request: Request) -> Response:
+        """`GET /api/admin/agent-checkpoints?status=&limit=&cursor=` → 200 and a page of the approvals of all jobs."""
+        principal = await self._keys.authenticate(request)
+        try:
+            asked = ListQuery.model_validate(dict(request.query_params))
+        except ValidationError as error:
+            raise invalid(error, "query") from error
+        page = await self._approvals.listed(principal, asked)
+        return JSONResponse({"checkpoints": page.checkpoints} | ({"cursor": page.cursor} if page.cursor else {}))
 
     async def approve(self, request: Request) -> Response:
         """`POST /api/admin/agent-checkpoints/{id}` → 200 and the checkpoint; 409 where it was decided before."""

@@ -82,11 +82,13 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
 
 
 def _of_checkpoints(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
-    checkpoints, path = CheckpointsApi(keys, Approvals(container, jobs)), "/api/admin/agent-checkpoints/{checkpoint_id}"
+    checkpoints, every = CheckpointsApi(keys, Approvals(container, jobs)), "/api/admin/agent-checkpoints"
+    path, pending = f"{every}/{{checkpoint_id}}", "approvals of all jobs: those that wait, or `?status=`; `cursor`"
     lists = "marks that tools set, and decisions that it waits for"
     approves = '`{"arguments", "comment", "digest"}`, all optional: approves; 409 where it was decided before'
     return [
         ApiRoute("GET", "/api/agent-jobs/{job_id}/checkpoints", "client", checkpoints.of_job, lists),
+        ApiRoute("GET", every, "admin", checkpoints.listed, pending),
         ApiRoute("POST", path, "admin", checkpoints.approve, approves, DECISION_LIMIT_BYTES),
         ApiRoute("DELETE", path, "admin", checkpoints.reject, '`{"reason"}`: rejects; 409 likewise'),
     ]
