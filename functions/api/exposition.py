@@ -4,15 +4,24 @@ Pure, and the one place that names metrics; docs/operations.md lists them, and a
 metric is there from the first scrape on, with 0 where nothing was counted yet and its labels are known beforehand.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 
 from events.core import counts
-from events.core.admission import Entry
+from events.core.ends import DURATION_BOUNDS_SECONDS, AgentFigures
 from events.core.tool_use import ToolFigures
+from events.core.transitions import END_STATUSES
+from events.ports import AdmissionState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 CHECKPOINT_STATUSES = ("recorded", "pending", "approved", "rejected", "expired")
@@ -25,16 +34,20 @@ class Measured:
     Attributes:
         sums: the figures, by name.
         tools: how tools are used.
-        book: the admission's entries, live jobs and such that have left; `slots`: how many may run at once.
-        waiting_approvals: decisions that a person has to take now.
+        ends: what ended jobs add up to, by agent.
+        admission: how it stands; `waiting`: jobs that are live, and neither at work nor in line.
+        pending_approvals: decisions that a person has to take now.
+        operations: such as wait for their outcome.
         dead_messages: messages that the queue has given up on; None: the queue does not tell.
     """
 
     sums: Mapping[str, int] = field(default_factory=dict[str, int])
     tools: Sequence[ToolFigures] = ()
-    book: Mapping[str, Entry] = field(default_factory=dict[str, Entry])
-    slots: int = 0
-    waiting_approvals: int = 0
+    ends: Mapping[str, AgentFigures] = field(default_factory=dict[str, AgentFigures])
+    admission: AdmissionState = field(default_factory=lambda: AdmissionState(0, 0, 0))
+    waiting: int = 0
+    pending_approvals: int = 0
+    operations: int = 0
     dead_messages: int | None = None
 
 
@@ -49,6 +62,7 @@ class _Families:
 
     def collect(self) -> Iterator[Metric]:
         """Every metric of one scrape; the library's name for it."""
+        yield from _jobs(self.measured.ends)
         yield from _checkpoints(self.measured)
         yield from _worker(self.measured)
         yield from _models(self.measured)
@@ -60,22 +74,42 @@ def _checkpoints(measured: Measured) -> Iterator[Metric]:
     known: list[list[str]] = [["info", "recorded"], *(["approval", status] for status in CHECKPOINT_STATUSES[1:])]
     yield _counter("agent_checkpoints", "Checkpoints by type and status", ["type", "status"], measured, known)
     yield GaugeMetricFamily(
-        "agent_checkpoints_pending", "Approvals that a person has to decide on", measured.waiting_approvals
+        "agent_checkpoints_pending", "Approvals that a person has to decide on", measured.pending_approvals
     )
+
+
+def _jobs(ends: Mapping[str, AgentFigures]) -> Iterator[Metric]:
+    total = CounterMetricFamily("agent_jobs", "Ended jobs by status", labels=["job_type", "status"])
+    took = HistogramMetricFamily("agent_jobs_duration_seconds", "From first turn to end", labels=["job_type"])
+    tokens = CounterMetricFamily("agent_tokens", "Tokens of ended jobs", labels=["job_type", "direction"])
+    cost = CounterMetricFamily("agent_cost_usd", "Model cost of ended jobs, in US dollars", labels=["job_type"])
+    for agent, sums in sorted(ends.items()):
+        for status in END_STATUSES:
+            total.add_metric([agent, status], getattr(sums, status))
+        counts = itertools.accumulate(sums.durations)
+        bounds = (*map(str, DURATION_BOUNDS_SECONDS), "+Inf")
+        took.add_metric([agent], list(zip(bounds, counts, strict=True)), sums.duration_ms / 1000)
+        tokens.add_metric([agent, "input"], sums.input_tokens)
+        tokens.add_metric([agent, "output"], sums.output_tokens)
+        cost.add_metric([agent], sums.micro_usd / 1_000_000)
+    yield from (total, took, tokens, cost)
 
 
 def _worker(measured: Measured) -> Iterator[Metric]:
-    live = [entry for entry in measured.book.values() if entry.want != "gone"]
-    active = sum(entry.slot for entry in live)
-    in_line = sum(entry.want == "slot" and not entry.slot for entry in live)
-    yield GaugeMetricFamily("agent_worker_active_jobs", "Jobs that hold a slot", active)
-    yield GaugeMetricFamily("agent_worker_pending_jobs", "Jobs in line for a slot", in_line)
-    yield GaugeMetricFamily(
-        "agent_worker_waiting_jobs",
-        "Jobs that wait for a person, an operation, a timer or a child, without a slot",
-        len(live) - active - in_line,
-    )
-    yield GaugeMetricFamily("agent_worker_max_concurrent_jobs", "Slots (MAX_CONCURRENT_JOBS)", measured.slots)
+    told = measured.admission
+    gauges = {
+        "active_jobs": ("Jobs that hold a slot", told.active),
+        "pending_jobs": ("Jobs in line for a slot", told.pending),
+        "waiting_jobs": (
+            "Jobs that wait for a person, an operation, a timer or a child, without a slot",
+            measured.waiting,
+        ),
+        "max_concurrent_jobs": ("Slots (MAX_CONCURRENT_JOBS)", told.slots),
+        "running": ("1 while jobs are admitted, 0 while the admission is stopped", int(not told.stopped_ms)),
+        "last_sweep_timestamp_seconds": ("When a sweep looked last; 0: never", told.swept_ms / 1000),
+    }
+    for name, (text, value) in gauges.items():
+        yield GaugeMetricFamily(f"agent_worker_{name}", text, value)
     yield _plain("agent_sweeps", "Sweeps that looked", measured, counts.SWEEPS)
     yield _plain("agent_sweep_driven_events", "Events that a sweep drove, since nobody had", measured, counts.DRIVEN)
 
@@ -103,6 +137,7 @@ def _operations(measured: Measured) -> Iterator[Metric]:
         "agent_operation_completions", "Outcomes of operations, by how they came", ["way", "heeded"], measured
     )
     yield _counter("agent_undelivered_messages", "Messages that the queue gave up on, by event", ["event"], measured)
+    yield GaugeMetricFamily("agent_operations_pending", "Operations that wait for their outcome", measured.operations)
     if measured.dead_messages is not None:
         yield GaugeMetricFamily(
             "agent_queue_dead_messages",

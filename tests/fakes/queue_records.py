@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from events.errors import MessageNotFoundError
+from events.errors import MessageNotFoundError, PublishError
 from events.ports import (
     Clock,
     DeadLetter,
@@ -19,12 +19,16 @@ from tests.fakes.queue import FakeQueue
 
 @dataclass
 class FakeQueueRecords:
-    """`QueueRecords` in memory; messages are published to `queue`."""
+    """`QueueRecords` in memory; messages are published to `queue`.
+
+    `failing`: raised by the next list of dead letters, once for each entry.
+    """
 
     queue: FakeQueue
     clock: Clock
     happened: list[LogEntry] = field(default_factory=list[LogEntry])
     dead: dict[str, DeadLetter] = field(default_factory=dict[str, DeadLetter])
+    failing: list[PublishError] = field(default_factory=list[PublishError])
     known_schedules: dict[str, QueueSchedule] = field(default_factory=dict[str, QueueSchedule])
 
     def happen(self, message_id: str, state: str, *, status: int = 0, answer: str = "", error: str = "") -> None:
@@ -60,6 +64,8 @@ class FakeQueueRecords:
 
     async def dead_letters(self, *, label: str = "", cursor: str = "") -> DeadLetters:
         """All of them, the newest first."""
+        if self.failing:
+            raise self.failing.pop(0)
         found = [letter for letter in self.dead.values() if not label or letter.message.label == label]
         return DeadLetters(tuple(reversed(found)))
 

@@ -1,5 +1,6 @@
 """`GET /api/metrics`."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -7,6 +8,9 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from baton import Agent, Call, Registry, ScriptedModel, tool
+from events.errors import PublishError
+from tests.architecture.source_files import ROOT
 from tests.unit.functions.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
 from tests.unit.functions.stage import Stage
 
@@ -44,7 +48,74 @@ async def test_who_holds_slots_and_who_waits_in_line_is_told(api: Api) -> None:
         "agent_worker_pending_jobs": 1,
         "agent_worker_waiting_jobs": 0,
         "agent_worker_max_concurrent_jobs": 3,
+        "agent_worker_running": 1,
+        "agent_worker_last_sweep_timestamp_seconds": 0,
     }
+
+
+async def test_ended_jobs_are_told_by_agent_and_status(api: Api) -> None:
+    """With how long they took, and what they used."""
+    for number in range(2):
+        await api.stage.submit("answers", f"job_{number}")
+    await api.stage.run()
+    found = await scraped(api)
+    assert values(found["agent_jobs"]) == {
+        ("answers", "completed"): 2,
+        ("answers", "failed"): 0,
+        ("answers", "cancelled"): 0,
+    }
+    took = {sample.name: sample for sample in found["agent_jobs_duration_seconds"].samples}
+    assert took["agent_jobs_duration_seconds_count"].value == 2
+    buckets = [s for s in found["agent_jobs_duration_seconds"].samples if s.name.endswith("_bucket")]
+    assert (buckets[0].labels["le"], buckets[0].value, buckets[-1].labels["le"]) == ("1.0", 2, "+Inf")
+    assert set(values(found["agent_tokens"])) == {("input", "answers"), ("output", "answers")}
+    assert values(found["agent_cost_usd"]) == {("answers",): 0}
+
+
+async def test_approvals_that_wait_are_counted_until_they_are_decided() -> None:
+    """And each of them once for what became of it."""
+
+    @tool(requires_approval=True)
+    async def pay() -> str:
+        """Pay."""
+        return "paid"
+
+    agent = Agent(name="pays", model=ScriptedModel([[Call("pay")], "done"]), tools=[pay])
+    async with api_of(Stage(settings=with_keys(), registry=Registry([agent]))) as api:
+        job = await api.submitted(jobType="pays")
+        stage = api.stage
+        while not (found := (await api.ask("GET", f"/api/agent-jobs/{job['id']}/checkpoints")).json()["checkpoints"]):
+            await stage.deliver(stage.events()[-1], stage.queue.published[-1][0])
+        before = await scraped(api, ADMIN)
+        assert values(before["agent_checkpoints_pending"]) == {(): 1}
+        approved = await api.ask("POST", f"/api/admin/agent-checkpoints/{found[0]['id']}", ADMIN)
+        assert approved.status_code == 200, approved.text
+        await stage.run()
+        after = await scraped(api, ADMIN)
+        assert values(after["agent_checkpoints_pending"]) == {(): 0}
+        assert values(after["agent_checkpoints"])["pending", "approval"] == 1
+        assert values(after["agent_checkpoints"])["approved", "approval"] == 1
+
+
+async def test_a_queue_that_does_not_answer_leaves_out_its_own_figure() -> None:
+    """The others are there: now they are wanted most."""
+    stage = Stage(settings=with_keys())
+    async with api_of(stage) as api:
+        assert values((await scraped(api, ADMIN))["agent_queue_dead_messages"]) == {(): 0}
+        stage.records.failing.append(PublishError("it does not answer"))
+        found = await scraped(api, ADMIN)
+        assert "agent_queue_dead_messages" not in found
+        assert "agent_worker_active_jobs" in found
+
+
+async def test_every_metric_is_in_the_page_and_no_other(api: Api) -> None:
+    """docs/operations.md, by the names that Prometheus shows."""
+    await api.stage.submit("answers", "job_1")
+    await api.stage.run()
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(agent_[a-z_]+)`", page, re.MULTILINE))
+    found = await scraped(api)
+    assert {f"{name}_total" if family.type == "counter" else name for name, family in found.items()} == documented
 
 
 async def test_tools_are_told_apart_by_name_and_outcome(api: Api) -> None:
