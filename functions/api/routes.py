@@ -22,6 +22,7 @@ from functions.api.operations import OperationsApi
 from functions.api.recordings import RecordingsApi
 from functions.api.route import ApiRoute
 from functions.api.session_memory import SessionMemoryApi
+from functions.api.sessions import SessionsApi
 from functions.api.simple_scenario import SimpleScenario
 from functions.api.stream import StreamApi
 from functions.api.tools import ToolsApi
@@ -117,10 +118,15 @@ def _of_chats(container: Container, keys: Keys) -> list[ApiRoute]:
 
 
 def _of_sessions(container: Container, keys: Keys) -> list[ApiRoute]:
-    memory, path = SessionMemoryApi(container, keys), "/api/sessions/{session_id:path}"
+    memory, sessions = SessionMemoryApi(container, keys), SessionsApi(container, keys)
+    path = "/api/sessions/{session_id:path}"
+    shows = "its messages, what it is doing (`activeStream`), and what waits; `?limit=`, `?cursor=` for older ones"
+    cancels = "stop the running job and those in line; answers once they have stopped, within 5 s"
     forgets = "forget what agents remember of a session; an admin key names the tenant with `?tenant=`"
     return [
-        ApiRoute("DELETE", f"{path}/memory", "client", memory.forget, forgets),
+        ApiRoute("DELETE", f"{path}/memory", "client", memory.forget, forgets),  # before the path that takes any id
+        ApiRoute("POST", f"{path}/cancel", "client", sessions.cancel, cancels),
+        ApiRoute("GET", path, "client", sessions.show, shows),
     ]
 
 

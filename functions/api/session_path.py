@@ -1,10 +1,37 @@
 """Which session a request is about: the id in its path, and the tenant that it is of."""
 
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from functions.api.auth import Principal
 from functions.api.chat_body import SESSION_LIMIT_CHARS
-from functions.api.problem import ApiError
+from functions.api.job_query import MOST_ROWS, USUAL_ROWS, checked_cursor
+from functions.api.problem import ApiError, invalid
+
+
+class SessionQuery(BaseModel):
+    """Which jobs of a session are shown: the newest ones, or those before a page's `cursor`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=MOST_ROWS)] = USUAL_ROWS
+    cursor: Annotated[str, AfterValidator(checked_cursor)] | None = None
+    tenant: str | None = None
+
+
+def read_session_query(params: QueryParams) -> SessionQuery:
+    """The query of a session.
+
+    Raises:
+        ApiError: 422, with every fault.
+    """
+    try:
+        return SessionQuery.model_validate(dict(params))
+    except ValidationError as error:
+        raise invalid(error, "query") from error
 
 
 def session_of(request: Request, principal: Principal) -> tuple[str, str]:

@@ -1,0 +1,78 @@
+"""A job's parts as one message, in the form in which AI SDK's client keeps it once it has read the whole stream.
+
+Invariant: pure, and the same as what a client makes of the stream (processUIMessageStream of the AI SDK), but that the
+text of an attempt that was abandoned is left out. Parts of unknown types are left out.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+Part = dict[str, Any]
+
+
+def assistant_message(job_id: str, status: str, stored: Iterable[str]) -> dict[str, Any]:
+    """The answer of a job."""
+    fold = _Fold()
+    for text in stored:
+        fold.take(json.loads(text))
+    return {"id": job_id, "role": "assistant", "metadata": {"status": status}, "parts": fold.parts}
+
+
+def user_message(message_id: str, text: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    """What a user said."""
+    return {
+        "id": message_id,
+        "role": "user",
+        "metadata": metadata,
+        "parts": [{"type": "text", "text": text}] if text else [],
+    }
+
+
+class _Fold:
+    """The message so far."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self._texts: dict[str, Part] = {}
+        self._tools: dict[str, Part] = {}
+
+    def take(self, part: Part) -> None:
+        """One more part of the stream."""
+        match part["type"]:
+            case "start-step":
+                self.parts.append({"type": "step-start"})
+            case "text-start":
+                self._texts[part["id"]] = text = {"type": "text", "text": "", "state": "streaming"}
+                self.parts.append(text)
+            case "text-delta" | "text-end":
+                self._text(part)
+            case "tool-input-available" | "tool-output-available" | "tool-output-error":
+                self._tool(part)
+            case "data-retry":
+                abandoned = self._texts.pop(part["data"].get("textId", ""), None)
+                self.parts = [one for one in self.parts if one is not abandoned]
+            case kind if kind.startswith("data-") and not part.get("transient"):
+                self.parts.append({name: part[name] for name in ("type", "id", "data") if name in part})
+            case _:
+                pass
+
+    def _text(self, part: Part) -> None:
+        text = self._texts.get(part["id"])
+        if text is None:
+            return
+        if part["type"] == "text-end":
+            text["state"] = "done"
+        else:
+            text["text"] += part["delta"]
+
+    def _tool(self, part: Part) -> None:
+        call_id = part["toolCallId"]
+        if part["type"] == "tool-input-available":
+            self._tools[call_id] = tool = {"type": f"tool-{part['toolName']}", "toolCallId": call_id}
+            tool |= {"state": "input-available", "input": part["input"]}
+            self.parts.append(tool)
+        elif call_id in self._tools and part["type"] == "tool-output-available":
+            self._tools[call_id] |= {"state": "output-available", "output": part["output"]}
+        elif call_id in self._tools:
+            self._tools[call_id] |= {"state": "output-error", "errorText": part["errorText"]}
