@@ -10,7 +10,7 @@ import logging
 from starlette.requests import Request
 from starlette.responses import Response
 
-from events.core.checkpoint import APPROVALS
+from events.core.checkpoint import LIMIT_APPROVAL
 from events.core.legs import LegKind
 from events.errors import PublishError
 from functions.api.exposition import CONTENT_TYPE, Measured, exposition
@@ -53,7 +53,7 @@ class MetricsApi:
         jobs = await self._container.ports.reader.jobs(job_ids)
         now_ms = self._container.ports.clock.now_ms()
         waits = (leg for job in jobs.values() for leg in job.legs if leg.kind is LegKind.WAIT)
-        return sum(leg.tool in APPROVALS and leg.not_before_ms > now_ms for leg in waits)
+        return sum(bool(leg.asks_for) or leg.tool == LIMIT_APPROVAL for leg in waits if leg.not_before_ms > now_ms)
 
     async def _dead_messages(self) -> int | None:
         try:
