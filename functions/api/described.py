@@ -16,8 +16,8 @@ from functions.api.change_body import ChangeBody
 from functions.api.chat_body import ChatBody
 from functions.api.job_events import EventBody
 from functions.api.job_query import PageQuery
-from functions.api.operations import CompletionBody
 from functions.api.submit_body import SubmitBody
+from functions.completing import CompletionBody
 
 # Each is a schema of the document, or what is no JSON: a stream of server-sent events, or text.
 Answer = Literal["Object", "Job", "Jobs", "Stream", "Text"]
