@@ -81,15 +81,27 @@ class Keys:
         Raises:
             ApiError: 401, 429. StoreError.
         """
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-        found: Principal | None = None
-        for known, principal in self._configured:  # all of them, so that the time tells nothing
-            if hmac.compare_digest(known, digest):
-                found = principal
+        digest = digest_of(key)
+        found = self._of_settings(digest)
         if found is None and _STORED_FORM.fullmatch(key):
             found = await self._stored(digest, source)
         if found is None:
             raise _unknown_key()
+        return found
+
+    async def of_digest(self, digest: str, source: str) -> Principal | None:
+        """Whose key has this digest, for as long as there is one: of a session that the key has opened.
+
+        Raises:
+            ApiError: 429. StoreError.
+        """
+        return self._of_settings(digest) or await self._stored(digest, source)
+
+    def _of_settings(self, digest: str) -> Principal | None:
+        found: Principal | None = None
+        for known, principal in self._configured:  # all of them, so that the time tells nothing
+            if hmac.compare_digest(known, digest):
+                found = principal
         return found
 
     async def _stored(self, digest: str, source: str) -> Principal | None:
@@ -121,6 +133,11 @@ class Keys:
             await self._book.used(stored.digest, day)
         except StoreError:
             self._noted.pop(stored.digest)  # the next look notes it
+
+
+def digest_of(key: str) -> str:
+    """What is kept of a key."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def remember(request: Request, principal: Principal) -> None:

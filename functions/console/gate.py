@@ -7,7 +7,7 @@ not made for this very session. A page never sees a request without its `Visit`.
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from events.errors import BatonError, PublishError, StoreError
 from functions.api.audit import Audit
-from functions.api.auth import Principal
+from functions.api.auth import Keys, Principal, source_of
 from functions.api.problem import ApiError
 from functions.console.form import Form, read_form
 from functions.console.pages import HEADERS, page
@@ -32,10 +32,14 @@ _SEE_OTHER = 303
 LOGIN = "/console/login"
 PLACES = (
     ("jobs", "Jobs"),
+    ("approvals", "Approvals"),
+    ("sessions", "Sessions"),
     ("tools", "Tools"),
     ("messages", "Messages"),
     ("dead-letters", "Dead letters"),
     ("schedules", "Schedules"),
+    ("worker", "Worker"),
+    ("audit", "Audit"),
 )
 
 
@@ -45,6 +49,7 @@ class Visit:
 
     request: Request
     session: Session
+    principal: Principal
     signer: Signer
     now_ms: int
     form: Form = field(default_factory=Form)
@@ -54,11 +59,6 @@ class Visit:
     def places(self) -> tuple[tuple[str, str], ...]:
         """What the head of every page leads to."""
         return PLACES
-
-    @property
-    def principal(self) -> Principal:
-        """Whose rights they have."""
-        return Principal("admin", self.session.tenant, self.session.key_id, self.session.label)
 
     def query(self, name: str) -> str:
         """A parameter of the query; empty where it is missing."""
@@ -90,8 +90,9 @@ Page = Callable[[Visit], Awaitable[Response]]
 class Gate:
     """Makes routes of pages."""
 
-    def __init__(self, container: Container) -> None:
+    def __init__(self, container: Container, keys: Keys) -> None:
         self._clock = container.ports.clock
+        self._keys = keys
         self._audit = Audit(container)
         self.signer = Signer(container.settings)
 
@@ -103,30 +104,36 @@ class Gate:
         """What a form does."""
         return Route(path, self._guarded(does, changes=True), methods=["POST"])
 
-    def visit(self, request: Request) -> Visit | None:
-        """The visit of somebody who is logged in."""
+    async def visit(self, request: Request) -> Visit | None:
+        """The visit of somebody who is logged in, with a key that is still good.
+
+        Raises:
+            ApiError, StoreError: nobody can say.
+        """
         now_ms = self._clock.now_ms()
         session = self.signer.session(request.cookies.get(COOKIE, ""), now_ms)
-        if session is None:
+        principal = await self._keys.of_digest(session.key, source_of(request)) if session else None
+        if session is None or principal is None or principal.role != "admin":
             return None
         said = self.signer.read("said", request.cookies.get(SAID_COOKIE, "")) or {}
         text = said.get("text", "") if said.get("session") == session.id else ""
-        return Visit(request, session, self.signer, now_ms, said=text)
+        return Visit(request, session, principal, self.signer, now_ms, said=text)
 
     def _guarded(self, handler: Page, *, changes: bool) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            visit = self.visit(request)
-            if visit is None:
-                return to_login(request)
+            visit: Visit | None = None
             try:
+                visit = await self.visit(request)
+                if visit is None:
+                    return to_login(request)
                 if changes:
                     form = await read_form(request)
                     _check(visit, form)
-                    visit = Visit(request, visit.session, visit.signer, visit.now_ms, form)
+                    visit = replace(visit, form=form, said="")
                 response = await handler(visit)
             except BatonError as error:
                 response = refused(visit, error)
-            if changes:
+            if changes and visit is not None:
                 await self._keep(visit, response.status_code)
             return response
 
@@ -163,11 +170,12 @@ def _check(visit: Visit, form: Form) -> None:
         raise ApiError(403, "this form was made for another login: go back, load the page again, and send it anew")
 
 
-def refused(visit: Visit, error: BatonError) -> Response:
+def refused(visit: Visit | None, error: BatonError) -> Response:
     """An error as a page."""
+    shows = page if visit is None else visit.page
     if isinstance(error, ApiError):
-        return visit.page("error.html", error.status, code=error.status, detail=str(error))
+        return shows("error.html", error.status, code=error.status, detail=str(error))
     _log.warning("a page of the console: %s", error)
     what = "queue" if isinstance(error, PublishError) else "store" if isinstance(error, StoreError) else "service"
     detail = f"the {what} does not answer as it should; try again in a moment"
-    return visit.page("error.html", 503, code=503, detail=detail)
+    return shows("error.html", 503, code=503, detail=detail)

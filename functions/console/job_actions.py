@@ -12,6 +12,7 @@ from functions.api.problem import ApiError
 from functions.api.submit_body import read_submit_body
 from functions.console.form import Form, field
 from functions.console.gate import Visit
+from functions.console.json_field import read_object
 from functions.container import Container
 
 _FIRST_PRIORITY, _LAST_PRIORITY = 9, 0
@@ -74,21 +75,3 @@ def _body(form: Form) -> dict[str, Any]:
     if field(form, "sessionId"):
         body["sessionId"] = field(form, "sessionId")
     return body
-
-
-def read_object(text: str, name: str) -> dict[str, Any]:
-    """A JSON object in a form's field; empty: none.
-
-    Raises:
-        ApiError: 422, with the place where it is wrong.
-    """
-    if not text:
-        return {}
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ApiError(422, f"{name}: not JSON: {error}", [(name, f"not JSON: {error}")]) from error
-    if not isinstance(found, dict):
-        detail = f"must be a JSON object such as {{}}, got {type(found).__name__}"
-        raise ApiError(422, f"{name}: {detail}", [(name, detail)])
-    return found

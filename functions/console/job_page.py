@@ -5,10 +5,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from functions.api.job_view import job_view
 from functions.api.jobs import JobsApi
 from functions.api.problem import ApiError
 from functions.console.gate import Visit
+from functions.console.job_shown import job_shown
 from functions.console.timeline import Line, Timeline
 from functions.container import Container
 
@@ -20,8 +20,6 @@ class Shown:
     """A job as its page shows it."""
 
     job: dict[str, Any]
-    tenant: str
-    ended: bool
     lines: list[Line]
     position: int
 
@@ -41,8 +39,6 @@ class JobPage:
         return visit.page(
             "job.html",
             job=shown.job,
-            tenant=shown.tenant,
-            ended=shown.ended,
             lines=lines,
             left_out=len(shown.lines) - len(lines),
             position=shown.position,
@@ -67,5 +63,4 @@ class JobPage:
         snapshot = await self._jobs.snapshot(visit.principal, job_id)
         timeline = Timeline()
         timeline.take((await self._reader.parts(job_id, 0)).parts)
-        view = job_view(snapshot, visit.now_ms)
-        return Shown(view, snapshot.job.tenant, snapshot.job.ended, list(timeline.lines.values()), timeline.position)
+        return Shown(job_shown(snapshot, visit.now_ms), list(timeline.lines.values()), timeline.position)

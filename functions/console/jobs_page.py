@@ -1,29 +1,55 @@
-"""The jobs that have not ended, the newest first; a job's page by its id."""
+"""Jobs, the newest first, by status, agent, tenant and session; a job's page by its id."""
 
+from typing import Any
+
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from functions.api.job_view import job_view
+from events.core.transitions import JobStatus
+from functions.api.job_listing import JobListingApi
+from functions.api.job_query import read_page_query
+from functions.api.job_view import job_row
+from functions.api.problem import ApiError
 from functions.console.gate import Visit
 from functions.container import Container
 
-NEWEST_JOBS = 50
+ROWS = "50"
+_FILTERS = ("status", "jobType", "tenant", "sessionId", "createdAfter", "createdBefore", "parentJobId")
 
 
 class JobsPage:
     """Lists jobs."""
 
-    def __init__(self, container: Container) -> None:
-        self._ports = container.ports
+    def __init__(self, container: Container, listing: JobListingApi) -> None:
+        self._container = container
+        self._listing = listing
 
     async def show(self, visit: Visit) -> Response:
-        """The list, or the page of the job whose id was asked for."""
+        """A page of the list, or the page of the job whose id was asked for."""
         wanted = visit.query("id")
         if wanted:
             return visit.go(f"/console/jobs/{wanted}")
-        book = await self._ports.admission.book()
-        newest = sorted(book, key=lambda job_id: (book[job_id].created_ms, job_id), reverse=True)[:NEWEST_JOBS]
-        found = await self._ports.reader.jobs(newest)
-        rows = [
-            (job_view(found[job_id], visit.now_ms), found[job_id].job.tenant) for job_id in newest if job_id in found
-        ]
-        return visit.page("jobs.html", rows=rows)
+        given = {name: visit.query(name) for name in _FILTERS}
+        asked = {name: text for name, text in {**given, "cursor": visit.query("cursor")}.items() if text}
+        rows: list[dict[str, Any]] = []
+        cursor, faults, status = "", dict[str, str](), 200
+        try:
+            page = await self._listing.page(visit.principal, read_page_query(QueryParams({**asked, "limit": ROWS})))
+        except ApiError as error:
+            if not error.faults:
+                raise
+            faults, status = dict(error.faults), error.status
+        else:
+            rows = [job_row(job, visit.now_ms) | {"tenant": job.job.tenant} for job in page.jobs]
+            cursor = page.cursor
+        return visit.page(
+            "jobs.html",
+            status,
+            rows=rows,
+            cursor=cursor,
+            given=given,
+            faults=faults,
+            filtered=bool(asked),
+            statuses=list(JobStatus),
+            agents=[agent.name for agent in self._container.registry.agents],
+        )

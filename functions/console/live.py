@@ -12,9 +12,9 @@ from typing import Any
 from starlette.responses import Response, StreamingResponse
 
 from events.ports import Snapshot
-from functions.api.job_view import job_view
 from functions.api.jobs import JobsApi
 from functions.console.gate import Visit
+from functions.console.job_shown import job_shown
 from functions.console.pages import HEADERS, render
 from functions.console.timeline import Timeline
 from functions.container import Container
@@ -89,11 +89,11 @@ class _Pieces:
     def of(self, snapshot: Snapshot, parts: tuple[str, ...], now_ms: int) -> list[str]:
         """The changed pieces as markup."""
         changed: list[str] = []
-        job = job_view(snapshot, now_ms)
+        job = job_shown(snapshot, now_ms)
         calls = {call["id"]: call for call in job["toolCalls"]}
         values = {**self._values, "now_ms": now_ms, "job": job}
         if job != self._head:
-            changed.append(render("_head.html", **values, tenant=snapshot.job.tenant, ended=snapshot.job.ended))
+            changed.append(render("_head.html", **values))
         changed += [
             render("_call.html", **values, call=call) for key, call in calls.items() if call != self._calls.get(key)
         ]

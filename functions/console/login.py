@@ -5,7 +5,7 @@ from dataclasses import asdict
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from functions.api.auth import Keys, Principal, source_of
+from functions.api.auth import Keys, digest_of, source_of
 from functions.api.problem import ApiError
 from functions.console.form import field, read_form
 from functions.console.gate import COOKIE, LOGIN, Visit, from_here, set_cookie
@@ -34,14 +34,12 @@ class Login:
         try:
             form = await read_form(request)
             after = _after(field(form, "after"))
-            principal = await self._principal(request, field(form, "key"))
+            await self._admin(request, field(form, "key"))
         except ApiError as error:
             shown = page("login.html", error.status, after=HOME, fault=str(error))
         else:
             until_ms = self._ports.clock.now_ms() + SESSION_SECONDS * 1000
-            session = Session(
-                self._ports.randomness.token(), principal.tenant, until_ms, principal.key_id, principal.label
-            )
+            session = Session(self._ports.randomness.token(), digest_of(field(form, "key")), until_ms)
             content = asdict(session)
             shown = RedirectResponse(after, _SEE_OTHER, HEADERS)
             set_cookie(request, shown, COOKIE, self._signer.signed("session", content))
@@ -53,7 +51,7 @@ class Login:
         response.delete_cookie(COOKIE, path="/console")
         return response
 
-    async def _principal(self, request: Request, key: str) -> Principal:
+    async def _admin(self, request: Request, key: str) -> None:
         if not from_here(request):
             raise ApiError(403, "this form came from another site: load this page again")
         try:
@@ -66,7 +64,6 @@ class Login:
             ) from error
         if principal.role != "admin":
             raise ApiError(403, "this is a client's key; the console needs an admin key")
-        return principal
 
 
 def _after(path: str) -> str:

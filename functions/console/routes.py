@@ -4,10 +4,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from functions.api.approvals import Approvals
 from functions.api.auth import Keys
+from functions.api.job_listing import JobListingApi
 from functions.api.jobs import JobsApi
 from functions.api.route import Endpoint
 from functions.api.tools import ToolsApi
+from functions.console.approvals_page import HOME as APPROVALS
+from functions.console.approvals_page import ApprovalsPage
+from functions.console.audit_page import AuditPage
 from functions.console.dead_letters_page import DeadLettersPage
 from functions.console.gate import LOGIN, Gate, Visit
 from functions.console.job_actions import JobActions
@@ -18,39 +23,69 @@ from functions.console.login import HOME, Login
 from functions.console.messages_page import MessagesPage
 from functions.console.pages import static_file
 from functions.console.schedules_page import SchedulesPage
+from functions.console.sessions_page import SessionsPage
 from functions.console.tools_page import ToolsPage
+from functions.console.worker_page import WorkerPage
 from functions.container import Container
 from functions.replaying import Replaying
+from functions.worker import Worker
 
 
 def console_routes(container: Container, keys: Keys) -> list[Route]:
     """Every route of the console."""
-    gate = Gate(container)
+    gate, jobs, listing = Gate(container, keys), JobsApi(container, keys), JobListingApi(container, keys)
     login = Login(container, keys, gate.signer)
     return [
         Route("/console", _to(HOME), methods=["GET"]),
         Route(LOGIN, login.show, methods=["GET"]),
         Route(LOGIN, login.enter, methods=["POST"]),
         gate.post("/console/logout", login.leave),
-        *_of_jobs(gate, container, JobsApi(container, keys)),
+        *_of_jobs(gate, container, jobs, listing),
+        *_of_approvals(gate, ApprovalsPage(Approvals(container, jobs))),
         *_of_queue(gate, container),
+        *_of_worker(gate, container),
         gate.get("/console/tools", ToolsPage(ToolsApi(container)).show),
         Route("/console/static/{version}/{name}", static_file, methods=["GET"]),
         gate.get("/console/{path:path}", _nothing),
     ]
 
 
-def _of_jobs(gate: Gate, container: Container, jobs: JobsApi) -> list[Route]:
+def _of_jobs(gate: Gate, container: Container, jobs: JobsApi, listing: JobListingApi) -> list[Route]:
+    sessions = SessionsPage(listing)
     actions, job, live = JobActions(container, jobs), JobPage(container, jobs), Live(container, jobs)
     path = "/console/jobs/{job_id}"
     return [
-        gate.get("/console/jobs", JobsPage(container).show),
+        gate.get("/console/jobs", JobsPage(container, listing).show),
         gate.get("/console/jobs/new", actions.ask),
         gate.post("/console/jobs/new", actions.start),
         gate.get(path, job.show),
         gate.get(f"{path}/live", live.stream),
         gate.get(f"{path}/calls/{{call_id}}", job.call),
         gate.post(f"{path}/cancel", actions.cancel),
+        gate.get("/console/sessions", sessions.show),
+        gate.get("/console/sessions/{session_id:path}", sessions.one),
+    ]
+
+
+def _of_approvals(gate: Gate, approvals: ApprovalsPage) -> list[Route]:
+    path = f"{APPROVALS}/{{checkpoint_id}}"
+    return [
+        gate.get(APPROVALS, approvals.show),
+        gate.get(path, approvals.one),
+        gate.post(f"{path}/approve", approvals.approve),
+        gate.post(f"{path}/reject", approvals.reject),
+        Route("/admin/agent-checkpoints", _to(APPROVALS), methods=["GET"]),
+    ]
+
+
+def _of_worker(gate: Gate, container: Container) -> list[Route]:
+    ports = container.ports
+    worker = WorkerPage(ports.operating, Worker(ports.operating, container.emitter, ports.clock, ports.randomness))
+    return [
+        gate.get("/console/worker", worker.show),
+        gate.post("/console/worker/start", worker.start),
+        gate.post("/console/worker/stop", worker.stop),
+        gate.get("/console/audit", AuditPage(ports.audit_log).show),
     ]
 
 

@@ -20,13 +20,11 @@ _SIGNATURE_CHARS = 43
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One login: `id` is random, `until_ms` its end. The key itself is not in it, only how people name it."""
+    """One login: `id` is random, `key` the digest of the key that opened it, `until_ms` its end."""
 
     id: str
-    tenant: str
+    key: str
     until_ms: int
-    key_id: str = ""
-    label: str = ""
 
 
 class Signer:

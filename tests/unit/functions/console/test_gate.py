@@ -12,7 +12,7 @@ from tests.unit.functions.api.client import ADMIN, with_keys
 from tests.unit.functions.console.operator import Operator
 from tests.unit.functions.stage import Stage
 
-OPEN = {"/console", "/console/login", "/console/static/{version}/{name}"}
+OPEN = {"/console", "/admin/agent-checkpoints", "/console/login", "/console/static/{version}/{name}"}
 
 
 def _guarded(method: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from events.ports import StoredKey
+from functions.api.auth import digest_of
 from functions.console.gate import COOKIE
 from tests.unit.functions.api.client import ACME, ADMIN
 from tests.unit.functions.console.operator import Operator
@@ -68,3 +70,15 @@ async def test_what_is_no_form_is_refused(stranger: Operator) -> None:
     form = {"content-type": "application/x-www-form-urlencoded"}
     assert (await stranger.http.post("/console/login", content=b"\xff", headers=form)).status_code == 400
     assert (await stranger.http.post("/console/login", content=b"a" * 1_000_001, headers=form)).status_code == 413
+
+
+async def test_a_session_ends_with_its_key(stranger: Operator) -> None:
+    """Once a key is revoked, what it opened is closed within half a minute."""
+    key = f"bk_admin_{'a' * 43}"
+    book = stranger.stage.key_book
+    await book.add(StoredKey(digest_of(key), "admin", "acme", "bk_admin_a", "Ada", 0))
+    assert (await stranger.log_in(key)).status_code == 303
+    await stranger.see("/console/jobs/new")
+    await book.revoke(digest_of(key))
+    stranger.stage.clock.ms += 30_001
+    await stranger.see("/console/jobs/new", 303)

@@ -1,0 +1,39 @@
+"""The admission of jobs: who holds a slot, who is in line; stopping it and starting it."""
+
+from collections import Counter
+
+from starlette.responses import Response
+
+from events.ports import Operating
+from functions.api.worker import worker_view
+from functions.console.gate import Visit
+from functions.worker import Worker
+
+HOME = "/console/worker"
+
+
+class WorkerPage:
+    """Shows the admission, and steers it."""
+
+    def __init__(self, operating: Operating, worker: Worker) -> None:
+        self._operating = operating
+        self._worker = worker
+
+    async def show(self, visit: Visit) -> Response:
+        """How it stands, in all and for each tenant."""
+        state, live = await self._worker.state(), await self._operating.live()
+        slots = Counter(entry.tenant for entry in live.values() if entry.slot)
+        line = Counter(entry.tenant for entry in live.values() if entry.want == "slot" and not entry.slot)
+        idle = Counter(entry.tenant for entry in live.values() if entry.want != "slot" and not entry.slot)
+        tenants = [(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})]
+        return visit.page("worker.html", state=worker_view(state), tenants=tenants)
+
+    async def start(self, visit: Visit) -> Response:
+        """Jobs get slots from now on."""
+        await self._worker.start()
+        return visit.go(HOME, "Jobs are admitted again.")
+
+    async def stop(self, visit: Visit) -> Response:
+        """Nobody gets a slot from now on."""
+        await self._worker.stop()
+        return visit.go(HOME, "No job gets a slot from now on; those that hold one go on.")
