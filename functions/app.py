@@ -46,12 +46,14 @@ def build_app(container: Container) -> Starlette:
     # The base may carry a path; whether a proxy in between strips it is not ours to say, so both are served.
     base = urlsplit(container.settings.worker_base_url).path
     webhooks = [Route(prefix + path, app) for path, app in endpoints.items() for prefix in dict.fromkeys(("", base))]
-    return Starlette(
+    made = Starlette(
         routes=[*webhooks, *api_routes(container, keys), *console_routes(container, keys)],
         middleware=browser_middleware(container.settings),
         exception_handlers={HTTPException: on_error, BatonError: on_error, Exception: on_error},
         lifespan=lifespan,
     )
+    made.router.redirect_slashes = False  # a redirect would go wherever the request's Host header says
+    return made
 
 
 app = LazyApp(build_app)

@@ -6,6 +6,7 @@ learns what is there or what is wrong with their request. Must not: know any end
 
 import hmac
 import logging
+import re
 from collections.abc import Sequence
 
 from starlette.requests import Request
@@ -26,6 +27,7 @@ _log = logging.getLogger("baton.api")
 # Of one source: what asks for no key must not be a way to make the store busy, and a key is not to be guessed.
 OPEN_PER_MINUTE, WRONG_PER_MINUTE = 600, 30
 _TARGET_LIMIT_CHARS = 500
+_DIGITS, _LENGTH_DIGITS = re.compile(r"[0-9]+"), 15
 
 
 class Guard:
@@ -142,7 +144,7 @@ def _limited(request: Request, route: ApiRoute, sent: bytearray) -> Request:
         ApiError: 413, its header says already that it is too large.
     """
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > route.body_limit_bytes:
+    if _DIGITS.fullmatch(declared) and (len(declared) > _LENGTH_DIGITS or int(declared) > route.body_limit_bytes):
         raise _too_large(route)
     return Request(request.scope, _counting(request.receive, route, sent))
 

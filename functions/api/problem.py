@@ -23,6 +23,7 @@ from events.errors import (
 _log = logging.getLogger("baton.api")
 
 _SHOWN_CHARS = 80
+_LONGEST_CHARS, _MOST_FAULTS = 1_000, 50
 
 _TITLES = {
     400: "bad request",
@@ -61,11 +62,18 @@ def problem(error: ApiError) -> Response:
         "type": "about:blank",
         "title": _TITLES.get(error.status, "error"),
         "status": error.status,
-        "detail": str(error),
+        "detail": _cut(str(error)),
     }
     if error.faults:
-        body["errors"] = [{"field": field, "message": message} for field, message in error.faults]
+        body["errors"] = [
+            {"field": _cut(field), "message": _cut(message)} for field, message in error.faults[:_MOST_FAULTS]
+        ]
     return JSONResponse(body, error.status, error.headers, media_type="application/problem+json")
+
+
+def _cut(text: str) -> str:
+    """Values are named in errors, and may be as long as a client likes."""
+    return text if len(text) <= _LONGEST_CHARS else f"{text[:_LONGEST_CHARS]}…"
 
 
 def invalid(error: ValidationError, what: str) -> ApiError:
