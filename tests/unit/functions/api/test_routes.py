@@ -12,6 +12,7 @@ from functions.api.auth import Keys
 from functions.api.route import ApiRoute
 from functions.api.routes import api_table
 from functions.app import SPECS, build_app
+from functions.console.routes import console_routes
 from functions.spec import Spec
 from tests.unit.functions.api.client import ACME, ADMIN, OTHER, api_of, assert_problem, with_keys
 from tests.unit.functions.stage import Stage
@@ -106,10 +107,11 @@ async def test_a_body_over_the_routes_limit_is_refused(route: ApiRoute) -> None:
 def test_every_route_of_the_app_has_a_rule() -> None:
     """A route is a line of the table, a webhook, which asks for the queue's signature, or a page behind the gate."""
     container = Stage(settings=with_keys()).container
+    pages = {page.path for page in console_routes(container, Keys(container))}
     there = [
         (method, route.path)
         for route in build_app(container).routes
-        if isinstance(route, Route) and not _is_webhook(route.path) and not route.path.startswith("/console")
+        if isinstance(route, Route) and not _is_webhook(route.path) and route.path not in pages
         for method in (route.methods or set()) - {"HEAD"}
     ]
     assert sorted(there) == sorted((route.method, route.path) for route in TABLE)
