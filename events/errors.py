@@ -37,6 +37,15 @@ class UnknownJobError(BatonError):
     retryable = True
 
 
+class JobGoneError(BatonError):
+    """The job's data was deleted, or has expired: nothing brings it back."""
+
+    status = 410
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"job {job_id!r} is gone: its data was deleted, or has expired")
+
+
 class StoreError(BatonError):
     """The store did not answer, or answered with an error; what was asked may or may not have been applied."""
 

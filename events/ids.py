@@ -54,9 +54,13 @@ def is_child(job_id: str) -> bool:
     return CHILD_SEPARATOR in job_id
 
 
-def child_of(call_id: str) -> str:
-    """The id of the job that a tool call starts: one for all attempts of the call, and another for another call."""
-    return f"{job_of_call(call_id)}{CHILD_SEPARATOR}{digest('child', call_id)[:CALL_DIGEST_CHARS]}"
+def child_of(call_id: str, run: int = 1) -> str:
+    """The id of the job that a tool call starts: one for all attempts of the call, and another for another call.
+
+    `run`: of the job that makes the call: what it started before it was retried has ended with it.
+    """
+    cause = ("child", call_id) if run == 1 else ("child", call_id, run)
+    return f"{job_of_call(call_id)}{CHILD_SEPARATOR}{digest(*cause)[:CALL_DIGEST_CHARS]}"
 
 
 def call_id(job_id: str, turn: int, position: int, tool: str, arguments: Any) -> str:

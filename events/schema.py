@@ -63,18 +63,39 @@ class Submission(WireModel):
 
 
 class Cancellation(WireModel):
-    """The fact that somebody cancelled the job; `by`: who, for people."""
+    """The fact that somebody cancelled this run of the job; `by`: who, for people."""
 
     kind: Literal["cancel"] = "cancel"
     by: str = ""
+    run: int = 1
+
+
+class Retrial(WireModel):
+    """The fact that somebody wants the job to run again after this run, which had ended; `by`: who, for people."""
+
+    kind: Literal["retry"] = "retry"
+    run: int = 1
+    from_start: bool = False
+    by: str = ""
+
+
+class Removal(WireModel):
+    """The fact that somebody deleted the data of the job, whose run this was; it had ended."""
+
+    kind: Literal["remove"] = "remove"
+    run: int = 1
 
 
 class Completion(WireModel):
-    """The fact that an operation was completed from outside; `outcome`: `{"ok": …}` or `{"error": {type, message}}`."""
+    """The fact that an operation was completed from outside, in this run.
+
+    `outcome`: `{"ok": …}` or `{"error": {type, message}}`.
+    """
 
     kind: Literal["complete"] = "complete"
     call_id: Identifier
     outcome: dict[str, Any]
+    run: int = 1
 
 
 class Occurrence(WireModel):
@@ -85,7 +106,7 @@ class Occurrence(WireModel):
     data: Any = None
 
 
-Fact = Annotated[Submission | Cancellation | Completion | Occurrence, Field(discriminator="kind")]
+Fact = Annotated[Submission | Cancellation | Retrial | Removal | Completion | Occurrence, Field(discriminator="kind")]
 
 
 class LoopPayload(WireModel):

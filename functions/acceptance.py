@@ -5,19 +5,31 @@ witness hands on within a minute.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from events.core.legs import Leg
 from events.core.records import job_values
 from events.core.state import Job
 from events.emitter import Emitter
-from events.errors import PublishError, SessionBusyError, UnknownJobError
+from events.errors import JobGoneError, PublishError, SessionBusyError, StoreError, UnknownJobError
 from events.ids import event_id
 from events.ports import Clock, Created, Heeded, Randomness
-from events.schema import AgentLoopInit, Cancellation, Completion, Fact, LoopPayload, Occurrence, Submission
+from events.schema import (
+    AgentLoopInit,
+    Cancellation,
+    Completion,
+    Fact,
+    LoopPayload,
+    Occurrence,
+    Removal,
+    Retrial,
+    Submission,
+)
 from events.timestamps import moment
-from functions.facts import Facts, Told, outside_fact
+from functions.facts import Facts, outside_fact
 from functions.handing_on import hand_on
+from functions.told import Told
 
 _log = logging.getLogger("baton.acceptance")
 
@@ -30,10 +42,11 @@ YOUNG_MS = 900_000
 
 
 class Acceptance:
-    """Accepts submissions and cancellations."""
+    """Accepts submissions, and what else changes a job."""
 
     def __init__(self, facts: Facts, emitter: Emitter, clock: Clock, randomness: Randomness) -> None:
         self._facts = facts
+        self._ended = facts.ended
         self._emitter = emitter
         self._clock = clock
         self._randomness = randomness
@@ -52,12 +65,15 @@ class Acceptance:
             PublishError: the queue does not take the witness, and there is no job; or it does not give it back, and
                 nobody knows whether there will be one.
             StoreError: the store did not answer: there is no job yet, and it starts by itself within a minute.
+            JobGoneError: it was there, and its data is gone.
         """
         fact, began_ms = Submission(job=job_values(job), task=task), self._clock.now_ms()
         if may_exist and (there := await self._facts.find(job.id)):
             if WITNESSED_MS <= began_ms - there.created_at_ms <= YOUNG_MS:
                 await self._witness(job.id, job.session_id, fact)  # when it was created, nobody knows
             return Created(new=False, job=there)
+        if may_exist and await self._facts.is_gone(job.id):
+            raise JobGoneError(job.id)
         # A store that did not answer may have done what it was asked: then the witness is what guarantees it, so it
         # stays. So it does where the job "was there" and yet is carried by this very call, which was made twice.
         witness_id = await self._witness(job.id, job.session_id, fact)
@@ -65,6 +81,9 @@ class Acceptance:
             created = await self._facts.submitted(job, task, witness_id, alone=alone)
         except SessionBusyError:
             await self._refuse(witness_id, began_ms)
+            raise
+        except JobGoneError:
+            await self._not_needed(witness_id, began_ms)
             raise
         if not created.new and not created.carried:
             await self._not_needed(witness_id, began_ms)
@@ -78,15 +97,50 @@ class Acceptance:
         Raises:
             PublishError, StoreError: as for a submission.
         """
-        fact, began_ms = Cancellation(by=by), self._clock.now_ms()
+        fact, began_ms = Cancellation(by=by, run=job.run), self._clock.now_ms()
         witness_id = await self._witness(job.id, job.session_id, fact)
         try:
-            told = await self._facts.cancelled(job.id, by, witness_id)
-        except UnknownJobError:
+            told = await self._facts.cancelled(job.id, fact, witness_id)
+        except (UnknownJobError, JobGoneError):
             await self._not_needed(witness_id, began_ms)
             raise
         if not told.changed and not told.legs and began_ms - (told.job.finished_at_ms or 0) > YOUNG_MS:
             await self._not_needed(witness_id, began_ms)
+        await self._witness_late(job, fact, began_ms)
+        await self._hand_on(told.job, told.legs, witness_id)
+        return told
+
+    async def retry(self, job: Job, by: str, *, from_start: bool) -> Told:
+        """Let an ended job run again; one that somebody has retried since it was read stays as it is.
+
+        Raises:
+            PublishError, StoreError: as for a submission. JobGoneError: its data is gone.
+        """
+        fact = Retrial(run=job.run, from_start=from_start, by=by)
+        return await self._about_ended(job, fact, lambda witness_id: self._ended.retried(job.id, fact, witness_id))
+
+    async def remove(self, job: Job) -> Told:
+        """Delete the data of an ended job.
+
+        Raises:
+            PublishError, StoreError: as for a submission. JobGoneError: its data is gone, as it should be.
+        """
+        fact = Removal(run=job.run)
+        return await self._about_ended(job, fact, lambda witness_id: self._ended.removed(job.id, fact, witness_id))
+
+    async def _about_ended(self, job: Job, fact: Fact, tell: Callable[[str], Awaitable[Told]]) -> Told:
+        began_ms = self._clock.now_ms()
+        witness_id = await self._witness(job.id, job.session_id, fact)
+        try:
+            told = await tell(witness_id)
+        except (UnknownJobError, JobGoneError):
+            await self._not_needed(witness_id, began_ms)
+            raise
+        if told.refused and self._is_late(began_ms):
+            raise StoreError(f"job {job.id!r} may still be changed: its witness is under way; read it in a minute")
+        if told.refused:
+            await self._take_back(witness_id)
+            return told
         await self._witness_late(job, fact, began_ms)
         await self._hand_on(told.job, told.legs, witness_id)
         return told
@@ -98,6 +152,8 @@ class Acceptance:
             UnknownJobError: there is no such tool call of the job.
             PublishError, StoreError: as for a submission.
         """
+        if isinstance(fact, Completion):
+            fact = fact.model_copy(update={"run": job.run})
         began_ms, fact_id = self._clock.now_ms(), self._fact_id(fact, job.id)
         witness_id = await self._witness(job.id, job.session_id, fact, fact_id)
         try:

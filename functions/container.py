@@ -9,6 +9,7 @@ from events.emitter import Emitter
 from events.errors import MalformedEventError
 from events.ports import (
     Admission,
+    Archive,
     AuditLog,
     Clock,
     Figures,
@@ -72,6 +73,7 @@ class Ports:
 
     store: Store
     reader: Reader
+    archive: Archive
     admission: Admission
     operating: Operating
     listing: Listing
@@ -120,7 +122,8 @@ class Container:
 
     @cached_property
     def _facts(self) -> Facts:
-        return Facts(self.ports.store, self.ports.admission, self._asking, self.emitter, self.ports.clock)
+        ports = self.ports
+        return Facts(ports.store, ports.archive, ports.admission, self._asking, self.emitter, ports.clock)
 
     @cached_property
     def acceptance(self) -> Acceptance:

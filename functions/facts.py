@@ -5,11 +5,12 @@ then handed on. So a crash in between loses nothing, and after a failover that f
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
+from events.core.admission import Standing
 from events.core.decide import cancel, submit
 from events.core.effects import Changes
 from events.core.happenings import Cancelled, Submitted
@@ -18,33 +19,42 @@ from events.core.records import job_from
 from events.core.state import Job
 from events.core.submitting import first_standing
 from events.emitter import Emitter
-from events.errors import MalformedEventError, SessionBusyError, StoreError, UnknownJobError
+from events.errors import JobGoneError, MalformedEventError, SessionBusyError, StoreError, UnknownJobError
 from events.ids import CHILD_SEPARATOR, canonical_json, root_of
-from events.ports import Admission, Clock, Created, Heeded, Outside, OutsideFact, Recorded, Store
-from events.schema import AgentLoopInit, Cancellation, Completion, Event, Fact, Occurrence, Submission
+from events.ports import Admission, Archive, Clock, Created, Heeded, Outside, OutsideFact, Recorded, Store
+from events.schema import (
+    AgentLoopInit,
+    Cancellation,
+    Completion,
+    Event,
+    Fact,
+    Occurrence,
+    Removal,
+    Retrial,
+    Submission,
+)
+from events.timestamps import milliseconds
 from functions.asking import Asking
+from functions.ended_facts import EndedFacts
 from functions.handing_on import hand_on
+from functions.told import Told
 
 _log = logging.getLogger("baton.facts")
 
 LOST_AFTER_MS = 60_000
+# For so long a fact is told again, each minute, where a failover forgot what it is about.
+PATIENCE_MS = 900_000
 # The state may change between loading a job and recording what a fact makes of it: then it is decided anew.
 _ATTEMPTS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What became of a fact: the job as it is now, whether this changed it, and legs to hand on."""
-
-    job: Job
-    changed: bool
-    legs: tuple[Leg, ...]
 
 
 class Facts:
     """Takes in facts, from the API or from a witness."""
 
-    def __init__(self, store: Store, admission: Admission, asking: Asking, emitter: Emitter, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, archive: Archive, admission: Admission, asking: Asking, emitter: Emitter, clock: Clock
+    ) -> None:
+        self.ended = EndedFacts(archive, store, asking, clock)
         self._store = store
         self._admission = admission
         self._asking = asking
@@ -56,6 +66,10 @@ class Facts:
         loaded = await self._store.load(job_id)
         return loaded.job if loaded else None
 
+    async def is_gone(self, job_id: str) -> bool:
+        """Whether an unknown job was there, and its data is gone."""
+        return isinstance(await self.ended.missing(job_id), JobGoneError)
+
     async def submitted(
         self, job: Job, task: dict[str, Any], carrier: str, *, known: bool = False, alone: bool = False
     ) -> Created:
@@ -66,7 +80,7 @@ class Facts:
         forgotten in a failover, waits for its turn.
 
         Raises:
-            SessionBusyError: it was to be alone.
+            SessionBusyError: it was to be alone. JobGoneError: it was there, and its data is gone.
         """
         now_ms = self._clock.now_ms()
         standing = first_standing(job, now_ms)
@@ -76,17 +90,21 @@ class Facts:
         slot = heard is not None and heard.slot
         changes = submit(Submitted(job, task, slot), now_ms).changes
         assert changes is not None, "a submission always creates"
-        created = await self._store.create(changes, carrier, now_ms)
+        try:
+            created = await self._store.create(changes, carrier, now_ms)
+        except JobGoneError:
+            await self._asking.ask(job, Standing("gone", standing.lap + 1), carrier)
+            raise
         if created.new or not slot:
             return created
         # Somebody created it meanwhile, and the slot that we were given is its own: it must hear of it.
         return replace(created, carried=(*created.carried, wish_leg(job.id, "slot", standing.lap, now_ms)))
 
-    async def cancelled(self, job_id: str, by: str, carrier: str) -> Told:
+    async def cancelled(self, job_id: str, fact: Cancellation, carrier: str) -> Told:
         """Somebody cancels a job.
 
         Raises:
-            UnknownJobError: there is no such job (yet).
+            UnknownJobError: there is no such job (yet). JobGoneError: its data is gone.
             StoreError: what became of it is not known: a write that was repeated may have done it the first time.
         """
         changed = False
@@ -95,7 +113,7 @@ class Facts:
             if loaded is None:
                 break
             now_ms = self._clock.now_ms()
-            changes = cancel(loaded.job, Cancelled(by), now_ms).changes
+            changes = cancel(loaded.job, Cancelled(fact.by, fact.run), now_ms).changes
             recorded, legs = await self._store.record(loaded, carrier, changes or Changes(), now_ms)
             if recorded is Recorded.COMMITTED:
                 job = changes.job if changes and changes.job else loaded.job
@@ -103,7 +121,7 @@ class Facts:
             changed = changed or recorded is Recorded.CHANGED
         if changed:
             raise StoreError(f"job {job_id!r} changes, and a read does not show it as it is: send the request again")
-        raise UnknownJobError(f"there is no job {job_id!r} (yet)")
+        raise await self.ended.missing(job_id)
 
     async def outside(self, job_id: str, fact: OutsideFact, carrier: str) -> Outside:
         """Something has come from outside that a job waits for, or will.
@@ -127,6 +145,8 @@ class Facts:
             return None
         try:
             return await self._told_again(event, fact, carrier)
+        except JobGoneError:
+            return ()
         except UnknownJobError:
             await self._bring_on(event, carrier)
             raise
@@ -134,16 +154,32 @@ class Facts:
     async def _told_again(self, event: Event, fact: Fact, carrier: str) -> tuple[Leg, ...]:
         match fact:
             case Cancellation():
-                return (await self.cancelled(event.job_id, fact.by, carrier)).legs
+                return (await self.cancelled(event.job_id, fact, carrier)).legs
+            case Retrial():
+                return await self._once_more(event, await self.ended.retried(event.job_id, fact, carrier))
+            case Removal():
+                return await self._once_more(event, await self.ended.removed(event.job_id, fact, carrier))
             case Completion() | Occurrence():
                 return (await self.outside(event.job_id, outside_fact(event.id, fact), carrier)).legs
             case Submission():
                 return await self._submission_again(event, fact, carrier)
 
+    async def _once_more(self, event: Event, told: Told) -> tuple[Leg, ...]:
+        """A failover forgot the end that the fact is about: once the job has ended again, the fact counts."""
+        now_ms = self._clock.now_ms()
+        age_ms = now_ms - milliseconds(event.created_at)
+        if told.early and age_ms <= PATIENCE_MS:
+            # Once a minute, however many copies there are: each of them would bring one back, which is copied again.
+            once = f"{event.id}.again.{age_ms // LOST_AFTER_MS}"
+            await self._emitter.emit(event, not_before_ms=now_ms + LOST_AFTER_MS, deduplication_id=once)
+        return told.legs
+
     async def _submission_again(self, event: Event, fact: Submission, carrier: str) -> tuple[Leg, ...]:
         """Create a forgotten job, to be told once more; look at a known one as the sweep does."""
         job, task = _job_of(event, fact), fact.task
         known = await self.find(job.id) is not None
+        if not known and await self.is_gone(job.id):
+            return ()
         if not known:
             _log.info("job %s is created by its witness", job.id)
             # What is created now may be forgotten, too, and somebody who asks meanwhile is told that it is accepted.
@@ -174,7 +210,7 @@ def outside_fact(fact_id: str, fact: Completion | Occurrence) -> OutsideFact:
     """What an event tells of the outside, as the store takes it; it has the event's id."""
     match fact:
         case Completion():
-            return OutsideFact(fact_id, canonical_json(fact.outcome), call_id=fact.call_id)
+            return OutsideFact(fact_id, canonical_json(fact.outcome), call_id=fact.call_id, run=fact.run)
         case Occurrence():
             return OutsideFact(fact_id, canonical_json({"ok": fact.data}), event=fact.name)
 

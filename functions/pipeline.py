@@ -151,7 +151,8 @@ class Pipeline:
             decision = decide(state, happened, self._clock.now_ms())
         changes = decision.changes or Changes()
         spent = Spent(messages=run.count_message(), requests=1, commands=begun.commands)
-        committed = await self._store.commit(replace(claim, now_ms=self._clock.now_ms()), changes, spent)
+        claim = replace(claim, now_ms=self._clock.now_ms(), run=state.job.run)
+        committed = await self._store.commit(claim, changes, spent)
         if committed.applied:
             await self._afterwards(decision.effects)
         _log.debug("%s of %s: %s", state.leg.key, claim.message_id, "done" if committed.applied else "overtaken")

@@ -8,7 +8,7 @@ import base64
 import binascii
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from events.core.decide import decide
 from events.core.happenings import Undeliverable
@@ -106,7 +106,7 @@ class Redelivery:
             decision = decide(found.state, happened, claim.now_ms)
             if decision.changes is not None:
                 spent = Spent(messages=1, requests=1)
-                committed = await self._store.commit(claim, decision.changes, spent)
+                committed = await self._store.commit(replace(claim, run=found.state.job.run), decision.changes, spent)
                 await self._afterwards(decision.effects if committed.applied else ())
                 # Whoever came first may have left what the source message carried.
                 legs = committed.carried if committed.applied else (*committed.carried, *legs)

@@ -4,6 +4,7 @@ Importing this module opens nothing.
 """
 
 from events.adapters.admission import RedisAdmission
+from events.adapters.archive import RedisArchive
 from events.adapters.audit_log import RedisAuditLog
 from events.adapters.clock import SystemClock
 from events.adapters.figures import RedisFigures
@@ -37,6 +38,7 @@ def real_ports(settings: Settings) -> Ports:
     return Ports(
         store=RedisStore(connection, settings.job_retention_seconds * 1000),
         reader=RedisReader(connection),
+        archive=RedisArchive(connection, settings.job_retention_seconds * 1000),
         admission=RedisAdmission(connection, *slots),
         operating=RedisOperating(connection, *slots),
         listing=RedisListing(connection),

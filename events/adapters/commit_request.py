@@ -17,7 +17,10 @@ from events.ports import Spent
 
 @dataclass(frozen=True, slots=True)
 class CommitRequest:
-    """What a COMMIT is about: a leg that `owner` claimed, or (key '') a fact that was decided on the expected job."""
+    """What a COMMIT is about: a leg that `owner` claimed, or (key '') a fact that was decided on the expected job.
+
+    `run`: in which the leg was claimed; 0: there is none.
+    """
 
     job_id: str
     leg_key: str
@@ -26,6 +29,7 @@ class CommitRequest:
     retention_ms: int
     expected: str = ""
     owner: str = ""
+    run: int = 0
 
     def keys(self, changes: Changes, family: Sequence[str]) -> list[str]:
         """The keys; `family`: the jobs below one that ends, as far as they are known."""
@@ -37,6 +41,8 @@ class CommitRequest:
             keys.transcript_key(job_id),
             keys.parts_key(job_id),
         ]
+        if self._is_rooted(changes):
+            declared.append(keys.tombstone_key(job_id))
         if changes.report:
             declared.append(keys.results_key(job_of_call(changes.report.call_id)))
         if changes.child and changes.child.job:
@@ -77,6 +83,10 @@ class CommitRequest:
             values += [*changes.child.transcript, *changes.child.parts]
         return [self.job_id, self.leg_key, self.message_id, canonical_json(header), self.expected, *values]
 
+    def _is_rooted(self, changes: Changes) -> bool:
+        """Whether a whole tree ends, or begins again: then its data begins, or ceases, to expire."""
+        return changes.begins_again or (changes.ends and not is_child(self.job_id))
+
     def _header(self, changes: Changes, spent: Spent) -> dict[str, Any]:
         header: dict[str, Any] = {
             "calls": 2 * len(changes.calls),
@@ -89,6 +99,9 @@ class CommitRequest:
             ],
             "ends": changes.ends,
             "expires": changes.ends and not is_child(self.job_id),
+            "begins_again": changes.begins_again,
+            "forgets": list(changes.forgets),
+            "run": self.run,
             "waits": next((leg.call_id for leg in changes.legs if leg.kind is LegKind.WAIT), ""),
             "admitted": changes.admitted,
             "later_lap": changes.later_lap,
@@ -104,6 +117,8 @@ class CommitRequest:
         if changes.join:
             leg = replace(changes.join.leg, carrier=self.message_id)
             header["join"] = {"group": changes.join.group, "field": f"leg:{leg.key}", "leg": dump_leg(leg)}
+        if changes.job and header["expires"]:
+            header["tombstone"] = canonical_json({"tenant": changes.job.tenant, "deleted": False})
         if changes.spends:
             header["spends"] = asdict(changes.spends)
         if changes.report:

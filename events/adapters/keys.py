@@ -53,6 +53,11 @@ def parts_key(job_id: str) -> str:
     return f"baton:{{{root_of(job_id)}}}:parts:{job_id}"
 
 
+def tombstone_key(job_id: str) -> str:
+    """String: what is kept of a tree when its data is gone; it expires."""
+    return f"baton:{{{root_of(job_id)}}}:tombstone"
+
+
 def model_cache_key(tenant: str, key: str) -> str:
     """String: a model's answer; it expires. No hash tag: no script touches it."""
     return f"baton:model-cache:{tenant}:{key}"

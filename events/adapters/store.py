@@ -25,7 +25,7 @@ from events.core.records import (
     load_spend,
 )
 from events.core.state import Job, Level, State
-from events.errors import StoreError
+from events.errors import JobGoneError, StoreError
 from events.ids import canonical_json, root_of
 from events.ports import (
     Begun,
@@ -65,9 +65,16 @@ class RedisStore:
         fields = state_fields(changes, message_id)
         answer = await self._redis.run(
             _text("create"),
-            [keys.state_key(job.id), keys.transcript_key(job.id), keys.parts_key(job.id)],
+            [
+                keys.state_key(job.id),
+                keys.transcript_key(job.id),
+                keys.parts_key(job.id),
+                keys.tombstone_key(job.id),
+            ],
             [job.id, message_id, now_ms, len(fields), len(changes.parts), *fields, *changes.transcript, *changes.parts],
         )
+        if answer[0] == "gone":
+            raise JobGoneError(job.id)
         return Created(answer[0] == "created", load_job(answer[1]), _legs(answer[2]))
 
     async def begin(self, claim: Claim) -> Begun:
@@ -81,6 +88,7 @@ class RedisStore:
                 keys.transcript_key(job_id),
                 keys.results_key(job_id),
                 keys.parts_key(job_id),
+                keys.tombstone_key(job_id),
             ],
             [
                 job_id,
@@ -108,7 +116,15 @@ class RedisStore:
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
         """Remove the leg and write what follows from it, unless somebody did."""
-        request = self._request(claim.job_id, claim.leg_key, claim.message_id, claim.now_ms, owner=claim.owner)
+        request = CommitRequest(
+            claim.job_id,
+            claim.leg_key,
+            claim.message_id,
+            claim.now_ms,
+            self._retention_ms,
+            owner=claim.owner,
+            run=claim.run,
+        )
         spent = replace(spent, commands=spent.commands + len(_counting(changes)))
         answer = await self._write(request, changes, spent)
         return Committed(answer[0] == "committed", _legs(answer[1]))
@@ -120,7 +136,7 @@ class RedisStore:
 
     async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
         """Write what follows from a fact, if the job is still as it was loaded."""
-        request = self._request(loaded.job.id, "", message_id, now_ms, loaded.version)
+        request = CommitRequest(loaded.job.id, "", message_id, now_ms, self._retention_ms, loaded.version)
         answer = await self._write(request, changes, Spent(messages=1, requests=1, commands=1))
         return Recorded(answer[0]), _legs(answer[1])
 
@@ -128,8 +144,13 @@ class RedisStore:
         """A fact ends a wait, or is kept until there is one."""
         word, job, carried = await self._redis.run(
             _text("tell"),
-            [keys.state_key(job_id), keys.calls_key(job_id), keys.results_key(job_id)],
-            [job_id, message_id, now_ms, fact.call_id, fact.event, fact.id, fact.outcome],
+            [
+                keys.state_key(job_id),
+                keys.calls_key(job_id),
+                keys.results_key(job_id),
+                keys.tombstone_key(job_id),
+            ],
+            [job_id, message_id, now_ms, fact.call_id, fact.event, fact.id, fact.outcome, fact.run],
         )
         return Outside(Heeded(word), load_job(job) if job else None, _legs(carried))
 
@@ -147,11 +168,6 @@ class RedisStore:
             else:
                 return answer
         raise StoreError(f"job {request.job_id} cannot end: jobs below it are started faster than they can be counted")
-
-    def _request(
-        self, job_id: str, leg_key: str, message_id: str, now_ms: int, expected: str = "", owner: str = ""
-    ) -> CommitRequest:
-        return CommitRequest(job_id, leg_key, message_id, now_ms, self._retention_ms, expected, owner)
 
     async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""

@@ -116,7 +116,8 @@ def take(
     )
     if standing.lap > entry.lap:  # "lap"
         slot = entry.slot and standing.want == "slot"
-        entry = replace(entry, lap=standing.lap, want=standing.want, slot=slot)
+        started = entry.started and entry.want != "gone"  # one that was retried is no wake-up
+        entry = replace(entry, lap=standing.lap, want=standing.want, slot=slot, started=started)
     current = standing.lap == entry.lap
     if current:  # also a repeated word is news: who says it lives, and its entry must not leave the book
         entry = replace(entry, since_ms=max(entry.since_ms, now_ms))

@@ -48,7 +48,7 @@ def ask(job: Job, leg: Leg, limit: str, now_ms: int) -> Decision:
         not_before_ms=until_ms,
         since_ms=now_ms,
     )
-    asking = replace(job, status=next_job_status(job.status, Step.TURN), turn=leg.turn)
+    asking = replace(job, status=next_job_status(job.status, Step.TURN), turn=leg.turn, attempts=leg.attempt)
     said = (approval_part(record, job.id), parts.handled(leg, now_ms, f"asks about {limit}"))
     return Decision(Changes(job=asking, calls=(record,), legs=(waits,), parts=said))
 

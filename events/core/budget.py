@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from events.core.effects import Decision
 from events.core.legs import Leg
-from events.core.limits import exceeded, spent, with_spend
+from events.core.limits import exceeded, since, spent, with_spend
 from events.core.state import Job, Level, State
 from events.ids import is_child
 
@@ -17,8 +17,8 @@ def no_room(state: State, now_ms: int) -> tuple[str, Job] | None:
     """The first limit that leaves no room for another turn, and the job whose limit it is."""
     own = replace((state.levels or (Level(state.job),))[0], job=with_lost(state.job, state.leg))
     for level in (own, *state.levels[1:]):
-        used = with_spend(level.job.used, level.below, level.in_flight_tokens)
-        limit = exceeded(level.job.limits, used, now_ms - level.job.created_at_ms)
+        used = with_spend(since(level.job.used, level.job.before), level.below, level.in_flight_tokens)
+        limit = exceeded(level.job.limits, used, level.job.counted_ms(now_ms))
         if limit:
             return limit, level.job
     return None
@@ -27,7 +27,8 @@ def no_room(state: State, now_ms: int) -> tuple[str, Job] | None:
 def too_many_calls(state: State, more: int) -> Job | None:
     """The job whose limit of tool calls leaves no room for so many more."""
     for level in state.levels or (Level(state.job),):
-        if level.job.used.tool_calls + level.below.tool_calls + more > level.job.limits.tool_calls:
+        used = since(level.job.used, level.job.before)
+        if used.tool_calls + level.below.tool_calls + more > level.job.limits.tool_calls:
             return level.job
     return None
 

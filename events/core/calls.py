@@ -150,7 +150,7 @@ def retry_or_give_up(state: State, now_ms: int) -> Decision:
     """Try the call again later, counted; without attempts left the model is given the error."""
     leg, record = state.leg, state.the_call
     failure = record.error or Failure("unknown", "the attempt failed")
-    made = leg.attempt - record.asked
+    made = leg.attempt - record.asked - record.earlier
     if failure.retryable and made <= record.retries:
         delay_ms = backoff_ms(record.retry_delay_seconds, made)
         again = following(leg, LegKind.CALL, now_ms, attempt=leg.attempt + 1, not_before_ms=now_ms + delay_ms)

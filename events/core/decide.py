@@ -1,12 +1,12 @@
 """decide(state, happened, now) → Decision: the one place where a job's state changes (DESIGN 3).
 
 Pure and total over the union of happenings. What a turn decides is in turns.py, what a tool call decides in calls.py,
-how a job ends in ending.py, how it is remembered then in remembering.py.
+how a job ends in ending.py, how it is remembered then in remembering.py, how it begins again in retrying.py.
 """
 
 from typing import assert_never
 
-from events.core import budget, calls, ending, remembering, turns
+from events.core import budget, calls, ending, remembering, retrying, turns
 from events.core.counts import counted
 from events.core.effects import Changes, Decision
 from events.core.happenings import (
@@ -17,6 +17,7 @@ from events.core.happenings import (
     ModelFailed,
     NotRemembered,
     Remembered,
+    Retried,
     Started,
     Submitted,
     ToolAsks,
@@ -27,6 +28,7 @@ from events.core.happenings import (
     Unheeded,
 )
 from events.core.legs import LegKind
+from events.core.retrying import EndedJob
 from events.core.state import Job, State
 from events.core.submitting import submitted
 
@@ -39,6 +41,11 @@ def submit(happened: Submitted, now_ms: int) -> Decision:
 def cancel(job: Job, happened: Cancelled, now_ms: int) -> Decision:
     """Somebody cancels: no changes where the job has ended already."""
     return ending.cancelled(job, happened, now_ms)
+
+
+def retry(ended: EndedJob, happened: Retried, now_ms: int) -> Decision:
+    """Somebody retries an ended job: no changes where that is not possible, or it runs again already."""
+    return retrying.retried(ended, happened, now_ms)
 
 
 def decide(state: State, happened: Happening, now_ms: int) -> Decision:

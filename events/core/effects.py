@@ -14,7 +14,7 @@ from events.core.tool_use import ToolUse
 
 @dataclass(frozen=True, slots=True)
 class CallModel:
-    """Ask the model of this job for its next turn."""
+    """Ask the model of this job for its next turn. `turn` counts from where the job began (again) from the start."""
 
     job: Job
     turn: int
@@ -126,6 +126,8 @@ class Changes:
         admitted: the admission heard the job's wish; what it wished for is so.
         used: the attempt of a tool that was made, for the tools' statistics. counts: what it adds to the figures.
         later_lap: the admission knows a word of this lap, later than the wish: wish again, above it; 0: it does not.
+        begins_again: the ended job runs again: nothing of its tree expires any more, its limits count anew.
+        forgets: calls that run again: what was recorded as their outcome goes.
     """
 
     job: Job | None = None
@@ -147,6 +149,8 @@ class Changes:
     used: ToolUse | None = None
     counts: dict[str, int] = field(default_factory=dict[str, int])
     later_lap: int = 0
+    begins_again: bool = False
+    forgets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 from events.core import parts
 from events.core.effects import Alert, Changes, Decision, Report
 from events.core.happenings import Cancelled, Undeliverable
-from events.core.legs import Leg
+from events.core.legs import Leg, LegKind
 from events.core.state import Failure, Job, State
 from events.core.transitions import JobStatus, Step, next_job_status
 from events.ids import canonical_json
@@ -61,7 +61,7 @@ def end_failed(job: Job, leg: Leg, failure: Failure, now_ms: int, said: tuple[st
 
 def cancelled(job: Job, happened: Cancelled, now_ms: int) -> Decision:
     """Somebody cancels: at once, whatever runs; what still runs finds its leg gone, and its result is dropped."""
-    if job.ended:
+    if job.ended or job.run > happened.run:
         return Decision()
     by = f" by {happened.by}" if happened.by else ""
     done = replace(
@@ -83,6 +83,9 @@ def undeliverable(state: State, happened: Undeliverable, now_ms: int) -> Decisio
     times = "as malformed" if happened.malformed else f"{leg.undelivered} times in a row"
     message = f"the event {leg.kind} of turn {leg.turn} could not be delivered, {times}: {happened.reason}"
     decision = end_failed(job, leg, Failure("delivery_failed", message), now_ms)
+    if state.call and decision.changes and leg.kind is LegKind.CALL:  # the attempt counts: a retry makes the next one
+        record = replace(state.call, attempts=leg.attempt)
+        decision = replace(decision, changes=replace(decision.changes, calls=(record,)))
     return replace(decision, effects=(Alert(job.id, f"job {job.id} failed: {message}"),))
 
 
@@ -119,6 +122,7 @@ def _ended(
         job,
         status=next_job_status(job.status, step),
         turn=leg.turn,
+        attempts=leg.attempt if leg.kind is LegKind.LOOP else job.attempts,
         started_at_ms=job.started_at_ms if job.started_at_ms is not None else leg.claimed_ms or now_ms,
         finished_at_ms=now_ms,
         result=result,

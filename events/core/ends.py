@@ -8,6 +8,7 @@ import bisect
 from dataclasses import dataclass, fields
 
 from events.core.admission import Place
+from events.core.limits import since
 from events.core.listing import Row
 from events.core.state import Job
 
@@ -18,9 +19,10 @@ _BUCKETS = len(DURATION_BOUNDS_SECONDS) + 1
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a job ended and what it took: without the jobs below it, which are counted themselves.
+    """How a job ended and what this run took: without the jobs below it, which are counted themselves.
 
-    `duration_ms`: from its first turn to its end; 0 for one that never began. `bucket`: of the histogram, from 0 on.
+    `duration_ms`: from its first turn, or its retry, to its end; 0 for one that never began.
+    `bucket`: of the histogram, from 0 on.
     """
 
     status: str
@@ -49,14 +51,15 @@ class AgentFigures:
 def end_of(job: Job) -> End:
     """What an ended job adds."""
     ended_ms = job.finished_at_ms or 0
-    duration_ms = max(0, ended_ms - (job.started_at_ms or ended_ms))
+    used = since(job.used, job.before)
+    duration_ms = max(0, ended_ms - (job.counted_from_ms or job.started_at_ms or ended_ms))
     return End(
         status=str(job.status),
         duration_ms=duration_ms,
         bucket=bisect.bisect_left(DURATION_BOUNDS_SECONDS, duration_ms / 1000),
-        input_tokens=job.used.input_tokens,
-        output_tokens=job.used.output_tokens,
-        micro_usd=round(job.used.cost_usd * 1_000_000),
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+        micro_usd=round(used.cost_usd * 1_000_000),
     )
 
 

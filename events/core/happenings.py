@@ -1,4 +1,4 @@
-"""What can happen to a job: facts from outside (Submitted, Cancelled), and the closed union about one of its legs."""
+"""What can happen to a job: facts from outside (Submitted, Cancelled, Retried); the union about one of its legs."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +20,18 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Somebody cancels the job; `by`: who, for people."""
+    """Somebody cancels this run of the job, which they saw; `by`: who, for people."""
 
+    by: str = ""
+    run: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """Somebody wants the job, whose run they saw ended, to run again; `by`: who, for people."""
+
+    run: int
+    from_start: bool = False
     by: str = ""
 
 

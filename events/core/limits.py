@@ -15,6 +15,7 @@ FIRST_CALL_TOKENS = 1_000
 class Limits:
     """Limits of one job, shared with the jobs below it.
 
+    They count from the submission on, and anew from each retry on.
     `on_limit`: `stop` ends it as completed with the best answer so far, `fail` fails it, `ask` lets a person decide.
 
     Attributes:
@@ -86,6 +87,18 @@ def spent(before: Used, after: Used) -> Spend:
         tool_calls=after.tool_calls - before.tool_calls,
         tokens=after.input_tokens + after.output_tokens - before.input_tokens - before.output_tokens,
         cost_usd=after.cost_usd - before.cost_usd,
+    )
+
+
+def since(used: Used, before: Used) -> Used:
+    """What was used of what limits count, without what was used before."""
+    return replace(
+        used,
+        turns=used.turns - before.turns,
+        tool_calls=used.tool_calls - before.tool_calls,
+        input_tokens=used.input_tokens - before.input_tokens,
+        output_tokens=used.output_tokens - before.output_tokens,
+        cost_usd=used.cost_usd - before.cost_usd,
     )
 
 

@@ -20,6 +20,12 @@ def start(job_id: str) -> str:
     return canonical_json({"type": "start", "messageId": job_id})
 
 
+def job_retried(run: int, *, from_start: bool, by: str) -> str:
+    """The job runs again: what follows belongs to its run `run`."""
+    data = {"run": run, "from": "start" if from_start else "failure", "by": by}
+    return canonical_json({"type": "data-job-retried", "data": data})
+
+
 def text_id(turn: int, attempt: int, owner: str) -> str:
     """The id of what the model says in one attempt of a turn, under one claim: no two have the same."""
     return f"text-{turn}-{attempt}-{digest(owner)[:8]}"

@@ -42,6 +42,11 @@ class Job:
     `reserve_tokens`, `reserve_usd`: what a model call of it is thought to take: as much as the last one.
     `parent_call`: the tool call that started it, and waits for it; empty: none did.
     `remembers`: its question and answer are stored in memory once it has completed.
+    `run`: 1, and one more with each retry: a word of an earlier run changes nothing in a later one.
+    `first_turn`: of the run that began from the start last; the turns before it are not told to the model.
+    `attempts`: of its turn, that are recorded; `earlier`: those of them before the job was retried, which do not count.
+    `before`: what was used before the job was retried; limits count what comes on top, and the time from
+    `counted_from_ms` on (0: from its creation).
     """
 
     id: str
@@ -51,11 +56,17 @@ class Job:
     created_at_ms: int
     priority: int = 5
     status: JobStatus = JobStatus.PENDING
+    run: int = 1  # before `result`: a script looks for the first field of this name
     start_at_ms: int = 0
     turn: int = 1
+    first_turn: int = 1
+    attempts: int = 0
+    earlier: int = 0
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
     used: Used = field(default_factory=Used)
+    before: Used = field(default_factory=Used)
+    counted_from_ms: int = 0
     limits: Limits = field(default_factory=Limits)
     model: ModelPolicy = field(default_factory=ModelPolicy)
     best_answer: str = ""
@@ -74,6 +85,10 @@ class Job:
         """Whether the job is in an end state."""
         return self.status in END_STATUSES
 
+    def counted_ms(self, now_ms: int) -> int:
+        """For how long it has run, as its limits count."""
+        return now_ms - (self.counted_from_ms or self.created_at_ms)
+
 
 # What becomes of the steps that depend on one that failed: the job fails, they are skipped, they go on with the error,
 # they are skipped and the planner plans anew. Empty: the call is no step of a plan.
@@ -88,6 +103,7 @@ class CallRecord:
     `step`: its name in a plan; `after`: the steps that come before it, and their calls; `dependants`: the calls of all
     steps that come after it, directly or not. `approved`: digest of tool and arguments that a person has approved;
     empty: nobody has, or need. `asked`: how many attempts ended with a question to a person, which are no runs.
+    `earlier`: attempts before the job was retried, which leave its retries as they are.
     """
 
     id: str
@@ -99,6 +115,7 @@ class CallRecord:
     attempts: int = 0
     retries: int = 0
     retry_delay_seconds: float = 1.0
+    earlier: int = 0
     error: Failure | None = None
     operation_id: str = ""
     child: str = ""

@@ -70,6 +70,13 @@ def asks(state: State, happened: ToolAsks, now_ms: int) -> Decision:
     return Decision(Changes(calls=(waiting, asked), legs=(question,), parts=said))
 
 
+def asked_in(question: CallRecord, record: CallRecord) -> int:
+    """In which attempt of this call that was asked; 0: it is no question about it."""
+    if question.tool != TOOL_APPROVAL or question.dependants[:1] != (record.id,):
+        return 0
+    return question.position - _POSITION - _ATTEMPTS * record.position
+
+
 def approved(state: State, now_ms: int) -> Decision | Refused:
     """What became of the question: the call runs with the arguments that were approved, or it may not run."""
     leg, asked, outcome = state.leg, state.the_call, json.loads(state.outcome)

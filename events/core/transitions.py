@@ -45,6 +45,7 @@ class Step(StrEnum):
     RETURN = "the tool returns"
     ERROR = "an attempt fails"
     GIVE_UP = "no attempt is left"
+    RETRY = "somebody retries the job"
 
 
 END_STATUSES = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
@@ -62,6 +63,9 @@ JOB_TRANSITIONS: dict[tuple[JobStatus, Step], JobStatus] = {
     (JobStatus.WAITING, Step.WAKE): JobStatus.PROCESSING,
     (JobStatus.WAITING, Step.FAIL): JobStatus.FAILED,
     (JobStatus.WAITING, Step.CANCEL): JobStatus.CANCELLED,
+    (JobStatus.COMPLETED, Step.RETRY): JobStatus.PENDING,
+    (JobStatus.FAILED, Step.RETRY): JobStatus.PENDING,
+    (JobStatus.CANCELLED, Step.RETRY): JobStatus.PENDING,
 }
 
 CALL_TRANSITIONS: dict[tuple[CallStatus, Step], CallStatus] = {
@@ -82,6 +86,10 @@ CALL_TRANSITIONS: dict[tuple[CallStatus, Step], CallStatus] = {
     (CallStatus.WAITING, Step.RETURN): CallStatus.COMPLETED,
     (CallStatus.WAITING, Step.GIVE_UP): CallStatus.FAILED,
     (CallStatus.WAITING, Step.CANCEL): CallStatus.CANCELLED,
+    (CallStatus.QUEUED, Step.RETRY): CallStatus.QUEUED,
+    (CallStatus.RETRYING, Step.RETRY): CallStatus.QUEUED,
+    (CallStatus.WAITING, Step.RETRY): CallStatus.QUEUED,
+    (CallStatus.FAILED, Step.RETRY): CallStatus.QUEUED,
 }
 
 

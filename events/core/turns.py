@@ -7,10 +7,11 @@ from events.core import parts
 from events.core.admission import Want
 from events.core.approval import ask
 from events.core.budget import no_room, too_many_calls, with_lost
+from events.core.called import call_leg
 from events.core.effects import AskAdmission, CallModel, Changes, Decision, Talk
 from events.core.ending import end_by_limit, end_completed, end_failed
 from events.core.happenings import Aside, ModelAnswered, ModelFailed, Wanted
-from events.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group
+from events.core.legs import Leg, loop_leg
 from events.core.limits import Used
 from events.core.planned import in_order
 from events.core.redaction import redacted
@@ -34,7 +35,7 @@ def started(state: State, now_ms: int) -> Decision:
     if reached:
         limit, holder = reached
         return _at_limit(with_lost(job, leg), leg, limit, now_ms, holder=holder)
-    return Decision(effects=(CallModel(job, leg.turn, leg.attempt),))
+    return Decision(effects=(CallModel(job, leg.turn - job.first_turn + 1, leg.attempt),))
 
 
 def answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
@@ -93,9 +94,10 @@ def model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
 
 def _model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
     job, leg = _aside_of(with_lost(state.job, state.leg), happened.aside), state.leg
-    if not happened.failure.retryable or leg.attempt > job.model.retries:
+    attempt = leg.attempt - job.earlier
+    if not happened.failure.retryable or attempt > job.model.retries:
         return end_failed(job, leg, happened.failure, now_ms)
-    delay_ms = backoff_ms(job.model.retry_delay_seconds, leg.attempt, happened.retry_after_seconds)
+    delay_ms = backoff_ms(job.model.retry_delay_seconds, attempt, happened.retry_after_seconds)
     outcome = f"{happened.failure.type}: {happened.failure.message}; again in {delay_ms / 1000:g} s"
     return Decision(
         Changes(
@@ -113,6 +115,7 @@ def _after_model_call(job: Job, leg: Leg, happened: ModelAnswered) -> Job:
     tokens = 0 if happened.cached else happened.input_tokens + happened.output_tokens
     return replace(
         _processing(job, leg),
+        earlier=0,
         used=used,
         best_answer=happened.text or job.best_answer,
         reserve_tokens=tokens or job.reserve_tokens,
@@ -165,14 +168,15 @@ def _with_aside(decision: Decision, aside: Aside) -> Decision:
 
 def _processing(job: Job, leg: Leg) -> Job:
     started_at_ms = job.started_at_ms if job.started_at_ms is not None else leg.claimed_ms
-    return replace(job, status=next_job_status(job.status, Step.TURN), turn=leg.turn, started_at_ms=started_at_ms)
+    status = next_job_status(job.status, Step.TURN)
+    return replace(job, status=status, turn=leg.turn, attempts=leg.attempt, started_at_ms=started_at_ms)
 
 
 def _call_tools(job: Job, leg: Leg, happened: ModelAnswered, now_ms: int, said: tuple[str, ...]) -> Decision:
     records = _records(job.id, leg, happened, now_ms)
     runnable = tuple(record for record in records if record.status is CallStatus.QUEUED)
     refused = tuple(record for record in records if record.status is CallStatus.FAILED)
-    legs = tuple(_call_leg(job.id, leg, record, now_ms) for record in runnable)
+    legs = tuple(call_leg(job.id, record, 1, now_ms) for record in runnable)
     if not legs:
         legs = (loop_leg(job.id, leg.turn + 1, 1, now_ms),)
     outcome = f"asks for {len(records)} tool call{'s' * (len(records) > 1)}"
@@ -214,20 +218,3 @@ def _record(job_id: str, leg: Leg, position: int, wish: Wanted, now_ms: int) -> 
         return record
     status = next_call_status(record.status, Step.GIVE_UP)
     return replace(record, status=status, error=wish.fault, finished_at_ms=now_ms, arguments=redacted(record.arguments))
-
-
-def _call_leg(job_id: str, leg: Leg, record: CallRecord, now_ms: int) -> Leg:
-    return Leg(
-        key=tool_key(LegKind.CALL, record.id, 1),
-        kind=LegKind.CALL,
-        job_id=job_id,
-        turn=leg.turn,
-        attempt=1,
-        position=record.position,
-        call_id=record.id,
-        tool=record.tool,
-        group=turn_group(job_id, leg.turn),
-        after=",".join(record.after.values()),
-        step=record.step,
-        since_ms=now_ms,
-    )

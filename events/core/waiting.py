@@ -45,14 +45,14 @@ def status_and_wait(
         return job.status, _names(due)
     if not steps:
         return job.status, "nothing that is recorded; the sweep will look at it"
-    return idle, _wait(min(steps, key=lambda leg: leg.not_before_ms))
+    return idle, _wait(min(steps, key=lambda leg: leg.not_before_ms), job.run)
 
 
-def _wait(first: Leg) -> str:
+def _wait(first: Leg, run: int) -> str:
     if first.kind is not LegKind.WAIT:
         return f"{_name(first)}, not before {rfc3339(first.not_before_ms)}"
     if first.not_before_ms >= FOREVER_MS:
-        return f"job {child_of(first.call_id)}, which tool {first.tool} of turn {first.turn} started"
+        return f"job {child_of(first.call_id, run)}, which tool {first.tool} of turn {first.turn} started"
     if first.tool == LIMIT_APPROVAL:
         return f"a decision about a limit, until {rfc3339(first.not_before_ms)}"
     if first.asks_for:

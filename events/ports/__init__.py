@@ -4,6 +4,7 @@ Each method says what it promises under repetition: every call may be made twice
 """
 
 from events.ports.admission import Admission, AdmissionState, Heard, Operating, Started, SweepTurn, Told
+from events.ports.archive import Archive, Recalled, Removed, Tombstone
 from events.ports.audit_log import AuditEntry, AuditLog
 from events.ports.claims import Begun, Claim, Committed, History, Spent, Verdict
 from events.ports.environment import Clock, Randomness, Verifier
@@ -42,6 +43,7 @@ from events.ports.tool_statistics import ToolStatistics
 __all__ = [
     "Admission",
     "AdmissionState",
+    "Archive",
     "AuditEntry",
     "AuditLog",
     "Begun",
@@ -78,7 +80,9 @@ __all__ = [
     "Randomness",
     "RateLimit",
     "Reader",
+    "Recalled",
     "Recorded",
+    "Removed",
     "Scanned",
     "SessionMemory",
     "Snapshot",
@@ -90,6 +94,7 @@ __all__ = [
     "StreamEntry",
     "SweepTurn",
     "Told",
+    "Tombstone",
     "ToolStatistics",
     "Undelivered",
     "Verdict",

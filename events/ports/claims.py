@@ -25,7 +25,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who asks for a leg, and for how long. `part`: what to add to the job's stream when it is claimed first."""
+    """Who asks for a leg, and for how long. `part`: what to add to the job's stream when it is claimed first.
+
+    `run`: the job's run in which it was granted: what was begun in an earlier one is not committed.
+    """
 
     job_id: str
     leg_key: str
@@ -35,6 +38,7 @@ class Claim:
     lease_until_ms: int
     call_id: str = ""
     part: str = ""
+    run: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,12 +59,16 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class OutsideFact:
-    """What ends a wait. `call_id`: whose outcome it is; empty: an event of that name. `outcome`: JSON text."""
+    """What ends a wait. `call_id`: whose outcome it is; empty: an event of that name. `outcome`: JSON text.
+
+    `run`: in which run of the job the call waits: an outcome of an earlier one is none of a call that runs again.
+    """
 
     id: str
     outcome: str
     call_id: str = ""
     event: str = ""
+    run: int = 1
 
 
 class Heeded(StrEnum):

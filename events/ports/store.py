@@ -22,7 +22,11 @@ class Store(Protocol):
     """The state of jobs. Each method is one atomic script on one hash tag, harmless when repeated."""
 
     async def create(self, changes: Changes, message_id: str, now_ms: int) -> Created:
-        """Write a new job carried by its witness, unless it is there."""
+        """Write a new job carried by its witness, unless it is there.
+
+        Raises:
+            JobGoneError: it was there, and its data is gone.
+        """
         ...
 
     async def begin(self, claim: Claim) -> Begun:

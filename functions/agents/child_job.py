@@ -43,13 +43,13 @@ def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, no
     except (TypeError, ValueError) as error:
         raise NoChildError("invalid_task", f"the data for agent {task.agent!r} is not JSON: {error}") from error
     job = Job(
-        id=child_of(call_id),
+        id=child_of(call_id, parent.run),
         session_id=parent.session_id,
         tenant=parent.tenant,
         agent=agent.name,
         created_at_ms=now_ms,
         priority=parent.priority,
-        limits=within(agent.limits, parent.limits, now_ms - parent.created_at_ms),
+        limits=within(agent.limits, parent.limits, parent.counted_ms(now_ms)),
         model=policy_of(registry, agent),
         parent_call=call_id,
     )

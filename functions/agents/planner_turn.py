@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from events.core.happenings import ModelAnswered, ModelFailed, Wanted
+from events.core.limits import since
 from events.core.state import Failure, Job
 from events.ports import History
 from functions.agents.agent import Agent
@@ -90,7 +91,7 @@ def planner_turn(
     agent: Agent, job: Job, tools: Mapping[str, Tool], specs: tuple[ToolSpec, ...], history: History
 ) -> PlannerTurn:
     """The turn that follows this history, all of it."""
-    left = max(0, job.limits.tool_calls - job.used.tool_calls)
+    left = max(0, job.limits.tool_calls - since(job.used, job.before).tool_calls)
     return PlannerTurn(agent, tools, specs, len(plans_in(history.transcript)), left)
 
 

@@ -47,6 +47,7 @@ DESCRIBED: Mapping[str, Described] = {
     f"GET {_JOBS}": Described(answer="Jobs", query=PageQuery),
     f"GET {_JOBS}/{{job_id}}": Described(answer="Job"),
     f"PATCH {_JOBS}/{{job_id}}": Described(ChangeBody, "Job"),
+    f"DELETE {_JOBS}/{{job_id}}": Described(statuses=(204,)),
     f"POST {_JOBS}/{{job_id}}/events": Described(EventBody, statuses=(202,)),
     f"GET {_JOBS}/{{job_id}}/stream": Described(answer="Stream"),
     f"POST {_CHECKPOINT}": Described(ApprovalBody, body_needed=False),

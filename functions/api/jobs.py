@@ -1,20 +1,23 @@
-"""Jobs over HTTP: submit and read."""
+"""Jobs over HTTP: submit, read, cancel, retry, delete."""
 
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from events.core.happenings import Retried
 from events.core.legs import loop_leg
+from events.core.retrying import EndedJob, why_not
 from events.core.state import Job
 from events.core.transitions import JobStatus
-from events.errors import StoreError
-from events.ids import job_id_from_key, random_job_id
+from events.errors import JobGoneError, StoreError
+from events.ids import is_child, job_id_from_key, random_job_id, root_of
 from events.ports import Snapshot
 from functions.api.auth import Keys, Principal
 from functions.api.change_body import ChangeBody, read_change_body
 from functions.api.job_view import job_view
 from functions.api.json_body import limited_body
+from functions.api.no_job import no_job
 from functions.api.problem import ApiError
 from functions.api.submit_body import SubmitBody, new_job, read_submit_body
 from functions.container import Container
@@ -89,29 +92,60 @@ class JobsApi:
         body = read_change_body(await limited_body(request, BODY_LIMIT_BYTES))
         return JSONResponse(await self.changed(principal, request.path_params["job_id"], body))
 
-    async def changed(self, principal: Principal, job_id: str, body: ChangeBody) -> dict[str, Any]:  # noqa: ARG002 - one action
+    async def changed(self, principal: Principal, job_id: str, body: ChangeBody) -> dict[str, Any]:
         """Change a job; the job as JSON.
 
         Raises:
-            ApiError: 404, 403; 409 where its state does not allow it.
+            ApiError: 404, 403, 410; 409 where its state does not allow it.
         """
         job = (await self.snapshot(principal, job_id)).job
+        by = f"{principal.role} of {principal.tenant}"
+        if body.action == "retry":
+            await self._retry(job, by, from_start=body.begin == "start")
+        else:
+            await self._cancel(job, by)
+        return job_view(await self.snapshot(principal, job_id), self._container.ports.clock.now_ms())
+
+    async def _cancel(self, job: Job, by: str) -> None:
         if job.ended and job.status is not JobStatus.CANCELLED:
             raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has not ended can be cancelled")
-        told = await self._container.acceptance.cancel(job, f"{principal.role} of {principal.tenant}")
+        told = await self._container.acceptance.cancel(job, by)
         if told.job.status is not JobStatus.CANCELLED:
             raise ApiError(409, f"job {job.id!r} is {told.job.status} by now")
-        return job_view(await self.snapshot(principal, job_id), self._container.ports.clock.now_ms())
+
+    async def _retry(self, job: Job, by: str, *, from_start: bool) -> None:
+        # Whether its calls can run again is seen when it is retried; the rest needs no witness.
+        refused = why_not(EndedJob(job), Retried(job.run, from_start))
+        if not refused:
+            refused = (await self._container.acceptance.retry(job, by, from_start=from_start)).refused
+        if refused:
+            raise ApiError(409, refused)
+
+    async def delete(self, request: Request) -> Response:
+        """`DELETE /api/agent-jobs/{id}` → 204; 409 for a job that has not ended."""
+        principal = await self._keys.authenticate(request)
+        job = (await self.snapshot(principal, request.path_params["job_id"])).job
+        if is_child(job.id):
+            raise ApiError(409, f"job {job.id!r} belongs to job {root_of(job.id)!r}: delete that one")
+        if not job.ended:
+            raise ApiError(409, f"job {job.id!r} is {job.status}: cancel it first")
+        try:
+            refused = (await self._container.acceptance.remove(job)).refused
+        except JobGoneError:
+            refused = ""  # somebody else has deleted it meanwhile
+        if refused:
+            raise ApiError(409, refused)
+        return Response(status_code=204)
 
     async def snapshot(self, principal: Principal, job_id: str) -> Snapshot:
         """Everything about a job that is theirs to see.
 
         Raises:
-            ApiError: 404 unknown, 403 another tenant's.
+            ApiError: 404 unknown, 403 another tenant's, 410 its data is gone.
         """
         snapshot = await self._container.ports.reader.job(job_id)
         if snapshot is None:
-            raise ApiError(404, f"there is no job {job_id!r}")
+            raise await no_job(self._container.ports.archive, principal, job_id)
         if not principal.may_see(snapshot.job.tenant):
             raise ApiError(403, f"job {job_id!r} belongs to another tenant")
         return snapshot

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from events.errors import (
     BatonError,
+    JobGoneError,
     MemoryUnavailableError,
     PublishError,
     SessionBusyError,
@@ -92,7 +93,7 @@ def _message(fault: ErrorDetails) -> str:
     return f"{fault['msg']}, got {given!r}" if shown else fault["msg"]
 
 
-async def on_error(request: Request, error: Exception) -> Response:
+async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR0911 - one for each kind
     """The response of any error that an endpoint raised."""
     match error:
         case ApiError() | SessionBusyError():
@@ -103,6 +104,8 @@ async def on_error(request: Request, error: Exception) -> Response:
         case PublishError():
             _log.warning("the queue: %s", error)
             return problem(ApiError(503, "the queue does not take messages; try again", headers={"Retry-After": "5"}))
+        case JobGoneError():
+            return problem(ApiError(410, str(error)))
         case UnknownJobError():
             return problem(ApiError(503, f"{error}; try again", headers={"Retry-After": "5"}))
         case StoreError() | SettingsError() | MemoryUnavailableError():

@@ -22,7 +22,7 @@ class RecordingsApi:
         self._jobs = jobs
 
     async def show(self, request: Request) -> Response:
-        """200 and the document; 409 for a job that has not ended, and for one that another job started."""
+        """200 and the document; 409 for a job that has not ended, was retried, or was started by another job."""
         principal = await self._keys.authenticate(request)
         job = (await self._jobs.snapshot(principal, request.path_params["job_id"])).job
         if is_child(job.id):
@@ -31,6 +31,8 @@ class RecordingsApi:
             )
         if not job.ended:
             raise ApiError(409, f"job {job.id!r} is {job.status}: only a job that has ended has a recording")
+        if job.run > 1:
+            raise ApiError(409, f"job {job.id!r} was retried: only a job that ran once has a recording")
         sources = await collect(self._container.ports.reader, job.id)
         if job.id not in sources:
             raise ApiError(404, f"job {job.id!r} has expired meanwhile")

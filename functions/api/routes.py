@@ -65,7 +65,11 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         "jobs, newest first: `status`, `jobType`, `sessionId`, `createdAfter`, `createdBefore`, `parentJobId`, `cursor`"
     )
     reads = "the job: status, what it waits for, tool calls, result, usage"
-    changes = '`{"action": "cancel"}` ends the job at once; 409 if it has ended'
+    changes = (
+        '`{"action": "cancel"}` ends the job at once; `{"action": "retry", "from": "failure"}` (or `"start"`) lets an'
+        " ended one run again; 409 where its state does not allow it"
+    )
+    deletes = "delete an ended job's data; 204, and 410 for whoever reads it then; 409 before its end"
     tells = '`{"name", "data"}`: something happened that the job may wait for; kept for it if nobody waits yet'
     streams = "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`"
     records = "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end"
@@ -75,6 +79,7 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         ApiRoute("GET", jobs_path, "client", listing.show, lists),
         ApiRoute("GET", job_path, "client", jobs.read, reads),
         ApiRoute("PATCH", job_path, "client", jobs.change, changes),
+        ApiRoute("DELETE", job_path, "client", jobs.delete, deletes),
         ApiRoute("POST", bulk_path, "admin", bulk.change, bulk_changes),
         ApiRoute("POST", f"{job_path}/events", "client", events.post, tells, *limit),
         ApiRoute("GET", f"{job_path}/stream", "client", stream.stream, streams),

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from events.errors import StoreError
 from events.ports import Reader, StoredParts
 from functions.api.auth import Keys
+from functions.api.no_job import no_job
 from functions.api.problem import ApiError
 from functions.container import Container
 
@@ -43,7 +44,7 @@ class StreamApi:
         reader = self._container.ports.reader
         first = await reader.parts(job_id, after)
         if first.job is None:
-            raise ApiError(404, f"there is no job {job_id!r}")
+            raise await no_job(self._container.ports.archive, principal, job_id)
         if not principal.may_see(first.job.tenant):
             raise ApiError(403, f"job {job_id!r} belongs to another tenant")
         return stream_response(reader, job_id, first, after)

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from events.core.admission import Book
 from events.core.counts import checkpoints_in
 from events.core.effects import Changes
 from events.core.legs import Leg, LegKind
 from events.core.records import dump_job
-from events.core.state import Job, State, Usage
+from events.core.state import State, Usage
+from events.errors import JobGoneError
 from events.ids import is_child, root_of
 from events.ports import (
     Begun,
@@ -25,13 +25,13 @@ from events.ports import (
     OutsideFact,
     Recorded,
     Spent,
+    Tombstone,
     Undelivered,
     Verdict,
 )
-from infra.in_memory.claiming import appended, claimed, done, without_children, without_legs
+from infra.in_memory.claiming import appended, claimed, done
 from infra.in_memory.tree import Tree
-
-_V = TypeVar("_V")
+from infra.in_memory.writing import changed, created
 
 
 class InMemoryStore:
@@ -58,7 +58,9 @@ class InMemoryStore:
         tree = self.tree(job.id)
         if job.id in tree.jobs:
             return Created(False, tree.jobs[job.id], tree.carried(message_id, now_ms))
-        tree = _created(tree, job, changes, message_id)
+        if tree.tombstone is not None:
+            raise JobGoneError(job.id)
+        tree = created(tree, job, changes, message_id)
         tree = replace(tree, usage={**tree.usage, job.id: Usage(1, 1, 0, now_ms)})
         self.write(job.id, tree)
         return Created(True, job, tree.carried(message_id, now_ms))
@@ -68,7 +70,8 @@ class InMemoryStore:
         tree = self.tree(claim.job_id)
         job, leg = tree.jobs.get(claim.job_id), tree.legs.get(claim.leg_key)
         if job is None:
-            return Begun(Verdict.APPLIED if root_of(claim.job_id) in tree.jobs else Verdict.UNKNOWN)
+            gone = root_of(claim.job_id) in tree.jobs or tree.tombstone is not None
+            return Begun(Verdict.APPLIED if gone else Verdict.UNKNOWN)
         if leg is None:
             return Begun(Verdict.APPLIED, carried=tree.carried(claim.message_id, claim.now_ms))
         if refused := self._refused(claim, tree, leg):
@@ -112,7 +115,8 @@ class InMemoryStore:
         tree = self.tree(claim.job_id)
         if claim.job_id not in tree.jobs:
             return Committed(False)
-        if claim.leg_key not in tree.legs or tree.blocked(tree.legs[claim.leg_key]):
+        leg = tree.legs.get(claim.leg_key)
+        if leg is None or tree.blocked(leg) or claim.run != tree.jobs[claim.job_id].run:
             return Committed(False, tree.carried(claim.message_id, claim.now_ms))
         if _ends_otherwise(tree, claim, changes):
             return Committed(False, tree.carried(claim.message_id, claim.now_ms))
@@ -139,46 +143,19 @@ class InMemoryStore:
         return Recorded.COMMITTED, tree.carried(message_id, now_ms)
 
     def _changed(self, tree: Tree, job_id: str, message_id: str, changes: Changes, spent: Spent, now_ms: int) -> Tree:
-        if changes.ends:
-            tree = without_legs(tree, job_id)
-        legs = dict(tree.legs)
-        tree = tree.skipping([skip for skip in changes.skips if skip.leg_key in legs])
-        for skip in changes.skips:
-            legs.pop(skip.leg_key, None)
-        for leg in changes.legs:
-            legs.setdefault(leg.key, replace(leg, carrier="" if leg.after and leg.kind is LegKind.CALL else message_id))
-        if changes.join and all(leg.group != changes.join.group for leg in legs.values()):
-            legs.setdefault(changes.join.leg.key, replace(changes.join.leg, carrier=message_id))
-        tree = replace(tree, legs=legs)
-        waits = next((leg.key for leg in changes.legs if leg.kind is LegKind.WAIT), "")
-        if waits:
-            tree = tree.answered_early(tree.legs[waits], message_id, now_ms)
-        tree = replace(
-            tree,
-            jobs={**tree.jobs, job_id: changes.job} if changes.job else tree.jobs,
-            usage={**tree.usage, job_id: _more(tree.usage.get(job_id, Usage()), spent, now_ms)},
-            calls=_merged(tree.calls, job_id, {record.id: record for record in changes.calls}),
-            results=_merged(tree.results, job_id, changes.results),
-            transcript=_longer(tree.transcript, job_id, changes.transcript),
-            parts=_longer(tree.parts, job_id, changes.parts),
-            expires_ms=now_ms + self._retention_ms if changes.ends and not is_child(job_id) else tree.expires_ms,
-        )
-        if changes.admitted:
-            tree = tree.admitted(job_id, message_id, now_ms)
-        tree = tree.unblocked(message_id, now_ms).settled(job_id, message_id, now_ms, changes.later_lap)
-        if changes.report:
-            tree = tree.reported(changes.report.call_id, changes.report.outcome, message_id, now_ms)
-        if changes.spends:
-            tree = tree.with_spend(job_id, changes.spends)
-        if changes.child and changes.child.job:
-            tree = _created(tree, changes.child.job, changes.child, message_id)
-            tree = replace(tree, usage={**tree.usage, changes.child.job.id: Usage(updated_ms=now_ms)})
-        return without_children(tree, job_id, changes.closing, message_id, now_ms) if changes.ends else tree
+        tree = changed(tree, job_id, message_id, changes, now_ms)
+        tree = replace(tree, usage={**tree.usage, job_id: _more(tree.usage.get(job_id, Usage()), spent, now_ms)})
+        if not changes.ends or is_child(job_id):
+            return tree
+        tombstone = Tombstone(tree.jobs[job_id].tenant, deleted=False)
+        return replace(tree, expires_ms=now_ms + self._retention_ms, tombstone=tombstone)
 
     async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
         """A fact from outside ends a wait, or is kept until there is one."""
         tree = self.tree(job_id)
         job = tree.jobs.get(job_id)
+        if job is None and tree.tombstone is not None:
+            return Outside(Heeded.ENDED)
         if job is None or (fact.call_id and fact.call_id not in tree.calls.get(job_id, {})):
             return Outside(Heeded.UNKNOWN)
         results = tree.results.get(job_id, {})
@@ -186,7 +163,7 @@ class InMemoryStore:
         if known is not None:
             word = Heeded.AGAIN if known == fact.outcome else Heeded.OTHER
             return Outside(word, job, tree.carried(message_id, now_ms))
-        if job.ended:
+        if job.ended or (fact.call_id and fact.run < job.run):
             return Outside(Heeded.ENDED, job, tree.carried(message_id, now_ms))
         tree = tree.told(job_id, fact, message_id, now_ms).settled(job_id, message_id, now_ms)
         self.write(job_id, tree)
@@ -255,23 +232,3 @@ def _ends_otherwise(tree: Tree, claim: Claim, changes: Changes) -> bool:
     known = results.get(leg.call_id)
     open_still = known is None and leg.not_before_ms > claim.now_ms
     return bool(changes.results) and (open_still or known not in (None, changes.results.get(leg.call_id)))
-
-
-def _created(tree: Tree, job: Job, changes: Changes, message_id: str) -> Tree:
-    legs = {leg.key: replace(leg, carrier=message_id) for leg in changes.legs}
-    return replace(
-        tree,
-        jobs={**tree.jobs, job.id: job},
-        standings={**tree.standings, job.id: changes.standing} if changes.standing else tree.standings,
-        legs={**tree.legs, **legs},
-        transcript=_longer(tree.transcript, job.id, changes.transcript),
-        parts=_longer(tree.parts, job.id, changes.parts),
-    )
-
-
-def _merged(all_jobs: dict[str, dict[str, _V]], job_id: str, new: dict[str, _V]) -> dict[str, dict[str, _V]]:
-    return {**all_jobs, job_id: {**all_jobs.get(job_id, {}), **new}} if new else all_jobs
-
-
-def _longer(all_jobs: dict[str, tuple[str, ...]], job_id: str, new: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    return {**all_jobs, job_id: (*all_jobs.get(job_id, ()), *new)} if new else all_jobs

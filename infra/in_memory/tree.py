@@ -15,7 +15,7 @@ from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, blocked, wish
 from events.core.limits import Spend
 from events.core.state import CallRecord, Job, Level, Usage
 from events.ids import job_of_call
-from events.ports import History, OutsideFact
+from events.ports import History, OutsideFact, Tombstone
 
 # Of a job that has not said anything yet: whatever it wants first is new.
 NO_STANDING = Standing(cast("Want", ""), -1)
@@ -23,7 +23,7 @@ NO_STANDING = Standing(cast("Want", ""), -1)
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """One tag's data. `expires_ms`: when it goes, once the root has ended; 0: never.
+    """One tag's data. `expires_ms`: when it goes, once the root has ended; 0: never. `tombstone`: what is left then.
 
     `events`: by job, what has happened and nobody has waited for yet: "TIME:FACT" → the event's name.
     """
@@ -39,6 +39,7 @@ class Tree:
     below: dict[str, Spend] = field(default_factory=dict[str, Spend])
     events: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     expires_ms: int = 0
+    tombstone: Tombstone | None = None
 
     def carried(self, message_id: str, now_ms: int, but: str = "") -> tuple[Leg, ...]:
         """The legs that a message must hand on, in the order of their keys."""
@@ -209,6 +210,15 @@ class Tree:
             if leg.call_id == call_id:
                 tree = tree.woken(leg, message_id, now_ms)
         return tree.settled(parent_id, message_id, now_ms)
+
+    def begun_again(self, job_id: str, forgets: Sequence[str]) -> "Tree":
+        """With nothing left that an ended job had to say, and without the outcomes of the calls that run again."""
+        legs = {key: leg for key, leg in self.legs.items() if leg.job_id != job_id}
+        below = {name: spend for name, spend in self.below.items() if name != job_id}
+        gone = {*forgets, *(f"early:{name}" for name in forgets)}
+        kept = {name: text for name, text in self.results.get(job_id, {}).items() if name not in gone}
+        results = {**self.results, job_id: kept}
+        return replace(self, legs=legs, below=below, results=results, expires_ms=0, tombstone=None)
 
     def skipping(self, skips: Sequence[Skip]) -> "Tree":
         """With these steps recorded as skipped."""

@@ -12,7 +12,7 @@ from events.core.state import Job
 from events.core.transitions import JobStatus
 from events.ids import canonical_json
 from events.ports import OutsideFact
-from events.schema import Event, EventType, ToolPayload, event_type, parse_event
+from events.schema import Cancellation, Event, EventType, ToolPayload, event_type, parse_event
 from functions.agents.registry import Registry
 from functions.api.problem import ApiError
 from functions.api.submit_body import SubmitBody, new_job
@@ -114,7 +114,7 @@ class _Player:
     async def cancel(self, recorded: RecordedJob) -> None:
         """Cancel the job, as somebody did."""
         by = (recorded.error.message if recorded.error else "").removeprefix("cancelled").removeprefix(" by ")
-        await self.stage.facts.cancelled(recorded.id, by, _OUTSIDE)
+        await self.stage.facts.cancelled(recorded.id, Cancellation(by=by), _OUTSIDE)
 
     def _take(self) -> None:
         """Queue what was published; what is no event is no matter of one job (a sweep)."""

@@ -21,6 +21,7 @@ from functions.asking import Asking
 from functions.facts import Facts
 from functions.pipeline import Performer, Pipeline, Policy
 from infra.in_memory.admission import InMemoryAdmission
+from infra.in_memory.archive import InMemoryArchive
 from infra.in_memory.reader import InMemoryReader
 from infra.in_memory.store import InMemoryStore
 from infra.replay.outside import CountingTokens, ReplayQueue
@@ -43,7 +44,7 @@ class Stage:
         self.emitter = Emitter(SETTINGS, self.queue)
         admission = InMemoryAdmission(_SLOTS)
         asking = Asking(admission, self.emitter, play.clock)
-        self.facts = Facts(self.store, admission, asking, self.emitter, play.clock)
+        self.facts = Facts(self.store, InMemoryArchive(self.store), admission, asking, self.emitter, play.clock)
         self.pipeline = Pipeline(
             self.store,
             self.emitter,

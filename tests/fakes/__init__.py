@@ -2,9 +2,19 @@
 
 from infra.in_memory.admission import InMemoryAdmission as FakeAdmission
 from infra.in_memory.admission import InMemoryOperating as FakeOperating
+from infra.in_memory.archive import InMemoryArchive as FakeArchive
 from infra.in_memory.listing import InMemoryListing as FakeListing
 from infra.in_memory.reader import InMemoryReader as FakeReader
 from infra.in_memory.store import InMemoryStore as FakeStore
 from infra.in_memory.tree import NO_STANDING, Tree
 
-__all__ = ["NO_STANDING", "FakeAdmission", "FakeListing", "FakeOperating", "FakeReader", "FakeStore", "Tree"]
+__all__ = [
+    "NO_STANDING",
+    "FakeAdmission",
+    "FakeArchive",
+    "FakeListing",
+    "FakeOperating",
+    "FakeReader",
+    "FakeStore",
+    "Tree",
+]

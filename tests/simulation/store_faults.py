@@ -80,23 +80,23 @@ class SimStore:
         assert changes.job is not None, "a creation has a job"
         changes = self._written(changes)
         assert changes.job is not None, "and it stays"
-        return await self._ask("create", changes.job.id, None, lambda: self._fake.create(changes, message_id, now_ms))
+        return await self.ask("create", changes.job.id, None, lambda: self._fake.create(changes, message_id, now_ms))
 
     async def begin(self, claim: Claim) -> Begun:
         """Load and claim a leg."""
         who = CURRENT.get()
         if who.zombie and not who.stalled:
             self._world.broken("a_chain_ends_before_the_queue_gives_up", f"{who.name} goes on with {claim.leg_key}")
-        return await self._ask("begin", claim.job_id, claim, lambda: self._fake.begin(claim))
+        return await self.ask("begin", claim.job_id, claim, lambda: self._fake.begin(claim))
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
         """Remove the leg and write what follows."""
         changes = self._written(changes)
-        return await self._ask("commit", claim.job_id, claim, lambda: self._fake.commit(claim, changes, spent))
+        return await self.ask("commit", claim.job_id, claim, lambda: self._fake.commit(claim, changes, spent))
 
     async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
         """Count that the queue gave up."""
-        return await self._ask(
+        return await self.ask(
             "undelivered", claim.job_id, claim, lambda: self._fake.undelivered(claim, source_message_id)
         )
 
@@ -104,24 +104,24 @@ class SimStore:
         self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
     ) -> Looked:
         """Legs without progress."""
-        return await self._ask(
+        return await self.ask(
             "look", root_id, None, lambda: self._fake.look(root_id, message_id, now_ms, lost_after_ms, book, only)
         )
 
     async def load(self, job_id: str) -> Loaded | None:
         """A job, for deciding on a fact."""
-        return await self._ask("load", job_id, None, lambda: _shown(self._world, job_id, "load").load(job_id))
+        return await self.ask("load", job_id, None, lambda: _shown(self._world, job_id, "load").load(job_id))
 
     async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
         """Write what follows from a fact."""
         changes = self._written(changes)
-        return await self._ask(
+        return await self.ask(
             "record", loaded.job.id, None, lambda: self._fake.record(loaded, message_id, changes, now_ms)
         )
 
     async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
         """A fact from outside."""
-        return await self._ask("tell", job_id, None, lambda: self._fake.tell(job_id, message_id, fact, now_ms))
+        return await self.ask("tell", job_id, None, lambda: self._fake.tell(job_id, message_id, fact, now_ms))
 
     def _written(self, changes: Changes) -> Changes:
         if is_other_version(self._world, CURRENT.get()):
@@ -138,9 +138,9 @@ class SimStore:
             self._world.check(ON_SAYING, said)
             return held
 
-        return await self._ask("append", claim.job_id, claim, append, "store-in-work")
+        return await self.ask("append", claim.job_id, claim, append, "store-in-work")
 
-    async def _ask(
+    async def ask(
         self,
         op: str,
         job_id: str,
@@ -148,6 +148,7 @@ class SimStore:
         make: Callable[[], Coroutine[Any, Any, _T]],
         group: str = "store",
     ) -> _T:
+        """One command about a job's tag, which may be lost; what it writes is shown to the invariants."""
         world, fake, root = self._world, self._fake, root_of(job_id)
 
         def apply() -> _T:

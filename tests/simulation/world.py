@@ -17,7 +17,7 @@ from events.schema import SWEEP_ENDPOINT, EventType, parse_event
 from events.settings import Settings
 from functions.app import build_app
 from functions.container import Container, Ports
-from tests.fakes import FakeAdmission, FakeListing, FakeOperating, FakeReader, Tree
+from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, Tree
 from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.figures import FakeFigures
 from tests.fakes.key_book import FakeKeyBook
@@ -29,6 +29,7 @@ from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.simulation import asgi
 from tests.simulation.actors import STAGE, Actors, make_registry
 from tests.simulation.admission_faults import SimAdmission
+from tests.simulation.archive_faults import SimArchive
 from tests.simulation.calling import key_of
 from tests.simulation.clients import Client
 from tests.simulation.delivery import Deliveries
@@ -95,9 +96,11 @@ class World:
         self.app = build_app(Container(self._settings, self._ports(), make_registry(_scripts(plan))))
 
     def _ports(self) -> Ports:
+        store = SimStore(self, self.fake)
         return Ports(
-            store=SimStore(self, self.fake),
+            store=store,
             reader=SimReader(self, FakeReader(self.fake)),
+            archive=SimArchive(self, store, FakeArchive(self.fake)),
             admission=SimAdmission(self, self.admission),
             operating=FakeOperating(self.admission),
             listing=FakeListing(self.admission),

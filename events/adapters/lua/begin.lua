@@ -1,4 +1,4 @@
--- BEGIN: load and claim. KEYS: state, calls, transcript, results, parts.
+-- BEGIN: load and claim. KEYS: state, calls, transcript, results, parts, tombstone.
 -- ARGV: job id, leg key, message, owner, now, lease until, call id ('' for none), a part for the first claim ('' for none).
 -- Answer: verdict, free at, commands, job, leg, call, carried, transcript, results (flat), a wait's outcome, dependants,
 -- levels: of a turn: job ('' for its own), what was used below it, tokens reserved below it; flat, upwards.
@@ -9,8 +9,8 @@ local function answer(verdict, free_at)
   return {verdict, free_at, commands, job, '', '', carried(message, now, verdict ~= 'gated' and leg_field or nil), {}, {}, '', {}, {}}
 end
 if not job then
-  -- A failover forgot that this child was started: whoever started it does so again.
-  if state['job:' .. string.match(job_id, '^[^.]+')] then
+  -- A failover forgot that this child was started: whoever started it does so again. Or all is gone, for good.
+  if state['job:' .. string.match(job_id, '^[^.]+')] or call('EXISTS', KEYS[6]) == 1 then
     return {'applied', 0, commands, '', '', '', {}, {}, {}, '', {}, {}}
   end
   return {'unknown', 0, commands, '', '', '', {}, {}, {}, '', {}, {}}

@@ -1,5 +1,6 @@
 -- COMMIT: the first one of a leg wins. KEYS: state, calls, results, transcript, parts; then, where the header says so:
--- a report's results; a child's transcript and parts; calls, results, transcript, parts of each job of the family.
+-- the tombstone, if a tree ends or begins again; a report's results; a child's transcript and parts; calls, results,
+-- transcript, parts of each job of the family.
 -- ARGV: job id, leg key, message, header (JSON), expected job, then the values that the header counts: what ends a text
 -- that was appended before; of each skip its call, result, parts;
 -- state field/value pairs, call field/value pairs, result field/value pairs, transcript entries, parts, closing parts,
@@ -14,8 +15,9 @@ end
 if ARGV[2] == '' and state[job_field] ~= ARGV[5] then
   return {'changed', {}}
 end
--- A step that waits again, since a failover forgot that those before it were over, is done once they are.
-if ARGV[2] ~= '' and (not state[leg_field] or blocked(state[leg_field])) then
+-- A step that waits again, since a failover forgot that those before it were over, is done once they are. What was begun
+-- in an earlier run of the job is dropped: a leg of this one may have the same key.
+if ARGV[2] ~= '' and (not state[leg_field] or blocked(state[leg_field]) or header.run ~= run_of(job_id)) then
   return {'gone', carried(message, now)}
 end
 -- What a wait ended with was recorded when it was begun. Where a failover forgot that, something else may have come, or
@@ -39,12 +41,13 @@ if talk then
     return {'talk', {}}
   end
 end
--- An end is that of all jobs below, too: their keys must be declared, so who ends a job is told of those it forgot.
+-- An end is that of all jobs below, too, and of a tree that begins again nothing expires any more: their keys must be
+-- declared, so who asks is told of those it forgot.
 local family, declared = {}, {}
 for _, name in ipairs(header.family) do
   declared[name] = true
 end
-for _, field in ipairs(header.ends and order or {}) do
+for _, field in ipairs((header.ends or header.begins_again) and order or {}) do
   if string.sub(field, 1, #job_field + 1) == job_field .. '.' then
     family[#family + 1] = string.sub(field, 5)
     declared.all = declared.all ~= false and declared[string.sub(field, 5)] or false
@@ -67,16 +70,29 @@ local function take(count)
   return values
 end
 
--- The leg that was done goes; an end takes all legs of the job with it.
+local tombstone = (header.expires or header.begins_again) and take_key()
+
+-- The leg that was done goes; an end takes all legs of the job with it. What an ended job still had to say is out of
+-- date when it begins again.
 if ARGV[2] ~= '' then
   let_go(state[leg_field], job_id, KEYS[5], talk and take(talk.rest))
   remove(leg_field)
 end
-if header.ends then
+if header.ends or header.begins_again then
   for _, leg in ipairs(legs_of(job_id)) do
     let_go(state['leg:' .. leg.key], job_id, KEYS[5])
     remove('leg:' .. leg.key)
   end
+end
+if header.begins_again then
+  remove('below:' .. job_id)
+end
+if #header.forgets > 0 then
+  local fields = {}
+  for _, name in ipairs(header.forgets) do
+    fields[#fields + 1], fields[#fields + 2] = name, 'early:' .. name
+  end
+  sliced('HDEL', KEYS[3], fields)
 end
 -- Two steps that fail at the same time skip what comes after both: the first one does.
 for _, skip in ipairs(header.skips) do
@@ -181,7 +197,7 @@ if header.child then
   call('RPUSH', take_key(), unpack(take(header.child.parts)))
 end
 -- "down": children end with their parent, in the same script.
-for _, name in ipairs(header.family) do
+for _, name in ipairs(header.ends and header.family or {}) do
   local parts = KEYS[next_key + 3]
   next_key = next_key + 4
   if state['job:' .. name] and not ended(name) then
@@ -200,14 +216,25 @@ end
 local usage = cjson.decode(state['usage:' .. job_id] or '{"messages":0,"redis_requests":0,"redis_commands":0}')
 usage.messages = usage.messages + header.messages
 usage.redis_requests = usage.redis_requests + header.requests + 1
-local expiring = header.expires and #KEYS or 0
+local expiring = tombstone and #KEYS or 0
 usage.redis_commands = usage.redis_commands + header.commands + commands + (next(removed) and 2 or 1) + expiring
 usage.updated_ms = now
 put('usage:' .. job_id, encode(usage))
 save(KEYS[1])
-if header.expires then
+if tombstone then
   for _, key in ipairs(KEYS) do
-    call('PEXPIRE', key, header.retention_ms)
+    if key == tombstone then
+      -- Kept as long again as the data was.
+      if header.tombstone then
+        call('SET', key, header.tombstone, 'PX', string.format('%.0f', 2 * header.retention_ms))
+      else
+        call('DEL', key)
+      end
+    elseif header.expires then
+      call('PEXPIRE', key, header.retention_ms)
+    else
+      call('PERSIST', key)
+    end
   end
 end
 return {'committed', carried(message, now)}

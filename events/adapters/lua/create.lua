@@ -1,9 +1,12 @@
--- CREATE. KEYS: state, transcript, parts.
+-- CREATE. KEYS: state, transcript, parts, tombstone.
 -- ARGV: job id, message, now, number of state fields, parts, then state field/value pairs, transcript entry, parts.
 local job_id, message, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 load(KEYS[1])
 if state['job:' .. job_id] then
   return {'exists', state['job:' .. job_id], carried(message, now)}
+end
+if call('EXISTS', KEYS[4]) == 1 then
+  return {'gone', '', {}}
 end
 local pairs_end = 5 + tonumber(ARGV[4])
 for i = 6, pairs_end, 2 do

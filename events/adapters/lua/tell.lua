@@ -1,10 +1,13 @@
--- A fact from outside ends a wait, or is kept until there is one. KEYS: state, calls, results.
--- ARGV: job id, message, now, call id ('' for an event), event's name, fact's id, outcome (JSON).
+-- A fact from outside ends a wait, or is kept until there is one. KEYS: state, calls, results, tombstone.
+-- ARGV: job id, message, now, call id ('' for an event), event's name, fact's id, outcome (JSON), run.
 -- The first outcome of a call stays, and an event counts once: a repeat of what is recorded changes nothing.
 -- Answer: first, again, other (another outcome is recorded), ended, or unknown (job or call); job; what to hand on.
 local job_id, message, now, call_id = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 load(KEYS[1])
 local job = state['job:' .. job_id]
+if not job and call('EXISTS', KEYS[4]) == 1 then
+  return {'ended', '', {}}
+end
 if not job or call_id ~= '' and call('HEXISTS', KEYS[2], call_id) == 0 then
   return {'unknown', '', {}}
 end
@@ -14,7 +17,8 @@ local known = both[1] or both[2]
 if known then
   return {known == ARGV[7] and 'again' or 'other', job, carried(message, now)}
 end
-if ended(job_id) then
+-- An outcome of an earlier run is none of a call that runs again.
+if ended(job_id) or call_id ~= '' and tonumber(ARGV[8]) < run_of(job_id) then
   return {'ended', job, carried(message, now)}
 end
 -- Before its call waits an outcome is kept apart: the call may still end otherwise, or be tried again.

@@ -22,6 +22,7 @@ end
 local ends = ARGV[13] ~= '' and lap > entry.lap and entry.want ~= 'gone'
 if lap > entry.lap then
   entry.slot = entry.slot and want == 'slot'
+  entry.started = entry.started and entry.want ~= 'gone' -- one that was retried is no wake-up
   entry.lap, entry.want = lap, want
 end
 local current = lap == entry.lap

@@ -14,8 +14,9 @@ from events.core.effects import Changes, Join, Report, Skip, Talk
 from events.core.legs import FOREVER_MS, Leg, LegKind, following, loop_leg, wish_leg
 from events.core.limits import Spend
 from events.core.transitions import JobStatus
-from events.ids import root_of
-from events.ports import Begun, Claim, Committed, Created, Looked, Outside, OutsideFact, Snapshot, Undelivered
+from events.errors import JobGoneError
+from events.ids import is_child, root_of
+from events.ports import Claim, OutsideFact
 from tests.contract.store.sample import (
     FIRST_LAP,
     JOB_ID,
@@ -107,27 +108,27 @@ def claims(draw: st.DrawFn) -> Claim:
     message = draw(st.sampled_from([f"m{number}", "m1"]))
     now_ms = NOW_MS + draw(st.integers(0, 5)) * (LEASE_MS // 2)
     part = f"begun {leg.step}" if leg.step else ""
-    return Claim(leg.job_id, leg.key, message, f"o{number}", now_ms, now_ms + LEASE_MS, leg.call_id, part)
+    run = draw(st.sampled_from([1, 1, 2]))
+    return Claim(leg.job_id, leg.key, message, f"o{number}", now_ms, now_ms + LEASE_MS, leg.call_id, part, run)
 
 
 @st.composite
 def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
     """What some commit writes: never the leg that it is of, nor a wish, since those the store makes by itself."""
     job = replace(a_job(job_id, reads_history=draw(st.booleans())), best_answer=draw(_TEXTS), untold=draw(_UNTOLD))
-    legs = draw(
-        st.lists(
-            st.sampled_from([leg for leg in LEGS[job_id] if leg.key != done and leg.kind is not LegKind.WISH]),
-            max_size=5,
-            unique=True,
-        )
-    )
+    others = [leg for leg in LEGS[job_id] if leg.key != done and leg.kind is not LegKind.WISH]
+    legs = draw(st.lists(st.sampled_from(others), max_size=5, unique=True))
     calls = [replace(record_of(leg), dependants=_DEPENDANTS) for leg in legs if leg.call_id]
     text = draw(_TEXTS)
     ends = draw(st.integers(0, 9)) == 0
+    again = not done and not ends and job_id in (JOB_ID, "job_b") and draw(st.integers(0, 3)) == 0
     text_of_outcome = draw(st.sampled_from(['{"ok":1}', '{"error":{}}']))
     join: Join | None = draw(st.sampled_from([None, next_turn(job_id)]))
+    ended, retried = replace(job, status=JobStatus.COMPLETED), replace(job, run=2)
     return Changes(
-        job=replace(job, status=JobStatus.COMPLETED) if ends else draw(st.sampled_from([None, job])),
+        job=ended if ends else retried if again else draw(st.sampled_from([None, job])),
+        begins_again=again,
+        forgets=tuple(record.id for record in calls[:2]) if again else (),
         legs=() if ends else tuple(legs),
         skips=tuple(
             Skip(leg.key, record_of(leg), '{"error":{}}', ("skipped",))
@@ -172,10 +173,14 @@ def _commit(claim: Claim) -> st.SearchStrategy[Operation]:
 def _create(claim: Claim) -> st.SearchStrategy[Operation]:
     def operation(slot: bool) -> Operation:
         new = creation(a_job(claim.job_id), slot=slot)
-        return Operation(
-            f"create {claim.job_id} by {claim.message_id}, slot {slot}",
-            lambda side: side.store.create(new, claim.message_id, claim.now_ms),
-        )
+
+        async def run(side: Side) -> Any:
+            try:
+                return await side.store.create(new, claim.message_id, claim.now_ms)
+            except JobGoneError as error:
+                return str(error)
+
+        return Operation(f"create {claim.job_id} by {claim.message_id}, slot {slot}", run)
 
     return st.booleans().map(operation)
 
@@ -251,6 +256,23 @@ def _append(claim: Claim) -> st.SearchStrategy[Operation]:
     return st.tuples(st.integers(0, 3), st.lists(_TEXTS, max_size=2), _TEXT_IDS).map(operation)
 
 
+def _remove(claim: Claim) -> st.SearchStrategy[Operation]:
+    def operation(told: bool) -> Operation:
+        async def run(side: Side) -> Any:
+            recalled = await side.archive.recall(claim.job_id)
+            if recalled is None or is_child(claim.job_id):
+                return recalled and recalled.ended.job, await side.archive.tombstone(claim.job_id)
+            recalled = recalled if told else replace(recalled, wishes=())
+            removed = await side.archive.remove(recalled, claim.now_ms)
+            calls = sorted(recalled.ended.calls, key=lambda call: call.id)
+            kept = await side.archive.tombstone(claim.job_id)
+            return replace(recalled.ended, calls=tuple(calls)), by_key(recalled.wishes), removed, kept
+
+        return Operation(f"remove {claim.job_id}, told {told}", run)
+
+    return st.booleans().map(operation)
+
+
 def _read(claim: Claim) -> st.SearchStrategy[Operation]:
     return st.just(Operation(f"read {claim.job_id}", lambda side: side.reader.job(claim.job_id)))
 
@@ -264,33 +286,7 @@ _WAYS: dict[str, Callable[[Claim], st.SearchStrategy[Operation]]] = {
     "fact": _fact,
     "append": _append,
     "tell": _tell,
+    "remove": _remove,
     "read": _read,
 }
 _KINDS = [*_WAYS, "begin", "begin", "begin", "commit", "commit", "commit", "commit"]
-
-
-def creations() -> list[Operation]:
-    """Every job, created with a slot by one message."""
-
-    def operation(job_id: str) -> Operation:
-        new = creation(a_job(job_id))
-        return Operation(f"create {job_id}", lambda side: side.store.create(new, "m1", NOW_MS))
-
-    return [operation(job_id) for job_id in JOB_IDS]
-
-
-def comparable(answer: Any) -> Any:
-    """An answer without what may differ: how many commands it took, and the order of what is carried."""
-    match answer:
-        case Begun():
-            return replace(answer, commands=0, carried=tuple(by_key(answer.carried)))
-        case Outside():
-            return replace(answer, legs=tuple(by_key(answer.legs)))
-        case Committed() | Created() | Undelivered():
-            return replace(answer, carried=tuple(by_key(answer.carried)))
-        case Looked():
-            return replace(answer, lost=tuple(by_key(answer.lost)))
-        case Snapshot():
-            return replace(answer, usage=replace(answer.usage, redis_commands=0))
-        case _:
-            return answer

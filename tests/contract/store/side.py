@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from events.adapters.admission import RedisAdmission
+from events.adapters.archive import RedisArchive
 from events.adapters.figures import RedisFigures
 from events.adapters.listing import RedisListing
 from events.adapters.operating import RedisOperating
@@ -12,10 +13,10 @@ from events.adapters.reader import RedisReader
 from events.adapters.redis import RedisConnection
 from events.adapters.store import RedisStore
 from events.adapters.tool_statistics import RedisToolStatistics
-from events.ports import Admission, Figures, Listing, Operating, Reader, Store, ToolStatistics
+from events.ports import Admission, Archive, Figures, Listing, Operating, Reader, Store, ToolStatistics
 from events.settings import Settings
 from tests.contract.store.redis_process import TOKEN, RedisProcess
-from tests.fakes import FakeAdmission, FakeListing, FakeOperating, FakeReader, FakeStore
+from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, FakeStore
 from tests.fakes.figures import FakeFigures
 from tests.fakes.tool_statistics import FakeToolStatistics
 
@@ -36,6 +37,7 @@ class Side:
     figures: Figures
     operating: Operating
     listing: Listing
+    archive: Archive
 
 
 def fake_side() -> Side:
@@ -51,6 +53,7 @@ def fake_side() -> Side:
         FakeFigures(store),
         FakeOperating(admission),
         FakeListing(admission),
+        FakeArchive(store),
     )
 
 
@@ -70,6 +73,7 @@ def side_over(connection: RedisConnection) -> Side:
         RedisFigures(connection),
         RedisOperating(connection, SLOTS, SWEEP_INTERVAL_MS),
         RedisListing(connection),
+        RedisArchive(connection, RETENTION_MS),
     )
 
 

@@ -5,7 +5,8 @@ import asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contract.store.operations import JOB_IDS, Operation, comparable, creations, operations
+from tests.contract.store.comparable import comparable, creations
+from tests.contract.store.operations import JOB_IDS, Operation, operations
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import fake_side, real_side
 

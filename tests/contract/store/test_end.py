@@ -91,11 +91,13 @@ async def test_nothing_of_a_live_job_expires(real: Side, redis_process: RedisPro
 
 
 async def test_every_key_of_an_ended_job_expires(real: Side, redis_process: RedisProcess) -> None:
-    """After the retention time, counted from the end."""
+    """After the retention time, counted from the end; what is left then after as long again."""
     legs = await fan_out(real, 2)
     await real.store.commit(claim_of(legs[0], "m2"), Changes(results={legs[0].call_id: "{}"}), SPENT)
     await real.store.commit(claim_of(legs[1], "m3"), END, SPENT)
     found = expiry_ms(redis_process)
+    tombstone_ms = found.pop(f"baton:{{{JOB_ID}}}:tombstone")
+    assert 2 * RETENTION_MS - 60_000 < tombstone_ms <= 2 * RETENTION_MS
     assert len(found) == 5
     assert all(RETENTION_MS - 60_000 < left_ms <= RETENTION_MS for left_ms in found.values()), found
 

@@ -26,7 +26,7 @@ from functions.models.scripted import ScriptedModel
 from functions.pipeline import Pipeline
 from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
-from tests.fakes import FakeAdmission, FakeListing, FakeOperating, FakeReader, FakeStore
+from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, FakeStore
 from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.clock import FakeClock
 from tests.fakes.figures import FakeFigures
@@ -117,6 +117,7 @@ class Stage:
         return Ports(
             store=self.store,
             reader=self.reader,
+            archive=FakeArchive(self.store),
             admission=self.admission,
             operating=FakeOperating(self.admission),
             listing=FakeListing(self.admission),

@@ -53,7 +53,9 @@ def redelivery_of(stage: Stage) -> Redelivery:
     container = stage.container
     sweep = Sweep(stage.store, stage.admission, container.emitter, stage.clock)
     emitter, clock = container.emitter, stage.clock
-    facts = Facts(stage.store, stage.admission, Asking(stage.admission, emitter, clock), emitter, clock)
+    facts = Facts(
+        stage.store, stage.ports.archive, stage.admission, Asking(stage.admission, emitter, clock), emitter, clock
+    )
     return Redelivery(stage.store, facts, sweep, emitter, clock, Afterwards(container.operations.outcomes))
 
 

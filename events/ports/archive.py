@@ -1,0 +1,53 @@
+"""Ended jobs: what a retry or a deletion needs of them, and what is left when their data is gone."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from events.core.legs import Leg
+from events.core.retrying import EndedJob
+from events.ports.facts import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A job, ended or not, as one script read it. `wishes`: what its tree has not told the admission yet."""
+
+    loaded: Loaded
+    ended: EndedJob
+    wishes: tuple[Leg, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """What is kept of a job whose data is gone: whose it was, and whether somebody deleted it or it expired."""
+
+    tenant: str
+    deleted: bool
+
+
+class Removed(StrEnum):
+    """What became of a removal: `changed` means that the job is not as it was recalled, and nothing was removed."""
+
+    REMOVED = "removed"
+    CHANGED = "changed"
+    UNKNOWN = "unknown"
+
+
+class Archive(Protocol):
+    """Ended jobs. Each method is one atomic script on one hash tag, harmless when repeated."""
+
+    async def recall(self, job_id: str) -> Recalled | None:
+        """A job with what a retry or a removal is decided on; None when unknown. Never an old read."""
+        ...
+
+    async def remove(self, recalled: Recalled, now_ms: int) -> Removed:
+        """Remove a root with all below it, and leave a tombstone, if it has ended and is as it was recalled.
+
+        Its wishes must have been told to the admission by then: nobody tells them afterwards.
+        """
+        ...
+
+    async def tombstone(self, job_id: str) -> Tombstone | None:
+        """What is kept of a job, or of the one above it, whose data is gone; None: nothing, or its data is there."""
+        ...

@@ -1,0 +1,106 @@
+"""Facts about ended jobs: somebody retries one, or deletes its data (DESIGN 3, "Accepting").
+
+Invariant: a fact names the run of the job that it is about, so one that is told twice does once what it says, and never
+to a later run. Must not: bring back what is gone.
+"""
+
+from dataclasses import replace
+
+from events.core.admission import Standing
+from events.core.decide import retry
+from events.core.effects import Changes
+from events.core.happenings import Retried
+from events.core.legs import Leg
+from events.core.retrying import why_not
+from events.core.state import Job
+from events.errors import JobGoneError, StoreError, UnknownJobError
+from events.ids import is_child, root_of
+from events.ports import Archive, Clock, Recorded, Removed, Store
+from events.schema import Removal, Retrial
+from functions.asking import Asking
+from functions.told import Told
+
+# The state may change between reading a job and writing what a fact makes of it: then it is decided anew.
+_ATTEMPTS = 20
+
+
+class EndedFacts:
+    """Takes in facts about ended jobs, from the API or from a witness."""
+
+    def __init__(self, archive: Archive, store: Store, asking: Asking, clock: Clock) -> None:
+        self._archive = archive
+        self._store = store
+        self._asking = asking
+        self._clock = clock
+
+    async def retried(self, job_id: str, fact: Retrial, carrier: str) -> Told:
+        """Somebody wants a job to run again.
+
+        Raises:
+            UnknownJobError: there is no such job (yet). JobGoneError: its data is gone.
+            StoreError: what became of it is not known.
+        """
+        happened = Retried(fact.run, fact.from_start, fact.by)
+        for _ in range(_ATTEMPTS):
+            recalled = await self._archive.recall(job_id)
+            if recalled is None:
+                raise await self.missing(job_id)
+            now_ms, job = self._clock.now_ms(), recalled.loaded.job
+            changes = retry(recalled.ended, happened, now_ms).changes
+            recorded, legs = await self._store.record(recalled.loaded, carrier, changes or Changes(), now_ms)
+            if recorded is Recorded.COMMITTED and changes and changes.job:
+                return Told(changes.job, changed=True, legs=legs)
+            if recorded is Recorded.COMMITTED:
+                refused = "" if job.run > fact.run else why_not(recalled.ended, happened)
+                return Told(job, changed=False, legs=legs, refused=refused, early=_is_early(job, fact))
+        raise _changing(job_id)
+
+    async def removed(self, job_id: str, fact: Removal, carrier: str) -> Told:
+        """Somebody deletes the data of a job and of those below it.
+
+        Raises:
+            UnknownJobError: there is no such job (yet). JobGoneError: its data is gone, as it should be.
+            StoreError: what became of it is not known.
+        """
+        for _ in range(_ATTEMPTS):
+            recalled = await self._archive.recall(job_id)
+            if recalled is None:
+                raise await self.missing(job_id)
+            job = recalled.loaded.job
+            refused = _why_not_removed(job, fact)
+            if refused:
+                return Told(job, changed=False, refused=refused, early=_is_early(job, fact))
+            for wish in recalled.wishes:
+                await self._say_gone(job, wish, carrier)
+            if await self._archive.remove(recalled, self._clock.now_ms()) is Removed.REMOVED:
+                return Told(job, changed=True)
+        raise _changing(job_id)
+
+    async def missing(self, job_id: str) -> UnknownJobError | JobGoneError:
+        """What is to be said of a job that is not there."""
+        if await self._archive.tombstone(job_id):
+            return JobGoneError(job_id)
+        return UnknownJobError(f"there is no job {job_id!r} (yet)")
+
+    async def _say_gone(self, root: Job, wish: Leg, carrier: str) -> None:
+        """Tell the admission at once what nobody would tell it any more."""
+        job, standing = replace(root, id=wish.job_id), Standing("gone", wish.attempt)
+        heard = await self._asking.ask(job, standing, carrier)
+        if heard.later_lap:
+            await self._asking.ask(job, replace(standing, lap=heard.later_lap + 1), carrier)
+
+
+def _is_early(job: Job, fact: Retrial | Removal) -> bool:
+    return job.run < fact.run or (job.run == fact.run and not job.ended)
+
+
+def _why_not_removed(job: Job, fact: Removal) -> str:
+    if is_child(job.id):
+        return f"job {job.id!r} belongs to job {root_of(job.id)!r}: delete that one"
+    if not job.ended:
+        return f"job {job.id!r} has not ended: cancel it first"
+    return "" if job.run == fact.run else f"job {job.id!r} was retried meanwhile, and has ended again"
+
+
+def _changing(job_id: str) -> StoreError:
+    return StoreError(f"job {job_id!r} changes faster than it can be read: send the request again")

@@ -1,0 +1,173 @@
+"""Ended jobs: recalled for a retry, begun again, removed; and what is left of those whose data is gone."""
+
+from dataclasses import replace
+
+import pytest
+
+from events.core.effects import Changes
+from events.core.legs import loop_leg
+from events.core.state import CallRecord, Job
+from events.core.transcript import MEMORY_ROLE
+from events.core.transitions import JobStatus
+from events.errors import JobGoneError
+from events.ids import canonical_json
+from events.ports import Heeded, OutsideFact, Recalled, Recorded, Removed, Tombstone, Verdict
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.sample import (
+    JOB_ID,
+    NOW_MS,
+    SPENT,
+    a_job,
+    call_leg,
+    claim_of,
+    creation,
+    fan_out,
+    first_leg,
+    record_of,
+)
+from tests.contract.store.side import Side
+from tests.contract.store.test_end import expiry_ms
+
+ENDED = replace(a_job(), status=JobStatus.FAILED, finished_at_ms=NOW_MS)
+END = Changes(job=ENDED, parts=('{"type":"finish"}',), ends=True)
+AGAIN = replace(a_job(), run=2)
+CHILD_ID = f"{JOB_ID}.1"
+
+
+def begins_again(*forgets: str, job: Job = AGAIN) -> Changes:
+    """What a retry writes."""
+    return Changes(job=job, legs=(loop_leg(JOB_ID, 2, 1, NOW_MS),), forgets=forgets, begins_again=True)
+
+
+async def ended(side: Side) -> Recalled:
+    """A job with two calls, the first of which has a result, that has ended."""
+    legs = await fan_out(side, 2)
+    records = tuple(record_of(leg) for leg in legs)
+    changes = Changes(calls=records, results={legs[0].call_id: '{"ok":1}'})
+    await side.store.commit(claim_of(legs[0], "m2"), changes, SPENT)
+    await side.store.commit(claim_of(legs[1], "m3"), END, SPENT)
+    recalled = await side.archive.recall(JOB_ID)
+    assert recalled is not None
+    return recalled
+
+
+async def test_a_job_is_recalled_with_its_calls_and_what_it_has_to_say(side: Side) -> None:
+    """All that a retry is decided on, as one moment saw it."""
+    recalled = await ended(side)
+    assert recalled.loaded.job == recalled.ended.job == ENDED
+    assert sorted(call.id for call in recalled.ended.calls) == [call_leg(0).call_id, call_leg(1).call_id]
+    assert all(isinstance(call, CallRecord) for call in recalled.ended.calls)
+    assert (recalled.ended.entries, recalled.ended.kept) == (1, 1)
+    assert [wish.want for wish in recalled.wishes] == ["gone"]
+    assert await side.archive.recall("job_b") is None
+    assert await side.archive.recall(f"{JOB_ID}.9") is None
+
+
+async def test_what_was_remembered_for_a_job_is_told_in_each_run(side: Side) -> None:
+    """It stands behind the task."""
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    entries = (canonical_json({"role": MEMORY_ROLE, "entries": [], "warnings": []}), '{"role":"model"}')
+    await side.store.commit(claim_of(first_leg()), Changes(transcript=entries), SPENT)
+    recalled = await side.archive.recall(JOB_ID)
+    assert recalled is not None
+    assert (recalled.ended.entries, recalled.ended.kept) == (3, 2)
+
+
+async def test_a_retry_takes_what_an_ended_job_had_to_say_and_what_is_to_be_forgotten(side: Side) -> None:
+    """Its outcome, and one that came early; the other results stay."""
+    recalled = await ended(side)
+    recorded, carried = await side.store.record(recalled.loaded, "w", begins_again(call_leg(0).call_id), NOW_MS)
+    assert recorded is Recorded.COMMITTED
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert (snapshot.job, snapshot.results) == (AGAIN, {})
+    assert [(leg.kind, leg.want) for leg in snapshot.legs] == [("loop", ""), ("wish", "slot")]
+    assert [leg.kind for leg in carried] == ["wish"]
+    assert snapshot.standing.lap > recalled.wishes[0].attempt
+
+
+async def test_nothing_of_a_retried_tree_expires(real: Side, redis_process: RedisProcess) -> None:
+    """Not of the jobs below it, either; and no tombstone says that it has."""
+    await real.store.create(creation(a_job()), "m1", NOW_MS)
+    await real.store.create(creation(a_job(CHILD_ID)), "m1", NOW_MS)
+    await real.store.commit(claim_of(first_leg()), END, SPENT)
+    recalled = await real.archive.recall(JOB_ID)
+    assert recalled is not None
+    assert all(left_ms > 0 for left_ms in expiry_ms(redis_process).values())
+    await real.store.record(recalled.loaded, "w", begins_again(), NOW_MS)
+    assert set(expiry_ms(redis_process).values()) == {-1}
+    assert not [key for key in expiry_ms(redis_process) if key.endswith("tombstone")]
+
+
+async def test_a_commit_of_an_earlier_run_is_dropped(side: Side) -> None:
+    """Though a leg of the later one has the same key."""
+    recalled = await ended(side)
+    again = Changes(job=AGAIN, legs=(first_leg(),), begins_again=True)
+    await side.store.record(recalled.loaded, "w", again, NOW_MS)
+    late = await side.store.commit(claim_of(first_leg(), "m9"), Changes(parts=("late",)), SPENT)
+    assert not late.applied
+    own = await side.store.commit(replace(claim_of(first_leg(), "m9"), run=2), Changes(parts=("own",)), SPENT)
+    assert own.applied
+
+
+async def test_an_outcome_of_an_earlier_run_is_not_taken(side: Side) -> None:
+    """The call runs again, and waits for another one."""
+    recalled = await ended(side)
+    await side.store.record(recalled.loaded, "w", begins_again(call_leg(1).call_id), NOW_MS)
+    early = OutsideFact("f1", '{"ok":1}', call_leg(1).call_id)
+    now = OutsideFact("f2", '{"ok":2}', call_leg(1).call_id, run=2)
+    assert (await side.store.tell(JOB_ID, "m8", early, NOW_MS)).heeded is Heeded.ENDED
+    assert (await side.store.tell(JOB_ID, "m8", now, NOW_MS)).heeded is Heeded.FIRST
+
+
+async def test_a_removed_job_leaves_a_tombstone_that_nothing_brings_it_back_over(side: Side) -> None:
+    """Neither its witness, nor a late message, nor an outcome, nor the sweep; nor is it removed twice."""
+    recalled = await ended(side)
+    assert await side.archive.tombstone(JOB_ID) is None
+    assert await side.archive.remove(recalled, NOW_MS) is Removed.REMOVED
+    assert await side.archive.tombstone(JOB_ID) == Tombstone("tenant_a", deleted=True)
+    assert await side.archive.tombstone(CHILD_ID) == Tombstone("tenant_a", deleted=True)
+    with pytest.raises(JobGoneError, match="job_a"):
+        await side.store.create(creation(a_job()), "witness", NOW_MS)
+    assert (await side.store.begin(claim_of(first_leg()))).verdict is Verdict.APPLIED
+    assert (await side.store.begin(claim_of(first_leg(CHILD_ID)))).verdict is Verdict.APPLIED
+    told = await side.store.tell(JOB_ID, "m8", OutsideFact("f", '{"ok":1}', call_leg(1).call_id), NOW_MS)
+    assert told.heeded is Heeded.ENDED
+    assert not (await side.store.look(JOB_ID, "m9", NOW_MS, 60_000, {})).known
+    assert (await side.store.record(recalled.loaded, "w", begins_again(), NOW_MS))[0] is Recorded.UNKNOWN
+    assert await side.archive.remove(recalled, NOW_MS) is Removed.UNKNOWN
+    assert await side.reader.job(JOB_ID) is None
+    assert (await side.reader.parts(JOB_ID, 0)).parts == ()
+
+
+async def test_a_removal_takes_every_key_of_the_tree(real: Side, redis_process: RedisProcess) -> None:
+    """Those of the jobs below it, too."""
+    await real.store.create(creation(a_job(CHILD_ID)), "m1", NOW_MS)
+    await ended(real)
+    recalled = await real.archive.recall(JOB_ID)
+    assert recalled is not None
+    assert await real.archive.remove(recalled, NOW_MS) is Removed.REMOVED
+    assert list(expiry_ms(redis_process)) == [f"baton:{{{JOB_ID}}}:tombstone"]
+    assert 0 < expiry_ms(redis_process)[f"baton:{{{JOB_ID}}}:tombstone"] <= 3_600_000
+
+
+async def test_a_job_that_is_not_as_it_was_recalled_is_not_removed(side: Side) -> None:
+    """It runs again, it lives, or it has something to say that the admission has not heard."""
+    recalled = await ended(side)
+    assert await side.archive.remove(replace(recalled, wishes=()), NOW_MS) is Removed.CHANGED
+    await side.store.record(recalled.loaded, "w", begins_again(), NOW_MS)
+    assert await side.archive.remove(recalled, NOW_MS) is Removed.CHANGED
+    live = await side.archive.recall(JOB_ID)
+    assert live is not None
+    assert await side.archive.remove(live, NOW_MS) is Removed.CHANGED
+    assert await side.reader.job(JOB_ID) is not None
+
+
+async def test_an_expired_job_leaves_a_tombstone(real: Side, redis_process: RedisProcess) -> None:
+    """For as long again as its data was kept."""
+    await ended(real)
+    keys = [key for key in expiry_ms(redis_process) if not key.endswith("tombstone")]
+    redis_process.ask("DEL", *keys)  # as the server does when their time has come
+    assert await real.archive.tombstone(JOB_ID) == Tombstone("tenant_a", deleted=False)
+    with pytest.raises(JobGoneError):
+        await real.store.create(creation(a_job()), "witness", NOW_MS)
