@@ -199,6 +199,15 @@ SETTINGS = (
     Setting("API_KEYS", "api_keys", "", "role:tenant:sha256, …", "who may use the API; only hashes", secret=True),
     Setting("OPERATIONS_API_KEY", "operations_api_key", "", "", "key of outside completions", secret=True),
     Setting("ENABLE_TEST_ENDPOINT", "enable_test_endpoint", "false", "flag", "serve POST /test/simple", _flag),
+    Setting(
+        "ALERT_WEBHOOK_URL",
+        "alert_webhook_url",
+        "",
+        "URL",
+        "is told of what needs a person, as Slack's incoming webhooks are; unset: only the log",
+        _url,
+        secret=True,
+    ),
     Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", _flag),
     Setting(
         "METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, and nothing else", secret=True

@@ -3,27 +3,26 @@
 Invariant: nothing here is raised, so that it never harms the delivery that it follows.
 """
 
-import logging
 from collections.abc import Sequence
 
 from events.core.effects import Alert, Effect, Expect
+from functions.alerting import Alerting
 from functions.operation_outcomes import OperationOutcomes
-
-_log = logging.getLogger("baton.pipeline")
 
 
 class Afterwards:
     """Performs such effects."""
 
-    def __init__(self, outcomes: OperationOutcomes) -> None:
+    def __init__(self, outcomes: OperationOutcomes, alerting: Alerting) -> None:
         self._outcomes = outcomes
+        self._alerting = alerting
 
     async def __call__(self, effects: Sequence[Effect]) -> None:
         """Perform those of them that follow a COMMIT."""
         for effect in effects:
             match effect:
                 case Alert():
-                    _log.error("ALERT %s", effect.message)
+                    await self._alerting(effect)
                 case Expect():
                     await self._outcomes.expect(effect.operation_id, effect.until_ms)
                 case _:

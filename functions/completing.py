@@ -18,6 +18,7 @@ from events.ports import Figures, Heeded, OperationStream, Reader, Snapshot
 from events.schema import Completion
 from functions.acceptance import Acceptance
 from functions.any_json import AnyJson
+from functions.counting import count
 
 _log = logging.getLogger("baton.operations")
 
@@ -106,6 +107,6 @@ class Completing:
     async def _note(self, operation_id: str, way: str, heeded: Heeded) -> None:
         try:
             await self._stream.forget(operation_id)
-            await self._figures.add({f"{COMPLETIONS}:{way}:{heeded}": 1})
         except StoreError as error:
             _log.warning("operation %s is completed, and counted as waiting for a while: %s", operation_id, error)
+        await count(self._figures, {f"{COMPLETIONS}:{way}:{heeded}": 1})

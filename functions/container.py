@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from events.core.counts import UNDELIVERED
 from events.core.effects import AskAdmission, CallModel, Effect, Remember, RunTool
 from events.core.redaction import KnownSecrets
 from events.emitter import Emitter
 from events.errors import MalformedEventError
 from events.ports import (
     Admission,
+    Alerts,
     Archive,
     AuditLog,
     Clock,
@@ -41,9 +43,11 @@ from functions.agents.recalling import Recalling
 from functions.agents.registry import Registry
 from functions.agents.talk import Batching, Talks
 from functions.agents.tool_run import ToolRun
+from functions.alerting import Alerting
 from functions.asking import Asking
 from functions.completing import Completing
 from functions.conversation.earlier import EarlierJobs
+from functions.counting import count
 from functions.delivery import Delivered, Outcome
 from functions.edge import Handler, Signed, SignedEndpoint
 from functions.facts import Facts
@@ -52,7 +56,7 @@ from functions.memory.keeper import MemoryKeeper
 from functions.memory.remember_job import RememberJob
 from functions.operation_outcomes import OperationOutcomes
 from functions.pipeline import LEASE_MARGIN_MS, Performer, Pipeline, Policy
-from functions.redelivery import Redelivery, read_callback
+from functions.redelivery import Redelivery, read_callback, what_failed
 from functions.source_budget import SourceBudget
 from functions.spec import Spec
 from functions.sweeping import Sweep
@@ -67,6 +71,7 @@ class Ports:
 
     Attributes:
         long_term_memory: None where no vector index is configured.
+        alerts: None leaves them to the log.
         rate_limit: None lets everybody ask as often as they like.
         model_cache: None keeps no answers, whatever agents say.
     """
@@ -89,6 +94,7 @@ class Ports:
     key_book: KeyBook
     audit_log: AuditLog
     rate_limit: RateLimit | None = None
+    alerts: Alerts | None = None
     long_term_memory: LongTermMemory | None = None
     model_cache: ModelCache | None = None
 
@@ -157,7 +163,8 @@ class Container:
 
     @cached_property
     def _afterwards(self) -> Afterwards:
-        return Afterwards(self.operations.outcomes)
+        alerting = Alerting(self.ports.alerts, self.secrets, self.settings.worker_base_url)
+        return Afterwards(self.operations.outcomes, alerting)
 
     @cached_property
     def _asking(self) -> Asking:
@@ -227,9 +234,9 @@ class Container:
 
         async def handle(signed: Signed) -> Outcome:
             failed = read_callback(signed.body)
-            if failed is None:
-                return Outcome("kept for a person")
-            return await redelivery.handle(failed, signed.message_id, signed.retried)
+            outcome = await redelivery.handle(failed, signed.message_id, signed.retried)
+            await count(self.ports.figures, {f"{UNDELIVERED}:{what_failed(failed)}": 1})
+            return outcome
 
         return self._signed(spec, handle)
 

@@ -18,6 +18,7 @@ from events.errors import PublishError, StoreError
 from events.ports import Clock, Figures, OperationStream, StreamEntry
 from events.schema import SWEEP_ENDPOINT
 from functions.completing import Completing, CompletionBody, UnknownOperationError
+from functions.counting import count
 
 _log = logging.getLogger("baton.operations")
 
@@ -106,7 +107,7 @@ class OperationOutcomes:
     async def _bury(self, entry: StreamEntry, reason: str) -> None:
         _log.error("entry %s of the stream of outcomes is kept for a person, in operations:dead: %s", entry.id, reason)
         await self._stream.bury(entry, reason)
-        await self._figures.add({f"{COMPLETIONS}:stream:dead": 1})
+        await count(self._figures, {f"{COMPLETIONS}:stream:dead": 1})
 
 
 def read_entry(entry: StreamEntry, limit_bytes: int) -> tuple[str, CompletionBody]:

@@ -7,10 +7,10 @@ a new leg. Only a malformed event or a spent budget fails a job, with a reason a
 import base64
 import binascii
 import json
-import logging
 from dataclasses import dataclass, replace
 
 from events.core.decide import decide
+from events.core.effects import Alert
 from events.core.happenings import Undeliverable
 from events.core.legs import Leg, leg_key_of
 from events.emitter import Emitter
@@ -23,8 +23,6 @@ from functions.delivery import Outcome
 from functions.facts import Facts
 from functions.handing_on import drive_of, hand_on
 from functions.sweeping import Sweep, read_due_ms
-
-_log = logging.getLogger("baton.redelivery")
 
 MALFORMED_STATUS = MalformedEventError.status
 WITNESS_DELAY_MS, PATIENCE_MS = 60_000, 900_000
@@ -48,8 +46,19 @@ class SweepFailed:
     body: bytes
 
 
-def read_callback(body: bytes) -> Failed | SweepFailed | None:
-    """The callback's content; None when the source message is no event of ours (it stays in the DLQ for a person).
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The source message is no event of ours; it stays in the dead letter queue for a person."""
+
+    source_message_id: str
+    why: str
+
+
+Callback = Failed | SweepFailed | Unreadable
+
+
+def read_callback(body: bytes) -> Callback:
+    """The callback's content.
 
     Raises:
         MalformedEventError: not a failure callback at all.
@@ -65,9 +74,19 @@ def read_callback(body: bytes) -> Failed | SweepFailed | None:
     try:
         event = parse_event(source)
     except MalformedEventError as error:
-        _log.error("ALERT message %s is not an event and stays in the dead letter queue: %s", source_id, error)
-        return None
+        return Unreadable(source_id, str(error))
     return Failed(source_id, event, status, answer.decode("utf-8", "replace")[:300])
+
+
+def what_failed(failed: Callback) -> str:
+    """What the queue gave up on, for the figures."""
+    match failed:
+        case Failed():
+            return failed.event.type
+        case SweepFailed():
+            return "sweep"
+        case Unreadable():
+            return "unreadable"
 
 
 class Redelivery:
@@ -83,12 +102,20 @@ class Redelivery:
         self._clock = clock
         self._afterwards = afterwards
 
-    async def handle(self, failed: Failed | SweepFailed, message_id: str, retried: int) -> Outcome:
+    async def handle(self, failed: Callback, message_id: str, retried: int) -> Outcome:
         """Handle one failure callback, itself a message `message_id`, delivered `retried` times before."""
+        if isinstance(failed, Unreadable):
+            source_id = failed.source_message_id
+            text = f"message {source_id} is not an event and stays in the dead letter queue: {failed.why}"
+            await self._afterwards((Alert("", text, "unreadable_message", source_id),))
+            return Outcome("kept for a person")
         if isinstance(failed, SweepFailed):
             # It may carry legs that it took over before it failed, so its work is done in its name.
             drive = drive_of(message_id, retried)
             return await self._sweep.handle(read_due_ms(failed.body), failed.source_message_id, drive, again=True)
+        return await self._event_failed(failed, message_id, retried)
+
+    async def _event_failed(self, failed: Failed, message_id: str, retried: int) -> Outcome:
         event = failed.event
         try:
             told = await self._facts.witness(event, failed.source_message_id)
@@ -112,6 +139,9 @@ class Redelivery:
                 legs = committed.carried if committed.applied else (*committed.carried, *legs)
                 return Outcome("failed", await self._drive(found.session_id, legs, message_id, retried))
             legs = (*legs, found.state.leg)
+            if found.state.leg.undelivered == 1:  # a leg is told of once
+                text = f"job {event.job_id}: the queue gave up on {event.type}, which is driven again: {reason}"
+                await self._afterwards((Alert(event.job_id, text, "undelivered", found.state.leg.key),))
         return Outcome("driven" if legs else "applied", await self._drive(found.session_id, legs, message_id, retried))
 
     async def _tell_later(self, event: Event) -> Outcome:
@@ -119,7 +149,8 @@ class Redelivery:
         now_ms = self._clock.now_ms()
         age_ms = now_ms - milliseconds(event.created_at)
         if age_ms > PATIENCE_MS:
-            _log.error("ALERT the fact %s about job %s is dropped: there is no such job", event.id, event.job_id)
+            text = f"the fact {event.id} about job {event.job_id} is dropped: there is no such job"
+            await self._afterwards((Alert(event.job_id, text, "fact_dropped", event.id),))
             return Outcome("dropped")
         # Once a minute, however many copies there are: each of them would bring one back, which is copied again.
         once = f"{event.id}.later.{age_ms // WITNESS_DELAY_MS}"

@@ -5,17 +5,15 @@ stream alone. Must not: decide what a sweep does.
 """
 
 import json
-import logging
 from typing import Any
 
 from events.core.counts import DRIVEN, SWEEPS
-from events.errors import MalformedEventError, StoreError
+from events.errors import MalformedEventError
 from events.ports import Figures
+from functions.counting import count
 from functions.delivery import Outcome
 from functions.operation_outcomes import OperationOutcomes
 from functions.sweeping import Sweep, read_due_ms
-
-_log = logging.getLogger("baton.sweep")
 
 
 def read_slot_ms(body: bytes) -> int:
@@ -42,9 +40,5 @@ class Tending:
             return Outcome("looked", await self._outcomes.look(slot_ms))
         swept = await self._sweep.handle(read_due_ms(body), carrier, drive, again=again)
         await self._outcomes.look()
-        try:
-            counts = {SWEEPS: 1, **({DRIVEN: swept.handed_on} if swept.handed_on else {})}
-            await self._figures.add(counts)
-        except StoreError as error:
-            _log.warning("a sweep is not counted: %s", error)
+        await count(self._figures, {SWEEPS: 1, **({DRIVEN: swept.handed_on} if swept.handed_on else {})})
         return swept

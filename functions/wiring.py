@@ -4,6 +4,7 @@ Importing this module opens nothing.
 """
 
 from events.adapters.admission import RedisAdmission
+from events.adapters.alert_webhook import WebhookAlerts
 from events.adapters.archive import RedisArchive
 from events.adapters.audit_log import RedisAuditLog
 from events.adapters.clock import SystemClock
@@ -53,6 +54,7 @@ def real_ports(settings: Settings) -> Ports:
         key_book=RedisKeyBook(connection),
         audit_log=RedisAuditLog(connection, settings.audit_log_length),
         rate_limit=RedisRateLimit(connection, clock, per_minute) if per_minute else None,
+        alerts=WebhookAlerts(settings.alert_webhook_url, connection) if settings.alert_webhook_url else None,
         operation_stream=RedisOperationStream(connection),
         session_memory=RedisSessionMemory(connection, settings.job_retention_seconds * 1000),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,

@@ -58,6 +58,11 @@ def tombstone_key(job_id: str) -> str:
     return f"baton:{{{root_of(job_id)}}}:tombstone"
 
 
+def alert_key(name: str) -> str:
+    """String: it was told; it expires. No hash tag: no script touches it."""
+    return f"baton:alert:{name}"
+
+
 def model_cache_key(tenant: str, key: str) -> str:
     """String: a model's answer; it expires. No hash tag: no script touches it."""
     return f"baton:model-cache:{tenant}:{key}"

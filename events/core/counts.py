@@ -18,7 +18,7 @@ from events.core.state import Job
 MODEL_FAILURES = "model_failures"
 CHECKPOINTS = "checkpoints"
 SWEEPS, DRIVEN, UNDELIVERED = "sweeps", "swept_events", "undelivered"
-COMPLETIONS, DEAD_COMPLETIONS = "completions", "dead_completions"
+COMPLETIONS = "completions"
 
 _CHECKPOINT = '"data-checkpoint"'
 

@@ -48,10 +48,12 @@ class Remember:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Tell a person."""
+    """Tell a person. `once`: two of the same words here are one; empty: of the same message."""
 
     job_id: str
     message: str
+    kind: str = "job_failed"
+    once: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Each method says what it promises under repetition: every call may be made twice
 """
 
 from events.ports.admission import Admission, AdmissionState, Heard, Operating, Started, SweepTurn, Told
+from events.ports.alerts import Alerts, Notice
 from events.ports.archive import Archive, Recalled, Removed, Tombstone
 from events.ports.audit_log import AuditEntry, AuditLog
 from events.ports.claims import Begun, Claim, Committed, History, Spent, Verdict
@@ -43,6 +44,7 @@ from events.ports.tool_statistics import ToolStatistics
 __all__ = [
     "Admission",
     "AdmissionState",
+    "Alerts",
     "Archive",
     "AuditEntry",
     "AuditLog",
@@ -68,6 +70,7 @@ __all__ = [
     "MemoryEntry",
     "MemoryHit",
     "ModelCache",
+    "Notice",
     "Operating",
     "OperationStream",
     "Outgoing",

@@ -18,6 +18,7 @@ SECRETS = {
     "API_KEYS": "secret-keys",
     "OPERATIONS_API_KEY": "secret-operations",
     "METRICS_TOKEN": "secret-metrics",
+    "ALERT_WEBHOOK_URL": "https://hooks.example.com/secret",
 }
 
 

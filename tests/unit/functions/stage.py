@@ -27,6 +27,7 @@ from functions.pipeline import Pipeline
 from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
 from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, FakeStore
+from tests.fakes.alerts import FakeAlerts
 from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.clock import FakeClock
 from tests.fakes.figures import FakeFigures
@@ -105,7 +106,7 @@ class Stage:
         self.reader = FakeReader(self.store, self.admission)
         self.session_memory, self.long_term_memory = FakeSessionMemory(), long_term_memory
         self.key_book, self.audit_log = FakeKeyBook(), FakeAuditLog()
-        self.outcomes = FakeOperationStream()
+        self.outcomes, self.alerts = FakeOperationStream(), FakeAlerts()
         self.happened = Happened()
         self.ports = self._ports(verifier or AnySignature(), rate_limit)
         self.container = Container(settings, self.ports, registry or registry_of(self.happened))
@@ -132,6 +133,7 @@ class Stage:
             audit_log=self.audit_log,
             rate_limit=rate_limit,
             operation_stream=self.outcomes,
+            alerts=self.alerts,
             model_cache=self.cache,
             session_memory=self.session_memory,
             long_term_memory=self.long_term_memory,

@@ -9,17 +9,21 @@ import pytest
 
 from events.core.ending import UNDELIVERED_BUDGET
 from events.core.legs import leg_key_of
+from events.core.redaction import KnownSecrets
 from events.core.transitions import JobStatus
 from events.errors import MalformedEventError
-from events.schema import Event, encode_event
+from events.schema import Cancellation, Event, LoopPayload, encode_event
 from events.timestamps import milliseconds
 from functions.afterwards import Afterwards
+from functions.alerting import Alerting
 from functions.asking import Asking
 from functions.delivery import Outcome
 from functions.facts import Facts
 from functions.redelivery import PATIENCE_MS, WITNESS_DELAY_MS, Failed, Redelivery, SweepFailed, read_callback
 from functions.sweeping import Sweep
 from tests.unit.functions.stage import BASE, Stage
+
+SECRET = "a-key-of-somebody"
 
 
 def encoded(text: bytes) -> str:
@@ -56,13 +60,14 @@ def redelivery_of(stage: Stage) -> Redelivery:
     facts = Facts(
         stage.store, stage.ports.archive, stage.admission, Asking(stage.admission, emitter, clock), emitter, clock
     )
-    return Redelivery(stage.store, facts, sweep, emitter, clock, Afterwards(container.operations.outcomes))
+    alerting = Alerting(stage.alerts, KnownSecrets((SECRET,)), BASE)
+    afterwards = Afterwards(container.operations.outcomes, alerting)
+    return Redelivery(stage.store, facts, sweep, emitter, clock, afterwards)
 
 
 async def give_up(stage: Stage, event: Event, callback_id: str, source_id: str = "m1", **changes: Any) -> Outcome:
     """Tell the function that the queue has given up on an event."""
     failed = read_callback(callback(encode_event(event).encode(), source_id, **changes))
-    assert failed is not None
     return await redelivery_of(stage).handle(failed, callback_id, 0)
 
 
@@ -108,10 +113,14 @@ def test_what_is_no_callback_is_malformed(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("source", [b"", b"not json", b"{}", b'{"type":"agent.loop.init"}'])
-def test_a_message_that_was_no_event_is_left_to_a_person(source: bytes, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_message_that_was_no_event_is_left_to_a_person(source: bytes, caplog: pytest.LogCaptureFixture) -> None:
     """With an alert."""
-    assert read_callback(callback(source, "msg_odd")) is None
+    stage = Stage()
+    outcome = await redelivery_of(stage).handle(read_callback(callback(source, "msg_odd")), "cb1", 0)
+    assert outcome.word == "kept for a person"
     assert "ALERT message msg_odd is not an event" in caplog.text
+    (notice,) = stage.alerts.sent
+    assert (notice.kind, notice.once, notice.url) == ("unreadable_message", "msg_odd", "")
 
 
 def test_a_sweep_that_was_given_up_is_told_as_one() -> None:
@@ -270,3 +279,28 @@ async def test_an_event_of_an_unknown_job_is_not_driven() -> None:
     stage.store.trees.clear()
     outcome = await give_up(stage, event, "cb1")
     assert (outcome.word, outcome.handed_on) == ("applied", 0)
+
+
+async def test_a_person_is_told_once_of_an_event_that_is_not_delivered_and_of_the_job_that_fails() -> None:
+    """Without secrets, with a link; a leg that fails again is not told of again."""
+    stage = Stage()
+    event = await stage.submit()
+    for number in range(UNDELIVERED_BUDGET + 1):
+        await give_up(stage, event, f"cb{number}", body=encoded(b"it said " + SECRET.encode()))
+    first, last = stage.alerts.sent
+    assert (first.kind, first.job_id, first.url) == ("undelivered", "job_1", f"{BASE}/console/jobs/job_1")
+    assert "the queue gave up on agent.loop.init, which is driven again" in first.text
+    assert "the endpoint answered 500 it said [redacted]" in first.text
+    assert (last.kind, last.job_id) == ("job_failed", "job_1")
+    assert SECRET not in last.text
+
+
+async def test_a_fact_that_is_dropped_is_told() -> None:
+    """Nobody knows its job, after a quarter of an hour."""
+    stage, other = Stage(), Stage()
+    await other.submit()
+    witness = other.events()[0]
+    stage.clock.ms = milliseconds(witness.created_at) + PATIENCE_MS + 1
+    event = witness.model_copy(update={"payload": LoopPayload(turn=1, fact=Cancellation(by="x"))})
+    await give_up(stage, event, "cb1")
+    assert [notice.kind for notice in stage.alerts.sent] == ["fact_dropped"]
