@@ -12,7 +12,7 @@ from functions.console.message_kind import kind_of
 from functions.replaying import SENDABLE, Looked, Replaying, Standing
 
 STATES = ("CREATED", "ACTIVE", "RETRY", "ERROR", "DELIVERED", "FAILED", "CANCELED")
-_ENTRIES, _MOST_AT_ONCE = 200, 100
+_ENTRIES, _MOST_AT_ONCE = 120, 100
 _SAID = {
     Standing.DUE: "was sent once more",
     Standing.TOLD: "was sent once more: a fact that was told before changes nothing",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from events.timestamps import rfc3339
-from functions.console.shown import one_line
+from functions.console.shown import one_line, usd
 
 _EVENT_NAMES = {
     "agent.loop.init": "model",
@@ -106,6 +106,8 @@ class Timeline:
         attempt = f" (attempt {data['attempt']})" if data["attempt"] > 1 else ""
         failure = data.get("failure")
         why = f": {failure['type']}: {failure['message']}" if failure else ""
+        if failure and str(failure["message"]) in str(data["outcome"]):
+            why = ""
         kind = "bad" if failure else "event"
         text = f"{data['outcome']}{attempt}{why}"
         return self._new(kind, what, text, at_ms=data["at"], duration_ms=data["durationMs"])
@@ -140,10 +142,12 @@ class Timeline:
         text = f"{data['fraction']:.0%} {data['text']}".strip()
         return Line(key, "mark", f"{self._tools.get(data.get('callId', ''), 'a tool')} at", text)
 
-    def _usage(self, data: dict[str, Any]) -> Line:
+    def _usage(self, data: dict[str, Any]) -> Line | None:
+        if not (data["inputTokens"] or data["outputTokens"]):
+            return None
         cached = ", from the cache" if data.get("cached") else ""
         tokens = f"{data['inputTokens']} tokens in, {data['outputTokens']} out"
-        return self._new("other", f"used in turn {data['turn']}", f"{tokens}, ${data['costUsd']:.6f}{cached}")
+        return self._new("other", f"used in turn {data['turn']}", f"{tokens}, {usd(data['costUsd'])}{cached}")
 
     def _memory(self, data: dict[str, Any]) -> Line:
         warnings = "".join(f"; {warning}" for warning in data["warnings"])

@@ -1,0 +1,36 @@
+"""The agents that the console is tried with: one asks before it sends a letter, one only answers."""
+
+import asyncio
+
+from functions.agents.agent import Agent
+from functions.agents.registry import Registry
+from functions.models.call import Call
+from functions.models.scripted import ScriptedModel
+from functions.tools.context import ToolContext
+from functions.tools.tool import tool
+
+
+@tool
+async def measure(ctx: ToolContext) -> str:
+    """Take a moment, and say how far it is."""
+    for step in (1, 2):
+        await asyncio.sleep(0.3)
+        await ctx.progress(step / 2, f"step {step}")
+    return "12 m"
+
+
+@tool(requires_approval=True)
+async def send_letter(to: str, pages: int) -> str:
+    """Send a letter."""
+    return f"{pages} pages to {to}"
+
+
+harbour = Agent(
+    name="harbour",
+    model=ScriptedModel(
+        [[Call("measure")], [Call("send_letter", {"to": "the keeper", "pages": 2})], "The letter is under way."]
+    ),
+    tools=[measure, send_letter],
+)
+answers = Agent(name="answers", model=ScriptedModel(["All is well at the lighthouse."]))
+registry = Registry(agents=[harbour, answers])

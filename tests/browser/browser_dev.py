@@ -1,0 +1,26 @@
+"""`baton dev` whose queue also takes fault plans: `python -m tests.browser.browser_dev DIR`."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from infra.cli.interruption import run_until_interrupted
+from infra.dev.part import Part
+from infra.dev.parts import StackPlan, stack_parts
+from infra.dev.stack import StackOptions
+from tests.e2e.fault_dev import running
+
+
+def parts(plan: StackPlan) -> tuple[Part, ...]:
+    """The usual parts, with the queue's switch."""
+    return tuple(
+        replace(part, command=(*part.command, "--faults")) if part.name == "qstash" else part
+        for part in stack_parts(plan)
+    )
+
+
+if __name__ == "__main__":
+    options = StackOptions(
+        folder=Path(sys.argv[1]), app="tests.browser.browser_agents:registry", port=0, parts_of=parts
+    )
+    sys.exit(run_until_interrupted(running(options), lambda: None, 0))

@@ -1,0 +1,115 @@
+"""The console in a real browser: what an operator does in a day."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import PATIENCE_MS, BrowserStack, log_in, start_job
+
+pytestmark = pytest.mark.browser
+PAGES = ("jobs", "approvals", "sessions", "tools", "messages", "dead-letters", "schedules", "worker", "audit")
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def test_a_job_is_started_watched_approved_with_an_edit_and_seen_to_finish(page: Page) -> None:
+    """The job's page changes by itself, from its first event to its approval, and on to its end."""
+    job = start_job(page, "harbour", "Write to the keeper")
+    expect(page.locator("#timeline")).to_contain_text("measure")
+    expect(page.locator("#timeline")).to_contain_text("100% step 2")
+    page.get_by_role("link", name="Decide").click()
+    page.get_by_label("Arguments").fill('{"to": "the keeper", "pages": "many"}')
+    page.get_by_label("Comment").fill("shorter, please")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("#fault-arguments")).to_contain_text("pages")
+    expect(page.get_by_label("Comment")).to_have_value("shorter, please")
+    page.get_by_label("Arguments").fill('{"to": "the harbour master", "pages": 1}')
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("status")).to_have_text("Approved.")
+    page.goto(job)
+    expect(page.locator("#head .pill")).to_have_text("completed")
+    expect(page.locator("#head")).to_contain_text("The letter is under way.")
+    expect(page.locator("#timeline")).to_contain_text("1 pages to the harbour master")
+
+
+def test_a_dead_message_is_replayed_and_its_job_finishes(page: Page, stack: BrowserStack) -> None:
+    """Found among the dead letters; a second replay says that it was applied already."""
+    stack.strike("/workers/agent-loop", "/workers/delivery-failed")
+    job = start_job(page, "answers", "Is all well?")
+    job_id = job.rpartition("/")[2]
+    failed = f"/console/messages?job={job_id}&state=FAILED"
+    page.goto(failed)
+    for _ in range(50):
+        if page.get_by_role("link", name="agent.loop.init").count():
+            break
+        page.wait_for_timeout(200)
+        page.reload()
+    stack.strike()
+    page.goto("/console/dead-letters")
+    page.get_by_role("link", name="agent.loop.init").first.click()
+    page.locator("#letters tr", has_text=job_id).get_by_role("link").first.click()
+    expect(page.locator("main")).to_contain_text("Its step is open")
+    dead = page.url
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_role("status")).to_contain_text("was sent once more")
+    page.goto(job)
+    expect(page.locator("#head .pill")).to_have_text("completed")
+    expect(page.locator("#head")).to_contain_text("All is well at the lighthouse.")
+    page.goto(dead)
+    expect(page.locator("main")).to_contain_text("Applied already.")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 1280)])
+def test_every_page_fits_and_breaks_no_rule(chromium: Browser, stack: BrowserStack, scheme: str, width: int) -> None:
+    """Nothing is wider than the window, nothing is refused by the policy, no page is heavy."""
+    context = chromium.new_context(
+        base_url=stack.described["app_url"],
+        color_scheme="dark" if scheme == "dark" else "light",
+        viewport={"width": width, "height": 700},
+    )
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    log_in(page, stack)
+    job = start_job(page, "answers", "word" * 60)
+    for path in (*(f"/console/{name}" for name in PAGES), "/console/jobs/new", job):
+        response = page.goto(path)
+        assert response is not None
+        assert response.status == 200, path
+        assert len(response.body()) < 60_000, path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    assert said == []
+    context.close()
+
+
+def test_it_works_without_javascript(chromium: Browser, stack: BrowserStack) -> None:
+    """A running job's page loads itself anew instead of changing in place."""
+    context = chromium.new_context(base_url=stack.described["app_url"], java_script_enabled=False)
+    page = context.new_page()
+    log_in(page, stack)
+    start_job(page, "answers", "Without a script?")
+    expect(page.locator("#head .pill")).to_have_text("completed")
+    context.close()
+
+
+def test_the_keyboard_is_enough(page: Page) -> None:
+    """The first key leads past the head; what has the focus is seen; a form is sent by Enter."""
+    page.goto("/console/jobs")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    page.keyboard.press("Enter")
+    page.get_by_label("Tenant").focus()
+    page.keyboard.type("nobody")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_contain_text("No job is like that")
+
+
+def test_a_login_ends(page: Page, context: BrowserContext) -> None:
+    """After logging out every page asks for the key again, and leads back after it."""
+    page.get_by_role("button", name="Log out").click()
+    page.goto("/console/worker?x=1")
+    expect(page).to_have_url(re.compile(r"/console/login\?after=%2Fconsole%2Fworker%3Fx%3D1$"))
+    assert not [cookie for cookie in context.cookies() if cookie.get("name") == "baton_console"]
