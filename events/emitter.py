@@ -80,6 +80,10 @@ class Emitter:
         )
         return (await self._queue.publish([message]))[0]
 
+    def message_of(self, event: Event) -> Outgoing:
+        """The message that would bring this event, for a schedule of the queue."""
+        return self._outgoing(Delivery(event))
+
     async def close(self) -> None:
         """Close connections."""
         await self._queue.close()

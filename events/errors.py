@@ -99,6 +99,12 @@ class MessageNotFoundError(PublishError):
     retryable = False
 
 
+class QueueRefusedError(PublishError):
+    """The queue does not accept what was sent: it would not the next time."""
+
+    retryable = False
+
+
 class QueueUnauthorizedError(PublishError):
     """The queue refused the token."""
 

@@ -39,6 +39,11 @@ def chat_job_id(tenant: str, session_id: str, message_id: str, replaces: str) ->
     return f"job_{digest('chat', tenant, session_id, message_id, replaces)[:24]}"
 
 
+def scheduled_job_id(schedule_id: str, message_id: str) -> str:
+    """The id of the job that a schedule's message starts, however often it is delivered."""
+    return f"job_{digest('schedule', schedule_id, message_id)[:24]}"
+
+
 def random_job_id(token: str) -> str:
     """The id of a job that was submitted without an Idempotency-Key; `token` is random."""
     return f"job_{token}"

@@ -106,7 +106,21 @@ class Occurrence(WireModel):
     data: Any = None
 
 
-Fact = Annotated[Submission | Cancellation | Retrial | Removal | Completion | Occurrence, Field(discriminator="kind")]
+class Recurrence(WireModel):
+    """The fact that it is time for a schedule's next job; its event's `jobId` is the schedule's id.
+
+    `job`: what the new job is made after, `task`: what its model is asked. `schedule`: for people: cron and time zone.
+    """
+
+    kind: Literal["recur"] = "recur"
+    job: dict[str, Any]
+    task: dict[str, Any]
+    schedule: dict[str, Any]
+
+
+Fact = Annotated[
+    Submission | Cancellation | Retrial | Removal | Completion | Occurrence | Recurrence, Field(discriminator="kind")
+]
 
 
 class LoopPayload(WireModel):

@@ -26,6 +26,7 @@ from events.ports import (
     Randomness,
     RateLimit,
     Reader,
+    Schedules,
     SessionMemory,
     Store,
     ToolStatistics,
@@ -84,6 +85,7 @@ class Ports:
     listing: Listing
     queue: Queue
     queue_records: QueueRecords
+    schedules: Schedules
     verifier: Verifier
     clock: Clock
     randomness: Randomness
@@ -174,6 +176,7 @@ class Container:
         """Close connections."""
         await self.emitter.close()
         await self.ports.queue_records.close()
+        await self.ports.schedules.close()
         await self.ports.reader.close()
         if self.ports.long_term_memory is not None:
             await self.ports.long_term_memory.close()

@@ -29,6 +29,7 @@ from events.schema import (
     Event,
     Fact,
     Occurrence,
+    Recurrence,
     Removal,
     Retrial,
     Submission,
@@ -37,6 +38,7 @@ from events.timestamps import milliseconds
 from functions.asking import Asking
 from functions.ended_facts import EndedFacts
 from functions.handing_on import hand_on
+from functions.recurring import next_of
 from functions.told import Told
 
 _log = logging.getLogger("baton.facts")
@@ -163,6 +165,9 @@ class Facts:
                 return (await self.outside(event.job_id, outside_fact(event.id, fact), carrier)).legs
             case Submission():
                 return await self._submission_again(event, fact, carrier)
+            case Recurrence():
+                submission, submitted = next_of(event, fact, carrier, self._clock.now_ms())
+                return await self._submission_again(submission, submitted, carrier)
 
     async def _once_more(self, event: Event, told: Told) -> tuple[Leg, ...]:
         """A failover forgot the end that the fact is about: once the job has ended again, the fact counts."""

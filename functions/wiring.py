@@ -21,6 +21,7 @@ from events.adapters.randomness import SystemRandomness
 from events.adapters.rate_limit import RedisRateLimit
 from events.adapters.reader import RedisReader
 from events.adapters.redis import RedisConnection
+from events.adapters.schedules import QStashSchedules
 from events.adapters.session_memory import RedisSessionMemory
 from events.adapters.store import RedisStore
 from events.adapters.tool_statistics import RedisToolStatistics
@@ -32,7 +33,6 @@ from functions.log_guard import guard_logs
 
 def real_ports(settings: Settings) -> Ports:
     """The real adapters; nothing is opened before it is used."""
-    connection = RedisConnection(settings)
     slots = (settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000)
     connection, clock = RedisConnection(settings), SystemClock()
     per_minute = settings.rate_limit_per_minute
@@ -45,6 +45,7 @@ def real_ports(settings: Settings) -> Ports:
         listing=RedisListing(connection),
         queue=QStashQueue(settings),
         queue_records=QStashRecords(settings),
+        schedules=QStashSchedules(settings),
         verifier=QueueVerifier(settings),
         clock=clock,
         randomness=SystemRandomness(),

@@ -15,6 +15,7 @@ from qstash.errors import QStashError
 from events.errors import (
     MessageNotFoundError,
     PublishError,
+    QueueRefusedError,
     QueueUnauthorizedError,
     QueueUnreachableError,
     TopicNotFoundError,
@@ -78,4 +79,6 @@ def _named(error: QStashError, topic: str, where: str) -> PublishError:
         return TopicNotFoundError(topic)
     if status == httpx.codes.NOT_FOUND:
         return MessageNotFoundError(f"the queue at {where} knows no such thing: {str(error)[:300]}")
+    if status in (httpx.codes.BAD_REQUEST, httpx.codes.PRECONDITION_FAILED, httpx.codes.UNPROCESSABLE_ENTITY):
+        return QueueRefusedError(f"the queue at {where} refused the message: {str(error)[:300]}")
     return PublishError(f"the queue at {where} refused the message: {str(error)[:300]}")

@@ -9,11 +9,10 @@ from urllib.parse import urlencode
 from qstash.dlq import DlqFilter, DlqMessage
 from qstash.log import Log, LogFilter, LogState
 from qstash.message import Message
-from qstash.schedule import Schedule
 
 from events.adapters.qstash_client import QStashClient
 from events.errors import MessageNotFoundError
-from events.ports import DeadLetter, DeadLetters, LogEntry, LogPage, QueuedMessage, QueueSchedule
+from events.ports import DeadLetter, DeadLetters, LogEntry, LogPage, QueuedMessage
 from events.settings import Settings
 
 _AT_ONCE = 100  # the queue's most for one request about dead letters
@@ -70,16 +69,6 @@ class QStashRecords:
             done += await self._client.ask(self._client.sdk.dlq.delete_many(list(ids)))
         return done
 
-    async def schedules(self) -> tuple[QueueSchedule, ...]:
-        """All of them, by id."""
-        found = await self._client.ask(self._client.sdk.schedule.list())
-        return tuple(sorted((_schedule(each) for each in found), key=lambda each: each.id))
-
-    async def pause(self, schedule_id: str, *, paused: bool) -> None:
-        """Pause a schedule, or let it go on."""
-        schedule = self._client.sdk.schedule
-        await self._client.ask(schedule.pause(schedule_id) if paused else schedule.resume(schedule_id))
-
     async def close(self) -> None:
         """Close connections; a later use opens them again."""
         await self._client.close()
@@ -129,20 +118,6 @@ def _entry(log: Log) -> LogEntry:
 def _dead(letter: DlqMessage) -> DeadLetter:
     answer = letter.response_body or _decoded(letter.response_body_base64)
     return DeadLetter(letter.dlq_id, _message(letter), letter.response_status, answer)
-
-
-def _schedule(found: Schedule) -> QueueSchedule:
-    return QueueSchedule(
-        id=found.schedule_id,
-        destination=found.destination,
-        cron=found.cron,
-        paused=bool(found.paused),
-        created_ms=found.created_at,
-        next_ms=found.next_schedule_time or 0,
-        last_ms=found.last_schedule_time or 0,
-        last={message_id: state.value for message_id, state in (found.last_schedule_states or {}).items()},
-        error=found.error or "",
-    )
 
 
 def _headers(found: Mapping[str, Any] | None) -> dict[str, str]:

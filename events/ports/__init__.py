@@ -34,10 +34,10 @@ from events.ports.queue_records import (
     LogPage,
     QueuedMessage,
     QueueRecords,
-    QueueSchedule,
 )
 from events.ports.rate_limit import RateLimit
 from events.ports.reader import Reader, Snapshot, StoredParts
+from events.ports.schedules import QueueSchedule, Schedules
 from events.ports.store import Store
 from events.ports.tool_statistics import ToolStatistics
 
@@ -87,6 +87,7 @@ __all__ = [
     "Recorded",
     "Removed",
     "Scanned",
+    "Schedules",
     "SessionMemory",
     "Snapshot",
     "Spent",

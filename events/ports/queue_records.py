@@ -1,4 +1,4 @@
-"""What the queue knows of messages: where each one is, what was answered, which it gave up on, and its schedules."""
+"""What the queue knows of messages: where each one is, what was answered, and which it gave up on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -66,21 +66,6 @@ class DeadLetters:
     cursor: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class QueueSchedule:
-    """A schedule of the queue. `last`: what became of its last messages, by message id."""
-
-    id: str
-    destination: str
-    cron: str
-    paused: bool = False
-    created_ms: int = 0
-    next_ms: int = 0
-    last_ms: int = 0
-    last: dict[str, str] = field(default_factory=dict[str, str])
-    error: str = ""
-
-
 class QueueRecords(Protocol):
     """Reads and tends the queue, for operators. Each method raises PublishError and its kinds."""
 
@@ -104,14 +89,6 @@ class QueueRecords(Protocol):
 
     async def delete(self, dead_letter_ids: Sequence[str]) -> int:
         """Delete dead letters; returns how many there were."""
-        ...
-
-    async def schedules(self) -> tuple[QueueSchedule, ...]:
-        """All of them, by id."""
-        ...
-
-    async def pause(self, schedule_id: str, *, paused: bool) -> None:
-        """Pause a schedule, or let it go on."""
         ...
 
     async def close(self) -> None:

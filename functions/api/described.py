@@ -16,6 +16,7 @@ from functions.api.change_body import ChangeBody
 from functions.api.chat_body import ChatBody
 from functions.api.job_events import EventBody
 from functions.api.job_query import PageQuery
+from functions.api.schedule_body import PauseBody, ScheduleBody
 from functions.api.submit_body import SubmitBody
 from functions.completing import CompletionBody
 
@@ -40,7 +41,8 @@ class Described:
 
 
 UNDESCRIBED = Described()
-_JOBS, _CHECKPOINT = "/api/agent-jobs", "/api/admin/agent-checkpoints/{checkpoint_id}"
+_JOBS, _SCHEDULES = "/api/agent-jobs", "/api/agent-schedules"
+_CHECKPOINT = "/api/admin/agent-checkpoints/{checkpoint_id}"
 
 DESCRIBED: Mapping[str, Described] = {
     f"POST {_JOBS}": Described(SubmitBody, "Job", (202,)),
@@ -50,6 +52,9 @@ DESCRIBED: Mapping[str, Described] = {
     f"DELETE {_JOBS}/{{job_id}}": Described(statuses=(204,)),
     f"POST {_JOBS}/{{job_id}}/events": Described(EventBody, statuses=(202,)),
     f"GET {_JOBS}/{{job_id}}/stream": Described(answer="Stream"),
+    f"POST {_SCHEDULES}": Described(ScheduleBody, statuses=(201,)),
+    f"PATCH {_SCHEDULES}/{{schedule_id}}": Described(PauseBody),
+    f"DELETE {_SCHEDULES}/{{schedule_id}}": Described(statuses=(204,)),
     f"POST {_CHECKPOINT}": Described(ApprovalBody, body_needed=False),
     f"DELETE {_CHECKPOINT}": Described(RejectionBody),
     "POST /api/operations/{operation_id}/complete": Described(CompletionBody),

@@ -21,6 +21,8 @@ from functions.api.openapi import OpenApi
 from functions.api.operations import OperationsApi
 from functions.api.recordings import RecordingsApi
 from functions.api.route import ApiRoute
+from functions.api.schedules import BODY_LIMIT_BYTES as SCHEDULE_LIMIT_BYTES
+from functions.api.schedules import SchedulesApi
 from functions.api.session_memory import SessionMemoryApi
 from functions.api.sessions import SessionsApi
 from functions.api.simple_scenario import SimpleScenario
@@ -41,6 +43,7 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
     jobs = JobsApi(container, keys)
     table = [
         *_of_jobs(container, keys, jobs),
+        *_of_schedules(container, keys),
         *_of_checkpoints(container, keys, jobs),
         *_of_operations(container),
         *_of_chats(container, keys),
@@ -84,6 +87,19 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         ApiRoute("POST", f"{job_path}/events", "client", events.post, tells, *limit),
         ApiRoute("GET", f"{job_path}/stream", "client", stream.stream, streams),
         ApiRoute("GET", f"{job_path}/recording", "client", recordings.show, records),
+    ]
+
+
+def _of_schedules(container: Container, keys: Keys) -> list[ApiRoute]:
+    schedules, path = SchedulesApi(container, keys), "/api/agent-schedules"
+    one = f"{path}/{{schedule_id}}"
+    makes = "a job that recurs: a job's fields, `cron` and `timeZone`; 201 and the schedule"
+    return [
+        ApiRoute("POST", path, "client", schedules.create, makes, SCHEDULE_LIMIT_BYTES),
+        ApiRoute("GET", path, "client", schedules.show_all, "schedules, by id"),
+        ApiRoute("GET", one, "client", schedules.read, "a schedule: when it runs next, and what it started last"),
+        ApiRoute("PATCH", one, "client", schedules.pause, '`{"paused": true}` or false'),
+        ApiRoute("DELETE", one, "client", schedules.delete, "no more of its jobs; those that it started go on"),
     ]
 
 

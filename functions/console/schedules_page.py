@@ -14,11 +14,11 @@ class SchedulesPage:
     """Shows schedules."""
 
     def __init__(self, container: Container) -> None:
-        self._records = container.ports.queue_records
+        self._schedules = container.ports.schedules
 
     async def show(self, visit: Visit) -> Response:
         """All of them."""
-        return visit.page("schedules.html", schedules=await self._records.schedules())
+        return visit.page("schedules.html", schedules=await self._schedules.all())
 
     async def pause(self, visit: Visit) -> Response:
         """No more ticks until it is resumed."""
@@ -31,7 +31,7 @@ class SchedulesPage:
     async def _set(self, visit: Visit, *, paused: bool) -> Response:
         schedule_id = visit.request.path_params["schedule_id"]
         try:
-            await self._records.pause(schedule_id, paused=paused)
+            await self._schedules.pause(schedule_id, paused=paused)
         except MessageNotFoundError as error:
             raise ApiError(404, f"there is no schedule {schedule_id!r}") from error
         return visit.go(HOME, f"Schedule {schedule_id} {'is paused' if paused else 'goes on'}.")

@@ -194,7 +194,7 @@ class InMemoryStore:
         if root_id not in tree.jobs:
             return Looked(known=False)
         lost: list[Leg] = []
-        for job_id in [only] if only else sorted(tree.jobs):
+        for job_id in sorted(name for name in tree.jobs if name == only or not only):
             tree = tree.settled(job_id, message_id, now_ms)
             entry = book.get(job_id)
             if not tree.agrees(job_id, entry) and now_ms - tree.standing(job_id).lap > lost_after_ms / 2:

@@ -1,9 +1,9 @@
 """What a queue knows of its messages, in memory: those that a fake queue took, and what a test says became of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from events.errors import MessageNotFoundError, PublishError
+from events.errors import PublishError
 from events.ports import (
     Clock,
     DeadLetter,
@@ -12,7 +12,6 @@ from events.ports import (
     LogPage,
     Outgoing,
     QueuedMessage,
-    QueueSchedule,
 )
 from tests.fakes.queue import FakeQueue
 
@@ -29,7 +28,6 @@ class FakeQueueRecords:
     happened: list[LogEntry] = field(default_factory=list[LogEntry])
     dead: dict[str, DeadLetter] = field(default_factory=dict[str, DeadLetter])
     failing: list[PublishError] = field(default_factory=list[PublishError])
-    known_schedules: dict[str, QueueSchedule] = field(default_factory=dict[str, QueueSchedule])
 
     def happen(self, message_id: str, state: str, *, status: int = 0, answer: str = "", error: str = "") -> None:
         """Something happened to a message."""
@@ -78,16 +76,6 @@ class FakeQueueRecords:
     async def delete(self, dead_letter_ids: Sequence[str]) -> int:
         """Forget them."""
         return len([self.dead.pop(each) for each in dead_letter_ids if each in self.dead])
-
-    async def schedules(self) -> tuple[QueueSchedule, ...]:
-        """Those that a test put there."""
-        return tuple(self.known_schedules[name] for name in sorted(self.known_schedules))
-
-    async def pause(self, schedule_id: str, *, paused: bool) -> None:
-        """Pause one, or let it go on."""
-        if schedule_id not in self.known_schedules:
-            raise MessageNotFoundError(f"there is no schedule {schedule_id!r}")
-        self.known_schedules[schedule_id] = replace(self.known_schedules[schedule_id], paused=paused)
 
     async def close(self) -> None:
         """Nothing is open."""

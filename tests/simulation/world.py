@@ -25,6 +25,7 @@ from tests.fakes.memory import FakeSessionMemory
 from tests.fakes.operation_stream import FakeOperationStream
 from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_records import FakeQueueRecords
+from tests.fakes.schedules import FakeSchedules
 from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.simulation import asgi
 from tests.simulation.actors import STAGE, Actors, make_registry
@@ -106,6 +107,7 @@ class World:
             listing=FakeListing(self.admission),
             queue=self.queue,
             queue_records=FakeQueueRecords(FakeQueue(), SimClock(self)),
+            schedules=FakeSchedules(),
             verifier=SimVerifier(),
             clock=SimClock(self),
             randomness=SimRandomness(self),

@@ -9,8 +9,7 @@ import pytest
 from events.adapters.clock import SystemClock
 from events.adapters.publisher import QStashQueue
 from events.adapters.queue_records import QStashRecords
-from events.errors import MessageNotFoundError
-from events.ports import Outgoing, QueueRecords, QueueSchedule
+from events.ports import Outgoing, QueueRecords
 from tests.contract.emitter.qstash_process import QStashProcess
 from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_records import FakeQueueRecords
@@ -50,25 +49,14 @@ async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
     if request.param == "fake":
         fake = FakeQueue()
         records = FakeQueueRecords(fake, SystemClock())
-        records.known_schedules["s1"] = QueueSchedule("s1", CLOSED_PORT, "0 * * * *")
         yield Side(records, fake)
         return
     process: QStashProcess = request.getfixturevalue("local_qstash")
     settings = process.settings("http://127.0.0.1:9")
     real = Side(QStashRecords(settings), QStashQueue(settings))
-    await with_schedule(settings.qstash_url, settings.qstash_token)
     yield real
     await real.records.close()
     await real.queue.close()
-
-
-async def with_schedule(url: str, token: str) -> None:
-    """A schedule `s1`, through the SDK, as any program makes one."""
-    from qstash import AsyncQStash  # noqa: PLC0415 - only the real side needs it
-
-    client = AsyncQStash(token, base_url=url, retry=False)
-    await client.schedule.create(destination=CLOSED_PORT, cron="0 * * * *", schedule_id="s1")
-    await client.http._client.aclose()
 
 
 async def test_a_message_is_found_by_its_id(side: Side) -> None:
@@ -125,13 +113,3 @@ async def test_dead_letters_are_deleted(side: Side) -> None:
     assert (await side.records.dead_letters(label="job_gone")).letters == ()
     assert await side.records.delete([]) == 0
     assert await side.records.retry([]) == 0
-
-
-async def test_a_schedule_is_paused_and_goes_on(side: Side) -> None:
-    """An unknown one is an error."""
-    for paused in (True, False):
-        await side.records.pause("s1", paused=paused)
-        (found,) = [each for each in await side.records.schedules() if each.id == "s1"]
-        assert (found.paused, found.cron, found.destination) == (paused, "0 * * * *", CLOSED_PORT)
-    with pytest.raises(MessageNotFoundError):
-        await side.records.pause("unknown", paused=True)

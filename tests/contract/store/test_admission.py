@@ -187,6 +187,14 @@ async def test_a_slot_that_the_sweep_gives_arms_the_next_sweep(side: Side) -> No
     assert (sorted(turn.book), turn.next_ms) == (["d"], SWEEP_AT_MS + SWEEP_INTERVAL_MS)
 
 
+async def test_a_sweep_that_comes_back_hears_of_those_gone_lately(side: Side) -> None:
+    """It may carry what belongs to them; a new one hears of them only once they may leave."""
+    await wish(side, "a", lap=1)
+    await wish(side, "a", "gone", lap=2)
+    assert "a" not in (await side.admission.sweep(SWEEP_AT_MS, NOW_MS + 1)).book
+    assert "a" in (await side.admission.sweep(SWEEP_AT_MS, NOW_MS + 1, again=True)).book
+
+
 async def test_the_sweep_gives_no_more_slots_than_there_are(side: Side) -> None:
     """By the same order as words do: the oldest first."""
     for name in "abcdefgh":

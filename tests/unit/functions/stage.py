@@ -38,6 +38,7 @@ from tests.fakes.operation_stream import FakeOperationStream
 from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_records import FakeQueueRecords
 from tests.fakes.randomness import FakeRandomness
+from tests.fakes.schedules import FakeSchedules
 from tests.fakes.tool_statistics import FakeToolStatistics
 
 BASE = "https://fn.example.com"
@@ -107,6 +108,7 @@ class Stage:
         self.session_memory, self.long_term_memory = FakeSessionMemory(), long_term_memory
         self.key_book, self.audit_log = FakeKeyBook(), FakeAuditLog()
         self.outcomes, self.alerts = FakeOperationStream(), FakeAlerts()
+        self.schedules = FakeSchedules()
         self.happened = Happened()
         self.ports = self._ports(verifier or AnySignature(), rate_limit)
         self.container = Container(settings, self.ports, registry or registry_of(self.happened))
@@ -124,6 +126,7 @@ class Stage:
             listing=FakeListing(self.admission),
             queue=self.queue,
             queue_records=FakeQueueRecords(self.queue, self.clock),
+            schedules=self.schedules,
             verifier=verifier,
             clock=self.clock,
             randomness=FakeRandomness(),

@@ -7,9 +7,10 @@ from tests.unit.functions.console.operator import Operator
 async def test_a_schedule_is_paused_and_goes_on(operator: Operator) -> None:
     """The page says what it did."""
     assert "has no schedules" in await operator.see("/console/schedules")
-    operator.stage.records.known_schedules["s1"] = QueueSchedule("s1", "https://x.example", "0 * * * *")
+    schedules = operator.stage.schedules
+    schedules.known["s1"] = QueueSchedule("s1", "https://x.example", "0 * * * *")
     assert "Schedule s1 is paused." in await operator.done("/console/schedules/s1/pause")
-    assert operator.stage.records.known_schedules["s1"].paused
+    assert schedules.known["s1"].paused
     assert "Schedule s1 goes on." in await operator.done("/console/schedules/s1/resume")
     assert (await operator.do("/console/schedules/x/pause")).status_code == 404
 
