@@ -208,6 +208,15 @@ SETTINGS = (
         _url,
         secret=True,
     ),
+    Setting("LOG_FORMAT", "log_format", "json", "json or text", "how our logs are written", _one_of("json", "text")),
+    Setting(
+        "LOG_LEVEL",
+        "log_level",
+        "INFO",
+        "DEBUG, INFO, WARNING or ERROR",
+        "what our logs leave out: everything below",
+        _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+    ),
     Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", _flag),
     Setting(
         "METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, and nothing else", secret=True

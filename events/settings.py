@@ -58,6 +58,8 @@ class Settings:
     operations_api_key: str = ""
     enable_test_endpoint: bool = False
     metrics_public: bool = False
+    log_format: Literal["json", "text"] = "json"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alert_webhook_url: str = ""
     rate_limit_per_minute: int = 600
     audit_log_length: int = 10_000

@@ -55,9 +55,10 @@ from functions.facts import Facts
 from functions.handing_on import drive_of
 from functions.memory.keeper import MemoryKeeper
 from functions.memory.remember_job import RememberJob
+from functions.observing import Observing
 from functions.operation_outcomes import OperationOutcomes
 from functions.pipeline import LEASE_MARGIN_MS, Performer, Pipeline, Policy
-from functions.redelivery import Redelivery, read_callback, what_failed
+from functions.redelivery import Failed, Redelivery, read_callback, what_failed
 from functions.source_budget import SourceBudget
 from functions.spec import Spec
 from functions.sweeping import Sweep
@@ -164,6 +165,10 @@ class Container:
         return Operations(completing, outcomes)
 
     @cached_property
+    def _observing(self) -> Observing:
+        return Observing(self.ports.clock)
+
+    @cached_property
     def _afterwards(self) -> Afterwards:
         alerting = Alerting(self.ports.alerts, self.secrets, self.settings.worker_base_url)
         return Afterwards(self.operations.outcomes, alerting)
@@ -225,7 +230,10 @@ class Container:
             event = parse_event(signed.body)
             if event_type(event) is not spec.event_type:
                 raise MalformedEventError(f"{event.type} does not belong to {spec.path}, which takes {spec.event_type}")
-            return await pipeline.handle(Delivered(signed.message_id, signed.retried, event))
+            delivered = Delivered(signed.message_id, signed.retried, event)
+            return await self._observing.delivery(
+                lambda: pipeline.handle(delivered), signed.message_id, signed.retried, event
+            )
 
         return self._signed(spec, handle)
 
@@ -237,7 +245,12 @@ class Container:
 
         async def handle(signed: Signed) -> Outcome:
             failed = read_callback(signed.body)
-            outcome = await redelivery.handle(failed, signed.message_id, signed.retried)
+            outcome = await self._observing.delivery(
+                lambda: redelivery.handle(failed, signed.message_id, signed.retried),
+                signed.message_id,
+                signed.retried,
+                failed.event if isinstance(failed, Failed) else None,
+            )
             await count(self.ports.figures, {f"{UNDELIVERED}:{what_failed(failed)}": 1})
             return outcome
 
@@ -249,7 +262,11 @@ class Container:
 
         async def handle(signed: Signed) -> Outcome:
             drive = drive_of(signed.message_id, signed.retried)
-            return await tending.handle(signed.body, signed.message_id, drive, again=signed.retried > 0)
+            return await self._observing.delivery(
+                lambda: tending.handle(signed.body, signed.message_id, drive, again=signed.retried > 0),
+                signed.message_id,
+                signed.retried,
+            )
 
         return self._signed(spec, handle)
 

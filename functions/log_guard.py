@@ -17,6 +17,7 @@ LOGGERS = (
     "baton.api",
     "baton.audit",
     "baton.console",
+    "baton.delivery",
     "baton.edge",
     "baton.facts",
     "baton.memory",

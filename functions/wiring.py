@@ -29,6 +29,7 @@ from events.adapters.verifier import QueueVerifier
 from events.settings import Settings, require, settings_from_environment
 from functions.container import Container, Ports
 from functions.log_guard import guard_logs
+from functions.log_lines import write_logs
 
 
 def real_ports(settings: Settings) -> Ports:
@@ -72,4 +73,5 @@ def container_from_environment() -> Container:
     require(settings, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_TOKEN", "WORKER_BASE_URL")
     container = Container(settings, real_ports(settings))
     guard_logs(container.secrets)
+    write_logs(settings)
     return container

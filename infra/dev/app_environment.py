@@ -10,8 +10,13 @@ from infra.dev.ports import LOOPBACK
 from infra.dev.secrets_file import StackSecrets
 
 # What differs from production unless the environment says otherwise: few slots, so that the line at them is seen; no
-# rate limit, which would only be in a developer's way.
-LOCAL_DEFAULTS = {"MAX_CONCURRENT_JOBS": "3", "RATE_LIMIT_PER_MINUTE": "0", "OPERATIONS_STREAM_SECONDS": "5"}
+# rate limit, which would only be in a developer's way; outcomes by the stream are read soon; logs are for people.
+LOCAL_DEFAULTS = {
+    "MAX_CONCURRENT_JOBS": "3",
+    "RATE_LIMIT_PER_MINUTE": "0",
+    "OPERATIONS_STREAM_SECONDS": "5",
+    "LOG_FORMAT": "text",
+}
 
 
 def part_url(ports: Mapping[str, int], part: str) -> str:
