@@ -132,7 +132,7 @@ class Keys:
         try:
             await self._book.used(stored.digest, day)
         except StoreError:
-            self._noted.pop(stored.digest)  # the next look notes it
+            self._noted.pop(stored.digest, None)  # the next look notes it
 
 
 def digest_of(key: str) -> str:

@@ -1,13 +1,13 @@
 """Who is let in: each route's rule is enforced here, before its endpoint runs, and what operators do is kept.
 
-Invariant: first the key, then how often it asks, then the size of the body, then the endpoint; so nobody without a key
-learns what is there or what is wrong with their request. Must not: know any endpoint.
+Invariant: first the size of the head, then the key, then how often it asks, then the size of the body, then the
+endpoint; so nobody without a key learns what is there or what is wrong with their request. Must not: know any endpoint.
 """
 
 import hmac
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,6 +26,7 @@ _log = logging.getLogger("baton.api")
 
 # Of one source: what asks for no key must not be a way to make the store busy, and a key is not to be guessed.
 OPEN_PER_MINUTE, WRONG_PER_MINUTE = 600, 30
+ADDRESS_LIMIT_BYTES, HEADERS_LIMIT_BYTES = 8_192, 32_768
 _TARGET_LIMIT_CHARS = 500
 _DIGITS, _LENGTH_DIGITS = re.compile(r"[0-9]+"), 15
 
@@ -42,13 +43,17 @@ class Guard:
         self._wrong = SourceBudget(container.ports.clock, WRONG_PER_MINUTE)
 
     def routes(self, table: Sequence[ApiRoute]) -> list[Route]:
-        """The table as routes of the web framework."""
-        return [Route(route.path, self._guarded(route), methods=[route.method]) for route in table]
+        """The table as routes of the web framework: one a path, so that a 405 names every method there is."""
+        by_path: dict[str, dict[str, Endpoint]] = {}
+        for route in table:
+            by_path.setdefault(route.path, {})[route.method] = self._guarded(route)
+        return [Route(path, _by_method(answers), methods=list(answers)) for path, answers in by_path.items()]
 
     def _guarded(self, route: ApiRoute) -> Endpoint:
         async def answer(request: Request) -> Response:
             sent = bytearray()
             try:
+                _check_head(request)
                 await self._admit(route, request)
                 response = await route.endpoint(_limited(request, route, sent))
             except Exception as error:  # noqa: BLE001 - further out, an answer would lack the headers for browsers
@@ -135,6 +140,27 @@ class Guard:
         target = f"{request.url.path}{query}"[:_TARGET_LIMIT_CHARS]
         action = f"{route.method} {route.path}"
         await self._audit.record(principal, action, target, response.status_code, sent if own else b"")
+
+
+def _by_method(answers: Mapping[str, Endpoint]) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        return await answers["GET" if request.method == "HEAD" else request.method](request)
+
+    return answer
+
+
+def _check_head(request: Request) -> None:
+    """Refuse an address or headers that no client of ours sends, before anything is made of them.
+
+    Raises:
+        ApiError: 414, 431.
+    """
+    address_bytes = len(request.scope.get("raw_path") or b"") + len(request.scope["query_string"])
+    if address_bytes > ADDRESS_LIMIT_BYTES:
+        raise ApiError(414, f"the address has {address_bytes} bytes; at most {ADDRESS_LIMIT_BYTES}")
+    headers_bytes = sum(len(name) + len(value) for name, value in request.headers.raw)
+    if headers_bytes > HEADERS_LIMIT_BYTES:
+        raise ApiError(431, f"the headers have {headers_bytes} bytes; at most {HEADERS_LIMIT_BYTES}")
 
 
 def _limited(request: Request, route: ApiRoute, sent: bytearray) -> Request:

@@ -35,8 +35,10 @@ _TITLES = {
     409: "conflict",
     410: "gone",
     413: "too large",
+    414: "address too long",
     422: "unprocessable",
     429: "too many requests",
+    431: "headers too large",
     503: "unavailable",
 }
 

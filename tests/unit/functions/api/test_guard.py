@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from events.errors import StoreError
-from functions.api.guard import OPEN_PER_MINUTE, WRONG_PER_MINUTE
+from functions.api.guard import ADDRESS_LIMIT_BYTES, HEADERS_LIMIT_BYTES, OPEN_PER_MINUTE, WRONG_PER_MINUTE
 from tests.fakes.rate_limit import FakeRateLimit
 from tests.unit.functions.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem
 from tests.unit.functions.api.test_routes import OPERATIONS_KEY, WITH_OPERATIONS
@@ -98,3 +98,25 @@ async def test_a_body_without_a_length_is_refused_where_it_gets_too_large(limite
 
     assert_problem(await limited.ask("POST", "/api/agent-jobs", content=endless()), 413)
     assert sent <= 1_200_000
+
+
+async def test_an_address_that_is_too_long_is_refused(limited: Api, limit: FakeRateLimit) -> None:
+    """414, before anybody is asked for a key; one that just fits is not."""
+    path = f"{PATH}?x="
+    fits = ADDRESS_LIMIT_BYTES - len(path) + 1  # the question mark belongs to neither part
+    assert (await limited.ask("GET", path + "x" * fits)).status_code == 404
+    assert_problem(await limited.ask("GET", path + "x" * (fits + 1), ""), 414)
+    assert limit.taken.total() == 1
+
+
+async def test_headers_that_are_too_large_are_refused(limited: Api) -> None:
+    """431."""
+    assert_problem(await limited.ask("GET", PATH, headers={"x-large": "x" * HEADERS_LIMIT_BYTES}), 431)
+
+
+async def test_a_wrong_method_is_told_every_right_one(limited: Api) -> None:
+    """A path's methods are on one line of the header."""
+    response = await limited.ask("PUT", PATH)
+    assert_problem(response, 405)
+    assert {"GET", "PATCH"} <= set(response.headers["allow"].replace(" ", "").split(","))
+    assert (await limited.http.head("/healthz")).status_code == 200

@@ -174,7 +174,7 @@ async def test_a_hostile_idempotency_key_is_refused_or_used_as_it_is(api: Api, v
 
 @pytest.mark.parametrize(
     "value",
-    [b"Bearer \xff\xfe", b"Bearer " + b"x" * 50_000, b"Bearer \x00", b"\xff", b"Bearer  ", b"Bearer a b", b"bearer"],
+    [b"Bearer \xff\xfe", b"Bearer " + b"x" * 20_000, b"Bearer \x00", b"\xff", b"Bearer  ", b"Bearer a b", b"bearer"],
 )
 @pytest.mark.parametrize("name", ["authorization", "x-api-key"])
 async def test_a_hostile_key_is_no_key(name: str, value: bytes) -> None:

@@ -202,7 +202,7 @@ async def test_a_path_or_method_that_there_is_not_is_a_problem_too(api: Api) -> 
     assert_problem(await api.ask("GET", "/api/agent-job"), 404)
     response = await api.ask("DELETE", "/api/agent-jobs")
     assert_problem(response, 405)
-    assert response.headers["allow"] == "POST"
+    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
 
 @pytest.mark.parametrize("error", [QueueUnreachableError("https://queue.internal", "ConnectError"), PublishError("no")])
