@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from events.errors import SettingsError, StoreError, join_problems
 from events.ports import StoredKey
@@ -60,7 +60,7 @@ class Keys:
         self._believed: dict[str, tuple[Principal, int]] = {}
         self._noted: dict[str, str] = {}
 
-    async def authenticate(self, request: Request) -> Principal:
+    async def authenticate(self, request: HTTPConnection) -> Principal:
         """Who asks; looked up once a request, by the guard, and known to the endpoint from then on.
 
         Raises:
@@ -140,7 +140,7 @@ def digest_of(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def remember(request: Request, principal: Principal) -> None:
+def remember(request: HTTPConnection, principal: Principal) -> None:
     """Let the guard and the endpoint know who asks, where that was found out in another way than by a bearer key."""
     request.scope[_PRINCIPAL] = principal
 
@@ -151,7 +151,7 @@ def known_principal(request: Request) -> Principal | None:
     return found
 
 
-def source_of(request: Request) -> str:
+def source_of(request: HTTPConnection) -> str:
     """Where a request comes from: the address that the server saw; a proxy's headers may say anything."""
     return request.client.host if request.client else ""
 

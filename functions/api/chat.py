@@ -15,6 +15,7 @@ from functions.api.json_body import limited_body
 from functions.api.problem import ApiError
 from functions.api.session_path import session_of
 from functions.api.stream import stream_response
+from functions.api.stream_token import must_cover
 from functions.container import Container
 from functions.sessions import Sessions
 
@@ -49,6 +50,7 @@ class ChatApi:
     async def resume(self, request: Request) -> Response:
         """`GET /api/chat/{id}/stream` → 200 and the running answer's stream, from its start; 204 where none runs."""
         tenant, session_id = session_of(request, await self._keys.authenticate(request))
+        must_cover(request, tenant, "", session_id)
         line = await self._sessions.line(tenant, session_id)
         if not line:
             return Response(status_code=204)

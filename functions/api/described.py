@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from functions.api.agent_start import StartBody
 from functions.api.approvals import ApprovalBody, RejectionBody
 from functions.api.audit import AuditQuery
 from functions.api.bulk_change import BulkBody
@@ -17,6 +18,8 @@ from functions.api.chat_body import ChatBody
 from functions.api.job_events import EventBody
 from functions.api.job_query import PageQuery
 from functions.api.schedule_body import PauseBody, ScheduleBody
+from functions.api.session_path import SessionQuery
+from functions.api.stream_token_api import StreamTokenBody
 from functions.api.submit_body import SubmitBody
 from functions.completing import CompletionBody
 
@@ -60,6 +63,9 @@ DESCRIBED: Mapping[str, Described] = {
     "POST /api/operations/{operation_id}/complete": Described(CompletionBody),
     "POST /api/chat": Described(ChatBody, "Stream"),
     "GET /api/chat/{session_id:path}/stream": Described(answer="Stream", statuses=(200, 204)),
+    "POST /api/stream-tokens": Described(StreamTokenBody),
+    "POST /api/agent/start": Described(StartBody, statuses=(202,)),
+    "GET /api/sessions/{session_id:path}": Described(query=SessionQuery),
     "POST /api/admin/agent-jobs/bulk": Described(BulkBody),
     "GET /api/admin/audit": Described(query=AuditQuery),
     "GET /api/metrics": Described(answer="Text"),

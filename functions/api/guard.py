@@ -9,16 +9,17 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive
 
 from events.errors import StoreError
 from functions.api.audit import DETAIL_LIMIT_BYTES, Audit
-from functions.api.auth import Keys, Principal, known_principal, source_of, too_many
+from functions.api.auth import Keys, Principal, known_principal, remember, source_of, too_many
 from functions.api.problem import ApiError, on_error
 from functions.api.route import ApiRoute, Endpoint
+from functions.api.stream_token import StreamTokens, remember_grant
 from functions.container import Container
 from functions.source_budget import SourceBudget
 
@@ -39,6 +40,7 @@ class Guard:
         self._rate_limit = container.ports.rate_limit
         self._keys = keys
         self._audit = audit
+        self._clock, self._tokens = container.ports.clock, StreamTokens(container.settings)
         self._open = SourceBudget(container.ports.clock, OPEN_PER_MINUTE)
         self._wrong = SourceBudget(container.ports.clock, WRONG_PER_MINUTE)
 
@@ -74,6 +76,8 @@ class Guard:
                 await self._throttle(await self._keys.authenticate(request))
             case "admin":
                 await self._admin(request)
+            case "stream":
+                await self.follower(request)
             case "operations":
                 self._operations(request)
             case "metrics":
@@ -82,6 +86,23 @@ class Guard:
                 self._spend(self._open, request)
             case "self":
                 pass
+
+    async def follower(self, connection: HTTPConnection) -> Principal:
+        """Who wants to follow a stream: with a key, or with a short-lived token in the query.
+
+        Raises:
+            ApiError: 401, 429, 503.
+        """
+        token = connection.query_params.get("token")
+        if token is None or "authorization" in connection.headers:
+            principal = await self._keys.authenticate(connection)
+        else:
+            grant = self._tokens.read(token, self._clock.now_ms())
+            principal = Principal("client", grant.tenant, f"stream token of {grant.tenant}")
+            remember(connection, principal)
+            remember_grant(connection, grant)
+        await self._throttle(principal)
+        return principal
 
     async def _admin(self, request: Request) -> None:
         principal = await self._keys.authenticate(request)

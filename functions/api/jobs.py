@@ -39,13 +39,12 @@ class JobsApi:
         """`POST /api/agent-jobs` → 202 and the job."""
         principal = await self._keys.authenticate(request)
         raw = await limited_body(request, BODY_LIMIT_BYTES)
-        key = request.headers.get("idempotency-key", "")
-        if len(key) > _KEY_LIMIT_CHARS:
-            raise ApiError(422, f"Idempotency-Key has {len(key)} characters; at most {_KEY_LIMIT_CHARS}")
-        return JSONResponse(await self.accept(principal, read_submit_body(raw), key), 202)
+        return JSONResponse(await self.accept(principal, read_submit_body(raw), idempotency_key_of(request)), 202)
 
-    async def accept(self, principal: Principal, body: SubmitBody, idempotency_key: str) -> dict[str, Any]:
-        """Accept a submission; the job as JSON.
+    async def accept(
+        self, principal: Principal, body: SubmitBody, idempotency_key: str, *, chats: bool = False
+    ) -> dict[str, Any]:
+        """Accept a submission; the job as JSON. `chats`: its model is told what was said before in its session.
 
         Raises:
             ApiError: 422, another body was sent under this Idempotency-Key before.
@@ -62,7 +61,8 @@ class JobsApi:
             tenant=principal.tenant,
             now_ms=now_ms,
         )
-        accepted = await self._sessions.submit(job, body.task, body.when_busy, may_exist=bool(idempotency_key))
+        task = {**body.task, "chat": {}} if chats else body.task
+        accepted = await self._sessions.submit(job, task, body.when_busy, may_exist=bool(idempotency_key))
         if not accepted.new:
             return await self._submitted_before(principal, job, idempotency_key)
         first = loop_leg(job_id, job.turn, 1, now_ms, job.start_at_ms)
@@ -149,3 +149,15 @@ class JobsApi:
         if not principal.may_see(snapshot.job.tenant):
             raise ApiError(403, f"job {job_id!r} belongs to another tenant")
         return snapshot
+
+
+def idempotency_key_of(request: Request) -> str:
+    """The key under which a request is the same when it comes again; empty: none.
+
+    Raises:
+        ApiError: 422, it is too long.
+    """
+    key = request.headers.get("idempotency-key", "")
+    if len(key) > _KEY_LIMIT_CHARS:
+        raise ApiError(422, f"Idempotency-Key has {len(key)} characters; at most {_KEY_LIMIT_CHARS}")
+    return key

@@ -21,16 +21,23 @@ from functions.api.schemas import SCHEMAS
 _REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
 _MEDIA = {"Stream": "text/event-stream", "Text": "text/plain"}
-_BEARER, _OPERATIONS = "bearer", "operations"
+_BEARER, _OPERATIONS, _TOKEN = "bearer", "operations", "token"
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "open": [],
     "client": [{_BEARER: []}],
+    "stream": [{_BEARER: []}, {_TOKEN: []}],
     "admin": [{_BEARER: []}],
     "metrics": [{_BEARER: []}, {}],
     "operations": [{_OPERATIONS: []}],
     "self": [{_BEARER: []}, {}],
 }
 _SCHEMES = {
+    _TOKEN: {
+        "type": "apiKey",
+        "in": "query",
+        "name": "token",
+        "description": "a short-lived token from `POST /api/stream-tokens`",
+    },
     _BEARER: {
         "type": "http",
         "scheme": "bearer",

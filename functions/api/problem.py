@@ -37,6 +37,7 @@ _TITLES = {
     413: "too large",
     414: "address too long",
     422: "unprocessable",
+    426: "upgrade required",
     429: "too many requests",
     431: "headers too large",
     503: "unavailable",

@@ -13,8 +13,9 @@ from starlette.responses import Response
 
 # open: nobody is asked. client: a key of a tenant, or an admin's. admin: an admin's key. operations: `x-api-key`.
 # metrics: an admin's key or METRICS_TOKEN, or nobody is asked where METRICS_PUBLIC=true.
+# stream: as client, or a short-lived token in the query, which the endpoint holds to what it opens.
 # self: the endpoint asks by itself, since what it takes is no bearer key (a cookie, a short-lived token).
-Access = Literal["open", "client", "admin", "operations", "metrics", "self"]
+Access = Literal["open", "client", "stream", "admin", "operations", "metrics", "self"]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 BODY_LIMIT_BYTES = 64_000

@@ -1,7 +1,8 @@
 """The API's table of routes: one line each, and their rules with them."""
 
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 
+from functions.api.agent_start import AgentStartApi
 from functions.api.approvals import Approvals
 from functions.api.audit import Audit
 from functions.api.auth import Keys
@@ -27,15 +28,19 @@ from functions.api.session_memory import SessionMemoryApi
 from functions.api.sessions import SessionsApi
 from functions.api.simple_scenario import SimpleScenario
 from functions.api.stream import StreamApi
+from functions.api.stream_token_api import StreamTokensApi
 from functions.api.tools import ToolsApi
+from functions.api.updates import PATH as UPDATES_PATH
+from functions.api.updates import update_routes, updates_over_http
 from functions.api.worker import WorkerApi
 from functions.container import Container
 
 
-def api_routes(container: Container, keys: Keys) -> list[Route]:
+def api_routes(container: Container, keys: Keys) -> list[BaseRoute]:
     """Every route of the API, with a guard before each."""
     audit = Audit(container)
-    return Guard(container, keys, audit).routes(api_table(container, keys, audit))
+    guard = Guard(container, keys, audit)
+    return [*guard.routes(api_table(container, keys, audit)), *update_routes(container, guard)]
 
 
 def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
@@ -46,7 +51,7 @@ def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
         *_of_schedules(container, keys),
         *_of_checkpoints(container, keys, jobs),
         *_of_operations(container),
-        *_of_chats(container, keys),
+        *_of_chats(container, keys, jobs),
         *_of_sessions(container, keys),
         *_of_operators(container, audit),
         *_open(container, jobs),
@@ -85,7 +90,7 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         ApiRoute("DELETE", job_path, "client", jobs.delete, deletes),
         ApiRoute("POST", bulk_path, "admin", bulk.change, bulk_changes),
         ApiRoute("POST", f"{job_path}/events", "client", events.post, tells, *limit),
-        ApiRoute("GET", f"{job_path}/stream", "client", stream.stream, streams),
+        ApiRoute("GET", f"{job_path}/stream", "stream", stream.stream, streams),
         ApiRoute("GET", f"{job_path}/recording", "client", recordings.show, records),
     ]
 
@@ -126,15 +131,22 @@ def _of_operations(container: Container) -> list[ApiRoute]:
     ]
 
 
-def _of_chats(container: Container, keys: Keys) -> list[ApiRoute]:
-    chats = ChatApi(container, keys)
+def _of_chats(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
+    chats, starting = ChatApi(container, keys), AgentStartApi(container, keys, jobs)
+    tokens = StreamTokensApi(container, keys, jobs)
+    makes = '`{"jobId"}` or `{"sessionId"}`: a token for its streams, good for 5 minutes, where no header can be sent'
+    starts = '`{"request", "conversationId", "agent"}`, the last two optional: 202 `{"workflowId"}`, a job\'s id'
+    updates = "`?workflowId=`: the job's parts over a WebSocket, under uvicorn only; to a plain request 426"
     sends = "what AI SDK's `useChat` sends: the chat's `id` is the session; 200 and the answer's stream"
     resumes = (
         "the running answer's stream from its start, 204 if none runs; an admin key names the tenant with `?tenant=`"
     )
     return [
         ApiRoute("POST", "/api/chat", "client", chats.send, sends, CHAT_LIMIT_BYTES),
-        ApiRoute("GET", "/api/chat/{session_id:path}/stream", "client", chats.resume, resumes),
+        ApiRoute("GET", "/api/chat/{session_id:path}/stream", "stream", chats.resume, resumes),
+        ApiRoute("POST", "/api/stream-tokens", "client", tokens.make, makes),
+        ApiRoute("POST", "/api/agent/start", "client", starting.start, starts, SUBMIT_LIMIT_BYTES),
+        ApiRoute("GET", UPDATES_PATH, "open", updates_over_http, updates),
     ]
 
 
@@ -142,12 +154,14 @@ def _of_sessions(container: Container, keys: Keys) -> list[ApiRoute]:
     memory, sessions = SessionMemoryApi(container, keys), SessionsApi(container, keys)
     path = "/api/sessions/{session_id:path}"
     shows = "its messages, what it is doing (`activeStream`), and what waits; `?limit=`, `?cursor=` for older ones"
+    deletes = "delete its jobs' data and its memory; 409 while one has not ended"
     cancels = "stop the running job and those in line; answers once they have stopped, within 5 s"
     forgets = "forget what agents remember of a session; an admin key names the tenant with `?tenant=`"
     return [
         ApiRoute("DELETE", f"{path}/memory", "client", memory.forget, forgets),  # before the path that takes any id
         ApiRoute("POST", f"{path}/cancel", "client", sessions.cancel, cancels),
         ApiRoute("GET", path, "client", sessions.show, shows),
+        ApiRoute("DELETE", path, "client", sessions.delete, deletes),
     ]
 
 

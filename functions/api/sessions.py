@@ -1,4 +1,4 @@
-"""Sessions over HTTP: what was said in one, stopping what it does (CONTRACT, Streams and chat)."""
+"""Sessions over HTTP: what was said in one, stopping what it does, deleting it (CONTRACT, Streams and chat)."""
 
 import asyncio
 from typing import Any
@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from events.core.listing import Query
 from events.core.transitions import JobStatus
+from events.errors import JobGoneError
 from events.ports import Snapshot
 from events.timestamps import rfc3339
 from functions.api.auth import Keys
@@ -19,6 +20,7 @@ from functions.container import Container
 from functions.conversation.exchanges import standing
 from functions.sessions import Sessions
 
+_PAGE_JOBS = 100
 _STOP_SECONDS, _PAUSE_SECONDS = 5.0, 0.1
 # What the answer to a cancellation says besides; the names are those that clients know.
 NOTHING_RUNS, NOT_CONFIRMED = "no_active_task", "cancel_published_not_confirmed"
@@ -69,6 +71,31 @@ class SessionsApi:
                 "cancelledJobs": cancelled,
             }
         )
+
+    async def delete(self, request: Request) -> Response:
+        """`DELETE /api/sessions/{id}` → 204: its jobs' data and its memory are gone; 409 while a job has not ended."""
+        tenant, session_id = session_of(request, await self._keys.authenticate(request))
+        cursor = ""
+        while True:
+            page = await self._page(tenant, session_id, _PAGE_JOBS, cursor)
+            live = [job.job.id for job in page.jobs if not job.job.ended]
+            if live:
+                raise ApiError(409, f"job {live[0]!r} of session {session_id!r} has not ended: cancel it first")
+            for snapshot in page.jobs:
+                await self._remove(snapshot)
+            cursor = page.cursor
+            if not cursor:
+                break
+        await self._container.memory.forget(tenant, session_id, self._container.ports.clock.now_ms())
+        return Response(status_code=204)
+
+    async def _remove(self, snapshot: Snapshot) -> None:
+        try:
+            refused = (await self._container.acceptance.remove(snapshot.job)).refused
+        except JobGoneError:
+            return  # somebody else has deleted it meanwhile
+        if refused:
+            raise ApiError(409, refused)
 
     async def _page(self, tenant: str, session_id: str, limit: int, cursor: str) -> JobPage:
         query = Query(tenant=tenant, session_id=session_id)

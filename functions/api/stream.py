@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import AsyncIterator
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -19,6 +19,7 @@ from events.ports import Reader, StoredParts
 from functions.api.auth import Keys
 from functions.api.no_job import no_job
 from functions.api.problem import ApiError
+from functions.api.stream_token import must_cover
 from functions.container import Container
 
 _log = logging.getLogger("baton.api")
@@ -40,25 +41,26 @@ class StreamApi:
     async def stream(self, request: Request) -> Response:
         """All parts after the last one that the client has, then live until the job has ended."""
         principal = await self._keys.authenticate(request)
-        job_id, after = request.path_params["job_id"], _after(request)
+        job_id, after = request.path_params["job_id"], position_of(request)
         reader = self._container.ports.reader
         first = await reader.parts(job_id, after)
         if first.job is None:
             raise await no_job(self._container.ports.archive, principal, job_id)
         if not principal.may_see(first.job.tenant):
             raise ApiError(403, f"job {job_id!r} belongs to another tenant")
+        must_cover(request, first.job.tenant, job_id, first.job.session_id)
         return stream_response(reader, job_id, first, after)
 
 
 def stream_response(reader: Reader, job_id: str, first: StoredParts, after: int = 0) -> Response:
     """A job's parts after the first `after` ones, of which `first` are read already."""
-    return _PartsResponse(_Looks(reader, job_id, after), first)
+    return _PartsResponse(Looks(reader, job_id, after), first)
 
 
 class _PartsResponse(StreamingResponse):
     """Live, but where the host keeps an answer back until it is whole: Mangum, which says so in the scope."""
 
-    def __init__(self, looks: "_Looks", first: StoredParts) -> None:
+    def __init__(self, looks: "Looks", first: StoredParts) -> None:
         self._looks = looks
         super().__init__(looks.events(first), headers=HEADERS, media_type="text/event-stream")
 
@@ -68,13 +70,13 @@ class _PartsResponse(StreamingResponse):
         await super().__call__(scope, receive, send)
 
 
-class _Looks:
-    """One reader's looks at a job's parts. `live`: they go on until the job has ended."""
+class Looks:
+    """One reader's looks at a job's parts. `after`: how many it has. `live`: they go on until the job has ended."""
 
     def __init__(self, reader: Reader, job_id: str, after: int) -> None:
         self._reader = reader
         self._job_id = job_id
-        self._after = after
+        self.after = after
         self._pause_seconds, self._silent_seconds = _FIRST_PAUSE_SECONDS, 0.0
         self.live = True
 
@@ -84,34 +86,40 @@ class _Looks:
             yield f"retry: {_RETRY_MS}\n\n"
         while stored.job is not None:
             for part in stored.parts:
-                self._after += 1
-                yield f"id: {stored.job.created_at_ms}-{self._after}\ndata: {part}\n\n"
+                self.after += 1
+                yield f"id: {stored.job.created_at_ms}-{self.after}\ndata: {part}\n\n"
             if stored.job.ended:
                 yield "data: [DONE]\n\n"
                 return
-            if stored.parts:
-                self._pause_seconds, self._silent_seconds = _FIRST_PAUSE_SECONDS, 0.0
             if not self.live and (stored.parts or self._silent_seconds >= _BUFFERED_SECONDS):
                 return
-            if self._silent_seconds >= _HEARTBEAT_SECONDS:
+            if not stored.parts and self._silent_seconds >= _HEARTBEAT_SECONDS:
                 self._silent_seconds = 0.0
                 yield ": heartbeat\n\n"
             try:
-                stored = await self._next()
+                stored = await self.next(stored)
             except StoreError as error:
                 # The answer has begun, so there is no status left to give: it ends, and the client comes back.
                 _log.warning("the stream of %s ends before the job: %s", self._job_id, error)
                 return
 
-    async def _next(self) -> StoredParts:
+    async def next(self, stored: StoredParts) -> StoredParts:
+        """Look again, a little later; `stored` is what the last look has found. Raises StoreError."""
+        if stored.parts:
+            self._pause_seconds, self._silent_seconds = _FIRST_PAUSE_SECONDS, 0.0
         await asyncio.sleep(self._pause_seconds)
         self._silent_seconds += self._pause_seconds
         # Each look is a billed request: look less often while nothing comes.
         self._pause_seconds = min(_LONGEST_PAUSE_SECONDS, self._pause_seconds * 1.3)
-        return await self._reader.parts(self._job_id, self._after)
+        return await self._reader.parts(self._job_id, self.after)
 
 
-def _after(request: Request) -> int:
+def position_of(request: HTTPConnection) -> int:
+    """How many parts the client has.
+
+    Raises:
+        ApiError: 400, what it says is no position.
+    """
     text = request.headers.get("last-event-id") or request.query_params.get("last_message_id") or "0-0"
     match = _ID.fullmatch(text)
     if match is None:

@@ -11,6 +11,7 @@ from infra.docs.markdown_table import markdown_table
 KEY_OF = {
     "open": "none",
     "client": "client or admin",
+    "stream": "client or admin, or `?token=`",
     "admin": "admin",
     "operations": "`x-api-key`",
     "metrics": "admin, or `METRICS_TOKEN`",

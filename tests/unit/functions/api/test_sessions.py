@@ -140,6 +140,25 @@ async def test_nobody_else_stops_a_session(api: Api, key: str, query: str, statu
     assert text_of(await running) == "3 and 7"
 
 
+async def test_a_session_is_deleted(api: Api) -> None:
+    """Its jobs' data and its memory, once all have ended; those of others stay."""
+    for number in range(1, 4):
+        await send(api, "chat-1", f"m{number}", "hello")
+    other = job_of(await send(api, "chat-2", "m1", "hello"))
+    running = await sending(api, "chat-1", "m4", "hello")
+    assert "cancel it first" in assert_problem(await api.ask("DELETE", "/api/sessions/chat-1"), 409)
+    await api.stage.run()
+    job_id = job_of(await running)
+    assert_problem(await api.ask("DELETE", "/api/sessions/chat-1", OTHER), 404)
+    answer = await api.ask("DELETE", "/api/sessions/chat-1")
+    assert (answer.status_code, answer.content) == (204, b"")
+    await api.stage.run()
+    assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}"), 410)
+    assert_problem(await api.ask("GET", "/api/sessions/chat-1"), 404)
+    assert_problem(await api.ask("DELETE", "/api/sessions/chat-1"), 404)
+    assert (await api.read(other))["status"] == "completed"
+
+
 async def test_who_closes_the_connection_stops_nothing(api: Api) -> None:
     """Stop is not disconnect."""
     running = await sending(api, "chat-1", "m1", "add", agent="adds")
