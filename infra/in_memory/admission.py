@@ -64,7 +64,7 @@ class InMemoryAdmission:
         self.entries = taken.book
         rows = frozenset(members(row_of(job_id, place, end)))
         self.rows = self.rows if rows <= self.rows else self.rows | rows
-        new = before is None or (standing.lap > before.lap and before.want != "gone")
+        new = before is not None and standing.lap > before.lap and before.want != "gone"
         if end and new:
             sums = with_end(self.ends.get(place.agent, AgentFigures()), end)
             self.ends = {**self.ends, place.agent: sums}

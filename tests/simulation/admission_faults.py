@@ -4,11 +4,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from events.core.admission import Entry, Place, Standing
-from events.core.ends import End
+from events.core.ends import AgentFigures, End
 from events.core.legs import wish_key
 from events.errors import StoreError
-from events.ports import Heard, SweepTurn
-from tests.fakes import FakeAdmission
+from events.ports import AdmissionState, Heard, Started, SweepTurn
+from tests.fakes import FakeAdmission, FakeOperating
 from tests.simulation.fairness import ON_GRANTS, Booked
 from tests.simulation.invariants import ON_BOOK
 from tests.simulation.invocation import CURRENT
@@ -50,6 +50,8 @@ class SimAdmission:
             heard = await self._fake.wish(job_id, standing, place, now_ms, alone=alone, end=end)
             if heard.busy:
                 return heard
+            if before is None and job_id in world.tree(job_id).jobs:
+                world.came_back.add(job_id)
             later = before is None or before.since_ms < now_ms  # who stood still meanwhile says what was known
             if later and self._fake.entries[job_id].lap == standing.lap:  # not an older word
                 self._spoken_at[job_id] = world.loop.time()
@@ -88,7 +90,8 @@ class SimAdmission:
             answer = at_once(make())
             if fake.entries is not before:
                 world.check(ON_BOOK, world)
-                world.check(ON_GRANTS, Booked(op, before, fake.entries, fake.slots, self._spoken(op)))
+                slots = 0 if fake.stopped_ms else fake.slots
+                world.check(ON_GRANTS, Booked(op, before, fake.entries, slots, self._spoken(op)))
             world.memory.booked()
             world.memory.strike(ADMISSION)
             return answer
@@ -100,3 +103,47 @@ class SimAdmission:
             return frozenset()
         looked_at = self._looked_at[CURRENT.get().name]
         return frozenset(name for name, at in self._spoken_at.items() if at > looked_at)
+
+
+class SimOperating:
+    """`Operating` behind a wire."""
+
+    def __init__(self, world: "World", fake: FakeAdmission) -> None:
+        self._world = world
+        self._admission = fake
+        self._fake = FakeOperating(fake)
+
+    async def stop(self, now_ms: int) -> None:
+        """Admit nobody any more."""
+        await self._ask("stop", lambda: self._fake.stop(now_ms))
+
+    async def start(self, now_ms: int) -> Started:
+        """Admit jobs again."""
+        return await self._ask("start", lambda: self._fake.start(now_ms))
+
+    async def state(self) -> AdmissionState:
+        """How it stands."""
+        return await self._ask("state", self._fake.state)
+
+    async def live(self) -> dict[str, Entry]:
+        """The entries of jobs that are not gone."""
+        return await self._ask("live", self._fake.live)
+
+    async def ends(self) -> dict[str, AgentFigures]:
+        """What ended jobs add up to."""
+        return await self._ask("ends", self._fake.ends)
+
+    async def _ask(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        world, fake = self._world, self._admission
+
+        def apply() -> _T:
+            before = fake.entries
+            answer = at_once(make())
+            if fake.entries is not before:
+                world.check(ON_BOOK, world)
+                world.check(ON_GRANTS, Booked(op, before, fake.entries, fake.slots, frozenset()))
+            world.memory.booked()
+            world.memory.strike(ADMISSION)
+            return answer
+
+        return await world.wire.request(f"operating.{op}", "admission", "store", apply, StoreError)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tests.simulation.jobs import JobPlan
+from tests.simulation.operators import stopped_and_started
 from tests.simulation.plan import Outage, Plan
 from tests.simulation.scripts import CallPlan, Script, TurnPlan, WaitPlan, Word
 
@@ -58,5 +59,7 @@ def jobs_below_and_waits_side_by_side() -> Iterator[Plan]:
 def directed(*, waits: bool = False) -> tuple[Plan, ...]:
     """All of them, of one family of worlds."""
     if waits:
-        return (*an_outcome_is_forgotten(), *jobs_below_and_waits_side_by_side())
-    return (*slots_are_raised(), *a_job_is_created_while_a_sweep_looks())
+        operated = (plan for plan in stopped_and_started() if plan.waits)
+        return (*an_outcome_is_forgotten(), *jobs_below_and_waits_side_by_side(), *operated)
+    operated = (plan for plan in stopped_and_started() if not plan.waits)
+    return (*slots_are_raised(), *a_job_is_created_while_a_sweep_looks(), *operated)

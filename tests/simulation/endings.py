@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from events.core.waiting import status_and_wait
 from events.ids import canonical_json, event_id
 from tests.simulation.ended import Ended, came_to, depth_of
+from tests.simulation.listed import ON_LISTED
 from tests.simulation.scripts import expected
 from tests.simulation.waiting_endings import ON_TAKEN, ON_WAITS_AT_END, messages_of_waits
 
@@ -156,5 +157,7 @@ def check_endings(world: "World") -> None:
             must = expected(plan.scripts()[job.agent], came_to(tree, job), depth_of(world, tree, job))
             parts = tuple(json.loads(part) for part in tree.parts[job.id])
             world.check(AT_END, Ended(world, plan, job, tree, must, parts))
+    if world.plan.backstop:  # else an end may not be told: that is left to it
+        world.check(ON_LISTED, world)
     if world.plan.backstop and world.admission.entries:
         world.broken("the_book_is_empty_at_last", f"nobody is left, but for {world.admission.entries}")

@@ -16,7 +16,8 @@ from events.ids import is_child
 class Booked:
     """The admission's book before and after a word, a sweep's look, or a leaving.
 
-    `slots`: how many there are. `spoken`: whose word was taken since the sweep that now lets others leave has looked.
+    `slots`: how many are given: none while the admission is stopped.
+    `spoken`: whose word was taken since the sweep that now lets others leave has looked.
     """
 
     op: str
@@ -95,6 +96,14 @@ def no_slot_stays_free(booked: Booked) -> str | None:
     return f"{held} hold {len(held)} of {booked.slots} slots after {booked.op}, and {able} wait"
 
 
+def nobody_is_admitted_while_it_is_stopped(booked: Booked) -> str | None:
+    """Who holds a slot keeps it; no other gets one."""
+    given = [name for name, _, _ in booked.given()]
+    return (
+        f"{given} are given slots by {booked.op}, and the admission is stopped" if given and not booked.slots else None
+    )
+
+
 def who_speaks_stays(booked: Booked) -> str | None:
     """Whoever has said something since a sweep looked lives, so this sweep does not take them off the book."""
     gone = [name for name in booked.before if name not in booked.after and name in booked.spoken]
@@ -106,5 +115,6 @@ ON_GRANTS = (
     a_wake_up_comes_before_a_new_job,
     tenants_are_treated_fairly,
     no_slot_stays_free,
+    nobody_is_admitted_while_it_is_stopped,
     who_speaks_stays,
 )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from events.core.admission import SWEEP
 from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, wish_key
 from events.ids import child_of, event_id
 from tests.fakes import Tree
@@ -65,6 +66,8 @@ def _still_speaks(world: "World", giver: str) -> bool:
 
     A giver that a failover took back to before its word does not know whom to tell: the next sweep tells them.
     """
+    if giver == SWEEP and world.operator.at_work:
+        return True  # a start that gave it is repeated, and tells again
     said = world.admission.entries.get(giver)
     if said is not None and world.tree(giver).standing(giver).lap < said.lap and world.memory.struck(giver):
         return True

@@ -55,6 +55,7 @@ class Plan:
     """One schedule. Times are in seconds from the world's beginning.
 
     `one_slot_until`: the setting was one slot until then; 0: it was `slots` from the beginning. No seed has that.
+    `stops`: when an operator stops the admission, and starts it again. No seed has that, either (operators.py).
     `waits`: its jobs also wait and start others; `waits_seconds`: for so long in sum, at most.
     """
 
@@ -71,6 +72,7 @@ class Plan:
     rates: dict[str, float] = field(default_factory=dict[str, float])
     outages: tuple[Outage, ...] = ()
     skew_ms: int = 0
+    stops: tuple[tuple[float, float], ...] = ()
     waits: bool = False
     waits_seconds: float = 0.0
 

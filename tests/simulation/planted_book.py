@@ -33,7 +33,47 @@ def _repeating_nothing(take: Callable[..., Taken]) -> Callable[..., Taken]:
     return repeating_nothing
 
 
+def _all_of_them(_given_slots: Callable[..., int]) -> Callable[..., int]:
+    def all_of_them(self: fake_admission.InMemoryAdmission) -> int:
+        return self.slots
+
+    return all_of_them
+
+
+def _counting_each_word(with_end: Callable[..., Any]) -> Callable[..., Any]:
+    def counting_each_word(before: Any, end: Any) -> Any:
+        return with_end(with_end(before, end), end)
+
+    return counting_each_word
+
+
+def _still_stopped(start: Callable[..., Any]) -> Callable[..., Any]:
+    def still_stopped(self: fake_admission.InMemoryAdmission, now_ms: int) -> Any:
+        stopped_ms = self.stopped_ms
+        started = start(self, now_ms)
+        self.stopped_ms = stopped_ms
+        return started
+
+    return still_stopped
+
+
 DEFECTS = (
+    Defect(
+        "a stopped admission gives slots",
+        "nobody_is_admitted_while_it_is_stopped",
+        (Patch(fake_admission.InMemoryAdmission, "_given_slots", _all_of_them),),
+    ),
+    Defect(
+        "a start leaves it stopped",
+        "a_stop_and_a_start_are_what_they_say",
+        (Patch(fake_admission.InMemoryAdmission, "start", _still_stopped),),
+    ),
+    Defect(
+        "an end is counted twice",
+        "each_end_is_counted_once",
+        (Patch(fake_admission, "with_end", _counting_each_word),),
+    ),
+    Defect("jobs are not listed", "every_job_is_listed", (constant(fake_admission, "members", ()),)),
     Defect("a sweep gives no free slot", "no_slot_stays_free", (constant(fake_admission, "fill", None),)),
     Defect(
         "an event of an unknown job is acknowledged",

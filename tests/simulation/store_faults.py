@@ -163,6 +163,7 @@ class SimStore:
                 if world.plan.waits:
                     world.check(ON_WAITS, write)
                 world.memory.wrote(root, after)
+                world.ends.wrote(before, after)
                 if CURRENT.get().zombie:
                     world.leave_to_the_sweep(before, after)
             world.memory.strike(root)

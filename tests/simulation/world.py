@@ -17,7 +17,7 @@ from events.schema import SWEEP_ENDPOINT, EventType, parse_event
 from events.settings import Settings
 from functions.app import build_app
 from functions.container import Container, Ports
-from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, Tree
+from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeReader, Tree
 from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.figures import FakeFigures
 from tests.fakes.key_book import FakeKeyBook
@@ -29,7 +29,7 @@ from tests.fakes.schedules import FakeSchedules
 from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.simulation import asgi
 from tests.simulation.actors import STAGE, Actors, make_registry
-from tests.simulation.admission_faults import SimAdmission
+from tests.simulation.admission_faults import SimAdmission, SimOperating
 from tests.simulation.archive_faults import SimArchive
 from tests.simulation.calling import key_of
 from tests.simulation.clients import Client
@@ -40,7 +40,9 @@ from tests.simulation.faults import Faults
 from tests.simulation.instances import SimClock, SimRandomness, skew_of
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.jobs import TENANTS
+from tests.simulation.listed import Ends
 from tests.simulation.memory import Memory
+from tests.simulation.operators import ADMIN_KEY, Operator
 from tests.simulation.outside import OPERATIONS_KEY, Outside
 from tests.simulation.plan import Plan
 from tests.simulation.queue import Message, SimQueue
@@ -81,12 +83,15 @@ class World:
         self.fake, self.admission = StoredTrees(), FakeAdmission(1 if plan.one_slot_until else plan.slots)
         self.memory, self.wire, self.actors = Memory(self), Wire(self), Actors(self)
         self.queue, self.delivery, self.outside = SimQueue(self), Deliveries(self), Outside(self)
+        self.operator = Operator(self)
         self.violation: Broken | None = None
         self.committed: Counter[str] = Counter()
         self.committed_at: dict[str, float] = {}
         self.appended: Counter[tuple[str, str]] = Counter()
         self.heard: set[tuple[str, str, int]] = set()
         self.excused: set[str] = set()
+        self.came_back: set[str] = set()
+        self.ends = Ends()
         self.accepted_jobs: list[str] = []
         self.api_calls: Counter[str] = Counter()
         self.cancelling: set[str] = set()
@@ -103,7 +108,7 @@ class World:
             reader=SimReader(self, FakeReader(self.fake)),
             archive=SimArchive(self, store, FakeArchive(self.fake)),
             admission=SimAdmission(self, self.admission),
-            operating=FakeOperating(self.admission),
+            operating=SimOperating(self, self.admission),
             listing=FakeListing(self.admission),
             queue=self.queue,
             queue_records=FakeQueueRecords(FakeQueue(), SimClock(self)),
@@ -124,6 +129,8 @@ class World:
         STAGE.world = self
         for plan in self.plan.jobs:
             self.start(Client(self, plan).run)
+        if self.plan.stops:
+            self.start(self.operator.run)
         self.loop.call_at(HOUR_SECONDS, self._backstop)
         if self.plan.one_slot_until:
             self.loop.call_at(self.plan.one_slot_until, setattr, self.admission, "slots", self.plan.slots)
@@ -254,6 +261,7 @@ def _scripts(plan: Plan) -> dict[str, Script]:
 
 def _settings(plan: Plan) -> Settings:
     keys = (f"client:{tenant}:{hashlib.sha256(key_of(tenant).encode()).hexdigest()}" for tenant in TENANTS)
+    operator = f"admin:operators:{hashlib.sha256(ADMIN_KEY.encode()).hexdigest()}"
     return Settings(
         qstash_token="token",
         worker_base_url=BASE_URL,
@@ -263,7 +271,7 @@ def _settings(plan: Plan) -> Settings:
         work_timeout_seconds=plan.work_timeout_seconds,
         message_timeout_seconds=plan.message_timeout_seconds,
         result_limit_bytes=RESULT_LIMIT_BYTES,
-        api_keys=", ".join(keys),
+        api_keys=", ".join([*keys, operator]),
         operations_api_key=OPERATIONS_KEY,
         operations_stream_seconds=0,  # what comes by the webhook and by the stream takes the same path
     )

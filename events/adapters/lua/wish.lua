@@ -19,7 +19,7 @@ if not entry then
   names[#names + 1] = job_id
   table.sort(names)
 end
-local ends = ARGV[13] ~= '' and lap > entry.lap and entry.want ~= 'gone'
+local ends = ARGV[13] ~= '' and entry.lap >= 0 and lap > entry.lap and entry.want ~= 'gone'
 if lap > entry.lap then
   entry.slot = entry.slot and want == 'slot'
   entry.started = entry.started and entry.want ~= 'gone' -- one that was retried is no wake-up
@@ -52,7 +52,8 @@ for i = 14, #ARGV do
   rows[#rows + 1], rows[#rows + 2] = 0, ARGV[i]
 end
 redis.call('ZADD', KEYS[5], unpack(rows))
--- An end is counted once: when the job is first said to be gone (ends.py says the same).
+-- An end is counted once: when a job in the book is first said to be gone (ends.py says the same). A copy of that word
+-- that comes when the job has left the book counts nothing.
 if ends then
   local ended, json = cjson.decode(ARGV[13]), redis.call('HGET', KEYS[6], agent)
   local sums = json and cjson.decode(json) or {durations = {}}

@@ -89,13 +89,22 @@ async def test_each_end_is_counted_once_by_agent(side: Side) -> None:
         await wish(side, "a", "gone", lap, end=END)
     failed = End("failed", 100_000_000, 13, 3, 4, 5)
     await wish(side, "b", "gone", 5, agent="other", end=failed)
-    await wish(side, "c", "gone", 0, end=END)
-    once = with_end(AgentFigures(), END)
-    assert await side.operating.ends() == {"a": with_end(once, END), "other": with_end(AgentFigures(), failed)}
+    expected = {"a": with_end(AgentFigures(), END), "other": with_end(AgentFigures(), failed)}
+    assert await side.operating.ends() == expected
+
+
+async def test_a_late_copy_of_the_word_of_one_that_has_left_counts_nothing(side: Side) -> None:
+    """However late it comes."""
+    await wish(side, "a")
+    await wish(side, "a", "gone", 1, end=END)
+    await side.admission.leave([("a", NOW_MS)])
+    await wish(side, "a", "gone", 1, end=END)
+    assert await side.operating.ends() == {"a": with_end(AgentFigures(), END)}
 
 
 async def test_a_job_that_comes_back_and_ends_again_is_counted_again(side: Side) -> None:
     """As one that is retried does."""
+    await wish(side, "a")
     await wish(side, "a", "gone", 1, end=END)
     assert (await wish(side, "a", "slot", 2)).slot
     cancelled = End("cancelled", 0, 0, 0, 0, 0)
@@ -105,5 +114,6 @@ async def test_a_job_that_comes_back_and_ends_again_is_counted_again(side: Side)
 
 async def test_a_word_without_an_end_counts_nothing(side: Side) -> None:
     """Older code tells none."""
+    await wish(side, "a")
     await wish(side, "a", "gone", 1)
     assert await side.operating.ends() == {}

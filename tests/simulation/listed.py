@@ -1,0 +1,64 @@
+"""What the admission must know of jobs when nothing is left to happen: each is listed, and each end is counted once."""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from events.core.ends import end_of
+from events.core.listing import Row, members
+from tests.fakes import Tree
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class Ends:
+    """Each end of a job, as the store writes it: one that is retried may have several."""
+
+    def __init__(self) -> None:
+        self.by_status: Counter[tuple[str, str]] = Counter()
+        self.tokens = 0
+
+    def wrote(self, before: Tree, after: Tree) -> None:
+        """A tag has a new version."""
+        for name, job in after.jobs.items():
+            old = before.jobs.get(name)
+            if job.ended and not (old and old.ended):
+                end = end_of(job)
+                self.by_status[job.agent, end.status] += 1
+                self.tokens += end.input_tokens + end.output_tokens
+
+
+def every_job_is_listed(world: "World") -> str | None:
+    """With its end, whatever failed on the way."""
+    for tree in world.trees.values():
+        for job in tree.jobs.values():
+            status = str(job.status) if job.ended else ""
+            row = Row(job.id, job.created_at_ms, job.tenant, job.session_id, job.agent, status)
+            missing = set(members(row)) - world.admission.rows
+            if missing:
+                return f"{job.id} is {job.status}, and {sorted(missing)} are not in the list"
+    return None
+
+
+def each_end_is_counted_once(world: "World") -> str | None:
+    """Crashes and copies change nothing; what a failover forgot may be missing, or counted again.
+
+    So may be a job that a word brought back into the book, which came when it had left.
+    """
+    if world.memory.failovers or world.came_back:
+        return None
+    got = Counter(
+        {
+            (agent, status): getattr(sums, status)
+            for agent, sums in world.admission.ends.items()
+            for status in ("completed", "failed", "cancelled")
+            if getattr(sums, status)
+        }
+    )
+    if got != world.ends.by_status:
+        return f"{got} are counted; {world.ends.by_status} have ended"
+    tokens = sum(sums.input_tokens + sums.output_tokens for sums in world.admission.ends.values())
+    return None if tokens == world.ends.tokens else f"{tokens} tokens are counted; {world.ends.tokens} were used"
+
+
+ON_LISTED = (every_job_is_listed, each_end_is_counted_once)
