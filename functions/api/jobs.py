@@ -124,7 +124,16 @@ class JobsApi:
     async def delete(self, request: Request) -> Response:
         """`DELETE /api/agent-jobs/{id}` → 204; 409 for a job that has not ended."""
         principal = await self._keys.authenticate(request)
-        job = (await self.snapshot(principal, request.path_params["job_id"])).job
+        await self.remove(principal, request.path_params["job_id"])
+        return Response(status_code=204)
+
+    async def remove(self, principal: Principal, job_id: str) -> None:
+        """Delete an ended job's data, and that of the jobs below it.
+
+        Raises:
+            ApiError: 404, 403, 410; 409 for a job that has not ended, and for one below another.
+        """
+        job = (await self.snapshot(principal, job_id)).job
         if is_child(job.id):
             raise ApiError(409, f"job {job.id!r} belongs to job {root_of(job.id)!r}: delete that one")
         if not job.ended:
@@ -135,7 +144,6 @@ class JobsApi:
             refused = ""  # somebody else has deleted it meanwhile
         if refused:
             raise ApiError(409, refused)
-        return Response(status_code=204)
 
     async def snapshot(self, principal: Principal, job_id: str) -> Snapshot:
         """Everything about a job that is theirs to see.

@@ -15,6 +15,7 @@ from functions.console.gate import Visit
 from functions.console.json_field import read_object
 from functions.container import Container
 
+_BEGINS = {"failure": "what failed", "start": "its start"}
 _FIRST_PRIORITY, _LAST_PRIORITY = 9, 0
 
 
@@ -49,6 +50,19 @@ class JobActions:
         job_id = visit.request.path_params["job_id"]
         await self._jobs.changed(visit.principal, job_id, ChangeBody(action="cancel"))
         return visit.go(f"/console/jobs/{job_id}", "The job is cancelled.")
+
+    async def retry(self, visit: Visit) -> Response:
+        """Run an ended job again: from what failed, or from its start."""
+        job_id = visit.request.path_params["job_id"]
+        begin = "start" if field(visit.form, "from") == "start" else "failure"
+        await self._jobs.changed(visit.principal, job_id, ChangeBody.model_validate({"action": "retry", "from": begin}))
+        return visit.go(f"/console/jobs/{job_id}", f"The job runs again, from {_BEGINS[begin]}.")
+
+    async def delete(self, visit: Visit) -> Response:
+        """Delete an ended job's data."""
+        job_id = visit.request.path_params["job_id"]
+        await self._jobs.remove(visit.principal, job_id)
+        return visit.go("/console/jobs", f"The data of job {job_id} is deleted.")
 
     def _form(self, visit: Visit, given: dict[str, str], faults: dict[str, str], status: int = 200) -> Response:
         registry: Registry = self._container.registry

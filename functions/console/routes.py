@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from functions.api.approvals import Approvals
 from functions.api.auth import Keys
+from functions.api.bulk_change import BulkChangeApi
 from functions.api.job_listing import JobListingApi
 from functions.api.jobs import JobsApi
 from functions.api.route import Endpoint
@@ -13,6 +14,7 @@ from functions.api.tools import ToolsApi
 from functions.console.approvals_page import HOME as APPROVALS
 from functions.console.approvals_page import ApprovalsPage
 from functions.console.audit_page import AuditPage
+from functions.console.bulk_page import BulkPage
 from functions.console.dead_letters_page import DeadLettersPage
 from functions.console.gate import LOGIN, Gate, Visit
 from functions.console.job_actions import JobActions
@@ -28,19 +30,20 @@ from functions.console.tools_page import ToolsPage
 from functions.console.worker_page import WorkerPage
 from functions.container import Container
 from functions.replaying import Replaying
+from functions.sessions import Sessions
 from functions.worker import Worker
 
 
 def console_routes(container: Container, keys: Keys) -> list[Route]:
     """Every route of the console."""
-    gate, jobs, listing = Gate(container, keys), JobsApi(container, keys), JobListingApi(container, keys)
+    gate, jobs = Gate(container, keys), JobsApi(container, keys)
     login = Login(container, keys, gate.signer)
     return [
         Route("/console", _to(HOME), methods=["GET"]),
         Route(LOGIN, login.show, methods=["GET"]),
         Route(LOGIN, login.enter, methods=["POST"]),
         gate.post("/console/logout", login.leave),
-        *_of_jobs(gate, container, jobs, listing),
+        *_of_jobs(gate, container, keys, jobs),
         *_of_approvals(gate, ApprovalsPage(Approvals(container, jobs))),
         *_of_queue(gate, container),
         *_of_worker(gate, container),
@@ -50,20 +53,27 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
     ]
 
 
-def _of_jobs(gate: Gate, container: Container, jobs: JobsApi, listing: JobListingApi) -> list[Route]:
-    sessions = SessionsPage(listing)
+def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> list[Route]:
+    listing = JobListingApi(container, keys)
+    sessions = SessionsPage(listing, Sessions(container))
+    bulk = BulkPage(BulkChangeApi(keys, jobs, listing))
     actions, job, live = JobActions(container, jobs), JobPage(container, jobs), Live(container, jobs)
     path = "/console/jobs/{job_id}"
     return [
         gate.get("/console/jobs", JobsPage(container, listing).show),
         gate.get("/console/jobs/new", actions.ask),
         gate.post("/console/jobs/new", actions.start),
+        gate.get("/console/jobs/bulk", bulk.ask),
+        gate.post("/console/jobs/bulk", bulk.change),
         gate.get(path, job.show),
         gate.get(f"{path}/live", live.stream),
         gate.get(f"{path}/calls/{{call_id}}", job.call),
         gate.post(f"{path}/cancel", actions.cancel),
+        gate.post(f"{path}/retry", actions.retry),
+        gate.post(f"{path}/delete", actions.delete),
         gate.get("/console/sessions", sessions.show),
         gate.get("/console/sessions/{session_id:path}", sessions.one),
+        gate.post("/console/sessions/{session_id:path}/cancel", sessions.cancel),
     ]
 
 

@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
+from events.core.transitions import JobStatus
 from events.ports import Snapshot
 from functions.api.job_listing import JobListingApi
 from functions.api.job_query import MOST_ROWS, PageQuery
 from functions.api.job_view import job_row
+from functions.console.form import field
 from functions.console.gate import Visit
+from functions.sessions import Sessions
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,9 @@ class Row:
 class SessionsPage:
     """Shows sessions."""
 
-    def __init__(self, listing: JobListingApi) -> None:
+    def __init__(self, listing: JobListingApi, sessions: Sessions) -> None:
         self._listing = listing
+        self._sessions = sessions
 
     async def show(self, visit: Visit) -> Response:
         """Of the newest jobs."""
@@ -45,7 +50,19 @@ class SessionsPage:
         given = {"sessionId": session_id, "limit": MOST_ROWS} | ({"tenant": tenant} if tenant else {})
         page = await self._listing.page(visit.principal, PageQuery.model_validate(given))
         jobs = [_said(found, visit.now_ms) for found in reversed(page.jobs)]
-        return visit.page("session.html", session_id=session_id, tenant=tenant, jobs=jobs, more=bool(page.cursor))
+        live = bool(tenant) and any(not found.job.ended for found in page.jobs)
+        return visit.page(
+            "session.html", session_id=session_id, tenant=tenant, jobs=jobs, more=bool(page.cursor), live=live
+        )
+
+    async def cancel(self, visit: Visit) -> Response:
+        """Cancel the running job and those in line."""
+        session_id, tenant = visit.request.path_params["session_id"], field(visit.form, "tenant")
+        line = [found.job for found in await self._sessions.line(tenant, session_id)]
+        stopped = await self._sessions.stop(line, f"admin of {visit.principal.tenant}")
+        cancelled = sum(job.status is JobStatus.CANCELLED for job in stopped)
+        query = urlencode({"tenant": tenant})
+        return visit.go(f"/console/sessions/{quote(session_id)}?{query}", f"{cancelled} jobs are cancelled.")
 
 
 def _said(found: Snapshot, now_ms: int) -> dict[str, Any]:

@@ -75,3 +75,46 @@ async def test_an_ended_job_cannot_be_cancelled(operator: Operator) -> None:
     response = await operator.do("/console/jobs/job_1/cancel")
     assert response.status_code == 409
     assert "only a job that has not ended" in response.text
+
+
+async def test_an_ended_job_runs_again(operator: Operator) -> None:
+    """From what failed, or from its start; the page says which."""
+    await operator.stage.submit("answers")
+    await operator.done("/console/jobs/job_1/cancel")
+    assert "from what failed" in await operator.done("/console/jobs/job_1/retry", **{"from": "failure"})
+    await operator.stage.run()
+    assert (await operator.stage.snapshot()).job.status == "completed"
+    assert "from its start" in await operator.done("/console/jobs/job_1/retry", **{"from": "start"})
+
+
+async def test_an_ended_job_is_deleted(operator: Operator) -> None:
+    """One that runs is not."""
+    await operator.stage.submit("answers")
+    assert (await operator.do("/console/jobs/job_1/delete")).status_code == 409
+    await operator.stage.run()
+    assert "The data of job job_1 is deleted." in await operator.done("/console/jobs/job_1/delete")
+    assert (await operator.http.get("/console/jobs/job_1")).status_code in (404, 410)
+
+
+async def test_many_jobs_are_cancelled_after_being_counted(operator: Operator) -> None:
+    """Those of the filter, and no others."""
+    for number in range(3):
+        await operator.stage.submit("answers", f"job_{number}")
+    await operator.stage.submit("adds", "job_other")
+    markup = await operator.see("/console/jobs/bulk?action=cancel&jobType=answers")
+    assert "Cancel 3 jobs" in " ".join(markup.split())
+    assert (await operator.stage.snapshot("job_0")).job.status == "pending"
+    markup = await operator.done("/console/jobs/bulk", action="cancel", jobType="answers")
+    assert "cancel: 3 of 3 jobs were changed." in markup
+    assert (await operator.stage.snapshot("job_other")).job.status == "pending"
+    await operator.see("/console/jobs/bulk?action=explode", 422)
+
+
+async def test_what_runs_in_a_session_is_cancelled(operator: Operator) -> None:
+    """And what is in line behind it."""
+    for _ in range(2):
+        await operator.api.submitted(sessionId="s 1")
+    assert "Cancel what runs" in await operator.see("/console/sessions/s 1?tenant=acme")
+    markup = await operator.done("/console/sessions/s 1/cancel", tenant="acme")
+    assert "2 jobs are cancelled." in markup
+    assert "Cancel what runs" not in markup

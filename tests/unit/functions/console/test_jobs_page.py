@@ -40,7 +40,7 @@ async def test_pages_follow_each_other(operator: Operator) -> None:
         await operator.api.submitted(taskDescription=f"task-{number:02d}-")
         operator.stage.clock.ms += 1
     first = await operator.see("/console/jobs?tenant=acme")
-    link = first.split('class="pages"><a href="')[1].split('"')[0].replace("&amp;", "&")
+    link = first.split('class="pages older"><a href="')[1].split('"')[0].replace("&amp;", "&")
     second = await operator.see(f"/console/jobs{link}")
     assert "tenant=acme" in link
     found = [number for number in range(60) if f"task-{number:02d}-" in first + second]
