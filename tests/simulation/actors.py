@@ -33,13 +33,17 @@ from tests.simulation.scripts import (
     Script,
     TurnPlan,
     final_text,
+    more_words,
 )
+from tests.simulation.speaking import say
 from tests.simulation.starting import ON_START, Start
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 MODEL_TIMEOUT_SECONDS = 8.0
+# One that says its text also waits for the store, which may not answer.
+_TALKING_SECONDS = 19.0
 _ENDLESS_SECONDS = 10_000.0
 _MOST_ROUNDS = 100
 _TALK = 81
@@ -75,8 +79,14 @@ class SimModel:
         asked = self._asked[request.turn]
         await STAGE.world.actors.work("work.model", plan.seconds)
         if plan.forever or asked <= plan.fails:
+            if self._script.words:
+                await say(
+                    STAGE.world, request, f"attempt {asked} of turn {request.turn} comes to nothing{more_words(asked)}"
+                )
             return await _fail(plan)
         text = plan.says if plan.calls else final_text(self._script, _seen(request))
+        if self._script.words:
+            await say(STAGE.world, request, text)
         calls = tuple(_call(call, asked if self._script.fickle else 0) for call in plan.calls)
         if calls and self._script.plans:
             calls = (planned(plan, calls, request.turn),)
@@ -272,7 +282,7 @@ def make_registry(scripts: dict[str, Script]) -> Registry:
                 tools=ALL_TOOLS,
                 limits=Limits(**script.limits),
                 model_retries=script.model_retries,
-                model_timeout_seconds=MODEL_TIMEOUT_SECONDS,
+                model_timeout_seconds=_TALKING_SECONDS if script.words else MODEL_TIMEOUT_SECONDS,
                 mode="plan" if script.plans else "loop",
                 max_rounds=_MOST_ROUNDS,
             )

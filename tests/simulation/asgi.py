@@ -1,10 +1,12 @@
 """One HTTP request to an ASGI app, without a client library and without a socket."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import ASGIApp
+
+OK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,35 @@ async def request(app: ASGIApp, path: str, headers: Mapping[str, str], body: byt
     )
 
 
+async def follow(app: ASGIApp, path: str, headers: Mapping[str, str], heard: Callable[[str], bool]) -> int:
+    """Read an answer piece by piece, as long as `heard` wants more; its status, 0 where it was broken off.
+
+    What escapes from the app after it has begun to answer is the connection that breaks.
+    """
+    status = 0
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        nonlocal status
+        status = message.get("status", status)
+        text = message.get("body", b"").decode()
+        if status == OK and text and not heard(text):
+            raise OSError("the reader has gone")
+
+    try:
+        await app(_scope(path, headers, "GET"), receive, send)
+    except Exception:
+        if not status:
+            raise
+    return status
+
+
 def _scope(path: str, headers: Mapping[str, str], method: str) -> dict[str, Any]:
     return {
         "type": "http",
-        "asgi": {"version": "3.0"},
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
         "method": method,
         "scheme": "https",

@@ -8,6 +8,7 @@ from tests.simulation.asgi import Answer
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
 from tests.simulation.jobs import JobPlan
 from tests.simulation.memory import STALE_SECONDS
+from tests.simulation.stream_readers import StreamReader
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -36,6 +37,10 @@ class Client:
             await asyncio.sleep(0.1 + 40 * self._world.dice.roll(_WAIT, plan.index, self._caller.calls) ** 2)
         if self._job_id:
             self._world.outside.accepted(plan, self._job_id)
+        for number in range(plan.readers if self._job_id else 0):
+            reader = StreamReader(self._world, plan, self._job_id, number)
+            self._world.readers.append(reader)
+            self._world.start(reader.run)
         if plan.cancel_at and self._job_id:
             self._world.start(self._cancel)
         if plan.again_at and self._job_id:

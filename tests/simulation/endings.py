@@ -9,6 +9,7 @@ from events.ids import canonical_json, event_id
 from tests.simulation.ended import Ended, came_to, depth_of
 from tests.simulation.listed import ON_LISTED
 from tests.simulation.scripts import expected
+from tests.simulation.streaming import ON_STREAMS_AT_END, a_reader_has_the_stream
 from tests.simulation.waiting_endings import ON_TAKEN, ON_WAITS_AT_END, messages_of_waits
 
 if TYPE_CHECKING:
@@ -107,8 +108,9 @@ def the_stream_has_one_beginning_and_one_end(end: Ended) -> str | None:
         return None
     if types[0] != "start" or types[-1] != "finish" or types.count("start") != 1 or types.count("finish") != 1:
         return f"{end.job.id}: {types}"
-    if types.count("start-step") != end.job.used.turns:
-        return f"{end.job.id}: {types.count('start-step')} steps for {end.job.used.turns} turns"
+    abandoned = types.count("data-retry")
+    if types.count("start-step") != end.job.used.turns + abandoned:
+        return f"{end.job.id}: {types.count('start-step')} steps for {end.job.used.turns} turns, {abandoned} abandoned"
     asked = Counter(part["toolCallId"] for part in end.parts if part["type"] == "tool-input-available")
     if asked != Counter(list(end.tree.calls.get(end.job.id, {}))):
         return f"{end.job.id}: the stream has the calls {asked}"
@@ -143,6 +145,17 @@ AT_END = (
 )
 
 
+def check_readers(world: "World") -> None:
+    """Hold what was read to what is stored; after a failover positions may mean other parts."""
+    for reader in world.readers:
+        if not world.memory.struck(reader.job_id):
+            tree = world.tree(reader.job_id)
+            ended = reader.job_id in tree.jobs and tree.jobs[reader.job_id].ended
+            text = a_reader_has_the_stream(reader, tree.parts.get(reader.job_id, ()), ended=ended)
+            if text:
+                world.broken("a_reader_has_the_stream", text)
+
+
 def check_endings(world: "World") -> None:
     """Check every job that exists; an accepted one must."""
     for job_id in world.accepted_jobs:
@@ -156,7 +169,9 @@ def check_endings(world: "World") -> None:
             plan = world.outside.plan_of(job.agent)
             must = expected(plan.scripts()[job.agent], came_to(tree, job), depth_of(world, tree, job))
             parts = tuple(json.loads(part) for part in tree.parts[job.id])
-            world.check(AT_END, Ended(world, plan, job, tree, must, parts))
+            end = Ended(world, plan, job, tree, must, parts)
+            world.check((*ON_STREAMS_AT_END, *AT_END) if world.plan.streams else AT_END, end)
+    check_readers(world)
     if world.plan.backstop:  # else an end may not be told: that is left to it
         world.check(ON_LISTED, world)
     if world.plan.backstop and world.admission.entries:

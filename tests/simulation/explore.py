@@ -1,9 +1,9 @@
 """Play many schedules on both cores, and say what came out.
 
 `python -m tests.simulation.explore --schedules 20000 --seed 1 [--faults all|none|crash,error,…] [--seconds 60]`.
-A quarter of them are worlds whose jobs also wait (plan.py, WAITING_SEEDS), a quarter such in which most of them plan;
-`--waits`, `--plans`: all of them. The first schedule that
-breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
+Half of them are plain; the others are worlds whose jobs also wait (plan.py, WAITING_SEEDS), in which most of them plan,
+or whose texts are streamed and read; `--waits`, `--plans`, `--streams`: all of them. The first schedule that breaks an
+invariant is shrunk and told as a story; `shrink.py` does that for any seed.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from itertools import chain, zip_longest
 from multiprocessing import get_context
 
 from tests.simulation.crash_points import table
-from tests.simulation.plan import ALL_FAULTS, NO_FAULTS, PLANNING_SEEDS, WAITING_SEEDS
+from tests.simulation.plan import ALL_FAULTS, NO_FAULTS, PLANNING_SEEDS, STREAMING_SEEDS, WAITING_SEEDS
 from tests.simulation.play import Failure, Summary, play_many
 from tests.simulation.shrink import shrunk_story
 
@@ -33,7 +33,7 @@ def explore(
 ) -> Summary:
     """Play so many schedules from this seed on, or as many as there is time for; `found` is told of failures.
 
-    Half of them are plain worlds; the two other families share the rest.
+    Half of them are plain worlds; the three other families share the rest.
     """
     ends_at, summary = time.monotonic() + seconds, Summary()
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
@@ -52,14 +52,13 @@ def explore(
 
 
 def _chunks(schedules: int, seed: int) -> Iterator[range]:
-    """Half of them plain worlds from this seed on, a quarter that wait, a quarter that plan; or of one family alone."""
+    """Half of them plain worlds from this seed on, the others of the other families alike; or of one family alone."""
     if seed >= WAITING_SEEDS:
         return _ranges(schedules, seed)
-    quarter = schedules // 4
+    sixth = schedules // 6
     families = (
-        _ranges(schedules - 2 * quarter, seed),
-        _ranges(quarter, WAITING_SEEDS + seed),
-        _ranges(quarter, PLANNING_SEEDS + seed),
+        _ranges(schedules - 3 * sixth, seed),
+        *(_ranges(sixth, first + seed) for first in (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS)),
     )
     mixed = chain.from_iterable(zip_longest(*families, fillvalue=range(0)))
     return (chunk for chunk in mixed if chunk)
@@ -99,8 +98,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after that time")
     parser.add_argument("--waits", action="store_true", help="only worlds whose jobs also wait")
     parser.add_argument("--plans", action="store_true", help="only worlds whose jobs also plan")
+    parser.add_argument("--streams", action="store_true", help="only worlds whose texts are streamed")
     options = parser.parse_args()
     seed = options.seed + (PLANNING_SEEDS if options.plans else WAITING_SEEDS if options.waits else 0)
+    seed = options.seed + STREAMING_SEEDS if options.streams else seed
     began_at = time.monotonic()
     summary = explore(options.schedules, seed, faults_named(options.faults), options.seconds, _found)
     print(told(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command

@@ -36,6 +36,7 @@ GROUPS: dict[str, _Kinds] = {
     "store": _STORE,
     "admission": {**_STORE, "slow-admission": ("slow",)},
     "store-in-work": _IN_WORK,
+    "store-in-talk": {kind: faults for kind, faults in _STORE.items() if kind != "pause"},
     "queue": _QUEUES,
     "work": _WORK,
 }

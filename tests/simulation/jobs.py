@@ -20,6 +20,7 @@ class JobPlan:
 
     `helpers`: agents that its tools may ask, with their scripts. `words`: events that happen to it, by the time since
     it was accepted. `looks`: when somebody reads it.
+    `readers`: how many follow its stream.
     """
 
     index: int
@@ -38,6 +39,7 @@ class JobPlan:
     helpers: tuple[tuple[str, Script], ...] = ()
     words: tuple[Word, ...] = ()
     looks: tuple[float, ...] = ()
+    readers: int = 0
 
     def scripts(self) -> dict[str, Script]:
         """Its own script and its helpers', by agent."""

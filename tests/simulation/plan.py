@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tests.simulation.dice import Dice
 from tests.simulation.jobs import JobPlan, make_jobs
 from tests.simulation.planned_jobs import make_planned_jobs
+from tests.simulation.streaming_jobs import make_streaming_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
 _MIX, _RATE, _OUTAGE, _WORLD = 1, 2, 3, 4
@@ -16,6 +17,8 @@ _MIX, _RATE, _OUTAGE, _WORLD = 1, 2, 3, 4
 WAITING_SEEDS = 1 << 40
 # From this one on most of them plan, too: a third one.
 PLANNING_SEEDS = 1 << 41
+# From this one on plain jobs' models say their texts piece by piece, and somebody reads the streams: a fourth one.
+STREAMING_SEEDS = 1 << 42
 
 # Kind of fault → the rates among which a schedule chooses when it has the kind at all.
 FAULTS = {
@@ -57,6 +60,7 @@ class Plan:
     `one_slot_until`: the setting was one slot until then; 0: it was `slots` from the beginning. No seed has that.
     `stops`: when an operator stops the admission, and starts it again. No seed has that, either (operators.py).
     `waits`: its jobs also wait and start others; `waits_seconds`: for so long in sum, at most.
+    `streams`: its models say their texts piece by piece, and somebody reads the streams.
     """
 
     seed: int
@@ -74,6 +78,7 @@ class Plan:
     skew_ms: int = 0
     stops: tuple[tuple[float, float], ...] = ()
     waits: bool = False
+    streams: bool = False
     waits_seconds: float = 0.0
 
     @property
@@ -89,9 +94,10 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     rates = _rates(dice, faults)
     calm_at = dice.between(150, 1500, _WORLD, 2) * (6 if dice.chance(0.15, _WORLD, 8) else 1)
     work_timeout_seconds = 20 if short else 120
-    waits = seed >= WAITING_SEEDS
+    waits = WAITING_SEEDS <= seed < STREAMING_SEEDS
     make, most = (make_waiting_jobs, 4) if waits else (make_jobs, 6)
-    make = make_planned_jobs if seed >= PLANNING_SEEDS else make
+    make = make_planned_jobs if waits and seed >= PLANNING_SEEDS else make
+    make = make_streaming_jobs if seed >= STREAMING_SEEDS else make
     jobs = make(dice, dice.whole(most // 2, most, _WORLD, 3), work_timeout_seconds)
     return Plan(
         seed=seed,
@@ -107,13 +113,14 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
         outages=tuple(_outage(dice, what, calm_at) for what in ("store", "queue") if f"{what}-down" in rates),
         skew_ms=dice.one_of((100, 900, 2500), _WORLD, 6) if "skew" in rates else 0,
         waits=waits,
+        streams=seed >= STREAMING_SEEDS,
         waits_seconds=longest_seconds(jobs) if waits else 0.0,
     )
 
 
 def family_of(seed: int) -> int:
     """The first seed of the family of worlds to which this one belongs."""
-    return max(first for first in (0, WAITING_SEEDS, PLANNING_SEEDS) if first <= seed)
+    return max(first for first in (0, WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS) if first <= seed)
 
 
 def _rates(dice: Dice, faults: frozenset[str]) -> dict[str, float]:

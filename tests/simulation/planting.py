@@ -22,7 +22,8 @@ class Patch:
 class Defect:
     """What is wrong, in a few words, the invariant that speaks of it and must catch it, and how it comes about.
 
-    `waits`: it is looked for in worlds whose jobs also wait; `plans`: in such in which most of them plan.
+    `waits`: it is looked for in worlds whose jobs also wait; `plans`: in such in which most of them plan;
+    `streams`: in such whose texts are streamed.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Defect:
     patches: tuple[Patch, ...]
     waits: bool = False
     plans: bool = False
+    streams: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

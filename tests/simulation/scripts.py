@@ -104,7 +104,10 @@ class TurnPlan:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What a job's model does. `fickle`: asked again, it asks for other arguments. `plans`: it asks for plans."""
+    """What a job's model does. `fickle`: asked again, it asks for other arguments. `plans`: it asks for plans.
+
+    `words`: how many its texts have besides, and that it says them piece by piece; 0: they come whole.
+    """
 
     turns: tuple[TurnPlan, ...]
     reads_history: bool = False
@@ -112,6 +115,7 @@ class Script:
     model_retries: int = 3
     limits: dict[str, Any] = field(default_factory=dict[str, Any])
     plans: bool = False
+    words: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +182,13 @@ def _waited(done: Outcome, came: Mapping[str, Any] | None, depth: int) -> Outcom
 def final_text(script: Script, seen: list[tuple[str, int, str]]) -> str:
     """The last answer: what a model that reads the history makes of the results (number, error or word) it was told."""
     if not script.reads_history:
-        return "the end"
-    return f"the end, {crc32(repr(seen).encode())}"
+        return f"the end{more_words(script.words)}"
+    return f"the end, {crc32(repr(seen).encode())}{more_words(script.words)}"
+
+
+def more_words(count: int) -> str:
+    """What makes a text longer; no two words of it are the same."""
+    return "".join(f" word-{number}" for number in range(count))
 
 
 def expected(script: Script, came: Came | None = None, depth: int = DEFAULT_DEPTH) -> Expected:

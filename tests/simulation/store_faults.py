@@ -30,6 +30,7 @@ from events.ports import (
 from tests.fakes import FakeReader, FakeStore, Tree
 from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT
+from tests.simulation.streaming import ON_STREAMS
 from tests.simulation.versions import as_another_version_writes, is_other_version
 from tests.simulation.waiting import ON_WAITS
 
@@ -138,7 +139,8 @@ class SimStore:
             self._world.check(ON_SAYING, said)
             return held
 
-        return await self.ask("append", claim.job_id, claim, append, "store-in-work")
+        group = "store-in-talk" if text_id else "store-in-work"
+        return await self.ask("append", claim.job_id, claim, append, group)
 
     async def ask(
         self,
@@ -160,6 +162,8 @@ class SimStore:
             if after is not before:
                 write = Write(world, op, claim, before, after, answer)
                 world.check(ON_WRITE, write)
+                if world.plan.streams:
+                    world.check(ON_STREAMS, write)
                 if world.plan.waits:
                     world.check(ON_WAITS, write)
                 world.memory.wrote(root, after)

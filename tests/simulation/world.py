@@ -50,6 +50,7 @@ from tests.simulation.scripts import RESULT_LIMIT_BYTES, Script
 from tests.simulation.signatures import SimVerifier
 from tests.simulation.store_faults import SimReader, SimStore, StoredTrees
 from tests.simulation.story import Story
+from tests.simulation.stream_readers import StreamReader
 from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.wire import Wire
 
@@ -93,6 +94,7 @@ class World:
         self.came_back: set[str] = set()
         self.ends = Ends()
         self.accepted_jobs: list[str] = []
+        self.readers: list[StreamReader] = []
         self.api_calls: Counter[str] = Counter()
         self.cancelling: set[str] = set()
         self.cancelled: set[str] = set()
@@ -269,6 +271,7 @@ def _settings(plan: Plan) -> Settings:
         continuation="inline" if plan.inline else "queue",
         max_concurrent_jobs=plan.slots,
         work_timeout_seconds=plan.work_timeout_seconds,
+        stream_batch_bytes=24 if plan.streams else 400,
         message_timeout_seconds=plan.message_timeout_seconds,
         result_limit_bytes=RESULT_LIMIT_BYTES,
         api_keys=", ".join([*keys, operator]),

@@ -1,0 +1,82 @@
+"""Those who read a job's stream: they go away after a while, in the middle or not, and come back with their last id."""
+
+import asyncio
+import json
+import re
+from typing import TYPE_CHECKING
+
+from tests.simulation import asgi
+from tests.simulation.calling import SUBMIT_PATH, key_of
+from tests.simulation.dice import number_of
+from tests.simulation.invocation import Crashed, Invocation
+from tests.simulation.jobs import JobPlan
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_READER = 151
+_MOST_CONNECTIONS = 14
+_EVENT = re.compile(r"(?:id: \d+-(\d+)\n)?data: (.*)", re.DOTALL)
+_REFUSALS = (404, 503)  # not there yet, or forgotten; the store does not answer
+
+
+class StreamReader:
+    """Reads one stream. `parts`: what it has got; `done`: it was told that this is all."""
+
+    def __init__(self, world: "World", plan: JobPlan, job_id: str, number: int) -> None:
+        self._world = world
+        self._plan = plan
+        self._name = f"stream:{job_id}:{number}"
+        self._wants = 0
+        self._until = 0.0
+        self.job_id = job_id
+        self.parts: list[str] = []
+        self.done = False
+
+    async def run(self) -> None:
+        """Read, go away, come back, later each time."""
+        for time in range(1, _MOST_CONNECTIONS + 1):
+            await asyncio.sleep(3 * self._roll(time, 1) ** 3 * 1.6**time)
+            await self._read(time)
+            if self.done or self._world.violation:
+                return
+
+    async def _read(self, time: int) -> None:
+        world, name = self._world, f"{self._name}#{time}"
+        self._wants = 1 + int(self._roll(time, 2) ** 2 * 60)
+        self._until = world.loop.time() + 1 + 20 * self._roll(time, 3) ** 2
+        who = Invocation(name, number_of(name), "stream", job_id=self.job_id)
+        world.enroll(who)
+        headers = {"authorization": f"Bearer {key_of(self._plan.tenant)}"}
+        if self.parts:
+            headers["last-event-id"] = f"{world.epoch_ms}-{len(self.parts)}"
+        try:
+            status = await asgi.follow(world.app, f"{SUBMIT_PATH}/{self.job_id}/stream", headers, self._heard)
+        except Crashed:
+            return
+        if status != asgi.OK and status not in _REFUSALS:
+            world.broken("an_api_answer_is_a_known_one", f"{name} is answered {status}")
+
+    def _heard(self, text: str) -> bool:
+        """One event; whether it wants more."""
+        world, event = self._world, _EVENT.fullmatch(text.removesuffix("\n\n"))
+        self._wants -= 1
+        if event is None:
+            return world.loop.time() < self._until  # a heartbeat
+        number, data = event.groups()
+        if data == "[DONE]":
+            self.done = True
+            return False
+        if not world.memory.struck(self.job_id):
+            self._check(int(number), data)
+        self.parts.append(data)
+        return self._wants > 0 and world.loop.time() < self._until
+
+    def _check(self, number: int, data: str) -> None:
+        stored = self._world.tree(self.job_id).parts.get(self.job_id, ())
+        if number != len(self.parts) + 1 or number > len(stored) or stored[number - 1] != data:
+            text = f"{self._name} has {len(self.parts)} parts and gets number {number}: {json.loads(data)}"
+            self._world.broken("a_reader_gets_each_part_once_and_in_order", text)
+
+    def _roll(self, *question: int) -> float:
+        return self._world.dice.roll(_READER, number_of(self._name), *question)
