@@ -1,0 +1,89 @@
+"""A client that reads a job's stream over HTTP, goes away now and then, and comes back with the last id it has."""
+
+import json
+import threading
+import time
+import urllib.request
+from typing import Any
+
+from tests.e2e.dev_stack import DevStack
+
+_LIMIT_SECONDS = 90.0
+_PAUSE_SECONDS = 0.2
+# After how many it goes away: which comes first follows from the reader's seed.
+_EVENTS = (1, 8, 10_000, 3, 40, 2, 17)
+
+
+class StreamReader(threading.Thread):
+    """Reads until the stream's end. `events`: (id, part) as they came; `breaks`: how often it left."""
+
+    def __init__(self, stack: DevStack, job_id: str, seed: int) -> None:
+        super().__init__(daemon=True)
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.breaks = 0
+        self.done = False
+        self._stack = stack
+        self.job_id = job_id
+        self._seed = seed
+
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        """What it has."""
+        return [part for _, part in self.events]
+
+    def run(self) -> None:
+        """Read; whatever breaks the connection, come back."""
+        give_up_at = time.monotonic() + _LIMIT_SECONDS
+        while not self.done and time.monotonic() < give_up_at:
+            try:
+                self._read(_EVENTS[(self._seed + 3 * self.breaks) % len(_EVENTS)])
+            except OSError:  # the app is away, or was killed
+                time.sleep(_PAUSE_SECONDS)
+            self.breaks += 1
+
+    def read_all(self) -> None:
+        """Read on one connection, in this thread."""
+        self._read(1_000_000)
+
+    def _read(self, most: int) -> None:
+        """One connection, for so many events."""
+        headers = {"Authorization": f"Bearer {self._stack.described['client_key']}"}
+        if self.events:
+            headers["Last-Event-ID"] = self.events[-1][0]
+        url = f"{self._stack.described['app_url']}/api/agent-jobs/{self.job_id}/stream"
+        number = ""
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+            for line in answer:
+                text = line.decode().rstrip("\n")
+                if text.startswith("id: "):
+                    number = text.removeprefix("id: ")
+                elif text == "data: [DONE]":
+                    self.done = True
+                    return
+                elif text.startswith("data: "):
+                    self.events.append((number, json.loads(text.removeprefix("data: "))))
+                    most -= 1
+                    if most == 0:
+                        return
+
+
+def standing_texts(parts: list[dict[str, Any]]) -> list[str]:
+    """The texts as a client that follows the protocol has them: without those that were abandoned."""
+    texts: dict[str, str] = {}
+    still = ""
+    for part in parts:
+        match part["type"]:
+            case "text-start":
+                assert not still, f"{part} while {still} is open"
+                assert part["id"] not in texts
+                texts[part["id"]], still = "", part["id"]
+            case "text-delta":
+                assert part["id"] == still
+                texts[part["id"]] += part["delta"]
+            case "text-end":
+                assert part["id"] == still
+                still = ""
+            case "data-retry":
+                texts.pop(part["data"]["textId"])
+    assert not still
+    return list(texts.values())
