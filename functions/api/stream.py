@@ -6,11 +6,12 @@ gets what is there, or what comes within a few seconds, without the end: the cli
 """
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import AsyncIterator
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -67,7 +68,8 @@ class _PartsResponse(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
         self._looks.live = "aws.event" not in scope
-        await super().__call__(scope, receive, send)
+        with contextlib.suppress(ClientDisconnect):  # who goes away comes back, or not: nothing is wrong
+            await super().__call__(scope, receive, send)
 
 
 class Looks:

@@ -24,7 +24,7 @@ class Client:
         self._plan = plan
         self._caller = Caller(world, plan.agent, plan.agent)
         self._job_id = ""
-        self._accepted_at = self._asked_at = 0.0
+        self._accepted_at = 0.0
 
     async def run(self) -> None:
         """Submit, and submit again as the plan says."""
@@ -60,16 +60,16 @@ class Client:
         world, plan = self._world, self._plan
         await asyncio.sleep(plan.cancel_at)
         world.cancelling.add(self._job_id)
-        path = f"{world.base_url}{SUBMIT_PATH}/{self._job_id}"
+        path, asked_at = f"{world.base_url}{SUBMIT_PATH}/{self._job_id}", world.loop.time()
         answer = await self._ask("cancel", path, b'{"action":"cancel"}', {}, "PATCH")
         if answer is not None and answer.status == 200:
             world.cancelled.add(self._job_id)
-        elif answer is not None and answer.status not in (409, 503) and not self._unseen(answer):
+        elif answer is not None and answer.status not in (409, 503) and not self._unseen(answer, asked_at):
             world.broken("an_api_answer_is_a_known_one", f"cancel {self._job_id}: {answer}")
 
-    def _unseen(self, answer: Answer) -> bool:
+    def _unseen(self, answer: Answer, asked_at: float) -> bool:
         """Whether a job is said to be unknown: a failover forgot it, or a read does not show it yet."""
-        memory, young = self._world.memory, self._asked_at < self._accepted_at + 2 * STALE_SECONDS
+        memory, young = self._world.memory, asked_at < self._accepted_at + 2 * STALE_SECONDS
         return answer.status == 404 and (young or memory.struck(self._job_id))
 
     async def _submit(self, text: str) -> Answer | None:
@@ -91,7 +91,6 @@ class Client:
     async def _ask(
         self, kind: str, url: str, body: bytes, headers: dict[str, str], method: str = "POST"
     ) -> Answer | None:
-        self._asked_at = self._world.loop.time()
         key = {"authorization": f"Bearer {key_of(self._plan.tenant)}"}
         return await self._caller.ask(kind, url, body, {**key, **headers}, method)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from events.errors import StoreError
 from functions.app import build_app
@@ -197,3 +197,23 @@ async def test_a_store_that_fails_in_mid_stream_ends_the_answer_without_the_end(
     response, _ = await asyncio.gather(api.ask("GET", f"/api/agent-jobs/{job_id}/stream"), fail())
     assert response.status_code == 200
     assert [part["type"] for _, part in told(response.text)] == ["start"]
+
+
+async def test_a_reader_who_goes_away_is_no_error(api: Api) -> None:
+    """On hosts that say so by refusing what is sent."""
+    job_id, key = await ended_job(api, "answers"), f"Bearer {ACME}".encode()
+    sent: list[str] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+        if message["type"] == "http.response.body":
+            raise OSError("gone")
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    scope: dict[str, Any] = {"type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "method": "GET"}
+    scope |= {"path": f"/api/agent-jobs/{job_id}/stream", "root_path": "", "query_string": b"", "scheme": "http"}
+    scope |= {"headers": [(b"authorization", key), (b"host", b"test")], "server": ("test", 80), "client": ("test", 1)}
+    await build_app(api.stage.container)(scope, receive, send)
+    assert sent == ["http.response.start", "http.response.body"]
