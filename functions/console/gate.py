@@ -131,7 +131,7 @@ class Gate:
                     _check(visit, form)
                     visit = replace(visit, form=form, said="")
                 response = await handler(visit)
-            except BatonError as error:
+            except Exception as error:  # noqa: BLE001 - further out, the answer would be no page
                 response = refused(visit, error)
             if changes and visit is not None:
                 await self._keep(visit, response.status_code)
@@ -148,12 +148,16 @@ class Gate:
 
 def set_cookie(request: Request, response: Response, name: str, text: str, seconds: int = SESSION_SECONDS) -> None:
     """A cookie of the console; only over https where the page came over it."""
-    secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
+    forwarded = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip()
+    secure = "https" in (request.url.scheme, forwarded)
     response.set_cookie(name, text, seconds, path="/console", httponly=True, samesite="lax", secure=secure)
 
 
 def from_here(request: Request) -> bool:
     """Whether a form was sent by a page of this host; browsers say where it came from."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:  # holds behind a proxy that changes the host, too
+        return site in ("same-origin", "none")
     origin = request.headers.get("origin")
     return origin is None or urlsplit(origin).netloc == request.headers.get("host")
 
@@ -170,11 +174,14 @@ def _check(visit: Visit, form: Form) -> None:
         raise ApiError(403, "this form was made for another login: go back, load the page again, and send it anew")
 
 
-def refused(visit: Visit | None, error: BatonError) -> Response:
+def refused(visit: Visit | None, error: Exception) -> Response:
     """An error as a page."""
     shows = page if visit is None else visit.page
     if isinstance(error, ApiError):
         return shows("error.html", error.status, code=error.status, detail=str(error))
+    if not isinstance(error, BatonError):
+        _log.error("a page of the console failed", exc_info=error)
+        return shows("error.html", 500, code=500, detail="internal error; the log of the process says more")
     _log.warning("a page of the console: %s", error)
     what = "queue" if isinstance(error, PublishError) else "store" if isinstance(error, StoreError) else "service"
     detail = f"the {what} does not answer as it should; try again in a moment"

@@ -6,11 +6,13 @@ browser that comes back says how many parts it has, and gets what those that fol
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
+from events.errors import StoreError
 from events.ports import Snapshot
 from functions.api.jobs import JobsApi
 from functions.console.gate import Visit
@@ -18,6 +20,8 @@ from functions.console.job_shown import job_shown
 from functions.console.pages import HEADERS, render
 from functions.console.timeline import Timeline
 from functions.container import Container
+
+_log = logging.getLogger("baton.console")
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS, _HEARTBEAT_SECONDS = 0.1, 1.5, 15.0
 # What changes without a part: who works on it, what it waits for.
@@ -29,9 +33,11 @@ _MOST_DIGITS = 9
 class Live:
     """`/console/jobs/{id}/live`."""
 
-    def __init__(self, container: Container, jobs: JobsApi) -> None:
+    def __init__(self, container: Container, jobs: JobsApi, longest_seconds: float = 600.0) -> None:
         self._ports = container.ports
         self._jobs = jobs
+        # Then the browser comes back, and passes the gate again: a login may have ended meanwhile.
+        self._longest_seconds = longest_seconds
 
     async def stream(self, visit: Visit) -> Response:
         """What changes from what the page has, until the job has ended."""
@@ -43,10 +49,20 @@ class Live:
         once = "aws.event" in visit.request.scope
         pieces = _Pieces(visit)
         return StreamingResponse(
-            self._events(snapshot, pieces, position, once=once),
+            self._until_lost(snapshot, pieces, position, once=once),
             headers={**HEADERS, "x-accel-buffering": "no"},
             media_type="text/event-stream",
         )
+
+    async def _until_lost(
+        self, snapshot: Snapshot, pieces: "_Pieces", position: int, *, once: bool
+    ) -> AsyncIterator[str]:
+        """The events; a store that does not answer ends them, and the browser comes back by itself."""
+        try:
+            async for event in self._events(snapshot, pieces, position, once=once):
+                yield event
+        except StoreError as error:
+            _log.warning("the page of job %s: %s", snapshot.job.id, error)
 
     async def _events(self, snapshot: Snapshot, pieces: "_Pieces", position: int, *, once: bool) -> AsyncIterator[str]:
         job_id, reader = snapshot.job.id, self._ports.reader
@@ -55,6 +71,7 @@ class Live:
         pieces.timeline.take(stored[:position])
         parts, ended = stored[position:], snapshot.job.ended
         pause_seconds, since_look, silent_seconds = _FIRST_PAUSE_SECONDS, 0.0, 0.0
+        until_ms = self._ports.clock.now_ms() + self._longest_seconds * 1000
         while True:
             changed = pieces.of(snapshot, parts, self._ports.clock.now_ms())
             if changed:
@@ -66,7 +83,7 @@ class Live:
             if ended:
                 yield "event: done\ndata: \n\n"
                 return
-            if once:
+            if once or self._ports.clock.now_ms() >= until_ms:
                 return
             await asyncio.sleep(pause_seconds)
             silent_seconds, since_look = silent_seconds + pause_seconds, since_look + pause_seconds

@@ -12,11 +12,12 @@ _ERROR_CHARS = 160
 
 
 def kind_of(message: QueuedMessage) -> str:
-    """Its event's type, else the endpoint that it goes to."""
+    """Its event's type, else the endpoint of ours that it goes to, else where it goes."""
     for name, value in message.headers.items():  # as it was sent, or as a proxy writes it
         if name.lower() == "x-event-type":
             return value
-    return urlsplit(message.url).path.rpartition("/")[2] or message.url
+    before, workers, endpoint = urlsplit(message.url).path.rpartition("/workers/")
+    return endpoint if workers and not before.endswith("/workers") else message.url
 
 
 def why_dead(letter: DeadLetter) -> str:

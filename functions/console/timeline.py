@@ -54,10 +54,16 @@ class Timeline:
         changed: dict[str, Line] = {}
         for text in parts:
             self.position += 1
-            line = self._line(json.loads(text))
+            line = self._readable(json.loads(text))
             if line is not None:
                 changed[line.key] = self.lines[line.key] = line
         return list(changed.values())
+
+    def _readable(self, part: dict[str, Any]) -> Line | None:
+        try:
+            return self._line(part)
+        except (KeyError, TypeError, ValueError, AttributeError):  # of another version, in another shape
+            return self._new("other", str(part.get("type") or "a part"), one_line(part))
 
     def _line(self, part: dict[str, Any]) -> Line | None:
         kind, data = str(part.get("type", "")), part.get("data")

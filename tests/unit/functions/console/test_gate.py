@@ -1,10 +1,12 @@
 """Every page of the console is behind the gate; every form is of one session."""
 
 import re
+from typing import cast
 
 import pytest
 from starlette.routing import Route
 
+from events.errors import PublishError
 from functions.api.auth import Keys
 from functions.console.gate import COOKIE
 from functions.console.routes import console_routes
@@ -122,3 +124,21 @@ async def test_a_form_that_is_refused_is_kept_too(operator: Operator) -> None:
     """With the status that refused it."""
     await operator.do("/console/jobs/job_unknown/cancel")
     assert [entry.status for entry in operator.stage.audit_log.entries] == [404]
+
+
+async def test_what_fails_is_a_page_without_internals(operator: Operator) -> None:
+    """A queue that is away is 503; anything else 500."""
+    failing = [PublishError("secret-host refused"), ValueError("secret-path")]
+    operator.stage.records.failing = cast("list[PublishError]", failing)
+    for status, said in ((503, "the queue does not answer"), (500, "internal error")):
+        markup = await operator.see("/console/dead-letters", status)
+        assert said in markup
+        assert "secret" not in markup
+
+
+@pytest.mark.parametrize(("site", "status"), [("same-origin", 303), ("cross-site", 403), ("same-site", 403)])
+async def test_what_the_browser_says_of_the_sender_counts(operator: Operator, site: str, status: int) -> None:
+    """Also where a proxy has changed the host."""
+    headers = {"sec-fetch-site": site, "origin": "https://console.example"}
+    data = {"csrf": await operator.token()}
+    assert (await operator.http.post("/console/logout", data=data, headers=headers)).status_code == status

@@ -1,7 +1,15 @@
 """A job's page shows what the API knows, and treats every text as text."""
 
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
+from functions.api.auth import Keys, Principal
+from functions.api.jobs import JobsApi
+from functions.console.gate import Gate, Visit
+from functions.console.live import Live
+from functions.console.session import Session
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
 from functions.tools.tool import tool
@@ -78,3 +86,22 @@ async def test_garbage_positions_are_the_beginning(operator: Operator) -> None:
     await operator.stage.run()
     for after in ("-1", "x", "9" * 30, "²"):
         assert "turn 1" in await operator.see(f"/console/jobs/job_1/live?after={after}")
+
+
+async def test_changes_end_after_a_while(operator: Operator) -> None:
+    """The browser comes back, through the gate, with the number of the last part that it has."""
+    await operator.stage.submit("adds")
+    container = operator.stage.container
+    jobs = JobsApi(container, Keys(container))
+    gate = Gate(container, Keys(container))
+    request = Request({"type": "http", "headers": [], "query_string": b"", "path_params": {"job_id": "job_1"}})
+    session = Session("s", "k", 0)
+    visit = Visit(request, session, Principal("admin", "operators"), gate.signer, operator.stage.clock.now_ms())
+    response = await Live(container, jobs, longest_seconds=0).stream(visit)
+    assert isinstance(response, StreamingResponse)
+    said = [str(chunk) async for chunk in response.body_iterator]
+    assert said[0].startswith("retry:")
+    assert said[1].startswith("id: 1\n")
+    assert len(said) == 2
+    resumed = await operator.http.get("/console/jobs/job_x/live", headers={"last-event-id": "1"})
+    assert resumed.status_code == 404

@@ -46,3 +46,9 @@ def test_what_a_newer_version_says_is_shown_by_its_name() -> None:
     """Unknown kinds of parts are no error."""
     lines = Timeline().take([_part("data-something-new", data={"a": 1}), _part("brand-new"), _part("data-odd", data=3)])
     assert [line.what for line in lines] == ["something new", "brand-new", "data-odd"]
+
+
+def test_a_part_in_another_shape_is_shown_as_it_is() -> None:
+    """Of another version's code; nothing that a job says breaks its page."""
+    lines = Timeline().take([_part("data-event", data={"type": 3}), _part("text-delta"), _part("tool-output-error")])
+    assert [line.what for line in lines] == ["data-event", "text-delta", "tool-output-error"]
