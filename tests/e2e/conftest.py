@@ -15,7 +15,7 @@ StackMaker = Callable[..., DevStack]
 
 
 @contextlib.contextmanager
-def _stacks(folder: Path) -> Iterator[StackMaker]:
+def stacks(folder: Path) -> Iterator[StackMaker]:
     """Make stacks on new folders, or on a given one, and end them all."""
     made: list[DevStack] = []
 
@@ -35,12 +35,12 @@ def _stacks(folder: Path) -> Iterator[StackMaker]:
 @pytest.fixture
 def new_stack(tmp_path: Path) -> Iterator[StackMaker]:
     """Return a maker of stacks that are not started yet."""
-    with _stacks(tmp_path) as make:
+    with stacks(tmp_path) as make:
         yield make
 
 
 @pytest.fixture(scope="module")
 def dev_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
     """Return a running stack that the tests of a module share."""
-    with _stacks(tmp_path_factory.mktemp("stack")) as make:
+    with stacks(tmp_path_factory.mktemp("stack")) as make:
         yield make().start()

