@@ -109,6 +109,11 @@ _GOOD: dict[str, dict[str, str]] = {
     "CompletionBody": {"success": "true"},
     "RejectionBody": {"reason": '"no"'},
     "ChangeBody": {"action": '"cancel"'},
+    "BulkBody": {"action": '"cancel"', "filter": "{}", "dryRun": "true"},
+    "ScheduleBody": {"jobType": '"answers"', "cron": '"0 9 * * *"', "timeZone": '"UTC"'},
+    "PauseBody": {"paused": "true"},
+    "StartBody": {"request": '"x"'},
+    "StreamTokenBody": {"sessionId": '"s"'},
     "ChatBody": {"id": '"c"', "messages": '[{"role": "user", "parts": [{"type": "text", "text": "x"}]}]'},
 }
 

@@ -20,7 +20,7 @@ from tests.unit.functions.stage import Stage
 CONTAINER = Stage(settings=with_keys()).container
 TABLE = api_table(CONTAINER, Keys(CONTAINER), Audit(CONTAINER))
 OPERATIONS_KEY = "key-of-operations"
-WITH_OPERATIONS = replace(with_keys(), operations_api_key=OPERATIONS_KEY)
+WITH_OPERATIONS = replace(with_keys(), operations_api_key=OPERATIONS_KEY, redis_token="token-of-the-store")
 # Open on purpose, each weighed: they tell whether the process is up, or run only where a setting says so.
 OPEN = {"GET /healthz", "GET /readyz", "GET /openapi.json", "POST /test/simple", "GET /api/agent/updates"}
 # They ask by themselves; a test of their own tries each.
@@ -41,7 +41,11 @@ def _of(*access: str) -> list[ApiRoute]:
     return [route for route in TABLE if route.access in access]
 
 
-every = pytest.mark.parametrize("route", _of("client", "admin", "operations", "metrics"), ids=route_name)
+def _with_id(name: str) -> list[ApiRoute]:
+    return [route for route in _of("client", "stream") if f"{{{name}" in route.path]
+
+
+every = pytest.mark.parametrize("route", _of("client", "stream", "admin", "operations", "metrics"), ids=route_name)
 
 
 @every
@@ -82,9 +86,18 @@ async def test_a_tenants_key_completes_no_operation(route: ApiRoute) -> None:
             assert_problem(await api.ask(route.method, path_of(route), "", headers={"x-api-key": key}), 401)
 
 
-@pytest.mark.parametrize("route", [route for route in _of("client") if "{job_id}" in route.path], ids=route_name)
+@pytest.mark.parametrize("route", _of("stream"), ids=route_name)
+@pytest.mark.parametrize("token", ["", "x", "e30.AAAA", "." * 40, "a.b.c", "%FF", "x" * 5_000, ACME])
+async def test_what_is_no_token_opens_no_stream(route: ApiRoute, token: str) -> None:
+    """401, in the place of a key and beside a wrong one."""
+    async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
+        for key in ("", "wrong"):
+            assert_problem(await api.ask("GET", f"{path_of(route)}?token={token}", key), 401)
+
+
+@pytest.mark.parametrize("route", _with_id("job_id"), ids=route_name)
 async def test_another_tenants_job_is_refused(route: ApiRoute) -> None:
-    """403, and the job is as it was; the same request of its own tenant is not 403."""
+    """403, and the job is as it was."""
     async with api_of(Stage(settings=with_keys())) as api:
         job_id = (await api.submitted())["id"]
         before = await api.read(job_id)
@@ -92,6 +105,38 @@ async def test_another_tenants_job_is_refused(route: ApiRoute) -> None:
         options = {"json": bodies[route.method]} if route.method in bodies else {}
         assert_problem(await api.ask(route.method, path_of(route, job_id), OTHER, **options), 403)
         assert await api.read(job_id) == before
+
+
+@pytest.mark.parametrize("route", _with_id("schedule_id"), ids=route_name)
+async def test_another_tenants_schedule_is_refused(route: ApiRoute) -> None:
+    """403, and it goes on as it was."""
+    async with api_of(Stage(settings=with_keys())) as api:
+        body = {"jobType": "adds", "taskDescription": "do it", "cron": "0 9 * * *", "timeZone": "UTC"}
+        schedule = (await api.ask("POST", "/api/agent-schedules", ACME, json=body)).json()
+        options = {"json": {"paused": True}} if route.method == "PATCH" else {}
+        assert_problem(await api.ask(route.method, path_of(route, schedule["id"]), OTHER, **options), 403)
+        assert (await api.ask("GET", f"/api/agent-schedules/{schedule['id']}", ACME)).json() == schedule
+
+
+@pytest.mark.parametrize("route", _with_id("session_id"), ids=route_name)
+async def test_another_tenants_session_is_refused(route: ApiRoute) -> None:
+    """403 where the tenant is named; without it, the session is one's own, with nothing of the other's."""
+    async with api_of(Stage(settings=with_keys())) as api:
+        job_id = (await api.submitted(sessionId="s1", taskDescription="of-acme"))["id"]
+        before = await api.read(job_id)
+        path = path_of(route, "s1")
+        assert_problem(await api.ask(route.method, f"{path}?tenant=acme", OTHER), 403)
+        own = await api.ask(route.method, path, OTHER)
+        assert own.status_code in (200, 204, 404)
+        assert "of-acme" not in own.text
+        assert job_id not in own.text
+        assert await api.read(job_id) == before
+
+
+def test_every_kind_of_id_that_a_tenant_may_ask_for_is_tried() -> None:
+    """A new one needs a test of its own here."""
+    ids = {name for route in _of("client", "stream") for name in re.findall(r"{(\w+)", route.path)}
+    assert ids == {"job_id", "schedule_id", "session_id"}
 
 
 @pytest.mark.parametrize("route", [route for route in TABLE if route.method != "GET"], ids=route_name)
