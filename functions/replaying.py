@@ -12,8 +12,9 @@ from enum import StrEnum
 from events.core.legs import FOREVER_MS, Leg, leg_key_of
 from events.emitter import Delivery, Emitter
 from events.errors import MalformedEventError
+from events.ids import scheduled_job_id
 from events.ports import Clock, QueuedMessage, Randomness, Reader, Snapshot
-from events.schema import Event, LoopPayload, parse_event
+from events.schema import Event, Fact, LoopPayload, Recurrence, parse_event
 from events.settings import Settings
 from functions.handing_on import hand_on
 
@@ -61,12 +62,12 @@ class Replaying:
 
     async def look(self, messages: Sequence[QueuedMessage]) -> list[Looked]:
         """How messages stand to the state now, with one read of it."""
-        events = [_event(message) for message in messages]
-        asked = dict.fromkeys(event.job_id for event in events if event is not None and not _tells(event))
-        jobs = await self._reader.jobs(list(asked)) if asked else {}
+        pairs = [(message, _event(message)) for message in messages]
+        asked = dict.fromkeys(_job_of(message, event) for message, event in pairs if event is not None)
+        jobs = await self._reader.jobs([job_id for job_id in asked if job_id])
         return [
-            self._beside(event, jobs.get(event.job_id)) if event is not None else self._not_an_event(message)
-            for message, event in zip(messages, events, strict=True)
+            self._beside(event, jobs.get(_job_of(message, event))) if event is not None else self._not_an_event(message)
+            for message, event in pairs
         ]
 
     async def replay(self, message: QueuedMessage) -> Looked:
@@ -90,7 +91,10 @@ class Replaying:
         return await hand_on(self._emitter, snapshot.job.session_id, self._due(snapshot), drive)
 
     def _beside(self, event: Event, snapshot: Snapshot | None) -> Looked:
-        if _tells(event):
+        if isinstance(_fact(event), Recurrence):
+            # Each message of a schedule starts a job of its own: one that did would start a second one.
+            return Looked(Standing.DUE if snapshot is None else Standing.APPLIED, event)
+        if _fact(event) is not None:
             return Looked(Standing.TOLD, event)
         if snapshot is None:
             return Looked(Standing.UNKNOWN, event)
@@ -119,5 +123,13 @@ def _event(message: QueuedMessage) -> Event | None:
         return None
 
 
-def _tells(event: Event) -> bool:
-    return isinstance(event.payload, LoopPayload) and event.payload.fact is not None
+def _fact(event: Event) -> Fact | Recurrence | None:
+    return event.payload.fact if isinstance(event.payload, LoopPayload) else None
+
+
+def _job_of(message: QueuedMessage, event: Event) -> str:
+    """The job whose state says whether the event still applies; none for a fact, which may always be told."""
+    fact = _fact(event)
+    if isinstance(fact, Recurrence):
+        return scheduled_job_id(event.job_id, message.id)
+    return event.job_id if fact is None else ""

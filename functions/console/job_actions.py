@@ -1,22 +1,19 @@
 """What an operator does to a job: start one, cancel it. Each button is a form; each answer says what was done."""
 
 import json
-from typing import Any
 
 from starlette.responses import Response
 
-from functions.agents.registry import Registry
 from functions.api.change_body import ChangeBody
 from functions.api.jobs import JobsApi
 from functions.api.problem import ApiError
 from functions.api.submit_body import read_submit_body
-from functions.console.form import Form, field
+from functions.console.form import field
 from functions.console.gate import Visit
-from functions.console.json_field import read_object
+from functions.console.job_form import body_of, job_form
 from functions.container import Container
 
 _BEGINS = {"failure": "what failed", "start": "its start"}
-_FIRST_PRIORITY, _LAST_PRIORITY = 9, 0
 
 
 class JobActions:
@@ -30,19 +27,19 @@ class JobActions:
         """The form that starts a job; the query may fill it in."""
         token = self._container.ports.randomness.token()
         given = {name: visit.query(name) for name in ("jobType", "taskDescription", "sessionId")}
-        return self._form(visit, {**given, "inputData": "", "priority": "5", "once": token}, {})
+        return job_form(visit, self._container.registry, {**given, "inputData": "", "priority": "5", "once": token}, {})
 
     async def start(self, visit: Visit) -> Response:
         """Start it, once however often the form is sent; what is wrong is said at its field, and the input kept."""
         given = {name: field(visit.form, name) for name in ("jobType", "taskDescription", "inputData", "sessionId")}
         given |= {"priority": field(visit.form, "priority") or "5", "once": field(visit.form, "once")}
         try:
-            body = read_submit_body(json.dumps(_body(visit.form)).encode())
+            body = read_submit_body(json.dumps(body_of(visit.form)).encode())
             job = await self._jobs.accept(visit.principal, body, f"console {given['once']}" if given["once"] else "")
         except ApiError as error:
             if not error.faults:
                 raise
-            return self._form(visit, given, dict(error.faults), error.status)
+            return job_form(visit, self._container.registry, given, dict(error.faults), error.status)
         return visit.go(f"/console/jobs/{job['id']}", "The job is accepted.")
 
     async def cancel(self, visit: Visit) -> Response:
@@ -63,29 +60,3 @@ class JobActions:
         job_id = visit.request.path_params["job_id"]
         await self._jobs.remove(visit.principal, job_id)
         return visit.go("/console/jobs", f"The data of job {job_id} is deleted.")
-
-    def _form(self, visit: Visit, given: dict[str, str], faults: dict[str, str], status: int = 200) -> Response:
-        registry: Registry = self._container.registry
-        return visit.page(
-            "start.html",
-            status,
-            given=given,
-            faults=faults,
-            agents=[agent.name for agent in registry.agents],
-            priorities=range(_FIRST_PRIORITY, _LAST_PRIORITY - 1, -1),
-        )
-
-
-def _body(form: Form) -> dict[str, Any]:
-    """The submission that the form means.
-
-    Raises:
-        ApiError: 422, a field cannot be read as what it is.
-    """
-    body: dict[str, Any] = {"jobType": field(form, "jobType"), "taskDescription": field(form, "taskDescription")}
-    body["inputData"] = read_object(field(form, "inputData"), "inputData")
-    priority = field(form, "priority") or "5"
-    body["priority"] = int(priority) if priority.isdecimal() else priority
-    if field(form, "sessionId"):
-        body["sessionId"] = field(form, "sessionId")
-    return body

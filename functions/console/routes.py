@@ -10,6 +10,7 @@ from functions.api.bulk_change import BulkChangeApi
 from functions.api.job_listing import JobListingApi
 from functions.api.jobs import JobsApi
 from functions.api.route import Endpoint
+from functions.api.schedules import SchedulesApi
 from functions.api.tools import ToolsApi
 from functions.console.approvals_page import HOME as APPROVALS
 from functions.console.approvals_page import ApprovalsPage
@@ -45,7 +46,7 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
         gate.post("/console/logout", login.leave),
         *_of_jobs(gate, container, keys, jobs),
         *_of_approvals(gate, ApprovalsPage(Approvals(container, jobs))),
-        *_of_queue(gate, container),
+        *_of_queue(gate, container, keys),
         *_of_worker(gate, container),
         gate.get("/console/tools", ToolsPage(ToolsApi(container)).show),
         Route("/console/static/{version}/{name}", static_file, methods=["GET"]),
@@ -99,11 +100,11 @@ def _of_worker(gate: Gate, container: Container) -> list[Route]:
     ]
 
 
-def _of_queue(gate: Gate, container: Container) -> list[Route]:
+def _of_queue(gate: Gate, container: Container, keys: Keys) -> list[Route]:
     ports = container.ports
     replaying = Replaying(ports.reader, container.emitter, ports.clock, ports.randomness, container.settings)
     messages, dead = MessagesPage(ports.queue_records, replaying), DeadLettersPage(ports.queue_records, replaying)
-    schedules = SchedulesPage(container)
+    schedules = SchedulesPage(container, SchedulesApi(container, keys))
     return [
         gate.get("/console/messages", messages.show),
         gate.post("/console/messages/replay", messages.replay),
@@ -113,6 +114,9 @@ def _of_queue(gate: Gate, container: Container) -> list[Route]:
         gate.post("/console/dead-letters/retry", dead.retry),
         gate.post("/console/dead-letters/delete", dead.delete),
         gate.get("/console/schedules", schedules.show),
+        gate.get("/console/schedules/new", schedules.ask),
+        gate.post("/console/schedules/new", schedules.make),
+        gate.post("/console/schedules/{schedule_id}/delete", schedules.delete),
         gate.post("/console/schedules/{schedule_id}/pause", schedules.pause),
         gate.post("/console/schedules/{schedule_id}/resume", schedules.resume),
     ]

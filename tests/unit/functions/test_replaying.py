@@ -4,6 +4,7 @@ import pytest
 
 from events.ports import QueuedMessage
 from events.schema import encode_event
+from functions.recurring import recurrence
 from functions.replaying import Replaying, Standing
 from tests.unit.functions.stage import BASE, Stage
 
@@ -95,3 +96,16 @@ async def test_an_event_of_an_unknown_job_is_not_sent() -> None:
     assert not other.outgoing()
     assert event.job_id == "job_1"
     assert await _replaying(other).drive("job_1") == 0
+
+
+async def test_a_schedule_s_message_starts_its_job_once() -> None:
+    """Replaying one that started its job would start another."""
+    stage = Stage()
+    event = recurrence("sch_1", stage.job("answers"), {"text": "", "data": {}}, {"cron": "* * * * *"})
+    message = QueuedMessage("msg_1", f"{BASE}/workers/agent-loop", encode_event(event))
+    replaying = _replaying(stage)
+    assert [looked.standing for looked in await replaying.look([message])] == [Standing.DUE]
+    await stage.deliver(event, "msg_1")
+    before = len(stage.outgoing())
+    assert (await replaying.replay(message)).standing is Standing.APPLIED
+    assert len(stage.outgoing()) == before
