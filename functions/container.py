@@ -63,6 +63,7 @@ from functions.source_budget import SourceBudget
 from functions.spec import Spec
 from functions.sweeping import Sweep
 from functions.tending import Tending
+from functions.tidying import Tidying
 
 FORGED_PER_MINUTE = 60  # of one source: then they are refused without a word in the log
 
@@ -258,7 +259,9 @@ class Container:
 
     def sweep(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app of the sweep."""
-        tending = Tending(self._sweep, self.operations.outcomes, self.ports.figures)
+        ports, retention_ms = self.ports, self.settings.job_retention_seconds * 1000
+        tidying = Tidying(ports.listing, ports.reader, ports.clock, retention_ms)
+        tending = Tending(self._sweep, self.operations.outcomes, tidying, ports.figures)
 
         async def handle(signed: Signed) -> Outcome:
             drive = drive_of(signed.message_id, signed.retried)

@@ -1,7 +1,7 @@
 """What is done from time to time, by the messages that arrive at the sweep's endpoint.
 
-A sweep looks at jobs without progress, then reads the stream of outcomes; the message of a waiting operation reads the
-stream alone. Must not: decide what a sweep does.
+A sweep looks at jobs without progress, then reads the stream of outcomes, and each hour tidies the list; the message
+of a waiting operation reads the stream alone. Must not: decide what a sweep does.
 """
 
 import json
@@ -14,6 +14,7 @@ from functions.counting import count
 from functions.delivery import Outcome
 from functions.operation_outcomes import OperationOutcomes
 from functions.sweeping import Sweep, read_due_ms
+from functions.tidying import Tidying
 
 
 def read_slot_ms(body: bytes) -> int:
@@ -28,9 +29,10 @@ def read_slot_ms(body: bytes) -> int:
 class Tending:
     """Does what a message of the sweep's endpoint asks for."""
 
-    def __init__(self, sweep: Sweep, outcomes: OperationOutcomes, figures: Figures) -> None:
+    def __init__(self, sweep: Sweep, outcomes: OperationOutcomes, tidying: Tidying, figures: Figures) -> None:
         self._sweep = sweep
         self._outcomes = outcomes
+        self._tidying = tidying
         self._figures = figures
 
     async def handle(self, body: bytes, carrier: str, drive: str, *, again: bool) -> Outcome:
@@ -38,7 +40,10 @@ class Tending:
         slot_ms = read_slot_ms(body)
         if slot_ms:
             return Outcome("looked", await self._outcomes.look(slot_ms))
-        swept = await self._sweep.handle(read_due_ms(body), carrier, drive, again=again)
+        due_ms = read_due_ms(body)
+        swept = await self._sweep.handle(due_ms, carrier, drive, again=again)
         await self._outcomes.look()
+        if not due_ms:  # the hourly backstop
+            await self._tidying.tidy()
         await count(self._figures, {SWEEPS: 1, **({DRIVEN: swept.handed_on} if swept.handed_on else {})})
         return swept

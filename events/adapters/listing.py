@@ -1,10 +1,11 @@
 """The list of jobs on Upstash Redis: one sorted set in the order of its members' bytes, written by lua/wish.lua."""
 
+import math
 from collections.abc import Sequence
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection
-from events.core.listing import Found, Query, all_members, bounds, found, matching
+from events.core.listing import Found, Query, all_members, bounds, found, matching, ranges_below
 from events.ports import Scanned
 
 
@@ -23,8 +24,25 @@ class RedisListing:
         )
         return Scanned(matching(query, stored), found(stored[-1]).position if len(stored) == limit else "")
 
+    async def old(self, before_ms: int, turn: int, limit: int) -> tuple[Found, ...]:
+        """Some of the jobs created before then: two requests."""
+        highest, lowest = bounds(Query(before_ms=before_ms), "")
+        count = int(await self._redis.execute("ZLEXCOUNT", keys.ADMISSION_LISTING, f"[{lowest}", f"({highest}"))
+        if not count:
+            return ()
+        start = turn % math.ceil(count / limit) * limit
+        stored: list[str] = await self._redis.execute(
+            "ZRANGE", keys.ADMISSION_LISTING, f"[{lowest}", f"({highest}", "BYLEX", "LIMIT", start, limit
+        )
+        return tuple(found(member) for member in stored)
+
     async def forget(self, found: Sequence[Found]) -> None:
-        """Remove all rows of these jobs."""
+        """Remove all rows of these jobs, in one request."""
         if found:
             gone = sorted({name for one in found for name in all_members(one.member)})
-            await self._redis.execute("ZREM", keys.ADMISSION_LISTING, *gone)
+            below = [
+                ["ZREMRANGEBYLEX", keys.ADMISSION_LISTING, f"[{lowest}", f"({highest}"]
+                for one in found
+                for lowest, highest in ranges_below(one.job_id)
+            ]
+            await self._redis.pipeline(["ZREM", keys.ADMISSION_LISTING, *gone], *below)

@@ -96,6 +96,11 @@ def all_members(member: str) -> tuple[str, ...]:
     return tuple(index + tail for index in (_ALL, f"t:{tenant}", f"s:{place}", *ends))
 
 
+def ranges_below(job_id: str) -> tuple[tuple[str, str], ...]:
+    """Where the rows of the jobs below one are: of those it started, and of those that these started in turn."""
+    return ((f"c:{job_id}:", f"c:{job_id};"), (f"c:{job_id}.", f"c:{job_id}/"))
+
+
 def found(member: str) -> Found:
     """What a row says."""
     _, created, job_id, _ = _parts(member)

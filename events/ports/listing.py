@@ -22,6 +22,10 @@ class Listing(Protocol):
         """Look at up to `limit` rows before that position (empty: from the newest one); in one request."""
         ...
 
+    async def old(self, before_ms: int, turn: int, limit: int) -> tuple[Found, ...]:
+        """Some of the jobs created before then, `limit` at most: turn by turn others, and then these again."""
+        ...
+
     async def forget(self, found: Sequence[Found]) -> None:
-        """Remove all rows of jobs that are gone. Harmless when repeated."""
+        """Remove all rows of jobs that are gone, and of the jobs below them. Harmless when repeated."""
         ...

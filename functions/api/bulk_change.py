@@ -39,7 +39,7 @@ class BulkBody(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
     action: Literal["cancel", "retry"]
-    since: Annotated[Literal["failure", "start"] | None, Field(alias="from")] = None
+    begin: Annotated[Literal["failure", "start"] | None, Field(alias="from")] = None
     filter: JobFilter
     dry_run: Annotated[bool, Field(strict=True)] = False
     limit: Annotated[int, Field(ge=1, le=MOST_ROWS, strict=True)] = MOST_ROWS
@@ -51,7 +51,7 @@ class BulkBody(BaseModel):
         Raises:
             ApiError: 422, there is no such change.
         """
-        given = {"action": self.action} | ({"from": self.since} if self.since else {})
+        given = {"action": self.action} | ({"from": self.begin} if self.begin else {})
         try:
             return ChangeBody.model_validate(given)
         except ValidationError as error:

@@ -130,6 +130,26 @@ async def test_a_forgotten_job_is_in_no_list_until_it_speaks_again(side: Side) -
     assert [await names(side, query) for query in queries] == [["j2", "j1"]] * len(queries)
 
 
+async def test_the_rows_of_jobs_below_go_with_their_parents(side: Side) -> None:
+    """At any depth; those of a job whose id begins in the same way stay."""
+    for job_id in ("j1", "j1.c2", "j1.c2.d3", "j12", "j12.c4", "j12.c4.d5"):
+        await listed(side, job_id)
+    roots = (await side.listing.scan(Query(), "", LIMIT)).found
+    await side.listing.forget([one for one in roots if one.job_id == "j1"])
+    below = [await names(side, Query(parent_id=parent)) for parent in ("j1", "j1.c2", "j12", "j12.c4")]
+    assert below == [[], [], ["j12.c4"], ["j12.c4.d5"]]
+    assert await names(side, Query()) == ["j12"]
+
+
+async def test_old_jobs_come_turn_by_turn(side: Side) -> None:
+    """So that all are looked at in the end; none that was created later."""
+    assert await side.listing.old(NOW_MS + 9, 3, 2) == ()
+    for number in range(1, 8):
+        await listed(side, f"j{number}")
+    turns = [[one.job_id for one in await side.listing.old(NOW_MS + 6, turn, 2)] for turn in range(4)]
+    assert turns == [["j1", "j2"], ["j3", "j4"], ["j5"], ["j1", "j2"]]
+
+
 async def test_who_is_refused_because_a_session_is_busy_is_not_listed(side: Side) -> None:
     """Nothing of it is kept."""
     await listed(side, "j1")

@@ -48,6 +48,21 @@ async def test_what_has_ended_is_not_cancelled(api: Api) -> None:
     assert await statuses(api, ended) == ["completed"] * 2
 
 
+async def test_failed_and_cancelled_jobs_are_retried_and_no_others(api: Api) -> None:
+    """As `PATCH` retries each; where from can be said."""
+    done = await submitted(api, 1)
+    await api.stage.run()
+    ended = await submitted(api, 2, delaySeconds=600)
+    assert (await bulk(api, action="cancel", filter={}))["changed"] == 2
+    await api.stage.run()
+    assert await bulk(api, action="retry", filter={}, dryRun=True) == {"matched": 2, "changed": 0}
+    answer = await bulk(api, **{"action": "retry", "from": "start", "filter": {"status": "cancelled,failed"}})
+    assert answer == {"matched": 2, "changed": 2}
+    await api.stage.run()
+    assert await statuses(api, [*ended, *done]) == ["completed"] * 3
+    assert await bulk(api, action="retry", filter={}) == {"matched": 0, "changed": 0}
+
+
 async def test_a_call_changes_a_bounded_number_and_a_cursor_leads_to_the_rest(api: Api) -> None:
     """The answers add up."""
     jobs = await submitted(api, 7, delaySeconds=600)
@@ -82,7 +97,8 @@ async def test_a_job_that_could_not_be_changed_is_named_and_the_others_are_chang
         ({"action": "cancel", "filter": {}, "dryRun": 1}, 422, ["dryRun"]),
         ({"action": "cancel", "filter": {}, "limit": 1000}, 422, ["limit"]),
         ({"action": "cancel", "filter": {}, "cursor": "x"}, 422, ["cursor"]),
-        ({"action": "cancel", "from": "start", "filter": {}}, 422, ["from"]),
+        ({"action": "cancel", "from": "start", "filter": {}}, 422, ["body"]),
+        ({"action": "retry", "from": "middle", "filter": {}}, 422, ["from"]),
         ([], 422, ["body"]),
     ],
     ids=str,
