@@ -5,7 +5,8 @@ from dataclasses import asdict
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from functions.api.auth import Keys, digest_of, source_of
+from functions.api.audit import Audit
+from functions.api.auth import Keys, Principal, digest_of, source_of
 from functions.api.problem import ApiError
 from functions.console.form import field, read_form
 from functions.console.gate import COOKIE, LOGIN, Visit, from_here, set_cookie
@@ -22,6 +23,7 @@ class Login:
 
     def __init__(self, container: Container, keys: Keys, signer: Signer) -> None:
         self._ports = container.ports
+        self._audit = Audit(container)
         self._keys = keys
         self._signer = signer
 
@@ -34,7 +36,7 @@ class Login:
         try:
             form = await read_form(request)
             after = _after(field(form, "after"))
-            await self._admin(request, field(form, "key"))
+            principal = await self._admin(request, field(form, "key"))
         except ApiError as error:
             shown = page("login.html", error.status, after=HOME, fault=str(error))
         else:
@@ -42,6 +44,7 @@ class Login:
             session = Session(self._ports.randomness.token(), digest_of(field(form, "key")), until_ms)
             content = asdict(session)
             shown = RedirectResponse(after, _SEE_OTHER, HEADERS)
+            await self._audit.record(principal, f"POST {LOGIN}", LOGIN, _SEE_OTHER)
             set_cookie(request, shown, COOKIE, self._signer.signed("session", content))
         return shown
 
@@ -51,7 +54,7 @@ class Login:
         response.delete_cookie(COOKIE, path="/console")
         return response
 
-    async def _admin(self, request: Request, key: str) -> None:
+    async def _admin(self, request: Request, key: str) -> Principal:
         if not from_here(request):
             raise ApiError(403, "this form came from another site: load this page again")
         try:
@@ -64,6 +67,7 @@ class Login:
             ) from error
         if principal.role != "admin":
             raise ApiError(403, "this is a client's key; the console needs an admin key")
+        return principal
 
 
 def _after(path: str) -> str:

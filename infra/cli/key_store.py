@@ -6,11 +6,12 @@ Invariant: only digests go to the store. Must not: print anything.
 import asyncio
 import hashlib
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from events.errors import BatonError, SettingsError
+from events.errors import BatonError, SettingsError, StoreError
 from events.ports import AuditEntry, StoredKey
 from events.settings import Settings, settings_from_environment
 from functions.container import Ports
@@ -18,6 +19,8 @@ from functions.wiring import real_ports
 from infra.dev.api_key import ID_CHARS, Role, key_prefix
 from infra.dev.dev_file import DEV_FILE_NAME
 from infra.dev.stack_error import StackError
+
+_log = logging.getLogger("baton.audit")
 
 _T = TypeVar("_T")
 _STATUS_DONE = 200
@@ -94,4 +97,7 @@ async def _audited(ports: Ports, action: str, digest: str, tenant: str, detail: 
     entry = AuditEntry(
         ports.clock.now_ms(), "", "command line", tenant, action, digest[:ID_CHARS], _STATUS_DONE, {**detail}
     )
-    await ports.audit_log.add(entry)
+    try:
+        await ports.audit_log.add(entry)
+    except StoreError as error:  # the key is changed all the same, and whoever made it must get to see it
+        _log.warning("not kept in the store (%s): %s", error, entry)

@@ -111,11 +111,12 @@ async def test_static_files_are_kept_for_ever_under_their_own_path_only(operator
 
 
 async def test_what_an_operator_does_with_a_form_is_kept(operator: Operator) -> None:
-    """Who, what and how it ended, without the form's token; looking at pages is not kept."""
+    """The login, then who, what and how it ended, without the form's token; looking at pages is not kept."""
     job_id = (await operator.api.submitted())["id"]
     await operator.see(f"/console/jobs/{job_id}")
     await operator.do(f"/console/jobs/{job_id}/cancel", password="x" * 20)
-    [entry] = operator.stage.audit_log.entries
+    login, entry = operator.stage.audit_log.entries
+    assert (login.action, login.key_id, login.detail) == ("POST /console/login", entry.key_id, {})
     assert (entry.tenant, entry.target, entry.status) == ("operators", f"/console/jobs/{job_id}/cancel", 303)
     assert (len(entry.key_id), entry.detail) == (12, {"body": {"password": "[redacted]"}})
 
@@ -123,7 +124,7 @@ async def test_what_an_operator_does_with_a_form_is_kept(operator: Operator) -> 
 async def test_a_form_that_is_refused_is_kept_too(operator: Operator) -> None:
     """With the status that refused it."""
     await operator.do("/console/jobs/job_unknown/cancel")
-    assert [entry.status for entry in operator.stage.audit_log.entries] == [404]
+    assert [entry.status for entry in operator.stage.audit_log.entries] == [303, 404]
 
 
 async def test_what_fails_is_a_page_without_internals(operator: Operator) -> None:
