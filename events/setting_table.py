@@ -217,6 +217,7 @@ SETTINGS = (
         "what our logs leave out: everything below",
         _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     ),
+    Setting("ENABLE_CHAT_PAGE", "enable_chat_page", "false", "flag", "serve a page that chats, at /chat", _flag),
     Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", _flag),
     Setting(
         "METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, and nothing else", secret=True

@@ -57,6 +57,7 @@ class Settings:
     api_keys: str = ""
     operations_api_key: str = ""
     enable_test_endpoint: bool = False
+    enable_chat_page: bool = False
     metrics_public: bool = False
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -16,6 +16,7 @@ from functions.api.security_headers import browser_middleware
 from functions.console.routes import console_routes
 from functions.container import Container
 from functions.entry import LazyApp
+from functions.web.routes import web_routes
 from functions.webhooks import (
     agent_loop,
     delivery_failed,
@@ -47,7 +48,12 @@ def build_app(container: Container) -> Starlette:
     base = urlsplit(container.settings.worker_base_url).path
     webhooks = [Route(prefix + path, app) for path, app in endpoints.items() for prefix in dict.fromkeys(("", base))]
     made = Starlette(
-        routes=[*webhooks, *api_routes(container, keys), *console_routes(container, keys)],
+        routes=[
+            *webhooks,
+            *api_routes(container, keys),
+            *console_routes(container, keys),
+            *web_routes(container.settings),
+        ],
         middleware=browser_middleware(container.settings),
         exception_handlers={HTTPException: on_error, BatonError: on_error, Exception: on_error},
         lifespan=lifespan,

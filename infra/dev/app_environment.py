@@ -39,6 +39,7 @@ def app_settings(ports: Mapping[str, int], stack_secrets: StackSecrets, app: str
         "API_KEYS": stack_secrets.api_keys_setting(),
         "OPERATIONS_API_KEY": stack_secrets.operations_key,
         "ENABLE_TEST_ENDPOINT": "true",
+        "ENABLE_CHAT_PAGE": "true",
         "METRICS_PUBLIC": "true",
     }
     return settings if app is None else {**settings, "BATON_APP": app}

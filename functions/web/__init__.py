@@ -1,0 +1,1 @@
+"""What runs in a browser: a client of the API in JavaScript, and a page that chats with an agent."""

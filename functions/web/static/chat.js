@@ -1,0 +1,257 @@
+/** The chat page: a session is in the address, the key in this tab; what was said comes from the API. */
+
+import { Answer, BatonClient, BatonError, serverSentEvents } from "./baton.js";
+
+const by = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
+const KEY = "baton-key";
+
+/** @type {BatonClient} */ let client;
+let session = "";
+/** @type {AbortController|null} */ let following = null;
+
+/** @param {string} name @param {string} [kind] @param {string} [text] */
+function element(name, kind = "", text = "") {
+  const made = document.createElement(name);
+  if (kind) made.className = kind;
+  made.textContent = text;
+  return made;
+}
+
+/** @param {any} value */
+const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
+
+/** A bubble for one message. @param {string} role */
+function bubble(role) {
+  const made = element("li", `message ${role}`);
+  made.append(element("span", "unseen", role === "user" ? "You:" : "Answer:"));
+  by("messages").append(made);
+  return made;
+}
+
+/** @param {string} text */
+function showQuestion(text) {
+  bubble("user").append(text);
+}
+
+/** Show an answer as far as it has come. @param {HTMLElement} into @param {Answer} answer @param {boolean} live */
+function showAnswer(into, answer, live) {
+  const open = new Set([...into.querySelectorAll("details[open]")].map((each) => each.getAttribute("data-id")));
+  const reason = /** @type {HTMLInputElement|null} */ (into.querySelector("input"))?.value ?? "";
+  const focused = document.activeElement?.getAttribute("data-focus");
+  const parts = [element("span", "unseen", "Answer:")];
+  for (const call of answer.calls.values()) parts.push(callBox(call, open.has(call.id)));
+  for (const mark of answer.checkpoints.values()) {
+    const over = !live && mark.status === "pending" ? { status: "cancelled" } : {};
+    parts.push(markBox({ ...mark, ...over }, reason));
+  }
+  if (answer.text) parts.push(element("p", "text", answer.text));
+  if (answer.error) parts.push(element("p", "state bad", answer.error));
+  if (!live && answer.status === "cancelled") parts.push(element("p", "state quiet", "Stopped."));
+  if (live && !answer.text) parts.push(element("p", "state quiet", waits(answer) ? "Waits for a decision." : "Works …"));
+  into.replaceChildren(...parts);
+  if (focused) /** @type {HTMLElement|null} */ (into.querySelector(`[data-focus="${focused}"]`))?.focus();
+}
+
+/** @param {Answer} answer */
+const waits = (answer) => [...answer.checkpoints.values()].some((mark) => mark.status === "pending");
+
+/** @param {any} call @param {boolean} open */
+function callBox(call, open) {
+  const box = /** @type {HTMLDetailsElement} */ (element("details", "call"));
+  box.dataset.id = call.id;
+  box.open = open;
+  const word = call.error ? "failed" : "output" in call ? "done" : "…";
+  box.append(element("summary", call.error ? "bad" : "", `${call.name} ${word}`), element("pre", "", shown(call.input)));
+  if (call.error) box.append(element("pre", "bad", call.error));
+  if ("output" in call) box.append(element("pre", "", shown(call.output)));
+  return box;
+}
+
+/** @param {any} mark @param {string} reason */
+function markBox(mark, reason) {
+  const box = element("div", `checkpoint ${mark.status}`);
+  box.append(element("p", "", mark.status === "recorded" ? mark.title : `${mark.title}: ${mark.status}`));
+  if (mark.arguments) box.append(element("pre", "", shown(mark.editedArguments ?? mark.arguments)));
+  if (mark.reason) box.append(element("p", "quiet", mark.reason));
+  if (mark.type === "approval" && mark.status === "pending") box.append(choices(mark.id, reason));
+  return box;
+}
+
+/** @param {string} id @param {string} reason */
+function choices(id, reason) {
+  const row = element("div", "choices");
+  const [approve, reject] = [element("button", "", "Approve"), element("button", "quiet-button", "Reject")];
+  const why = /** @type {HTMLInputElement} */ (element("input"));
+  Object.assign(why, { placeholder: "why not", value: reason, ariaLabel: "Reason for a rejection" });
+  approve.dataset.focus = `approve-${id}`;
+  reject.dataset.focus = `reject-${id}`;
+  why.dataset.focus = `why-${id}`;
+  const decide = async (/** @type {string} */ method, /** @type {any} */ body) => {
+    await told(() => client.json(method, `/api/admin/agent-checkpoints/${encodeURIComponent(id)}`, body));
+  };
+  approve.onclick = () => decide("POST", {});
+  reject.onclick = () => (why.value.trim() ? decide("DELETE", { reason: why.value.trim() }) : why.focus());
+  row.append(approve, why, reject);
+  return row;
+}
+
+/** Do something, and say what went wrong. @template T @param {() => Promise<T>} work @returns {Promise<T|undefined>} */
+async function told(work) {
+  by("problem").hidden = true;
+  try {
+    return await work();
+  } catch (error) {
+    if (/** @type {any} */ (error).name === "AbortError") return undefined;
+    const refused = error instanceof BatonError && error.status === 401;
+    by("problem").textContent = refused ? "This key is not known." : String(/** @type {any} */ (error).message);
+    by("problem").hidden = false;
+    if (refused) askForKey();
+    return undefined;
+  }
+}
+
+/** Follow an answer to its end. @param {HTMLElement} into @param {AsyncIterable<any>} parts */
+async function follow(into, parts) {
+  const answer = new Answer();
+  busy(true);
+  showAnswer(into, answer, true);
+  try {
+    for await (const part of parts) {
+      answer.add(part);
+      showAnswer(into, answer, true);
+      into.scrollIntoView({ block: "end" });
+    }
+  } finally {
+    showAnswer(into, answer, false);
+    busy(false);
+  }
+}
+
+/** The parts of a message that is sent now; a lost connection goes on with the job's own stream. @param {any} body */
+async function* sent(body) {
+  const headers = { Authorization: `Bearer ${client.key}`, "Content-Type": "application/json" };
+  const signal = following?.signal;
+  const response = await fetch("/api/chat", { method: "POST", headers, body: JSON.stringify(body), signal });
+  if (!response.ok) {
+    const problem = await response.json().catch(() => ({}));
+    const fault = problem.errors?.[0];
+    throw new BatonError(response.status, fault ? `${fault.field}: ${fault.message}` : problem.detail ?? "refused");
+  }
+  let [jobId, lastId] = ["", ""];
+  try {
+    for await (const event of serverSentEvents(response)) {
+      if (event.data === "[DONE]") return;
+      const part = JSON.parse(event.data);
+      [jobId, lastId] = [part.type === "start" ? part.messageId : jobId, event.id || lastId];
+      yield part;
+    }
+  } catch (error) {
+    if (signal?.aborted || !jobId) throw error;
+  }
+  if (jobId) yield* followed(jobId, lastId);
+}
+
+/** @param {string} jobId @param {string} [lastId] */
+async function* followed(jobId, lastId = "") {
+  for await (const { part } of client.parts(jobId, { lastId, signal: following?.signal })) yield part;
+}
+
+/** @param {boolean} is */
+function busy(is) {
+  by("stop").hidden = !is;
+  by("send").disabled = is;
+}
+
+/** Show what was said in the session, and follow what is being said. */
+async function open() {
+  following?.abort();
+  following = new AbortController();
+  by("messages").replaceChildren();
+  by("session").textContent = session;
+  const found = await client.json("GET", `/api/sessions/${encodeURIComponent(session)}`).catch((error) => {
+    if (error instanceof BatonError && error.status === 404) return { messages: [], activeStream: null };
+    throw error;
+  });
+  for (const message of found.messages) {
+    if (message.role === "user") showQuestion(message.parts.map((/** @type {any} */ part) => part.text ?? "").join(""));
+    else showAnswer(bubble("assistant"), stored(message), false);
+  }
+  if (found.activeStream) await follow(bubble("assistant"), followed(found.activeStream.jobId));
+}
+
+/** A stored message as an answer. @param {any} message */
+function stored(message) {
+  const answer = new Answer();
+  answer.status = message.metadata?.status ?? "completed";
+  message.parts.forEach((/** @type {any} */ part, /** @type {number} */ at) => {
+    if (part.type === "text") answer.texts.set(`text-${at}`, part.text);
+    else if (part.type === "data-checkpoint") answer.add(part);
+    else if (part.toolCallId) {
+      const name = part.type.replace(/^tool-/, "");
+      const call = { id: part.toolCallId, name, input: part.input, error: part.errorText };
+      answer.calls.set(part.toolCallId, "output" in part ? { ...call, output: part.output } : call);
+    }
+  });
+  return answer;
+}
+
+async function send() {
+  const text = by("text").value.trim();
+  if (!text || by("send").disabled) return;
+  by("text").value = "";
+  following = new AbortController();
+  showQuestion(text);
+  const message = { id: crypto.randomUUID(), role: "user", parts: [{ type: "text", text }] };
+  const agent = by("agent").value.trim();
+  const body = { id: session, messages: [message], trigger: "submit-message", ...(agent ? { agent } : {}) };
+  const into = bubble("assistant");
+  if ((await told(() => follow(into, sent(body)).then(() => true))) === undefined && !into.querySelector(".text")) {
+    by("text").value = by("text").value || text;
+  }
+}
+
+function askForKey() {
+  sessionStorage.removeItem(KEY);
+  for (const [id, hidden] of /** @type {[string, boolean][]} */ ([["login", false], ["ask", true], ["forget", true]])) {
+    by(id).hidden = hidden;
+  }
+  by("key").focus();
+}
+
+async function begin() {
+  const key = sessionStorage.getItem(KEY);
+  session = decodeURIComponent(location.hash.slice(1)) || `chat-${crypto.randomUUID()}`;
+  if (location.hash.slice(1) === "") history.replaceState(null, "", `#${encodeURIComponent(session)}`);
+  if (!key) return askForKey();
+  client = new BatonClient({ key });
+  by("login").hidden = true;
+  by("ask").hidden = by("forget").hidden = false;
+  by("text").focus();
+  return told(open);
+}
+
+by("login").onsubmit = (/** @type {Event} */ event) => {
+  event.preventDefault();
+  sessionStorage.setItem(KEY, by("key").value.trim());
+  by("key").value = "";
+  begin();
+};
+by("ask").onsubmit = (/** @type {Event} */ event) => {
+  event.preventDefault();
+  send();
+};
+by("text").onkeydown = (/** @type {KeyboardEvent} */ event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  send();
+};
+by("stop").onclick = () => told(() => client.stop(session));
+by("new").onclick = () => {
+  location.hash = "";
+  begin();
+};
+by("forget").onclick = askForKey;
+window.onhashchange = () => {
+  if (decodeURIComponent(location.hash.slice(1)) !== session) begin();
+};
+begin();
