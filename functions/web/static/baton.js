@@ -12,8 +12,7 @@
  */
 
 const END = ["completed", "failed", "cancelled"];
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 8000;
+const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [500, 8000];
 
 /** A refusal of the API: its status, and its own words. */
 export class BatonError extends Error {
@@ -226,7 +225,10 @@ export class BatonClient {
  */
 export function agentTask(client, told = {}) {
   const state = { isSubmitting: false, isProcessing: false, currentTask: /** @type {Task|null} */ (null), error: null };
-  const change = (/** @type {any} */ fields) => told.onChange?.(Object.assign(state, fields));
+  const change = (/** @type {any} */ fields) => {
+    Object.assign(state, fields);
+    told.onChange?.(state);
+  };
   const follow = async (/** @type {(options: any) => Promise<Task>} */ start) => {
     change({ isSubmitting: true, isProcessing: false, currentTask: null, error: null });
     const onUpdate = (/** @type {Task} */ task) =>
@@ -288,9 +290,7 @@ async function refuse(response) {
 }
 
 /** @param {number} status */
-function comesAgain(status) {
-  return status === 429 || status >= 500;
-}
+const comesAgain = (status) => status === 429 || status >= 500;
 
 /** @param {Answer} answer @param {string} lastId @returns {Task} */
 function taskOf(answer, lastId) {

