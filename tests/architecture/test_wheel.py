@@ -42,6 +42,7 @@ def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> No
     assert any(name.endswith(".lua") for name in data)
     assert any(name.startswith("functions/agents/library/") for name in data)
     assert "functions/console/templates/base.html" in data
+    assert "functions/web/static/baton.js" in data
     assert {Path(name).suffix for name in data} <= {
         ".lua",
         ".md",
