@@ -8,7 +8,7 @@ from starlette.responses import Response
 from functions.api.jobs import JobsApi
 from functions.api.problem import ApiError
 from functions.console.gate import Visit
-from functions.console.job_shown import job_shown
+from functions.console.job_shown import calls_shown, job_shown
 from functions.console.timeline import Line, Timeline
 from functions.container import Container
 
@@ -41,6 +41,7 @@ class JobPage:
             job=shown.job,
             lines=lines,
             left_out=len(shown.lines) - len(lines),
+            calls=shown.job["toolCalls"] if everything else calls_shown(shown.job),
             position=shown.position,
         )
 

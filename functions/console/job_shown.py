@@ -6,6 +6,8 @@ from events.ports import Snapshot
 from functions.api.approval_view import approvals_of
 from functions.api.job_view import job_view
 
+NEWEST_CALLS = 30
+
 
 def job_shown(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     """The job. `ended`: nothing comes any more; `asks`: the approvals that wait for a decision."""
@@ -14,3 +16,10 @@ def job_shown(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "ended": snapshot.job.ended,
         "asks": [view for view in approvals_of(snapshot) if view["status"] == "pending"],
     }
+
+
+def calls_shown(job: dict[str, Any]) -> list[dict[str, Any]]:
+    """The newest tool calls of a job that may have thousands, and all that are not over, in order."""
+    calls: list[dict[str, Any]] = job["toolCalls"]
+    older = [call for call in calls[:-NEWEST_CALLS] if call["finishedAt"] is None]
+    return [*older[-NEWEST_CALLS:], *calls[-NEWEST_CALLS:]]

@@ -16,7 +16,7 @@ from events.errors import StoreError
 from events.ports import Snapshot
 from functions.api.jobs import JobsApi
 from functions.console.gate import Visit
-from functions.console.job_shown import job_shown
+from functions.console.job_shown import calls_shown, job_shown
 from functions.console.pages import HEADERS, render
 from functions.console.timeline import Timeline
 from functions.container import Container
@@ -107,7 +107,7 @@ class _Pieces:
         """The changed pieces as markup."""
         changed: list[str] = []
         job = job_shown(snapshot, now_ms)
-        calls = {call["id"]: call for call in job["toolCalls"]}
+        calls = {call["id"]: call for call in calls_shown(job)}
         values = {**self._values, "now_ms": now_ms, "job": job}
         if job != self._head:
             changed.append(render("_head.html", **values))

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.e2e.dev_stack import DevStack
+from tests.e2e.dev_stack import DevStack, wait_for
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -45,8 +45,25 @@ class BrowserStack(DevStack):
         ]
         httpx.post(url, headers=headers, json={"rules": rules}).raise_for_status()
 
+    def approve_all(self, job_id: str) -> None:
+        """Approve what a job asks, once the app answers."""
+        url, headers = self.described["app_url"], {"authorization": f"Bearer {self.described['admin_key']}"}
+        wait_for(lambda: _is_up(url), "an answer of the app")
+        found = httpx.get(f"{url}/api/agent-jobs/{job_id}/checkpoints", headers=headers).raise_for_status().json()
+        for asked in found["checkpoints"]:
+            if asked["status"] == "pending":
+                path = f"{url}/api/admin/agent-checkpoints/{asked['id']}"
+                httpx.post(path, headers=headers).raise_for_status()
+
     def _headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.described['qstash_token']}"}
+
+
+def _is_up(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz").is_success
+    except httpx.HTTPError:
+        return False
 
 
 @pytest.fixture(scope="session")

@@ -113,3 +113,16 @@ def test_a_login_ends(page: Page, context: BrowserContext) -> None:
     page.goto("/console/worker?x=1")
     expect(page).to_have_url(re.compile(r"/console/login\?after=%2Fconsole%2Fworker%3Fx%3D1$"))
     assert not [cookie for cookie in context.cookies() if cookie.get("name") == "baton_console"]
+
+
+def test_a_watched_job_survives_a_restart_of_the_app(page: Page, stack: BrowserStack) -> None:
+    """The page goes on by itself where it was, without loading anew and without a line twice."""
+    job = start_job(page, "harbour", "Watch me")
+    expect(page.get_by_role("link", name="Decide")).to_be_visible()
+    lines = page.locator("#timeline li").count()
+    stack.wait_until_back("app", stack.kill("app"))
+    stack.approve_all(job.rpartition("/")[2])
+    expect(page.locator("#head .pill")).to_have_text("completed")
+    expect(page.locator("#timeline")).to_contain_text("2 pages to the keeper")
+    ids = page.eval_on_selector_all("#timeline li", "lines => lines.map((line) => line.id)")
+    assert len(ids) == len(set(ids)) > lines

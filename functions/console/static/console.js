@@ -19,14 +19,17 @@ function put(markup) {
   if (focused !== false && focused >= 0) piece.querySelectorAll("a,button,summary")[focused]?.focus();
 }
 
-function live(element) {
-  const source = new EventSource(element.dataset.live);
+function live(element, after) {
+  const source = new EventSource(after ? element.dataset.live.replace(/after=.*/, `after=${after}`) : element.dataset.live);
   source.onmessage = (message) => {
+    after = message.lastEventId;
     const below = innerHeight + scrollY >= document.body.scrollHeight - 40;
     JSON.parse(message.data).forEach(put);
     if (below && scrollY > 0) scrollTo(0, document.body.scrollHeight);
   };
   source.addEventListener("done", () => source.close());
+  // The browser comes back by itself, but not after an answer that is no stream, such as 503.
+  source.onerror = () => source.readyState === EventSource.CLOSED && setTimeout(() => live(element, after), 5000);
 }
 
 const STEPS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
@@ -42,7 +45,7 @@ setInterval(() => {
   document.querySelectorAll("time[data-ms]").forEach((time) => (time.textContent = ago(Number(time.dataset.ms), now)));
 }, 5000);
 
-document.querySelectorAll("[data-live]").forEach(live);
+document.querySelectorAll("[data-live]").forEach((element) => live(element));
 // One box that ticks all others of its form.
 document.querySelectorAll("input[data-all]").forEach((all) => {
   all.hidden = false;

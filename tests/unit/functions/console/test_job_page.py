@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
+from events.core.limits import Limits
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
 from functions.api.auth import Keys, Principal
@@ -105,3 +106,26 @@ async def test_changes_end_after_a_while(operator: Operator) -> None:
     assert len(said) == 2
     resumed = await operator.http.get("/console/jobs/job_x/live", headers={"last-event-id": "1"})
     assert resumed.status_code == 404
+
+
+async def test_the_page_of_a_long_job_stays_light() -> None:
+    """The newest lines and calls; everything is one link away."""
+
+    @tool
+    async def look(number: int) -> str:
+        """Look at something large."""
+        return f"{number} " + "x" * 5_000
+
+    turns = [[Call("look", {"number": number})] for number in range(150)]
+    agent = Agent(
+        name="long", model=ScriptedModel([*turns, "done"]), tools=[look], limits=Limits(turns=200, tool_calls=200)
+    )
+    async with operator_of(Stage(settings=with_keys(), registry=Registry([agent]))) as operator:
+        path = f"/console/jobs/{(await operator.api.submitted(jobType='long'))['id']}"
+        await operator.stage.run()
+        markup = await operator.see(path)
+        assert len(markup) < 80_000
+        assert "120 older calls are left out" in markup
+        assert len(await operator.see(f"{path}/live?after=0")) < 1_000_000
+        everything = await operator.see(f"{path}?all=1")
+        assert everything.count('data-into="calls"') == 150
