@@ -1,11 +1,14 @@
 """What operators did, in one Redis stream that keeps the newest entries; one request and one command each."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from typing import Any
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection
 from events.ports import AuditEntry
+
+_FIELDS = tuple(field.name for field in fields(AuditEntry))
 
 
 class RedisAuditLog:
@@ -24,4 +27,9 @@ class RedisAuditLog:
         """Entries with their ids, the newest first."""
         newest = f"({before}" if before else "+"
         rows = await self._redis.execute("XREVRANGE", keys.AUDIT, newest, "-", "COUNT", limit)
-        return tuple((str(row[0]), AuditEntry(**json.loads(row[1][1]))) for row in rows or [])
+        return tuple((str(row[0]), _entry(row[1][1])) for row in rows or [])
+
+
+def _entry(text: str) -> AuditEntry:
+    stored: dict[str, Any] = json.loads(text)
+    return AuditEntry(**{name: stored[name] for name in _FIELDS if name in stored})  # a later version may write more

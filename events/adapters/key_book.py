@@ -1,7 +1,7 @@
 """API keys on Redis: one hash with a record and a last day of use for each digest; each call is one request."""
 
 import json
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from events.adapters import keys
@@ -9,6 +9,7 @@ from events.adapters.redis import RedisConnection
 from events.ports import StoredKey
 
 _USED = "used:"
+_FIELDS = tuple(field.name for field in fields(StoredKey) if field.name not in ("digest", "used_day"))
 
 
 class RedisKeyBook:
@@ -19,7 +20,7 @@ class RedisKeyBook:
 
     async def add(self, key: StoredKey) -> None:
         """Know a key from now on."""
-        record = {name: value for name, value in asdict(key).items() if name not in ("digest", "used_day")}
+        record = {name: getattr(key, name) for name in _FIELDS}
         await self._redis.execute("HSET", keys.API_KEYS, key.digest, json.dumps(record))
 
     async def find(self, digest: str) -> StoredKey | None:
@@ -30,10 +31,10 @@ class RedisKeyBook:
     async def all(self) -> tuple[StoredKey, ...]:
         """Every key, the oldest first."""
         # The SDK makes a dict of the flat reply.
-        (fields,) = await self._redis.pipeline(["HGETALL", keys.API_KEYS])
+        (entries,) = await self._redis.pipeline(["HGETALL", keys.API_KEYS])
         found = (
-            _stored(name, record, fields.get(_USED + name, ""))
-            for name, record in fields.items()
+            _stored(name, record, entries.get(_USED + name, ""))
+            for name, record in entries.items()
             if not name.startswith(_USED)
         )
         return tuple(sorted(found, key=lambda key: (key.created_ms, key.digest)))
@@ -49,5 +50,6 @@ class RedisKeyBook:
 
 
 def _stored(digest: str, record: str, day: str | None) -> StoredKey:
-    known: dict[str, Any] = json.loads(record)
+    stored: dict[str, Any] = json.loads(record)
+    known = {name: stored[name] for name in _FIELDS if name in stored}  # a later version may have written more
     return StoredKey(digest=digest, used_day=day or "", **known)

@@ -1,6 +1,8 @@
 """The log of what operators did: the fake and Redis keep and list the same."""
 
+import json
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 
 import pytest
 
@@ -66,3 +68,16 @@ async def test_only_about_the_newest_are_kept_and_each_costs_one_command(redis_p
     assert (spent.requests, spent.commands) == (500, 500)
     assert 100 <= redis_process.ask("XLEN", "baton:{audit}:log") <= 250
     assert newest[0][1] == entry(499)
+
+
+async def test_an_entry_of_a_later_version_is_read(redis_process: RedisProcess) -> None:
+    """Old and new code run at once while a deployment changes."""
+    redis_process.ask("FLUSHALL")
+    connection = connection_to(redis_process)
+    try:
+        text = json.dumps(asdict(entry(1)) | {"source": "somewhere"})
+        redis_process.ask("XADD", "baton:{audit}:log", "*", "entry", text)
+        [(_, found)] = await RedisAuditLog(connection, 10).page("", 10)
+        assert found == entry(1)
+    finally:
+        await connection.close()

@@ -1,5 +1,6 @@
 """The book of keys: the fake and Redis know and forget the same."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -79,3 +80,17 @@ async def test_each_look_is_one_request_and_one_command(redis_process: RedisProc
         await connection.close()
     assert (spent.requests, spent.commands) == (1, 1)
     assert redis_process.ask("KEYS", "*") == ["baton:{keys}:api"]
+
+
+async def test_a_record_of_a_later_version_is_read(redis_process: RedisProcess) -> None:
+    """Old and new code run at once while a deployment changes."""
+    redis_process.ask("FLUSHALL")
+    connection = connection_to(redis_process)
+    try:
+        book = RedisKeyBook(connection)
+        await book.add(OLD)
+        later = json.loads(redis_process.ask("HGET", "baton:{keys}:api", OLD.digest)) | {"scopes": ["jobs"]}
+        redis_process.ask("HSET", "baton:{keys}:api", OLD.digest, json.dumps(later))
+        assert await book.find(OLD.digest) == OLD
+    finally:
+        await connection.close()
