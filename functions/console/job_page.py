@@ -12,7 +12,7 @@ from functions.console.job_shown import calls_shown, job_shown
 from functions.console.timeline import Line, Timeline
 from functions.container import Container
 
-NEWEST_LINES = 120
+NEWEST_LINES = 80
 
 
 @dataclass(frozen=True)

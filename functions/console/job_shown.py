@@ -6,7 +6,7 @@ from events.ports import Snapshot
 from functions.api.approval_view import approvals_of
 from functions.api.job_view import job_view
 
-NEWEST_CALLS = 30
+NEWEST_CALLS = 20
 
 
 def job_shown(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:

@@ -124,8 +124,8 @@ async def test_the_page_of_a_long_job_stays_light() -> None:
         path = f"/console/jobs/{(await operator.api.submitted(jobType='long'))['id']}"
         await operator.stage.run()
         markup = await operator.see(path)
-        assert len(markup) < 80_000
-        assert "120 older calls are left out" in markup
+        assert len(markup) < 60_000
+        assert "130 older calls are left out" in markup
         assert len(await operator.see(f"{path}/live?after=0")) < 1_000_000
         everything = await operator.see(f"{path}?all=1")
         assert everything.count('data-into="calls"') == 150
