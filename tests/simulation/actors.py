@@ -20,9 +20,12 @@ from functions.tools.context import ToolContext
 from functions.tools.pending import Pending
 from functions.tools.tool import Tool, tool
 from functions.tools.tool_error import ToolError
+from tests.simulation.approving import ON_APPROVED_START
 from tests.simulation.invocation import CURRENT
 from tests.simulation.planning import number_in, planned, seen_of_plan, told_of
 from tests.simulation.scripts import (
+    APPROVAL_SECONDS,
+    APPROVED_TOOLS,
     INPUT_TOKENS,
     OUTPUT_TOKENS,
     RESULT_LIMIT_BYTES,
@@ -169,8 +172,8 @@ class Actors:
         world, who, call_id = self._world, CURRENT.get(), context.call_id
         claim = _claim_of(context)
         leased_at = (claim.now_ms - who.skew_ms - world.epoch_ms) / 1000
-        run = Run(f"call:{call_id}:{context.attempt}", self.claimed_at(claim), leased_at)
-        world.check(ON_START, Start(world, name, arguments, context, run))
+        run = Run(claim.leg_key, self.claimed_at(claim), leased_at)
+        world.check((*ON_START, *ON_APPROVED_START), Start(world, name, arguments, context, run))
         runs = self.runs.setdefault(call_id, [])
         runs.append(run)
         world.tell(who, f"{name} starts, attempt {context.attempt} of {call_id}")
@@ -250,13 +253,15 @@ def _tool(name: str) -> Tool:
 
 
 def _waiting_tool(name: str) -> Tool:
-    kind = WAITING_TOOLS[name]
+    kind = {**WAITING_TOOLS, **APPROVED_TOOLS}[name]
 
     @tool(
         name=name,
         retries=kind.retries,
         retry_delay_seconds=kind.retry_delay_seconds,
         timeout_seconds=kind.timeout_seconds,
+        requires_approval=name in APPROVED_TOOLS,
+        approval_seconds=APPROVAL_SECONDS,
     )
     async def wait(
         number: int, how: str, times: int, seconds: float, nonce: int, limit: float, name: str, ctx: ToolContext
@@ -269,7 +274,7 @@ def _waiting_tool(name: str) -> Tool:
     return wait
 
 
-ALL_TOOLS = (*(_tool(name) for name in TOOLS), *(_waiting_tool(name) for name in WAITING_TOOLS))
+ALL_TOOLS = (*(_tool(name) for name in TOOLS), *(_waiting_tool(name) for name in (*WAITING_TOOLS, *APPROVED_TOOLS)))
 
 
 def make_registry(scripts: dict[str, Script]) -> Registry:

@@ -24,7 +24,15 @@ from tests.simulation import (
     planted_wishes,
 )
 from tests.simulation.directed import directed
-from tests.simulation.plan import PLANNING_SEEDS, STREAMING_SEEDS, WAITING_SEEDS, Plan, family_of, make_plan
+from tests.simulation.plan import (
+    APPROVING_SEEDS,
+    PLANNING_SEEDS,
+    STREAMING_SEEDS,
+    WAITING_SEEDS,
+    Plan,
+    family_of,
+    make_plan,
+)
 from tests.simulation.planting import Defect, planted
 from tests.simulation.play import play
 from tests.simulation.regressions import playable
@@ -78,10 +86,10 @@ def catch(name: str, seed: int = 1, most: int = MOST_SCHEDULES) -> Caught:
 def _plans(seed: int, most: int, defect: Defect) -> Iterator[Plan]:
     """The hand-made schedules of the defect's family of worlds, its known seeds, and then seed after seed."""
     family = PLANNING_SEEDS if defect.plans else WAITING_SEEDS if defect.waits else 0
-    family = STREAMING_SEEDS if defect.streams else family
+    family = STREAMING_SEEDS if defect.streams else APPROVING_SEEDS if defect.approvals else family
     old = (known for known in playable() if family_of(known) == family)
     seeds = chain(old, () if family else RARE_STORIES, range(family + seed, family + seed + most))
-    return chain(() if defect.plans or defect.streams else directed(waits=defect.waits), map(make_plan, seeds))
+    return chain(() if family >= PLANNING_SEEDS else directed(waits=defect.waits), map(make_plan, seeds))
 
 
 def catch_all(names: Iterable[str], seed: int = 1, most: int = MOST_SCHEDULES) -> list[Caught]:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from events.core.waiting import status_and_wait
 from events.ids import canonical_json, event_id
+from tests.simulation.approving import ON_APPROVALS_AT_END
 from tests.simulation.ended import Ended, came_to, depth_of
+from tests.simulation.invariants import asked_by_model
 from tests.simulation.listed import ON_LISTED
 from tests.simulation.scripts import expected
 from tests.simulation.streaming import ON_STREAMS_AT_END, a_reader_has_the_stream
@@ -64,7 +66,7 @@ def calls_end_as_the_script_says(end: Ended) -> str | None:
     """Each call once, with the right number of attempts, and the right result or error."""
     if end.undeliverable or end.cancelled or end.shortened or not end.job.ended or end.must.calls is None:
         return None
-    calls = sorted(end.tree.calls.get(end.job.id, {}).values(), key=lambda call: (call.turn, call.position))
+    calls = asked_by_model(end.tree, end.job.id)
     results = {call_id: json.loads(text) for call_id, text in end.tree.results.get(end.job.id, {}).items()}
     got = [(c.turn, c.position, c.tool, c.attempts, c.error.type if c.error else "") for c in calls]
     want = [(c.turn, c.position, c.tool, c.attempts, c.error) for c in end.must.calls]
@@ -112,7 +114,7 @@ def the_stream_has_one_beginning_and_one_end(end: Ended) -> str | None:
     if types.count("start-step") != end.job.used.turns + abandoned:
         return f"{end.job.id}: {types.count('start-step')} steps for {end.job.used.turns} turns, {abandoned} abandoned"
     asked = Counter(part["toolCallId"] for part in end.parts if part["type"] == "tool-input-available")
-    if asked != Counter(list(end.tree.calls.get(end.job.id, {}))):
+    if asked != Counter(call.id for call in asked_by_model(end.tree, end.job.id)):
         return f"{end.job.id}: the stream has the calls {asked}"
     return None
 
@@ -142,6 +144,7 @@ AT_END = (
     the_stream_has_one_beginning_and_one_end,
     messages_are_few,
     *ON_WAITS_AT_END,
+    *ON_APPROVALS_AT_END,
 )
 
 

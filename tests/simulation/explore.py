@@ -2,8 +2,8 @@
 
 `python -m tests.simulation.explore --schedules 20000 --seed 1 [--faults all|none|crash,error,…] [--seconds 60]`.
 Half of them are plain; the others are worlds whose jobs also wait (plan.py, WAITING_SEEDS), in which most of them plan,
-or whose texts are streamed and read; `--waits`, `--plans`, `--streams`: all of them. The first schedule that breaks an
-invariant is shrunk and told as a story; `shrink.py` does that for any seed.
+whose texts are streamed and read, or whose jobs ask people; `--waits`, `--plans`, `--streams`, `--approvals`: all of
+them. The first schedule that breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
 """
 
 import argparse
@@ -16,7 +16,15 @@ from itertools import chain, zip_longest
 from multiprocessing import get_context
 
 from tests.simulation.crash_points import table
-from tests.simulation.plan import ALL_FAULTS, NO_FAULTS, PLANNING_SEEDS, STREAMING_SEEDS, WAITING_SEEDS
+from tests.simulation.plan import (
+    ALL_FAULTS,
+    APPROVING_SEEDS,
+    NO_FAULTS,
+    OTHER_FAMILIES,
+    PLANNING_SEEDS,
+    STREAMING_SEEDS,
+    WAITING_SEEDS,
+)
 from tests.simulation.play import Failure, Summary, play_many
 from tests.simulation.shrink import shrunk_story
 
@@ -33,7 +41,7 @@ def explore(
 ) -> Summary:
     """Play so many schedules from this seed on, or as many as there is time for; `found` is told of failures.
 
-    Half of them are plain worlds; the three other families share the rest.
+    Half of them are plain worlds; the other families share the rest.
     """
     ends_at, summary = time.monotonic() + seconds, Summary()
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
@@ -55,11 +63,9 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
     """Half of them plain worlds from this seed on, the others of the other families alike; or of one family alone."""
     if seed >= WAITING_SEEDS:
         return _ranges(schedules, seed)
-    sixth = schedules // 6
-    families = (
-        _ranges(schedules - 3 * sixth, seed),
-        *(_ranges(sixth, first + seed) for first in (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS)),
-    )
+    each = schedules // (2 * len(OTHER_FAMILIES))
+    plain = _ranges(schedules - len(OTHER_FAMILIES) * each, seed)
+    families = (plain, *(_ranges(each, first + seed) for first in OTHER_FAMILIES))
     mixed = chain.from_iterable(zip_longest(*families, fillvalue=range(0)))
     return (chunk for chunk in mixed if chunk)
 
@@ -99,9 +105,11 @@ def main() -> int:
     parser.add_argument("--waits", action="store_true", help="only worlds whose jobs also wait")
     parser.add_argument("--plans", action="store_true", help="only worlds whose jobs also plan")
     parser.add_argument("--streams", action="store_true", help="only worlds whose texts are streamed")
+    parser.add_argument("--approvals", action="store_true", help="only worlds whose jobs also ask people")
     options = parser.parse_args()
-    seed = options.seed + (PLANNING_SEEDS if options.plans else WAITING_SEEDS if options.waits else 0)
-    seed = options.seed + STREAMING_SEEDS if options.streams else seed
+    family = PLANNING_SEEDS if options.plans else WAITING_SEEDS if options.waits else 0
+    family = APPROVING_SEEDS if options.approvals else STREAMING_SEEDS if options.streams else family
+    seed = options.seed + family
     began_at = time.monotonic()
     summary = explore(options.schedules, seed, faults_named(options.faults), options.seconds, _found)
     print(told(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command

@@ -46,7 +46,8 @@ def every_leg_is_guaranteed(settled: Settled) -> str | None:
 def _guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
     if leg.carrier in world.queue.live or world.queue.live_events[event_id(leg.key)] > 0:
         return True
-    if leg.after and any(other.call_id in leg.after.split(",") for other in tree.legs.values()):
+    before = leg.after.split(",") if leg.after else []
+    if any(other.call_id in before or other.asks_for in before for other in tree.legs.values()):
         return True
     if leg.kind is LegKind.WAIT and leg.not_before_ms >= FOREVER_MS:
         child = tree.jobs.get(child_of(leg.call_id))

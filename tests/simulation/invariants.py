@@ -8,7 +8,9 @@ here asks the code under test what is right, but for the names of legs and event
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from events.core.checkpoint import APPROVALS
 from events.core.legs import WORK_KINDS, LegKind
+from events.core.state import CallRecord
 from events.ids import is_child, root_of
 from events.ports import Claim, Committed, Verdict
 from tests.fakes import Tree
@@ -38,6 +40,12 @@ class Said:
     claim: Claim
     sequence: int
     dropped: bool
+
+
+def asked_by_model(tree: Tree, job_id: str) -> list[CallRecord]:
+    """The calls of a job, but for questions to people about them."""
+    calls = tree.calls.get(job_id, {}).values()
+    return sorted((call for call in calls if call.tool not in APPROVALS), key=lambda call: (call.turn, call.position))
 
 
 # At each write.
@@ -91,6 +99,8 @@ def a_call_keeps_what_was_asked(write: Write) -> str | None:
             continue
         for call_id, old in calls.items():
             new = now.get(call_id)
+            if new is not None and new.approved and not old.approved:
+                continue  # what a person approved is what it runs with (approving.py)
             if new is None or (new.tool, new.arguments) != (old.tool, old.arguments) or new.attempts < old.attempts:
                 return f"{write.op} made {old} into {new}"
     return None
@@ -168,7 +178,7 @@ def limits_hold(write: Write) -> str | None:
             return f"{job_id} used {used} of {limits}"
         if tokens >= limits.tokens + INPUT_TOKENS + OUTPUT_TOKENS:
             return f"{job_id} used {tokens} tokens of {limits.tokens}"
-        if len(write.after.calls.get(job_id, ())) > limits.tool_calls:
+        if len(asked_by_model(write.after, job_id)) > limits.tool_calls:
             return f"{job_id} recorded more than {limits.tool_calls} tool calls"
     return None
 

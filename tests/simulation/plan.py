@@ -6,6 +6,7 @@ frequent ones. They stop at `calm_at`, since what is promised is promised for wh
 
 from dataclasses import dataclass, field
 
+from tests.simulation.approving_jobs import make_approving_jobs
 from tests.simulation.dice import Dice
 from tests.simulation.jobs import JobPlan, make_jobs
 from tests.simulation.planned_jobs import make_planned_jobs
@@ -19,6 +20,9 @@ WAITING_SEEDS = 1 << 40
 PLANNING_SEEDS = 1 << 41
 # From this one on plain jobs' models say their texts piece by piece, and somebody reads the streams: a fourth one.
 STREAMING_SEEDS = 1 << 42
+# From this one on jobs that wait, and mostly plan, ask people, too: a fifth one.
+APPROVING_SEEDS = 1 << 43
+OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS)
 
 # Kind of fault → the rates among which a schedule chooses when it has the kind at all.
 FAULTS = {
@@ -94,10 +98,11 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     rates = _rates(dice, faults)
     calm_at = dice.between(150, 1500, _WORLD, 2) * (6 if dice.chance(0.15, _WORLD, 8) else 1)
     work_timeout_seconds = 20 if short else 120
-    waits = WAITING_SEEDS <= seed < STREAMING_SEEDS
+    streams = STREAMING_SEEDS <= seed < APPROVING_SEEDS
+    waits = seed >= WAITING_SEEDS and not streams
     make, most = (make_waiting_jobs, 4) if waits else (make_jobs, 6)
     make = make_planned_jobs if waits and seed >= PLANNING_SEEDS else make
-    make = make_streaming_jobs if seed >= STREAMING_SEEDS else make
+    make = make_streaming_jobs if streams else make_approving_jobs if seed >= APPROVING_SEEDS else make
     jobs = make(dice, dice.whole(most // 2, most, _WORLD, 3), work_timeout_seconds)
     return Plan(
         seed=seed,
@@ -113,14 +118,14 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
         outages=tuple(_outage(dice, what, calm_at) for what in ("store", "queue") if f"{what}-down" in rates),
         skew_ms=dice.one_of((100, 900, 2500), _WORLD, 6) if "skew" in rates else 0,
         waits=waits,
-        streams=seed >= STREAMING_SEEDS,
+        streams=streams,
         waits_seconds=longest_seconds(jobs) if waits else 0.0,
     )
 
 
 def family_of(seed: int) -> int:
     """The first seed of the family of worlds to which this one belongs."""
-    return max(first for first in (0, WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS) if first <= seed)
+    return max(first for first in (0, *OTHER_FAMILIES) if first <= seed)
 
 
 def _rates(dice: Dice, faults: frozenset[str]) -> dict[str, float]:

@@ -40,6 +40,9 @@ WAITING_TOOLS = {
     "nap": ToolKind(0, 1.0, 30),
     "ask": ToolKind(2, 2.0, 30),
 }
+# Tools that need a person's approval, who has so long to decide.
+APPROVED_TOOLS = {"sign": ToolKind(1, 1.0, 30)}
+APPROVAL_SECONDS = 900.0
 DEFAULT_DEPTH = 3
 
 
@@ -145,6 +148,7 @@ class Expected:
 
 _ALWAYS = {"refuse": "ToolError", "huge": "result_too_large", "strange": "result_not_serializable"}
 _REFUSED = {"unknown": "unknown_tool", "bad": "invalid_arguments"}
+_NOT_APPROVED = ("rejected", "expired")
 _RETRIED = {"fail": "ToolError", "hang": "timeout", "bug": "ValueError"}
 
 
@@ -161,13 +165,15 @@ def outcome(turn: int, position: int, plan: CallPlan, came: Mapping[str, Any] | 
 
     if plan.how in _REFUSED:
         return ends(0, _REFUSED[plan.how])
+    if plan.tool in APPROVED_TOOLS and (came is None or came.get("error", {}).get("type") in _NOT_APPROVED):
+        return ends(0, came["error"]["type"] if came else "nobody was asked")
     if plan.how in _ALWAYS:
         return ends(1, _ALWAYS[plan.how])
-    retries = {**TOOLS, **WAITING_TOOLS}[plan.tool].retries
+    retries = {**TOOLS, **WAITING_TOOLS, **APPROVED_TOOLS}[plan.tool].retries
     if plan.how in _RETRIED and plan.times > retries:
         return ends(retries + 1, _RETRIED[plan.how])
     done = ends(plan.times + 1 if plan.how in _RETRIED else 1)
-    return done if plan.wait is None else _waited(done, came, depth)
+    return done if plan.wait is None or plan.tool in APPROVED_TOOLS else _waited(done, came, depth)
 
 
 def _waited(done: Outcome, came: Mapping[str, Any] | None, depth: int) -> Outcome:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from events.core.state import CallRecord
+from events.ids import canonical_json
 from functions.tools.context import ToolContext
 from tests.simulation.planning import number_in
+from tests.simulation.scripts import APPROVED_TOOLS
 
 if TYPE_CHECKING:
     from tests.simulation.actors import Run
@@ -29,6 +31,8 @@ def one_idempotency_key_per_call(start: Start) -> str | None:
     """All attempts of a call have the same key, and no other call has it."""
     keys, context = start.world.actors.keys, start.context
     call_id, key = context.call_id, context.idempotency_key
+    if start.tool in APPROVED_TOOLS:  # a key for each set of arguments that a person has let it run with
+        call_id += canonical_json(start.arguments)
     if keys.setdefault(f"call {call_id}", key) != key:
         return f"{call_id} runs with {key}, after {keys[f'call {call_id}']}"
     if keys.setdefault(f"key {key}", call_id) != call_id:
@@ -40,7 +44,7 @@ def what_runs_is_what_is_recorded(start: Start) -> str | None:
     """A tool gets the arguments that are recorded, under the id that is recorded."""
     record = start.world.tree(start.context.job_id).calls.get(start.context.job_id, {}).get(start.context.call_id)
     if record is None:
-        return None if _forgotten(start) else f"{start.context.call_id} runs and is not recorded"
+        return None if forgotten(start) else f"{start.context.call_id} runs and is not recorded"
     if (record.tool, _told(record)) != (start.tool, start.arguments):
         return f"{start.tool} runs with {start.arguments}; recorded is {record}"
     return None
@@ -57,12 +61,12 @@ def _told(record: CallRecord) -> dict[str, Any]:
 
 def a_step_starts_after_those_before_it(start: Start) -> str | None:
     """A step of a plan starts when every step that it depends on is over, and its result recorded."""
-    if _forgotten(start) or _overtaken(start):
+    if forgotten(start) or overtaken(start):
         return None
     job_id, tree = start.context.job_id, start.world.tree(start.context.job_id)
     record = tree.calls[job_id][start.context.call_id]
     for name, before in record.after.items():
-        going_on = [leg.key for leg in tree.legs.values() if leg.call_id == before]
+        going_on = [leg.key for leg in tree.legs.values() if before in (leg.call_id, leg.asks_for)]
         if going_on or before not in tree.results.get(job_id, {}):
             return f"{record.step} starts before {name} is over: {going_on or 'no result'}"
     return None
@@ -70,7 +74,7 @@ def a_step_starts_after_those_before_it(start: Start) -> str | None:
 
 def a_skipped_step_does_not_start(start: Start) -> str | None:
     """What comes after a step that failed is left out."""
-    if _forgotten(start) or _overtaken(start):
+    if forgotten(start) or overtaken(start):
         return None
     record = start.world.tree(start.context.job_id).calls[start.context.job_id][start.context.call_id]
     if record.error is not None and record.error.type == "skipped":
@@ -81,17 +85,17 @@ def a_skipped_step_does_not_start(start: Start) -> str | None:
 def a_finished_call_does_not_run_again(start: Start) -> str | None:
     """A call with a result never starts again, but in a process that claimed it before there was one, and slept."""
     job_id, call_id = start.context.job_id, start.context.call_id
-    if call_id in start.world.tree(job_id).results.get(job_id, {}) and not _overtaken(start):
+    if call_id in start.world.tree(job_id).results.get(job_id, {}) and not overtaken(start):
         return f"{call_id} starts again, attempt {start.context.attempt}, though its result is recorded"
     return None
 
 
 def an_attempt_is_the_next_one(start: Start) -> str | None:
     """Attempts count 1, 2, …: an attempt starts when the one before it is recorded."""
-    if _forgotten(start):
+    if forgotten(start):
         return None
     record = start.world.tree(start.context.job_id).calls[start.context.job_id][start.context.call_id]
-    if start.context.attempt != record.attempts + 1 and not _overtaken(start):
+    if start.context.attempt != record.attempts + 1 and not overtaken(start):
         return (
             f"attempt {start.context.attempt} of {start.context.call_id} starts after {record.attempts} recorded ones"
         )
@@ -103,17 +107,17 @@ def one_run_under_a_live_lease(start: Start) -> str | None:
     for run in start.world.actors.runs.get(start.context.call_id, ()):
         if not run.goes_on or run.leg_key != start.run.leg_key or _slept(start, run) or _slept(start, start.run):
             continue
-        if not start.world.memory.forgot(start.context.job_id, run.claimed_at) and not _forgotten(start):
+        if not start.world.memory.forgot(start.context.job_id, run.claimed_at) and not forgotten(start):
             return f"{run.leg_key} starts a second time while it runs, claimed at {run.claimed_at:.3f}"
     return None
 
 
-def _overtaken(start: Start) -> bool:
+def overtaken(start: Start) -> bool:
     """Whether somebody committed this attempt after this run had claimed it."""
     return start.world.committed_at.get(start.run.leg_key, 0.0) > start.run.claimed_at
 
 
-def _forgotten(start: Start) -> bool:
+def forgotten(start: Start) -> bool:
     """Whether a failover met the job after this run had claimed its leg: what it knows may be forgotten."""
     return start.world.memory.struck(start.context.job_id, start.run.claimed_at)
 

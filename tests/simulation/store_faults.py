@@ -164,6 +164,7 @@ class SimStore:
                 world.check(ON_WRITE, write)
                 if world.plan.streams:
                     world.check(ON_STREAMS, write)
+                world.deciders.written(before, after)
                 if world.plan.waits:
                     world.check(ON_WAITS, write)
                 world.memory.wrote(root, after)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from events.core.state import CallRecord
 from events.ids import canonical_json, child_of
 from tests.simulation.ended import Ended
+from tests.simulation.invariants import asked_by_model
 from tests.simulation.scripts import WAITING_TOOLS, WaitPlan
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def messages_of_waits(end: Ended) -> int:
     """How many messages the waits of a job may take besides one for each of its legs: who wakes it, and its way."""
     most = 0
     script = end.plan.scripts()[end.job.agent]
-    for call in end.tree.calls.get(end.job.id, {}).values():
+    for call in asked_by_model(end.tree, end.job.id):
         wait: WaitPlan | None = script.turns[call.turn - 1].calls[call.position].wait
         most += 1 + int(wait.seconds // _LONGEST_DELAY_SECONDS) if wait else 0
     return most

@@ -33,6 +33,7 @@ from tests.simulation.admission_faults import SimAdmission, SimOperating
 from tests.simulation.archive_faults import SimArchive
 from tests.simulation.calling import key_of
 from tests.simulation.clients import Client
+from tests.simulation.deciding import Deciders
 from tests.simulation.delivery import Deliveries
 from tests.simulation.dice import Dice
 from tests.simulation.endings import check_endings
@@ -84,7 +85,7 @@ class World:
         self.fake, self.admission = StoredTrees(), FakeAdmission(1 if plan.one_slot_until else plan.slots)
         self.memory, self.wire, self.actors = Memory(self), Wire(self), Actors(self)
         self.queue, self.delivery, self.outside = SimQueue(self), Deliveries(self), Outside(self)
-        self.operator = Operator(self)
+        self.operator, self.deciders = Operator(self), Deciders(self)
         self.violation: Broken | None = None
         self.committed: Counter[str] = Counter()
         self.committed_at: dict[str, float] = {}

@@ -1,0 +1,148 @@
+"""What must hold of calls that need a person's approval, by name, like invariants.py; written from DESIGN 8.
+
+ON_DECISION: when somebody who decided was answered. ON_APPROVED_START: when a tool that needs approval starts.
+ON_APPROVALS_AT_END: at the end of the world.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from events.core.checkpoint import TOOL_APPROVAL
+from events.core.state import CallRecord
+from events.ids import canonical_json, job_of_call
+from tests.fakes import Tree
+from tests.simulation.asgi import Answer
+from tests.simulation.ended import Ended
+from tests.simulation.scripts import APPROVED_TOOLS
+from tests.simulation.starting import Start, forgotten, overtaken
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Somebody decided, and was answered; `young`: a read may not show the question yet."""
+
+    world: "World"
+    kind: str
+    question: CallRecord
+    asked_at: float
+    answer: Answer
+    faulty: bool
+    young: bool
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What is recorded of the question."""
+        return _decision(self.world.tree(job_of_call(self.question.id)), self.question)
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether a failover met the job since this was asked."""
+        return self.world.memory.struck(job_of_call(self.question.id), self.asked_at)
+
+
+def _decision(tree: Tree, question: CallRecord) -> dict[str, Any]:
+    text = tree.results.get(job_of_call(question.id), {}).get(question.id, "")
+    found: dict[str, Any] = json.loads(text) if text else {}
+    return found
+
+
+def _questions_about(tree: Tree, call: CallRecord) -> list[CallRecord]:
+    calls = tree.calls.get(job_of_call(call.id), {}).values()
+    return [other for other in calls if other.tool == TOOL_APPROVAL and other.arguments["callId"] == call.id]
+
+
+def _says(recorded: dict[str, Any], kind: str) -> bool:
+    """Whether this is recorded."""
+    if kind == "reject":
+        return bool(recorded.get("error", {}).get("type") == "rejected")
+    return "ok" in recorded and (recorded["ok"]["arguments"] is not None) == (kind == "edit")
+
+
+# When somebody was answered.
+
+
+def a_decision_is_answered_as_it_should_be(told: Decision) -> str | None:
+    """It counts, or comes too late, or cannot be taken now; what is wrong of itself never counts."""
+    known = {"other": (409, 503), "wrong": (409, 422, 503)}.get(told.kind, (200, 409, 503))
+    unseen = told.answer.status == 404 and (told.young or told.world.memory.struck(job_of_call(told.question.id)))
+    return None if told.answer.status in known or unseen else f"{told.kind} of {told.question.id}: {told.answer}"
+
+
+def a_decision_that_counts_is_recorded(told: Decision) -> str | None:
+    """Whoever was told that theirs counts was told the truth."""
+    if told.answer.status != 200 or told.forgotten or _says(told.recorded, told.kind):
+        return None
+    return f"{told.kind} of {told.question.id} was said to count; recorded is {told.recorded}"
+
+
+def a_decision_that_is_refused_came_too_late(told: Decision) -> str | None:
+    """Something else was decided before, or nothing in time, or the job has ended."""
+    if told.answer.status != 409 or told.kind == "other" or told.forgotten or told.recorded:
+        return None
+    job = told.world.tree(job_of_call(told.question.id)).jobs.get(job_of_call(told.question.id))
+    return None if job is None or job.ended else f"{told.kind} of {told.question.id} was refused; nothing is recorded"
+
+
+ON_DECISION = (
+    a_decision_is_answered_as_it_should_be,
+    a_decision_that_counts_is_recorded,
+    a_decision_that_is_refused_came_too_late,
+)
+
+
+# When a tool starts that needs approval.
+
+
+def what_runs_was_approved(start: Start) -> str | None:
+    """Somebody said yes to exactly these arguments; and, unless a failover forgot it, that is what is recorded."""
+    if start.tool not in APPROVED_TOOLS:
+        return None
+    call_id = start.context.call_id
+    if canonical_json(start.arguments) not in start.world.deciders.said_yes.get(call_id, set()):
+        return f"{call_id} runs with {start.arguments}, to which nobody said yes"
+    if forgotten(start) or overtaken(start):
+        return None
+    tree = start.world.tree(start.context.job_id)
+    questions = _questions_about(tree, tree.calls[start.context.job_id][call_id])
+    decided = [_decision(tree, question) for question in questions]
+    return None if any("ok" in one for one in decided) else f"{call_id} runs; decided is {decided}"
+
+
+ON_APPROVED_START = (what_runs_was_approved,)
+
+
+# At the end of the world.
+
+
+def what_was_refused_never_ran(end: Ended) -> str | None:
+    """Not once, unless a failover forgot that somebody had said yes before."""
+    if end.world.memory.struck(end.job.id):
+        return None
+    for call in end.tree.calls.get(end.job.id, {}).values():
+        if call.tool in APPROVED_TOOLS and call.id in end.world.actors.runs:
+            decided = [_decision(end.tree, question) for question in _questions_about(end.tree, call)]
+            if not any("ok" in one for one in decided):
+                return f"{call.id} ran; decided was {decided}"
+    return None
+
+
+def a_call_is_asked_about_once(end: Ended) -> str | None:
+    """Each call that needs approval has one question, and what became of it is what was decided."""
+    for call in end.tree.calls.get(end.job.id, {}).values():
+        if call.tool not in APPROVED_TOOLS:
+            continue
+        questions = _questions_about(end.tree, call)
+        if len(questions) > 1:
+            return f"{call.id} was asked about {len(questions)} times"
+        error = call.error.type if call.error else ""
+        refused = [_decision(end.tree, one).get("error", {}).get("type", "") for one in questions]
+        if end.job.status == "completed" and any(refused) and refused != [error]:
+            return f"{call.id} was {refused}, and ended with {error!r}"
+    return None
+
+
+ON_APPROVALS_AT_END = (what_was_refused_never_ran, a_call_is_asked_about_once)

@@ -1,0 +1,89 @@
+"""Those who decide whether a call may run: each word is somebody's of their own, who tries again after an error.
+
+They hear of a question when it is recorded. What they were told is held to what is recorded (ON_DECISION in
+approving.py).
+"""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from events.core.checkpoint import TOOL_APPROVAL
+from events.core.state import CallRecord
+from events.ids import canonical_json, job_of_call
+from tests.fakes import Tree
+from tests.simulation.approving import ON_DECISION, Decision
+from tests.simulation.calling import Caller
+from tests.simulation.dice import number_of
+from tests.simulation.memory import STALE_SECONDS
+from tests.simulation.operators import ADMIN_KEY
+from tests.simulation.scripts import Word
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+CHECKPOINTS_PATH = "/api/admin/agent-checkpoints"
+EDITED_NONCE = 4711
+_AGAIN = 141
+_KINDS = ("approve", "approve", "reject", "edit", "other", "wrong")
+
+
+class Deciders:
+    """The people of one world. `said_yes`: call id → arguments with which somebody let it run, as JSON texts."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._heard: set[str] = set()
+        self.said_yes: dict[str, set[str]] = {}
+
+    def written(self, before: Tree, after: Tree) -> None:
+        """A commit was written: whoever will decide about a new question hears of it."""
+        if after.calls is before.calls:
+            return
+        for calls in after.calls.values():
+            for record in calls.values():
+                if record.tool == TOOL_APPROVAL and record.id not in self._heard:
+                    self._heard.add(record.id)
+                    self._asked(record)
+
+    def _asked(self, question: CallRecord) -> None:
+        world, job_id = self._world, job_of_call(question.id)
+        tree = world.tree(job_id)
+        subject = tree.calls[job_id][question.arguments["callId"]]
+        agent = tree.jobs[job_id].agent
+        call = world.outside.plan_of(agent).scripts()[agent].turns[subject.turn - 1].calls[subject.position]
+        assert call.wait is not None, "its tool is one that asks"
+        for number, word in enumerate(call.wait.words):
+            world.start(self._say, word, f"{question.id}/{number}", question)
+
+    async def _say(self, word: Word, label: str, question: CallRecord) -> None:
+        world, kind = self._world, _KINDS[word.value]
+        young_until = world.loop.time() + 2 * STALE_SECONDS
+        await asyncio.sleep(word.at)
+        caller = Caller(world, label, job_of_call(question.id))
+        for time in range(1 + word.repeats + word.twice):
+            asked_at = world.loop.time()
+            answer = await self._decide(caller, kind, question)
+            if answer is not None:
+                young = asked_at < young_until
+                decision = Decision(world, kind, question, asked_at, answer, faulty=caller.faulty, young=young)
+                world.check(ON_DECISION, decision)
+                if answer.status not in (404, 503) and not word.twice:
+                    return
+            await asyncio.sleep(0.1 + 40 * world.dice.roll(_AGAIN, number_of(label), time) ** 2)
+
+    async def _decide(self, caller: Caller, kind: str, question: CallRecord) -> Any:
+        about = question.arguments
+        edited = {**about["arguments"], "nonce": EDITED_NONCE}
+        body: dict[str, Any] = {"digest": "0" * 64 if kind == "other" else about["digest"]}
+        if kind == "reject":
+            body["reason"] = "no"
+        if kind in ("edit", "wrong"):
+            body["arguments"] = edited if kind == "edit" else {**edited, "number": "many"}
+        if kind in ("approve", "edit"):
+            arguments = edited if kind == "edit" else about["arguments"]
+            self.said_yes.setdefault(about["callId"], set()).add(canonical_json(arguments))
+        url = f"{self._world.base_url}{CHECKPOINTS_PATH}/op_{question.id}"
+        headers = {"authorization": f"Bearer {ADMIN_KEY}"}
+        method = "DELETE" if kind == "reject" else "POST"
+        return await caller.ask("decide", url, json.dumps(body).encode(), headers, method)
