@@ -13,6 +13,7 @@ from itertools import chain
 from multiprocessing import get_context
 
 from tests.simulation import (
+    planted_approvals,
     planted_book,
     planted_children,
     planted_flow,
@@ -48,6 +49,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_children.DEFECTS,
     *planted_plans.DEFECTS,
     *planted_streams.DEFECTS,
+    *planted_approvals.DEFECTS,
 )
 MOST_SCHEDULES = 1_000
 # Seeds that catch what few others do. They are only played first: without them it takes longer.

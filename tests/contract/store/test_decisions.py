@@ -96,7 +96,7 @@ async def test_of_decisions_at_once_one_counts(side: Side) -> None:
     question: Leg = replace(QUESTION, asks_for=call_leg(0).call_id, not_before_ms=NOW_MS + 5)
     changes = Changes(legs=(question,), calls=(record_of(question),))
     assert (await side.store.commit(claim_of(call_leg(0)), changes, SPENT)).applied
-    told = [side.store.tell(JOB_ID, f"w{number}", decision(number), NOW_MS + 6) for number in range(1, 21)]
+    told = [side.store.tell(JOB_ID, f"w{number}", decision(number), NOW_MS + 6) for number in range(1, 51)]
     begun, answers = await asyncio.gather(
         side.store.begin(claim_of(question, "timer", "o9", after_ms=6)), asyncio.gather(*told)
     )

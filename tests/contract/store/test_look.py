@@ -149,3 +149,10 @@ async def test_a_job_that_ended_with_its_parent_before_it_did_anything_is_looked
     await side.store.commit(claim_of(call_leg(0), "m2"), end, SPENT)
     looked = await side.store.look(JOB_ID, "sweep", NOW_MS + LOST_AFTER_MS + 9, LOST_AFTER_MS, {})
     assert wish_of("gone", "m2", job_id=f"{JOB_ID}.1").key.split(":")[1] in {leg.job_id for leg in looked.lost}
+
+
+async def test_a_look_at_one_job_that_nobody_knows_finds_nothing(side: Side) -> None:
+    """As where a failover forgot that a job below was started; the others are left alone."""
+    await fan_out(side, 1)
+    looked = await side.store.look(JOB_ID, "w1", NOW_MS + 500_000, 60_000, {}, only=f"{JOB_ID}.7")
+    assert (looked.known, looked.lost) == (True, ())

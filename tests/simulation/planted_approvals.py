@@ -1,0 +1,135 @@
+"""Defects of approvals; caught in worlds whose jobs ask people."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from events.core import calls, tool_approval
+from events.core.effects import Decision, RunTool
+from events.core.happenings import ToolAsks
+from events.core.legs import Leg
+from events.core.state import State
+from events.ports import Heeded, Outside
+from functions.agents import tool_run
+from functions.api import approvals
+from infra.in_memory import tree as tree_in_memory
+from tests.fakes import FakeStore
+from tests.simulation.planting import Defect, Patch, answering, constant
+
+_Approved = Callable[[State, int], Decision | tool_approval.Refused]
+_Asks = Callable[[State, ToolAsks, int], Decision]
+
+
+def _running_what_was_refused(approved: _Approved) -> _Approved:
+    def running(state: State, now_ms: int) -> Decision | tool_approval.Refused:
+        verdict = approved(replace(state, outcome='{"ok":{"arguments":null}}'), now_ms)
+        assert isinstance(verdict, Decision), "it was told that somebody said yes"
+        assert verdict.changes is not None, "a yes changes the job"
+        # The store holds the end of a wait to what is recorded, and takes nothing else.
+        return replace(verdict, changes=replace(verdict.changes, results={state.the_call.id: state.outcome}))
+
+    return running
+
+
+def _approving_when_time_is_up(asks: _Asks) -> _Asks:
+    def asking(state: State, happened: ToolAsks, now_ms: int) -> Decision:
+        decision = asks(state, happened, now_ms)
+        assert decision.changes is not None, "a question changes the job"
+        legs = tuple(replace(leg, otherwise='{"ok":{"arguments":null}}') for leg in decision.changes.legs)
+        return replace(decision, changes=replace(decision.changes, legs=legs))
+
+    return asking
+
+
+def _asking_aside(asks: _Asks) -> _Asks:
+    """Nobody sees that the call is not over while somebody is asked about it."""
+
+    def asking(state: State, happened: ToolAsks, now_ms: int) -> Decision:
+        decision = asks(state, happened, now_ms)
+        assert decision.changes is not None, "a question changes the job"
+        legs = tuple(replace(leg, asks_for="") for leg in decision.changes.legs)
+        return replace(decision, changes=replace(decision.changes, legs=legs))
+
+    return asking
+
+
+def _without_edits(_restored: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda _edited, original: original
+
+
+def _two_firsts(told: Outside, *_arguments: Any) -> Outside:
+    return replace(told, heeded=Heeded.FIRST) if told.heeded is Heeded.OTHER else told
+
+
+def _never_blocked(_blocked: Callable[..., bool]) -> Callable[..., bool]:
+    def blocked(leg: Leg, legs: Any) -> bool:
+        before = leg.after.split(",") if leg.after else []
+        return any(other.call_id in before for other in legs)
+
+    return blocked
+
+
+def _counting_questions(started: Callable[[State], Decision]) -> Callable[[State], Decision]:
+    def counting(state: State) -> Decision:
+        (run,) = started(state).effects
+        assert isinstance(run, RunTool), "a call's leg is for running it"
+        return Decision(effects=(replace(run, attempt=state.leg.attempt),))
+
+    return counting
+
+
+def _whatever_it_is_about(undecided: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, principal, checkpoint_id, _digest: undecided(self, principal, checkpoint_id, "")
+
+
+def _asked(name: str, invariant: str, *patches: Patch) -> Defect:
+    return Defect(name, invariant, patches, approvals=True)
+
+
+DEFECTS = (
+    _asked(
+        "a tool that needs approval runs without",
+        "what_runs_was_approved",
+        constant(tool_run, "_is_approved", answer=True),
+    ),
+    _asked(
+        "a call that was refused runs",
+        "what_runs_was_approved",
+        Patch(tool_approval, "approved", _running_what_was_refused),
+    ),
+    _asked(
+        "no decision in time is a yes",
+        "what_runs_was_approved",
+        Patch(tool_approval, "asks", _approving_when_time_is_up),
+    ),
+    _asked(
+        "an edited call runs as it was asked for",
+        "what_runs_was_approved",
+        Patch(tool_approval, "restored", _without_edits),
+    ),
+    _asked(
+        "a step starts while somebody is asked about the one before it",
+        "a_step_starts_after_those_before_it",
+        Patch(tool_approval, "asks", _asking_aside),
+    ),
+    _asked(
+        "what waits for a decision is not seen to be open",
+        "a_step_starts_after_those_before_it",
+        Patch(tree_in_memory, "blocked", _never_blocked),
+    ),
+    _asked(
+        "two decisions are said to count",
+        "a_decision_that_counts_is_recorded",
+        answering(FakeStore, "tell", _two_firsts),
+    ),
+    _asked(
+        "a decision about something else counts",
+        "a_decision_is_answered_as_it_should_be",
+        Patch(approvals.Approvals, "_undecided", _whatever_it_is_about),
+    ),
+    _asked(
+        "asking a person is an attempt of the tool",
+        "an_attempt_is_the_next_one",
+        Patch(calls, "started", _counting_questions),
+    ),
+)
