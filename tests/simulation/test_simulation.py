@@ -11,7 +11,15 @@ from tests.simulation.crash_points import unmet
 from tests.simulation.directed import directed
 from tests.simulation.explore import explore, told
 from tests.simulation.findings import Findings
-from tests.simulation.plan import APPROVING_SEEDS, NO_FAULTS, OTHER_FAMILIES, PLANNING_SEEDS, STREAMING_SEEDS, WAITING_SEEDS, make_plan
+from tests.simulation.plan import (
+    APPROVING_SEEDS,
+    NO_FAULTS,
+    OTHER_FAMILIES,
+    PLANNING_SEEDS,
+    STREAMING_SEEDS,
+    WAITING_SEEDS,
+    make_plan,
+)
 from tests.simulation.planted_flow import DEFECTS
 from tests.simulation.planting import planted
 from tests.simulation.play import Summary, play, play_many
