@@ -155,13 +155,14 @@ class ToolPayload(WireModel):
 
 
 class BaseEvent(WireModel):
-    """What every event has; `id` follows from content."""
+    """What every event has; `id` follows from content. `traceparent`: where in a trace it was handed on."""
 
     id: Identifier
     session_id: Annotated[str, Field(min_length=1, max_length=200)]
     job_id: Identifier
     created_at: AwareDatetime
     schema_version: Literal[1] = SCHEMA_VERSION
+    traceparent: str | None = None
 
 
 class AgentLoopInit(BaseEvent):

@@ -218,6 +218,15 @@ SETTINGS = (
         _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     ),
     Setting("ENABLE_CHAT_PAGE", "enable_chat_page", "false", "flag", "serve a page that chats, at /chat", _flag),
+    Setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "otel_endpoint",
+        "",
+        "URL",
+        "where traces go, by OTLP over HTTP (extra `otel`); unset: nobody traces",
+        _url,
+    ),
+    Setting("OTEL_SERVICE_NAME", "otel_service_name", "baton", "", "the name of this deployment in traces"),
     Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", _flag),
     Setting(
         "METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, and nothing else", secret=True

@@ -59,6 +59,8 @@ class Settings:
     enable_test_endpoint: bool = False
     enable_chat_page: bool = False
     metrics_public: bool = False
+    otel_endpoint: str = ""
+    otel_service_name: str = "baton"
     log_format: Literal["json", "text"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alert_webhook_url: str = ""

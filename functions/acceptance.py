@@ -6,6 +6,7 @@ witness hands on within a minute.
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from events.core.legs import Leg
@@ -30,6 +31,7 @@ from events.timestamps import moment
 from functions.facts import Facts, outside_fact
 from functions.handing_on import hand_on
 from functions.told import Told
+from functions.tracing import incoming_traceparent, submission
 
 _log = logging.getLogger("baton.acceptance")
 
@@ -67,6 +69,7 @@ class Acceptance:
             StoreError: the store did not answer: there is no job yet, and it starts by itself within a minute.
             JobGoneError: it was there, and its data is gone.
         """
+        job = replace(job, traceparent=incoming_traceparent())
         fact, began_ms = Submission(job=job_values(job), task=task), self._clock.now_ms()
         if may_exist and (there := await self._facts.find(job.id)):
             if WITNESSED_MS <= began_ms - there.created_at_ms <= YOUNG_MS:
@@ -88,6 +91,7 @@ class Acceptance:
         if not created.new and not created.carried:
             await self._not_needed(witness_id, began_ms)
         await self._witness_late(job, fact, began_ms)
+        submission(created.job, began_ms, created.carried)
         await self._hand_on(created.job, created.carried, witness_id)
         return created
 

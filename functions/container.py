@@ -30,6 +30,7 @@ from events.ports import (
     SessionMemory,
     Store,
     ToolStatistics,
+    Tracer,
     Verifier,
 )
 from events.schema import event_type, parse_event
@@ -64,6 +65,7 @@ from functions.spec import Spec
 from functions.sweeping import Sweep
 from functions.tending import Tending
 from functions.tidying import Tidying
+from functions.traced import Traced
 
 FORGED_PER_MINUTE = 60  # of one source: then they are refused without a word in the log
 
@@ -75,6 +77,7 @@ class Ports:
     Attributes:
         long_term_memory: None where no vector index is configured.
         alerts: None leaves them to the log.
+        tracer: None traces nothing.
         rate_limit: None lets everybody ask as often as they like.
         model_cache: None keeps no answers, whatever agents say.
     """
@@ -99,6 +102,7 @@ class Ports:
     audit_log: AuditLog
     rate_limit: RateLimit | None = None
     alerts: Alerts | None = None
+    tracer: Tracer | None = None
     long_term_memory: LongTermMemory | None = None
     model_cache: ModelCache | None = None
 
@@ -167,7 +171,7 @@ class Container:
 
     @cached_property
     def _observing(self) -> Observing:
-        return Observing(self.ports.clock)
+        return Observing(self.ports.clock, self.ports.tracer)
 
     @cached_property
     def _afterwards(self) -> Afterwards:
@@ -218,10 +222,15 @@ class Container:
         tool_run = ToolRun(self.registry, self.ports.store, self.memory, self.ports.clock, *limits, secrets)
         return {
             AskAdmission: self._asking,
-            CallModel: Hiding(Recalling(conversing, self.registry, self.memory), secrets),
-            RunTool: Hiding(tool_run, secrets),
+            CallModel: self._traced(Hiding(Recalling(conversing, self.registry, self.memory), secrets)),
+            RunTool: self._traced(Hiding(tool_run, secrets)),
             Remember: RememberJob(self.memory, settings.work_timeout_seconds, secrets.hide),
         }
+
+    def _traced(self, performer: Performer) -> Performer:
+        if self.ports.tracer is None:
+            return performer
+        return Traced(performer, self.ports.clock, lambda agent: self.registry.model_of(agent).name)
 
     def endpoint(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app of one event function."""

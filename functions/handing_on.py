@@ -10,6 +10,7 @@ from events.core.expected import event_of
 from events.core.legs import Leg
 from events.emitter import Delivery, Emitter
 from events.schema import Event
+from functions.tracing import with_trace
 
 # Clocks of functions, the store and the queue differ by less than this.
 CLOCK_ERROR_MS = 5_000
@@ -52,4 +53,4 @@ def drive_of(message_id: str, retried: int) -> str:
 
 def delivery(event: Event, not_before_ms: int, drive: str) -> Delivery:
     """An event to publish, told apart from the same event driven by another delivery."""
-    return Delivery(event, not_before_ms, f"{event.id}.{drive}")
+    return Delivery(with_trace(event), not_before_ms, f"{event.id}.{drive}")

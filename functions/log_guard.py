@@ -27,6 +27,7 @@ LOGGERS = (
     "baton.store",
     "baton.sweep",
     "baton.tools",
+    "baton.traces",
 )
 _TRACEBACKS = logging.Formatter()
 

@@ -1,24 +1,27 @@
-"""What is told of each delivery: one line in the log, with what it is about, what became of it, and how long it took.
+"""What is told of each delivery and request: one line in the log, and its spans, where somebody traces.
 
-Must not: change what becomes of a delivery; what it raises is raised.
+Must not: change what becomes of them; what they raise is raised.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
-from events.ports import Clock
+from events.ports import Clock, Tracer
 from events.schema import Event
 from functions.delivery import Outcome
 from functions.log_context import speak_of
+from functions.tracing import begin_trace, end_trace
 
 _log = logging.getLogger("baton.delivery")
 
 
 class Observing:
-    """Watches deliveries."""
+    """Watches deliveries and requests. `tracer`: None: nobody traces."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, tracer: Tracer | None) -> None:
         self._clock = clock
+        self._tracer = tracer
 
     async def delivery(
         self, work: Callable[[], Awaitable[Outcome]], message_id: str, retried: int, event: Event | None = None
@@ -27,7 +30,8 @@ class Observing:
         speak_of(message_id, event)
         began_ms, word, handed_on = self._clock.now_ms(), "error", 0
         try:
-            outcome = await work()
+            async with self.traced((event.traceparent if event else None) or ""):
+                outcome = await work()
             word, handed_on = outcome.word, outcome.handed_on
         except Exception as error:
             word = f"error: {type(error).__name__}"
@@ -37,3 +41,19 @@ class Observing:
             fields = {"outcome": word, "handedOn": handed_on, "durationMs": duration_ms, "retried": retried}
             _log.info("%s: %s", event.type if event else "message", word, extra={"fields": fields})
         return outcome
+
+    @asynccontextmanager
+    async def traced(self, traceparent: str) -> AsyncIterator[None]:
+        """What is done within goes on with this trace, if it is one; its spans are handed over at the end."""
+        if self._tracer is None:
+            yield
+            return
+        trace, failed = begin_trace(self._clock, traceparent), ""
+        try:
+            yield
+        except Exception as error:
+            failed = type(error).__name__
+            raise
+        finally:
+            if spans := end_trace(trace, failed):
+                await self._tracer.export(spans)

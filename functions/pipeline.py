@@ -22,6 +22,7 @@ from events.schema import AgentToolCall, Event, ToolPayload
 from functions.delivery import Delivered, Outcome
 from functions.facts import Facts
 from functions.handing_on import CLOCK_ERROR_MS, again_at_ms, delivery, drive_of, hand_on, postpone
+from functions.tracing import leg_begun, leg_ended
 
 _log = logging.getLogger("baton.pipeline")
 
@@ -143,10 +144,12 @@ class Pipeline:
         state = begun.state
         if state is None:
             raise ValueError("a granted BEGIN comes with a state")
+        leg_begun(claim, state)
         decision = decide(state, Started(), self._clock.now_ms())
         if decision.changes is None:
             happened = await self._work(decision, begun.history, claim)
             if happened is None:
+                leg_ended(IN_LINE, begun.carried)
                 return IN_LINE, begun.carried
             decision = decide(state, happened, self._clock.now_ms())
         changes = decision.changes or Changes()
@@ -155,8 +158,10 @@ class Pipeline:
         committed = await self._store.commit(claim, changes, spent)
         if committed.applied:
             await self._afterwards(decision.effects)
-        _log.debug("%s of %s: %s", state.leg.key, claim.message_id, "done" if committed.applied else "overtaken")
-        return "done" if committed.applied else "overtaken", committed.carried
+        word = "done" if committed.applied else "overtaken"
+        _log.debug("%s of %s: %s", state.leg.key, claim.message_id, word)
+        leg_ended(word, committed.carried)
+        return word, committed.carried
 
     async def _work(self, decision: Decision, history: History, claim: Claim) -> Happening | None:
         work = next(effect for effect in decision.effects if not isinstance(effect, Alert | Expect))

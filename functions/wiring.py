@@ -26,6 +26,7 @@ from events.adapters.session_memory import RedisSessionMemory
 from events.adapters.store import RedisStore
 from events.adapters.tool_statistics import RedisToolStatistics
 from events.adapters.verifier import QueueVerifier
+from events.ports import Tracer
 from events.settings import Settings, require, settings_from_environment
 from functions.container import Container, Ports
 from functions.log_guard import guard_logs
@@ -57,10 +58,20 @@ def real_ports(settings: Settings) -> Ports:
         audit_log=RedisAuditLog(connection, settings.audit_log_length),
         rate_limit=RedisRateLimit(connection, clock, per_minute) if per_minute else None,
         alerts=WebhookAlerts(settings.alert_webhook_url, connection) if settings.alert_webhook_url else None,
+        tracer=_tracer(settings),
         operation_stream=RedisOperationStream(connection),
         session_memory=RedisSessionMemory(connection, settings.job_retention_seconds * 1000),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
     )
+
+
+def _tracer(settings: Settings) -> Tracer | None:
+    """Where spans go; nothing of it is imported where nobody traces."""
+    if not settings.otel_endpoint:
+        return None
+    from events.adapters.open_telemetry import OpenTelemetryTracer  # noqa: PLC0415 - only where it is asked for
+
+    return OpenTelemetryTracer.to(settings.otel_endpoint, settings.otel_service_name)
 
 
 def container_from_environment() -> Container:

@@ -42,6 +42,7 @@ class Job:
     `reserve_tokens`, `reserve_usd`: what a model call of it is thought to take: as much as the last one.
     `parent_call`: the tool call that started it, and waits for it; empty: none did.
     `remembers`: its question and answer are stored in memory once it has completed.
+    `traceparent`: of the request that submitted it, or its root; its trace is that one. Empty: one of its own.
     `run`: 1, and one more with each retry: a word of an earlier run changes nothing in a later one.
     `first_turn`: of the run that began from the start last; the turns before it are not told to the model.
     `attempts`: of its turn, that are recorded; `earlier`: those of them before the job was retried, which do not count.
@@ -78,6 +79,7 @@ class Job:
     reserve_tokens: int = 0
     reserve_usd: float = 0.0
     remembers: bool = False
+    traceparent: str = ""
     version: int = STATE_VERSION
 
     @property

@@ -40,6 +40,7 @@ from events.ports.reader import Reader, Snapshot, StoredParts
 from events.ports.schedules import QueueSchedule, Schedules
 from events.ports.store import Store
 from events.ports.tool_statistics import ToolStatistics
+from events.ports.tracer import Span, Tracer
 
 __all__ = [
     "Admission",
@@ -90,6 +91,7 @@ __all__ = [
     "Schedules",
     "SessionMemory",
     "Snapshot",
+    "Span",
     "Spent",
     "Started",
     "Store",
@@ -100,6 +102,7 @@ __all__ = [
     "Told",
     "Tombstone",
     "ToolStatistics",
+    "Tracer",
     "Undelivered",
     "Verdict",
     "Verifier",

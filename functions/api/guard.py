@@ -21,6 +21,7 @@ from functions.api.problem import ApiError, on_error
 from functions.api.route import ApiRoute, Endpoint
 from functions.api.stream_token import StreamTokens, remember_grant
 from functions.container import Container
+from functions.observing import Observing
 from functions.source_budget import SourceBudget
 
 _log = logging.getLogger("baton.api")
@@ -38,6 +39,7 @@ class Guard:
     def __init__(self, container: Container, keys: Keys, audit: Audit) -> None:
         self._settings = container.settings
         self._rate_limit = container.ports.rate_limit
+        self._observing = Observing(container.ports.clock, container.ports.tracer)
         self._keys = keys
         self._audit = audit
         self._clock, self._tokens = container.ports.clock, StreamTokens(container.settings)
@@ -57,7 +59,8 @@ class Guard:
             try:
                 _check_head(request)
                 await self._admit(route, request)
-                response = await route.endpoint(_limited(request, route, sent))
+                async with self._observing.traced(request.headers.get("traceparent", "")):
+                    response = await route.endpoint(_limited(request, route, sent))
             except Exception as error:  # noqa: BLE001 - further out, an answer would lack the headers for browsers
                 response = await on_error(request, error)
             await self._keep(route, request, response, bytes(sent))
