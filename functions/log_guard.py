@@ -26,6 +26,7 @@ LOGGERS = (
     "baton.pipeline",
     "baton.store",
     "baton.sweep",
+    "baton.tidying",
     "baton.tools",
     "baton.traces",
 )

@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import httpx
@@ -24,12 +23,9 @@ SECRET = "a-key-of-somebody"
 
 
 @pytest.fixture
-def logger() -> Iterator[logging.Logger]:
-    """Our root logger, as it was afterwards."""
-    found = logging.getLogger("baton")
-    before = (found.level, found.propagate, list(found.handlers))
-    yield found
-    found.level, found.propagate, found.handlers = before
+def logger() -> logging.Logger:
+    """Our root logger, which is as it was after each test (tests/conftest.py)."""
+    return logging.getLogger("baton")
 
 
 def written(logger: logging.Logger, log_format: Literal["json", "text"] = "json") -> io.StringIO:
