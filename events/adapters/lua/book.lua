@@ -1,13 +1,30 @@
 -- Shared by the admission's scripts: the book, and how free slots are given (events/core/admission.py says the same).
-local entries, names, dirty, held, total = {}, {}, {}, {}, 0
+-- Entries are decoded when they are looked at: those that hold a slot always, all of them only where a slot is free, so
+-- that a word among many jobs in line costs little. `stored`: all of them, as they are kept.
+local stored, entries, dirty, held, total = {}, {}, {}, {}, 0
 
 local function load_book(key)
   local flat = redis.call('HGETALL', key)
   for i = 1, #flat, 2 do
-    entries[flat[i]] = cjson.decode(flat[i + 1])
-    names[#names + 1] = flat[i]
+    stored[flat[i]] = flat[i + 1]
+    -- No text in an entry looks like that: in it, quotes have a backslash before them.
+    if string.find(flat[i + 1], '"slot":true', 1, true) then
+      entries[flat[i]] = cjson.decode(flat[i + 1])
+    end
   end
-  table.sort(names)
+end
+
+local function entry_of(name)
+  if not entries[name] and stored[name] then
+    entries[name] = cjson.decode(stored[name])
+  end
+  return entries[name]
+end
+
+local function decode_all()
+  for name in pairs(stored) do
+    entry_of(name)
+  end
 end
 
 local function count_slots()
@@ -76,6 +93,7 @@ local function is_child(name)
 end
 
 local function is_busy(tenant, session_id)
+  decode_all()
   for name, e in pairs(entries) do
     if lives(e) and not is_child(name) and e.tenant == tenant and e.session_id == session_id then
       return true
@@ -86,10 +104,12 @@ end
 
 local function fill(slots, cause)
   count_slots()
+  if total < slots then
+    decode_all()
+  end
   while total < slots do
     local heads = {}
-    for _, name in ipairs(names) do
-      local e = entries[name]
+    for name, e in pairs(entries) do
       local line = is_child(name) and name or e.tenant .. '/' .. e.session_id
       if lives(e) and (not heads[line] or before(name, heads[line])) then
         heads[line] = name
@@ -112,12 +132,15 @@ end
 
 -- Who holds a slot and has not taken it: id, lap, session; flat. `cause` '' means by whosever word.
 local function untold(cause)
-  local tell = {}
-  for _, name in ipairs(names) do
-    local e = entries[name]
+  local names, tell = {}, {}
+  for name, e in pairs(entries) do
     if e.slot and e.cause ~= '' and (cause == '' or e.cause == cause) then
-      tell[#tell + 1], tell[#tell + 2], tell[#tell + 3] = name, e.lap, e.session_id
+      names[#names + 1] = name
     end
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    tell[3 * i - 2], tell[3 * i - 1], tell[3 * i] = name, entries[name].lap, entries[name].session_id
   end
   return tell
 end

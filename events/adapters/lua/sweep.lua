@@ -10,8 +10,8 @@ fill(armed_and_stopped[2] and 0 or tonumber(ARGV[4]), 'sweep')
 redis.call('SET', KEYS[5], string.format('%.0f', now))
 save_book(KEYS[1])
 local flat = {}
-for i, name in ipairs(names) do
-  flat[2 * i - 1], flat[2 * i] = name, cjson.encode(entries[name])
+for name, json in pairs(stored) do
+  flat[#flat + 1], flat[#flat + 2] = name, dirty[name] and cjson.encode(entries[name]) or json
 end
 local old, gone = 0, redis.call('HGETALL', KEYS[3])
 for i = 1, #gone, 2 do

@@ -7,7 +7,7 @@
 -- lap of a later word of this job (0: there is none), 1 if it was to be alone, and is not: then nothing is written.
 local job_id, lap, want, now, agent = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[8]), ARGV[11]
 load_book(KEYS[1])
-local entry, gone = entries[job_id], nil
+local entry, gone = entry_of(job_id), nil
 if not entry then
   gone = redis.call('HGET', KEYS[3], job_id)
   if not gone and ARGV[12] == '1' and is_busy(ARGV[4], ARGV[5]) then
@@ -16,8 +16,6 @@ if not entry then
   entry = gone and cjson.decode(gone) or {tenant = ARGV[4], session_id = ARGV[5], priority = tonumber(ARGV[6]), created_ms = tonumber(ARGV[7]),
            lap = -1, want = 'none', slot = false, started = false, cause = '', since_ms = 0, agent = agent}
   entries[job_id] = entry
-  names[#names + 1] = job_id
-  table.sort(names)
 end
 local ends = ARGV[13] ~= '' and entry.lap >= 0 and lap > entry.lap and entry.want ~= 'gone'
 if lap > entry.lap then

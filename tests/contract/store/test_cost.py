@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from events.core.admission import Place, Standing
+from events.core.admission import Place, Standing, Want
 from events.core.decide import decide
 from events.core.effects import Changes, Decision
 from events.core.happenings import Happening, ModelAnswered, Started, ToolFailed, ToolReturned, Wanted
@@ -158,10 +158,30 @@ async def test_the_state_of_a_job_does_not_grow_with_its_history(real: Side, red
     assert redis_process.ask("HLEN", "baton:{job_a}:state") == 4
 
 
+@pytest.mark.parametrize(("want", "commands"), [("slot", 5), ("gone", 6)])
+async def test_a_word_costs_the_same_however_many_jobs_stand_in_line(
+    real: Side, redis_process: RedisProcess, want: Want, commands: int
+) -> None:
+    """In commands and requests: its script looks through the book, and answers as little."""
+    place = Place("tenant_a", "session_a", 5, NOW_MS)
+    for number in range(200):
+        other = replace(place, session_id=f"session_{number}")
+        await real.admission.wish(f"job_{number}", Standing("slot", 1), other, NOW_MS)
+        if number in (5, 199):
+            await real.admission.wish(JOB_ID, Standing("slot", 1), place, NOW_MS)
+            before = redis_process.counted()
+            await real.admission.wish(JOB_ID, Standing(want, 2 + number), place, NOW_MS)
+            spent = redis_process.counted().since(before)
+            assert (spent.requests, spent.commands) == (1, commands)
+            await real.admission.wish(JOB_ID, Standing("slot", 3 + number), place, NOW_MS)
+
+
 async def test_accepting_a_job_costs_two_requests_and_at_most_twelve_commands(
     real: Side, redis_process: RedisProcess
 ) -> None:
-    """Its place in the admission's book, and its creation; the admission arms a sweep, too."""
+    """Its place in the book and in the list, and its creation; one more for the first job, which arms a sweep."""
+    first = Place("tenant_a", "session_of_another", 5, NOW_MS)
+    assert (await real.admission.wish("job_before", Standing("slot", 0), first, NOW_MS)).sweep_at_ms
     before = redis_process.counted()
     place = Place("tenant_a", "session_a", 5, NOW_MS)
     heard = await real.admission.wish(JOB_ID, Standing("slot", 0), place, NOW_MS)

@@ -34,6 +34,8 @@ def commands_of(client: RawClient) -> Iterator[Command]:
         kind = client.ask("TYPE", key)
         if kind == "hash":
             yield ("HSET", key, *client.ask("HGETALL", key))
+        elif kind == "string":
+            yield ("SET", key, client.ask("GET", key))
         else:
             assert kind == "list", (key, kind)
             yield ("RPUSH", key, *client.ask("LRANGE", key, 0, -1))

@@ -24,7 +24,7 @@ from tests.contract.store_cluster.whole_job import WholeJob
 from tests.contract.store_scale.finished_jobs import ORIGINAL_ID, write_copies
 
 FINISHED = 10_000
-KEYS_OF_A_JOB = 5
+KEYS_OF_A_JOB = 6
 ROWS_OF_A_JOB = 5
 JOB_ID = "job_running"
 _TAG = re.compile(r"\{([^}]*)\}")
