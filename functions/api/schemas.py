@@ -96,11 +96,133 @@ JOBS = _object(
     optional=("cursor",),
 )
 
+CHECKPOINT = _object(
+    {
+        "id": _TEXT,
+        "jobId": _TEXT,
+        "type": {"enum": ["info", "approval"]},
+        "status": {"enum": ["recorded", "pending", "approved", "rejected", "expired", "cancelled"]},
+        "title": _TEXT,
+        "data": _ANY,
+        "tool": _TEXT_OR_NULL,
+        "arguments": {"type": ["object", "null"]},
+        "digest": _TEXT_OR_NULL,
+        "createdAt": _TIME_OR_NULL,
+        "expiresAt": _TIME_OR_NULL,
+        "decidedAt": _TIME_OR_NULL,
+        "decidedBy": _TEXT_OR_NULL,
+        "reason": _TEXT_OR_NULL,
+        "editedArguments": {"type": ["object", "null"]},
+    },
+    # Those of an approval; `data` is an info one's.
+    optional=(
+        *("id", "data", "tool", "arguments", "digest", "createdAt", "expiresAt"),
+        *("decidedAt", "decidedBy", "reason", "editedArguments"),
+    ),
+)
+
+SCHEDULE = _object(
+    {
+        "id": _TEXT,
+        "cron": _TEXT,
+        "timeZone": _TEXT,
+        "paused": {"type": "boolean"},
+        "jobType": _TEXT,
+        "taskDescription": _TEXT,
+        "inputData": {"type": "object"},
+        "priority": {"type": "integer", "minimum": 0, "maximum": 9},
+        "sessionId": _TEXT_OR_NULL,
+        "createdAt": _TIME,
+        "nextRunAt": _TIME_OR_NULL,
+        "lastRunAt": _TIME_OR_NULL,
+        "lastJobs": {"type": "array", "items": _TEXT},
+    }
+)
+
+AUDIT_ENTRY = _object(
+    {
+        "id": _TEXT,
+        "at": _TIME,
+        "key": _TEXT,
+        "label": _TEXT,
+        "tenant": _TEXT,
+        "action": _TEXT,
+        "target": _TEXT,
+        "status": _WHOLE,
+        "detail": {"type": "object"},
+    }
+)
+
+TOOL = _object(
+    {
+        "name": _TEXT,
+        "capabilities": {"type": "array", "items": _TEXT},
+        "calls": _WHOLE,
+        "failures": _WHOLE,
+        "p50Ms": {"type": ["integer", "null"]},
+        "p95Ms": {"type": ["integer", "null"]},
+    }
+)
+
+SESSION = _object(
+    {
+        "id": _TEXT,
+        "messages": {"type": "array", "items": {"type": "object"}},
+        "activeStream": {"type": ["object", "null"]},
+        "queued": {"type": "array", "items": {"type": "object"}},
+        "cursor": _TEXT,
+    },
+    optional=("cursor",),
+)
+
+WORKER = _object(
+    {
+        "running": {"type": "boolean"},
+        "stoppedAt": _TIME_OR_NULL,
+        "activeJobs": _WHOLE,
+        "pendingJobs": _WHOLE,
+        "maxConcurrentJobs": _WHOLE,
+        "lastSweepAt": _TIME_OR_NULL,
+    }
+)
+
+BULK = _object(
+    {
+        "matched": _WHOLE,
+        "changed": _WHOLE,
+        "refused": {"type": "array", "items": _object({"id": _TEXT, "status": _WHOLE, "detail": _TEXT})},
+        "cursor": _TEXT,
+    },
+    optional=("refused", "cursor"),
+)
+
+COMPLETED = _object({"operationId": _TEXT, "applied": {"type": "boolean"}, "why": _TEXT})
+
+
+def _rows(name: str, of: str) -> dict[str, Any]:
+    """A page of a list."""
+    return _object({name: {"type": "array", "items": _ref(of)}, "cursor": _TEXT}, optional=("cursor",))
+
+
 SCHEMAS: dict[str, dict[str, Any]] = {
+    "AuditEntry": AUDIT_ENTRY,
+    "AuditLog": _rows("entries", "AuditEntry"),
+    "Bulk": BULK,
+    "Checkpoint": CHECKPOINT,
+    "Checkpoints": _rows("checkpoints", "Checkpoint"),
+    "Completed": COMPLETED,
     "Job": JOB,
     "Jobs": JOBS,
     "Object": {"type": "object"},
     "Problem": PROBLEM,
+    "Schedule": SCHEDULE,
+    "Schedules": _object({"schedules": {"type": "array", "items": _ref("Schedule")}}),
+    "Session": SESSION,
+    "StreamToken": _object({"token": _TEXT, "expiresAt": _TIME}),
+    "Tool": TOOL,
     "ToolCall": TOOL_CALL,
+    "Tools": _object({"tools": {"type": "array", "items": _ref("Tool")}}),
     "Usage": USAGE,
+    "Worker": WORKER,
+    "Workflow": _object({"workflowId": _TEXT}),
 }

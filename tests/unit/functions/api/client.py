@@ -10,6 +10,7 @@ import httpx
 
 from events.settings import Settings
 from functions.app import build_app
+from tests.unit.functions.api.described_answers import documented
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
 
 ACME, OTHER, ADMIN = "key-of-acme", "key-of-other", "key-of-admin"
@@ -32,7 +33,9 @@ class Api:
     async def ask(self, method: str, path: str, key: str = ACME, **options: Any) -> httpx.Response:
         """One request; without a key if it is empty."""
         headers = {**({"authorization": f"Bearer {key}"} if key else {}), **options.pop("headers", {})}
-        return await self.http.request(method, path, headers=headers, **options)
+        response = await self.http.request(method, path, headers=headers, **options)
+        documented().check(method, response.request.url.path, response)
+        return response
 
     async def submit(self, key: str = ACME, idempotency_key: str = "", **fields: Any) -> httpx.Response:
         """Submit a job."""
