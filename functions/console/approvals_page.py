@@ -101,8 +101,10 @@ def _edited(form: Form, approval: dict[str, Any]) -> dict[str, Any] | None:
     Raises:
         ApiError: 422, no JSON object.
     """
+    if "arguments" not in form:
+        return None
     text = field(form, "arguments")
     if not text:
-        return None
+        raise ApiError(422, "arguments: empty", [("arguments", "it is empty: write a JSON object, {} for none")])
     given = read_object(text, "arguments")
     return None if given == json.loads(json.dumps(approval["arguments"])) else given

@@ -1,5 +1,6 @@
 """The queue's messages: what became of each, and sending one or many once more."""
 
+import asyncio
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -12,7 +13,7 @@ from functions.console.message_kind import kind_of
 from functions.replaying import SENDABLE, Looked, Replaying, Standing
 
 STATES = ("CREATED", "ACTIVE", "RETRY", "ERROR", "DELIVERED", "FAILED", "CANCELED")
-_ENTRIES, _MOST_AT_ONCE = 120, 100
+_ENTRIES, _MOST_TICKED, _AT_ONCE = 120, 100, 8
 _SAID = {
     Standing.DUE: "was sent once more",
     Standing.TOLD: "was sent once more: a fact that was told before changes nothing",
@@ -75,9 +76,15 @@ class MessagesPage:
         ids = list(dict.fromkeys(visit.form.get("message", [])))
         if not ids:
             return visit.go("/console/messages", "No message was ticked.")
-        if len(ids) > _MOST_AT_ONCE:
-            raise ApiError(422, f"{len(ids)} messages are ticked; at most {_MOST_AT_ONCE} are sent at once")
-        found = [await self._replaying.replay((await self._find(each))[0]) for each in ids]
+        if len(ids) > _MOST_TICKED:
+            raise ApiError(422, f"{len(ids)} messages are ticked; at most {_MOST_TICKED} are sent at once")
+        places = asyncio.Semaphore(_AT_ONCE)
+
+        async def send(message_id: str) -> Looked:
+            async with places:
+                return await self._replaying.replay((await self._find(message_id))[0])
+
+        found = await asyncio.gather(*(send(each) for each in ids))
         if len(ids) == 1:
             return visit.go(f"/console/messages/{ids[0]}", _said(found[0]))
         back = f"/console/messages?job={job}" if (job := field(visit.form, "job")) else "/console/messages"

@@ -91,7 +91,8 @@ def _of_approvals(gate: Gate, approvals: ApprovalsPage) -> list[Route]:
 
 def _of_worker(gate: Gate, container: Container) -> list[Route]:
     ports = container.ports
-    worker = WorkerPage(ports.operating, Worker(ports.operating, container.emitter, ports.clock, ports.randomness))
+    admission = Worker(ports.operating, container.emitter, ports.clock, ports.randomness)
+    worker = WorkerPage(ports.operating, admission, ports.queue_records)
     return [
         gate.get("/console/worker", worker.show),
         gate.post("/console/worker/start", worker.start),

@@ -4,7 +4,8 @@ from collections import Counter
 
 from starlette.responses import Response
 
-from events.ports import Operating
+from events.errors import PublishError
+from events.ports import Operating, QueueRecords
 from functions.api.worker import worker_view
 from functions.console.gate import Visit
 from functions.worker import Worker
@@ -15,9 +16,10 @@ HOME = "/console/worker"
 class WorkerPage:
     """Shows the admission, and steers it."""
 
-    def __init__(self, operating: Operating, worker: Worker) -> None:
+    def __init__(self, operating: Operating, worker: Worker, records: QueueRecords) -> None:
         self._operating = operating
         self._worker = worker
+        self._records = records
 
     async def show(self, visit: Visit) -> Response:
         """How it stands, in all and for each tenant."""
@@ -26,7 +28,15 @@ class WorkerPage:
         line = Counter(entry.tenant for entry in live.values() if entry.want == "slot" and not entry.slot)
         idle = Counter(entry.tenant for entry in live.values() if entry.want != "slot" and not entry.slot)
         tenants = [(name, slots[name], line[name], idle[name]) for name in sorted({*slots, *line, *idle})]
-        return visit.page("worker.html", state=worker_view(state), tenants=tenants)
+        return visit.page("worker.html", state=worker_view(state), tenants=tenants, dead=await self._dead())
+
+    async def _dead(self) -> str:
+        """How many dead letters there are; the admission is steered also while the queue does not answer."""
+        try:
+            page = await self._records.dead_letters()
+        except PublishError:
+            return "the queue does not answer"
+        return f"{len(page.letters)}{' or more' if page.cursor else ''}"
 
     async def start(self, visit: Visit) -> Response:
         """Jobs get slots from now on."""

@@ -67,7 +67,12 @@ async def test_it_is_approved_with_an_edit(asked: Operator) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [("{", "not JSON"), ("[]", "must be a JSON object"), ('{"path": "kept-input", "lines": "x"}', "lines")],
+    [
+        ("{", "not JSON"),
+        ("", "it is empty"),
+        ("[]", "must be a JSON object"),
+        ('{"path": "kept-input", "lines": "x"}', "lines"),
+    ],
 )
 async def test_a_wrong_edit_is_said_in_place(asked: Operator, arguments: str, said: str) -> None:
     """It goes on waiting, and what was typed is kept."""

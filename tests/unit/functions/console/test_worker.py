@@ -1,5 +1,6 @@
 """The admission of jobs, and the log of what operators did."""
 
+from events.errors import PublishError
 from tests.unit.functions.console.operator import Operator
 
 
@@ -9,6 +10,8 @@ async def test_the_worker_is_stopped_and_started(operator: Operator) -> None:
     markup = await operator.see("/console/worker")
     assert "of 3 slots" in markup
     assert "acme" in markup
+    operator.stage.records.failing = [PublishError("gone")]
+    assert "the queue does not answer" in await operator.see("/console/worker")
     assert "No job gets a slot" in await operator.done("/console/worker/stop")
     await operator.api.submitted()
     assert "Start admitting jobs" in await operator.see("/console/worker")
