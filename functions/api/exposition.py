@@ -84,7 +84,7 @@ def _jobs(ends: Mapping[str, AgentFigures]) -> Iterator[Metric]:
     tokens = CounterMetricFamily("agent_tokens", "Tokens of ended jobs", labels=["job_type", "direction"])
     cost = CounterMetricFamily("agent_cost_usd", "Model cost of ended jobs, in US dollars", labels=["job_type"])
     for agent, sums in sorted(ends.items()):
-        for status in END_STATUSES:
+        for status in sorted(END_STATUSES):
             total.add_metric([agent, status], getattr(sums, status))
         counts = itertools.accumulate(sums.durations)
         bounds = (*map(str, DURATION_BOUNDS_SECONDS), "+Inf")
