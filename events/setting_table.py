@@ -227,6 +227,14 @@ SETTINGS = (
         _url,
     ),
     Setting("OTEL_SERVICE_NAME", "otel_service_name", "baton", "", "the name of this deployment in traces"),
+    Setting(
+        "SENTRY_DSN",
+        "sentry_dsn",
+        "",
+        "URL",
+        "where our errors are reported (extra `sentry`); unset: nowhere",
+        secret=True,
+    ),
     Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", _flag),
     Setting(
         "METRICS_TOKEN", "metrics_token", "", "", "bearer token that may read metrics, and nothing else", secret=True

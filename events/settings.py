@@ -59,6 +59,7 @@ class Settings:
     enable_test_endpoint: bool = False
     enable_chat_page: bool = False
     metrics_public: bool = False
+    sentry_dsn: str = ""
     otel_endpoint: str = ""
     otel_service_name: str = "baton"
     log_format: Literal["json", "text"] = "json"

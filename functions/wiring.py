@@ -29,6 +29,7 @@ from events.adapters.verifier import QueueVerifier
 from events.ports import Tracer
 from events.settings import Settings, require, settings_from_environment
 from functions.container import Container, Ports
+from functions.error_reports import report_errors
 from functions.log_guard import guard_logs
 from functions.log_lines import write_logs
 
@@ -85,4 +86,5 @@ def container_from_environment() -> Container:
     container = Container(settings, real_ports(settings))
     guard_logs(container.secrets)
     write_logs(settings)
+    report_errors(settings, container.secrets)
     return container

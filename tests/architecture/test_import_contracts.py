@@ -55,6 +55,8 @@ PLANTED = {
         "functions/models/providers/hearing.py",
         "from functions.models.providers import client",
     ),
+    "sentry_library": ("functions/edge.py", "import sentry_sdk"),
+    "otel_library": ("functions/tracing.py", "import opentelemetry"),
     "metrics_library": ("functions/api/metrics.py", "import prometheus_client"),
     "model_libraries": ("functions/models/chain.py", "import pydantic_ai"),
     "provider_libraries": ("functions/models/providers/client.py", "import openai"),

@@ -17,6 +17,7 @@ SECRETS = {
     "UPSTASH_VECTOR_REST_TOKEN": "secret-vector",
     "API_KEYS": "secret-keys",
     "OPERATIONS_API_KEY": "secret-operations",
+    "SENTRY_DSN": "https://secret@sentry.example.com/1",
     "METRICS_TOKEN": "secret-metrics",
     "ALERT_WEBHOOK_URL": "https://hooks.example.com/secret",
 }
