@@ -201,9 +201,9 @@ class Acceptance:
         Raises:
             PublishError: it may come.
         """
-        if self._is_late(began_ms):
-            raise PublishError(f"witness {witness_id} may be under way: whether its job is refused is not known")
         await self._emitter.cancel(witness_id)
+        if self._is_late(began_ms):
+            raise PublishError(f"witness {witness_id} may have come before: whether its job is refused is not known")
 
     def _is_late(self, began_ms: int) -> bool:
         return self._clock.now_ms() - began_ms >= WITNESSED_MS

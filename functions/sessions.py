@@ -48,8 +48,8 @@ class Sessions:
         book = await self._container.ports.admission.book()
         mine = sorted((item for item in book.items() if _is_in_line(*item, tenant, session_id)), key=_turn)
         found = await self._container.ports.reader.jobs([name for name, _ in mine])
-        # An entry may outlive its job by a moment.
-        return [found[name] for name, _ in mine if name in found and not found[name].job.ended]
+        line = [found.get(name) or _unseen(name, entry) for name, entry in mine]
+        return [snapshot for snapshot in line if not snapshot.job.ended]  # an entry may outlive its job by a moment
 
     async def stop(self, jobs: list[Job], by: str) -> list[Job]:
         """Cancel jobs, the last in line first, so that none of them starts meanwhile; returns them as they are now."""
@@ -59,6 +59,11 @@ class Sessions:
 def _is_in_line(name: str, entry: Entry, tenant: str, session_id: str) -> bool:
     waits = entry.want == "slot" or (entry.want == "none" and entry.started)
     return waits and (entry.tenant, entry.session_id) == (tenant, session_id) and not is_child(name)
+
+
+def _unseen(name: str, entry: Entry) -> Snapshot:
+    """A job that was accepted just now: a read may be older than that, and does not show it yet."""
+    return Snapshot(Job(name, entry.session_id, entry.tenant, entry.agent, entry.created_ms), {})
 
 
 def _turn(item: tuple[str, Entry]) -> tuple[bool, bool, int, str]:

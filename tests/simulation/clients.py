@@ -5,6 +5,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.asgi import Answer
+from tests.simulation.busy_sessions import live_of, who_interrupts_is_next
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
 from tests.simulation.jobs import JobPlan
 from tests.simulation.memory import STALE_SECONDS
@@ -81,10 +82,15 @@ class Client:
         if plan.session:
             body["sessionId"] = plan.session
         headers = {"idempotency-key": f"key-{plan.index}"} if plan.keyed else {}
+        if plan.when_busy != "queue":
+            body["whenBusy"] = plan.when_busy
+        begun = live_of(world)
         answer = await self._ask("submit", world.base_url + SUBMIT_PATH, json.dumps(body).encode(), headers)
+        world.answered[plan.agent].add(answer.status if answer is not None else 0)
+        known = (422, 503, 409) if plan.when_busy == "reject" else (422, 503)
         if answer is not None and answer.status == 202:
-            self._accepted(json.loads(answer.body))
-        elif answer is not None and answer.status not in (422, 503):
+            self._accepted(json.loads(answer.body), begun)
+        elif answer is not None and answer.status not in known:
             world.broken("an_api_answer_is_a_known_one", f"{plan.agent}: {answer}")
         return answer
 
@@ -94,7 +100,7 @@ class Client:
         key = {"authorization": f"Bearer {key_of(self._plan.tenant)}"}
         return await self._caller.ask(kind, url, body, {**key, **headers}, method)
 
-    def _accepted(self, job: dict[str, Any]) -> None:
+    def _accepted(self, job: dict[str, Any], begun: frozenset[str]) -> None:
         world, job_id = self._world, job["id"]
         world.accepted_jobs.append(job_id)
         if self._plan.keyed and self._job_id not in ("", job_id):
@@ -102,3 +108,7 @@ class Client:
         self._job_id, self._accepted_at = job_id, world.loop.time()
         if job["status"] in ("pending", "processing", "waiting") and not job["waitingFor"]:
             world.broken("a_live_job_says_what_it_waits_for", f"{job}")
+        if self._plan.when_busy == "interrupt":
+            text = who_interrupts_is_next(world, job_id, begun)
+            if text:
+                world.broken("who_interrupts_is_next", text)

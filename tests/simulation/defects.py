@@ -19,6 +19,7 @@ from tests.simulation import (
     planted_flow,
     planted_plans,
     planted_recovery,
+    planted_sessions,
     planted_store,
     planted_streams,
     planted_waits,
@@ -28,6 +29,7 @@ from tests.simulation.directed import directed
 from tests.simulation.plan import (
     APPROVING_SEEDS,
     PLANNING_SEEDS,
+    SESSION_SEEDS,
     STREAMING_SEEDS,
     WAITING_SEEDS,
     Plan,
@@ -50,6 +52,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_plans.DEFECTS,
     *planted_streams.DEFECTS,
     *planted_approvals.DEFECTS,
+    *planted_sessions.DEFECTS,
 )
 MOST_SCHEDULES = 1_000
 # Seeds that catch what few others do. They are only played first: without them it takes longer.
@@ -89,6 +92,7 @@ def _plans(seed: int, most: int, defect: Defect) -> Iterator[Plan]:
     """The hand-made schedules of the defect's family of worlds, its known seeds, and then seed after seed."""
     family = PLANNING_SEEDS if defect.plans else WAITING_SEEDS if defect.waits else 0
     family = STREAMING_SEEDS if defect.streams else APPROVING_SEEDS if defect.approvals else family
+    family = SESSION_SEEDS if defect.sessions else family
     old = (known for known in playable() if family_of(known) == family)
     seeds = chain(old, () if family else RARE_STORIES, range(family + seed, family + seed + most))
     return chain(() if family >= PLANNING_SEEDS else directed(waits=defect.waits), map(make_plan, seeds))

@@ -27,7 +27,14 @@ class Ended:
     @property
     def cancelled(self) -> bool:
         """Whether it was cancelled, by somebody who wanted to."""
-        return self.job.status == "cancelled" and (self.job.id in self.world.cancelling or self.ended_with_parent)
+        wanted = self.job.id in self.world.cancelling or self.ended_with_parent or self.interrupted
+        return self.job.status == "cancelled" and wanted
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a newer submission of its session was to interrupt it."""
+        says_so = self.job.error is not None and self.job.error.message.endswith("which was sent meanwhile")
+        return says_so and any(plan.when_busy == "interrupt" for plan in self.world.plan.jobs)
 
     @property
     def ended_with_parent(self) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from events.core.waiting import status_and_wait
 from events.ids import canonical_json, event_id
 from tests.simulation.approving import ON_APPROVALS_AT_END
+from tests.simulation.busy_sessions import ON_ALL_ENDED
 from tests.simulation.ended import Ended, came_to, depth_of
 from tests.simulation.invariants import asked_by_model
 from tests.simulation.listed import ON_LISTED
@@ -126,6 +127,8 @@ def messages_are_few(end: Ended) -> str | None:
     calls = world.api_calls[end.job.id] + (0 if end.job.parent_call else world.api_calls[end.plan.agent])
     most = 1 + legs + 2 * calls + (6 if end.plan.delay_seconds else 0) + messages_of_waits(end)
     most += len(end.tree.calls.get(end.job.id, ())) if end.job.status == "cancelled" else 0
+    # Each call of a submission that interrupts may cancel it, with a witness.
+    most += 2 * sum(world.api_calls[plan.agent] for plan in world.plan.jobs if plan.when_busy == "interrupt")
     if not world.plan.faultless:
         most += 2 * legs + 6 * len(world.faults.happened) + 10 * len(world.plan.outages) + 30
         most += (legs + 20) * len(world.memory.failovers)
@@ -175,6 +178,7 @@ def check_endings(world: "World") -> None:
             end = Ended(world, plan, job, tree, must, parts)
             world.check((*ON_STREAMS_AT_END, *AT_END) if world.plan.streams else AT_END, end)
     check_readers(world)
+    world.check(ON_ALL_ENDED, world)
     if world.plan.backstop:  # else an end may not be told: that is left to it
         world.check(ON_LISTED, world)
     if world.plan.backstop and world.admission.entries:

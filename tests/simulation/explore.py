@@ -2,8 +2,9 @@
 
 `python -m tests.simulation.explore --schedules 20000 --seed 1 [--faults all|none|crash,error,…] [--seconds 60]`.
 Half of them are plain; the others are worlds whose jobs also wait (plan.py, WAITING_SEEDS), in which most of them plan,
-whose texts are streamed and read, or whose jobs ask people; `--waits`, `--plans`, `--streams`, `--approvals`: all of
-them. The first schedule that breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
+whose texts are streamed and read, whose jobs ask people, or share a session; `--waits`, `--plans`, `--streams`,
+`--approvals`, `--sessions`: all of them. The first schedule that breaks an invariant is shrunk and told as a story;
+`shrink.py` does that for any seed.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from tests.simulation.plan import (
     NO_FAULTS,
     OTHER_FAMILIES,
     PLANNING_SEEDS,
+    SESSION_SEEDS,
     STREAMING_SEEDS,
     WAITING_SEEDS,
 )
@@ -104,11 +106,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after that time")
     parser.add_argument("--waits", action="store_true", help="only worlds whose jobs also wait")
     parser.add_argument("--plans", action="store_true", help="only worlds whose jobs also plan")
+    parser.add_argument("--sessions", action="store_true", help="only worlds whose jobs share a session")
     parser.add_argument("--streams", action="store_true", help="only worlds whose texts are streamed")
     parser.add_argument("--approvals", action="store_true", help="only worlds whose jobs also ask people")
     options = parser.parse_args()
     family = PLANNING_SEEDS if options.plans else WAITING_SEEDS if options.waits else 0
     family = APPROVING_SEEDS if options.approvals else STREAMING_SEEDS if options.streams else family
+    family = SESSION_SEEDS if options.sessions else family
     seed = options.seed + family
     began_at = time.monotonic()
     summary = explore(options.schedules, seed, faults_named(options.faults), options.seconds, _found)

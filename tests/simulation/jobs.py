@@ -20,7 +20,7 @@ class JobPlan:
 
     `helpers`: agents that its tools may ask, with their scripts. `words`: events that happen to it, by the time since
     it was accepted. `looks`: when somebody reads it.
-    `readers`: how many follow its stream.
+    `readers`: how many follow its stream. `when_busy`: what it does while another one of its session runs.
     """
 
     index: int
@@ -40,6 +40,7 @@ class JobPlan:
     words: tuple[Word, ...] = ()
     looks: tuple[float, ...] = ()
     readers: int = 0
+    when_busy: str = "queue"
 
     def scripts(self) -> dict[str, Script]:
         """Its own script and its helpers', by agent."""

@@ -10,6 +10,7 @@ from tests.simulation.approving_jobs import make_approving_jobs
 from tests.simulation.dice import Dice
 from tests.simulation.jobs import JobPlan, make_jobs
 from tests.simulation.planned_jobs import make_planned_jobs
+from tests.simulation.session_jobs import make_session_jobs
 from tests.simulation.streaming_jobs import make_streaming_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
@@ -22,7 +23,9 @@ PLANNING_SEEDS = 1 << 41
 STREAMING_SEEDS = 1 << 42
 # From this one on jobs that wait, and mostly plan, ask people, too: a fifth one.
 APPROVING_SEEDS = 1 << 43
-OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS)
+# From this one on plain jobs share a session, and are refused while it is busy, or interrupt it: a sixth one.
+SESSION_SEEDS = 1 << 44
+OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
 
 # Kind of fault → the rates among which a schedule chooses when it has the kind at all.
 FAULTS = {
@@ -99,10 +102,12 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     calm_at = dice.between(150, 1500, _WORLD, 2) * (6 if dice.chance(0.15, _WORLD, 8) else 1)
     work_timeout_seconds = 20 if short else 120
     streams = STREAMING_SEEDS <= seed < APPROVING_SEEDS
-    waits = seed >= WAITING_SEEDS and not streams
+    shares = seed >= SESSION_SEEDS
+    waits = seed >= WAITING_SEEDS and not streams and not shares
     make, most = (make_waiting_jobs, 4) if waits else (make_jobs, 6)
     make = make_planned_jobs if waits and seed >= PLANNING_SEEDS else make
     make = make_streaming_jobs if streams else make_approving_jobs if seed >= APPROVING_SEEDS else make
+    make = make_session_jobs if shares else make
     jobs = make(dice, dice.whole(most // 2, most, _WORLD, 3), work_timeout_seconds)
     return Plan(
         seed=seed,

@@ -135,6 +135,6 @@ DEFECTS = (
     _in_streams(
         "a reader that comes back gets one part again",
         "a_reader_gets_each_part_once_and_in_order",
-        Patch(stream, "_after", _one_late),
+        Patch(stream, "position_of", _one_late),
     ),
 )

@@ -23,7 +23,8 @@ class Defect:
     """What is wrong, in a few words, the invariant that speaks of it and must catch it, and how it comes about.
 
     `waits`: it is looked for in worlds whose jobs also wait; `plans`: in such in which most of them plan;
-    `streams`: in such whose texts are streamed; `approvals`: in such whose jobs ask people.
+    `streams`: in such whose texts are streamed; `approvals`: in such whose jobs ask people;
+    `sessions`: in such whose jobs share one.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Defect:
     plans: bool = False
     streams: bool = False
     approvals: bool = False
+    sessions: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

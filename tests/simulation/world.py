@@ -6,7 +6,7 @@ left to happen, a day after the faults (and as long as its jobs wait) at the lat
 
 import hashlib
 import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +99,7 @@ class World:
         self.api_calls: Counter[str] = Counter()
         self.cancelling: set[str] = set()
         self.cancelled: set[str] = set()
+        self.answered: defaultdict[str, set[int]] = defaultdict(set)
         self.invocations = 0
         self._settings = _settings(plan)
         self.topics = {self._settings.topic(kind): self._settings.event_url(kind) for kind in EventType}

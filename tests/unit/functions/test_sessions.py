@@ -1,5 +1,6 @@
 """What a new job does while another one of its session is at work or in line: it waits, is refused, or interrupts."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from events.core.state import Job
 from events.core.transitions import JobStatus
 from events.errors import PublishError, QueueUnreachableError, SessionBusyError
+from events.ports import Snapshot
 from events.schema import AgentLoopInit, Submission
 from functions.acceptance import WITNESSED_MS
 from functions.sessions import Sessions, WhenBusy
@@ -153,3 +155,32 @@ async def test_a_job_that_starts_later_is_not_in_line() -> None:
     await submit(stage, "job_3", "interrupt")
     assert await status(stage, "job_1") is JobStatus.PENDING
     assert await status(stage, "job_2") is JobStatus.CANCELLED
+
+
+async def test_a_refusal_that_takes_too_long_is_not_sure() -> None:
+    """Taking the witness back took so long that it may have come before."""
+    stage = Stage()
+    await submit(stage, "job_1")
+    cancel = stage.queue.cancel
+
+    async def slow(message_id: str) -> None:
+        stage.clock.ms += WITNESSED_MS
+        await cancel(message_id)
+
+    stage.queue.cancel = slow  # type: ignore[method-assign]  # this one is slow
+    with pytest.raises(PublishError, match="is not known"):
+        await submit(stage, "job_2", "reject")
+
+
+async def test_a_job_that_a_read_does_not_show_yet_is_interrupted() -> None:
+    """It was accepted just now; the book knows it."""
+    stage = Stage()
+    await submit(stage, "job_1")
+    seen = stage.reader.jobs
+
+    async def old(job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        return {name: job for name, job in (await seen(job_ids)).items() if name != "job_1"}
+
+    stage.reader.jobs = old  # type: ignore[method-assign]  # it is a little old
+    await submit(stage, "job_2", "interrupt")
+    assert await status(stage, "job_1") is JobStatus.CANCELLED

@@ -1,0 +1,61 @@
+"""Defects of sessions that are busy."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from functions.acceptance import Acceptance
+from functions.sessions import Sessions
+from tests.simulation.planting import Defect, Patch, replaced
+
+
+async def _leaving_the_witness(self: Acceptance, witness_id: str, began_ms: int) -> None:
+    """Refuse, and let the witness come."""
+    del self, witness_id, began_ms
+
+
+async def _sure_of_itself(self: Acceptance, witness_id: str, began_ms: int) -> None:
+    """Take the witness back, however late."""
+    del began_ms
+    await self._emitter.cancel(witness_id)
+
+
+async def _only_the_first(self: Sessions, jobs: list[Any], by: str) -> list[Any]:
+    """Cancel the running one, and forget those in line."""
+    return [(await self._container.acceptance.cancel(job, by)).job for job in jobs[:1]]
+
+
+def _unasked(submit: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Cancel nobody."""
+
+    async def submitting(self: Sessions, job: Any, task: Any, when_busy: str = "queue", **named: Any) -> Any:
+        return await submit(self, job, task, "queue" if when_busy == "interrupt" else when_busy, **named)
+
+    return submitting
+
+
+def _in_sessions(name: str, invariant: str, *patches: Patch) -> Defect:
+    return Defect(name, invariant, patches, sessions=True)
+
+
+DEFECTS = (
+    _in_sessions(
+        "the witness of a refused job stays",
+        "who_is_refused_does_not_run",
+        replaced(Acceptance, "_refuse", _leaving_the_witness),
+    ),
+    _in_sessions(
+        "a late refusal is thought to be sure",
+        "who_is_refused_does_not_run",
+        replaced(Acceptance, "_refuse", _sure_of_itself),
+    ),
+    _in_sessions(
+        "an interruption leaves those in line",
+        "who_interrupts_is_next",
+        replaced(Sessions, "stop", _only_the_first),
+    ),
+    _in_sessions(
+        "an interruption cancels nobody",
+        "who_interrupts_is_next",
+        Patch(Sessions, "submit", _unasked),
+    ),
+)
