@@ -1,6 +1,7 @@
 """The console in a real browser: what an operator does in a day."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -9,6 +10,8 @@ from tests.browser.conftest import PATIENCE_MS, BrowserStack, log_in, start_job
 
 pytestmark = pytest.mark.browser
 PAGES = ("jobs", "approvals", "sessions", "tools", "messages", "dead-letters", "schedules", "worker", "audit")
+
+PAGE_FAULTS = Path(__file__).with_name("page_faults.js").read_text(encoding="utf-8").partition("\n")[2]
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -62,7 +65,7 @@ def test_a_dead_message_is_replayed_and_its_job_finishes(page: Page, stack: Brow
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 1280)])
 def test_every_page_fits_and_breaks_no_rule(chromium: Browser, stack: BrowserStack, scheme: str, width: int) -> None:
-    """Nothing is wider than the window, nothing is refused by the policy, no page is heavy."""
+    """Nothing is wider than the window or hard to read, all has a name, nothing is refused by the policy."""
     context = chromium.new_context(
         base_url=stack.described["app_url"],
         color_scheme="dark" if scheme == "dark" else "light",
@@ -80,6 +83,7 @@ def test_every_page_fits_and_breaks_no_rule(chromium: Browser, stack: BrowserSta
         assert response.status == 200, path
         assert len(response.body()) < 60_000, path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert page.evaluate(PAGE_FAULTS) == [], path
     assert said == []
     context.close()
 
