@@ -11,6 +11,7 @@ from functions.planning.reference import result_of, task_data, task_text
 from functions.planning.step import Step
 from functions.tools.context import ToolContext
 from functions.tools.memory_tools import recall, remember
+from functions.tools.operation_tools import operation_status
 from functions.tools.pending import Pending
 from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
@@ -30,6 +31,7 @@ __all__ = [
     "Summarize",
     "ToolContext",
     "ToolError",
+    "operation_status",
     "recall",
     "remember",
     "result_of",

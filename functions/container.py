@@ -219,7 +219,9 @@ class Container:
         model_turn = ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache, talks)
         earlier = EarlierJobs(self.ports.listing, self.ports.reader, self.ports.store)
         conversing = Conversing(model_turn, self.registry, earlier)
-        tool_run = ToolRun(self.registry, self.ports.store, self.memory, self.ports.clock, *limits, secrets)
+        tool_run = ToolRun(
+            self.registry, self.ports.store, self.memory, self.ports.clock, *limits, secrets, self.ports.reader
+        )
         return {
             AskAdmission: self._asking,
             CallModel: self._traced(Hiding(Recalling(conversing, self.registry, self.memory), secrets)),

@@ -15,12 +15,13 @@ from events.core.redaction import KnownSecrets
 from events.core.state import CallRecord, Failure, Job
 from events.errors import StoreError
 from events.ids import call_id, job_of_call, operation_id
-from events.ports import Claim, Clock, History, Store
+from events.ports import Claim, Clock, History, Reader, Store
 from functions.agents.call_memory import CallMemory
 from functions.agents.child_job import NoChildError, child_job
 from functions.agents.foreign_text import storable
 from functions.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from functions.agents.store_channel import StoreChannel
+from functions.agents.tenant_operations import TenantOperations
 from functions.memory.keeper import MemoryKeeper
 from functions.memory.policy import Memory
 from functions.planning.resolving import UnresolvedReference, resolved
@@ -30,6 +31,7 @@ from functions.tools.pending import Pending
 from functions.tools.results import InvalidResult
 from functions.tools.tool import Tool
 from functions.tools.tool_error import ToolError
+from functions.tools.tool_operations import NoOperations
 
 MESSAGE_LIMIT_CHARS = 2_000
 _MISFITS = {InvalidArguments: "invalid_arguments", InvalidResult: "invalid_result"}
@@ -47,10 +49,12 @@ class ToolRun:
         work_limit_seconds: float,
         result_limit_bytes: int,
         secrets: KnownSecrets | None = None,
+        reader: Reader | None = None,
     ) -> None:
         self._registry = registry
         self._secrets = secrets or KnownSecrets()
         self._store = store
+        self._reader = reader
         self._keeper = keeper
         self._clock = clock
         self._work_limit_seconds = work_limit_seconds
@@ -80,6 +84,7 @@ class ToolRun:
             idempotency_key=_idempotency_key(effect.call),
             started_at_ms=claim.now_ms,
             channel=StoreChannel(self._store, self._clock, claim, effect.call.id, secrets),
+            operations=TenantOperations(self._reader, effect.job.tenant) if self._reader else NoOperations(),
             memory=CallMemory(
                 self._keeper, effect.job, effect.call.id, self._memory_of(effect.job.agent), secrets.hide
             ),

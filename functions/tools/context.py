@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from functions.tools.pending import ChildTask, Pending
 from functions.tools.tool_memory import NoMemory, RecordedMemory, ToolMemory
+from functions.tools.tool_operations import NoOperations, ToolOperations
 
 _ROUNDING = 1e-6  # sums of floats may end a hair above 1; that is no mistake of the author
 
@@ -47,6 +48,7 @@ class ToolContext:
     started_at_ms: int
     channel: ToolChannel = field(repr=False)
     memory: ToolMemory = field(default_factory=NoMemory, repr=False)
+    operations: ToolOperations = field(default_factory=NoOperations, repr=False)
 
     async def info(self, title: str, data: Any = None) -> None:
         """Record an info checkpoint: shown with the job, blocks nothing. `data` is any JSON value."""

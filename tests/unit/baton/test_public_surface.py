@@ -14,7 +14,7 @@ def test_the_public_names_are_those_documented() -> None:
         [
             *("Agent", "Call", "DropOldest", "KeepAll", "Limits", "Memory", "Pending", "Registry", "ScriptedModel"),
             *("Step", "result_of", "task_data", "task_text", "Summarize", "ToolContext", "ToolError", "tool"),
-            *("recall", "remember", "sleep", "sleep_until", "wait_for_event"),
+            *("operation_status", "recall", "remember", "sleep", "sleep_until", "wait_for_event"),
         ]
     )
     assert all(getattr(baton, name) for name in baton.__all__)
