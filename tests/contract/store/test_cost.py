@@ -9,6 +9,7 @@ from events.core.decide import decide
 from events.core.effects import Changes, Decision
 from events.core.happenings import Happening, ModelAnswered, Started, ToolFailed, ToolReturned, Wanted
 from events.core.legs import Leg, LegKind, following, loop_leg
+from events.core.parts import text_delta
 from events.core.state import CallRecord, Failure
 from events.core.transitions import CallStatus
 from events.ports import Begun, Spent
@@ -27,6 +28,7 @@ from tests.contract.store.sample import (
 from tests.contract.store.side import Side
 
 COMMANDS_LIMIT = 12
+APPEND_COMMANDS = 4  # as let_go of prelude.lua counts them
 LAST_EVENT_COMMANDS_LIMIT = 17  # it may take four requests (DESIGN 10); ours takes two; five expiries, a tombstone
 TURNS = 500
 
@@ -190,3 +192,17 @@ async def test_accepting_a_job_costs_two_requests_and_at_most_twelve_commands(
     spent = redis_process.counted().since(before)
     assert spent.requests == 2
     assert spent.commands <= COMMANDS_LIMIT
+
+
+async def test_a_batch_of_a_text_costs_one_request_of_four_commands(real: Side, redis_process: RedisProcess) -> None:
+    """However long the text is by then; the turn's COMMIT puts them in the job's books."""
+    leg = EVENTS["loop answers"][0]
+    redis_process.ask("FLUSHALL")
+    await job_with(real, leg, None, turns=0, reads_history=False)
+    claim = claim_of(leg, "m1")
+    await real.store.begin(claim)
+    for number in range(1, 40):
+        before = redis_process.counted()
+        assert await real.store.append(claim, number, [text_delta("text-1", "more of it")], "text-1")
+        spent = redis_process.counted().since(before)
+        assert (spent.requests, spent.commands) == (1, APPEND_COMMANDS)
