@@ -28,8 +28,8 @@ class Sessions:
     ) -> Created:
         """Accept a job into its session, as `Acceptance.submit`.
 
-        A crash between accepting a job and cancelling those before it leaves it in line behind them, until the same
-        request comes again.
+        One that starts later interrupts nobody. A crash between accepting a job and cancelling those before it leaves
+        it in line behind them, until the same request comes again.
 
         Raises:
             SessionBusyError: it was to be refused where the session is busy, and is.
@@ -45,7 +45,7 @@ class Sessions:
 
     async def line(self, tenant: str, session_id: str) -> list[Snapshot]:
         """The session's jobs at work or in line: the one whose turn it is comes first; none that starts later."""
-        book = await self._container.ports.admission.book()
+        book = await self._container.ports.operating.live()
         mine = sorted((item for item in book.items() if _is_in_line(*item, tenant, session_id)), key=_turn)
         found = await self._container.ports.reader.jobs([name for name, _ in mine])
         line = [found.get(name) or _unseen(name, entry) for name, entry in mine]

@@ -108,7 +108,7 @@ class Client:
         self._job_id, self._accepted_at = job_id, world.loop.time()
         if job["status"] in ("pending", "processing", "waiting") and not job["waitingFor"]:
             world.broken("a_live_job_says_what_it_waits_for", f"{job}")
-        if self._plan.when_busy == "interrupt":
+        if self._plan.when_busy == "interrupt" and not self._plan.delay_seconds:  # else it interrupts nobody
             text = who_interrupts_is_next(world, job_id, begun)
             if text:
                 world.broken("who_interrupts_is_next", text)

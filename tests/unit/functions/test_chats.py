@@ -1,12 +1,15 @@
 """A chat of several turns: each model is told what was said before in its session."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from events.core.state import Job
+from events.core.transitions import JobStatus
 from events.errors import StoreError
+from events.ports import Snapshot
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
 from functions.conversation.policy import DropOldest
@@ -156,6 +159,23 @@ async def test_the_demo_model_answers_from_what_was_said() -> None:
 def _answering(stage: Stage, text: str) -> Tree:
     tree = stage.store.tree("job_1")
     return replace(tree, jobs={"job_1": replace(tree.jobs["job_1"], result={"answer": text})})
+
+
+async def test_an_answer_that_a_read_does_not_show_yet_is_told() -> None:
+    """The job before has ended, else this one would not run: what the store's scripts know counts."""
+    model = Listening()
+    stage = stage_of(model)
+    await say(stage, 1, "one")
+    seen = stage.reader.jobs
+
+    async def old(job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        found = await seen(job_ids)
+        running = replace(found["job_1"].job, status=JobStatus.PROCESSING, result=None)
+        return {**found, "job_1": replace(found["job_1"], job=running)}
+
+    stage.reader.jobs = old  # type: ignore[method-assign]  # it is a little old
+    await say(stage, 2, "two")
+    assert model.told[-1] == (UserMessage("one"), ModelMessage("answer 1"), UserMessage("two"))
 
 
 async def test_an_outage_is_repeated_by_the_queue() -> None:
