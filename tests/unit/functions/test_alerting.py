@@ -1,11 +1,12 @@
 """Who is told of what needs a person: once, without secrets, with a link."""
 
 from events.core.ending import UNDELIVERED_BUDGET
-from events.schema import Cancellation, LoopPayload
+from events.schema import Cancellation, LoopPayload, encode_event
 from events.timestamps import milliseconds
 from functions.redelivery import PATIENCE_MS
+from tests.unit.functions.api.client import api_of
 from tests.unit.functions.stage import BASE, Stage
-from tests.unit.functions.test_redelivery import SECRET, encoded, give_up
+from tests.unit.functions.test_redelivery import SECRET, callback, encoded, give_up
 
 
 async def test_a_person_is_told_once_of_an_event_that_is_not_delivered_and_of_the_job_that_fails() -> None:
@@ -31,3 +32,23 @@ async def test_a_fact_that_is_dropped_is_told() -> None:
     event = witness.model_copy(update={"payload": LoopPayload(turn=1, fact=Cancellation(by="x"))})
     await give_up(stage, event, "cb1")
     assert [notice.kind for notice in stage.alerts.sent] == ["fact_dropped"]
+
+
+async def test_a_callback_of_the_queue_reaches_a_person_and_is_counted() -> None:
+    """Over HTTP, as the queue tells it: the last try of an event fails its job."""
+    stage = Stage()
+    event = await stage.submit()
+    headers = {"upstash-signature": "x", "upstash-retried": "0"}
+    async with api_of(stage) as api:
+        for number in range(UNDELIVERED_BUDGET + 1):
+            told = callback(encode_event(event).encode())
+            answer = await api.http.post(
+                "/workers/delivery-failed", content=told, headers={**headers, "upstash-message-id": f"cb{number}"}
+            )
+            assert answer.status_code == 200, answer.text
+    assert [(notice.kind, notice.job_id) for notice in stage.alerts.sent] == [
+        ("undelivered", "job_1"),
+        ("job_failed", "job_1"),
+    ]
+    assert (await stage.snapshot()).job.status == "failed"
+    assert stage.store.sums["undelivered:agent.loop.init"] == UNDELIVERED_BUDGET + 1
