@@ -48,6 +48,13 @@ async def test_an_entry_says_who_did_what_to_which_and_when(api: Api) -> None:
     }
 
 
+async def test_what_an_operator_submits_is_kept_as_a_job_and_not_here(api: Api) -> None:
+    """The entry has no copy of the task."""
+    await api.submitted(ADMIN, taskDescription="a long story")
+    [entry] = api.stage.audit_log.entries
+    assert (entry.action, entry.detail) == ("POST /api/agent-jobs", {})
+
+
 async def test_what_clients_do_and_what_operators_read_is_not_kept(api: Api) -> None:
     """The log is about operators' actions."""
     await api.submitted(ACME)

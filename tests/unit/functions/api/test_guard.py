@@ -6,9 +6,11 @@ import pytest
 
 from events.errors import StoreError
 from functions.api.guard import ADDRESS_LIMIT_BYTES, HEADERS_LIMIT_BYTES, OPEN_PER_MINUTE, WRONG_PER_MINUTE
+from functions.api.openapi import described
+from functions.api.route import ApiRoute
 from tests.fakes.rate_limit import FakeRateLimit
 from tests.unit.functions.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem
-from tests.unit.functions.api.test_routes import OPERATIONS_KEY, WITH_OPERATIONS
+from tests.unit.functions.api.test_routes import OPERATIONS_KEY, TABLE, WITH_OPERATIONS, path_of, route_name
 from tests.unit.functions.stage import Stage
 
 PATH = "/api/agent-jobs/job_1"
@@ -86,18 +88,23 @@ async def test_what_is_open_is_limited_by_source(limited: Api) -> None:
     assert_problem(await limited.http.get("/readyz"), 429)
 
 
-async def test_a_body_without_a_length_is_refused_where_it_gets_too_large(limited: Api) -> None:
-    """413, and no more than the limit is taken in."""
-    sent = 0
+@pytest.mark.parametrize("route", [route for route in TABLE if described(route).body is not None], ids=route_name)
+async def test_a_body_without_a_length_is_refused_where_it_gets_too_large(route: ApiRoute) -> None:
+    """413, and little more than the limit is taken in."""
+    sent, chunk = 0, b" " * 10_000
 
     async def endless() -> AsyncIterator[bytes]:
         nonlocal sent
-        for _ in range(100):
-            sent += 100_000
-            yield b"x" * 100_000
+        while sent < 2 * route.body_limit_bytes + 100_000:
+            sent += len(chunk)
+            yield chunk
 
-    assert_problem(await limited.ask("POST", "/api/agent-jobs", content=endless()), 413)
-    assert sent <= 1_200_000
+    async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
+        job_id = (await api.submitted(ADMIN))["id"]
+        headers = {"x-api-key": OPERATIONS_KEY}
+        response = await api.ask(route.method, path_of(route, job_id), ADMIN, headers=headers, content=endless())
+    assert str(route.body_limit_bytes) in assert_problem(response, 413)
+    assert sent <= route.body_limit_bytes + 2 * len(chunk)
 
 
 async def test_an_address_that_is_too_long_is_refused(limited: Api, limit: FakeRateLimit) -> None:
