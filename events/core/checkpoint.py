@@ -10,6 +10,7 @@ from typing import Any
 
 from events.core.redaction import redacted
 from events.core.state import CallRecord
+from events.core.transitions import CallStatus
 from events.ids import canonical_json, digest, operation_id
 from events.timestamps import rfc3339
 
@@ -43,7 +44,8 @@ def approval_view(
 ) -> dict[str, Any]:
     """An approval; `decision`: as it is recorded (empty: none yet). `ended`: its job has."""
     word: dict[str, Any] = decision.get("ok") or decision.get("error") or {}
-    status = _status(decision, ended=ended)
+    # A question that a retry has withdrawn is asked anew, under an id of its own.
+    status = _status(decision, ended=ended or asked.status is CallStatus.CANCELLED)
     decided_ms = word.get("at") or (asked.finished_at_ms if decision else None)
     edited = word.get("arguments")
     return dict.fromkeys(_FIELDS) | {

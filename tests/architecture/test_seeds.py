@@ -1,0 +1,25 @@
+"""docs/seeds.md and the tests that it names: each row has its test, and no test of a row is left out."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "seeds.md").read_text(encoding="utf-8")
+NAMED = set(re.findall(r"`(test_\w+)`", PAGE))
+
+
+def _tests(*folders: str) -> set[str]:
+    texts = (path.read_text(encoding="utf-8") for folder in folders for path in (ROOT / folder).rglob("test_*.py"))
+    return {name for text in texts for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE)}
+
+
+def test_each_row_names_a_test_that_there_is() -> None:
+    """By its function's name."""
+    assert sorted(NAMED - _tests("tests/unit")) == []
+
+
+def test_each_test_of_a_row_is_named_in_the_page() -> None:
+    """Those that have a seed in their name."""
+    rows = {name for name in _tests("tests/unit/functions/seeds") if name.startswith("test_seed_00")}
+    assert len(rows) > 30
+    assert sorted(rows - NAMED) == []
