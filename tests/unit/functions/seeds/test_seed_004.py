@@ -3,13 +3,19 @@
 docs/seeds.md lists these rows beside their endpoints; a test holds both lists to each other.
 """
 
+from typing import Any
+
 import pytest
 
 from tests.unit.functions.api.client import ACME, ADMIN, Api, assert_problem
 from tests.unit.functions.approval_kit import checkpoints, decide, pending, run_for_an_hour
 
 FILES = [{"path": "lib/auth.ts", "content": "export function authenticate() { ... }"}]
-JOB = {"jobType": "code-generation", "taskDescription": "Generate user authentication code", "priority": 8}
+JOB: dict[str, Any] = {
+    "jobType": "code-generation",
+    "taskDescription": "Generate user authentication code",
+    "priority": 8,
+}
 WORKER = "/api/admin/agent-worker"
 
 
