@@ -22,6 +22,7 @@ def test_a_job_is_started_watched_approved_with_an_edit_and_seen_to_finish(page:
     expect(page.locator("#timeline")).to_contain_text("measure")
     expect(page.locator("#timeline")).to_contain_text("100% step 2")
     page.get_by_role("link", name="Decide").click()
+    assert page.evaluate(PAGE_FAULTS) == []
     page.get_by_label("Arguments").fill('{"to": "the keeper", "pages": "many"}')
     page.get_by_label("Comment").fill("shorter, please")
     page.get_by_role("button", name="Approve").click()
@@ -34,6 +35,7 @@ def test_a_job_is_started_watched_approved_with_an_edit_and_seen_to_finish(page:
     expect(page.locator("#head .pill")).to_have_text("completed")
     expect(page.locator("#head")).to_contain_text("The letter is under way.")
     expect(page.locator("#timeline")).to_contain_text("1 pages to the harbour master")
+    assert page.evaluate(PAGE_FAULTS) == []
 
 
 def test_a_dead_message_is_replayed_and_its_job_finishes(page: Page, stack: BrowserStack) -> None:
@@ -53,6 +55,7 @@ def test_a_dead_message_is_replayed_and_its_job_finishes(page: Page, stack: Brow
     page.get_by_role("link", name="agent.loop.init").first.click()
     page.locator("#letters tr", has_text=job_id).get_by_role("link").first.click()
     expect(page.locator("main")).to_contain_text("Its step is open")
+    assert page.evaluate(PAGE_FAULTS) == []
     dead = page.url
     page.get_by_role("button", name="Replay").click()
     expect(page.get_by_role("status")).to_contain_text("was sent once more")
