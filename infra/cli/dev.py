@@ -73,7 +73,8 @@ def ready_text(stack: DevFile, folder: Path, app: str | None) -> str:
     job = {"jobType": "research" if app is None else "AN_AGENT_OF_YOURS", "taskDescription": TRY_QUESTION}
     return f"""
   app         {stack.app_url}
-  console     {stack.app_url}/console
+  console     {stack.app_url}/console  (log in with the admin key)
+  chat        {stack.app_url}/chat
   queue       {stack.qstash_url}
   redis       {stack.redis_url}
   vector      {stack.vector_url}
