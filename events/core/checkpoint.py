@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from events.core.redaction import redacted
+from events.core.redaction import REDACTED, redacted
 from events.core.state import CallRecord
 from events.core.transitions import CallStatus
 from events.ids import canonical_json, digest, operation_id
@@ -74,21 +74,44 @@ def _part(view: dict[str, Any]) -> str:
 
 
 def restored(edited: Any, original: Any) -> Any:
-    """What a person edited, with what was hidden from them: a secret that is left as it was shown stays as it was."""
+    """What a person edited, with what was hidden from them: a secret that is left as it was shown stays as it was.
+
+    Where it is not clear which of several secrets is meant, what was shown stands: `left_hidden` says so.
+    """
     if edited == original or edited == redacted(original):
         return original
     match edited:
         case dict() if isinstance(original, dict):
-            shown = redacted(original)
             return {
-                name: original[name] if name in original and item == shown[name] else restored(item, original.get(name))
+                name: restored(item, original.get(name)) if item != REDACTED else _of(original, name)
                 for name, item in edited.items()
             }
         case list() if isinstance(original, list):
-            paired = [*original, *[None] * len(edited)]
-            return [restored(item, paired[at]) for at, item in enumerate(edited)]
+            return [_item(item, at, edited, original) for at, item in enumerate(edited)]
         case _:
             return edited
+
+
+def left_hidden(arguments: Any, original: Any) -> bool:
+    """Whether a secret that was not shown is still missing."""
+    return REDACTED in canonical_json(arguments) and REDACTED not in canonical_json(original)
+
+
+def _of(original: dict[str, Any], name: str) -> Any:
+    """What is hidden under this name."""
+    return original[name] if redacted(original).get(name) == REDACTED else REDACTED
+
+
+def _item(item: Any, at: int, edited: list[Any], original: list[Any]) -> Any:
+    """An item of a list, of which some may have been taken out, or moved: it is known by what was shown of it."""
+    shown = [redacted(one) for one in original]
+    aligned = len(edited) == len(original)
+    if aligned and item == shown[at]:
+        return original[at]
+    meant = {canonical_json(one) for one, seen in zip(original, shown, strict=True) if seen == item}
+    if len(meant) == 1:
+        return json.loads(meant.pop())
+    return restored(item, original[at]) if aligned and shown[at] not in edited else item
 
 
 def _status(decision: Mapping[str, Any], *, ended: bool) -> str:

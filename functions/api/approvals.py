@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from events.core.checkpoint import LIMIT_APPROVAL, approval_view, restored
+from events.core.checkpoint import LIMIT_APPROVAL, approval_view, left_hidden, restored
 from events.core.redaction import redacted
 from events.core.state import CallRecord
 from events.errors import UnknownJobError
@@ -147,8 +147,8 @@ class Approvals:
         original = asked.arguments["arguments"]
         checked = self._checked(asked.arguments["tool"], restored(self._container.secrets.hide_in(arguments), original))
         kept: dict[str, Any] = redacted(checked)
-        if restored(kept, original) != checked:
-            detail = "a secret cannot be edited, since it would be stored: leave it as it is shown, or reject"
+        if restored(kept, original) != checked or left_hidden(checked, original):
+            detail = "a secret cannot be edited, nor moved: leave it as it is shown, and where it is, or reject"
             raise ApiError(422, detail, [("arguments", detail)])
         size_bytes = len(canonical_json(kept).encode())
         if size_bytes > ARGUMENTS_LIMIT_BYTES:

@@ -74,6 +74,13 @@ def test_a_job_that_only_waits_for_a_time_says_until_when() -> None:
     assert status_and_wait(PENDING, [second, first], HELD, NOW_MS) == (JobStatus.PENDING, line)
 
 
+def test_a_job_that_asks_a_person_says_about_what() -> None:
+    """The tool that may not run yet, and how long they have to decide."""
+    asks = replace(free(LegKind.WAIT), asks_for="job_1-2-0-a", not_before_ms=NOW_MS + 60_000)
+    line = "a decision about tool read_file of turn 2, until 2027-01-15T08:01:00.000Z"
+    assert status_and_wait(JOB, [asks], WITHOUT, NOW_MS) == (JobStatus.WAITING, line)
+
+
 def test_a_job_without_a_slot_waits_for_one() -> None:
     """A new job is pending, one that ran before is waiting; its wish is not what people want to read."""
     legs = [TURN, wish_leg("job_1", "slot", 0, NOW_MS)]

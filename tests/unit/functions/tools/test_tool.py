@@ -47,6 +47,21 @@ def test_settings_are_kept() -> None:
     assert (look_up.timeout_seconds, look_up.retries, look_up.retry_delay_seconds) == (5, 0, 0.5)
 
 
+def test_what_a_person_is_asked_is_fixed_with_the_tool() -> None:
+    """What they read, and how long they have; by default the tool's name, and a week."""
+    assert (shout.approval_title, shout.approval_seconds) == ("run tool shout", 604_800)
+
+    @tool(requires_approval=True, approval_title="shout at people", approval_seconds=60)
+    def loud() -> None:
+        """Shout."""
+
+    assert (loud.requires_approval, loud.approval_title, loud.approval_seconds) == (True, "shout at people", 60)
+    for wrong in ({"approval_seconds": 0}, {"approval_seconds": 1e9}, {"approval_title": 7}):
+        settings: dict[str, Any] = {"requires_approval": True, **wrong}
+        with pytest.raises(TypeError, match=f"{next(iter(wrong))} must be"):
+            tool(**settings)(loud.function)
+
+
 def test_the_schema_describes_arguments_and_leaves_the_context_out() -> None:
     """It is what the model is told."""
     assert shout.parameters == {
