@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from events.core.admission import Standing
+from events.core.admission import Entry, Standing
 from events.core.decide import cancel, submit
 from events.core.effects import Changes
 from events.core.happenings import Cancelled, Submitted
@@ -190,9 +190,14 @@ class Facts:
             # What is created now may be forgotten, too, and somebody who asks meanwhile is told that it is accepted.
             await self._emitter.emit(event, not_before_ms=self._clock.now_ms() + LOST_AFTER_MS)
         created = await self.submitted(job, task, carrier, known=known)
-        lost = await self._lost(job.id, carrier)
+        entry, lost = await self._look(job.id, carrier)
         found = {leg.key for leg in lost}
-        return (*lost, *(leg for leg in created.carried if leg.key not in found))
+        legs = (*lost, *(leg for leg in created.carried if leg.key not in found))
+        if known and created.job.ended and entry is None and not legs:
+            # A failover made the admission forget the whole life of the job; nobody else speaks of it, so it would be
+            # in no list. A word of its own makes it so, and stays until a sweep has compared.
+            await self._asking.ask(created.job, Standing("gone", self._clock.now_ms()), carrier)
+        return legs
 
     async def _bring_on(self, event: Event, carrier: str) -> None:
         """A failover forgot what a fact is about: what led to it is driven, as by a sweep, and leads to it again."""
@@ -200,15 +205,17 @@ class Facts:
         lost = [
             leg
             for depth in range(len(names))
-            for leg in await self._lost(CHILD_SEPARATOR.join(names[: depth + 1]), carrier)
+            for leg in (await self._look(CHILD_SEPARATOR.join(names[: depth + 1]), carrier))[1]
         ]
         await hand_on(self._emitter, event.session_id, lost, f"{carrier}.{self._clock.now_ms()}")
 
-    async def _lost(self, job_id: str, carrier: str) -> tuple[Leg, ...]:
+    async def _look(self, job_id: str, carrier: str) -> tuple[Entry | None, tuple[Leg, ...]]:
+        """What the admission knows of a job, and its legs that nobody brings on, as a sweep finds them."""
         entry = await self._admission.entry(job_id)
         book = {job_id: entry} if entry else {}
         now_ms = self._clock.now_ms()
-        return (await self._store.look(root_of(job_id), carrier, now_ms, LOST_AFTER_MS, book, only=job_id)).lost
+        looked = await self._store.look(root_of(job_id), carrier, now_ms, LOST_AFTER_MS, book, only=job_id)
+        return entry, looked.lost
 
 
 def outside_fact(fact_id: str, fact: Completion | Occurrence) -> OutsideFact:

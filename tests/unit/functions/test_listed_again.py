@@ -1,0 +1,33 @@
+"""A job that lived and ended in the seconds that a failover made the admission forget is listed by its witness."""
+
+from events.core.listing import Query
+from infra.in_memory.admission import Kept
+from tests.unit.functions.stage import Stage
+
+
+async def found(stage: Stage, query: Query) -> list[str]:
+    """The jobs of a list."""
+    return [one.job_id for one in (await stage.ports.listing.scan(query, "", 100)).found]
+
+
+async def test_a_job_of_which_the_admission_forgot_everything_is_listed_again_with_its_end() -> None:
+    """Nobody else speaks of it: it has ended, and its last word was told."""
+    stage = Stage()
+    await stage.submit("answers", "job_1")
+    await stage.run(within_seconds=20)
+    assert (await stage.snapshot()).job.ended
+    stage.admission.go_back(Kept())
+    await stage.run()
+    assert await found(stage, Query()) == ["job_1"]
+    assert await found(stage, Query(statuses=frozenset({"completed"}))) == ["job_1"]
+    assert stage.entry().want == "gone"
+
+
+async def test_the_witness_of_a_job_that_the_admission_knows_says_nothing_to_it() -> None:
+    """An ended one costs no word more."""
+    stage = Stage()
+    await stage.submit("answers", "job_1")
+    await stage.run(within_seconds=20)
+    said_ms = stage.entry().since_ms
+    await stage.run()
+    assert stage.entry().since_ms == said_ms
