@@ -4,18 +4,15 @@ Invariant: a fact names the run of the job that it is about, so one that is told
 to a later run. Must not: bring back what is gone.
 """
 
-from dataclasses import replace
-
 from events.core.admission import Standing
 from events.core.decide import retry
 from events.core.effects import Changes
 from events.core.happenings import Retried
-from events.core.legs import Leg
 from events.core.retrying import why_not
 from events.core.state import Job
 from events.errors import JobGoneError, StoreError, UnknownJobError
 from events.ids import is_child, root_of
-from events.ports import Archive, Clock, Recorded, Removed, Store
+from events.ports import Archive, Clock, Recorded, Removed, Store, Untold
 from events.schema import Removal, Retrial
 from functions.asking import Asking
 from functions.told import Told
@@ -47,6 +44,9 @@ class EndedFacts:
                 raise await self.missing(job_id)
             now_ms, job = self._clock.now_ms(), recalled.loaded.job
             changes = retry(recalled.ended, happened, now_ms).changes
+            for untold in recalled.wishes if changes else ():
+                if untold.job.id == job_id:  # else its end would not be counted: a retry has another word at once
+                    await self._say_gone(untold, carrier)
             recorded, legs = await self._store.record(recalled.loaded, carrier, changes or Changes(), now_ms)
             if recorded is Recorded.COMMITTED and changes and changes.job:
                 return Told(changes.job, changed=True, legs=legs)
@@ -70,8 +70,8 @@ class EndedFacts:
             refused = _why_not_removed(job, fact)
             if refused:
                 return Told(job, changed=False, refused=refused, early=_is_early(job, fact))
-            for wish in recalled.wishes:
-                await self._say_gone(job, wish, carrier)
+            if not all([await self._say_gone(untold, carrier) for untold in recalled.wishes]):
+                raise _changing(job_id)
             if await self._archive.remove(recalled, self._clock.now_ms()) is Removed.REMOVED:
                 return Told(job, changed=True)
         raise _changing(job_id)
@@ -82,12 +82,14 @@ class EndedFacts:
             return JobGoneError(job_id)
         return UnknownJobError(f"there is no job {job_id!r} (yet)")
 
-    async def _say_gone(self, root: Job, wish: Leg, carrier: str) -> None:
-        """Tell the admission at once what nobody would tell it any more."""
-        job, standing = replace(root, id=wish.job_id), Standing("gone", wish.attempt)
-        heard = await self._asking.ask(job, standing, carrier)
-        if heard.later_lap:
-            await self._asking.ask(job, replace(standing, lap=heard.later_lap + 1), carrier)
+    async def _say_gone(self, untold: Untold, carrier: str) -> bool:
+        """Tell the admission at once what nobody would tell it any more: exactly the job's word; whether it took it.
+
+        A later word is not topped: it may be that of a run that has begun since. Where a failover made the job forget
+        it, the job's own wish finds out, and wishes anew.
+        """
+        heard = await self._asking.ask(untold.job, Standing("gone", untold.wish.attempt), carrier)
+        return not heard.later_lap
 
 
 def _is_early(job: Job, fact: Retrial | Removal) -> bool:

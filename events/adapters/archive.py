@@ -10,7 +10,7 @@ from events.core.retrying import EndedJob
 from events.core.transcript import recalled
 from events.errors import StoreError
 from events.ids import canonical_json, root_of
-from events.ports import Loaded, Recalled, Removed, Tombstone
+from events.ports import Loaded, Recalled, Removed, Tombstone, Untold
 
 _text = cache(script)
 # Who removes a job names the jobs below it; one attempt learns of them, and no more are started.
@@ -37,12 +37,13 @@ class RedisArchive:
             return None
         job, records = load_job(text), tuple(load_call(call) for call in calls[1::2])
         ended = EndedJob(job, records, int(entries), 2 if recalled(head) else 1)
-        return Recalled(Loaded(job, text), ended, tuple(load_leg(wish) for wish in wishes))
+        untold = tuple(Untold(load_leg(wish), load_job(of)) for wish, of in zip(wishes[::2], wishes[1::2], strict=True))
+        return Recalled(Loaded(job, text), ended, untold)
 
     async def remove(self, recalled: Recalled, now_ms: int) -> Removed:
         """Remove a root with all below it, and leave a tombstone."""
         job = recalled.loaded.job
-        told = canonical_json([wish.key for wish in recalled.wishes])
+        told = canonical_json([untold.wish.key for untold in recalled.wishes])
         tombstone = canonical_json({"tenant": job.tenant, "deleted": True, "at": now_ms})
         kept_ms = max(_SHORTEST_MS, self._retention_ms)
         family: list[str] = []

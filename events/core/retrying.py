@@ -90,9 +90,11 @@ def _from_start(ended: EndedJob, job: Job, said: tuple[str, ...], now_ms: int) -
 def _from_failure(ended: EndedJob, job: Job, said: tuple[str, ...], now_ms: int) -> Changes:
     again = tuple(_again(call, ended.calls) for call in _to_run(ended))
     legs: tuple[Leg, ...] = tuple(call_leg(job.id, call, call.earlier + 1, now_ms) for call in again)
-    if not legs and job.turn == _last_asked(ended):
+    if legs:  # its turn goes on
+        job = replace(job, status=next_job_status(job.status, Step.TURN))
+    elif job.turn == _last_asked(ended):
         legs = (_turn(job, job.turn + 1, 1, now_ms),)
-    elif not legs:
+    else:
         job = replace(job, earlier=job.attempts)
         legs = (_turn(job, job.turn, job.attempts + 1, now_ms),)
     forgets = tuple(call.id for call in again)

@@ -5,7 +5,7 @@ Each method says what it promises under repetition: every call may be made twice
 
 from events.ports.admission import Admission, AdmissionState, Heard, Operating, Started, SweepTurn, Told
 from events.ports.alerts import Alerts, Notice
-from events.ports.archive import Archive, Recalled, Removed, Tombstone
+from events.ports.archive import Archive, Recalled, Removed, Tombstone, Untold
 from events.ports.audit_log import AuditEntry, AuditLog
 from events.ports.claims import Begun, Claim, Committed, History, Spent, Verdict
 from events.ports.environment import Clock, Randomness, Verifier
@@ -104,6 +104,7 @@ __all__ = [
     "ToolStatistics",
     "Tracer",
     "Undelivered",
+    "Untold",
     "Verdict",
     "Verifier",
 ]

@@ -6,7 +6,16 @@ from typing import Protocol
 
 from events.core.legs import Leg
 from events.core.retrying import EndedJob
+from events.core.state import Job
 from events.ports.facts import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """A wish that the admission may not have heard, and the job whose it is."""
+
+    wish: Leg
+    job: Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +24,7 @@ class Recalled:
 
     loaded: Loaded
     ended: EndedJob
-    wishes: tuple[Leg, ...] = ()
+    wishes: tuple[Untold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

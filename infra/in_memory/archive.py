@@ -5,7 +5,7 @@ from events.core.records import dump_job
 from events.core.retrying import EndedJob
 from events.core.transcript import recalled as remembered
 from events.ids import root_of
-from events.ports import Loaded, Recalled, Removed, Tombstone
+from events.ports import Loaded, Recalled, Removed, Tombstone, Untold
 from infra.in_memory.store import InMemoryStore
 from infra.in_memory.tree import Tree
 
@@ -23,12 +23,13 @@ class InMemoryArchive:
         if job is None:
             return None
         ended = EndedJob(job, tuple(tree.calls.get(job_id, {}).values()), len(entries), 2 if remembered(entries) else 1)
-        wishes = (leg for leg in tree.legs.values() if leg.kind is LegKind.WISH)
-        return Recalled(Loaded(job, dump_job(job)), ended, tuple(sorted(wishes, key=lambda leg: leg.key)))
+        wishes = sorted((leg for leg in tree.legs.values() if leg.kind is LegKind.WISH), key=lambda leg: leg.key)
+        untold = tuple(Untold(leg, tree.jobs[leg.job_id]) for leg in wishes)
+        return Recalled(Loaded(job, dump_job(job)), ended, untold)
 
     async def remove(self, recalled: Recalled, now_ms: int) -> Removed:  # noqa: ARG002 - a tombstone here stays
         """Remove a root with all below it, and leave a tombstone."""
-        job, told = recalled.loaded.job, {wish.key for wish in recalled.wishes}
+        job, told = recalled.loaded.job, {untold.wish.key for untold in recalled.wishes}
         tree = self._store.tree(job.id)
         if job.id not in tree.jobs:
             return Removed.UNKNOWN

@@ -127,11 +127,12 @@ def _call(plan: CallPlan, nonce: int) -> Call:
 
 @dataclass(slots=True)
 class Run:
-    """One run of a tool: which attempt, when its leg was claimed, since when its lease counts, whether it goes on."""
+    """One run of a tool: which attempt, in which run of its job, when it was claimed, since when its lease counts."""
 
     leg_key: str
     claimed_at: float
     leased_at: float
+    of: int = 1
     goes_on: bool = True
 
 
@@ -172,7 +173,8 @@ class Actors:
         world, who, call_id = self._world, CURRENT.get(), context.call_id
         claim = _claim_of(context)
         leased_at = (claim.now_ms - who.skew_ms - world.epoch_ms) / 1000
-        run = Run(claim.leg_key, self.claimed_at(claim), leased_at)
+        job = world.tree(context.job_id).jobs.get(context.job_id)
+        run = Run(claim.leg_key, self.claimed_at(claim), leased_at, job.run if job else 0)
         world.check((*ON_START, *ON_APPROVED_START), Start(world, name, arguments, context, run))
         runs = self.runs.setdefault(call_id, [])
         runs.append(run)
@@ -181,7 +183,7 @@ class Actors:
             if name == "talker":
                 await self._talk(context, claim)
             if name in WAITING_TOOLS:
-                world.outside.begun(context)
+                world.outside.begun(context, arguments["number"])
             await self.work("work.tool", arguments["seconds"])
             return await _end(name, arguments, context)
         finally:

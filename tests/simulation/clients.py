@@ -38,6 +38,7 @@ class Client:
             await asyncio.sleep(0.1 + 40 * self._world.dice.roll(_WAIT, plan.index, self._caller.calls) ** 2)
         if self._job_id:
             self._world.outside.accepted(plan, self._job_id)
+            self._world.returns.accepted(plan, self._job_id)
         for number in range(plan.readers if self._job_id else 0):
             reader = StreamReader(self._world, plan, self._job_id, number)
             self._world.readers.append(reader)
@@ -54,19 +55,30 @@ class Client:
     async def _other(self) -> None:
         answer = await self._submit("do something else")
         forgotten = self._world.memory.struck(self._job_id)
-        if answer is not None and answer.status not in (422, 503) and not forgotten:
+        if answer is not None and answer.status not in (422, 503) and not forgotten and not self._gone(answer):
             self._world.broken("another_body_is_refused", f"{self._job_id}: {answer}")
 
     async def _cancel(self) -> None:
         world, plan = self._world, self._plan
         await asyncio.sleep(plan.cancel_at)
         world.cancelling.add(self._job_id)
+        world.returns.cancels(self._job_id)
         path, asked_at = f"{world.base_url}{SUBMIT_PATH}/{self._job_id}", world.loop.time()
         answer = await self._ask("cancel", path, b'{"action":"cancel"}', {}, "PATCH")
+        world.returns.cancels(self._job_id)
         if answer is not None and answer.status == 200:
             world.cancelled.add(self._job_id)
-        elif answer is not None and answer.status not in (409, 503) and not self._unseen(answer, asked_at):
+        elif (
+            answer is not None
+            and answer.status not in (409, 503)
+            and not self._unseen(answer, asked_at)
+            and not self._gone(answer)
+        ):
             world.broken("an_api_answer_is_a_known_one", f"cancel {self._job_id}: {answer}")
+
+    def _gone(self, answer: Answer) -> bool:
+        """Whether it is said to be deleted, by somebody who asked for that."""
+        return answer.status == 410 and self._job_id in self._world.returns.deleting
 
     def _unseen(self, answer: Answer, asked_at: float) -> bool:
         """Whether a job is said to be unknown: a failover forgot it, or a read does not show it yet."""
@@ -90,7 +102,7 @@ class Client:
         known = (422, 503, 409) if plan.when_busy == "reject" else (422, 503)
         if answer is not None and answer.status == 202:
             self._accepted(json.loads(answer.body), begun)
-        elif answer is not None and answer.status not in known:
+        elif answer is not None and answer.status not in known and not self._gone(answer):
             world.broken("an_api_answer_is_a_known_one", f"{plan.agent}: {answer}")
         return answer
 

@@ -19,6 +19,7 @@ from tests.simulation import (
     planted_flow,
     planted_plans,
     planted_recovery,
+    planted_returns,
     planted_sessions,
     planted_store,
     planted_streams,
@@ -29,6 +30,7 @@ from tests.simulation.directed import directed
 from tests.simulation.plan import (
     APPROVING_SEEDS,
     PLANNING_SEEDS,
+    RETURNING_SEEDS,
     SESSION_SEEDS,
     STREAMING_SEEDS,
     WAITING_SEEDS,
@@ -50,6 +52,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_waits.DEFECTS,
     *planted_children.DEFECTS,
     *planted_plans.DEFECTS,
+    *planted_returns.DEFECTS,
     *planted_streams.DEFECTS,
     *planted_approvals.DEFECTS,
     *planted_sessions.DEFECTS,
@@ -94,6 +97,9 @@ def _plans(seed: int, most: int, defect: Defect) -> Iterator[Plan]:
     family = STREAMING_SEEDS if defect.streams else APPROVING_SEEDS if defect.approvals else family
     family = SESSION_SEEDS if defect.sessions else family
     old = (known for known in playable() if family_of(known) == family)
+    if defect.returns:
+        first = family + RETURNING_SEEDS + seed
+        return map(make_plan, range(first, first + most))
     seeds = chain(old, () if family else RARE_STORIES, range(family + seed, family + seed + most))
     return chain(() if family >= PLANNING_SEEDS else directed(waits=defect.waits), map(make_plan, seeds))
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from events.core.state import Job
+from events.ids import root_of
 from tests.fakes import Tree
 from tests.simulation.jobs import JobPlan
 from tests.simulation.scripts import DEFAULT_DEPTH, INPUT_TOKENS, OUTPUT_TOKENS, Came, Expected
@@ -38,8 +39,10 @@ class Ended:
 
     @property
     def ended_with_parent(self) -> bool:
-        """Whether the job that started it was cancelled, or could not go on."""
+        """Whether the job that started it was cancelled, or could not go on, in this run or in an earlier one."""
         parent = self.tree.jobs.get(parent_of(self.job.id))
+        if parent is not None and self.tree.jobs[root_of(self.job.id)].run > 1:
+            return True
         return parent is not None and parent.status in ("cancelled", "failed")
 
     @property

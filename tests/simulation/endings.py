@@ -11,6 +11,7 @@ from tests.simulation.busy_sessions import ON_ALL_ENDED
 from tests.simulation.ended import Ended, came_to, depth_of
 from tests.simulation.invariants import asked_by_model
 from tests.simulation.listed import ON_LISTED
+from tests.simulation.retried import ON_RETURNS_AT_END, check_deletions
 from tests.simulation.scripts import expected
 from tests.simulation.streaming import ON_STREAMS_AT_END, a_reader_has_the_stream
 from tests.simulation.waiting_endings import ON_TAKEN, ON_WAITS_AT_END, messages_of_waits
@@ -39,6 +40,8 @@ def a_job_ends_as_its_script_says(end: Ended) -> str | None:
     job, must = end.job, end.must
     if end.undeliverable or end.cancelled or end.shortened or not job.ended:
         return None
+    if job.run > 1:
+        return _ends_in_a_later_run(end)
     result = job.result or {}
     got = (job.status, result.get("answer", ""), result.get("stoppedBy", ""), job.error.type if job.error else "")
     want = (must.status, must.answer, must.stopped_by, must.error)
@@ -47,9 +50,17 @@ def a_job_ends_as_its_script_says(end: Ended) -> str | None:
     return None
 
 
+def _ends_in_a_later_run(end: Ended) -> str | None:
+    """Limits count anew, and calls have more attempts: with limits, or steps that may fail, it is a matter of time."""
+    script = end.plan.scripts()[end.job.agent]
+    if script.limits or script.plans or end.job.status == end.must.status:
+        return None
+    return f"{end.job.id} ended as {end.job.status} in run {end.job.run}; its script says {end.must.status}"
+
+
 def a_cancelled_job_is_cancelled(end: Ended) -> str | None:
     """Whoever was told that the job is cancelled was told the truth."""
-    if end.job.id in end.world.memory.reopened:
+    if end.job.id in end.world.memory.reopened or end.world.returns.asked[end.job.id]:
         return None  # forgotten; it may have ended otherwise before the witness told it again
     if end.job.id in end.world.cancelled and end.job.status != "cancelled":
         return f"{end.job.id} was said to be cancelled and is {end.job.status}"
@@ -67,6 +78,8 @@ def calls_end_as_the_script_says(end: Ended) -> str | None:
     """Each call once, with the right number of attempts, and the right result or error."""
     if end.undeliverable or end.cancelled or end.shortened or not end.job.ended or end.must.calls is None:
         return None
+    if end.job.run > 1:
+        return None  # an_ended_run_leaves_no_call_open; how often each was tried is a matter of time
     calls = asked_by_model(end.tree, end.job.id)
     results = {call_id: json.loads(text) for call_id, text in end.tree.results.get(end.job.id, {}).items()}
     got = [(c.turn, c.position, c.tool, c.attempts, c.error.type if c.error else "") for c in calls]
@@ -105,11 +118,15 @@ def _is_own(end: Ended, key: str) -> bool:
 
 
 def the_stream_has_one_beginning_and_one_end(end: Ended) -> str | None:
-    """`start` first, `finish` last, each once; a step for each turn that the model answered; each call once."""
+    """`start` first, `finish` last, once in each run; a step for each turn that the model answered; each call once."""
     types = [part["type"] for part in end.parts]
     if not end.job.ended:
         return None
-    if types[0] != "start" or types[-1] != "finish" or types.count("start") != 1 or types.count("finish") != 1:
+    if (
+        types[0] != "start"
+        or types[-1] != "finish"
+        or [types.count("start"), types.count("finish")] != [end.job.run] * 2
+    ):
         return f"{end.job.id}: {types}"
     abandoned = types.count("data-retry")
     if types.count("start-step") != end.job.used.turns + abandoned:
@@ -148,6 +165,7 @@ AT_END = (
     messages_are_few,
     *ON_WAITS_AT_END,
     *ON_APPROVALS_AT_END,
+    *ON_RETURNS_AT_END,
 )
 
 
@@ -165,9 +183,10 @@ def check_readers(world: "World") -> None:
 def check_endings(world: "World") -> None:
     """Check every job that exists; an accepted one must."""
     for job_id in world.accepted_jobs:
-        if job_id not in world.tree(job_id).jobs:
+        if job_id not in world.tree(job_id).jobs and job_id not in world.returns.deleting:
             world.broken("an_accepted_job_exists", f"{job_id} was accepted and is not known")
             return
+    check_deletions(world)
     for said in world.outside.taken:
         world.check(ON_TAKEN, (world, said))
     for tree in world.trees.values():

@@ -2,9 +2,9 @@
 
 `python -m tests.simulation.explore --schedules 20000 --seed 1 [--faults all|none|crash,error,…] [--seconds 60]`.
 Half of them are plain; the others are worlds whose jobs also wait (plan.py, WAITING_SEEDS), in which most of them plan,
-whose texts are streamed and read, whose jobs ask people, or share a session; `--waits`, `--plans`, `--streams`,
-`--approvals`, `--sessions`: all of them. The first schedule that breaks an invariant is shrunk and told as a story;
-`shrink.py` does that for any seed.
+whose texts are streamed and read, whose jobs ask people or share a session, or in which somebody comes back to ended
+jobs; `--waits`, `--plans`, `--streams`, `--approvals`, `--sessions`, `--returns`: all of them. The first schedule that
+breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from tests.simulation.plan import (
     NO_FAULTS,
     OTHER_FAMILIES,
     PLANNING_SEEDS,
+    RETURNING_SEEDS,
     SESSION_SEEDS,
     STREAMING_SEEDS,
     WAITING_SEEDS,
@@ -63,11 +64,15 @@ def explore(
 
 def _chunks(schedules: int, seed: int) -> Iterator[range]:
     """Half of them plain worlds from this seed on, the others of the other families alike; or of one family alone."""
-    if seed >= WAITING_SEEDS:
+    if seed >= RETURNING_SEEDS:
         return _ranges(schedules, seed)
-    each = schedules // (2 * len(OTHER_FAMILIES))
-    plain = _ranges(schedules - len(OTHER_FAMILIES) * each, seed)
-    families = (plain, *(_ranges(each, first + seed) for first in OTHER_FAMILIES))
+    each, returning = schedules // (2 * len(OTHER_FAMILIES)), schedules // 30
+    plain = _ranges(schedules - len(OTHER_FAMILIES) * each - 3 * returning, seed)
+    families = (
+        plain,
+        *(_ranges(each, first + seed) for first in OTHER_FAMILIES),
+        *(_ranges(returning, RETURNING_SEEDS + first + seed) for first in (0, WAITING_SEEDS, PLANNING_SEEDS)),
+    )
     mixed = chain.from_iterable(zip_longest(*families, fillvalue=range(0)))
     return (chunk for chunk in mixed if chunk)
 
@@ -109,11 +114,13 @@ def main() -> int:
     parser.add_argument("--sessions", action="store_true", help="only worlds whose jobs share a session")
     parser.add_argument("--streams", action="store_true", help="only worlds whose texts are streamed")
     parser.add_argument("--approvals", action="store_true", help="only worlds whose jobs also ask people")
+    parser.add_argument("--returns", action="store_true", help="only worlds in which somebody comes back to jobs")
     options = parser.parse_args()
     family = PLANNING_SEEDS if options.plans else WAITING_SEEDS if options.waits else 0
     family = APPROVING_SEEDS if options.approvals else STREAMING_SEEDS if options.streams else family
     family = SESSION_SEEDS if options.sessions else family
     seed = options.seed + family
+    seed += RETURNING_SEEDS if options.returns else 0
     began_at = time.monotonic()
     summary = explore(options.schedules, seed, faults_named(options.faults), options.seconds, _found)
     print(told(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command

@@ -31,7 +31,8 @@ class Booked:
         for name, entry in self.after.items():
             old = self.before.get(name)
             if entry.slot and not (old and old.slot):
-                yield name, entry, bool(old and old.started)
+                # One that had ended, and is retried, is a new one.
+                yield name, entry, bool(old and old.started and old.want != "gone")
 
     def able(self) -> Iterator[tuple[str, Entry]]:
         """Who could have been given one instead: the first of each session of which nobody holds one."""

@@ -50,7 +50,7 @@ def _guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
     if any(other.call_id in before or other.asks_for in before for other in tree.legs.values()):
         return True
     if leg.kind is LegKind.WAIT and leg.not_before_ms >= FOREVER_MS:
-        child = tree.jobs.get(child_of(leg.call_id))
+        child = tree.jobs.get(child_of(leg.call_id, tree.jobs[leg.job_id].run))
         return child is not None and not child.ended
     standing = tree.standing(leg.job_id)
     if leg.kind is not LegKind.WISH:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from events.core.checkpoint import APPROVALS
 from events.core.legs import WORK_KINDS, LegKind
+from events.core.limits import since
 from events.core.state import CallRecord
 from events.ids import is_child, root_of
 from events.ports import Claim, Committed, Verdict
@@ -52,11 +53,12 @@ def asked_by_model(tree: Tree, job_id: str) -> list[CallRecord]:
 
 
 def an_end_is_final(write: Write) -> str | None:
-    """One end state, and it never changes."""
+    """One end state in each run, and it never changes; what a retry or a deletion may do, retried.py says."""
     if write.after.jobs is write.before.jobs:
         return None
     for job_id, job in write.before.jobs.items():
-        if job.ended and write.after.jobs.get(job_id) != job:
+        now = write.after.jobs.get(job_id)
+        if job.ended and now != job and now is not None and now.run == job.run:
             return f"{job_id} had ended as {job.status}; {write.op} made it {write.after.jobs.get(job_id)}"
     return None
 
@@ -67,9 +69,17 @@ def a_result_stays(write: Write) -> str | None:
         return None
     for job_id, results in write.before.results.items():
         now = write.after.results.get(job_id, {})
+        if _begins_again(write, job_id):
+            continue
         if now is not results and any(now.get(call_id) != text for call_id, text in results.items()):
             return f"{write.op} changed a result of {job_id}: {results} became {now}"
     return None
+
+
+def _begins_again(write: Write, job_id: str) -> bool:
+    """Whether the job is retried, or removed, by this write."""
+    old, now = write.before.jobs.get(job_id), write.after.jobs.get(job_id)
+    return old is not None and (now is None or now.run != old.run)
 
 
 def a_leg_is_committed_once(write: Write) -> str | None:
@@ -95,7 +105,7 @@ def a_call_keeps_what_was_asked(write: Write) -> str | None:
         return None
     for job_id, calls in write.before.calls.items():
         now = write.after.calls.get(job_id, {})
-        if now is calls:
+        if now is calls or job_id not in write.after.jobs:
             continue
         for call_id, old in calls.items():
             new = now.get(call_id)
@@ -113,7 +123,7 @@ def parts_are_only_appended(write: Write) -> str | None:
         if after is before:
             continue
         for job_id, entries in before.items():
-            now = after.get(job_id, ())
+            now = after.get(job_id, ()) if job_id in write.after.jobs else entries
             if now is not entries and now[: len(entries)] != entries:
                 return f"{write.op} changed the {kept} of {job_id}"
     return None
@@ -171,14 +181,14 @@ def limits_hold(write: Write) -> str | None:
     if write.after.jobs is write.before.jobs:
         return None
     for job_id, job in write.after.jobs.items():
-        used, limits = job.used, job.limits
+        used, limits = since(job.used, job.before), job.limits
         # Those of attempts that died count, too, and leave less room; they are in flight no more.
         tokens = used.turns * (INPUT_TOKENS + OUTPUT_TOKENS)
         if used.turns > limits.turns or used.tool_calls > limits.tool_calls:
             return f"{job_id} used {used} of {limits}"
         if tokens >= limits.tokens + INPUT_TOKENS + OUTPUT_TOKENS:
             return f"{job_id} used {tokens} tokens of {limits.tokens}"
-        if len(asked_by_model(write.after, job_id)) > limits.tool_calls:
+        if job.run == 1 and len(asked_by_model(write.after, job_id)) > limits.tool_calls:
             return f"{job_id} recorded more than {limits.tool_calls} tool calls"
     return None
 

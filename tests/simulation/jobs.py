@@ -15,6 +15,15 @@ _LONGEST_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
+class Return:
+    """Somebody comes back so long after the job was accepted: to `delete` it, or to retry from `failure` or `start`."""
+
+    at: float
+    what: str
+    twice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class JobPlan:
     """One submission; `repeats`: how often the client tries again after an error; `again_at`: after success, too.
 
@@ -41,6 +50,7 @@ class JobPlan:
     looks: tuple[float, ...] = ()
     readers: int = 0
     when_busy: str = "queue"
+    returns: tuple[Return, ...] = ()
 
     def scripts(self) -> dict[str, Script]:
         """Its own script and its helpers', by agent."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from events.core.state import Job
 from events.ids import canonical_json, child_of, root_of
 from functions.tools.context import ToolContext
 from tests.simulation.asgi import Answer
@@ -74,25 +75,27 @@ class Outside:
         for number, at in enumerate(plan.looks):
             self._world.start(self._look, at, f"{plan.agent}/look{number}", job_id)
 
-    def begun(self, context: ToolContext) -> None:
+    def begun(self, context: ToolContext, number: int) -> None:
         """A tool whose call is to wait has begun; the first time, those who will speak to it hear of it."""
         world, call_id = self._world, context.call_id
-        if call_id in self._begun:
+        job = world.tree(context.job_id).jobs.get(context.job_id)
+        if call_id in self._begun or job is None:
             return
         self._begun.add(call_id)
-        call = self._call(context)
+        call = self._call(job, number)
         assert call.wait is not None, "its tool is one that waits"
-        for number, word in enumerate(call.wait.words):
+        for at, word in enumerate(call.wait.words):
             about = "" if word.event else call_id
-            world.start(self._say, word, f"{call_id}/{number}", context.job_id, about)
+            world.start(self._say, word, f"{call_id}/{at}", context.job_id, about)
         if call.wait.cancel_at:
             world.start(self._cancel, call.wait.cancel_at, call_id)
 
-    def _call(self, context: ToolContext) -> CallPlan:
-        agent = self._world.tree(context.job_id).jobs[context.job_id].agent
-        turn, position = (int(part) for part in context.call_id.split("-")[1:3])
-        self._tenants[root_of(context.job_id)] = self._plans[agent].tenant
-        return self._plans[agent].scripts()[agent].turns[turn - 1].calls[position]
+    def _call(self, job: Job, number: int) -> CallPlan:
+        """The call of that number, which is made of the turn and the position that it has in the script."""
+        turn, position = divmod(number, 100)
+        plan = self._plans[job.agent]
+        self._tenants[root_of(job.id)] = plan.tenant
+        return plan.scripts()[job.agent].turns[turn - 1].calls[position]
 
     async def _say(self, word: Word, label: str, job_id: str, call_id: str) -> None:
         """Complete an operation, or tell of an event; again after an error, and sometimes once more."""
@@ -157,7 +160,11 @@ class Outside:
         answer = await caller.ask("cancel", url, b'{"action":"cancel"}', self._key(job_id), "PATCH")
         if answer is not None and answer.status == 200:
             world.cancelled.add(job_id)
-        elif answer is not None and answer.status not in (404, 409, 503):
+        elif (
+            answer is not None
+            and answer.status not in (404, 409, 503)
+            and root_of(job_id) not in world.returns.deleting
+        ):
             world.broken("an_api_answer_is_a_known_one", f"cancel {job_id}: {answer}")
 
     async def _look(self, at: float, label: str, job_id: str) -> None:
@@ -171,7 +178,7 @@ class Outside:
             if answer is not None and answer.status == 200 and world.tree(name) is before and not caller.faulty:
                 seen = Said(name, "", answer.body.decode(), now_ms / 1000, world.loop.time())
                 world.check(ON_ANSWER, Answered(world, "look", seen, answer, faulty=False, young=False))
-            elif answer is not None and answer.status not in (200, 404, 503):
+            elif answer is not None and answer.status not in (200, 404, 503) and job_id not in world.returns.deleting:
                 world.broken("an_api_answer_is_a_known_one", f"look {name}: {answer}")
 
     def _key(self, job_id: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from tests.simulation.approving_jobs import make_approving_jobs
 from tests.simulation.dice import Dice
 from tests.simulation.jobs import JobPlan, make_jobs
 from tests.simulation.planned_jobs import make_planned_jobs
+from tests.simulation.returning import with_returns
 from tests.simulation.session_jobs import make_session_jobs
 from tests.simulation.streaming_jobs import make_streaming_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
@@ -19,6 +20,8 @@ _MIX, _RATE, _OUTAGE, _WORLD = 1, 2, 3, 4
 WAITING_SEEDS = 1 << 40
 # From this one on most of them plan, too: a third one.
 PLANNING_SEEDS = 1 << 41
+# Of each family, the seeds with this bit: somebody comes back to most jobs, to retry or to delete them.
+RETURNING_SEEDS = 1 << 39
 # From this one on plain jobs' models say their texts piece by piece, and somebody reads the streams: a fourth one.
 STREAMING_SEEDS = 1 << 42
 # From this one on jobs that wait, and mostly plan, ask people, too: a fifth one.
@@ -109,6 +112,7 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     make = make_streaming_jobs if streams else make_approving_jobs if seed >= APPROVING_SEEDS else make
     make = make_session_jobs if shares else make
     jobs = make(dice, dice.whole(most // 2, most, _WORLD, 3), work_timeout_seconds)
+    jobs = with_returns(dice, jobs) if seed & RETURNING_SEEDS else jobs
     return Plan(
         seed=seed,
         jobs=jobs,

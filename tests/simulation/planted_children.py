@@ -62,8 +62,8 @@ def _nameless(waits: Callable[..., Decision]) -> Callable[..., Decision]:
     return nameless
 
 
-def _another_name(child_of: Callable[[str], str]) -> Callable[[str], str]:
-    return lambda call_id: f"{child_of(call_id)}x"
+def _another_name(child_of: Callable[..., str]) -> Callable[..., str]:
+    return lambda *call_and_run: f"{child_of(*call_and_run)}x"
 
 
 DEFECTS = (

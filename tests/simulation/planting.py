@@ -24,7 +24,7 @@ class Defect:
 
     `waits`: it is looked for in worlds whose jobs also wait; `plans`: in such in which most of them plan;
     `streams`: in such whose texts are streamed; `approvals`: in such whose jobs ask people;
-    `sessions`: in such whose jobs share one.
+    `sessions`: in such whose jobs share one; `returns`: in such in which somebody comes back to most jobs.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Defect:
     streams: bool = False
     approvals: bool = False
     sessions: bool = False
+    returns: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from events.core.state import CallRecord
 from events.ids import canonical_json
 from functions.tools.context import ToolContext
-from tests.simulation.planning import number_in
 from tests.simulation.scripts import APPROVED_TOOLS
 
 if TYPE_CHECKING:
@@ -45,18 +44,19 @@ def what_runs_is_what_is_recorded(start: Start) -> str | None:
     record = start.world.tree(start.context.job_id).calls.get(start.context.job_id, {}).get(start.context.call_id)
     if record is None:
         return None if forgotten(start) else f"{start.context.call_id} runs and is not recorded"
-    if (record.tool, _told(record)) != (start.tool, start.arguments):
+    if (record.tool, _told(start, record)) != (start.tool, start.arguments):
         return f"{start.tool} runs with {start.arguments}; recorded is {record}"
     return None
 
 
-def _told(record: CallRecord) -> dict[str, Any]:
+def _told(start: Start, record: CallRecord) -> dict[str, Any]:
     """The recorded arguments, with what a step refers to: each call returns its number."""
     referred = record.arguments["nonce"]
     if not isinstance(referred, dict):
         return record.arguments
     step = referred["$resultOf"]["step"]
-    return {**record.arguments, "nonce": number_in(record.after[step])}
+    before = start.world.tree(start.context.job_id).calls[start.context.job_id][record.after[step]]
+    return {**record.arguments, "nonce": before.arguments["number"]}
 
 
 def a_step_starts_after_those_before_it(start: Start) -> str | None:
@@ -103,9 +103,15 @@ def an_attempt_is_the_next_one(start: Start) -> str | None:
 
 
 def one_run_under_a_live_lease(start: Start) -> str | None:
-    """While an attempt goes on and its lease is live, nobody else starts the same one."""
+    """While an attempt goes on and its lease is live, nobody else starts it, but in a later run of its job."""
     for run in start.world.actors.runs.get(start.context.call_id, ()):
-        if not run.goes_on or run.leg_key != start.run.leg_key or _slept(start, run) or _slept(start, start.run):
+        if (
+            not run.goes_on
+            or run.leg_key != start.run.leg_key
+            or run.of != start.run.of
+            or _slept(start, run)
+            or _slept(start, start.run)
+        ):
             continue
         if not start.world.memory.forgot(start.context.job_id, run.claimed_at) and not forgotten(start):
             return f"{run.leg_key} starts a second time while it runs, claimed at {run.claimed_at:.3f}"
@@ -118,7 +124,9 @@ def overtaken(start: Start) -> bool:
 
 
 def forgotten(start: Start) -> bool:
-    """Whether a failover met the job after this run had claimed its leg: what it knows may be forgotten."""
+    """Whether a failover met the job after this run had claimed its leg, or it is deleted: what it knows is old."""
+    if start.context.job_id not in start.world.tree(start.context.job_id).jobs:
+        return True
     return start.world.memory.struck(start.context.job_id, start.run.claimed_at)
 
 

@@ -30,6 +30,7 @@ from events.ports import (
 from tests.fakes import FakeReader, FakeStore, Tree
 from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT
+from tests.simulation.retried import ON_RETURNS
 from tests.simulation.streaming import ON_STREAMS
 from tests.simulation.versions import as_another_version_writes, is_other_version
 from tests.simulation.waiting import ON_WAITS
@@ -165,6 +166,7 @@ class SimStore:
                 if world.plan.streams:
                     world.check(ON_STREAMS, write)
                 world.deciders.written(before, after)
+                world.check(ON_RETURNS, write)
                 if world.plan.waits:
                     world.check(ON_WAITS, write)
                 world.memory.wrote(root, after)

@@ -16,6 +16,7 @@ from tests.simulation.plan import (
     NO_FAULTS,
     OTHER_FAMILIES,
     PLANNING_SEEDS,
+    RETURNING_SEEDS,
     STREAMING_SEEDS,
     WAITING_SEEDS,
     make_plan,
@@ -83,6 +84,7 @@ def test_without_faults_a_job_takes_no_message_too_many() -> None:
     summary.add(play_many(range(PLANNING_SEEDS, PLANNING_SEEDS + 40), NO_FAULTS))
     summary.add(play_many(range(STREAMING_SEEDS, STREAMING_SEEDS + 40), NO_FAULTS))
     summary.add(play_many(range(APPROVING_SEEDS, APPROVING_SEEDS + 30), NO_FAULTS))
+    summary.add(play_many(range(RETURNING_SEEDS, RETURNING_SEEDS + 40), NO_FAULTS))
     assert not summary.failures, told(summary, 0)
 
 

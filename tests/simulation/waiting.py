@@ -29,6 +29,12 @@ def parent_of(job_id: str) -> str:
     return job_id.rpartition(".")[0]
 
 
+def child_in(tree: Tree, call_id: str) -> str:
+    """The id of the job that a call starts in the run in which its job is."""
+    job = tree.jobs.get(job_of_call(call_id))
+    return child_of(call_id, job.run if job else 1)
+
+
 def _latest_ms(world: "World") -> int:
     """What the fastest clock says."""
     return world.now_ms() + world.plan.skew_ms
@@ -145,7 +151,7 @@ def who_waits_without_end_has_a_child(write: Write) -> str | None:
     """A wait without an end of its own has no message, so the job for which it waits must live."""
     for leg in write.after.legs.values():
         if leg.kind is LegKind.WAIT and leg.not_before_ms >= FOREVER_MS:
-            child = write.after.jobs.get(child_of(leg.call_id))
+            child = write.after.jobs.get(child_in(write.after, leg.call_id))
             if child is None or child.ended:
                 return f"{leg.key} waits without end after {write.op}, and its job is {child}"
     return None
@@ -185,6 +191,12 @@ class Answered:
         return self.world.memory.struck(self.said.job_id, self.said.asked_at)
 
     @property
+    def came_back(self) -> bool:
+        """Whether somebody may have retried or deleted the job meanwhile: what was recorded of a call may be gone."""
+        returns, root = self.world.returns, self.said.job_id.split(".")[0]
+        return returns.asked[root] > 0 or root in returns.deleting
+
+    @property
     def refused(self) -> bool:
         """Whether it was said not to count."""
         if self.kind == "complete":
@@ -202,13 +214,15 @@ class Answered:
 def an_answer_to_those_outside_is_a_known_one(told: Answered) -> str | None:
     """Taken in, refused because the job has ended, or not now; unknown only where it is forgotten, or just there."""
     known = {"complete": (200, 503), "event": (202, 409, 503), "look": (200, 503)}[told.kind]
+    if told.answer.status in (404, 410) and told.said.job_id.split(".")[0] in told.world.returns.deleting:
+        return None
     unseen = told.answer.status == 404 and (told.young or told.world.memory.struck(told.said.job_id))
     return None if told.answer.status in known or unseen else f"{told.said}: {told.answer}"
 
 
 def what_was_taken_in_is_kept(told: Answered) -> str | None:
     """Who was told that it counts was told the truth: it is recorded; an event is kept, or has ended a wait."""
-    if told.kind == "look" or not told.applied or told.forgotten:
+    if told.kind == "look" or not told.applied or told.forgotten or told.came_back:
         return None
     tree, said = told.world.tree(told.said.job_id), told.said
     results = tree.results.get(said.job_id, {})
@@ -223,7 +237,7 @@ def what_was_taken_in_is_kept(told: Answered) -> str | None:
 
 def what_is_refused_does_not_count(told: Answered) -> str | None:
     """Who was told that it does not count was told the truth: something else came first, or the job has ended."""
-    if not told.refused or told.forgotten:
+    if not told.refused or told.forgotten or told.came_back:
         return None
     tree, said = told.world.tree(told.said.job_id), told.said
     job, results = tree.jobs.get(said.job_id), tree.results.get(said.job_id, {})
@@ -255,13 +269,13 @@ def what_it_waits_for_is_the_truth(told: Answered) -> str | None:
     if not legs or not all(leg.kind is LegKind.WAIT and leg.not_before_ms > _latest_ms(world) for leg in legs):
         return None
     first = min(legs, key=lambda leg: leg.not_before_ms)
-    named = child_of(first.call_id) if first.not_before_ms >= FOREVER_MS else first.event or first.tool
-    right = view["status"] == "waiting" and any(_said(view["waitingFor"], leg, named) for leg in legs)
+    named = child_in(tree, first.call_id) if first.not_before_ms >= FOREVER_MS else first.event or first.tool
+    right = view["status"] == "waiting" and any(_said(view["waitingFor"], tree, leg, named) for leg in legs)
     return None if right else f"{job_id} is {view['status']}, waits for {view['waitingFor']}; its waits are {legs}"
 
 
-def _said(line: str, leg: Leg, named: str) -> bool:
-    same_child = child_of(leg.call_id) in line and job_of_call(leg.call_id) == leg.job_id
+def _said(line: str, tree: Tree, leg: Leg, named: str) -> bool:
+    same_child = child_in(tree, leg.call_id) in line and job_of_call(leg.call_id) == leg.job_id
     return same_child or named in line
 
 

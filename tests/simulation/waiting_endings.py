@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from events.core.state import CallRecord
-from events.ids import canonical_json, child_of
+from events.ids import canonical_json, child_of, root_of
 from tests.simulation.ended import Ended
 from tests.simulation.invariants import asked_by_model
-from tests.simulation.scripts import WAITING_TOOLS, WaitPlan
+from tests.simulation.scripts import WAITING_TOOLS, Script, WaitPlan
 
 if TYPE_CHECKING:
     from tests.simulation.outside import Said
@@ -20,6 +20,8 @@ _LONGEST_DELAY_SECONDS = 604_800
 
 def what_ends_a_wait_was_said(end: Ended) -> str | None:
     """A wait ends with what somebody outside said to it, with the end of its job below, or because its time is up."""
+    if end.tree.jobs[root_of(end.job.id)].run > 1:
+        return None  # what was said in an earlier run, and to which, is a matter of time
     results = end.tree.results.get(end.job.id, {})
     for call in end.tree.calls.get(end.job.id, {}).values():
         text = results.get(call.id, "")
@@ -61,7 +63,7 @@ def _answer_of(end: Ended, child_id: str) -> str:
 
 def a_child_has_a_parent(end: Ended) -> str | None:
     """The call that started it says so, and only that one."""
-    if not end.job.parent_call:
+    if not end.job.parent_call or end.tree.jobs[root_of(end.job.id)].run > 1:
         return None
     starters = [call.id for calls in end.tree.calls.values() for call in calls.values() if call.child == end.job.id]
     return None if starters == [end.job.parent_call] else f"{end.job.id} was started by {starters}"
@@ -73,7 +75,9 @@ ON_WAITS_AT_END = (what_ends_a_wait_was_said, a_child_has_a_parent)
 def what_counted_is_not_lost(taken: "tuple[World, Said]") -> str | None:
     """An outcome that was taken in stays; one that a failover forgot is told again, in time for a wait that goes on."""
     world, said = taken
-    tree = world.tree(said.job_id)
+    tree, root = world.tree(said.job_id), root_of(said.job_id)
+    if world.returns.asked[root] or root in world.returns.deleting:
+        return None  # the call may have run again
     recorded = tree.results.get(said.job_id, {}).get(said.call_id, "")
     call = tree.calls.get(said.job_id, {}).get(said.call_id)
     if call is None or recorded == said.outcome or not said.call_id:
@@ -91,11 +95,17 @@ def what_counted_is_not_lost(taken: "tuple[World, Said]") -> str | None:
 ON_TAKEN = (what_counted_is_not_lost,)
 
 
+def _is_in(script: Script, at: int, call: CallRecord) -> bool:
+    return at < len(script.turns) and call.position < len(script.turns[at].calls)
+
+
 def messages_of_waits(end: Ended) -> int:
     """How many messages the waits of a job may take besides one for each of its legs: who wakes it, and its way."""
     most = 0
     script = end.plan.scripts()[end.job.agent]
     for call in asked_by_model(end.tree, end.job.id):
-        wait: WaitPlan | None = script.turns[call.turn - 1].calls[call.position].wait
+        first_turn = end.job.first_turn if call.turn >= end.job.first_turn else 1
+        at = call.turn - first_turn  # of a run before the last one: wherever that is
+        wait: WaitPlan | None = script.turns[at].calls[call.position].wait if _is_in(script, at, call) else None
         most += 1 + int(wait.seconds // _LONGEST_DELAY_SECONDS) if wait else 0
     return most

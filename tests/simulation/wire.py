@@ -6,6 +6,7 @@ done within the 10 s that the queue waits before it delivers again.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from events.errors import BatonError
@@ -106,6 +107,7 @@ class Wire:
         def act() -> None:
             if not world.faults.down("store"):
                 CURRENT.get().zombie = True
-                apply()
+                with suppress(BatonError):  # refused, and nobody hears of it
+                    apply()
 
         loop.call_later(seconds, act)

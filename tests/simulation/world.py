@@ -47,6 +47,7 @@ from tests.simulation.operators import ADMIN_KEY, Operator
 from tests.simulation.outside import OPERATIONS_KEY, Outside
 from tests.simulation.plan import Plan
 from tests.simulation.queue import Message, SimQueue
+from tests.simulation.returning import Returns
 from tests.simulation.scripts import RESULT_LIMIT_BYTES, Script
 from tests.simulation.signatures import SimVerifier
 from tests.simulation.store_faults import SimReader, SimStore, StoredTrees
@@ -100,6 +101,7 @@ class World:
         self.cancelling: set[str] = set()
         self.cancelled: set[str] = set()
         self.answered: defaultdict[str, set[int]] = defaultdict(set)
+        self.returns = Returns(self)
         self.invocations = 0
         self._settings = _settings(plan)
         self.topics = {self._settings.topic(kind): self._settings.event_url(kind) for kind in EventType}
@@ -185,7 +187,8 @@ class World:
 
     def _unknown(self, who: Invocation) -> bool:
         """Whether it is about a job that was not there: a witness may still create it. A callback is the queue's."""
-        gone = bool(who.job_id) and not self.tree(who.job_id).jobs
+        tree = self.tree(who.job_id) if who.job_id else None
+        gone = tree is not None and not tree.jobs and tree.tombstone is None
         return gone and who.kind != "callback" and not self.memory.struck(who.job_id, who.began_at)
 
     def _stays(self, job_id: str) -> bool:

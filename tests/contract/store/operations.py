@@ -266,7 +266,12 @@ def _remove(claim: Claim) -> st.SearchStrategy[Operation]:
             removed = await side.archive.remove(recalled, claim.now_ms)
             calls = sorted(recalled.ended.calls, key=lambda call: call.id)
             kept = await side.archive.tombstone(claim.job_id)
-            return replace(recalled.ended, calls=tuple(calls)), by_key(recalled.wishes), removed, kept
+            return (
+                replace(recalled.ended, calls=tuple(calls)),
+                by_key(untold.wish for untold in recalled.wishes),
+                removed,
+                kept,
+            )
 
         return Operation(f"remove {claim.job_id}, told {told}", run)
 

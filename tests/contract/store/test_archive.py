@@ -58,7 +58,7 @@ async def test_a_job_is_recalled_with_its_calls_and_what_it_has_to_say(side: Sid
     assert sorted(call.id for call in recalled.ended.calls) == [call_leg(0).call_id, call_leg(1).call_id]
     assert all(isinstance(call, CallRecord) for call in recalled.ended.calls)
     assert (recalled.ended.entries, recalled.ended.kept) == (1, 1)
-    assert [wish.want for wish in recalled.wishes] == ["gone"]
+    assert [(untold.wish.want, untold.job) for untold in recalled.wishes] == [("gone", ENDED)]
     assert await side.archive.recall("job_b") is None
     assert await side.archive.recall(f"{JOB_ID}.9") is None
 
@@ -83,7 +83,7 @@ async def test_a_retry_takes_what_an_ended_job_had_to_say_and_what_is_to_be_forg
     assert (snapshot.job, snapshot.results) == (AGAIN, {})
     assert [(leg.kind, leg.want) for leg in snapshot.legs] == [("loop", ""), ("wish", "slot")]
     assert [leg.kind for leg in carried] == ["wish"]
-    assert snapshot.standing.lap > recalled.wishes[0].attempt
+    assert snapshot.standing.lap > recalled.wishes[0].wish.attempt
 
 
 async def test_nothing_of_a_retried_tree_expires(real: Side, redis_process: RedisProcess) -> None:

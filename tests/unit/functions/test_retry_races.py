@@ -6,6 +6,7 @@ from events.core.expected import event_of
 from events.core.transitions import CallStatus, JobStatus
 from events.errors import StoreError
 from events.ids import child_of
+from events.ports import Recalled
 from events.schema import Cancellation, Completion, Retrial
 from functions.models.model import ModelAnswer, ModelRequest
 from tests.fakes import Tree
@@ -188,3 +189,23 @@ async def test_a_refusal_that_comes_late_says_that_it_may_still_be_done() -> Non
     told.stage.ports.archive.recall = slowly  # type: ignore[method-assign, assignment]  # a store that is slow
     with pytest.raises(StoreError, match="may still be changed"):
         await told.acceptance.retry(job, "one", from_start=False)
+
+
+async def test_a_deletion_that_stood_still_does_not_take_the_slot_of_a_later_run() -> None:
+    """It read the job as it had ended, which has run again since: the admission knows a later word, which stays."""
+    told = FlakyStage()
+    await told.stage.submit("waits")
+    await told.acceptance.cancel((await told.stage.snapshot()).job, "one")
+    ended = (await told.stage.snapshot()).job
+    recalled = await told.stage.ports.archive.recall(ended.id)
+    await told.acceptance.retry(ended, "one", from_start=False)
+    await told.stage.deliver(told.stage.events()[-1], "wish")
+    assert told.stage.entry().slot
+
+    async def as_it_was(job_id: str) -> Recalled | None:
+        return recalled
+
+    told.stage.ports.archive.recall = as_it_was  # type: ignore[method-assign]  # a process that stood still
+    with pytest.raises(StoreError, match="send the request again"):
+        await told.acceptance.remove(ended)
+    assert told.stage.entry().slot

@@ -1,0 +1,105 @@
+"""Defects of retries, deletions and tombstones."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from events.core import retrying
+from events.core.happenings import Cancelled, Retried
+from events.core.retrying import EndedJob
+from events.core.state import CallRecord
+from events.core.transitions import CallStatus
+from events.ports import Claim
+from functions import ended_facts, facts
+from tests.fakes import FakeStore, Tree
+from tests.simulation.planting import Defect, Patch, constant, idle
+
+
+def in_returning_worlds(name: str, invariant: str, *patches: Patch) -> Defect:
+    """A defect that is looked for in worlds in which somebody comes back to most jobs."""
+    return Defect(name, invariant, patches, returns=True)
+
+
+def _whichever_run(retry: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda ended, happened, now_ms: retry(ended, _of_run(happened, ended), now_ms)
+
+
+def _of_run(happened: Retried, ended: EndedJob) -> Retried:
+    return replace(happened, run=ended.job.run)
+
+
+def _all_of_the_turn(_original: Any) -> Any:
+    def to_run(ended: EndedJob) -> list[CallRecord]:
+        return [call for call in ended.calls if call.turn == ended.job.turn]
+
+    return to_run
+
+
+def _forgetting_nothing(retry: Callable[..., Any]) -> Callable[..., Any]:
+    def kept(*arguments: Any) -> Any:
+        decision = retry(*arguments)
+        return replace(decision, changes=replace(decision.changes, forgets=())) if decision.changes else decision
+
+    return kept
+
+
+def _expiring(begun_again: Callable[..., Tree]) -> Callable[..., Tree]:
+    def expiring(self: Tree, *arguments: Any) -> Tree:
+        return replace(begun_again(self, *arguments), expires_ms=self.expires_ms)
+
+    return expiring
+
+
+def _over_tombstones(create: Callable[..., Any]) -> Callable[..., Any]:
+    async def creating(self: FakeStore, changes: Any, *rest: Any) -> Any:
+        self.write(changes.job.id, replace(self.tree(changes.job.id), tombstone=None))
+        return await create(self, changes, *rest)
+
+    return creating
+
+
+def _of_any_run(_original: Any) -> Any:
+    return lambda by, _run: Cancelled(by, run=1_000)
+
+
+def _in_any_run(commit: Callable[..., Any]) -> Callable[..., Any]:
+    async def committing(self: FakeStore, claim: Claim, *rest: Any) -> Any:
+        job = self.tree(claim.job_id).jobs.get(claim.job_id)
+        return await commit(self, replace(claim, run=job.run) if job else claim, *rest)
+
+    return committing
+
+
+DEFECTS = (
+    in_returning_worlds(
+        "a retry that is told twice begins two runs",
+        "each_retry_begins_one_run",
+        Patch(ended_facts, "retry", _whichever_run),
+    ),
+    in_returning_worlds(
+        "a retry makes finished calls again",
+        "a_finished_call_does_not_run_again",
+        Patch(retrying, "_to_run", _all_of_the_turn),
+        constant(retrying, "next_call_status", CallStatus.QUEUED),
+        Patch(ended_facts, "retry", _forgetting_nothing),
+    ),
+    in_returning_worlds(
+        "the data of a retried job still expires", "a_live_job_does_not_expire", Patch(Tree, "begun_again", _expiring)
+    ),
+    in_returning_worlds(
+        "a witness brings a deleted job back",
+        "what_is_deleted_stays_so",
+        idle(facts.Facts, "is_gone", answer=False),
+        Patch(FakeStore, "create", _over_tombstones),
+    ),
+    in_returning_worlds(
+        "a cancellation cancels a later run",
+        "a_cancellation_is_of_the_run_that_was_seen",
+        Patch(facts, "Cancelled", _of_any_run),
+    ),
+    in_returning_worlds(
+        "what was begun in an earlier run is committed in a later one",
+        "each_retry_begins_one_run",
+        Patch(FakeStore, "commit", _in_any_run),
+    ),
+)

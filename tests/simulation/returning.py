@@ -1,0 +1,108 @@
+"""Those who come back to an ended job: they retry it, from its failure or its start, and delete its data.
+
+What they were told is held to what is recorded, at that moment and at the end of the world (retried.py).
+"""
+
+import asyncio
+import json
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tests.simulation.asgi import Answer
+from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
+from tests.simulation.dice import Dice
+from tests.simulation.jobs import JobPlan, Return
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_RETURN, _CANCEL = 121, 122
+# A job may be live, deleted, or not shown yet; and the world may be out of order.
+_KNOWN = {"retry": (200, 404, 409, 410, 503), "delete": (204, 404, 409, 410, 503)}
+
+
+def with_returns(dice: Dice, jobs: tuple[JobPlan, ...]) -> tuple[JobPlan, ...]:
+    """The same jobs, to most of which somebody comes back; many are cancelled, so that there is something to retry."""
+    return tuple(_with_returns(dice, job) for job in jobs)
+
+
+def _with_returns(dice: Dice, job: JobPlan) -> JobPlan:
+    def roll(which: int) -> float:
+        return dice.roll(_RETURN, job.index, which)
+
+    cancel_at = job.cancel_at or (0.1 + roll(1) ** 3 * 60 if dice.chance(0.5, _CANCEL, job.index) else 0.0)
+    at, returns = cancel_at, list[Return]()
+    for number in range(int(roll(2) * 4)):
+        # Often at once, or about when the witness of what was done before comes.
+        at += roll(10 + number) ** 2 * 20 if roll(20 + number) < 0.5 else 55 + roll(10 + number) * 200
+        what = "delete" if roll(30 + number) < 0.2 else "start" if roll(30 + number) < 0.5 else "failure"
+        returns.append(Return(at, what, twice=roll(40 + number) < 0.2))
+    # Who reads a stream to its end reads that of one run: readers come to jobs to which nobody comes back.
+    return replace(job, cancel_at=cancel_at, returns=tuple(returns), readers=0 if returns else job.readers)
+
+
+class Returns:
+    """What one world knows of those who came back.
+
+    `asked`: how often somebody asked to retry a job. `deleting`: jobs that somebody asked to delete; `deleted`: those
+    that were said to be. `cancelled_runs`: in which runs somebody saw a job when they asked to cancel it.
+    """
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.asked: Counter[str] = Counter()
+        self.deleting: set[str] = set()
+        self.deleted: set[str] = set()
+        self.cancelled_runs: dict[str, set[int]] = {}
+
+    def cancels(self, job_id: str) -> None:
+        """Somebody asks to cancel a job, or has done so: the run in which it is now is one that they saw."""
+        job = self._world.tree(job_id).jobs.get(job_id)
+        self.cancelled_runs.setdefault(job_id, set()).add(job.run if job else 1)
+
+    def accepted(self, plan: JobPlan, job_id: str) -> None:
+        """A job was accepted: whoever comes back to it will."""
+        for number, what in enumerate(plan.returns):
+            self._world.start(self._come_back, plan, what, f"{plan.agent}/return{number}", job_id)
+
+    async def _come_back(self, plan: JobPlan, what: Return, label: str, job_id: str) -> None:
+        await asyncio.sleep(what.at)
+        for _ in range(2 if what.twice else 1):
+            caller = Caller(self._world, label, job_id)
+            key = {"authorization": f"Bearer {key_of(plan.tenant)}"}
+            if what.what == "delete":
+                await self._delete(caller, job_id, key)
+            else:
+                await self._retry(caller, job_id, key, what.what)
+
+    async def _retry(self, caller: Caller, job_id: str, key: dict[str, str], begin: str) -> None:
+        self.asked[job_id] += 1
+        body = json.dumps({"action": "retry", "from": begin}).encode()
+        answer = await caller.ask("retry", self._url(job_id), body, key, "PATCH")
+        self._check("retry", job_id, answer)
+        if answer is not None and answer.status == 200:
+            self._told_to_run(job_id, json.loads(answer.body)["status"])
+
+    def _told_to_run(self, job_id: str, status: str) -> None:
+        """Whoever is told that it runs again is told the truth."""
+        world, job = self._world, self._world.tree(job_id).jobs.get(job_id)
+        fails = world.memory.struck(job_id) or job_id in self.deleting
+        if job is None and not fails:
+            world.broken("who_is_told_that_it_runs_again_is_told_the_truth", f"{job_id} ({status}) is not there")
+        if job is not None and job.run == 1 and not fails:
+            world.broken("who_is_told_that_it_runs_again_is_told_the_truth", f"{job_id} ({status}) is {job}")
+
+    async def _delete(self, caller: Caller, job_id: str, key: dict[str, str]) -> None:
+        self.deleting.add(job_id)
+        answer = await caller.ask("delete", self._url(job_id), b"", key, "DELETE")
+        self._check("delete", job_id, answer)
+        if answer is not None and answer.status == 204:
+            self.deleted.add(job_id)
+
+    def _check(self, kind: str, job_id: str, answer: Answer | None) -> None:
+        if answer is not None and answer.status not in _KNOWN[kind]:
+            self._world.broken("an_api_answer_is_a_known_one", f"{kind} {job_id}: {answer}")
+
+    def _url(self, job_id: str) -> str:
+        return f"{self._world.base_url}{SUBMIT_PATH}/{job_id}"
