@@ -27,7 +27,7 @@ class Traced:
         start_ms = self._clock.now_ms()
         happened = await self._performer(effect, history, claim)
         error = happened.failure.message if isinstance(happened, ModelFailed | ToolFailed) else ""
-        if isinstance(effect, CallModel):
+        if isinstance(effect, CallModel) and not _is_planned(happened):
             work_done("model call", start_ms, self._of_model(effect, happened), error)
         elif isinstance(effect, RunTool):
             attributes: Attributes = {"baton.tool": effect.call.tool, "baton.call.id": effect.call.id}
@@ -44,3 +44,8 @@ class Traced:
             "baton.cost_usd": happened.cost_usd,
             "baton.cached": int(happened.cached),
         }
+
+
+def _is_planned(happened: Happening | None) -> bool:
+    """Whether a plan said what is to be done, and no model: its agent may have none."""
+    return isinstance(happened, ModelAnswered) and not happened.model_calls and not happened.cached

@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, tool
+from baton import Agent, Call, Pending, Registry, ScriptedModel, Step, ToolContext, tool
 from events.adapters.open_telemetry import OpenTelemetryTracer
 from events.core.state import Job
 from events.schema import ENDPOINTS, Event, encode_event, event_type, parse_event
@@ -40,6 +40,7 @@ def registry() -> Registry:
         [
             Agent(name="answers", model=ScriptedModel(["done"])),
             Agent(name="adds", model=ScriptedModel([two, "3 and 7"]), tools=[add]),
+            Agent(name="planned", plan=[Step("a", add, {"a": 1, "b": 2})]),
             Agent(name="asks", model=ScriptedModel([[Call("ask_another")], "done"]), tools=[ask_another]),
         ]
     )
@@ -173,6 +174,16 @@ async def test_a_model_call_tells_its_model_and_tokens() -> None:
         assert call.attributes["baton.job.id"] == job["id"]
         assert call.attributes["baton.session.id"] == job["sessionId"]
         assert call.resource.attributes["service.name"] == "baton-test"
+
+
+async def test_a_plan_without_a_model_calls_none() -> None:
+    """Its turns are legs like others, and its tools run below them."""
+    async with tracing() as traced:
+        job = await traced.api.submitted(jobType="planned")
+        await traced.run()
+        assert (await traced.api.read(job["id"]))["status"] == "completed"
+        assert {"loop", "tool run add"} <= set(traced.parents())
+        assert "model call" not in traced.parents()
 
 
 async def test_an_exporter_that_fails_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
