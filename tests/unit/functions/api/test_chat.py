@@ -3,8 +3,11 @@
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
+from functions.app import build_app
 from functions.sessions import Sessions
 from tests.unit.functions.api.chatting import (
     chat_body,
@@ -16,7 +19,7 @@ from tests.unit.functions.api.chatting import (
     text_of,
     user_message,
 )
-from tests.unit.functions.api.client import ADMIN, OTHER, Api, api_of, assert_problem, with_keys
+from tests.unit.functions.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.functions.stage import Stage
 
 
@@ -171,3 +174,20 @@ async def test_a_message_waits_for_the_one_before_it(api: Api) -> None:
     await api.stage.run()
     assert (await resuming).text == (await first).text
     assert text_of(await second) == "3 and 7"
+
+
+async def test_where_nothing_streams_the_answer_is_what_is_there(api: Api) -> None:
+    """A host that keeps answers back until they are whole gets no end before the end; the job goes on."""
+
+    async def buffered(scope: Scope, receive: Receive, send: Send) -> None:
+        await build_app(api.stage.container)({**scope, "aws.event": {}}, receive, send)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(buffered), base_url="http://test") as client:
+        answer = await client.post(
+            "/api/chat", json=chat_body("chat-1", "m1", "hello"), headers={"authorization": f"Bearer {ACME}"}
+        )
+    assert answer.status_code == 200
+    assert '"type":"start"' in answer.text
+    assert "[DONE]" not in answer.text
+    await api.stage.run()
+    assert text_of(await send(api, "chat-1", "m1", "hello")) == "done"
