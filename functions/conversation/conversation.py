@@ -101,12 +101,17 @@ def summarized(conversation: Conversation, summary: dict[str, Any]) -> Conversat
 
 
 def untold(history: History, up_to: int) -> tuple[int, int] | None:
-    """Where in the whole transcript the turns up to this one stand; None where something else stands among them."""
+    """Where in the whole transcript the turns up to this one stand; None where something else stands among them.
+
+    Nor may anything else stand between what is left out already and these turns: a job that was retried from its start
+    may have remembered something anew there.
+    """
     roles = [entry["role"] for entry in history.transcript]
     begin = roles.index("model")
     later = (i for i, entry in enumerate(history.transcript) if entry["role"] == "model" and entry["turn"] > up_to)
     end = next(later, len(roles))
-    if not {"model", "summary"}.issuperset(roles[begin:end]):
+    begins_at = history.untold[0] or begin
+    if not {"model", "summary"}.issuperset(roles[min(begins_at, begin) : end]):
         return None
     return begin, end + history.untold[1] - history.untold[0]
 

@@ -63,6 +63,14 @@ def test_turns_with_something_else_among_them_are_loaded_again(role: str) -> Non
     assert untold(history, 2) is None
 
 
+def test_what_a_retried_job_remembered_anew_stays_told() -> None:
+    """It stands behind what is left out of the runs before, and before the turns to sum up."""
+    entries = [{"role": role, "turn": turn} for turn, role in enumerate(("user", "memory", "model", "model"))]
+    assert untold(History(tuple(entries), untold=(1, 5)), 2) is None
+    kept = [{"role": role, "turn": turn} for turn, role in enumerate(("user", "model", "model"))]
+    assert untold(History(tuple(kept), untold=(1, 5)), 1) == (1, 6)
+
+
 def test_sizes_add_up_to_what_is_told() -> None:
     """In bytes of JSON, not in characters."""
     assert size_bytes("é") == 4

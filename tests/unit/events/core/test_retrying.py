@@ -1,0 +1,116 @@
+"""What a retry decides, from records alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from events.core.checkpoint import LIMIT_APPROVAL
+from events.core.decide import cancel, decide, retry
+from events.core.effects import Changes, Decision
+from events.core.happenings import Cancelled, Retried, Undeliverable
+from events.core.legs import LegKind
+from events.core.redaction import redacted
+from events.core.retrying import EndedJob, why_not
+from events.core.state import CallRecord, Failure
+from events.core.transitions import CallStatus, JobStatus
+from events.ids import call_id
+from tests.unit.events.core.sample_state import JOB, NOW_MS, call_state
+
+FAILED = replace(JOB, status=JobStatus.FAILED, attempts=3, finished_at_ms=NOW_MS, error=Failure("boom", "it broke"))
+AGAIN = Retried(run=1, by="client of acme")
+
+
+def a_call(position: int, status: CallStatus, turn: int = 2, **changes: object) -> CallRecord:
+    """A call of the job."""
+    arguments = {"path": str(position)}
+    record = CallRecord(call_id(JOB.id, turn, position, "read_file", arguments), turn, position, "read_file", arguments)
+    return replace(record, status=status, attempts=1, **changes)  # type: ignore[arg-type]  # fields by name
+
+
+def changes_of(ended: EndedJob, happened: Retried = AGAIN) -> Changes:
+    """What the retry writes."""
+    changes = retry(ended, happened, NOW_MS).changes
+    assert changes is not None
+    assert changes.begins_again
+    return changes
+
+
+def test_a_failed_turn_is_asked_again_as_its_next_attempt() -> None:
+    """The attempts before do not count against its retries."""
+    changes = changes_of(EndedJob(FAILED))
+    assert changes.job is not None
+    assert [leg.key for leg in changes.legs] == [f"loop:{JOB.id}:2:4"]
+    assert (changes.job.run, changes.job.earlier, changes.job.status) == (2, 3, JobStatus.PENDING)
+    assert (changes.job.error, changes.job.finished_at_ms) == (None, None)
+
+
+def test_calls_that_are_not_over_are_made_again_and_the_others_are_not() -> None:
+    """Their outcomes are forgotten; the turn goes on."""
+    over, waiting, queued = (
+        a_call(0, CallStatus.COMPLETED),
+        a_call(1, CallStatus.WAITING, operation_id="op"),
+        replace(a_call(2, CallStatus.QUEUED), attempts=0),
+    )
+    changes = changes_of(EndedJob(FAILED, (over, waiting, queued)))
+    assert [leg.key for leg in changes.legs] == [f"call:{waiting.id}:2", f"call:{queued.id}:1"]
+    assert changes.forgets == (waiting.id, queued.id)
+    assert [(record.status, record.earlier, record.operation_id) for record in changes.calls] == [
+        (CallStatus.QUEUED, 1, ""),
+        (CallStatus.QUEUED, 0, ""),
+    ]
+    assert changes.job is not None
+    assert changes.job.status is JobStatus.PROCESSING
+
+
+def test_where_every_call_is_over_the_next_turn_begins() -> None:
+    """Also where some of them failed: the model is given their errors."""
+    calls = (a_call(0, CallStatus.COMPLETED), a_call(1, CallStatus.FAILED))
+    assert [leg.key for leg in changes_of(EndedJob(FAILED, calls)).legs] == [f"loop:{JOB.id}:3:1"]
+
+
+def test_questions_that_nobody_decided_are_withdrawn() -> None:
+    """Limits count anew."""
+    question = replace(a_call(0, CallStatus.WAITING), tool=LIMIT_APPROVAL)
+    changes = changes_of(EndedJob(FAILED, (question,)))
+    assert [(record.tool, record.status) for record in changes.calls] == [(LIMIT_APPROVAL, CallStatus.CANCELLED)]
+    assert [leg.kind for leg in changes.legs] == [LegKind.LOOP]
+
+
+def test_from_the_start_what_was_open_is_cancelled_and_what_was_said_is_not_told() -> None:
+    """What any run is told stays: the task, and what was remembered for it."""
+    changes = changes_of(EndedJob(FAILED, (a_call(0, CallStatus.WAITING),), 7, 2), replace(AGAIN, from_start=True))
+    assert changes.job is not None
+    assert (changes.job.untold, changes.job.turn, changes.job.first_turn) == ((2, 7), 3, 3)
+    assert [record.status for record in changes.calls] == [CallStatus.CANCELLED]
+    assert [leg.key for leg in changes.legs] == [f"loop:{JOB.id}:3:1"]
+
+
+def test_a_call_whose_arguments_held_a_secret_cannot_be_made_again() -> None:
+    """They are not kept; from the start the model asks anew."""
+    arguments = {"apiKey": "something secret"}
+    call = CallRecord(call_id(JOB.id, 2, 0, "pay", arguments), 2, 0, "pay", redacted(arguments), CallStatus.WAITING)
+    ended = EndedJob(FAILED, (call,))
+    assert "Retry from the start" in why_not(ended, AGAIN)
+    assert retry(ended, AGAIN, NOW_MS) == Decision()
+    assert why_not(ended, replace(AGAIN, from_start=True)) == ""
+
+
+@pytest.mark.parametrize("happened", [replace(AGAIN, run=2), replace(AGAIN, run=0)])
+def test_a_retry_of_another_run_changes_nothing(happened: Retried) -> None:
+    """It was told before, or is told too early."""
+    assert retry(EndedJob(FAILED), happened, NOW_MS) == Decision()
+
+
+def test_a_cancellation_of_an_earlier_run_changes_nothing() -> None:
+    """Whoever cancelled saw that one."""
+    later = replace(JOB, run=2)
+    assert cancel(later, Cancelled("client"), NOW_MS) == Decision()
+    assert cancel(later, Cancelled("client", run=2), NOW_MS).changes is not None
+
+
+def test_an_attempt_that_could_not_be_delivered_counts() -> None:
+    """So that a retry makes the next one, under a key of its own."""
+    state = call_state(LegKind.CALL, attempt=2)
+    changes = decide(state, Undeliverable("gone", malformed=True), NOW_MS).changes
+    assert changes is not None
+    assert [record.attempts for record in changes.calls] == [2]
