@@ -155,7 +155,7 @@ async def test_a_job_goes_on_with_its_callers_trace_and_so_does_the_job_below_it
         await traced.run()
         trace_ids = {format(span.context.trace_id, "032x") for span in traced.spans() if span.context}
         assert trace_ids == {"0af7651916cd43dd8448eb211c80319c"}
-        jobs = {span.attributes["baton.job.id"] for span in traced.spans() if span.attributes}
+        jobs = {str(span.attributes["baton.job.id"]) for span in traced.spans() if span.attributes}
         assert len(jobs) == 2
         (submit,) = [span for span in traced.spans() if span.name == "submit"]
         assert submit.parent is not None
