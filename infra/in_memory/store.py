@@ -197,7 +197,7 @@ class InMemoryStore:
         for job_id in sorted(name for name in tree.jobs if name == only or not only):
             tree = tree.settled(job_id, message_id, now_ms)
             entry = book.get(job_id)
-            if not tree.agrees(job_id, entry) and now_ms - tree.standing(job_id).lap > lost_after_ms / 2:
+            if not tree.agrees(job_id, entry) and now_ms - tree.said_ms(job_id) > lost_after_ms / 2:
                 tree = tree.wishing(job_id, tree.standing(job_id).want, message_id, now_ms)
             found = tree.without_progress(job_id, entry, message_id, now_ms, lost_after_ms)
             tree = replace(tree, legs={**tree.legs, **{leg.key: leg for leg in found}})

@@ -252,6 +252,11 @@ class Tree:
         same = (entry.lap, entry.want) == (standing.lap, standing.want)
         return same and (entry.slot or not standing.slot)
 
+    def said_ms(self, job_id: str) -> int:
+        """When what the admission should know was last wished, or, by a job that has ended, told."""
+        told_ms = self.usage[job_id].updated_ms if self.jobs[job_id].ended else 0
+        return max(self.standing(job_id).lap, told_ms)
+
     def over(self) -> tuple[str, ...]:
         """The ended jobs that have nothing to say any more."""
         open_of = {leg.job_id for leg in self.legs.values()}

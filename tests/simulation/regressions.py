@@ -83,6 +83,11 @@ REGRESSIONS = (
     Regression(
         WAITING_SEEDS + 310000841, 2, "a failover forgot a call whose outcome had come, and nobody brought its job on"
     ),
+    Regression(
+        STREAMING_SEEDS + 50047,
+        2,
+        "a sweep that had stood still wished again for a job that had left the book meanwhile",
+    ),
     Regression(60016139, 2, "a sweep drove what had waited long for its slot in the moment in which it got it"),
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
 )

@@ -27,9 +27,11 @@ end
 for _, job_id in ipairs(jobs) do
   settle(job_id, message, now, 0)
   local standing, entry = standing_of(job_id), entries[job_id]
-  -- What was wished lately may be missing only because the book was read before. Half the time, so that a submission's
-  -- witness finds a forgotten place before nothing else would look for it.
-  if not agrees(job_id, standing, entry) and now - standing.lap > lost_after / 2 then
+  -- What was wished lately may be missing only because the book was read before, or told lately: the last that an ended
+  -- job writes is that its wish was heard. Half the time, so that a submission's witness finds a forgotten place before
+  -- nothing else would look for it.
+  local said = ended(job_id) and math.max(standing.lap, cjson.decode(state['usage:' .. job_id]).updated_ms) or standing.lap
+  if not agrees(job_id, standing, entry) and now - said > lost_after / 2 then
     new_wish(job_id, standing.want, message, now, 0)
     standing = standing_of(job_id)
   end

@@ -262,6 +262,21 @@ async def test_the_sweep_tells_a_wish_again_whose_slot_was_given_and_not_taken(s
     assert [leg.key for leg in looked.lost] == [FIRST_WISH.key]
 
 
+async def test_the_sweep_does_not_wish_again_what_an_ended_job_has_told_lately(side: Side) -> None:
+    """However old the wish is: the book may have been read before it was told."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    end = Changes(job=replace(a_job(), status=JobStatus.COMPLETED), ends=True)
+    await side.store.commit(claim_of(first_leg()), end, SPENT)
+    told_ms, half_ms = 10 * LOST_AFTER_MS, LOST_AFTER_MS // 2
+    await side.store.commit(wish_claim(NOW_MS, after_ms=told_ms), Changes(admitted=True), SPENT)
+    for after_ms in (told_ms - 1, told_ms + half_ms):
+        looked = await side.store.look(JOB_ID, "sweep", NOW_MS + after_ms, LOST_AFTER_MS, book_of(JOB_ID))
+        assert looked.lost == ()
+    at_ms = NOW_MS + told_ms + half_ms + 1
+    looked = await side.store.look(JOB_ID, "sweep", at_ms, LOST_AFTER_MS, book_of(JOB_ID))
+    assert looked.lost == (wish_of("gone", "sweep", at_ms),)
+
+
 async def test_only_the_named_job_is_looked_at(side: Side) -> None:
     """Not one beside it, and nothing where it is not known."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
