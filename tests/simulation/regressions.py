@@ -6,7 +6,7 @@ number, and looks for other seeds of the same stories by planting the defect aga
 
 from dataclasses import dataclass
 
-from tests.simulation.plan import PLANNING_SEEDS, RETURNING_SEEDS, WAITING_SEEDS
+from tests.simulation.plan import PLANNING_SEEDS, RETURNING_SEEDS, STREAMING_SEEDS, WAITING_SEEDS
 
 PLAN_VERSION = 2
 
