@@ -12,6 +12,7 @@ from events.ports import Claim, Committed, Spent
 from functions import sweeping
 from functions.agents import child_job
 from infra.in_memory import store as store_in_memory
+from infra.in_memory import writing
 from tests.fakes import FakeStore, Tree
 from tests.simulation.planting import Patch, constant, in_waiting_worlds, replaced
 
@@ -78,12 +79,12 @@ DEFECTS = (
     in_waiting_worlds(
         "children outlive their parent",
         "children_end_with_their_parent",
-        replaced(store_in_memory, "without_children", _as_it_was),
+        replaced(writing, "without_children", _as_it_was),
     ),
     in_waiting_worlds(
         "a child that ends with its parent keeps its slot",
         "who_ends_gives_its_slot_back",
-        Patch(store_in_memory, "without_children", _wishing_for_nothing),
+        Patch(writing, "without_children", _wishing_for_nothing),
     ),
     in_waiting_worlds(
         "a child needs its parent's session", "no_slot_stays_free", constant(admission, "is_child", answer=False)

@@ -10,7 +10,7 @@ from events.core.legs import Leg, LegKind, following, loop_leg
 from events.emitter import Delivery
 from events.errors import StoreError
 from events.ports import Claim, Committed, Looked, Spent
-from functions import acceptance, facts, handing_on, pipeline, redelivery, sweeping, wiring
+from functions import acceptance, container, facts, handing_on, pipeline, redelivery, sweeping
 from functions.agents import tool_run
 from functions.delivery import Outcome
 from functions.tools.context import ToolContext
@@ -265,7 +265,9 @@ DEFECTS = (
         (constant(pipeline._Run, "forget_handed_on", None),),
     ),
     Defect(
-        "a chain in place has no end", "a_chain_ends_before_the_queue_gives_up", (constant(wiring, "guard_ms", 10**9),)
+        "a chain in place has no end",
+        "a_chain_ends_before_the_queue_gives_up",
+        (constant(container, "guard_ms", 10**9),),
     ),
     Defect(
         "a redelivered sweep hands nothing on",
