@@ -6,7 +6,6 @@ ASGI, so that a stream stays one.
 
 from collections.abc import Sequence
 
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -34,10 +33,14 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, *, https: bool, shared: bool) -> None:
         self._app = app
-        self._https = https
-        self._headers = dict(HEADERS)
+        told = dict(HEADERS)
         if shared:  # else a browser would keep back what CORS allows
-            self._headers["cross-origin-resource-policy"] = "cross-origin"
+            told["cross-origin-resource-policy"] = "cross-origin"
+        self._told_securely = [
+            (name.encode(), value.encode())
+            for name, value in {**told, "strict-transport-security": STRICT_TRANSPORT}.items()
+        ]
+        self._told = self._told_securely if https else self._told_securely[:-1]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Add the headers to an HTTP answer; everything else passes as it is."""
@@ -45,13 +48,13 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
+        told = self._told_securely if scope["scheme"] == "https" else self._told
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-                if self._https or scope["scheme"] == "https":
-                    headers.setdefault("strict-transport-security", STRICT_TRANSPORT)
+                own = message.get("headers", ())
+                set_already = {name.lower() for name, _ in own}
+                message["headers"] = [*own, *(pair for pair in told if pair[0] not in set_already)]
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -143,7 +143,8 @@ def messages_are_few(end: Ended) -> str | None:
     published = world.queue.accepted[end.job.id]
     calls = world.api_calls[end.job.id] + (0 if end.job.parent_call else world.api_calls[end.plan.agent])
     most = 1 + legs + 2 * calls + (6 if end.plan.delay_seconds else 0) + messages_of_waits(end)
-    most += len(end.tree.calls.get(end.job.id, ())) if end.job.status == "cancelled" else 0
+    # What a cancellation drops was handed on before: each call's leg, and the wish that was told of its slot meanwhile.
+    most += 1 + len(end.tree.calls.get(end.job.id, ())) if end.job.status == "cancelled" else 0
     # Each call of a submission that interrupts may cancel it, with a witness.
     most += 2 * sum(world.api_calls[plan.agent] for plan in world.plan.jobs if plan.when_busy == "interrupt")
     if not world.plan.faultless:

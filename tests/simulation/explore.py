@@ -63,10 +63,10 @@ def explore(
 
 
 def _chunks(schedules: int, seed: int) -> Iterator[range]:
-    """Half of them plain worlds from this seed on, the others of the other families alike; or of one family alone."""
+    """Most of them plain worlds from this seed on, the others of the other families alike; or of one family alone."""
     if seed >= RETURNING_SEEDS:
         return _ranges(schedules, seed)
-    each, returning = schedules // (2 * len(OTHER_FAMILIES)), schedules // 30
+    each, returning = schedules // (3 * len(OTHER_FAMILIES)), schedules // 60
     plain = _ranges(schedules - len(OTHER_FAMILIES) * each - 3 * returning, seed)
     families = (
         plain,

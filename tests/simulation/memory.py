@@ -78,6 +78,11 @@ class Memory:
         if self.struck(job_id) if standing.lap < entry.lap else self.struck(ADMISSION):
             self.unbooked[job_id] = self.failovers[-1].at + HEALED_SECONDS
 
+    def answer_of_long_ago(self, job_id: str) -> None:
+        """Who is late acts on what the admission said to a wish that has been told since, and that a failover restored."""
+        if self.struck(job_id):
+            self.unbooked[job_id] = self._world.loop.time() + HEALED_SECONDS
+
     def swallowed(self, outgoing: Outgoing) -> None:
         """The queue's deduplication remembers what a failover made the store forget: left to the sweep."""
         job_id = outgoing.headers.get("x-job-id", "")

@@ -88,6 +88,10 @@ REGRESSIONS = (
         2,
         "a sweep that had stood still wished again for a job that had left the book meanwhile",
     ),
+    Regression(
+        PLANNING_SEEDS + 330004675, 2, "the simulation's own: an answer of the admission that was acted on late"
+    ),
+    Regression(WAITING_SEEDS + 330004957, 2, "the simulation's own: a slot told to one that was just cancelled"),
     Regression(60016139, 2, "a sweep drove what had waited long for its slot in the moment in which it got it"),
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
 )

@@ -94,7 +94,13 @@ class SimStore:
     async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
         """Remove the leg and write what follows."""
         changes = self._written(changes)
-        return await self.ask("commit", claim.job_id, claim, lambda: self._fake.commit(claim, changes, spent))
+        return await self.ask("commit", claim.job_id, claim, lambda: self._committed(claim, changes, spent))
+
+    async def _committed(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
+        committed = await self._fake.commit(claim, changes, spent)
+        if committed.applied and changes.admitted and CURRENT.get().zombie:
+            self._world.memory.answer_of_long_ago(claim.job_id)
+        return committed
 
     async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
         """Count that the queue gave up."""
