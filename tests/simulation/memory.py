@@ -79,7 +79,7 @@ class Memory:
             self.unbooked[job_id] = self.failovers[-1].at + HEALED_SECONDS
 
     def answer_of_long_ago(self, job_id: str) -> None:
-        """Who is late acts on what the admission said to a wish that has been told since, and that a failover restored."""
+        """Somebody acts late on an answer to a wish that was told again since, which a failover restored."""
         if self.struck(job_id):
             self.unbooked[job_id] = self._world.loop.time() + HEALED_SECONDS
 
