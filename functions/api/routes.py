@@ -17,6 +17,7 @@ from functions.api.job_events import JobEventsApi
 from functions.api.job_listing import JobListingApi
 from functions.api.jobs import BODY_LIMIT_BYTES as SUBMIT_LIMIT_BYTES
 from functions.api.jobs import JobsApi
+from functions.api.messages import MessagesApi
 from functions.api.metrics import MetricsApi
 from functions.api.openapi import OpenApi
 from functions.api.operations import OperationsApi
@@ -168,6 +169,8 @@ def _of_sessions(container: Container, keys: Keys) -> list[ApiRoute]:
 def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
     tools, shows = ToolsApi(container), "each tool's capabilities, attempts, failures, and durations (p50, p95)"
     worker, worker_path = WorkerApi(container), "/api/admin/agent-worker"
+    messages, replays = MessagesApi(container), "send a message of the queue once more; one that was applied says so"
+    drives = "send the events of all steps that a job expects now"
     measures = "figures for Prometheus: an admin key or `METRICS_TOKEN`, or `METRICS_PUBLIC=true`"
     audits = "what operators did, the newest first: who, what, when, and how it ended; `limit`, `cursor`"
     return [
@@ -176,6 +179,8 @@ def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
         ),
         ApiRoute("POST", worker_path, "admin", worker.start, "start: jobs get slots, those that wait for one at once"),
         ApiRoute("DELETE", worker_path, "admin", worker.stop, "stop: nobody gets a slot; who holds one goes on"),
+        ApiRoute("POST", "/api/admin/messages/{message_id}/replay", "admin", messages.replay, replays),
+        ApiRoute("POST", "/api/admin/agent-jobs/{job_id}/drive", "admin", messages.drive, drives),
         ApiRoute("GET", "/api/admin/tools", "admin", tools.show, shows),
         ApiRoute("GET", "/api/admin/audit", "admin", audit.show, audits),
         ApiRoute("GET", "/api/metrics", "metrics", MetricsApi(container).show, measures),

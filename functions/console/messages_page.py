@@ -10,7 +10,7 @@ from functions.api.problem import ApiError
 from functions.console.form import field
 from functions.console.gate import Visit
 from functions.console.message_kind import kind_of
-from functions.replaying import SENDABLE, Looked, Replaying, Standing
+from functions.replaying import SENDABLE, Looked, Replaying, Standing, message_of
 
 STATES = ("CREATED", "ACTIVE", "RETRY", "ERROR", "DELIVERED", "FAILED", "CANCELED")
 _ENTRIES, _MOST_TICKED, _AT_ONCE = 120, 100, 8
@@ -98,10 +98,7 @@ class MessagesPage:
         return visit.go(f"/console/jobs/{job_id}", said)
 
     async def _find(self, message_id: str) -> tuple[QueuedMessage, tuple[LogEntry, ...]]:
-        entries = (await self._records.log(message_id=message_id, limit=_ENTRIES)).entries
-        message = await self._records.message(message_id)
-        if message is None and entries:
-            message = entries[-1].message
+        message, entries = await message_of(self._records, message_id, _ENTRIES)
         if message is None:
             raise ApiError(404, f"the queue does not know message {message_id!r} any more: logs are kept some days")
         return message, entries

@@ -12,12 +12,12 @@ from typing import Any
 import click
 from rich.console import Console
 
+from infra.cli.changing import STATUSES, Wanted, change, meant
 from infra.cli.deployment import Deployment, with_deployment
 from infra.cli.job_lines import JobLines
 from infra.cli.job_screen import print_answer, print_job, print_jobs
 from infra.cli.watching import parts_of
 
-STATUSES = ("pending", "processing", "waiting", "completed", "failed", "cancelled")
 _PAGE = 100
 as_json = click.option("--json", "shows_json", is_flag=True, help="Print JSON, as the API answers it.")
 
@@ -144,25 +144,21 @@ def watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
 
 @jobs.command()
 @with_deployment
-@click.argument("job_ids", metavar="JOB...", nargs=-1, required=True)
-def cancel(deployment: Deployment, job_ids: tuple[str, ...]) -> None:
-    """Cancel jobs at once, and those that they started."""
-    _change(deployment, job_ids, {"action": "cancel"})
+@click.argument("job_ids", metavar="JOB...", nargs=-1)
+@meant
+def cancel(deployment: Deployment, job_ids: tuple[str, ...], *, wanted: Wanted) -> None:
+    """Cancel jobs at once, and those that they started: by their ids, or by a filter."""
+    change(deployment, job_ids, {"action": "cancel"}, wanted)
 
 
 @jobs.command()
 @with_deployment
-@click.argument("job_ids", metavar="JOB...", nargs=-1, required=True)
+@click.argument("job_ids", metavar="JOB...", nargs=-1)
 @click.option("--from", "start", type=click.Choice(["failure", "start"]), default="failure", show_default=True)
-def retry(deployment: Deployment, job_ids: tuple[str, ...], *, start: str) -> None:
-    """Run ended jobs again, from the step that failed or from the start."""
-    _change(deployment, job_ids, {"action": "retry", "from": start})
-
-
-def _change(deployment: Deployment, job_ids: tuple[str, ...], body: dict[str, str]) -> None:
-    for job_id in job_ids:
-        job = deployment.ask("PATCH", f"/api/agent-jobs/{job_id}", body)
-        print(f"{job['id']}  {job['status']}", flush=True)
+@meant
+def retry(deployment: Deployment, job_ids: tuple[str, ...], *, start: str, wanted: Wanted) -> None:
+    """Run ended jobs again, from the step that failed or from the start: by their ids, or by a filter."""
+    change(deployment, job_ids, {"action": "retry", "from": start}, wanted)
 
 
 def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:

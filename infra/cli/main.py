@@ -33,7 +33,7 @@ SUBCOMMANDS = {
     "keys": Subcommand("infra.cli.keys", "keys", "Make, list and revoke API keys."),
     "qstash": Subcommand("infra.cli.servers", "qstash", "Run the local QStash server alone."),
     "redis": Subcommand("infra.cli.servers", "redis", "Run the local Redis with its REST bridge alone."),
-    "replay": Subcommand("infra.cli.replay", "replay", "Play a recorded job back, up to the first difference."),
+    "replay": Subcommand("infra.cli.replay", "replay", "Send a message once more, or play a recorded job back."),
     "vector": Subcommand("infra.cli.vector", "vector", "Run the local vector index alone."),
 }
 

@@ -1,11 +1,12 @@
-"""`baton replay JOB --offline`: plays a recorded job back with the code as it is now.
+"""`baton replay`: sends a message once more or, with `--offline`, plays a recorded job back with the code as it is now.
 
-Prints one line and ends with 0 where everything is decided as it was, or shows the first difference and ends with 1.
-Must not: ask a model, run a tool, or change the job; all that it may ask of the network is the recording.
+Offline it prints one line and ends with 0 where everything is decided as it was, or shows the first difference and ends
+with 1; then it must not ask a model, run a tool, or change the job: all that it may ask of the network is the recording.
 """
 
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -13,6 +14,7 @@ from events.errors import SettingsError
 from events.settings import Settings, settings_from_environment
 from functions.agents.loader import RegistryNotLoadedError, load_registry
 from functions.agents.registry import Registry
+from infra.cli.deployment import Deployment, deployment
 from infra.cli.recording_source import Source, fetched
 from infra.replay.recorded import read_file, read_recording
 from infra.replay.replay_error import ReplayError
@@ -22,7 +24,7 @@ _DEFAULT_FOLDER = Path(".baton/dev")
 
 
 @click.command()
-@click.argument("target", metavar="JOB|FILE")
+@click.argument("target", metavar="MESSAGE|JOB|FILE")
 @click.option("--offline", is_flag=True, help="Answers of models and tools are the recorded ones; nothing is asked.")
 @click.option("--url", metavar="URL", help="Where the job ran, such as https://api.example.com.")
 @click.option("--key", metavar="KEY", envvar="BATON_API_KEY", help="An API key that may see the job. [BATON_API_KEY]")
@@ -39,15 +41,13 @@ _DEFAULT_FOLDER = Path(".baton/dev")
 def replay(
     *, target: str, offline: bool, url: str | None, key: str | None, data: Path, app: str | None, save: Path | None
 ) -> None:
-    """Play a job that has ended back, up to the first difference.
+    """Send a message once more, or what a job expects now; with --offline play a job back, up to the first difference.
 
-    JOB is a job's id, FILE a recording that was saved with --save.
+    MESSAGE is the id of a message of the queue, JOB a job's id, FILE a recording that was saved with --save.
     """
     if not offline:
-        raise click.UsageError(
-            "replaying messages against the queue is not available in this version; add --offline to play the recorded"
-            " job back with its recorded answers"
-        )
+        _send(deployment(url, key, data), target)
+        return
     if url is not None and key is None:
         raise click.UsageError("--url needs a key: add --key KEY, or set BATON_API_KEY")
     path = Path(target)
@@ -67,6 +67,21 @@ def replay(
     print(found.summary)
 
 
+def _send(place: Deployment, target: str) -> None:
+    """Over the API, with an admin key; what was applied already is not sent, and said to be so."""
+    if target.startswith("job_"):
+        driven = place.ask("POST", f"/api/admin/agent-jobs/{quote(target, safe='')}/drive")["driven"]
+        print(f"{target}: {driven} step(s) driven again" if driven else f"{target}: expects nothing now")
+        return
+    looked = place.ask("POST", f"/api/admin/messages/{quote(target, safe='')}/replay")
+    if looked["sent"]:
+        print(f"{target}: sent once more")
+        return
+    print(f"{target}: not sent, since it is {looked['standing']}")
+    if looked["expected"]:
+        print(f"its job still expects {looked['expected']} step(s): baton replay {looked['jobId']}")
+
+
 def _save(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
@@ -77,7 +92,7 @@ def _save(path: Path, text: str) -> None:
 
 def _refuse_missing_file(target: str) -> None:
     if "/" in target or target.endswith(".json"):
-        raise click.BadParameter(f"there is no file {target!r}", param_hint="JOB|FILE")
+        raise click.BadParameter(f"there is no file {target!r}", param_hint="MESSAGE|JOB|FILE")
 
 
 def _registry(app: str | None) -> Registry:

@@ -109,7 +109,6 @@ def test_an_api_that_refuses_is_quoted(answer: httpx.Response | Exception, why: 
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["job_1"], "add --offline"),
         (["job_1", "--offline", "--url", URL], "--url needs a key"),
         (["no/such/file.json", "--offline"], "there is no file 'no/such/file.json'"),
         ([], "Missing argument"),
