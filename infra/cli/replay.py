@@ -1,7 +1,7 @@
 """`baton replay`: sends a message once more or, with `--offline`, plays a recorded job back with the code as it is now.
 
-Offline it prints one line and ends with 0 where everything is decided as it was, or shows the first difference and ends
-with 1; then it must not ask a model, run a tool, or change the job: all that it may ask of the network is the recording.
+Offline it prints one line and ends with 0 where everything is decided as it was, or shows the first difference and
+ends with 1. Then it must not ask a model, run a tool, or change the job: it asks the network for the recording alone.
 """
 
 import sys

@@ -79,9 +79,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserStack]:
         made.kill_all()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser; without one the tests fail."""
+    """The browser; without one the tests fail. While it lives an event loop runs in this thread: never for others."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         pytest.fail(f"none of {', '.join(PROGRAMS)} is on the path: apt-get install chromium (.ci/run does it)")

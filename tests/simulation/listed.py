@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from events.core.ends import end_of
 from events.core.listing import Row, members
+from events.ids import is_child
 from tests.fakes import Tree
 
 if TYPE_CHECKING:
@@ -29,9 +30,14 @@ class Ends:
 
 
 def every_job_is_listed(world: "World") -> str | None:
-    """With its end, whatever failed on the way."""
+    """With its end, whatever failed on the way.
+
+    A root whose row a failover forgot is listed again by its witness; a job below it has none.
+    """
     for tree in world.trees.values():
         for job in tree.jobs.values():
+            if is_child(job.id) and world.memory.struck(job.id):
+                continue
             status = str(job.status) if job.ended else ""
             row = Row(job.id, job.created_at_ms, job.tenant, job.session_id, job.agent, status)
             missing = set(members(row)) - world.admission.rows
