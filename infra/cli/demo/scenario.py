@@ -68,12 +68,12 @@ SCENARIOS = {
     ),
     "code-generation": Scenario(
         "code-generation",
-        "drafts a file, and writes it once a person (here: the demo) has approved it",
+        "drafts a file, and writes it once somebody has approved it",
         (Ask("Generate a greeting.", data={"files": [{"path": "hello.py", "content": 'print("hello")\n'}]}),),
     ),
     "data-processing": Scenario(
         "data-processing",
-        "loads, cleans and sums up rows, with a checkpoint after each step",
+        "cleans and sums up rows, with a checkpoint after each step",
         (Ask("Sum up the log.", data={"rows": [{"oil": 3.5}, {"oil": 4.0}, {}]}),),
     ),
     "simple": Scenario(
