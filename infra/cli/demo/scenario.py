@@ -39,18 +39,18 @@ SCENARIOS = {
     ),
     "report": Scenario(
         "report",
-        "follows a fixed plan without a model; its steps run side by side",
+        "follows a fixed plan without a model; steps run side by side",
         (Ask("Report on the first two texts of the library."),),
     ),
     "planner": Scenario(
         "planner",
-        "makes a plan, is corrected, has it carried out, and reflects on it",
+        "makes a plan, is corrected, carries it out, reflects on it",
         (Ask("Report on what the library says about Fresnel."),),
         fault_after_events=5,
     ),
     "supervisor": Scenario(
         "supervisor",
-        "shares a question between two other agents, each a job of its own",
+        "shares a question between two agents, each a job of its own",
         (Ask("Who was Grace Darling? How did the sun valve light lamps without keepers?"),),
     ),
     "assistant": Scenario(
