@@ -6,7 +6,7 @@ number, and looks for other seeds of the same stories by planting the defect aga
 
 from dataclasses import dataclass
 
-from tests.simulation.plan import PLANNING_SEEDS, RETURNING_SEEDS, STREAMING_SEEDS, WAITING_SEEDS
+from tests.simulation.plan import PLANNING_SEEDS, RETURNING_SEEDS, SESSION_SEEDS, STREAMING_SEEDS, WAITING_SEEDS
 
 PLAN_VERSION = 2
 
@@ -100,6 +100,7 @@ REGRESSIONS = (
 SELDOM = (
     Regression(42001337, 2, "a submission crashes before it takes its witness back"),
     Regression(42002799, 2, "a cancellation crashes after it has taken its witness back"),
+    Regression(SESSION_SEEDS + 2012, 2, "an interruption crashes before it reads whom it interrupts"),
     Regression(RETURNING_SEEDS + 111, 2, "a deletion crashes when the data is gone"),
     Regression(RETURNING_SEEDS + 524, 2, "a deletion crashes before the data is gone"),
 )
