@@ -1,9 +1,10 @@
 """What ended jobs add up to, agent by agent. Pure; the script events/adapters/lua/wish.lua adds in the same way.
 
 Invariant: each end is counted once, when the admission first hears that a job in its book is gone. A job that is
-retried and ends again is counted again. One whose end a failover made the job forget may be, too; one whose entry it
-made the admission forget is not counted. A word that comes so late that its job has left the book (minutes after its
-end) brings it back until a sweep has looked, and may count it again.
+retried and ends again is counted again, unless it is cancelled before the admission hears of its retry. One whose end
+a failover made the job forget may be counted twice; one whose entry it made the admission forget is not counted. A word
+that comes so late that its job has left the book (minutes after its end) brings it back until a sweep has looked, and
+may count it again.
 """
 
 import bisect
