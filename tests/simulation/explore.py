@@ -1,13 +1,14 @@
 """Play many schedules on both cores, and say what came out.
 
 `python -m tests.simulation.explore --schedules 20000 --seed 1 [--faults all|none|crash,error,…] [--seconds 60]`.
-Half of them are plain; the others are worlds whose jobs also wait (plan.py, WAITING_SEEDS), in which most of them plan,
+Most of them are plain; the others are worlds whose jobs also wait (plan.py, WAITING_SEEDS), in which most of them plan,
 whose texts are streamed and read, whose jobs ask people or share a session, or in which somebody comes back to ended
 jobs; `--waits`, `--plans`, `--streams`, `--approvals`, `--sessions`, `--returns`: all of them. The first schedule that
 breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections import Counter
@@ -41,13 +42,17 @@ def explore(
     faults: frozenset[str] = ALL_FAULTS,
     seconds: float = 1e9,
     found: Callable[[Failure], None] = lambda _failure: None,
+    *,
+    stopped: Callable[[], bool] = lambda: False,
+    giving_way: int = 0,
 ) -> Summary:
     """Play so many schedules from this seed on, or as many as there is time for; `found` is told of failures.
 
-    Half of them are plain worlds; the other families share the rest.
+    Most of them are plain worlds; the other families share the rest.
+    `stopped`: no more are begun once it is true. `giving_way`: how nice the processes are.
     """
     ends_at, summary = time.monotonic() + seconds, Summary()
-    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn"), os.nice, (giving_way,)) as pool:
         chunks = _chunks(schedules, seed)
         running = [
             pool.submit(play_many, chunk, faults) for _, chunk in zip(range(2 * PROCESSES), chunks, strict=False)
@@ -57,7 +62,7 @@ def explore(
             summary.add(played)
             for failure in played.failures:
                 found(failure)
-            if time.monotonic() < ends_at:
+            if time.monotonic() < ends_at and not stopped():
                 running += [pool.submit(play_many, chunk, faults) for _, chunk in zip(range(1), chunks, strict=False)]
     return summary
 
