@@ -9,7 +9,6 @@ from events.core.effects import Changes, Decision
 from events.core.legs import LegKind
 from events.ids import job_of_call
 from events.ports import Claim, Committed, Spent
-from functions import sweeping
 from functions.agents import child_job
 from infra.in_memory import store as store_in_memory
 from infra.in_memory import writing
@@ -48,10 +47,6 @@ def _starting_again(commit: Callable[..., Any]) -> Callable[..., Any]:
         return committed
 
     return starting
-
-
-def _remembering_forgotten(over: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda root_id, book, looked, now_ms: over(root_id, book, replace(looked, forgotten=()), now_ms)
 
 
 def _nameless(waits: Callable[..., Decision]) -> Callable[..., Decision]:
@@ -98,11 +93,6 @@ DEFECTS = (
         "a commit that comes too late starts its child again",
         "a_leg_is_committed_once",
         Patch(FakeStore, "commit", _starting_again),
-    ),
-    in_waiting_worlds(
-        "a child that a failover forgot keeps its slot",
-        "the_world_comes_to_rest",
-        Patch(sweeping, "over", _remembering_forgotten),
     ),
     in_waiting_worlds(
         "a call does not say which job it started", "a_child_has_a_parent", Patch(calls, "waits", _nameless)

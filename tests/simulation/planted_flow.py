@@ -240,7 +240,7 @@ DEFECTS = (
         (Patch(calls, "started", _other_arguments),),
     ),
     Defect("limits are not checked", "limits_hold", (constant(turns, "no_room", None),)),
-    Defect("a wish with a lower lap is obeyed", "work_begins_with_a_slot", _patches_of_take(_any_lap)),
+    Defect("a wish with a lower lap is obeyed", "every_leg_is_guaranteed", _patches_of_take(_any_lap)),
     Defect("a slot is told once only", "every_leg_is_guaranteed", _patches_of_take(_told_once)),
     Defect("there is one slot too many", "slots_are_not_exceeded", (Patch(admission, "fill", _one_slot_more),)),
     Defect(
@@ -263,6 +263,7 @@ DEFECTS = (
         "work that found no slot is not handed on again",
         "every_leg_is_guaranteed",
         (constant(pipeline._Run, "forget_handed_on", None),),
+        plans=True,
     ),
     Defect(
         "a chain in place has no end",

@@ -96,18 +96,18 @@ def _overwriting(create: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _anybody_appends(append: Callable[..., Any]) -> Callable[..., Any]:
-    async def anybody(self: FakeStore, claim: Claim, sequence: int, parts: Sequence[str]) -> bool:
+    async def anybody(self: FakeStore, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         leg = self.tree(claim.job_id).legs.get(claim.leg_key)
         owner = leg.owner if leg else ""
-        appended: bool = await append(self, replace(claim, owner=owner), sequence, parts)
+        appended: bool = await append(self, replace(claim, owner=owner), sequence, parts, text_id)
         return appended
 
     return anybody
 
 
 def _appended_again(append: Callable[..., Any]) -> Callable[..., Any]:
-    async def again(self: FakeStore, claim: Claim, _sequence: int, parts: Sequence[str]) -> bool:
-        appended: bool = await append(self, claim, 1_000_000, parts)
+    async def again(self: FakeStore, claim: Claim, _sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
+        appended: bool = await append(self, claim, 1_000_000, parts, text_id)
         if claim.leg_key in self.tree(claim.job_id).legs:
             _legs_with(
                 self, claim.job_id, lambda legs: {**legs, claim.leg_key: replace(legs[claim.leg_key], appended=0)}

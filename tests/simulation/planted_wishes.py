@@ -1,17 +1,8 @@
 """Defects of wishes that the admission knows otherwise, and of a slow clock: regressions.py has their seeds."""
 
-from collections.abc import Callable
-from dataclasses import replace
-
-from events.core.admission import Taken
 from functions import pipeline
-from infra.in_memory import admission as fake_admission
 from tests.fakes import Tree
-from tests.simulation.planting import Defect, Patch, replaced
-
-
-def _saying_nothing_of_later_words(take: Callable[..., Taken]) -> Callable[..., Taken]:
-    return lambda *arguments, **named: replace(take(*arguments, **named), later_lap=0)
+from tests.simulation.planting import Defect, replaced
 
 
 def _all_ended(self: Tree) -> tuple[str, ...]:
@@ -27,11 +18,6 @@ def _at_once(free_at_ms: int, _now_ms: int) -> int:
 
 
 DEFECTS = (
-    Defect(
-        "a wish that is not heeded waits",
-        "every_leg_is_guaranteed",
-        (Patch(fake_admission, "take", _saying_nothing_of_later_words),),
-    ),
     Defect(
         "an entry leaves before its job's last wish is done",
         "every_leg_is_guaranteed",

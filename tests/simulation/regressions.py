@@ -92,6 +92,7 @@ REGRESSIONS = (
         PLANNING_SEEDS + 330004675, 2, "the simulation's own: an answer of the admission that was acted on late"
     ),
     Regression(WAITING_SEEDS + 330004957, 2, "the simulation's own: a slot told to one that was just cancelled"),
+    Regression(PLANNING_SEEDS + 5074, 2, "work that had found no slot was to be handed on with the slot"),
     Regression(60016139, 2, "a sweep drove what had waited long for its slot in the moment in which it got it"),
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
 )
