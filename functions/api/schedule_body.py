@@ -4,28 +4,20 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic.alias_generators import to_camel
 
 from events.errors import MalformedEventError
 from events.ids import scheduled_job_id
 from events.ports import QueueSchedule
 from events.schema import AgentLoopInit, Recurrence, parse_event
 from events.timestamps import rfc3339
-from functions.any_json import JsonObject
+from functions.api.submit_body import JobBody
 
 PREFIX = "sch_"
 
 
-class ScheduleBody(BaseModel):
+class ScheduleBody(JobBody):
     """A job, and when there is one."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
-
-    job_type: Annotated[str, Field(min_length=1, max_length=64)]
-    task_description: str = ""
-    input_data: JsonObject = Field(default_factory=dict)
-    priority: Annotated[int, Field(ge=0, le=9, strict=True)] = 5
-    session_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     cron: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^=\r\n]+$")]
     time_zone: str = "UTC"
 
@@ -42,11 +34,6 @@ class ScheduleBody(BaseModel):
     def expression(self) -> str:
         """The cron expression as the queue takes it."""
         return f"CRON_TZ={self.time_zone} {self.cron}"
-
-    @property
-    def task(self) -> dict[str, Any]:
-        """The first entry of each job's transcript."""
-        return {"text": self.task_description, "data": self.input_data}
 
 
 class PauseBody(BaseModel):

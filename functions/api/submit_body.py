@@ -18,8 +18,8 @@ from functions.sessions import WhenBusy
 LONGEST_DELAY_SECONDS = 7 * 86_400  # the queue's longest delay on its smallest plan (qstash.md 20)
 
 
-class SubmitBody(BaseModel):
-    """What a client sends."""
+class JobBody(BaseModel):
+    """What a client says of a job, whenever it is to run."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
@@ -28,6 +28,16 @@ class SubmitBody(BaseModel):
     input_data: JsonObject = Field(default_factory=dict)
     priority: Annotated[int, Field(ge=0, le=9, strict=True)] = 5
     session_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+    @property
+    def task(self) -> dict[str, Any]:
+        """The first entry of the job's transcript."""
+        return {"text": self.task_description, "data": self.input_data}
+
+
+class SubmitBody(JobBody):
+    """What a client sends."""
+
     delay_seconds: Annotated[int, Field(ge=0, le=LONGEST_DELAY_SECONDS, strict=True)] | None = None
     start_at: AwareDatetime | None = None
     when_busy: WhenBusy = "queue"
@@ -45,11 +55,6 @@ class SubmitBody(BaseModel):
             detail = f"startAt is more than {LONGEST_DELAY_SECONDS // 86_400} days away"
             raise ApiError(422, detail, [("startAt", detail)])
         return at_ms if at_ms > now_ms else 0
-
-    @property
-    def task(self) -> dict[str, Any]:
-        """The first entry of the job's transcript."""
-        return {"text": self.task_description, "data": self.input_data}
 
 
 def read_submit_body(body: bytes) -> SubmitBody:
