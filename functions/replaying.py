@@ -13,7 +13,7 @@ from events.core.legs import FOREVER_MS, Leg, leg_key_of
 from events.emitter import Delivery, Emitter
 from events.errors import MalformedEventError
 from events.ids import scheduled_job_id
-from events.ports import Clock, LogEntry, QueuedMessage, QueueRecords, Randomness, Reader, Snapshot
+from events.ports import Clock, QueuedMessage, Randomness, Reader, Snapshot
 from events.schema import Event, Fact, LoopPayload, Recurrence, parse_event
 from events.settings import Settings
 from functions.handing_on import hand_on
@@ -114,15 +114,6 @@ class Replaying:
         """The endpoint of ours that a message went to; empty where it went elsewhere."""
         base = f"{self._settings.worker_base_url}/workers/"
         return message.url.removeprefix(self._settings.worker_base_url) if message.url.startswith(base) else ""
-
-
-async def message_of(
-    records: QueueRecords, message_id: str, limit: int = 100
-) -> tuple[QueuedMessage | None, tuple[LogEntry, ...]]:
-    """A message that the queue has, or whose log it still keeps, and its log; None: it does not know it any more."""
-    entries = (await records.log(message_id=message_id, limit=limit)).entries
-    message = await records.message(message_id)
-    return message if message or not entries else entries[-1].message, entries
 
 
 def _event(message: QueuedMessage) -> Event | None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from events.ports import LogEntry, QueuedMessage, QueueRecords
+from events.ports import LogEntry, QueueRecords
+from functions.api.messages import message_and_log
 from functions.api.problem import ApiError
 from functions.console.form import field
 from functions.console.gate import Visit
 from functions.console.message_kind import kind_of
-from functions.replaying import SENDABLE, Looked, Replaying, Standing, message_of
+from functions.replaying import SENDABLE, Looked, Replaying, Standing
 
 STATES = ("CREATED", "ACTIVE", "RETRY", "ERROR", "DELIVERED", "FAILED", "CANCELED")
 _ENTRIES, _MOST_TICKED, _AT_ONCE = 120, 100, 8
@@ -60,7 +61,7 @@ class MessagesPage:
     async def one(self, visit: Visit) -> Response:
         """One message: its content, its log, and how it stands to the state."""
         message_id = visit.request.path_params["message_id"]
-        message, entries = await self._find(message_id)
+        message, entries = await message_and_log(self._records, message_id, _ENTRIES)
         (looked,) = await self._replaying.look([message])
         return visit.page(
             "message.html",
@@ -82,7 +83,8 @@ class MessagesPage:
 
         async def send(message_id: str) -> Looked:
             async with places:
-                return await self._replaying.replay((await self._find(message_id))[0])
+                message, _ = await message_and_log(self._records, message_id, _ENTRIES)
+                return await self._replaying.replay(message)
 
         found = await asyncio.gather(*(send(each) for each in ids))
         if len(ids) == 1:
@@ -96,12 +98,6 @@ class MessagesPage:
         driven = await self._replaying.drive(job_id)
         said = f"{driven} steps of the job were driven again." if driven else "The job expects nothing now."
         return visit.go(f"/console/jobs/{job_id}", said)
-
-    async def _find(self, message_id: str) -> tuple[QueuedMessage, tuple[LogEntry, ...]]:
-        message, entries = await message_of(self._records, message_id, _ENTRIES)
-        if message is None:
-            raise ApiError(404, f"the queue does not know message {message_id!r} any more: logs are kept some days")
-        return message, entries
 
 
 def _said(looked: Looked) -> str:
