@@ -15,7 +15,6 @@ from events.settings import Settings, settings_from_environment
 from functions.agents.loader import RegistryNotLoadedError, load_registry
 from functions.agents.registry import Registry
 from infra.cli.deployment import Deployment, deployment
-from infra.cli.recording_source import Source, fetched
 from infra.replay.recorded import read_file, read_recording
 from infra.replay.replay_error import ReplayError
 from infra.replay.replaying import replay_now
@@ -56,7 +55,7 @@ def replay(
         text = path.read_text(encoding="utf-8")
     else:
         _refuse_missing_file(target)
-        text = fetched(target, Source(url, key, data))
+        text = deployment(url, key, data).text(f"/api/agent-jobs/{quote(target, safe='')}/recording")
         recording = read_recording(text, f"job {target}")
     if save is not None:
         _save(save, text)
