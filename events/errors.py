@@ -24,6 +24,13 @@ class MalformedEventError(BatonError):
     status = 489
 
 
+class NewerVersionError(BatonError):
+    """A newer version of this code has written it, in the middle of a deploy: the queue tries again, on a newer one."""
+
+    status = 503
+    retryable = True
+
+
 class SignatureError(BatonError):
     """A request that the queue did not sign, or not for this URL and body."""
 

@@ -1,7 +1,8 @@
 """The four core events on the wire: names, topics, endpoints, payloads, version (DESIGN 2).
 
 Invariant: a body that `parse_event` accepts is an event that every function of this version can handle; anything else
-is a MalformedEventError. Later versions read older ones here (upcast by `schemaVersion`), nowhere else.
+is a MalformedEventError, but for what a newer version has sent: that is left to it. Later versions read older ones here
+(upcast by `schemaVersion`), nowhere else.
 """
 
 import json
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from events.errors import MalformedEventError
+from events.errors import MalformedEventError, NewerVersionError
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -35,6 +36,7 @@ ENDPOINTS = {
 }
 DELIVERY_FAILED_ENDPOINT = "/workers/delivery-failed"
 SWEEP_ENDPOINT = "/workers/sweep"
+WEBHOOK_ENDPOINTS = (*ENDPOINTS.values(), DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT)
 
 # What follows the prefix and a dot in a topic's name: `agent.agent-loop-init`.
 TOPIC_SUFFIXES = {
@@ -213,11 +215,27 @@ def parse_event(body: bytes) -> Event:
 
     Raises:
         MalformedEventError: not JSON, not an object, an unknown type or version, or fields that are missing or wrong.
+        NewerVersionError: its version is one that a newer version of this code knows.
     """
     try:
         return _EVENT.validate_json(body)
     except ValidationError as error:
+        if (newer := _newer_version(body)) is not None:
+            raise NewerVersionError(
+                f"an event has schemaVersion {newer}, this code reads {SCHEMA_VERSION}: it comes again,"
+                " until an instance of the newer version takes it"
+            ) from error
         raise MalformedEventError(_what_is_wrong(body, error)) from error
+
+
+def _newer_version(body: bytes) -> int | None:
+    """The version of an event that this code does not know yet; None: that is not what is wrong with it."""
+    try:
+        version = json.loads(body).get("schemaVersion")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    newer = isinstance(version, int) and not isinstance(version, bool) and version > SCHEMA_VERSION
+    return version if newer else None
 
 
 def _what_is_wrong(body: bytes, error: ValidationError) -> str:

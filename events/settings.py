@@ -11,7 +11,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from events.errors import SettingsError, join_problems
-from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, TOPIC_SUFFIXES, EventType
+from events.prices import LIST_PRICES, Prices
+from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, TOPIC_SUFFIXES, WEBHOOK_ENDPOINTS, EventType
+from events.setting import Setting
 from events.setting_table import SETTINGS
 
 # What other programs keep secret in the same environment, such as the keys of model providers.
@@ -32,20 +34,24 @@ class Settings:
     topic_prefix: str = "agent"
     publish_by: Literal["url", "topic"] = "url"
     worker_base_url: str = ""
+    worker_urls: tuple[tuple[str, str], ...] = ()
     redis_url: str = ""
     redis_token: str = ""
     vector_url: str = ""
     vector_token: str = ""
     app: str = "functions.agents:registry"
     default_agent: str = ""
-    continuation: Literal["queue", "inline"] = "queue"
+    prices: Prices = LIST_PRICES
+    continuation: Literal["queue", "inline"] = "inline"
     message_max_delay_seconds: int = 604_800
     message_retries: int = 3
     message_retry_delay_ms: int = 10_000
     work_timeout_seconds: int = 120
+    function_memory_mb: int = 512
     stream_batch_ms: int = 100
     stream_batch_bytes: int = 400
     message_timeout_seconds: int = 300
+    http_transport: Literal["httpx", "aiohttp"] = "httpx"
     store_timeout_seconds: int = 10
     queue_timeout_seconds: int = 10
     vector_timeout_seconds: int = 5
@@ -85,7 +91,11 @@ class Settings:
 
     def endpoint_url(self, endpoint: str) -> str:
         """The public URL of an endpoint: what the queue delivers to and what signatures are checked against."""
-        return self.worker_base_url + endpoint
+        return dict(self.worker_urls).get(endpoint, self.worker_base_url) + endpoint
+
+    def endpoint_of(self, url: str) -> str:
+        """The endpoint of ours that has this public URL; empty where none has."""
+        return next((endpoint for endpoint in WEBHOOK_ENDPOINTS if url == self.endpoint_url(endpoint)), "")
 
     def event_url(self, event_type: EventType) -> str:
         """The public URL of the function that handles this event type."""
@@ -101,17 +111,18 @@ class Settings:
         return self.endpoint_url(DELIVERY_FAILED_ENDPOINT)
 
 
-def read_settings(environment: Mapping[str, str]) -> Settings:
+def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
     """Settings from a mapping of environment variables; empty values count as unset.
 
     Raises:
-        SettingsError: one or more values are wrong; all are listed.
+        SettingsError: values are wrong, or some of the `needed` variables are not set; all are listed.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
     for setting in SETTINGS:
         text = environment.get(setting.name, "").strip()
         if not text:
+            problems += [_missing(setting)] if setting.name in needed else []
             continue
         try:
             values[setting.field] = setting.read(text)
@@ -122,16 +133,27 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     foreign = (name for name in sorted(environment) if name not in known and _FOREIGN_SECRET.fullmatch(name))
     values["foreign_keys"] = tuple(text for name in foreign if (text := environment[name].strip()))
     settings = Settings(**values)
+    problems += _contradictions(settings)
+    if problems:
+        raise SettingsError(join_problems("wrong settings:", problems))
+    return settings
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """What does not go together."""
+    found: list[str] = []
     if settings.message_timeout_seconds <= settings.work_timeout_seconds:
-        problems.append(
+        found.append(
             f"MESSAGE_TIMEOUT_SECONDS ({settings.message_timeout_seconds}) must be above WORK_TIMEOUT_SECONDS "
             f"({settings.work_timeout_seconds}): the queue would give up on work that still runs"
         )
     if bool(settings.vector_url) != bool(settings.vector_token):
-        problems.append("UPSTASH_VECTOR_REST_URL and UPSTASH_VECTOR_REST_TOKEN go together: set both or neither")
-    if problems:
-        raise SettingsError(join_problems("wrong settings:", problems))
-    return settings
+        found.append("UPSTASH_VECTOR_REST_URL and UPSTASH_VECTOR_REST_TOKEN go together: set both or neither")
+    return found
+
+
+def _missing(setting: Setting) -> str:
+    return f"{setting.name} is not set: {setting.help}"
 
 
 def require(settings: Settings, *names: str) -> None:
@@ -141,12 +163,11 @@ def require(settings: Settings, *names: str) -> None:
         SettingsError: some are missing; all are listed.
     """
     by_name = {setting.name: setting for setting in SETTINGS}
-    missing = [name for name in names if not getattr(settings, by_name[name].field)]
+    missing = [_missing(by_name[name]) for name in names if not getattr(settings, by_name[name].field)]
     if missing:
-        problems = [f"{name} is not set: {by_name[name].help}" for name in missing]
-        raise SettingsError(join_problems("missing settings:", problems))
+        raise SettingsError(join_problems("missing settings:", missing))
 
 
-def settings_from_environment() -> Settings:
-    """Settings of this process: the one place that reads the environment."""
-    return read_settings(os.environ)  # noqa: TID251 - the one place
+def settings_from_environment(*needed: str) -> Settings:
+    """Settings of this process: the one place that reads the environment. Raises SettingsError as `read_settings`."""
+    return read_settings(os.environ, *needed)  # noqa: TID251 - the one place

@@ -1,0 +1,105 @@
+"""What the hosted services ask for each unit, by their public lists; `PRICES` sets what a contract says instead.
+
+Invariant: each price names where it was read and when. Free allowances are left out: they are the account's, not a
+job's. What has no price here costs nothing here: storage, the vector index. Model calls have prices of their own.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One list price. `field`: of `Prices`; `as_of`: the day of the copy that was read, as it says itself."""
+
+    field: str
+    usd: float
+    per: str
+    source: str
+    as_of: str
+
+
+LIST = (
+    Price(
+        "message_usd", 1.00 / 100_000, "message", "https://upstash.com/pricing/qstash.md, pay as you go", "undated copy"
+    ),
+    Price(
+        "command_usd",
+        0.20 / 100_000,
+        "Redis command",
+        "https://upstash.com/pricing/redis, pay as you go, one region",
+        "2026-11-09",
+    ),
+    Price(
+        "redis_gb_usd",
+        0.03,
+        "GB to and from Redis",
+        "https://upstash.com/pricing/redis, above 200 GB a month",
+        "2026-09-20",
+    ),
+    Price(
+        "gb_second_usd",
+        0.0000133334,
+        "GB-second of a function",
+        "https://aws.amazon.com/lambda/pricing, arm64, us-east-1, as in https://cloudchipr.com/blog/aws-lambda-pricing",
+        "2024",
+    ),
+    Price(
+        "invocation_usd",
+        0.20 / 1_000_000,
+        "call of a function",
+        "https://aws.amazon.com/lambda/pricing, us-east-1",
+        "undated copy",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """US dollars for one unit each."""
+
+    message_usd: float = LIST[0].usd
+    command_usd: float = LIST[1].usd
+    redis_gb_usd: float = LIST[2].usd
+    gb_second_usd: float = LIST[3].usd
+    invocation_usd: float = LIST[4].usd
+
+
+LIST_PRICES = Prices()
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What is paid for, of a job or of many."""
+
+    messages: int
+    deliveries: int
+    commands: int
+    size_bytes: int
+    mb_ms: int
+    model_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What that costs, in US dollars, by who is used."""
+
+    queue_usd: float
+    redis_usd: float
+    functions_usd: float
+    model_usd: float
+
+    @property
+    def total_usd(self) -> float:
+        """All together."""
+        return self.queue_usd + self.redis_usd + self.functions_usd + self.model_usd
+
+
+def cost_of(paid: Paid, prices: Prices) -> Cost:
+    """What was used, at these prices."""
+    gb_seconds = paid.mb_ms / 1024 / 1000
+    return Cost(
+        queue_usd=paid.messages * prices.message_usd,
+        redis_usd=paid.commands * prices.command_usd + paid.size_bytes / 1e9 * prices.redis_gb_usd,
+        functions_usd=gb_seconds * prices.gb_second_usd + paid.deliveries * prices.invocation_usd,
+        model_usd=paid.model_usd,
+    )

@@ -1,0 +1,34 @@
+"""What a setting is: one environment variable, described for people and for the code that reads it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from events.setting_readers import text
+
+EVERYWHERE = "all functions"
+WEBHOOKS = "webhooks"
+API = "API and console"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable: where it goes, its default as text, its unit, and what it means.
+
+    `needed`: a deployment does not work without it. `where`: which functions read it.
+    """
+
+    name: str
+    field: str
+    default: str
+    unit: str
+    help: str
+    read: Callable[[str], Any] = text
+    secret: bool = False
+    needed: bool = False
+    where: str = EVERYWHERE
+
+
+def read_by(where: str, *settings: Setting) -> Iterator[Setting]:
+    """These settings, with who reads them."""
+    return (replace(setting, where=where) for setting in settings)
