@@ -8,11 +8,12 @@ Names in quotation marks are the rules of the protocol's executable model.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from events.core.legs import WORK_KINDS, Leg, LegKind, blocked
 from events.ids import is_child
+from events.replacing import replace
 
 Want = Literal["slot", "none", "gone"]
 
@@ -43,7 +44,7 @@ class Place:
     agent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """A job in the admission's book: its place, and what it said last.
 
@@ -85,13 +86,17 @@ class Taken:
 
 
 def wanted(standing: Standing, legs: Iterable[Leg], *, ended: bool, now_ms: int) -> Want:
-    """What a job wants now: a slot when there is work, kept while results are taken in ("release")."""
+    """What a job wants now: a slot when there is work, kept while results are taken in ("release").
+
+    `now_ms` may be long ago, if whoever asks stood still: a leg is no older than it is, and one that is claimed is due.
+    """
     if ended:
         return "gone"
     mine = tuple(legs)
     for leg in mine:
-        soon = leg.kind is not LegKind.WISH and leg.not_before_ms <= now_ms + KEEP_SLOT_MS
-        if soon and (standing.want == "slot" or leg.kind in WORK_KINDS) and not blocked(leg, mine):
+        soon = leg.owner or leg.not_before_ms <= max(now_ms, leg.since_ms) + KEEP_SLOT_MS
+        counts = leg.kind in WORK_KINDS or (standing.want == "slot" and leg.kind is not LegKind.WISH)
+        if soon and counts and not blocked(leg, mine):
             return "slot"
     return "none"
 

@@ -5,7 +5,6 @@ other; who rejects, or decides nothing in time, ends it as if the limit said `st
 """
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from events.core import parts
@@ -16,6 +15,7 @@ from events.core.legs import Leg, LegKind, loop_leg, tool_key
 from events.core.state import CallRecord, Failure, Job, State
 from events.core.transitions import CallStatus, Step, next_call_status, next_job_status
 from events.ids import call_id
+from events.replacing import replace
 
 _POSITION = 1_000_000
 DECISION_TIME_MS = 7 * 86_400_000

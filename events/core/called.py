@@ -18,5 +18,6 @@ def call_leg(job_id: str, record: CallRecord, attempt: int, now_ms: int) -> Leg:
         group=turn_group(job_id, record.turn),
         after=",".join(record.after.values()),
         step=record.step,
+        isolated=record.isolated,
         since_ms=now_ms,
     )

@@ -1,7 +1,6 @@
 """What a tool call decides: run, record, retry, give up; the last one of a turn starts the next turn."""
 
 import json
-from dataclasses import replace
 
 from events.core import parts, tool_approval
 from events.core.approval import decided
@@ -18,6 +17,7 @@ from events.core.submitting import submitted
 from events.core.tool_use import ToolUse
 from events.core.transitions import Step, next_call_status
 from events.ids import canonical_json
+from events.replacing import replace
 
 
 def started(state: State) -> Decision:

@@ -6,7 +6,7 @@ how a job ends in ending.py, how it is remembered then in remembering.py, how it
 
 from typing import assert_never
 
-from events.core import budget, calls, ending, remembering, retrying, turns
+from events.core import budget, calls, ending, remembering, retrying, taking_in, turns
 from events.core.counts import counted
 from events.core.effects import Changes, Decision
 from events.core.happenings import (
@@ -48,18 +48,22 @@ def retry(ended: EndedJob, happened: Retried, now_ms: int) -> Decision:
     return retrying.retried(ended, happened, now_ms)
 
 
-def decide(state: State, happened: Happening, now_ms: int) -> Decision:
+def decide(state: State, happened: Happening, now_ms: int, *, at_once: bool = False) -> Decision:
     """What follows from a fact about the leg that `state` holds.
 
     Args:
         state: the job, the claimed leg, and the tool call that the leg is about, if any.
         happened: the fact.
         now_ms: the time, in milliseconds.
+        at_once: what follows from a tool run without any work is decided with it, instead of by a leg of its own.
 
     Returns:
         Changes to COMMIT, or a piece of work to do first.
     """
-    decision = budget.shared(state, remembering.after_end(_decided(state, happened, now_ms), now_ms))
+    decided = _decided(state, happened, now_ms)
+    if at_once:
+        decided = taking_in.at_once(state, decided, now_ms)
+    decision = budget.shared(state, remembering.after_end(decided, now_ms))
     return counted(state.job, happened, decision)
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from events.core.admission import Standing, Want
 from events.core.legs import Leg
 from events.core.limits import Spend
-from events.core.state import CallRecord, Job
+from events.core.state import CallRecord, Job, Usage
 from events.core.tool_use import ToolUse
+from events.quick_init import quick_init
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class CallModel:
     """Ask the model of this job for its next turn. `turn` counts from where the job began (again) from the start."""
@@ -21,6 +23,7 @@ class CallModel:
     attempt: int
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class RunTool:
     """Run one attempt of a tool call, with the arguments that are recorded."""
@@ -32,11 +35,12 @@ class RunTool:
 
 @dataclass(frozen=True, slots=True)
 class AskAdmission:
-    """Tell the admission what the job wants."""
+    """Tell the admission what the job wants, and with its last word what it has used."""
 
     job: Job
     want: Want
     lap: int
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,8 @@ class Talk:
     anew: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Changes:
     """What COMMIT writes, besides removing the leg that was done.
 
@@ -155,6 +160,7 @@ class Changes:
     forgets: tuple[str, ...] = ()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Changes to commit (None: the leg stays as it is until its work is done) and effects to perform."""

@@ -1,6 +1,5 @@
 """How a job ends: every end has one status, a reason, and takes all legs with it."""
 
-from dataclasses import replace
 from typing import Any
 
 from events.core import parts
@@ -10,6 +9,7 @@ from events.core.legs import Leg, LegKind
 from events.core.state import Failure, Job, State
 from events.core.transitions import JobStatus, Step, next_job_status
 from events.ids import canonical_json
+from events.replacing import replace
 
 # How often in a row the queue may give up on one leg before the job fails: any progress makes a new leg.
 UNDELIVERED_BUDGET = 5

@@ -8,16 +8,25 @@ may count it again.
 """
 
 import bisect
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 
 from events.core.admission import Place
 from events.core.limits import since
 from events.core.listing import Row
-from events.core.state import Job
+from events.core.state import Job, Usage
+from events.timestamps import rfc3339
 
 # Upper bounds of the histogram's buckets; one more bucket has all that took longer.
 DURATION_BOUNDS_SECONDS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 21_600.0, 86_400.0)
 _BUCKETS = len(DURATION_BOUNDS_SECONDS) + 1
+
+
+# Of a job's books, what adds up over jobs.
+COUNTED = ("messages", "deliveries", "redis_requests", "redis_commands", "redis_bytes", "function_ms", "mb_ms")
+# And what the word that tells the end will cost, with the COMMIT after it (tests/e2e/test_ledger.py).
+LAST_WORD = {"redis_requests": 2, "redis_commands": 14}
+_UNKNOWN = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +34,7 @@ class End:
     """How a job ended and what this run took: without the jobs below it, which are counted themselves.
 
     `duration_ms`: from its first turn, or its retry, to its end; 0 for one that never began.
-    `bucket`: of the histogram, from 0 on.
+    `bucket`: of the histogram, from 0 on. `month`: of its end. `used`: what its tenant has used with it, by name.
     """
 
     status: str
@@ -35,6 +44,8 @@ class End:
     output_tokens: int
     micro_usd: int
     buckets: int = _BUCKETS
+    month: str = ""
+    used: dict[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +62,17 @@ class AgentFigures:
     micro_usd: int = 0
 
 
-def end_of(job: Job) -> End:
-    """What an ended job adds."""
+@dataclass(frozen=True, slots=True)
+class MonthUsed:
+    """What the jobs of a tenant have used that ended in a month (`2026-11`), by the names of `End.used`."""
+
+    month: str
+    tenant: str
+    used: dict[str, int]
+
+
+def end_of(job: Job, usage: Usage = _UNKNOWN) -> End:
+    """What an ended job adds; `usage`: what its books say, where they are at hand."""
     ended_ms = job.finished_at_ms or 0
     used = since(job.used, job.before)
     duration_ms = max(0, ended_ms - (job.counted_from_ms or job.started_at_ms or ended_ms))
@@ -63,7 +83,20 @@ def end_of(job: Job) -> End:
         input_tokens=used.input_tokens,
         output_tokens=used.output_tokens,
         micro_usd=round(used.cost_usd * 1_000_000),
+        month=rfc3339(ended_ms)[:7],
+        used={
+            "jobs": 1,
+            "input_tokens": used.input_tokens,
+            "output_tokens": used.output_tokens,
+            "micro_usd": round(used.cost_usd * 1_000_000),
+            **_counts_since_retry(usage),
+        },
     )
+
+
+def _counts_since_retry(usage: Usage) -> dict[str, int]:
+    counts = {name: getattr(usage, name) + LAST_WORD.get(name, 0) for name in COUNTED}
+    return {name: much - usage.before.get(name, 0) for name, much in counts.items()}
 
 
 def with_end(before: AgentFigures, end: End) -> AgentFigures:
@@ -75,7 +108,7 @@ def with_end(before: AgentFigures, end: End) -> AgentFigures:
         "output_tokens": end.output_tokens,
         "micro_usd": end.micro_usd,
     }
-    names = (field.name for field in fields(AgentFigures) if field.name != "durations")
+    names = (each.name for each in fields(AgentFigures) if each.name != "durations")
     sums = {name: getattr(before, name) + added.get(name, 0) for name in names}
     durations = tuple(count + (bucket == end.bucket) for bucket, count in enumerate(before.durations))
     return AgentFigures(**sums, durations=durations)
@@ -84,3 +117,8 @@ def with_end(before: AgentFigures, end: End) -> AgentFigures:
 def row_of(job_id: str, place: Place, end: End | None = None) -> Row:
     """How the admission lists a job."""
     return Row(job_id, place.created_ms, place.tenant, place.session_id, place.agent, end.status if end else "")
+
+
+def with_used(before: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    """Sums with more of what was used."""
+    return {name: before.get(name, 0) + more.get(name, 0) for name in {**before, **more}}

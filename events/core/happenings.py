@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from events.core.state import Failure, Job, OnFailure
+from events.quick_init import quick_init
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,13 @@ class Started:
     """The leg was claimed; its work, if any, comes next."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A tool call that the model asks for; `fault` says why it cannot run (unknown tool, bad arguments).
 
     `step`: its name in a plan, `depends_on`: names of the steps that come before it, `on_failure`: what then becomes of
-    those that come after it.
+    those that come after it. `isolated`: it runs in an invocation of its own.
     """
 
     tool: str
@@ -68,8 +70,10 @@ class Wanted:
     step: str = ""
     depends_on: tuple[str, ...] = ()
     on_failure: OnFailure = ""
+    isolated: bool = False
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Aside:
     """What a turn did besides its own model call: kept and counted whether that call works or fails.
@@ -98,7 +102,8 @@ class Spoken:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)  # without slots: each turn replaces it some times
 class ModelAnswered:
     """The model's answer: tool calls, or else `text` is the job's answer.
 

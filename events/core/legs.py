@@ -4,9 +4,11 @@ Invariant: a leg's key follows from what it does, so the same step never stands 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
+from events.quick_init import quick_init
+from events.replacing import replace
 from events.schema import Event, EventType, ToolPayload, event_type
 
 
@@ -44,7 +46,8 @@ _TOOL_KIND = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Leg:
     """One open step.
 
@@ -66,6 +69,7 @@ class Leg:
         appended: how many times parts were appended in mid-work under this claim.
         text_id: of a turn: the text of the answer that is open in the job's parts, said under this claim; empty: none.
         lost: of a turn: claims of it that ended without a word; what their model calls took, nobody knows.
+        isolated: of a call: it runs in an invocation of its own.
     """
 
     key: str
@@ -94,6 +98,7 @@ class Leg:
     appended: int = 0
     lost: int = 0
     text_id: str = ""
+    isolated: bool = False
 
     def free_at_ms(self, owner: str = "") -> int:
         """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""

@@ -4,11 +4,15 @@ Checked before each turn, with what is in flight, so a job overshoots by at most
 take more than they were thought to.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
+
+from events.quick_init import quick_init
+from events.replacing import replace
 
 OnLimit = Literal["stop", "fail", "ask"]
 FIRST_CALL_TOKENS = 1_000
+_ON_LIMIT = ("stop", "fail", "ask")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +20,6 @@ class Limits:
     """Limits of one job, shared with the jobs below it.
 
     They count from the submission on, and anew from each retry on.
-    `on_limit`: `stop` ends it as completed with the best answer so far, `fail` fails it, `ask` lets a person decide.
 
     Attributes:
         turns: model calls that count as turns (retries of a failed model call do not).
@@ -25,6 +28,7 @@ class Limits:
         cost_usd: model cost over all calls, in US dollars; None: no limit.
         wall_seconds: time since the job was submitted.
         depth: how many levels of jobs may be below this one; 0: it starts no others.
+        on_limit: `stop` ends it as completed with the best answer so far, `fail` fails it, `ask` lets a person decide.
     """
 
     turns: int = 20
@@ -36,14 +40,20 @@ class Limits:
     on_limit: OnLimit = "stop"
 
     def __post_init__(self) -> None:
+        # Each step reads its job's limits: what is sound is not looked at one by one.
+        counts = self.turns > 0 and self.tool_calls > 0 and self.tokens > 0 and self.wall_seconds > 0
+        cost = self.cost_usd is None or self.cost_usd > 0
+        if not (counts and cost and self.depth >= 0 and self.on_limit in _ON_LIMIT):
+            raise ValueError(f"Limits({self._fault()}")
+
+    def _fault(self) -> str:
         for name in ("turns", "tool_calls", "tokens", "wall_seconds", "cost_usd"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise ValueError(f"Limits({name}={value!r}): a limit is a positive number")
+                return f"{name}={value!r}): a limit is a positive number"
         if not self.depth >= 0:
-            raise ValueError(f"Limits(depth={self.depth!r}): 0 or more levels of jobs")
-        if self.on_limit not in ("stop", "fail", "ask"):
-            raise ValueError(f"Limits(on_limit={self.on_limit!r}): one of 'stop', 'fail', 'ask'")
+            return f"depth={self.depth!r}): 0 or more levels of jobs"
+        return f"on_limit={self.on_limit!r}): one of 'stop', 'fail', 'ask'"
 
 
 def within(own: Limits, parent: Limits, parent_age_ms: int) -> Limits:
@@ -53,6 +63,7 @@ def within(own: Limits, parent: Limits, parent_age_ms: int) -> Limits:
     return replace(own, depth=depth, wall_seconds=min(own.wall_seconds, left_seconds))
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Used:
     """What a job has used so far. `cached_calls`: answers from the cache, which are no model calls and cost nothing.

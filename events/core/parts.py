@@ -4,6 +4,7 @@ Source: the AI SDK's UI message stream protocol v1; names and shapes are in CONT
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from events.core.happenings import ModelAnswered
@@ -13,6 +14,7 @@ from events.core.state import CallRecord, Failure
 from events.ids import canonical_json, digest, event_id
 
 INLINE_RESULT_BYTES = 64 * 1024
+_START_STEP, _FINISH_STEP = canonical_json({"type": "start-step"}), canonical_json({"type": "finish-step"})
 
 
 def start(job_id: str) -> str:
@@ -26,6 +28,7 @@ def job_retried(run: int, *, from_start: bool, by: str) -> str:
     return canonical_json({"type": "data-job-retried", "data": data})
 
 
+@lru_cache(256)
 def text_id(turn: int, attempt: int, owner: str) -> str:
     """The id of what the model says in one attempt of a turn, under one claim: no two have the same."""
     return f"text-{turn}-{attempt}-{digest(owner)[:8]}"
@@ -60,8 +63,7 @@ def abandoned(block: str) -> tuple[str, ...]:
 
 def step_start(turn: int) -> tuple[str, ...]:
     """A turn begins; the one before it, if any, ends with it, since its tools' results belong to it."""
-    begin = canonical_json({"type": "start-step"})
-    return (begin,) if turn == 1 else (step_finish(), begin)
+    return (_START_STEP,) if turn == 1 else (_FINISH_STEP, _START_STEP)
 
 
 def usage(turn: int, said: ModelAnswered) -> str:
@@ -78,7 +80,7 @@ def usage(turn: int, said: ModelAnswered) -> str:
 
 def step_finish() -> str:
     """A turn ends."""
-    return canonical_json({"type": "finish-step"})
+    return _FINISH_STEP
 
 
 def tool_input(call: CallRecord) -> str:

@@ -5,7 +5,6 @@ open is always computed from what is recorded.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from events.core import parts
 from events.core.effects import Skip
@@ -14,6 +13,7 @@ from events.core.legs import LegKind, tool_key
 from events.core.state import CallRecord, Failure
 from events.core.transitions import CallStatus, Step, next_call_status
 from events.ids import canonical_json
+from events.replacing import replace
 
 
 def in_order(records: tuple[CallRecord, ...], wanted: Sequence[Wanted]) -> tuple[CallRecord, ...]:

@@ -1,18 +1,25 @@
 """How records are kept in the store and carried by a submission: compact JSON.
 
-Unknown fields of a newer version are ignored on reading.
+Unknown fields of a newer version are ignored on reading; a record that says that it means something else by what we
+know (`STATE_VERSION`), or that cannot be read, is left to the newer version. What an older one wrote is brought to
+today's form here, and nowhere else.
 """
 
 import json
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from events.core.admission import Entry, Standing
 from events.core.ends import AgentFigures, End
 from events.core.legs import Leg
 from events.core.limits import Spend
-from events.core.state import CallRecord, Job, Usage
+from events.core.state import STATE_VERSION, CallRecord, Job, Usage
+from events.errors import NewerVersionError
+
+_T = TypeVar("_T")
+_RECENT_JOBS = 64
 
 _JOB = TypeAdapter(Job)
 _LEG = TypeAdapter(Leg)
@@ -25,19 +32,58 @@ _END = TypeAdapter(End)
 _FIGURES = TypeAdapter(AgentFigures)
 
 
+def _read(adapter: TypeAdapter[_T], text: str) -> _T:
+    """A record from JSON text.
+
+    Raises:
+        NewerVersionError: this version cannot read it.
+    """
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = f"{error.title}.{'.'.join(map(str, fault['loc']))}".rstrip(".")
+        raise NewerVersionError(
+            f"a stored {where} cannot be read by this version ({fault['msg']}): a newer one wrote it, or it is damaged"
+        ) from error
+
+
+def _known(job: Job) -> Job:
+    if job.version > STATE_VERSION:
+        raise NewerVersionError(
+            f"the state of job {job.id!r} has version {job.version}, this code reads {STATE_VERSION}: what is about it"
+            " comes again, until an instance of the newer version takes it"
+        )
+    return job
+
+
 def dump_job(job: Job) -> str:
     """A job's state as JSON text."""
     return _JOB.dump_json(job).decode()
 
 
 def load_job(text: str) -> Job:
-    """A job's state from JSON text."""
-    return _JOB.validate_json(text)
+    """A job's state from JSON text.
+
+    Raises:
+        NewerVersionError: a newer version of this code wrote it.
+    """
+    return _known(_job_of(text))
+
+
+@lru_cache(_RECENT_JOBS)
+def _job_of(text: str) -> Job:
+    # Every leg that a COMMIT claims comes with the job, which most of them have not changed: it is read once.
+    return _read(_JOB, text)
 
 
 def job_from(values: dict[str, Any]) -> Job:
-    """A job's state from decoded JSON, as a submission carries it."""
-    return _JOB.validate_python(values)
+    """A job's state from decoded JSON, as a submission carries it.
+
+    Raises:
+        NewerVersionError: a newer version of this code wrote it. pydantic.ValidationError: it is no job's state.
+    """
+    return _known(_JOB.validate_python(values))
 
 
 def job_values(job: Job) -> dict[str, Any]:
@@ -53,7 +99,7 @@ def dump_leg(leg: Leg) -> str:
 
 def load_leg(text: str) -> Leg:
     """A leg from JSON text."""
-    return _LEG.validate_json(text)
+    return _read(_LEG, text)
 
 
 def dump_call(record: CallRecord) -> str:
@@ -63,7 +109,7 @@ def dump_call(record: CallRecord) -> str:
 
 def load_call(text: str) -> CallRecord:
     """A tool call from JSON text."""
-    return _CALL.validate_json(text)
+    return _read(_CALL, text)
 
 
 def dump_standing(standing: Standing) -> str:
@@ -73,12 +119,12 @@ def dump_standing(standing: Standing) -> str:
 
 def load_standing(text: str) -> Standing:
     """A job's standing with the admission from JSON text."""
-    return _STANDING.validate_json(text)
+    return _read(_STANDING, text)
 
 
 def load_entry(text: str) -> Entry:
     """An entry of the admission's book from JSON text."""
-    return _ENTRY.validate_json(text)
+    return _read(_ENTRY, text)
 
 
 def dump_end(end: End) -> str:
@@ -88,17 +134,17 @@ def dump_end(end: End) -> str:
 
 def load_figures(text: str) -> AgentFigures:
     """What the ended jobs of an agent add up to, from JSON text."""
-    return _FIGURES.validate_json(text)
+    return _read(_FIGURES, text)
 
 
 def load_usage(text: str) -> Usage:
     """A job's usage from JSON text."""
-    return _USAGE.validate_json(text)
+    return _read(_USAGE, text)
 
 
 def load_spend(text: str) -> Spend:
     """What the jobs below one have used, from JSON text; empty: nothing."""
-    return _SPEND.validate_json(text) if text else Spend()
+    return _read(_SPEND, text) if text else Spend()
 
 
 def load_results(texts: dict[str, str]) -> dict[str, dict[str, Any]]:

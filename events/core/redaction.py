@@ -7,6 +7,7 @@ what is replaced is replaced whole, and JSON stays JSON. Must not: know where th
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 REDACTED = "[redacted]"
@@ -38,9 +39,10 @@ _SECRET_ENDS = (
 _HARMLESS_ENDS = ("continuationtoken", "nexttoken", "pagetoken", "synctoken")
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 # What a JSON text must contain to be worth reading: most have none of it.
-_MAY_HAVE_NAMES = re.compile(r"(?i)key|authorization|cookie|credential|pass|secret|token")
+_PARTS_OF_NAMES = ("key", "authorization", "cookie", "credential", "pass", "secret", "token")
 
 
+@lru_cache(1024)
 def is_secret_name(name: str) -> bool:
     """Whether a value of this name is a secret."""
     plain = _SEPARATORS.sub("", name.lower())
@@ -49,20 +51,21 @@ def is_secret_name(name: str) -> bool:
 
 def redacted(value: Any) -> Any:
     """The JSON value, with what stands under a secret's name replaced, at any depth; also in JSON inside a text."""
+    if isinstance(value, str):  # most are, and each turn looks at all that was said
+        return redacted_json(value) if value.startswith(("{", "[")) else value
     match value:
-        case Mapping():
+        case dict() | Mapping():
             return {name: _under(name, item) for name, item in value.items()}
         case list() | tuple():
             return [redacted(item) for item in value]
-        case str() if value[:1] in ("{", "[") and _MAY_HAVE_NAMES.search(value):
-            return redacted_json(value)
         case _:
             return value
 
 
 def redacted_json(text: str) -> str:
     """The same of a JSON text; one that is no JSON is left as it is."""
-    if not _MAY_HAVE_NAMES.search(text):
+    lower = text.lower()
+    if not any(part in lower for part in _PARTS_OF_NAMES):  # many times as fast as an expression
         return text
     try:
         value = json.loads(text)

@@ -5,7 +5,7 @@ used stays counted, and limits count anew. Each retry begins a new run: words of
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from events.core import parts
 from events.core.called import call_leg
@@ -18,6 +18,7 @@ from events.core.state import CallRecord, Job
 from events.core.tool_approval import asked_in
 from events.core.transitions import CallStatus, JobStatus, Step, next_call_status, next_job_status
 from events.ids import call_id, canonical_json, is_child, root_of
+from events.replacing import replace
 
 # What is recorded among a job's calls and is none.
 _QUESTIONS = (LIMIT_APPROVAL, TOOL_APPROVAL)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from events.core.legs import Leg
 from events.core.limits import Limits, Spend, Used
 from events.core.transitions import END_STATUSES, CallStatus, JobStatus
+from events.quick_init import quick_init
 
 STATE_VERSION = 1
 
@@ -32,7 +33,8 @@ class ModelPolicy:
     reads_history: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Job:
     """One request to an agent. Its task (text and data) is the first entry of its transcript, not here.
 
@@ -42,6 +44,7 @@ class Job:
     `reserve_tokens`, `reserve_usd`: what a model call of it is thought to take: as much as the last one.
     `parent_call`: the tool call that started it, and waits for it; empty: none did.
     `remembers`: its question and answer are stored in memory once it has completed.
+    `isolated`: each of its turns and calls has an invocation of its own, in whatever mode.
     `traceparent`: of the request that submitted it, or its root; its trace is that one. Empty: one of its own.
     `run`: 1, and one more with each retry: a word of an earlier run changes nothing in a later one.
     `first_turn`: of the run that began from the start last; the turns before it are not told to the model.
@@ -80,6 +83,7 @@ class Job:
     reserve_usd: float = 0.0
     remembers: bool = False
     traceparent: str = ""
+    isolated: bool = False
     version: int = STATE_VERSION
 
     @property
@@ -97,7 +101,8 @@ class Job:
 OnFailure = Literal["", "fail", "skip", "continue", "replan"]
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class CallRecord:
     """One tool call: what was asked for and how far it got. Its result is stored apart, under its id.
 
@@ -106,6 +111,7 @@ class CallRecord:
     steps that come after it, directly or not. `approved`: digest of tool and arguments that a person has approved;
     empty: nobody has, or need. `asked`: how many attempts ended with a question to a person, which are no runs.
     `earlier`: attempts before the job was retried, which leave its retries as they are.
+    `isolated`: each attempt has an invocation of its own.
     """
 
     id: str
@@ -127,21 +133,32 @@ class CallRecord:
     on_failure: OnFailure = ""
     approved: str = ""
     asked: int = 0
+    isolated: bool = False
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Usage:
-    """What a job has used of the queue and the store so far; `appends`: requests that added parts in mid-work."""
+    """What a job has used of the queue, the store and functions so far, as far as it is recorded.
+
+    `appends`: requests that added parts in mid-work. `redis_bytes`: of keys, arguments and answers, both ways.
+    `mb_ms`: time of functions times their memory. `before`: what there was when the job was retried last.
+    """
 
     messages: int = 0
     redis_requests: int = 0
     redis_commands: int = 0
     updated_ms: int = 0
     appends: int = 0
+    deliveries: int = 0
+    redis_bytes: int = 0
+    function_ms: int = 0
+    mb_ms: int = 0
+    before: dict[str, int] = field(default_factory=dict[str, int])
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Level:
     """A job whose limits a turn is held to: the turn's own, or one above it.
@@ -154,6 +171,7 @@ class Level:
     in_flight_tokens: int = 0
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class State:
     """What decide sees: the job, the leg that was claimed, and the tool call that the leg is about, if any.
@@ -161,6 +179,7 @@ class State:
     `outcome`: of a wait that is over: `{"ok": …}` or `{"error": …}`, as JSON text.
     `dependants`: of a step that may have failed: the calls of the steps that come after it.
     `levels`: of a turn: the job and those above it, whose limits it shares; the job's own first.
+    `usage`: of a wish: what the job's books say, up to the COMMIT before.
     """
 
     job: Job
@@ -169,6 +188,7 @@ class State:
     outcome: str = ""
     dependants: tuple[CallRecord, ...] = ()
     levels: tuple[Level, ...] = ()
+    usage: Usage = field(default_factory=Usage)
 
     @property
     def the_call(self) -> CallRecord:

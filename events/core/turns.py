@@ -1,6 +1,5 @@
 """What a turn decides: when a job starts, when the model has answered, when the model call failed."""
 
-from dataclasses import replace
 from typing import Any
 
 from events.core import parts
@@ -20,12 +19,13 @@ from events.core.state import CallRecord, Job, State
 from events.core.transcript import MEMORY_ROLE, model_entry, withheld_entry
 from events.core.transitions import CallStatus, Step, next_call_status, next_job_status
 from events.ids import call_id, canonical_json
+from events.replacing import replace
 
 
 def wishes(state: State) -> Decision:
     """Tell the admission."""
     want: Want = "slot" if state.leg.want == "slot" else "gone" if state.leg.want == "gone" else "none"
-    return Decision(effects=(AskAdmission(state.job, want, state.leg.attempt),))
+    return Decision(effects=(AskAdmission(state.job, want, state.leg.attempt, state.usage),))
 
 
 def started(state: State, now_ms: int) -> Decision:
@@ -139,7 +139,12 @@ def _result(happened: ModelAnswered) -> dict[str, Any]:
     return result if happened.output is None else {**result, "output": happened.output}
 
 
+_NOTHING = Aside()
+
+
 def _aside_of(job: Job, aside: Aside) -> Job:
+    if aside == _NOTHING:
+        return job
     untold = job.untold if aside.untold is None else aside.untold
     return replace(job, used=_used_aside(job.used, aside), untold=untold)
 
@@ -213,6 +218,7 @@ def _record(job_id: str, leg: Leg, position: int, wish: Wanted, now_ms: int) -> 
         retry_delay_seconds=wish.retry_delay_seconds,
         step=wish.step,
         on_failure=wish.on_failure,
+        isolated=wish.isolated,
     )
     if wish.fault is None:
         return record

@@ -1,0 +1,44 @@
+"""Going on in place: which legs a COMMIT claims for the invocation that makes it (DESIGN 3, "Continue in place").
+
+Invariant: what is claimed so is what the same invocation would get by a BEGIN at once; the claim needs no request of
+its own. Its twin is in claiming.lua.
+"""
+
+from dataclasses import dataclass
+
+from events.core.legs import Leg, LegKind
+from events.core.state import Job
+from events.quick_init import quick_init
+
+
+@quick_init
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """What an invocation has room for.
+
+    Attributes:
+        owner: the name under which this COMMIT claims; another COMMIT of the same invocation has another one, so each
+            leg is told to one of them. What was claimed under it is told again to a COMMIT that is repeated.
+        kinds: of legs that it can go on with.
+        at_most: so many legs, in the order of their keys.
+        lease_until_ms: how long it holds them. A wish is held by nobody.
+        but: keys of legs that it has taken in hand already, or handed on.
+    """
+
+    owner: str
+    kinds: frozenset[LegKind]
+    at_most: int
+    lease_until_ms: int
+    but: frozenset[str] = frozenset()
+
+
+def of_one_invocation(owner: str, other: str) -> bool:
+    """Whether both are names of the same invocation: what stands before the dot."""
+    return owner.partition(".")[0] == other.partition(".")[0]
+
+
+def may_go_on(job: Job, leg: Leg, kinds: frozenset[LegKind]) -> bool:
+    """Whether a leg of this job may be worked on by who works on another one of it: nobody wants it kept apart."""
+    if leg.kind is LegKind.WISH or leg.kind not in kinds:
+        return leg.kind in kinds
+    return not job.isolated and not (leg.kind is LegKind.CALL and leg.isolated)
