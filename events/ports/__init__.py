@@ -7,7 +7,7 @@ from events.ports.admission import Admission, AdmissionState, Heard, Operating, 
 from events.ports.alerts import Alerts, Notice
 from events.ports.archive import Archive, Recalled, Removed, Tombstone, Untold
 from events.ports.audit_log import AuditEntry, AuditLog
-from events.ports.claims import Begun, Claim, Committed, History, Spent, Verdict
+from events.ports.claims import Begun, Claim, Committed, History, Verdict
 from events.ports.environment import Clock, Randomness, Verifier
 from events.ports.facts import (
     Carried,
@@ -35,10 +35,13 @@ from events.ports.queue_records import (
     QueuedMessage,
     QueueRecords,
 )
+from events.ports.queue_setup import QueueSetup, SigningKeys, Topic, TopicEndpoint
 from events.ports.rate_limit import RateLimit
 from events.ports.reader import Reader, Snapshot, StoredParts
 from events.ports.schedules import QueueSchedule, Schedules
+from events.ports.spending import Meter, Spent, charge, give_back, is_metered, metered, share, take
 from events.ports.store import Store
+from events.ports.store_check import StoreCheck
 from events.ports.tool_statistics import ToolStatistics
 from events.ports.tracer import Span, Tracer
 
@@ -70,6 +73,7 @@ __all__ = [
     "Looked",
     "MemoryEntry",
     "MemoryHit",
+    "Meter",
     "ModelCache",
     "Notice",
     "Operating",
@@ -80,6 +84,7 @@ __all__ = [
     "Queue",
     "QueueRecords",
     "QueueSchedule",
+    "QueueSetup",
     "QueuedMessage",
     "Randomness",
     "RateLimit",
@@ -90,11 +95,13 @@ __all__ = [
     "Scanned",
     "Schedules",
     "SessionMemory",
+    "SigningKeys",
     "Snapshot",
     "Span",
     "Spent",
     "Started",
     "Store",
+    "StoreCheck",
     "StoredKey",
     "StoredParts",
     "StreamEntry",
@@ -102,9 +109,17 @@ __all__ = [
     "Told",
     "Tombstone",
     "ToolStatistics",
+    "Topic",
+    "TopicEndpoint",
     "Tracer",
     "Undelivered",
     "Untold",
     "Verdict",
     "Verifier",
+    "charge",
+    "give_back",
+    "is_metered",
+    "metered",
+    "share",
+    "take",
 ]

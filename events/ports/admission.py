@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from events.core.admission import Entry, Place, Standing
-from events.core.ends import AgentFigures, End
+from events.core.ends import AgentFigures, End, MonthUsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +128,8 @@ class Operating(Protocol):
 
     async def ends(self) -> dict[str, AgentFigures]:
         """What ended jobs add up to, by agent."""
+        ...
+
+    async def used(self) -> tuple[MonthUsed, ...]:
+        """What the jobs of each month and tenant have used, oldest first."""
         ...

@@ -6,6 +6,7 @@ from typing import Any
 
 from events.core.legs import Leg
 from events.core.state import State
+from events.quick_init import quick_init
 
 
 class Verdict(StrEnum):
@@ -23,9 +24,10 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@quick_init
+@dataclass(frozen=True)
 class Claim:
-    """Who asks for a leg, and for how long. `part`: what to add to the job's stream when it is claimed first.
+    """Who asks for a leg, and for how long.
 
     `run`: the job's run in which it was granted: what was begun in an earlier one is not committed.
     """
@@ -37,10 +39,10 @@ class Claim:
     now_ms: int
     lease_until_ms: int
     call_id: str = ""
-    part: str = ""
     run: int = 1
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class History:
     """What was said before: the transcript's entries in order, and the stored results of the tool calls in them.
@@ -53,6 +55,7 @@ class History:
     untold: tuple[int, int] = (0, 0)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Begun:
     """BEGIN's answer. `state` is there when granted; `carried`: the other legs that the message still carries."""
@@ -62,21 +65,17 @@ class Begun:
     state: State | None = None
     history: History = field(default_factory=History)
     carried: tuple[Leg, ...] = ()
-    commands: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What the leg's handling used before its COMMIT: the COMMIT adds its own and keeps the sum with the job."""
-
-    messages: int = 0
-    requests: int = 0
-    commands: int = 0
-
-
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """COMMIT's answer. `applied`: False when the leg was gone, and nothing was written."""
+    """COMMIT's answer. `applied`: False when the leg was gone, and nothing was written.
+
+    `claimed`: the legs that were claimed for its invocation to go on with, as BEGIN tells them; `carried`: the others
+    that the message carries, but for those that the invocation has in hand.
+    """
 
     applied: bool
     carried: tuple[Leg, ...] = ()
+    claimed: tuple[Begun, ...] = ()

@@ -8,12 +8,17 @@ from events.ports.queue import Outgoing
 
 @dataclass(frozen=True, slots=True)
 class QueueSchedule:
-    """A schedule of the queue. `body`: what it sends. `last`: what became of its last messages, by message id."""
+    """A schedule of the queue.
+
+    `body`: what it sends. `failure_callback`: where the queue tells that it could not. `last`: what became of its last
+    messages, by message id.
+    """
 
     id: str
     destination: str
     cron: str
     body: str = ""
+    failure_callback: str = ""
     paused: bool = False
     created_ms: int = 0
     next_ms: int = 0

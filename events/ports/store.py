@@ -5,7 +5,8 @@ from typing import Protocol
 
 from events.core.admission import Book
 from events.core.effects import Changes
-from events.ports.claims import Begun, Claim, Committed, Spent
+from events.core.going_on import GoOn
+from events.ports.claims import Begun, Claim, Committed
 from events.ports.facts import (
     Carried,
     Created,
@@ -16,13 +17,14 @@ from events.ports.facts import (
     Recorded,
     Undelivered,
 )
+from events.ports.spending import NOTHING, Spent
 
 
 class Store(Protocol):
     """The state of jobs. Each method is one atomic script on one hash tag, harmless when repeated."""
 
-    async def create(self, changes: Changes, message_id: str, now_ms: int) -> Created:
-        """Write a new job carried by its witness, unless it is there.
+    async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
+        """Write a new job carried by its witness, unless it is there; its books begin with what was spent.
 
         Raises:
             JobGoneError: it was there, and its data is gone.
@@ -33,8 +35,12 @@ class Store(Protocol):
         """Load and claim a leg; the claimed leg's carrier is the message from now on."""
         ...
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
-        """Remove the leg and write what follows from it. The first COMMIT of a leg wins, whoever sends it."""
+    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
+        """Remove the leg and write what follows from it. The first COMMIT of a leg wins, whoever sends it.
+
+        `go_on`: where this one wins, what the invocation has room for is claimed for it in the same script; one that is
+        repeated is told what it claimed before. None: nothing.
+        """
         ...
 
     async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
@@ -55,11 +61,15 @@ class Store(Protocol):
         """A job, for deciding on a fact from outside; None when unknown."""
         ...
 
-    async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
+    async def record(
+        self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
+    ) -> tuple[Recorded, Carried]:
         """Write what follows from a fact, carried by its witness, if the job is still as it was loaded."""
         ...
 
-    async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
+    async def tell(
+        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
+    ) -> Outside:
         """A fact from outside ends a wait, or is kept until there is one. The first outcome of a call stays."""
         ...
 
