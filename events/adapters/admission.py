@@ -43,6 +43,7 @@ class RedisAdmission:
                 keys.ADMISSION_STOPPED,
                 keys.ADMISSION_LISTING,
                 keys.ADMISSION_ENDS,
+                keys.ADMISSION_USED,
             ],
             [
                 job_id,

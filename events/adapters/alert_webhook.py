@@ -11,6 +11,7 @@ import logging
 import httpx
 
 from events.adapters import keys
+from events.adapters.http_transport import tls_context
 from events.adapters.redis import RedisConnection
 from events.errors import StoreError
 from events.ids import digest
@@ -35,7 +36,8 @@ class WebhookAlerts:
             return
         body = {"text": _text(notice), "kind": notice.kind, "jobId": notice.job_id or None, "url": notice.url or None}
         try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS), httpx.AsyncClient(follow_redirects=False) as client:
+            client = httpx.AsyncClient(follow_redirects=False, verify=tls_context())
+            async with asyncio.timeout(_TIMEOUT_SECONDS), client:
                 response = await client.post(self._url, json=body)
             if not response.is_success:
                 _log.warning("the alert webhook (ALERT_WEBHOOK_URL) answered %d", response.status_code)

@@ -4,22 +4,29 @@ Invariant: every key that the script touches is declared, so that a clustered Re
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
+
+from pydantic_core import to_json
 
 from events.adapters import keys
 from events.core.effects import Changes
+from events.core.going_on import GoOn
 from events.core.legs import LegKind
 from events.core.records import dump_call, dump_job, dump_leg, dump_standing
 from events.ids import canonical_json, is_child, job_of_call
 from events.ports import Spent
+from events.quick_init import quick_init
+from events.replacing import replace
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class CommitRequest:
     """What a COMMIT is about: a leg that `owner` claimed, or (key '') a fact that was decided on the expected job.
 
-    `run`: in which the leg was claimed; 0: there is none.
+    `run`: in which the leg was claimed; 0: there is none. `go_on`: what else is claimed for the owner.
     """
 
     job_id: str
@@ -30,6 +37,7 @@ class CommitRequest:
     expected: str = ""
     owner: str = ""
     run: int = 0
+    go_on: GoOn | None = None
 
     def keys(self, changes: Changes, family: Sequence[str]) -> list[str]:
         """The keys; `family`: the jobs below one that ends, as far as they are known."""
@@ -81,7 +89,7 @@ class CommitRequest:
         ]
         if changes.child:
             values += [*changes.child.transcript, *changes.child.parts]
-        return [self.job_id, self.leg_key, self.message_id, canonical_json(header), self.expected, *values]
+        return [self.job_id, self.leg_key, self.message_id, to_json(header).decode(), self.expected, *values]
 
     def _is_rooted(self, changes: Changes) -> bool:
         """Whether a whole tree ends, or begins again: then its data begins, or ceases, to expire."""
@@ -107,10 +115,10 @@ class CommitRequest:
             "later_lap": changes.later_lap,
             "retention_ms": self.retention_ms,
             "now_ms": self.now_ms,
-            "messages": spent.messages,
-            "requests": spent.requests,
-            "commands": spent.commands,
+            "spent": usage_counts(spent),
         }
+        if self.go_on:
+            header["go_on"] = _room(self.go_on)
         if changes.talk:
             talk = {"text_id": changes.talk.text_id, "appended": changes.talk.appended, "rest": len(changes.talk.rest)}
             header["talk"] = {**talk, "owner": self.owner}
@@ -124,6 +132,35 @@ class CommitRequest:
         if changes.report:
             header |= {"report": changes.report.call_id, "outcome": changes.report.outcome}
         return header
+
+
+@lru_cache(64)
+def _names_of(kinds: frozenset[LegKind]) -> list[str]:
+    return sorted(kind.value for kind in kinds)
+
+
+def _room(go_on: GoOn) -> dict[str, Any]:
+    """Field by field: `asdict` copies sets member by member, with each COMMIT."""
+    return {
+        "owner": go_on.owner,
+        "kinds": _names_of(go_on.kinds),
+        "at_most": go_on.at_most,
+        "lease_until_ms": go_on.lease_until_ms,
+        "but": sorted(go_on.but),
+    }
+
+
+def usage_counts(spent: Spent) -> dict[str, int]:
+    """What was spent, by the names of `Usage`."""
+    return {
+        "messages": spent.messages,
+        "deliveries": spent.deliveries,
+        "redis_requests": spent.requests,
+        "redis_commands": spent.commands,
+        "redis_bytes": spent.size_bytes,
+        "function_ms": spent.function_ms,
+        "mb_ms": spent.mb_ms,
+    }
 
 
 def said_anew(changes: Changes) -> Changes:

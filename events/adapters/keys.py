@@ -13,6 +13,8 @@ ADMISSION_SWEPT = "baton:{admission}:swept"
 ADMISSION_LISTING = "baton:{admission}:listing"
 # Hash: agent → what its ended jobs add up to (core/ends.py).
 ADMISSION_ENDS = "baton:{admission}:ends"
+# Hash: month and tenant → what the jobs have used that ended in it (core/ends.py).
+ADMISSION_USED = "baton:{admission}:used"
 # Hash: what is counted → how often; a tag of its own.
 TOOL_USE = "baton:{tools}:use"
 # Hash: what is counted → how much; a tag of its own.

@@ -1,11 +1,12 @@
 """The admission as operators see it, on Upstash Redis: the same hash tag as the book's, and the same rules."""
 
+import json
 from functools import cache
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection, script
 from events.core.admission import Entry
-from events.core.ends import AgentFigures
+from events.core.ends import AgentFigures, MonthUsed
 from events.core.records import load_entry, load_figures
 from events.ports import AdmissionState, Started, Told
 
@@ -57,3 +58,9 @@ class RedisOperating:
         """What ended jobs add up to."""
         stored = await self._redis.execute("HGETALL", keys.ADMISSION_ENDS)
         return {agent: load_figures(text) for agent, text in stored.items()}
+
+    async def used(self) -> tuple[MonthUsed, ...]:
+        """What the jobs of each month and tenant have used."""
+        stored = await self._redis.execute("HGETALL", keys.ADMISSION_USED)
+        months = (MonthUsed(name[:7], name[8:], json.loads(text)) for name, text in stored.items())
+        return tuple(sorted(months, key=lambda each: (each.month, each.tenant)))

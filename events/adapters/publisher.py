@@ -1,8 +1,10 @@
 """The queue through the official QStash SDK: one message by publish, several by batch, errors by name.
 
-Nothing is tried again here: whoever publishes is repeated by the queue instead.
+What is published at the same time in one process goes in one batch; each publisher has its own ids, or its own error.
+Nothing is tried again here that may have been accepted: whoever publishes is repeated by the queue instead.
 """
 
+import asyncio
 import contextlib
 import math
 from collections.abc import Sequence
@@ -10,14 +12,29 @@ from typing import Any
 
 from qstash.message import BatchRequest, prepare_batch_message_body
 
+from events.adapters.batching import Batcher, Bounds
 from events.adapters.clock import SystemClock
 from events.adapters.qstash_client import QStashClient
-from events.errors import MessageNotFoundError, PartialPublishError, PublishError
+from events.errors import (
+    MessageNotFoundError,
+    PartialPublishError,
+    PublishError,
+    QueueRefusedError,
+    TopicNotFoundError,
+)
 from events.ports import Clock, Outgoing
 from events.settings import Settings
 
 # Milliseconds: 10 s, 1 min, 6 min. By default it would be 12 s, 2.5 min, half an hour: longer than most outages.
 _CALLBACK_RETRY_DELAY = "10000 * pow(6, retried)"
+
+# As for the store. A batch may have 100 MB (qstash.md 5); the headers of a message take less than 2 kB.
+_REQUESTS, _ENTRIES, _SIZE_BYTES = 2, 100, 1_000_000
+_HEADERS_BYTES = 2_000
+
+
+class _AloneError(Exception):
+    """Refused in company, and not accepted: only asked alone the queue says why."""
 
 
 class QStashQueue:
@@ -27,6 +44,7 @@ class QStashQueue:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._client = QStashClient(settings)
+        self._batcher: Batcher[Sequence[Outgoing], list[str]] | None = None
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
         """Publish all in one request; returns message ids in order.
@@ -37,8 +55,36 @@ class QStashQueue:
         """
         if not messages:
             return []
+        size_bytes = sum(len(message.body) + _HEADERS_BYTES for message in messages)
+        together = self._together().ask(messages, len(messages), size_bytes)
+        try:
+            return await self._client.ask(together, messages[0].topic)
+        except _AloneError:
+            return await self._publish_alone(messages)
+
+    def _together(self) -> Batcher[Sequence[Outgoing], list[str]]:
+        if self._batcher is None or self._batcher.loop is not asyncio.get_running_loop():
+            bounds = Bounds(_REQUESTS, _ENTRIES, _SIZE_BYTES, self._settings.queue_timeout_seconds)
+            self._batcher = Batcher(self._publish_all, bounds)
+        return self._batcher
+
+    async def _publish_all(self, asks: list[Sequence[Outgoing]]) -> list[list[str] | Exception]:
+        if len(asks) == 1:
+            return [await self._publish_alone(asks[0])]
+        everything = [message for messages in asks for message in messages]
+        try:
+            answers = iter(await self._batch(everything))
+        except (QueueRefusedError, MessageNotFoundError, TopicNotFoundError):
+            # Refused as a whole, so nothing was accepted; as likely as not because of one of them.
+            return [_AloneError() for _ in asks]
+        return [_ids([next(answers) for _ in messages]) for messages in asks]
+
+    async def _publish_alone(self, messages: Sequence[Outgoing]) -> list[str]:
         if len(messages) == 1:
             return [await self._publish_one(messages[0])]
+        return _message_ids(await self._batch(messages))
+
+    async def _batch(self, messages: Sequence[Outgoing]) -> list[Any]:
         # Not `message.batch`: it fails with a KeyError on an item that was refused, and drops the others' ids.
         body = prepare_batch_message_body([self._request(message) for message in messages])
         answers = await self._client.ask(
@@ -47,7 +93,9 @@ class QStashQueue:
             ),
             messages[0].topic,
         )
-        return _message_ids(messages, answers)
+        if not isinstance(answers, list) or len(answers) != len(messages):
+            raise PublishError(f"the queue answered a batch of {len(messages)} with {str(answers)[:200]!r}")
+        return answers
 
     async def _publish_one(self, message: Outgoing) -> str:
         options: dict[str, Any] = {**self._request(message)}
@@ -73,6 +121,8 @@ class QStashQueue:
 
     async def close(self) -> None:
         """Close connections; a later use opens them again."""
+        if self._batcher is not None:
+            await self._batcher.close()
         await self._client.close()
 
 
@@ -100,9 +150,14 @@ def _request(message: Outgoing) -> BatchRequest:
     return request
 
 
-def _message_ids(messages: Sequence[Outgoing], answers: Any) -> list[str]:
-    if not isinstance(answers, list) or len(answers) != len(messages):
-        raise PublishError(f"the queue answered a batch of {len(messages)} with {str(answers)[:200]!r}")
+def _ids(answers: Sequence[Any]) -> list[str] | Exception:
+    try:
+        return _message_ids(answers)
+    except PartialPublishError as error:
+        return error if len(answers) > 1 else _AloneError()
+
+
+def _message_ids(answers: Sequence[Any]) -> list[str]:
     accepted: dict[int, str] = {}
     failed: dict[int, str] = {}
     for position, answer in enumerate(answers):
@@ -113,4 +168,4 @@ def _message_ids(messages: Sequence[Outgoing], answers: Any) -> list[str]:
             failed[position] = str(first.get("error", first) if isinstance(first, dict) else first)[:200]
     if failed:
         raise PartialPublishError(accepted, failed)
-    return [accepted[position] for position in range(len(messages))]
+    return list(accepted.values())

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from events.adapters import keys
-from events.adapters.redis import RedisConnection
+from events.adapters.redis import RedisConnection, counted
 from events.ports import Clock
 
 if TYPE_CHECKING:
@@ -55,4 +55,4 @@ class _Scripts:
 
     async def eval(self, text: str, keys_: list[str], args: list[Any]) -> Any:
         """Run a script."""
-        return await self._connection.run(text, keys_, args)
+        return await self._connection.run(counted(text), keys_, args)

@@ -5,16 +5,22 @@ off: it would repeat writes after seconds (redis-rest.md 10), while the queue re
 """
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import httpx
-from upstash_redis.asyncio import Redis
 from upstash_redis.errors import UpstashError
 
+from events.adapters.http_transport import http_transport
+from events.adapters.redis_commands import Command, RedisCommands
+from events.adapters.weighing import answer_bytes, command_bytes
 from events.errors import StoreError
+from events.ports import charge, share
 from events.settings import Settings, require
 
 _log = logging.getLogger("baton.store")
@@ -22,27 +28,68 @@ _log = logging.getLogger("baton.store")
 _SHEBANG = "#!lua flags=allow-key-locking\n"
 
 
-def script(name: str, shared: str = "prelude") -> str:
-    """The text of a Lua script beside this file, with what it shares with others, if anything, before it."""
-    folder = files("events.adapters") / "lua"
-    before = (folder / f"{shared}.lua").read_text() if shared else ""
-    return _SHEBANG + before + (folder / f"{name}.lua").read_text()
+def script(name: str, *shared: str) -> str:
+    """The text of a Lua script beside this file, after what it shares with others; '': nothing."""
+    return counted(_lua(name), "".join(_lua(part) for part in shared or ("prelude",) if part))
+
+
+def counted(text: str, before: str = "") -> str:
+    """A script that tells what it cost beside its answer, as `RedisConnection.ask` expects it."""
+    if text.startswith("#!"):  # a library's own first line
+        text = text.partition("\n")[2]
+    return f"{_SHEBANG}{_lua('counted')}{before}local function main()\n{text}\nend\n{_lua('counted_end')}"
+
+
+def _lua(name: str) -> str:
+    return (files("events.adapters") / "lua" / f"{name}.lua").read_text()
+
+
+@dataclass(slots=True)
+class Asked:
+    """A script's answer, what it cost, and what that cost which ran beside it."""
+
+    answer: Any
+    commands: int
+    size_bytes: int
+    beside_commands: int = 0
+    beside_bytes: int = 0
+
+    def charge(self) -> None:
+        """Let the present invocation pay for it."""
+        commands, size_bytes = self.commands + self.beside_commands, self.size_bytes + self.beside_bytes
+        charge(requests=1, commands=commands, size_bytes=size_bytes)
+
+
+@cache
+def _sha1(text: str) -> str:
+    """The name by which the store knows a script."""
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 class RedisConnection:
-    """One SDK client, made on first use: importing and constructing opens nothing."""
+    """One client for the process, made on first use: importing and constructing opens nothing.
+
+    Commands that are ready at the same time share a request; see batching.py.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client: Redis | None = None
+        self._client: RedisCommands | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loaded: set[str] = set()  # SHA1 of the scripts that the store has, as far as is known
 
-    def _redis(self) -> Redis:
-        if self._client is None:
+    def _redis(self) -> RedisCommands:
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:  # connections belong to the loop that opened them
             require(self._settings, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN")
-            self._client = Redis(
-                self._settings.redis_url, self._settings.redis_token, rest_retries=0, allow_telemetry=False
-            )
+            self._client = self._commands()
+            self._loop = loop
         return self._client
+
+    def _commands(self) -> RedisCommands:
+        settings = self._settings
+        http = http_transport(settings, settings.redis_url)
+        return RedisCommands(settings.redis_url, settings.redis_token, http, settings.store_timeout_seconds)
 
     async def run(
         self,
@@ -51,40 +98,63 @@ class RedisConnection:
         args: Sequence[str | int],
         beside: Sequence[Sequence[str | int]] = (),
     ) -> Any:
-        """Run a script, and in the same request commands `beside` it whose answers nobody needs; one request.
+        """Run a script as `ask` does; the present invocation pays for it."""
+        asked = await self.ask(text, keys, args, beside)
+        asked.charge()
+        return asked.answer
 
-        What is beside may fail: the SDK then keeps the script's answer back, too, so the script is asked once more,
-        alone. It must be one that does nothing the second time.
+    async def ask(
+        self,
+        text: str,
+        keys: Sequence[str],
+        args: Sequence[str | int],
+        beside: Sequence[Sequence[str | int]] = (),
+    ) -> Asked:
+        """Run a script, and in the same request commands `beside` it whose answers nobody needs.
+
+        The text is sent once; then its SHA1 stands for it. A store that has forgotten it, as after a failover, did
+        nothing, and is sent the text.
         """
-        command = ["EVAL", text, len(keys), *keys, *args]
-        if not beside:
-            return await self.execute(*command)
-        try:
-            return (await self.pipeline(command, *beside))[0]
-        except StoreError as error:
-            if not isinstance(error.__cause__, UpstashError):
-                raise
-            _log.warning("counting failed, or what it stood beside: %s", error)
-            return await self.execute(*command)
+        sha = _sha1(text)
+        rest = (len(keys), *keys, *args)
+        known = ("EVALSHA", sha, *rest) if sha in self._loaded else ("EVAL", text, *rest)
+        answer, *others = await self._ask((known, *beside))
+        if known[0] == "EVALSHA" and isinstance(answer, UpstashError) and "NOSCRIPT" in str(answer):
+            charge(requests=1, commands=1, size_bytes=command_bytes(("", *keys, *args)))
+            answer = (await self._ask([("EVAL", text, *rest)]))[0]
+        for other in others:
+            if isinstance(other, UpstashError):
+                _log.warning("counting failed: %s", self._store_error(other))
+        commands, size_bytes, *value = self._value(answer)
+        self._loaded.add(sha)
+        beside_bytes = sum(map(command_bytes, beside))
+        return Asked(value[0] if value else None, commands, size_bytes, len(beside), beside_bytes)
 
     async def execute(self, *command: str | int) -> Any:
-        """Run one command; one request."""
-        try:
-            async with asyncio.timeout(self._settings.store_timeout_seconds):
-                return await self._redis().execute(list(command))
-        except (TimeoutError, httpx.HTTPError, UpstashError, ValueError, KeyError) as error:
-            raise self._store_error(error) from error
+        """Run one command."""
+        return (await self.pipeline(command))[0]
 
     async def pipeline(self, *commands: Sequence[str | int]) -> list[Any]:
         """Run several commands in one request; not atomic. Any error among them is raised."""
+        answers = await self._ask(commands)
+        size_bytes = sum(map(command_bytes, commands)) + answer_bytes(answers)
+        charge(requests=1, commands=len(commands), size_bytes=size_bytes)
+        return [self._value(answer) for answer in answers]
+
+    async def _ask(self, commands: Sequence[Command]) -> list[Any]:
         try:
-            async with asyncio.timeout(self._settings.store_timeout_seconds):
-                pipeline = self._redis().pipeline()
-                for command in commands:
-                    pipeline.execute(list(command))
-                return list(await pipeline.exec())
-        except (TimeoutError, httpx.HTTPError, UpstashError, ValueError, KeyError, AttributeError) as error:
+            answers, leads = await self._redis().execute_all(commands)
+        except (OSError, httpx.HTTPError, UpstashError, ValueError, LookupError, TypeError, AttributeError) as error:
+            # The last ones are what comes of an answer that is not what the store's protocol promises.
             raise self._store_error(error) from error
+        if not leads:
+            share()
+        return answers
+
+    def _value(self, answer: Any) -> Any:
+        if isinstance(answer, UpstashError):
+            raise self._store_error(answer) from answer
+        return answer
 
     def _store_error(self, error: Exception) -> StoreError:
         where = self._settings.redis_url

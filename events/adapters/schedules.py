@@ -67,6 +67,7 @@ def _schedule(found: Schedule) -> QueueSchedule:
         destination=found.destination,
         cron=found.cron,
         body=found.body or "",
+        failure_callback=found.failure_callback or "",
         paused=bool(found.paused),
         created_ms=found.created_at,
         next_ms=found.next_schedule_time or 0,

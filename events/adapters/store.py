@@ -5,26 +5,28 @@ Invariant: nothing is read, decided here and written: what depends on what is re
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from events.adapters import keys
-from events.adapters.commit_request import CommitRequest, said_anew, state_fields
+from events.adapters.commit_request import CommitRequest, said_anew, state_fields, usage_counts
 from events.adapters.figures import adding
-from events.adapters.redis import RedisConnection, script
+from events.adapters.redis import Asked, RedisConnection, script
+from events.adapters.weighing import command_bytes
 from events.core.admission import Book
 from events.core.counts import checkpoints_in
 from events.core.effects import Changes
-from events.core.legs import Leg
+from events.core.going_on import GoOn
+from events.core.legs import Leg, LegKind
 from events.core.records import (
     load_call,
     load_job,
     load_leg,
     load_results,
     load_spend,
+    load_usage,
 )
-from events.core.state import Job, Level, State
+from events.core.state import Job, Level, State, Usage
 from events.errors import JobGoneError, StoreError
 from events.ids import canonical_json, root_of
 from events.ports import (
@@ -43,11 +45,17 @@ from events.ports import (
     Spent,
     Undelivered,
     Verdict,
+    charge,
 )
+from events.ports.spending import NOTHING
+from events.replacing import replace
 
 _text = cache(script)
+_CLAIMING = ("prelude", "claiming")
 # A job that ends names the jobs below it; each attempt learns of those that were started meanwhile.
 _FAMILY_ATTEMPTS = 5
+# append.lua's answer for what prelude.lua counts.
+_APPENDED = 2
 
 
 class RedisStore:
@@ -57,13 +65,14 @@ class RedisStore:
         self._redis = connection
         self._retention_ms = retention_ms
 
-    async def create(self, changes: Changes, message_id: str, now_ms: int) -> Created:
+    async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
         """Write a new job carried by its witness, unless it is there."""
         job = changes.job
         if job is None:
             raise ValueError("a creation needs a job")
         fields = state_fields(changes, message_id)
-        answer = await self._redis.run(
+        counts = canonical_json(usage_counts(spent))
+        asked = await self._redis.ask(
             _text("create"),
             [
                 keys.state_key(job.id),
@@ -71,17 +80,23 @@ class RedisStore:
                 keys.parts_key(job.id),
                 keys.tombstone_key(job.id),
             ],
-            [job.id, message_id, now_ms, len(fields), len(changes.parts), *fields, *changes.transcript, *changes.parts],
+            [
+                *(job.id, message_id, now_ms, counts, len(fields), len(changes.parts)),
+                *(*fields, *changes.transcript, *changes.parts),
+            ],
         )
-        if answer[0] == "gone":
+        word, text, carried = asked.answer
+        if word != "created":  # else it has counted itself
+            asked.charge()
+        if word == "gone":
             raise JobGoneError(job.id)
-        return Created(answer[0] == "created", load_job(answer[1]), _legs(answer[2]))
+        return Created(word == "created", load_job(text), _legs(carried))
 
     async def begin(self, claim: Claim) -> Begun:
         """Load and claim a leg."""
         job_id = claim.job_id
-        answer = await self._redis.run(
-            _text("begin"),
+        verdict, free_at_ms, carried, *told = await self._redis.run(
+            _text("begin", *_CLAIMING),
             [
                 keys.state_key(job_id),
                 keys.calls_key(job_id),
@@ -97,25 +112,14 @@ class RedisStore:
                 claim.owner,
                 claim.now_ms,
                 claim.lease_until_ms,
-                claim.call_id,
-                claim.part,
             ],
         )
-        verdict, free_at_ms, commands, job, leg, call, carried, transcript, results, outcome, after, levels = answer
-        state = None
-        if verdict == Verdict.GRANTED:
-            dependants = tuple(load_call(text) for text in after if text)
-            loaded, record = load_job(job), load_call(call) if call else None
-            state = State(loaded, load_leg(leg), record, outcome, dependants, _levels(loaded, levels))
-        history = History(
-            tuple(json.loads(entry) for entry in transcript),
-            load_results(dict(zip(results[::2], results[1::2], strict=True))),
-            state.job.untold if state and transcript else (0, 0),
-        )
-        return Begun(Verdict(verdict), int(free_at_ms), state, history, _legs(carried), int(commands))
+        if verdict != Verdict.GRANTED:
+            return Begun(Verdict(verdict), int(free_at_ms), carried=_legs(carried))
+        return replace(_granted(told), carried=_legs(carried))
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
-        """Remove the leg and write what follows from it, unless somebody did."""
+    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
+        """Remove the leg and write what follows from it, unless somebody did; claim what is gone on with."""
         request = CommitRequest(
             claim.job_id,
             claim.leg_key,
@@ -124,25 +128,31 @@ class RedisStore:
             self._retention_ms,
             owner=claim.owner,
             run=claim.run,
+            go_on=go_on,
         )
-        spent = replace(spent, commands=spent.commands + len(_counting(changes)))
-        answer = await self._write(request, changes, spent)
-        return Committed(answer[0] == "committed", _legs(answer[1]))
+        asked = await self._write(request, changes, spent)
+        word, carried, claimed = asked.answer
+        told = tuple(_with_commit(_granted(leg), asked) for leg in claimed)
+        return Committed(word == "committed", _legs(carried), told)
 
     async def load(self, job_id: str) -> Loaded | None:
         """A job, for deciding on a fact from outside."""
         text = await self._redis.execute("HGET", keys.state_key(job_id), f"job:{job_id}")
         return Loaded(load_job(text), text) if text else None
 
-    async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
+    async def record(
+        self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
+    ) -> tuple[Recorded, Carried]:
         """Write what follows from a fact, if the job is still as it was loaded."""
         request = CommitRequest(loaded.job.id, "", message_id, now_ms, self._retention_ms, loaded.version)
-        answer = await self._write(request, changes, Spent(messages=1, requests=1, commands=1))
+        answer = (await self._write(request, changes, spent)).answer
         return Recorded(answer[0]), _legs(answer[1])
 
-    async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
+    async def tell(
+        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
+    ) -> Outside:
         """A fact ends a wait, or is kept until there is one."""
-        word, job, carried = await self._redis.run(
+        asked = await self._redis.ask(
             _text("tell"),
             [
                 keys.state_key(job_id),
@@ -150,23 +160,32 @@ class RedisStore:
                 keys.results_key(job_id),
                 keys.tombstone_key(job_id),
             ],
-            [job_id, message_id, now_ms, fact.call_id, fact.event, fact.id, fact.outcome, fact.run],
+            [
+                *(job_id, message_id, now_ms, fact.call_id, fact.event, fact.id, fact.outcome, fact.run),
+                canonical_json(usage_counts(spent)),
+            ],
         )
+        word, job, carried = asked.answer
+        if word != Heeded.FIRST:  # else it has counted itself
+            asked.charge()
         return Outside(Heeded(word), load_job(job) if job else None, _legs(carried))
 
-    async def _write(self, request: CommitRequest, changes: Changes, spent: Spent) -> Any:
+    async def _write(self, request: CommitRequest, changes: Changes, spent: Spent) -> Asked:
         family: list[str] = []
         counting = _counting(changes)
         for _ in range(_FAMILY_ATTEMPTS):
             declared = request.keys(changes, family)
-            arguments = request.arguments(changes, spent, family)
-            answer = await self._redis.run(_text("commit"), declared, arguments, counting)
+            arguments = request.arguments(changes, _with_counting(spent, counting), family)
+            asked = await self._redis.ask(_text("commit", *_CLAIMING, "used"), declared, arguments, counting)
+            answer = asked.answer
+            if answer[0] != "committed":  # else it has counted itself
+                asked.charge()
             if answer[0] == "talk":
                 changes, counting = said_anew(changes), []
             elif answer[0] == "family":
                 family, counting = sorted(answer[1]), []
             else:
-                return answer
+                return asked
         raise StoreError(f"job {request.job_id} cannot end: jobs below it are started faster than they can be counted")
 
     async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
@@ -205,18 +224,63 @@ class RedisStore:
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         """Append parts in mid-work, only while the claim holds the leg."""
-        answer = await self._redis.run(
+        asked = await self._redis.ask(
             _text("append"),
             [keys.state_key(claim.job_id), keys.parts_key(claim.job_id)],
             [claim.leg_key, claim.owner, sequence, text_id, *parts],
             adding(checkpoints_in(parts)),
         )
-        return bool(answer)
+        if asked.answer == _APPENDED:  # then the leg counts it
+            charge(commands=asked.beside_commands, size_bytes=asked.size_bytes + asked.beside_bytes)
+        else:
+            asked.charge()
+        return bool(asked.answer)
 
 
 def _counting(changes: Changes) -> list[list[str | int]]:
     used: list[list[str | int]] = [["HINCRBY", keys.TOOL_USE, changes.used.count, 1]] if changes.used else []
     return [*used, *adding(changes.counts)]
+
+
+def _with_counting(spent: Spent, counting: Sequence[Sequence[str | int]]) -> Spent:
+    """With what travels beside a COMMIT, which knows its own cost alone."""
+    size_bytes = spent.size_bytes + sum(map(command_bytes, counting))
+    return replace(spent, commands=spent.commands + len(counting), size_bytes=size_bytes)
+
+
+def _granted(told: Sequence[Any]) -> Begun:
+    """A claimed leg, as the scripts tell it (claiming.lua)."""
+    job, leg, call, transcript, results, outcome, after, levels, usage = told
+    loaded, record = load_job(job), load_call(call) if call else None
+    dependants = tuple(load_call(text) for text in after if text)
+    history = History(
+        tuple(json.loads(entry) for entry in transcript),
+        load_results(dict(zip(results[::2], results[1::2], strict=True))),
+        loaded.untold if transcript else (0, 0),
+    )
+    return Begun(
+        Verdict.GRANTED,
+        state=State(
+            loaded,
+            load_leg(leg),
+            record,
+            outcome,
+            dependants,
+            _levels(loaded, levels),
+            load_usage(usage) if usage else Usage(),
+        ),
+        history=history,
+    )
+
+
+def _with_commit(begun: Begun, asked: Asked) -> Begun:
+    """What a COMMIT tells of the books was read before it knew its own cost."""
+    state = begun.state
+    if state is None or state.leg.kind is not LegKind.WISH:
+        return begun
+    commands, size_bytes = state.usage.redis_commands + asked.commands, state.usage.redis_bytes + asked.size_bytes
+    usage = replace(state.usage, redis_commands=commands, redis_bytes=size_bytes)
+    return replace(begun, state=replace(state, usage=usage))
 
 
 def _levels(own: Job, flat: Sequence[Any]) -> tuple[Level, ...]:

@@ -1,6 +1,7 @@
 -- Append parts in mid-work, only while the owner holds the leg. KEYS: state, parts.
 -- ARGV: leg key, owner, sequence, id of the text that is open after it ('' where parts are no text), parts.
--- Answer: 1 while the leg is held, else 0; also 0 for a text of which a failover forgot what came before.
+-- Answer: 2 appended (the leg counts it: prelude.lua, let_go), 1 while the leg is held, else 0; also 0 for a text of which
+-- a failover forgot what came before.
 local leg_field, sequence, text_id = 'leg:' .. ARGV[1], tonumber(ARGV[3]), ARGV[4]
 local json = call('HGET', KEYS[1], leg_field)
 local leg = json and cjson.decode(json)
@@ -17,5 +18,6 @@ if #ARGV > 4 and leg.appended < sequence then
   end
   call('HSET', KEYS[1], leg_field, encode(leg))
   call('RPUSH', KEYS[2], unpack(ARGV, 5))
+  return 2
 end
 return 1

@@ -10,15 +10,52 @@ local job_id, leg_field, message, header = ARGV[1], 'leg:' .. ARGV[2], ARGV[3], 
 local now, job_field = header.now_ms, 'job:' .. ARGV[1]
 load(KEYS[1])
 if not state[job_field] then
-  return {'unknown', {}}
+  return {'unknown', {}, {}}
 end
+local books = state['usage:' .. job_id] or '{}'
 if ARGV[2] == '' and state[job_field] ~= ARGV[5] then
-  return {'changed', {}}
+  return {'changed', {}, {}}
+end
+-- The legs with which the invocation goes on are claimed here, so that this needs no request of its own, and told as
+-- BEGIN tells them; the rest is carried, but for what the invocation has in hand. A COMMIT that is repeated is told of
+-- what it claimed before, and claims nothing more.
+local on, kinds, but = header.go_on, {}, {}
+for _, kind in ipairs(on and on.kinds or {}) do
+  kinds[kind] = true
+end
+for _, key in ipairs(on and on.but or {}) do
+  but[key] = true
+end
+local function free_for(leg)
+  local free = leg.lease_until_ms <= now and leg.not_before_ms <= now and not but[leg.key]
+  return free and (leg.job_id == job_id or leg.kind == 'wish') and may_go_on(leg, kinds)
+end
+local function in_hand(leg)
+  return leg.lease_until_ms > now and string.match(leg.owner, '^[^.]*') == string.match(on.owner, '^[^.]*')
+end
+local function go_on(applied)
+  local rest, taken = {}, {}
+  for _, text in ipairs(carried(message, now)) do
+    local leg = on and cjson.decode(text)
+    if leg and (leg.owner == on.owner or applied and #taken < on.at_most and free_for(leg)) then
+      leg = claim(leg, on.owner, message, now, on.lease_until_ms, KEYS[5])
+      taken[#taken + 1] = {
+        state['job:' .. leg.job_id], state['leg:' .. leg.key], told(leg, KEYS[2], KEYS[4], KEYS[3], now),
+      }
+    elseif not leg or not in_hand(leg) then
+      rest[#rest + 1] = text
+    end
+  end
+  return rest, taken
+end
+local function gone()
+  local rest, taken = go_on(false)
+  return {'gone', rest, taken}
 end
 -- A step that waits again, since a failover forgot that those before it were over, is done once they are. What was begun
 -- in an earlier run of the job is dropped: a leg of this one may have the same key.
 if ARGV[2] ~= '' and (not state[leg_field] or blocked(state[leg_field]) or header.run ~= run_of(job_id)) then
-  return {'gone', carried(message, now)}
+  return gone()
 end
 -- What a wait ended with was recorded when it was begun. Where a failover forgot that, something else may have come, or
 -- nothing yet: then whoever told it tells it again.
@@ -30,7 +67,7 @@ if string.sub(ARGV[2], 1, 5) == 'wait:' and header.results > 0 then
   local known = call('HGET', KEYS[3], ARGV[at])
   local open = cjson.decode(state[leg_field]).not_before_ms > now
   if known and known ~= ARGV[at + 1] or not known and open then
-    return {'gone', carried(message, now)}
+    return gone()
   end
 end
 -- The text that was appended before goes on only if it is there as its owner left it; else it is said anew.
@@ -38,7 +75,7 @@ local talk = header.talk
 if talk then
   local leg = cjson.decode(state[leg_field])
   if leg.owner ~= talk.owner or leg.text_id ~= talk.text_id or leg.appended ~= talk.appended then
-    return {'talk', {}}
+    return {'talk', {}, {}}
   end
 end
 -- An end is that of all jobs below, too, and of a tree that begins again nothing expires any more: their keys must be
@@ -54,7 +91,7 @@ for _, field in ipairs((header.ends or header.begins_again) and order or {}) do
   end
 end
 if declared.all == false then
-  return {'family', family}
+  return {'family', family, {}}
 end
 local position, next_key = 6, 6
 local function take_key()
@@ -102,7 +139,7 @@ for _, skip in ipairs(header.skips) do
     call('HSET', KEYS[2], skip.call_id, values[1])
     call('HSET', KEYS[3], skip.call_id, values[2])
     if skip.parts > 0 then
-      call('RPUSH', KEYS[5], unpack(values, 3))
+      say(KEYS[5], {unpack(values, 3)})
     end
   end
 end
@@ -166,7 +203,7 @@ settle(job_id, message, now, header.later_lap)
 sliced('HSET', KEYS[2], take(header.calls))
 sliced('HSET', KEYS[3], take(header.results))
 sliced('RPUSH', KEYS[4], take(header.transcript))
-sliced('RPUSH', KEYS[5], take(header.parts))
+say(KEYS[5], take(header.parts))
 local closing = take(header.closing)
 -- "up": a child's end is the outcome of the call that started it, in the same script.
 local parent_id, parent_results = string.match(job_id, '^(.*)%.[^.]*$'), header.report and take_key()
@@ -192,7 +229,7 @@ if header.child then
   for i = 1, #fields, 2 do
     put(fields[i], fields[i + 1])
   end
-  put('usage:' .. header.child.id, encode({messages = 0, redis_requests = 0, redis_commands = 0, updated_ms = now}))
+  use(header.child.id, {}, now)
   call('RPUSH', take_key(), unpack(take(header.child.transcript)))
   call('RPUSH', take_key(), unpack(take(header.child.parts)))
 end
@@ -210,16 +247,28 @@ for _, name in ipairs(header.ends and header.family or {}) do
     job.error = {type = 'cancelled', message = 'the job that started it has ended', retryable = false}
     put('job:' .. name, encode(job))
     settle(name, message, now, 0)
-    sliced('RPUSH', parts, closing)
+    say(parts, closing)
   end
 end
-local usage = cjson.decode(state['usage:' .. job_id] or '{"messages":0,"redis_requests":0,"redis_commands":0}')
-usage.messages = usage.messages + header.messages
-usage.redis_requests = usage.redis_requests + header.requests + 1
-local expiring = tombstone and #KEYS or 0
-usage.redis_commands = usage.redis_commands + header.commands + commands + (next(removed) and 2 or 1) + expiring
-usage.updated_ms = now
-put('usage:' .. job_id, encode(usage))
+-- What was used before a retry has been told.
+if header.begins_again then
+  local usage, before = cjson.decode(state['usage:' .. job_id] or '{}'), {}
+  for _, name in ipairs(COUNTED) do
+    before[name] = usage[name] or 0
+  end
+  usage.before = before
+  put('usage:' .. job_id, encode(usage))
+end
+-- Its own cost is in the books, too: its request, what is called from here on, and what goes over the wire.
+header.spent.redis_requests = header.spent.redis_requests + 1
+use(job_id, header.spent, now)
+local rest, taken = go_on(true)
+local answer = {'committed', rest, taken}
+use(job_id, {
+  redis_commands = commands + saving() + (tombstone and #KEYS or 0),
+  redis_bytes = weight(KEYS) + weight(ARGV) + weight(answer),
+})
+say_used(said[KEYS[5]] or {}, cjson.decode(books), cjson.decode(state['usage:' .. job_id]))
 save(KEYS[1])
 if tombstone then
   for _, key in ipairs(KEYS) do
@@ -237,4 +286,4 @@ if tombstone then
     end
   end
 end
-return {'committed', carried(message, now)}
+return answer

@@ -1,13 +1,8 @@
 -- Shared by the job scripts. A tree's state is one hash: `job:<id>`, `usage:<id>`, `standing:<id>` for each job, and
 -- `leg:<key>` for each open leg.
--- Every redis call goes through `call`, so that a script knows what it cost (redis-rest.md 11: EVAL + each inner call).
 local KEEP_SLOT_MS = 60000
 local FOREVER_MS = 9999999999999
-local commands = 1
-local function call(...)
-  commands = commands + 1
-  return redis.call(...)
-end
+local call = redis.call
 
 -- The state as it is, the fields in a fixed order, and what this script changes.
 local state, order, listed, changed, removed = {}, {}, {}, {}, {}
@@ -38,7 +33,28 @@ local function sliced(command, key, values)
   end
 end
 
+-- What is said of a job is appended with what else is saved: in one call for each stream.
+local said = {}
+local function say(key, texts)
+  said[key] = said[key] or {}
+  for _, text in ipairs(texts) do
+    table.insert(said[key], text)
+  end
+end
+
+-- How many calls it takes to save.
+local function saving()
+  local calls = next(removed) and 2 or 1
+  for _, texts in pairs(said) do
+    calls = calls + math.ceil(#texts / 4000)
+  end
+  return calls
+end
+
 local function save(key)
+  for parts_key, texts in pairs(said) do
+    sliced('RPUSH', parts_key, texts)
+  end
   local gone, pairs_of = {}, {}
   for field in pairs(removed) do
     gone[#gone + 1] = field
@@ -55,24 +71,30 @@ local function encode(value)
   return (string.gsub(cjson.encode(value), '\\/', '/'))
 end
 
+-- What a job has used, with this more of it.
+local function use(job_id, more, now)
+  local field = 'usage:' .. job_id
+  local usage = cjson.decode(state[field] or '{"messages":0,"redis_requests":0,"redis_commands":0}')
+  for name, much in pairs(more) do
+    usage[name] = (usage[name] or 0) + much
+  end
+  usage.updated_ms = now or usage.updated_ms
+  put(field, encode(usage))
+end
+
 -- What a claim appended in mid-work is counted with its job; what its model said of an answer that was not recorded is
 -- closed and named, so that no reader takes it for the answer (parts.abandoned). `rest`: what ends that text instead.
 local APPEND_COMMANDS = 4
 local function let_go(json, job_id, parts_key, rest)
   local text_id, appended = string.match(json, '"text_id":"([^"]+)"'), tonumber(string.match(json, '"appended":(%d+)') or 0)
   if rest then
-    sliced('RPUSH', parts_key, rest)
+    say(parts_key, rest)
   elseif text_id then
-    call('RPUSH', parts_key, '{"id":"' .. text_id .. '","type":"text-end"}',
-      '{"data":{"textId":"' .. text_id .. '"},"type":"data-retry"}', '{"type":"finish-step"}')
+    say(parts_key, {'{"id":"' .. text_id .. '","type":"text-end"}',
+      '{"data":{"textId":"' .. text_id .. '"},"type":"data-retry"}', '{"type":"finish-step"}'})
   end
   if appended > 0 then
-    local field = 'usage:' .. job_id
-    local usage = cjson.decode(state[field] or '{"messages":0,"redis_requests":0,"redis_commands":0}')
-    usage.appends = (usage.appends or 0) + appended
-    usage.redis_requests = usage.redis_requests + appended
-    usage.redis_commands = usage.redis_commands + APPEND_COMMANDS * appended
-    put(field, encode(usage))
+    use(job_id, {appends = appended, redis_requests = appended, redis_commands = APPEND_COMMANDS * appended})
   end
 end
 
@@ -207,8 +229,9 @@ local function settle(job_id, message, now, later_lap)
     for _, field in ipairs(order) do
       if is_leg(field) and has(state[field], 'job_id', job_id) then
         local leg = cjson.decode(state[field])
-        local soon = leg.kind ~= 'wish' and leg.not_before_ms <= now + KEEP_SLOT_MS
-        if soon and (standing.want == 'slot' or is_work(leg)) and not blocked(state[field]) then
+        -- `now` may be long ago, if whoever asks stood still: a leg is no older than it is, a claimed one is due.
+        local soon = leg.owner ~= '' or leg.not_before_ms <= math.max(now, leg.since_ms) + KEEP_SLOT_MS
+        if soon and leg.kind ~= 'wish' and (standing.want == 'slot' or is_work(leg)) and not blocked(state[field]) then
           want = 'slot'
           break
         end

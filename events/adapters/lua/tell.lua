@@ -1,5 +1,5 @@
 -- A fact from outside ends a wait, or is kept until there is one. KEYS: state, calls, results, tombstone.
--- ARGV: job id, message, now, call id ('' for an event), event's name, fact's id, outcome (JSON), run.
+-- ARGV: job id, message, now, call id ('' for an event), event's name, fact's id, outcome (JSON), run, what was spent before (JSON).
 -- The first outcome of a call stays, and an event counts once: a repeat of what is recorded changes nothing.
 -- Answer: first, again, other (another outcome is recorded), ended, or unknown (job or call); job; what to hand on.
 local job_id, message, now, call_id = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
@@ -41,5 +41,10 @@ if not taken then
   put('event:' .. job_id .. ':' .. ARGV[3] .. ':' .. ARGV[6], ARGV[5])
 end
 settle(job_id, message, now, 0)
+local answer, spent = {'first', job, carried(message, now)}, cjson.decode(ARGV[9])
+spent.redis_requests = spent.redis_requests + 1
+spent.redis_commands = spent.redis_commands + commands + (next(removed) and 2 or 1)
+spent.redis_bytes = spent.redis_bytes + weight(KEYS) + weight(ARGV) + weight(answer)
+use(job_id, spent)
 save(KEYS[1])
-return {'first', job, carried(message, now)}
+return answer

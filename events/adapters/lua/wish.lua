@@ -1,6 +1,6 @@
 -- The admission's one entrance: take a job's word, fill the free slots, say whom to tell (admission.py: take).
 -- Who is gone is kept apart, so that what a word costs does not grow with ended jobs; it comes back by a higher lap only.
--- KEYS: entries, sweep, gone, stopped, listing, ends.
+-- KEYS: entries, sweep, gone, stopped, listing, ends, used.
 -- ARGV: job id, lap, want, tenant, session, priority, created, now, slots, sweep interval (ms), agent, 1 if a new job is to
 -- be alone in its session, how the job ended (JSON, '' if it has not), the job's rows in the list.
 -- Answer: 1 if the asker holds a slot, whom to tell (id, lap, session; flat), when a sweep must be armed (0: not), the
@@ -63,6 +63,12 @@ if ends then
     sums.durations[i] = (sums.durations[i] or 0) + (i == ended.bucket + 1 and 1 or 0)
   end
   redis.call('HSET', KEYS[6], agent, cjson.encode(sums))
+  local field = ended.month .. ' ' .. ARGV[4]
+  local used = cjson.decode(redis.call('HGET', KEYS[7], field) or '{}')
+  for name, much in pairs(ended.used) do
+    used[name] = (used[name] or 0) + much
+  end
+  redis.call('HSET', KEYS[7], field, cjson.encode(used))
 end
 -- A sweep is armed only while somebody holds a slot, one at a time; an overdue one was lost.
 local sweep_at = 0

@@ -1,0 +1,65 @@
+"""HTTP below the SDKs: one TLS context for the process, connections that outlive an invocation.
+
+Invariant: HTTP_TRANSPORT chooses who speaks HTTP, never what is said; proxies and CA files come from the environment
+either way (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE). Whoever asks sets the time limits; what is made here belongs to the
+event loop that it is used in.
+"""
+
+import ssl
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from events.errors import SettingsError
+from events.settings import Settings
+
+# Below a minute, after which load balancers close idle connections: a request is not written into a closing one.
+_KEPT_SECONDS = 50
+_LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=_KEPT_SECONDS)
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """The one of this process: reading the CA certificates takes some 18 ms."""
+    return httpx.create_ssl_context()
+
+
+def http_transport(settings: Settings, url: str) -> httpx.AsyncBaseTransport:
+    """What carries requests to `url`, without a time limit of its own; nothing is opened before it is used."""
+    made = _aiohttp_transport() if settings.http_transport == "aiohttp" else httpx.AsyncHTTPTransport
+    return made(verify=tls_context(), limits=_LIMITS, proxy=_proxy(url))
+
+
+def _proxy(url: str) -> httpx.Proxy | None:
+    """The environment's for `url`: httpx asks for it only in clients that make their own transport."""
+    parts, proxies = urlsplit(url), getproxies()
+    found = proxies.get(parts.scheme) or proxies.get("all")
+    if not found or proxy_bypass(parts.netloc):
+        return None
+    return httpx.Proxy(found if "://" in found else f"http://{found}")
+
+
+@cache
+def _aiohttp_transport() -> Any:
+    """httpx-aiohttp's; what it lets through of aiohttp's errors has httpx's name for it."""
+    try:
+        from aiohttp import ClientError  # noqa: PLC0415 - of an extra
+        from httpx_aiohttp import AiohttpTransport  # noqa: PLC0415 - of an extra
+    except ImportError as error:
+        raise SettingsError(
+            f"HTTP_TRANSPORT=aiohttp needs the extra `fast` (pip install 'baton[fast]'): {error}"
+        ) from error
+
+    class Transport(AiohttpTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            try:
+                return await super().handle_async_request(request)
+            except httpx.ConnectTimeout as error:  # its name for any connection that failed: there is no limit here
+                raise httpx.ConnectError(str(error)) from error
+            except ClientError as error:
+                raise httpx.RemoteProtocolError(type(error).__name__) from error
+
+    return Transport

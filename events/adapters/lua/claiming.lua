@@ -1,0 +1,131 @@
+-- Claiming a leg, and what who works on it is told: shared by BEGIN, and by a COMMIT whose invocation goes on in place.
+
+-- The leg as who claims it holds it. The first attempt of a plan's step is announced when it is first claimed.
+local function claim(leg, owner, message, now, lease_until, parts_key)
+  local field = 'leg:' .. leg.key
+  if leg.owner == owner then
+    return leg
+  end
+  let_go(state[field], leg.job_id, parts_key)
+  if leg.kind == 'call' and leg.step ~= '' and leg.attempt == 1 and leg.claimed_ms == 0 then
+    say(parts_key, {'{"data":{"callId":' .. encode(leg.call_id) .. ',"step":' .. encode(leg.step) ..
+      ',"tool":' .. encode(leg.tool) .. '},"type":"data-step-started"}'})
+  end
+  if leg.kind == 'loop' and leg.owner ~= '' then
+    leg.lost = (leg.lost or 0) + 1
+  end
+  leg.owner, leg.carrier, leg.claimed_ms = owner, message, now
+  -- A wish is no work: nobody needs to be kept from telling it again.
+  leg.lease_until_ms = leg.kind == 'wish' and now or lease_until
+  leg.appended, leg.text_id = 0, ''
+  put(field, encode(leg))
+  return leg
+end
+
+-- An entry's text has `"id":"…"` for each of its calls; whatever else looks like that has no result.
+local function results_named_in(entries, key)
+  local ids, found = {}, {}
+  for _, entry in ipairs(entries) do
+    for id in string.gmatch(entry, '"id":"([^"]+)"') do
+      ids[#ids + 1] = id
+    end
+  end
+  for from = 1, #ids, 4000 do
+    local slice = {unpack(ids, from, math.min(from + 3999, #ids))}
+    for i, result in ipairs(call('HMGET', key, unpack(slice))) do
+      if result then
+        found[#found + 1], found[#found + 2] = slice[i], result
+      end
+    end
+  end
+  return found
+end
+
+-- A turn is told what was said, as far as it is still told, with the results of the calls in it.
+local function said_before(job, transcript_key, results_key)
+  local untold = string.find(job, '"untold":[0,0]', 1, true) and {0, 0} or cjson.decode(job).untold or {0, 0}
+  if untold[2] == 0 then
+    return call('LRANGE', transcript_key, 0, -1), call('HGETALL', results_key)
+  end
+  local transcript = call('LRANGE', transcript_key, 0, untold[1] - 1)
+  for _, entry in ipairs(call('LRANGE', transcript_key, untold[2], -1)) do
+    transcript[#transcript + 1] = entry
+  end
+  return transcript, results_named_in(transcript, results_key)
+end
+
+-- A step is told the results of those before it.
+local function results_before(json, results_key)
+  local ids, results = {}, {}
+  for id in string.gmatch(before(json), '[^,]+') do
+    ids[#ids + 1] = id
+  end
+  for i, result in ipairs(call('HMGET', results_key, unpack(ids))) do
+    if result then
+      results[#results + 1], results[#results + 2] = ids[i], result
+    end
+  end
+  return results
+end
+
+-- What a turn may still use depends on what is used and reserved below each of the jobs above it.
+local function levels_of(leg, now)
+  local levels, name = {}, leg.job_id
+  while name and state['job:' .. name] do
+    local reserved = 0
+    for _, field in ipairs(order) do
+      if is_leg(field) and field ~= 'leg:' .. leg.key and has(state[field], 'kind', 'loop') and not has(state[field], 'owner', '') then
+        local other = cjson.decode(state[field])
+        if other.lease_until_ms > now and string.sub(other.job_id, 1, #name + 1) == name .. '.' then
+          reserved = reserved + (cjson.decode(state['job:' .. other.job_id]).reserve_tokens or 0)
+        end
+      end
+    end
+    levels[#levels + 1] = name == leg.job_id and '' or state['job:' .. name]
+    levels[#levels + 1], levels[#levels + 2] = state['below:' .. name] or '', reserved
+    name = string.match(name, '^(.*)%.[^.]*$')
+  end
+  return levels
+end
+
+-- What who works on a claimed leg needs: call, transcript, results (flat), a wait's outcome, dependants, levels: of a
+-- turn: job ('' for its own), what was used below it, tokens reserved below it; flat, upwards.
+local function told(leg, calls_key, transcript_key, results_key, now)
+  local json, job = state['leg:' .. leg.key], state['job:' .. leg.job_id]
+  local record = leg.call_id ~= '' and leg.call_id and call('HGET', calls_key, leg.call_id) or ''
+  local transcript, results, outcome, dependants, levels = {}, {}, '', {}, {}
+  if leg.kind == 'call' and before(json) then
+    results = results_before(json, results_key)
+  end
+  -- What becomes of the steps after one that failed is decided with their records.
+  local step = record ~= '' and (leg.kind == 'failed' or leg.kind == 'wait') and cjson.decode(record)
+  if step and step.dependants and #step.dependants > 0 then
+    dependants = call('HMGET', calls_key, unpack(step.dependants))
+  end
+  if leg.kind == 'wait' then
+    -- The first outcome stays: from now on what comes from outside is too late.
+    call('HSETNX', results_key, leg.call_id, leg.otherwise)
+    outcome = call('HGET', results_key, leg.call_id)
+  end
+  if leg.kind == 'remember' then
+    transcript = call('LRANGE', transcript_key, 0, 0)
+  end
+  if leg.kind == 'loop' then
+    if string.find(job, '"reads_history":true', 1, true) then
+      transcript, results = said_before(job, transcript_key, results_key)
+    end
+    levels = levels_of(leg, now)
+  end
+  -- With its last word a job tells what it has used.
+  local usage = leg.kind == 'wish' and state['usage:' .. leg.job_id] or ''
+  return record, transcript, results, outcome, dependants, levels, usage
+end
+
+-- Whether who works on another leg of the job may go on with this one: nobody wants it kept apart (going_on.py).
+local function may_go_on(leg, kinds)
+  if leg.kind == 'wish' or not kinds[leg.kind] then
+    return kinds[leg.kind]
+  end
+  local apart = string.find(state['job:' .. leg.job_id], '"isolated":true', 1, true)
+  return not apart and not (leg.kind == 'call' and leg.isolated)
+end
