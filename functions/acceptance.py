@@ -15,7 +15,7 @@ from events.core.state import Job
 from events.emitter import Emitter
 from events.errors import JobGoneError, PublishError, SessionBusyError, StoreError, UnknownJobError
 from events.ids import event_id
-from events.ports import Clock, Created, Heeded, Randomness
+from events.ports import Clock, Created, Heeded, Randomness, charge
 from events.schema import (
     AgentLoopInit,
     Cancellation,
@@ -183,7 +183,9 @@ class Acceptance:
             created_at=moment(now_ms),
             payload=LoopPayload(turn=1, fact=fact),
         )
-        return await self._emitter.emit(event, not_before_ms=now_ms + WITNESS_DELAY_MS)
+        message_id = await self._emitter.emit(event, not_before_ms=now_ms + WITNESS_DELAY_MS)
+        charge(messages=1)
+        return message_id
 
     async def _witness_late(self, job: Job, fact: Fact, began_ms: int, fact_id: str = "") -> None:
         """A call that was slow may have committed just before its witness came, or after it."""
@@ -198,10 +200,13 @@ class Acceptance:
     async def _refuse(self, witness_id: str, began_ms: int) -> None:
         """Who is told that a job is refused must not see it run: so its witness has to be gone for sure.
 
+        One that may be under way is not taken back, as in `_not_needed`: it may have created the job by now.
+
         Raises:
             PublishError: it may come.
         """
-        await self._emitter.cancel(witness_id)
+        if not self._is_late(began_ms):
+            await self._emitter.cancel(witness_id)
         if self._is_late(began_ms):
             raise PublishError(f"witness {witness_id} may have come before: whether its job is refused is not known")
 

@@ -11,7 +11,7 @@ from events.core.effects import AskAdmission, Work
 from events.core.ends import end_of
 from events.core.happenings import Admitted, Happening, Unheeded
 from events.core.legs import wish_leg
-from events.core.state import Job
+from events.core.state import Job, Usage
 from events.emitter import Emitter
 from events.errors import PublishError
 from events.ports import Admission, Claim, Clock, Heard, History, Told
@@ -19,6 +19,8 @@ from events.schema import SWEEP_ENDPOINT
 from functions.handing_on import hand_on
 
 _log = logging.getLogger("baton.admission")
+
+NOT_AT_HAND = Usage()
 
 
 class Asking:
@@ -32,19 +34,22 @@ class Asking:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:  # noqa: ARG002 - one signature
         """Tell the admission; nothing happens while the job must wait for its slot."""
         assert isinstance(effect, AskAdmission), "this performer is registered for AskAdmission"
-        heard = await self.ask(effect.job, Standing(effect.want, effect.lap), claim.owner)
+        heard = await self.ask(effect.job, Standing(effect.want, effect.lap), claim.owner, usage=effect.usage)
         if heard.later_lap:
             return Unheeded(heard.later_lap)
         return Admitted() if heard.slot or effect.want != "slot" else None
 
-    async def ask(self, job: Job, standing: Standing, drive: str, *, alone: bool = False) -> Heard:
+    async def ask(
+        self, job: Job, standing: Standing, drive: str, *, alone: bool = False, usage: Usage = NOT_AT_HAND
+    ) -> Heard:
         """Tell the admission, and whoever must hear of it; returns what it answers.
 
         `drive`: which invocation tells. `alone`: a new job is not entered while another one of its session is live.
+        `usage`: what an ended job has used.
         """
         now_ms = self._clock.now_ms()
         place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
-        end = end_of(job) if standing.want == "gone" and job.ended else None
+        end = end_of(job, usage) if standing.want == "gone" and job.ended else None
         heard = await self._admission.wish(job.id, standing, place, now_ms, alone=alone, end=end)
         if heard.sweep_at_ms:
             await arm_sweep(self._emitter, heard.sweep_at_ms)

@@ -56,12 +56,15 @@ from functions.facts import Facts
 from functions.handing_on import drive_of
 from functions.memory.keeper import MemoryKeeper
 from functions.memory.remember_job import RememberJob
+from functions.metering import Metering
 from functions.observing import Observing
 from functions.operation_outcomes import OperationOutcomes
-from functions.pipeline import LEASE_MARGIN_MS, Performer, Pipeline, Policy
+from functions.pipeline import Performer, Pipeline
+from functions.policy import LEASE_MARGIN_MS, Policy
 from functions.redelivery import Failed, Redelivery, read_callback, what_failed
 from functions.source_budget import SourceBudget
 from functions.spec import Spec
+from functions.stopping import Stopping
 from functions.sweeping import Sweep
 from functions.tending import Tending
 from functions.tidying import Tidying
@@ -122,6 +125,8 @@ class Container:
         self.settings = settings
         self.ports = ports
         self.secrets = KnownSecrets(settings.secret_values)  # what must not be shown
+        self.stopping = Stopping()
+        self.metering = Metering(ports.clock, ports.figures, settings.function_memory_mb)  # what invocations spend
         self._registry = registry
 
     @cached_property
@@ -199,6 +204,7 @@ class Container:
             inline=settings.continuation == "inline",
             continues=spec.continues,
             guard_ms=guard_ms(spec, settings),
+            stopping=self.stopping,
         )
         return Pipeline(
             ports.store,
@@ -219,9 +225,8 @@ class Container:
         model_turn = ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache, talks)
         earlier = EarlierJobs(self.ports.listing, self.ports.reader, self.ports.store)
         conversing = Conversing(model_turn, self.registry, earlier)
-        tool_run = ToolRun(
-            self.registry, self.ports.store, self.memory, self.ports.clock, *limits, secrets, self.ports.reader
-        )
+        ports = self.ports
+        tool_run = ToolRun(self.registry, ports.store, self.memory, ports.clock, *limits, secrets, ports.reader)
         return {
             AskAdmission: self._asking,
             CallModel: self._traced(Hiding(Recalling(conversing, self.registry, self.memory), secrets)),
@@ -251,9 +256,8 @@ class Container:
 
     def delivery_failed(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app that takes the queue's failure callbacks."""
-        redelivery = Redelivery(
-            self.ports.store, self._facts, self._sweep, self.emitter, self.ports.clock, self._afterwards
-        )
+        ports = self.ports
+        redelivery = Redelivery(ports.store, self._facts, self._sweep, self.emitter, ports.clock, self._afterwards)
 
         async def handle(signed: Signed) -> Outcome:
             failed = read_callback(signed.body)
@@ -285,7 +289,9 @@ class Container:
         return self._signed(spec, handle)
 
     def _signed(self, spec: Spec, handler: Handler) -> SignedEndpoint:
-        return SignedEndpoint(self.settings.endpoint_url(spec.path), self.ports.verifier, handler, self._forged)
+        url = self.settings.endpoint_url(spec.path)
+        metered = self.metering.handler(handler, events=spec.event_type is not None)
+        return SignedEndpoint(spec.path, url, self.ports.verifier, metered, self._forged)
 
 
 def guard_ms(spec: Spec, settings: Settings) -> int:

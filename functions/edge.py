@@ -4,6 +4,7 @@ Invariant: nothing of a request is read before its signature is verified against
 turns this off. Errors are mapped to a status by their attributes, and a client never sees a traceback.
 """
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from starlette.types import Receive, Scope, Send
 from events.errors import BatonError, MalformedEventError, SignatureError, TooLargeError
 from events.ports import Verifier
 from functions.delivery import Outcome
+from functions.lambda_url import lambda_url
+from functions.probe import is_probe, probe_answer
 from functions.source_budget import SourceBudget
 
 _log = logging.getLogger("baton.edge")
@@ -37,13 +40,14 @@ Handler = Callable[[Signed], Awaitable[Outcome]]
 
 
 class SignedEndpoint:
-    """The ASGI app of one webhook. `url` is the public one: what the queue signed.
+    """The ASGI app of one webhook. `url` is the public one: what the queue signed, or else the function's own URL.
 
     `failures` limits a source by what fails verification, and by nothing else: a 429 to the queue's own messages would
     burn their retries, so even a source that is over its budget is heard when its signature is valid.
     """
 
-    def __init__(self, url: str, verifier: Verifier, handler: Handler, failures: SourceBudget) -> None:
+    def __init__(self, path: str, url: str, verifier: Verifier, handler: Handler, failures: SourceBudget) -> None:
+        self._path = path
         self._url = url
         self._verifier = verifier
         self._handler = handler
@@ -59,6 +63,8 @@ class SignedEndpoint:
             return _problem(405, f"{request.method} is not served here: the queue delivers by POST", {"Allow": "POST"})
         try:
             body = await self._verified(request)
+            if is_probe(body):
+                return JSONResponse(probe_answer())
             outcome = await self._handler(_signed(request, body))
         except SignatureError as error:
             return self._forged(request, error)
@@ -74,8 +80,15 @@ class SignedEndpoint:
         if not signature:  # the body of somebody who does not even try is not read
             raise SignatureError("the request has no signature")
         body = await read_body(request, BODY_LIMIT_BYTES)
-        self._verifier.verify(signature, body, self._url)
+        self._verify(signature, body, lambda_url(request.scope))
         return body
+
+    def _verify(self, signature: str, body: bytes, own_url: str) -> None:
+        if own_url:
+            with contextlib.suppress(SignatureError):
+                self._verifier.verify(signature, body, own_url + self._path)
+                return
+        self._verifier.verify(signature, body, self._url)
 
     def _forged(self, request: Request, error: SignatureError) -> Response:
         source = request.client.host if request.client else ""

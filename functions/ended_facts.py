@@ -15,6 +15,7 @@ from events.ids import is_child, root_of
 from events.ports import Archive, Clock, Recorded, Removed, Store, Untold
 from events.schema import Removal, Retrial
 from functions.asking import Asking
+from functions.books import record
 from functions.told import Told
 
 # The state may change between reading a job and writing what a fact makes of it: then it is decided anew.
@@ -47,7 +48,9 @@ class EndedFacts:
             for untold in recalled.wishes if changes else ():
                 if untold.job.id == job_id:  # else its end would not be counted: a retry has another word at once
                     await self._say_gone(untold, carrier)
-            recorded, legs = await self._store.record(recalled.loaded, carrier, changes or Changes(), now_ms)
+            if changes:
+                await self._take_place(job, carrier)
+            recorded, legs = await record(self._store, recalled.loaded, carrier, changes or Changes(), now_ms)
             if recorded is Recorded.COMMITTED and changes and changes.job:
                 return Told(changes.job, changed=True, legs=legs)
             if recorded is Recorded.COMMITTED:
@@ -81,6 +84,13 @@ class EndedFacts:
         if await self._archive.tombstone(job_id):
             return JobGoneError(job_id)
         return UnknownJobError(f"there is no job {job_id!r} (yet)")
+
+    async def _take_place(self, job: Job, carrier: str) -> None:
+        """Have the job in the admission's book before it runs again: it may have left it, and sweeps go by the book.
+
+        With the word of the end that was read, so that one of a later run is never topped.
+        """
+        await self._asking.ask(job, Standing("gone", job.finished_at_ms or 0), carrier)
 
     async def _say_gone(self, untold: Untold, carrier: str) -> bool:
         """Tell the admission at once what nobody would tell it any more: exactly the job's word; whether it took it.

@@ -5,6 +5,7 @@ then handed on. So a crash in between loses nothing, and after a failover that f
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,14 +15,14 @@ from events.core.admission import Entry, Standing
 from events.core.decide import cancel, submit
 from events.core.effects import Changes
 from events.core.happenings import Cancelled, Submitted
-from events.core.legs import Leg, wish_leg
+from events.core.legs import Leg, LegKind, wish_leg
 from events.core.records import job_from
 from events.core.state import Job
 from events.core.submitting import first_standing
 from events.emitter import Emitter
 from events.errors import JobGoneError, MalformedEventError, SessionBusyError, StoreError, UnknownJobError
 from events.ids import CHILD_SEPARATOR, canonical_json, root_of
-from events.ports import Admission, Archive, Clock, Created, Heeded, Outside, OutsideFact, Recorded, Store
+from events.ports import Admission, Archive, Clock, Created, Heeded, Outside, OutsideFact, Recorded, Store, charge
 from events.schema import (
     AgentLoopInit,
     Cancellation,
@@ -36,6 +37,7 @@ from events.schema import (
 )
 from events.timestamps import milliseconds
 from functions.asking import Asking
+from functions.books import create, record, tell
 from functions.ended_facts import EndedFacts
 from functions.handing_on import hand_on
 from functions.recurring import next_of
@@ -93,7 +95,7 @@ class Facts:
         changes = submit(Submitted(job, task, slot), now_ms).changes
         assert changes is not None, "a submission always creates"
         try:
-            created = await self._store.create(changes, carrier, now_ms)
+            created = await create(self._store, changes, carrier, now_ms)
         except JobGoneError:
             await self._asking.ask(job, Standing("gone", standing.lap + 1), carrier)
             raise
@@ -116,7 +118,7 @@ class Facts:
                 break
             now_ms = self._clock.now_ms()
             changes = cancel(loaded.job, Cancelled(fact.by, fact.run), now_ms).changes
-            recorded, legs = await self._store.record(loaded, carrier, changes or Changes(), now_ms)
+            recorded, legs = await record(self._store, loaded, carrier, changes or Changes(), now_ms)
             if recorded is Recorded.COMMITTED:
                 job = changes.job if changes and changes.job else loaded.job
                 return Told(job, changes is not None, legs)
@@ -131,7 +133,7 @@ class Facts:
         Raises:
             UnknownJobError: there is no such job, or no such tool call of it (yet).
         """
-        told = await self._store.tell(job_id, carrier, fact, self._clock.now_ms())
+        told = await tell(self._store, job_id, carrier, fact, self._clock.now_ms())
         if told.heeded is Heeded.UNKNOWN:
             raise UnknownJobError(f"there is no job {job_id!r} (yet), or no tool call {fact.call_id!r} of it")
         return told
@@ -166,6 +168,7 @@ class Facts:
             case Submission():
                 return await self._submission_again(event, fact, carrier)
             case Recurrence():
+                charge(messages=1)  # the queue's schedule made it
                 submission, submitted = next_of(event, fact, carrier, self._clock.now_ms())
                 return await self._submission_again(submission, submitted, carrier)
 
@@ -177,6 +180,7 @@ class Facts:
             # Once a minute, however many copies there are: each of them would bring one back, which is copied again.
             once = f"{event.id}.again.{age_ms // LOST_AFTER_MS}"
             await self._emitter.emit(event, not_before_ms=now_ms + LOST_AFTER_MS, deduplication_id=once)
+            charge(messages=1)
         return told.legs
 
     async def _submission_again(self, event: Event, fact: Submission, carrier: str) -> tuple[Leg, ...]:
@@ -189,15 +193,27 @@ class Facts:
             _log.info("job %s is created by its witness", job.id)
             # What is created now may be forgotten, too, and somebody who asks meanwhile is told that it is accepted.
             await self._emitter.emit(event, not_before_ms=self._clock.now_ms() + LOST_AFTER_MS)
+            charge(messages=1)
         created = await self.submitted(job, task, carrier, known=known)
         entry, lost = await self._look(job.id, carrier)
         found = {leg.key for leg in lost}
         legs = (*lost, *(leg for leg in created.carried if leg.key not in found))
-        if known and created.job.ended and entry is None and not legs:
-            # A failover made the admission forget the whole life of the job; nobody else speaks of it, so it would be
-            # in no list. A word of its own makes it so, and stays until a sweep has compared.
-            await self._asking.ask(created.job, Standing("gone", self._clock.now_ms()), carrier)
+        if known and entry is None:
+            await self._enter_again(created.job, legs, carrier)
         return legs
+
+    async def _enter_again(self, job: Job, legs: Sequence[Leg], carrier: str) -> None:
+        """A failover made the admission forget a job: until somebody speaks of it, no sweep looks at it.
+
+        So a word of its own is said at once, not only once its wish is delivered: what was published may never arrive.
+        """
+        wish = next((leg for leg in legs if leg.kind is LegKind.WISH and leg.job_id == job.id), None)
+        if wish is not None and wish.want == "slot":
+            await self._asking.ask(job, Standing("slot", wish.attempt), carrier)
+        elif job.ended and not legs:
+            # The word of this end: one of a run that has begun meanwhile is a later one. It stays in the book until a
+            # sweep has compared.
+            await self._asking.ask(job, Standing("gone", job.finished_at_ms or 0), carrier)
 
     async def _bring_on(self, event: Event, carrier: str) -> None:
         """A failover forgot what a fact is about: what led to it is driven, as by a sweep, and leads to it again."""

@@ -15,10 +15,11 @@ from events.core.happenings import Undeliverable
 from events.core.legs import Leg, leg_key_of
 from events.emitter import Emitter
 from events.errors import MalformedEventError, UnknownJobError
-from events.ports import Claim, Clock, Spent, Store
+from events.ports import Claim, Clock, Store, charge
 from events.schema import SWEEP_ENDPOINT, Event, ToolPayload, parse_event
 from events.timestamps import milliseconds
 from functions.afterwards import Afterwards
+from functions.books import commit
 from functions.delivery import Outcome
 from functions.facts import Facts
 from functions.handing_on import drive_of, hand_on
@@ -132,8 +133,8 @@ class Redelivery:
             happened = Undeliverable(reason, malformed=failed.status == MALFORMED_STATUS)
             decision = decide(found.state, happened, claim.now_ms)
             if decision.changes is not None:
-                spent = Spent(messages=1, requests=1)
-                committed = await self._store.commit(replace(claim, run=found.state.job.run), decision.changes, spent)
+                claim = replace(claim, run=found.state.job.run)
+                committed = await commit(self._store, claim, decision.changes)
                 await self._afterwards(decision.effects if committed.applied else ())
                 # Whoever came first may have left what the source message carried.
                 legs = committed.carried if committed.applied else (*committed.carried, *legs)
@@ -155,6 +156,7 @@ class Redelivery:
         # Once a minute, however many copies there are: each of them would bring one back, which is copied again.
         once = f"{event.id}.later.{age_ms // WITNESS_DELAY_MS}"
         await self._emitter.emit(event, not_before_ms=now_ms + WITNESS_DELAY_MS, deduplication_id=once)
+        charge(messages=1)
         return Outcome("told later", 1)
 
     async def _drive(self, session_id: str, legs: tuple[Leg, ...], message_id: str, retried: int) -> int:

@@ -112,8 +112,7 @@ class Replaying:
 
     def _endpoint(self, message: QueuedMessage) -> str:
         """The endpoint of ours that a message went to; empty where it went elsewhere."""
-        base = f"{self._settings.worker_base_url}/workers/"
-        return message.url.removeprefix(self._settings.worker_base_url) if message.url.startswith(base) else ""
+        return self._settings.endpoint_of(message.url)
 
 
 def _event(message: QueuedMessage) -> Event | None:

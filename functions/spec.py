@@ -18,7 +18,7 @@ class Spec:
         event_type: the one event type that it handles; None for the two endpoints that take no events.
         continues: kinds of legs that it may go on with in place. The tool executor never goes into a model turn, so it
             stays free of model libraries.
-        timeout_seconds: the function's limit; above the work limit, below the queue's.
+        timeout_seconds: the function's limit; below the queue's, and above the work limit where it does work.
         retries: delivery attempts after the first.
     """
 

@@ -34,7 +34,7 @@ class Place:
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _OpenLeg:
     place: Place
     parent_id: str
@@ -54,10 +54,12 @@ class Trace:
     incoming: Place | None = None
     spans: list[Span] = field(default_factory=list[Span])
     parents: dict[str, Place] = field(default_factory=dict[str, Place])
-    leg: _OpenLeg | None = None
+    legs: list[_OpenLeg] = field(default_factory=list[_OpenLeg])
 
 
 _TRACE: ContextVar[Trace | None] = ContextVar("baton_trace", default=None)
+# Legs that one delivery works on at the same time have a task each.
+_LEG: ContextVar[_OpenLeg | None] = ContextVar("baton_trace_leg", default=None)
 
 
 def begin_trace(clock: Clock, traceparent: str) -> Trace:
@@ -70,8 +72,8 @@ def begin_trace(clock: Clock, traceparent: str) -> Trace:
 def end_trace(trace: Trace, error: str) -> Sequence[Span]:
     """It is traced no longer; what was traced. `error`: why it failed, if it did."""
     _TRACE.set(None)
-    if trace.leg is not None:
-        _close(trace, "not committed", error)
+    for leg in tuple(trace.legs):
+        _close(trace, leg, "not committed", error)
     return trace.spans
 
 
@@ -120,25 +122,28 @@ def leg_begun(claim: Claim, state: State) -> None:
     attributes = _about(job) | {"baton.leg": leg.kind, "baton.turn": leg.turn, "baton.attempt": leg.attempt}
     attributes |= {"messaging.message.id": claim.message_id, **({"baton.tool": leg.tool} if leg.tool else {})}
     place = Place(root.trace_id, digest("leg", claim.owner, leg.key, claim.now_ms)[:16])
-    trace.leg = _OpenLeg(place, parent.span_id, f"{leg.kind} {leg.tool}".rstrip(), claim.now_ms, attributes)
+    opened = _OpenLeg(place, parent.span_id, f"{leg.kind} {leg.tool}".rstrip(), claim.now_ms, attributes)
+    _LEG.set(opened)
+    trace.legs.append(opened)
 
 
 def leg_ended(outcome: str, handed_on: Sequence[Leg]) -> None:
     """The leg that was claimed is done; these are handed on."""
-    trace = _TRACE.get()
-    if trace is None or trace.leg is None:
+    trace, opened = _TRACE.get(), _LEG.get()
+    if trace is None or opened is None:
         return
     for leg in handed_on:
-        trace.parents.setdefault(leg.key, trace.leg.place)
-    _close(trace, outcome, "")
+        trace.parents.setdefault(leg.key, opened.place)
+    _close(trace, opened, outcome, "")
+    _LEG.set(None)
 
 
 def work_done(name: str, start_ms: int, attributes: Mapping[str, str | int | float], error: str = "") -> None:
     """A piece of work was done for the leg that is claimed."""
-    trace = _TRACE.get()
-    if trace is None or trace.leg is None:
+    trace, leg = _TRACE.get(), _LEG.get()
+    if trace is None or leg is None:
         return
-    leg, end_ms = trace.leg, trace.clock.now_ms()
+    end_ms = trace.clock.now_ms()
     place = Place(leg.place.trace_id, digest("work", leg.place.span_id, name)[:16])
     told = {**leg.attributes, **attributes}
     trace.spans.append(_span(name, place, leg.place.span_id, start_ms, end_ms, told, error))
@@ -151,9 +156,9 @@ def with_trace(event: Event) -> Event:
     return event.model_copy(update={"traceparent": place.traceparent}) if place else event
 
 
-def _close(trace: Trace, outcome: str, error: str) -> None:
-    leg, trace.leg = trace.leg, None
-    if leg is not None:
+def _close(trace: Trace, leg: _OpenLeg, outcome: str, error: str) -> None:
+    if leg in trace.legs:
+        trace.legs.remove(leg)
         told = {**leg.attributes, "baton.outcome": outcome}
         trace.spans.append(_span(leg.name, leg.place, leg.parent_id, leg.start_ms, trace.clock.now_ms(), told, error))
 

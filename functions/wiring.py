@@ -27,7 +27,7 @@ from events.adapters.store import RedisStore
 from events.adapters.tool_statistics import RedisToolStatistics
 from events.adapters.verifier import QueueVerifier
 from events.ports import Tracer
-from events.settings import Settings, require, settings_from_environment
+from events.settings import Settings, settings_from_environment
 from functions.container import Container, Ports
 from functions.error_reports import report_errors
 from functions.log_guard import guard_logs
@@ -81,8 +81,9 @@ def container_from_environment() -> Container:
     Raises:
         SettingsError: settings are missing or wrong; all are listed.
     """
-    settings = settings_from_environment()
-    require(settings, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_TOKEN", "WORKER_BASE_URL")
+    settings = settings_from_environment(
+        "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_TOKEN", "WORKER_BASE_URL"
+    )
     container = Container(settings, real_ports(settings))
     guard_logs(container.secrets)
     write_logs(settings)

@@ -106,4 +106,4 @@ def _wanted(call: Call, tools: Mapping[str, Tool]) -> Wanted:
         arguments = tool.check(call.arguments)
     except InvalidArguments as error:
         return Wanted(call.tool, call.arguments, Failure("invalid_arguments", str(error)))
-    return Wanted(call.tool, arguments, None, tool.retries, tool.retry_delay_seconds)
+    return Wanted(call.tool, arguments, None, tool.retries, tool.retry_delay_seconds, isolated=tool.isolated)

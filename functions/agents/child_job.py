@@ -52,6 +52,7 @@ def child_job(registry: Registry, parent: Job, call_id: str, task: ChildTask, no
         limits=within(agent.limits, parent.limits, parent.counted_ms(now_ms)),
         model=policy_of(registry, agent),
         parent_call=call_id,
+        isolated=agent.isolated,
         traceparent=parent.traceparent,
     )
     return Submitted(job, {"text": str(task.task), "data": task.data})

@@ -4,13 +4,13 @@ Invariant: what was found once is never looked for again: later attempts and tur
 of the store is raised, for the queue to repeat.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from events.core.effects import CallModel, Work
 from events.core.happenings import Aside, Happening, ModelAnswered, ModelFailed
 from events.core.transcript import SESSION_ROLE
 from events.ports import Claim, History
+from events.replacing import replace
 from functions.agents.performing import Performing
 from functions.agents.registry import Registry, UnknownAgentError
 from functions.conversation.earlier import Earlier
@@ -33,8 +33,7 @@ class Conversing:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:
         """Find what was said before, if that is still to be done, and ask the model."""
         assert isinstance(effect, CallModel), "this performer is registered for CallModel"
-        known = any(entry["role"] == SESSION_ROLE for entry in history.transcript)
-        if effect.turn > 1 or known or not history.transcript or not is_chat(history.transcript[0]):
+        if effect.turn > 1 or not history.transcript or not is_chat(history.transcript[0]) or _is_known(history):
             return await self._turn(effect, history, claim)
         entry = recorded(
             await self._earlier.before(effect.job, history.transcript[0]), self._limit_bytes(effect.job.agent)
@@ -52,6 +51,10 @@ class Conversing:
         if isinstance(policy, KeepAll):
             return TOTAL_BYTES
         return min(TOTAL_BYTES, policy.max_tokens * BYTES_PER_TOKEN // _SHARE)
+
+
+def _is_known(history: History) -> bool:
+    return any(entry["role"] == SESSION_ROLE for entry in history.transcript)
 
 
 def _with_entry(happened: Happening | None, entry: dict[str, Any]) -> Happening | None:

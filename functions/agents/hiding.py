@@ -6,8 +6,6 @@ before the tool sees them: a model has no business with them. Must not: change t
 tool needs; they are redacted in what is recorded (`events.core.redaction`).
 """
 
-from dataclasses import replace
-
 from events.core.effects import RunTool, Work
 from events.core.happenings import (
     Aside,
@@ -22,6 +20,7 @@ from events.core.happenings import (
 from events.core.redaction import KnownSecrets, redacted, redacted_json
 from events.core.state import Failure
 from events.ports import Claim, History
+from events.replacing import replace
 from functions.agents.performing import Performing
 
 
@@ -77,6 +76,8 @@ def _wanted(wish: Wanted, secrets: KnownSecrets) -> Wanted:
 
 
 def _aside(aside: Aside, secrets: KnownSecrets) -> Aside:
+    if not aside.entries:
+        return aside
     return replace(aside, entries=tuple(secrets.hide_in(entry) for entry in aside.entries))
 
 

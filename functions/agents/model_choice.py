@@ -6,7 +6,7 @@ say. Must not: make a model.
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from functions.models.model import Model
 from functions.models.model_settings import setting_faults
@@ -18,7 +18,8 @@ def chosen_models(model: ModelChoice) -> tuple[Model | str, ...]:
     """The agent's models in the order in which they are asked; empty: it has none."""
     if model is None:
         return ()
-    return (model,) if isinstance(model, str | Model) else tuple(model)
+    # Asked at each turn: whether something is a model takes much longer to find out than whether it is several.
+    return tuple(model) if isinstance(model, list | tuple) else (cast("Model | str", model),)
 
 
 def checked_choice(agent: str, model: ModelChoice) -> ModelChoice:

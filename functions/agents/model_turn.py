@@ -8,7 +8,6 @@ delivery. Must not: run tools; it only checks whether those asked for exist and 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from events.core.effects import CallModel, Work
@@ -16,6 +15,7 @@ from events.core.happenings import Happening, ModelAnswered, ModelFailed
 from events.core.state import Failure
 from events.core.transcript import NewerEntryError, upcast
 from events.ports import Claim, History, ModelCache
+from events.replacing import replace
 from functions.agents.agent import Agent
 from functions.agents.answer import answered
 from functions.agents.foreign_text import storable
@@ -81,11 +81,11 @@ class ModelTurn:
             planner = planner_turn(agent, effect.job, self._registry.tools_of(agent), specs, history)
         told_specs = planner.told_specs if planner else specs
         tell = await told(agent, history, told_specs, calls, self._registry.summarizer_of(agent))
-        request = replace(self._request(agent, tell.history, effect.turn), listener=talk)
+        request = self._request(agent, tell.history, effect.turn, talk)
         happened = await self._answer(agent, request, calls, planner)
         if isinstance(happened, ModelAnswered):
             spoken = await talk.spoken() if talk else None
-            happened = replace(happened, estimated_tokens=tell.estimated_tokens, spoken=spoken)
+            return replace(happened, estimated_tokens=tell.estimated_tokens, spoken=spoken, aside=tell.aside)
         return replace(happened, aside=tell.aside)
 
     async def _answer(
@@ -108,7 +108,7 @@ class ModelTurn:
             said = replace(said, asked=asked(question, reads_history=model.reads_history))
         return said
 
-    def _request(self, agent: Agent, history: History, turn: int) -> ModelRequest:
+    def _request(self, agent: Agent, history: History, turn: int, talk: Talk | None) -> ModelRequest:
         return ModelRequest(
             agent.instructions,
             messages(history),
@@ -116,6 +116,7 @@ class ModelTurn:
             turn,
             settings=dict(agent.model_settings),
             output=agent.output.spec if agent.output else None,
+            listener=talk,
         )
 
 

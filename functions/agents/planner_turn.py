@@ -6,13 +6,14 @@ Invariant: only a plan without faults is carried out; every other goes back to t
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from events.core.happenings import ModelAnswered, ModelFailed, Wanted
 from events.core.limits import since
 from events.core.state import Failure, Job
 from events.ports import History
+from events.replacing import replace
 from functions.agents.agent import Agent
 from functions.agents.answer import answered, happening, refused
 from functions.agents.foreign_text import storable

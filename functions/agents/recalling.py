@@ -5,7 +5,6 @@ outage of memory is told, and fails nothing unless the agent requires its memory
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 from events.core.effects import CallModel, Work
@@ -13,6 +12,7 @@ from events.core.happenings import Aside, Happening, ModelAnswered, ModelFailed
 from events.core.state import Failure
 from events.core.transcript import MEMORY_ROLE
 from events.ports import Claim, History
+from events.replacing import replace
 from functions.agents.registry import Registry, UnknownAgentError
 from functions.memory.entries import question_of
 from functions.memory.keeper import MemoryKeeper

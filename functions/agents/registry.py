@@ -36,7 +36,12 @@ class UnknownToolError(LookupError):
 
 
 class Registry:
-    """`Registry(agents=[...], tools=[...])`; `tools` adds tools that agents find by capability."""
+    """All agents of an application; `BATON_APP` names it. Parts that do not fit are refused, all faults at once.
+
+    Args:
+        agents: each under a name of its own.
+        tools: more tools, for agents that ask for capabilities.
+    """
 
     def __init__(self, agents: Sequence[Agent] = (), tools: Sequence[Tool] = ()) -> None:
         _refuse_strangers(agents, tools)
@@ -49,7 +54,9 @@ class Registry:
         self._agents = {agent.name: agent for agent in agents}
         self._tools = {item.name: item for item in everything}
         self._tools_of = {agent.name: tools for agent, tools in tools_of.items()}
+        self._specs_of = {name: _told(tools) for name, tools in self._tools_of.items()}
         self._models: dict[str, Model] = {}
+        self._model_of: dict[str, Model] = {}
 
     @property
     def agents(self) -> tuple[Agent, ...]:
@@ -79,13 +86,16 @@ class Registry:
 
     def specs_of(self, agent: Agent | str) -> tuple[ToolSpec, ...]:
         """The same tools as a model is told of them."""
-        return tuple(ToolSpec(item.name, item.description, item.parameters) for item in self.tools_of(agent).values())
+        return self._specs_of[self.agent(_name_of(agent)).name]
 
     def model_of(self, agent: Agent | str) -> Model:
         """Give the agent's model; a named one is made at the first use and kept. Several are one that asks in turn."""
-        models = [self._made(model) for model in chosen_models(self.agent(_name_of(agent)).model)]
-        assert models, "the constructor refuses agents without a model"
-        return models[0] if len(models) == 1 else ModelChain(models)
+        name = _name_of(agent)
+        if name not in self._model_of:
+            models = [self._made(model) for model in chosen_models(self.agent(name).model)]
+            assert models, "the constructor refuses agents without a model"
+            self._model_of[name] = models[0] if len(models) == 1 else ModelChain(models)
+        return self._model_of[name]
 
     def summarizer_of(self, agent: Agent | str) -> Model:
         """Give the model that writes the agent's summaries: its own, unless its history policy names another."""
@@ -118,6 +128,10 @@ def _tools_of(agent: Agent, own: Sequence[Tool], everything: Sequence[Tool]) -> 
     named = {step.tool for step in agent.plan}
     found = (item for item in everything if not item.capabilities.isdisjoint(agent.capabilities) or item.name in named)
     return MappingProxyType({item.name: item for item in (*own, *found)})
+
+
+def _told(tools: Mapping[str, Tool]) -> tuple[ToolSpec, ...]:
+    return tuple(ToolSpec(item.name, item.description, item.parameters) for item in tools.values())
 
 
 _ToolsOf = Mapping[Agent, Mapping[str, Tool]]

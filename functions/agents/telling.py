@@ -5,11 +5,12 @@ Must not: record anything; what is to be recorded is handed back (`Aside`), for 
 """
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from events.core.happenings import Aside
 from events.ports import History
+from events.replacing import replace
 from functions.agents.agent import Agent
 from functions.agents.foreign_text import storable
 from functions.agents.model_call import ModelCalls

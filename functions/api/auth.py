@@ -13,8 +13,9 @@ from typing import Literal
 
 from starlette.requests import HTTPConnection, Request
 
-from events.errors import SettingsError, StoreError, join_problems
+from events.errors import StoreError
 from events.ports import StoredKey
+from events.setting_readers import API_KEY_ENTRY
 from events.timestamps import rfc3339
 from functions.api.problem import ApiError
 from functions.container import Container
@@ -27,7 +28,6 @@ UNKNOWN_PER_MINUTE = 30
 _MOST_KNOWN = 10_000
 _DAY_CHARS = len("2026-01-31")
 _PRINCIPAL = "baton.principal"
-_ENTRY = re.compile(r"(client|admin):([A-Za-z0-9_.-]{1,64}):([0-9a-f]{64})")
 _STORED_FORM = re.compile(r"bk_(client|admin)_[A-Za-z0-9_-]{43}")
 
 
@@ -168,20 +168,10 @@ def _unknown_key() -> ApiError:
 
 
 def parse_keys(text: str) -> list[tuple[str, Principal]]:
-    """`role:tenant:sha256hex, …` as (hash, principal).
-
-    Raises:
-        SettingsError: entries that are not of that form, by position; never the entries themselves.
-    """
+    """`role:tenant:sha256hex, …` as (hash, principal); the settings were read with each entry of that form."""
     keys: list[tuple[str, Principal]] = []
-    problems: list[str] = []
-    for position, entry in enumerate((part.strip() for part in text.split(",") if part.strip()), 1):
-        match = _ENTRY.fullmatch(entry)
-        if match is None:
-            problems.append(f"API_KEYS, entry {position}: not role:tenant:sha256hex with role client or admin")
-        else:
+    for match in map(API_KEY_ENTRY.fullmatch, (part.strip() for part in text.split(",") if part.strip())):
+        if match is not None:
             role: Role = "admin" if match[1] == "admin" else "client"
             keys.append((match[3], Principal(role, match[2], match[3][:KEY_ID_CHARS])))
-    if problems:
-        raise SettingsError(join_problems("wrong settings:", problems))
     return keys

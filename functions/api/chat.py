@@ -45,7 +45,7 @@ class ChatApi:
         stored = await reader.parts(asked.job.id, 0)
         # A read may be older than what was accepted just now.
         first = stored if stored.job is not None else StoredParts(accepted.job)
-        return stream_response(reader, asked.job.id, first)
+        return stream_response(reader, self._container.stopping, asked.job.id, first)
 
     async def resume(self, request: Request) -> Response:
         """`GET /api/chat/{id}/stream` → 200 and the running answer's stream, from its start; 204 where none runs."""
@@ -55,4 +55,5 @@ class ChatApi:
         if not line:
             return Response(status_code=204)
         reader, job_id = self._container.ports.reader, line[0].job.id
-        return stream_response(reader, job_id, await reader.parts(job_id, 0))
+        first = await reader.parts(job_id, 0)
+        return stream_response(reader, self._container.stopping, job_id, first)

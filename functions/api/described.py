@@ -16,11 +16,12 @@ from functions.api.bulk_change import BulkBody
 from functions.api.change_body import ChangeBody
 from functions.api.chat_body import ChatBody
 from functions.api.job_events import EventBody
-from functions.api.job_query import PageQuery
+from functions.api.job_query import JobQuery, PageQuery
 from functions.api.schedule_body import PauseBody, ScheduleBody
 from functions.api.session_path import SessionQuery
 from functions.api.stream_token_api import StreamTokenBody
 from functions.api.submit_body import SubmitBody
+from functions.api.usage import UsageQuery
 from functions.completing import CompletionBody
 
 # Each is a schema of the document, or what is no JSON: a stream of server-sent events, or text.
@@ -38,6 +39,7 @@ Answer = Literal[
     "Session",
     "Stream",
     "StreamToken",
+    "TenantUsage",
     "Text",
     "Tools",
     "Worker",
@@ -68,7 +70,7 @@ _CHECKPOINT = "/api/admin/agent-checkpoints/{checkpoint_id}"
 DESCRIBED: Mapping[str, Described] = {
     f"POST {_JOBS}": Described(SubmitBody, "Job", (202,)),
     f"GET {_JOBS}": Described(answer="Jobs", query=PageQuery),
-    f"GET {_JOBS}/{{job_id}}": Described(answer="Job"),
+    f"GET {_JOBS}/{{job_id}}": Described(answer="Job", query=JobQuery),
     f"PATCH {_JOBS}/{{job_id}}": Described(ChangeBody, "Job"),
     f"DELETE {_JOBS}/{{job_id}}": Described(statuses=(204,)),
     f"POST {_JOBS}/{{job_id}}/events": Described(EventBody, statuses=(202,)),
@@ -94,6 +96,7 @@ DESCRIBED: Mapping[str, Described] = {
     "GET /api/admin/agent-worker": Described(answer="Worker"),
     "POST /api/admin/agent-worker": Described(answer="Worker"),
     "DELETE /api/admin/agent-worker": Described(answer="Worker"),
+    "GET /api/admin/usage": Described(answer="TenantUsage", query=UsageQuery),
     "GET /api/admin/tools": Described(answer="Tools"),
     "GET /api/metrics": Described(answer="Text"),
     "GET /readyz": Described(statuses=(200, 503)),

@@ -22,6 +22,7 @@ from events.core.ends import DURATION_BOUNDS_SECONDS, AgentFigures
 from events.core.tool_use import ToolFigures
 from events.core.transitions import END_STATUSES
 from events.ports import AdmissionState
+from functions.metering import OVERHEAD
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 CHECKPOINT_STATUSES = ("recorded", "pending", "approved", "rejected", "expired")
@@ -68,6 +69,7 @@ class _Families:
         yield from _models(self.measured)
         yield from _tools(self.measured.tools)
         yield from _operations(self.measured)
+        yield from _overhead(self.measured)
 
 
 def _checkpoints(measured: Measured) -> Iterator[Metric]:
@@ -144,6 +146,25 @@ def _operations(measured: Measured) -> Iterator[Metric]:
             "Messages in the queue's dead letter queue (100: as many or more)",
             measured.dead_messages,
         )
+
+
+# Of what belongs to no job (docs/ledger.md): the metric → its help, the figure, and how much of that is one.
+_OVERHEAD = {
+    "messages": ("Messages of the queue that are no job's", "messages", 1),
+    "deliveries": ("Attempts of the queue that came to no COMMIT of a job", "deliveries", 1),
+    "redis_requests": ("Asks of the store that are no job's", "requests", 1),
+    "redis_shared_requests": ("Asks of the store that shared an HTTP request with others", "shared", 1),
+    "redis_commands": ("Commands of the store that are no job's", "commands", 1),
+    "redis_bytes": ("Bytes to and from the store that are no job's", "size_bytes", 1),
+    "function_seconds": ("Time of functions that is no job's", "function_ms", 1_000),
+    "function_gb_seconds": ("Time of functions that is no job's, times their memory", "mb_ms", 1_024_000),
+}
+
+
+def _overhead(measured: Measured) -> Iterator[Metric]:
+    for name, (text, figure, units) in _OVERHEAD.items():
+        much = measured.sums.get(f"{OVERHEAD}:{figure}", 0) / units
+        yield CounterMetricFamily(f"agent_overhead_{name}", text, value=much)
 
 
 _NAMED = {

@@ -1,4 +1,4 @@
-"""Which jobs are asked for: the query of `GET /api/agent-jobs`, and the filter of a bulk change (CONTRACT, Jobs)."""
+"""Which jobs are asked for, in a list or for a bulk change, and what of one of them (CONTRACT, Jobs)."""
 
 from typing import Annotated
 
@@ -32,6 +32,26 @@ def checked_cursor(text: str) -> str:
     """
     position_from(text)
     return text
+
+
+class JobQuery(BaseModel):
+    """What is asked of one job. `steps`: what each of its steps has used, too."""
+
+    model_config = ConfigDict(frozen=True)
+
+    steps: bool = False
+
+
+def read_job_query(params: QueryParams) -> JobQuery:
+    """The query of one job.
+
+    Raises:
+        ApiError: 422, with every fault.
+    """
+    try:
+        return JobQuery.model_validate(dict(params))
+    except ValidationError as error:
+        raise invalid(error, "query") from error
 
 
 class JobFilter(BaseModel):

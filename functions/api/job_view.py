@@ -10,13 +10,16 @@ from events.core.transitions import CallStatus
 from events.core.waiting import status_and_wait
 from events.ids import job_of_call
 from events.ports import Snapshot
+from events.prices import LIST_PRICES, Prices
 from events.timestamps import rfc3339
+from functions.api.usage_view import job_cost, usage_view
 
 
-def job_view(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+def job_view(snapshot: Snapshot, now_ms: int, prices: Prices = LIST_PRICES) -> dict[str, Any]:
     """The job as the API shows it."""
     calls = [call_view(call, snapshot, now_ms) for call in snapshot.calls if call.tool not in APPROVALS]
-    return job_row(snapshot, now_ms) | {"memory": _memory_view(snapshot), "toolCalls": calls}
+    cost = job_cost(snapshot.usage, snapshot.job.used, prices)
+    return job_row(snapshot, now_ms) | {"cost": cost, "memory": _memory_view(snapshot), "toolCalls": calls}
 
 
 def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
@@ -40,18 +43,7 @@ def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
         "startedAt": _time(job.started_at_ms),
         "finishedAt": _time(job.finished_at_ms),
         "turns": job.used.turns,
-        "usage": {
-            "inputTokens": job.used.input_tokens,
-            "outputTokens": job.used.output_tokens,
-            "cachedInputTokens": job.used.cached_input_tokens,
-            "modelCalls": job.used.model_calls,
-            "cachedCalls": job.used.cached_calls,
-            "messages": usage.messages,
-            "redisRequests": usage.redis_requests,
-            "redisCommands": usage.redis_commands,
-            "streamAppends": usage.appends,
-            "costUsd": round(job.used.cost_usd, 6),
-        },
+        "usage": usage_view(usage, job.used),
     }
 
 

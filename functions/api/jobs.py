@@ -15,10 +15,12 @@ from events.ids import is_child, job_id_from_key, random_job_id, root_of
 from events.ports import Snapshot
 from functions.api.auth import Keys, Principal
 from functions.api.change_body import ChangeBody, read_change_body
+from functions.api.job_query import read_job_query
 from functions.api.job_view import job_view
 from functions.api.json_body import limited_body
 from functions.api.no_job import no_job
 from functions.api.problem import ApiError
+from functions.api.step_usage import step_usage
 from functions.api.submit_body import SubmitBody, new_job, read_submit_body
 from functions.container import Container
 from functions.sessions import Sessions
@@ -66,7 +68,8 @@ class JobsApi:
         if not accepted.new:
             return await self._submitted_before(principal, job, idempotency_key)
         first = loop_leg(job_id, job.turn, 1, now_ms, job.start_at_ms)
-        return job_view(Snapshot(accepted.job, body.task, (first,), accepted.standing), now_ms)
+        snapshot = Snapshot(accepted.job, body.task, (first,), accepted.standing)
+        return job_view(snapshot, now_ms, self._container.settings.prices)
 
     async def _submitted_before(self, principal: Principal, job: Job, idempotency_key: str) -> dict[str, Any]:
         snapshot = await self._container.ports.reader.job(job.id)
@@ -78,13 +81,18 @@ class JobsApi:
         if snapshot.job.request_digest != job.request_digest:
             detail = f"another body was sent under Idempotency-Key {idempotency_key!r} before: use a new key"
             raise ApiError(422, detail)
-        return job_view(snapshot, self._container.ports.clock.now_ms())
+        return job_view(snapshot, self._container.ports.clock.now_ms(), self._container.settings.prices)
 
     async def read(self, request: Request) -> Response:
-        """`GET /api/agent-jobs/{id}` → 200 and the job."""
+        """`GET /api/agent-jobs/{id}?steps=` → 200 and the job, with `steps=true` what each of its steps has used."""
         principal = await self._keys.authenticate(request)
-        snapshot = await self.snapshot(principal, request.path_params["job_id"])
-        return JSONResponse(job_view(snapshot, self._container.ports.clock.now_ms()))
+        job_id, prices = request.path_params["job_id"], self._container.settings.prices
+        asked = read_job_query(request.query_params)
+        # Before the job, whose books then have all that they tell.
+        parts = (await self._container.ports.reader.parts(job_id, 0)).parts if asked.steps else ()
+        snapshot = await self.snapshot(principal, job_id)
+        steps = step_usage(snapshot, parts, prices) if asked.steps else {}
+        return JSONResponse(job_view(snapshot, self._container.ports.clock.now_ms(), prices) | steps)
 
     async def change(self, request: Request) -> Response:
         """`PATCH /api/agent-jobs/{id}` → 200 and the job; 409 where its state does not allow it."""
@@ -104,7 +112,11 @@ class JobsApi:
             await self._retry(job, by, from_start=body.begin == "start")
         else:
             await self._cancel(job, by)
-        return job_view(await self.snapshot(principal, job_id), self._container.ports.clock.now_ms())
+        return job_view(
+            await self.snapshot(principal, job_id),
+            self._container.ports.clock.now_ms(),
+            self._container.settings.prices,
+        )
 
     async def _cancel(self, job: Job, by: str) -> None:
         if job.ended and job.status is not JobStatus.CANCELLED:

@@ -102,7 +102,7 @@ async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR
         case ApiError() | SessionBusyError():
             return problem(error if isinstance(error, ApiError) else ApiError(error.status, str(error)))
         case HTTPException():
-            detail = f"{request.method} {request.url.path}: {error.detail.lower()} here; the routes are in README"
+            detail = f"{request.method} {request.url.path}: {error.detail.lower()} here; /openapi.json lists the routes"
             return problem(ApiError(error.status_code, detail, headers=error.headers))
         case PublishError():
             _log.warning("the queue: %s", error)

@@ -1,7 +1,7 @@
 """One line of the API's table of routes: where it is, who may call it, how much they may send, and what it does.
 
 Invariant: a route without a rule cannot be written. Whoever is let in is let in by functions/api/guard.py, before the
-endpoint runs, and by nothing else. The table is the one source of README's list and of the OpenAPI document.
+endpoint runs, and by nothing else. The table is the one source of docs/reference/http.md and of the OpenAPI document.
 """
 
 from collections.abc import Awaitable, Callable

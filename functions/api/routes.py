@@ -33,6 +33,7 @@ from functions.api.stream_token_api import StreamTokensApi
 from functions.api.tools import ToolsApi
 from functions.api.updates import PATH as UPDATES_PATH
 from functions.api.updates import update_routes, updates_over_http
+from functions.api.usage import UsageApi
 from functions.api.worker import WorkerApi
 from functions.container import Container
 
@@ -45,7 +46,7 @@ def api_routes(container: Container, keys: Keys) -> list[BaseRoute]:
 
 
 def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
-    """Every line of the table, in the order in which README lists them."""
+    """Every line of the table, in the order in which docs/reference/http.md lists them."""
     jobs = JobsApi(container, keys)
     table = [
         *_of_jobs(container, keys, jobs),
@@ -73,7 +74,7 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
     lists = (
         "jobs, newest first: `status`, `jobType`, `sessionId`, `createdAfter`, `createdBefore`, `parentJobId`, `cursor`"
     )
-    reads = "the job: status, what it waits for, tool calls, result, usage"
+    reads = "the job: status, what it waits for, tool calls, result, usage; `steps=true`: that of each step, too"
     changes = (
         '`{"action": "cancel"}` ends the job at once; `{"action": "retry", "from": "failure"}` (or `"start"`) lets an'
         " ended one run again; 409 where its state does not allow it"
@@ -169,6 +170,8 @@ def _of_sessions(container: Container, keys: Keys) -> list[ApiRoute]:
 def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
     tools, shows = ToolsApi(container), "each tool's capabilities, attempts, failures, and durations (p50, p95)"
     worker, worker_path = WorkerApi(container), "/api/admin/agent-worker"
+    usage = UsageApi(container)
+    used = "what the jobs of each tenant used that ended in a month, what belongs to no job, prices; `tenant`, `month`"
     messages, replays = MessagesApi(container), "send a message of the queue once more; one that was applied says so"
     drives = "send the events of all steps that a job expects now"
     measures = "figures for Prometheus: an admin key or `METRICS_TOKEN`, or `METRICS_PUBLIC=true`"
@@ -177,6 +180,7 @@ def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
         ApiRoute(
             "GET", worker_path, "admin", worker.show, "whether jobs are admitted, how many are at work and in line"
         ),
+        ApiRoute("GET", "/api/admin/usage", "admin", usage.show, used),
         ApiRoute("POST", worker_path, "admin", worker.start, "start: jobs get slots, those that wait for one at once"),
         ApiRoute("DELETE", worker_path, "admin", worker.stop, "stop: nobody gets a slot; who holds one goes on"),
         ApiRoute("POST", "/api/admin/messages/{message_id}/replay", "admin", messages.replay, replays),

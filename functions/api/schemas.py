@@ -7,6 +7,7 @@ _TEXT_OR_NULL: dict[str, Any] = {"type": ["string", "null"]}
 _TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
 _TIME_OR_NULL: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
 _WHOLE: dict[str, Any] = {"type": "integer", "minimum": 0}
+_USD: dict[str, Any] = {"type": "number", "minimum": 0}
 _ANY: dict[str, Any] = {}
 _FAULT: dict[str, Any] = {
     "type": "object",
@@ -61,10 +62,22 @@ USAGE = _object(
         "modelCalls": _WHOLE,
         "cachedCalls": _WHOLE,
         "messages": _WHOLE,
+        "deliveries": _WHOLE,
         "redisRequests": _WHOLE,
         "redisCommands": _WHOLE,
-        "costUsd": {"type": "number", "minimum": 0},
+        "redisBytes": _WHOLE,
+        "streamAppends": _WHOLE,
+        "functionMs": _WHOLE,
+        "gbSeconds": {"type": "number", "minimum": 0},
+        "costUsd": _USD,
     }
+)
+
+COST = _object(dict.fromkeys(("queueUsd", "redisUsd", "functionsUsd", "modelUsd", "totalUsd"), _USD))
+
+# A turn, or a call in it, which has the other two.
+STEP = _object(
+    {"turn": _WHOLE, "callId": _TEXT_OR_NULL, "tool": _TEXT_OR_NULL, "usage": _ref("Usage"), "cost": _ref("Cost")}
 )
 
 JOB = _object(
@@ -88,7 +101,12 @@ JOB = _object(
         "turns": _WHOLE,
         "toolCalls": {"type": "array", "items": _ref("ToolCall")},
         "usage": _ref("Usage"),
-    }
+        "cost": _ref("Cost"),
+        "steps": {"type": "array", "items": STEP},
+        "besideSteps": _object({"usage": _ref("Usage"), "cost": _ref("Cost")}),
+    },
+    # With `?steps=true`.
+    optional=("steps", "besideSteps"),
 )
 
 JOBS = _object(
@@ -169,6 +187,7 @@ SESSION = _object(
         "id": _TEXT,
         "messages": {"type": "array", "items": {"type": "object"}},
         "activeStream": {"type": ["object", "null"]},
+        "usage": {"type": "object"},
         "queued": {"type": "array", "items": {"type": "object"}},
         "cursor": _TEXT,
     },
@@ -199,6 +218,25 @@ BULK = _object(
 COMPLETED = _object({"operationId": _TEXT, "applied": {"type": "boolean"}, "why": _TEXT})
 
 
+TENANT_USAGE = _object(
+    {
+        "tenants": {
+            "type": "array",
+            "items": _object(
+                {"tenant": _TEXT, "month": _TEXT, "usage": {"type": "object"}, "cost": _ref("Cost")},
+            ),
+        },
+        "overhead": _object({"usage": {"type": "object"}, "cost": _ref("Cost")}),
+        "prices": {
+            "type": "array",
+            "items": _object(
+                {"name": _TEXT, "usd": _USD, "per": _TEXT, "listUsd": _USD, "source": _TEXT, "asOf": _TEXT}
+            ),
+        },
+    }
+)
+
+
 def _rows(name: str, of: str) -> dict[str, Any]:
     """A page of a list."""
     return _object({name: {"type": "array", "items": _ref(of)}, "cursor": _TEXT}, optional=("cursor",))
@@ -212,6 +250,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Checkpoints": _rows("checkpoints", "Checkpoint"),
     "Completed": COMPLETED,
     "Job": JOB,
+    "Cost": COST,
     "Jobs": JOBS,
     "Object": {"type": "object"},
     "Problem": PROBLEM,
@@ -219,6 +258,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Schedules": _object({"schedules": {"type": "array", "items": _ref("Schedule")}}),
     "Session": SESSION,
     "StreamToken": _object({"token": _TEXT, "expiresAt": _TIME}),
+    "TenantUsage": TENANT_USAGE,
     "Tool": TOOL,
     "ToolCall": TOOL_CALL,
     "Tools": _object({"tools": {"type": "array", "items": _ref("Tool")}}),

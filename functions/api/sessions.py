@@ -16,6 +16,7 @@ from functions.api.job_list import JobList, JobPage
 from functions.api.problem import ApiError
 from functions.api.session_path import read_session_query, session_of
 from functions.api.ui_message import assistant_message, user_message
+from functions.api.usage_view import session_usage
 from functions.container import Container
 from functions.conversation.exchanges import standing
 from functions.sessions import Sessions
@@ -48,6 +49,7 @@ class SessionsApi:
             "id": session_id,
             "messages": [message for exchange in said for message in exchange],
             "activeStream": await self._active(active) if active else None,
+            "usage": session_usage(page.jobs, self._container.settings.prices),
             "queued": [_question(job) for job in jobs if not job.job.ended and job.job.id != active],
         }
         return JSONResponse(view | ({"cursor": page.cursor} if page.cursor else {}))

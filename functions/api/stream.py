@@ -22,6 +22,7 @@ from functions.api.no_job import no_job
 from functions.api.problem import ApiError
 from functions.api.stream_token import must_cover
 from functions.container import Container
+from functions.stopping import Stopping
 
 _log = logging.getLogger("baton.api")
 
@@ -50,12 +51,12 @@ class StreamApi:
         if not principal.may_see(first.job.tenant):
             raise ApiError(403, f"job {job_id!r} belongs to another tenant")
         must_cover(request, first.job.tenant, job_id, first.job.session_id)
-        return stream_response(reader, job_id, first, after)
+        return stream_response(reader, self._container.stopping, job_id, first, after)
 
 
-def stream_response(reader: Reader, job_id: str, first: StoredParts, after: int = 0) -> Response:
+def stream_response(reader: Reader, stopping: Stopping, job_id: str, first: StoredParts, after: int = 0) -> Response:
     """A job's parts after the first `after` ones, of which `first` are read already."""
-    return _PartsResponse(Looks(reader, job_id, after), first)
+    return _PartsResponse(Looks(reader, stopping, job_id, after), first)
 
 
 class _PartsResponse(StreamingResponse):
@@ -75,8 +76,9 @@ class _PartsResponse(StreamingResponse):
 class Looks:
     """One reader's looks at a job's parts. `after`: how many it has. `live`: they go on until the job has ended."""
 
-    def __init__(self, reader: Reader, job_id: str, after: int) -> None:
+    def __init__(self, reader: Reader, stopping: Stopping, job_id: str, after: int) -> None:
         self._reader = reader
+        self._stopping = stopping
         self._job_id = job_id
         self.after = after
         self._pause_seconds, self._silent_seconds = _FIRST_PAUSE_SECONDS, 0.0
@@ -95,6 +97,8 @@ class Looks:
                 return
             if not self.live and (stored.parts or self._silent_seconds >= _BUFFERED_SECONDS):
                 return
+            if self.stopped:  # the client comes back for more, to a process that stays
+                return
             if not stored.parts and self._silent_seconds >= _HEARTBEAT_SECONDS:
                 self._silent_seconds = 0.0
                 yield ": heartbeat\n\n"
@@ -104,6 +108,11 @@ class Looks:
                 # The answer has begun, so there is no status left to give: it ends, and the client comes back.
                 _log.warning("the stream of %s ends before the job: %s", self._job_id, error)
                 return
+
+    @property
+    def stopped(self) -> bool:
+        """Whether there are no more looks here, since the process ends."""
+        return self._stopping.begun
 
     async def next(self, stored: StoredParts) -> StoredParts:
         """Look again, a little later; `stored` is what the last look has found. Raises StoreError."""

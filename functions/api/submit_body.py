@@ -86,6 +86,7 @@ def new_job(body: SubmitBody, registry: Registry, *, job_id: str, session_id: st
         start_at_ms=body.start_at_ms(now_ms),
         limits=agent.limits,
         model=policy_of(registry, agent),
+        isolated=agent.isolated,
         remembers=agent.memory_policy is not None and agent.memory_policy.store,
         request_digest=digest(body.model_dump(mode="json", exclude={"when_busy"})),
     )

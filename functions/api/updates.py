@@ -46,6 +46,7 @@ class Updates:
     def __init__(self, container: Container, guard: Guard) -> None:
         self._reader, self._archive = container.ports.reader, container.ports.archive
         self._guard = guard
+        self._stopping = container.stopping
 
     async def follow(self, socket: WebSocket) -> None:
         """Tell one job's parts; refused as a request is: 401, 403, 404."""
@@ -57,7 +58,7 @@ class Updates:
             await socket.send_denial_response(await on_error(asked, error))
             return
         await socket.accept()
-        telling = asyncio.create_task(self._tell(socket, Looks(self._reader, job_id, after), first))
+        telling = asyncio.create_task(self._tell(socket, Looks(self._reader, self._stopping, job_id, after), first))
         leaving = asyncio.create_task(_left(socket))
         await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
         for task in (telling, leaving):
@@ -77,7 +78,7 @@ class Updates:
 
     async def _tell(self, socket: WebSocket, looks: Looks, stored: StoredParts) -> None:
         try:
-            while stored.job is not None:
+            while stored.job is not None and not looks.stopped:
                 for part in stored.parts:
                     looks.after += 1
                     await socket.send_text(part)

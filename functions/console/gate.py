@@ -39,6 +39,7 @@ PLACES = (
     ("dead-letters", "Dead letters"),
     ("schedules", "Schedules"),
     ("worker", "Worker"),
+    ("usage", "Usage"),
     ("audit", "Audit"),
 )
 

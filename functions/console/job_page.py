@@ -7,12 +7,13 @@ from starlette.responses import Response
 
 from functions.api.jobs import JobsApi
 from functions.api.problem import ApiError
+from functions.api.step_usage import step_usage
 from functions.console.gate import Visit
 from functions.console.job_shown import calls_shown, job_shown
 from functions.console.timeline import Line, Timeline
 from functions.container import Container
 
-NEWEST_LINES = 80
+NEWEST_LINES, NEWEST_STEPS = 80, 200
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Shown:
     job: dict[str, Any]
     lines: list[Line]
     position: int
+    steps: list[dict[str, Any]]
+    beside: dict[str, Any]
 
 
 class JobPage:
@@ -29,6 +32,7 @@ class JobPage:
 
     def __init__(self, container: Container, jobs: JobsApi) -> None:
         self._reader = container.ports.reader
+        self._prices = container.settings.prices
         self._jobs = jobs
 
     async def show(self, visit: Visit) -> Response:
@@ -47,12 +51,21 @@ class JobPage:
 
     async def call(self, visit: Visit) -> Response:
         """One tool call with all of its arguments and its result."""
-        job = (await self.shown(visit)).job
+        shown = await self.shown(visit)
+        job = shown.job
         wanted = visit.request.path_params["call_id"]
         for call in job["toolCalls"]:
             if call["id"] == wanted:
-                return visit.page("call.html", job=job, call=call)
+                steps = [step for step in shown.steps if step["callId"] == wanted]
+                return visit.page("call.html", job=job, call=call, steps=steps)
         raise ApiError(404, f"job {job['id']!r} has no tool call {wanted!r}")
+
+    async def steps(self, visit: Visit) -> Response:
+        """What each step has used, and what came beside them."""
+        shown = await self.shown(visit)
+        steps = shown.steps if visit.query("all") else shown.steps[-NEWEST_STEPS:]
+        left_out = len(shown.steps) - len(steps)
+        return visit.page("steps.html", job=shown.job, steps=[*steps, shown.beside], left_out=left_out)
 
     async def shown(self, visit: Visit) -> Shown:
         """The job and its lines so far.
@@ -61,7 +74,10 @@ class JobPage:
             ApiError: 404, there is no such job.
         """
         job_id = visit.request.path_params["job_id"]
+        parts = (await self._reader.parts(job_id, 0)).parts  # before the job, whose books then have all that they tell
         snapshot = await self._jobs.snapshot(visit.principal, job_id)
         timeline = Timeline()
-        timeline.take((await self._reader.parts(job_id, 0)).parts)
-        return Shown(job_shown(snapshot, visit.now_ms), list(timeline.lines.values()), timeline.position)
+        timeline.take(parts)
+        used = step_usage(snapshot, parts, self._prices)
+        job, lines = job_shown(snapshot, visit.now_ms, self._prices), list(timeline.lines.values())
+        return Shown(job, lines, timeline.position, used["steps"], used["besideSteps"])

@@ -3,15 +3,16 @@
 from typing import Any
 
 from events.ports import Snapshot
+from events.prices import Prices
 from functions.api.approval_view import approvals_of
 from functions.api.job_view import job_view
 
 NEWEST_CALLS = 20
 
 
-def job_shown(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]:
     """The job. `ended`: nothing comes any more; `asks`: the approvals that wait for a decision."""
-    return job_view(snapshot, now_ms) | {
+    return job_view(snapshot, now_ms, prices) | {
         "tenant": snapshot.job.tenant,
         "ended": snapshot.job.ended,
         "asks": [view for view in approvals_of(snapshot) if view["status"] == "pending"],

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from events.errors import StoreError
 from events.ports import Snapshot
+from events.prices import Prices
 from functions.api.jobs import JobsApi
 from functions.console.gate import Visit
 from functions.console.job_shown import calls_shown, job_shown
@@ -34,7 +35,7 @@ class Live:
     """`/console/jobs/{id}/live`."""
 
     def __init__(self, container: Container, jobs: JobsApi, longest_seconds: float = 600.0) -> None:
-        self._ports = container.ports
+        self._ports, self._prices = container.ports, container.settings.prices
         self._jobs = jobs
         # Then the browser comes back, and passes the gate again: a login may have ended meanwhile.
         self._longest_seconds = longest_seconds
@@ -47,7 +48,7 @@ class Live:
         position = int(had) if had.isascii() and had.isdecimal() and len(had) <= _MOST_DIGITS else 0
         # Behind a gateway that waits for the whole answer, say what is there, and let the browser come back.
         once = "aws.event" in visit.request.scope
-        pieces = _Pieces(visit)
+        pieces = _Pieces(visit, self._prices)
         return StreamingResponse(
             self._until_lost(snapshot, pieces, position, once=once),
             headers={**HEADERS, "x-accel-buffering": "no"},
@@ -97,8 +98,9 @@ class Live:
 class _Pieces:
     """What of the page has changed since it was asked last."""
 
-    def __init__(self, visit: Visit) -> None:
+    def __init__(self, visit: Visit, prices: Prices) -> None:
         self.timeline = Timeline()
+        self._prices = prices
         self._values = {"visit": visit, "token": visit.signer.form_token(visit.session)}
         self._head: dict[str, Any] | None = None
         self._calls: dict[str, dict[str, Any]] = {}
@@ -106,7 +108,7 @@ class _Pieces:
     def of(self, snapshot: Snapshot, parts: tuple[str, ...], now_ms: int) -> list[str]:
         """The changed pieces as markup."""
         changed: list[str] = []
-        job = job_shown(snapshot, now_ms)
+        job = job_shown(snapshot, now_ms, self._prices)
         calls = {call["id"]: call for call in calls_shown(job)}
         values = {**self._values, "now_ms": now_ms, "job": job}
         if job != self._head:

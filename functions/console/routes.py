@@ -12,6 +12,7 @@ from functions.api.jobs import JobsApi
 from functions.api.route import Endpoint
 from functions.api.schedules import SchedulesApi
 from functions.api.tools import ToolsApi
+from functions.api.usage import UsageApi
 from functions.console.approvals_page import HOME as APPROVALS
 from functions.console.approvals_page import ApprovalsPage
 from functions.console.audit_page import AuditPage
@@ -28,6 +29,7 @@ from functions.console.pages import static_file
 from functions.console.schedules_page import SchedulesPage
 from functions.console.sessions_page import SessionsPage
 from functions.console.tools_page import ToolsPage
+from functions.console.usage_page import UsagePage
 from functions.console.worker_page import WorkerPage
 from functions.container import Container
 from functions.replaying import Replaying
@@ -49,6 +51,7 @@ def console_routes(container: Container, keys: Keys) -> list[Route]:
         *_of_queue(gate, container, keys),
         *_of_worker(gate, container),
         gate.get("/console/tools", ToolsPage(ToolsApi(container)).show),
+        gate.get("/console/usage", UsagePage(UsageApi(container)).show),
         Route("/console/static/{version}/{name}", static_file, methods=["GET"]),
         gate.get("/console/{path:path}", _nothing),
     ]
@@ -69,6 +72,7 @@ def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> lis
         gate.get(path, job.show),
         gate.get(f"{path}/live", live.stream),
         gate.get(f"{path}/calls/{{call_id}}", job.call),
+        gate.get(f"{path}/steps", job.steps),
         gate.post(f"{path}/cancel", actions.cancel),
         gate.post(f"{path}/retry", actions.retry),
         gate.post(f"{path}/delete", actions.delete),

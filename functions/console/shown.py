@@ -9,7 +9,20 @@ from typing import Any
 
 from events.timestamps import milliseconds, rfc3339
 
-__all__ = ["ago", "clock", "exact", "lasted", "ms", "number", "one_line", "pretty", "pretty_json", "short", "usd"]
+__all__ = [
+    "ago",
+    "clock",
+    "exact",
+    "lasted",
+    "ms",
+    "number",
+    "one_line",
+    "pretty",
+    "pretty_json",
+    "price",
+    "short",
+    "usd",
+]
 
 SHOWN_CHARS = 2_000
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -63,6 +76,11 @@ def usd(value: float) -> str:
     if not value:
         return "$0"
     return f"${value:.6f}".rstrip("0") if value < _SMALL_USD else f"${value:.2f}"
+
+
+def price(value: float) -> str:
+    """`$0.000002`: of one unit, as many digits as it has."""
+    return f"${value:.10f}".rstrip("0").rstrip(".")
 
 
 def pretty(value: Any) -> str:

@@ -15,11 +15,12 @@ _Entry = ModelAnswer | Exception
 
 
 class ScriptedModel:
-    """`ScriptedModel([[Call("read_file", {"path": "a.txt"})], "done"])`.
+    """A model that says what it is told to say: `ScriptedModel([[Call("read_file", {"path": "a.txt"})], "done"])`.
 
-    An entry is a list of calls (made in parallel), a text (the final answer), a whole `ModelAnswer`,
-    or an exception instance, which is raised in that turn. With `pause_seconds` texts are said word by word, with that
-    pause behind each, as a provider's model would.
+    Args:
+        script: an entry for each turn: a list of calls (made in parallel), a text (the final answer), a whole
+            `ModelAnswer`, or an exception instance, which is raised in that turn.
+        pause_seconds: with it texts are said word by word, with that pause behind each, as a provider's model would.
     """
 
     name = "scripted"

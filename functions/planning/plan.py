@@ -40,6 +40,7 @@ def _wanted(step: PlannedStep, tool: Tool) -> Wanted:
         step=step.name,
         depends_on=step.depends_on,
         on_failure=step.on_failure,
+        isolated=tool.isolated,
     )
 
 

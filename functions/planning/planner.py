@@ -6,6 +6,7 @@ Invariant: a plan that is read has no faults; every other goes back with all of 
 import copy
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -68,8 +69,13 @@ class InvalidPlan(ValueError):  # noqa: N818 - the name says what happened; it i
 
 def plan_spec(tools: Sequence[str]) -> ToolSpec:
     """The tool that a planner calls, for plans over these tools."""
+    return _plan_spec(tuple(sorted(tools)))
+
+
+@lru_cache(64)
+def _plan_spec(tools: tuple[str, ...]) -> ToolSpec:
     parameters = copy.deepcopy(_SCHEMA.json_schema)
-    parameters["$defs"]["PlanStep"]["properties"]["tool"]["enum"] = sorted(tools)
+    parameters["$defs"]["PlanStep"]["properties"]["tool"]["enum"] = list(tools)
     return ToolSpec(PLAN_TOOL, _DESCRIPTION, parameters)
 
 

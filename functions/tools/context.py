@@ -34,9 +34,16 @@ class ToolChannel(Protocol):
 class ToolContext:
     """The call a tool is running for. A tool asks for it with a parameter annotated `ToolContext`.
 
-    `attempt` counts 1, 2, …; `idempotency_key` is the same for every attempt of one call, also after a crash;
-    `started_at_ms` is when this attempt began, in milliseconds since 1970.
     What a tool says, it awaits, so a tool that says something is an async function.
+
+    Attributes:
+        job_id: the job; a job that another one started has an id of its own.
+        session_id: the conversation that the job belongs to.
+        call_id: the call, the same for all its attempts.
+        operation_id: under which the call is finished from outside, where the tool returns `Pending`.
+        attempt: counts 1, 2, …
+        idempotency_key: the same for every attempt of one call, also after a crash.
+        started_at_ms: when this attempt began, in milliseconds since 1970.
     """
 
     job_id: str

@@ -28,7 +28,8 @@ class Pending:
     """The call is finished later: by whoever completes its operation, by an event, by its time, or by a job's end.
 
     Attributes:
-        timeout_seconds: how long it waits at most; `until`: the same as a time. One of them is given.
+        timeout_seconds: how long it waits at most; this or `until` is given.
+        until: the same as a time.
         event: the name of the event that ends it; empty: its operation is completed from outside.
         otherwise: the call's result when its time is up, any JSON value.
         operation: whether it can be completed from outside, under `ToolContext.operation_id`.

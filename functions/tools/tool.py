@@ -40,6 +40,7 @@ class Tool(Generic[_P, _R_co]):
     requires_approval: bool
     approval_seconds: float
     approval_title: str
+    isolated: bool
     function: Callable[_P, _R_co] = field(repr=False)
     context_name: str | None = field(repr=False)
     schema: ArgumentSchema = field(repr=False)
@@ -66,6 +67,8 @@ class Tool(Generic[_P, _R_co]):
             )
         if not isinstance(self.approval_title, str):
             raise TypeError(f"tool {self.name!r}: approval_title must be a text, got {self.approval_title!r}")
+        if not isinstance(self.isolated, bool):
+            raise TypeError(f"tool {self.name!r}: isolated must be True or False, got {self.isolated!r}")
 
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co:
         """Call the original function."""
@@ -106,6 +109,7 @@ def tool(
     requires_approval: bool = False,
     approval_seconds: float = WEEK_SECONDS,
     approval_title: str = "",
+    isolated: bool = False,
 ) -> Callable[[Callable[_P, _R_co]], Tool[_P, _R_co]]: ...
 
 
@@ -121,20 +125,31 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
     requires_approval: bool = False,
     approval_seconds: float = WEEK_SECONDS,
     approval_title: str = "",
+    isolated: bool = False,
 ) -> Any:
     """Make a tool of a function; its docstring and annotations become what the model is told.
 
-    Use it bare (`@tool`) or with settings (`@tool(retries=0)`). `retries` counts attempts after the first.
-    `requires_approval`: each call waits until a person has approved it, at most `approval_seconds` (a week); then it
-    has failed as `expired`. `approval_title`: what that person reads above the arguments.
+    Use it bare (`@tool`) or with settings (`@tool(retries=0)`). The function may be async; one that is not runs in a
+    thread.
+
+    Args:
+        function: what the tool does.
+        name: what models call it; the function's name, unless given.
+        capabilities: what an agent may ask for instead of naming the tool.
+        timeout_seconds: limit of one attempt.
+        retries: attempts after the first, where one was too slow or raised a retryable `ToolError`.
+        retry_delay_seconds: pause before the second attempt; it doubles with each further one.
+        requires_approval: each call waits until a person has approved it.
+        approval_seconds: how long it waits at most (a week); then it has failed as `expired`.
+        approval_title: what that person reads above the arguments.
+        isolated: each run has an invocation of its own, so what it takes (memory, time) harms no other call.
     """
     names_in_scope = _names_in_scope_of_caller()
 
     def make(function: Callable[..., Any]) -> Tool:
         _refuse_non_function(function)
         tool_name = function.__name__ if name is None else name
-        signature = read_signature(function, names_in_scope)
-        docstring = read_docstring(function.__doc__)
+        signature, docstring = read_signature(function, names_in_scope), read_docstring(function.__doc__)
         schema = ArgumentSchema(tool_name, signature, docstring.arguments)
         return Tool(
             name=tool_name,
@@ -147,6 +162,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
             requires_approval=requires_approval,
             approval_seconds=approval_seconds,
             approval_title=approval_title or f"run tool {tool_name}",
+            isolated=isolated,
             function=function,
             context_name=signature.context_name,
             schema=schema,

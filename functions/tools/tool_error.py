@@ -5,7 +5,13 @@ Invariant: not retryable unless the author says so, because repeating a side eff
 
 
 class ToolError(Exception):
-    """A tool's failure; `type` is shown to the model and in the job (`error.type`), `message` too."""
+    """A tool's failure.
+
+    Attributes:
+        message: what the model, the job and its stream are told.
+        retryable: whether the call may be tried again, up to the tool's `retries`.
+        type: shown beside the message (`error.type`).
+    """
 
     def __init__(self, message: str, retryable: bool = False, type: str = "ToolError") -> None:  # noqa: A002, FBT001, FBT002 - public signature
         super().__init__(message)

@@ -1,0 +1,64 @@
+"""Writes to the store that keep what the invocation has spent so far with the job that they are about.
+
+Invariant: what was taken from the meter is kept with what was written, or given back: then it is there for the next
+write, or is overhead. A write of which nobody knows whether it was done is taken for one that was not.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from events.core.effects import Changes
+from events.core.going_on import GoOn
+from events.ports import (
+    Carried,
+    Claim,
+    Committed,
+    Created,
+    Heeded,
+    Loaded,
+    Outside,
+    OutsideFact,
+    Recorded,
+    Spent,
+    Store,
+    give_back,
+    take,
+)
+
+_Answer = TypeVar("_Answer")
+
+
+async def commit(store: Store, claim: Claim, changes: Changes, go_on: GoOn | None = None) -> Committed:
+    """`Store.commit`."""
+    return await _kept(lambda spent: store.commit(claim, changes, spent, go_on), lambda answer: answer.applied)
+
+
+async def create(store: Store, changes: Changes, carrier: str, now_ms: int) -> Created:
+    """`Store.create`."""
+    return await _kept(lambda spent: store.create(changes, carrier, now_ms, spent), lambda answer: answer.new)
+
+
+async def record(store: Store, loaded: Loaded, carrier: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
+    """`Store.record`."""
+    return await _kept(
+        lambda spent: store.record(loaded, carrier, changes, now_ms, spent),
+        lambda answer: answer[0] is Recorded.COMMITTED,
+    )
+
+
+async def tell(store: Store, job_id: str, carrier: str, fact: OutsideFact, now_ms: int) -> Outside:
+    """`Store.tell`."""
+    return await _kept(
+        lambda spent: store.tell(job_id, carrier, fact, now_ms, spent), lambda answer: answer.heeded is Heeded.FIRST
+    )
+
+
+async def _kept(write: Callable[[Spent], Awaitable[_Answer]], is_written: Callable[[_Answer], bool]) -> _Answer:
+    spent, written = take(), False
+    try:
+        answer = await write(spent)
+        written = is_written(answer)
+    finally:
+        if not written:
+            give_back(spent)
+    return answer
