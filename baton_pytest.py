@@ -6,7 +6,7 @@ and is emptied before each test that uses it. What is set in the environment for
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from functions.agents.registry import Registry
+    from infra.pytest_plugin.agent_app import AgentApp
     from infra.pytest_plugin.qstash_faults import QStashFaults
     from infra.pytest_plugin.qstash_server import QStashServer
     from infra.pytest_plugin.redis_faults import RedisFaults
@@ -125,6 +126,30 @@ def vector_faults(vector_server: "VectorServer") -> Iterator["VectorFaults"]:
     faults = VectorFaults(vector_server)
     yield faults
     faults.clear()
+
+
+@pytest.fixture
+def agent_app(
+    qstash_server: "QStashServer",
+    redis_server: "RedisServer",
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Iterator["Callable[..., AgentApp]"]:
+    """Starts your agents on the two servers: `agent_app("my_company.agents:registry", SETTING="value", …)`."""
+    from infra.pytest_plugin.agent_app import AgentApp
+
+    started: list[AgentApp] = []
+
+    def start(registry: str, **settings: str) -> AgentApp:
+        servers = {**qstash_server.env, **redis_server.env}
+        project, folder = request.config.invocation_params.dir, tmp_path_factory.mktemp("agent-app")
+        started.append(AgentApp(registry, project, folder, {**servers, **settings}))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for app in started:
+        app.stop()
 
 
 def replay_recording(recording: "str | Path | Mapping[str, Any]", registry: "Registry") -> None:

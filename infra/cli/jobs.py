@@ -30,7 +30,7 @@ def jobs() -> None:
 @jobs.command()
 @with_deployment
 @click.argument("job_type", metavar="AGENT")
-@click.argument("task", nargs=-1, required=True)
+@click.argument("task", nargs=-1)
 @click.option("--input", "input_json", metavar="JSON|@FILE", help="inputData: a JSON object, or a file that holds one.")
 @click.option("--session", metavar="ID", help="The conversation that it belongs to; default: one of its own.")
 @click.option("--priority", type=click.IntRange(0, 9), help="9 is first; default 5.")
@@ -55,10 +55,10 @@ def submit(  # noqa: PLR0913 - one for each option
     watches: bool,
     shows_json: bool,
 ) -> None:
-    """Submit a job to AGENT; the words after it are its task."""
+    """Submit a job to AGENT; the words after it are its task, which an agent with a plan may do without."""
     body = {
         "jobType": job_type,
-        "taskDescription": " ".join(task),
+        "taskDescription": " ".join(task) or None,
         "inputData": _object(input_json) if input_json else None,
         "sessionId": session,
         "priority": priority,
@@ -115,7 +115,8 @@ def list_jobs(
     if shows_json:
         _print_json(found)
     elif found:
-        print_jobs(Console(), found)
+        with Console() as console:
+            print_jobs(console, found)
     else:
         print("no such jobs")
 
@@ -125,12 +126,14 @@ def list_jobs(
 @click.argument("job_id", metavar="JOB")
 @as_json
 def show(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
-    """Show a job: status, what it waits for, tool calls, usage, answer."""
-    job = deployment.get(f"/api/agent-jobs/{job_id}")
+    """Show a job: status, what it waits for, tool calls, usage and what each step took of it, answer."""
+    job = deployment.get(f"/api/agent-jobs/{job_id}", steps="true")
     if shows_json:
         _print_json(job)
     else:
-        print_job(Console(), job)
+        # In one piece: who stops reading at the line they look for, as `grep -q` does, makes no write fail.
+        with Console() as console:
+            print_job(console, job)
 
 
 @jobs.command()

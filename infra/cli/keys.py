@@ -1,4 +1,4 @@
-"""`baton keys create|list|revoke`: who may use the API.
+"""`baton keys create|list|revoke`: who may use the API; `baton keys roll`: with which keys the queue signs.
 
 Invariant: a key itself is printed once, alone on the last line of the standard output, and stored nowhere; only its
 digest is kept, in the deployment's store or, for a local stack that does not run, in its folder.
@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from infra.cli.key_store import KeyStore, store_settings
+from infra.cli.rolling import roll
 from infra.dev.api_key import ID_CHARS, ROLES, Role, api_key_entry, new_api_key
 from infra.dev.secrets_file import SECRETS_FILE_NAME, add_api_key_entry, api_key_entries, remove_api_key_entry
 from infra.dev.stack_error import StackError
@@ -30,7 +31,7 @@ _data = click.option(
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke API keys."""
+    """Make, list and revoke API keys; roll the signing keys of the queue."""
 
 
 @keys.command()
@@ -96,6 +97,9 @@ def revoke(key_id: str, data: Path | None) -> None:
         raise StackError(f"{many} {wanted!r}: `baton keys list` shows the ids; keys of API_KEYS are revoked there")
     store.revoke(found[0])
     print(f"Key {found[0].digest[:ID_CHARS]} of {found[0].tenant} is revoked; every process refuses it within 30 s.")
+
+
+keys.add_command(roll)
 
 
 def _of_store(data: Path | None) -> list[dict[str, str]]:

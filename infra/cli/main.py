@@ -30,10 +30,14 @@ SUBCOMMANDS = {
     "demo": Subcommand("infra.cli.demo.command", "demo", "Show one real job live, on a stack of its own."),
     "dev": Subcommand("infra.cli.dev", "dev", "Run the whole local stack in the foreground."),
     "jobs": Subcommand("infra.cli.jobs", "jobs", "Submit jobs, and see what becomes of them."),
+    "doctor": Subcommand("infra.cli.doctor", "doctor", "Find out what is wrong with a deployment, and what to do."),
     "keys": Subcommand("infra.cli.keys", "keys", "Make, list and revoke API keys."),
+    "package": Subcommand("infra.cli.package", "package", "Make the archives that AWS Lambda runs."),
     "qstash": Subcommand("infra.cli.servers", "qstash", "Run the local QStash server alone."),
     "redis": Subcommand("infra.cli.servers", "redis", "Run the local Redis with its REST bridge alone."),
     "replay": Subcommand("infra.cli.replay", "replay", "Send a message once more, or play a recorded job back."),
+    "setup": Subcommand("infra.cli.setup", "setup", "Create or update topics and schedules in the queue's account."),
+    "tunnel": Subcommand("infra.cli.tunnel", "tunnel", "Let the hosted queue reach an app on this machine, by ngrok."),
     "vector": Subcommand("infra.cli.vector", "vector", "Run the local vector index alone."),
 }
 

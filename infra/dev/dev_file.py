@@ -5,18 +5,27 @@ is replaced in one step, and may be read by its owner only, since it holds every
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from infra.dev.private_file import write_private_file
 
 DEV_FILE_NAME = "dev.json"
+TOLD_SETTINGS = (
+    "QSTASH_TOPIC_PREFIX",
+    "PUBLISH_BY",
+    "MESSAGE_RETRIES",
+    "MESSAGE_RETRY_DELAY_MS",
+    "MESSAGE_TIMEOUT_SECONDS",
+    "WORK_TIMEOUT_SECONDS",
+)
 
 
 @dataclass(frozen=True)
 class DevFile:
-    """The content of `dev.json`."""
+    """The content of `dev.json`; `settings`: what the person set that says how events go, for other commands."""
 
     app_url: str
     qstash_url: str
@@ -31,10 +40,16 @@ class DevFile:
     qstash_current_signing_key: str
     qstash_next_signing_key: str
     processes: dict[str, int]
+    settings: dict[str, str] = field(default_factory=dict[str, str])
 
     def as_record(self) -> dict[str, Any]:
         """Return it as it stands in the file."""
         return asdict(self)
+
+
+def told_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Of the app's environment, what `baton setup` and `baton doctor` have to know."""
+    return {name: environment[name] for name in TOLD_SETTINGS if environment.get(name)}
 
 
 def write_dev_file(folder: Path, content: DevFile) -> None:

@@ -41,6 +41,11 @@ def stack_parts(plan: StackPlan) -> tuple[Part, ...]:
     return _redis(plan), _redis_rest(plan), _vector(plan), _qstash(plan), _app(plan)
 
 
+def app_environment(plan: StackPlan) -> dict[str, str]:
+    """Return the whole environment of the app."""
+    return {**LOCAL_DEFAULTS, **plan.inherited, **app_settings(plan.ports, plan.secrets, plan.app)}
+
+
 def remove_socket_folder(plan: StackPlan) -> None:
     """Take away what a stopped Redis leaves outside the data folder: its socket's folder, when that one is too deep."""
     folder = _redis_data(plan).socket_path.parent
@@ -125,7 +130,7 @@ def _app(plan: StackPlan) -> Part:
     return Part(
         name="app",
         command=(*PYTHON, "-m", "infra.dev.app_server", "--host", LOOPBACK, "--port", str(port), *own),
-        environment={**LOCAL_DEFAULTS, **plan.inherited, **app_settings(plan.ports, plan.secrets, plan.app)},
+        environment=app_environment(plan),
         is_ready=partial(http_is_ready, LOOPBACK, port, "/healthz"),
         stop_seconds=4.0,
     )

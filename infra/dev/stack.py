@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from infra.dev.app_environment import part_url
-from infra.dev.dev_file import DevFile, remove_dev_file, write_dev_file
+from infra.dev.dev_file import DevFile, remove_dev_file, told_settings, write_dev_file
 from infra.dev.folder_lock import folder_lock
-from infra.dev.parts import PartsOf, StackPlan, remove_socket_folder, stack_parts
+from infra.dev.parts import PartsOf, StackPlan, app_environment, remove_socket_folder, stack_parts
 from infra.dev.ports import (
     ChosenPorts,
     any_free_port,
@@ -35,12 +35,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StackOptions:
-    """What the person chose; `port` None = the usual ports, 0 = any free ones; `settings` go to the app."""
+    """What the person chose; `port` None = the usual ports, 0 = any free ones; `settings` go to the app.
+
+    `registers`: topics and the sweep's schedule with the queue; what lives for one job needs neither.
+    """
 
     folder: Path
     app: str | None = None
     port: int | None = None
-    backstop: bool = True
+    registers: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
     parts_of: PartsOf = stack_parts
 
@@ -122,6 +125,7 @@ class LocalStack:
             qstash_current_signing_key=plan.secrets.qstash_current_signing_key,
             qstash_next_signing_key=plan.secrets.qstash_next_signing_key,
             processes=self._supervisor.process_ids(),
+            settings=told_settings(app_environment(plan)),
         )
 
     def _make_plan(self) -> StackPlan:
@@ -138,23 +142,21 @@ class LocalStack:
         return StackPlan(folder, chosen.ports, stack_secrets, inherited, app=self._options.app)
 
     async def _start(self, supervisor: Supervisor, plan: StackPlan) -> None:
-        """Start the parts, and register the backstop while the slower ones are still starting."""
-        backstop = asyncio.create_task(self._register_backstop(supervisor, plan))
+        """Start the parts, and register with the queue while the slower ones are still starting."""
+        registering = asyncio.create_task(self._register(supervisor, plan))
         try:
             await supervisor.start()
-            await backstop
+            await registering
         finally:
-            backstop.cancel()
+            registering.cancel()
 
-    async def _register_backstop(self, supervisor: Supervisor, plan: StackPlan) -> None:
-        if not self._options.backstop:
+    async def _register(self, supervisor: Supervisor, plan: StackPlan) -> None:
+        if not self._options.registers:
             return
         await supervisor.until_ready("qstash")
-        from infra.dev.backstop import register_backstop  # noqa: PLC0415 - the SDK takes 0.2 s to import
+        from infra.dev.registering import register  # noqa: PLC0415 - the SDK takes 0.2 s to import
 
-        refusal = await register_backstop(
-            part_url(plan.ports, "qstash"), plan.secrets.qstash_token, part_url(plan.ports, "app")
-        )
+        refusal = await register(app_environment(plan))
         if refusal is not None:
             self._screen.notice(SAID_BY_STACK, refusal)
 

@@ -3,10 +3,12 @@
 What has a default is commented out: the file as it stands changes nothing.
 """
 
-from events.setting_table import SETTINGS, Setting
+from events.setting import Setting
+from events.setting_table import SETTINGS
 
 HEAD = """\
-# Every setting of Baton. Copy this file to .env and fill in what you need; `baton dev` needs none of it.
+# Every setting of Baton. Copy this file to .env, fill in what is needed and what you want otherwise; `baton dev` needs
+# none of it. `baton doctor --env-file .env` says what is wrong. Keep the file to yourself: it holds secrets.
 # Generated from events/setting_table.py by `make docs`.
 """
 
@@ -17,6 +19,7 @@ def env_example() -> str:
 
 
 def _lines(setting: Setting) -> str:
-    unit = f" ({setting.unit})" if setting.unit else ""
+    notes = ", ".join(filter(None, [setting.unit, "secret" * setting.secret, "needed" * setting.needed]))
+    note = f" ({notes})" if notes else ""
     assignment = f"#{setting.name}={setting.default}" if setting.default else f"{setting.name}="
-    return f"# {setting.help}{unit}\n{assignment}\n"
+    return f"# {setting.help}{note}\n{assignment}\n"

@@ -4,10 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.docs.endpoint_table import endpoint_table
+from infra.docs.command_reference import command_reference
+from infra.docs.cost_table import job_table, month_table, price_table
+from infra.docs.endpoint_table import body_tables, endpoint_table
 from infra.docs.env_example import env_example
+from infra.docs.event_fields import event_fields, fact_fields, payload_fields
 from infra.docs.event_table import event_table
 from infra.docs.marked_block import replace_block
+from infra.docs.python_reference import baton_names, baton_tools_names, fixture_table
 from infra.docs.settings_table import settings_table
 from infra.docs.stand_in_tables import differences_table, emulated_table, not_emulated_table
 from infra.docs.state_diagrams import call_diagram, job_diagram
@@ -15,12 +19,22 @@ from infra.docs.state_diagrams import call_diagram, job_diagram
 ROOT = Path(__file__).resolve().parents[2]
 
 BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "README.md": {"events": event_table, "endpoints": endpoint_table, "settings": settings_table},
+    "README.md": {"events": event_table},
+    "docs/reference/cli.md": {"commands": command_reference},
+    "docs/reference/python.md": {
+        "baton": baton_names,
+        "baton-tools": baton_tools_names,
+        "fixtures": fixture_table,
+    },
+    "docs/reference/http.md": {"endpoints": endpoint_table, "bodies": body_tables},
+    "docs/reference/events.md": {"fields": event_fields, "payloads": payload_fields, "facts": fact_fields},
+    "docs/reference/settings.md": {"settings": settings_table},
     "infra/README.md": {
         "emulated": emulated_table,
         "not-emulated": not_emulated_table,
         "differences": differences_table,
     },
+    "docs/operations.md": {"job-cost": job_table, "month-cost": month_table, "prices": price_table},
     "docs/states.md": {"job": job_diagram, "call": call_diagram},
 }
 WHOLE_FILES: Mapping[str, Callable[[], str]] = {".env.example": env_example}

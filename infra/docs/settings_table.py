@@ -1,14 +1,17 @@
-"""README's table of settings, from `events.settings.SETTINGS`. Pure."""
+"""The table of settings in docs/reference/settings.md, from `events.settings.SETTINGS`. Pure."""
 
-from events.setting_table import SETTINGS, Setting
+from events.setting import Setting
+from events.setting_table import SETTINGS
 from infra.docs.markdown_table import markdown_table
 
 
 def settings_table() -> str:
     """Return one row a setting, in the order of the code."""
-    return markdown_table(["variable", "default", "unit", "what"], (_row(setting) for setting in SETTINGS))
+    return markdown_table(["variable", "default", "unit", "what", "read by"], (_row(setting) for setting in SETTINGS))
 
 
 def _row(setting: Setting) -> list[str]:
     default = f"`{setting.default}`" if setting.default else ""
-    return [f"`{setting.name}`", default, setting.unit, setting.help + (" (secret)" if setting.secret else "")]
+    what = setting.help + (" (secret)" if setting.secret else "")
+    where = f"{setting.where}: **needed**" if setting.needed else setting.where
+    return [f"`{setting.name}`", default, setting.unit, what, where]

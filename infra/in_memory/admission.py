@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from events.core.admission import SWEEP, TOMBSTONE_MS, Entry, Place, Standing, fill, take, untold
-from events.core.ends import AgentFigures, End, row_of, with_end
+from events.core.ends import AgentFigures, End, MonthUsed, row_of, with_end, with_used
 from events.core.listing import members
 from events.ports import AdmissionState, Heard, Started, SweepTurn, Told
 
@@ -19,6 +19,7 @@ class Kept:
     swept_ms: int = 0
     rows: frozenset[str] = frozenset()
     ends: dict[str, AgentFigures] = field(default_factory=dict[str, AgentFigures])
+    used: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict[tuple[str, str], dict[str, int]])
 
 
 class InMemoryAdmission:
@@ -29,22 +30,19 @@ class InMemoryAdmission:
         self.sweep_at_ms = self.stopped_ms = self.swept_ms = 0
         self.rows: frozenset[str] = frozenset()
         self.ends: dict[str, AgentFigures] = {}
+        self.used: dict[tuple[str, str], dict[str, int]] = {}
         self.slots = slots
         self._interval_ms = sweep_interval_ms
 
     def kept(self) -> Kept:
         """What is kept now."""
-        return Kept(self.entries, self.sweep_at_ms, self.stopped_ms, self.swept_ms, self.rows, self.ends)
+        return Kept(self.entries, self.sweep_at_ms, self.stopped_ms, self.swept_ms, self.rows, self.ends, self.used)
 
     def go_back(self, kept: Kept) -> None:
         """As a failover does: to what was kept then."""
         self.entries, self.sweep_at_ms = kept.entries, kept.sweep_at_ms
-        self.stopped_ms, self.swept_ms, self.rows, self.ends = (
-            kept.stopped_ms,
-            kept.swept_ms,
-            kept.rows,
-            kept.ends,
-        )
+        self.stopped_ms, self.swept_ms, self.rows = kept.stopped_ms, kept.swept_ms, kept.rows
+        self.ends, self.used = kept.ends, kept.used
 
     async def wish(
         self,
@@ -68,6 +66,8 @@ class InMemoryAdmission:
         if end and new:
             sums = with_end(self.ends.get(place.agent, AgentFigures()), end)
             self.ends = {**self.ends, place.agent: sums}
+            month = (end.month, place.tenant)
+            self.used = {**self.used, month: with_used(self.used.get(month, {}), end.used)}
         return Heard(taken.slot, self._told(taken.tell), self.arm(now_ms), taken.later_lap)
 
     def _given_slots(self) -> int:
@@ -155,3 +155,7 @@ class InMemoryOperating:
     async def ends(self) -> dict[str, AgentFigures]:
         """What ended jobs add up to."""
         return dict(self._admission.ends)
+
+    async def used(self) -> tuple[MonthUsed, ...]:
+        """What the jobs of each month and tenant have used."""
+        return tuple(MonthUsed(*name, used) for name, used in sorted(self._admission.used.items()))

@@ -4,14 +4,16 @@ Invariant: a text that is open belongs to the leg that its owner holds; whoever 
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from operator import attrgetter
 
 from events.core import parts
 from events.core.effects import Changes
+from events.core.going_on import GoOn, may_go_on, of_one_invocation
 from events.core.legs import Leg, LegKind
-from events.core.state import Failure, Usage
+from events.core.state import Failure, State, Usage
 from events.core.transitions import JobStatus
-from events.ports import Claim
+from events.ports import Begun, Claim, Committed, Verdict
+from events.replacing import replace
 from infra.in_memory.tree import Tree
 
 _APPEND_COMMANDS = 4
@@ -22,8 +24,8 @@ def claimed(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Leg]:
     if leg.owner == claim.owner:
         return tree, leg
     tree = let_go(tree, leg)
-    if claim.part and not leg.claimed_ms:
-        tree = _longer(tree, claim.job_id, (claim.part,))
+    if leg.kind is LegKind.CALL and leg.step and leg.attempt == 1 and not leg.claimed_ms:
+        tree = _longer(tree, leg.job_id, (parts.step_started(leg.step, leg.call_id, leg.tool),))
     held = replace(
         leg,
         owner=claim.owner,
@@ -35,6 +37,44 @@ def claimed(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Leg]:
         lease_until_ms=claim.now_ms if leg.kind is LegKind.WISH else claim.lease_until_ms,
     )
     return replace(tree, legs={**tree.legs, leg.key: held}), held
+
+
+def granted(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Begun]:
+    """With the leg held by who asks for it, and what they are told."""
+    tree, leg = claimed(claim, tree, leg)
+    outcome, job = "", tree.jobs[leg.job_id]
+    if leg.kind is LegKind.WAIT:
+        known = tree.results.get(job.id, {}).get(leg.call_id)
+        outcome = leg.otherwise if known is None else known
+        tree = tree.with_result(job.id, leg.call_id, outcome) if known is None else tree
+    calls = tree.calls.get(job.id, {})
+    record = calls.get(leg.call_id)
+    fails = record is not None and leg.kind in (LegKind.FAILED, LegKind.WAIT)
+    dependants = tuple(calls[name] for name in record.dependants if name in calls) if record and fails else ()
+    usage = tree.usage.get(job.id, Usage()) if leg.kind is LegKind.WISH else Usage()
+    state = State(job, leg, record, outcome, dependants, tree.levels(leg, claim.now_ms), usage)
+    return tree, Begun(Verdict.GRANTED, state=state, history=tree.told_to(job, leg))
+
+
+def going_on(claim: Claim, tree: Tree, go_on: GoOn | None, *, applied: bool) -> tuple[Tree, Committed]:
+    """With the legs claimed that the invocation has room for; what it has in hand already is not told."""
+    rest, taken = list[Leg](), list[Begun]()
+    for leg in tree.carried(claim.message_id, claim.now_ms):
+        room = go_on is not None and applied and len(taken) < go_on.at_most and _goes_on(claim, tree, leg, go_on)
+        if go_on is not None and (room or leg.owner == go_on.owner):
+            lease_until_ms = go_on.lease_until_ms
+            mine = replace(claim, job_id=leg.job_id, leg_key=leg.key, owner=go_on.owner, lease_until_ms=lease_until_ms)
+            tree, begun = granted(mine, tree, leg)
+            taken.append(begun)
+        elif go_on is None or leg.lease_until_ms <= claim.now_ms or not of_one_invocation(leg.owner, go_on.owner):
+            rest.append(leg)
+    return tree, Committed(applied, tuple(rest), tuple(taken))
+
+
+def _goes_on(claim: Claim, tree: Tree, leg: Leg, go_on: GoOn) -> bool:
+    free = leg.key not in go_on.but and leg.free_at_ms() <= claim.now_ms
+    near = leg.job_id == claim.job_id or leg.kind is LegKind.WISH
+    return free and near and may_go_on(tree.jobs[leg.job_id], leg, go_on.kinds)
 
 
 def appended(claim: Claim, tree: Tree, sequence: int, more: Sequence[str], text_id: str) -> Tree | None:
@@ -79,9 +119,8 @@ def done(tree: Tree, claim: Claim, changes: Changes) -> tuple[Tree, Changes]:
 
 def without_legs(tree: Tree, job_id: str) -> Tree:
     """Without any leg of the job."""
-    for leg in sorted(tree.legs.values(), key=lambda leg: f"leg:{leg.key}"):
-        if leg.job_id == job_id:
-            tree = let_go(tree, leg)
+    for leg in sorted((leg for leg in tree.legs.values() if leg.job_id == job_id), key=attrgetter("key")):
+        tree = let_go(tree, leg)
     return replace(tree, legs={key: leg for key, leg in tree.legs.items() if leg.job_id != job_id})
 
 

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 from events.core.admission import Book
 from events.core.counts import checkpoints_in
 from events.core.effects import Changes
+from events.core.ends import COUNTED
+from events.core.going_on import GoOn
 from events.core.legs import Leg, LegKind
 from events.core.records import dump_job
 from events.core.state import State, Usage
@@ -28,9 +29,13 @@ from events.ports import (
     Tombstone,
     Undelivered,
     Verdict,
+    charge,
 )
-from infra.in_memory.claiming import appended, claimed, done
+from events.ports.spending import NOTHING
+from events.replacing import replace
+from infra.in_memory.claiming import appended, done, going_on, granted
 from infra.in_memory.tree import Tree
+from infra.in_memory.used_parts import with_used
 from infra.in_memory.writing import changed, created
 
 
@@ -51,22 +56,25 @@ class InMemoryStore:
         """Keep a tag's new version."""
         self.trees[root_of(job_id)] = tree
 
-    async def create(self, changes: Changes, message_id: str, now_ms: int) -> Created:
+    async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
         """Write a new job carried by its witness, unless it is there."""
         job = changes.job
         assert job is not None
         tree = self.tree(job.id)
         if job.id in tree.jobs:
+            charge(requests=1)
             return Created(False, tree.jobs[job.id], tree.carried(message_id, now_ms))
         if tree.tombstone is not None:
+            charge(requests=1)
             raise JobGoneError(job.id)
         tree = created(tree, job, changes, message_id)
-        tree = replace(tree, usage={**tree.usage, job.id: Usage(1, 1, 0, now_ms)})
+        tree = replace(tree, usage={**tree.usage, job.id: _more(Usage(), spent, now_ms)})
         self.write(job.id, tree)
         return Created(True, job, tree.carried(message_id, now_ms))
 
     async def begin(self, claim: Claim) -> Begun:
         """Load and claim a leg."""
+        charge(requests=1)
         tree = self.tree(claim.job_id)
         job, leg = tree.jobs.get(claim.job_id), tree.legs.get(claim.leg_key)
         if job is None:
@@ -76,22 +84,9 @@ class InMemoryStore:
             return Begun(Verdict.APPLIED, carried=tree.carried(claim.message_id, claim.now_ms))
         if refused := self._refused(claim, tree, leg):
             return refused
-        tree, leg = claimed(claim, tree, leg)
-        outcome = ""
-        if leg.kind is LegKind.WAIT:
-            outcome = tree.results.get(claim.job_id, {}).get(leg.call_id, leg.otherwise)
-            tree = tree.with_result(claim.job_id, leg.call_id, outcome)
+        tree, begun = granted(claim, tree, leg)
         self.write(claim.job_id, tree)
-        calls = tree.calls.get(claim.job_id, {})
-        record = calls.get(claim.call_id)
-        fails = record is not None and leg.kind in (LegKind.FAILED, LegKind.WAIT)
-        dependants = tuple(calls[name] for name in record.dependants if name in calls) if record and fails else ()
-        return Begun(
-            Verdict.GRANTED,
-            state=State(job, leg, record, outcome, dependants, tree.levels(leg, claim.now_ms)),
-            history=tree.told_to(job, leg),
-            carried=tree.carried(claim.message_id, claim.now_ms, leg.key),
-        )
+        return replace(begun, carried=tree.carried(claim.message_id, claim.now_ms, leg.key))
 
     def _refused(self, claim: Claim, tree: Tree, leg: Leg) -> Begun | None:
         carried = tree.carried(claim.message_id, claim.now_ms, leg.key)
@@ -107,8 +102,14 @@ class InMemoryStore:
             return Begun(Verdict.GATED, carried=tree.carried(claim.message_id, claim.now_ms))
         return None
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
-        """Remove the leg and write what follows from it, unless somebody did."""
+    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
+        """Remove the leg and write what follows from it, unless somebody did; claim what is gone on with."""
+        committed = self._committed(claim, changes, spent, go_on)
+        if not committed.applied:
+            charge(requests=1)
+        return committed
+
+    def _committed(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None) -> Committed:
         if changes.used:
             self.tool_uses[changes.used.count] += 1
         self.sums.update(changes.counts)
@@ -116,42 +117,58 @@ class InMemoryStore:
         if claim.job_id not in tree.jobs:
             return Committed(False)
         leg = tree.legs.get(claim.leg_key)
-        if leg is None or tree.blocked(leg) or claim.run != tree.jobs[claim.job_id].run:
-            return Committed(False, tree.carried(claim.message_id, claim.now_ms))
-        if _ends_otherwise(tree, claim, changes):
-            return Committed(False, tree.carried(claim.message_id, claim.now_ms))
-        tree, changes = done(tree, claim, changes)
-        tree = self._changed(tree, claim.job_id, claim.message_id, changes, spent, claim.now_ms)
-        self.write(claim.job_id, tree)
-        return Committed(True, tree.carried(claim.message_id, claim.now_ms))
+        gone = leg is None or tree.blocked(leg) or claim.run != tree.jobs[claim.job_id].run
+        applied = not gone and not _ends_otherwise(tree, claim, changes)
+        before = tree
+        if applied:
+            tree, changes = done(tree, claim, changes)
+            tree = self._changed(tree, claim.job_id, claim.message_id, changes, spent, claim.now_ms)
+        tree, committed = going_on(claim, tree, go_on, applied=applied)
+        tree = with_used(before, tree, claim.job_id) if applied else tree
+        if tree is not before:
+            self.write(claim.job_id, tree)
+        return committed
 
     async def load(self, job_id: str) -> Loaded | None:
         """A job, for deciding on a fact from outside."""
+        charge(requests=1)
         job = self.tree(job_id).jobs.get(job_id)
         return Loaded(job, dump_job(job)) if job else None
 
-    async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
+    async def record(
+        self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
+    ) -> tuple[Recorded, Carried]:
         """Write what follows from a fact, if the job is still as it was loaded."""
         job_id = loaded.job.id
         tree = self.tree(job_id)
-        if job_id not in tree.jobs:
-            return Recorded.UNKNOWN, ()
-        if tree.jobs[job_id] != loaded.job:
-            return Recorded.CHANGED, ()
-        tree = self._changed(tree, job_id, message_id, changes, Spent(1, 1, 1), now_ms)
+        if tree.jobs.get(job_id) != loaded.job:
+            charge(requests=1)
+            return (Recorded.CHANGED if job_id in tree.jobs else Recorded.UNKNOWN), ()
+        tree = with_used(tree, self._changed(tree, job_id, message_id, changes, spent, now_ms), job_id)
         self.write(job_id, tree)
         return Recorded.COMMITTED, tree.carried(message_id, now_ms)
 
     def _changed(self, tree: Tree, job_id: str, message_id: str, changes: Changes, spent: Spent, now_ms: int) -> Tree:
         tree = changed(tree, job_id, message_id, changes, now_ms)
-        tree = replace(tree, usage={**tree.usage, job_id: _more(tree.usage.get(job_id, Usage()), spent, now_ms)})
+        used = tree.usage.get(job_id, Usage())
+        if changes.begins_again:  # what was used before has been told
+            used = replace(used, before={name: getattr(used, name) for name in COUNTED})
+        tree = replace(tree, usage={**tree.usage, job_id: _more(used, spent, now_ms)})
         if not changes.ends or is_child(job_id):
             return tree
         tombstone = Tombstone(tree.jobs[job_id].tenant, deleted=False)
         return replace(tree, expires_ms=now_ms + self._retention_ms, tombstone=tombstone)
 
-    async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
+    async def tell(
+        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
+    ) -> Outside:
         """A fact from outside ends a wait, or is kept until there is one."""
+        told = self._heeded(job_id, message_id, fact, now_ms, spent)
+        if told.heeded is not Heeded.FIRST:
+            charge(requests=1)
+        return told
+
+    def _heeded(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent) -> Outside:
         tree = self.tree(job_id)
         job = tree.jobs.get(job_id)
         if job is None and tree.tombstone is not None:
@@ -166,11 +183,14 @@ class InMemoryStore:
         if job.ended or (fact.call_id and fact.run < job.run):
             return Outside(Heeded.ENDED, job, tree.carried(message_id, now_ms))
         tree = tree.told(job_id, fact, message_id, now_ms).settled(job_id, message_id, now_ms)
+        used = tree.usage.get(job_id, Usage())
+        tree = replace(tree, usage={**tree.usage, job_id: _more(used, spent, used.updated_ms)})
         self.write(job_id, tree)
         return Outside(Heeded.FIRST, job, tree.carried(message_id, now_ms))
 
     async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""
+        charge(requests=1)
         tree = self.tree(claim.job_id)
         job, leg = tree.jobs.get(claim.job_id), tree.legs.get(claim.leg_key)
         if job is None:
@@ -190,6 +210,7 @@ class InMemoryStore:
         self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
     ) -> Looked:
         """Legs without progress get this message as carrier; wishes that the admission forgot are wished again."""
+        charge(requests=1)
         tree = self.tree(root_id)
         if root_id not in tree.jobs:
             return Looked(known=False)
@@ -211,13 +232,25 @@ class InMemoryStore:
         self.sums.update(checkpoints_in(parts))
         tree = appended(claim, self.tree(claim.job_id), sequence, parts, text_id)
         if tree is not None and tree is not self.tree(claim.job_id):
-            self.write(claim.job_id, tree)
+            self.write(claim.job_id, tree)  # then the leg counts the request
+        else:
+            charge(requests=1)
         return tree is not None
 
 
 def _more(used: Usage, spent: Spent, now_ms: int) -> Usage:
-    requests, commands = used.redis_requests + spent.requests + 1, used.redis_commands + spent.commands
-    return Usage(used.messages + spent.messages, requests, commands, now_ms, used.appends)
+    """With what was spent, and the one request that says so; nobody counts commands and bytes here."""
+    return replace(
+        used,
+        messages=used.messages + spent.messages,
+        deliveries=used.deliveries + spent.deliveries,
+        redis_requests=used.redis_requests + spent.requests + 1,
+        redis_commands=used.redis_commands + spent.commands,
+        redis_bytes=used.redis_bytes + spent.size_bytes,
+        function_ms=used.function_ms + spent.function_ms,
+        mb_ms=used.mb_ms + spent.mb_ms,
+        updated_ms=now_ms,
+    )
 
 
 def _ends_otherwise(tree: Tree, claim: Claim, changes: Changes) -> bool:

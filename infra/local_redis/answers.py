@@ -6,6 +6,7 @@ current, so the token that a client sends back is not looked at.
 
 import asyncio
 
+from infra.local_redis.counters import Counters
 from infra.local_redis.http_connection import Exchange
 from infra.local_redis.reply import error_body
 from infra.local_redis.resp import Reply, ServerError
@@ -17,7 +18,8 @@ _UNAVAILABLE_CODES = frozenset({b"LOADING", b"MASTERDOWN"})
 class Answers:
     """Writes answers to exchanges."""
 
-    def __init__(self, token_prefix: bytes) -> None:
+    def __init__(self, token_prefix: bytes, counters: Counters) -> None:
+        self._counters = counters
         self._token_head = b"Upstash-Sync-Token: " + token_prefix
         self._count = 0
 
@@ -35,6 +37,7 @@ class Answers:
 
     def reply(self, exchange: Exchange, wire: Wire, reply: Reply) -> None:
         """Answer with one reply of the server."""
+        self._counters.sent(reply)
         status = 200
         if type(reply) is ServerError:
             status = 503 if reply.code in _UNAVAILABLE_CODES else 400
@@ -42,6 +45,8 @@ class Answers:
 
     def batch(self, exchange: Exchange, wire: Wire, replies: list[Reply]) -> None:
         """Answer with the replies of a batch, whatever its members did."""
+        for reply in replies:
+            self._counters.sent(reply)
         self.send(exchange, 200, wire.batch(replies), wire.content_type)
 
     def fail(self, exchange: Exchange, status: int, text: str) -> None:

@@ -58,7 +58,7 @@ class Bridge:
             table.load(commands)
 
         self._link = RedisLink(settings.server, settings.link_limits, connected)
-        answers = Answers(settings.sync_token_prefix.encode())
+        answers = Answers(settings.sync_token_prefix.encode(), counters)
         runner = Runner(
             self._link, Preparer(table, settings.key_limit_bytes), answers, counters, self._background, faults
         )

@@ -46,7 +46,7 @@ class Runner:
 
     def single(self, exchange: Exchange, wire: Wire, arguments: list[bytes], *, read_only: bool) -> None:
         """One command."""
-        self._counters.commands_received += 1
+        self._counters.received(arguments)
         if self._faults is not None and self._struck(exchange, [arguments]):
             return
         answers = self._answers
@@ -96,7 +96,8 @@ class Runner:
         self._link.send(transaction.frames(), transaction.count, done, lambda reason: self._lost(exchange, reason))
 
     def _prepare_all(self, batch: list[list[bytes]], *, read_only: bool) -> list[Command]:
-        self._counters.commands_received += len(batch)
+        for arguments in batch:
+            self._counters.received(arguments)
         return [self._preparer.prepare(arguments, read_only=read_only) for arguments in batch]
 
     def _struck(self, exchange: Exchange, batch: list[list[bytes]]) -> bool:

@@ -11,11 +11,19 @@ _LIMIT_SECONDS = 30.0
 _SUCCESS = range(200, 300)
 
 
+class AdminCallError(RuntimeError):
+    """An answer that was not 2xx, by its `status`."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 def admin_call(url: str, token: str, method: str, path: str, body: Any = None) -> Any:
     """Make a request with the token; the JSON of the answer, None when it is empty.
 
     Raises:
-        RuntimeError: the answer was not 2xx.
+        AdminCallError: the answer was not 2xx.
     """
     from http.client import HTTPConnection  # noqa: PLC0415 - see above
 
@@ -28,5 +36,6 @@ def admin_call(url: str, token: str, method: str, path: str, body: Any = None) -
     finally:
         connection.close()
     if response.status not in _SUCCESS:
-        raise RuntimeError(f"{method} {path} was answered {response.status}: {answer.decode('utf-8', 'replace')}")
+        said = f"{method} {path} was answered {response.status}: {answer.decode('utf-8', 'replace')}"
+        raise AdminCallError(response.status, said)
     return json.loads(answer) if answer else None

@@ -19,7 +19,8 @@ from functions.agents.registry import Registry
 from functions.agents.tool_run import ToolRun
 from functions.asking import Asking
 from functions.facts import Facts
-from functions.pipeline import Performer, Pipeline, Policy
+from functions.pipeline import Performer, Pipeline
+from functions.policy import Policy
 from infra.in_memory.admission import InMemoryAdmission
 from infra.in_memory.archive import InMemoryArchive
 from infra.in_memory.reader import InMemoryReader

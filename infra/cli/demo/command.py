@@ -57,7 +57,7 @@ def demo(name: str, fault: str | None, *, lists: bool) -> None:
 async def _show(name: str, folder: Path, view: DemoView, interruption: Interruption, *, with_fault: bool) -> int:
     started, scenario = time.monotonic(), SCENARIOS[name]
     settings = {**THE_SAMPLES, **(SETTINGS_WITH_FAULT if with_fault else {})}
-    options = StackOptions(folder=folder, port=0, backstop=False, settings=settings)
+    options = StackOptions(folder=folder, port=0, registers=False, settings=settings)
     stack = LocalStack(options, view)
     interruption.at_once = stack.kill
     view.say("Starting queue, Redis and app, each a process of its own ...")

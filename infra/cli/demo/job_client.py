@@ -1,12 +1,13 @@
 """The product's public API as the demo uses it: submit a job, follow its stream, read its end.
 
 Only what any client has: HTTP and a client key, and an operator's key, to approve what jobs ask.
-Invariant: `parts` gives every part once and in order, also when the app dies in between: it reconnects and resumes
-after the last part it has seen (`Last-Event-ID`).
+Invariant: the app may die in between: what was asked is asked again (a submission under the same key), and `parts`
+gives every part once and in order: it resumes after the last part it has seen (`Last-Event-ID`).
 """
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from infra.cli.sse import SseLines
 from infra.dev.stack_error import StackError
 
 RECONNECT_SECONDS = 0.2
+ATTEMPTS = 100
 STREAM_END = "[DONE]"
 SHOWN_BODY_CHARS = 300
 
@@ -37,12 +39,12 @@ class JobClient:
         body: dict[str, Any] = {"jobType": job_type, "taskDescription": task}
         body |= {"sessionId": session} if session else {}
         body |= {"inputData": data} if data else {}
-        return str((await self._json("POST", self._jobs_url, body))["id"])
+        return str((await self._json("POST", self._jobs_url, body, {"Idempotency-Key": secrets.token_hex(8)}))["id"])
 
     async def approve(self, checkpoint_id: str) -> None:
         """Approve what a job asks, as an operator; one that was decided meanwhile is left as it is."""
         url = f"{self._decisions_url}/{checkpoint_id}"
-        response = await self._http.request("POST", url, json={"comment": "by the demo"}, headers=self._operator)
+        response = await self._patiently("POST", url, {"comment": "by the demo"}, self._operator)
         if not response.is_success and response.status_code != httpx.codes.CONFLICT:
             raise _refused(response)
 
@@ -78,12 +80,26 @@ class JobClient:
                 if event is not None:
                     yield event
 
-    async def _json(self, method: str, url: str, body: Any = None) -> dict[str, Any]:
-        response = await self._http.request(method, url, json=body, headers=self._headers)
+    async def _json(
+        self, method: str, url: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        response = await self._patiently(method, url, body, {**self._headers, **(headers or {})})
         if not response.is_success:
             raise _refused(response)
         answer: dict[str, Any] = response.json()
         return answer
+
+    async def _patiently(self, method: str, url: str, body: Any, headers: dict[str, str]) -> httpx.Response:
+        """Ask until somebody answers who is no server in trouble, for as long as an app takes to be started again."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                response = await self._http.request(method, url, json=body, headers=headers)
+            except httpx.TransportError:
+                response = None  # the app went away; it is started again
+            if response is not None and not response.is_server_error:
+                return response
+            await asyncio.sleep(RECONNECT_SECONDS)
+        return await self._http.request(method, url, json=body, headers=headers)
 
 
 def _refused(response: httpx.Response) -> StackError:

@@ -1,0 +1,66 @@
+"""What a deployment needs in its account of the queue: topics with endpoints, and the sweep's schedule. Pure.
+
+Invariant: everything that it makes is known by a name that begins with the deployment's prefix and a dot, so that two
+deployments on one account, each with its own QSTASH_TOPIC_PREFIX, do not meet.
+"""
+
+from dataclasses import dataclass
+
+from events.ports import Outgoing, Topic, TopicEndpoint
+from events.schema import SWEEP_ENDPOINT, EventType
+from events.settings import Settings
+
+# An endpoint is put by its name, so that a new address replaces the old one instead of being a second (qstash.md 23).
+ENDPOINT_NAME = "baton"
+EVERY_HOUR = "0 * * * *"
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSchedule:
+    """A schedule as it should be."""
+
+    id: str
+    cron: str
+    message: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Everything that a deployment needs; `prefix`: what the names of all of it begin with."""
+
+    prefix: str
+    topics: tuple[Topic, ...]
+    schedules: tuple[WantedSchedule, ...]
+
+
+def wanted_of(settings: Settings) -> Wanted:
+    """What the deployment with these settings needs."""
+    prefix = f"{settings.topic_prefix}."
+    sweep = WantedSchedule(f"{prefix}sweep", EVERY_HOUR, _sweep(settings))
+    return Wanted(prefix, tuple(_topic(settings, kind) for kind in EventType), (sweep,))
+
+
+def _topic(settings: Settings, kind: EventType) -> Topic:
+    endpoint = TopicEndpoint(settings.event_url(kind), ENDPOINT_NAME)
+    return Topic(settings.topic(kind), (endpoint,), _defaults(settings))
+
+
+def _defaults(settings: Settings) -> dict[str, str]:
+    """For messages of others, such as a test from the queue's console: ours say all of this themselves."""
+    return {
+        "Upstash-Retries": str(settings.message_retries),
+        "Upstash-Retry-Delay": str(settings.message_retry_delay_ms),
+        "Upstash-Timeout": f"{settings.message_timeout_seconds}s",
+        "Upstash-Failure-Callback": settings.failure_callback_url,
+    }
+
+
+def _sweep(settings: Settings) -> Outgoing:
+    return Outgoing(
+        body="",  # as the sweep knows the backstop
+        url=settings.endpoint_url(SWEEP_ENDPOINT),
+        failure_callback=settings.failure_callback_url,
+        retries=settings.message_retries,
+        retry_delay_ms=settings.message_retry_delay_ms,
+        timeout_seconds=settings.message_timeout_seconds,
+    )
