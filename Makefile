@@ -13,7 +13,7 @@ ARGS ?=
 PARALLEL := $(MAKE) --no-print-directory -k -j2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check static quick-tests format-check lint types imports docs docs-check soak clean
+.PHONY: help setup demo dev test check static quick-tests package format-check lint types imports docs docs-check soak bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -37,6 +37,9 @@ static: $(READY) ## the part of check that runs no tests
 
 quick-tests: $(READY)
 	@$(BIN)/pytest -q -m "not e2e and not browser and not long" $(ARGS)
+
+package: $(READY) ## make the archives for AWS Lambda in dist
+	@$(BIN)/baton package $(ARGS)
 
 format-check: $(READY)
 	@$(BIN)/ruff format --check --quiet . || { echo "wrong format: run $(BIN)/ruff format"; exit 1; }
@@ -62,8 +65,12 @@ SEED ?= 1000000
 soak: $(READY) ## simulate faults for SECONDS=360 from SEED=1000000 on, and say what was met
 	@$(BIN)/python -m tests.simulation.explore --schedules 1000000000 --seconds $(SECONDS) --seed $(SEED) $(ARGS)
 
+BENCH ?= full
+bench: $(READY) ## measure Baton beside its peers; BENCH=quick takes five minutes, ARGS=--docs writes the page
+	@$(BIN)/python -m tests.bench.run $(if $(filter quick,$(BENCH)),--quick) $(ARGS)
+
 clean: ## remove .venv, caches and build products; your jobs in .baton stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .serverless build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for the whole environment: nothing is done while it is newer than what it was made from.
