@@ -149,7 +149,7 @@ class Actors:
     def begun(self, claim: Claim, answer: Begun) -> None:
         """An invocation is granted a leg, at this moment; a repeat of the command changes nothing."""
         if claim.call_id and answer.verdict is Verdict.GRANTED:
-            self._claimed.setdefault((claim.owner, claim.leg_key), self._world.loop.time())
+            self._claimed.setdefault((claim.owner, claim.leg_key), self._world.loop.seconds)
 
     def claimed_at(self, claim: Claim) -> float:
         """When this claim was granted."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from events.core.admission import Entry, Place, Standing
-from events.core.ends import AgentFigures, End
+from events.core.ends import AgentFigures, End, MonthUsed
 from events.core.legs import wish_key
 from events.errors import StoreError
 from events.ports import AdmissionState, Heard, Started, SweepTurn
@@ -54,7 +54,7 @@ class SimAdmission:
                 world.came_back.add(job_id)
             later = before is None or before.since_ms < now_ms  # who stood still meanwhile says what was known
             if later and self._fake.entries[job_id].lap == standing.lap:  # not an older word
-                self._spoken_at[job_id] = world.loop.time()
+                self._spoken_at[job_id] = world.loop.seconds
             world.memory.word_of_a_forgotten_state(job_id)
             return heard
 
@@ -63,11 +63,11 @@ class SimAdmission:
     async def sweep(self, due_ms: int, now_ms: int, *, again: bool = False) -> SweepTurn:
         """A sweep begins."""
 
-        async def look() -> SweepTurn:
-            self._looked_at.setdefault(CURRENT.get().name, self._world.loop.time())
-            return await self._fake.sweep(due_ms, now_ms, again=again)
+        async def look() -> tuple[SweepTurn, float]:
+            return await self._fake.sweep(due_ms, now_ms, again=again), self._world.loop.seconds
 
-        return await self._ask("sweep", look)
+        turn, self._looked_at[CURRENT.get().name] = await self._ask("sweep", look)
+        return turn
 
     async def book(self) -> dict[str, Entry]:
         """All entries."""
@@ -101,8 +101,9 @@ class SimAdmission:
     def _spoken(self, op: str) -> frozenset[str]:
         if op != "leave":
             return frozenset()
-        looked_at = self._looked_at[CURRENT.get().name]
-        return frozenset(name for name, at in self._spoken_at.items() if at > looked_at)
+        looked_at, memory = self._looked_at[CURRENT.get().name], self._world.memory
+        said = {name: at for name, at in self._spoken_at.items() if at > looked_at}
+        return frozenset(name for name, at in said.items() if not memory.forgot(ADMISSION, at))
 
 
 class SimOperating:
@@ -132,6 +133,10 @@ class SimOperating:
     async def ends(self) -> dict[str, AgentFigures]:
         """What ended jobs add up to."""
         return await self._ask("ends", self._fake.ends)
+
+    async def used(self) -> tuple[MonthUsed, ...]:
+        """What the jobs of each month and tenant have used."""
+        return await self._ask("used", self._fake.used)
 
     async def _ask(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         world, fake = self._world, self._admission

@@ -1,7 +1,8 @@
 """One HTTP request to an ASGI app, without a client library and without a socket."""
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -11,11 +12,16 @@ OK = 200
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the app answered; header names are in lower case."""
+    """What the app answered."""
 
     status: int
-    headers: dict[str, str]
+    raw_headers: Sequence[tuple[bytes, bytes]]
     body: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """By name, in lower case."""
+        return {name.decode(): value.decode() for name, value in self.raw_headers}
 
 
 async def request(app: ASGIApp, path: str, headers: Mapping[str, str], body: bytes, method: str = "POST") -> Answer:
@@ -35,7 +41,7 @@ async def request(app: ASGIApp, path: str, headers: Mapping[str, str], body: byt
             raise
     return Answer(
         status=sent[0]["status"],
-        headers={name.decode(): value.decode() for name, value in sent[0]["headers"]},
+        raw_headers=sent[0]["headers"],
         body=b"".join(message.get("body", b"") for message in sent[1:]),
     )
 
@@ -65,6 +71,16 @@ async def follow(app: ASGIApp, path: str, headers: Mapping[str, str], heard: Cal
     return status
 
 
+@cache
+def _wire_name(name: str) -> bytes:
+    return name.lower().encode()
+
+
+@lru_cache(maxsize=4096)
+def _wire_value(value: str) -> bytes:
+    return value.encode()
+
+
 def _scope(path: str, headers: Mapping[str, str], method: str) -> dict[str, Any]:
     return {
         "type": "http",
@@ -76,7 +92,7 @@ def _scope(path: str, headers: Mapping[str, str], method: str) -> dict[str, Any]
         "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "headers": [(_wire_name(name), _wire_value(value)) for name, value in headers.items()],
         "client": ("192.0.2.1", 40_000),
         "server": ("baton.test", 443),
     }

@@ -33,18 +33,20 @@ class Caller:
         """One call; None when the connection broke. `faulty`: whether it met a fault; `last`: its name."""
         world = self._world
         self.calls += 1
-        asked_at = world.loop.time()
+        asked_at = world.loop.seconds
         name = f"{kind}:{self._label}#{self.calls}"
         who = Invocation(name, number_of(name), kind)
         world.enroll(who)
+        world.calling.add(name)
         try:
             answer = await world.post(url, {"content-type": "application/json", **headers}, body, method)
         except Crashed:
             answer = None
+        world.calling.discard(name)
         self.faulty, self.last = who.faulty, name
         world.returned(who, answer)
         world.api_calls[self._counted] += 1
         unfinished = answer is None or answer.status == 503
-        late = unfinished and world.loop.time() - asked_at >= WITNESSED_MS / 1000
+        late = unfinished and world.loop.seconds - asked_at >= WITNESSED_MS / 1000
         world.check(ON_SETTLE, Settled(world, name, "late" if late else "over", tuple(world.trees.values())))
         return answer

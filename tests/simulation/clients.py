@@ -63,7 +63,7 @@ class Client:
         await asyncio.sleep(plan.cancel_at)
         world.cancelling.add(self._job_id)
         world.returns.cancels(self._job_id)
-        path, asked_at = f"{world.base_url}{SUBMIT_PATH}/{self._job_id}", world.loop.time()
+        path, asked_at = f"{world.base_url}{SUBMIT_PATH}/{self._job_id}", world.loop.seconds
         answer = await self._ask("cancel", path, b'{"action":"cancel"}', {}, "PATCH")
         world.returns.cancels(self._job_id)
         if answer is not None and answer.status == 200:
@@ -117,7 +117,7 @@ class Client:
         world.accepted_jobs.append(job_id)
         if self._plan.keyed and self._job_id not in ("", job_id):
             world.broken("one_job_per_idempotency_key", f"{self._job_id}, then {job_id}")
-        self._job_id, self._accepted_at = job_id, world.loop.time()
+        self._job_id, self._accepted_at = job_id, world.loop.seconds
         if job["status"] in ("pending", "processing", "waiting") and not job["waitingFor"]:
             world.broken("a_live_job_says_what_it_waits_for", f"{job}")
         if self._plan.when_busy == "interrupt" and not self._plan.delay_seconds:  # else it interrupts nobody

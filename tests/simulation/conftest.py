@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.ahead import GIVING_WAY, Ahead
 from tests.simulation.explore import explore
 from tests.simulation.findings import Findings
-from tests.simulation.volume import BASE_SEED, FIRST_SCHEDULES, SCHEDULES
+from tests.simulation.volume import BASE_SEED, FIRST_SCHEDULES, MOST_SECONDS, SCHEDULES
 
 _FINDINGS = pytest.StashKey[Findings]()
 _AHEAD = pytest.StashKey[Ahead | None]()
@@ -19,7 +19,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if many and len(session.items) > _MANY_TESTS and not session.config.option.collectonly:
         session.config.stash[_AHEAD] = Ahead(
             lambda stopped: explore(
-                SCHEDULES - FIRST_SCHEDULES, BASE_SEED + FIRST_SCHEDULES, stopped=stopped, giving_way=GIVING_WAY
+                SCHEDULES - FIRST_SCHEDULES,
+                BASE_SEED + FIRST_SCHEDULES,
+                seconds=MOST_SECONDS,
+                stopped=stopped,
+                giving_way=GIVING_WAY,
             )
         )
 

@@ -58,11 +58,11 @@ class Deciders:
 
     async def _say(self, word: Word, label: str, question: CallRecord) -> None:
         world, kind = self._world, _KINDS[word.value]
-        young_until = world.loop.time() + 2 * STALE_SECONDS
+        young_until = world.loop.seconds + 2 * STALE_SECONDS
         await asyncio.sleep(word.at)
         caller = Caller(world, label, job_of_call(question.id))
         for time in range(1 + word.repeats + word.twice):
-            asked_at = world.loop.time()
+            asked_at = world.loop.seconds
             answer = await self._decide(caller, kind, question)
             if answer is not None:
                 young = asked_at < young_until

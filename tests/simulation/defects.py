@@ -23,12 +23,14 @@ from tests.simulation import (
     planted_sessions,
     planted_store,
     planted_streams,
+    planted_versions,
     planted_waits,
     planted_wishes,
 )
 from tests.simulation.directed import directed
 from tests.simulation.plan import (
     APPROVING_SEEDS,
+    DEPLOYING_SEEDS,
     PLANNING_SEEDS,
     RETURNING_SEEDS,
     SESSION_SEEDS,
@@ -39,7 +41,7 @@ from tests.simulation.plan import (
     make_plan,
 )
 from tests.simulation.planting import Defect, planted
-from tests.simulation.play import play
+from tests.simulation.play import collecting_seldom, play
 from tests.simulation.regressions import playable
 from tests.simulation.virtual_loop import VirtualLoop
 
@@ -56,6 +58,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_streams.DEFECTS,
     *planted_approvals.DEFECTS,
     *planted_sessions.DEFECTS,
+    *planted_versions.DEFECTS,
 )
 MOST_SCHEDULES = 1_000
 # Seeds that catch what few others do. They are only played first: without them it takes longer.
@@ -81,9 +84,11 @@ def catch(name: str, seed: int = 1, most: int = MOST_SCHEDULES) -> Caught:
     """Play schedules with this defect until its invariant breaks: rare stories first, then seed after seed."""
     defect = next(defect for defect in DEFECTS if defect.name == name)
     others = dict[str, None]()
-    with planted(defect), closing(VirtualLoop()) as loop:
+    with planted(defect), closing(VirtualLoop()) as loop, collecting_seldom():
         for count, plan in enumerate(_plans(seed, most, defect), 1):
-            violation = play(plan, loop).violation
+            world = play(plan, loop)
+            violation = world.violation
+            world.close()
             if violation is not None and violation.name == defect.invariant:
                 return Caught(name, violation.name, count, violation.text, tuple(others))
             if violation is not None:
@@ -97,6 +102,8 @@ def _plans(seed: int, most: int, defect: Defect) -> Iterator[Plan]:
     family = STREAMING_SEEDS if defect.streams else APPROVING_SEEDS if defect.approvals else family
     family = SESSION_SEEDS if defect.sessions else family
     old = (known for known in playable() if family_of(known) == family)
+    if defect.deploys:
+        return map(make_plan, range(DEPLOYING_SEEDS + seed, DEPLOYING_SEEDS + seed + most))
     if defect.returns:
         first = family + RETURNING_SEEDS + seed
         return map(make_plan, range(first, first + most))

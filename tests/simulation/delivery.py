@@ -7,6 +7,7 @@ them are settled.
 import base64
 import json
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from tests.simulation.guarantee import ON_SETTLE, Settled
 from tests.simulation.invocation import Crashed, Invocation
 from tests.simulation.queue import Message
 from tests.simulation.signatures import sign
+from tests.simulation.versions import body_for
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -36,11 +38,15 @@ class Attempt:
 
 
 class Deliveries:
-    """Delivers messages to the functions of a world. `lost`: how many used up their retries and have no callback."""
+    """Delivers messages to the functions of a world.
+
+    `lost`: how many used up their retries and have no callback. `begun`: by message, the deliveries that have begun.
+    """
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self.lost = 0
+        self.begun: defaultdict[str, list[Invocation]] = defaultdict(list)
         self.times_dead: dict[str, int] = {}
 
     def schedule(self, message: Message) -> None:
@@ -63,7 +69,9 @@ class Deliveries:
         world = self._world
         world.note(f"{message.name} is cancelled")
         message.copies = 0
-        self._settled(message, "late" if world.queue.due_at(message.outgoing) <= world.loop.time() else "cancelled")
+        for who in self.begun[message.id]:
+            who.abandoned = True
+        self._settled(message, "late" if world.queue.due_at(message.outgoing) <= world.loop.seconds else "cancelled")
 
     def _deliver_at(self, at: float, attempt: Attempt) -> None:
         world, message = self._world, attempt.message
@@ -71,7 +79,7 @@ class Deliveries:
         hop = 0.002 + 0.1 * world.dice.roll(_HOP, *question) ** 3
         if world.faults.strikes("lag", f"{message.name}/{attempt.copy}.{attempt.retried}"):
             hop += 30 * world.dice.roll(_LAG, *question) ** 4
-        world.loop.call_at(max(at, world.loop.time()) + hop, self._begin, attempt)
+        world.loop.call_at(max(at, world.loop.seconds) + hop, self._begin, attempt)
 
     def _begin(self, attempt: Attempt) -> None:
         if not attempt.message.cancelled:
@@ -82,9 +90,11 @@ class Deliveries:
         name = f"{message.name}/{attempt.copy}.{attempt.retried}"
         who = Invocation(name, number_of(name), message.kind, job_id=message.job_id)
         world.enroll(who)
+        self.begun[message.id].append(who)
         limit = world.loop.call_later(message.outgoing.timeout_seconds, self._give_up, attempt, who)
         try:
-            answer = await world.post(message.url, _headers(message, attempt.retried), message.outgoing.body.encode())
+            body = body_for(world, who, message).encode()
+            answer = await world.post(message.url, _headers(message, body, attempt.retried), body)
         except Crashed:
             answer = None
         limit.cancel()
@@ -111,7 +121,7 @@ class Deliveries:
             self._died(attempt, answer)
         elif attempt.retried < message.outgoing.retries:
             again = Attempt(message, attempt.copy, attempt.retried + 1)
-            self._deliver_at(self._world.loop.time() + _retry_seconds(message, again.retried), again)
+            self._deliver_at(self._world.loop.seconds + _retry_seconds(message, again.retried), again)
         else:
             self._died(attempt, answer)
 
@@ -146,8 +156,7 @@ class Deliveries:
                 self._settled(source, how)
 
 
-def _headers(message: Message, retried: int) -> dict[str, str]:
-    body = message.outgoing.body.encode()
+def _headers(message: Message, body: bytes, retried: int) -> dict[str, str]:
     return {
         **message.outgoing.headers,
         "content-type": "application/json",

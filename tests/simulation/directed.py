@@ -56,10 +56,19 @@ def jobs_below_and_waits_side_by_side() -> Iterator[Plan]:
         yield Plan(seed, (job,), inline=seed % 2 == 1, slots=6, waits=True, waits_seconds=600.0)
 
 
+def a_job_wakes_up_behind_a_new_one() -> Iterator[Plan]:
+    """One slot: a job that has run waits for a time, which comes while another one works and a new one is in line."""
+    nap = TurnPlan(calls=(CallPlan("nap", 100, wait=WaitPlan(100.0)),))
+    for seed in range(4):
+        jobs = (_job(0, 0.0, nap), _job(1, 5.0, _LONG, _LONG, _LONG, _LONG), _job(2, 10.0 + seed))
+        yield Plan(seed, jobs, inline=seed % 2 == 1, slots=1, waits=True, waits_seconds=200.0)
+
+
 def directed(*, waits: bool = False) -> tuple[Plan, ...]:
     """All of them, of one family of worlds."""
     if waits:
         operated = (plan for plan in stopped_and_started() if plan.waits)
-        return (*an_outcome_is_forgotten(), *jobs_below_and_waits_side_by_side(), *operated)
+        made = (*an_outcome_is_forgotten(), *jobs_below_and_waits_side_by_side(), *a_job_wakes_up_behind_a_new_one())
+        return (*made, *operated)
     operated = (plan for plan in stopped_and_started() if not plan.waits)
     return (*slots_are_raised(), *a_job_is_created_while_a_sweep_looks(), *operated)

@@ -1,5 +1,6 @@
 """A job at the end of its world, and what is needed to say how it must have ended."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """One job at the end of its world; `parts`: its stream."""
+    """One job at the end of its world; `parts`: its stream; `committed`: its legs, without those of jobs below."""
 
     world: "World"
     plan: JobPlan
@@ -24,6 +25,7 @@ class Ended:
     tree: Tree
     must: Expected
     parts: tuple[dict[str, Any], ...]
+    committed: Sequence[str]
 
     @property
     def cancelled(self) -> bool:

@@ -1,7 +1,7 @@
 """What must hold at the end of a world, when nothing is left to happen, job by job; by name, like invariants.py."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from events.core.admission import Entry
@@ -30,10 +30,12 @@ def every_job_ends(end: Ended) -> str | None:
 
     Without the hourly backstop that is promised as long as nothing was left to the sweep (guarantee.py).
     """
-    if end.job.ended or (not end.world.plan.backstop and (end.world.delivery.lost or end.world.excused)):
+    world = end.world
+    left = world.delivery.lost or world.excused or world.left_to_the_sweep
+    if end.job.ended or (not world.plan.backstop and left):
         return None
     legs = list(end.tree.legs.values())
-    _, line = status_and_wait(end.job, legs, end.tree.standing(end.job.id), end.world.now_ms())
+    _, line = status_and_wait(end.job, legs, end.tree.standing(end.job.id), world.now_ms())
     return f"{end.job.id} of {end.plan.agent} is {end.job.status}, waits for {line}: {legs}"
 
 
@@ -104,19 +106,20 @@ def calls_end_as_the_script_says(end: Ended) -> str | None:
 
 
 def one_entry_for_each_handled_event(end: Ended) -> str | None:
-    """The timeline has exactly one entry for each leg that was committed."""
+    """The timeline has one entry for each leg that was committed, and for each that was taken in with its run."""
     told = Counter(part["data"]["eventId"] for part in end.parts if part["type"] == "data-event")
-    done = Counter(event_id(key) for key in end.world.committed if _is_step(end, key))
+    keys = [key for key in end.committed if not key.startswith("wish:")]
+    done = Counter(map(event_id, keys))
+    runs = [key.removeprefix("call:") for key in keys if key.startswith("call:")]
+    with_it = {event_id(f"{kind}:{run}") for kind in ("complete", "failed") for run in runs}
+    more = told - done
+    if (
+        (end.world.plan.inline or end.world.plan.deploying)
+        and set(more) <= with_it
+        and max(more.values(), default=1) == 1
+    ):
+        told = told - more
     return None if told == done else f"{end.job.id} tells {told}; committed were {done}"
-
-
-def _is_step(end: Ended, key: str) -> bool:
-    return not key.startswith("wish:") and _is_own(end, key)
-
-
-def _is_own(end: Ended, key: str) -> bool:
-    """Whether a leg was this job's, and not one of a job below."""
-    return key.split(":")[1].split("-", maxsplit=1)[0] == end.job.id
 
 
 def the_stream_has_one_beginning_and_one_end(end: Ended) -> str | None:
@@ -141,12 +144,14 @@ def the_stream_has_one_beginning_and_one_end(end: Ended) -> str | None:
 
 def messages_are_few(end: Ended) -> str | None:
     """No storm: one message for a leg and two for a call of the API; with faults so many more for each."""
-    world, legs = end.world, sum(_is_own(end, key) for key in end.world.committed)
+    world, legs = end.world, len(end.committed)
     published = world.queue.accepted[end.job.id]
     calls = world.api_calls[end.job.id] + (0 if end.job.parent_call else world.api_calls[end.plan.agent])
     most = 1 + legs + 2 * calls + (6 if end.plan.delay_seconds else 0) + messages_of_waits(end)
     # What a cancellation drops was handed on before: each call's leg, and the wish that was told of its slot meanwhile.
-    most += 1 + len(end.tree.calls.get(end.job.id, ())) if end.job.status == "cancelled" else 0
+    # So was what a step drops that fails its job.
+    drops = ("cancelled", "failed") if end.plan.scripts()[end.job.agent].plans else ("cancelled",)
+    most += 1 + len(end.tree.calls.get(end.job.id, ())) if end.job.status in drops else 0
     # Each call of a submission that interrupts may cancel it, with a witness.
     most += 2 * sum(world.api_calls[plan.agent] for plan in world.plan.jobs if plan.when_busy == "interrupt")
     if not world.plan.faultless:
@@ -192,12 +197,15 @@ def check_endings(world: "World") -> None:
     check_deletions(world)
     for said in world.outside.taken:
         world.check(ON_TAKEN, (world, said))
+    committed = defaultdict[str, list[str]](list)
+    for key in world.committed:
+        committed[key.split(":")[1].split("-", maxsplit=1)[0]].append(key)
     for tree in world.trees.values():
         for job in tree.jobs.values():
             plan = world.outside.plan_of(job.agent)
             must = expected(plan.scripts()[job.agent], came_to(tree, job), depth_of(world, tree, job))
-            parts = tuple(json.loads(part) for part in tree.parts[job.id])
-            end = Ended(world, plan, job, tree, must, parts)
+            parts = tuple(json.loads(f"[{','.join(tree.parts[job.id])}]"))
+            end = Ended(world, plan, job, tree, must, parts, committed[job.id])
             world.check((*ON_STREAMS_AT_END, *AT_END) if world.plan.streams else AT_END, end)
     check_readers(world)
     world.check(ON_ALL_ENDED, world)

@@ -3,8 +3,9 @@
 `python -m tests.simulation.explore --schedules 20000 --seed 1 [--faults all|none|crash,error,…] [--seconds 60]`.
 Most of them are plain; the others are worlds whose jobs also wait (plan.py, WAITING_SEEDS), in which most of them plan,
 whose texts are streamed and read, whose jobs ask people or share a session, or in which somebody comes back to ended
-jobs; `--waits`, `--plans`, `--streams`, `--approvals`, `--sessions`, `--returns`: all of them. The first schedule that
-breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
+jobs, or two versions run side by side; `--waits`, `--plans`, `--streams`, `--approvals`, `--sessions`, `--returns`,
+`--deploys`: all of them. The first schedule that breaks an invariant is shrunk and told as a story; `shrink.py` does
+that for any seed.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from tests.simulation.crash_points import table
 from tests.simulation.plan import (
     ALL_FAULTS,
     APPROVING_SEEDS,
+    DEPLOYING_SEEDS,
     NO_FAULTS,
     OTHER_FAMILIES,
     PLANNING_SEEDS,
@@ -34,6 +36,8 @@ from tests.simulation.shrink import shrunk_story
 
 PROCESSES = 2
 _CHUNK = 50
+# The families of which some worlds have two versions side by side.
+_DEPLOYING = (0, WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, RETURNING_SEEDS)
 
 
 def explore(
@@ -69,12 +73,13 @@ def explore(
 
 def _chunks(schedules: int, seed: int) -> Iterator[range]:
     """Most of them plain worlds from this seed on, the others of the other families alike; or of one family alone."""
-    if seed >= RETURNING_SEEDS:
+    if seed >= DEPLOYING_SEEDS:
         return _ranges(schedules, seed)
-    each, returning = schedules // (3 * len(OTHER_FAMILIES)), schedules // 60
-    plain = _ranges(schedules - len(OTHER_FAMILIES) * each - 3 * returning, seed)
+    each, returning, deploying = schedules // (3 * len(OTHER_FAMILIES)), schedules // 60, schedules // 80
+    plain = _ranges(schedules - len(OTHER_FAMILIES) * each - 3 * returning - len(_DEPLOYING) * deploying, seed)
     families = (
         plain,
+        *(_ranges(deploying, DEPLOYING_SEEDS + first + seed) for first in _DEPLOYING),
         *(_ranges(each, first + seed) for first in OTHER_FAMILIES),
         *(_ranges(returning, RETURNING_SEEDS + first + seed) for first in (0, WAITING_SEEDS, PLANNING_SEEDS)),
     )
@@ -90,12 +95,14 @@ def _found(failure: Failure) -> None:
     print(f"seed {failure.seed} breaks {failure.broken.name}: {failure.broken.text[:300]}", flush=True)  # noqa: T201
 
 
-def told(summary: Summary, seconds: float) -> str:
-    """The summary for people."""
-    rate = summary.schedules / max(seconds, 0.001)
+def told(summary: Summary, seconds: float, wanted: int = 0) -> str:
+    """The summary for people; `wanted`: so many were to be played, unless the time was up before."""
+    played, rate = f"{summary.schedules:,}", f"{summary.schedules / max(seconds, 0.001):.0f}/s"
+    if summary.schedules < wanted:
+        played, rate = f"{played} of {wanted:,}", "stopped: slow machine"
     jobs = ", ".join(f"{count} {status}" for status, count in sorted(summary.jobs.items()))
     lines = [
-        f"{summary.schedules} schedules in {seconds:.0f} s ({rate:.0f}/s)",
+        f"{played} schedules in {seconds:.0f} s ({rate})",
         f"jobs: {jobs}; {summary.invocations} invocations, {summary.faults} faults",
         f"schedules that break an invariant: {len(summary.failures)}",
     ]
@@ -120,12 +127,14 @@ def main() -> int:
     parser.add_argument("--streams", action="store_true", help="only worlds whose texts are streamed")
     parser.add_argument("--approvals", action="store_true", help="only worlds whose jobs also ask people")
     parser.add_argument("--returns", action="store_true", help="only worlds in which somebody comes back to jobs")
+    parser.add_argument("--deploys", action="store_true", help="only worlds in which two versions run side by side")
     options = parser.parse_args()
     family = PLANNING_SEEDS if options.plans else WAITING_SEEDS if options.waits else 0
     family = APPROVING_SEEDS if options.approvals else STREAMING_SEEDS if options.streams else family
     family = SESSION_SEEDS if options.sessions else family
     seed = options.seed + family
     seed += RETURNING_SEEDS if options.returns else 0
+    seed += DEPLOYING_SEEDS if options.deploys else 0
     began_at = time.monotonic()
     summary = explore(options.schedules, seed, faults_named(options.faults), options.seconds, _found)
     print(told(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command

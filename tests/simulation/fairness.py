@@ -5,14 +5,15 @@ that has started, else the first. Written from what the book is after a word: wh
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from events.core.admission import Entry
-from events.ids import is_child
+from events.ids import CHILD_SEPARATOR
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Booked:
     """The admission's book before and after a word, a sweep's look, or a leaving.
 
@@ -26,18 +27,25 @@ class Booked:
     slots: int
     spoken: frozenset[str]
 
-    def given(self) -> Iterator[tuple[str, Entry, bool]]:
+    @cached_property
+    def given(self) -> Sequence[tuple[str, Entry, bool]]:
         """Who was given a slot by this word, and whether they had run before."""
-        for name, entry in self.after.items():
-            old = self.before.get(name)
-            if entry.slot and not (old and old.slot):
-                # One that had ended, and is retried, is a new one.
-                yield name, entry, bool(old and old.started and old.want != "gone")
+        got = [(name, entry, self.before.get(name)) for name, entry in self.after.items() if entry.slot]
+        # One that had ended, and is retried, is a new one.
+        return [
+            (name, entry, bool(old and old.started and old.want != "gone"))
+            for name, entry, old in got
+            if not (old and old.slot)
+        ]
 
-    def able(self) -> Iterator[tuple[str, Entry]]:
+    @cached_property
+    def able(self) -> Sequence[tuple[str, Entry]]:
         """Who could have been given one instead: the first of each session of which nobody holds one."""
+        return list(self._able())
+
+    def _able(self) -> Iterator[tuple[str, Entry]]:
         busy = {_line(name, entry) for name, entry in self.after.items() if entry.slot}
-        waiting = [(name, e) for name, e in self.after.items() if _line(name, e) not in busy and _lives(e)]
+        waiting = [(name, e) for name, e in self.after.items() if _lives(e) and _line(name, e) not in busy]
         waiting.sort(key=lambda item: (not item[1].started, item[1].created_ms, item[0]))
         for name, entry in waiting:
             if _line(name, entry) not in busy and entry.want == "slot":
@@ -47,7 +55,7 @@ class Booked:
 
 def _line(name: str, entry: Entry) -> tuple[str, str]:
     """Whose turn it is; a child needs no session."""
-    return ("", name) if is_child(name) else (entry.tenant, entry.session_id)
+    return ("", name) if CHILD_SEPARATOR in name else (entry.tenant, entry.session_id)
 
 
 def _lives(entry: Entry) -> bool:
@@ -56,7 +64,7 @@ def _lives(entry: Entry) -> bool:
 
 def a_session_is_served_in_order(booked: Booked) -> str | None:
     """Of a session's jobs the one that has started goes on; then first come, first served."""
-    for name, entry, ran in booked.given():
+    for name, entry, ran in booked.given:
         for other, ahead in booked.after.items():
             if other == name or _line(other, ahead) != _line(name, entry) or not _lives(ahead):
                 continue
@@ -67,20 +75,20 @@ def a_session_is_served_in_order(booked: Booked) -> str | None:
 
 def a_wake_up_comes_before_a_new_job(booked: Booked) -> str | None:
     """A job that has run before does not wait behind one that has not."""
-    new = [name for name, _, ran in booked.given() if not ran]
-    woken = [name for name, entry in booked.able() if entry.started]
+    new = [name for name, _, ran in booked.given if not ran]
+    woken = [name for name, entry in booked.able if entry.started] if new else []
     return f"{new} are given slots while {woken}, which ran before, wait" if new and woken else None
 
 
 def tenants_are_treated_fairly(booked: Booked) -> str | None:
     """Among new jobs the tenant with the fewest slots is next, then priority decides, then order."""
-    given = [(name, entry) for name, entry, ran in booked.given() if not ran]
+    given = [(name, entry) for name, entry, ran in booked.given if not ran]
     if len(given) != 1:
         return None  # in which order several were given is not to be seen
     name, entry = given[0]
     held = Counter(other.tenant for other in booked.after.values() if other.slot)
     held[entry.tenant] -= 1
-    for other, left in booked.able():
+    for other, left in booked.able:
         mine = (held[entry.tenant], -entry.priority, entry.created_ms, name)
         theirs = (held[left.tenant], -left.priority, left.created_ms, other)
         if not left.started and theirs < mine:
@@ -90,16 +98,16 @@ def tenants_are_treated_fairly(booked: Booked) -> str | None:
 
 def no_slot_stays_free(booked: Booked) -> str | None:
     """After a word, and after a sweep has looked, no slot is free that somebody could use."""
-    able = [name for name, _ in booked.able()]
     held = [name for name, entry in booked.after.items() if entry.slot]
-    if booked.op == "leave" or not able or len(held) >= booked.slots:
+    if booked.op == "leave" or len(held) >= booked.slots or not booked.able:
         return None
+    able = [name for name, _ in booked.able]
     return f"{held} hold {len(held)} of {booked.slots} slots after {booked.op}, and {able} wait"
 
 
 def nobody_is_admitted_while_it_is_stopped(booked: Booked) -> str | None:
     """Who holds a slot keeps it; no other gets one."""
-    given = [name for name, _, _ in booked.given()]
+    given = [name for name, _, _ in booked.given]
     return (
         f"{given} are given slots by {booked.op}, and the admission is stopped" if given and not booked.slots else None
     )
@@ -111,6 +119,19 @@ def who_speaks_stays(booked: Booked) -> str | None:
     return f"{gone} are off the book, and spoke after the sweep had looked" if gone else None
 
 
+def a_later_word_stays(booked: Booked) -> str | None:
+    """A job's word with a lower lap than the one that is known changes nothing."""
+    for name, entry in booked.after.items():
+        old = booked.before.get(name)
+        if (
+            old is not None
+            and old is not entry
+            and (entry.lap < old.lap or (entry.lap == old.lap and entry.want != old.want))
+        ):
+            return f"{booked.op} makes {old} of {name} into {entry}"
+    return None
+
+
 ON_GRANTS = (
     a_session_is_served_in_order,
     a_wake_up_comes_before_a_new_job,
@@ -118,4 +139,5 @@ ON_GRANTS = (
     no_slot_stays_free,
     nobody_is_admitted_while_it_is_stopped,
     who_speaks_stays,
+    a_later_word_stays,
 )

@@ -64,7 +64,7 @@ class Faults:
         """What befalls this call: the name of a fault, or empty."""
         self.calls[who.kind, point] += 1
         thresholds, names = self._tables[group]
-        if not thresholds or self._loop.time() >= self._plan.calm_at:
+        if not thresholds or self._loop.seconds >= self._plan.calm_at:
             return ""
         rolled = self._dice.roll(_PICK, who.number, who.calls) / (_RARER if point in _RARE else 1)
         if rolled >= thresholds[-1]:
@@ -79,7 +79,7 @@ class Faults:
     def strikes(self, kind: str, name: str, which: int = 0) -> bool:
         """Whether a fault of the queue's own strikes this message or delivery."""
         rate = self._plan.rates.get(kind, 0.0)
-        if rate == 0 or self._loop.time() >= self._plan.calm_at:
+        if rate == 0 or self._loop.seconds >= self._plan.calm_at:
             return False
         return self._dice.chance(rate, _QUEUE, number_of(kind), number_of(name), which) and self._happens(
             f"{kind}:{name}:{which}"
@@ -87,11 +87,11 @@ class Faults:
 
     def down(self, what: str) -> bool:
         """Whether the store or the queue is down now."""
-        now = self._loop.time()
-        return bool(self._plan.outages) and any(
-            outage.what == what and outage.begins <= now < outage.ends and f"{what}-down" not in self._muted
-            for outage in self._plan.outages
-        )
+        now = self._loop.seconds
+        for outage in self._plan.outages:
+            if outage.what == what and outage.begins <= now < outage.ends and f"{what}-down" not in self._muted:
+                return True
+        return False
 
     def _happens(self, key: str) -> bool:
         if key in self._muted:

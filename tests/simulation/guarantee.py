@@ -44,7 +44,9 @@ def every_leg_is_guaranteed(settled: Settled) -> str | None:
 
 
 def _guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
-    if leg.carrier in world.queue.live or world.queue.live_events[event_id(leg.key)] > 0:
+    # A call of the API that outlived its witness hands on what it commits, and is asked again when it is over.
+    calls = world.queue.sent_by.get(leg.carrier) in world.calling
+    if calls or leg.carrier in world.queue.live or world.queue.live_events[event_id(leg.key)] > 0:
         return True
     before = leg.after.split(",") if leg.after else []
     if any(other.call_id in before or other.asks_for in before for other in tree.legs.values()):
@@ -67,8 +69,9 @@ def _still_speaks(world: "World", giver: str) -> bool:
 
     A giver that a failover took back to before its word does not know whom to tell: the next sweep tells them.
     """
-    if giver == SWEEP and world.operator.at_work:
-        return True  # a start that gave it is repeated, and tells again
+    if giver == SWEEP:  # by whichever sweep, or by a start: either is repeated, and tells again
+        sweeps = (message for message in world.queue.live.values() if message.kind == "sweep")
+        return world.operator.at_work or any(message.id in world.delivery.begun for message in sweeps)
     said = world.admission.entries.get(giver)
     if said is not None and world.tree(giver).standing(giver).lap < said.lap and world.memory.struck(giver):
         return True

@@ -30,7 +30,7 @@ class SimClock:
 
     def now_ms(self) -> int:
         """The virtual time, as wrong as this instance's clock is."""
-        return self._world.now_ms() + CURRENT.get().skew_ms
+        return self._world.epoch_ms + int(self._world.loop.seconds * 1000) + CURRENT.get().skew_ms
 
 
 class SimRandomness:

@@ -1,14 +1,16 @@
 """What must hold in every world, by name: each a function that says what is wrong, or nothing.
 
-ON_WRITE: at each write of the store. ON_BOOK: at each change of the admission. The others are in starting.py (when a
-tool starts), guarantee.py (when it is over with a message) and endings.py (at the end). Written from DESIGN 3: nothing
-here asks the code under test what is right, but for the names of legs and events.
+ON_WRITE: at each write of the store that concerns them (watching.py). ON_BOOK: at each change of the admission. The
+others are in starting.py (when a tool starts), guarantee.py (when it is over with a message) and endings.py (at the
+end). Written from DESIGN 3: nothing here asks the code under test what is right, but for the names of legs and events.
 """
 
 from dataclasses import dataclass
+from operator import attrgetter, lt
 from typing import TYPE_CHECKING, Any
 
 from events.core.checkpoint import APPROVALS
+from events.core.ends import COUNTED
 from events.core.legs import WORK_KINDS, LegKind
 from events.core.limits import since
 from events.core.state import CallRecord
@@ -16,6 +18,7 @@ from events.ids import is_child, root_of
 from events.ports import Claim, Committed, Verdict
 from tests.fakes import Tree
 from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS
+from tests.simulation.watching import at, of
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -49,13 +52,14 @@ def asked_by_model(tree: Tree, job_id: str) -> list[CallRecord]:
     return sorted((call for call in calls if call.tool not in APPROVALS), key=lambda call: (call.turn, call.position))
 
 
+_counts = attrgetter(*COUNTED)
+
+
 # At each write.
 
 
 def an_end_is_final(write: Write) -> str | None:
     """One end state in each run, and it never changes; what a retry or a deletion may do, retried.py says."""
-    if write.after.jobs is write.before.jobs:
-        return None
     for job_id, job in write.before.jobs.items():
         now = write.after.jobs.get(job_id)
         if job.ended and now != job and now is not None and now.run == job.run:
@@ -65,8 +69,6 @@ def an_end_is_final(write: Write) -> str | None:
 
 def a_result_stays(write: Write) -> str | None:
     """Each call's result is recorded once and never changes."""
-    if write.after.results is write.before.results:
-        return None
     for job_id, results in write.before.results.items():
         now = write.after.results.get(job_id, {})
         if _begins_again(write, job_id):
@@ -84,13 +86,13 @@ def _begins_again(write: Write, job_id: str) -> bool:
 
 def a_leg_is_committed_once(write: Write) -> str | None:
     """The first COMMIT of a leg wins; there is no second."""
-    if write.op != "commit" or not isinstance(write.answer, Committed) or write.claim is None:
+    if not isinstance(write.answer, Committed) or write.claim is None:
         return None
     if not write.answer.applied:
         return f"a COMMIT of {write.claim.leg_key} changed the state and says that it did not"
     world, key = write.world, write.claim.leg_key
     world.committed[key] += 1
-    world.committed_at[key] = world.loop.time()
+    world.committed_at[key] = world.loop.seconds
     world.memory.undone_by_a_failover(root_of(write.claim.job_id), lambda: _uncommitted(world, key))
     return f"{key} was committed a second time" if world.committed[key] > 1 else None
 
@@ -101,8 +103,6 @@ def _uncommitted(world: "World", key: str) -> None:
 
 def a_call_keeps_what_was_asked(write: Write) -> str | None:
     """Tool and arguments of a call never change, and its attempts never go down."""
-    if write.after.calls is write.before.calls:
-        return None
     for job_id, calls in write.before.calls.items():
         now = write.after.calls.get(job_id, {})
         if now is calls or job_id not in write.after.jobs:
@@ -132,7 +132,7 @@ def parts_are_only_appended(write: Write) -> str | None:
 def parts_come_from_live_attempts(write: Write) -> str | None:
     """In mid-work only the holder of the leg appends, and each entry once."""
     claim = write.claim
-    if write.op != "append" or claim is None:
+    if claim is None:
         return None
     leg = write.before.legs.get(claim.leg_key)
     if leg is None or leg.owner != claim.owner:
@@ -159,8 +159,6 @@ def a_live_job_has_a_leg(write: Write) -> str | None:
 
 def no_turn_begins_while_a_step_is_open(write: Write) -> str | None:
     """The next turn is there when no call of the one before it is left: what came of all of them belongs to it."""
-    if write.after.legs is write.before.legs:
-        return None
     turns = {leg.job_id: leg for leg in write.after.legs.values() if leg.kind is LegKind.LOOP}
     for leg in write.after.legs.values():
         turn = turns.get(leg.job_id)
@@ -178,8 +176,6 @@ def a_live_job_does_not_expire(write: Write) -> str | None:
 
 def limits_hold(write: Write) -> str | None:
     """No limit is exceeded by more than what is in flight: one turn's tokens."""
-    if write.after.jobs is write.before.jobs:
-        return None
     for job_id, job in write.after.jobs.items():
         used, limits = since(job.used, job.before), job.limits
         # Those of attempts that died count, too, and leave less room; they are in flight no more.
@@ -198,18 +194,18 @@ def work_begins_with_a_slot(write: Write) -> str | None:
 
     Where a failover made it forget so, it does not know better until the sweep has compared.
     """
-    if write.op != "begin" or write.claim is None or write.answer.verdict is not Verdict.GRANTED:
+    if write.claim is None or write.answer.verdict is not Verdict.GRANTED:
         return None
     leg, entry = write.after.legs[write.claim.leg_key], write.world.admission.entries.get(write.claim.job_id)
     unbooked_until = write.world.memory.unbooked.get(write.claim.job_id, 0.0)
-    if leg.kind in WORK_KINDS and (entry is None or not entry.slot) and write.world.loop.time() > unbooked_until:
+    if leg.kind in WORK_KINDS and (entry is None or not entry.slot) and write.world.loop.seconds > unbooked_until:
         return f"{leg.key} begins, and its job holds no slot: {entry}"
     return None
 
 
 def no_leg_begins_early(write: Write) -> str | None:
     """A timer is not claimed before its time, by a clock that may be wrong."""
-    if write.op != "begin" or write.claim is None or write.answer.verdict is not Verdict.GRANTED:
+    if write.claim is None or write.answer.verdict is not Verdict.GRANTED:
         return None
     leg, now_ms = write.before.legs[write.claim.leg_key], write.world.now_ms() + write.world.plan.skew_ms
     return f"{leg.key} begins at {now_ms}, before {leg.not_before_ms}" if leg.not_before_ms > now_ms else None
@@ -217,8 +213,6 @@ def no_leg_begins_early(write: Write) -> str | None:
 
 def a_sweep_drives_only_what_is_lost(write: Write) -> str | None:
     """A sweep, and a witness that looks, touch no live lease and no future timer that is not theirs already."""
-    if write.op != "look":
-        return None
     now_ms = write.world.now_ms() + write.world.plan.skew_ms
     for key, leg in write.after.legs.items():
         old = write.before.legs.get(key)
@@ -229,20 +223,33 @@ def a_sweep_drives_only_what_is_lost(write: Write) -> str | None:
     return None
 
 
+def books_only_grow(write: Write) -> str | None:
+    """What a job has used never gets less, and each COMMIT of it is one request more at least."""
+    for job_id, old in write.before.usage.items():
+        now = write.after.usage.get(job_id)
+        if now is None or now is old:
+            continue
+        own = int(write.op == "commit" and write.claim is not None and write.claim.job_id == job_id)
+        if now.redis_requests < old.redis_requests + own or any(map(lt, _counts(now), _counts(old))):
+            return f"{write.op} made the books of {job_id} less than they were: {old} became {now}"
+    return None
+
+
 ON_WRITE = (
-    an_end_is_final,
-    a_result_stays,
-    a_leg_is_committed_once,
-    a_call_keeps_what_was_asked,
-    parts_are_only_appended,
-    parts_come_from_live_attempts,
-    a_live_job_has_a_leg,
-    no_turn_begins_while_a_step_is_open,
-    a_live_job_does_not_expire,
-    limits_hold,
-    work_begins_with_a_slot,
-    no_leg_begins_early,
-    a_sweep_drives_only_what_is_lost,
+    of("jobs", an_end_is_final),
+    of("usage", books_only_grow),
+    of("results", a_result_stays),
+    at("commit", a_leg_is_committed_once),
+    of("calls", a_call_keeps_what_was_asked),
+    of("parts transcript", parts_are_only_appended),
+    at("append", parts_come_from_live_attempts),
+    of("jobs legs", a_live_job_has_a_leg),
+    of("legs", no_turn_begins_while_a_step_is_open),
+    of("jobs expires_ms", a_live_job_does_not_expire),
+    of("jobs", limits_hold),
+    at("begin", work_begins_with_a_slot),
+    at("begin", no_leg_begins_early),
+    at("look", a_sweep_drives_only_what_is_lost),
 )
 
 
@@ -259,9 +266,9 @@ def one_job_of_a_session_at_a_time(world: "World") -> str | None:
     """Of a session's jobs one holds a slot; those below others need no session."""
     seen: dict[tuple[str, str], str] = {}
     for name, entry in world.admission.entries.items():
-        if is_child(name):
+        if not entry.slot or is_child(name):
             continue
-        if entry.slot and seen.setdefault((entry.tenant, entry.session_id), name) != name:
+        if seen.setdefault((entry.tenant, entry.session_id), name) != name:
             return f"{name} and {seen[entry.tenant, entry.session_id]} of session {entry.session_id} hold slots"
     return None
 

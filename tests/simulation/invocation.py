@@ -3,6 +3,7 @@
 Invariant: an invocation that crashed makes no further call to the world; one that does has swallowed the crash.
 """
 
+import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -19,7 +20,8 @@ class Invocation:
         name: unique in a world, stable when faults elsewhere are switched off; `number` is made of it.
         kind: `submit`, or what kind of message is handled; crash points are counted by it.
         skew_ms: how wrong the clock of its instance is. began_at: when it began.
-        calls: calls to the world so far. zombie: the queue has given up waiting for it. stalled: a fault held it up.
+        calls: calls to the world so far. zombie: the queue has given up waiting for it.
+        abandoned: its message was taken back meanwhile. stalled: a fault held it up.
         faulty: it met a fault of whatever kind. job_id: of the message.
     """
 
@@ -31,14 +33,22 @@ class Invocation:
     calls: int = 0
     dead: bool = False
     zombie: bool = False
+    abandoned: bool = False
     stalled: bool = False
     faulty: bool = False
     job_id: str = ""
+    crashed_in: object = None
 
     def crash(self) -> Crashed:
-        """The crash to raise."""
-        self.dead = True
+        """The crash to raise. All that it does at the same time dies with it."""
+        self.dead, self.crashed_in = True, asyncio.current_task()
         return Crashed(self.name)
+
+    def check_alive(self) -> bool:
+        """Whether it may go on: in another task than the one that crashed it is stopped here, as the process is."""
+        if self.dead and self.crashed_in is not asyncio.current_task():
+            raise Crashed(self.name)
+        return not self.dead
 
 
 CURRENT: ContextVar[Invocation] = ContextVar("invocation")

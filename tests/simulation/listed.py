@@ -13,16 +13,18 @@ if TYPE_CHECKING:
 
 
 class Ends:
-    """Each end of a job, as the store writes it: one that is retried may have several."""
+    """Each end of a job, as the store writes it: one that is retried may have several. `retried`: whether any was."""
 
     def __init__(self) -> None:
         self.by_status: Counter[tuple[str, str]] = Counter()
         self.tokens = 0
+        self.retried = False
 
     def wrote(self, before: Tree, after: Tree) -> None:
         """A tag has a new version."""
         for name, job in after.jobs.items():
             old = before.jobs.get(name)
+            self.retried = self.retried or job.run > 1
             if job.ended and not (old and old.ended):
                 end = end_of(job)
                 self.by_status[job.agent, end.status] += 1
@@ -49,8 +51,7 @@ def every_job_is_listed(world: "World") -> str | None:
 def _only_unheard(world: "World", got: Counter[tuple[str, str]]) -> bool:
     """Whether all that is missing are retries which were cancelled before the admission heard of them."""
     missing = world.ends.by_status - got
-    retried = any(job.run > 1 for tree in world.trees.values() for job in tree.jobs.values())
-    return retried and not got - world.ends.by_status and {status for _, status in missing} == {"cancelled"}
+    return world.ends.retried and not got - world.ends.by_status and {status for _, status in missing} == {"cancelled"}
 
 
 def each_end_is_counted_once(world: "World") -> str | None:

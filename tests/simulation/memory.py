@@ -56,13 +56,13 @@ class Memory:
     def wrote(self, root: str, after: Tree) -> None:
         """A tag has a new version."""
         if self._fails or self._stale:
-            self._trees.setdefault(root, [(_BEFORE, None)]).append((self._world.loop.time(), after))
+            self._trees.setdefault(root, [(_BEFORE, None)]).append((self._world.loop.seconds, after))
 
     def booked(self) -> None:
         """The admission's tag has a new version."""
         if self._fails:
             book = self._world.admission
-            self._books.append((self._world.loop.time(), book.kept()))
+            self._books.append((self._world.loop.seconds, book.kept()))
             for name in [name for name in self.unbooked if name in book.entries and book.entries[name].slot]:
                 del self.unbooked[name]
 
@@ -81,24 +81,26 @@ class Memory:
     def answer_of_long_ago(self, job_id: str) -> None:
         """Somebody acts late on an answer to a wish that was told again since, which a failover restored."""
         if self.struck(job_id):
-            self.unbooked[job_id] = self._world.loop.time() + HEALED_SECONDS
+            self.unbooked[job_id] = self._world.loop.seconds + HEALED_SECONDS
 
     def swallowed(self, outgoing: Outgoing) -> None:
         """The queue's deduplication remembers what a failover made the store forget: left to the sweep."""
         job_id = outgoing.headers.get("x-job-id", "")
-        if self.struck(job_id, self._world.loop.time() - DEDUPLICATION_SECONDS):
+        if self.struck(job_id, self._world.loop.seconds - DEDUPLICATION_SECONDS):
             self._world.excused.add(leg_key_of(parse_event(outgoing.body.encode())))
 
     def undone_by_a_failover(self, root: str, undo: Callable[[], None]) -> None:
         """What the world notes of a write now: `undo` takes it back if the write is forgotten."""
         if self._fails:
-            self._undo.append((self._world.loop.time(), root, undo))
+            self._undo.append((self._world.loop.seconds, root, undo))
 
     def strike(self, root: str) -> None:
         """A command was applied: perhaps its tag, or all of them, fail over now."""
+        if not self._fails:
+            return
         world, who = self._world, CURRENT.get()
-        now = world.loop.time()
-        if not self._fails or (self.failovers and now < self.failovers[-1].at + APART_SECONDS):
+        now = world.loop.seconds
+        if self.failovers and now < self.failovers[-1].at + APART_SECONDS:
             return
         if not world.faults.strikes("failover", who.name, who.calls):
             return
@@ -110,6 +112,8 @@ class Memory:
 
     def struck(self, job_id: str, since: float = 0.0) -> bool:
         """Whether a failover has met this job's tag, or the admission, since then."""
+        if not self.failovers:
+            return False
         tags = {root_of(job_id), ADMISSION}
         return any(failover.at >= since and tags & failover.tags for failover in self.failovers)
 
@@ -123,7 +127,7 @@ class Memory:
         now = world.tree(root) if root in world.trees else None
         if not self._stale or not world.faults.strikes("stale", who.name, who.calls):
             return now
-        cut = world.loop.time() - STALE_SECONDS * world.dice.roll(_STALE, who.number, number_of(point))
+        cut = world.loop.seconds - STALE_SECONDS * world.dice.roll(_STALE, who.number, number_of(point))
         shown = self._version(root, cut)
         if shown is not now:
             who.faulty = True
@@ -175,4 +179,4 @@ class Memory:
                 continue
             world.excused.update(wish_key(name, entry.lap) for entry in (old, new) if entry)
             if old and old.slot and not (new and new.slot):
-                self.unbooked[name] = world.loop.time() + HEALED_SECONDS
+                self.unbooked[name] = world.loop.seconds + HEALED_SECONDS

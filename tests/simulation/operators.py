@@ -47,11 +47,11 @@ class Operator:
         """All stops of the plan, each with its start."""
         loop = self._world.loop
         for stop_at, start_at in self._world.plan.stops:
-            await asyncio.sleep(max(0.0, stop_at - loop.time()))
+            await asyncio.sleep(max(0.0, stop_at - loop.seconds))
             await self._until_done("DELETE", running=False)
-            await asyncio.sleep(max(0.0, start_at - loop.time()))
+            await asyncio.sleep(max(0.0, start_at - loop.seconds))
             await self._until_done("POST", running=True)
-        while loop.time() < self._world.plan.calm_at + _LOOKS_SECONDS:
+        while loop.seconds < self._world.plan.calm_at + _LOOKS_SECONDS:
             await asyncio.sleep(_LOOKS_SECONDS)
             await self._until_done("POST", running=True)
         self.at_work = False

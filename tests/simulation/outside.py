@@ -99,13 +99,13 @@ class Outside:
 
     async def _say(self, word: Word, label: str, job_id: str, call_id: str) -> None:
         """Complete an operation, or tell of an event; again after an error, and sometimes once more."""
-        young_until = self._world.loop.time() + _YOUNG_SECONDS
+        young_until = self._world.loop.seconds + _YOUNG_SECONDS
         await asyncio.sleep(word.at)
         kind = "complete" if call_id else "event"
         caller = Caller(self._world, label, job_id)
 
         async def once() -> Answer | None:
-            asked_at = self._world.loop.time()
+            asked_at = self._world.loop.seconds
             if call_id:
                 outcome = canonical_json(outcome_of(word))
                 answer = await self._complete(caller, word, call_id, outcome)
@@ -113,7 +113,7 @@ class Outside:
                 outcome = canonical_json({"ok": {"said": f"{label}#{caller.calls}"}})
                 answer = await self._event(caller, word, job_id, outcome)
             if answer is not None:
-                said = Said(job_id, call_id, outcome, asked_at, self._world.loop.time())
+                said = Said(job_id, call_id, outcome, asked_at, self._world.loop.seconds)
                 young = asked_at < young_until
                 told = Answered(self._world, kind, said, answer, caller.faulty, young, caller.last)
                 self._world.check(ON_ANSWER, told)
@@ -176,7 +176,7 @@ class Outside:
             caller = Caller(world, f"{label}:{name}", name)
             answer = await caller.ask("look", f"{world.base_url}{SUBMIT_PATH}/{name}", b"", self._key(job_id), "GET")
             if answer is not None and answer.status == 200 and world.tree(name) is before and not caller.faulty:
-                seen = Said(name, "", answer.body.decode(), now_ms / 1000, world.loop.time())
+                seen = Said(name, "", answer.body.decode(), now_ms / 1000, world.loop.seconds)
                 world.check(ON_ANSWER, Answered(world, "look", seen, answer, faulty=False, young=False))
             elif answer is not None and answer.status not in (200, 404, 503) and job_id not in world.returns.deleting:
                 world.broken("an_api_answer_is_a_known_one", f"look {name}: {answer}")

@@ -22,6 +22,8 @@ WAITING_SEEDS = 1 << 40
 PLANNING_SEEDS = 1 << 41
 # Of each family, the seeds with this bit: somebody comes back to most jobs, to retry or to delete them.
 RETURNING_SEEDS = 1 << 39
+# Of each family, the seeds with this bit: two versions run side by side, one in each mode, each with forms of its own.
+DEPLOYING_SEEDS = 1 << 38
 # From this one on plain jobs' models say their texts piece by piece, and somebody reads the streams: a fourth one.
 STREAMING_SEEDS = 1 << 42
 # From this one on jobs that wait, and mostly plan, ask people, too: a fifth one.
@@ -70,12 +72,14 @@ class Plan:
     `one_slot_until`: the setting was one slot until then; 0: it was `slots` from the beginning. No seed has that.
     `stops`: when an operator stops the admission, and starts it again. No seed has that, either (operators.py).
     `waits`: its jobs also wait and start others; `waits_seconds`: for so long in sum, at most.
+    `deploying`: the instances of odd numbers run another version, in the other mode.
     `streams`: its models say their texts piece by piece, and somebody reads the streams.
     """
 
     seed: int
     jobs: tuple[JobPlan, ...]
     inline: bool = False
+    deploying: bool = False
     by_topic: bool = False
     work_timeout_seconds: int = 120
     message_timeout_seconds: int = 300
@@ -102,6 +106,8 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     dice = Dice(seed)
     short = dice.chance(0.3, _WORLD, 1)
     rates = _rates(dice, faults)
+    deploying = bool(seed & DEPLOYING_SEEDS)
+    rates |= {"mixed": 1.0} if deploying and "mixed" in faults else {}
     calm_at = dice.between(150, 1500, _WORLD, 2) * (6 if dice.chance(0.15, _WORLD, 8) else 1)
     work_timeout_seconds = 20 if short else 120
     streams = STREAMING_SEEDS <= seed < APPROVING_SEEDS
@@ -117,11 +123,12 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
         seed=seed,
         jobs=jobs,
         inline=seed % 2 == 1,
+        deploying=deploying,
         by_topic=dice.chance(0.2, _WORLD, 4),
         work_timeout_seconds=work_timeout_seconds,
         message_timeout_seconds=30 if short else 300,
         slots=dice.one_of((1, 2, 3, 6), _WORLD, 7),
-        backstop=dice.chance(0.7, _WORLD, 5) or "failover" in rates,
+        backstop=dice.chance(0.7, _WORLD, 5) or "failover" in rates or deploying,
         calm_at=calm_at,
         rates=rates,
         outages=tuple(_outage(dice, what, calm_at) for what in ("store", "queue") if f"{what}-down" in rates),

@@ -8,12 +8,13 @@ from events.core import admission, calls
 from events.core.effects import Changes, Decision
 from events.core.legs import LegKind
 from events.ids import job_of_call
-from events.ports import Claim, Committed, Spent
+from events.ports import Claim, Committed
+from functions import sweeping
 from functions.agents import child_job
 from infra.in_memory import store as store_in_memory
 from infra.in_memory import writing
 from tests.fakes import FakeStore, Tree
-from tests.simulation.planting import Patch, constant, in_waiting_worlds, replaced
+from tests.simulation.planting import Defect, Patch, constant, in_waiting_worlds, replaced
 
 
 def _as_it_was(self: Tree, *_arguments: Any) -> Tree:
@@ -38,8 +39,8 @@ def _wishing_for_nothing(without_children: Callable[..., Tree]) -> Callable[...,
 
 
 def _starting_again(commit: Callable[..., Any]) -> Callable[..., Any]:
-    async def starting(self: FakeStore, claim: Claim, changes: Changes, spent: Spent) -> Committed:
-        committed: Committed = await commit(self, claim, changes, spent)
+    async def starting(self: FakeStore, claim: Claim, changes: Changes, *rest: Any) -> Committed:
+        committed: Committed = await commit(self, claim, changes, *rest)
         child, tree = changes.child, self.tree(claim.job_id)
         if not committed.applied and child and child.job and child.job.id in tree.jobs:
             legs = {**tree.legs, **{leg.key: replace(leg, carrier=claim.message_id) for leg in child.legs}}
@@ -47,6 +48,10 @@ def _starting_again(commit: Callable[..., Any]) -> Callable[..., Any]:
         return committed
 
     return starting
+
+
+def _remembering_forgotten(over: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda root_id, book, looked, now_ms: over(root_id, book, replace(looked, forgotten=()), now_ms)
 
 
 def _nameless(waits: Callable[..., Decision]) -> Callable[..., Decision]:
@@ -93,6 +98,12 @@ DEFECTS = (
         "a commit that comes too late starts its child again",
         "a_leg_is_committed_once",
         Patch(FakeStore, "commit", _starting_again),
+    ),
+    Defect(
+        "a child that a failover forgot keeps its slot",
+        "the_world_comes_to_rest",
+        (Patch(sweeping, "over", _remembering_forgotten),),
+        plans=True,
     ),
     in_waiting_worlds(
         "a call does not say which job it started", "a_child_has_a_parent", Patch(calls, "waits", _nameless)

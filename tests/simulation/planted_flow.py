@@ -9,8 +9,8 @@ from events.core.effects import Changes
 from events.core.legs import Leg, LegKind, following, loop_leg
 from events.emitter import Delivery
 from events.errors import StoreError
-from events.ports import Claim, Committed, Looked, Spent
-from functions import acceptance, container, facts, handing_on, pipeline, redelivery, sweeping
+from events.ports import Claim, Committed, Looked
+from functions import acceptance, container, facts, handed_on, handing_on, pipeline, redelivery, run, sweeping
 from functions.agents import tool_run
 from functions.delivery import Outcome
 from functions.tools.context import ToolContext
@@ -30,28 +30,28 @@ async def _refuse(*_arguments: Any) -> None:
 class _PublishingFirst:
     """A store whose COMMIT comes after what follows from it has been published."""
 
-    def __init__(self, run: pipeline.Pipeline, session_id: str) -> None:
-        self._store, self._emitter, self._session_id = run._store, run._emitter, session_id
+    def __init__(self, shell: pipeline.Pipeline, session_id: str) -> None:
+        self._store, self._emitter, self._session_id = shell._store, shell._emitter, session_id
 
     def __getattr__(self, name: str) -> Any:
         """Another message may be handled meanwhile."""
         return getattr(self._store, name)
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
+    async def commit(self, claim: Claim, changes: Changes, *rest: Any) -> Committed:
         legs = [*changes.legs, *([changes.join.leg] if changes.join else [])]
         await handing_on.hand_on(self._emitter, self._session_id, legs, claim.message_id)
-        committed = await self._store.commit(claim, changes, spent)
+        committed = await self._store.commit(claim, changes, *rest)
         published = {leg.key for leg in legs}
         return replace(committed, carried=tuple(leg for leg in committed.carried if leg.key not in published))
 
 
 def _publishing_first(do: Callable[..., Any]) -> Callable[..., Any]:
-    async def publishing_first(self: pipeline.Pipeline, run: Any, claim: Claim, begun: Any) -> Any:
+    async def publishing_first(self: pipeline.Pipeline, of: run.Run, *rest: Any) -> Any:
         store = self._store
-        publishing: Any = _PublishingFirst(self, run.session_id)
+        publishing: Any = _PublishingFirst(self, of.session_id)
         try:
             self._store = publishing
-            return await do(self, run, claim, begun)
+            return await do(self, of, *rest)
         finally:
             self._store = store
 
@@ -240,7 +240,7 @@ DEFECTS = (
         (Patch(calls, "started", _other_arguments),),
     ),
     Defect("limits are not checked", "limits_hold", (constant(turns, "no_room", None),)),
-    Defect("a wish with a lower lap is obeyed", "every_leg_is_guaranteed", _patches_of_take(_any_lap)),
+    Defect("a wish with a lower lap is obeyed", "a_later_word_stays", _patches_of_take(_any_lap)),
     Defect("a slot is told once only", "every_leg_is_guaranteed", _patches_of_take(_told_once)),
     Defect("there is one slot too many", "slots_are_not_exceeded", (Patch(admission, "fill", _one_slot_more),)),
     Defect(
@@ -262,7 +262,7 @@ DEFECTS = (
     Defect(
         "work that found no slot is not handed on again",
         "every_leg_is_guaranteed",
-        (constant(pipeline._Run, "forget_handed_on", None),),
+        (constant(handed_on.HandedOn, "begin_anew", None),),
         plans=True,
     ),
     Defect(

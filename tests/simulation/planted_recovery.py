@@ -89,6 +89,7 @@ DEFECTS = (
         "a new job comes before a wake-up",
         "a_wake_up_comes_before_a_new_job",
         (Patch(admission, "_rank", _new_ones_first),),
+        waits=True,
     ),
     Defect("tenants are not treated fairly", "tenants_are_treated_fairly", (Patch(admission, "_rank", _same_for_all),)),
     Defect(

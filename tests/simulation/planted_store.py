@@ -8,13 +8,13 @@ from weakref import WeakKeyDictionary
 
 from events.core.effects import Changes
 from events.core.legs import Leg, LegKind
-from events.ports import Begun, Claim, Committed, Created, Spent, Undelivered, Verdict
+from events.ports import Begun, Claim, Committed, Created, Undelivered, Verdict
 from functions import handing_on
 from tests.fakes import FakeStore, Tree
 from tests.simulation.planting import Defect, Patch, answering, constant
 
 _Begin = Callable[[FakeStore, Claim], Any]
-_Commit = Callable[[FakeStore, Claim, Changes, Spent], Any]
+_Commit = Callable[..., Any]
 
 
 def _legs_with(store: FakeStore, job_id: str, change: Callable[[dict[str, Leg]], dict[str, Leg]]) -> None:
@@ -36,15 +36,28 @@ def _removing_at_begin(begin: _Begin) -> _Begin:
 def _putting_back(commit: _Commit) -> _Commit:
     """Whoever commits had removed the leg, or never asked for it: in either case the COMMIT is taken."""
 
-    async def putting_back(self: FakeStore, claim: Claim, changes: Changes, spent: Spent) -> Committed:
+    async def putting_back(self: FakeStore, claim: Claim, changes: Changes, *rest: Any) -> Committed:
         leg = _kept(self).get(claim.leg_key)
         tree = self.tree(claim.job_id)
         if leg is not None and claim.leg_key not in tree.legs and not tree.jobs[claim.job_id].ended:
             _legs_with(self, claim.job_id, lambda legs: {**legs, claim.leg_key: leg})
-        committed: Committed = await commit(self, claim, changes, spent)
+        committed: Committed = await commit(self, claim, changes, *rest)
         return committed
 
     return putting_back
+
+
+def _booking_nothing(commit: _Commit) -> _Commit:
+    async def booking_nothing(self: FakeStore, claim: Claim, changes: Changes, *rest: Any) -> Committed:
+        before = self.tree(claim.job_id).usage.get(claim.job_id)
+        committed: Committed = await commit(self, claim, changes, *rest)
+        tree = self.tree(claim.job_id)
+        if committed.applied and before is not None and claim.job_id in tree.usage:
+            usage = {**tree.usage, claim.job_id: replace(before, updated_ms=tree.usage[claim.job_id].updated_ms)}
+            self.write(claim.job_id, replace(tree, usage=usage))
+        return committed
+
+    return booking_nothing
 
 
 def _remembering(begin: _Begin) -> _Begin:
@@ -68,9 +81,9 @@ def _kept(store: FakeStore) -> dict[str, Leg]:
 def _counting_down(commit: _Commit) -> _Commit:
     counted_by: WeakKeyDictionary[FakeStore, Counter[str]] = WeakKeyDictionary()
 
-    async def counting(self: FakeStore, claim: Claim, changes: Changes, spent: Spent) -> Committed:
+    async def counting(self: FakeStore, claim: Claim, changes: Changes, *rest: Any) -> Committed:
         counted, join = counted_by.setdefault(self, Counter()), changes.join
-        committed: Committed = await commit(self, claim, replace(changes, join=None), spent)
+        committed: Committed = await commit(self, claim, replace(changes, join=None), *rest)
         groups = [leg.group for leg in changes.legs if leg.kind is LegKind.CALL and leg.attempt == 1]
         if committed.applied:
             counted.update(groups)
@@ -86,10 +99,10 @@ def _counting_down(commit: _Commit) -> _Commit:
 
 
 def _overwriting(create: Callable[..., Any]) -> Callable[..., Any]:
-    async def overwriting(self: FakeStore, changes: Changes, message_id: str, now_ms: int) -> Created:
+    async def overwriting(self: FakeStore, changes: Changes, *rest: Any) -> Created:
         assert changes.job is not None, "a creation has a job"
         self.trees.pop(changes.job.id, None)
-        created: Created = await create(self, changes, message_id, now_ms)
+        created: Created = await create(self, changes, *rest)
         return created
 
     return overwriting
@@ -209,8 +222,9 @@ DEFECTS = (
         (Patch(FakeStore, "commit", _counting_down),),
     ),
     Defect(
-        "a creation overwrites the job that is there", "a_result_stays", (Patch(FakeStore, "create", _overwriting),)
+        "a creation overwrites the job that is there", "books_only_grow", (Patch(FakeStore, "create", _overwriting),)
     ),
+    Defect("a COMMIT does not keep what was spent", "books_only_grow", (Patch(FakeStore, "commit", _booking_nothing),)),
     Defect(
         "anybody may append parts in mid-work",
         "parts_come_from_live_attempts",

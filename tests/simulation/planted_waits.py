@@ -10,7 +10,7 @@ from events.core.effects import Decision
 from events.core.legs import FOREVER_MS, Leg, LegKind
 from events.ports import Begun, Claim, Heeded, Outside, OutsideFact
 from events.schema import Completion, Occurrence
-from functions import acceptance, facts, pipeline
+from functions import acceptance, handed_on
 from infra.in_memory import admission as book_in_memory
 from infra.in_memory import tree as tree_in_memory
 from tests.fakes import FakeStore, Tree
@@ -84,8 +84,8 @@ def _answered_by_no_event(answered_early: Callable[..., Tree]) -> Callable[..., 
 
 
 def _last_wins(tell: Callable[..., Any]) -> Callable[..., Any]:
-    async def last_wins(self: FakeStore, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
-        told: Outside = await tell(self, job_id, message_id, fact, now_ms)
+    async def last_wins(self: FakeStore, job_id: str, message_id: str, fact: OutsideFact, *rest: Any) -> Outside:
+        told: Outside = await tell(self, job_id, message_id, fact, *rest)
         tree = self.tree(job_id)
         if told.heeded is Heeded.OTHER and fact.call_id in tree.results[job_id]:
             self.write(job_id, tree.with_result(job_id, fact.call_id, fact.outcome))
@@ -95,11 +95,11 @@ def _last_wins(tell: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _deaf_witness(tell: Callable[..., Any]) -> Callable[..., Any]:
-    async def deaf(self: FakeStore, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
+    async def deaf(self: FakeStore, job_id: str, message: str, fact: OutsideFact, now_ms: int, *rest: Any) -> Outside:
         tree = self.tree(job_id)
         if CURRENT.get().kind == "witness" and fact.call_id and job_id in tree.jobs:
-            return Outside(Heeded.OTHER, tree.jobs[job_id], tree.carried(message_id, now_ms))
-        told: Outside = await tell(self, job_id, message_id, fact, now_ms)
+            return Outside(Heeded.OTHER, tree.jobs[job_id], tree.carried(message, now_ms))
+        told: Outside = await tell(self, job_id, message, fact, now_ms, *rest)
         return told
 
     return deaf
@@ -231,11 +231,6 @@ DEFECTS = (
         Patch(FakeStore, "tell", _deaf_witness),
     ),
     in_waiting_worlds(
-        "the witness of an unknown call does not bring its job on",
-        "what_counted_is_not_lost",
-        idle(facts.Facts, "_bring_on"),
-    ),
-    in_waiting_worlds(
         "a refused outcome keeps its witness",
         "what_is_refused_leaves_no_witness",
         idle(acceptance.Acceptance, "_not_needed"),
@@ -254,6 +249,6 @@ DEFECTS = (
     in_waiting_worlds(
         "each slot hands on again what is to come later",
         "messages_are_few",
-        constant(pipeline._Run, "is_under_way", answer=False),
+        constant(handed_on.HandedOn, "is_under_way", answer=False),
     ),
 )

@@ -6,15 +6,16 @@ What becomes of an accepted message is in delivery.py. Ids count up, so that the
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from events.errors import BatonError, PartialPublishError, QueueUnreachableError
 from events.ports import Outgoing
+from events.replacing import replace
 from events.schema import SWEEP_ENDPOINT, TOPIC_SUFFIXES, EventType
 from tests.simulation.dice import number_of
 from tests.simulation.invocation import CURRENT
-from tests.simulation.versions import event_of_another_version, is_other_version
+from tests.simulation.versions import event_of_another_version, is_newer_version, is_other_version
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -33,7 +34,8 @@ class Message:
         name: what it is about and the how-manieth of its kind; stable when faults elsewhere are switched off.
         kind: `loop`, `wish`, `call`, `wait`, `complete`, `failed`, `witness`, `sweep` or `callback`.
         source: the message that a failure callback is about. copies: deliveries that are not settled yet.
-        by: who published it.
+        job_id: the job that it is about; empty for a sweep. event_id: what it brings, or whose failure it tells.
+        by: who published it. newer: an instance of a newer version did, and says so in the event.
     """
 
     id: str
@@ -45,22 +47,18 @@ class Message:
     accepted_at: float
     source: "Message | None" = None
     copies: int = 1
+    job_id: str = ""
+    event_id: str = ""
     by: str = ""
+    newer: bool = False
     cancelled: bool = False
-
-    @property
-    def job_id(self) -> str:
-        """The job that it is about; empty for a sweep."""
-        return self.outgoing.headers.get("x-job-id", "") if self.source is None else self.source.job_id
-
-    @property
-    def event_id(self) -> str:
-        """The event that it brings, or whose failure it tells."""
-        return self.outgoing.headers.get("x-event-id", "") if self.source is None else self.source.event_id
 
 
 class SimQueue:
-    """`Queue` over a world; `live`: messages not settled, by id; `live_events`: how many bring an event."""
+    """`Queue` over a world.
+
+    `live`: messages not settled, by id; `live_events`: how many bring an event; `sent_by`: who published a message.
+    """
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -69,6 +67,7 @@ class SimQueue:
         self._seen: dict[str, tuple[float, str]] = {}
         self.live: dict[str, Message] = {}
         self.live_events: Counter[str] = Counter()
+        self.sent_by: dict[str, str] = {}
         self.accepted: Counter[str] = Counter()
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
@@ -103,7 +102,7 @@ class SimQueue:
 
     def accept(self, outgoing: Outgoing, source: Message | None = None) -> str:
         """Take a message in, or answer a repeat with the id of the first."""
-        now, key = self._world.loop.time(), outgoing.deduplication_id
+        now, key = self._world.loop.seconds, outgoing.deduplication_id
         if key:
             until, known = self._seen.get(key, (0.0, ""))
             if now < until:
@@ -113,7 +112,7 @@ class SimQueue:
         message = self._new(outgoing, source)
         if key:
             self._seen[key] = (now + DEDUPLICATION_SECONDS, message.id)
-        self.live[message.id] = message
+        self.live[message.id], self.sent_by[message.id] = message, message.by
         self.live_events[message.event_id] += 1
         self.accepted[message.job_id] += 1
         self._world.accepted(message)
@@ -122,9 +121,9 @@ class SimQueue:
     def due_at(self, outgoing: Outgoing) -> float:
         """When a message may be delivered first: Not-Before has whole seconds, rounded up (qstash.md 4)."""
         if not outgoing.not_before_ms:
-            return self._world.loop.time()
+            return self._world.loop.seconds
         due = math.ceil(outgoing.not_before_ms / 1000) - self._world.epoch_ms / 1000
-        return min(due, self._world.loop.time() + LONGEST_DELAY_SECONDS)
+        return min(due, self._world.loop.seconds + LONGEST_DELAY_SECONDS)
 
     def settle(self, message: Message) -> None:
         """It is over with this message."""
@@ -151,9 +150,12 @@ class SimQueue:
             kind=kind,
             url=outgoing.url or self._world.topics[outgoing.topic],
             outgoing=outgoing,
-            accepted_at=self._world.loop.time(),
+            accepted_at=self._world.loop.seconds,
             source=source,
+            job_id=source.job_id if source else outgoing.headers.get("x-job-id", ""),
+            event_id=source.event_id if source else outgoing.headers.get("x-event-id", ""),
             by=who.name if who else "",
+            newer=who is not None and "x-event-id" in outgoing.headers and is_newer_version(self._world, who),
         )
 
 

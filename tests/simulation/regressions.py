@@ -6,7 +6,15 @@ number, and looks for other seeds of the same stories by planting the defect aga
 
 from dataclasses import dataclass
 
-from tests.simulation.plan import PLANNING_SEEDS, RETURNING_SEEDS, SESSION_SEEDS, STREAMING_SEEDS, WAITING_SEEDS
+from tests.simulation.plan import (
+    APPROVING_SEEDS,
+    DEPLOYING_SEEDS,
+    PLANNING_SEEDS,
+    RETURNING_SEEDS,
+    SESSION_SEEDS,
+    STREAMING_SEEDS,
+    WAITING_SEEDS,
+)
 
 PLAN_VERSION = 2
 
@@ -93,8 +101,57 @@ REGRESSIONS = (
     ),
     Regression(WAITING_SEEDS + 330004957, 2, "the simulation's own: a slot told to one that was just cancelled"),
     Regression(PLANNING_SEEDS + 5074, 2, "work that had found no slot was to be handed on with the slot"),
+    Regression(
+        APPROVING_SEEDS + 400004285, 2, "the simulation's own: a sweep that dies before it tells of a slot comes again"
+    ),
+    Regression(
+        PLANNING_SEEDS + RETURNING_SEEDS + 500000318,
+        2,
+        "the simulation's own: a job of which an end was not counted was deleted",
+    ),
+    Regression(
+        WAITING_SEEDS + DEPLOYING_SEEDS + 600000134, 2, "the simulation's own: when a COMMIT claimed was not remembered"
+    ),
+    Regression(
+        PLANNING_SEEDS + RETURNING_SEEDS + 500000853,
+        2,
+        "the simulation's own: a failover forgot a word, which so was not said",
+    ),
+    Regression(
+        WAITING_SEEDS + RETURNING_SEEDS + 600000212,
+        2,
+        "a retried job was not in the book, and its witness was lost: no sweep saw it",
+    ),
+    Regression(PLANNING_SEEDS + 88, 2, "a job below that a failover forgot kept its slot"),
     Regression(60016139, 2, "a sweep drove what had waited long for its slot in the moment in which it got it"),
     Regression(20009080, 2, "a witness was taken back while it was being delivered"),
+    Regression(
+        WAITING_SEEDS + RETURNING_SEEDS + 400000102,
+        2,
+        "who had stood still told a fact, and took the slot from later work",
+    ),
+    Regression(
+        PLANNING_SEEDS + RETURNING_SEEDS + 400000200, 2, "the simulation's own: of two looks a sweep goes by the second"
+    ),
+    Regression(
+        APPROVING_SEEDS + 400002286,
+        2,
+        "the simulation's own: what was asked anew after a failover was approved as the same",
+    ),
+    Regression(
+        PLANNING_SEEDS + RETURNING_SEEDS + 400003633,
+        2,
+        "a submission's witness that stood still took the slot of a retried job",
+    ),
+    Regression(SESSION_SEEDS + 400003887, 2, "a call that was late took back a witness which was creating its job"),
+    Regression(
+        PLANNING_SEEDS + 400002939, 2, "the simulation's own: what a failing step dropped had been handed on before"
+    ),
+    Regression(
+        4673724418094,
+        2,
+        "a job that the admission forgot was in no sweep until its wish was delivered, which a dead queue prevented",
+    ),
 )
 
 # A call that a thousand schedules may not make often enough to meet a crash at it.
@@ -104,6 +161,7 @@ SELDOM = (
     Regression(SESSION_SEEDS + 2012, 2, "an interruption crashes before it reads whom it interrupts"),
     Regression(RETURNING_SEEDS + 111, 2, "a deletion crashes when the data is gone"),
     Regression(RETURNING_SEEDS + 524, 2, "a deletion crashes before the data is gone"),
+    Regression(RETURNING_SEEDS + 1001, 2, "a retry crashes when the job runs again"),
 )
 
 

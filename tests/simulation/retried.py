@@ -7,6 +7,7 @@ from events.ids import is_child
 from tests.simulation.ended import Ended
 from tests.simulation.invariants import Write
 from tests.simulation.invocation import CURRENT
+from tests.simulation.watching import of
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 def each_retry_begins_one_run(write: Write) -> str | None:
     """One run for each time that somebody asked for one, however often that is told; of a job that had ended."""
-    if write.after.jobs is write.before.jobs:
-        return None
     for job_id, job in write.after.jobs.items():
         old = write.before.jobs.get(job_id)
         if old is None or job.run == old.run:
@@ -64,10 +63,10 @@ def only_ended_jobs_are_deleted(write: Write) -> str | None:
 
 
 ON_RETURNS = (
-    each_retry_begins_one_run,
-    a_cancellation_is_of_the_run_that_was_seen,
-    what_is_deleted_stays_so,
-    only_ended_jobs_are_deleted,
+    of("jobs", each_retry_begins_one_run),
+    of("jobs", a_cancellation_is_of_the_run_that_was_seen),
+    of("jobs", what_is_deleted_stays_so),
+    of("jobs", only_ended_jobs_are_deleted),
 )
 
 

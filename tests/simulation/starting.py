@@ -27,11 +27,15 @@ class Start:
 
 
 def one_idempotency_key_per_call(start: Start) -> str | None:
-    """All attempts of a call have the same key, and no other call has it."""
+    """All attempts of a call have the same key, and no other call has it.
+
+    A tool that needs approval has a key for each set of arguments that a person has let it run with in this place of
+    the turn, whatever was asked there: a turn that a failover forgot may ask for something else.
+    """
     keys, context = start.world.actors.keys, start.context
     call_id, key = context.call_id, context.idempotency_key
-    if start.tool in APPROVED_TOOLS:  # a key for each set of arguments that a person has let it run with
-        call_id += canonical_json(start.arguments)
+    if start.tool in APPROVED_TOOLS:
+        call_id = call_id.rpartition("-")[0] + canonical_json(start.arguments)
     if keys.setdefault(f"call {call_id}", key) != key:
         return f"{call_id} runs with {key}, after {keys[f'call {call_id}']}"
     if keys.setdefault(f"key {key}", call_id) != call_id:
@@ -134,7 +138,7 @@ def _slept(start: Start, run: "Run") -> bool:
     """Whether this run's lease may be over by now: work limit + 10 s from the claim (DESIGN 3), clocks being wrong."""
     world = start.world
     lease_seconds = world.plan.work_timeout_seconds + LEASE_MARGIN_SECONDS - 2 * world.plan.skew_ms / 1000
-    return world.loop.time() - run.leased_at >= lease_seconds
+    return world.loop.seconds - run.leased_at >= lease_seconds
 
 
 ON_START = (

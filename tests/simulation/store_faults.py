@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from events.core.admission import Book
 from events.core.effects import Changes
+from events.core.going_on import GoOn
 from events.errors import StoreError
 from events.ids import root_of
 from events.ports import (
@@ -27,13 +28,16 @@ from events.ports import (
     StoredParts,
     Undelivered,
 )
+from events.ports.spending import NOTHING
+from events.replacing import replace
 from tests.fakes import FakeReader, FakeStore, Tree
 from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
-from tests.simulation.invocation import CURRENT
+from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.retried import ON_RETURNS
 from tests.simulation.streaming import ON_STREAMS
 from tests.simulation.versions import as_another_version_writes, is_other_version
 from tests.simulation.waiting import ON_WAITS
+from tests.simulation.watching import Watched, changed
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -52,6 +56,9 @@ def at_once(coroutine: Coroutine[Any, Any, _T]) -> _T:
 
 
 _NOTHING = Tree()
+# What a world's writes are held to, before and after those who decide about questions hear of them.
+_PLAIN, _STREAMED = Watched(ON_WRITE), Watched((*ON_WRITE, *ON_STREAMS))
+_RETURNING, _WAITING = Watched(ON_RETURNS), Watched((*ON_RETURNS, *ON_WAITS))
 
 
 class StoredTrees(FakeStore):
@@ -59,7 +66,7 @@ class StoredTrees(FakeStore):
 
     def tree(self, job_id: str) -> Tree:
         """The tag of a job."""
-        return self.trees.get(root_of(job_id), _NOTHING)
+        return self.trees.get(job_id) or self.trees.get(root_of(job_id), _NOTHING)
 
 
 def _shown(world: "World", job_id: str, point: str) -> FakeStore:
@@ -77,27 +84,37 @@ class SimStore:
         self._world = world
         self._fake = fake
 
-    async def create(self, changes: Changes, message_id: str, now_ms: int) -> Created:
+    async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
         """Write a new job."""
         assert changes.job is not None, "a creation has a job"
         changes = self._written(changes)
         assert changes.job is not None, "and it stays"
-        return await self.ask("create", changes.job.id, None, lambda: self._fake.create(changes, message_id, now_ms))
+        return await self.ask(
+            "create", changes.job.id, None, lambda: self._fake.create(changes, message_id, now_ms, spent)
+        )
 
     async def begin(self, claim: Claim) -> Begun:
         """Load and claim a leg."""
-        who = CURRENT.get()
-        if who.zombie and not who.stalled:
-            self._world.broken("a_chain_ends_before_the_queue_gives_up", f"{who.name} goes on with {claim.leg_key}")
+        self._goes_on(CURRENT.get(), claim.leg_key, goes_on=True)
         return await self.ask("begin", claim.job_id, claim, lambda: self._fake.begin(claim))
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
-        """Remove the leg and write what follows."""
+    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
+        """Remove the leg and write what follows; claim what the invocation goes on with."""
         changes = self._written(changes)
-        return await self.ask("commit", claim.job_id, claim, lambda: self._committed(claim, changes, spent))
+        self._goes_on(CURRENT.get(), claim.leg_key, goes_on=go_on is not None)
+        return await self.ask("commit", claim.job_id, claim, lambda: self._committed(claim, changes, spent, go_on))
 
-    async def _committed(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
-        committed = await self._fake.commit(claim, changes, spent)
+    def _goes_on(self, who: Invocation, leg_key: str, *, goes_on: bool) -> None:
+        if goes_on and who.zombie and not who.stalled:
+            self._world.broken("a_chain_ends_before_the_queue_gives_up", f"{who.name} goes on after {leg_key}")
+
+    async def _committed(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None) -> Committed:
+        committed = await self._fake.commit(claim, changes, spent, go_on)
+        for begun in committed.claimed:
+            if begun.state:
+                leg = begun.state.leg
+                mine = replace(claim, job_id=leg.job_id, leg_key=leg.key, call_id=leg.call_id, owner=leg.owner)
+                self._world.actors.begun(mine, begun)
         if committed.applied and changes.admitted and CURRENT.get().zombie:
             self._world.memory.answer_of_long_ago(claim.job_id)
         return committed
@@ -120,16 +137,20 @@ class SimStore:
         """A job, for deciding on a fact."""
         return await self.ask("load", job_id, None, lambda: _shown(self._world, job_id, "load").load(job_id))
 
-    async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
+    async def record(
+        self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
+    ) -> tuple[Recorded, Carried]:
         """Write what follows from a fact."""
         changes = self._written(changes)
         return await self.ask(
-            "record", loaded.job.id, None, lambda: self._fake.record(loaded, message_id, changes, now_ms)
+            "record", loaded.job.id, None, lambda: self._fake.record(loaded, message_id, changes, now_ms, spent)
         )
 
-    async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
+    async def tell(
+        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
+    ) -> Outside:
         """A fact from outside."""
-        return await self.ask("tell", job_id, None, lambda: self._fake.tell(job_id, message_id, fact, now_ms))
+        return await self.ask("tell", job_id, None, lambda: self._fake.tell(job_id, message_id, fact, now_ms, spent))
 
     def _written(self, changes: Changes) -> Changes:
         if is_other_version(self._world, CURRENT.get()):
@@ -158,31 +179,36 @@ class SimStore:
         group: str = "store",
     ) -> _T:
         """One command about a job's tag, which may be lost; what it writes is shown to the invariants."""
-        world, fake, root = self._world, self._fake, root_of(job_id)
+        world, trees, root = self._world, self._fake.trees, root_of(job_id)
 
         def apply() -> _T:
-            before = fake.tree(root)
+            before = trees.get(root, _NOTHING)
             answer = at_once(make())
-            after = fake.tree(root)
-            if isinstance(answer, Begun) and claim is not None:
+            after = trees.get(root, _NOTHING)
+            if op == "begin" and claim is not None and isinstance(answer, Begun):
                 world.actors.begun(claim, answer)
             if after is not before:
-                write = Write(world, op, claim, before, after, answer)
-                world.check(ON_WRITE, write)
-                if world.plan.streams:
-                    world.check(ON_STREAMS, write)
-                world.deciders.written(before, after)
-                world.check(ON_RETURNS, write)
-                if world.plan.waits:
-                    world.check(ON_WAITS, write)
-                world.memory.wrote(root, after)
-                world.ends.wrote(before, after)
-                if CURRENT.get().zombie:
+                self._wrote(root, Write(world, op, claim, before, after, answer))
+                who = CURRENT.get()
+                if who.zombie or who.abandoned:
                     world.leave_to_the_sweep(before, after)
+                elif op == "begin" and claim is not None:
+                    world.taken_up(claim.leg_key, after)
             world.memory.strike(root)
             return answer
 
         return await world.wire.request(f"store.{op}", group, "store", apply, StoreError)
+
+    def _wrote(self, root: str, write: Write) -> None:
+        """A tag has a new version: hold it to the invariants that it concerns."""
+        world, before, after = self._world, write.before, write.after
+        plan, op, bits = world.plan, write.op, changed(before, after)
+        world.check((_STREAMED if plan.streams else _PLAIN).by(op, bits), write)
+        world.deciders.written(before, after)
+        world.check((_WAITING if plan.waits else _RETURNING).by(op, bits), write)
+        world.memory.wrote(root, after)
+        if after.jobs is not before.jobs:
+            world.ends.wrote(before, after)
 
 
 class SimReader:

@@ -44,14 +44,14 @@ class StreamReader:
     async def _read(self, time: int) -> None:
         world, name = self._world, f"{self._name}#{time}"
         self._wants = 1 + int(self._roll(time, 2) ** 2 * 60)
-        self._until = world.loop.time() + 1 + 20 * self._roll(time, 3) ** 2
+        self._until = world.loop.seconds + 1 + 20 * self._roll(time, 3) ** 2
         who = Invocation(name, number_of(name), "stream", job_id=self.job_id)
         world.enroll(who)
         headers = {"authorization": f"Bearer {key_of(self._plan.tenant)}"}
         if self.parts:
             headers["last-event-id"] = f"{world.epoch_ms}-{len(self.parts)}"
         try:
-            status = await asgi.follow(world.app, f"{SUBMIT_PATH}/{self.job_id}/stream", headers, self._heard)
+            status = await asgi.follow(world.app_at(), f"{SUBMIT_PATH}/{self.job_id}/stream", headers, self._heard)
         except Crashed:
             return
         if status != asgi.OK and status not in _REFUSALS:
@@ -62,7 +62,7 @@ class StreamReader:
         world, event = self._world, _EVENT.fullmatch(text.removesuffix("\n\n"))
         self._wants -= 1
         if event is None:
-            return world.loop.time() < self._until  # a heartbeat
+            return world.loop.seconds < self._until  # a heartbeat
         number, data = event.groups()
         if data == "[DONE]":
             self.done = True
@@ -70,7 +70,7 @@ class StreamReader:
         if not world.memory.struck(self.job_id):
             self._check(int(number), data)
         self.parts.append(data)
-        return self._wants > 0 and world.loop.time() < self._until
+        return self._wants > 0 and world.loop.seconds < self._until
 
     def _check(self, number: int, data: str) -> None:
         stored = self._world.tree(self.job_id).parts.get(self.job_id, ())

@@ -5,9 +5,10 @@ that nobody here knows. Invariant: what is read back means what was written. Not
 value is lost when an older one writes the record anew; that is what versions of a state are for.
 """
 
+import base64
 import json
 from collections.abc import Callable
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from events.core.admission import Standing
@@ -25,19 +26,45 @@ from events.core.records import (
     load_standing,
 )
 from events.core.state import CallRecord, Job
+from events.replacing import replace
+from events.schema import SCHEMA_VERSION
 from tests.simulation.instances import instance_of
 from tests.simulation.invocation import Invocation
 
 if TYPE_CHECKING:
+    from tests.simulation.queue import Message
     from tests.simulation.world import World
 
 _T = TypeVar("_T")
+NEWER_SCHEMA = SCHEMA_VERSION + 1
 _UNKNOWN = {"aFieldOfAnotherVersion": {"of": "another version"}}
 
 
 def is_other_version(world: "World", who: Invocation) -> bool:
     """Whether this invocation runs on an instance that has other code: every second one has."""
     return "mixed" in world.plan.rates and instance_of(world.dice, who) % 2 == 1
+
+
+def is_newer_version(world: "World", who: Invocation) -> bool:
+    """Whether the other code is a newer version, of whose events an older one knows that it does not know them."""
+    return world.plan.deploying and is_other_version(world, who)
+
+
+def body_for(world: "World", who: Invocation, message: "Message") -> str:
+    """A message's body as this instance is given it.
+
+    In a world that deploys, the other version is the newer one, and says so in the events that it sends: an instance of
+    the older one leaves them to it.
+    """
+    body, newer = message.outgoing.body, message.newer if message.source is None else message.source.newer
+    if not newer or is_other_version(world, who):
+        return body
+    who.faulty = True  # it is refused for no fault of anybody's
+    told = json.loads(body)
+    if message.source is None:
+        return json.dumps({**told, "schemaVersion": NEWER_SCHEMA})
+    source = {**json.loads(base64.b64decode(told["sourceBody"])), "schemaVersion": NEWER_SCHEMA}
+    return json.dumps({**told, "sourceBody": base64.b64encode(json.dumps(source).encode()).decode()})
 
 
 def as_another_version_writes(world: "World", changes: Changes) -> Changes:

@@ -15,6 +15,7 @@ from functions.acceptance import WITNESSED_MS
 from tests.fakes import Tree
 from tests.simulation.asgi import Answer
 from tests.simulation.invariants import Write
+from tests.simulation.watching import at, of
 
 if TYPE_CHECKING:
     from tests.simulation.outside import Said
@@ -61,8 +62,6 @@ def nobody_waits_for_what_has_come(write: Write) -> str | None:
 
 def an_event_ends_at_most_one_wait(write: Write) -> str | None:
     """Of those who wait for an event of a name, one gets it."""
-    if write.after.results is write.before.results:
-        return None
     for job_id, results in write.after.results.items():
         if results is write.before.results.get(job_id):
             continue
@@ -74,7 +73,7 @@ def an_event_ends_at_most_one_wait(write: Write) -> str | None:
 
 def no_wait_ends_early(write: Write) -> str | None:
     """A wait is over when its time is up, or something has come for it."""
-    if write.op != "begin" or write.claim is None or write.answer.verdict is not Verdict.GRANTED:
+    if write.claim is None or write.answer.verdict is not Verdict.GRANTED:
         return None
     leg = write.before.legs[write.claim.leg_key]
     if leg.kind is not LegKind.WAIT or leg.call_id in write.before.results.get(leg.job_id, {}):
@@ -86,8 +85,6 @@ def no_wait_ends_early(write: Write) -> str | None:
 
 def who_only_waits_wants_no_slot(write: Write) -> str | None:
     """A job that waits for longer than a slot is kept for it wishes for none."""
-    if write.after.legs is write.before.legs:
-        return None
     soon_ms = _latest_ms(write.world) + KEEP_SLOT_SECONDS * 1000
     steps: dict[str, list[Leg]] = {}
     for leg in write.after.legs.values():
@@ -102,7 +99,7 @@ def who_only_waits_wants_no_slot(write: Write) -> str | None:
 
 def who_wants_no_slot_holds_none(write: Write) -> str | None:
     """Once its word was heard the slot is somebody else's."""
-    if write.op != "commit" or write.claim is None or not write.claim.leg_key.startswith("wish:"):
+    if write.claim is None or not write.claim.leg_key.startswith("wish:"):
         return None
     job_id = write.claim.job_id
     standing, entry = write.after.standing(job_id), write.world.admission.entries.get(job_id)
@@ -115,8 +112,6 @@ def who_wants_no_slot_holds_none(write: Write) -> str | None:
 
 def children_end_with_their_parent(write: Write) -> str | None:
     """Whoever ends takes all below with it, in the same script."""
-    if write.after.jobs is write.before.jobs:
-        return None
     for job_id, job in write.after.jobs.items():
         parent = write.after.jobs.get(parent_of(job_id))
         if parent is not None and parent.ended and not job.ended:
@@ -126,8 +121,6 @@ def children_end_with_their_parent(write: Write) -> str | None:
 
 def who_ends_gives_its_slot_back(write: Write) -> str | None:
     """Whatever ended it."""
-    if write.after.jobs is write.before.jobs:
-        return None
     for job_id, job in write.after.jobs.items():
         if job.ended and write.after.standing(job_id).want != "gone":
             return f"{job_id} is {job.status} after {write.op}, and wants {write.after.standing(job_id)}"
@@ -136,8 +129,6 @@ def who_ends_gives_its_slot_back(write: Write) -> str | None:
 
 def a_childs_end_is_recorded_at_its_parent(write: Write) -> str | None:
     """In the same script, as the outcome of the call that started it."""
-    if write.after.jobs is write.before.jobs:
-        return None
     for job_id, job in write.after.jobs.items():
         before, parent = write.before.jobs.get(job_id), write.after.jobs.get(parent_of(job_id))
         if not job.ended or (before and before.ended) or parent is None or parent.ended:
@@ -158,15 +149,15 @@ def who_waits_without_end_has_a_child(write: Write) -> str | None:
 
 
 ON_WAITS = (
-    nobody_waits_for_what_has_come,
-    an_event_ends_at_most_one_wait,
-    no_wait_ends_early,
-    who_only_waits_wants_no_slot,
-    who_wants_no_slot_holds_none,
-    children_end_with_their_parent,
-    who_ends_gives_its_slot_back,
-    a_childs_end_is_recorded_at_its_parent,
-    who_waits_without_end_has_a_child,
+    of("legs results events", nobody_waits_for_what_has_come),
+    of("results", an_event_ends_at_most_one_wait),
+    at("begin", no_wait_ends_early),
+    of("legs", who_only_waits_wants_no_slot),
+    at("commit", who_wants_no_slot_holds_none),
+    of("jobs", children_end_with_their_parent),
+    of("jobs", who_ends_gives_its_slot_back),
+    of("jobs", a_childs_end_is_recorded_at_its_parent),
+    of("jobs legs", who_waits_without_end_has_a_child),
 )
 
 
@@ -251,7 +242,7 @@ def what_is_refused_does_not_count(told: Answered) -> str | None:
 
 def what_is_refused_leaves_no_witness(told: Answered) -> str | None:
     """It is taken back, unless the call was so slow, or so faulty, that it may be under way."""
-    if not told.refused or told.faulty or told.world.loop.time() - told.said.asked_at > WITNESSED_MS / 1000:
+    if not told.refused or told.faulty or told.world.loop.seconds - told.said.asked_at > WITNESSED_MS / 1000:
         return None
     left = [m.name for m in told.world.queue.live.values() if m.kind == "witness" and m.by == told.caller]
     return f"{told.said} was refused, and {left} will tell it" if left else None

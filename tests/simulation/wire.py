@@ -49,7 +49,7 @@ class Wire:
 
     def step(self, who: Invocation, point: str) -> None:
         """Count a call to the world; a dead invocation makes none."""
-        if who.dead:
+        if who.dead and not who.check_alive():
             self._world.broken("a_crash_ends_an_invocation", f"{who.name} goes on to {point} after it crashed")
             raise who.crash()
         who.calls += 1

@@ -1,22 +1,21 @@
-"""A world: the real ASGI app of the product on simulated ports, in virtual time, with everything that a plan says.
+"""A world: the real ASGI apps of the product on simulated ports, in virtual time, with everything that a plan says.
 
 Invariant: a world is decided by its plan and by which faults are muted; nothing else goes in. It ends when nothing is
 left to happen, a day after the faults (and as long as its jobs wait) at the latest, or at the first broken invariant.
 """
 
-import hashlib
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.types import ASGIApp
+
 from events.core.legs import leg_key_of
 from events.ports import Outgoing
 from events.schema import SWEEP_ENDPOINT, EventType, parse_event
-from events.settings import Settings
-from functions.app import build_app
-from functions.container import Container, Ports
+from functions.container import Ports
 from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeReader, Tree
 from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.figures import FakeFigures
@@ -28,27 +27,25 @@ from tests.fakes.queue_records import FakeQueueRecords
 from tests.fakes.schedules import FakeSchedules
 from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.simulation import asgi
-from tests.simulation.actors import STAGE, Actors, make_registry
+from tests.simulation.actors import STAGE, Actors
 from tests.simulation.admission_faults import SimAdmission, SimOperating
 from tests.simulation.archive_faults import SimArchive
-from tests.simulation.calling import key_of
 from tests.simulation.clients import Client
 from tests.simulation.deciding import Deciders
 from tests.simulation.delivery import Deliveries
 from tests.simulation.dice import Dice
 from tests.simulation.endings import check_endings
 from tests.simulation.faults import Faults
-from tests.simulation.instances import SimClock, SimRandomness, skew_of
+from tests.simulation.hosts import BASE_URL, hosts_of, settings_of
+from tests.simulation.instances import SimClock, SimRandomness, instance_of, skew_of
 from tests.simulation.invocation import CURRENT, Invocation
-from tests.simulation.jobs import TENANTS
 from tests.simulation.listed import Ends
 from tests.simulation.memory import Memory
-from tests.simulation.operators import ADMIN_KEY, Operator
-from tests.simulation.outside import OPERATIONS_KEY, Outside
+from tests.simulation.operators import Operator
+from tests.simulation.outside import Outside
 from tests.simulation.plan import Plan
 from tests.simulation.queue import Message, SimQueue
 from tests.simulation.returning import Returns
-from tests.simulation.scripts import RESULT_LIMIT_BYTES, Script
 from tests.simulation.signatures import SimVerifier
 from tests.simulation.store_faults import SimReader, SimStore, StoredTrees
 from tests.simulation.story import Story
@@ -58,7 +55,6 @@ from tests.simulation.wire import Wire
 
 DAY_SECONDS, HOUR_SECONDS = 86_400.0, 3_600.0
 EPOCH_MS = 1_800_000_000_000
-BASE_URL = "https://baton.test"
 MOST_INVOCATIONS = 5_000
 
 
@@ -93,19 +89,27 @@ class World:
         self.appended: Counter[tuple[str, str]] = Counter()
         self.heard: set[tuple[str, str, int]] = set()
         self.excused: set[str] = set()
+        self.left_to_the_sweep = False
         self.came_back: set[str] = set()
         self.ends = Ends()
         self.accepted_jobs: list[str] = []
         self.readers: list[StreamReader] = []
         self.api_calls: Counter[str] = Counter()
+        self.calling: set[str] = set()
         self.cancelling: set[str] = set()
         self.cancelled: set[str] = set()
         self.answered: defaultdict[str, set[int]] = defaultdict(set)
         self.returns = Returns(self)
         self.invocations = 0
-        self._settings = _settings(plan)
+        self._settings = settings_of(plan)
         self.topics = {self._settings.topic(kind): self._settings.event_url(kind) for kind in EventType}
-        self.app = build_app(Container(self._settings, self._ports(), make_registry(_scripts(plan))))
+        self._hosts = hosts_of(self._settings, plan, self._ports())
+
+    def app_at(self, path: str = "") -> ASGIApp:
+        """What answers there, on the instance on which the current invocation runs."""
+        first, *others = self._hosts
+        host = self._hosts[instance_of(self.dice, CURRENT.get()) % len(self._hosts)] if others else first
+        return host.app_at(path)
 
     def _ports(self) -> Ports:
         store = SimStore(self, self.fake)
@@ -147,6 +151,10 @@ class World:
         self.loop.clear()
         return self.violation
 
+    def close(self) -> None:
+        """Nobody needs it any more: without its parts, which all know it, it is gone at once, and so are they."""
+        vars(self).clear()
+
     def start(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
         """Let something run in this world."""
         self.loop.create_task(self._guarded(work, arguments))
@@ -160,7 +168,7 @@ class World:
     def enroll(self, who: Invocation) -> None:
         """An invocation begins, on some instance."""
         who.skew_ms = skew_of(self.dice, who, self.plan.skew_ms) if self.plan.skew_ms else 0
-        who.began_at = self.loop.time()
+        who.began_at = self.loop.seconds
         CURRENT.set(who)
         self.invocations += 1
         if self.invocations > MOST_INVOCATIONS:
@@ -169,8 +177,9 @@ class World:
             self.tell(who, "begins")
 
     async def post(self, url: str, headers: dict[str, str], body: bytes, method: str = "POST") -> asgi.Answer:
-        """One request to the app."""
-        return await asgi.request(self.app, url.removeprefix(BASE_URL), headers, body, method)
+        """One request: of the queue to a function by itself, of others to the site."""
+        path = url.removeprefix(BASE_URL)
+        return await asgi.request(self.app_at(path), path, headers, body, method)
 
     def returned(self, who: Invocation, answer: asgi.Answer | None) -> None:
         """An invocation is over."""
@@ -211,21 +220,21 @@ class World:
     def broken(self, name: str, text: str) -> None:
         """An invariant does not hold: the first one stops the world."""
         if self.violation is None:
-            self.violation = Broken(name, text, self.loop.time())
+            self.violation = Broken(name, text, self.loop.seconds)
             self.note(f"BROKEN {name}: {text}")
             self.loop.stop()
 
     def now_ms(self) -> int:
         """The true time."""
-        return EPOCH_MS + int(self.loop.time() * 1000)
+        return EPOCH_MS + int(self.loop.seconds * 1000)
 
     def tell(self, who: Invocation, what: str) -> None:
         """Add to the story."""
-        self.story.tell(self.loop.time(), who.name, what)
+        self.story.tell(self.loop.seconds, who.name, what)
 
     def note(self, what: str) -> None:
         """Add to the story what no invocation did."""
-        self.story.tell(self.loop.time(), "-", what)
+        self.story.tell(self.loop.seconds, "-", what)
 
     @property
     def trees(self) -> dict[str, Tree]:
@@ -241,17 +250,23 @@ class World:
         return (self.tree(message.job_id),) if message.job_id else tuple(self.trees.values())
 
     def leave_to_the_sweep(self, before: Tree, after: Tree) -> None:
-        """A function wrote that the queue has given up on, or a command came late: nobody may hand on what is new."""
+        """A function wrote whose message is over, or a command came late: nobody may hand on what is new."""
         for key, leg in after.legs.items():
             if leg is not before.legs.get(key) or leg.carrier not in self.queue.live:
                 self.excused.add(key)
+
+    def taken_up(self, leg_key: str, after: Tree) -> None:
+        """A message that is under way carries a leg from now on: whatever was left to the sweep is left no more."""
+        if leg_key in self.excused and after.legs[leg_key].carrier in self.queue.live:
+            self.excused.discard(leg_key)
+            self.left_to_the_sweep = True
 
     def _backstop(self) -> None:
         """The hourly schedule."""
         if self.plan.backstop and self.admission.entries:
             self.queue.accept(Outgoing(body="", url=BASE_URL + SWEEP_ENDPOINT))
         # A wait may last for weeks: in a world that has been calm for a day nobody needs an hourly sweep.
-        calm = self.loop.time() > self.plan.calm_at + DAY_SECONDS
+        calm = self.loop.seconds > self.plan.calm_at + DAY_SECONDS
         self.loop.call_later(DAY_SECONDS if calm else HOUR_SECONDS, self._backstop)
 
 
@@ -260,26 +275,3 @@ def about(message: Message) -> str:
     if message.source is not None or not message.event_id:
         return message.job_id or "every job"
     return leg_key_of(parse_event(message.outgoing.body.encode()))
-
-
-def _scripts(plan: Plan) -> dict[str, Script]:
-    return {agent: script for job in plan.jobs for agent, script in job.scripts().items()}
-
-
-def _settings(plan: Plan) -> Settings:
-    keys = (f"client:{tenant}:{hashlib.sha256(key_of(tenant).encode()).hexdigest()}" for tenant in TENANTS)
-    operator = f"admin:operators:{hashlib.sha256(ADMIN_KEY.encode()).hexdigest()}"
-    return Settings(
-        qstash_token="token",
-        worker_base_url=BASE_URL,
-        publish_by="topic" if plan.by_topic else "url",
-        continuation="inline" if plan.inline else "queue",
-        max_concurrent_jobs=plan.slots,
-        work_timeout_seconds=plan.work_timeout_seconds,
-        stream_batch_bytes=24 if plan.streams else 400,
-        message_timeout_seconds=plan.message_timeout_seconds,
-        result_limit_bytes=RESULT_LIMIT_BYTES,
-        api_keys=", ".join([*keys, operator]),
-        operations_api_key=OPERATIONS_KEY,
-        operations_stream_seconds=0,  # what comes by the webhook and by the stream takes the same path
-    )

@@ -1,0 +1,69 @@
+"""The product as a world's hosts run it: each webhook function by itself, as on a serverless host, and the site.
+
+Must not: change what they do; whatever is simulated comes in with the ports.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from starlette.types import ASGIApp
+
+from events.settings import Settings
+from functions.app import webhook_apps
+from functions.container import Container, Ports
+from functions.site import build_site
+from tests.simulation.actors import make_registry
+from tests.simulation.calling import key_of
+from tests.simulation.jobs import TENANTS
+from tests.simulation.operators import ADMIN_KEY
+from tests.simulation.outside import OPERATIONS_KEY
+from tests.simulation.plan import Plan
+from tests.simulation.scripts import RESULT_LIMIT_BYTES, Script
+
+BASE_URL = "https://baton.test"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One version of the product, deployed. `functions`: by path."""
+
+    site: ASGIApp
+    functions: Mapping[str, ASGIApp]
+
+    def app_at(self, path: str) -> ASGIApp:
+        """What answers there."""
+        return self.functions.get(path, self.site)
+
+
+def hosts_of(settings: Settings, plan: Plan, ports: Ports) -> list[Host]:
+    """Each version that runs: both are of this code, each in a mode of its own, over the same world."""
+    registry = make_registry(_scripts(plan))
+    modes = (plan.inline, not plan.inline) if plan.deploying else (plan.inline,)
+    versions = (replace(settings, continuation="inline" if inline else "queue") for inline in modes)
+    containers = (Container(version, ports, registry) for version in versions)
+    return [Host(build_site(container), webhook_apps(container)) for container in containers]
+
+
+def _scripts(plan: Plan) -> dict[str, Script]:
+    return {agent: script for job in plan.jobs for agent, script in job.scripts().items()}
+
+
+def settings_of(plan: Plan) -> Settings:
+    """The settings of a world's functions."""
+    keys = (f"client:{tenant}:{hashlib.sha256(key_of(tenant).encode()).hexdigest()}" for tenant in TENANTS)
+    operator = f"admin:operators:{hashlib.sha256(ADMIN_KEY.encode()).hexdigest()}"
+    return Settings(
+        qstash_token="token",
+        worker_base_url=BASE_URL,
+        publish_by="topic" if plan.by_topic else "url",
+        continuation="inline" if plan.inline else "queue",
+        max_concurrent_jobs=plan.slots,
+        work_timeout_seconds=plan.work_timeout_seconds,
+        stream_batch_bytes=24 if plan.streams else 400,
+        message_timeout_seconds=plan.message_timeout_seconds,
+        result_limit_bytes=RESULT_LIMIT_BYTES,
+        api_keys=", ".join([*keys, operator]),
+        operations_api_key=OPERATIONS_KEY,
+        operations_stream_seconds=0,  # what comes by the webhook and by the stream takes the same path
+    )

@@ -1,0 +1,57 @@
+"""Which invariants a write concerns: those of its command, and those of the parts of the tag that it changed.
+
+Invariant: what is left out would have said nothing: an invariant names every part that it looks at, and held of the
+version before, which was shown to it, too. Those that are asked come in the order in which they stand.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from tests.fakes import Tree
+
+Invariant = Callable[[Any], str | None]
+_BITS = {field.name: 1 << number for number, field in enumerate(fields(Tree))}
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """An invariant, asked at each `op`, or when one of these parts is another one than before."""
+
+    invariant: Invariant
+    op: str = ""
+    parts: int = 0
+
+
+def at(op: str, invariant: Invariant) -> Watch:
+    """Asked at each such command."""
+    return Watch(invariant, op=op)
+
+
+def of(parts: str, invariant: Invariant) -> Watch:
+    """Asked when one of these parts (names in a row) has changed."""
+    return Watch(invariant, parts=sum(_BITS[name] for name in parts.split()))
+
+
+def changed(before: Tree, after: Tree) -> int:
+    """The parts that are not the same, as bits."""
+    old, new, bits = before.__dict__, after.__dict__, 0
+    for name, bit in _BITS.items():
+        if new[name] is not old[name]:
+            bits |= bit
+    return bits
+
+
+class Watched:
+    """Invariants in their order, looked up once for each command and what it changed."""
+
+    def __init__(self, watches: Iterable[Watch]) -> None:
+        self._watches = tuple(watches)
+        self._found: dict[tuple[str, int], tuple[Invariant, ...]] = {}
+
+    def by(self, op: str, bits: int) -> tuple[Invariant, ...]:
+        """Those that such a write concerns."""
+        if (op, bits) not in self._found:
+            found = [watch.invariant for watch in self._watches if watch.op == op or watch.parts & bits]
+            self._found[op, bits] = tuple(found)
+        return self._found[op, bits]
