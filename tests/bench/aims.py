@@ -1,0 +1,117 @@
+"""What is aimed at, and whether a run met it: each aim is a ratio of two rows of the same run, or a count."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+AT_ONCE = (1, 16, 64)
+INLINE_TO_RESTATE = (0.9, 1.5, 2.0)
+QUEUE_TO_BARE_HOP = (0.33, 1.8, 2.5)
+CPU_TO_RESTATE = 0.5
+STEP_TO_ROUND_TRIP = 2.0
+OWN_US = 60.0
+FLAT = 1.1
+FIRST_PART_MS = 25.0
+MESSAGES = 2
+STEPS, REQUESTS_BESIDES = 11, 4
+
+
+class Found(Protocol):
+    """What a run found."""
+
+    def of(self, test: str) -> Sequence[Any]:
+        """All of one test."""
+        ...
+
+    def median(self, peer: str, variant: str, name: str, at_once: int) -> float | None:
+        """The middle one of a row's rounds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """One line: what, how much it is, and how much it may be at most, or must be at least."""
+
+    what: str
+    value: float | None
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def row(self) -> list[object]:
+        """As a line of a table; what was not measured is not met."""
+        aim = f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
+        return [self.what, self.value, aim, "yes" if self._met() else "**no**"]
+
+    def _met(self) -> bool:
+        if self.value is None:
+            return False
+        enough = self.at_least is None or self.value >= self.at_least
+        return enough and (self.at_most is None or self.value <= self.at_most)
+
+
+def aims(results: Found) -> list[list[object]]:
+    """All aims of which a run has the figures."""
+    found = [*_speeds(results), *_processor(results), *_job(results), *_own(results), *_long(results)]
+    crashed = [row for row in results.of("crash") if row["peer"].startswith("baton")]
+    found += [
+        Aim(f"{row['peer']}: finished calls run again after kill -9", row["calls_repeated"], at_most=0)
+        for row in crashed
+    ]
+    return [aim.row for aim in found if aim.value is not None]
+
+
+def _ratio(value: float | None, base: float | None) -> float | None:
+    return value / base if value is not None and base else None
+
+
+def _speeds(results: Found) -> list[Aim]:
+    found: list[Aim] = []
+    pairs = (
+        ("baton-inline", "restate", INLINE_TO_RESTATE),
+        ("baton-inline-aiohttp", "restate", INLINE_TO_RESTATE),
+        ("baton-queue", "floor-hop-plain", QUEUE_TO_BARE_HOP),
+        ("baton-queue-aiohttp", "floor-hop-plain", QUEUE_TO_BARE_HOP),
+    )
+    for ours, theirs, least in pairs:
+        for at_once, at_least in zip(AT_ONCE, least, strict=True):
+            speeds = [results.median(peer, "seq", "steps_s", at_once) for peer in (ours, theirs)]
+            found.append(Aim(f"steps/s, {ours} ÷ {theirs}, {at_once} at once", _ratio(*speeds), at_least=at_least))
+    return found
+
+
+def _processor(results: Found) -> list[Aim]:
+    name = "cpu_s_per_1000_steps"
+    return [
+        Aim(
+            f"CPU a step, {ours} ÷ restate, {at_once} at once",
+            _ratio(*(results.median(peer, "seq", name, at_once) for peer in (ours, "restate"))),
+            at_most=CPU_TO_RESTATE,
+        )
+        for ours in ("baton-inline", "baton-inline-aiohttp")
+        for at_once in AT_ONCE
+    ]
+
+
+def _job(results: Found) -> list[Aim]:
+    inline = next((row for row in results.of("figures") if row["peer"] == "baton-inline"), None)
+    if inline is None:
+        return []
+    return [
+        Aim("messages of an inline job of five calls", inline["job"]["messages"], at_most=MESSAGES),
+        Aim("its Redis requests", inline["job"]["requests"], at_most=STEPS + REQUESTS_BESIDES),
+        Aim("its step p50 ÷ one SDK round trip", inline["step_to_round_trip"], at_most=STEP_TO_ROUND_TRIP),
+        Aim("202 → first part, p50 ms", inline["accepted_to_first_part_p50_ms"], at_most=FIRST_PART_MS),
+    ]
+
+
+def _own(results: Found) -> list[Aim]:
+    return [Aim("own Python a step, µs", row["median_us_a_step"], at_most=OWN_US) for row in results.of("own")]
+
+
+def _long(results: Found) -> list[Aim]:
+    return [
+        Aim(f"{row['peer']}: {name} of the last calls of a long job ÷ the first", row["ratio"][name], at_most=FLAT)
+        for row in results.of("flat")
+        for name in ("ms", "requests", "commands", "size_bytes")
+    ]

@@ -1,0 +1,165 @@
+"""What our own code takes of a step: `python -m tests.bench.own_time [--profile]`.
+
+A job of five tool calls, continued in place: the edge's parsing, the pipeline, the core, the store's encoding and
+decoding, the agent's loop, all as in production, but the store's answers are played back and nothing is published. So
+no socket, SDK or server is in it, and the model and the tool do next to nothing. Microseconds of processor time a step
+(a model turn or a tool call; eleven in all), best and median of the rounds.
+"""
+
+import argparse
+import asyncio
+import cProfile
+import json
+import pstats
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from baton import Agent, Call, Registry, ScriptedModel, tool
+from events.adapters.admission import RedisAdmission
+from events.adapters.figures import RedisFigures
+from events.adapters.operation_stream import RedisOperationStream
+from events.adapters.redis import RedisConnection
+from events.adapters.store import RedisStore
+from events.adapters.tool_statistics import RedisToolStatistics
+from events.schema import EventType
+from events.settings import Settings
+from functions.container import Container
+from functions.delivery import Delivered
+from functions.pipeline import Pipeline
+from functions.webhooks.agent_loop import SPEC
+from tests.bench.peers import work
+from tests.bench.played_store import PlayedConnection, RecordingConnection
+from tests.contract.store.redis_process import TOKEN, RedisProcess
+from tests.unit.functions.stage import BASE, Stage
+
+STEPS = work.steps_of("seq")
+JOBS_A_ROUND, ROUNDS = 50, 9
+SHOWN = 35
+RETENTION_MS = 60_000
+
+
+@tool
+async def lookup(q: str, n: int) -> str:
+    """Look something up.
+
+    Args:
+        q: what to look for.
+        n: the number of the call.
+    """
+    return work.TOOL_TEXT
+
+
+class Reading(ScriptedModel):
+    """A script whose model is told all that was said before, as a real one is."""
+
+    reads_history = True
+
+
+def _registry() -> Registry:
+    calls = [[Call("lookup", work.arguments(number))] for number in range(work.calls_wanted("seq"))]
+    return Registry([Agent("seq", model=Reading([*calls, work.ANSWER]), tools=[lookup])])
+
+
+def _stage(settings: Settings, connection: RedisConnection) -> Stage:
+    """The product over the store's real adapters; the rest is in memory."""
+    stage = Stage(settings=settings, registry=_registry())
+    stage.container = Container(
+        settings,
+        replace(
+            stage.ports,
+            store=RedisStore(connection, RETENTION_MS),
+            admission=RedisAdmission(connection, settings.max_concurrent_jobs, RETENTION_MS),
+            figures=RedisFigures(connection),
+            tool_statistics=RedisToolStatistics(connection),
+            operation_stream=RedisOperationStream(connection),
+        ),
+        _registry(),
+    )
+    return stage
+
+
+class OwnTime:
+    """One job, played back."""
+
+    def __init__(self, settings: Settings, delivered: Delivered, connection: PlayedConnection) -> None:
+        self._connection = connection
+        self._delivered = delivered
+        self._pipeline: Pipeline = _stage(settings, connection).pipeline(EventType.LOOP_INIT)
+
+    @classmethod
+    async def recorded(cls, settings: Settings) -> "OwnTime":
+        """Run the job on a real store, and keep what that answers."""
+        connection = RecordingConnection(settings)
+        stage = _stage(settings, connection)
+        event = await stage.submit("seq")
+        del connection.answers[:]
+        delivered = Delivered("m1", 0, event)
+        outcome = await stage.container.pipeline(SPEC).handle(delivered)
+        await connection.close()
+        if outcome.word != "done" or outcome.handed_on:
+            raise RuntimeError(f"the job was not done in place: {outcome}")
+        return cls(settings, delivered, PlayedConnection(settings, connection.answers))
+
+    async def run(self, jobs: int) -> None:
+        """Do the job so many times."""
+        for _ in range(jobs):
+            self._connection.rewind()
+            await self._pipeline.handle(self._delivered)
+
+    @property
+    def answered(self) -> int:
+        """How often the store was asked."""
+        return self._connection.answered
+
+    @property
+    def recorded_answers(self) -> int:
+        """How often it was asked in the job that was recorded."""
+        return len(self._connection.answers)
+
+    async def a_step_us(self, jobs: int) -> float:
+        """Processor time of a step."""
+        began = time.process_time()
+        await self.run(jobs)
+        return (time.process_time() - began) * 1e6 / (jobs * STEPS)
+
+
+async def recorded_job() -> OwnTime:
+    """Record one job on a store of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        process = RedisProcess(Path(folder) / "redis")
+        try:
+            settings = Settings(
+                worker_base_url=BASE,
+                qstash_token="token",
+                max_concurrent_jobs=3,
+                redis_url=process.url,
+                redis_token=TOKEN,
+                continuation="inline",
+            )
+            return await OwnTime.recorded(settings)
+        finally:
+            process.stop()
+
+
+async def _main(*, profile: bool) -> None:
+    job = await recorded_job()
+    await job.run(JOBS_A_ROUND)
+    rounds = [await job.a_step_us(JOBS_A_ROUND) for _ in range(ROUNDS)]
+    best, median = round(min(rounds), 1), round(statistics.median(rounds), 1)
+    sys.stdout.write(json.dumps({"test": "own", "best_us_a_step": best, "median_us_a_step": median}) + "\n")
+    if profile:
+        profiler = cProfile.Profile(time.process_time)  # not of the wall clock: others work here, too
+        profiler.enable()
+        await job.run(JOBS_A_ROUND)
+        profiler.disable()
+        pstats.Stats(profiler).sort_stats("tottime").print_stats(SHOWN)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--profile", action="store_true", help="and which functions, by cProfile (which slows them)")
+    asyncio.run(_main(profile=parser.parse_args().profile))

@@ -1,0 +1,102 @@
+"""Baton: `baton dev` with queue, Redis behind its REST bridge, and the app, each a process of its own.
+
+python -m tests.bench.peers.baton_row --mode queue|inline [--crash | --long CALLS | ...]
+"""
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import aiohttp
+import psutil
+
+from infra.local_redis.data_dir import DataDir
+from tests.bench.peers.command import options, run
+from tests.bench.peers.job_ends import JobEnds
+from tests.bench.peers.peer import Peer
+
+READY_SECONDS = 30.0
+# Many slots, since the jobs of a cell are to run at once; no line of log for each message, as in the other rows.
+SETTINGS = {"MAX_CONCURRENT_JOBS": "10000", "LOG_LEVEL": "WARNING"}
+# What a claim outlives its process by is the work's time limit and 10 s, by default 130 s.
+QUICK_RECOVERY = {"WORK_TIMEOUT_SECONDS": "1", "MESSAGE_RETRY_DELAY_MS": "300"}
+
+
+class Baton(Peer):
+    """One row: all in queue mode, or continued in place."""
+
+    mode: ClassVar[str] = "inline"
+    transport: ClassVar[str] = "httpx"
+    crash_note = "time limit of a piece of work lowered to 1 s (default 120), pause of the queue to 0.3 s (default 10)"
+
+    async def setup(self) -> None:
+        """Start the stack, the app included."""
+        data = self.folder / "data"
+        chosen = {"CONTINUATION": self.mode, "HTTP_TRANSPORT": self.transport}
+        own = {**SETTINGS, **chosen, **(QUICK_RECOVERY if self.crashing else {})}
+        command = [str(Path(sys.executable).with_name("baton")), "dev", "--data", str(data), "--port", "0"]
+        self.spawn("stack", [*command, "--app", "tests.bench.peers.agents:registry"], variables=own)
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self.closing.append(self._http.close)
+        self.described = await self._ready()
+        self._labels = {pid: name for name, pid in self.described["processes"].items()}
+        self._ends = await JobEnds.of(DataDir(data / "redis").socket_path)
+        self.closing.append(self._ends.close)
+        self._ids: dict[str, str] = {}
+
+    async def start_worker(self) -> None:
+        """The supervisor of the stack does."""
+
+    async def _ready(self, *, besides: int = 0) -> dict[str, Any]:
+        """How to reach the stack, once its app is not that process (any more)."""
+        path, give_up_at = self.folder / "data" / "dev.json", time.monotonic() + READY_SECONDS
+        while time.monotonic() < give_up_at:
+            if path.exists():
+                described: dict[str, Any] = json.loads(path.read_text())
+                if described["processes"]["app"] != besides:
+                    return described
+            await asyncio.sleep(0.02)
+        raise TimeoutError(f"no stack after {READY_SECONDS:g} s: {(self.folder / 'stack.log').read_text()[-2000:]}")
+
+    @property
+    def worker_id(self) -> int:
+        """The app's process."""
+        return int(self.described["processes"]["app"])
+
+    async def kill_worker(self) -> None:
+        """End the app as a crash does; its supervisor starts it again at once."""
+        before = self.worker_id
+        psutil.Process(before).kill()
+        self.described = await self._ready(besides=before)
+
+    async def submit(self, variant: str, job: str) -> None:
+        """POST the job, as any client does."""
+        body = {"jobType": variant, "taskDescription": "Look these things up.", "inputData": {"name": job}}
+        headers = {"Authorization": f"Bearer {self.described['client_key']}"}
+        async with self._http.post(f"{self.described['app_url']}/api/agent-jobs", json=body, headers=headers) as told:
+            answer = await told.json()
+            if told.status != 202:
+                raise RuntimeError(f"the app answered {told.status}: {answer}")
+        self._ids[job] = answer["id"]
+
+    async def result(self, job: str) -> list[int]:
+        """Wait for its last COMMIT."""
+        return await self._ends.of_job(self._ids.pop(job))
+
+    def label_of(self, process: psutil.Process) -> str:
+        """The parts by their names; what is not a part is the supervisor."""
+        label: str = self._labels.get(process.pid, "supervisor")
+        return label
+
+
+if __name__ == "__main__":
+    parser = options(__doc__)
+    parser.add_argument("--mode", choices=("queue", "inline"), default="inline")
+    parser.add_argument("--transport", choices=("httpx", "aiohttp"), default="httpx", help="HTTP_TRANSPORT")
+    chosen = parser.parse_args()
+    Baton.mode, Baton.transport = chosen.mode, chosen.transport
+    Baton.name = f"baton-{chosen.mode}" + f"-{chosen.transport}" * (chosen.transport != "httpx")
+    run(Baton, chosen)

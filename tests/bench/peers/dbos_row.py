@@ -1,0 +1,123 @@
+"""DBOS Transact with PostgreSQL, its steps and workflow in this process.
+
+python -m tests.bench.peers.dbos_row [--crash | --long CALLS | ...]
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from dbos import DBOS, SetWorkflowID
+
+from tests.bench.peers import work
+from tests.bench.peers.command import options, run
+from tests.bench.peers.job_files import hand_in, serve, until_done
+from tests.bench.peers.peer import Peer, python
+from tests.bench.peers.servers import start_postgres
+
+
+@DBOS.step()
+async def model(job: str, variant: str, messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """One turn."""
+    await work.pause(job)
+    return work.model_step(job, variant, messages)
+
+
+@DBOS.step()
+async def tool(job: str, call: dict[str, Any]) -> dict[str, Any]:
+    """One call."""
+    await work.pause(job)
+    return work.tool_step(job, call)
+
+
+@DBOS.workflow()
+async def agent(job: str, variant: str) -> list[int]:
+    """The whole job."""
+    messages = work.start()
+    while True:
+        turn = await model(job, variant, messages)
+        messages.append(turn)
+        calls = turn["tool_calls"]
+        if not calls:
+            return work.stamps(messages)
+        if len(calls) == 1:
+            messages.append(await tool(job, calls[0]))
+        else:
+            messages += await asyncio.gather(*(tool(job, call) for call in calls))
+
+
+def launch(url: str) -> None:
+    """Connect."""
+    DBOS(
+        config={
+            "name": "bench",
+            "system_database_url": url,
+            "log_level": "ERROR",
+            "sys_db_pool_size": 20,
+            "application_version": "1",
+            "executor_id": "one",
+        }
+    )
+    DBOS.launch()
+
+
+class Dbos(Peer):
+    """The row."""
+
+    name = "dbos"
+    in_process = True
+    crash_note = "recovers by itself when a process of the same executor id and version starts"
+
+    async def setup(self) -> None:
+        """Start PostgreSQL, and in this process what runs jobs."""
+        url = start_postgres(self).replace("postgresql://", "postgresql+psycopg://")
+        self._url = f"{url.rpartition('/')[0]}/dbos"
+        if not self.crashing:
+            launch(self._url)
+
+    async def start_worker(self) -> None:
+        """In a run with a crash: the process that is killed."""
+        if self.crashing:
+            self.spawn("worker", python("-m", __spec__.name, "--worker", self._url, str(self.folder)))
+
+    async def run_job(self, variant: str, job: str) -> list[int]:
+        """Run the workflow."""
+        with SetWorkflowID(job):
+            times: list[int] = await agent(job, variant)
+            return times
+
+    async def submit(self, variant: str, job: str) -> None:
+        """Leave it to the worker."""
+        hand_in(self.folder, variant, job)
+
+    async def result(self, job: str) -> list[int]:
+        """Wait for the worker."""
+        await until_done(self.folder, job)
+        return []
+
+    async def close(self) -> None:
+        """End all."""
+        if not self.crashing:
+            DBOS.destroy()
+        await super().close()
+
+
+async def worker(url: str, folder: Path) -> None:
+    """The process that is killed."""
+    launch(url)
+
+    async def follow(job: str, variant: str, again: bool) -> None:
+        if not again:
+            with SetWorkflowID(job):
+                await DBOS.start_workflow_async(agent, job, variant)
+        await (await DBOS.retrieve_workflow_async(job)).get_result()
+
+    await serve(folder, follow)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--worker"]:
+        asyncio.run(worker(sys.argv[2], Path(sys.argv[3])))
+    else:
+        run(Dbos, options(__doc__).parse_args())

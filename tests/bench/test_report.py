@@ -1,0 +1,70 @@
+"""The report of a run says what was measured, and which aims were missed."""
+
+from typing import Any
+
+from tests.bench.report import report
+
+ABOUT = {
+    "at": "2026-01-01 10:00",
+    "processors": 2,
+    "load_before": 0.1,
+    "python": "3.11",
+    "system": "Linux x86_64",
+    "versions": {"httpx": "0.28.1"},
+    "left_out": {"restate": "not installed"},
+}
+
+
+def _cell(peer: str, at_once: int, steps_s: float, round_: int = 0) -> dict[str, Any]:
+    return {
+        "test": "cell",
+        "peer": peer,
+        "variant": "seq",
+        "concurrency": at_once,
+        "round": round_,
+        "steps_s": steps_s,
+        "cpu_s_per_1000_steps": 1.0,
+        "p50_ms": 1.0,
+        "p99_ms": 2.0,
+        "job_p50_ms": 10.0,
+        "memory_mb": 100.0,
+    }
+
+
+def _lines(*results: dict[str, Any]) -> list[str]:
+    return report({"about": ABOUT, "results": list(results)}).text.splitlines()
+
+
+def test_a_row_shows_the_median_of_its_rounds() -> None:
+    """One busy minute does not count."""
+    cells = [_cell("baton-inline", 16, speed, round_) for round_, speed in enumerate((900.0, 100.0, 1000.0))]
+    found = next(line for line in _lines(*cells) if line.startswith("| baton-inline"))
+    assert found.startswith("| baton-inline | - / 900 / - |")
+
+
+def test_aims_are_ratios_of_the_same_run() -> None:
+    """An aim that is met, and one that is missed, each beside what was aimed at."""
+    lines = _lines(
+        _cell("baton-inline", 1, 1000.0),
+        _cell("restate", 1, 1000.0),
+        _cell("baton-inline", 16, 1400.0),
+        _cell("restate", 16, 1000.0),
+    )
+    speeds = [line for line in lines if line.startswith("| steps/s")]
+    assert speeds == [
+        "| steps/s, baton-inline ÷ restate, 1 at once | 1.00 | ≥ 0.9 | yes |",
+        "| steps/s, baton-inline ÷ restate, 16 at once | 1.40 | ≥ 1.5 | **no** |",
+    ]
+
+
+def test_what_was_not_measured_is_not_claimed() -> None:
+    """Without the other row there is no ratio; why a row is missing is said."""
+    lines = _lines(_cell("baton-inline", 1, 1000.0))
+    assert not [line for line in lines if line.startswith("| steps/s")]
+    assert "Left out: restate: not installed." in lines
+
+
+def test_a_call_that_ran_again_after_a_crash_misses_the_aim() -> None:
+    """Once is too often."""
+    crashed = {"test": "crash", "peer": "baton-inline", "calls_repeated": 1}
+    assert "| baton-inline: finished calls run again after kill -9 | 1.00 | ≤ 0 | **no** |" in _lines(crashed)

@@ -1,0 +1,37 @@
+"""The benchmark runs: Baton's row and what is measured of our own code, as small as can be. Nothing is timed here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bench.own_time import recorded_job
+from tests.bench.peers import work
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 120
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("mode", ["inline", "queue"])
+def test_batons_row_runs_jobs_of_both_kinds(mode: str) -> None:
+    """One job each; every step has left its time."""
+    command = [sys.executable, "-m", "tests.bench.peers.baton_row", "--mode", mode, "--jobs", "1", "--concurrency", "1"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE_SECONDS)
+    found: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["peer"], row["variant"], row["jobs"]) for row in found] == [
+        (f"baton-{mode}", variant, 1) for variant in work.VARIANTS
+    ]
+    parts = {"app", "qstash", "redis", "redis_rest", "vector", "supervisor"}
+    assert found[0]["cpu_by_process"].keys() <= parts, "each process of the bill is known by its part"
+
+
+@pytest.mark.e2e
+async def test_a_recorded_job_is_played_back_as_often_as_one_likes() -> None:
+    """Our own code does the job anew each time, to its end, from the same answers of the store."""
+    job = await recorded_job()
+    await job.run(2)
+    assert job.answered == 2 * job.recorded_answers

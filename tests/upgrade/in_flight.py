@@ -1,0 +1,93 @@
+"""The queue of the corpus: what is published stays in flight until it is acknowledged, and can be written down.
+
+Invariant: at least once: a message leaves it by a 2xx, by being taken back, or by going to the failure callback after
+its retries; what died with its process is delivered again.
+"""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from events.ports import Outgoing
+from events.schema import DELIVERY_FAILED_ENDPOINT
+
+BASE = "https://fn.example.com"
+RETRY_DELAY_MS = 10_000
+NOT_RETRYABLE = 489
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message: to which of our paths, with what; `due_ms`: not before; `retried`: deliveries that failed."""
+
+    id: str
+    path: str
+    body: str
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    due_ms: int = 0
+    retried: int = 0
+    retries: int = 3
+
+
+class InFlight:
+    """`Queue` that keeps what is in flight. `prefix`: of the ids that it gives, so that two of them never meet."""
+
+    def __init__(self, messages: Sequence[Message] = (), prefix: str = "msg") -> None:
+        self.messages = {message.id: message for message in messages}
+        self._prefix = prefix
+        self._count = 0
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
+        """Keep all of them."""
+        return [self.put(message.url.removeprefix(BASE), message.body, message) for message in messages]
+
+    def put(self, path: str, body: str, outgoing: Outgoing | None = None) -> str:
+        """One more message; returns its id."""
+        self._count += 1
+        name = f"{self._prefix}_{self._count}"
+        if outgoing is None:
+            self.messages[name] = Message(name, path, body)
+            return name
+        due_ms, retries = outgoing.not_before_ms, outgoing.retries
+        self.messages[name] = Message(name, path, body, dict(outgoing.headers), due_ms, retries=retries)
+        return name
+
+    async def cancel(self, message_id: str) -> None:
+        """Take one back."""
+        self.messages.pop(message_id, None)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def next(self) -> Message | None:
+        """What is due first, in the order of their publishing."""
+        return min(self.messages.values(), key=lambda message: message.due_ms, default=None)
+
+    def answered(self, message: Message, status: int, answer: bytes, now_ms: int) -> None:
+        """A delivery ended: acknowledged, to be tried again, or given up."""
+        current = self.messages.pop(message.id, None)
+        if current is None or status < 300:
+            return
+        if status != NOT_RETRYABLE and message.retried < message.retries:
+            self.messages[message.id] = replace(message, retried=message.retried + 1, due_ms=now_ms + RETRY_DELAY_MS)
+        elif message.path != DELIVERY_FAILED_ENDPOINT:
+            self.put(DELIVERY_FAILED_ENDPOINT, callback_of(message, status, answer))
+
+    def died(self, message: Message, now_ms: int) -> None:
+        """Whoever handled it is gone without an answer."""
+        self.messages[message.id] = replace(message, retried=message.retried + 1, due_ms=now_ms + RETRY_DELAY_MS)
+
+
+def callback_of(message: Message, status: int, answer: bytes) -> str:
+    """What the queue tells the failure callback of a message that it gives up (docs/spec/qstash.md 11)."""
+    told = {
+        "sourceMessageId": message.id,
+        "url": BASE + message.path,
+        "sourceBody": base64.b64encode(message.body.encode()).decode(),
+        "status": status,
+        "body": base64.b64encode(answer).decode(),
+        "retried": message.retried,
+        "maxRetries": message.retries,
+    }
+    return json.dumps(told, separators=(",", ":"))

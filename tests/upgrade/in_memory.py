@@ -1,0 +1,135 @@
+"""What a Redis has stored, in the store in memory: each key by its name (events/adapters/keys.py).
+
+Invariant: a key that has no place here is an error, so that what a version stores anew is not left out of the check.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from events.core.records import (
+    load_call,
+    load_entry,
+    load_figures,
+    load_job,
+    load_leg,
+    load_spend,
+    load_standing,
+    load_usage,
+)
+from events.ports import StreamEntry, Tombstone
+from infra.in_memory.tree import Tree
+from tests.unit.functions.stage import Stage
+from tests.upgrade.stored import Keys, written
+
+# Not what this check is about: figures of what was done and not of what is to be done.
+_LEFT_OUT = ("baton:{audit}:", "baton:{keys}:", "baton:alert:", "baton:rate:")
+
+
+@dataclass
+class Loading:
+    """One load of everything into a stage's stores."""
+
+    stage: Stage
+    now_ms: int
+
+    def load(self, keys: Keys) -> None:
+        """Each key, by what its name begins with."""
+        places: dict[str, Callable[[str, dict[str, Any]], None]] = {
+            "baton:{admission}:": self._admission,
+            "baton:{tools}:": lambda _, key: self.stage.store.tool_uses.update(_counts(key)),
+            "baton:{figures}:": lambda _, key: self.stage.store.sums.update(_counts(key)),
+            "baton:{operations}:": lambda _, key: self.stage.outcomes.waiting.update(
+                {name: int(score) for name, score in key["value"].items()}
+            ),
+            "operations:completed": self._outcomes,
+            "baton:model-cache:": self._answer,
+            "baton:{memory:": lambda _, key: None,
+            "baton:{job_": self._tree,
+        }
+        for name, key in keys.items():
+            if name.startswith(_LEFT_OUT):
+                continue
+            place = next((place for start, place in places.items() if name.startswith(start)), None)
+            assert place is not None, f"the key {name!r} has no place in the store in memory: give it one here"
+            place(name, key)
+
+    def _admission(self, name: str, key: dict[str, Any]) -> None:
+        admission, value = self.stage.admission, key["value"]
+        match name.rpartition(":")[2]:
+            case "book" | "gone":
+                admission.entries = {**admission.entries, **{n: load_entry(written(e)) for n, e in value.items()}}
+            case "sweep":
+                admission.sweep_at_ms = int(value)
+            case "stopped":
+                admission.stopped_ms = int(value)
+            case "swept":
+                admission.swept_ms = int(value)
+            case "listing":
+                admission.rows = frozenset(value)
+            case "ends":
+                admission.ends = {agent: load_figures(written(sums)) for agent, sums in value.items()}
+            case "used":
+                admission.used = {(name[:7], name[8:]): json.loads(written(used)) for name, used in value.items()}
+            case other:
+                raise AssertionError(f"the admission keeps {other!r}, which has no place in the store in memory")
+
+    def _outcomes(self, name: str, key: dict[str, Any]) -> None:
+        rows = enumerate(key["value"]["entries"][sum(key["value"]["taken"].values()) :])
+        self.stage.outcomes.entries = {str(at): StreamEntry(str(at), fields) for at, fields in rows}
+
+    def _answer(self, name: str, key: dict[str, Any]) -> None:
+        tenant, _, kept = name.removeprefix("baton:model-cache:").partition(":")
+        self.stage.cache._kept[tenant, kept] = (written(key["value"]), self.now_ms + key["leftMs"])
+
+    def _tree(self, name: str, key: dict[str, Any]) -> None:
+        root, _, what = name.removeprefix("baton:{").partition("}:")
+        kind, _, job_id = what.partition(":")
+        tree = self.stage.store.tree(root)
+        tree = replace(tree, expires_ms=self.now_ms + key["leftMs"]) if "leftMs" in key and kind == "state" else tree
+        self.stage.store.write(root, _with(tree, kind, job_id, key["value"]))
+
+
+def _with(tree: Tree, kind: str, job_id: str, value: Any) -> Tree:
+    match kind:
+        case "state":
+            for field, one in value.items():
+                tree = _with_field(tree, field, written(one))
+            return tree
+        case "calls":
+            return replace(tree, calls={**tree.calls, job_id: {n: load_call(written(c)) for n, c in value.items()}})
+        case "results":
+            return replace(tree, results={**tree.results, job_id: {n: written(r) for n, r in value.items()}})
+        case "transcript":
+            return replace(tree, transcript={**tree.transcript, job_id: tuple(map(written, value))})
+        case "parts":
+            return replace(tree, parts={**tree.parts, job_id: tuple(map(written, value))})
+        case "tombstone":
+            return replace(tree, tombstone=Tombstone(value["tenant"], value["deleted"]))
+        case other:
+            raise AssertionError(f"a job keeps {other!r}, which has no place in the store in memory: give it one here")
+
+
+def _with_field(tree: Tree, field: str, text: str) -> Tree:
+    kind, _, rest = field.partition(":")
+    match kind:
+        case "job":
+            return replace(tree, jobs={**tree.jobs, rest: load_job(text)})
+        case "usage":
+            return replace(tree, usage={**tree.usage, rest: load_usage(text)})
+        case "standing":
+            return replace(tree, standings={**tree.standings, rest: load_standing(text)})
+        case "leg":
+            return replace(tree, legs={**tree.legs, rest: load_leg(text)})
+        case "below":
+            return replace(tree, below={**tree.below, rest: load_spend(text)})
+        case "event":
+            job_id, _, at = rest.partition(":")
+            return replace(tree, events={**tree.events, job_id: {**tree.events.get(job_id, {}), at: text}})
+        case other:
+            raise AssertionError(f"a tree's state has {other!r}, which has no place in the store in memory")
+
+
+def _counts(key: dict[str, Any]) -> dict[str, int]:
+    return {name: int(count) for name, count in key["value"].items()}

@@ -1,0 +1,64 @@
+"""A saved situation as this version finds it, in the store in memory or on a real Redis, ready to be finished."""
+
+from dataclasses import replace
+
+from functions.container import Ports
+from functions.wiring import real_ports
+from tests.contract.store.redis_process import TOKEN, RedisProcess
+from tests.fakes.clock import FakeClock
+from tests.unit.functions.stage import Stage
+from tests.upgrade.finishing import ends_of, finish, not_ended, runs_of
+from tests.upgrade.in_flight import InFlight
+from tests.upgrade.in_memory import Loading
+from tests.upgrade.installation import Installation, settings_of
+from tests.upgrade.make import SLOTS
+from tests.upgrade.saved import Saved
+from tests.upgrade.stored import RawRedis, load_keys, shown, written
+
+
+def in_memory(saved: Saved, continuation: str) -> Installation:
+    """This version over the store in memory."""
+    settings = settings_of(continuation, SLOTS)
+    stage = Stage(settings=settings)
+    Loading(stage, saved.now_ms).load(saved.keys)
+    return _installation(saved, continuation, stage.ports)
+
+
+def on_redis(saved: Saved, continuation: str, process: RedisProcess, redis: RawRedis) -> Installation:
+    """This version over a real Redis, through its scripts."""
+    load_keys(redis, saved.keys)
+    settings = replace(settings_of(continuation, SLOTS), redis_url=process.url, redis_token=TOKEN)
+    return _installation(saved, continuation, real_ports(settings))
+
+
+def _installation(saved: Saved, continuation: str, ports: Ports) -> Installation:
+    queue, clock = InFlight(saved.messages, prefix="late"), FakeClock(saved.now_ms)
+    return Installation(settings_of(continuation, SLOTS), ports, queue, clock, "late0")
+
+
+async def finished(version: Installation, saved: Saved) -> None:
+    """Finish it, and hold what it came to to what it came to before."""
+    async with version.running():
+        before = {job_id: await streams_of(version, job_id) for job_id in saved.job_ids}
+        assert before == {job_id: _saved_streams(saved, job_id) for job_id in saved.job_ids}
+        await finish(version, saved.then)
+        assert await not_ended(version, saved) == []
+        assert await ends_of(version) == saved.ends
+        assert runs_of(version) == saved.ran
+        for job_id, (parts, entries) in before.items():
+            now_parts, now_entries = await streams_of(version, job_id)
+            assert now_parts[: len(parts)] == parts, f"parts of {job_id} have changed"
+            assert now_entries[: len(entries)] == entries, f"the transcript of {job_id} has changed"
+
+
+async def streams_of(version: Installation, job_id: str) -> tuple[list[str], list[str]]:
+    """What is only appended to: parts and transcript, as they are stored."""
+    reader = version.container.ports.reader
+    parts = list((await reader.parts(job_id, 0)).parts)
+    return parts, [written(entry) for entry in await reader.transcript(job_id)]
+
+
+def _saved_streams(saved: Saved, job_id: str) -> tuple[list[str], list[str]]:
+    found = {name.split(":", 2)[2]: key["value"] for name, key in saved.keys.items() if name.endswith(f":{job_id}")}
+    texts = {name: [written(shown(written(one))) for one in value] for name, value in found.items()}
+    return texts.get(f"parts:{job_id}", []), texts.get(f"transcript:{job_id}", [])

@@ -1,0 +1,98 @@
+"""`python -m tests.upgrade.make --version X`: write the corpus of this version, one file for each situation.
+
+Everything is done by this code on a real Redis server; what it ends with is what later versions must end with.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import tomllib
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+from functions.wiring import real_ports
+from tests.contract.store.redis_process import TOKEN, RedisProcess
+from tests.fakes.clock import FakeClock
+from tests.upgrade.finishing import ends_of, finish, not_ended, runs_of
+from tests.upgrade.in_flight import InFlight
+from tests.upgrade.installation import Installation, settings_of
+from tests.upgrade.maker import Maker, mortal_store
+from tests.upgrade.saved import CORPUS, Saved
+from tests.upgrade.shapes import of_this_code, text_of
+from tests.upgrade.situations_in_place import IN_PLACE
+from tests.upgrade.situations_of_life import LIFE
+from tests.upgrade.situations_of_waits import WAITS
+from tests.upgrade.situations_of_work import WORK
+from tests.upgrade.stored import RawRedis, saved_keys
+
+SLOTS = 2
+Situation = Callable[[Maker], Awaitable[None]]
+SITUATIONS: dict[str, Situation] = {made.__name__: made for made in (*WORK, *WAITS, *LIFE, *IN_PLACE)}
+
+
+async def make_one(process: RedisProcess, redis: RawRedis, situation: Situation) -> Saved:
+    """Come into a situation, save it, and finish it."""
+    redis.run([["FLUSHALL"]])
+    continuation = "inline" if situation in IN_PLACE else "queue"
+    settings = replace(settings_of(continuation, SLOTS), redis_url=process.url, redis_token=TOKEN)
+    store, queue, clock = mortal_store(process, settings.job_retention_seconds * 1000), InFlight(), FakeClock()
+    ports = replace(real_ports(settings), store=store)
+    async with Installation(settings, ports, queue, clock, "made0").running() as version:
+        maker = Maker(version, store, redis)
+        await situation(maker)
+        about = (situation.__doc__ or "").strip()
+        saved = Saved(about, clock.ms, saved_keys(redis), tuple(queue.messages.values()), tuple(maker.then))
+        version.kit.ran.clear()
+        await finish(version, saved.then)
+        left = await not_ended(version, saved)
+        assert not left, f"this version does not finish what it began: {left}"
+        saved = replace(saved, ends=await ends_of(version), ran=runs_of(version))
+    await store.close()
+    return saved
+
+
+def developed() -> str:
+    """The version that is being developed: its corpus may be made anew, those before it stay as they are."""
+    project = tomllib.loads((CORPUS.parents[2] / "pyproject.toml").read_text())
+    return str(project["project"]["version"])
+
+
+def make(folder: Path, only: str) -> None:
+    """Write the files."""
+    if folder.name != developed():
+        raise SystemExit(
+            f"this code is version {developed()} (pyproject.toml): the corpus of {folder.name} stays as it is, since"
+            " others may have such states; for a new corpus raise the version first"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    if not only:
+        for old in folder.iterdir():
+            old.unlink()
+        (folder / "schema.lock").write_text(text_of(of_this_code()))
+    with tempfile.TemporaryDirectory() as data:
+        process = RedisProcess(Path(data) / "redis")
+        redis = RawRedis(process.url, TOKEN)
+        try:
+            for name, situation in SITUATIONS.items():
+                if only in name:
+                    saved = asyncio.run(make_one(process, redis, situation))
+                    (folder / f"{name}.json").write_text(saved.text())
+                    told = f"{name}: {len(saved.keys)} keys, {len(saved.messages)} in flight, {saved.about}"
+                    print(told)  # noqa: T201 - a command
+        finally:
+            redis.close()
+            process.stop()
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--version", required=True, help="the folder below tests/upgrade/corpus")
+    parser.add_argument("--only", default="", help="only situations with this in their names")
+    chosen = parser.parse_args()
+    make(CORPUS / chosen.version, chosen.only)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""Bringing an installation into a situation: jobs are submitted, messages delivered up to a point, processes die.
+
+Invariant: whatever is stored and in flight afterwards was made by the product's own code.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from events.adapters.redis import RedisConnection
+from events.adapters.store import RedisStore
+from events.core.effects import Changes
+from events.core.going_on import GoOn
+from events.core.legs import leg_key_of
+from events.core.state import Job
+from events.errors import MalformedEventError
+from events.ports import Carried, Claim, Committed, Created, Loaded, Outside, OutsideFact, Recorded, Spent
+from events.ports.spending import NOTHING
+from events.schema import DELIVERY_FAILED_ENDPOINT, parse_event
+from events.settings import Settings
+from functions.sessions import Sessions
+from tests.contract.store.redis_process import TOKEN, RedisProcess
+from tests.fakes.schedules import FakeSchedules
+from tests.upgrade.in_flight import Message, callback_of
+from tests.upgrade.installation import Died, Installation, Request
+from tests.upgrade.stored import RawRedis
+
+HOUR_SECONDS = 3_600
+
+
+class MortalStore(RedisStore):
+    """A store whose caller dies at a write, once. `deadly`: "before commit", "after create", …; `spares`: so many."""
+
+    deadly = ""
+    spares = 0
+
+    async def close(self) -> None:
+        """Close its connection."""
+        await self._redis.close()
+
+    def _at(self, moment: str) -> None:
+        if moment == self.deadly and self.spares:
+            self.spares -= 1
+        elif moment == self.deadly:
+            self.deadly = ""
+            raise Died(moment)
+
+    async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
+        """Create, or die."""
+        self._at("before create")
+        created = await super().create(changes, message_id, now_ms, spent)
+        self._at("after create")
+        return created
+
+    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
+        """Commit, or die."""
+        self._at("before commit")
+        committed = await super().commit(claim, changes, spent, go_on)
+        self._at("after commit")
+        return committed
+
+    async def record(
+        self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
+    ) -> tuple[Recorded, Carried]:
+        """Record, or die."""
+        self._at("before record")
+        return await super().record(loaded, message_id, changes, now_ms, spent)
+
+    async def tell(
+        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
+    ) -> Outside:
+        """Tell, or die."""
+        self._at("before tell")
+        return await super().tell(job_id, message_id, fact, now_ms, spent)
+
+
+class Maker:
+    """Makes one situation. `then`: what people will do once all that is in flight has been delivered."""
+
+    def __init__(self, installation: Installation, store: MortalStore, redis: RawRedis) -> None:
+        self.installation, self._store, self.redis = installation, store, redis
+        self.kit, self.clock, self.queue = installation.kit, installation.clock, installation.queue
+        self.then: list[Request] = []
+
+    async def submit(self, agent: str, *, key: str = "client", **fields: Any) -> str:
+        """Submit a job; its id."""
+        body = {"jobType": agent, "taskDescription": f"do it, {agent}", "inputData": {"näme": "Ünï/code"}, **fields}
+        job: dict[str, Any] = await self.ask("POST", "/api/agent-jobs", body, key=key)
+        return str(job["id"])
+
+    async def ask(self, method: str, path: str, body: dict[str, Any] | None = None, *, key: str = "client") -> Any:
+        """A request of the API, which is not refused."""
+        self.clock.ms += 7
+        return await self.installation.ask(Request(method, path, body, key))
+
+    async def ask_and_die(
+        self, moment: str, method: str, path: str, body: dict[str, Any] | None = None, *, key: str = "client"
+    ) -> None:
+        """A request during which the process dies."""
+        self._store.deadly = moment
+        try:
+            await self.installation.status(Request(method, path, body, key))
+        except Died:
+            return
+        raise AssertionError(f"{method} {path} did not come to {moment!r}")
+
+    def later(self, method: str, path: str, body: dict[str, Any] | None = None, *, key: str = "client") -> None:
+        """What somebody will do once the new version runs."""
+        self.then.append(Request(method, path, body, key))
+
+    async def next(self) -> Message:
+        """Deliver the message that is due first."""
+        message = self._due()
+        self.clock.ms += 3
+        assert await self.installation.deliver(message) in (200, 489, 503), message
+        return message
+
+    async def die(self, moment: str, *, spares: int = 0) -> None:
+        """Deliver the message that is due first; its process dies, after it was spared so many times."""
+        message = self._due()
+        self.clock.ms += 3
+        self._store.deadly, self._store.spares = moment, spares
+        status = await self.installation.deliver(message)
+        assert status == 0, f"{message} was answered {status} and did not come to {moment!r}"
+
+    async def up_to(self, *kinds: str, after: int = 0) -> None:
+        """Deliver until what is due first is an event of such a leg; so many of them are delivered, too."""
+        while True:
+            kind = kind_of(self._due())
+            if kind in kinds and not after:
+                return
+            after -= kind in kinds
+            await self.next()
+
+    async def run(self, within_seconds: float = HOUR_SECONDS) -> None:
+        """Deliver all that is due within an hour."""
+        await self.installation.run(within_seconds)
+
+    async def chat(self, agent: str, message: str, text: str) -> None:
+        """Say something in a chat, whose answer nobody reads."""
+        self.clock.ms += 1_000
+        container = self.installation.container
+        job = Job(f"job_{message}", "chat-1", "acme", agent, self.clock.ms)
+        task = {"text": text, "data": {}, "chat": {"messageId": message}}
+        await Sessions(container).submit(job, task)
+
+    def schedule_body(self, schedule_id: str) -> str:
+        """What the queue sends for a schedule."""
+        schedules = self.installation.container.ports.schedules
+        assert isinstance(schedules, FakeSchedules)
+        return schedules.known[schedule_id].body
+
+    async def calls(self, job_id: str) -> list[dict[str, Any]]:
+        """A job's tool calls."""
+        job: dict[str, Any] = await self.ask("GET", f"/api/agent-jobs/{job_id}")
+        return list(job["toolCalls"])
+
+    async def checkpoints(self, job_id: str) -> Sequence[dict[str, Any]]:
+        """A job's pending approvals."""
+        found = await self.ask("GET", f"/api/agent-jobs/{job_id}/checkpoints")
+        return [point for point in found["checkpoints"] if point["status"] == "pending"]
+
+    def drop(self, *kinds: str) -> None:
+        """The queue loses messages, as nobody expects it to: a sweep must find what they would have brought."""
+        for message in list(self.queue.messages.values()):
+            if kind_of(message) in kinds:
+                del self.queue.messages[message.id]
+
+    def give_up(self, kind: str, status: int, answer: bytes) -> None:
+        """The queue gives up the newest such message, which it could not deliver, and tells so."""
+        message = [one for one in self.queue.messages.values() if kind_of(one) == kind][-1]
+        del self.queue.messages[message.id]
+        self.clock.ms = max(self.clock.ms, message.due_ms)
+        self.queue.put(DELIVERY_FAILED_ENDPOINT, callback_of(replace(message, retried=3), status, answer))
+
+    def _due(self) -> Message:
+        message = self.queue.next()
+        assert message is not None, "nothing is in flight"
+        return message
+
+
+def kind_of(message: Message) -> str:
+    """What a message brings: the kind of its leg; of what is no leg's event: the fact it tells, or its endpoint."""
+    try:
+        event = parse_event(message.body.encode())
+    except MalformedEventError:
+        return message.path.rpartition("/")[2]
+    fact = json.loads(message.body)["payload"].get("fact")
+    return str(fact["kind"]) if fact else leg_key_of(event).partition(":")[0]
+
+
+def mortal_store(process: RedisProcess, retention_ms: int) -> MortalStore:
+    """The real store on this Redis."""
+    return MortalStore(RedisConnection(Settings(redis_url=process.url, redis_token=TOKEN)), retention_ms)

@@ -1,0 +1,84 @@
+"""A situation as it is kept: what was stored and in flight, what people did then, and how everything ended.
+
+Invariant: a file is made by the version whose folder it is in, and never changed once that version is released.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.upgrade.in_flight import Message
+from tests.upgrade.installation import Request
+from tests.upgrade.stored import Keys, shown, written
+
+CORPUS = Path(__file__).parent / "corpus"
+_LINE_DEPTH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """One situation.
+
+    Attributes:
+        about: in a line, what it is.
+        now_ms: when it was saved.
+        keys: all that was stored.
+        messages: what was in flight.
+        then: what people asked once that was delivered.
+        ends: by job, how it ended, as the API says it.
+        ran: the tools that ran from then on, each with its arguments and key, in their order of text.
+    """
+
+    about: str
+    now_ms: int
+    keys: Keys
+    messages: tuple[Message, ...]
+    then: tuple[Request, ...]
+    ends: dict[str, Any] = field(default_factory=dict[str, Any])
+    ran: list[list[Any]] = field(default_factory=list[list[Any]])
+
+    @property
+    def job_ids(self) -> list[str]:
+        """The jobs that are stored."""
+        fields = (name for key, value in self.keys.items() if key.endswith(":state") for name in value["value"])
+        return sorted(name.removeprefix("job:") for name in fields if name.startswith("job:"))
+
+    def text(self) -> str:
+        """As it stands in its file."""
+        values = asdict(self)
+        values["messages"] = [{**asdict(message), "body": shown(message.body)} for message in self.messages]
+        return _lines(values, _LINE_DEPTH) + "\n"
+
+
+def _lines(value: Any, depth: int, indent: str = "") -> str:
+    """JSON with a line for each value down to this depth: one for each record."""
+    if not depth or not value or not isinstance(value, dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False)
+    inner = indent + " "
+    if isinstance(value, dict):
+        rows = [f"{inner}{json.dumps(name)}: {_lines(one, depth - 1, inner)}" for name, one in value.items()]
+        return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
+    return "[\n" + ",\n".join(f"{inner}{_lines(one, depth - 1, inner)}" for one in value) + f"\n{indent}]"
+
+
+def read(path: Path) -> Saved:
+    """A situation from its file."""
+    values = json.loads(path.read_text())
+    messages = tuple(Message(**{**each, "body": written(each["body"])}) for each in values["messages"])
+    then = tuple(Request(**each) for each in values["then"])
+    return Saved(**{**values, "messages": messages, "then": then})
+
+
+def versions() -> list[str]:
+    """The versions that have a corpus, the oldest first."""
+    return sorted((path.name for path in CORPUS.iterdir() if path.is_dir()), key=_numbers)
+
+
+def situations(version: str) -> list[Path]:
+    """The files of a version's corpus."""
+    return sorted((CORPUS / version).glob("*.json"))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))

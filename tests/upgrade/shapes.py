@@ -1,0 +1,149 @@
+"""What is stored and sent, as this code says it: the fields of each record and event, their types and defaults.
+
+Invariant: two versions with equal shapes read each other's records and events alike. The shapes of each version are
+kept beside its corpus.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from events.core.admission import Entry, Standing
+from events.core.ends import AgentFigures
+from events.core.legs import Leg
+from events.core.limits import Spend
+from events.core.state import STATE_VERSION, CallRecord, Job, Usage
+from events.core.transcript import ENTRY_VERSION
+from events.ports import MemoryEntry, StoredKey, Tombstone
+from events.schema import SCHEMA_VERSION, Event
+from tests.upgrade.saved import CORPUS
+
+STORED = (Job, Leg, CallRecord, Usage, Spend, Standing, Entry, AgentFigures, MemoryEntry, StoredKey, Tombstone)
+REQUIRED = "required"
+_CONSTRAINTS = ("format", "maxLength", "minLength", "maximum", "minimum", "pattern")
+
+Shape = dict[str, str] | list[Any]
+Shapes = dict[str, Shape]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """All shapes of a version, and the numbers by which it tells its own from others'."""
+
+    state_version: int
+    schema_version: int
+    entry_version: int
+    stored: Shapes
+    events: Shapes
+
+
+def of_this_code() -> Schema:
+    """The shapes of this code."""
+    stored: Shapes = {}
+    for kind in STORED:
+        stored |= shapes_of(kind)
+    return Schema(STATE_VERSION, SCHEMA_VERSION, ENTRY_VERSION, stored, _shapes(TypeAdapter(Event).json_schema()))
+
+
+def shapes_of(kind: type[Any]) -> Shapes:
+    """The shapes of a stored record, and of all that is in it."""
+    return _shapes(TypeAdapter(kind).json_schema(), kind)
+
+
+def kept(version: str) -> Schema:
+    """The shapes of a version that has a corpus."""
+    return Schema(**json.loads((CORPUS / version / "schema.lock").read_text()))
+
+
+def text_of(schema: Schema) -> str:
+    """As they are kept: a line for each field."""
+    values = {field.name: getattr(schema, field.name) for field in fields(schema)}
+    return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _shapes(schema: dict[str, Any], kind: type[Any] | None = None) -> Shapes:
+    """Of a record, and of all that are in it."""
+    found = dict(schema.get("$defs", {}))
+    if kind is not None:
+        found[kind.__name__] = schema
+    return {name: _shape(one, kind if kind and kind.__name__ == name else None) for name, one in found.items()}
+
+
+def _shape(schema: dict[str, Any], kind: type[Any] | None) -> Shape:
+    if "enum" in schema:
+        return list(schema["enum"])
+    made = _made_anew(kind)
+    return {
+        name: f"{_kind(one)} {REQUIRED if name in schema.get('required', ()) else '= ' + _default(one, name in made)}"
+        for name, one in sorted(schema["properties"].items())
+    }
+
+
+def _kind(schema: dict[str, Any]) -> str:  # noqa: PLR0911 - one for each form
+    match schema:
+        case {"$ref": str(path)}:
+            return path.rpartition("/")[2]
+        case {"const": value}:
+            return json.dumps(value)
+        case {"anyOf": list(kinds)} | {"oneOf": list(kinds)}:
+            return " | ".join(map(_kind, kinds))
+        case {"enum": list(values)}:
+            return " | ".join(map(json.dumps, values))
+        case {"prefixItems": list(kinds)}:
+            return f"({', '.join(map(_kind, kinds))})"
+        case {"type": "array", "items": dict(items)}:
+            return f"list of {_kind(items)}"
+        case {"type": "object", "additionalProperties": dict(items)}:
+            return f"map of {_kind(items)}"
+        case _:
+            more = sorted(f"{name} {value}" for name, value in schema.items() if name in _CONSTRAINTS)
+            return " ".join([str(schema.get("type", "any")), *more])
+
+
+def _default(schema: dict[str, Any], is_made: bool) -> str:
+    return "one made anew" if is_made else json.dumps(schema.get("default"), sort_keys=True)
+
+
+def _made_anew(kind: type[Any] | None) -> set[str]:
+    """The fields whose defaults a dataclass makes anew each time; the JSON schema does not have them."""
+    made = fields(kind) if kind is not None and is_dataclass(kind) else ()
+    return {field.name for field in made if field.default_factory is not MISSING}
+
+
+def differences(old: Shapes, new: Shapes) -> Iterator[tuple[str, bool]]:
+    """What is different, and whether what the old one wrote still means the same to the new one."""
+    for record in sorted({*old, *new}):
+        if record not in new:
+            yield f"{record} is gone", False
+        elif record not in old:
+            yield f"{record} is new", True
+        else:
+            yield from _of_record(record, old[record], new[record])
+
+
+def _of_record(record: str, old: Shape, new: Shape) -> Iterator[tuple[str, bool]]:
+    if isinstance(old, list) or isinstance(new, list):
+        for value in old:
+            if value not in new:
+                yield f"{record} has no {value!r} any more", False
+        for value in new:
+            if value not in old:
+                yield f"{record} has a new {value!r}", True
+        return
+    for name in sorted({*old, *new}):
+        if name not in new:
+            yield f"{record}.{name} is gone (or renamed): what is stored under it is lost", False
+        elif name not in old:
+            optional = not new[name].endswith(REQUIRED)
+            yield f"{record}.{name} is new{'' if optional else ' and has no default'}: {new[name]}", optional
+        elif old[name] != new[name]:
+            yield f"{record}.{name} was {old[name]} and is {new[name]}", _is_wider(old[name], new[name])
+
+
+def _is_wider(old: str, new: str) -> bool:
+    """Whether whatever could be there before may still be there, and nothing means what is not there."""
+    (before, _, default), (now, _, default_now) = old.rpartition(" = "), new.rpartition(" = ")
+    return bool(before and now) and default == default_now and set(before.split(" | ")) <= set(now.split(" | "))
