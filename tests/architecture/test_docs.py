@@ -13,8 +13,14 @@ from infra.docs.pages import pages
 from tests.architecture.source_files import PACKAGES, ROOT, SourceFile, all_files, production_files
 
 # design.md and contract.md describe where the project goes, too, so they name what is not there yet.
+# What a reader makes or names: data, environment, archives, a package, a secret.
+NOT_OURS = (".baton", ".venv", "dist/", "my_company", "baton/prod")
+NOT_YET = ("design.md", "contract.md", "seeds.md")  # the last one: what the sources named
 PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")] + [
-    ROOT / "docs" / name for name in ("architecture.md", "models.md", "security.md", "states.md", "streams.md")
+    page
+    for folder in ("docs", "docs/guides", "docs/reference")
+    for page in sorted((ROOT / folder).glob("*.md"))
+    if page.name not in NOT_YET
 ]
 
 DESIGN = ROOT / "docs" / "design.md"
@@ -95,7 +101,7 @@ def test_sections_that_the_code_cites_exist() -> None:
 def test_paths_that_a_page_names_exist(page: Path) -> None:
     """Every path in backticks, from the project's root; the data folder and the reader's own files come later."""
     text = page.read_text(encoding="utf-8")
-    named = {path for path in PATH_IN_PAGE.findall(text) if not path.startswith((".baton", ".venv", "my_company"))}
+    named = {path for path in PATH_IN_PAGE.findall(text) if not path.startswith(NOT_OURS)}
     assert sorted(path for path in named if not _exists(path.rstrip("/"), "docs/x")) == []
 
 
@@ -104,13 +110,13 @@ def test_generated_parts_are_up_to_date() -> None:
     assert [page.path.name for page in pages() if page.stale] == []
 
 
-def test_readme_and_example_list_every_setting() -> None:
-    """README's table with the default, .env.example with the name."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_reference_and_example_list_every_setting() -> None:
+    """The reference's table with the default, .env.example with the name."""
+    reference = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     for setting in SETTINGS:
         default = f"`{setting.default}`" if setting.default else ""
-        assert f"| `{setting.name}` | {default} |" in readme
+        assert f"| `{setting.name}` | {default} |" in reference
         assert f"{setting.name}={setting.default}\n" in example
 
 
@@ -119,7 +125,14 @@ def test_commands_that_a_page_names_exist() -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)) <= set(targets)
-    assert set(re.findall(r"(?:`|^)baton ([a-z-]+)", text, re.MULTILINE)) <= set(SUBCOMMANDS)
+    assert set(re.findall(r"(?:`|^)baton ([a-z][a-z-]*)", text, re.MULTILINE)) <= set(SUBCOMMANDS)
+
+
+def test_readme_names_every_kind_of_test() -> None:
+    """Each folder of `tests/` that has some."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    folders = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
+    assert sorted(folder for folder in folders if f"| `tests/{folder}/` |" not in readme) == []
 
 
 def test_readme_promises_what_the_design_promises() -> None:

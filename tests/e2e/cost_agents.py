@@ -2,7 +2,7 @@
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
 
-LENGTHS = (5, 250, 495)
+LENGTHS = (5, 100, 195)
 
 
 @tool

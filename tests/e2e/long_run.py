@@ -38,11 +38,11 @@ class Comparison:
 class LongRun:
     """A running stack with those agents; `stack` comes new and unstarted."""
 
-    def __init__(self, stack: DevStack) -> None:
+    def __init__(self, stack: DevStack, continuation: str = "queue") -> None:
         self._marks = stack.folder / "marks"
         stack.arguments = ("--port", "0", "--app", "tests.e2e.long_agents:registry")
         stack.working_folder = ROOT
-        stack.environment = {**stack.environment, "MARKS": str(self._marks)}
+        stack.environment = {"CONTINUATION": continuation, **stack.environment, "MARKS": str(self._marks)}
         self._stack = stack.start()
         self._meters = Meters(stack.folder, stack.described)
 

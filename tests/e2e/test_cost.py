@@ -16,6 +16,8 @@ from tests.e2e.dev_stack import DevStack
 pytestmark = pytest.mark.e2e
 
 MESSAGES_BESIDES_STEPS = 2  # the witness, and the first event
+# Accepting: a place in the book, and the job. The first BEGIN. The last word to the admission, and that it was heard.
+REQUESTS_BESIDES_STEPS = 5
 COMMANDS_PER_EVENT = 12
 REQUESTS_PER_EVENT = 2
 SWEEP_COMMANDS = 3
@@ -27,7 +29,8 @@ REQUESTS_PER_MINUTE, COMMANDS_PER_MINUTE, MINUTE_SECONDS = 25, 150, 55.0
 class Cost:
     """What one job used: messages by label, so without the sweep's; Redis without what the test itself asked.
 
-    `minutes`: how often something that goes on once a minute may have fallen into it.
+    `minutes`: how often something that goes on once a minute may have fallen into it. `looks`: how often the test asked
+    for the job: what it asked may have shared a request with the job's own.
     """
 
     length: int
@@ -36,22 +39,29 @@ class Cost:
     commands: int
     job: dict[str, Any]
     minutes: int
+    looks: int
 
 
-@pytest.fixture
-def stack(new_stack: StackMaker) -> DevStack:
+def started(new_stack: StackMaker, continuation: str) -> DevStack:
     """A stack with agents of known lengths."""
-    root = str(Path(__file__).parents[2])
     made = new_stack(None, ("--port", "0", "--app", "tests.e2e.cost_agents:registry"))
-    made.working_folder = Path(root)
+    made.working_folder = Path(__file__).parents[2]
+    made.environment = {**made.environment, "CONTINUATION": continuation}
     return made.start()
 
 
 @pytest.fixture
-def meter(stack: DevStack) -> Iterator["Meter"]:
-    """Runs jobs and reads the meters."""
+def meter(new_stack: StackMaker) -> Iterator["Meter"]:
+    """Runs jobs whose events are messages each, and reads the meters."""
     with httpx.Client(timeout=30) as client:
-        yield Meter(stack.described, client)
+        yield Meter(started(new_stack, "queue").described, client)
+
+
+@pytest.fixture
+def in_place(new_stack: StackMaker) -> Iterator["Meter"]:
+    """Runs jobs that go on in place, and reads the meters."""
+    with httpx.Client(timeout=30) as client:
+        yield Meter(started(new_stack, "inline").described, client)
 
 
 class Meter:
@@ -85,6 +95,7 @@ class Meter:
             after["commands_executed"] - before["commands_executed"] - 5 * looks,
             job,
             int((time.monotonic() - began_at) / MINUTE_SECONDS),
+            looks,
         )
 
     def _redis(self) -> dict[str, Any]:
@@ -109,23 +120,38 @@ class Meter:
 
 
 def test_a_step_costs_the_same_at_the_beginning_and_at_the_end_of_a_long_job(meter: Meter) -> None:
-    """K sequential tools are 2 + 3k messages; every event inside is 2 requests, at step 5 as at step 495."""
+    """K sequential tools are 2 + 3k messages; every event inside is 2 requests, at step 5 as at step 195."""
     short, middle, long = (meter.run(length) for length in LENGTHS)
     for cost in (short, middle, long):
         assert cost.job["status"] == "completed", cost.job["error"]
         assert cost.messages == MESSAGES_BESIDES_STEPS + 3 * cost.length
     first_half, second_half = middle.length - short.length, long.length - middle.length
-    assert middle.requests - short.requests - REQUESTS_PER_EVENT * 3 * first_half in besides(middle)
-    assert long.requests - middle.requests - REQUESTS_PER_EVENT * 3 * second_half in besides(long)
+    assert middle.requests - short.requests - REQUESTS_PER_EVENT * 3 * first_half in besides(middle, short)
+    assert long.requests - middle.requests - REQUESTS_PER_EVENT * 3 * second_half in besides(long, middle)
     assert (middle.commands - short.commands) / (3 * first_half) <= COMMANDS_PER_EVENT + middle.minutes
     # Arming a sweep, once a minute, is the only other thing that goes on.
     most = SWEEP_COMMANDS + COMMANDS_PER_MINUTE * (middle.minutes + long.minutes)
     assert abs((long.commands - middle.commands) - (middle.commands - short.commands)) <= most
 
 
-def besides(cost: Cost) -> range:
-    """Requests that are no step's: none, unless the run took a minute."""
-    return range(REQUESTS_PER_MINUTE * cost.minutes + 1)
+def test_in_place_a_step_is_one_request_and_a_job_two_messages(in_place: Meter) -> None:
+    """A job of k sequential tools has 2k + 1 steps; the claim of a step rides in the COMMIT of the one before."""
+    short, middle, long = (in_place.run(length) for length in LENGTHS)
+    for cost in (short, middle, long):
+        assert cost.job["status"] == "completed", cost.job["error"]
+        assert cost.messages == MESSAGES_BESIDES_STEPS
+        steps = 2 * cost.length + 1
+        assert cost.requests - steps - REQUESTS_BESIDES_STEPS in besides(cost), cost
+    assert middle.requests - short.requests - 2 * (middle.length - short.length) in besides(middle, short)
+    assert long.requests - middle.requests - 2 * (long.length - middle.length) in besides(long, middle)
+    most = SWEEP_COMMANDS + COMMANDS_PER_MINUTE * (middle.minutes + long.minutes)
+    assert abs((long.commands - middle.commands) - (middle.commands - short.commands)) <= most
+
+
+def besides(*costs: Cost) -> range:
+    """Requests that are no step's: none, unless a run took a minute; fewer, where some were shared with the test's."""
+    looks, minutes = sum(cost.looks for cost in costs), sum(cost.minutes for cost in costs)
+    return range(-looks, REQUESTS_PER_MINUTE * minutes + 1)
 
 
 def test_the_first_and_the_last_event_cost_a_little_more_and_no_more(meter: Meter) -> None:

@@ -45,6 +45,15 @@ def test_many_steps_one_after_another_cost_the_same_each(long_run: LongRun) -> N
     assert abs(compared.last.cost.requests - 6 * WINDOW) <= BESIDES
 
 
+def test_in_place_too(new_stack: StackMaker) -> None:
+    """No message and two requests a step: that of its turn, and that of its call."""
+    compared = LongRun(new_stack(), "inline").sequential(LENGTH)
+    assert_completed(compared, LENGTH)
+    assert_flat(compared.first, compared.last)
+    assert compared.last.cost.messages <= BESIDES
+    assert abs(compared.last.cost.requests - 2 * WINDOW) <= BESIDES
+
+
 def test_a_conversation_that_is_summed_up_costs_the_same_at_its_end(long_run: LongRun) -> None:
     """What a model that reads everything is told is bounded, and so is what is loaded for it."""
     compared = long_run.sequential(LENGTH, "sums")

@@ -16,6 +16,7 @@ from tests.e2e.fault_verdict import check, last_word
 pytestmark = pytest.mark.e2e
 
 RESTARTS, NEW_RESULTS = 3, 4
+SCRIPTS = ["EVAL", "EVALSHA"]
 LOST_IN_A_ROW, ROUNDS, ROUND_SECONDS = 3, 10, 0.2
 
 
@@ -59,7 +60,7 @@ def test_answers_that_are_lost_after_the_store_has_acted_change_nothing(stack: F
     assert client.submit(*jobs) == [202] * len(jobs)
     lost = 0
     for _ in range(ROUNDS):
-        stack.plan_faults(drop_replies=LOST_IN_A_ROW, commands=["EVAL"])
+        stack.plan_faults(drop_replies=LOST_IN_A_ROW, commands=SCRIPTS)
         time.sleep(ROUND_SECONDS)
         lost += LOST_IN_A_ROW - stack.faults_left()["drop_replies"]
     stack.plan_faults()
@@ -70,7 +71,7 @@ def test_answers_that_are_lost_after_the_store_has_acted_change_nothing(stack: F
 def test_a_submission_whose_answer_is_lost_starts_by_itself(stack: FaultStack, client: FaultClient) -> None:
     """The admission has given it a slot, but nobody knows: the client is told 503, and the witness does the rest."""
     job = Submission("unanswered", "dev", "line-3")
-    stack.plan_faults(drop_replies=1, commands=["EVAL"])
+    stack.plan_faults(drop_replies=1, commands=SCRIPTS)
     assert client.submit(job) == [503]
     wait_for(lambda: client.job(job), "its creation by its witness")
     check(client, client.ended([job]))
@@ -80,7 +81,7 @@ def test_a_cancellation_whose_answer_is_lost_is_told_to_the_end(stack: FaultStac
     """The client is told 503; the job is cancelled all the same, and leaves the admission."""
     job = Submission("cancelled", "dev", "line-3", delay_seconds=600)  # nothing else of it runs meanwhile
     assert client.submit(job) == [202]
-    stack.plan_faults(drop_replies=1, commands=["EVAL"])
+    stack.plan_faults(drop_replies=1, commands=SCRIPTS)
     assert client.cancel(job) == 503
     assert client.ended([job])[job]["status"] == "cancelled"
     wait_for(lambda: last_word(stack, job.job_id) == "gone", "its last word to the admission")

@@ -26,7 +26,9 @@ class FakeSchedules:
         """Keep it; what has not five fields is no cron expression."""
         if len(cron.rsplit("CRON_TZ=", maxsplit=1)[-1].split()) - ("CRON_TZ=" in cron) != _FIELDS:
             raise QueueRefusedError(f"the queue refused the message: {cron!r} is no cron expression")
-        self.known[schedule_id] = QueueSchedule(schedule_id, message.topic or message.url, cron, message.body)
+        self.known[schedule_id] = QueueSchedule(
+            schedule_id, message.topic or message.url, cron, message.body, message.failure_callback
+        )
 
     async def pause(self, schedule_id: str, *, paused: bool) -> None:
         """Pause one, or let it go on."""

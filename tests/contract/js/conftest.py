@@ -12,7 +12,8 @@ from infra.pytest_plugin.qstash_server import QStashServer
 from infra.pytest_plugin.redis_server import RedisServer
 from infra.pytest_plugin.vector_server import VectorServer
 from tests.contract.js.javascript_results import JavaScriptResults
-from tests.contract.js.node_program import JavaScriptMissingError, NodeProgram, node_program
+from tests.contract.js.node_program import NodeProgram, node_program
+from tests.npm_packages import JavaScriptMissingError
 
 _LEFT_OUT = pytest.StashKey[str]()
 

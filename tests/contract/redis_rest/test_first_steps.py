@@ -14,7 +14,7 @@ SCRIPT = "#!lua flags=allow-key-locking\nreturn {redis.call('GET', KEYS[1]), 3.9
 
 @pytest.fixture
 async def sdk(redis: LocalRedis) -> AsyncIterator[Redis]:
-    """The SDK as production makes it: base64, no retries of its own."""
+    """The SDK as it comes, with base64, but without retries of its own."""
     async with Redis(redis.url, TOKEN, rest_retries=0) as client:
         yield client
 

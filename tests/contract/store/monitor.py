@@ -45,7 +45,7 @@ class Monitor:
                 return found
             if matched["source"] == "lua":
                 found[-1].touched.append(words[1])
-            elif words[0].upper() == "EVAL":
+            elif words[0].upper() in ("EVAL", "EVALSHA"):
                 found.append(ScriptRun(words[3 : 3 + int(words[2])]))
 
 

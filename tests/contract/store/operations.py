@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from events.core.admission import Book, Entry, Want
 from events.core.effects import Changes, Join, Report, Skip, Talk
+from events.core.going_on import GoOn
 from events.core.legs import FOREVER_MS, Leg, LegKind, following, loop_leg, wish_leg
 from events.core.limits import Spend
+from events.core.parts import handled
 from events.core.transitions import JobStatus
 from events.errors import JobGoneError
 from events.ids import is_child, root_of
 from events.ports import Claim, OutsideFact
+from tests.contract.store.rooms import rooms
 from tests.contract.store.sample import (
     FIRST_LAP,
     JOB_ID,
@@ -80,6 +83,7 @@ def _waits_of(calls: list[Leg]) -> list[Leg]:
 
 
 LEGS = {job_id: _legs_of(job_id) for job_id in JOB_IDS}
+_EVENT = handled(call_leg(0), NOW_MS, "returned")
 _SPOKEN = {
     job_id: tuple(f'{{"calls":[{{"id":"{leg.call_id}"}}],"role":"model"}}' for leg in legs if leg.call_id)
     for job_id, legs in LEGS.items()
@@ -107,9 +111,8 @@ def claims(draw: st.DrawFn) -> Claim:
     number = draw(st.integers(1, 3))
     message = draw(st.sampled_from([f"m{number}", "m1"]))
     now_ms = NOW_MS + draw(st.integers(0, 5)) * (LEASE_MS // 2)
-    part = f"begun {leg.step}" if leg.step else ""
     run = draw(st.sampled_from([1, 1, 2]))
-    return Claim(leg.job_id, leg.key, message, f"o{number}", now_ms, now_ms + LEASE_MS, leg.call_id, part, run)
+    return Claim(leg.job_id, leg.key, message, f"o{number}", now_ms, now_ms + LEASE_MS, leg.call_id, run)
 
 
 @st.composite
@@ -140,7 +143,7 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
         admitted=draw(st.booleans()),
         later_lap=draw(st.sampled_from([0, 0, 0, FIRST_LAP, NOW_MS + LEASE_MS])),
         transcript=draw(st.sampled_from([(), ('{"a":1}', '{"b":"/"}'), _SPOKEN[job_id]])),
-        parts=(text,) if text else (),
+        parts=(text, _EVENT) if text else (),
         talk=draw(st.sampled_from([None, *_TALKS])) if done else None,
         ends=ends,
         closing=("closing",) if ends else (),
@@ -164,10 +167,10 @@ def _begin(claim: Claim) -> st.SearchStrategy[Operation]:
 
 
 def _commit(claim: Claim) -> st.SearchStrategy[Operation]:
-    def operation(change: Changes) -> Operation:
-        return Operation(f"commit {claim} {change}", lambda side: side.store.commit(claim, change, SPENT))
+    def operation(change: Changes, on: GoOn | None) -> Operation:
+        return Operation(f"commit {claim} {change} {on}", lambda side: side.store.commit(claim, change, SPENT, on))
 
-    return changes(claim.job_id, claim.leg_key).map(operation)
+    return st.builds(operation, changes(claim.job_id, claim.leg_key), st.none() | rooms(claim, LEGS[claim.job_id]))
 
 
 def _create(claim: Claim) -> st.SearchStrategy[Operation]:

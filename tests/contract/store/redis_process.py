@@ -19,14 +19,19 @@ _STOP_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Readings of the bridge's counters: requests, and commands with the calls inside scripts."""
+    """Readings of the bridge's counters: requests, commands with the calls inside scripts, bytes both ways."""
 
     requests: int
     commands: int
+    size_bytes: int
 
     def since(self, earlier: "Counted") -> "Counted":
         """What was counted between two readings."""
-        return Counted(self.requests - earlier.requests, self.commands - earlier.commands)
+        return Counted(
+            self.requests - earlier.requests,
+            self.commands - earlier.commands,
+            self.size_bytes - earlier.size_bytes,
+        )
 
 
 class RedisProcess:
@@ -61,7 +66,11 @@ class RedisProcess:
     def counted(self) -> Counted:
         """The counters now; reading them counts nothing."""
         answer = httpx.get(f"{self.url}/admin/counters", headers={"Authorization": f"Bearer {TOKEN}"}).json()
-        return Counted(answer["http_requests"], answer["commands_executed"])
+        return Counted(
+            answer["http_requests"],
+            answer["commands_executed"],
+            answer["bytes_received"] + answer["bytes_sent"],
+        )
 
     def stop(self) -> None:
         """End it."""

@@ -84,6 +84,8 @@ async def test_a_retry_takes_what_an_ended_job_had_to_say_and_what_is_to_be_forg
     assert [(leg.kind, leg.want) for leg in snapshot.legs] == [("loop", ""), ("wish", "slot")]
     assert [leg.kind for leg in carried] == ["wish"]
     assert snapshot.standing.lap > recalled.wishes[0].wish.attempt
+    # What it used before was told with its end; the retry counts from there.
+    assert snapshot.usage.before["redis_requests"] == snapshot.usage.redis_requests - 1 > 0
 
 
 async def test_nothing_of_a_retried_tree_expires(real: Side, redis_process: RedisProcess) -> None:

@@ -112,13 +112,15 @@ async def test_records_and_results_are_kept_by_call(side: Side) -> None:
 async def test_a_commit_without_changes_only_removes_the_leg(side: Side) -> None:
     """And counts what it spent; a job with nothing to do wishes for no slot."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
-    committed = await side.store.commit(claim_of(first_leg(), after_ms=9), Changes(), Spent(2, 3, 0))
+    committed = await side.store.commit(claim_of(first_leg(), after_ms=9), Changes(), Spent(2, 3, 0, 1, 0, 40, 80))
     wish = wish_of("none", "m1", NOW_MS + 9)
     assert committed == Committed(applied=True, carried=(wish,))
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
     assert (snapshot.job, snapshot.legs) == (a_job(), (wish,))
-    assert replace(snapshot.usage, redis_commands=0) == Usage(3, 5, 0, NOW_MS + 9)
+    assert replace(snapshot.usage, redis_commands=0, redis_bytes=0) == Usage(
+        messages=2, redis_requests=5, updated_ms=NOW_MS + 9, deliveries=1, function_ms=40, mb_ms=80
+    )
 
 
 async def test_usage_grows_with_each_applied_commit_only(side: Side) -> None:
@@ -128,8 +130,8 @@ async def test_usage_grows_with_each_applied_commit_only(side: Side) -> None:
     await side.store.commit(claim_of(legs[0], "m2"), Changes(), SPENT)
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
-    # The creation: 1 message, 1 request; each of the two commits: 1 message, and BEGIN and COMMIT.
-    assert (snapshot.usage.messages, snapshot.usage.redis_requests) == (3, 5)
+    # The creation: 1 request; each of the two commits: 1 message, and BEGIN and COMMIT.
+    assert (snapshot.usage.messages, snapshot.usage.redis_requests) == (2, 5)
 
 
 async def test_a_commit_of_an_unknown_job_creates_nothing(side: Side) -> None:

@@ -10,9 +10,11 @@ from events.core.effects import Changes, Decision
 from events.core.happenings import Happening, ModelAnswered, Started, ToolFailed, ToolReturned, Wanted
 from events.core.legs import Leg, LegKind, following, loop_leg
 from events.core.parts import text_delta
-from events.core.state import CallRecord, Failure
+from events.core.state import CallRecord, Failure, Usage
 from events.core.transitions import CallStatus
-from events.ports import Begun, Spent
+from events.ports import Begun, Meter, metered, take
+from events.ports.spending import NOTHING
+from functions.books import commit
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
@@ -26,6 +28,7 @@ from tests.contract.store.sample import (
     record_of,
 )
 from tests.contract.store.side import Side
+from tests.fakes.clock import FakeClock
 
 COMMANDS_LIMIT = 12
 APPEND_COMMANDS = 4  # as let_go of prelude.lua counts them
@@ -78,20 +81,21 @@ async def job_with(side: Side, leg: Leg, record: CallRecord | None, *, turns: in
 
 
 async def handle(side: Side, leg: Leg, happened: Happening | None) -> Begun:
-    """What the pipeline does with one event."""
+    """What the pipeline does with one event, metered."""
     claim = claim_of(leg, "m1")
-    begun = await side.store.begin(claim)
-    assert begun.state is not None
-    decision: Decision = decide(begun.state, happened or Started(), NOW_MS)
-    assert decision.changes is not None
-    spent = Spent(messages=1, requests=1, commands=begun.commands)
-    assert (await side.store.commit(claim, decision.changes, spent)).applied
+    with metered(Meter(FakeClock(NOW_MS), memory_mb=512)):
+        begun = await side.store.begin(claim)
+        assert begun.state is not None
+        decision: Decision = decide(begun.state, happened or Started(), NOW_MS)
+        assert decision.changes is not None
+        assert (await commit(side.store, claim, decision.changes)).applied
+        assert take() == NOTHING
     return begun
 
 
 async def measured(
     side: Side, process: RedisProcess, name: str, *, turns: int, reads_history: bool
-) -> tuple[Counted, int]:
+) -> tuple[Counted, Counted]:
     """What one event costs after so many turns, and what the job's own books say that it cost."""
     leg, record, happened = EVENTS[name]
     process.ask("FLUSHALL")
@@ -103,7 +107,11 @@ async def measured(
     after_books = await side.reader.job(JOB_ID)
     assert before_books is not None
     assert after_books is not None
-    return spent, after_books.usage.redis_commands - before_books.usage.redis_commands
+    return spent, _counted(after_books.usage).since(_counted(before_books.usage))
+
+
+def _counted(usage: Usage) -> Counted:
+    return Counted(usage.redis_requests, usage.redis_commands, usage.redis_bytes)
 
 
 @pytest.mark.parametrize("reads_history", [True, False])
@@ -116,9 +124,10 @@ async def test_an_event_costs_two_requests_and_at_most_twelve_commands_however_l
     old, old_books = await measured(real, redis_process, name, turns=TURNS, reads_history=reads_history)
     assert young.requests == 2
     assert young.commands <= (LAST_EVENT_COMMANDS_LIMIT if name == "loop answers" else COMMANDS_LIMIT)
-    assert old == young
-    if name != "loop answers":
-        assert (young_books, old_books) == (young.commands, old.commands)
+    assert (old.requests, old.commands) == (young.requests, young.commands)
+    assert (young_books, old_books) == (young, old)
+    if not reads_history:
+        assert old.size_bytes <= 1.1 * young.size_bytes
 
 
 @pytest.mark.parametrize("name", [name for name in EVENTS if not name.startswith("loop")])
@@ -147,7 +156,8 @@ async def test_a_turn_whose_past_is_summed_up_loads_and_costs_the_same_however_l
         before = redis_process.counted()
         loaded.append(await handle(real, leg, ASKS_FOR_TWO))
         spent.append(redis_process.counted().since(before))
-    assert spent[0] == spent[1]
+    assert (spent[0].requests, spent[0].commands) == (spent[1].requests, spent[1].commands)
+    assert spent[1].size_bytes <= 1.1 * spent[0].size_bytes
     assert spent[0].commands <= COMMANDS_LIMIT
     assert [len(begun.history.transcript) for begun in loaded] == [3, 3]
     assert [begun.history.results for begun in loaded] == [{}, {}]

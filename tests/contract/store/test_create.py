@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from events.core.state import Usage
-from events.ports import Created
+from events.ports import Created, Spent
 from tests.contract.store.sample import JOB_ID, NOW_MS, a_job, creation, first_leg
 from tests.contract.store.side import Side
 
@@ -30,14 +30,15 @@ async def test_another_message_finds_the_stored_job_and_carries_nothing(side: Si
 
 
 async def test_what_was_submitted_can_be_read(side: Side) -> None:
-    """The task, the leg, the first part, and one message and one request of usage."""
-    await side.store.create(creation(a_job(), "do it"), "m1", NOW_MS)
+    """The task, the leg, the first part, and books that begin with what was spent before, and one request."""
+    await side.store.create(creation(a_job(), "do it"), "m1", NOW_MS, Spent(messages=1, requests=2, function_ms=7))
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
     assert snapshot.job == a_job()
     assert snapshot.task == {"role": "user", "v": 1, "text": "do it", "data": {"a": None}}
     assert snapshot.legs == (replace(first_leg(), carrier="m1"),)
-    assert replace(snapshot.usage, redis_commands=0) == Usage(messages=1, redis_requests=1, updated_ms=NOW_MS)
+    used = replace(snapshot.usage, redis_commands=0, redis_bytes=0)
+    assert used == Usage(messages=1, redis_requests=3, updated_ms=NOW_MS, function_ms=7)
     assert (await side.reader.parts(JOB_ID, 0)).parts == creation(a_job()).parts
 
 

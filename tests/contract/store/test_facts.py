@@ -5,7 +5,7 @@ from dataclasses import replace
 from events.core.effects import Changes
 from events.core.state import Usage
 from events.core.transitions import JobStatus
-from events.ports import Recorded, Verdict
+from events.ports import Recorded, Spent, Verdict
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,
@@ -89,12 +89,12 @@ async def test_work_that_runs_while_a_fact_is_recorded_goes_on_or_finds_its_leg_
     assert (await side.store.begin(claim_of(first_leg()))).verdict is Verdict.APPLIED
 
 
-async def test_a_fact_counts_its_witness_and_two_requests(side: Side) -> None:
-    """Loading and recording."""
+async def test_a_fact_counts_what_it_took_and_its_own_request(side: Side) -> None:
+    """In the books of its job, which the creation has begun."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     loaded = await side.store.load(JOB_ID)
     assert loaded is not None
-    await side.store.record(loaded, "w", Changes(), NOW_MS + 3)
+    await side.store.record(loaded, "w", Changes(), NOW_MS + 3, Spent(messages=1, requests=1))
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
-    assert replace(snapshot.usage, redis_commands=0) == Usage(2, 3, 0, NOW_MS + 3)
+    assert replace(snapshot.usage, redis_commands=0, redis_bytes=0) == Usage(1, 3, 0, NOW_MS + 3)

@@ -1,7 +1,9 @@
 """The admission as operators see it: stopped and started, its state, and what ended jobs add up to."""
 
+from dataclasses import replace
+
 from events.core.admission import Entry, Place, Standing, Want
-from events.core.ends import AgentFigures, End, with_end
+from events.core.ends import AgentFigures, End, MonthUsed, with_end
 from events.ports import AdmissionState, Heard, Started, Told
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
@@ -16,6 +18,18 @@ async def wish(
     """A job says what it wants."""
     place = Place("t", f"session-{name}", 5, NOW_MS + ord(name[0]), agent)
     return await side.admission.wish(name, Standing(want, lap), place, NOW_MS, end=end)
+
+
+async def test_what_jobs_used_adds_up_by_month_and_tenant(side: Side) -> None:
+    """With their last word, once; a tenant's name may have spaces."""
+    used = {"jobs": 1, "messages": 3, "redis_bytes": 700}
+    for name, tenant, month in (("a", "t", "2026-11"), ("b", "t", "2026-11"), ("c", "t u", "2026-10")):
+        place, end = Place(tenant, f"session-{name}", 5, NOW_MS, "a"), replace(END, month=month, used=used)
+        await side.admission.wish(name, Standing("slot", 0), place, NOW_MS)
+        for _ in range(2):
+            await side.admission.wish(name, Standing("gone", 1), place, NOW_MS, end=end)
+    twice = {name: 2 * much for name, much in used.items()}
+    assert await side.operating.used() == (MonthUsed("2026-10", "t u", used), MonthUsed("2026-11", "t", twice))
 
 
 async def test_nobody_is_admitted_while_it_is_stopped(side: Side) -> None:

@@ -1,5 +1,6 @@
 """Steps of a plan: each is due when no leg of a step before it is left, carried by whoever ended the last one."""
 
+import json
 from dataclasses import replace
 
 from events.core.effects import Changes, Skip
@@ -74,9 +75,10 @@ async def test_the_first_claim_of_a_step_is_told_once(side: Side) -> None:
     await over(side, FIRST, "m2")
     await over(side, SECOND, "m3")
     for number, owner in enumerate(("o2", "o3")):
-        claim = replace(claim_of(BOTH, "m3", owner, after_ms=500_000 * number), part="begins")
+        claim = claim_of(BOTH, "m3", owner, after_ms=500_000 * number)
         assert (await side.store.begin(claim)).verdict is Verdict.GRANTED
-    assert (await side.reader.parts(JOB_ID, 1)).parts == ("begins",)
+    said = (await side.reader.parts(JOB_ID, 1)).parts
+    assert [json.loads(part)["type"] for part in said] == ["data-step-started"]
 
 
 async def test_what_comes_after_a_step_that_failed_is_known_and_may_be_dropped(side: Side) -> None:

@@ -8,7 +8,7 @@ from events.core.admission import KEEP_SLOT_MS, Book, Entry, Standing, Want
 from events.core.effects import Changes
 from events.core.legs import loop_leg, wish_leg
 from events.core.transitions import JobStatus
-from events.ports import Begun, Claim, Committed, Verdict
+from events.ports import Begun, Claim, Committed, OutsideFact, Verdict
 from tests.contract.store.sample import (
     FIRST_LAP,
     JOB_ID,
@@ -60,7 +60,7 @@ async def test_work_without_a_slot_is_gated(side: Side) -> None:
     """Nothing is claimed; whoever carries the wish learns so."""
     await waiting_job(side)
     begun = await side.store.begin(claim_of(first_leg(), "m2"))
-    assert replace(begun, commands=0) == Begun(Verdict.GATED)
+    assert begun == Begun(Verdict.GATED)
     carrier = await side.store.begin(claim_of(first_leg(), "witness"))
     assert (carrier.verdict, carrier.carried) == (Verdict.GATED, (replace(FIRST_WISH, carrier="witness"),))
 
@@ -145,6 +145,21 @@ async def test_a_job_that_only_waits_for_a_time_keeps_its_slot_for_a_minute(
     wishes = () if want == "slot" else (wish_of(want, "m1"),)
     assert by_key(committed.carried) == by_key((replace(later, carrier="m1"), *wishes))
     assert (await standing_of(side)).want == want
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+async def test_who_stood_still_does_not_take_the_slot_from_work_added_since(side: Side, *, claimed: bool) -> None:
+    """Its time is that of long ago, when the work was not due for long, or not there yet."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    since_ms = NOW_MS if claimed else NOW_MS + 290_000
+    later = loop_leg(JOB_ID, 1, 2, since_ms, NOW_MS + 300_000)
+    await side.store.commit(claim_of(first_leg(), after_ms=since_ms - NOW_MS), Changes(legs=(later,)), SPENT)
+    if claimed:
+        await side.store.begin(claim_of(later, "m2", after_ms=300_000))  # gated: it wishes for a slot
+        await side.store.commit(wish_claim(NOW_MS + 300_000, "m2", after_ms=300_001), Changes(admitted=True), SPENT)
+        assert (await side.store.begin(claim_of(later, "m2", after_ms=300_002))).verdict is Verdict.GRANTED
+    await side.store.tell(JOB_ID, "w1", OutsideFact("evt_1", "{}", event="paid"), NOW_MS)
+    assert (await standing_of(side)).slot
 
 
 async def test_a_timer_that_is_due_wishes_for_a_slot_when_its_message_comes(side: Side) -> None:

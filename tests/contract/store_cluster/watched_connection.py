@@ -1,9 +1,11 @@
 """The store's real connection, which also keeps what was asked and answered."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from events.adapters import redis
 from events.adapters.redis import RedisConnection
 from events.ids import canonical_json
 from events.settings import Settings
@@ -11,15 +13,11 @@ from events.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One command of one request, and its answer."""
+    """One command of one request, its answer, and the script's text; that is empty for a plain command."""
 
     command: tuple[str | int, ...]
     answer: Any
-
-    @property
-    def script(self) -> str:
-        """The script's text; empty for a plain command."""
-        return str(self.command[1]) if self.command[0] == "EVAL" else ""
+    script: str
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -40,15 +38,28 @@ class WatchedConnection(RedisConnection):
     def __init__(self, url: str, token: str) -> None:
         super().__init__(Settings(redis_url=url, redis_token=token))
         self.asked: list[Asked] = []
+        self._texts: dict[str, str] = {}
 
-    async def execute(self, *command: str | int) -> Any:
-        """Run one command; one request."""
-        answer = await super().execute(*command)
-        self.asked.append(Asked(command, answer))
-        return answer
+    async def ask(
+        self,
+        text: str,
+        keys: Sequence[str],
+        args: Sequence[str | int],
+        beside: Sequence[Sequence[str | int]] = (),
+    ) -> redis.Asked:
+        """Run a script; by its SHA1 it is known later."""
+        self._texts[hashlib.sha1(text.encode()).hexdigest()] = text
+        return await super().ask(text, keys, args, beside)
 
-    async def pipeline(self, *commands: Sequence[str | int]) -> list[Any]:
-        """Run several commands in one request."""
-        answers = await super().pipeline(*commands)
-        self.asked.extend(Asked(tuple(command), answer) for command, answer in zip(commands, answers, strict=True))
+    async def _ask(self, commands: Sequence[Sequence[str | int]]) -> list[Any]:
+        answers = await super()._ask(commands)
+        self.asked.extend(
+            Asked(tuple(command), answer, self._script(command))
+            for command, answer in zip(commands, answers, strict=True)
+        )
         return answers
+
+    def _script(self, command: Sequence[str | int]) -> str:
+        if command[0] == "EVAL":
+            return str(command[1])
+        return self._texts[str(command[1])] if command[0] == "EVALSHA" else ""

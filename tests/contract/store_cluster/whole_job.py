@@ -112,7 +112,7 @@ class WholeJob:
             happened = await self._happened(begun.state, decision.effects[0], claim)
             decision = decide(begun.state, happened, self._now_ms)
         assert decision.changes is not None
-        committed = await self._side.store.commit(claim, decision.changes, Spent(1, 1, begun.commands))
+        committed = await self._side.store.commit(claim, decision.changes, Spent(1, 1))
         assert committed.applied
         known = {other.key for other in self._legs}
         self._legs.extend(other for other in committed.carried if other.key not in known)

@@ -13,6 +13,7 @@ from events.adapters.keys import (
     ADMISSION_LISTING,
     ADMISSION_SWEEP,
     ADMISSION_SWEPT,
+    ADMISSION_USED,
     TOOL_USE,
 )
 from tests.contract.store.monitor import ScriptRun, monitor
@@ -82,7 +83,8 @@ async def fill(server: RedisProcess) -> None:
     with closing(RawClient(server.socket_path)) as client:
         write_copies(client, FINISHED - 1)
         assert client.ask("HLEN", ADMISSION_BOOK) == 0
-        client.ask("DEL", TOOL_USE, ADMISSION_ENDS, ADMISSION_SWEPT)  # one for all jobs, whatever their number
+        # one for all jobs, whatever their number
+        client.ask("DEL", TOOL_USE, ADMISSION_ENDS, ADMISSION_SWEPT, ADMISSION_USED)
         assert client.ask("ZCARD", ADMISSION_LISTING) == FINISHED * ROWS_OF_A_JOB
         client.ask("DEL", ADMISSION_SWEEP)  # armed long ago by then; here the clocks of both lives begin at one time
         assert client.ask("DBSIZE") == FINISHED * KEYS_OF_A_JOB + 1

@@ -15,7 +15,7 @@ SECRETS = {
     "QSTASH_NEXT_SIGNING_KEY": "secret-next",
     "UPSTASH_REDIS_REST_TOKEN": "secret-redis",
     "UPSTASH_VECTOR_REST_TOKEN": "secret-vector",
-    "API_KEYS": "secret-keys",
+    "API_KEYS": f"client:secret:{'a' * 64}",
     "OPERATIONS_API_KEY": "secret-operations",
     "SENTRY_DSN": "https://secret@sentry.example.com/1",
     "METRICS_TOKEN": "secret-metrics",
@@ -97,6 +97,12 @@ WRONG = [
     ("METRICS_PUBLIC", "yes", "true or false"),
     ("WORKER_BASE_URL", "example.com", "a URL such as"),
     ("WORKER_BASE_URL", "https://", "a URL such as"),
+    ("WORKER_BASE_URL", "http://fn.example.com", "a URL with https: with http, anybody"),
+    ("QSTASH_URL", "http://qstash.upstash.io", "a URL with https"),
+    ("UPSTASH_REDIS_REST_URL", "http://10.0.0.7:8079", "a URL with https"),
+    ("UPSTASH_VECTOR_REST_URL", "http://vector.example.com", "a URL with https"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318", "a URL with https"),
+    ("BATON_APP", "my_company.agents", "a reference such as my_company.agents:registry"),
     ("WORKER_BASE_URL", "https://a.b/?x=1", "a URL such as"),
     ("WORKER_BASE_URL", "https://a b.c", "a URL such as"),
     ("QSTASH_URL", "ftp://a.b", "a URL such as"),
@@ -115,6 +121,40 @@ def test_a_wrong_value_is_named_with_what_it_should_be(name: str, value: str, hi
     with pytest.raises(SettingsError) as caught:
         read_settings({name: value})
     assert f"{name}: {value!r} is not {hint}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        ("ALERT_WEBHOOK_URL", "http://hooks.example.com/x", "a URL with https"),
+        ("SENTRY_DSN", "http://k@sentry.example.com/1", "a URL with https"),
+        ("SENTRY_DSN", "https://sentry.example.com/1", "a DSN such as"),
+        ("API_KEYS", f"client:acme:{'a' * 64},client:acme:abc", "a comma list of client:TENANT:SHA256 .* entry 2$"),
+    ],
+)
+def test_a_wrong_secret_is_named_and_not_shown(name: str, value: str, hint: str) -> None:
+    """Only what it should be."""
+    with pytest.raises(SettingsError, match=rf"{name}: its value is not {hint}") as caught:
+        read_settings({name: value})
+    assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8079", "http://localhost:8079", "http://[::1]:8079"])
+def test_this_machine_may_be_reached_without_https(url: str) -> None:
+    """Nobody is in between."""
+    assert read_settings({"UPSTASH_REDIS_REST_URL": url}).redis_url == url
+
+
+def test_what_is_missing_is_told_with_what_is_wrong() -> None:
+    """One start is enough to see everything."""
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"PUBLISH_BY": "pigeon", "QSTASH_TOKEN": " "}, "QSTASH_TOKEN", "WORKER_BASE_URL")
+    assert str(caught.value).splitlines() == [
+        "wrong settings:",
+        "  - QSTASH_TOKEN is not set: token for publishing",
+        "  - PUBLISH_BY: 'pigeon' is not one of url, topic",
+        "  - WORKER_BASE_URL is not set: where the functions are; may carry a path",
+    ]
 
 
 def test_all_wrong_values_are_told_at_once() -> None:
@@ -189,3 +229,34 @@ def test_the_prefix_replaces_what_stands_before_the_dot() -> None:
     """`prod-agent.agent-loop-init`."""
     assert Settings().topic(EventType.LOOP_INIT) == "agent.agent-loop-init"
     assert Settings(topic_prefix="prod-agent").topic(EventType.LOOP_INIT) == "prod-agent.agent-loop-init"
+
+
+def test_functions_may_each_have_a_url_of_their_own() -> None:
+    """What is not named is below WORKER_BASE_URL; an endpoint is found by its URL."""
+    settings = read_settings(
+        {
+            "WORKER_BASE_URL": "https://fn.example.com/base",
+            "WORKER_URLS": '{"/workers/agent-loop": "https://loop.example.com/"}',
+        }
+    )
+    assert settings.event_url(EventType.LOOP_INIT) == "https://loop.example.com/workers/agent-loop"
+    assert settings.event_url(EventType.TOOL_CALL) == "https://fn.example.com/base/workers/tool-executor"
+    assert settings.endpoint_of("https://loop.example.com/workers/agent-loop") == "/workers/agent-loop"
+    assert settings.endpoint_of("https://fn.example.com/base/workers/agent-loop") == ""
+    assert settings.endpoint_of("https://fn.example.com/base/workers/sweep") == "/workers/sweep"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("https://fn.example.com", "WORKER_URLS: .* is not a JSON object of endpoints"),
+        ('["/workers/sweep"]', "a JSON object of endpoints"),
+        ('{"/workers/sweep": 1}', "a JSON object of endpoints"),
+        ('{"/workers/sweep": "ftp://fn"}', "a JSON object of endpoints"),
+        ('{"/workers/swep": "https://fn.example.com"}', "'/workers/swep' is none of /workers/agent-loop, .*"),
+    ],
+)
+def test_a_wrong_list_of_functions_is_refused(text: str, said: str) -> None:
+    """With the endpoint that is wrong, and those that there are."""
+    with pytest.raises(SettingsError, match=said):
+        read_settings({"WORKER_URLS": text})

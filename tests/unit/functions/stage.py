@@ -42,7 +42,8 @@ from tests.fakes.schedules import FakeSchedules
 from tests.fakes.tool_statistics import FakeToolStatistics
 
 BASE = "https://fn.example.com"
-SETTINGS = Settings(worker_base_url=BASE, qstash_token="token", max_concurrent_jobs=3)
+# Each event is a message of its own, so that a test can deliver one of them.
+SETTINGS = Settings(worker_base_url=BASE, qstash_token="token", max_concurrent_jobs=3, continuation="queue")
 
 
 class AnySignature:

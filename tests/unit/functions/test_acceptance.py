@@ -10,7 +10,8 @@ from events.core.limits import first_reserve
 from events.core.state import Job
 from events.core.transitions import JobStatus
 from events.errors import PublishError, QueueUnreachableError, StoreError, UnknownJobError
-from events.ports import Carried, Created, Loaded, Outgoing, Recorded
+from events.ports import Carried, Created, Loaded, Outgoing, Recorded, Spent
+from events.ports.spending import NOTHING
 from events.schema import AgentLoopInit, Cancellation, Submission
 from functions.acceptance import WITNESS_DELAY_MS, WITNESSED_MS, YOUNG_MS
 from tests.fakes import FakeStore
@@ -30,13 +31,13 @@ class FaultyStore(FakeStore):
         self._applied = applied
         self.faulty = True
 
-    async def create(self, changes: Changes, message_id: str, now_ms: int) -> Created:
+    async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
         """Fail once."""
         if not self.faulty:
-            return await super().create(changes, message_id, now_ms)
+            return await super().create(changes, message_id, now_ms, spent)
         self.faulty = False
         if self._applied:
-            await super().create(changes, message_id, now_ms)
+            await super().create(changes, message_id, now_ms, spent)
         raise StoreError("no answer from the store")
 
 
@@ -271,10 +272,12 @@ class RepeatingStore(FakeStore):
         self.old_read = True
         return shown
 
-    async def record(self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
+    async def record(
+        self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
+    ) -> tuple[Recorded, Carried]:
         """Write it, and answer as the repeat of it."""
-        await super().record(loaded, message_id, changes, now_ms)
-        return await super().record(loaded, message_id, changes, now_ms)
+        await super().record(loaded, message_id, changes, now_ms, spent)
+        return await super().record(loaded, message_id, changes, now_ms, spent)
 
 
 async def test_a_cancellation_of_which_nobody_knows_what_became_keeps_its_witness() -> None:

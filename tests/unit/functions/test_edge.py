@@ -128,7 +128,7 @@ async def test_without_a_configured_key_nothing_is_valid() -> None:
         (b"not json", "not JSON"),
         (b"[]", "not an object"),
         (b'{"type":"agent.loop.stop"}', "unknown event type 'agent.loop.stop'"),
-        (b'{"type":"agent.loop.init","schemaVersion":2}', "unknown schemaVersion 2"),
+        (b'{"type":"agent.loop.init","schemaVersion":0}', "unknown schemaVersion 0"),
         (b'{"type":"agent.loop.init"}', "not a valid agent.loop.init"),
     ],
 )
@@ -136,6 +136,12 @@ async def test_what_no_version_can_read_is_not_repeated(edge: Edge, body: bytes,
     """489 and the header: the message stays in the dead letter queue for a person."""
     response = await edge.post(body)
     assert hint in assert_problem(response, 489, retryable=False)
+
+
+async def test_what_a_newer_version_sent_comes_again(edge: Edge) -> None:
+    """503: the queue delivers it again, to an instance that may know it, and no job fails for it."""
+    response = await edge.post(b'{"type":"agent.loop.init","schemaVersion":2}')
+    assert "schemaVersion 2" in assert_problem(response, 503, retryable=True)
 
 
 async def test_an_event_at_another_types_endpoint_is_not_repeated(edge: Edge) -> None:

@@ -74,7 +74,7 @@ async def test_a_process_without_settings_says_what_is_missing_at_every_request(
     building = Building()
     app = LazyApp(building)
     for _ in range(2):
-        with pytest.raises(SettingsError, match=r"UPSTASH_REDIS_REST_URL(.|\n)*QSTASH_TOKEN(.|\n)*WORKER_BASE_URL"):
+        with pytest.raises(SettingsError, match=r"QSTASH_TOKEN(.|\n)*WORKER_BASE_URL(.|\n)*UPSTASH_REDIS_REST_URL"):
             await get(app)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)

@@ -1,7 +1,12 @@
 """A job that lived and ended in the seconds that a failover made the admission forget is listed by its witness."""
 
+from typing import Any
+
 from events.core.listing import Query
+from events.ports import Looked
+from events.schema import Submission
 from infra.in_memory.admission import Kept
+from tests.unit.functions.flaky import FlakyStage
 from tests.unit.functions.stage import Stage
 
 
@@ -31,3 +36,26 @@ async def test_the_witness_of_a_job_that_the_admission_knows_says_nothing_to_it(
     said_ms = stage.entry().since_ms
     await stage.run()
     assert stage.entry().since_ms == said_ms
+
+
+async def test_a_witness_that_stood_still_does_not_take_the_slot_of_a_later_run() -> None:
+    """It saw an ended job without an entry; until it says so, somebody has retried the job."""
+    told = FlakyStage()
+    await told.stage.submit("waits")
+    await told.acceptance.cancel((await told.stage.snapshot()).job, "one")
+    await told.stage.run(within_seconds=20)
+    ended = (await told.stage.snapshot()).job
+    told.stage.admission.go_back(Kept())
+    look = told.stage.store.look
+
+    async def slowly(*asked: Any, **named: Any) -> Looked:
+        looked = await look(*asked, **named)
+        told.stage.clock.ms += 1_000
+        await told.acceptance.retry(ended, "one", from_start=False)
+        await told.stage.deliver(told.stage.events()[-1], "wish")
+        told.stage.clock.ms += 1_000
+        return looked
+
+    told.stage.store.look = slowly  # type: ignore[method-assign]  # a process that stands still
+    await told.stage.deliver(told.witness(Submission), "late")
+    assert (told.stage.entry().want, told.stage.entry().slot) == ("slot", True)

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 
 from events.core.effects import Changes
+from events.core.going_on import GoOn
 from events.core.transitions import JobStatus
 from events.errors import StoreError
 from events.ports import Claim, Committed, Spent
@@ -54,16 +55,16 @@ class Writer:
 
 
 class CrashingStore(FakeStore):
-    """A store that does not answer the first COMMIT that would write a summary."""
+    """A store that does not answer the first COMMIT that would write a summary, nor when it is asked once more."""
 
     crashes = 0
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent) -> Committed:
+    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
         """Commit, but for the first summary."""
-        if not self.crashes and any('"role":"summary"' in entry for entry in changes.transcript):
+        if self.crashes < 2 and any('"role":"summary"' in entry for entry in changes.transcript):
             self.crashes += 1
             raise StoreError("the process was killed here")
-        return await super().commit(claim, changes, spent)
+        return await super().commit(claim, changes, spent, go_on)
 
 
 @tool
@@ -159,7 +160,7 @@ async def test_a_crash_before_the_commit_repeats_one_summary_and_records_it_once
     store = CrashingStore()
     stage = stage_with(Counting(), Summarize(MAX_TOKENS, keep_turns=2, model=writer), store)
     await run(stage)
-    assert store.crashes == 1
+    assert store.crashes == 2
     assert len(writer.requests) == len(calm_writer.requests) + 1
     ends = [entry["upTo"] for entry in recorded(stage, "summary")]
     assert len(ends) == len(set(map(str, ends))) == len(calm_writer.requests)

@@ -8,9 +8,7 @@ from events.core.legs import leg_key_of
 from events.core.transitions import JobStatus
 from events.errors import PublishError, UnknownJobError
 from events.schema import Event, EventType, ToolPayload, event_type, parse_event
-from functions.container import guard_ms
 from functions.handing_on import CLOCK_ERROR_MS
-from functions.spec import Spec
 from tests.unit.functions.stage import SETTINGS, Stage
 
 INLINE = replace(SETTINGS, continuation="inline")
@@ -194,44 +192,6 @@ async def test_whoever_comes_back_after_its_lease_is_overtaken_and_changes_nothi
     outcome = await stage.deliver(call, "m-late")
     assert (outcome.word, outcome.handed_on) == ("overtaken", 0)
     assert payload.call_id not in (await stage.snapshot()).results
-
-
-async def test_in_place_a_job_takes_two_messages() -> None:
-    """The witness and the first event; the same steps, in the same order."""
-    stage = Stage(settings=INLINE)
-    await stage.submit("adds")
-    await stage.run()
-    assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
-    assert stage.happened.runs == ["add 1 2", "add 3 4"]
-    assert kinds(stage) == ["agent.loop.init", "agent.loop.init"]
-
-
-async def test_a_redelivered_message_publishes_instead() -> None:
-    """So that progress gets fresh retries."""
-    stage = Stage(settings=INLINE)
-    first = await stage.submit("adds")
-    outcome = await stage.deliver(first, "m-turn", retried=1)
-    assert (outcome.word, outcome.handed_on) == ("done", 2)
-    assert stage.happened.runs == []
-
-
-async def test_the_time_guard_stops_a_chain_and_publishes_the_rest() -> None:
-    """What was to be continued in place, too: four calls, and the guard passes during the second."""
-    stage = Stage(settings=INLINE)
-    first = await stage.submit("many")
-
-    def time_passes() -> None:
-        stage.clock.ms += guard_ms(Spec("x", "/x"), INLINE) // 2 + 1
-
-    stage.happened.while_running = time_passes
-    seen = len(stage.events())
-    await stage.deliver(first, "m-turn")
-    assert len(stage.happened.runs) == 2
-    assert sorted(kinds(stage, seen)) == ["agent.tool.call"] * 2 + ["tool.execution.complete"] * 2
-    stage.happened.while_running = lambda: None
-    await stage.run()
-    assert len(stage.happened.runs) == 4
-    assert (await stage.snapshot()).job.result == {"answer": "many"}
 
 
 async def test_the_tool_executor_never_goes_into_a_model_turn() -> None:

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from events.ids import digest
-from events.ports import Outside, OutsideFact
+from events.ports import Outside, OutsideFact, Spent
+from events.ports.spending import NOTHING
 from tests.fakes import FakeStore
 from tests.unit.functions.api.client import ADMIN, Api, api_of, with_keys
 from tests.unit.functions.approval_kit import Kit, asked, checkpoints, run_for_an_hour
@@ -24,10 +25,12 @@ class Crowded(FakeStore):
         super().__init__()
         self._seed, self._told = seed, 0
 
-    async def tell(self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int) -> Outside:
+    async def tell(
+        self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
+    ) -> Outside:
         """Take a fact in, some turns of the loop later."""
         await self._wait()
-        told = await super().tell(job_id, message_id, fact, now_ms)
+        told = await super().tell(job_id, message_id, fact, now_ms, spent)
         await self._wait()
         return told
 

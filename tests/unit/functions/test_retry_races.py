@@ -1,5 +1,7 @@
 """Retries that meet failovers, witnesses, cancellations, and words of an earlier run."""
 
+from typing import Any
+
 import pytest
 
 from events.core.expected import event_of
@@ -209,3 +211,23 @@ async def test_a_deletion_that_stood_still_does_not_take_the_slot_of_a_later_run
     with pytest.raises(StoreError, match="send the request again"):
         await told.acceptance.remove(ended)
     assert told.stage.entry().slot
+
+
+async def test_a_retry_is_in_the_book_before_it_is_recorded() -> None:
+    """It had left the book with its end: whatever becomes of the call, and of its witness, a sweep finds the job."""
+    told = FlakyStage()
+    told.flaky.model_fails = 1
+    await told.ended("flaky")
+    job = (await told.stage.snapshot()).job
+    told.stage.admission.entries = {}
+    record = told.stage.store.record
+
+    async def dying(*asked: Any) -> Any:
+        await record(*asked)
+        raise StoreError("nobody hears the answer")
+
+    told.stage.store.record = dying  # type: ignore[method-assign, assignment]  # the process dies here
+    with pytest.raises(StoreError, match="nobody hears"):
+        await told.acceptance.retry(job, "one", from_start=False)
+    assert (await told.stage.snapshot()).job.run == 2
+    assert told.stage.entry().want == "gone"

@@ -103,7 +103,7 @@ async def test_what_was_accepted_and_forgotten_waits_for_its_turn() -> None:
 
 
 async def test_a_late_call_refuses_nothing() -> None:
-    """Its witness may be under way."""
+    """Its witness may be under way, and carry the job that it has created: it is not taken back."""
     stage = Stage()
     await submit(stage, "job_1")
     wish = stage.admission.wish
@@ -115,6 +115,7 @@ async def test_a_late_call_refuses_nothing() -> None:
     stage.admission.wish = slow  # type: ignore[method-assign, assignment]  # this one is slow
     with pytest.raises(PublishError, match="is not known"):
         await submit(stage, "job_2", "reject")
+    assert not stage.queue.cancelled
 
 
 async def test_a_job_that_interrupts_ends_those_before_it() -> None:

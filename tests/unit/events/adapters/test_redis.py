@@ -1,7 +1,6 @@
 """The store's connection: whatever goes wrong is a StoreError that names where, and never the token."""
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -32,15 +31,10 @@ async def redis() -> AsyncIterator[RedisConnection]:
     await made.close()
 
 
-def encoded(text: str) -> str:
-    """As the store sends texts to the SDK."""
-    return base64.b64encode(text.encode()).decode()
-
-
 @respx.mock
 async def test_a_command_is_one_request(redis: RedisConnection) -> None:
     """With the token, and without telemetry."""
-    route = respx.post(STORE_URL).mock(return_value=httpx.Response(200, json={"result": encoded("é")}))
+    route = respx.post(STORE_URL).mock(return_value=httpx.Response(200, json={"result": "é"}))
     assert await redis.execute("GET", "a") == "é"
     request = route.calls.last.request
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
@@ -50,7 +44,7 @@ async def test_a_command_is_one_request(redis: RedisConnection) -> None:
 @respx.mock
 async def test_several_commands_are_one_request(redis: RedisConnection) -> None:
     """Answers in order."""
-    answer = [{"result": encoded("x")}, {"result": None}]
+    answer = [{"result": "x"}, {"result": None}]
     route = respx.post(f"{STORE_URL}/pipeline").mock(return_value=httpx.Response(200, json=answer))
     assert await redis.pipeline(["GET", "a"], ["GET", "b"]) == ["x", None]
     assert route.call_count == 1
@@ -103,7 +97,7 @@ async def test_a_refused_token_is_named_with_its_setting(redis: RedisConnection)
 @respx.mock
 async def test_an_error_among_several_answers_is_raised(redis: RedisConnection) -> None:
     """Not given out as a value."""
-    answer = [{"result": encoded("x")}, {"error": "WRONGTYPE no"}]
+    answer = [{"result": "x"}, {"error": "WRONGTYPE no"}]
     respx.post(f"{STORE_URL}/pipeline").mock(return_value=httpx.Response(200, json=answer))
     with pytest.raises(StoreError, match="WRONGTYPE"):
         await redis.pipeline(["GET", "a"], ["GET", "b"])
@@ -143,7 +137,7 @@ async def test_without_settings_nothing_is_asked() -> None:
 @respx.mock
 async def test_a_closed_connection_opens_again_when_it_is_used(redis: RedisConnection) -> None:
     """A process may be woken after its connections were closed."""
-    respx.post(STORE_URL).mock(return_value=httpx.Response(200, json={"result": encoded("PONG")}))
+    respx.post(STORE_URL).mock(return_value=httpx.Response(200, json={"result": "PONG"}))
     for _ in range(2):
         assert await redis.execute("PING") == "PONG"
         await redis.close()
@@ -154,8 +148,8 @@ def test_a_job_script_carries_the_flag_and_what_it_shares(name: str) -> None:
     """Upstash locks only the named keys then (redis-rest.md 9); the shebang is the first line."""
     text = script(name)
     assert text.startswith("#!lua flags=allow-key-locking\n")
-    assert "local function call(" in text
-    assert text.count("redis.call") == 1  # inside `call`, which counts
+    assert "local call = redis.call\n" in text
+    assert text.count("redis.call") == 1  # and that one counts (counted.lua)
 
 
 @pytest.mark.parametrize("name", ["leave", "sweep", "wish"])
@@ -165,4 +159,4 @@ def test_a_script_of_the_admission_carries_the_flag_and_the_book(name: str) -> N
     assert text.startswith("#!lua flags=allow-key-locking\n")
     assert text.count("#!lua") == 1
     assert "local function load_book(" in text
-    assert "local function call(" not in text
+    assert "local call = redis.call\n" not in text

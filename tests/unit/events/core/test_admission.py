@@ -35,6 +35,9 @@ NO_SLOT = Standing("none", 5)
         (HELD, [call_state(LegKind.FAILED).leg], "slot"),
         (HELD, [loop_leg("j", 1, 1, NOW_MS, NOW_MS + KEEP_SLOT_MS)], "slot"),
         (HELD, [loop_leg("j", 1, 1, NOW_MS, NOW_MS + KEEP_SLOT_MS + 1)], "none"),
+        (HELD, [loop_leg("j", 1, 1, NOW_MS + 300_000, NOW_MS + 309_000)], "slot"),
+        (HELD, [replace(loop_leg("j", 1, 1, NOW_MS, NOW_MS + 300_000), owner="me")], "slot"),
+        (HELD, [replace(wish_leg("j", "slot", 1, NOW_MS), owner="me")], "none"),
         (HELD, [wish_leg("j", "slot", 1, NOW_MS)], "none"),
         (HELD, [], "none"),
     ],
@@ -42,7 +45,7 @@ NO_SLOT = Standing("none", 5)
 def test_a_job_wants_a_slot_for_work_and_keeps_it_while_results_are_taken_in(
     standing: Standing, legs: list[Leg], want: Want
 ) -> None:
-    """Waiting longer than a minute wants none."""
+    """Waiting longer than a minute wants none; who asks late does not take a slot from work that was added since."""
     assert wanted(standing, legs, ended=False, now_ms=NOW_MS) == want
 
 

@@ -24,8 +24,9 @@ from events.core.records import (
     load_standing,
     load_usage,
 )
-from events.core.state import Failure, Usage
+from events.core.state import STATE_VERSION, Failure, Usage
 from events.core.transitions import CallStatus, JobStatus
+from events.errors import NewerVersionError
 from tests.unit.events.core.sample_state import JOB, NOW_MS, call_record, call_state
 
 FULL_JOB = replace(
@@ -47,6 +48,24 @@ def test_a_job_is_read_back_as_it_was_written() -> None:
 def test_a_job_without_a_cost_limit_has_none_after_a_submission() -> None:
     """A None that were left out would become a limit's default."""
     assert job_from(job_values(JOB)).limits.cost_usd is None
+
+
+def test_a_state_of_a_newer_version_is_left_to_that() -> None:
+    """It says that it means something else; the queue brings what is about it again."""
+    newer = json.loads(dump_job(JOB)) | {"version": STATE_VERSION + 1}
+    told = r"job_1.* has version 2, this code reads 1"
+    with pytest.raises(NewerVersionError, match=told):
+        load_job(json.dumps(newer))
+    with pytest.raises(NewerVersionError, match=told):
+        job_from(newer)
+
+
+def test_a_record_that_cannot_be_read_is_left_to_a_newer_version() -> None:
+    """Such as a leg of a kind that nobody knew."""
+    newer = json.loads(dump_leg(call_state(LegKind.CALL).leg)) | {"kind": "dance"}
+    with pytest.raises(NewerVersionError, match=r"stored Leg\.kind cannot be read by this version") as raised:
+        load_leg(json.dumps(newer))
+    assert (raised.value.status, raised.value.retryable) == (503, True)
 
 
 @pytest.mark.parametrize("kind", [LegKind.LOOP, LegKind.CALL, LegKind.COMPLETE, LegKind.FAILED])

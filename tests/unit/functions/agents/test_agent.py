@@ -63,6 +63,7 @@ def test_usual_names_are_taken(name: str) -> None:
         ({"plan": [ping]}, "in its plan is no step; write Step('name', tool, {...})"),
         ({"plan": [Step("a", ScriptedModel(["done"]))]}, "agent 'a', step 'a': "),
         ({"max_rounds": 0}, "agent 'a': max_rounds must be a whole number from 1, got 0"),
+        ({"isolated": 1}, "agent 'a': isolated must be True or False, got 1"),
         ({"model": 3}, "agent 'a': model must be a name or have `answer`"),
         ({"model": ScriptedModel}, "agent 'a': model must be an object, got the class ScriptedModel"),
         ({"model": []}, "agent 'a': model is an empty list; name at least one model"),

@@ -30,7 +30,7 @@ HELD = Standing("slot", 1, slot=True)
 
 def view(job: Job = JOB, call: CallRecord = CALL, leg: Leg | None = LEG, **results: Any) -> dict[str, Any]:
     """The job with one tool call."""
-    usage = Usage(messages=4, redis_requests=5, redis_commands=6, updated_ms=NOW_MS + 1_500)
+    usage = Usage(4, 5, 6, NOW_MS + 1_500, deliveries=3, redis_bytes=7, function_ms=8, mb_ms=1_024_000)
     snapshot = Snapshot(job, {"text": "do it"}, (leg,) if leg else (), HELD, (call,), results, usage)
     return job_view(snapshot, NOW_MS)
 
@@ -51,10 +51,21 @@ def test_usage_is_what_the_job_has_used() -> None:
         "modelCalls": 2,
         "cachedCalls": 1,
         "messages": 4,
+        "deliveries": 3,
         "redisRequests": 5,
         "redisCommands": 6,
+        "redisBytes": 7,
         "streamAppends": 0,
+        "functionMs": 8,
+        "gbSeconds": 1.0,
         "costUsd": 0.3,
+    }
+    assert shown["cost"] == {
+        "queueUsd": 4 * 0.000_01,
+        "redisUsd": 6 * 0.000_002,
+        "functionsUsd": 0.000_013_933,
+        "modelUsd": 0.3,
+        "totalUsd": 0.300_065_934,
     }
     assert shown["updatedAt"] == "2027-01-15T08:00:01.500Z"
 

@@ -10,6 +10,11 @@ from tests.unit.functions.api.client import ADMIN, OTHER, Api, assert_problem
 
 CREATED = "2027-01-15T08:00:00.000Z"
 WEEK_SECONDS = 7 * 86_400
+USED = (
+    *("inputTokens", "outputTokens", "cachedInputTokens", "modelCalls", "cachedCalls"),
+    *("messages", "deliveries", "redisRequests", "redisCommands", "redisBytes", "streamAppends"),
+    *("functionMs", "gbSeconds", "costUsd"),
+)
 
 
 async def test_an_accepted_job_is_answered_with_all_its_fields(api: Api) -> None:
@@ -36,18 +41,8 @@ async def test_an_accepted_job_is_answered_with_all_its_fields(api: Api) -> None
         "memory": None,
         "turns": 0,
         "toolCalls": [],
-        "usage": {
-            "inputTokens": 0,
-            "outputTokens": 0,
-            "cachedInputTokens": 0,
-            "modelCalls": 0,
-            "cachedCalls": 0,
-            "messages": 0,
-            "redisRequests": 0,
-            "redisCommands": 0,
-            "streamAppends": 0,
-            "costUsd": 0,
-        },
+        "usage": dict.fromkeys(USED, 0),
+        "cost": dict.fromkeys(("queueUsd", "redisUsd", "functionsUsd", "modelUsd", "totalUsd"), 0),
     }
 
 

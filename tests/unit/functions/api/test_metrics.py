@@ -180,3 +180,19 @@ async def test_public_metrics_need_no_key() -> None:
     """`METRICS_PUBLIC=true`."""
     async with api_of(Stage(settings=replace(with_keys(), metrics_public=True))) as api:
         assert "agent_worker_active_jobs" in await scraped(api, "")
+
+
+async def test_the_overhead_is_told_in_its_units(api: Api) -> None:
+    """Milliseconds as seconds, memory in gigabytes; what nobody has told yet is 0."""
+    assert values((await scraped(api))["agent_overhead_redis_bytes"]) == {(): 0}
+    sums = {"messages": 2, "requests": 30, "shared": 4, "commands": 50, "function_ms": 1_500, "mb_ms": 512_000}
+    await api.stage.ports.figures.add({f"overhead:{name}": much for name, much in sums.items()})
+    told = {name: values(family)[()] for name, family in (await scraped(api)).items() if "overhead" in name}
+    assert {name.removeprefix("agent_overhead_"): much for name, much in told.items() if much} == {
+        "messages": 2,
+        "redis_requests": 30,
+        "redis_shared_requests": 4,
+        "redis_commands": 50,
+        "function_seconds": 1.5,
+        "function_gb_seconds": 0.5,
+    }

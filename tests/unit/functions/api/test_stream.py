@@ -52,6 +52,14 @@ async def test_an_ended_jobs_stream_tells_everything_and_ends(api: Api) -> None:
     assert events[-2][1] == {"type": "finish", "messageMetadata": {"status": "completed"}}
 
 
+async def test_a_process_that_stops_ends_a_stream_without_its_end(api: Api) -> None:
+    """What is there is told; the client comes back for the rest, to a process that stays."""
+    job_id = (await api.submitted(jobType="adds"))["id"]
+    api.stage.container.stopping.begun = True
+    events = told((await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text)
+    assert [part["type"] for _, part in events] == ["start"]
+
+
 async def test_the_headers_are_those_of_the_protocol(api: Api) -> None:
     """UI message stream v1; nobody may buffer or change it."""
     job_id = await ended_job(api, "answers")

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from infra.dev.surroundings import inherited_environment
-from tests.contract.js.node_program import NodeProgram, find_node
+from tests.contract.js.node_program import NodeProgram
+from tests.npm_packages import find_node
 
 HERE = Path(__file__).parent
 CLIENT = HERE.parents[3] / "functions" / "web" / "static" / "baton.js"

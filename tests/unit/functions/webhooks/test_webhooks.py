@@ -12,7 +12,7 @@ from events.adapters.verifier import QueueVerifier
 from events.core.legs import LegKind
 from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, SWEEP_ENDPOINT, EventType, encode_event
 from events.settings import Settings
-from functions.app import SPECS
+from functions.app import EVENT_SPECS, SPECS
 from functions.container import guard_ms
 from functions.entry import lambda_handler
 from functions.spec import Spec
@@ -69,7 +69,7 @@ def test_only_the_model_function_goes_into_a_model_turn() -> None:
         assert not continues[kind] & {LegKind.LOOP, LegKind.CALL}
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", EVENT_SPECS, ids=lambda spec: spec.name)
 def test_time_limits_stand_in_their_order(spec: Spec) -> None:
     """Work, then function, then delivery; after the guard one more piece of work still fits."""
     settings = Settings()
@@ -129,3 +129,14 @@ async def test_a_function_url_of_any_host_and_path_serves_its_public_url(invoker
     handler = lambda_handler(stage.container.endpoint(agent_loop.SPEC))
     answer: Any = invoker.invoke(handler, url_event("/", body, delivery_headers(LOOP, body)))
     assert answer["statusCode"] == 200
+
+
+async def test_a_function_is_also_found_at_its_own_function_url(invoker: Invoker) -> None:
+    """Where topics name the functions' URLs, no setting does."""
+    stage = Stage(settings=KEYED, verifier=QueueVerifier(KEYED))
+    body = await submitted(stage)
+    own = "https://fn.lambda-url.eu-central-1.on.aws"
+    handler = lambda_handler(stage.container.endpoint(agent_loop.SPEC))
+    for url, status in {f"{own}/workers/agent-loop": 200, f"{own}/workers/sweep": 401, own: 401}.items():
+        answer: Any = invoker.invoke(handler, url_event("/workers/agent-loop", body, delivery_headers(url, body)))
+        assert answer["statusCode"] == status, url

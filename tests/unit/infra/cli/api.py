@@ -25,7 +25,19 @@ JOB: dict[str, Any] = {
     "toolCalls": [
         {"tool": "search", "arguments": {"q": "x"}, "status": "completed", "attempts": 1, "result": {"hits": 3}}
     ],
-    "usage": {"inputTokens": 10, "outputTokens": 5, "messages": 8, "redisCommands": 60, "costUsd": 0.0},
+    "usage": {
+        "inputTokens": 10,
+        "outputTokens": 5,
+        "messages": 8,
+        "deliveries": 7,
+        "redisRequests": 20,
+        "redisCommands": 60,
+        "redisBytes": 7000,
+        "functionMs": 40,
+        "gbSeconds": 0.02,
+        "costUsd": 0.0,
+    },
+    "cost": {"queueUsd": 0.00008, "redisUsd": 0.00012, "functionsUsd": 0.0, "modelUsd": 0.0, "totalUsd": 0.0002},
 }
 
 

@@ -1,14 +1,17 @@
 """`baton jobs` against an API that a test answers for."""
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import respx
+from rich.console import Console
 
-from infra.cli import watching
+from infra.cli import jobs, watching
 from tests.unit.infra.cli.api import JOB, URL, baton, problem, sent
 
 JOBS = f"{URL}/api/agent-jobs"
@@ -30,6 +33,13 @@ def test_a_submission_sends_what_was_given_and_nothing_else(api: respx.MockRoute
     assert (done.exit_code, done.output) == (0, "job_1\n")
     assert sent(route.calls[0]) == {"jobType": "research", "taskDescription": "look it up", "inputData": {"a": 1}}
     assert route.calls[0].request.headers["idempotency-key"] == "k1"
+
+
+def test_an_agent_with_a_plan_needs_no_task(api: respx.MockRouter) -> None:
+    """Then none is sent."""
+    route = api.post(JOBS).respond(202, json=JOB)
+    assert baton("jobs", "submit", "order").exit_code == 0
+    assert sent(route.calls[0]) == {"jobType": "order"}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +64,9 @@ def test_a_list_goes_on_after_its_first_page(api: respx.MockRouter) -> None:
 def test_a_list_shows_whole_ids(api: respx.MockRouter) -> None:
     """They are what the other commands ask for."""
     api.get(JOBS).respond(json={"jobs": [{**JOB, "id": "job_56vpqvaq94efm0s6lso1tpcr"}]})
-    assert "job_56vpqvaq94efm0s6lso1tpcr" in baton("jobs", "list").output
+    shown = baton("jobs", "list").output
+    assert "job_56vpqvaq94efm0s6lso1tpcr" in shown
+    assert JOB["status"] in shown
 
 
 def test_no_jobs_are_said_so(api: respx.MockRouter) -> None:
@@ -70,6 +82,37 @@ def test_a_job_is_shown_with_its_calls_and_its_answer(api: respx.MockRouter) -> 
     shown = baton("jobs", "show", "job_1").output
     for text in ("completed", "look it up", "8 messages", "search", '{"hits": 3}', "42"):
         assert text in shown
+
+
+def test_what_each_step_has_used_is_shown_with_the_job(api: respx.MockRouter) -> None:
+    """The newest ones, and what came beside them; a deployment of an older version tells none."""
+    row = {"usage": JOB["usage"] | {"redisCommands": 77}, "cost": JOB["cost"]}
+    steps = [{"turn": turn, "callId": None, "tool": "search" if turn == 50 else None, **row} for turn in range(1, 51)]
+    route = api.get(f"{JOBS}/job_1").respond(json={**JOB, "steps": steps, "besideSteps": row})
+    shown = baton("jobs", "show", "job_1").output
+    assert dict(route.calls[0].request.url.params) == {"steps": "true"}
+    for text in ("50: search", "11: turn", "beside steps", "10 older ones are left out"):
+        assert text in shown
+    assert "10: turn" not in shown
+    assert shown.count(" 77 ") == 41
+
+
+@pytest.mark.parametrize(("command", "answer"), [(("show", "job_1"), JOB), (("list",), {"jobs": [JOB, JOB]})])
+def test_what_is_shown_is_written_in_one_piece(
+    api: respx.MockRouter, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], answer: dict[str, Any]
+) -> None:
+    """`baton jobs show JOB | grep -q TEXT` succeeds under pipefail: no write comes after the one that was matched."""
+    api.get(url__startswith=JOBS).respond(200, json=answer)
+    writes: list[str] = []
+
+    class Counted(io.StringIO):
+        def write(self, text: str) -> int:
+            writes.append(text)
+            return len(text)
+
+    monkeypatch.setattr(jobs, "Console", lambda: Console(file=Counted()))
+    assert baton("jobs", *command).exit_code == 0
+    assert len(writes) == 1, writes
 
 
 def test_watching_goes_on_where_the_connection_ended(api: respx.MockRouter, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ class Silence:
 
 def stack_on(folder: Path, port: int | None = 0, parts_of: PartsOf = stand_ins) -> LocalStack:
     """A stack of stand-ins on free ports."""
-    return LocalStack(StackOptions(folder=folder, port=port, backstop=False, parts_of=parts_of), Silence())
+    return LocalStack(StackOptions(folder=folder, port=port, registers=False, parts_of=parts_of), Silence())
 
 
 def dev_json(folder: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 
 from infra.local_redis.counters import Counters
-from infra.local_redis.resp import ServerError
+from infra.local_redis.resp import OK, ServerError
 
 STATS = b"# Commandstats\r\ncmdstat_%b:calls=%d,usec=1,usec_per_call=1.00\r\n"
 
@@ -18,10 +18,22 @@ def test_the_bridges_own_commands_are_left_out() -> None:
     assert json.loads(report) == {
         "http_requests": 3,
         "commands_received": 4,
+        "bytes_received": 0,
+        "bytes_sent": 0,
         "commands_executed": 4,
         "executed_by_command": {"get": 2, "ping": 2},
         "server_run_id": "abc",
     }
+
+
+def test_bytes_are_those_of_arguments_and_texts() -> None:
+    """What a script's text takes is not counted, nor are numbers in answers."""
+    counters = Counters()
+    counters.received([b"SET", b"key", b"four"])
+    counters.received([b"eval", b"return 1", b"1", b"key", b"four"])
+    counters.sent([b"four", 12, None, [b"two"]])
+    counters.sent(OK)
+    assert (counters.commands_received, counters.bytes_received, counters.bytes_sent) == (2, 14, 7)
 
 
 def test_a_restarted_server_counts_from_zero() -> None:

@@ -14,12 +14,12 @@ from infra.pytest_plugin.vector_faults import VectorFaults
 
 PAGE = (Path(__file__).resolve().parents[4] / "infra" / "README.md").read_text(encoding="utf-8")
 WRITTEN = PAGE.partition("## What is emulated")[0]
-FIXTURES = {name for name in vars(baton_pytest) if re.fullmatch(r"(qstash|redis|vector)_\w+", name)}
+FIXTURES = {name for name in vars(baton_pytest) if re.fullmatch(r"(qstash|redis|vector|agent)_\w+", name)}
 
 
 def test_every_fixture_is_on_the_page_and_no_other() -> None:
     """By name, in backticks."""
-    named = set(re.findall(r"`((?:qstash|redis|vector)_\w+)`", WRITTEN))
+    named = set(re.findall(r"`((?:qstash|redis|vector|agent)_\w+)`", WRITTEN))
     assert named == FIXTURES
 
 

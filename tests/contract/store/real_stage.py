@@ -1,0 +1,74 @@
+"""The whole product over a real store, in place or by messages: each delivery is metered as a function's is."""
+
+from dataclasses import replace
+from typing import Literal
+
+from events.ports import RateLimit, Verifier, charge
+from events.schema import Event
+from functions.agents.agent import Agent
+from functions.agents.registry import Registry
+from functions.container import Ports
+from functions.delivery import Outcome
+from functions.models.call import Call
+from functions.models.scripted import ScriptedModel
+from functions.tools.tool import tool
+from tests.contract.store.side import Side
+from tests.unit.functions.stage import SETTINGS, Stage
+
+Continuation = Literal["queue", "inline"]
+
+
+@tool
+async def count(number: int) -> int:
+    """Count one further.
+
+    Args:
+        number: where to go on from.
+    """
+    return number + 1
+
+
+def registry_of(calls: int) -> Registry:
+    """`in-a-row`: so many turns of one call each; `at-once`: one turn of so many calls."""
+    asked = [Call("count", {"number": number}) for number in range(calls)]
+    row: list[list[Call] | str] = [*([call] for call in asked), "Counted."]
+    return Registry(
+        [
+            Agent(name="in-a-row", model=ScriptedModel(row), tools=[count]),
+            Agent(name="at-once", model=ScriptedModel([asked, "Counted."]), tools=[count]),
+        ]
+    )
+
+
+class RealStage(Stage):
+    """One process whose store is real; the queue is not."""
+
+    def __init__(self, side: Side, calls: int, *, continuation: Continuation) -> None:
+        self._side = side
+        super().__init__(settings=replace(SETTINGS, continuation=continuation), registry=registry_of(calls))
+
+    def _ports(self, verifier: Verifier, rate_limit: RateLimit | None) -> Ports:
+        side = self._side
+        return replace(
+            super()._ports(verifier, rate_limit),
+            store=side.store,
+            reader=side.reader,
+            admission=side.admission,
+            operating=side.operating,
+            listing=side.listing,
+            archive=side.archive,
+            tool_statistics=side.tools,
+            figures=side.figures,
+        )
+
+    async def deliver(self, event: Event, message_id: str = "m1", retried: int = 0) -> Outcome:
+        """Deliver one event to its function, as the edge does."""
+        async with self.container.metering.invocation():
+            charge(deliveries=1)
+            return await super().deliver(event, message_id, retried)
+
+    async def play(self, agent: str, job_id: str = "job_a") -> None:
+        """A job from its submission to its last word; its witness would come in a minute."""
+        async with self.container.metering.invocation():
+            await self.submit(agent, job_id)
+        await self.run(within_seconds=30)

@@ -1,0 +1,19 @@
+"""What an invocation has room for, as the differential test draws it."""
+
+from collections.abc import Sequence
+
+from hypothesis import strategies as st
+
+from events.core.going_on import GoOn
+from events.core.legs import Leg, LegKind
+from events.ports import Claim
+
+_KINDS = (frozenset(LegKind), frozenset({LegKind.WISH, LegKind.CALL}), frozenset({LegKind.LOOP}))
+
+
+@st.composite
+def rooms(draw: st.DrawFn, claim: Claim, legs: Sequence[Leg]) -> GoOn:
+    """Room for what follows, under one of few names, so that some ask again for what they hold."""
+    kinds, but = draw(st.sampled_from(_KINDS)), draw(st.lists(st.sampled_from([leg.key for leg in legs]), max_size=3))
+    at_most, number = draw(st.integers(0, 4)), draw(st.integers(1, 2))
+    return GoOn(f"{claim.owner}.{number}", kinds, at_most, claim.lease_until_ms, frozenset(but))

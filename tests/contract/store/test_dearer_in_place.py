@@ -1,0 +1,58 @@
+"""A job in place gets no dearer unnoticed: exact commands from its submission to its last word, and a bound for bytes.
+
+Whoever makes one cheaper lowers the number here; whoever makes it dearer has to say so here.
+"""
+
+import pytest
+
+from tests.contract.store.real_stage import RealStage
+from tests.contract.store.redis_process import Counted, RedisProcess
+from tests.contract.store.side import Side
+from tests.contract.store.test_dearer import dearer
+
+CALLS = 5
+# agent → asks of the store, commands; bytes at most.
+JOBS = {"in-a-row": (16, 133, 58_000), "at-once": (12, 97, 41_500)}
+
+__all__ = ["dearer"]
+
+
+async def spent_on(side: Side, process: RedisProcess, agent: str) -> tuple[Counted, Counted]:
+    """What a job cost, as the bridge counts it, and as its books do.
+
+    One job before it loads scripts and arms a sweep.
+    """
+    process.ask("FLUSHALL")
+    for job_id in ("job_before", "job_a"):
+        stage = RealStage(side, CALLS, continuation="inline")
+        before = process.counted()
+        await stage.play(agent, job_id)
+    spent = process.counted().since(before)
+    snapshot = await side.reader.job("job_a")
+    assert snapshot is not None
+    books = snapshot.usage
+    return spent, Counted(books.redis_requests, books.redis_commands, books.redis_bytes)
+
+
+def why_dearer(agent: str, spent: Counted, books: Counted) -> str:
+    """What is wrong with a job's cost; empty: nothing. Asks that were ready at the same time shared a request."""
+    asks, commands, most_bytes = JOBS[agent]
+    if (books.requests, spent.commands) != (asks, commands):
+        return f"{agent}: {books.requests} asks, {spent.commands} commands; it was {asks} and {commands}"
+    if spent.requests > asks:
+        return f"{agent}: {spent.requests} requests for {asks} asks"
+    return f"{agent}: {spent.size_bytes} bytes; at most {most_bytes}" if spent.size_bytes > most_bytes else ""
+
+
+@pytest.mark.parametrize("agent", JOBS)
+async def test_a_job_in_place_costs_what_it_did(real: Side, redis_process: RedisProcess, agent: str) -> None:
+    """And its books say so, to the unit."""
+    spent, books = await spent_on(real, redis_process, agent)
+    assert not why_dearer(agent, spent, books)
+    assert (books.commands, books.size_bytes) == (spent.commands, spent.size_bytes)
+
+
+@pytest.mark.parametrize("agent", JOBS)
+async def test_a_command_more_in_a_script_is_noticed(dearer: Side, redis_process: RedisProcess, agent: str) -> None:
+    """However many of the scripts it has."""
+    assert why_dearer(agent, *await spent_on(dearer, redis_process, agent))

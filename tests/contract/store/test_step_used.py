@@ -1,0 +1,111 @@
+"""The part of an event says what its COMMIT added to the job's books; what comes beside events is the rest of them."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from events.adapters.redis import Asked, RedisConnection
+from events.core.state import Usage
+from events.settings import Settings
+from tests.contract.store.real_stage import Continuation, RealStage
+from tests.contract.store.redis_process import TOKEN, Counted, RedisProcess
+from tests.contract.store.side import fake_side, side_over
+
+JOB_ID = "job_a"
+CREATE, COMMIT, EVENT = "-- CREATE.", "-- COMMIT:", '"type":"data-event"'
+WRITES = (CREATE, COMMIT)
+
+
+class Watched(RedisConnection):
+    """A connection that reads the bridge's counters after each write of the job's books."""
+
+    def __init__(self, process: RedisProcess) -> None:
+        super().__init__(Settings(redis_url=process.url, redis_token=TOKEN))
+        self._process = process
+        self._last = process.counted()
+        self.events: list[Counted] = []
+        self.besides: list[Counted] = []
+
+    async def ask(
+        self,
+        text: str,
+        keys: Sequence[str],
+        args: Sequence[str | int],
+        beside: Sequence[Sequence[str | int]] = (),
+    ) -> Asked:
+        """Note what was counted since the write before."""
+        asked = await super().ask(text, keys, args, beside)
+        if any(name in text for name in WRITES):
+            now = self._process.counted()
+            noted = self.events if any(EVENT in str(each) for each in args) else self.besides
+            noted.append(now.since(self._last))
+            self._last = now
+        return asked
+
+
+@pytest.fixture
+async def watched(redis_process: RedisProcess) -> AsyncIterator[Watched]:
+    """The connection, on an empty store."""
+    redis_process.ask("FLUSHALL")
+    connection = Watched(redis_process)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def counted(used: dict[str, int]) -> Counted:
+    """What an event's part says."""
+    return Counted(used["redisRequests"], used["redisCommands"], used["redisBytes"])
+
+
+def sum_of(rows: Sequence[Counted]) -> Counted:
+    """All of them."""
+    return Counted(
+        *(sum(values) for values in zip(*((r.requests, r.commands, r.size_bytes) for r in rows), strict=True))
+    )
+
+
+async def used_of(stage: RealStage) -> tuple[list[dict[str, int]], Usage]:
+    """What each event's part says, in order, and the job's books."""
+    parts: list[dict[str, Any]] = [json.loads(text) for text in (await stage.ports.reader.parts(JOB_ID, 0)).parts]
+    events = [part["data"]["used"] for part in parts if part["type"] == "data-event" and "used" in part["data"]]
+    snapshot = await stage.ports.reader.job(JOB_ID)
+    assert snapshot is not None
+    return events, snapshot.usage
+
+
+@pytest.mark.parametrize("continuation", ["queue", "inline"])
+async def test_each_event_says_what_the_store_counted_for_it(watched: Watched, continuation: Continuation) -> None:
+    """To the unit; together with the creation and the words to the admission they are the books."""
+    stage = RealStage(side_over(watched), 3, continuation=continuation)
+    await stage.play("in-a-row")
+    events, books = await used_of(stage)
+    assert [counted(used) for used in events] == watched.events
+    assert len(watched.besides) == 2  # the creation with its place in line, and the last word
+    in_books = Counted(books.redis_requests, books.redis_commands, books.redis_bytes)
+    assert sum_of([*watched.events, *watched.besides]) == in_books
+
+
+@pytest.mark.parametrize("continuation", ["queue", "inline"])
+async def test_what_the_queue_took_is_an_events_that_it_brought(watched: Watched, continuation: Continuation) -> None:
+    """In place the first one of a delivery has it; memory and real store say the same."""
+    said: list[list[tuple[int, int, int]]] = []
+    for side in (side_over(watched), fake_side()):
+        stage = RealStage(side, 3, continuation=continuation)
+        await stage.play("in-a-row")
+        events, books = await used_of(stage)
+        taken = [(used.get("messages", 0), used.get("deliveries", 0), used["redisRequests"]) for used in events]
+        said.append(taken)
+        assert sum(messages for messages, _, _ in taken) <= books.messages
+    assert said[0] == said[1]
+
+
+async def test_a_text_in_mid_work_is_its_turns(watched: Watched) -> None:
+    """Its requests come into the books with the turn's COMMIT."""
+    stage = RealStage(side_over(watched), 1, continuation="inline")
+    await stage.play("at-once")
+    events, books = await used_of(stage)
+    assert sum(used.get("appends", 0) for used in events) == books.appends

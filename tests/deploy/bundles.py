@@ -1,0 +1,33 @@
+"""The bundles, made once for this machine's processor and unpacked, with somebody's agents in them."""
+
+import platform
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.bundle.archive import Archive
+from infra.bundle.bundling import BUNDLES, Bundling, Ingredients
+
+ROOT = Path(__file__).parents[2]
+APP = Path(__file__).with_name("app")
+PLATFORM = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle, and the folder that Lambda would make of it."""
+
+    archive: Archive
+    folder: Path
+
+
+def made_bundles(work: Path) -> dict[str, Bundle]:
+    """Both, by name."""
+    bundling = Bundling(ROOT)
+    found = {}
+    for name in BUNDLES:
+        archive = bundling.make(name, Ingredients(PLATFORM, app=APP), work)
+        with zipfile.ZipFile(archive.path) as packed:
+            packed.extractall(work / name)
+        found[name] = Bundle(archive, work / name)
+    return found

@@ -1,0 +1,103 @@
+"""The Runtime API of Lambda for one process: hands out events, takes answers.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. Written from that page; shares no code with the client.
+"""
+
+import json
+import queue
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+_PREFIX = "/2018-06-01/runtime/"
+
+
+class FunctionError(Exception):
+    """The handler raised, or could not be loaded."""
+
+
+@dataclass
+class Invocation:
+    """One event, and where its answer goes: the kind (`response` or `error`) and the document."""
+
+    request_id: str
+    event: dict[str, Any]
+    limit_seconds: float
+    answer: "queue.Queue[tuple[str, Any]]" = field(default_factory=queue.Queue)
+
+
+class RuntimeApi:
+    """Serves one runtime process on loopback."""
+
+    def __init__(self) -> None:
+        self.waiting: queue.Queue[Invocation | None] = queue.Queue()
+        self.given: dict[str, Invocation] = {}
+        self.init_error: Any = None
+        api = self
+
+        class Handler(_Handler):
+            runtime = api
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        """What AWS_LAMBDA_RUNTIME_API says."""
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        """Stop; who waits for an event gets none."""
+        self.waiting.put(None)
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """The four requests of a runtime."""
+
+    protocol_version = "HTTP/1.1"
+    runtime: RuntimeApi
+
+    def do_GET(self) -> None:
+        """`invocation/next`: wait for an event."""
+        assert self.path == f"{_PREFIX}invocation/next", self.path
+        invocation = self.runtime.waiting.get()
+        if invocation is None:
+            self.close_connection = True
+            return
+        self.runtime.given[invocation.request_id] = invocation
+        deadline_ms = int((time.time() + invocation.limit_seconds) * 1000)  # noqa: TID251 - the client's clock
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(deadline_ms),
+            "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:eu-central-1:000000000000:function:test",
+            "Lambda-Runtime-Trace-Id": "Root=1-0-0;Sampled=0",
+        }
+        self._answer(200, json.dumps(invocation.event).encode(), headers)
+
+    def do_POST(self) -> None:
+        """An answer, an error, or that the handler could not be loaded."""
+        document = json.loads(self.rfile.read(int(self.headers["content-length"])) or b"null")
+        rest = self.path.removeprefix(_PREFIX)
+        if rest == "init/error":
+            self.runtime.init_error = document
+        else:
+            _, request_id, kind = rest.split("/")
+            self.runtime.given.pop(request_id).answer.put((kind, document))
+        self._answer(202, b'{"status":"OK"}', {})
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"content-type": "application/json", "content-length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+        """Quietly."""

@@ -1,0 +1,120 @@
+"""The bundles: what is in them and what is not, how large they are, that they are the same each time."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from functions.models.provider_names import PROVIDER_NAMES
+from infra.bundle.bundling import Bundling, Ingredients
+from infra.bundle.lambda_platform import UNPACKED_LIMIT_BYTES
+from tests.deploy.bundles import APP, ROOT, Bundle
+
+pytestmark = pytest.mark.e2e
+
+MB = 1024 * 1024
+# What a cold start downloads and unpacks, with some room: a new library that is large has to be wanted.
+BUDGETS_MB = {"baton": (9, 24), "baton-models": (52, 150)}
+# What no function has any use for: the local stack, tests, tools of this repository and their libraries.
+NOT_WANTED = {"infra", "tests", "baton_pytest.py", "bin", "pytest", "mypy", "uvicorn", "click", "tiktoken", "boto3"}
+
+
+def names_of(bundle: Bundle) -> list[str]:
+    """Every file in a bundle."""
+    with zipfile.ZipFile(bundle.archive.path) as archive:
+        return archive.namelist()
+
+
+@pytest.mark.parametrize("name", BUDGETS_MB)
+def test_it_keeps_its_size(bundles: Mapping[str, Bundle], name: str) -> None:
+    """And is far from what Lambda takes."""
+    archive, (packed_mb, unpacked_mb) = bundles[name].archive, BUDGETS_MB[name]
+    assert archive.packed_bytes <= packed_mb * MB
+    assert archive.unpacked_bytes <= unpacked_mb * MB < UNPACKED_LIMIT_BYTES
+
+
+@pytest.mark.parametrize("name", BUDGETS_MB)
+def test_it_has_only_what_production_needs(bundles: Mapping[str, Bundle], name: str) -> None:
+    """Our code and its libraries; model libraries in one bundle only; nothing that an installer notes of itself."""
+    names = names_of(bundles[name])
+    tops = {path.partition("/")[0] for path in names}
+    assert {"baton", "events", "functions", "acme_agents", "qstash", "upstash_redis", "mangum"} <= tops
+    assert not tops & NOT_WANTED
+    assert ("pydantic_ai" in tops) == (name == "baton-models")
+    assert not [path for path in names if path.endswith(("/RECORD", "/INSTALLER", "/REQUESTED"))]
+    assert "acme_agents/greeting.txt" in names
+
+
+@pytest.mark.parametrize("name", BUDGETS_MB)
+def test_every_module_has_its_bytecode_for_lambdas_python_alone(bundles: Mapping[str, Bundle], name: str) -> None:
+    """A cold start compiles nothing; our own modules and somebody's agents without exception."""
+    names = set(names_of(bundles[name]))
+    compiled = {path for path in names if path.endswith(".pyc")}
+    assert {path.rpartition(".cpython-")[2] for path in compiled} == {"311.pyc"}
+    for path in names:
+        if path.endswith(".py") and path.startswith(("baton/", "events/", "functions/", "acme_agents/")):
+            folder, _, file = path.rpartition("/")
+            assert f"{folder}/__pycache__/{file.removesuffix('.py')}.cpython-311.pyc" in compiled
+
+
+@pytest.mark.parametrize("name", BUDGETS_MB)
+def test_nothing_of_this_machine_is_in_it(bundles: Mapping[str, Bundle], name: str) -> None:
+    """Neither its paths in the bytecode, nor its builder's folder."""
+    folder = bundles[name].folder
+    for path in folder.rglob("*.pyc"):
+        content = path.read_bytes()
+        assert b"baton-bundle-" not in content, path
+        assert str(ROOT).encode() not in content, path
+
+
+def test_the_same_input_gives_the_same_bytes_for_another_processor_too(tmp_path: Path) -> None:
+    """Made twice, in two places; its binaries are for the processor that was asked for."""
+    bundling, wanted = Bundling(ROOT), Ingredients("arm64", app=APP)
+    first, second = (bundling.make("baton", wanted, tmp_path / name) for name in ("one", "two"))
+    assert first.digest == second.digest
+    assert first.path.read_bytes() == second.path.read_bytes()
+    with zipfile.ZipFile(first.path) as archive:
+        libraries = [name for name in archive.namelist() if name.endswith(".so")]
+    assert libraries
+    assert all("aarch64" in name for name in libraries)
+
+
+def test_a_bundle_with_an_extra_has_its_library(tmp_path: Path) -> None:
+    """And libraries that somebody's agents need, at the versions that are locked."""
+    app = tmp_path / "app"
+    (app / "acme").mkdir(parents=True)
+    (app / "acme" / "__init__.py").write_text("import sniffio\n", encoding="utf-8")
+    (app / "requirements.txt").write_text("sniffio==1.3.1\nhttpx\n", encoding="utf-8")
+    made = Bundling(ROOT).make("baton", Ingredients("x86_64", ("sentry",), app), tmp_path)
+    with zipfile.ZipFile(made.path) as archive:
+        tops = {name.partition("/")[0] for name in archive.namelist()}
+    assert {"sentry_sdk", "sniffio", "acme"} <= tops
+    assert len([name for name in tops if name.startswith("httpx-")]) == 1
+
+
+def test_models_of_all_providers_load_from_the_bundle(bundles: Mapping[str, Bundle]) -> None:
+    """Although a library that only other parts of theirs import was left out."""
+    script = (
+        "import json, sys\n"
+        "from functions.models.providers.client import ProviderClient\n"
+        "for name in json.loads(sys.argv[1]):\n"
+        "    ProviderClient(name)\n"
+        "print(sorted(name for name in ('tiktoken', 'regex') if name in sys.modules))\n"
+    )
+    models = ["openai:gpt-5-mini", "anthropic:claude-sonnet-4-5", "google:gemini-2.5-flash", "groq:x", "mistral:x"]
+    keys = {f"{name}_API_KEY": "k" for name in ("OPENAI", "ANTHROPIC", "GOOGLE", "GROQ", "MISTRAL")}
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", script, json.dumps(models)],
+        cwd=bundles["baton-models"].folder,
+        env={"PYTHONPATH": str(bundles["baton-models"].folder), "PYTHONDONTWRITEBYTECODE": "1", **keys},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n"
+    assert {name.partition(":")[0] for name in models} <= PROVIDER_NAMES

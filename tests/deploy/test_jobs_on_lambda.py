@@ -1,0 +1,198 @@
+"""Whole jobs on packaged functions: queue and store of the local stack, everything else as it is in the cloud."""
+
+import json
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from infra.cli.main import main
+from infra.pytest_plugin.qstash_server import QStashServer
+from infra.pytest_plugin.redis_server import RedisServer
+from tests.deploy.bundles import Bundle
+from tests.deploy.local_cloud import LocalCloud
+
+pytestmark = pytest.mark.e2e
+
+KEY = "bk_test"
+LIMIT_SECONDS = 90.0
+_END = ("completed", "failed", "cancelled")
+Start = Callable[..., "Deployment"]
+
+
+class Deployment:
+    """A deployed stack, set up by `baton setup`."""
+
+    def __init__(self, cloud: LocalCloud, environment: Mapping[str, str]) -> None:
+        self.cloud = cloud
+        self._environment = {**environment, **cloud.told}
+        self.said = self.baton("setup")
+        self._client = httpx.Client(
+            base_url=cloud.told["WORKER_BASE_URL"], headers={"authorization": f"Bearer {KEY}"}, timeout=LIMIT_SECONDS
+        )
+
+    def baton(self, *words: str) -> str:
+        """Run a command of an operator; what it said."""
+        done = CliRunner().invoke(main, words, env=self._environment)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    def submit(self, agent: str) -> str:
+        """Submit a job; its id."""
+        answer = self._client.post("/api/agent-jobs", json={"jobType": agent, "taskDescription": "do it"})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """The job as it is now."""
+        told: dict[str, Any] = self._client.get(f"/api/agent-jobs/{job_id}").json()
+        return told
+
+    def ended(self, job_id: str) -> dict[str, Any]:
+        """The job once it has ended."""
+        until = time.monotonic() + LIMIT_SECONDS
+        while (job := self.job(job_id))["status"] not in _END:
+            assert time.monotonic() < until, job
+            time.sleep(0.1)
+        return job
+
+    def stream(self, job_id: str) -> str:
+        """What the stream answers."""
+        return self._client.get(f"/api/agent-jobs/{job_id}/stream").text
+
+    def invocations(self, name: str) -> int:
+        """How often a function was invoked."""
+        return self.cloud.functions[name].invocations
+
+    def close(self) -> None:
+        """End it."""
+        self._client.close()
+        self.cloud.close()
+
+
+@pytest.fixture
+def deploy(
+    bundles: Mapping[str, Bundle],
+    runtime: Path,
+    qstash_process: QStashServer,
+    redis_process: RedisServer,
+) -> Iterator[Start]:
+    """Deploys with some settings changed."""
+    made: list[Deployment] = []
+    qstash_process.reset()
+    redis_process.reset()
+
+    def start(**changes: str) -> Deployment:
+        environment = {
+            **qstash_process.env,
+            **redis_process.env,
+            "BATON_APP": "acme_agents.agents:registry",
+            "API_KEYS": f"client:acme:{sha256(KEY.encode()).hexdigest()}",
+            "MESSAGE_RETRY_DELAY_MS": "200",
+            "PUBLISH_BY": "topic",
+            **changes,
+        }
+        made.append(Deployment(LocalCloud(bundles, runtime, environment), environment))
+        return made[-1]
+
+    yield start
+    for deployment in made:
+        deployment.close()
+    qstash_process.reset()
+
+
+@pytest.mark.parametrize(("continuation", "by"), [("queue", "topic"), ("inline", "topic"), ("queue", "url")])
+def test_a_job_goes_through_all_functions(deploy: Start, continuation: str, by: str) -> None:
+    """Somebody's agents, parallel calls, a failure; by topic or URL, each signature checked at its own URL."""
+    stack = deploy(CONTINUATION=continuation, PUBLISH_BY=by)
+    job = stack.ended(stack.submit("greeter"))
+    assert (job["status"], job["result"]["answer"]) == ("completed", "done")
+    results = [call["result"] for call in job["toolCalls"] if call["status"] == "completed"]
+    assert results == ["Good morning, Ada", "Good morning, Bob"]
+    assert [call["error"]["message"] for call in job["toolCalls"] if call["status"] == "failed"] == ["this never works"]
+    if continuation == "queue":
+        used = ["agent-loop", "tool-executor", "tool-result-complete", "tool-result-failed", "site"]
+        assert all(stack.invocations(name) for name in used), {name: stack.invocations(name) for name in used}
+    assert "[DONE]" in stack.stream(job["id"])
+
+
+def test_a_long_chain_is_handed_on_before_the_functions_time_is_over(deploy: Start) -> None:
+    """The time guard: one more piece of work still fits into the limit, so the rest goes to another invocation."""
+    free = deploy(CONTINUATION="inline")
+    assert free.ended(free.submit("waiter"))["status"] == "completed"
+    # 240 s of the function, less 229 s for one piece of work and 10 s of margin: a second for the chain.
+    guarded = deploy(CONTINUATION="inline", WORK_TIMEOUT_SECONDS="229")
+    job = guarded.ended(guarded.submit("waiter"))
+    assert (job["status"], len(job["toolCalls"])) == ("completed", 6)
+    work = ("agent-loop", "tool-executor", "tool-result-complete")
+    assert sum(guarded.invocations(name) for name in work) > sum(free.invocations(name) for name in work)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_function_that_is_ended_at_work_loses_nothing(deploy: Start, how: signal.Signals) -> None:
+    """Lambda ends a process when it likes: the message was not acknowledged, and the next process goes on."""
+    stack = deploy(CONTINUATION="queue", WORK_TIMEOUT_SECONDS="8")  # so that the claim ends soon
+    executor = stack.cloud.functions["tool-executor"]
+    job_id = stack.submit("sleeper")
+    until = time.monotonic() + LIMIT_SECONDS
+    while executor.pid is None or not _is_running(stack.job(job_id)):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    executor.end(how)
+    job = stack.ended(job_id)
+    assert (job["status"], job["toolCalls"][0]["result"]) == ("completed", "waited")
+    assert executor.cold_starts > 1
+
+
+def _is_running(job: dict[str, Any]) -> bool:
+    return [call["status"] for call in job["toolCalls"]] == ["running"]
+
+
+def test_a_function_without_work_ends_at_once_when_it_is_told(deploy: Start) -> None:
+    """SIGTERM, as Lambda sends it where an extension is there; the next event starts a process anew."""
+    stack = deploy()
+    assert stack.ended(stack.submit("greeter"))["status"] == "completed"
+    site = stack.cloud.functions["site"]
+    assert site.end(signal.SIGTERM) is not None
+    assert site.pid is None
+    assert stack.ended(stack.submit("greeter"))["status"] == "completed"
+    assert site.cold_starts == 2
+
+
+def test_what_the_queue_gave_up_on_comes_back(deploy: Start) -> None:
+    """The failure callback reaches its function through the HTTP API, and the job ends."""
+    stack = deploy(CONTINUATION="queue", MESSAGE_RETRIES="1")
+    executor = stack.cloud.functions["tool-executor"]
+    handler, executor.handler = executor.handler, "functions/webhooks/no_such_file.handler"
+    job_id = stack.submit("greeter")
+    until = time.monotonic() + LIMIT_SECONDS
+    while not stack.invocations("delivery-failed"):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    executor.handler = handler
+    assert stack.ended(job_id)["status"] == "completed"
+
+
+def test_setup_binds_topics_to_function_urls(deploy: Start) -> None:
+    """What a stack's outputs say is what the queue delivers to."""
+    stack = deploy()
+    for endpoint, url in json.loads(stack.cloud.told["WORKER_URLS"]).items():
+        assert f"→ {url}{endpoint}" in stack.said
+    assert f"→ {stack.cloud.address}/prod/api/v2/workers/sweep" in stack.said
+
+
+def test_the_doctor_finds_it_well(deploy: Start) -> None:
+    """A signed message through the queue reaches each function, at its function URL or behind the HTTP API."""
+    stack = deploy()
+    stack.cloud.warm_up()  # a probe waits ten seconds, and a busy machine needs more for six cold starts at once
+    said = stack.baton("doctor", "--timeout", "90")
+    assert re.search(r"^endpoints +ok", said, re.MULTILINE), said
+    assert re.search(r"^topics +ok", said, re.MULTILINE), said
+    assert all(stack.invocations(name) > 1 for name in stack.cloud.functions if name != "site")

@@ -1,0 +1,210 @@
+"""serverless.yml, as CloudFormation gets it from `osls package`: held to the functions, their limits and settings."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS
+from events.setting_table import SETTINGS
+from events.settings import Settings, read_settings, require
+from functions.app import EVENT_SPECS, SPECS
+from functions.spec import Spec
+from tests.deploy.cloud_template import CloudTemplate, cloud_template
+
+pytestmark = pytest.mark.e2e
+
+SECRET = re.compile(r"\{\{resolve:secretsmanager:baton/dev:SecretString:([A-Z_]+)\}\}")
+FUNCTION_NAMES = sorted([*(spec.name for spec in SPECS), "site"])
+# Made by osls itself; conditions over parameters, which are known when it packages.
+LINT = (
+    str(Path(sys.executable).with_name("cfn-lint")),
+    "--regions",
+    "eu-central-1",
+    "--ignore-checks",
+    "W3005",
+    "W8003",
+    "--",
+)
+
+
+def lint(path: Path) -> subprocess.CompletedProcess[str]:
+    """What cfn-lint says of a template."""
+    return subprocess.run([*LINT, str(path)], capture_output=True, text=True, check=False, timeout=180)
+
+
+def settings_of(template: CloudTemplate, name: str) -> Settings:
+    """The settings that a deployed function reads, with what is resolved in the cloud filled in."""
+    told = {
+        key: SECRET.sub("https://secret.example.com", value) if isinstance(value, str) else "https://api.example.com"
+        for key, value in template.environment(name).items()
+    }
+    return read_settings(told)
+
+
+def route_targets(template: CloudTemplate) -> dict[str, str]:
+    """Which function each route of the HTTP API leads to."""
+    integrations = template.of_type("AWS::ApiGatewayV2::Integration")
+    functions = {key: value["IntegrationUri"]["Fn::GetAtt"][0] for key, value in integrations.items()}
+    routes = template.of_type("AWS::ApiGatewayV2::Route").values()
+    return {route["RouteKey"]: functions[route["Target"]["Fn::Join"][1][1]["Ref"]] for route in routes}
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_each_webhook_is_a_function_with_its_handler_and_time(template: CloudTemplate, spec: Spec) -> None:
+    """What functions/webhooks says of it; an event function is behind a function URL, which does not end its work."""
+    key, function = template.function(spec.name)
+    assert function["Handler"] == f"functions/webhooks/{spec.name.replace('-', '_')}.handler"
+    assert function["Timeout"] == spec.timeout_seconds
+    urls = [url for url in template.of_type("AWS::Lambda::Url").values() if url["TargetFunctionArn"] == _arn(key)]
+    behind_url = spec in EVENT_SPECS or spec.path == SWEEP_ENDPOINT
+    assert [url["AuthType"] for url in urls] == (["NONE"] if behind_url else [])
+
+
+def _arn(key: str) -> dict[str, Any]:
+    return {"Fn::GetAtt": [key, "Arn"]}
+
+
+def test_there_is_no_other_function_than_the_site(template: CloudTemplate) -> None:
+    """One for API and console, behind the HTTP API."""
+    functions = template.of_type("AWS::Lambda::Function").values()
+    assert sorted(each["FunctionName"] for each in functions) == [f"baton-dev-{name}" for name in FUNCTION_NAMES]
+    assert template.function("site")[1]["Handler"] == "functions/site.handler"
+
+
+def test_the_http_api_leads_each_path_to_its_function(template: CloudTemplate) -> None:
+    """What is below WORKER_BASE_URL: two webhooks by their paths, everything else is the site's."""
+    assert route_targets(template) == {
+        f"POST {SWEEP_ENDPOINT}": template.function("sweep")[0],
+        f"POST {DELIVERY_FAILED_ENDPOINT}": template.function("delivery-failed")[0],
+        "$default": template.function("site")[0],
+    }
+
+
+def test_an_http_api_does_not_cut_off_what_answers_behind_it_alone(template: CloudTemplate) -> None:
+    """It ends a request after 30 s; the sweep goes on then, and its hourly one comes by function URL."""
+    for name in ("site", "delivery-failed"):
+        assert template.function(name)[1]["Timeout"] < 30
+
+
+@pytest.mark.parametrize("spec", EVENT_SPECS, ids=lambda spec: spec.name)
+def test_time_limits_stand_in_their_order(template: CloudTemplate, spec: Spec) -> None:
+    """Work, then function, then delivery: else the queue gives up on work that still runs, or Lambda ends it."""
+    settings = settings_of(template, spec.name)
+    limit_seconds = template.function(spec.name)[1]["Timeout"]
+    assert settings.work_timeout_seconds < limit_seconds < settings.message_timeout_seconds
+
+
+@pytest.mark.parametrize("name", FUNCTION_NAMES)
+def test_a_function_has_the_settings_that_it_needs(template: CloudTemplate, name: str) -> None:
+    """Every name is one that the code reads, every value one that it takes; URLs of functions need not be known."""
+    assert set(template.environment(name)) <= {setting.name for setting in SETTINGS}
+    settings = settings_of(template, name)
+    require(settings, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_TOKEN", "WORKER_BASE_URL")
+    assert settings.publish_by == "topic"
+    assert settings.worker_base_url == "https://api.example.com"
+
+
+@pytest.mark.parametrize("name", FUNCTION_NAMES)
+def test_secrets_are_named_and_never_told(template: CloudTemplate, name: str) -> None:
+    """CloudFormation resolves them; not even a .env beside the template gets one into it."""
+    secret = {setting.name for setting in SETTINGS if setting.secret}
+    for variable, value in template.environment(name).items():
+        if variable in secret:
+            found = SECRET.fullmatch(value)
+            assert found is not None, variable
+            assert found[1] == variable
+    assert "told-nobody" not in template.text
+
+
+def test_memory_and_concurrency_are_each_functions_own(template: CloudTemplate) -> None:
+    """And more turns may run at once than jobs hold a slot: a throttled delivery burns one of its retries."""
+    reserved = {}
+    for name in FUNCTION_NAMES:
+        function = template.function(name)[1]
+        assert function["MemorySize"] >= 512
+        condition, reserved[name], otherwise = function["ReservedConcurrentExecutions"]["Fn::If"]
+        assert (condition, otherwise) == ("ReservesConcurrency", {"Ref": "AWS::NoValue"})
+    assert settings_of(template, "agent-loop").max_concurrent_jobs <= reserved["agent-loop"]
+
+
+def test_only_the_function_that_calls_models_has_their_libraries(template: CloudTemplate) -> None:
+    """All run on arm64, from the archives of `make package`."""
+    for name in FUNCTION_NAMES:
+        function = template.function(name)[1]
+        wanted = "baton-models-arm64.zip" if name == "agent-loop" else "baton-arm64.zip"
+        assert function["Code"]["S3Key"].endswith(f"/{wanted}")
+        assert (function["Runtime"], function["Architectures"]) == ("python3.11", ["arm64"])
+
+
+def test_logs_do_not_stay_for_ever(template: CloudTemplate) -> None:
+    """Each function's, thirty days."""
+    groups = template.of_type("AWS::Logs::LogGroup").values()
+    kept = {group["LogGroupName"]: group["RetentionInDays"] for group in groups}
+    assert kept == {f"/aws/lambda/baton-dev-{name}": 30 for name in FUNCTION_NAMES}
+
+
+def test_a_person_is_told_of_dead_messages_and_of_errors(template: CloudTemplate) -> None:
+    """An alarm for the dead letter queue, one for each function URL, one for the HTTP API."""
+    watched = set()
+    for alarm in template.of_type("AWS::CloudWatch::Alarm").values():
+        assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
+        (dimension,) = alarm["Dimensions"]
+        watched.add((alarm["MetricName"], dimension["Name"], dimension["Value"]["Ref"]))
+    behind_urls = [template.function(spec.name)[0] for spec in SPECS if spec.path != DELIVERY_FAILED_ENDPOINT]
+    assert watched == {
+        ("Invocations", "FunctionName", template.function("delivery-failed")[0]),
+        ("5xx", "ApiId", "HttpApi"),
+        *(("Url5xxCount", "FunctionName", key) for key in behind_urls),
+    }
+
+
+def test_the_outputs_are_what_setup_needs(template: CloudTemplate) -> None:
+    """`WORKER_URLS` and `WORKER_BASE_URL` as they are set for `baton setup`."""
+    outputs = template.content["Outputs"]
+    parts = outputs["WorkerUrls"]["Value"]["Fn::Join"][1]
+    urls = "".join(f"https://{part['Fn::GetAtt'][0].lower()}/" if isinstance(part, dict) else part for part in parts)
+    settings = read_settings({"WORKER_URLS": urls, "WORKER_BASE_URL": "https://api.example.com"})
+    for spec in SPECS:
+        key = template.function(spec.name)[0].lower()
+        base = f"https://{key}url" if spec.path != DELIVERY_FAILED_ENDPOINT else "https://api.example.com"
+        assert settings.endpoint_url(spec.path) == base + spec.path
+    assert dict(settings.worker_urls).keys() == {*WEBHOOK_ENDPOINTS} - {DELIVERY_FAILED_ENDPOINT}
+    assert outputs["BaseUrl"]["Value"]["Fn::If"][2] == {"Fn::GetAtt": ["HttpApi", "ApiEndpoint"]}
+
+
+def test_cloudformation_would_take_it(template: CloudTemplate) -> None:
+    """cfn-lint finds nothing."""
+    done = lint(template.path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_function_that_is_told_its_own_url_would_be_found(template: CloudTemplate, tmp_path: Path) -> None:
+    """The lint can fail; and this is why functions find each other by topic."""
+    content = template.content
+    key = template.function("agent-loop")[0]
+    variables = content["Resources"][key]["Properties"]["Environment"]["Variables"]
+    variables["WORKER_URLS"] = {"Fn::GetAtt": [f"{key}Url", "FunctionUrl"]}
+    planted = tmp_path / "planted.json"
+    planted.write_text(json.dumps(content), encoding="utf-8")
+    done = lint(planted)
+    assert done.returncode != 0
+    assert "E3004" in done.stdout  # circular dependencies
+
+
+def test_another_stage_shares_nothing(template: CloudTemplate, tmp_path: Path) -> None:
+    """Names, secrets and prefix of topics are its own; a domain and x86-64 are a parameter each."""
+    options = ("--stage", "prod", "--param", "domain=https://baton.example.com", "--param", "platform=x86_64")
+    made = cloud_template(tmp_path, *options, dotenv="QSTASH_TOPIC_PREFIX=prod-agent\n")
+    names = [{each["FunctionName"] for each in of.of_type("AWS::Lambda::Function").values()} for of in (template, made)]
+    assert not names[0] & names[1]
+    told = made.environment("site")
+    assert told["QSTASH_TOKEN"] == "{{resolve:secretsmanager:baton/prod:SecretString:QSTASH_TOKEN}}"
+    assert told["QSTASH_TOPIC_PREFIX"] == "prod-agent"
+    assert told["WORKER_BASE_URL"]["Fn::If"][1] == "https://baton.example.com"
+    assert made.function("site")[1]["Architectures"] == ["x86_64"]
+    assert made.function("site")[1]["Code"]["S3Key"].endswith("/baton-x86_64.zip")

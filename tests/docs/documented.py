@@ -1,0 +1,17 @@
+"""Which pages have blocks that are run: all that are written for readers of this version.
+
+Left out: `docs/spec/`, which describes other people's protocols, and `docs/design.md`, which says where the project
+goes.
+"""
+
+from tests.docs.fence import ROOT
+
+_FOLDERS = (".", "docs", "docs/guides", "docs/reference", "infra", "infra/local_qstash", "infra/local_redis")
+_OTHERS = ("tests/simulation/README.md",)
+_LEFT_OUT = ("docs/design.md",)
+
+
+def documented_pages() -> list[str]:
+    """Return their paths from the project's root, in order."""
+    found = [path.relative_to(ROOT).as_posix() for folder in _FOLDERS for path in sorted((ROOT / folder).glob("*.md"))]
+    return [page for page in (*found, *_OTHERS) if page not in _LEFT_OUT]

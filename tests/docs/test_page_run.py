@@ -1,0 +1,132 @@
+"""A page that is wrong fails, and says where."""
+
+import os
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.docs.fence import fences_of
+from tests.docs.page_run import PageError, PageRun, as_in_makefile, on_free_ports
+
+NewPage = Callable[[], PageRun]
+
+
+def follow(run: PageRun, page: str) -> None:
+    """Run each block."""
+    for fence in fences_of(page, "x.md"):
+        run.run(fence)
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("```bash\ntrue\nfalse | true\ntrue\n```\n", "x.md:1 failed"),
+        ("```bash\necho $NOWHERE\n```\n", "NOWHERE: unbound variable"),
+        ("```bash fails\ntrue\n```\n", "said to fail, and does not"),
+        ("```bash\necho one\n```\n\n```text output\ntwo\n```\n", "x.md:5 shows\ntwo"),
+        ("```bash\necho '{}'\n```\n\n```json output\n{\"a\": 1}\n```\n", "x.md:5 shows"),
+        ("```python\nraise ValueError('broken')\n```\n", "ValueError: broken"),
+        ("```python\nimport sys\nsys.exit(1)\n```\n", "ended Python"),
+        ("```python file=a/b.py\nimport nothing_like_it\n```\n", "nothing_like_it"),
+        ("```json\n{,}\n```\n", "x.md:1 cannot be read as json"),
+        ("```toml file=a.toml\n[\n```\n", "x.md:1 cannot be read as toml"),
+        ("```bash background\necho bye\n```\n", "did not get ready:\nbye"),
+    ],
+)
+def test_a_block_that_does_not_do_what_the_page_says_fails_it(new_page: NewPage, page: str, said: str) -> None:
+    """With its place and what was printed."""
+    with pytest.raises(PageError, match=re.escape(said)):
+        follow(new_page(), page)
+
+
+def test_blocks_of_a_page_build_on_each_other(new_page: NewPage) -> None:
+    """One shell with its folder and variables, one namespace, files where the shell is."""
+    follow(
+        new_page(),
+        """
+```bash
+mkdir own && cd own && NAME=lens
+```
+
+```python file=shop.py
+PRICE = 310
+```
+
+```python
+from shop import PRICE
+```
+
+```python
+open("price.txt", "w").write(str(PRICE))
+```
+
+```bash
+echo $NAME $(cat price.txt)
+```
+
+```text output
+lens 310
+```
+""",
+    )
+
+
+def test_excused_blocks_are_left_alone(new_page: NewPage) -> None:
+    """Whatever they would do."""
+    follow(new_page(), "```bash no-run=takes-minutes\nfalse\n```\n\n```bash proved-by=x::y\nfalse\n```\n")
+
+
+SERVER = """
+```bash background
+python -c "import os, time; print('listening on', os.getpid(), flush=True); time.sleep(600)"
+```
+"""
+
+
+def test_what_runs_in_the_background_ends_when_it_is_started_again_and_with_its_page(new_page: NewPage) -> None:
+    """As with Ctrl-C in that terminal."""
+    run = new_page()
+    pids = []
+    for _ in range(2):
+        follow(run, SERVER)
+        pids.append(int(run.printed.split()[-1]))
+    assert not lives(pids[0])
+    assert lives(pids[1])
+    run.close()
+    assert not lives(pids[1])
+
+
+def test_ctrl_c_is_a_comment_that_ends_what_it_names(new_page: NewPage) -> None:
+    """The first two words of the command; what does not run is a mistake of the page."""
+    run = new_page()
+    follow(run, SERVER)
+    pid = int(run.printed.split()[-1])
+    follow(run, "Press Ctrl-C.\n\n<!-- Ctrl-C: python -c -->\n")
+    assert not lives(pid)
+    with pytest.raises(KeyError):
+        follow(run, "<!-- Ctrl-C: python -c -->\n")
+
+
+def lives(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_stack_of_a_page_keeps_off_the_usual_ports() -> None:
+    """Unless the page names one; nothing else is changed."""
+    assert on_free_ports("X=1 baton dev --app a:b") == "X=1 baton dev --port 0 --app a:b"
+    assert on_free_ports("baton dev --port 7000") == "baton dev --port 7000"
+    assert on_free_ports("baton redis") == "baton redis"
+
+
+def test_make_is_what_the_makefile_says() -> None:
+    """Only targets of one line stand in a page that is run."""
+    assert as_in_makefile("make dev") == "baton dev"
+    assert as_in_makefile("baton dev --port 0") == "baton dev --port 0"
+    with pytest.raises(AssertionError, match="no target 'check'"):
+        as_in_makefile("make check")

@@ -1,0 +1,78 @@
+"""What is wrong with a block's first line is said."""
+
+import pytest
+
+from tests.docs.fence import Fence, fences_of
+from tests.docs.rules import faults_of
+from tests.docs.said_commands import faults_in
+
+
+def block(info: str, text: str = "x\n") -> Fence:
+    """One block of a page."""
+    (fence,) = fences_of(f"```{info}\n{text}```\n", "x.md")
+    return fence
+
+
+@pytest.mark.parametrize(
+    ("info", "text", "fault"),
+    [
+        ("", "x\n", "language '' is none of"),
+        ("sh", "x\n", "language 'sh' is none of"),
+        ("bash backgroud", "x\n", "backgroud means nothing"),
+        ("bash no-run=tired", "x\n", "'tired' is no reason"),
+        ("bash proved-by=tests/nowhere.py::test_x", "x\n", "there is no test"),
+        ("bash proved-by=tests/docs/test_rules.py::test_that_nobody_wrote", "x\n", "there is no test"),
+        ("tsx", "x\n", "say why"),
+        ("js", "x\n", "say with file="),
+        ("text", "baton dev\n", "make it bash"),
+        ("text", "$ anything\n", "make it bash"),
+        ("text output", "…\n…\n", "show some of it"),
+    ],
+)
+def test_a_block_without_a_clear_way_is_a_fault(info: str, text: str, fault: str) -> None:
+    """It names the place, and the way out."""
+    (found,) = faults_of(block(info, text))
+    assert found.startswith("x.md:1: ")
+    assert fault in found
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        "bash",
+        "python file=a.py",
+        "json output",
+        "bash no-run=takes-minutes",
+        "tsx proved-by=tests/docs/test_rules.py::test_a_block_with_a_way_is_none",
+        "mermaid",
+        "text",
+    ],
+)
+def test_a_block_with_a_way_is_none(info: str) -> None:
+    """Run, written, compared, shown, or excused."""
+    assert faults_of(block(info)) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "fault"),
+    [
+        ("baton jobs watch --colour", "--colour"),
+        ("baton nothing", "'nothing'"),
+        ("baton jobs nothing", "nothing"),
+        ("make nothing", "there is no target nothing"),
+        ("echo 'open", "unexpected EOF"),
+    ],
+)
+def test_a_command_that_does_not_exist_is_a_fault(command: str, fault: str) -> None:
+    """In a block that is not run: nobody else would notice."""
+    found = faults_in(block("bash no-run=takes-minutes", f"{command}\n"))
+    assert found
+    assert fault in found[0]
+
+
+def test_commands_with_their_options_are_none() -> None:
+    """With variables, comments, and lines that go on."""
+    text = (
+        'BATON_URL=x baton jobs submit "$AGENT" a task \\\n  --priority 3  # first\nmake soak SECONDS=3\nls | wc -l\n'
+    )
+    assert faults_in(block("bash no-run=takes-minutes", text)) == []

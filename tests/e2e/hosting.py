@@ -1,0 +1,158 @@
+"""The product as a production service: `uvicorn functions.app:app` on one listening socket that several servers share.
+
+The socket is this process's, so it takes connections whichever server stops or starts, as a load balancer would.
+Invariant: whatever was started here has ended when the block of `hosting_in` has.
+"""
+
+import contextlib
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.contract.emitter.qstash_process import QStashProcess
+from tests.contract.store.redis_process import TOKEN, RedisProcess
+from tests.e2e.dev_stack import wait_for
+from tests.e2e.fault_stack import ROOT, answers, parent_of
+
+KEY = "key-of-acme"
+BASE_PATH = "/api/v2"
+GRACE_SECONDS = 10
+RELEASES = ROOT / "tests" / "upgrade" / "releases"
+
+
+@dataclass
+class Server:
+    """One `uvicorn`."""
+
+    process: subprocess.Popen[bytes]
+    log_path: Path
+
+    def workers(self) -> list[int]:
+        """Its worker processes, where it has several."""
+        status = (Path("/proc") / str(self.process.pid) / "task" / str(self.process.pid) / "children").read_text()
+        # One child only watches what the others leave behind (multiprocessing's resource tracker).
+        return [int(pid) for pid in status.split() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    def has_started(self) -> bool:
+        """Whether it takes connections."""
+        assert self.process.poll() is None, self.log_path.read_text()
+        return b"startup complete" in self.log_path.read_bytes()
+
+    def stop(self) -> str:
+        """Ask it to stop, and wait; what it has logged."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(2 * GRACE_SECONDS)
+        return self.log_path.read_text()
+
+
+@dataclass
+class Hosting:
+    """A queue, a Redis, a socket, and the servers on it."""
+
+    folder: Path
+    redis: RedisProcess
+    queue: QStashProcess
+    listener: socket.socket
+    base_path: str = BASE_PATH
+    servers: list[Server] = field(default_factory=list[Server])
+
+    @property
+    def origin(self) -> str:
+        """Where they are reached."""
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    @property
+    def base_url(self) -> str:
+        """The same, with the path below which they are said to be."""
+        return self.origin + self.base_path
+
+    @property
+    def notes_path(self) -> Path:
+        """Where tools note their starts."""
+        return self.folder / "notes"
+
+    def serve(self, *arguments: str, code: Path = ROOT, agents: str = "fault_agents", **settings: str) -> Server:
+        """Start one more server, of this code or of another; it is not waited for."""
+        log_path = self.folder / f"server{len(self.servers)}.log"
+        number = str(self.listener.fileno())
+        command = ["uvicorn", "functions.app:app", "--fd", number, "--no-access-log", "--lifespan", "on"]
+        with log_path.open("wb") as log:
+            process = subprocess.Popen(
+                # Without `-P` the folder in which it starts would come before the code that it is to run.
+                [sys.executable, "-P", "-m", *command, "--timeout-graceful-shutdown", str(GRACE_SECONDS), *arguments],
+                stdout=log,
+                stderr=log,
+                env={**self._environment(code, agents), **settings},
+                cwd=self.folder,
+                pass_fds=(self.listener.fileno(),),
+            )
+        self.servers.append(Server(process, log_path))
+        return self.servers[-1]
+
+    def wait_until_ready(self, *servers: Server) -> None:
+        """Wait until these serve, each of them."""
+        for server in servers:
+            wait_for(server.has_started, f"the start of the server of {server.log_path}")
+        with httpx.Client() as http:
+            wait_for(lambda: answers(http, f"{self.base_url}/readyz"), "readiness")
+
+    def _environment(self, code: Path, agents: str) -> dict[str, str]:
+        queue = self.queue.settings(self.base_url)
+        return {
+            **os.environ,  # noqa: TID251 - the service inherits this process's
+            "PYTHONPATH": f"{code}{os.pathsep}{ROOT}",
+            "PYTHONUNBUFFERED": "1",
+            "QSTASH_URL": queue.qstash_url,
+            "QSTASH_TOKEN": queue.qstash_token,
+            "QSTASH_CURRENT_SIGNING_KEY": queue.current_signing_key,
+            "QSTASH_NEXT_SIGNING_KEY": queue.next_signing_key,
+            "UPSTASH_REDIS_REST_URL": self.redis.url,
+            "UPSTASH_REDIS_REST_TOKEN": TOKEN,
+            "WORKER_BASE_URL": self.base_url,
+            "BATON_APP": f"tests.e2e.{agents}:registry",
+            "NOTES": str(self.notes_path),
+            "API_KEYS": f"client:acme:{hashlib.sha256(KEY.encode()).hexdigest()}",
+            "MESSAGE_RETRY_DELAY_MS": "300",
+            "MAX_CONCURRENT_JOBS": "12",
+        }
+
+
+@contextlib.contextmanager
+def hosting_in(folder: Path, base_path: str = BASE_PATH) -> Iterator[Hosting]:
+    """All of it but the servers; at the end nothing of it lives."""
+    with contextlib.ExitStack() as stack:
+        redis = RedisProcess(folder / "redis")
+        stack.callback(redis.stop)
+        queue = QStashProcess(folder / "qstash")
+        stack.callback(queue.stop)
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=256))
+        hosting = Hosting(folder, redis, queue, listener, base_path)
+        stack.callback(_end, hosting)
+        yield hosting
+
+
+def _end(hosting: Hosting) -> None:
+    for server in hosting.servers:
+        workers = server.workers() if server.process.poll() is None else []
+        server.process.kill()
+        server.process.wait()
+        for pid in workers:
+            if parent_of(pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def release(version: str, folder: Path) -> Path:
+    """The code of a released version, unpacked."""
+    with tarfile.open(RELEASES / f"{version}.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder

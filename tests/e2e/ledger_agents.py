@@ -1,0 +1,45 @@
+"""Agents of each shape that a ledger has to count: `--app tests.e2e.ledger_agents:registry`."""
+
+from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
+
+
+@tool
+async def count(number: int) -> int:
+    """Count one further.
+
+    Args:
+        number: where to go on from.
+    """
+    return number + 1
+
+
+@tool(retries=2, retry_delay_seconds=0)
+async def flaky(ctx: ToolContext) -> str:
+    """Fail at the first attempt."""
+    if ctx.attempt == 1:
+        raise ToolError("not yet", retryable=True)
+    return "done"
+
+
+@tool
+async def ask_another(ctx: ToolContext) -> Pending:
+    """Let another agent count."""
+    return ctx.start("in-a-row", "count")
+
+
+registry = Registry(
+    agents=[
+        Agent(
+            name="in-a-row",
+            model=ScriptedModel([*([Call("count", {"number": number})] for number in range(3)), "Counted."]),
+            tools=[count],
+        ),
+        Agent(
+            name="at-once",
+            model=ScriptedModel([[Call("count", {"number": number}) for number in range(10)], "Counted."]),
+            tools=[count],
+        ),
+        Agent(name="tries-again", model=ScriptedModel([[Call("flaky", {})], "Tried."]), tools=[flaky]),
+        Agent(name="has-a-child", model=ScriptedModel([[Call("ask_another", {})], "Asked."]), tools=[ask_another]),
+    ]
+)

@@ -1,0 +1,141 @@
+"""`baton doctor` and `baton setup` on a real stack: well as it stands, and told apart what is wrong."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from infra.cli.main import main
+from tests.e2e.dev_stack import QUICK_RECOVERY, DevStack
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def told(dev_stack: DevStack, tmp_path: Path) -> dict[str, str]:
+    """The stack's settings, as a deployment has them."""
+    described = dev_stack.described
+    return {
+        "QSTASH_URL": described["qstash_url"],
+        "QSTASH_TOKEN": described["qstash_token"],
+        "QSTASH_CURRENT_SIGNING_KEY": described["qstash_current_signing_key"],
+        "QSTASH_NEXT_SIGNING_KEY": described["qstash_next_signing_key"],
+        "WORKER_BASE_URL": described["app_url"],
+        "UPSTASH_REDIS_REST_URL": described["redis_url"],
+        "UPSTASH_REDIS_REST_TOKEN": described["redis_token"],
+        "UPSTASH_VECTOR_REST_URL": described["vector_url"],
+        "UPSTASH_VECTOR_REST_TOKEN": described["vector_token"],
+        **QUICK_RECOVERY,
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+
+
+def run(environment: dict[str, str], *arguments: str) -> Result:
+    """Run a command in an environment."""
+    return CliRunner().invoke(main, [*arguments], env=environment)
+
+
+def not_well(environment: dict[str, str], *arguments: str) -> list[dict[str, Any]]:
+    """What the doctor finds wrong."""
+    done = run(environment, "doctor", "--json", *arguments)
+    document = json.loads(done.output)
+    found = [each for each in document["findings"] if each["level"] in ("failed", "warning")]
+    assert done.exit_code == (1 if any(each["level"] == "failed" for each in found) else 0)
+    assert document["ok"] is (done.exit_code == 0)
+    for secret in ("QSTASH_TOKEN", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_CURRENT_SIGNING_KEY"):
+        assert environment[secret] not in done.output
+    return found
+
+
+def test_a_stack_that_runs_is_well(dev_stack: DevStack) -> None:
+    """On one screen; setup has nothing to do there, by the stack's settings and not by those of this shell."""
+    done = run({}, "doctor", "--data", str(dev_stack.folder))
+    assert done.exit_code == 0, done.output
+    assert "All is well." in done.output
+    assert f"all 6 at {dev_stack.described['app_url']}: reached by the queue, signature believed" in done.output
+    assert len(done.output.splitlines()) <= 24
+    planned = run({"PUBLISH_BY": "pigeon"}, "setup", "--data", str(dev_stack.folder), "--dry-run")
+    assert "Nothing to do" in planned.output
+
+
+def test_probes_leave_nothing_behind(dev_stack: DevStack, told: dict[str, str]) -> None:
+    """No job, no dead letter, though the last ones led nowhere."""
+    not_well({**told, "WORKER_BASE_URL": "http://127.0.0.1:9"})
+    listed = run(told, "jobs", "list", "--json", "--data", str(dev_stack.folder))
+    assert json.loads(listed.output) == []
+    dead = subprocess.run(
+        ["curl", "-s", "-H", f"Authorization: Bearer {told['QSTASH_TOKEN']}", f"{told['QSTASH_URL']}/v2/dlq"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert json.loads(dead.stdout)["messages"] == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "check", "text"),
+    [
+        ({"QSTASH_TOKEN": "wrong"}, "queue", "refused the token"),
+        ({"QSTASH_URL": "http://127.0.0.1:9"}, "queue", "no answer from the queue"),
+        (
+            {"QSTASH_CURRENT_SIGNING_KEY": "sig_other", "QSTASH_NEXT_SIGNING_KEY": "sig_another"},
+            "keys",
+            "every message is a 401",
+        ),
+        ({"UPSTASH_REDIS_REST_TOKEN": "wrong"}, "store", "UPSTASH_REDIS_REST_TOKEN"),
+        ({"UPSTASH_REDIS_REST_URL": "http://127.0.0.1:9"}, "store", "no usable answer from the store"),
+        ({"UPSTASH_VECTOR_REST_TOKEN": "wrong"}, "memory", "UPSTASH_VECTOR_REST_TOKEN to the token of this index"),
+        ({"UPSTASH_VECTOR_REST_URL": "http://127.0.0.1:9"}, "memory", "check UPSTASH_VECTOR_REST_URL"),
+        ({"WORKER_BASE_URL": "http://127.0.0.1:9"}, "endpoints", "the queue cannot reach it"),
+        ({"WORKER_BASE_URL": "http://fn.example.com"}, "settings", "a URL with https"),
+        ({"PUBLISH_BY": "topic", "QSTASH_TOPIC_PREFIX": "never-set-up"}, "topics", "does not deliver to"),
+    ],
+)
+def test_each_wrong_setting_is_told(told: dict[str, str], changed: dict[str, str], check: str, text: str) -> None:
+    """By the part that is wrong, with a way out."""
+    found = [each for each in not_well({**told, **changed}) if each["check"] == check]
+    assert found
+    assert text in found[0]["text"] + found[0]["wayOut"]
+    assert found[0]["wayOut"]
+
+
+def test_swapped_keys_work_and_are_told(told: dict[str, str]) -> None:
+    """A warning is no failure."""
+    current, following = told["QSTASH_CURRENT_SIGNING_KEY"], told["QSTASH_NEXT_SIGNING_KEY"]
+    (found,) = not_well({**told, "QSTASH_CURRENT_SIGNING_KEY": following, "QSTASH_NEXT_SIGNING_KEY": current})
+    assert (found["level"], "swapped" in found["text"]) == ("warning", True)
+
+
+def test_a_wrong_path_is_told_as_what_the_app_answers(told: dict[str, str]) -> None:
+    """And the account, which has the right one."""
+    found = not_well({**told, "WORKER_BASE_URL": f"{told['WORKER_BASE_URL']}/api/v9"})
+    assert any("nothing is served there (404)" in each["text"] for each in found if each["check"] == "endpoints")
+    assert any("agent.sweep: it sends to" in each["text"] for each in found if each["check"] == "schedules")
+
+
+def test_an_app_of_another_address_refuses_what_was_signed_for_this_one(told: dict[str, str]) -> None:
+    """The signature is for a URL: `localhost` is not `127.0.0.1`."""
+    other = told["WORKER_BASE_URL"].replace("127.0.0.1", "localhost")
+    found = [each for each in not_well({**told, "WORKER_BASE_URL": other}) if each["check"] == "endpoints"]
+    assert "the signature is refused (401)" in found[0]["text"]
+    assert "the same WORKER_BASE_URL" in found[0]["wayOut"]
+
+
+@pytest.fixture
+def prefix(told: dict[str, str]) -> Iterator[str]:
+    """Of a deployment that is taken away afterwards."""
+    yield "second"
+    run({**told, "QSTASH_TOPIC_PREFIX": "second"}, "setup", "--prune")
+
+
+def test_a_second_deployment_on_the_account_is_set_up_and_then_well(told: dict[str, str], prefix: str) -> None:
+    """What belongs to the first one stays as it is."""
+    second = {**told, "QSTASH_TOPIC_PREFIX": prefix, "PUBLISH_BY": "topic"}
+    assert not_well(second, "--no-probe")
+    assert run(second, "setup").exit_code == 0
+    assert not_well(second) == []
+    assert "Nothing to do" in run(told, "setup", "--prune").output

@@ -1,0 +1,150 @@
+"""`uvicorn functions.app:app` as a production service: several workers, base path, graceful stops, rolling deploys."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import connect
+
+from tests.e2e.dev_stack import process_is_gone, wait_for
+from tests.e2e.fault_load import Submission
+from tests.e2e.fault_verdict import check_attempts, check_call, check_job, read_starts
+from tests.e2e.hosting import BASE_PATH, KEY, Hosting, hosting_in, release
+
+pytestmark = pytest.mark.e2e
+AGENTS = ("line-3", "fan-5", "fan-shaky", "waits", "delegates", "diamond", "fan-10", "line-shaky")
+HEADERS = {"authorization": f"Bearer {KEY}"}
+
+
+@pytest.fixture
+def hosting(tmp_path: Path) -> Iterator[Hosting]:
+    """The queue, the Redis and the socket."""
+    with hosting_in(tmp_path) as made:
+        yield made
+
+
+class Load:
+    """Jobs of every shape, and what becomes of them; whoever makes it closes it."""
+
+    def __init__(self, hosting: Hosting) -> None:
+        self._hosting = hosting
+        self._http = httpx.Client(base_url=hosting.base_url, headers=HEADERS, timeout=30)
+        self.submitted: list[Submission] = []
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def submit(self, agents: tuple[str, ...] = AGENTS) -> None:
+        """One job of each."""
+        for agent in agents:
+            one = Submission(f"{agent}-{len(self.submitted)}", "acme", agent)
+            body = {"jobType": agent, "taskDescription": "do it"}
+            answer = self._http.post("/api/agent-jobs", headers={"idempotency-key": one.key}, json=body)
+            assert answer.status_code == 202, answer.text
+            self.submitted.append(one)
+
+    def job(self, one: Submission) -> dict[str, Any]:
+        """A job as it is now."""
+        answer = self._http.get(f"/api/agent-jobs/{one.job_id}")
+        assert answer.status_code == 200, answer.text
+        job: dict[str, Any] = answer.json()
+        return job
+
+    def ended(self) -> int:
+        """How many have ended."""
+        return sum(self.job(one)["finishedAt"] is not None for one in self.submitted)
+
+    def check(self) -> None:
+        """Each has ended as it should, and no call has run again once its result was recorded."""
+        wait_for(lambda: self.ended() == len(self.submitted), "the end of every job", 90)
+        starts = read_starts(self._hosting.notes_path)
+        for one in self.submitted:
+            job = self.job(one)
+            check_job(job, one)
+            for call in job["toolCalls"]:
+                check_call(call, starts.get(call["id"], []))
+                check_attempts(call, starts[call["id"]])
+
+
+def test_jobs_run_on_while_workers_are_stopped_one_by_one(hosting: Hosting) -> None:
+    """Each of two workers is told to stop, and another one is started for it; nothing is lost, nothing runs again."""
+    server = hosting.serve("--workers", "2")
+    hosting.wait_until_ready(server)
+    wait_for(lambda: len(server.workers()) == 2, "two workers")
+    before = server.workers()
+    with closing(Load(hosting)) as load:
+        load.submit()
+        for pid in before:
+            os.kill(pid, signal.SIGTERM)
+            load.submit(("fan-5", "line-3"))
+            wait_for(partial(process_is_gone, pid), f"the end of worker {pid}")
+            wait_for(lambda: len(server.workers()) == 2, "another worker")
+        load.check()
+    assert not set(before) & set(server.workers())
+    server.stop()
+
+
+@pytest.mark.parametrize("modes", [("queue", "inline"), ("inline", "queue")], ids="-to-".join)
+def test_the_last_release_and_this_code_work_on_the_same_jobs(tmp_path: Path, modes: tuple[str, str]) -> None:
+    """A rolling deploy: first the release alone, then both, then this code alone; each job ends as it should."""
+    with hosting_in(tmp_path, base_path="") as hosting, closing(Load(hosting)) as load:
+        old = hosting.serve(code=release("0.1.0", tmp_path / "0.1.0"), CONTINUATION=modes[0])
+        hosting.wait_until_ready(old)
+        load.submit()
+        new = hosting.serve(CONTINUATION=modes[1])
+        hosting.wait_until_ready(new)
+        for _ in range(3):
+            load.submit()
+        wait_for(lambda: load.ended() > len(AGENTS), "the end of some jobs while both run")
+        old.stop()
+        load.submit()
+        load.check()
+        pids = {start.pid for starts in read_starts(hosting.notes_path).values() for start in starts}
+        assert pids == {old.process.pid, new.process.pid}
+
+
+def test_a_server_that_stops_finishes_what_it_was_given_and_lets_readers_go(hosting: Hosting) -> None:
+    """Its streams and sockets end early, without an end of the job; the call in its hands is made once."""
+    server = hosting.serve(agents="slow_agents")
+    hosting.wait_until_ready(server)
+    with httpx.Client(base_url=hosting.base_url, headers=HEADERS, timeout=30) as http:
+        body = {"jobType": "slow", "taskDescription": "do it"}
+        job_id = http.post("/api/agent-jobs", json=body).raise_for_status().json()["id"]
+        url = f"{hosting.base_url.replace('http', 'ws', 1)}/api/agent/updates?workflowId={job_id}"
+        with (
+            http.stream("GET", f"/api/agent-jobs/{job_id}/stream") as answer,
+            connect(url, additional_headers=HEADERS, proxy=None) as updates,
+        ):
+            lines = answer.iter_lines()
+            next(line for line in lines if line.startswith("data: "))
+            assert json.loads(updates.recv())["type"] == "start"
+            wait_for(hosting.notes_path.exists, "the first call")
+            log = server.stop()
+            assert "data: [DONE]" not in list(lines)
+            with pytest.raises(ConnectionClosedError):
+                list(updates)
+        assert "timeout graceful shutdown exceeded" not in log
+        hosting.wait_until_ready(hosting.serve(agents="slow_agents"))
+        wait_for(lambda: http.get(f"/api/agent-jobs/{job_id}").json()["status"] == "completed", "the job's end", 60)
+    assert sorted(hosting.notes_path.read_text().split()) == sorted(map(str, range(6)))
+
+
+def test_it_says_whether_it_lives_and_whether_it_is_ready(hosting: Hosting) -> None:
+    """With and without the path below which it is reached, for a proxy may take that away; no key is needed."""
+    hosting.wait_until_ready(hosting.serve())
+    with httpx.Client(base_url=hosting.origin) as http:
+        for base in ("", BASE_PATH):
+            assert http.get(f"{base}/healthz").json() == {"status": "ok"}
+            assert http.get(f"{base}/readyz").json()["status"] == "ready"
+        hosting.redis.stop()
+        assert http.get("/healthz").status_code == 200
+        assert http.get("/readyz").status_code == 503

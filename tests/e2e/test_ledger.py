@@ -1,0 +1,97 @@
+"""What a job's ledger says is what queue and bridge counted, to the unit, in both modes (DESIGN 10)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import stacks
+from tests.e2e.dev_stack import QUICK_RECOVERY, DevStack
+from tests.e2e.ledger_meters import LedgerMeters, Units, units_of
+
+pytestmark = pytest.mark.e2e
+
+IDLE_COMMANDS = 2  # BEGIN, which finds no leg
+
+
+@pytest.fixture(scope="module", params=["queue", "inline"])
+def meters(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LedgerMeters]:
+    """A stack on which jobs have run: scripts are loaded, and what goes on by the minute is armed for in an hour."""
+    with stacks(tmp_path_factory.mktemp("ledger")) as make, httpx.Client(timeout=30) as client:
+        made: DevStack = make(None, ("--port", "0", "--app", "tests.e2e.ledger_agents:registry"))
+        made.working_folder = Path(__file__).parents[2]
+        made.environment = {
+            **QUICK_RECOVERY,
+            "CONTINUATION": request.param,
+            "SWEEP_INTERVAL_SECONDS": "3600",
+            "OPERATIONS_STREAM_SECONDS": "0",
+        }
+        meters = LedgerMeters(made.start().described, client)
+        for agent in ("in-a-row", "tries-again", "has-a-child"):
+            meters.run(agent)
+        yield meters
+
+
+@pytest.mark.parametrize("agent", ["in-a-row", "at-once", "tries-again"])
+def test_a_jobs_ledger_agrees_with_the_meters(meters: LedgerMeters, agent: str) -> None:
+    """From the request that submitted it to its last word to the admission; its witness comes a minute later."""
+    job, counted = meters.run(agent)
+    agree(units_of(job["usage"]), counted)
+
+
+def test_steps_and_what_is_beside_them_are_the_jobs_ledger(meters: LedgerMeters) -> None:
+    """To the unit; what each step costs is in tests/contract/store/test_step_used.py."""
+    job, counted = meters.run("in-a-row")
+    told = meters.job(f"{job['id']}?steps=true")
+    assert any(step["tool"] for step in told["steps"])
+    rows = [units_of(row["usage"]) for row in (*told["steps"], told["besideSteps"])]
+    agree(sum(rows[1:], rows[0]), counted)
+
+
+def test_a_child_has_a_ledger_of_its_own(meters: LedgerMeters) -> None:
+    """Together they are what was counted, with a message that finds nothing left to do, which is no job's.
+
+    That is what was published for the wait before the child's end woke it; its timer is still to be delivered.
+    """
+    before = meters.overhead()
+    job, counted = meters.run("has-a-child")
+    after = meters.overhead()
+    besides = {name: after[name] - before[name] for name in ("messages", "deliveries")}
+    (call,) = job["toolCalls"]
+    child = meters.job(call["childJobId"])
+    ledger = units_of(job["usage"]) + units_of(child["usage"])
+    assert child["usage"]["redisCommands"] > 0
+    assert ledger.deliveries + besides["deliveries"] == counted.deliveries
+    assert ledger.commands + IDLE_COMMANDS * besides["deliveries"] == counted.commands
+    assert 0 <= counted.messages - ledger.messages - besides["messages"] <= 1
+
+
+def test_jobs_and_overhead_together_are_what_was_counted(meters: LedgerMeters) -> None:
+    """Requests, too: how many were shared is overhead's to tell."""
+    first, second = meters.overhead(), meters.overhead()
+    job, counted = meters.run("at-once")
+    third = meters.overhead()
+    asked = {name: second[name] - first[name] for name in first}  # what one look at the overhead costs
+    shared = (third["sharedRequests"] - second["sharedRequests"]) - asked["sharedRequests"]
+    # The look at the job, and those at the overhead but for what they cost themselves.
+    besides = third["redisRequests"] - second["redisRequests"] - asked["redisRequests"]
+    assert besides == 1
+    assert job["usage"]["redisRequests"] - shared == counted.requests
+
+
+def test_a_tenants_sums_are_those_of_its_jobs(meters: LedgerMeters) -> None:
+    """In all but bytes and time, which go on until the last COMMIT."""
+    before = meters.tenant()
+    job, _ = meters.run("at-once")
+    after, used = meters.tenant(), job["usage"]
+    for name in ("messages", "deliveries", "redisRequests", "redisCommands"):
+        assert after[name] - before[name] == used[name], name
+    assert 0.8 * used["redisBytes"] < after["redisBytes"] - before["redisBytes"] <= used["redisBytes"]
+
+
+def agree(ledger: Units, counted: Units) -> None:
+    """To the unit; requests that were ready at the same time shared one, and each counts as if it had not."""
+    assert replace(ledger, requests=0) == replace(counted, requests=0)
+    assert ledger.requests >= counted.requests

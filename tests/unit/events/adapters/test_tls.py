@@ -1,0 +1,107 @@
+"""Over TLS: a certificate that nobody vouches for, or of another host, is refused by either transport."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import trustme
+
+from events.adapters import http_transport
+from events.adapters.publisher import QStashQueue
+from events.adapters.redis import RedisConnection
+from events.errors import QueueUnreachableError, StoreError
+from events.ports import Outgoing
+from events.settings import Settings
+
+TRANSPORTS: list[Literal["httpx", "aiohttp"]] = ["httpx", "aiohttp"]
+MESSAGE = Outgoing(body="{}", url="https://fn.example.com")
+ANSWERS = {
+    "/": {"result": "PONG"},
+    "/v2/publish/https://fn.example.com": {"messageId": "msg_1"},
+}
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """Whom nobody knows yet."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """It is known to this process, as operators make theirs known."""
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    http_transport.tls_context.cache_clear()
+    yield
+    http_transport.tls_context.cache_clear()
+
+
+@asynccontextmanager
+async def server(authority: trustme.CA, host: str) -> AsyncIterator[str]:
+    """Store and queue with a certificate of `host`, at 127.0.0.1."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        body = json.dumps(ANSWERS[head.split(" ", 2)[1]]).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(host).configure_cert(context)
+    made = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    async with made:
+        yield f"https://127.0.0.1:{made.sockets[0].getsockname()[1]}"
+
+
+def settings(url: str, transport: Literal["httpx", "aiohttp"]) -> Settings:
+    """Of a process that uses it."""
+    return Settings(redis_url=url, redis_token="t", qstash_url=url, qstash_token="t", http_transport=transport)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_server_with_a_certificate_that_is_vouched_for_is_asked(
+    authority: trustme.CA, trusted: None, transport: Literal["httpx", "aiohttp"]
+) -> None:
+    """SSL_CERT_FILE is heeded."""
+    async with server(authority, "127.0.0.1") as url:
+        redis, queue = RedisConnection(settings(url, transport)), QStashQueue(settings(url, transport))
+        assert await redis.execute("PING") == "PONG"
+        assert await queue.publish([MESSAGE]) == ["msg_1"]
+        await redis.close()
+        await queue.close()
+
+
+async def refused(url: str, transport: Literal["httpx", "aiohttp"]) -> None:
+    """Neither store nor queue is told anything."""
+    redis, queue = RedisConnection(settings(url, transport)), QStashQueue(settings(url, transport))
+    with pytest.raises(StoreError, match="ConnectError"):
+        await redis.execute("PING")
+    with pytest.raises(QueueUnreachableError, match="ConnectError"):
+        await queue.publish([MESSAGE])
+    await redis.close()
+    await queue.close()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_certificate_that_nobody_vouches_for_is_refused(
+    authority: trustme.CA, transport: Literal["httpx", "aiohttp"]
+) -> None:
+    """Before a token is sent."""
+    async with server(authority, "127.0.0.1") as url:
+        await refused(url, transport)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_certificate_of_another_host_is_refused(
+    authority: trustme.CA, trusted: None, transport: Literal["httpx", "aiohttp"]
+) -> None:
+    """Even when it is vouched for."""
+    async with server(authority, "other.example.com") as url:
+        await refused(url, transport)

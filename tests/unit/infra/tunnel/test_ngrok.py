@@ -1,0 +1,72 @@
+"""What ngrok's agent tells, and what is made of it."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+import respx
+
+from infra.dev.stack_error import StackError
+from infra.tunnel.ngrok import API_URL, Agent, command_of
+
+TUNNELS = f"{API_URL}/api/tunnels"
+
+
+def tunnel(public: str, local: str) -> dict[str, object]:
+    """As the agent tells one."""
+    return {"name": "x", "public_url": public, "proto": "https", "config": {"addr": local, "inspect": True}}
+
+
+@pytest.mark.parametrize("local", ["http://localhost:8090", "localhost:8090", "8090", "http://127.0.0.1:8090/"])
+async def test_the_https_tunnel_to_the_port_is_found(local: str) -> None:
+    """However its address is written, and whatever else is open."""
+    told = [
+        tunnel("http://a.ngrok.app", local),
+        tunnel("https://b.ngrok.app", "http://localhost:80"),
+        tunnel("https://c.ngrok.app/", local),
+        tunnel("tcp://d.ngrok.app:1234", "localhost:22"),
+    ]
+    with respx.mock:
+        respx.get(TUNNELS).respond(json={"tunnels": told})
+        assert await Agent(API_URL).address_of(8090) == "https://c.ngrok.app"
+
+
+async def test_a_tunnel_to_another_port_is_told() -> None:
+    """With what it leads to."""
+    with respx.mock:
+        respx.get(TUNNELS).respond(json={"tunnels": [tunnel("https://b.ngrok.app", "http://localhost:18090")]})
+        with pytest.raises(
+            StackError, match=r"does not lead to port 8090 \(https://b.ngrok.app → http://localhost:18090"
+        ):
+            await Agent(API_URL).address_of(8090)
+
+
+async def test_an_agent_that_is_not_there_or_not_connected_has_no_address() -> None:
+    """Neither is an error."""
+    with respx.mock:
+        respx.get(TUNNELS).mock(side_effect=httpx.ConnectError("refused"))
+        assert await Agent(API_URL).tunnels() is None
+        respx.get(TUNNELS).respond(json={"tunnels": []})
+        assert await Agent(API_URL).tunnels() == {}
+        assert await Agent(API_URL).address_of(8090) is None
+
+
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(404), httpx.Response(200, text="<html>"), httpx.Response(200, json=[])]
+)
+async def test_another_program_on_its_port_is_told(answer: httpx.Response) -> None:
+    """With the option that names the right one."""
+    with respx.mock:
+        respx.get(TUNNELS).mock(return_value=answer)
+        with pytest.raises(StackError, match="does not answer as ngrok does: name its API with --ngrok-api"):
+            await Agent(API_URL).tunnels()
+
+
+def test_ngrok_is_started_from_the_path_and_never_fetched(tmp_path: Path) -> None:
+    """Where it is missing, it is said how to get it."""
+    with pytest.raises(StackError, match=r"not on PATH: install it \(https://ngrok.com/download\)"):
+        command_of(8090, str(tmp_path))
+    program = tmp_path / "ngrok"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert command_of(8090, str(tmp_path)) == (str(program), "http", "8090", "--log", "stdout")
