@@ -14,7 +14,7 @@ from pathlib import Path
 from infra.dev.surroundings import inherited_environment
 
 _PACKAGE_FILES = ("package.json", "package-lock.json", ".npmrc")
-_INSTALL_LIMIT_SECONDS = 180
+_INSTALL_LIMIT_SECONDS = 600
 
 
 class JavaScriptMissingError(Exception):

@@ -14,7 +14,7 @@ from infra.dev.part_log import PartLog
 from infra.dev.screen import Screen
 from infra.dev.stack_error import StackError
 
-START_LIMIT_SECONDS = 60.0
+START_LIMIT_SECONDS = 180.0
 
 
 class Supervisor:

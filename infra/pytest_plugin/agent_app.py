@@ -23,7 +23,7 @@ from infra.dev.surroundings import inherited_environment
 from infra.pytest_plugin.admin_call import AdminCallError, admin_call
 
 _TENANT = "test"
-_START_LIMIT_SECONDS = 30.0
+_START_LIMIT_SECONDS = 120.0
 _STOP_LIMIT_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
 _SERVER_ERROR = 500

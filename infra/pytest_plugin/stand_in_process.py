@@ -14,7 +14,7 @@ from infra.dev.part import Part
 from infra.dev.processes import describe_exit, kill_group, start_process
 from infra.dev.surroundings import inherited_environment
 
-_START_LIMIT_SECONDS = 30.0
+_START_LIMIT_SECONDS = 120.0
 _STOP_LIMIT_SECONDS = 10.0
 _LOOK_SECONDS = 0.01
 _LISTENING = " listening on "

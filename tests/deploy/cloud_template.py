@@ -10,7 +10,7 @@ from typing import Any
 from tests.npm_packages import find_node, npm_packages
 
 ROOT = Path(__file__).parents[2]
-_LIMIT_SECONDS = 180
+_LIMIT_SECONDS = 600
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from tests.deploy.local_cloud import LocalCloud
 pytestmark = pytest.mark.e2e
 
 KEY = "bk_test"
-LIMIT_SECONDS = 90.0
+LIMIT_SECONDS = 300.0
 _END = ("completed", "failed", "cancelled")
 Start = Callable[..., "Deployment"]
 

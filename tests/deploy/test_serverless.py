@@ -34,7 +34,7 @@ LINT = (
 
 def lint(path: Path) -> subprocess.CompletedProcess[str]:
     """What cfn-lint says of a template."""
-    return subprocess.run([*LINT, str(path)], capture_output=True, text=True, check=False, timeout=180)
+    return subprocess.run([*LINT, str(path)], capture_output=True, text=True, check=False, timeout=600)
 
 
 def settings_of(template: CloudTemplate, name: str) -> Settings:

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-PATIENCE_SECONDS = 60.0
-END_SECONDS = 15.0
+PATIENCE_SECONDS = 300.0
+END_SECONDS = 60.0
 
 
 class Child:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 180.0
 LOOK_SECONDS = 0.05
 # A killed process leaves its claim behind for its work's time limit, and the queue waits before it tries again: short
 # times for both keep tests of crashes short.
@@ -116,7 +116,7 @@ class DevStack:
             self.process.wait()
         for pid in self.process_ids():
             with contextlib.suppress(AssertionError):
-                wait_for(partial(process_is_gone, pid), f"the end of process {pid}", 5.0)
+                wait_for(partial(process_is_gone, pid), f"the end of process {pid}", 60.0)
             if not process_is_gone(pid):
                 os.kill(pid, signal.SIGKILL)
 

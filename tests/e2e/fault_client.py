@@ -11,7 +11,7 @@ from tests.e2e.fault_load import Submission
 from tests.e2e.fault_stack import FaultStack
 
 END_STATES = ("completed", "failed", "cancelled")
-RECOVERY_SECONDS = 60.0
+RECOVERY_SECONDS = 300.0
 
 
 class FaultClient:
@@ -19,7 +19,7 @@ class FaultClient:
 
     def __init__(self, stack: FaultStack) -> None:
         self.stack = stack
-        self._http = httpx.Client(base_url=stack.described["app_url"], timeout=10)
+        self._http = httpx.Client(base_url=stack.described["app_url"], timeout=60)
 
     def close(self) -> None:
         """Close its connections."""

@@ -44,7 +44,7 @@ class FaultStack(DevStack):
     """One `tests.e2e.fault_dev` on one folder, with two tenants; `keys`: each tenant's client key."""
 
     keys: dict[str, str] = field(default_factory=dict[str, str])
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
 
     def prepare(self, **settings: str) -> "FaultStack":
         """Give it its settings and its second tenant, before it starts."""

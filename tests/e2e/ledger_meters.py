@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-_QUIET_SECONDS, _PATIENCE_SECONDS = 1.0, 45.0
+_QUIET_SECONDS, _PATIENCE_SECONDS = 1.0, 240.0
 
 
 @dataclass(frozen=True)

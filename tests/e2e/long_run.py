@@ -13,7 +13,7 @@ from tests.e2e.meters import Meters, Reading
 from tests.e2e.test_dev_jobs import END_STATES, job, submit
 
 ROOT = Path(__file__).parents[2]
-JOB_SECONDS = 600.0
+JOB_SECONDS = 1_800.0
 STILL_SECONDS = 1.0
 
 

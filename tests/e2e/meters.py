@@ -71,7 +71,7 @@ class Meters:
             f"{self._described[f'{name}_url']}/admin/counters",
             headers={"Authorization": f"Bearer {self._described[f'{name}_token']}"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             counters: dict[str, Any] = json.load(answer)
         return counters
 

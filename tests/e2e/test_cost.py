@@ -53,14 +53,14 @@ def started(new_stack: StackMaker, continuation: str) -> DevStack:
 @pytest.fixture
 def meter(new_stack: StackMaker) -> Iterator["Meter"]:
     """Runs jobs whose events are messages each, and reads the meters."""
-    with httpx.Client(timeout=30) as client:
+    with httpx.Client(timeout=120) as client:
         yield Meter(started(new_stack, "queue").described, client)
 
 
 @pytest.fixture
 def in_place(new_stack: StackMaker) -> Iterator["Meter"]:
     """Runs jobs that go on in place, and reads the meters."""
-    with httpx.Client(timeout=30) as client:
+    with httpx.Client(timeout=120) as client:
         yield Meter(started(new_stack, "inline").described, client)
 
 
@@ -80,7 +80,7 @@ class Meter:
         url = f"{self._described['app_url']}/api/agent-jobs"
         submitted = self._client.post(url, headers=self._key, json={"jobType": f"steps-{length}"})
         job: dict[str, Any] = submitted.raise_for_status().json()
-        give_up_at = time.monotonic() + 120
+        give_up_at = time.monotonic() + 300
         while job["status"] not in ("completed", "failed"):
             assert time.monotonic() < give_up_at, job["waitingFor"]
             time.sleep(0.3)

@@ -21,7 +21,7 @@ DEARER, MUCH_CHEAPER = 1.1, 0.5
 @pytest.fixture(params=["inline", "queue"])
 def used(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Units]]:
     """What a typical job uses until it has ended, without its witness; its second run, when scripts are known."""
-    with stacks(tmp_path_factory.mktemp("costs")) as make, httpx.Client(timeout=30) as client:
+    with stacks(tmp_path_factory.mktemp("costs")) as make, httpx.Client(timeout=120) as client:
         made = make(None, ("--port", "0", "--app", "tests.e2e.typical_agents:registry"))
         made.working_folder = Path(__file__).parents[2]
         still = {"SWEEP_INTERVAL_SECONDS": "3600", "OPERATIONS_STREAM_SECONDS": "0"}

@@ -13,7 +13,7 @@ from tests.e2e.dev_stack import PATIENCE_SECONDS, baton, wait_for
 
 pytestmark = pytest.mark.e2e
 
-DEMO_SECONDS = 90.0
+DEMO_SECONDS = 300.0
 
 
 class Demo:

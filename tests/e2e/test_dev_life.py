@@ -32,7 +32,7 @@ def status_of(url: str) -> int:
 def assert_all_gone(pids: list[int]) -> None:
     """Nothing is left of these processes."""
     for pid in pids:
-        wait_for(partial(process_is_gone, pid), f"the end of process {pid}", 5.0)
+        wait_for(partial(process_is_gone, pid), f"the end of process {pid}", 60.0)
 
 
 def test_everything_serves_when_dev_json_is_there(dev_stack: DevStack) -> None:

@@ -36,7 +36,7 @@ class Load:
 
     def __init__(self, hosting: Hosting) -> None:
         self._hosting = hosting
-        self._http = httpx.Client(base_url=hosting.base_url, headers=HEADERS, timeout=30)
+        self._http = httpx.Client(base_url=hosting.base_url, headers=HEADERS, timeout=120)
         self.submitted: list[Submission] = []
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class Load:
 
     def check(self) -> None:
         """Each has ended as it should, and no call has run again once its result was recorded."""
-        wait_for(lambda: self.ended() == len(self.submitted), "the end of every job", 90)
+        wait_for(lambda: self.ended() == len(self.submitted), "the end of every job", 300)
         starts = read_starts(self._hosting.notes_path)
         for one in self.submitted:
             job = self.job(one)
@@ -116,7 +116,7 @@ def test_a_server_that_stops_finishes_what_it_was_given_and_lets_readers_go(host
     """Its streams and sockets end early, without an end of the job; the call in its hands is made once."""
     server = hosting.serve(agents="slow_agents")
     hosting.wait_until_ready(server)
-    with httpx.Client(base_url=hosting.base_url, headers=HEADERS, timeout=30) as http:
+    with httpx.Client(base_url=hosting.base_url, headers=HEADERS, timeout=120) as http:
         body = {"jobType": "slow", "taskDescription": "do it"}
         job_id = http.post("/api/agent-jobs", json=body).raise_for_status().json()["id"]
         url = f"{hosting.base_url.replace('http', 'ws', 1)}/api/agent/updates?workflowId={job_id}"
@@ -134,7 +134,7 @@ def test_a_server_that_stops_finishes_what_it_was_given_and_lets_readers_go(host
                 list(updates)
         assert "timeout graceful shutdown exceeded" not in log
         hosting.wait_until_ready(hosting.serve(agents="slow_agents"))
-        wait_for(lambda: http.get(f"/api/agent-jobs/{job_id}").json()["status"] == "completed", "the job's end", 60)
+        wait_for(lambda: http.get(f"/api/agent-jobs/{job_id}").json()["status"] == "completed", "the job's end", 300)
     assert sorted(hosting.notes_path.read_text().split()) == sorted(map(str, range(6)))
 
 

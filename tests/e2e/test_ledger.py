@@ -19,7 +19,7 @@ IDLE_COMMANDS = 2  # BEGIN, which finds no leg
 @pytest.fixture(scope="module", params=["queue", "inline"])
 def meters(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LedgerMeters]:
     """A stack on which jobs have run: scripts are loaded, and what goes on by the minute is armed for in an hour."""
-    with stacks(tmp_path_factory.mktemp("ledger")) as make, httpx.Client(timeout=30) as client:
+    with stacks(tmp_path_factory.mktemp("ledger")) as make, httpx.Client(timeout=120) as client:
         made: DevStack = make(None, ("--port", "0", "--app", "tests.e2e.ledger_agents:registry"))
         made.working_folder = Path(__file__).parents[2]
         made.environment = {

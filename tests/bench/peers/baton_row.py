@@ -18,7 +18,7 @@ from tests.bench.peers.command import options, run
 from tests.bench.peers.job_ends import JobEnds
 from tests.bench.peers.peer import Peer
 
-READY_SECONDS = 30.0
+READY_SECONDS = 180.0
 # Many slots, since the jobs of a cell are to run at once; no line of log for each message, as in the other rows.
 SETTINGS = {"MAX_CONCURRENT_JOBS": "10000", "LOG_LEVEL": "WARNING"}
 # What a claim outlives its process by is the work's time limit and 10 s, by default 130 s.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-_LIMIT_SECONDS = 20
+_LIMIT_SECONDS = 120
 _CHUNK_BYTES = 1 << 16
 
 

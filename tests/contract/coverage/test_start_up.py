@@ -29,12 +29,12 @@ def test_it_says_what_to_export_serves_and_ends_cleanly(name: str, number: signa
         url = first.rpartition(" ")[2]
         assert [line.removeprefix("export ").partition("=")[0] for line in exports] == EXPORTS[name]
         assert exports[0].endswith(f"={url}")
-        connection = HTTPConnection(url.removeprefix("http://"), timeout=10)
+        connection = HTTPConnection(url.removeprefix("http://"), timeout=120)
         connection.request("GET", "/readyz")
         assert connection.getresponse().status == 200
         connection.close()
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=20)
+        rest, errors = process.communicate(timeout=120)
     assert (process.returncode, rest) == (0, "")
     assert "Traceback" not in errors
     assert free_of_processes(tmp_path)

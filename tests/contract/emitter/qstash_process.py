@@ -9,7 +9,7 @@ from pathlib import Path
 
 from events.settings import Settings
 
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 60.0
 
 
 class QStashProcess:

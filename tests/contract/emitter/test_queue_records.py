@@ -16,7 +16,7 @@ from tests.fakes.queue_records import FakeQueueRecords
 
 CLOSED_PORT = "http://127.0.0.1:9/never"
 LATER_MS = SystemClock().now_ms() + 3_600_000
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 120
 
 
 class Side:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.npm_packages import find_node, npm_packages
 
 HERE = Path(__file__).parent
-_RUN_LIMIT_SECONDS = 120
+_RUN_LIMIT_SECONDS = 300
 
 
 @dataclass(frozen=True)

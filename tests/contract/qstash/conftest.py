@@ -14,7 +14,7 @@ from tests.contract.qstash.either_client import EitherClient
 from tests.unit.infra.local_qstash.server_process import ServerProcess
 
 _numbers = itertools.count(1)
-_TRIES, _PAUSE_SECONDS = 500, 0.02
+_TRIES, _PAUSE_SECONDS = 5_000, 0.02
 
 
 @pytest.fixture(scope="module")

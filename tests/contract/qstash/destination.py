@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-_LIMIT_SECONDS = 10
+_LIMIT_SECONDS = 120
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from infra.local_qstash.users import DEVELOPMENT_USERS
 
 QUEUE = "held"
 _BATCH = 1_000
-_LIMIT_SECONDS = 60.0
+_LIMIT_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)

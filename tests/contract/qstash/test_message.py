@@ -39,7 +39,7 @@ async def test_publish_json_and_get(sdk: EitherClient, destination: Destination,
         callback_headers={"Forward-X-A": "b"},
         label="test",
         flow_control=flow_control,
-        timeout=90,
+        timeout=300,
     )
     message = await sdk.message.get(answer.message_id)
     assert (message.url, message.body, message.method, message.max_retries) == (

@@ -41,7 +41,7 @@ class LocalRedis:
         """Ask the program to end; its exit code."""
         self.process.terminate()
         try:
-            self.log = self.process.communicate(timeout=20)[1]
+            self.log = self.process.communicate(timeout=120)[1]
         finally:
             self.process.kill()
         return self.process.returncode

@@ -14,7 +14,7 @@ from tests.contract.redis_rest.local_redis import TOKEN, LocalRedis
 def events(redis: LocalRedis, path: str, method: str = "POST") -> Iterator[Iterator[str]]:
     """The payloads of a stream; leaving the block closes the connection."""
     headers = {"Authorization": f"Bearer {TOKEN}", "Upstash-Encoding": "base64"}
-    with httpx.stream(method, redis.url + path, json=[], headers=headers, timeout=10) as answer:
+    with httpx.stream(method, redis.url + path, json=[], headers=headers, timeout=120) as answer:
         assert answer.status_code == 200, answer.read()
         assert answer.headers["content-type"] == "text/event-stream"
         assert answer.headers["cache-control"] == "no-cache"

@@ -14,7 +14,7 @@ import httpx
 from infra.local_redis.data_dir import DataDir
 
 TOKEN = "contract-token"
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

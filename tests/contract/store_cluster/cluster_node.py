@@ -18,8 +18,8 @@ from tests.contract.store_cluster.raw_client import RawClient
 
 TOKEN = "cluster-token"
 LAST_SLOT = 16_383
-PATIENCE_SECONDS = 20.0
-STOP_SECONDS = 10.0
+PATIENCE_SECONDS = 120.0
+STOP_SECONDS = 60.0
 # Of the server and of its bus, which nobody else is on; outside the range of outgoing connections.
 PORTS = range(20_000, 32_000)
 

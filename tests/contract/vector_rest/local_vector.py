@@ -42,12 +42,12 @@ class LocalVector:
     def kill(self) -> None:
         """SIGKILL: no chance to tidy up."""
         self._process.kill()
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=120)
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Stop in order; exit code and what was said on stderr."""
         self._process.send_signal(number)
-        _, said = self._process.communicate(timeout=20)
+        _, said = self._process.communicate(timeout=120)
         return self._process.returncode, said
 
     def post(self, path: str, body: Any = None) -> httpx.Response:

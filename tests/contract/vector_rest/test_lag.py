@@ -21,7 +21,7 @@ def counts(server: LocalVector) -> tuple[int, int]:
 
 def settle(server: LocalVector) -> None:
     """Wait until everything is indexed."""
-    give_up_at = time.monotonic() + 10
+    give_up_at = time.monotonic() + 120
     while counts(server)[1]:
         assert time.monotonic() < give_up_at
         time.sleep(DELAY_MS / 10_000)

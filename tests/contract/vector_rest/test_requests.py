@@ -173,7 +173,7 @@ def test_metadata_come_back_as_they_were(plane: LocalVector) -> None:
 def test_a_body_over_the_limit_is_refused(plane: LocalVector) -> None:
     """By what it declares, before it is sent."""
     address = httpx.URL(plane.url)
-    connection = http.client.HTTPConnection(address.host, address.port or 0, timeout=20)
+    connection = http.client.HTTPConnection(address.host, address.port or 0, timeout=120)
     connection.putrequest("POST", "/upsert")
     connection.putheader("Authorization", f"Bearer {TOKEN}")
     connection.putheader("Content-Length", str(200 * 1024 * 1024))

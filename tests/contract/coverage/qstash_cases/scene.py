@@ -9,7 +9,7 @@ from tests.contract.qstash.destination import Destination, Received
 from tests.contract.qstash.either_client import EitherClient
 
 UNAUTHORISED = "401"
-_TRIES, _PAUSE_SECONDS = 500, 0.02
+_TRIES, _PAUSE_SECONDS = 5_000, 0.02
 
 
 @dataclass(frozen=True)

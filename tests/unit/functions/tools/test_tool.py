@@ -101,13 +101,13 @@ async def test_a_plain_function_runs_in_a_thread() -> None:
 
 async def test_plain_functions_run_at_the_same_time() -> None:
     """Two that wait for each other both finish."""
-    barrier = threading.Barrier(2, timeout=5)
+    barrier = threading.Barrier(2, timeout=60)
 
     @tool
     def meet() -> None:
         barrier.wait()
 
-    await asyncio.wait_for(asyncio.gather(meet.run({}, CONTEXT), meet.run({}, CONTEXT)), timeout=6)
+    await asyncio.wait_for(asyncio.gather(meet.run({}, CONTEXT), meet.run({}, CONTEXT)), timeout=90)
 
 
 async def test_what_a_tool_raises_comes_out_as_it_is() -> None:
@@ -130,7 +130,7 @@ async def test_a_stop_iteration_in_a_thread_is_reported() -> None:
         return next(iter([]))
 
     with pytest.raises(RuntimeError, match="next"):
-        await asyncio.wait_for(empty.run({}, CONTEXT), timeout=5)
+        await asyncio.wait_for(empty.run({}, CONTEXT), timeout=60)
 
 
 async def test_a_plain_function_that_gives_a_coroutine_is_awaited() -> None:

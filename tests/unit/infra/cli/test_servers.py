@@ -11,7 +11,7 @@ BATON = str(Path(sys.executable).with_name("baton"))
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command as a person does."""
-    return subprocess.run([BATON, *arguments], capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run([BATON, *arguments], capture_output=True, text=True, check=False, timeout=180)
 
 
 @pytest.mark.parametrize(

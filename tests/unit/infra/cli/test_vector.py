@@ -9,7 +9,7 @@ BATON = str(Path(sys.executable).with_name("baton"))
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command as a person does."""
-    return subprocess.run([BATON, "vector", *arguments], capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run([BATON, "vector", *arguments], capture_output=True, text=True, check=False, timeout=180)
 
 
 def test_options_and_help_are_the_servers_own() -> None:

@@ -11,7 +11,7 @@ import pytest
 def serve(folder: Path, registry: str) -> subprocess.CompletedProcess[str]:
     """Run the server until it refuses."""
     command = (sys.executable, "-P", "-m", "infra.dev.app_server", "--app-dir", str(folder), "--registry", registry)
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
 
 
 def test_agents_that_are_not_there_end_it_for_good(tmp_path: Path) -> None:

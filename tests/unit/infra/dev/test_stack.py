@@ -20,7 +20,7 @@ from infra.dev.stack import LocalStack, StackOptions
 from infra.dev.stack_error import StackError
 
 STAND_IN = Path(__file__).with_name("stand_in_server.py")
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 120.0
 
 
 def stand_ins(plan: StackPlan) -> tuple[Part, ...]:

@@ -18,7 +18,7 @@ from infra.dev.stack_error import StackError
 from infra.dev.supervisor import Supervisor
 
 STAND_IN = Path(__file__).with_name("stand_in_server.py")
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 120.0
 
 
 class Stage:

@@ -51,7 +51,7 @@ class ServerProcess:
         return self._end()
 
     def _end(self) -> tuple[int, str]:
-        _, errors = self._process.communicate(timeout=20)
+        _, errors = self._process.communicate(timeout=120)
         return self._process.returncode, errors
 
     def __enter__(self) -> Self:

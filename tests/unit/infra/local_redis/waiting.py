@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-_LIMIT_SECONDS = 10.0
+_LIMIT_SECONDS = 120.0
 _POLL_SECONDS = 0.005
 
 

@@ -24,7 +24,7 @@ from infra.local_vector.storage.store import Store
 from tests.unit.infra.local_vector.core.made import draft
 from tests.unit.infra.local_vector.still import StillSurroundings
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 120.0
 
 
 class WatchedStore(Store):

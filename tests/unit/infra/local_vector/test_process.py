@@ -18,7 +18,7 @@ MODEL = "def embed(texts):\n    return [[float(len(text)), 1.0, float(text.count
 def refused(folder: Path, *options: str) -> str:
     """Start a server that cannot run; what it says."""
     command = [sys.executable, "-m", "infra.local_vector", "--port", "0", "--data", str(folder), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith("error: ")
@@ -162,7 +162,7 @@ def test_a_model_of_another_dimension_than_asked_for_is_a_clear_error(tmp_path: 
     ]
     root = str(Path(__file__).resolve().parents[4])
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=30, cwd=tmp_path, env={"PYTHONPATH": root}
+        command, capture_output=True, text=True, check=False, timeout=180, cwd=tmp_path, env={"PYTHONPATH": root}
     )
     assert done.returncode == 1
     assert "makes vectors of dimension 3, not 5" in done.stderr

@@ -8,7 +8,7 @@ import pytest
 from infra.local_qstash.serving.exchange import App, Event
 from infra.local_qstash.serving.http_connection import HttpConnection
 
-LIMIT_SECONDS = 5
+LIMIT_SECONDS = 60
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
