@@ -20,6 +20,7 @@ _MIX, _RATE, _OUTAGE, _WORLD = 1, 2, 3, 4
 WAITING_SEEDS = 1 << 40
 # From this one on most of them plan, too: a third one.
 PLANNING_SEEDS = 1 << 41
+LONGEST_DEPLOY_SECONDS = 1_800.0
 # Of each family, the seeds with this bit: somebody comes back to most jobs, to retry or to delete them.
 RETURNING_SEEDS = 1 << 39
 # Of each family, the seeds with this bit: two versions run side by side, one in each mode, each with forms of its own.
@@ -94,6 +95,15 @@ class Plan:
     waits: bool = False
     streams: bool = False
     waits_seconds: float = 0.0
+
+    @property
+    def deployed_at(self) -> float:
+        """From when on there is no instance any more that leaves a newer version's events to others.
+
+        A deploy that takes longer than half an hour may use up all retries of an event, those of its failure callback
+        included: then the event is a dead letter, and what it was to bring back stays forgotten.
+        """
+        return min(self.calm_at, LONGEST_DEPLOY_SECONDS)
 
     @property
     def faultless(self) -> bool:

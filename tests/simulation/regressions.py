@@ -148,6 +148,11 @@ REGRESSIONS = (
         PLANNING_SEEDS + 400002939, 2, "the simulation's own: what a failing step dropped had been handed on before"
     ),
     Regression(
+        WAITING_SEEDS + DEPLOYING_SEEDS + 820000011,
+        2,
+        "the simulation's own: a deploy without an end, whose older instances used up all retries of a witness",
+    ),
+    Regression(
         4673724418094,
         2,
         "a job that the admission forgot was in no sweep until its wish was delivered, which a dead queue prevented",

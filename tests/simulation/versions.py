@@ -54,10 +54,10 @@ def body_for(world: "World", who: Invocation, message: "Message") -> str:
     """A message's body as this instance is given it.
 
     In a world that deploys, the other version is the newer one, and says so in the events that it sends: an instance of
-    the older one leaves them to it.
+    the older one leaves them to it. Once the deploy is over there is none of the older one any more.
     """
     body, newer = message.outgoing.body, message.newer if message.source is None else message.source.newer
-    if not newer or is_other_version(world, who):
+    if not newer or is_other_version(world, who) or world.loop.seconds >= world.plan.deployed_at:
         return body
     who.faulty = True  # it is refused for no fault of anybody's
     told = json.loads(body)
