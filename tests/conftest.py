@@ -1,10 +1,11 @@
-"""What holds for all tests: no timed asserts, and our logs are as they were before each test.
+"""What holds for all tests: no timed asserts, Ctrl-C works, and our logs are as they were before each test.
 
 Hypothesis has no time limits, which a busy machine breaks. A process that is put together from its environment writes
 our logs by itself, and pytest would not see them any more.
 """
 
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,11 @@ from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# A shell starts what it runs in the background with SIGINT ignored, and processes inherit that: those which tests end
+# as Ctrl-C does would not hear of it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

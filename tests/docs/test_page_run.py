@@ -108,6 +108,13 @@ def test_ctrl_c_is_a_comment_that_ends_what_it_names(new_page: NewPage) -> None:
         follow(run, "<!-- Ctrl-C: python -c -->\n")
 
 
+def test_what_a_page_starts_hears_ctrl_c_wherever_the_tests_were_started(new_page: NewPage) -> None:
+    """A shell's background job ignores SIGINT, and what it starts inherits that: tests/conftest.py sets it right."""
+    run = new_page()
+    follow(run, "```bash\npython -c 'import signal; print(signal.getsignal(signal.SIGINT).__name__)'\n```\n")
+    assert run.printed.strip() == "default_int_handler"
+
+
 def lives(pid: int) -> bool:
     """Whether there is such a process."""
     try:
