@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from events.core.admission import SWEEP, TOMBSTONE_MS, Entry, Place, Standing, fill, take, untold
 from events.core.ends import AgentFigures, End, MonthUsed, row_of, with_end, with_used
-from events.core.listing import members
+from events.core.listing import members as members_of
 from events.ports import AdmissionState, Heard, Started, SweepTurn, Told
+
+# A job says again and again what its rows are.
+members = lru_cache(maxsize=1024)(members_of)
 
 
 @dataclass(frozen=True, slots=True)

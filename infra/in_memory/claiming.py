@@ -10,11 +10,11 @@ from events.core import parts
 from events.core.effects import Changes
 from events.core.going_on import GoOn, may_go_on, of_one_invocation
 from events.core.legs import Leg, LegKind
-from events.core.state import Failure, State, Usage
+from events.core.state import Failure, State
 from events.core.transitions import JobStatus
 from events.ports import Begun, Claim, Committed, Verdict
 from events.replacing import replace
-from infra.in_memory.tree import Tree
+from infra.in_memory.tree import NOT_USED, Tree
 
 _APPEND_COMMANDS = 4
 
@@ -51,7 +51,7 @@ def granted(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Begun]:
     record = calls.get(leg.call_id)
     fails = record is not None and leg.kind in (LegKind.FAILED, LegKind.WAIT)
     dependants = tuple(calls[name] for name in record.dependants if name in calls) if record and fails else ()
-    usage = tree.usage.get(job.id, Usage()) if leg.kind is LegKind.WISH else Usage()
+    usage = tree.usage.get(job.id, NOT_USED) if leg.kind is LegKind.WISH else NOT_USED
     state = State(job, leg, record, outcome, dependants, tree.levels(leg, claim.now_ms), usage)
     return tree, Begun(Verdict.GRANTED, state=state, history=tree.told_to(job, leg))
 
@@ -96,7 +96,7 @@ def let_go(tree: Tree, leg: Leg, rest: tuple[str, ...] | None = None) -> Tree:
     tree = _longer(tree, job_id, rest)
     if not leg.appended:
         return tree
-    used = tree.usage.get(job_id, Usage())
+    used = tree.usage.get(job_id, NOT_USED)
     used = replace(
         used,
         appends=used.appends + leg.appended,

@@ -4,14 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from events.core.state import Usage
 from events.core.transcript import recalled
 from events.errors import StoreError
 from events.ports import Snapshot, StoredParts
 from events.replacing import replace
 from infra.in_memory.admission import InMemoryAdmission
 from infra.in_memory.store import InMemoryStore
-from infra.in_memory.tree import Tree
+from infra.in_memory.tree import NOT_USED, Tree
 
 
 class InMemoryReader:
@@ -65,6 +64,6 @@ class InMemoryReader:
             task=json.loads(tree.transcript[job_id][0]),
             legs=tuple(leg for leg in legs if leg.job_id == job_id),
             standing=tree.standing(job_id),
-            usage=tree.usage.get(job_id, Usage()),
+            usage=tree.usage.get(job_id, NOT_USED),
             stopped=bool(self._admission and self._admission.stopped_ms),
         )

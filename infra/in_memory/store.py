@@ -34,7 +34,7 @@ from events.ports import (
 from events.ports.spending import NOTHING
 from events.replacing import replace
 from infra.in_memory.claiming import appended, done, going_on, granted
-from infra.in_memory.tree import Tree
+from infra.in_memory.tree import EMPTY, NOT_USED, Tree
 from infra.in_memory.used_parts import with_used
 from infra.in_memory.writing import changed, created
 
@@ -50,7 +50,7 @@ class InMemoryStore:
 
     def tree(self, job_id: str) -> Tree:
         """The tag of a job."""
-        return self.trees.get(root_of(job_id), Tree())
+        return self.trees.get(root_of(job_id), EMPTY)
 
     def write(self, job_id: str, tree: Tree) -> None:
         """Keep a tag's new version."""
@@ -68,7 +68,7 @@ class InMemoryStore:
             charge(requests=1)
             raise JobGoneError(job.id)
         tree = created(tree, job, changes, message_id)
-        tree = replace(tree, usage={**tree.usage, job.id: _more(Usage(), spent, now_ms)})
+        tree = replace(tree, usage={**tree.usage, job.id: _more(NOT_USED, spent, now_ms)})
         self.write(job.id, tree)
         return Created(True, job, tree.carried(message_id, now_ms))
 
@@ -89,18 +89,20 @@ class InMemoryStore:
         return replace(begun, carried=tree.carried(claim.message_id, claim.now_ms, leg.key))
 
     def _refused(self, claim: Claim, tree: Tree, leg: Leg) -> Begun | None:
-        carried = tree.carried(claim.message_id, claim.now_ms, leg.key)
+        until_ms = 0
         if tree.held(leg):
-            return Begun(Verdict.APPLIED, carried=carried)
-        if leg.not_before_ms > claim.now_ms:
-            return Begun(Verdict.EARLY, leg.not_before_ms, carried=carried)
-        if leg.owner != claim.owner and leg.lease_until_ms > claim.now_ms:
-            return Begun(Verdict.BUSY, leg.lease_until_ms, carried=carried)
-        if tree.gated(leg, claim.now_ms):
+            verdict = Verdict.APPLIED
+        elif leg.not_before_ms > claim.now_ms:
+            verdict, until_ms = Verdict.EARLY, leg.not_before_ms
+        elif leg.owner != claim.owner and leg.lease_until_ms > claim.now_ms:
+            verdict, until_ms = Verdict.BUSY, leg.lease_until_ms
+        elif tree.gated(leg, claim.now_ms):
             tree = tree.settled(claim.job_id, claim.message_id, claim.now_ms)
             self.write(claim.job_id, tree)
             return Begun(Verdict.GATED, carried=tree.carried(claim.message_id, claim.now_ms))
-        return None
+        else:
+            return None
+        return Begun(verdict, until_ms, carried=tree.carried(claim.message_id, claim.now_ms, leg.key))
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
         """Remove the leg and write what follows from it, unless somebody did; claim what is gone on with."""
@@ -150,7 +152,7 @@ class InMemoryStore:
 
     def _changed(self, tree: Tree, job_id: str, message_id: str, changes: Changes, spent: Spent, now_ms: int) -> Tree:
         tree = changed(tree, job_id, message_id, changes, now_ms)
-        used = tree.usage.get(job_id, Usage())
+        used = tree.usage.get(job_id, NOT_USED)
         if changes.begins_again:  # what was used before has been told
             used = replace(used, before={name: getattr(used, name) for name in COUNTED})
         tree = replace(tree, usage={**tree.usage, job_id: _more(used, spent, now_ms)})
@@ -183,7 +185,7 @@ class InMemoryStore:
         if job.ended or (fact.call_id and fact.run < job.run):
             return Outside(Heeded.ENDED, job, tree.carried(message_id, now_ms))
         tree = tree.told(job_id, fact, message_id, now_ms).settled(job_id, message_id, now_ms)
-        used = tree.usage.get(job_id, Usage())
+        used = tree.usage.get(job_id, NOT_USED)
         tree = replace(tree, usage={**tree.usage, job_id: _more(used, spent, used.updated_ms)})
         self.write(job_id, tree)
         return Outside(Heeded.FIRST, job, tree.carried(message_id, now_ms))

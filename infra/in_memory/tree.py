@@ -22,6 +22,8 @@ from events.replacing import replace
 # Of a job that has not said anything yet: whatever it wants first is new.
 NO_STANDING = Standing(cast("Want", ""), -1)
 _KEY = attrgetter("key")
+# Frozen, and made once: of who has used nothing yet.
+NOT_USED, _NOT_SPENT = Usage(), Spend()
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ class Tree:
             return ()
         names = [leg.job_id, *(name for name in _above(leg.job_id) if name in self.jobs)]
         return tuple(
-            Level(self.jobs[name], self.below.get(name, Spend()), self._reserved(name, leg, now_ms)) for name in names
+            Level(self.jobs[name], self.below.get(name, _NOT_SPENT), self._reserved(name, leg, now_ms))
+            for name in names
         )
 
     def _reserved(self, name: str, but: Leg, now_ms: int) -> int:
@@ -114,7 +117,7 @@ class Tree:
         """With what a child used noted at the jobs above it."""
         below = dict(self.below)
         for name in _above(job_id):
-            old = below.get(name, Spend())
+            old = below.get(name, _NOT_SPENT)
             below[name] = Spend(
                 old.turns + spends.turns,
                 old.tool_calls + spends.tool_calls,
@@ -282,6 +285,10 @@ class Tree:
             if leg.job_id == job_id and not waits and (leg.carrier == message_id or quiet_ms > patience_ms):
                 found.append(replace(leg, since_ms=now_ms, carrier=message_id))
         return found
+
+
+# What is kept of a job that nobody knows.
+EMPTY = Tree()
 
 
 def _above(job_id: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What a COMMIT adds to a job's books, said in the part of the event that it ends, as commit.lua says it."""
 
 import json
+from operator import attrgetter
 
 from pydantic.alias_generators import to_camel
 
@@ -9,6 +10,11 @@ from events.core.state import Usage
 from events.replacing import replace
 from infra.in_memory.tree import Tree
 
+# What is counted, as the event says it.
+_TOLD_AS = {name: to_camel(name) for name in ("appends", *COUNTED)}
+_amounts = attrgetter(*_TOLD_AS)
+_NOT_USED = Usage()
+_JSON = json.JSONEncoder(separators=(",", ":"))
 _EVENT_END = '},"transient":true,"type":"data-event"}'
 
 
@@ -18,14 +24,14 @@ def with_used(before: Tree, tree: Tree, job_id: str) -> Tree:
     at = next((at for at in range(known, len(said)) if said[at].endswith(_EVENT_END)), None)
     if at is None:
         return tree
-    used = _more(before.usage.get(job_id, Usage()), tree.usage.get(job_id, Usage()))
+    used = _more(before.usage.get(job_id, _NOT_USED), tree.usage.get(job_id, _NOT_USED))
     return replace(tree, parts={**tree.parts, job_id: (*said[:at], _told(said[at], used), *said[at + 1 :])})
 
 
 def _told(text: str, used: dict[str, int]) -> str:
-    return f'{text.removesuffix(_EVENT_END)},"used":{json.dumps(used, separators=(",", ":"))}{_EVENT_END}'
+    return f'{text.removesuffix(_EVENT_END)},"used":{_JSON.encode(used)}{_EVENT_END}'
 
 
 def _more(before: Usage, after: Usage) -> dict[str, int]:
-    more = {name: getattr(after, name) - getattr(before, name) for name in ("appends", *COUNTED)}
-    return {to_camel(name): much for name, much in more.items() if much}
+    amounts = zip(_TOLD_AS.values(), _amounts(before), _amounts(after), strict=True)
+    return {name: now - was for name, was, now in amounts if now != was}

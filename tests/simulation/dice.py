@@ -11,6 +11,7 @@ from zlib import crc32
 _T = TypeVar("_T")
 _MASK = (1 << 64) - 1
 _MIX = 0xFF51AFD7ED558CCD
+_ULP = 2.0**-53
 
 
 @lru_cache(maxsize=65536)
@@ -22,6 +23,8 @@ def number_of(text: str) -> int:
 class Dice:
     """Answers by hashing the seed and the question (a tuple of ints: Python hashes those alike in every process)."""
 
+    __slots__ = ("_seed",)
+
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
@@ -29,7 +32,7 @@ class Dice:
         """A number from 0 up to but not 1."""
         mixed = hash((self._seed, *question)) & _MASK
         mixed = ((mixed ^ mixed >> 33) * _MIX) & _MASK
-        return ((mixed ^ mixed >> 33) >> 11) / (1 << 53)
+        return ((mixed ^ mixed >> 33) >> 11) * _ULP
 
     def chance(self, probability: float, *question: int) -> bool:
         """True in that share of the cases."""

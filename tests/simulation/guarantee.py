@@ -1,6 +1,7 @@
 """The carrier rule of DESIGN 3, watched: each leg has, at every moment, a message under way that will bring it on."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from events.core.admission import SWEEP
@@ -10,6 +11,9 @@ from tests.fakes import Tree
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+# Each leg is asked about at each settling.
+_event_of = lru_cache(maxsize=4096)(event_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,16 @@ def every_leg_is_guaranteed(settled: Settled) -> str | None:
     return None
 
 
+def _is_brought(world: "World", leg: Leg) -> bool:
+    """Whether a message is under way to it. A call of the API that outlived its witness hands on what it commits."""
+    queue = world.queue
+    if leg.carrier in queue.live or queue.live_events.get(_event_of(leg.key), 0) > 0:
+        return True
+    return queue.sent_by.get(leg.carrier) in world.calling  # and is asked again when it is over
+
+
 def _guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
-    # A call of the API that outlived its witness hands on what it commits, and is asked again when it is over.
-    calls = world.queue.sent_by.get(leg.carrier) in world.calling
-    if calls or leg.carrier in world.queue.live or world.queue.live_events[event_id(leg.key)] > 0:
+    if _is_brought(world, leg):
         return True
     before = leg.after.split(",") if leg.after else []
     if any(other.call_id in before or other.asks_for in before for other in tree.legs.values()):

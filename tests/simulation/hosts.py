@@ -19,9 +19,19 @@ from tests.simulation.jobs import TENANTS
 from tests.simulation.operators import ADMIN_KEY
 from tests.simulation.outside import OPERATIONS_KEY
 from tests.simulation.plan import Plan
+from tests.simulation.routes import routes_made_quickly
 from tests.simulation.scripts import RESULT_LIMIT_BYTES, Script
 
 BASE_URL = "https://baton.test"
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+_API_KEYS = ", ".join(
+    [*(f"client:{tenant}:{_digest(key_of(tenant))}" for tenant in TENANTS), f"admin:operators:{_digest(ADMIN_KEY)}"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,8 @@ def hosts_of(settings: Settings, plan: Plan, ports: Ports) -> list[Host]:
     modes = (plan.inline, not plan.inline) if plan.deploying else (plan.inline,)
     versions = (replace(settings, continuation="inline" if inline else "queue") for inline in modes)
     containers = (Container(version, ports, registry) for version in versions)
-    return [Host(build_site(container), webhook_apps(container)) for container in containers]
+    with routes_made_quickly():
+        return [Host(build_site(container), webhook_apps(container)) for container in containers]
 
 
 def _scripts(plan: Plan) -> dict[str, Script]:
@@ -51,8 +62,6 @@ def _scripts(plan: Plan) -> dict[str, Script]:
 
 def settings_of(plan: Plan) -> Settings:
     """The settings of a world's functions."""
-    keys = (f"client:{tenant}:{hashlib.sha256(key_of(tenant).encode()).hexdigest()}" for tenant in TENANTS)
-    operator = f"admin:operators:{hashlib.sha256(ADMIN_KEY.encode()).hexdigest()}"
     return Settings(
         qstash_token="token",
         worker_base_url=BASE_URL,
@@ -63,7 +72,7 @@ def settings_of(plan: Plan) -> Settings:
         stream_batch_bytes=24 if plan.streams else 400,
         message_timeout_seconds=plan.message_timeout_seconds,
         result_limit_bytes=RESULT_LIMIT_BYTES,
-        api_keys=", ".join([*keys, operator]),
+        api_keys=_API_KEYS,
         operations_api_key=OPERATIONS_KEY,
         operations_stream_seconds=0,  # what comes by the webhook and by the stream takes the same path
     )

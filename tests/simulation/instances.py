@@ -19,18 +19,20 @@ def skew_of(dice: Dice, who: Invocation, most_ms: int) -> int:
 
 def instance_of(dice: Dice, who: Invocation) -> int:
     """On which instance this invocation runs."""
-    return dice.whole(0, INSTANCES - 1, _INSTANCE, who.number)
+    if who.instance < 0:
+        who.instance = dice.whole(0, INSTANCES - 1, _INSTANCE, who.number)
+    return who.instance
 
 
 class SimClock:
     """`Clock` of whichever instance asks."""
 
     def __init__(self, world: "World") -> None:
-        self._world = world
+        self._loop, self._epoch_ms = world.loop, world.epoch_ms
 
     def now_ms(self) -> int:
         """The virtual time, as wrong as this instance's clock is."""
-        return self._world.epoch_ms + int(self._world.loop.seconds * 1000) + CURRENT.get().skew_ms
+        return self._epoch_ms + int(self._loop.seconds * 1000) + CURRENT.get().skew_ms
 
 
 class SimRandomness:

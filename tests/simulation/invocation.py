@@ -19,7 +19,7 @@ class Invocation:
     Attributes:
         name: unique in a world, stable when faults elsewhere are switched off; `number` is made of it.
         kind: `submit`, or what kind of message is handled; crash points are counted by it.
-        skew_ms: how wrong the clock of its instance is. began_at: when it began.
+        instance: on which it runs; -1: nobody has asked. skew_ms: how wrong its clock is. began_at: when it began.
         calls: calls to the world so far. zombie: the queue has given up waiting for it.
         abandoned: its message was taken back meanwhile. stalled: a fault held it up.
         faulty: it met a fault of whatever kind. job_id: of the message.
@@ -28,6 +28,7 @@ class Invocation:
     name: str
     number: int
     kind: str
+    instance: int = -1
     skew_ms: int = 0
     began_at: float = 0.0
     calls: int = 0

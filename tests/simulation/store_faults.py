@@ -71,7 +71,11 @@ class StoredTrees(FakeStore):
 
 def _shown(world: "World", job_id: str, point: str) -> FakeStore:
     """The store as a read of one job sees it."""
-    tree, shown = world.memory.seen(root_of(job_id), point), StoredTrees()
+    root = root_of(job_id)
+    tree = world.memory.seen(root, point)
+    if tree is world.fake.trees.get(root):
+        return world.fake
+    shown = StoredTrees()
     if tree is not None:
         shown.write(job_id, tree)
     return shown

@@ -6,10 +6,11 @@ value is lost when an older one writes the record anew; that is what versions of
 """
 
 import base64
-import json
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic_core import from_json, to_json
 
 from events.core.admission import Standing
 from events.core.effects import Changes
@@ -50,6 +51,10 @@ def is_newer_version(world: "World", who: Invocation) -> bool:
     return world.plan.deploying and is_other_version(world, who)
 
 
+def _text(value: Any) -> str:
+    return to_json(value).decode()
+
+
 def body_for(world: "World", who: Invocation, message: "Message") -> str:
     """A message's body as this instance is given it.
 
@@ -60,18 +65,18 @@ def body_for(world: "World", who: Invocation, message: "Message") -> str:
     if not newer or is_other_version(world, who) or world.loop.seconds >= world.plan.deployed_at:
         return body
     who.faulty = True  # it is refused for no fault of anybody's
-    told = json.loads(body)
+    told = from_json(body)
     if message.source is None:
-        return json.dumps({**told, "schemaVersion": NEWER_SCHEMA})
-    source = {**json.loads(base64.b64decode(told["sourceBody"])), "schemaVersion": NEWER_SCHEMA}
-    return json.dumps({**told, "sourceBody": base64.b64encode(json.dumps(source).encode()).decode()})
+        return _text({**told, "schemaVersion": NEWER_SCHEMA})
+    source = {**from_json(base64.b64decode(told["sourceBody"])), "schemaVersion": NEWER_SCHEMA}
+    return _text({**told, "sourceBody": base64.b64encode(to_json(source)).decode()})
 
 
 def as_another_version_writes(world: "World", changes: Changes) -> Changes:
     """The same changes, as they are read back from what another version has written of them."""
 
     def again(record: _T, dump: Callable[[_T], str], load: Callable[[str], _T]) -> _T:
-        read = load(json.dumps(_rewritten(record, json.loads(dump(record)))))
+        read = load(_text(_rewritten(record, from_json(dump(record)))))
         if read != record:
             world.broken("versions_understand_each_other", f"{record} of another version is read as {read}")
         return read
@@ -88,10 +93,10 @@ def as_another_version_writes(world: "World", changes: Changes) -> Changes:
 
 def event_of_another_version(body: str) -> str:
     """An event, or a sweep's order, as another version publishes it."""
-    event = json.loads(body) if body else {}
+    event = from_json(body) if body else {}
     payload = event.get("payload")
     if payload is None:
-        return json.dumps({**event, **_UNKNOWN}) if body else body
+        return _text({**event, **_UNKNOWN}) if body else body
     if payload.get("attempt") == 1:
         del payload["attempt"]
     event.pop("schemaVersion", None)
@@ -99,7 +104,7 @@ def event_of_another_version(body: str) -> str:
     if job:
         payload["fact"]["job"] = {**_without_defaults(Job, job), **_UNKNOWN}
     payload.update(_UNKNOWN)
-    return json.dumps({**event, **_UNKNOWN})
+    return _text({**event, **_UNKNOWN})
 
 
 def _rewritten(record: Any, values: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +123,7 @@ def _defaults_of(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
 
 _DEFAULTS: dict[type[Any], dict[str, Any]] = {
     Job: _defaults_of(Job, job_values(Job("", "", "", "", 0))),
-    Leg: _defaults_of(Leg, json.loads(dump_leg(Leg("", LegKind.LOOP, "", 0, 0)))),
-    CallRecord: _defaults_of(CallRecord, json.loads(dump_call(CallRecord("", 0, 0, "", {})))),
-    Standing: _defaults_of(Standing, json.loads(dump_standing(Standing()))),
+    Leg: _defaults_of(Leg, from_json(dump_leg(Leg("", LegKind.LOOP, "", 0, 0)))),
+    CallRecord: _defaults_of(CallRecord, from_json(dump_call(CallRecord("", 0, 0, "", {})))),
+    Standing: _defaults_of(Standing, from_json(dump_standing(Standing()))),
 }
