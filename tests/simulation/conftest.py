@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.ahead import GIVING_WAY, Ahead
 from tests.simulation.explore import explore
 from tests.simulation.findings import Findings
-from tests.simulation.volume import BASE_SEED, FIRST_SCHEDULES, MOST_SECONDS, SCHEDULES
+from tests.simulation.volume import BASE_SEED, FIRST_SCHEDULES, MOST, SCHEDULES
 
 _FINDINGS = pytest.StashKey[Findings]()
 _AHEAD = pytest.StashKey[Ahead | None]()
@@ -21,7 +21,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             lambda stopped: explore(
                 SCHEDULES - FIRST_SCHEDULES,
                 BASE_SEED + FIRST_SCHEDULES,
-                seconds=MOST_SECONDS,
+                most=MOST,
                 stopped=stopped,
                 giving_way=GIVING_WAY,
             )

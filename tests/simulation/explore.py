@@ -33,9 +33,11 @@ from tests.simulation.plan import (
 )
 from tests.simulation.play import Failure, Summary, play_many
 from tests.simulation.shrink import shrunk_story
+from tests.simulation.volume import Most
 
 PROCESSES = 2
 _CHUNK = 50
+_NO_END = Most()
 # The families of which some worlds have two versions side by side.
 _DEPLOYING = (0, WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, RETURNING_SEEDS)
 
@@ -44,7 +46,7 @@ def explore(
     schedules: int,
     seed: int,
     faults: frozenset[str] = ALL_FAULTS,
-    seconds: float = 1e9,
+    most: Most = _NO_END,
     found: Callable[[Failure], None] = lambda _failure: None,
     *,
     stopped: Callable[[], bool] = lambda: False,
@@ -53,9 +55,10 @@ def explore(
     """Play so many schedules from this seed on, or as many as there is time for; `found` is told of failures.
 
     Most of them are plain worlds; the other families share the rest.
-    `stopped`: no more are begun once it is true. `giving_way`: how nice the processes are.
+    `most`: how long they are begun. `stopped`: no more are begun once it is true. `giving_way`: how nice the processes
+    are.
     """
-    ends_at, summary = time.monotonic() + seconds, Summary()
+    began_at, summary = time.monotonic(), Summary()
     with ProcessPoolExecutor(PROCESSES, get_context("spawn"), os.nice, (giving_way,)) as pool:
         chunks = _chunks(schedules, seed)
         running = [
@@ -66,7 +69,7 @@ def explore(
             summary.add(played)
             for failure in played.failures:
                 found(failure)
-            if time.monotonic() < ends_at and not stopped():
+            if not most.spent(summary.processor_seconds, time.monotonic() - began_at) and not stopped():
                 running += [pool.submit(play_many, chunk, faults) for _, chunk in zip(range(1), chunks, strict=False)]
     return summary
 
@@ -97,12 +100,13 @@ def _found(failure: Failure) -> None:
 
 def told(summary: Summary, seconds: float, wanted: int = 0) -> str:
     """The summary for people; `wanted`: so many were to be played, unless the time was up before."""
-    played, rate = f"{summary.schedules:,}", f"{summary.schedules / max(seconds, 0.001):.0f}/s"
+    played, stopped = f"{summary.schedules:,}", ""
     if summary.schedules < wanted:
-        played, rate = f"{played} of {wanted:,}", "stopped: slow machine"
+        played, stopped = f"{played} of {wanted:,}", "; stopped: slow machine"
+    took = f"{summary.processor_seconds:.0f} s of processor time ({seconds:.0f} s by the clock{stopped})"
     jobs = ", ".join(f"{count} {status}" for status, count in sorted(summary.jobs.items()))
     lines = [
-        f"{played} schedules in {seconds:.0f} s ({rate})",
+        f"{played} schedules in {took}",
         f"jobs: {jobs}; {summary.invocations} invocations, {summary.faults} faults",
         f"schedules that break an invariant: {len(summary.failures)}",
     ]
@@ -120,7 +124,7 @@ def main() -> int:
     parser.add_argument("--schedules", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", default="all", help=f"all, none, or some of {', '.join(sorted(ALL_FAULTS))}")
-    parser.add_argument("--seconds", type=float, default=1e9, help="stop after that time")
+    parser.add_argument("--seconds", type=float, default=_NO_END.seconds, help="stop after that time")
     parser.add_argument("--waits", action="store_true", help="only worlds whose jobs also wait")
     parser.add_argument("--plans", action="store_true", help="only worlds whose jobs also plan")
     parser.add_argument("--sessions", action="store_true", help="only worlds whose jobs share a session")
@@ -136,7 +140,7 @@ def main() -> int:
     seed += RETURNING_SEEDS if options.returns else 0
     seed += DEPLOYING_SEEDS if options.deploys else 0
     began_at = time.monotonic()
-    summary = explore(options.schedules, seed, faults_named(options.faults), options.seconds, _found)
+    summary = explore(options.schedules, seed, faults_named(options.faults), Most(seconds=options.seconds), _found)
     print(told(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command
     print(table(summary))  # noqa: T201 - it is a command
     if summary.failures:

@@ -1,6 +1,7 @@
 """Play one schedule, or many in a row, in this process; what comes out is small enough to send between processes."""
 
 import gc
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -25,11 +26,15 @@ class Failure:
 
 @dataclass(slots=True)
 class Summary:
-    """What came out of many schedules. Crash points: (kind of invocation, call) and, of crashes, before or after."""
+    """What came out of many schedules. Crash points: (kind of invocation, call) and, of crashes, before or after.
+
+    `processor_seconds`: of the processes that played them.
+    """
 
     schedules: int = 0
     invocations: int = 0
     faults: int = 0
+    processor_seconds: float = 0.0
     jobs: Counter[str] = field(default_factory=Counter[str])
     failures: list[Failure] = field(default_factory=list[Failure])
     calls: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
@@ -40,6 +45,7 @@ class Summary:
         self.schedules += other.schedules
         self.invocations += other.invocations
         self.faults += other.faults
+        self.processor_seconds += other.processor_seconds
         self.jobs += other.jobs
         self.failures += other.failures
         self.calls += other.calls
@@ -61,7 +67,7 @@ def play(plan: Plan, loop: VirtualLoop, muted: frozenset[str] = frozenset(), *, 
 
 def play_many(seeds: Iterable[int], faults: frozenset[str] = ALL_FAULTS) -> Summary:
     """Play the schedules of these seeds."""
-    summary = Summary()
+    summary, began_at = Summary(), time.process_time()
     with closing(VirtualLoop()) as loop, collecting_seldom():
         for world in _worlds(seeds, faults, loop):
             summary.schedules += 1
@@ -73,6 +79,7 @@ def play_many(seeds: Iterable[int], faults: frozenset[str] = ALL_FAULTS) -> Summ
             if world.violation is not None:
                 summary.failures.append(Failure(world.plan.seed, world.violation))
             world.close()
+    summary.processor_seconds = time.process_time() - began_at
     return summary
 
 

@@ -1,6 +1,5 @@
 """The product under faults: many schedules from a base seed, and what makes their stories trustworthy."""
 
-import math
 import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
@@ -30,25 +29,27 @@ from tests.simulation.play import Summary, play, play_many
 from tests.simulation.regressions import SELDOM, playable
 from tests.simulation.shrink import Shrinker, shrunk_story, whole_story
 from tests.simulation.virtual_loop import VirtualLoop
-from tests.simulation.volume import BASE_SEED, FIRST_SCHEDULES, MOST_SECONDS, SCHEDULES
+from tests.simulation.volume import BASE_SEED, FIRST_SCHEDULES, MOST, SCHEDULES, Most
 
+# However long it takes.
+_ALL = Most()
 # The first 100 seeds have schedules of both modes, and stories with and without faults.
 TOLD_SEEDS = (3, 8, *(first + seed for first in OTHER_FAMILIES for seed in (1, 4)))
 
 
-def play_from(seed: int, schedules: int, findings: Findings, most_seconds: float = math.inf) -> Summary:
+def play_from(seed: int, schedules: int, findings: Findings, most: Most = _ALL) -> Summary:
     """Play so many schedules, or as many as there is time for; none breaks an invariant."""
     began_at = time.monotonic()
-    summary = explore(schedules, seed, seconds=most_seconds)
-    judge(summary, time.monotonic() - began_at, schedules, findings, most_seconds)
+    summary = explore(schedules, seed, most=most)
+    judge(summary, time.monotonic() - began_at, schedules, findings, most)
     return summary
 
 
-def judge(summary: Summary, seconds: float, schedules: int, findings: Findings, most_seconds: float) -> None:
+def judge(summary: Summary, seconds: float, schedules: int, findings: Findings, most: Most) -> None:
     """None broke an invariant, and all were played or the time was up: how many is told, never judged."""
     findings.played(summary, seconds, schedules)
     assert not summary.failures, f"{told(summary, 0)}\n{shrunk_story(summary.failures[0].seed)}"
-    assert summary.schedules == schedules or seconds >= most_seconds
+    assert summary.schedules == schedules or most.spent(summary.processor_seconds, seconds)
 
 
 def test_no_schedule_breaks_an_invariant(findings: Findings) -> None:
@@ -63,20 +64,48 @@ def test_no_schedule_of_very_many_breaks_an_invariant(findings: Findings, ahead:
     """The same, for stories that are rare; together with the first ones these are SCHEDULES."""
     many = SCHEDULES - FIRST_SCHEDULES
     if ahead is None:
-        play_from(BASE_SEED + FIRST_SCHEDULES, many, findings, MOST_SECONDS)
+        play_from(BASE_SEED + FIRST_SCHEDULES, many, findings, MOST)
     else:
-        judge(*ahead.result(), many, findings, MOST_SECONDS)
+        judge(*ahead.result(), many, findings, MOST)
 
 
-def test_when_the_time_is_up_no_more_are_begun_and_the_report_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a slow machine; on one that has played all of them it says how fast."""
+@pytest.mark.parametrize("most", [Most(processor_seconds=0.0), Most(seconds=0.0)])
+def test_when_the_time_is_up_no_more_are_begun(monkeypatch: pytest.MonkeyPatch, most: Most) -> None:
+    """Whichever it is: that of the processors, or that of the clock."""
     monkeypatch.setattr(explore_module, "_CHUNK", 1)
-    assert explore(100, BASE_SEED, NO_FAULTS, seconds=0.0).schedules == 2 * PROCESSES
+    assert explore(100, BASE_SEED, NO_FAULTS, most).schedules == 2 * PROCESSES
+
+
+def test_the_processor_time_is_that_of_all_who_play() -> None:
+    """What a process spends before it plays, or another one spends, is not counted, and the clock does not matter."""
+    began_at = time.process_time()
+    alone = play_many(range(BASE_SEED, BASE_SEED + 4))
+    assert 0.0 < alone.processor_seconds <= time.process_time() - began_at
+    together = explore(2 * PROCESSES, BASE_SEED)
+    assert together.processor_seconds > 0.0, "others played, and said what it took"
+    both = Summary()
+    both.add(alone)
+    both.add(together)
+    assert both.processor_seconds == alone.processor_seconds + together.processor_seconds
+
+
+def test_either_limit_is_enough_to_end_it() -> None:
+    """Six minutes of two cores are twelve of a processor; where they are not to be had the clock ends it."""
+    assert MOST.spent(720.0, 360.0)
+    assert MOST.spent(10.0, 900.0)
+    assert not MOST.spent(719.0, 899.0)
+    assert not Most().spent(1e9, 1e9)
+
+
+def test_the_report_says_how_long_it_took_and_whether_that_was_too_long() -> None:
+    """By the processors, and by the clock."""
     findings = Findings()
-    findings.played(Summary(schedules=1_000), 20.0, 1_000)
-    assert findings.text().startswith("1,000 schedules in 20 s (50/s)\n")
-    findings.played(Summary(schedules=8_350), 340.0, 19_000)
-    assert findings.text().startswith("9,350 of 20,000 schedules in 360 s (stopped: slow machine)\n")
+    findings.played(Summary(schedules=1_000, processor_seconds=36.0), 20.0, 1_000)
+    assert findings.text().startswith("1,000 schedules in 36 s of processor time (20 s by the clock)\n")
+    findings.played(Summary(schedules=8_350, processor_seconds=721.0), 340.0, 19_000)
+    assert findings.text().startswith(
+        "9,350 of 20,000 schedules in 757 s of processor time (360 s by the clock; stopped: slow machine)\n"
+    )
 
 
 def test_hand_made_schedules_break_no_invariant() -> None:
