@@ -4,12 +4,13 @@
 """
 
 import argparse
+import os
 import sys
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from multiprocessing import get_context
 
 from tests.simulation import (
@@ -60,6 +61,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_sessions.DEFECTS,
     *planted_versions.DEFECTS,
 )
+ALL_NAMES = tuple(defect.name for defect in DEFECTS)
 MOST_SCHEDULES = 1_000
 # Seeds that catch what few others do. They are only played first: without them it takes longer.
 RARE_STORIES = (28, 47, 73, 126, 160, 198, 346, 407, 438, 501, 616, 806)
@@ -111,11 +113,23 @@ def _plans(seed: int, most: int, defect: Defect) -> Iterator[Plan]:
     return chain(() if family >= PLANNING_SEEDS else directed(waits=defect.waits), map(make_plan, seeds))
 
 
-def catch_all(names: Iterable[str], seed: int = 1, most: int = MOST_SCHEDULES) -> list[Caught]:
-    """Catch each of them, on both cores."""
-    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
-        running = [pool.submit(catch, name, seed, most) for name in names]
-        return [future.result() for future in running]
+def catch_all(
+    names: Iterable[str],
+    seed: int = 1,
+    most: int = MOST_SCHEDULES,
+    *,
+    stopped: Callable[[], bool] = lambda: False,
+    giving_way: int = 0,
+) -> list[Caught]:
+    """Catch each of them, on both cores; no more are begun once it is `stopped`. `giving_way`: how nice it is."""
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn"), os.nice, (giving_way,)) as pool:
+        left, running, caught = iter(names), list[Future[Caught]](), list[Caught]()
+        while True:
+            begun = islice(left, 0 if stopped() else 2 * PROCESSES - len(running))
+            running += [pool.submit(catch, name, seed, most) for name in begun]
+            if not running:
+                return caught
+            caught.append(running.pop(0).result())
 
 
 def table(caught: Iterable[Caught]) -> str:

@@ -60,13 +60,15 @@ def test_no_schedule_breaks_an_invariant(findings: Findings) -> None:
 
 
 @pytest.mark.long
-def test_no_schedule_of_very_many_breaks_an_invariant(findings: Findings, ahead: Ahead | None) -> None:
+def test_no_schedule_of_very_many_breaks_an_invariant(
+    findings: Findings, schedules_ahead: Ahead[Summary] | None
+) -> None:
     """The same, for stories that are rare; together with the first ones these are SCHEDULES."""
     many = SCHEDULES - FIRST_SCHEDULES
-    if ahead is None:
+    if schedules_ahead is None:
         play_from(BASE_SEED + FIRST_SCHEDULES, many, findings, MOST)
     else:
-        judge(*ahead.result(), many, findings, MOST)
+        judge(*schedules_ahead.result(), many, findings, MOST)
 
 
 @pytest.mark.parametrize("most", [Most(processor_seconds=0.0), Most(seconds=0.0)])
