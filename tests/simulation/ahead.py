@@ -9,21 +9,21 @@ from collections.abc import Callable
 from threading import Event, Thread
 from typing import Generic, TypeVar
 
-_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
 Stopped = Callable[[], bool]
 # So low that a test which waits for a server does not notice.
 GIVING_WAY = 15
 
 
-class Ahead(Generic[_T]):
+class Ahead(Generic[_T_co]):
     """Works in the background from its start on, or from when another one is over."""
 
-    def __init__(self, work: Callable[[Stopped], _T], after: "Ahead[object] | None" = None) -> None:
-        self._stopped, self._done = Event(), list[tuple[_T, float]]()
+    def __init__(self, work: Callable[[Stopped], _T_co], after: "Ahead[object] | None" = None) -> None:
+        self._stopped, self._done = Event(), list[tuple[_T_co, float]]()
         self._thread = Thread(target=self._run, args=(work, after), name="ahead", daemon=True)
         self._thread.start()
 
-    def result(self) -> tuple[_T, float]:
+    def result(self) -> tuple[_T_co, float]:
         """What came out, and after how many seconds; waits for it.
 
         Raises:
@@ -42,7 +42,7 @@ class Ahead(Generic[_T]):
         """Wait until it is over, with its processes."""
         self._thread.join()
 
-    def _run(self, work: Callable[[Stopped], _T], after: "Ahead[object] | None") -> None:
+    def _run(self, work: Callable[[Stopped], _T_co], after: "Ahead[object] | None") -> None:
         if after is not None:
             after.join()
         began_at = time.monotonic()
