@@ -153,6 +153,11 @@ REGRESSIONS = (
         "the simulation's own: a deploy without an end, whose older instances used up all retries of a witness",
     ),
     Regression(
+        APPROVING_SEEDS + 820000761,
+        2,
+        "the simulation's own: a failover forgot arguments that a person had changed, between claim and start",
+    ),
+    Regression(
         4673724418094,
         2,
         "a job that the admission forgot was in no sweep until its wish was delivered, which a dead queue prevented",
