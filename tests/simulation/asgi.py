@@ -7,9 +7,12 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from events.quick_init import quick_init
+
 OK = 200
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the app answered."""
@@ -39,11 +42,9 @@ async def request(app: ASGIApp, path: str, headers: Mapping[str, str], body: byt
     except Exception:
         if not sent:
             raise
-    return Answer(
-        status=sent[0]["status"],
-        raw_headers=sent[0]["headers"],
-        body=b"".join(message.get("body", b"") for message in sent[1:]),
-    )
+    begin, *rest = sent
+    text = rest[0]["body"] if len(rest) == 1 else b"".join(message.get("body", b"") for message in rest)
+    return Answer(begin["status"], begin["headers"], text)
 
 
 async def follow(app: ASGIApp, path: str, headers: Mapping[str, str], heard: Callable[[str], bool]) -> int:

@@ -51,11 +51,12 @@ class Faults:
     """The faults of one world."""
 
     def __init__(self, plan: Plan, dice: Dice, loop: VirtualLoop, muted: frozenset[str] = frozenset()) -> None:
-        self._plan = plan
         self._dice = dice
         self._loop = loop
         self._muted = muted
+        self._rates, self._calm_at = plan.rates, plan.calm_at
         self._tables = {group: _table(plan.rates, kinds) for group, kinds in GROUPS.items()}
+        self.outages = plan.outages
         self.happened: list[str] = []
         self.calls: Counter[tuple[str, str]] = Counter()
         self.crashes: Counter[tuple[str, str, str]] = Counter()
@@ -64,7 +65,7 @@ class Faults:
         """What befalls this call: the name of a fault, or empty."""
         self.calls[who.kind, point] += 1
         thresholds, names = self._tables[group]
-        if not thresholds or self._loop.seconds >= self._plan.calm_at:
+        if not thresholds or self._loop.seconds >= self._calm_at:
             return ""
         rolled = self._dice.roll(_PICK, who.number, who.calls) / (_RARER if point in _RARE else 1)
         if rolled >= thresholds[-1]:
@@ -78,8 +79,8 @@ class Faults:
 
     def strikes(self, kind: str, name: str, which: int = 0) -> bool:
         """Whether a fault of the queue's own strikes this message or delivery."""
-        rate = self._plan.rates.get(kind, 0.0)
-        if rate == 0 or self._loop.seconds >= self._plan.calm_at:
+        rate = self._rates.get(kind, 0.0)
+        if rate == 0 or self._loop.seconds >= self._calm_at:
             return False
         return self._dice.chance(rate, _QUEUE, number_of(kind), number_of(name), which) and self._happens(
             f"{kind}:{name}:{which}"
@@ -88,7 +89,7 @@ class Faults:
     def down(self, what: str) -> bool:
         """Whether the store or the queue is down now."""
         now = self._loop.seconds
-        for outage in self._plan.outages:
+        for outage in self.outages:
             if outage.what == what and outage.begins <= now < outage.ends and f"{what}-down" not in self._muted:
                 return True
         return False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from events.core.admission import SWEEP
 from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, wish_key
 from events.ids import child_of, event_id
+from events.quick_init import quick_init
 from tests.fakes import Tree
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _event_of = lru_cache(maxsize=4096)(event_id)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Settled:
     """It is over with a message (`delivered`, `dead`, `cancelled`) or a call of the API (`over`); `late`: too late."""

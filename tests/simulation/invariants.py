@@ -16,6 +16,7 @@ from events.core.limits import since
 from events.core.state import CallRecord
 from events.ids import is_child, root_of
 from events.ports import Claim, Committed, Verdict
+from events.quick_init import quick_init
 from tests.fakes import Tree
 from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS
 from tests.simulation.watching import at, of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Write:
     """One write: what was done, under which claim, the tag before and after, the answer."""
@@ -36,6 +38,7 @@ class Write:
     answer: Any
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Said:
     """A running tool said something; `dropped`: its claim holds, and nothing was written."""
@@ -44,6 +47,11 @@ class Said:
     claim: Claim
     sequence: int
     dropped: bool
+
+
+def _asked_often(tree: Tree, job_id: str) -> int:
+    """How many there are."""
+    return sum(call.tool not in APPROVALS for call in tree.calls.get(job_id, {}).values())
 
 
 def asked_by_model(tree: Tree, job_id: str) -> list[CallRecord]:
@@ -184,7 +192,7 @@ def limits_hold(write: Write) -> str | None:
             return f"{job_id} used {used} of {limits}"
         if tokens >= limits.tokens + INPUT_TOKENS + OUTPUT_TOKENS:
             return f"{job_id} used {tokens} tokens of {limits.tokens}"
-        if job.run == 1 and len(asked_by_model(write.after, job_id)) > limits.tool_calls:
+        if job.run == 1 and _asked_often(write.after, job_id) > limits.tool_calls:
             return f"{job_id} recorded more than {limits.tool_calls} tool calls"
     return None
 

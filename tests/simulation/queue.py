@@ -63,7 +63,7 @@ class SimQueue:
     def __init__(self, world: "World") -> None:
         self._world = world
         self._count = 0
-        self._names: Counter[str] = Counter()
+        self._names: dict[str, int] = {}
         self._seen: dict[str, tuple[float, str]] = {}
         self.live: dict[str, Message] = {}
         self.live_events: Counter[str] = Counter()
@@ -139,8 +139,9 @@ class SimQueue:
     def _new(self, outgoing: Outgoing, source: Message | None) -> Message:
         kind = "callback" if source else _kind(outgoing)
         about = source.name if source else outgoing.headers.get("x-event-id", "sweep")
-        self._names[kind + about] += 1
-        name = f"{kind}:{about}#{self._names[kind + about]}"
+        about = f"{kind}:{about}"
+        how_manieth = self._names[about] = self._names.get(about, 0) + 1
+        name = f"{about}#{how_manieth}"
         self._count += 1
         who = CURRENT.get(None)
         return Message(
@@ -159,7 +160,7 @@ class SimQueue:
         )
 
 
-_KINDS = {
+_KINDS: dict[str, str] = {
     EventType.LOOP_INIT: "loop",
     EventType.TOOL_CALL: "call",
     EventType.TOOL_COMPLETE: "complete",
@@ -171,7 +172,7 @@ assert set(_KINDS) == set(TOPIC_SUFFIXES), "each event type has a kind"
 def _kind(outgoing: Outgoing) -> str:
     if outgoing.url.endswith(SWEEP_ENDPOINT):
         return "sweep"
-    kind = _KINDS[EventType(outgoing.headers["x-event-type"])]
+    kind = _KINDS[outgoing.headers["x-event-type"]]
     if kind == "loop" and '"wish":' in outgoing.body:
         return "wish"
     if kind == "complete" and '"wait":' in outgoing.body:

@@ -58,9 +58,9 @@ def _faults(parts: Sequence[dict[str, Any]]) -> Iterator[str]:
 def an_open_text_is_its_leg_s(write: Write) -> str | None:
     """At most one text of a job is open, and a claimed leg says that it is its own: whoever comes next closes it."""
     for job_id, parts in write.after.parts.items():
-        edges = [part for part in parts if '"type":"text-start"' in part or '"type":"text-end"' in part]
-        last = json.loads(edges[-1]) if edges else {"type": "text-end"}
-        still = [last["id"]] if last["type"] == "text-start" else []
+        edges = (part for part in reversed(parts) if '"type":"text-start"' in part or '"type":"text-end"' in part)
+        last = next(edges, "")
+        still = [json.loads(last)["id"]] if '"type":"text-start"' in last else []
         mine = [leg.text_id for leg in write.after.legs.values() if leg.job_id == job_id and leg.text_id]
         if still != mine:
             return f"after {write.op} of {write.claim} the open text of {job_id} is {still}; its legs say {mine}"

@@ -8,10 +8,12 @@ library's loop does besides, for selectors, threads and debugging, took a tenth 
 import asyncio
 import heapq
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context, copy_context
-from typing import Any, TypeVarTuple, cast
+from typing import Any, TypeVar, TypeVarTuple
 
+_T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 _CLOCK_RESOLUTION_SECONDS = 1e-6  # sums of floats may end a hair before a timer
 _LONGEST_STEP_SECONDS = 86_400.0
@@ -48,6 +50,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.seconds = 0.0
         self._timers: list[tuple[float, int, _Handle]] = []
         self._count = 0
+        # The library's, by names that it does not tell of: what is to be called next, and whether it is to stop.
+        private: Any = self
+        self._ready: deque[asyncio.Handle] = private._ready
+        self._stopping: bool = private._stopping
 
     def time(self) -> float:
         """Seconds since the world began."""
@@ -76,23 +82,31 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Call it next."""
-        private: Any = self
         handle = _Handle(0.0, callback, args, self, context)
-        private._ready.append(handle)
+        self._ready.append(handle)
         return handle
+
+    def create_task(
+        self, coro: Coroutine[Any, Any, _T], *, name: str | None = None, context: Context | None = None
+    ) -> asyncio.Task[_T]:
+        """Run it."""
+        return asyncio.Task(coro, loop=self, name=name or "in a world", context=context)
+
+    def passes(self, seconds: float) -> bool:
+        """Let so much time pass at once, if nothing else happens meanwhile; whether it has passed."""
+        until, timers = self.seconds + seconds, self._timers
+        if self._ready or self._stopping or (timers and timers[0][0] <= until):
+            return False
+        self.seconds = until
+        return True
 
     async def pause(self, seconds: float) -> None:
         """`asyncio.sleep`, without going through the loop where nothing else happens meanwhile."""
-        private: Any = self
-        until, timers = self.seconds + seconds, self._timers
-        if private._ready or private._stopping or (timers and timers[0][0] <= until):
+        if not self.passes(seconds):
             await asyncio.sleep(seconds)
-        else:
-            self.seconds = until
 
     def run_until_idle(self) -> None:
         """Run until nothing is left to happen."""
-        private: Any = self
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(finalizer=self._close)
         asyncio._set_running_loop(self)
@@ -100,16 +114,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             while self._runs_on():
                 pass
         finally:
-            private._stopping = False
+            self._stopping = False
             asyncio._set_running_loop(None)
             sys.set_asyncgen_hooks(*hooks)
 
     def _runs_on(self) -> bool:
-        private: Any = self
-        timers, ready = self._timers, private._ready
+        timers, ready = self._timers, self._ready
         while timers and timers[0][2]._cancelled:
             heapq.heappop(timers)
-        if not ready and not private._stopping:
+        if not ready and not self._stopping:
             if not timers:
                 return False
             wait = timers[0][0] - self.seconds
@@ -125,7 +138,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                     handle._context.run(handle._callback, *handle._args)
                 except Exception as error:  # noqa: BLE001 - as the library's loop does
                     self.call_exception_handler({"message": f"in {handle._callback}", "exception": error})
-        return not private._stopping
+        return not self._stopping
 
     def _close(self, left: AsyncGenerator[Any]) -> None:
         """Somebody went away in the middle of a generator."""
@@ -138,5 +151,5 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._timers.clear()
         self.run_until_idle()
         self._timers.clear()
-        cast("Any", self)._ready.clear()
+        self._ready.clear()
         self.seconds = 0.0

@@ -5,6 +5,7 @@ numbers: a request has 10 s (STORE_TIMEOUT_SECONDS, QUEUE_TIMEOUT_SECONDS); what
 done within the 10 s that the queue waits before it delivers again.
 """
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -32,13 +33,16 @@ class Wire:
         """Apply `apply` at `target` ("store" or "queue") at some moment and give its answer, unless a fault strikes."""
         world, who = self._world, CURRENT.get()
         self.step(who, point)
-        fault = world.faults.pick(who, point, group)
+        faults, loop = world.faults, world.loop
+        fault = faults.pick(who, point, group)
         if fault and world.story.kept:
             world.tell(who, f"{point}: {fault}")
         roll = world.dice.roll(_LATENCY, who.number, who.calls)
-        await world.loop.pause(0.001 + 0.05 * roll * roll)
+        latency = 0.001 + 0.05 * roll * roll
+        if not loop.passes(latency):
+            await asyncio.sleep(latency)
         who.faulty = who.faulty or bool(fault)
-        if world.faults.down(target):
+        if faults.outages and faults.down(target):
             who.faulty = True
             raise error(f"the {target} is down")
         if not fault:
