@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from events.settings import Settings
@@ -38,12 +39,18 @@ _API_KEYS = ", ".join(
 class Host:
     """One version of the product, deployed. `functions`: by path."""
 
-    site: ASGIApp
+    container: Container
+    site: Starlette
     functions: Mapping[str, ASGIApp]
 
     def app_at(self, path: str) -> ASGIApp:
         """What answers there."""
         return self.functions.get(path, self.site)
+
+    def close(self) -> None:
+        """Nobody asks any more: a router knows itself, and so would keep all that it leads to, until it is looked for."""
+        vars(self.site.router).clear()
+        vars(self.container).clear()
 
 
 def hosts_of(settings: Settings, plan: Plan, ports: Ports) -> list[Host]:
@@ -53,7 +60,7 @@ def hosts_of(settings: Settings, plan: Plan, ports: Ports) -> list[Host]:
     versions = (replace(settings, continuation="inline" if inline else "queue") for inline in modes)
     containers = (Container(version, ports, registry) for version in versions)
     with routes_made_quickly():
-        return [Host(build_site(container), webhook_apps(container)) for container in containers]
+        return [Host(container, build_site(container), webhook_apps(container)) for container in containers]
 
 
 def _scripts(plan: Plan) -> dict[str, Script]:

@@ -153,6 +153,8 @@ class World:
 
     def close(self) -> None:
         """Nobody needs it any more: without its parts, which all know it, it is gone at once, and so are they."""
+        for host in self._hosts:
+            host.close()
         vars(self).clear()
 
     def start(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
