@@ -10,11 +10,13 @@ import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from events.core.transitions import END_STATUSES
 from events.ids import digest, is_child
 
 _MARK_CHARS = 8
+_RECENT_MARKS = 1024
 _LATEST_MS = 9_999_999_999_999
 _POSITION = re.compile(r"\d{13}:[A-Za-z0-9._-]{1,400}:")
 _ALL = "a"
@@ -63,6 +65,7 @@ class Found:
     member: str = ""
 
 
+@lru_cache(_RECENT_MARKS)  # a tenant, a session, an agent: they come again and again
 def mark(*texts: str) -> str:
     """A short stand-in of fixed length for texts of any length; two may share one, so who reads checks the job."""
     return digest(*texts)[:_MARK_CHARS]

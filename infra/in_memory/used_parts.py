@@ -1,6 +1,5 @@
 """What a COMMIT adds to a job's books, said in the part of the event that it ends, as commit.lua says it."""
 
-import json
 from operator import attrgetter
 
 from pydantic.alias_generators import to_camel
@@ -14,7 +13,6 @@ from infra.in_memory.tree import Tree
 _TOLD_AS = {name: to_camel(name) for name in ("appends", *COUNTED)}
 _amounts = attrgetter(*_TOLD_AS)
 _NOT_USED = Usage()
-_JSON = json.JSONEncoder(separators=(",", ":"))
 _EVENT_END = '},"transient":true,"type":"data-event"}'
 
 
@@ -29,7 +27,8 @@ def with_used(before: Tree, tree: Tree, job_id: str) -> Tree:
 
 
 def _told(text: str, used: dict[str, int]) -> str:
-    return f'{text.removesuffix(_EVENT_END)},"used":{_JSON.encode(used)}{_EVENT_END}'
+    amounts = ",".join(f'"{name}":{much}' for name, much in used.items())
+    return f'{text.removesuffix(_EVENT_END)},"used":{{{amounts}}}{_EVENT_END}'
 
 
 def _more(before: Usage, after: Usage) -> dict[str, int]:

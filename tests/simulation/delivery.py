@@ -157,12 +157,12 @@ class Deliveries:
 
 
 def _headers(message: Message, body: bytes, retried: int) -> dict[str, str]:
-    return {
-        **message.outgoing.headers,
-        "content-type": "application/json",
+    return {  # first what is looked for: whoever looks compares one after the other
+        "upstash-signature": sign(message.url, body),
         "upstash-message-id": message.id,
         "upstash-retried": str(retried),
-        "upstash-signature": sign(message.url, body),
+        "content-type": "application/json",
+        **message.outgoing.headers,
     }
 
 

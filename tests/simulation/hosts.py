@@ -48,7 +48,7 @@ class Host:
         return self.functions.get(path, self.site)
 
     def close(self) -> None:
-        """Nobody asks any more: a router knows itself, and so would keep all that it leads to, until it is looked for."""
+        """Nobody asks any more: a router knows itself, and so would keep what it leads to until that is looked for."""
         vars(self.site.router).clear()
         vars(self.container).clear()
 
