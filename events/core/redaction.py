@@ -40,6 +40,10 @@ _HARMLESS_ENDS = ("continuationtoken", "nexttoken", "pagetoken", "synctoken")
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
 # What a JSON text must contain to be worth reading: most have none of it.
 _PARTS_OF_NAMES = ("key", "authorization", "cookie", "credential", "pass", "secret", "token")
+# Each turn looks at all that was said: what has nothing in it is known by its type alone.
+_BARE = frozenset({int, float, bool, type(None)})
+_LEAVES = _BARE | {str}
+_JSON_BEGINS = ("{", "[")
 
 
 @lru_cache(1024)
@@ -51,11 +55,19 @@ def is_secret_name(name: str) -> bool:
 
 def redacted(value: Any) -> Any:
     """The JSON value, with what stands under a secret's name replaced, at any depth; also in JSON inside a text."""
-    if isinstance(value, str):  # most are, and each turn looks at all that was said
-        return redacted_json(value) if value.startswith(("{", "[")) else value
+    if isinstance(value, str):  # most are
+        return redacted_json(value) if value[:1] in _JSON_BEGINS else value
+    if value.__class__ in _BARE:
+        return value
     match value:
         case dict() | Mapping():
-            return {name: _under(name, item) for name, item in value.items()}
+            return {
+                name: REDACTED
+                # A flag or an empty value under a secret's name gives nothing away, and says that it is empty.
+                if item and item is not True and is_secret_name(str(name))
+                else redacted(item)
+                for name, item in value.items()
+            }
         case list() | tuple():
             return [redacted(item) for item in value]
         case _:
@@ -78,10 +90,10 @@ def redacted_json(text: str) -> str:
 def secrets_in(value: Any) -> tuple[str, ...]:
     """The texts that stand under a secret's name: known by value from then on."""
     match value:
-        case Mapping():
-            inner = (found for item in value.values() for found in secrets_in(item))
-            own = (item for name, item in value.items() if isinstance(item, str) and is_secret_name(str(name)))
-            return (*own, *inner)
+        case dict() | Mapping():
+            own = [item for name, item in value.items() if isinstance(item, str) and is_secret_name(str(name))]
+            inner = [item for item in value.values() if item.__class__ not in _LEAVES]
+            return (*own, *(found for item in inner for found in secrets_in(item))) if inner else tuple(own)
         case list() | tuple():
             return tuple(found for item in value for found in secrets_in(item))
         case _:
@@ -158,11 +170,6 @@ class KnownSecrets:
         if self._pattern is None or not self._pattern.search(text):
             return text
         return _dump(self.hide_in(json.loads(text)))
-
-
-def _under(name: Any, item: Any) -> Any:
-    """A flag or an empty value under a secret's name gives nothing away, and says that it is empty."""
-    return REDACTED if item and item is not True and is_secret_name(str(name)) else redacted(item)
 
 
 def _dump(value: Any) -> str:
