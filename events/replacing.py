@@ -11,30 +11,35 @@ if not TYPE_CHECKING:
     from dataclasses import fields
 
     _replace, _new, _set = replace, object.__new__, object.__setattr__
-    # How the records of a class are copied, looked up once: () by their __dict__, else slot by slot; None: not here.
-    _SLOTS: dict[type, tuple[str, ...] | None] = {}
+    # How the records of a class are copied, looked up once: its slots, or () for those with a __dict__ (None: not
+    # here); and how many fields they have.
+    _KINDS: dict[type, tuple[tuple[str, ...] | None, int]] = {}
 
-    def _slots_of(kind: type) -> tuple[str, ...] | None:
-        if hasattr(kind, "__post_init__"):
-            return None
-        return tuple(field.name for field in fields(kind)) if hasattr(kind, "__slots__") else ()
+    def _looked_up(kind: type) -> tuple[tuple[str, ...] | None, int]:
+        names = tuple(field.name for field in fields(kind))
+        slots = names if hasattr(kind, "__slots__") else ()
+        _KINDS[kind] = None if hasattr(kind, "__post_init__") else slots, len(names)
+        return _KINDS[kind]
 
     def replace(record: Any, /, **changes: Any) -> Any:
         """The record with these fields changed."""
-        kind = type(record)
-        if kind not in _SLOTS:
-            _SLOTS[kind] = _slots_of(kind)
-        slots = _SLOTS[kind]
+        kind = record.__class__
+        try:
+            slots, size = _KINDS[kind]
+        except KeyError:
+            slots, size = _looked_up(kind)
         if slots is None:
             return _replace(record, **changes)
         made = _new(kind)
         if slots:
             for name in slots:
                 _set(made, name, changes.pop(name) if name in changes else getattr(record, name))
-        else:
-            had, have = record.__dict__, made.__dict__
-            have.update(had, **changes)
-            changes = {} if len(have) == len(had) else have.keys() - had.keys()
-        if changes:
-            raise TypeError(f"{kind.__name__} has no fields {sorted(changes)}")
+            if changes:
+                raise TypeError(f"{kind.__name__} has no fields {sorted(changes)}")
+            return made
+        have = made.__dict__
+        have |= record.__dict__
+        have |= changes
+        if len(have) != size:
+            raise TypeError(f"{kind.__name__} has no fields {sorted(have.keys() - {f.name for f in fields(kind)})}")
         return made

@@ -6,7 +6,7 @@ attempt that died counts in full.
 
 from events.core.effects import Decision
 from events.core.legs import Leg
-from events.core.limits import exceeded, since, spent, with_spend
+from events.core.limits import exceeded, shared_use, spent
 from events.core.state import Job, Level, State
 from events.ids import is_child
 from events.replacing import replace
@@ -14,21 +14,21 @@ from events.replacing import replace
 
 def no_room(state: State, now_ms: int) -> tuple[str, Job] | None:
     """The first limit that leaves no room for another turn, and the job whose limit it is."""
-    own = replace((state.levels or (Level(state.job),))[0], job=with_lost(state.job, state.leg))
-    for level in (own, *state.levels[1:]):
-        used = with_spend(since(level.job.used, level.job.before), level.below, level.in_flight_tokens)
-        limit = exceeded(level.job.limits, used, level.job.counted_ms(now_ms))
+    for above, level in enumerate(state.levels or (Level(state.job),)):
+        job = level.job if above else with_lost(state.job, state.leg)
+        used = shared_use(job.used, job.before, level.below, level.in_flight_tokens)
+        limit = exceeded(job.limits, used, job.counted_ms(now_ms))
         if limit:
-            return limit, level.job
+            return limit, job
     return None
 
 
 def too_many_calls(state: State, more: int) -> Job | None:
     """The job whose limit of tool calls leaves no room for so many more."""
     for level in state.levels or (Level(state.job),):
-        used = since(level.job.used, level.job.before)
-        if used.tool_calls + level.below.tool_calls + more > level.job.limits.tool_calls:
-            return level.job
+        job = level.job
+        if job.used.tool_calls - job.before.tool_calls + level.below.tool_calls + more > job.limits.tool_calls:
+            return job
     return None
 
 

@@ -1,6 +1,7 @@
 """What a tool call decides: run, record, retry, give up; the last one of a turn starts the next turn."""
 
 import json
+from typing import Any
 
 from events.core import parts, tool_approval
 from events.core.approval import decided
@@ -34,9 +35,8 @@ def asks(state: State, happened: ToolAsks, now_ms: int) -> Decision:
 def returned(state: State, happened: ToolReturned, now_ms: int) -> Decision:
     """Record the result; taking it in is the next leg."""
     leg = state.leg
-    running = _running(state.the_call, leg)
-    status = next_call_status(running.status, Step.RETURN)
-    record = _closed(replace(running, status=status, error=None, finished_at_ms=now_ms))
+    begun = _begun(state.the_call, leg, Step.RETURN)
+    record = _closed(state.the_call, **begun, error=None, finished_at_ms=now_ms)
     return Decision(
         Changes(
             calls=(record,),
@@ -55,8 +55,7 @@ def returned(state: State, happened: ToolReturned, now_ms: int) -> Decision:
 def failed(state: State, happened: ToolFailed, now_ms: int) -> Decision:
     """Record the failure; what follows from it is the next leg's to decide."""
     leg = state.leg
-    running = _running(state.the_call, leg)
-    record = replace(running, status=next_call_status(running.status, Step.ERROR), error=happened.failure)
+    record = replace(state.the_call, **_begun(state.the_call, leg, Step.ERROR), error=happened.failure)
     outcome = f"{happened.failure.type}: {happened.failure.message}"
     return Decision(
         Changes(
@@ -71,12 +70,10 @@ def failed(state: State, happened: ToolFailed, now_ms: int) -> Decision:
 def waits(state: State, happened: ToolWaits, now_ms: int) -> Decision:
     """The call goes on outside: its leg waits for what ends it, at the latest for its time."""
     leg = state.leg
-    running = _running(state.the_call, leg)
-    status = next_call_status(running.status, Step.WAIT)
+    begun = _begun(state.the_call, leg, Step.WAIT)
     child = submitted(happened.child, now_ms).changes if happened.child else None
     started = child.job.id if child and child.job else ""
-    waits_for = replace(running, status=status, error=None, operation_id=happened.operation_id, child=started)
-    record = _closed(waits_for)
+    record = _closed(state.the_call, **begun, error=None, operation_id=happened.operation_id, child=started)
     waiting = replace(
         following(leg, LegKind.WAIT, now_ms, not_before_ms=happened.until_ms),
         event=happened.event,
@@ -163,7 +160,7 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
     """No attempt is left: the model is given the error, or the plan says what becomes of the rest."""
     leg, record = state.leg, state.the_call
     status = next_call_status(record.status, Step.GIVE_UP)
-    failed = _closed(replace(record, status=status, error=failure, finished_at_ms=now_ms))
+    failed = _closed(record, status=status, error=failure, finished_at_ms=now_ms)
     text = canonical_json({"error": {"type": failure.type, "message": failure.message}})
     said = (
         parts.tool_error(record.id, failure),
@@ -190,15 +187,16 @@ def _used(leg: Leg, now_ms: int, *, failed: bool = False) -> ToolUse:
     return ToolUse(leg.tool, failed, max(0, now_ms - leg.claimed_ms))
 
 
-def _closed(record: CallRecord) -> CallRecord:
+def _closed(record: CallRecord, **changes: Any) -> CallRecord:
     """The tool does not run again: secrets in its arguments are no longer needed."""
-    return replace(record, arguments=redacted(record.arguments))
+    return replace(record, **changes, arguments=redacted(record.arguments))
 
 
-def _running(record: CallRecord, leg: Leg) -> CallRecord:
+def _begun(record: CallRecord, leg: Leg, step: Step) -> dict[str, Any]:
+    """What an attempt changes: it ran, and then took this step."""
     started_at_ms = record.started_at_ms if record.started_at_ms is not None else leg.claimed_ms
-    status = next_call_status(record.status, Step.RUN)
-    return replace(record, status=status, attempts=leg.attempt - record.asked, started_at_ms=started_at_ms)
+    status = next_call_status(next_call_status(record.status, Step.RUN), step)
+    return {"status": status, "attempts": leg.attempt - record.asked, "started_at_ms": started_at_ms}
 
 
 def _join(leg: Leg, now_ms: int) -> Join:

@@ -7,7 +7,6 @@ bounded number of names (a job, a session, a tenant).
 """
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 
 from events.core.effects import Decision
@@ -36,9 +35,12 @@ def counted(job: Job, happened: Happening, decision: Decision) -> Decision:
 
 def checkpoints_in(parts: Sequence[str]) -> dict[str, int]:
     """Checkpoints among parts of a job's stream, by type and status."""
-    sums: Counter[str] = Counter()
+    sums: dict[str, int] = {}
     for text in parts:
-        part = json.loads(text) if _CHECKPOINT in text else {}
+        if _CHECKPOINT not in text:
+            continue
+        part = json.loads(text)
         if part.get("type") == "data-checkpoint":
-            sums[f"{CHECKPOINTS}:{part['data'].get('type', '')}:{part['data'].get('status', '')}"] += 1
-    return dict(sums)
+            name = f"{CHECKPOINTS}:{part['data'].get('type', '')}:{part['data'].get('status', '')}"
+            sums[name] = sums.get(name, 0) + 1
+    return sums

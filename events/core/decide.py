@@ -63,6 +63,8 @@ def decide(state: State, happened: Happening, now_ms: int, *, at_once: bool = Fa
     decided = _decided(state, happened, now_ms)
     if at_once:
         decided = taking_in.at_once(state, decided, now_ms)
+    if decided.changes is None:
+        return decided
     decision = budget.shared(state, remembering.after_end(decided, now_ms))
     return counted(state.job, happened, decision)
 

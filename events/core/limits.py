@@ -113,14 +113,14 @@ def since(used: Used, before: Used) -> Used:
     )
 
 
-def with_spend(used: Used, more: Spend, in_flight_tokens: int = 0) -> Used:
-    """What a job has used, with what the jobs below it have, and what is reserved for calls that are under way."""
-    return replace(
-        used,
-        turns=used.turns + more.turns,
-        tool_calls=used.tool_calls + more.tool_calls,
-        input_tokens=used.input_tokens + more.tokens + in_flight_tokens,
-        cost_usd=used.cost_usd + more.cost_usd,
+def shared_use(used: Used, before: Used, below: Spend, in_flight_tokens: int) -> Used:
+    """What a job has used of what limits count since `before`, with the jobs below it and calls that are under way."""
+    return Used(
+        turns=used.turns - before.turns + below.turns,
+        tool_calls=used.tool_calls - before.tool_calls + below.tool_calls,
+        input_tokens=used.input_tokens - before.input_tokens + below.tokens + in_flight_tokens,
+        output_tokens=used.output_tokens - before.output_tokens,
+        cost_usd=used.cost_usd - before.cost_usd + below.cost_usd,
     )
 
 

@@ -41,4 +41,4 @@ def _both(first: Changes, then: Decision) -> Decision:
         parts=(*first.parts, *second.parts),
         used=first.used,
     )
-    return replace(then, changes=changes)
+    return Decision(changes, then.effects)

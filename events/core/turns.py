@@ -45,7 +45,9 @@ def answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
 
 def _answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
     leg = state.leg
-    job = _after_model_call(with_lost(state.job, leg), leg, happened)
+    holder = too_many_calls(state, len(happened.wanted)) if happened.wanted else None
+    calls = 0 if holder else len(happened.wanted)
+    job = _after_model_call(with_lost(state.job, leg), leg, happened, calls)
     thought = parts.reflection(leg.turn, happened.reflection)
     talk = _talk(leg, happened)
     text = () if talk else parts.text(parts.text_id(leg.turn, leg.attempt, leg.owner), happened.text)
@@ -53,7 +55,6 @@ def _answered(state: State, happened: ModelAnswered, now_ms: int) -> Decision:
     if not happened.wanted:
         spoken = model_entry(leg.turn, happened, ())
         return _talking(end_completed(job, leg, _result(happened), now_ms, said, spoken), talk)
-    holder = too_many_calls(state, len(happened.wanted))
     if holder is not None:
         decision = _at_limit(job, leg, "tool_calls", now_ms, said, holder=holder)
         assert decision.changes is not None, "a limit changes the job"
@@ -76,6 +77,8 @@ def _talk(leg: Leg, happened: ModelAnswered) -> Talk | None:
 
 
 def _talking(decision: Decision, talk: Talk | None) -> Decision:
+    if talk is None:
+        return decision
     assert decision.changes is not None, "an answer changes the job"
     return replace(decision, changes=replace(decision.changes, talk=talk))
 
@@ -101,31 +104,35 @@ def _model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
     outcome = f"{happened.failure.type}: {happened.failure.message}; again in {delay_ms / 1000:g} s"
     return Decision(
         Changes(
-            job=_processing(job, leg),
+            job=replace(job, **_under_way(job, leg)),
             legs=(loop_leg(job.id, leg.turn, leg.attempt + 1, now_ms, now_ms + delay_ms),),
             parts=(parts.handled(leg, now_ms, outcome, happened.failure),),
         )
     )
 
 
-def _after_model_call(job: Job, leg: Leg, happened: ModelAnswered) -> Job:
+def _after_model_call(job: Job, leg: Leg, happened: ModelAnswered, tool_calls: int) -> Job:
     job = _aside_of(job, happened.aside)
-    before = replace(job.used, turns=job.used.turns + 1)
-    used = replace(before, cached_calls=before.cached_calls + 1) if happened.cached else _used_for(before, happened)
     tokens = 0 if happened.cached else happened.input_tokens + happened.output_tokens
     return replace(
-        _processing(job, leg),
+        job,
+        **_under_way(job, leg),
         earlier=0,
-        used=used,
+        used=_used_for(job.used, happened, tool_calls),
         best_answer=happened.text or job.best_answer,
         reserve_tokens=tokens or job.reserve_tokens,
         reserve_usd=job.reserve_usd if happened.cached else happened.cost_usd or job.reserve_usd,
     )
 
 
-def _used_for(before: Used, happened: ModelAnswered) -> Used:
+def _used_for(before: Used, happened: ModelAnswered, tool_calls: int) -> Used:
+    turns, calls = before.turns + 1, before.tool_calls + tool_calls
+    if happened.cached:
+        return replace(before, turns=turns, tool_calls=calls, cached_calls=before.cached_calls + 1)
     return replace(
         before,
+        turns=turns,
+        tool_calls=calls,
         input_tokens=before.input_tokens + happened.input_tokens,
         output_tokens=before.output_tokens + happened.output_tokens,
         cached_input_tokens=before.cached_input_tokens + happened.cached_input_tokens,
@@ -171,10 +178,10 @@ def _with_aside(decision: Decision, aside: Aside) -> Decision:
     return replace(decision, changes=replace(changes, transcript=transcript, parts=shown))
 
 
-def _processing(job: Job, leg: Leg) -> Job:
+def _under_way(job: Job, leg: Leg) -> dict[str, Any]:
     started_at_ms = job.started_at_ms if job.started_at_ms is not None else leg.claimed_ms
     status = next_job_status(job.status, Step.TURN)
-    return replace(job, status=status, turn=leg.turn, attempts=leg.attempt, started_at_ms=started_at_ms)
+    return {"status": status, "turn": leg.turn, "attempts": leg.attempt, "started_at_ms": started_at_ms}
 
 
 def _call_tools(job: Job, leg: Leg, happened: ModelAnswered, now_ms: int, said: tuple[str, ...]) -> Decision:
@@ -187,7 +194,7 @@ def _call_tools(job: Job, leg: Leg, happened: ModelAnswered, now_ms: int, said: 
     outcome = f"asks for {len(records)} tool call{'s' * (len(records) > 1)}"
     return Decision(
         Changes(
-            job=replace(job, used=replace(job.used, tool_calls=job.used.tool_calls + len(records))),
+            job=job,
             legs=legs,
             calls=records,
             transcript=(model_entry(leg.turn, happened, records),),
