@@ -8,6 +8,8 @@ import hashlib
 import json
 from typing import Any
 
+from pydantic_core import to_json
+
 CALL_DIGEST_CHARS = 10
 _CALL_DASHES = 3  # job, turn, position, digest
 CHILD_SEPARATOR = "."
@@ -24,8 +26,18 @@ def canonical_json(value: Any) -> str:
     return _CANONICAL.encode(value)
 
 
+def sorted_json(value: Any) -> str:
+    """`canonical_json` of a value whose keys are in order already, and whose numbers are whole: some times as fast."""
+    try:
+        return to_json(value).decode()
+    except ValueError:  # half a character, which is for whoever writes the text to refuse
+        return canonical_json(value)
+
+
 def digest(*parts: Any) -> str:
     """SHA-256 over the parts' canonical JSON, as hex."""
+    if len(parts) == 1 and parts[0].__class__ is str:
+        return hashlib.sha256(sorted_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
     return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 

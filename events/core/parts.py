@@ -11,10 +11,10 @@ from events.core.happenings import ModelAnswered
 from events.core.legs import EVENT_OF_KIND, FOREVER_MS, Leg
 from events.core.redaction import redacted
 from events.core.state import CallRecord, Failure
-from events.ids import canonical_json, digest, event_id
+from events.ids import canonical_json, digest, event_id, sorted_json
 
 INLINE_RESULT_BYTES = 64 * 1024
-_START_STEP, _FINISH_STEP = canonical_json({"type": "start-step"}), canonical_json({"type": "finish-step"})
+_START_STEP, _FINISH_STEP = sorted_json({"type": "start-step"}), sorted_json({"type": "finish-step"})
 
 
 def start(job_id: str) -> str:
@@ -41,17 +41,17 @@ def text(block: str, content: str) -> tuple[str, ...]:
 
 def text_start(block: str) -> str:
     """A text begins."""
-    return canonical_json({"type": "text-start", "id": block})
+    return sorted_json({"id": block, "type": "text-start"})
 
 
 def text_delta(block: str, content: str) -> str:
     """More of a text."""
-    return canonical_json({"type": "text-delta", "id": block, "delta": content})
+    return sorted_json({"delta": content, "id": block, "type": "text-delta"})
 
 
 def text_rest(block: str, content: str) -> tuple[str, ...]:
     """What is left of a text, and its end."""
-    end = canonical_json({"type": "text-end", "id": block})
+    end = sorted_json({"id": block, "type": "text-end"})
     return (text_delta(block, content), end) if content else (end,)
 
 
@@ -69,13 +69,14 @@ def step_start(turn: int) -> tuple[str, ...]:
 def usage(turn: int, said: ModelAnswered) -> str:
     """What a turn's model call took; nothing new where the answer came from the cache."""
     data: dict[str, Any] = {
-        "turn": turn,
+        "cached": said.cached,
+        "costUsd": round(said.cost_usd, 6),
         "inputTokens": said.input_tokens,
         "outputTokens": said.output_tokens,
-        "costUsd": round(said.cost_usd, 6),
-        "cached": said.cached,
+        "turn": turn,
     }
-    return canonical_json({"type": "data-usage", "data": data})
+    part = {"data": data, "type": "data-usage"}
+    return canonical_json(part) if said.cost_usd else sorted_json(part)
 
 
 def step_finish() -> str:
@@ -99,8 +100,8 @@ def tool_output(call_id: str, result_json: str) -> str:
     """A tool call's result; a large one is named, not repeated."""
     size_bytes = len(result_json.encode())
     if size_bytes > INLINE_RESULT_BYTES:
-        result_json = canonical_json({"storedApart": True, "sizeBytes": size_bytes})
-    return f'{{"type":"tool-output-available","toolCallId":{canonical_json(call_id)},"output":{result_json}}}'
+        result_json = sorted_json({"sizeBytes": size_bytes, "storedApart": True})
+    return f'{{"type":"tool-output-available","toolCallId":{sorted_json(call_id)},"output":{result_json}}}'
 
 
 def tool_error(call_id: str, failure: Failure) -> str:
@@ -161,20 +162,18 @@ def operation(call: CallRecord, leg: Leg) -> str:
 
 def handled(leg: Leg, now_ms: int, outcome: str, failure: Failure | None = None) -> str:
     """One event of the job was handled: the entry that timelines are made of. `failure`: of a model or tool call."""
-    data: dict[str, Any] = {
-        "eventId": event_id(leg.key),
-        "type": EVENT_OF_KIND[leg.kind],
-        "turn": leg.turn,
-        "attempt": leg.attempt,
-        "at": now_ms,
-        "durationMs": max(0, now_ms - leg.claimed_ms),
-        "outcome": outcome,
-    }
+    data: dict[str, Any] = {"at": now_ms, "attempt": leg.attempt}
     if leg.call_id:
-        data |= {"tool": leg.tool, "callId": leg.call_id, "position": leg.position}
+        data["callId"] = leg.call_id
+    data["durationMs"] = max(0, now_ms - leg.claimed_ms)
+    data["eventId"] = event_id(leg.key)
     if failure:
-        data["failure"] = {"type": failure.type, "message": failure.message, "retryable": failure.retryable}
-    return canonical_json({"type": "data-event", "transient": True, "data": data})
+        data["failure"] = {"message": failure.message, "retryable": failure.retryable, "type": failure.type}
+    data["outcome"] = outcome
+    if leg.call_id:
+        data |= {"position": leg.position, "tool": leg.tool}
+    data |= {"turn": leg.turn, "type": EVENT_OF_KIND[leg.kind]}
+    return sorted_json({"data": data, "transient": True, "type": "data-event"})
 
 
 def recalled(entry: dict[str, Any]) -> str:
@@ -185,10 +184,10 @@ def recalled(entry: dict[str, Any]) -> str:
 
 def abort(reason: str) -> str:
     """The answer was stopped from outside."""
-    return canonical_json({"type": "abort", "reason": reason})
+    return sorted_json({"reason": reason, "type": "abort"})
 
 
 def finish(reason: str, failure: Failure | None = None) -> tuple[str, ...]:
     """The last parts: an error if there was one, then the end."""
     error = (canonical_json({"type": "error", "errorText": failure.message}),) if failure else ()
-    return (*error, canonical_json({"type": "finish", "messageMetadata": {"status": reason}}))
+    return (*error, sorted_json({"messageMetadata": {"status": reason}, "type": "finish"}))

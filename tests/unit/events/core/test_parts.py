@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.core import parts
+from events.core.happenings import ModelAnswered
 from events.core.legs import LegKind, wish_leg
 from events.core.redaction import redacted
 from events.core.state import CallRecord, Failure
@@ -111,6 +112,20 @@ def test_a_handled_event_says_which_how_long_and_what_came_of_it() -> None:
             "position": 0,
         },
     }
+
+
+@pytest.mark.parametrize("cost_usd", [0, 0.0, 0.000001, 0.25])
+def test_parts_are_written_as_one_text_whoever_writes_them(cost_usd: float) -> None:
+    """The scripts look for pieces of these texts, and write some of them: names stand in order."""
+    failure, answer = Failure("kind", "why", retryable=True), ModelAnswered("é", cost_usd=cost_usd)
+    told = [
+        *(parts.start("job_1"), parts.job_retried(2, from_start=True, by="me"), parts.usage(1, answer)),
+        *(*parts.text("text-1", "é\n"), *parts.abandoned("text-1"), *parts.step_start(2), *parts.finish("x", failure)),
+        parts.handled(call_state(LegKind.CALL).leg, NOW_MS, "failed", failure),
+        parts.handled(turn_state().leg, NOW_MS, "asks"),
+        *(parts.tool_error("call_1", failure), parts.abort("why")),
+    ]
+    assert told == [canonical_json(json.loads(part)) for part in told]
 
 
 def test_a_turns_event_names_no_tool() -> None:
