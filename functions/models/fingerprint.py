@@ -5,6 +5,7 @@ do not count, by name, so what is played back from a redacted recording has them
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from events.core.redaction import redacted
@@ -12,6 +13,9 @@ from events.ids import digest
 from functions.models.model import Message, ModelMessage, ModelRequest, ToolMessage, ToolSpec, UserMessage
 
 DIGEST_CHARS = 16
+_KEPT = 64
+# What agents tell of their tools is the same in every turn: the digest of a tuple that is still that tuple.
+_OF_TOOLS: dict[int, tuple[tuple[ToolSpec, ...], str]] = {}
 
 
 def fingerprint(value: Any) -> str:
@@ -30,13 +34,31 @@ def asked(request: ModelRequest, *, reads_history: bool = True) -> dict[str, str
     `messages` begins with how many there are: `3-0f…`. None: a part of the question is no JSON.
     """
     try:
-        digests = {name: fingerprint(value) for name, value in parts_of(request).items()}
+        digests = {"instructions": _of_text(request.instructions), "tools": _of_tools(request.tools)}
+        if request.settings:
+            digests["settings"] = fingerprint(dict(request.settings))
+        if request.output:
+            digests["output"] = fingerprint(specs_value([request.output]))
         if reads_history:
             told = told_value(request.messages)
             digests["messages"] = f"{len(told)}-{fingerprint(told)}"
     except (TypeError, ValueError):
         return None
     return digests
+
+
+@lru_cache(_KEPT)
+def _of_text(text: str) -> str:
+    return fingerprint(text)
+
+
+def _of_tools(tools: tuple[ToolSpec, ...]) -> str:
+    found = _OF_TOOLS.get(id(tools))
+    if found is None or found[0] is not tools:
+        if len(_OF_TOOLS) >= _KEPT:
+            _OF_TOOLS.clear()
+        found = _OF_TOOLS[id(tools)] = tools, fingerprint(specs_value(tools))
+    return found[1]
 
 
 def parts_of(request: ModelRequest) -> dict[str, Any]:

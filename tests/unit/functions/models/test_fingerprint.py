@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.models.fingerprint import asked
+from functions.models.fingerprint import asked, fingerprint, parts_of
 from functions.models.model import ModelMessage, ModelRequest, PastCall, ToolMessage, ToolSpec, UserMessage
 
 ADD = ToolSpec("add", "Add.", {"type": "object"})
@@ -45,6 +45,20 @@ def test_each_part_has_its_own_digest(part: str, changes: dict[str, Any]) -> Non
     """So that a difference has a name."""
     before, after = asked(question()) or {}, asked(question(**changes)) or {}
     assert {name for name in {*before, *after} if before.get(name) != after.get(name)} == {part}
+
+
+def test_the_digests_are_those_of_the_parts() -> None:
+    """Whatever is known of them from the turn before: recordings are read by them."""
+    full = question(settings={"temperature": 1}, output=ADD)
+    for _ in range(2):
+        digests = asked(full, reads_history=False) or {}
+        assert digests == {name: fingerprint(value) for name, value in parts_of(full).items()}
+
+
+def test_tools_that_are_other_ones_have_another_digest_however_many_there_were() -> None:
+    """What is known of tools is dropped from time to time."""
+    seen = {(asked(question(tools=(ToolSpec(f"tool_{n}", "", {}),))) or {})["tools"] for n in range(200)}
+    assert len(seen) == 200
 
 
 def test_a_secret_does_not_count() -> None:
