@@ -153,12 +153,12 @@ class KnownSecrets:
 
     def hide_in(self, value: Any) -> Any:
         """The JSON value without them, in texts and in names."""
-        if self._pattern is None:
+        if self._pattern is None or value.__class__ in _BARE:
             return value
         match value:
             case str():
                 return self.hide(value)
-            case Mapping():
+            case dict() | Mapping():
                 return {self.hide(name): self.hide_in(item) for name, item in value.items()}
             case list() | tuple():
                 return [self.hide_in(item) for item in value]

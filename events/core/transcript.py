@@ -88,6 +88,18 @@ def upcast(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {**entry, "v": ENTRY_VERSION}
 
 
+def upcast_all(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+    """All of them, and the same tuple where there is nothing to do: mostly.
+
+    Raises:
+        NewerEntryError: one is of a version that this code does not know.
+    """
+    for entry in entries:
+        if entry.get("v") != ENTRY_VERSION:
+            return tuple(map(upcast, entries))
+    return entries
+
+
 def _asked(record: CallRecord) -> dict[str, Any]:
     """A call in the transcript; one that could not run has its error here, since nothing else is recorded of it."""
     asked: dict[str, Any] = {"id": record.id, "tool": record.tool, "arguments": redacted(record.arguments)}

@@ -64,15 +64,17 @@ def _answered(happened: ModelAnswered, secrets: KnownSecrets) -> ModelAnswered:
         reflection=secrets.hide(happened.reflection),
         wanted=tuple(_wanted(wish, secrets) for wish in happened.wanted),
         # It may hold the arguments a second time, in the provider's own form.
-        provider=secrets.hide_in(redacted(happened.provider)),
+        provider=None if happened.provider is None else secrets.hide_in(redacted(happened.provider)),
         output=secrets.hide_in(happened.output),
         aside=_aside(happened.aside, secrets),
     )
 
 
 def _wanted(wish: Wanted, secrets: KnownSecrets) -> Wanted:
-    fault = _failure(wish.fault, secrets.and_those_in(wish.arguments)) if wish.fault else None
-    return replace(wish, arguments=secrets.hide_in(wish.arguments), fault=fault)
+    arguments = secrets.hide_in(wish.arguments)
+    if wish.fault is None:
+        return wish if arguments == wish.arguments else replace(wish, arguments=arguments)
+    return replace(wish, arguments=arguments, fault=_failure(wish.fault, secrets.and_those_in(wish.arguments)))
 
 
 def _aside(aside: Aside, secrets: KnownSecrets) -> Aside:

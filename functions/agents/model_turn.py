@@ -7,13 +7,13 @@ Invariant: whatever goes wrong is a happening, never raised: a provider's 429 is
 delivery. Must not: run tools; it only checks whether those asked for exist and fit.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from events.core.effects import CallModel, Work
 from events.core.happenings import Happening, ModelAnswered, ModelFailed
 from events.core.state import Failure
-from events.core.transcript import NewerEntryError, upcast
+from events.core.transcript import NewerEntryError, upcast_all
 from events.ports import Claim, History, ModelCache
 from events.replacing import replace
 from functions.agents.agent import Agent
@@ -64,9 +64,11 @@ class ModelTurn:
             # Old code in the middle of a deploy may not know it yet.
             return ModelFailed(Failure("unknown_agent", str(error), retryable=True))
         try:
-            history = replace(history, transcript=tuple(map(upcast, history.transcript)))
+            entries = upcast_all(history.transcript)
         except NewerEntryError as error:
             return ModelFailed(Failure("newer_transcript", str(error), retryable=True))
+        if entries is not history.transcript:
+            history = replace(history, transcript=entries)
         if agent.plan:
             return static_turn(agent.plan, self._registry.tools_of(agent), history)
         streams = agent.mode != "plan" and agent.output is None
@@ -82,31 +84,33 @@ class ModelTurn:
         told_specs = planner.told_specs if planner else specs
         tell = await told(agent, history, told_specs, calls, self._registry.summarizer_of(agent))
         request = self._request(agent, tell.history, effect.turn, talk)
-        happened = await self._answer(agent, request, calls, planner)
-        if isinstance(happened, ModelAnswered):
-            spoken = await talk.spoken() if talk else None
-            return replace(happened, estimated_tokens=tell.estimated_tokens, spoken=spoken, aside=tell.aside)
-        return replace(happened, aside=tell.aside)
+        happened, digests = await self._answer(agent, request, calls, planner)
+        if isinstance(happened, ModelFailed):
+            return replace(happened, aside=tell.aside)
+        spoken = await talk.spoken() if talk else None
+        estimated = tell.estimated_tokens
+        return replace(happened, asked=digests, estimated_tokens=estimated, spoken=spoken, aside=tell.aside)
 
     async def _answer(
         self, agent: Agent, request: ModelRequest, calls: ModelCalls, planner: PlannerTurn | None
-    ) -> ModelAnswered | ModelFailed:
+    ) -> tuple[ModelAnswered | ModelFailed, dict[str, str] | None]:
+        """What came of asking, and the digests of what was asked."""
         model = self._registry.model_of(agent)
         try:
             question = planner.request(request) if planner else request
             answer = await calls.ask(model, question)
         except TimeoutError:
-            return ModelFailed(Failure("model_timeout", f"no answer within {calls.limit_seconds:g} s", retryable=True))
+            late = Failure("model_timeout", f"no answer within {calls.limit_seconds:g} s", retryable=True)
+            return ModelFailed(late), None
         except ModelError as error:
             failure = Failure("model_error", storable(error.message), retryable=error.retryable)
-            return ModelFailed(failure, error.retry_after_seconds)
+            return ModelFailed(failure, error.retry_after_seconds), None
         except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a fact of the job
-            return ModelFailed(Failure("model_error", storable(f"{type(error).__name__}: {error}"), retryable=True))
+            failure = Failure("model_error", storable(f"{type(error).__name__}: {error}"), retryable=True)
+            return ModelFailed(failure), None
         tools = self._registry.tools_of(agent)
         said = planner.answered(answer) if planner else answered(answer, tools, agent.output)
-        if isinstance(said, ModelAnswered):
-            said = replace(said, asked=asked(question, reads_history=model.reads_history))
-        return said
+        return said, asked(question, reads_history=model.reads_history) if isinstance(said, ModelAnswered) else None
 
     def _request(self, agent: Agent, history: History, turn: int, talk: Talk | None) -> ModelRequest:
         return ModelRequest(
@@ -131,22 +135,28 @@ def messages(history: History) -> tuple[Message, ...]:
         if is_plan(entry):
             told += told_plan(entry, history.results)
             continue
-        calls = tuple(PastCall(call["id"], call["tool"], call["arguments"]) for call in entry["calls"])
-        told.append(ModelMessage(entry["text"], calls, entry.get("provider")))
-        for call, wish in zip(calls, entry["calls"], strict=True):
-            stored: Mapping[str, Any] = history.results.get(call.call_id) or wish
-            told.append(_result(call, stored))
+        made: list[PastCall] = []
+        results: list[Message] = []
+        for wish in entry["calls"]:
+            call = PastCall(wish["id"], wish["tool"], wish["arguments"])
+            made.append(call)
+            results.append(_result(call, history.results.get(call.call_id) or wish))
+        told.append(ModelMessage(entry["text"], tuple(made), entry.get("provider")))
+        told += results
     return tuple(told)
 
 
-def _once(transcript: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+def _once(transcript: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """The entries; what is told of the session's conversation is left out of what is remembered."""
     said = {one["jobId"] for entry in transcript if entry["role"] == "session" for one in entry["exchanges"]}
-    for entry in transcript:
-        if said and entry["role"] == "memory":
-            yield {**entry, "entries": [one for one in entry["entries"] if one["id"] not in said]}
-        else:
-            yield entry
+    if not said:
+        return transcript
+    return [
+        {**entry, "entries": [one for one in entry["entries"] if one["id"] not in said]}
+        if entry["role"] == "memory"
+        else entry
+        for entry in transcript
+    ]
 
 
 def _place(entry: Mapping[str, Any], told: list[Message]) -> int:

@@ -82,11 +82,11 @@ class Registry:
 
     def tools_of(self, agent: Agent | str) -> Mapping[str, Tool]:
         """What an agent may use: its own tools, then those found by capability."""
-        return self._tools_of[self.agent(_name_of(agent)).name]
+        return self._tools_of[self._known(agent)]
 
     def specs_of(self, agent: Agent | str) -> tuple[ToolSpec, ...]:
         """The same tools as a model is told of them."""
-        return self._specs_of[self.agent(_name_of(agent)).name]
+        return self._specs_of[self._known(agent)]
 
     def model_of(self, agent: Agent | str) -> Model:
         """Give the agent's model; a named one is made at the first use and kept. Several are one that asks in turn."""
@@ -102,6 +102,10 @@ class Registry:
         policy = self.agent(_name_of(agent)).history
         named = policy.model if isinstance(policy, Summarize) else None
         return self.model_of(agent) if named is None else self._made(named)
+
+    def _known(self, agent: Agent | str) -> str:
+        name = _name_of(agent)
+        return name if name in self._agents else self.agent(name).name
 
     def _made(self, model: Model | str) -> Model:
         if not isinstance(model, str):

@@ -64,7 +64,8 @@ def _everything(history: History) -> History:
     """What is loaded; where that is not all, another policy had it summed up before a deploy: the summary is told."""
     if history.untold != (0, 0):
         return conversation_of(history).history()
-    return History(tuple(entry for entry in history.transcript if entry["role"] != "summary"), history.results)
+    entries = tuple([entry for entry in history.transcript if entry["role"] != "summary"])
+    return History(entries, history.results)
 
 
 async def _with_summary(

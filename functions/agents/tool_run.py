@@ -34,6 +34,7 @@ from functions.tools.tool_error import ToolError
 from functions.tools.tool_operations import NoOperations
 
 MESSAGE_LIMIT_CHARS = 2_000
+_ANY_MEMORY = Memory()
 _MISFITS = {InvalidArguments: "invalid_arguments", InvalidResult: "invalid_result"}
 
 
@@ -114,7 +115,7 @@ class ToolRun:
 
     def _memory_of(self, agent: str) -> Memory:
         try:
-            return self._registry.agent(agent).memory_policy or Memory()
+            return self._registry.agent(agent).memory_policy or _ANY_MEMORY
         except UnknownAgentError:
             return Memory(scope="session")
 

@@ -4,12 +4,14 @@ Invariant: read from the records alone, so that a change of the code never chang
 """
 
 from collections.abc import Mapping, Sequence
+from operator import methodcaller
 from typing import Any
 
 from events.ids import canonical_json
 from functions.models.model import ModelMessage, PastCall, ToolMessage
 from functions.planning.planner import PLAN_TOOL
 
+_step_of = methodcaller("get", "step")  # asked of every call that was made, in every turn
 _LOST = {"error": {"type": "unknown", "message": "the result is not recorded"}}
 
 Entry = Mapping[str, Any]
@@ -18,7 +20,7 @@ Results = Mapping[str, Mapping[str, Any]]
 
 def is_plan(entry: Entry) -> bool:
     """Whether this entry of a transcript is a plan."""
-    return entry["role"] == "model" and any(call.get("step") for call in entry["calls"])
+    return entry["role"] == "model" and any(map(_step_of, entry["calls"]))
 
 
 def plans_in(transcript: Sequence[Entry]) -> tuple[Entry, ...]:

@@ -9,6 +9,7 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Generic, overload
 
 from typing_extensions import ParamSpec, TypeVar
@@ -88,7 +89,7 @@ class Tool(Generic[_P, _R_co]):
         if self.context_name is not None:
             keywords[self.context_name] = context
         function: Callable[..., Any] = self.function
-        if inspect.iscoroutinefunction(function):
+        if _is_async(function):
             return self.results.check(await function(**keywords))
         result = await asyncio.to_thread(_call_in_thread, function, keywords)
         return self.results.check(await result if inspect.isawaitable(result) else result)
@@ -170,6 +171,11 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
         )
 
     return make if function is None else make(function)
+
+
+@lru_cache(1024)
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function)
 
 
 def _names_in_scope_of_caller() -> Mapping[str, Any]:
