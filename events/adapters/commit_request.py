@@ -11,9 +11,9 @@ from typing import Any
 from pydantic_core import to_json
 
 from events.adapters import keys
-from events.core.effects import Changes
+from events.core.effects import Changes, Skip
 from events.core.going_on import GoOn
-from events.core.legs import LegKind
+from events.core.legs import Leg, LegKind
 from events.core.records import dump_call, dump_job, dump_leg, dump_standing
 from events.ids import canonical_json, is_child, job_of_call
 from events.ports import Spent
@@ -41,16 +41,9 @@ class CommitRequest:
 
     def keys(self, changes: Changes, family: Sequence[str]) -> list[str]:
         """The keys; `family`: the jobs below one that ends, as far as they are known."""
-        job_id = self.job_id
-        declared = [
-            keys.state_key(job_id),
-            keys.calls_key(job_id),
-            keys.results_key(job_id),
-            keys.transcript_key(job_id),
-            keys.parts_key(job_id),
-        ]
+        declared = list(keys.written_keys(self.job_id))
         if self._is_rooted(changes):
-            declared.append(keys.tombstone_key(job_id))
+            declared.append(keys.tombstone_key(self.job_id))
         if changes.report:
             declared.append(keys.results_key(job_of_call(changes.report.call_id)))
         if changes.child and changes.child.job:
@@ -67,18 +60,22 @@ class CommitRequest:
     def arguments(self, changes: Changes, spent: Spent, family: Sequence[str]) -> list[str]:
         """The arguments."""
         fields = state_fields(changes, self.message_id)
-        calls = [text for record in changes.calls for text in (record.id, dump_call(record))]
-        results = [text for item in changes.results.items() for text in item]
+        calls: list[str] = []
+        for record in changes.calls:
+            calls += (record.id, dump_call(record))
+        results: list[str] = []
+        for result in changes.results.items():
+            results += result
         child = state_fields(changes.child, self.message_id) if changes.child else []
-        header = self._header(changes, spent) | {"state": len(fields), "family": list(family)}
+        header = self._header(changes, spent)
+        header["state"], header["family"] = len(fields), list(family)
         if changes.child:
             counts = {"transcript": len(changes.child.transcript), "parts": len(changes.child.parts)}
             header["child"] = {"id": changes.child.job.id if changes.child.job else "", "state": len(child), **counts}
-        skips = [text for skip in changes.skips for text in (dump_call(skip.record), skip.result, *skip.parts)]
-        rest = changes.talk.rest if changes.talk else ()
-        values = [
-            *rest,
-            *skips,
+        values = list(changes.talk.rest) if changes.talk else []
+        for skip in changes.skips:
+            values += (dump_call(skip.record), skip.result, *skip.parts)
+        values += [
             *fields,
             *calls,
             *results,
@@ -102,15 +99,13 @@ class CommitRequest:
             "transcript": len(changes.transcript),
             "parts": len(changes.parts),
             "closing": len(changes.closing),
-            "skips": [
-                {"leg": skip.leg_key, "call_id": skip.record.id, "parts": len(skip.parts)} for skip in changes.skips
-            ],
+            "skips": _skipped(changes.skips) if changes.skips else [],
             "ends": changes.ends,
             "expires": changes.ends and not is_child(self.job_id),
             "begins_again": changes.begins_again,
             "forgets": list(changes.forgets),
             "run": self.run,
-            "waits": next((leg.call_id for leg in changes.legs if leg.kind is LegKind.WAIT), ""),
+            "waits": _waits(changes.legs),
             "admitted": changes.admitted,
             "later_lap": changes.later_lap,
             "retention_ms": self.retention_ms,
@@ -132,6 +127,18 @@ class CommitRequest:
         if changes.report:
             header |= {"report": changes.report.call_id, "outcome": changes.report.outcome}
         return header
+
+
+def _skipped(skips: Sequence[Skip]) -> list[dict[str, Any]]:
+    return [{"leg": skip.leg_key, "call_id": skip.record.id, "parts": len(skip.parts)} for skip in skips]
+
+
+def _waits(legs: Sequence[Leg]) -> str:
+    """The call that begins to wait."""
+    for leg in legs:
+        if leg.kind is LegKind.WAIT:
+            return leg.call_id
+    return ""
 
 
 @lru_cache(64)

@@ -1,5 +1,7 @@
 """The names of all Redis keys. All keys of a job tree share the hash tag of its root, so no script touches two tags."""
 
+from functools import lru_cache
+
 from events.ids import digest, root_of
 
 ADMISSION_BOOK = "baton:{admission}:book"
@@ -58,6 +60,13 @@ def parts_key(job_id: str) -> str:
 def tombstone_key(job_id: str) -> str:
     """String: what is kept of a tree when its data is gone; it expires."""
     return f"baton:{{{root_of(job_id)}}}:tombstone"
+
+
+@lru_cache(256)
+def written_keys(job_id: str) -> tuple[str, ...]:
+    """What every COMMIT of a job declares: state, calls, results, transcript, parts."""
+    named = (state_key, calls_key, results_key, transcript_key, parts_key)
+    return tuple(key(job_id) for key in named)
 
 
 def alert_key(name: str) -> str:

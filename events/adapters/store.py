@@ -56,6 +56,7 @@ _CLAIMING = ("prelude", "claiming")
 _FAMILY_ATTEMPTS = 5
 # append.lua's answer for what prelude.lua counts.
 _APPENDED = 2
+_NO_HISTORY, _NO_USAGE = History(), Usage()
 
 
 class RedisStore:
@@ -132,8 +133,8 @@ class RedisStore:
         )
         asked = await self._write(request, changes, spent)
         word, carried, claimed = asked.answer
-        told = tuple(_with_commit(_granted(leg), asked) for leg in claimed)
-        return Committed(word == "committed", _legs(carried), told)
+        told = [_with_commit(_granted(leg), asked) for leg in claimed]
+        return Committed(word == "committed", _legs(carried), tuple(told))
 
     async def load(self, job_id: str) -> Loaded | None:
         """A job, for deciding on a fact from outside."""
@@ -239,11 +240,13 @@ class RedisStore:
 
 def _counting(changes: Changes) -> list[list[str | int]]:
     used: list[list[str | int]] = [["HINCRBY", keys.TOOL_USE, changes.used.count, 1]] if changes.used else []
-    return [*used, *adding(changes.counts)]
+    return [*used, *adding(changes.counts)] if changes.counts else used
 
 
 def _with_counting(spent: Spent, counting: Sequence[Sequence[str | int]]) -> Spent:
     """With what travels beside a COMMIT, which knows its own cost alone."""
+    if not counting:
+        return spent
     size_bytes = spent.size_bytes + sum(map(command_bytes, counting))
     return replace(spent, commands=spent.commands + len(counting), size_bytes=size_bytes)
 
@@ -252,12 +255,8 @@ def _granted(told: Sequence[Any]) -> Begun:
     """A claimed leg, as the scripts tell it (claiming.lua)."""
     job, leg, call, transcript, results, outcome, after, levels, usage = told
     loaded, record = load_job(job), load_call(call) if call else None
-    dependants = tuple(load_call(text) for text in after if text)
-    history = History(
-        tuple(json.loads(entry) for entry in transcript),
-        load_results(dict(zip(results[::2], results[1::2], strict=True))),
-        loaded.untold if transcript else (0, 0),
-    )
+    dependants = tuple([load_call(text) for text in after if text]) if after else ()
+    history = _history(loaded, transcript, results) if transcript or results else _NO_HISTORY
     return Begun(
         Verdict.GRANTED,
         state=State(
@@ -266,10 +265,19 @@ def _granted(told: Sequence[Any]) -> Begun:
             record,
             outcome,
             dependants,
-            _levels(loaded, levels),
-            load_usage(usage) if usage else Usage(),
+            _levels(loaded, levels) if levels else (),
+            load_usage(usage) if usage else _NO_USAGE,
         ),
         history=history,
+    )
+
+
+def _history(job: Job, transcript: Sequence[str], results: Sequence[str]) -> History:
+    entries: list[dict[str, Any]] = json.loads(f"[{','.join(transcript)}]")  # at once: it is all that was said
+    return History(
+        tuple(entries),
+        load_results(dict(zip(results[::2], results[1::2], strict=True))) if results else {},
+        job.untold if transcript else (0, 0),
     )
 
 
@@ -285,8 +293,8 @@ def _with_commit(begun: Begun, asked: Asked) -> Begun:
 
 def _levels(own: Job, flat: Sequence[Any]) -> tuple[Level, ...]:
     rows = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-    return tuple(Level(load_job(job) if job else own, load_spend(below), int(tokens)) for job, below, tokens in rows)
+    return tuple([Level(load_job(job) if job else own, load_spend(below), int(tokens)) for job, below, tokens in rows])
 
 
 def _legs(texts: Sequence[str]) -> tuple[Leg, ...]:
-    return tuple(load_leg(text) for text in texts)
+    return tuple([load_leg(text) for text in texts]) if texts else ()

@@ -9,7 +9,7 @@ from typing import Any
 
 def command_bytes(command: Sequence[str | int]) -> int:
     """The arguments of a command."""
-    return sum(_text_bytes(str(argument)) for argument in command[1:])
+    return _text_bytes("".join(map(str, command[1:])))
 
 
 def answer_bytes(answer: Any) -> int:

@@ -39,7 +39,7 @@ def _read(adapter: TypeAdapter[_T], text: str) -> _T:
         NewerVersionError: this version cannot read it.
     """
     try:
-        return adapter.validate_json(text)
+        return adapter.validator.validate_json(text)
     except ValidationError as error:
         fault = error.errors()[0]
         where = f"{error.title}.{'.'.join(map(str, fault['loc']))}".rstrip(".")
@@ -59,7 +59,7 @@ def _known(job: Job) -> Job:
 
 def dump_job(job: Job) -> str:
     """A job's state as JSON text."""
-    return _JOB.dump_json(job).decode()
+    return _JOB.serializer.to_json(job).decode()
 
 
 def load_job(text: str) -> Job:
@@ -94,7 +94,7 @@ def job_values(job: Job) -> dict[str, Any]:
 
 def dump_leg(leg: Leg) -> str:
     """A leg as JSON text."""
-    return _LEG.dump_json(leg).decode()
+    return _LEG.serializer.to_json(leg).decode()
 
 
 def load_leg(text: str) -> Leg:
@@ -104,7 +104,7 @@ def load_leg(text: str) -> Leg:
 
 def dump_call(record: CallRecord) -> str:
     """A tool call as JSON text."""
-    return _CALL.dump_json(record).decode()
+    return _CALL.serializer.to_json(record).decode()
 
 
 def load_call(text: str) -> CallRecord:
@@ -149,4 +149,5 @@ def load_spend(text: str) -> Spend:
 
 def load_results(texts: dict[str, str]) -> dict[str, dict[str, Any]]:
     """Stored results by call id."""
-    return {call_id: json.loads(text) for call_id, text in texts.items()}
+    values: list[dict[str, Any]] = json.loads(f"[{','.join(texts.values())}]")
+    return dict(zip(texts, values, strict=True))
