@@ -31,6 +31,7 @@ _log = logging.getLogger("baton.pipeline")
 
 # What became of a wish for which there is no slot: its job is told once there is one.
 IN_LINE = "waits for a slot"
+_STARTED = Started()
 
 
 # Performs what follows a COMMIT besides its legs; never raises.
@@ -142,7 +143,8 @@ class Pipeline:
         if state is None:
             raise ValueError("a granted BEGIN comes with a state")
         leg_begun(claim, state)
-        decision = decide(state, Started(), self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        decision = decide(state, _STARTED, now_ms)
         if decision.changes is None:
             happened = await self._work(decision, begun.history, claim)
             if happened is None:
@@ -151,13 +153,14 @@ class Pipeline:
                 run.leaves(step)
                 return await self._hand_on(run, begun.carried, crosses=False)
             at_once = self._policy.inline and run.delivered.retried == 0
-            decision = decide(state, happened, self._clock.now_ms(), at_once=at_once)
-        claim = replace(claim, now_ms=self._clock.now_ms(), run=state.job.run)
+            now_ms = self._clock.now_ms()
+            decision = decide(state, happened, now_ms, at_once=at_once)
+        claim = replace(claim, now_ms=now_ms, run=state.job.run)
         committed = await self._commit(run, step, claim, decision.changes or Changes())
         word = "done" if committed.applied else "overtaken"
         _log.debug("%s of %s: %s", state.leg.key, claim.message_id, word)
-        leg_ended(word, (*committed.carried, *(at.state.leg for at in committed.claimed if at.state)))
-        if committed.applied:
+        leg_ended(word, committed.carried, committed.claimed)
+        if decision.effects and committed.applied:
             await self._afterwards(decision.effects)
         run.words.append(word)
         again = run.ends(step, done=committed.applied)
@@ -168,7 +171,8 @@ class Pipeline:
         return await self._hand_on(run, committed.carried, crosses=step.wish)
 
     async def _work(self, decision: Decision, history: History, claim: Claim) -> Happening | None:
-        work = next(effect for effect in decision.effects if not isinstance(effect, Alert | Expect))
+        work = decision.effects[0]
+        assert not isinstance(work, Alert | Expect), "what changes nothing yet is a piece of work"
         performer = self._performers.get(type(work))
         if performer is None:
             raise ValueError(f"this function cannot do {type(work).__name__}: its event belongs to another endpoint")
@@ -176,7 +180,7 @@ class Pipeline:
 
     async def _commit(self, run: Run, step: Step, claim: Claim, changes: Changes) -> Committed:
         """COMMIT; where its answer is lost, ask for the claims once more: nobody else gets them while they last."""
-        go_on = self._room(run, step)
+        go_on = self._room(run, step, claim.now_ms)
         try:
             return await commit(self._store, claim, changes, go_on)
         except StoreError:
@@ -184,10 +188,9 @@ class Pipeline:
                 raise
         return await commit(self._store, claim, changes, replace(go_on, at_most=0))
 
-    def _room(self, run: Run, step: Step) -> GoOn | None:
+    def _room(self, run: Run, step: Step, now_ms: int) -> GoOn | None:
         """What a COMMIT may claim for this run to go on with; None: nothing more is begun here."""
-        now_ms = self._clock.now_ms()
-        room = self._policy.at_once - len(run.in_hand - {step.leg_key})
+        room = self._policy.at_once - len(run.in_hand) + (step.leg_key in run.in_hand)
         if room <= 0 or not self._is_fresh(run, now_ms):
             return None
         kinds = self._policy.kinds(crosses=step.wish)
@@ -204,6 +207,8 @@ class Pipeline:
 
     async def _hand_on(self, run: Run, legs: tuple[Leg, ...], *, crosses: bool) -> None:
         """Go on in place with what another job of the tree has to do, if that is possible; publish the rest."""
+        if not legs:
+            return
         now_ms = self._clock.now_ms()
         publish: list[Leg] = []
         for leg in legs:

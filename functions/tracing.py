@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from events.core.legs import Leg, leg_key_of
 from events.core.state import Job, State
 from events.ids import digest, root_of
-from events.ports import Claim, Clock, Span
+from events.ports import Begun, Claim, Clock, Span
 from events.schema import Event
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
@@ -127,12 +127,12 @@ def leg_begun(claim: Claim, state: State) -> None:
     trace.legs.append(opened)
 
 
-def leg_ended(outcome: str, handed_on: Sequence[Leg]) -> None:
-    """The leg that was claimed is done; these are handed on."""
+def leg_ended(outcome: str, handed_on: Sequence[Leg], claimed: Sequence[Begun] = ()) -> None:
+    """The leg that was claimed is done; these are handed on, and those are gone on with."""
     trace, opened = _TRACE.get(), _LEG.get()
     if trace is None or opened is None:
         return
-    for leg in handed_on:
+    for leg in (*handed_on, *(begun.state.leg for begun in claimed if begun.state)):
         trace.parents.setdefault(leg.key, opened.place)
     _close(trace, opened, outcome, "")
     _LEG.set(None)
