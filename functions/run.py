@@ -90,7 +90,8 @@ class Run:
 
         News from the admission bring back what was handed on.
         """
-        return frozenset((self.in_hand if step.wish else self.in_hand | self.handed_on.keys()) - {step.leg_key})
+        hands_off = self.in_hand if step.wish else self.handed_on.keys() | self.in_hand
+        return frozenset(hands_off - {step.leg_key})
 
     def leaves(self, step: Step) -> None:
         """Nothing came of it: it stays in the state, to be told again by somebody else."""

@@ -21,6 +21,7 @@ from events.adapters.redis_commands import Command, RedisCommands
 from events.adapters.weighing import answer_bytes, command_bytes
 from events.errors import StoreError
 from events.ports import charge, share
+from events.quick_init import quick_init
 from events.settings import Settings, require
 
 _log = logging.getLogger("baton.store")
@@ -44,6 +45,7 @@ def _lua(name: str) -> str:
     return (files("events.adapters") / "lua" / f"{name}.lua").read_text()
 
 
+@quick_init
 @dataclass(slots=True)
 class Asked:
     """A script's answer, what it cost, and what that cost which ran beside it."""
@@ -127,7 +129,7 @@ class RedisConnection:
                 _log.warning("counting failed: %s", self._store_error(other))
         commands, size_bytes, *value = self._value(answer)
         self._loaded.add(sha)
-        beside_bytes = sum(map(command_bytes, beside))
+        beside_bytes = sum(map(command_bytes, beside)) if beside else 0
         return Asked(value[0] if value else None, commands, size_bytes, len(beside), beside_bytes)
 
     async def execute(self, *command: str | int) -> Any:

@@ -26,7 +26,7 @@ from events.core.records import (
     load_spend,
     load_usage,
 )
-from events.core.state import Job, Level, State, Usage
+from events.core.state import NOTHING_USED, Job, Level, State
 from events.errors import JobGoneError, StoreError
 from events.ids import canonical_json, root_of
 from events.ports import (
@@ -56,7 +56,7 @@ _CLAIMING = ("prelude", "claiming")
 _FAMILY_ATTEMPTS = 5
 # append.lua's answer for what prelude.lua counts.
 _APPENDED = 2
-_NO_HISTORY, _NO_USAGE = History(), Usage()
+_NO_HISTORY = History()
 
 
 class RedisStore:
@@ -266,7 +266,7 @@ def _granted(told: Sequence[Any]) -> Begun:
             outcome,
             dependants,
             _levels(loaded, levels) if levels else (),
-            load_usage(usage) if usage else _NO_USAGE,
+            load_usage(usage) if usage else NOTHING_USED,
         ),
         history=history,
     )

@@ -72,6 +72,7 @@ Work = CallModel | RunTool | AskAdmission | Remember
 Effect = CallModel | RunTool | AskAdmission | Alert | Expect | Remember
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Join:
     """Add `leg` once no leg of `group` is open: computed by the script from what is recorded, never counted down."""

@@ -1,6 +1,6 @@
 """What can happen to a job: facts from outside (Submitted, Cancelled, Retried); the union about one of its legs."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from events.core.state import Failure, Job, OnFailure
@@ -93,6 +93,9 @@ class Aside:
     untold: tuple[int, int] | None = None
 
 
+NO_ASIDE = Aside()
+
+
 @dataclass(frozen=True, slots=True)
 class Spoken:
     """What is in the job's parts of the answer's text, without secrets: open as `text_id`, appended so many times."""
@@ -124,7 +127,7 @@ class ModelAnswered:
     cost_usd: float = 0.0
     cached: bool = False
     estimated_tokens: int = 0
-    aside: Aside = field(default_factory=Aside)
+    aside: Aside = NO_ASIDE
     cached_input_tokens: int = 0
     provider: dict[str, Any] | None = None
     output: Any = None
@@ -141,9 +144,10 @@ class ModelFailed:
 
     failure: Failure
     retry_after_seconds: float | None = None
-    aside: Aside = field(default_factory=Aside)
+    aside: Aside = NO_ASIDE
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class ToolReturned:
     """The tool's result as JSON text, already checked for size."""

@@ -91,6 +91,9 @@ class Spend:
     cost_usd: float = 0.0
 
 
+NOTHING_SPENT = Spend()
+
+
 def spent(before: Used, after: Used) -> Spend:
     """What was used between the two."""
     return Spend(

@@ -14,6 +14,7 @@ from events.core.state import CallRecord, Failure
 from events.ids import canonical_json, digest, event_id, sorted_json
 
 INLINE_RESULT_BYTES = 64 * 1024
+_TYPE_OF_KIND = {kind: event_type.value for kind, event_type in EVENT_OF_KIND.items()}
 _START_STEP, _FINISH_STEP = sorted_json({"type": "start-step"}), sorted_json({"type": "finish-step"})
 
 
@@ -172,7 +173,7 @@ def handled(leg: Leg, now_ms: int, outcome: str, failure: Failure | None = None)
     data["outcome"] = outcome
     if leg.call_id:
         data |= {"position": leg.position, "tool": leg.tool}
-    data |= {"turn": leg.turn, "type": EVENT_OF_KIND[leg.kind]}
+    data |= {"turn": leg.turn, "type": _TYPE_OF_KIND[leg.kind]}
     return sorted_json({"data": data, "transient": True, "type": "data-event"})
 
 

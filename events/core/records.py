@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from events.core.admission import Entry, Standing
 from events.core.ends import AgentFigures, End
 from events.core.legs import Leg
-from events.core.limits import Spend
+from events.core.limits import NOTHING_SPENT, Spend
 from events.core.state import STATE_VERSION, CallRecord, Job, Usage
 from events.errors import NewerVersionError
 
@@ -39,13 +39,14 @@ def _read(adapter: TypeAdapter[_T], text: str) -> _T:
         NewerVersionError: this version cannot read it.
     """
     try:
-        return adapter.validator.validate_json(text)
+        record: _T = adapter.validator.validate_json(text)
     except ValidationError as error:
         fault = error.errors()[0]
         where = f"{error.title}.{'.'.join(map(str, fault['loc']))}".rstrip(".")
         raise NewerVersionError(
             f"a stored {where} cannot be read by this version ({fault['msg']}): a newer one wrote it, or it is damaged"
         ) from error
+    return record
 
 
 def _known(job: Job) -> Job:
@@ -144,7 +145,7 @@ def load_usage(text: str) -> Usage:
 
 def load_spend(text: str) -> Spend:
     """What the jobs below one have used, from JSON text; empty: nothing."""
-    return _read(_SPEND, text) if text else Spend()
+    return _read(_SPEND, text) if text else NOTHING_SPENT
 
 
 def load_results(texts: dict[str, str]) -> dict[str, dict[str, Any]]:

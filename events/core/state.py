@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from events.core.legs import Leg
-from events.core.limits import Limits, Spend, Used
+from events.core.limits import NOTHING_SPENT, Limits, Spend, Used
 from events.core.transitions import END_STATUSES, CallStatus, JobStatus
 from events.quick_init import quick_init
 
@@ -158,6 +158,9 @@ class Usage:
     before: dict[str, int] = field(default_factory=dict[str, int])
 
 
+NOTHING_USED = Usage()
+
+
 @quick_init
 @dataclass(frozen=True, slots=True)
 class Level:
@@ -167,7 +170,7 @@ class Level:
     """
 
     job: Job
-    below: Spend = field(default_factory=Spend)
+    below: Spend = NOTHING_SPENT
     in_flight_tokens: int = 0
 
 
@@ -188,7 +191,7 @@ class State:
     outcome: str = ""
     dependants: tuple[CallRecord, ...] = ()
     levels: tuple[Level, ...] = ()
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NOTHING_USED
 
     @property
     def the_call(self) -> CallRecord:

@@ -10,10 +10,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from events.quick_init import quick_init
+
 _CLASSES_PER_DOUBLING = 4
 _RETURNED, _FAILED = "returned", "failed"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class ToolUse:
     """One attempt of a tool call."""

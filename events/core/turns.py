@@ -9,7 +9,7 @@ from events.core.budget import no_room, too_many_calls, with_lost
 from events.core.called import call_leg
 from events.core.effects import AskAdmission, CallModel, Changes, Decision, Talk
 from events.core.ending import end_by_limit, end_completed, end_failed
-from events.core.happenings import Aside, ModelAnswered, ModelFailed, Wanted
+from events.core.happenings import NO_ASIDE, Aside, ModelAnswered, ModelFailed, Wanted
 from events.core.legs import Leg, loop_leg
 from events.core.limits import Used
 from events.core.planned import in_order
@@ -146,11 +146,8 @@ def _result(happened: ModelAnswered) -> dict[str, Any]:
     return result if happened.output is None else {**result, "output": happened.output}
 
 
-_NOTHING = Aside()
-
-
 def _aside_of(job: Job, aside: Aside) -> Job:
-    if aside == _NOTHING:
+    if aside is NO_ASIDE or aside == NO_ASIDE:
         return job
     untold = job.untold if aside.untold is None else aside.untold
     return replace(job, used=_used_aside(job.used, aside), untold=untold)
@@ -186,23 +183,24 @@ def _under_way(job: Job, leg: Leg) -> dict[str, Any]:
 
 def _call_tools(job: Job, leg: Leg, happened: ModelAnswered, now_ms: int, said: tuple[str, ...]) -> Decision:
     records = _records(job.id, leg, happened, now_ms)
-    runnable = tuple(record for record in records if record.status is CallStatus.QUEUED)
-    refused = tuple(record for record in records if record.status is CallStatus.FAILED)
-    legs = tuple(call_leg(job.id, record, 1, now_ms) for record in runnable)
+    legs = [call_leg(job.id, record, 1, now_ms) for record in records if record.status is CallStatus.QUEUED]
+    shown = [parts.tool_input(record) for record in records]
+    if len(legs) < len(records):
+        refused = (record for record in records if record.status is CallStatus.FAILED)
+        shown += [parts.tool_error(record.id, record.error) for record in refused if record.error]
     if not legs:
-        legs = (loop_leg(job.id, leg.turn + 1, 1, now_ms),)
+        legs.append(loop_leg(job.id, leg.turn + 1, 1, now_ms))
     outcome = f"asks for {len(records)} tool call{'s' * (len(records) > 1)}"
     return Decision(
         Changes(
             job=job,
-            legs=legs,
+            legs=tuple(legs),
             calls=records,
             transcript=(model_entry(leg.turn, happened, records),),
             parts=(
                 *said,
                 *((parts.plan_created(leg.turn, records),) if happened.plan else ()),
-                *(parts.tool_input(record) for record in records),
-                *(parts.tool_error(record.id, record.error) for record in refused if record.error),
+                *shown,
                 parts.handled(leg, now_ms, outcome),
             ),
         )
@@ -211,7 +209,7 @@ def _call_tools(job: Job, leg: Leg, happened: ModelAnswered, now_ms: int, said: 
 
 def _records(job_id: str, leg: Leg, happened: ModelAnswered, now_ms: int) -> tuple[CallRecord, ...]:
     wanted = happened.wanted
-    return in_order(tuple(_record(job_id, leg, at, wish, now_ms) for at, wish in enumerate(wanted)), wanted)
+    return in_order(tuple([_record(job_id, leg, at, wish, now_ms) for at, wish in enumerate(wanted)]), wanted)
 
 
 def _record(job_id: str, leg: Leg, position: int, wish: Wanted, now_ms: int) -> CallRecord:

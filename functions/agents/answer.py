@@ -25,7 +25,7 @@ def answered(
     """What follows from the answer; calls that cannot run carry their fault back to the model."""
     try:
         text = storable(answer.text)
-        wanted = tuple(_wanted(call, tools) for call in answer.calls)
+        wanted = tuple([_wanted(call, tools) for call in answer.calls])
         if output is None:
             return happening(answer, text, wanted)
         return _with_output(answer, text, wanted, output)

@@ -62,7 +62,7 @@ def _answered(happened: ModelAnswered, secrets: KnownSecrets) -> ModelAnswered:
         happened,
         text=secrets.hide(happened.text),
         reflection=secrets.hide(happened.reflection),
-        wanted=tuple(_wanted(wish, secrets) for wish in happened.wanted),
+        wanted=tuple([_wanted(wish, secrets) for wish in happened.wanted]),
         # It may hold the arguments a second time, in the provider's own form.
         provider=None if happened.provider is None else secrets.hide_in(redacted(happened.provider)),
         output=secrets.hide_in(happened.output),

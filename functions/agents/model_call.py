@@ -40,7 +40,7 @@ class ModelCalls:
             return found
         now = asyncio.get_running_loop().time()
         limit_seconds = min(self.limit_seconds, max(0.0, self.deadline - now) * share)
-        async with asyncio.timeout(limit_seconds):
+        async with asyncio.timeout_at(now + limit_seconds):
             answer = await model.answer(replace(request, time_limit_seconds=limit_seconds))
         if self.cache:
             await self.cache.keep(model, request, answer)

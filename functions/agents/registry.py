@@ -90,7 +90,7 @@ class Registry:
 
     def model_of(self, agent: Agent | str) -> Model:
         """Give the agent's model; a named one is made at the first use and kept. Several are one that asks in turn."""
-        name = _name_of(agent)
+        name = agent if isinstance(agent, str) else agent.name
         if name not in self._model_of:
             models = [self._made(model) for model in chosen_models(self.agent(name).model)]
             assert models, "the constructor refuses agents without a model"
@@ -99,12 +99,12 @@ class Registry:
 
     def summarizer_of(self, agent: Agent | str) -> Model:
         """Give the model that writes the agent's summaries: its own, unless its history policy names another."""
-        policy = self.agent(_name_of(agent)).history
+        policy = self._agents[self._known(agent)].history
         named = policy.model if isinstance(policy, Summarize) else None
         return self.model_of(agent) if named is None else self._made(named)
 
     def _known(self, agent: Agent | str) -> str:
-        name = _name_of(agent)
+        name = agent if isinstance(agent, str) else agent.name
         return name if name in self._agents else self.agent(name).name
 
     def _made(self, model: Model | str) -> Model:
@@ -122,10 +122,6 @@ def _refuse_strangers(agents: Sequence[Agent], tools: Sequence[Tool]) -> None:
     for item in tools:
         if not isinstance(item, Tool):
             raise TypeError(f"Registry(tools=...): {item!r} is not a tool; decorate the function with @tool")
-
-
-def _name_of(agent: Agent | str) -> str:
-    return agent if isinstance(agent, str) else agent.name
 
 
 def _tools_of(agent: Agent, own: Sequence[Tool], everything: Sequence[Tool]) -> Mapping[str, Tool]:

@@ -5,11 +5,12 @@ Must not: record anything; what is to be recorded is handed back (`Aside`), for 
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from events.core.happenings import Aside
+from events.core.happenings import NO_ASIDE, Aside
 from events.ports import History
+from events.quick_init import quick_init
 from events.replacing import replace
 from functions.agents.agent import Agent
 from functions.agents.foreign_text import storable
@@ -27,13 +28,14 @@ _log = logging.getLogger("baton.models")
 _SUMMARY_SHARE = 0.5
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Told:
     """The history to tell; what it is thought to take together with the fixed part (0: not estimated)."""
 
     history: History
     estimated_tokens: int = 0
-    aside: Aside = field(default_factory=Aside)
+    aside: Aside = NO_ASIDE
 
 
 async def told(agent: Agent, history: History, tools: tuple[ToolSpec, ...], calls: ModelCalls, writer: Model) -> Told:
@@ -51,7 +53,7 @@ async def told(agent: Agent, history: History, tools: tuple[ToolSpec, ...], call
         return Told(_everything(history))
     fixed = fixed_bytes(agent.instructions, (*tools, agent.output.spec) if agent.output else tools)
     limit_bytes = room_bytes(policy.max_tokens, history, fixed)
-    conversation, aside = conversation_of(history), Aside()
+    conversation, aside = conversation_of(history), NO_ASIDE
     if isinstance(policy, Summarize):
         conversation, aside = await _with_summary(policy, conversation, limit_bytes, calls, writer)
         if aside.entries:
