@@ -6,7 +6,6 @@ today's form here, and nowhere else.
 """
 
 import json
-from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -19,7 +18,9 @@ from events.core.state import STATE_VERSION, CallRecord, Job, Usage
 from events.errors import NewerVersionError
 
 _T = TypeVar("_T")
-_RECENT_JOBS = 64
+_RECENT_JOBS = 128
+# Jobs by their texts, the oldest first.
+_RECENT: dict[str, Job] = {}
 
 _JOB = TypeAdapter(Job)
 _LEG = TypeAdapter(Leg)
@@ -60,7 +61,10 @@ def _known(job: Job) -> Job:
 
 def dump_job(job: Job) -> str:
     """A job's state as JSON text."""
-    return _JOB.serializer.to_json(job).decode()
+    text = _JOB.serializer.to_json(job).decode()
+    if job.result is None:  # the COMMIT that writes it is told it again, with what it claims
+        _remember(text, job)
+    return text
 
 
 def load_job(text: str) -> Job:
@@ -69,13 +73,18 @@ def load_job(text: str) -> Job:
     Raises:
         NewerVersionError: a newer version of this code wrote it.
     """
-    return _known(_job_of(text))
-
-
-@lru_cache(_RECENT_JOBS)
-def _job_of(text: str) -> Job:
     # Every leg that a COMMIT claims comes with the job, which most of them have not changed: it is read once.
-    return _read(_JOB, text)
+    job = _RECENT.get(text)
+    if job is None:
+        job = _read(_JOB, text)
+        _remember(text, job)
+    return _known(job)
+
+
+def _remember(text: str, job: Job) -> None:
+    if len(_RECENT) >= _RECENT_JOBS:
+        _RECENT.pop(next(iter(_RECENT)), None)
+    _RECENT[text] = job
 
 
 def job_from(values: dict[str, Any]) -> Job:

@@ -45,6 +45,14 @@ def test_a_job_is_read_back_as_it_was_written() -> None:
         assert job_from(json.loads(json.dumps(job_values(job)))) == job
 
 
+def test_jobs_are_read_as_they_were_written_however_many_there_are() -> None:
+    """Those of a moment ago are not read again, and are forgotten in time."""
+    jobs = [replace(JOB, turn=number) for number in range(1_000)]
+    texts = [dump_job(job) for job in jobs]
+    assert [load_job(text) for text in texts] == jobs
+    assert load_job(texts[-1]) == jobs[-1]
+
+
 def test_a_job_without_a_cost_limit_has_none_after_a_submission() -> None:
     """A None that were left out would become a limit's default."""
     assert job_from(job_values(JOB)).limits.cost_usd is None
