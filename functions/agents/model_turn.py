@@ -131,19 +131,26 @@ def messages(history: History) -> tuple[Message, ...]:
         if entry["role"] != "model":
             at = _place(entry, told)
             told[at:at] = _besides(entry)
-            continue
-        if is_plan(entry):
+        elif is_plan(entry):
             told += told_plan(entry, history.results)
-            continue
-        made: list[PastCall] = []
-        results: list[Message] = []
-        for wish in entry["calls"]:
-            call = PastCall(wish["id"], wish["tool"], wish["arguments"])
-            made.append(call)
-            results.append(_result(call, history.results.get(call.call_id) or wish))
-        told.append(ModelMessage(entry["text"], tuple(made), entry.get("provider")))
-        told += results
+        else:
+            told += _turn(entry, history.results)
     return tuple(told)
+
+
+def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> list[Message]:
+    """What the model said, and what came of its calls."""
+    wishes: Sequence[Mapping[str, Any]] = entry["calls"]
+    calls = tuple([PastCall(wish["id"], wish["tool"], wish["arguments"]) for wish in wishes])
+    told: list[Message] = [ModelMessage(entry["text"], calls, entry.get("provider"))]
+    for wish in wishes:
+        stored = results.get(wish["id"]) or wish
+        if "ok" in stored:
+            told.append(ToolMessage(wish["id"], wish["tool"], stored["ok"]))
+        else:
+            error = stored.get("error") or {"type": "unknown", "message": "the result is not recorded"}
+            told.append(ToolMessage(wish["id"], wish["tool"], error, is_error=True))
+    return told
 
 
 def _once(transcript: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -186,10 +193,3 @@ def _besides(entry: Mapping[str, Any]) -> tuple[Message, ...]:
             return exchanges.told(entry)
         case _:
             return ()
-
-
-def _result(call: PastCall, stored: Mapping[str, Any]) -> ToolMessage:
-    if "ok" in stored:
-        return ToolMessage(call.call_id, call.tool, stored["ok"])
-    error = stored.get("error") or {"type": "unknown", "message": "the result is not recorded"}
-    return ToolMessage(call.call_id, call.tool, error, is_error=True)

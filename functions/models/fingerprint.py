@@ -74,19 +74,19 @@ def parts_of(request: ModelRequest) -> dict[str, Any]:
 def told_value(messages: Sequence[Message]) -> list[Any]:
     """The conversation as JSON, each message a list; what only its provider reads is left out."""
     numbers: dict[str, int] = {}
-    return [_told(message, numbers) for message in messages]
-
-
-def _told(message: Message, numbers: dict[str, int]) -> list[Any]:
-    match message:
-        case UserMessage():
-            return ["note" if message.note else "user", message.text, redacted(message.data)]
-        case ModelMessage():
-            calls = [
-                [numbers.setdefault(call.call_id, len(numbers)), call.tool, redacted(call.arguments)]
-                for call in message.calls
-            ]
-            return ["model", message.text, calls]
-        case ToolMessage():
-            number = numbers.setdefault(message.call_id, len(numbers))
-            return ["error" if message.is_error else "result", number, message.tool, message.content]
+    told: list[Any] = []
+    for message in messages:  # in one function: each turn goes through all that was said
+        match message:
+            case ToolMessage():
+                number = numbers.setdefault(message.call_id, len(numbers))
+                kind = "error" if message.is_error else "result"
+                told.append([kind, number, message.tool, message.content])
+            case ModelMessage():
+                calls: list[Any] = []
+                for call in message.calls:
+                    number = numbers.setdefault(call.call_id, len(numbers))
+                    calls.append([number, call.tool, redacted(call.arguments)])
+                told.append(["model", message.text, calls])
+            case UserMessage():
+                told.append(["note" if message.note else "user", message.text, redacted(message.data)])
+    return told
