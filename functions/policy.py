@@ -1,6 +1,7 @@
 """How a function works: the limit of one piece of work, and what it may go on with in place, for how long."""
 
 from dataclasses import dataclass, field
+from functools import cache
 
 from events.core.legs import LegKind
 from functions.stopping import Stopping
@@ -35,4 +36,9 @@ class Policy:
 
         What goes to the admission or comes from it (`crosses`) continues in place in both modes: it needs no hop.
         """
-        return (self.continues if self.inline or crosses else frozenset()) | {LegKind.WISH}
+        return _with_wishes(self.continues if self.inline or crosses else frozenset[LegKind]())
+
+
+@cache
+def _with_wishes(kinds: frozenset[LegKind]) -> frozenset[LegKind]:
+    return kinds | {LegKind.WISH}

@@ -3,7 +3,6 @@
 Invariant: nothing is read, decided here and written: what depends on what is recorded is computed in the script.
 """
 
-import json
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -25,6 +24,7 @@ from events.core.records import (
     load_results,
     load_spend,
     load_usage,
+    load_values,
 )
 from events.core.state import NOTHING_USED, Job, Level, State
 from events.errors import JobGoneError, StoreError
@@ -273,9 +273,8 @@ def _granted(told: Sequence[Any]) -> Begun:
 
 
 def _history(job: Job, transcript: Sequence[str], results: Sequence[str]) -> History:
-    entries: list[dict[str, Any]] = json.loads(f"[{','.join(transcript)}]")  # at once: it is all that was said
     return History(
-        tuple(entries),
+        tuple(load_values(transcript)),
         load_results(dict(zip(results[::2], results[1::2], strict=True))) if results else {},
         job.untold if transcript else (0, 0),
     )

@@ -6,9 +6,11 @@ today's form here, and nowhere else.
 """
 
 import json
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from events.core.admission import Entry, Standing
 from events.core.ends import AgentFigures, End
@@ -159,5 +161,20 @@ def load_spend(text: str) -> Spend:
 
 def load_results(texts: dict[str, str]) -> dict[str, dict[str, Any]]:
     """Stored results by call id."""
-    values: list[dict[str, Any]] = json.loads(f"[{','.join(texts.values())}]")
-    return dict(zip(texts, values, strict=True))
+    return dict(zip(texts, load_values(texts.values()), strict=True))
+
+
+def load_values(texts: Collection[str]) -> list[dict[str, Any]]:
+    """The values of JSON texts, read as one text: a turn is told all that was said before.
+
+    Raises:
+        ValueError: one of them is not the JSON of one value.
+    """
+    together = f"[{','.join(texts)}]"
+    try:
+        values: list[dict[str, Any]] = from_json(together)
+    except ValueError:  # nested deeper than it reads, or no JSON, which the other one tells better
+        values = json.loads(together)
+    if len(values) != len(texts):
+        raise ValueError(f"{len(texts)} JSON texts have {len(values)} values: what is stored is damaged")
+    return values

@@ -21,6 +21,7 @@ class ToolSpec:
     parameters: dict[str, Any]
 
 
+@quick_init
 @dataclass(frozen=True)
 class UserMessage:
     """The task: its text, and `data`, the job's inputData.

@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from events.core.admission import Entry, Standing
 from events.core.legs import LegKind, wish_leg
@@ -23,6 +25,7 @@ from events.core.records import (
     load_results,
     load_standing,
     load_usage,
+    load_values,
 )
 from events.core.state import STATE_VERSION, Failure, Usage
 from events.core.transitions import CallStatus, JobStatus
@@ -114,6 +117,34 @@ def test_what_an_older_version_did_not_write_has_its_default() -> None:
     """A job of before there were priorities has the usual one."""
     older = {name: value for name, value in json.loads(dump_job(JOB)).items() if name not in ("priority", "limits")}
     assert (load_job(json.dumps(older)).priority, load_job(json.dumps(older)).limits) == (5, Limits())
+
+
+@given(
+    st.lists(
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+            max_leaves=10,
+        )
+    )
+)
+def test_values_are_read_as_they_were_written(values: list[Any]) -> None:
+    """Numbers to the last digit."""
+    read = load_values([json.dumps(value) for value in values])
+    assert repr(read) == repr(values)
+
+
+def test_values_are_read_however_deep_they_are() -> None:
+    """A tool may return what the quick decoder refuses."""
+    deep = "[" * 500 + "]" * 500
+    assert load_values([deep, "1"])[1:] == [1]
+
+
+@pytest.mark.parametrize("text", ["", "{", "1]", "1,2"])
+def test_what_is_no_json_is_refused(text: str) -> None:
+    """Damage is not passed on."""
+    with pytest.raises(ValueError, match=r"Expecting|Extra data|1 JSON texts have"):
+        load_values([text])
 
 
 def test_usage_results_and_entries_are_read() -> None:
