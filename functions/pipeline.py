@@ -158,7 +158,8 @@ class Pipeline:
         claim = replace(claim, now_ms=now_ms, run=state.job.run)
         committed = await self._commit(run, step, claim, decision.changes or Changes())
         word = "done" if committed.applied else "overtaken"
-        _log.debug("%s of %s: %s", state.leg.key, claim.message_id, word)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s of %s: %s", state.leg.key, claim.message_id, word)
         leg_ended(word, committed.carried, committed.claimed)
         if decision.effects and committed.applied:
             await self._afterwards(decision.effects)

@@ -16,7 +16,7 @@ def call_leg(job_id: str, record: CallRecord, attempt: int, now_ms: int) -> Leg:
         call_id=record.id,
         tool=record.tool,
         group=turn_group(job_id, record.turn),
-        after=",".join(record.after.values()),
+        after=",".join(record.after.values()) if record.after else "",
         step=record.step,
         isolated=record.isolated,
         since_ms=now_ms,

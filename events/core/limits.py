@@ -64,7 +64,7 @@ def within(own: Limits, parent: Limits, parent_age_ms: int) -> Limits:
 
 
 @quick_init
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: each turn replaces it
 class Used:
     """What a job has used so far. `cached_calls`: answers from the cache, which are no model calls and cost nothing.
 

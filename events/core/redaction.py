@@ -130,7 +130,7 @@ class KnownSecrets:
 
     def hide(self, text: str) -> str:
         """The text without them."""
-        return self._pattern.sub(REDACTED, text) if self._pattern else text
+        return self._pattern.sub(REDACTED, text) if text and self._pattern else text
 
     def hide_so_far(self, text: str) -> tuple[str, str]:
         """The beginning of a text of which more may come: what is shown of it, and what may be part of a secret.

@@ -37,7 +37,7 @@ def _both(first: Changes, then: Decision) -> Decision:
     changes = replace(
         second,
         calls=second.calls or first.calls,
-        results={**first.results, **second.results},
+        results=first.results | second.results,
         parts=(*first.parts, *second.parts),
         used=first.used,
     )

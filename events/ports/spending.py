@@ -15,7 +15,7 @@ from events.quick_init import quick_init
 
 
 @quick_init
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: each tool call's COMMIT replaces it
 class Spent:
     """What was used of queue, store and functions.
 
