@@ -44,7 +44,9 @@ FULL_JOB = replace(
 def test_a_job_is_read_back_as_it_was_written() -> None:
     """From the store, and out of a submission."""
     for job in (JOB, FULL_JOB):
-        assert load_job(dump_job(job)) == job
+        text = dump_job(job)
+        assert load_job(text) == job
+        assert load_job(f"{text} ") == job, "a text that was not written here is read"
         assert job_from(json.loads(json.dumps(job_values(job)))) == job
 
 
