@@ -164,7 +164,7 @@ def load_results(texts: dict[str, str]) -> dict[str, dict[str, Any]]:
     return dict(zip(texts, load_values(texts.values()), strict=True))
 
 
-def load_values(texts: Collection[str]) -> list[dict[str, Any]]:
+def load_values(texts: Collection[str]) -> list[Any]:
     """The values of JSON texts, read as one text: a turn is told all that was said before.
 
     Raises:
@@ -172,7 +172,7 @@ def load_values(texts: Collection[str]) -> list[dict[str, Any]]:
     """
     together = f"[{','.join(texts)}]"
     try:
-        values: list[dict[str, Any]] = from_json(together)
+        values: list[Any] = from_json(together)
     except ValueError:  # nested deeper than it reads, or no JSON, which the other one tells better
         values = json.loads(together)
     if len(values) != len(texts):

@@ -66,7 +66,7 @@ def redacted(value: Any) -> Any:
                 # A flag or an empty value under a secret's name gives nothing away, and says that it is empty.
                 if item and item is not True and is_secret_name(str(name))
                 else item
-                if item.__class__ in _BARE or (item.__class__ is str and item[:1] not in _JSON_BEGINS)
+                if item.__class__ in _BARE or (isinstance(item, str) and item[:1] not in _JSON_BEGINS)
                 else redacted(item)
                 for name, item in value.items()
             }
