@@ -9,11 +9,10 @@ import asyncio
 import heapq
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, copy_context
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVarTuple
 
-_T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 _CLOCK_RESOLUTION_SECONDS = 1e-6  # sums of floats may end a hair before a timer
 _LONGEST_STEP_SECONDS = 86_400.0
@@ -52,7 +51,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._count = 0
         # The library's, by names that it does not tell of: what is to be called next, and whether it is to stop.
         private: Any = self
-        self._ready: deque[asyncio.Handle] = private._ready
+        self._ready: deque[Any] = private._ready
         self._stopping: bool = private._stopping
 
     def time(self) -> float:
@@ -85,12 +84,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         handle = _Handle(0.0, callback, args, self, context)
         self._ready.append(handle)
         return handle
-
-    def create_task(
-        self, coro: Coroutine[Any, Any, _T], *, name: str | None = None, context: Context | None = None
-    ) -> asyncio.Task[_T]:
-        """Run it."""
-        return asyncio.Task(coro, loop=self, name=name or "in a world", context=context)
 
     def passes(self, seconds: float) -> bool:
         """Let so much time pass at once, if nothing else happens meanwhile; whether it has passed."""
