@@ -34,9 +34,11 @@ from events.ports import (
 from events.ports.spending import NOTHING
 from events.replacing import replace
 from infra.in_memory.claiming import appended, done, going_on, granted
-from infra.in_memory.tree import EMPTY, NOT_USED, Tree
+from infra.in_memory.tree import NOT_USED, Tree
 from infra.in_memory.used_parts import with_used
 from infra.in_memory.writing import changed, created
+
+_UNKNOWN = Tree()  # what is kept of a job that nobody knows
 
 
 class InMemoryStore:
@@ -50,7 +52,7 @@ class InMemoryStore:
 
     def tree(self, job_id: str) -> Tree:
         """The tag of a job."""
-        return self.trees.get(root_of(job_id), EMPTY)
+        return self.trees.get(root_of(job_id), _UNKNOWN)
 
     def write(self, job_id: str, tree: Tree) -> None:
         """Keep a tag's new version."""

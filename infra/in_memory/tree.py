@@ -287,10 +287,6 @@ class Tree:
         return found
 
 
-# What is kept of a job that nobody knows.
-EMPTY = Tree()
-
-
 def _above(job_id: str) -> list[str]:
     """The ids of the jobs above this one, the nearest first."""
     names = job_id.split(".")
