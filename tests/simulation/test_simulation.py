@@ -94,10 +94,10 @@ def test_the_processor_time_is_that_of_all_who_play() -> None:
 
 
 def test_either_limit_is_enough_to_end_it() -> None:
-    """Six minutes of two cores are twelve of a processor; where they are not to be had the clock ends it."""
-    assert MOST.spent(720.0, 360.0)
-    assert MOST.spent(10.0, 900.0)
-    assert not MOST.spent(719.0, 899.0)
+    """Eight minutes of two cores are sixteen of a processor; where they are not to be had the clock ends it."""
+    assert MOST.spent(960.0, 480.0)
+    assert MOST.spent(10.0, 1_200.0)
+    assert not MOST.spent(959.0, 1_199.0)
     assert not Most().spent(1e9, 1e9)
 
 
