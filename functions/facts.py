@@ -192,24 +192,29 @@ class Facts:
         if not known:
             _log.info("job %s is created by its witness", job.id)
             # What is created now may be forgotten, too, and somebody who asks meanwhile is told that it is accepted.
-            await self._emitter.emit(event, not_before_ms=self._clock.now_ms() + LOST_AFTER_MS)
-            charge(messages=1)
+            await self._witness_more(event)
         created = await self.submitted(job, task, carrier, known=known)
         entry, lost = await self._look(job.id, carrier)
         found = {leg.key for leg in lost}
         legs = (*lost, *(leg for leg in created.carried if leg.key not in found))
         if known and entry is None:
-            await self._enter_again(created.job, legs, carrier)
+            await self._enter_again(event, created.job, legs, carrier)
         return legs
 
-    async def _enter_again(self, job: Job, legs: Sequence[Leg], carrier: str) -> None:
+    async def _witness_more(self, event: Event) -> None:
+        await self._emitter.emit(event, not_before_ms=self._clock.now_ms() + LOST_AFTER_MS)
+        charge(messages=1)
+
+    async def _enter_again(self, event: Event, job: Job, legs: Sequence[Leg], carrier: str) -> None:
         """A failover made the admission forget a job: until somebody speaks of it, no sweep looks at it.
 
         So a word of its own is said at once, not only once its wish is delivered: what was published may never arrive.
+        That word may be forgotten, too, so the submission is told once more.
         """
         wish = next((leg for leg in legs if leg.kind is LegKind.WISH and leg.job_id == job.id), None)
         if wish is not None and wish.want == "slot":
             await self._asking.ask(job, Standing("slot", wish.attempt), carrier)
+            await self._witness_more(event)
         elif job.ended and not legs:
             # The word of this end: one of a run that has begun meanwhile is a later one. It stays in the book until a
             # sweep has compared.

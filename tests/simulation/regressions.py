@@ -158,6 +158,16 @@ REGRESSIONS = (
         "the simulation's own: a failover forgot arguments that a person had changed, between claim and start",
     ),
     Regression(
+        RETURNING_SEEDS + 830001417,
+        2,
+        "the simulation's own: who asked to cancel slept, and saw the next run, before its witness came",
+    ),
+    Regression(
+        RETURNING_SEEDS + DEPLOYING_SEEDS + 830001515,
+        2,
+        "what a witness had brought back to the admission was forgotten there again, and nobody was left to tell",
+    ),
+    Regression(
         4673724418094,
         2,
         "a job that the admission forgot was in no sweep until its wish was delivered, which a dead queue prevented",

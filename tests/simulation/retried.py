@@ -28,14 +28,18 @@ def each_retry_begins_one_run(write: Write) -> str | None:
 
 
 def a_cancellation_is_of_the_run_that_was_seen(write: Write) -> str | None:
-    """Its witness, which comes a minute later, does not cancel a run that has begun since."""
+    """Its witness, which comes a minute later, does not cancel a run that has begun since.
+
+    In which run a call that is still at work has seen the job, nobody knows yet.
+    """
     if write.op != "record" or CURRENT.get().kind == "cancel":
         return None
     for job_id, job in write.after.jobs.items():
         old, seen = write.before.jobs.get(job_id), write.world.returns.cancelled_runs.get(job_id)
         if old is None or old.ended or job.status != "cancelled" or is_child(job_id) or seen is None:
             continue
-        if job.run not in seen and not write.world.memory.struck(job_id):
+        at_work = any(name.startswith(f"cancel:{job.agent}#") for name in write.world.calling)
+        if job.run not in seen and not at_work and not write.world.memory.struck(job_id):
             return f"run {job.run} of {job_id} is cancelled; who cancelled saw {sorted(seen)}"
     return None
 
