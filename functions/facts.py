@@ -174,14 +174,23 @@ class Facts:
 
     async def _once_more(self, event: Event, told: Told) -> tuple[Leg, ...]:
         """A failover forgot the end that the fact is about: once the job has ended again, the fact counts."""
+        if told.early:
+            await self.tell_in_a_minute(event, "again")
+        return told.legs
+
+    async def tell_in_a_minute(self, event: Event, why: str) -> bool:
+        """Publish a fact again, for PATIENCE_MS since it was told first; False: it has had its time.
+
+        Once a minute, however many copies there are: each of them would bring one back, which is copied again.
+        """
         now_ms = self._clock.now_ms()
         age_ms = now_ms - milliseconds(event.created_at)
-        if told.early and age_ms <= PATIENCE_MS:
-            # Once a minute, however many copies there are: each of them would bring one back, which is copied again.
-            once = f"{event.id}.again.{age_ms // LOST_AFTER_MS}"
-            await self._emitter.emit(event, not_before_ms=now_ms + LOST_AFTER_MS, deduplication_id=once)
-            charge(messages=1)
-        return told.legs
+        if age_ms > PATIENCE_MS:
+            return False
+        once = f"{event.id}.{why}.{age_ms // LOST_AFTER_MS}"
+        await self._emitter.emit(event, not_before_ms=now_ms + LOST_AFTER_MS, deduplication_id=once)
+        charge(messages=1)
+        return True
 
     async def _submission_again(self, event: Event, fact: Submission, carrier: str) -> tuple[Leg, ...]:
         """Create a forgotten job, to be told once more; look at a known one as the sweep does."""

@@ -15,9 +15,8 @@ from events.core.happenings import Undeliverable
 from events.core.legs import Leg, leg_key_of
 from events.emitter import Emitter
 from events.errors import MalformedEventError, UnknownJobError
-from events.ports import Claim, Clock, Store, charge
+from events.ports import Claim, Clock, Store
 from events.schema import SWEEP_ENDPOINT, Event, ToolPayload, parse_event
-from events.timestamps import milliseconds
 from functions.afterwards import Afterwards
 from functions.books import commit
 from functions.delivery import Outcome
@@ -26,7 +25,6 @@ from functions.handing_on import drive_of, hand_on
 from functions.sweeping import Sweep, read_due_ms
 
 MALFORMED_STATUS = MalformedEventError.status
-WITNESS_DELAY_MS, PATIENCE_MS = 60_000, 900_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +145,11 @@ class Redelivery:
 
     async def _tell_later(self, event: Event) -> Outcome:
         """The witness of an unknown job comes back each minute for a quarter of an hour."""
-        now_ms = self._clock.now_ms()
-        age_ms = now_ms - milliseconds(event.created_at)
-        if age_ms > PATIENCE_MS:
-            text = f"the fact {event.id} about job {event.job_id} is dropped: there is no such job"
-            await self._afterwards((Alert(event.job_id, text, "fact_dropped", event.id),))
-            return Outcome("dropped")
-        # Once a minute, however many copies there are: each of them would bring one back, which is copied again.
-        once = f"{event.id}.later.{age_ms // WITNESS_DELAY_MS}"
-        await self._emitter.emit(event, not_before_ms=now_ms + WITNESS_DELAY_MS, deduplication_id=once)
-        charge(messages=1)
-        return Outcome("told later", 1)
+        if await self._facts.tell_in_a_minute(event, "later"):
+            return Outcome("told later", 1)
+        text = f"the fact {event.id} about job {event.job_id} is dropped: there is no such job"
+        await self._afterwards((Alert(event.job_id, text, "fact_dropped", event.id),))
+        return Outcome("dropped")
 
     async def _drive(self, session_id: str, legs: tuple[Leg, ...], message_id: str, retried: int) -> int:
         return await hand_on(self._emitter, session_id, legs, drive_of(message_id, retried))

@@ -3,7 +3,7 @@
 from events.core.ending import UNDELIVERED_BUDGET
 from events.schema import Cancellation, LoopPayload, encode_event
 from events.timestamps import milliseconds
-from functions.redelivery import PATIENCE_MS
+from functions.facts import PATIENCE_MS
 from tests.unit.functions.api.client import api_of
 from tests.unit.functions.stage import BASE, Stage
 from tests.unit.functions.test_redelivery import SECRET, callback, encoded, give_up

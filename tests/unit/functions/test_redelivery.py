@@ -18,8 +18,8 @@ from functions.afterwards import Afterwards
 from functions.alerting import Alerting
 from functions.asking import Asking
 from functions.delivery import Outcome
-from functions.facts import Facts
-from functions.redelivery import PATIENCE_MS, WITNESS_DELAY_MS, Failed, Redelivery, SweepFailed, read_callback
+from functions.facts import LOST_AFTER_MS, PATIENCE_MS, Facts
+from functions.redelivery import Failed, Redelivery, SweepFailed, read_callback
 from functions.sweeping import Sweep
 from tests.unit.functions.stage import BASE, Stage
 
@@ -264,7 +264,7 @@ async def test_a_fact_about_an_unknown_job_comes_back_each_minute_for_a_quarter_
     stage.store.trees.clear()
     outcome = await give_up(stage, cancellation, "cb1", "m-witness")
     assert (outcome.word, outcome.handed_on) == ("told later", 1)
-    assert stage.outgoing()[-1].not_before_ms == stage.clock.ms + WITNESS_DELAY_MS
+    assert stage.outgoing()[-1].not_before_ms == stage.clock.ms + LOST_AFTER_MS
     stage.clock.ms += PATIENCE_MS + 1
     seen = len(stage.outgoing())
     assert (await give_up(stage, cancellation, "cb2", "m-witness")).word == "dropped"
