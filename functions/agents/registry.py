@@ -90,7 +90,7 @@ class Registry:
 
     def model_of(self, agent: Agent | str) -> Model:
         """Give the agent's model; a named one is made at the first use and kept. Several are one that asks in turn."""
-        name = agent if isinstance(agent, str) else agent.name
+        name = _name_of(agent)
         if name not in self._model_of:
             models = [self._made(model) for model in chosen_models(self.agent(name).model)]
             assert models, "the constructor refuses agents without a model"
@@ -104,7 +104,7 @@ class Registry:
         return self.model_of(agent) if named is None else self._made(named)
 
     def _known(self, agent: Agent | str) -> str:
-        name = agent if isinstance(agent, str) else agent.name
+        name = _name_of(agent)
         return name if name in self._agents else self.agent(name).name
 
     def _made(self, model: Model | str) -> Model:
@@ -122,6 +122,10 @@ def _refuse_strangers(agents: Sequence[Agent], tools: Sequence[Tool]) -> None:
     for item in tools:
         if not isinstance(item, Tool):
             raise TypeError(f"Registry(tools=...): {item!r} is not a tool; decorate the function with @tool")
+
+
+def _name_of(agent: Agent | str) -> str:
+    return agent if isinstance(agent, str) else agent.name
 
 
 def _tools_of(agent: Agent, own: Sequence[Tool], everything: Sequence[Tool]) -> Mapping[str, Tool]:

@@ -35,10 +35,7 @@ def asked(request: ModelRequest, *, reads_history: bool = True) -> dict[str, str
     """
     try:
         digests = {"instructions": _of_text(request.instructions), "tools": _of_tools(request.tools)}
-        if request.settings:
-            digests["settings"] = fingerprint(dict(request.settings))
-        if request.output:
-            digests["output"] = fingerprint(specs_value([request.output]))
+        digests |= {name: fingerprint(value) for name, value in _own_parts(request).items()}
         if reads_history:
             told = told_value(request.messages)
             digests["messages"] = f"{len(told)}-{fingerprint(told)}"
@@ -63,7 +60,12 @@ def _of_tools(tools: tuple[ToolSpec, ...]) -> str:
 
 def parts_of(request: ModelRequest) -> dict[str, Any]:
     """What is asked besides the conversation, part by part, as JSON."""
-    parts: dict[str, Any] = {"instructions": request.instructions, "tools": specs_value(request.tools)}
+    return {"instructions": request.instructions, "tools": specs_value(request.tools), **_own_parts(request)}
+
+
+def _own_parts(request: ModelRequest) -> dict[str, Any]:
+    """Those that not every question has."""
+    parts: dict[str, Any] = {}
     if request.settings:
         parts["settings"] = dict(request.settings)
     if request.output:
