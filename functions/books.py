@@ -30,14 +30,7 @@ _Answer = TypeVar("_Answer")
 
 async def commit(store: Store, claim: Claim, changes: Changes, go_on: GoOn | None = None) -> Committed:
     """`Store.commit`."""
-    spent, applied = take(), False  # as `_kept` does it, without a call of a call: there is one with each step
-    try:
-        committed = await store.commit(claim, changes, spent, go_on)
-        applied = committed.applied
-    finally:
-        if not applied:
-            give_back(spent)
-    return committed
+    return await _kept(lambda spent: store.commit(claim, changes, spent, go_on), lambda answer: answer.applied)
 
 
 async def create(store: Store, changes: Changes, carrier: str, now_ms: int) -> Created:

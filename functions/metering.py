@@ -8,7 +8,6 @@ Must not: fail what it counts.
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import fields
 
 from events.ports import Clock, Figures, Meter, Spent, charge, is_metered, metered
 from functions.counting import count
@@ -17,7 +16,6 @@ from functions.edge import Handler, Signed
 
 OVERHEAD = "overhead"
 _TOLD_EVERY_MS = 60_000
-_SPENT = tuple(field.name for field in fields(Spent))
 
 
 class Metering:
@@ -67,4 +65,4 @@ class Metering:
         self._keep(meter.rest())
 
     def _keep(self, spent: Spent) -> None:
-        self._overhead.update({name: getattr(spent, name) for name in _SPENT})
+        self._overhead.update(vars(spent))

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic_core import to_json
 
 from events.adapters import keys
-from events.core.effects import Changes, Skip
+from events.core.effects import Changes
 from events.core.going_on import GoOn
-from events.core.legs import Leg, LegKind
+from events.core.legs import LegKind
 from events.core.records import dump_call, dump_job, dump_leg, dump_standing
 from events.ids import canonical_json, is_child, job_of_call
 from events.ports import Spent
@@ -99,13 +99,15 @@ class CommitRequest:
             "transcript": len(changes.transcript),
             "parts": len(changes.parts),
             "closing": len(changes.closing),
-            "skips": _skipped(changes.skips) if changes.skips else [],
+            "skips": [
+                {"leg": skip.leg_key, "call_id": skip.record.id, "parts": len(skip.parts)} for skip in changes.skips
+            ],
             "ends": changes.ends,
             "expires": changes.ends and not is_child(self.job_id),
             "begins_again": changes.begins_again,
             "forgets": list(changes.forgets),
             "run": self.run,
-            "waits": _waits(changes.legs),
+            "waits": next((leg.call_id for leg in changes.legs if leg.kind is LegKind.WAIT), ""),
             "admitted": changes.admitted,
             "later_lap": changes.later_lap,
             "retention_ms": self.retention_ms,
@@ -127,18 +129,6 @@ class CommitRequest:
         if changes.report:
             header |= {"report": changes.report.call_id, "outcome": changes.report.outcome}
         return header
-
-
-def _skipped(skips: Sequence[Skip]) -> list[dict[str, Any]]:
-    return [{"leg": skip.leg_key, "call_id": skip.record.id, "parts": len(skip.parts)} for skip in skips]
-
-
-def _waits(legs: Sequence[Leg]) -> str:
-    """The call that begins to wait."""
-    for leg in legs:
-        if leg.kind is LegKind.WAIT:
-            return leg.call_id
-    return ""
 
 
 @lru_cache(64)
