@@ -130,8 +130,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
 ) -> Any:
     """Make a tool of a function; its docstring and annotations become what the model is told.
 
-    Use it bare (`@tool`) or with settings (`@tool(retries=0)`). The function may be async; one that is not runs in a
-    thread.
+    Use it bare (`@tool`) or with settings (`@tool(retries=0)`). A function that is not async runs in a thread.
 
     Args:
         function: what the tool does.
