@@ -14,7 +14,6 @@ from events.ports import (
     Claim,
     Committed,
     Created,
-    Heeded,
     Loaded,
     Outside,
     OutsideFact,
@@ -49,7 +48,7 @@ async def record(store: Store, loaded: Loaded, carrier: str, changes: Changes, n
 async def tell(store: Store, job_id: str, carrier: str, fact: OutsideFact, now_ms: int) -> Outside:
     """`Store.tell`."""
     return await _kept(
-        lambda spent: store.tell(job_id, carrier, fact, now_ms, spent), lambda answer: answer.heeded is Heeded.FIRST
+        lambda spent: store.tell(job_id, carrier, fact, now_ms, spent), lambda answer: answer.heeded.is_new
     )
 
 

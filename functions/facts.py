@@ -46,7 +46,7 @@ from functions.told import Told
 _log = logging.getLogger("baton.facts")
 
 LOST_AFTER_MS = 60_000
-# For so long a fact is told again, each minute, where a failover forgot what it is about.
+# For so long a fact is told again where a failover forgot what it is about; longer while its root lives.
 PATIENCE_MS = 900_000
 # The state may change between loading a job and recording what a fact makes of it: then it is decided anew.
 _ATTEMPTS = 20
@@ -131,11 +131,11 @@ class Facts:
         """Something has come from outside that a job waits for, or will.
 
         Raises:
-            UnknownJobError: there is no such job, or no such tool call of it (yet).
+            UnknownJobError: there is no such job, or it is not in that run (yet).
         """
         told = await tell(self._store, job_id, carrier, fact, self._clock.now_ms())
         if told.heeded is Heeded.UNKNOWN:
-            raise UnknownJobError(f"there is no job {job_id!r} (yet), or no tool call {fact.call_id!r} of it")
+            raise UnknownJobError(f"there is no job {job_id!r} (yet), or it is not in run {fact.run}")
         return told
 
     async def witness(self, event: Event, carrier: str) -> tuple[Leg, ...] | None:
@@ -164,7 +164,7 @@ class Facts:
             case Removal():
                 return await self._once_more(event, await self.ended.removed(event.job_id, fact, carrier))
             case Completion() | Occurrence():
-                return (await self.outside(event.job_id, outside_fact(event.id, fact), carrier)).legs
+                return await self._outside_again(event, outside_fact(event.id, fact), carrier)
             case Submission():
                 return await self._submission_again(event, fact, carrier)
             case Recurrence():
@@ -175,22 +175,37 @@ class Facts:
     async def _once_more(self, event: Event, told: Told) -> tuple[Leg, ...]:
         """A failover forgot the end that the fact is about: once the job has ended again, the fact counts."""
         if told.early:
-            await self.tell_in_a_minute(event, "again")
+            await self.tell_again(event, "again")
         return told.legs
 
-    async def tell_in_a_minute(self, event: Event, why: str) -> bool:
-        """Publish a fact again, for PATIENCE_MS since it was told first; False: it has had its time.
+    async def _outside_again(self, event: Event, fact: OutsideFact, carrier: str) -> tuple[Leg, ...]:
+        """A failover forgot what is new here, and may do so once more; where it forgot the call, too, it is driven."""
+        told = await self.outside(event.job_id, fact, carrier)
+        if told.heeded.is_new:
+            await self.tell_again(event, "kept")
+        if told.heeded is Heeded.EARLY:
+            await self._bring_on(event, carrier)
+        return told.legs
 
-        Once a minute, however many copies there are: each of them would bring one back, which is copied again.
+    async def tell_again(self, event: Event, why: str) -> bool:
+        """Publish a fact again: for PATIENCE_MS, and longer where its root lives; False: it has had its time.
+
+        Each minute at first, then in steps of an eighth to a quarter of its age, once a step however many copies there
+        are: each of them would bring one back, which is copied again.
         """
         now_ms = self._clock.now_ms()
         age_ms = now_ms - milliseconds(event.created_at)
-        if age_ms > PATIENCE_MS:
+        if age_ms > PATIENCE_MS and not await self._lives(root_of(event.job_id)):
             return False
-        once = f"{event.id}.{why}.{age_ms // LOST_AFTER_MS}"
-        await self._emitter.emit(event, not_before_ms=now_ms + LOST_AFTER_MS, deduplication_id=once)
+        step_ms = LOST_AFTER_MS << max(0, (age_ms // LOST_AFTER_MS // 4).bit_length() - 1)
+        once = f"{event.id}.{why}.{step_ms}.{age_ms // step_ms}"
+        await self._emitter.emit(event, not_before_ms=now_ms + step_ms, deduplication_id=once)
         charge(messages=1)
         return True
+
+    async def _lives(self, job_id: str) -> bool:
+        job = await self.find(job_id)
+        return job is not None and not job.ended
 
     async def _submission_again(self, event: Event, fact: Submission, carrier: str) -> tuple[Leg, ...]:
         """Create a forgotten job, to be told once more; look at a known one as the sweep does."""

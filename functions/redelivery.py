@@ -144,8 +144,8 @@ class Redelivery:
         return Outcome("driven" if legs else "applied", await self._drive(found.session_id, legs, message_id, retried))
 
     async def _tell_later(self, event: Event) -> Outcome:
-        """The witness of an unknown job comes back each minute for a quarter of an hour."""
-        if await self._facts.tell_in_a_minute(event, "later"):
+        """The witness of an unknown job comes back for a quarter of an hour, one below a job that lives as long."""
+        if await self._facts.tell_again(event, "later"):
             return Outcome("told later", 1)
         text = f"the fact {event.id} about job {event.job_id} is dropped: there is no such job"
         await self._afterwards((Alert(event.job_id, text, "fact_dropped", event.id),))

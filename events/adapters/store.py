@@ -167,9 +167,10 @@ class RedisStore:
             ],
         )
         word, job, carried = asked.answer
-        if word != Heeded.FIRST:  # else it has counted itself
+        heeded = Heeded(word)
+        if not heeded.is_new:  # else it has counted itself
             asked.charge()
-        return Outside(Heeded(word), load_job(job) if job else None, _legs(carried))
+        return Outside(heeded, load_job(job) if job else None, _legs(carried))
 
     async def _write(self, request: CommitRequest, changes: Changes, spent: Spent) -> Asked:
         family: list[str] = []

@@ -72,13 +72,27 @@ class OutsideFact:
 
 
 class Heeded(StrEnum):
-    """What became of it. `other`: another outcome is recorded, and stays. `unknown`: no such job, or no such call."""
+    """What became of it. `early`: recorded for a call that is not there yet, since a failover forgot it.
+
+    `other`: another outcome is recorded, and stays. `unknown`: no such job, or not in that run (yet).
+    """
 
     FIRST = "first"
+    EARLY = "early"
     AGAIN = "again"
     OTHER = "other"
     ENDED = "ended"
     UNKNOWN = "unknown"
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it was recorded by this telling."""
+        return self in (Heeded.FIRST, Heeded.EARLY)
+
+    @property
+    def counts(self) -> bool:
+        """Whether what was told is what is recorded."""
+        return self.is_new or self is Heeded.AGAIN
 
 
 @dataclass(frozen=True, slots=True)

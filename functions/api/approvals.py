@@ -15,7 +15,7 @@ from events.core.redaction import redacted
 from events.core.state import CallRecord
 from events.errors import UnknownJobError
 from events.ids import call_of_operation, canonical_json, job_of_call
-from events.ports import Heeded, Snapshot
+from events.ports import Snapshot
 from events.schema import Completion
 from functions.agents.answer import ARGUMENTS_LIMIT_BYTES
 from functions.agents.registry import UnknownToolError
@@ -181,7 +181,7 @@ class Approvals:
             heeded = await self._container.acceptance.outside(job, Completion(call_id=asked.id, outcome=outcome))
         except UnknownJobError as error:
             raise ApiError(404, f"there is no checkpoint {view['id']!r}") from error
-        if heeded not in (Heeded.FIRST, Heeded.AGAIN):
+        if not heeded.counts:
             raise _too_late(view["id"], "it was decided before, has expired, or its job has ended")
         return view
 

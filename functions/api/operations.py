@@ -24,8 +24,7 @@ class OperationsApi:
             heeded = await self._container.operations.completing.complete(operation_id, body, "webhook")
         except UnknownOperationError as error:
             raise ApiError(404, str(error)) from error
-        applied = heeded in (Heeded.FIRST, Heeded.AGAIN)
-        return JSONResponse({"operationId": operation_id, "applied": applied, "why": _WHY[heeded]})
+        return JSONResponse({"operationId": operation_id, "applied": heeded.counts, "why": _WHY[heeded]})
 
     async def show(self, request: Request) -> Response:
         """`GET /api/operations/{id}` → 200 and the tool call that waits for it."""
@@ -44,6 +43,7 @@ class OperationsApi:
 
 _WHY = {
     Heeded.FIRST: "recorded",
+    Heeded.EARLY: "recorded",
     Heeded.AGAIN: "recorded before",
     Heeded.OTHER: "another outcome was recorded before, and stays",
     Heeded.ENDED: "the job has ended",

@@ -168,7 +168,7 @@ class InMemoryStore:
     ) -> Outside:
         """A fact from outside ends a wait, or is kept until there is one."""
         told = self._heeded(job_id, message_id, fact, now_ms, spent)
-        if told.heeded is not Heeded.FIRST:
+        if not told.heeded.is_new:
             charge(requests=1)
         return told
 
@@ -177,7 +177,8 @@ class InMemoryStore:
         job = tree.jobs.get(job_id)
         if job is None and tree.tombstone is not None:
             return Outside(Heeded.ENDED)
-        if job is None or (fact.call_id and fact.call_id not in tree.calls.get(job_id, {})):
+        early = bool(fact.call_id) and fact.call_id not in tree.calls.get(job_id, {})
+        if job is None or (early and fact.run > job.run):
             return Outside(Heeded.UNKNOWN)
         results = tree.results.get(job_id, {})
         known = results.get(fact.call_id or f"event:{fact.id}", results.get(f"early:{fact.call_id}"))
@@ -190,7 +191,7 @@ class InMemoryStore:
         used = tree.usage.get(job_id, NOT_USED)
         tree = replace(tree, usage={**tree.usage, job_id: _more(used, spent, used.updated_ms)})
         self.write(job_id, tree)
-        return Outside(Heeded.FIRST, job, tree.carried(message_id, now_ms))
+        return Outside(Heeded.EARLY if early else Heeded.FIRST, job, tree.carried(message_id, now_ms))
 
     async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""

@@ -222,8 +222,8 @@ class Tree:
         """With nothing left that an ended job had to say, and without the outcomes of the calls that run again."""
         legs = {key: leg for key, leg in self.legs.items() if leg.job_id != job_id}
         below = {name: spend for name, spend in self.below.items() if name != job_id}
-        gone = {*forgets, *(f"early:{name}" for name in forgets)}
-        kept = {name: text for name, text in self.results.get(job_id, {}).items() if name not in gone}
+        mine, gone = self.results.get(job_id, {}), set(forgets)
+        kept = {name: text for name, text in mine.items() if name not in gone and not name.startswith("early:")}
         results = {**self.results, job_id: kept}
         return replace(self, legs=legs, below=below, results=results, expires_ms=0, tombstone=None)
 

@@ -123,13 +123,15 @@ if header.ends or header.begins_again then
 end
 if header.begins_again then
   remove('below:' .. job_id)
+  -- An outcome that came before its call was one of the run before, also where that never made the call.
+  for _, name in ipairs(call('HKEYS', KEYS[3])) do
+    if string.sub(name, 1, 6) == 'early:' then
+      header.forgets[#header.forgets + 1] = name
+    end
+  end
 end
 if #header.forgets > 0 then
-  local fields = {}
-  for _, name in ipairs(header.forgets) do
-    fields[#fields + 1], fields[#fields + 2] = name, 'early:' .. name
-  end
-  sliced('HDEL', KEYS[3], fields)
+  sliced('HDEL', KEYS[3], header.forgets)
 end
 -- Two steps that fail at the same time skip what comes after both: the first one does.
 for _, skip in ipairs(header.skips) do

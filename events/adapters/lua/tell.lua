@@ -1,14 +1,16 @@
 -- A fact from outside ends a wait, or is kept until there is one. KEYS: state, calls, results, tombstone.
 -- ARGV: job id, message, now, call id ('' for an event), event's name, fact's id, outcome (JSON), run, what was spent before (JSON).
 -- The first outcome of a call stays, and an event counts once: a repeat of what is recorded changes nothing.
--- Answer: first, again, other (another outcome is recorded), ended, or unknown (job or call); job; what to hand on.
+-- Answer: first, early (the same, of a call that is not there yet: a failover forgot it), again, other (another outcome
+-- is recorded), ended, or unknown (the job, or the run); job; what to hand on.
 local job_id, message, now, call_id = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 load(KEYS[1])
 local job = state['job:' .. job_id]
 if not job and call('EXISTS', KEYS[4]) == 1 then
   return {'ended', '', {}}
 end
-if not job or call_id ~= '' and call('HEXISTS', KEYS[2], call_id) == 0 then
+local word = call_id ~= '' and call('HEXISTS', KEYS[2], call_id) == 0 and 'early' or 'first'
+if not job or word == 'early' and tonumber(ARGV[8]) > run_of(job_id) then
   return {'unknown', '', {}}
 end
 local kept = call_id ~= '' and call_id or 'event:' .. ARGV[6]
@@ -41,7 +43,7 @@ if not taken then
   put('event:' .. job_id .. ':' .. ARGV[3] .. ':' .. ARGV[6], ARGV[5])
 end
 settle(job_id, message, now, 0)
-local answer, spent = {'first', job, carried(message, now)}, cjson.decode(ARGV[9])
+local answer, spent = {word, job, carried(message, now)}, cjson.decode(ARGV[9])
 spent.redis_requests = spent.redis_requests + 1
 spent.redis_commands = spent.redis_commands + commands + (next(removed) and 2 or 1)
 spent.redis_bytes = spent.redis_bytes + weight(KEYS) + weight(ARGV) + weight(answer)

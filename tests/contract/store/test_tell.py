@@ -5,7 +5,7 @@ from dataclasses import replace
 from events.core.effects import Changes
 from events.core.legs import FOREVER_MS, Leg, LegKind, following
 from events.core.transitions import JobStatus
-from events.ports import Heeded, OutsideFact, Verdict
+from events.ports import Heeded, OutsideFact, Recorded, Verdict
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,
@@ -13,7 +13,10 @@ from tests.contract.store.sample import (
     a_job,
     call_leg,
     claim_of,
+    creation,
     fan_out,
+    first_leg,
+    record_of,
 )
 from tests.contract.store.side import Side
 
@@ -91,6 +94,34 @@ async def test_an_outcome_before_its_wait_is_kept(side: Side) -> None:
     assert [(leg.key, leg.carrier, leg.not_before_ms) for leg in committed.carried] == [(wait_leg(0).key, "m3", 0)]
 
 
+async def test_an_outcome_of_a_call_that_a_failover_forgot_is_kept(side: Side) -> None:
+    """It is there once the call is made again, and waits; until then a repeat of it changes nothing."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    words = [(await side.store.tell(JOB_ID, "w1", outcome_of(0), NOW_MS + 1)).heeded for _ in range(2)]
+    assert words == [Heeded.EARLY, Heeded.AGAIN]
+    assert (await side.store.tell(JOB_ID, "w2", outcome_of(0, '{"ok":8}'), NOW_MS + 2)).heeded is Heeded.OTHER
+    made = Changes(legs=(call_leg(0),), calls=(record_of(call_leg(0)),))
+    assert (await side.store.commit(claim_of(first_leg()), made, SPENT)).applied
+    committed = await side.store.commit(claim_of(call_leg(0), "m2"), Changes(legs=(wait_leg(0),)), SPENT)
+    assert [(leg.key, leg.carrier, leg.not_before_ms) for leg in committed.carried] == [(wait_leg(0).key, "m2", 0)]
+
+
+async def test_an_outcome_of_a_call_that_was_never_made_is_none_of_the_next_run(side: Side) -> None:
+    """The job ends without the call and begins again: whatever waits there waits for an outcome of its own."""
+    await waiting(side, wait_leg(0))
+    assert (await side.store.tell(JOB_ID, "w1", outcome_of(1), NOW_MS + 1)).heeded is Heeded.EARLY
+    loaded = await side.store.load(JOB_ID)
+    assert loaded is not None
+    again = Changes(
+        job=replace(a_job(), run=2), legs=(call_leg(1),), calls=(record_of(call_leg(1)),), begins_again=True
+    )
+    assert (await side.store.record(loaded, "w2", again, NOW_MS))[0] is Recorded.COMMITTED
+    claim = replace(claim_of(call_leg(1), "w2"), run=2)
+    assert (await side.store.commit(claim, Changes(legs=(wait_leg(1),)), SPENT)).applied
+    assert (await side.store.begin(claim_of(wait_leg(1), "w2"))).verdict is Verdict.EARLY
+    assert (await side.store.tell(JOB_ID, "w3", outcome_of(1), NOW_MS + 2)).heeded is Heeded.ENDED
+
+
 async def test_an_event_ends_the_first_wait_for_it_and_counts_once(side: Side) -> None:
     """A second telling of the same event changes nothing."""
     await waiting(side, wait_leg(0, "paid"), wait_leg(1, "paid"))
@@ -140,10 +171,10 @@ async def test_a_wait_without_an_end_of_its_own_is_never_handed_on(side: Side) -
 
 
 async def test_what_nobody_knows_is_unknown_and_what_has_ended_is_ended(side: Side) -> None:
-    """A job, a call of it, and a job that is over."""
+    """A job, a run of it that has not begun, and a job that is over."""
     assert (await side.store.tell(JOB_ID, "w1", PAID, NOW_MS)).heeded is Heeded.UNKNOWN
     await waiting(side, wait_leg(0))
-    unknown = OutsideFact("evt_1", "{}", call_id=f"{JOB_ID}-1-7-bbbbbbbbbb")
+    unknown = OutsideFact("evt_1", "{}", call_id=f"{JOB_ID}-1-7-bbbbbbbbbb", run=2)
     assert (await side.store.tell(JOB_ID, "w1", unknown, NOW_MS)).heeded is Heeded.UNKNOWN
     loaded = await side.store.load(JOB_ID)
     assert loaded is not None

@@ -12,7 +12,7 @@ from events.core.legs import leg_key_of
 from events.core.redaction import KnownSecrets
 from events.core.transitions import JobStatus
 from events.errors import MalformedEventError
-from events.schema import Event, encode_event
+from events.schema import Completion, Event, LoopPayload, encode_event
 from events.timestamps import milliseconds
 from functions.afterwards import Afterwards
 from functions.alerting import Alerting
@@ -270,6 +270,25 @@ async def test_a_fact_about_an_unknown_job_comes_back_each_minute_for_a_quarter_
     assert (await give_up(stage, cancellation, "cb2", "m-witness")).word == "dropped"
     assert len(stage.outgoing()) == seen
     assert "ALERT the fact" in caplog.text
+
+
+async def test_a_fact_about_a_forgotten_child_comes_back_while_its_root_lives() -> None:
+    """Later and later: the root may wait for its turn for hours before it makes the child again."""
+    stage = Stage()
+    first = await stage.submit()
+    fact = Completion(call_id="job_1.c0-1-0-abc", outcome={"ok": 1})
+    payload = LoopPayload(turn=1, fact=fact)
+    told = first.model_copy(update={"id": "evt_9", "job_id": "job_1.c0", "payload": payload})
+    waits: list[int] = []
+    for age_ms in (0, PATIENCE_MS + 1, 4 * PATIENCE_MS, 96 * PATIENCE_MS):
+        stage.clock.ms = milliseconds(first.created_at) + age_ms
+        assert (await give_up(stage, told, f"cb{age_ms}", "m-witness")).word == "told later"
+        waits.append((stage.outgoing()[-1].not_before_ms - stage.clock.ms) // LOST_AFTER_MS)
+    assert waits == [1, 2, 8, 256]
+    await stage.container.acceptance.cancel((await stage.snapshot()).job, "somebody")
+    published = len(stage.outgoing())
+    assert (await give_up(stage, told, "cb-last", "m-witness")).word == "told"
+    assert len(stage.outgoing()) == published
 
 
 async def test_an_event_of_an_unknown_job_is_not_driven() -> None:
