@@ -50,6 +50,7 @@ from functions.asking import Asking
 from functions.completing import Completing
 from functions.conversation.earlier import EarlierJobs
 from functions.counting import count
+from functions.dead_callbacks import DeadCallbacks
 from functions.delivery import Delivered, Outcome
 from functions.edge import Handler, Signed, SignedEndpoint
 from functions.facts import Facts
@@ -156,7 +157,9 @@ class Container:
 
     @cached_property
     def _sweep(self) -> Sweep:
-        return Sweep(self.ports.store, self.ports.admission, self.emitter, self.ports.clock)
+        ports = self.ports
+        dead = DeadCallbacks(ports.queue_records, self.settings.failure_callback_url)
+        return Sweep(ports.store, ports.admission, self.emitter, dead, ports.clock)
 
     @cached_property
     def _forged(self) -> SourceBudget:

@@ -1,8 +1,8 @@
 """The sweep: looks by progress, not age, at jobs that hold a slot, and drives what nobody has driven (DESIGN 3).
 
 Armed as a delayed message, one at a time, while somebody holds a slot; an hourly schedule, the backstop, looks at
-everything in the book, so that idle costs next to nothing. It never touches a live lease or a future timer. What it
-drives it carries, so a crash in the middle loses nothing.
+everything in the book, and at failure callbacks that the queue has given up on, so that idle costs next to nothing. It
+never touches a live lease or a future timer. What it drives it carries, so a crash in the middle loses nothing.
 """
 
 import json
@@ -14,6 +14,7 @@ from events.errors import MalformedEventError
 from events.ids import root_of
 from events.ports import Admission, Clock, Looked, Store
 from functions.asking import arm_sweep, tell
+from functions.dead_callbacks import DeadCallbacks
 from functions.delivery import Outcome
 from functions.handing_on import hand_on
 
@@ -35,10 +36,11 @@ def read_due_ms(body: bytes) -> int:
 class Sweep:
     """Looks at jobs without progress."""
 
-    def __init__(self, store: Store, admission: Admission, emitter: Emitter, clock: Clock) -> None:
+    def __init__(self, store: Store, admission: Admission, emitter: Emitter, dead: DeadCallbacks, clock: Clock) -> None:
         self._store = store
         self._admission = admission
         self._emitter = emitter
+        self._dead = dead
         self._clock = clock
 
     async def handle(self, due_ms: int, carrier: str, drive: str, *, again: bool) -> Outcome:
@@ -61,6 +63,8 @@ class Sweep:
             await self._admission.leave(over(root_id, turn.book, looked, now_ms))
         if driven:
             _log.warning("the sweep drove %d event(s) that nobody had driven for %d s", driven, LOST_AFTER_MS // 1000)
+        if not due_ms:
+            driven += await self._dead.revive()
         return Outcome("swept", driven)
 
 

@@ -47,9 +47,11 @@ class QStashRecords:
         )
         return LogPage(tuple(_entry(log) for log in page.logs), page.cursor or "")
 
-    async def dead_letters(self, *, label: str = "", cursor: str = "") -> DeadLetters:
+    async def dead_letters(self, *, label: str = "", url: str = "", cursor: str = "") -> DeadLetters:
         """Up to a hundred dead letters."""
         wanted: DlqFilter = {"label": label} if label else {}
+        if url:
+            wanted["url"] = url
         page = await self._client.ask(self._client.sdk.dlq.list(cursor=cursor or None, filter=wanted or None))
         return DeadLetters(tuple(_dead(letter) for letter in page.messages), page.cursor or "")
 

@@ -79,8 +79,8 @@ class QueueRecords(Protocol):
         """What happened, of one message, of one label, of one state, or of everything."""
         ...
 
-    async def dead_letters(self, *, label: str = "", cursor: str = "") -> DeadLetters:
-        """Up to a hundred dead letters."""
+    async def dead_letters(self, *, label: str = "", url: str = "", cursor: str = "") -> DeadLetters:
+        """Up to a hundred dead letters, of one label, for one address, or all."""
         ...
 
     async def retry(self, dead_letter_ids: Sequence[str]) -> int:

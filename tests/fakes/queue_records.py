@@ -60,11 +60,15 @@ class FakeQueueRecords:
         start = int(cursor or 0)
         return LogPage(tuple(found[start : start + limit]), str(start + limit) if len(found) > start + limit else "")
 
-    async def dead_letters(self, *, label: str = "", cursor: str = "") -> DeadLetters:
+    async def dead_letters(self, *, label: str = "", url: str = "", cursor: str = "") -> DeadLetters:
         """All of them, the newest first."""
         if self.failing:
             raise self.failing.pop(0)
-        found = [letter for letter in self.dead.values() if not label or letter.message.label == label]
+        found = [
+            letter
+            for letter in self.dead.values()
+            if (not label or letter.message.label == label) and (not url or letter.message.url == url)
+        ]
         return DeadLetters(tuple(reversed(found)))
 
     async def retry(self, dead_letter_ids: Sequence[str]) -> int:

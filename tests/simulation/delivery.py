@@ -142,6 +142,8 @@ class Deliveries:
         self.lost += 1
         message.copies -= 1
         if message.copies == 0:
+            if message.source is not None:
+                world.queue.dead[message.id] = (message, answer.status if answer else 0)
             self._settled(message, "dead")
 
     def _settled(self, message: Message, how: str) -> None:

@@ -38,6 +38,14 @@ def a_job_is_created_while_a_sweep_looks() -> Iterator[Plan]:
         yield Plan(seed, (_job(0, 0.0, repeats=0),), rates=rates, outages=(outage,), calm_at=3_000.0, slots=1)
 
 
+def an_outage_outlasts_callbacks() -> Iterator[Plan]:
+    """A failover may forget an accepted job; then the store is away until its witness, and the callback, are dead."""
+    for seed in range(20):
+        outage = Outage("store", 8.0 + seed / 2, 2_600.0)
+        rates = {"failover": 0.2, "crash": 0.02, "error": 0.02}
+        yield Plan(seed, (_job(0, 0.0, _LONG),), inline=seed % 2 == 1, rates=rates, outages=(outage,), calm_at=4_000.0)
+
+
 def an_outcome_is_forgotten() -> Iterator[Plan]:
     """Somebody completes an operation that has hours left, and soon after a failover may forget that."""
     for seed in range(20):
@@ -71,4 +79,4 @@ def directed(*, waits: bool = False) -> tuple[Plan, ...]:
         made = (*an_outcome_is_forgotten(), *jobs_below_and_waits_side_by_side(), *a_job_wakes_up_behind_a_new_one())
         return (*made, *operated)
     operated = (plan for plan in stopped_and_started() if not plan.waits)
-    return (*slots_are_raised(), *a_job_is_created_while_a_sweep_looks(), *operated)
+    return (*slots_are_raised(), *a_job_is_created_while_a_sweep_looks(), *an_outage_outlasts_callbacks(), *operated)

@@ -7,13 +7,13 @@ from typing import Any
 from events.core import admission
 from events.core.legs import Leg, LegKind
 from events.ports import Loaded
-from functions import facts, sweeping
+from functions import dead_callbacks, facts, sweeping
 from functions.api.jobs import JobsApi
 from functions.api.problem import ApiError
 from infra.in_memory import admission as fake_admission
 from tests.fakes import FakeStore, Tree
 from tests.simulation import versions
-from tests.simulation.planting import Defect, Patch, constant, replaced
+from tests.simulation.planting import Defect, Patch, constant, idle, replaced
 
 
 def _creating_nothing(again: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,6 +79,11 @@ DEFECTS = (
         "a witness creates nothing",
         "an_accepted_job_exists",
         (Patch(facts.Facts, "_submission_again", _creating_nothing),),
+    ),
+    Defect(
+        "a dead failure callback stays dead",
+        "an_accepted_job_exists",
+        (idle(dead_callbacks.DeadCallbacks, "revive", 0),),
     ),
     Defect(
         "a tombstone leaves at once",

@@ -105,6 +105,18 @@ def _deaf_witness(tell: Callable[..., Any]) -> Callable[..., Any]:
     return deaf
 
 
+def _knowing_its_calls(tell: Callable[..., Any]) -> Callable[..., Any]:
+    """A failover forgot the call that an outcome is of: it is told later, which may be too late."""
+
+    async def told(self: FakeStore, job_id: str, message: str, fact: OutsideFact, *rest: Any) -> Outside:
+        if fact.call_id and fact.call_id not in self.tree(job_id).calls.get(job_id, {}):
+            return Outside(Heeded.UNKNOWN)
+        heard: Outside = await tell(self, job_id, message, fact, *rest)
+        return heard
+
+    return told
+
+
 def _timing_out(begin: Callable[..., Any]) -> Callable[..., Any]:
     async def timing_out(self: FakeStore, claim: Claim) -> Begun:
         begun: Begun = await begin(self, claim)
@@ -229,6 +241,11 @@ DEFECTS = (
         "the witness of an outcome does not tell it again",
         "what_counted_is_not_lost",
         Patch(FakeStore, "tell", _deaf_witness),
+    ),
+    in_waiting_worlds(
+        "an outcome of a forgotten call is not kept",
+        "what_counted_is_not_lost",
+        Patch(FakeStore, "tell", _knowing_its_calls),
     ),
     in_waiting_worlds(
         "a refused outcome keeps its witness",

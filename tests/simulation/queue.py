@@ -58,6 +58,7 @@ class SimQueue:
     """`Queue` over a world.
 
     `live`: messages not settled, by id; `live_events`: how many bring an event; `sent_by`: who published a message.
+    `dead`: failure callbacks that are dead letters, by id, with the last status.
     """
 
     def __init__(self, world: "World") -> None:
@@ -67,6 +68,7 @@ class SimQueue:
         self._seen: dict[str, tuple[float, str]] = {}
         self.live: dict[str, Message] = {}
         self.live_events: Counter[str] = Counter()
+        self.dead: dict[str, tuple[Message, int]] = {}
         self.sent_by: dict[str, str] = {}
         self.accepted: Counter[str] = Counter()
 
@@ -77,12 +79,12 @@ class SimQueue:
         if is_other_version(self._world, CURRENT.get()):
             messages = [replace(message, body=event_of_another_version(message.body)) for message in messages]
         return await self._world.wire.request(
-            "queue.publish", "queue", "queue", lambda: self._accept_all(messages), _unreachable
+            "queue.publish", "queue", "queue", lambda: self._accept_all(messages), unreachable
         )
 
     async def cancel(self, message_id: str) -> None:
         """Take a message back."""
-        await self._world.wire.request("queue.cancel", "queue", "queue", lambda: self._cancel(message_id), _unreachable)
+        await self._world.wire.request("queue.cancel", "queue", "queue", lambda: self._cancel(message_id), unreachable)
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -117,6 +119,19 @@ class SimQueue:
         self.accepted[message.job_id] += 1
         self._world.accepted(message)
         return message.id
+
+    def revive(self, dead_id: str) -> bool:
+        """A failure callback that is a dead letter still becomes a new message, in which its source lives on."""
+        message, _ = self.dead.pop(dead_id, (None, 0))
+        if message is None or message.source is None:
+            return False
+        source = message.source
+        source.copies += 1
+        if source.id not in self.live:
+            self.live[source.id] = source
+            self.live_events[source.event_id] += 1
+        self.accept(message.outgoing, source)
+        return True
 
     def due_at(self, outgoing: Outgoing) -> float:
         """When a message may be delivered first: Not-Before has whole seconds, rounded up (qstash.md 4)."""
@@ -180,5 +195,6 @@ def _kind(outgoing: Outgoing) -> str:
     return "witness" if kind == "loop" and '"fact":' in outgoing.body else kind
 
 
-def _unreachable(reason: str) -> BatonError:
+def unreachable(reason: str) -> BatonError:
+    """What a publisher is told when the queue does not answer."""
     return QueueUnreachableError(QUEUE_URL, reason)

@@ -168,6 +168,11 @@ REGRESSIONS = (
         "what a witness had brought back to the admission was forgotten there again, and nobody was left to tell",
     ),
     Regression(
+        WAITING_SEEDS + 830001187,
+        2,
+        "an outcome of a forgotten call was dropped after a quarter of an hour, while its job waited for a slot",
+    ),
+    Regression(
         4673724418094,
         2,
         "a job that the admission forgot was in no sweep until its wish was delivered, which a dead queue prevented",

@@ -22,8 +22,6 @@ from tests.fakes.figures import FakeFigures
 from tests.fakes.key_book import FakeKeyBook
 from tests.fakes.memory import FakeSessionMemory
 from tests.fakes.operation_stream import FakeOperationStream
-from tests.fakes.queue import FakeQueue
-from tests.fakes.queue_records import FakeQueueRecords
 from tests.fakes.schedules import FakeSchedules
 from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.simulation import asgi
@@ -31,6 +29,7 @@ from tests.simulation.actors import STAGE, Actors
 from tests.simulation.admission_faults import SimAdmission, SimOperating
 from tests.simulation.archive_faults import SimArchive
 from tests.simulation.clients import Client
+from tests.simulation.dead_letters import SimQueueRecords
 from tests.simulation.deciding import Deciders
 from tests.simulation.delivery import Deliveries
 from tests.simulation.dice import Dice
@@ -121,7 +120,7 @@ class World:
             operating=SimOperating(self, self.admission),
             listing=FakeListing(self.admission),
             queue=self.queue,
-            queue_records=FakeQueueRecords(FakeQueue(), SimClock(self)),
+            queue_records=SimQueueRecords(self, SimClock(self)),
             schedules=FakeSchedules(),
             verifier=SimVerifier(),
             clock=SimClock(self),
@@ -265,7 +264,7 @@ class World:
 
     def _backstop(self) -> None:
         """The hourly schedule."""
-        if self.plan.backstop and self.admission.entries:
+        if self.plan.backstop and (self.admission.entries or self.queue.dead):
             self.queue.accept(Outgoing(body="", url=BASE_URL + SWEEP_ENDPOINT))
         # A wait may last for weeks: in a world that has been calm for a day nobody needs an hourly sweep.
         calm = self.loop.seconds > self.plan.calm_at + DAY_SECONDS

@@ -106,6 +106,14 @@ async def test_a_dead_letter_is_tried_again_as_a_new_message(side: Side) -> None
     assert await side.records.retry([dead_id]) == 0
 
 
+async def test_dead_letters_of_one_address(side: Side) -> None:
+    """And none of another one."""
+    dead_id = await side.die("job_address")
+    (letter,) = (await side.records.dead_letters(label="job_address")).letters
+    assert dead_id in {found.id for found in (await side.records.dead_letters(url=letter.message.url)).letters}
+    assert (await side.records.dead_letters(url=f"{letter.message.url}/other")).letters == ()
+
+
 async def test_dead_letters_are_deleted(side: Side) -> None:
     """Those that are there are counted; none is no error."""
     dead_id = await side.die("job_gone")

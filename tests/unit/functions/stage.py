@@ -20,10 +20,12 @@ from functions.agents.agent import Agent
 from functions.agents.registry import Registry
 from functions.app import EVENT_SPECS
 from functions.container import Container, Ports
+from functions.dead_callbacks import DeadCallbacks
 from functions.delivery import Delivered, Outcome
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
 from functions.pipeline import Pipeline
+from functions.sweeping import Sweep
 from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
 from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, FakeStore
@@ -148,6 +150,12 @@ class Stage:
         """What the queue knows of its messages."""
         assert isinstance(self.ports.queue_records, FakeQueueRecords)
         return self.ports.queue_records
+
+    @property
+    def sweep(self) -> Sweep:
+        """The sweep over the stage's ports; the failure callbacks of these come to its container's address."""
+        dead = DeadCallbacks(self.records, self.container.settings.failure_callback_url)
+        return Sweep(self.store, self.admission, self.container.emitter, dead, self.clock)
 
     def job(self, agent: str = "adds", job_id: str = "job_1", **changes: str) -> Job:
         """A new job."""

@@ -11,7 +11,6 @@ from events.core.transitions import CallStatus, JobStatus
 from events.core.waiting import status_and_wait
 from events.ids import child_of
 from events.schema import ToolPayload
-from functions.sweeping import Sweep
 from tests.unit.functions.stage import SETTINGS, Stage
 
 
@@ -149,12 +148,11 @@ async def test_a_child_that_a_failover_forgot_gives_its_slot_back() -> None:
     forgotten = f"{(await stage.snapshot()).job.id}.forgotten"
     await stage.admission.wish(forgotten, Standing(lap=1), Place("acme", "s", 5, stage.clock.ms), stage.clock.ms)
     assert stage.entry(forgotten).slot
-    sweep = Sweep(stage.store, stage.admission, stage.container.emitter, stage.clock)
     stage.clock.ms += TOMBSTONE_MS
-    await sweep.handle(0, "m1", "d1", again=False)
+    await stage.sweep.handle(0, "m1", "d1", again=False)
     assert stage.entry(forgotten).slot
     stage.clock.ms += 1
-    await sweep.handle(0, "m2", "d2", again=False)
+    await stage.sweep.handle(0, "m2", "d2", again=False)
     assert forgotten not in stage.admission.entries
 
 

@@ -11,7 +11,6 @@ from events.errors import MalformedEventError, PublishError
 from events.ports import StreamEntry
 from functions.completing import CompletionBody
 from functions.operation_outcomes import PATIENCE_MS, UnreadableEntryError, read_entry
-from functions.sweeping import Sweep
 from functions.tending import Tending, read_slot_ms
 from functions.tidying import Tidying
 from tests.unit.functions.stage import SETTINGS, Stage
@@ -150,9 +149,8 @@ async def test_a_sweep_reads_the_stream_and_a_look_sweeps_nothing() -> None:
     """Both arrive at one endpoint; each sweep is counted."""
     stage, operation_id = await waiting()
     container = stage.container
-    sweep = Sweep(stage.store, stage.admission, container.emitter, stage.clock)
     tidying = Tidying(stage.ports.listing, stage.reader, stage.clock, 1_000)
-    tending = Tending(sweep, container.operations.outcomes, tidying, stage.ports.figures)
+    tending = Tending(stage.sweep, container.operations.outcomes, tidying, stage.ports.figures)
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
     slot = json.dumps({"operationsMs": stage.clock.ms}).encode()
     assert (await tending.handle(slot, "m", "d", again=False)).word == "looked"

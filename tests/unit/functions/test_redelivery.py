@@ -20,7 +20,6 @@ from functions.asking import Asking
 from functions.delivery import Outcome
 from functions.facts import LOST_AFTER_MS, PATIENCE_MS, Facts
 from functions.redelivery import Failed, Redelivery, SweepFailed, read_callback
-from functions.sweeping import Sweep
 from tests.unit.functions.stage import BASE, Stage
 
 SECRET = "a-key-of-somebody"
@@ -55,14 +54,13 @@ def callback(source: bytes, source_id: str = "m1", **changes: Any) -> bytes:
 def redelivery_of(stage: Stage) -> Redelivery:
     """The function that failure callbacks reach, over the stage's ports."""
     container = stage.container
-    sweep = Sweep(stage.store, stage.admission, container.emitter, stage.clock)
     emitter, clock = container.emitter, stage.clock
     facts = Facts(
         stage.store, stage.ports.archive, stage.admission, Asking(stage.admission, emitter, clock), emitter, clock
     )
     alerting = Alerting(stage.alerts, KnownSecrets((SECRET,)), BASE)
     afterwards = Afterwards(container.operations.outcomes, alerting)
-    return Redelivery(stage.store, facts, sweep, emitter, clock, afterwards)
+    return Redelivery(stage.store, facts, stage.sweep, emitter, clock, afterwards)
 
 
 async def give_up(stage: Stage, event: Event, callback_id: str, source_id: str = "m1", **changes: Any) -> Outcome:

@@ -10,7 +10,7 @@ from events.core.legs import leg_key_of
 from events.core.transitions import JobStatus
 from events.errors import MalformedEventError, PublishError
 from events.ports import Looked
-from functions.sweeping import LOST_AFTER_MS, Sweep, read_due_ms
+from functions.sweeping import LOST_AFTER_MS, read_due_ms
 from tests.fakes import FakeStore
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
 
@@ -33,11 +33,6 @@ class Interrupted(FakeStore):
         if interrupting is not None:
             await interrupting()
         return looked
-
-
-def sweep_of(stage: Stage) -> Sweep:
-    """The sweep over the stage's ports."""
-    return Sweep(stage.store, stage.admission, stage.container.emitter, stage.clock)
 
 
 def armed(stage: Stage) -> list[int]:
@@ -68,7 +63,7 @@ async def test_the_first_job_arms_a_sweep_and_the_sweep_arms_the_next() -> None:
     [due_ms] = armed(stage)
     assert due_ms == stage.clock.ms + INTERVAL_MS
     stage.clock.ms = due_ms
-    await sweep_of(stage).handle(due_ms, "m-sweep", "d1", again=False)
+    await stage.sweep.handle(due_ms, "m-sweep", "d1", again=False)
     assert armed(stage) == [due_ms, due_ms + INTERVAL_MS]
 
 
@@ -79,7 +74,7 @@ async def test_no_sweep_is_armed_when_nobody_holds_a_slot() -> None:
     await stage.run()
     [due_ms] = armed(stage)
     stage.clock.ms = due_ms
-    await sweep_of(stage).handle(due_ms, "m-sweep", "d1", again=False)
+    await stage.sweep.handle(due_ms, "m-sweep", "d1", again=False)
     assert armed(stage) == [due_ms]
 
 
@@ -89,7 +84,7 @@ async def test_a_job_with_progress_is_left_alone() -> None:
     await stage.submit()
     seen = len(stage.events())
     stage.clock.ms += LOST_AFTER_MS
-    outcome = await sweep_of(stage).handle(stage.clock.ms, "m-sweep", "d1", again=False)
+    outcome = await stage.sweep.handle(stage.clock.ms, "m-sweep", "d1", again=False)
     assert (outcome.word, outcome.handed_on) == ("swept", 0)
     assert len(stage.events()) == seen
 
@@ -99,7 +94,7 @@ async def test_a_lost_event_is_driven_again_and_carried_by_the_sweep() -> None:
     stage = Stage()
     event = await stage.submit()
     stage.clock.ms += LOST_AFTER_MS + 1
-    outcome = await sweep_of(stage).handle(stage.clock.ms, "m-sweep", "d1", again=False)
+    outcome = await stage.sweep.handle(stage.clock.ms, "m-sweep", "d1", again=False)
     assert (outcome.word, outcome.handed_on) == ("swept", 1)
     assert stage.events()[-1].id == event.id
     assert {leg.carrier for leg in await stage.legs()} == {"m-sweep"}
@@ -119,7 +114,7 @@ async def test_a_live_lease_and_a_future_timer_are_left_alone() -> None:
         replace(leg, not_before_ms=stage.clock.ms + 1),
     ):
         stage.store.write("job_1", replace(tree, legs={leg.key: busy}))
-        assert (await sweep_of(stage).handle(0, "m-sweep", "d1", again=False)).handed_on == 0
+        assert (await stage.sweep.handle(0, "m-sweep", "d1", again=False)).handed_on == 0
 
 
 async def test_a_sweep_that_failed_hands_on_again_what_it_carries() -> None:
@@ -130,9 +125,9 @@ async def test_a_sweep_that_failed_hands_on_again_what_it_carries() -> None:
     due_ms = stage.clock.ms
     stage.queue.failing += [PublishError("full")] * 2  # the next sweep's message, and what is driven
     with pytest.raises(PublishError):
-        await sweep_of(stage).handle(due_ms, "m-sweep", "m-sweep.0", again=False)
+        await stage.sweep.handle(due_ms, "m-sweep", "m-sweep.0", again=False)
     stage.clock.ms += 10_000
-    outcome = await sweep_of(stage).handle(due_ms, "m-sweep", "m-sweep.1", again=True)
+    outcome = await stage.sweep.handle(due_ms, "m-sweep", "m-sweep.1", again=True)
     assert outcome.handed_on == 1
     assert stage.events()[-1].id == event.id
 
@@ -143,8 +138,8 @@ async def test_the_backstop_looks_at_jobs_without_a_slot_too() -> None:
     later = replace(stage.job("answers"), start_at_ms=stage.clock.ms + 100_000)
     await stage.container.acceptance.submit(later, {"text": ""})
     stage.clock.ms += 100_000 + LOST_AFTER_MS + 1
-    assert (await sweep_of(stage).handle(stage.clock.ms, "m-armed", "d1", again=False)).handed_on == 0
-    assert (await sweep_of(stage).handle(0, "m-backstop", "d2", again=False)).handed_on > 0
+    assert (await stage.sweep.handle(stage.clock.ms, "m-armed", "d1", again=False)).handed_on == 0
+    assert (await stage.sweep.handle(0, "m-backstop", "d2", again=False)).handed_on > 0
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
@@ -157,11 +152,11 @@ async def test_a_sweep_that_comes_again_looks_at_every_job() -> None:
     due_ms = stage.clock.ms
     stage.queue.failing += [PublishError("full")] * 2  # the next sweep's message, and what is driven
     with pytest.raises(PublishError):
-        await sweep_of(stage).handle(due_ms, "m-sweep", "m-sweep.0", again=False)
+        await stage.sweep.handle(due_ms, "m-sweep", "m-sweep.0", again=False)
     stage.admission.entries["job_1"] = replace(stage.entry(), want="none", slot=False)
     stage.clock.ms += 10_000
-    assert (await sweep_of(stage).handle(due_ms, "m-other", "m-other.0", again=False)).handed_on == 0
-    assert (await sweep_of(stage).handle(due_ms, "m-sweep", "m-sweep.1", again=True)).handed_on == 1
+    assert (await stage.sweep.handle(due_ms, "m-other", "m-other.0", again=False)).handed_on == 0
+    assert (await stage.sweep.handle(due_ms, "m-sweep", "m-sweep.1", again=True)).handed_on == 1
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
@@ -175,19 +170,19 @@ async def test_a_slot_of_a_forgotten_job_is_given_on_and_told_at_each_sweep_unti
     assert leg_key_of(waits) == "wish:job_2:1"
     del stage.store.trees["job_1"]
     stage.clock.ms += 10 * TOMBSTONE_MS + 1
-    await sweep_of(stage).handle(0, "m1", "d1", again=False)
+    await stage.sweep.handle(0, "m1", "d1", again=False)
     assert list(stage.admission.entries) == ["job_2"]
     assert not stage.entry("job_2").slot
     for number in (2, 3, 4):
         stage.clock.ms += 1_000
         seen = len(stage.events())
-        await sweep_of(stage).handle(1, f"m{number}", f"d{number}", again=False)
+        await stage.sweep.handle(1, f"m{number}", f"d{number}", again=False)
         told = stage.events()[seen:]  # by the first one twice: nobody had driven the wish, either
         assert {event.id for event in told} == {waits.id}
         assert stage.entry("job_2").slot
     await stage.deliver(waits, "m-told")
     seen = len(stage.events())
-    await sweep_of(stage).handle(0, "m5", "d5", again=False)
+    await stage.sweep.handle(0, "m5", "d5", again=False)
     assert len(stage.events()) == seen
     await stage.deliver(stage.events()[-1], "m-turn")
     assert (await stage.snapshot("job_2")).job.status is JobStatus.COMPLETED
@@ -205,7 +200,7 @@ async def test_a_job_that_speaks_while_the_sweep_looks_stays_in_the_book() -> No
         await stage.container.acceptance.submit(stage.job("answers"), {"text": ""})
 
     store.interrupting = speak
-    await sweep_of(stage).handle(0, "m1", "d1", again=False)
+    await stage.sweep.handle(0, "m1", "d1", again=False)
     assert stage.entry().since_ms == stage.clock.ms
     assert stage.entry().slot
     await stage.run()
@@ -218,10 +213,10 @@ async def test_an_ended_job_leaves_the_book_when_its_witness_can_no_longer_come(
     await stage.submit("answers")
     await stage.run()
     stage.clock.ms = stage.entry().since_ms + TOMBSTONE_MS
-    await sweep_of(stage).handle(0, "m1", "d1", again=False)
+    await stage.sweep.handle(0, "m1", "d1", again=False)
     assert "job_1" in stage.admission.entries
     stage.clock.ms += 1
-    await sweep_of(stage).handle(0, "m2", "d2", again=False)
+    await stage.sweep.handle(0, "m2", "d2", again=False)
     assert stage.admission.entries == {}
 
 
@@ -231,10 +226,10 @@ async def test_a_forgotten_job_leaves_the_book_much_later() -> None:
     await stage.submit("answers")
     stage.store.trees.clear()
     stage.clock.ms += 10 * TOMBSTONE_MS
-    await sweep_of(stage).handle(0, "m1", "d1", again=False)
+    await stage.sweep.handle(0, "m1", "d1", again=False)
     assert "job_1" in stage.admission.entries
     stage.clock.ms += 1
-    await sweep_of(stage).handle(0, "m2", "d2", again=False)
+    await stage.sweep.handle(0, "m2", "d2", again=False)
     assert stage.admission.entries == {}
 
 
@@ -245,7 +240,7 @@ async def test_a_slot_that_the_admission_forgot_is_wished_for_again() -> None:
     entry = stage.entry()
     stage.admission.entries["job_1"] = replace(entry, slot=False, started=False)
     stage.clock.ms += LOST_AFTER_MS + 1
-    await sweep_of(stage).handle(0, "m-sweep", "d1", again=False)
+    await stage.sweep.handle(0, "m-sweep", "d1", again=False)
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
     assert stage.entry().want == "gone"

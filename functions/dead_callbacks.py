@@ -1,0 +1,42 @@
+"""Failure callbacks that the queue has given up on, too: an outage outlasted their retries. They are delivered again.
+
+What a message was about is then known to nobody but the queue's dead letters: a job may have been forgotten by the
+admission, whose book is what a sweep goes by.
+"""
+
+import logging
+
+from events.errors import PublishError
+from events.ports import DeadLetter, QueueRecords
+
+_log = logging.getLogger("baton.sweep")
+
+REFUSED_STATUS = 489  # the endpoint has said that it will never take it: it stays for a person
+
+
+class DeadCallbacks:
+    """The dead letters for `url`, the endpoint of failure callbacks."""
+
+    def __init__(self, records: QueueRecords, url: str) -> None:
+        self._records = records
+        self._url = url
+
+    async def revive(self) -> int:
+        """Have them delivered again, with fresh retries; returns how many. What fails is tried by the next backstop."""
+        try:
+            dead = [letter.id for letter in await self._letters() if letter.status != REFUSED_STATUS]
+            revived = await self._records.retry(dead) if dead else 0
+        except PublishError as error:
+            _log.warning("the dead letters of failure callbacks are left to the next sweep: %s", error)
+            return 0
+        if revived:
+            _log.warning("%d failure callback(s) had used up their retries, and are delivered again", revived)
+        return revived
+
+    async def _letters(self) -> list[DeadLetter]:
+        page = await self._records.dead_letters(url=self._url)
+        found = list(page.letters)
+        while page.cursor:
+            page = await self._records.dead_letters(url=self._url, cursor=page.cursor)
+            found += page.letters
+        return found

@@ -1,0 +1,58 @@
+"""Failure callbacks that the queue has given up on: the hourly sweep has them delivered again."""
+
+import pytest
+
+from events.core.transitions import JobStatus
+from events.errors import QueueUnreachableError
+from events.ports import Outgoing
+from events.schema import DELIVERY_FAILED_ENDPOINT, encode_event
+from functions.dead_callbacks import REFUSED_STATUS
+from functions.redelivery import read_callback
+from tests.unit.functions.stage import BASE, Stage
+from tests.unit.functions.test_redelivery import callback, redelivery_of
+
+URL = f"{BASE}{DELIVERY_FAILED_ENDPOINT}"
+
+
+async def dead(stage: Stage, url: str = URL, status: int = 503, body: str = "{}") -> str:
+    """A message to this address that the queue has given up on."""
+    [message_id] = await stage.queue.publish([Outgoing(body=body, url=url)])
+    return stage.records.die(message_id, status)
+
+
+async def test_the_backstop_has_them_delivered_again_and_nothing_else() -> None:
+    """Not what the endpoint refused for good, nor what has a failure callback of its own; an armed sweep does not."""
+    stage = Stage()
+    mine = await dead(stage)
+    others = [await dead(stage, status=REFUSED_STATUS), await dead(stage, f"{BASE}/webhooks/agent-tool-call")]
+    assert (await stage.sweep.handle(stage.clock.ms, "s1", "s1.0", again=False)).handed_on == 0
+    assert list(stage.records.dead) == [mine, *others]
+    assert (await stage.sweep.handle(0, "s2", "s2.0", again=False)).handed_on == 1
+    assert list(stage.records.dead) == others
+
+
+async def test_a_job_that_only_a_dead_callback_knows_of_ends(caplog: pytest.LogCaptureFixture) -> None:
+    """Its creation was forgotten, and an outage outlasted its witness and the callback about that."""
+    stage = Stage()
+    await stage.submit()
+    witness = stage.events()[0]
+    stage.store.trees.clear()
+    await dead(stage, body=callback(encode_event(witness).encode()).decode())
+    await stage.sweep.handle(0, "s1", "s1.0", again=False)
+    again = stage.outgoing()[-1]
+    assert again.url == URL
+    await redelivery_of(stage).handle(read_callback(again.body.encode()), "cb1", 0)
+    await stage.run()
+    assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
+    assert "1 failure callback(s) had used up their retries" in caplog.text
+
+
+async def test_a_queue_that_does_not_answer_is_asked_by_the_next_one(caplog: pytest.LogCaptureFixture) -> None:
+    """The sweep has done the rest, and is not repeated for it."""
+    stage = Stage()
+    mine = await dead(stage)
+    stage.records.failing.append(QueueUnreachableError("http://queue.test", "down"))
+    assert (await stage.sweep.handle(0, "s1", "s1.0", again=False)).word == "swept"
+    assert "left to the next sweep" in caplog.text
+    assert (await stage.sweep.handle(0, "s2", "s2.0", again=False)).handed_on == 1
+    assert mine not in stage.records.dead
