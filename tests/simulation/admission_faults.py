@@ -40,14 +40,15 @@ class SimAdmission:
         alone: bool = False,
         end: End | None = None,
     ) -> Heard:
-        """Take a job's word. One that comes late takes a slot for somebody who does not listen any more."""
+        """Take a job's word. One that comes late takes a slot for somebody, and tells nobody of those it gives."""
         world = self._world
 
         async def take() -> Heard:
-            if CURRENT.get().zombie:
-                world.excused.add(wish_key(job_id, standing.lap))
             before = self._fake.entries.get(job_id)
             heard = await self._fake.wish(job_id, standing, place, now_ms, alone=alone, end=end)
+            if CURRENT.get().zombie:
+                world.excused.add(wish_key(job_id, standing.lap))
+                world.excused.update(wish_key(told.job_id, told.lap) for told in heard.tell)
             if heard.busy:
                 return heard
             if before is None and job_id in world.tree(job_id).jobs:

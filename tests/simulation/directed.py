@@ -54,6 +54,19 @@ def an_outcome_is_forgotten() -> Iterator[Plan]:
         yield Plan(seed, (job,), rates={"failover": 0.1}, calm_at=300.0, waits=True, waits_seconds=20_000.0)
 
 
+def a_call_and_its_outcome_are_forgotten() -> Iterator[Plan]:
+    """A failover may forget a call with what was told of it; the job has to wait for its slot before it calls again."""
+    busy = TurnPlan(calls=(CallPlan("work", 100, how="error", times=3, seconds=25.0),))
+    for seed in range(8):
+        call = CallPlan("order", 100, seconds=3.0, wait=WaitPlan(2.0, words=(Word(0.2 + seed / 20, 1),)))
+        jobs = (
+            _job(0, 0.0, TurnPlan(calls=(call,))),
+            *(replace(_job(n, 1.0, *[busy] * 15), priority=9) for n in range(1, 11)),
+        )
+        rates = {"failover": 0.08}
+        yield Plan(seed, jobs, rates=rates, calm_at=20.0, slots=1, waits=True, waits_seconds=4_000.0)
+
+
 def jobs_below_and_waits_side_by_side() -> Iterator[Plan]:
     """A turn starts several jobs, each of which wishes for a slot, and waits for several times to come."""
     helper = Script((TurnPlan(says="done"),))
@@ -76,7 +89,12 @@ def directed(*, waits: bool = False) -> tuple[Plan, ...]:
     """All of them, of one family of worlds."""
     if waits:
         operated = (plan for plan in stopped_and_started() if plan.waits)
-        made = (*an_outcome_is_forgotten(), *jobs_below_and_waits_side_by_side(), *a_job_wakes_up_behind_a_new_one())
+        made = (
+            *an_outcome_is_forgotten(),
+            *a_call_and_its_outcome_are_forgotten(),
+            *jobs_below_and_waits_side_by_side(),
+            *a_job_wakes_up_behind_a_new_one(),
+        )
         return (*made, *operated)
     operated = (plan for plan in stopped_and_started() if not plan.waits)
     return (*slots_are_raised(), *a_job_is_created_while_a_sweep_looks(), *an_outage_outlasts_callbacks(), *operated)

@@ -173,6 +173,21 @@ REGRESSIONS = (
         "an outcome of a forgotten call was dropped after a quarter of an hour, while its job waited for a slot",
     ),
     Regression(
+        APPROVING_SEEDS + DEPLOYING_SEEDS + 840000349,
+        2,
+        "a deploy and faults used up all tries of a witness and of the callback about it; a failover forgot the job",
+    ),
+    Regression(
+        WAITING_SEEDS + DEPLOYING_SEEDS + 840001915,
+        2,
+        "the simulation's own: a word acted on after a long stand-still, which a failover had restored, was not late",
+    ),
+    Regression(
+        APPROVING_SEEDS + 841000391,
+        2,
+        "the simulation's own: a word that came again, after a failover, gave a slot that nobody told of",
+    ),
+    Regression(
         4673724418094,
         2,
         "a job that the admission forgot was in no sweep until its wish was delivered, which a dead queue prevented",

@@ -119,7 +119,8 @@ class SimStore:
                 leg = begun.state.leg
                 mine = replace(claim, job_id=leg.job_id, leg_key=leg.key, call_id=leg.call_id, owner=leg.owner)
                 self._world.actors.begun(mine, begun)
-        if committed.applied and changes.admitted and CURRENT.get().zombie:
+        who = CURRENT.get()
+        if committed.applied and changes.admitted and (who.zombie or who.stalled):
             self._world.memory.answer_of_long_ago(claim.job_id)
         return committed
 
