@@ -188,6 +188,11 @@ REGRESSIONS = (
         "the simulation's own: a word that came again, after a failover, gave a slot that nobody told of",
     ),
     Regression(
+        STREAMING_SEEDS + 841000757,
+        2,
+        "the simulation's own: a job whose messages are all dead, without a backstop, need not say its text to the end",
+    ),
+    Regression(
         4673724418094,
         2,
         "a job that the admission forgot was in no sweep until its wish was delivered, which a dead queue prevented",

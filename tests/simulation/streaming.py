@@ -79,10 +79,11 @@ def each_text_is_one_attempt_s_and_closed(end: Ended) -> str | None:
 
 
 def the_texts_that_stand_are_what_was_answered(end: Ended) -> str | None:
-    """In order, whole, and once: what the transcript says that the model said."""
+    """In order, whole, and once: what the transcript says that the model said, and what a live leg has begun to say."""
     entries = [json.loads(entry) for entry in end.tree.transcript.get(end.job.id, ())]
     said = [entry["text"] for entry in entries if entry["role"] in ("model", "withheld") and entry["text"]]
-    told = list(_texts(end.parts).values())
+    begun = {leg.text_id for leg in end.tree.legs.values()}
+    told = [text for name, text in _texts(end.parts).items() if name not in begun]
     return None if told == said else f"{end.job.id} tells {told}; recorded is {said}"
 
 
