@@ -140,13 +140,13 @@ class Acceptance:
         except (UnknownJobError, JobGoneError):
             await self._not_needed(witness_id, began_ms)
             raise
+        if not told.refused:
+            await self._witness_late(job, fact, began_ms)
+        await self._hand_on(told.job, told.legs, witness_id)
         if told.refused and self._is_late(began_ms):
             raise StoreError(f"job {job.id!r} may still be changed: its witness is under way; read it in a minute")
         if told.refused:
             await self._take_back(witness_id)
-            return told
-        await self._witness_late(job, fact, began_ms)
-        await self._hand_on(told.job, told.legs, witness_id)
         return told
 
     async def outside(self, job: Job, fact: Completion | Occurrence) -> Heeded:

@@ -193,6 +193,11 @@ REGRESSIONS = (
         "the simulation's own: a job whose messages are all dead, without a backstop, need not say its text to the end",
     ),
     Regression(
+        RETURNING_SEEDS + 842000372,
+        2,
+        "a refused retry took a wish along and dropped it: a failover had forgotten the end that it was about",
+    ),
+    Regression(
         4673724418094,
         2,
         "a job that the admission forgot was in no sweep until its wish was delivered, which a dead queue prevented",

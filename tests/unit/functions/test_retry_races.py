@@ -1,5 +1,6 @@
 """Retries that meet failovers, witnesses, cancellations, and words of an earlier run."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from events.core.transitions import CallStatus, JobStatus
 from events.errors import StoreError
 from events.ids import child_of
 from events.ports import Recalled
-from events.schema import Cancellation, Completion, Retrial
+from events.schema import AgentLoopInit, Cancellation, Completion, Retrial
 from functions.models.model import ModelAnswer, ModelRequest
 from tests.fakes import Tree
 from tests.unit.functions.flaky import FlakyStage
@@ -231,3 +232,16 @@ async def test_a_retry_is_in_the_book_before_it_is_recorded() -> None:
         await told.acceptance.retry(job, "one", from_start=False)
     assert (await told.stage.snapshot()).job.run == 2
     assert told.stage.entry().want == "gone"
+
+
+async def test_a_refused_retry_hands_on_what_it_carries() -> None:
+    """A job that has not begun wishes for its slot shortly before; who looks at it then takes that wish along."""
+    told = FlakyStage()
+    stage = told.stage
+    job = replace(stage.job("adds"), start_at_ms=stage.clock.ms + 100_000)
+    await stage.container.acceptance.submit(job, {"text": "do it", "data": {}})
+    stage.clock.ms += 50_000
+    refused = await told.acceptance.retry(replace(job, status=JobStatus.FAILED), "one", from_start=False)
+    assert "has not ended" in refused.refused
+    [wish] = [leg for leg in await stage.legs() if leg.kind == "wish"]
+    assert any(event.payload.wish == wish.attempt for event in stage.events() if isinstance(event, AgentLoopInit))
