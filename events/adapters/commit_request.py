@@ -86,7 +86,9 @@ class CommitRequest:
         ]
         if changes.child:
             values += [*changes.child.transcript, *changes.child.parts]
-        return [self.job_id, self.leg_key, self.message_id, to_json(header).decode(), self.expected, *values]
+        # What is not there is nothing, none, or no: most of a header would be that.
+        told = to_json({name: value for name, value in header.items() if value}).decode()
+        return [self.job_id, self.leg_key, self.message_id, told, self.expected, *values]
 
     def _is_rooted(self, changes: Changes) -> bool:
         """Whether a whole tree ends, or begins again: then its data begins, or ceases, to expire."""
@@ -112,7 +114,7 @@ class CommitRequest:
             "later_lap": changes.later_lap,
             "retention_ms": self.retention_ms,
             "now_ms": self.now_ms,
-            "spent": usage_counts(spent),
+            "spent": {name: count for name, count in usage_counts(spent).items() if count},
         }
         if self.go_on:
             header["go_on"] = _room(self.go_on)
@@ -143,7 +145,7 @@ def _room(go_on: GoOn) -> dict[str, Any]:
         "kinds": _names_of(go_on.kinds),
         "at_most": go_on.at_most,
         "lease_until_ms": go_on.lease_until_ms,
-        "but": sorted(go_on.but),
+        **({"but": sorted(go_on.but)} if go_on.but else {}),
     }
 
 

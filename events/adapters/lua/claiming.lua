@@ -18,7 +18,7 @@ local function claim(leg, owner, message, now, lease_until, parts_key)
   -- A wish is no work: nobody needs to be kept from telling it again.
   leg.lease_until_ms = leg.kind == 'wish' and now or lease_until
   leg.appended, leg.text_id = 0, ''
-  put(field, encode(leg))
+  put_record(field, leg)
   return leg
 end
 
@@ -75,9 +75,9 @@ local function levels_of(leg, now)
     local reserved = 0
     for _, field in ipairs(order) do
       if is_leg(field) and field ~= 'leg:' .. leg.key and has(state[field], 'kind', 'loop') and not has(state[field], 'owner', '') then
-        local other = cjson.decode(state[field])
+        local other = record_of(field)
         if other.lease_until_ms > now and string.sub(other.job_id, 1, #name + 1) == name .. '.' then
-          reserved = reserved + (cjson.decode(state['job:' .. other.job_id]).reserve_tokens or 0)
+          reserved = reserved + (record_of('job:' .. other.job_id).reserve_tokens or 0)
         end
       end
     end
@@ -117,7 +117,7 @@ local function told(leg, calls_key, transcript_key, results_key, now)
     levels = levels_of(leg, now)
   end
   -- With its last word a job tells what it has used.
-  local usage = leg.kind == 'wish' and state['usage:' .. leg.job_id] or ''
+  local usage = leg.kind == 'wish' and usage_text(leg.job_id) or ''
   return record, transcript, results, outcome, dependants, levels, usage
 end
 

@@ -1,18 +1,19 @@
 -- COMMIT: the first one of a leg wins. KEYS: state, calls, results, transcript, parts; then, where the header says so:
 -- the tombstone, if a tree ends or begins again; a report's results; a child's transcript and parts; calls, results,
 -- transcript, parts of each job of the family.
--- ARGV: job id, leg key, message, header (JSON), expected job, then the values that the header counts: what ends a text
+-- ARGV: job id, leg key, message, header (JSON; what is 0, '', false or empty is not in it), expected job, then the values that the header counts: what ends a text
 -- that was appended before; of each skip its call, result, parts;
 -- state field/value pairs, call field/value pairs, result field/value pairs, transcript entries, parts, closing parts,
 -- a child's state field/value pairs, transcript, parts.
 -- A fact from outside has no leg: its key is '', and `expected job` is the job that it was decided on.
 local job_id, leg_field, message, header = ARGV[1], 'leg:' .. ARGV[2], ARGV[3], cjson.decode(ARGV[4])
-local now, job_field = header.now_ms, 'job:' .. ARGV[1]
+local now, job_field = header.now_ms or 0, 'job:' .. ARGV[1]
+local skips, forgets = header.skips or {}, header.forgets or {}
 load(KEYS[1])
 if not state[job_field] then
   return {'unknown', {}, {}}
 end
-local books = state['usage:' .. job_id] or '{}'
+local books = counted_in(books_of(job_id))
 if ARGV[2] == '' and state[job_field] ~= ARGV[5] then
   return {'changed', {}, {}}
 end
@@ -35,8 +36,8 @@ local function in_hand(leg)
 end
 local function go_on(applied)
   local rest, taken = {}, {}
-  for _, text in ipairs(carried(message, now)) do
-    local leg = on and cjson.decode(text)
+  for _, field in ipairs(fields_carried(message, now)) do
+    local leg, text = on and record_of(field), state[field]
     if leg and (leg.owner == on.owner or applied and #taken < on.at_most and free_for(leg)) then
       leg = claim(leg, on.owner, message, now, on.lease_until_ms, KEYS[5])
       taken[#taken + 1] = {
@@ -59,13 +60,13 @@ if ARGV[2] ~= '' and (not state[leg_field] or blocked(state[leg_field]) or heade
 end
 -- What a wait ended with was recorded when it was begun. Where a failover forgot that, something else may have come, or
 -- nothing yet: then whoever told it tells it again.
-if string.sub(ARGV[2], 1, 5) == 'wait:' and header.results > 0 then
-  local at = 6 + header.state + header.calls
-  for _, skip in ipairs(header.skips) do
+if string.sub(ARGV[2], 1, 5) == 'wait:' and header.results then
+  local at = 6 + (header.state or 0) + (header.calls or 0)
+  for _, skip in ipairs(skips) do
     at = at + 2 + skip.parts
   end
   local known = call('HGET', KEYS[3], ARGV[at])
-  local open = cjson.decode(state[leg_field]).not_before_ms > now
+  local open = record_of(leg_field).not_before_ms > now
   if known and known ~= ARGV[at + 1] or not known and open then
     return gone()
   end
@@ -73,7 +74,7 @@ end
 -- The text that was appended before goes on only if it is there as its owner left it; else it is said anew.
 local talk = header.talk
 if talk then
-  local leg = cjson.decode(state[leg_field])
+  local leg = record_of(leg_field)
   if leg.owner ~= talk.owner or leg.text_id ~= talk.text_id or leg.appended ~= talk.appended then
     return {'talk', {}, {}}
   end
@@ -81,7 +82,7 @@ end
 -- An end is that of all jobs below, too, and of a tree that begins again nothing expires any more: their keys must be
 -- declared, so who asks is told of those it forgot.
 local family, declared = {}, {}
-for _, name in ipairs(header.family) do
+for _, name in ipairs(header.family or {}) do
   declared[name] = true
 end
 for _, field in ipairs((header.ends or header.begins_again) and order or {}) do
@@ -100,10 +101,10 @@ local function take_key()
 end
 local function take(count)
   local values = {}
-  for i = position, position + count - 1 do
+  for i = position, position + (count or 0) - 1 do
     values[#values + 1] = ARGV[i]
   end
-  position = position + count
+  position = position + (count or 0)
   return values
 end
 
@@ -126,15 +127,13 @@ if header.begins_again then
   -- An outcome that came before its call was one of the run before, also where that never made the call.
   for _, name in ipairs(call('HKEYS', KEYS[3])) do
     if string.sub(name, 1, 6) == 'early:' then
-      header.forgets[#header.forgets + 1] = name
+      forgets[#forgets + 1] = name
     end
   end
 end
-if #header.forgets > 0 then
-  sliced('HDEL', KEYS[3], header.forgets)
-end
+sliced('HDEL', KEYS[3], forgets)
 -- Two steps that fail at the same time skip what comes after both: the first one does.
-for _, skip in ipairs(header.skips) do
+for _, skip in ipairs(skips) do
   local values = take(2 + skip.parts)
   if state['leg:' .. skip.leg] then
     remove('leg:' .. skip.leg)
@@ -153,8 +152,8 @@ for i = 1, #new, 2 do
   end
 end
 -- What a new wait waits for may have come before it: its outcome, or an event, of which each ends one wait.
-local waits = header.waits ~= '' and waits_of(job_id, now, header.waits)[1]
-local early = header.waits ~= '' and call('HGET', KEYS[3], 'early:' .. header.waits)
+local waits = header.waits and waits_of(job_id, now, header.waits)[1]
+local early = header.waits and call('HGET', KEYS[3], 'early:' .. header.waits)
 if early then
   call('HSET', KEYS[3], header.waits, early)
   if waits then
@@ -184,24 +183,24 @@ end
 if header.admitted then
   local standing = standing_of(job_id)
   standing.slot = standing.want == 'slot'
-  put('standing:' .. job_id, encode(standing))
+  put_record('standing:' .. job_id, standing)
   for _, leg in ipairs(legs_of(job_id)) do
     if is_work(leg) and not blocked(state['leg:' .. leg.key]) then
       -- It waited for the slot, for however long: a sweep counts from now.
       leg.carrier, leg.since_ms = message, now
-      put('leg:' .. leg.key, encode(leg))
+      put_record('leg:' .. leg.key, leg)
     end
   end
 end
 -- Steps for which this was the last one to wait for are carried by this message.
 for _, field in ipairs(order) do
   if is_leg(field) and has(state[field], 'carrier', '') and before(state[field]) and not blocked(state[field]) then
-    local leg = cjson.decode(state[field])
+    local leg = record_of(field)
     leg.carrier, leg.since_ms = message, now
-    put(field, encode(leg))
+    put_record(field, leg)
   end
 end
-settle(job_id, message, now, header.later_lap)
+settle(job_id, message, now, header.later_lap or 0)
 sliced('HSET', KEYS[2], take(header.calls))
 sliced('HSET', KEYS[3], take(header.results))
 sliced('RPUSH', KEYS[4], take(header.transcript))
@@ -219,11 +218,11 @@ if header.report and state['job:' .. parent_id] then
 end
 local above = header.spends and parent_id
 while above do
-  local below = cjson.decode(state['below:' .. above] or '{"turns":0,"tool_calls":0,"tokens":0,"cost_usd":0}')
+  local below = record_of('below:' .. above, '{"turns":0,"tool_calls":0,"tokens":0,"cost_usd":0}')
   for name, value in pairs(header.spends) do
     below[name] = below[name] + value
   end
-  put('below:' .. above, encode(below))
+  put_record('below:' .. above, below)
   above = string.match(above, '^(.*)%.[^.]*$')
 end
 if header.child then
@@ -244,33 +243,31 @@ for _, name in ipairs(header.ends and header.family or {}) do
       let_go(state['leg:' .. leg.key], name, parts)
       remove('leg:' .. leg.key)
     end
-    local job = cjson.decode(state['job:' .. name])
+    local job = record_of('job:' .. name)
     job.status, job.finished_at_ms = 'cancelled', now
     job.error = {type = 'cancelled', message = 'the job that started it has ended', retryable = false}
-    put('job:' .. name, encode(job))
+    put_record('job:' .. name, job)
     settle(name, message, now, 0)
     say(parts, closing)
   end
 end
 -- What was used before a retry has been told.
 if header.begins_again then
-  local usage, before = cjson.decode(state['usage:' .. job_id] or '{}'), {}
-  for _, name in ipairs(COUNTED) do
-    before[name] = usage[name] or 0
-  end
-  usage.before = before
-  put('usage:' .. job_id, encode(usage))
+  local before = counted_in(books_of(job_id))
+  before.appends = nil
+  books_of(job_id).before = before
 end
 -- Its own cost is in the books, too: its request, what is called from here on, and what goes over the wire.
-header.spent.redis_requests = header.spent.redis_requests + 1
-use(job_id, header.spent, now)
+local spent = header.spent or {}
+spent.redis_requests = (spent.redis_requests or 0) + 1
+use(job_id, spent, now)
 local rest, taken = go_on(true)
 local answer = {'committed', rest, taken}
 use(job_id, {
   redis_commands = commands + saving() + (tombstone and #KEYS or 0),
-  redis_bytes = weight(KEYS) + weight(ARGV) + weight(answer),
+  redis_bytes = bytes_with(answer),
 })
-say_used(said[KEYS[5]] or {}, cjson.decode(books), cjson.decode(state['usage:' .. job_id]))
+say_used(said[KEYS[5]] or {}, books, books_of(job_id))
 save(KEYS[1])
 if tombstone then
   for _, key in ipairs(KEYS) do

@@ -8,13 +8,21 @@ local redis = {
     return server.call(...)
   end,
 }
-local function weight(value)
-  if type(value) == 'string' then
-    return #value
-  end
+local function weight(values)
   local sum = 0
-  for _, item in ipairs(type(value) == 'table' and value or {}) do
-    sum = sum + weight(item)
+  for i = 1, #values do
+    local kind = type(values[i])
+    sum = sum + (kind == 'string' and #values[i] or kind == 'table' and weight(values[i]) or 0)
   end
   return sum
+end
+
+-- The bytes of a request with this answer, which is not changed any more.
+local weighed, asked_bytes, answer_bytes
+local function bytes_with(answer)
+  asked_bytes = asked_bytes or weight(KEYS) + weight(ARGV)
+  if weighed ~= answer then
+    weighed, answer_bytes = answer, weight({answer})
+  end
+  return asked_bytes + answer_bytes
 end

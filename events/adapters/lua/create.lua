@@ -17,7 +17,7 @@ call('RPUSH', KEYS[3], unpack(ARGV, pairs_end + 2, pairs_end + 1 + tonumber(ARGV
 -- This script is one request; the HSET below is one more command.
 local answer, spent = {'created', state['job:' .. job_id], carried(message, now)}, cjson.decode(ARGV[4])
 spent.redis_requests, spent.redis_commands = spent.redis_requests + 1, spent.redis_commands + commands + 1
-spent.redis_bytes = spent.redis_bytes + weight(KEYS) + weight(ARGV) + weight(answer)
+spent.redis_bytes = spent.redis_bytes + bytes_with(answer)
 use(job_id, spent, now)
 save(KEYS[1])
 return answer

@@ -4,8 +4,8 @@ local KEEP_SLOT_MS = 60000
 local FOREVER_MS = 9999999999999
 local call = redis.call
 
--- The state as it is, the fields in a fixed order, and what this script changes.
-local state, order, listed, changed, removed = {}, {}, {}, {}, {}
+-- The state as it is, the fields in a fixed order, what of it was decoded, and what this script changes.
+local state, order, listed, decoded, changed, removed = {}, {}, {}, {}, {}, {}
 local function load(key)
   local flat = call('HGETALL', key)
   for i = 1, #flat, 2 do
@@ -19,11 +19,29 @@ local function put(field, value)
   if not listed[field] then
     order[#order + 1], listed[field] = field, true
   end
-  state[field], changed[field], removed[field] = value, value, nil
+  state[field], changed[field], removed[field], decoded[field] = value, value, nil, nil
 end
 
 local function remove(field)
-  state[field], changed[field], removed[field] = nil, nil, true
+  state[field], changed[field], removed[field], decoded[field] = nil, nil, true, nil
+end
+
+-- cjson writes '/' as '\/'; the text search below, and people, want it plain.
+local function encode(value)
+  local text = cjson.encode(value)
+  return string.find(text, '\\/', 1, true) and string.gsub(text, '\\/', '/') or text
+end
+
+-- What a field says, decoded once: most of a script's time is spent on decoding and encoding. Who changes it puts it.
+local function record_of(field, otherwise)
+  local record = decoded[field] or cjson.decode(state[field] or otherwise)
+  decoded[field] = record
+  return record
+end
+
+local function put_record(field, record)
+  put(field, encode(record))
+  decoded[field] = record
 end
 
 -- In slices: Lua's unpack has room for a few thousand values.
@@ -51,7 +69,33 @@ local function saving()
   return calls
 end
 
+local function books_of(job_id)
+  return record_of('usage:' .. job_id, '{"messages":0,"redis_requests":0,"redis_commands":0}')
+end
+
+-- What a job has used, with this more of it; it is written with what else is saved, or once somebody asks for the text.
+local used = {}
+local function use(job_id, more, now)
+  local usage = books_of(job_id)
+  for name, much in pairs(more) do
+    usage[name] = (usage[name] or 0) + much
+  end
+  usage.updated_ms = now or usage.updated_ms
+  used[job_id] = usage
+end
+
+local function usage_text(job_id)
+  if used[job_id] then
+    put_record('usage:' .. job_id, used[job_id])
+    used[job_id] = nil
+  end
+  return state['usage:' .. job_id]
+end
+
 local function save(key)
+  for job_id in pairs(used) do
+    usage_text(job_id)
+  end
   for parts_key, texts in pairs(said) do
     sliced('RPUSH', parts_key, texts)
   end
@@ -66,27 +110,23 @@ local function save(key)
   sliced('HSET', key, pairs_of)
 end
 
--- cjson writes '/' as '\/'; the text search below, and people, want it plain.
-local function encode(value)
-  return (string.gsub(cjson.encode(value), '\\/', '/'))
+-- Text search instead of decoding: a fan-out has many legs and most of them are somebody else's. Plain, as far as it
+-- can be: a pattern is tried at each character.
+local function has(json, name, value)
+  return string.find(json, '"' .. name .. '":"' .. value .. '"', 1, true) ~= nil
 end
 
--- What a job has used, with this more of it.
-local function use(job_id, more, now)
-  local field = 'usage:' .. job_id
-  local usage = cjson.decode(state[field] or '{"messages":0,"redis_requests":0,"redis_commands":0}')
-  for name, much in pairs(more) do
-    usage[name] = (usage[name] or 0) + much
-  end
-  usage.updated_ms = now or usage.updated_ms
-  put(field, encode(usage))
+-- The text, or with `quote` '' the number, that a field has; nil where it has none.
+local function value_of(json, name, quote)
+  local _, at = string.find(json, '"' .. name .. '":' .. (quote or '"'), 1, true)
+  return at and string.match(json, quote and '^%d+' or '^[^"]+', at + 1)
 end
 
 -- What a claim appended in mid-work is counted with its job; what its model said of an answer that was not recorded is
 -- closed and named, so that no reader takes it for the answer (parts.abandoned). `rest`: what ends that text instead.
 local APPEND_COMMANDS = 4
 local function let_go(json, job_id, parts_key, rest)
-  local text_id, appended = string.match(json, '"text_id":"([^"]+)"'), tonumber(string.match(json, '"appended":(%d+)') or 0)
+  local text_id, appended = value_of(json, 'text_id'), tonumber(value_of(json, 'appended', '') or 0)
   if rest then
     say(parts_key, rest)
   elseif text_id then
@@ -98,11 +138,6 @@ local function let_go(json, job_id, parts_key, rest)
   end
 end
 
--- Text search instead of decoding: a fan-out has many legs and most of them are somebody else's.
-local function has(json, name, value)
-  return string.find(json, '"' .. name .. '":"' .. value .. '"', 1, true) ~= nil
-end
-
 local function is_leg(field)
   return state[field] and string.sub(field, 1, 4) == 'leg:'
 end
@@ -111,7 +146,7 @@ local function legs_of(job_id)
   local legs = {}
   for _, field in ipairs(order) do
     if is_leg(field) and has(state[field], 'job_id', job_id) then
-      legs[#legs + 1] = cjson.decode(state[field])
+      legs[#legs + 1] = record_of(field)
     end
   end
   return legs
@@ -124,7 +159,7 @@ end
 -- A step of a plan waits for those before it: while one of them has a leg. Empty for a leg that waits for none, such as
 -- that of a step which has begun.
 local function before(json)
-  return has(json, 'kind', 'call') and string.match(json, '"after":"([^"]+)"') or nil
+  return has(json, 'kind', 'call') and value_of(json, 'after') or nil
 end
 
 local function blocked(json)
@@ -132,7 +167,7 @@ local function blocked(json)
   if names then
     for _, field in ipairs(order) do
       for _, name in ipairs(is_leg(field) and {'call_id', 'asks_for'} or {}) do
-        local call_id = string.match(state[field], '"' .. name .. '":"([^"]+)"')
+        local call_id = value_of(state[field], name)
         if call_id and string.find(',' .. names .. ',', ',' .. call_id .. ',', 1, true) then
           return true
         end
@@ -148,7 +183,7 @@ local function held(leg, json)
 end
 
 local function standing_of(job_id)
-  return cjson.decode(state['standing:' .. job_id] or '{"want":"","lap":-1,"slot":false}')
+  return record_of('standing:' .. job_id, '{"want":"","lap":-1,"slot":false}')
 end
 
 -- Model turns and tool runs need the slot, and wait for the wish where the job wishes for one. Of a job that wants none
@@ -159,18 +194,23 @@ local function gated(leg, now)
 end
 
 -- What a message still carries: the legs that it must hand on before it is acknowledged.
-local function carried(message, now, except)
-  local fields, legs = {}, {}
+local function fields_carried(message, now, except)
+  local fields = {}
   for _, field in ipairs(order) do
     if is_leg(field) and field ~= except and has(state[field], 'carrier', message) then
-      local leg = cjson.decode(state[field])
+      local leg = record_of(field)
       if not gated(leg, now) and not held(leg, state[field]) then
         fields[#fields + 1] = field
       end
     end
   end
   table.sort(fields)
-  for i, field in ipairs(fields) do
+  return fields
+end
+
+local function carried(message, now, except)
+  local legs = {}
+  for i, field in ipairs(fields_carried(message, now, except)) do
     legs[i] = state[field]
   end
   return legs
@@ -183,7 +223,7 @@ end
 
 -- In which run the job is: 1, and one more with each retry. The field stands before all that could look like it.
 local function run_of(job_id)
-  return tonumber(string.match(state['job:' .. job_id], '"run":(%d+)') or '1')
+  return tonumber(value_of(state['job:' .. job_id], 'run', '') or '1')
 end
 
 -- A newer wish replaces the one before; its lap is a time, so that it grows across a failover, too. `later_lap`: of a
@@ -192,18 +232,18 @@ local function new_wish(job_id, want, message, now, later_lap)
   local standing = standing_of(job_id)
   remove('leg:wish:' .. job_id .. ':' .. string.format('%.0f', standing.lap))
   local lap = math.max(standing.lap + 1, now, later_lap + 1)
-  put('standing:' .. job_id, encode({want = want, lap = lap, slot = false}))
+  put_record('standing:' .. job_id, {want = want, lap = lap, slot = false})
   local key = 'wish:' .. job_id .. ':' .. string.format('%.0f', lap)
-  put('leg:' .. key, encode({
+  put_record('leg:' .. key, {
     key = key, kind = 'wish', job_id = job_id, turn = 1, attempt = lap, want = want, carrier = message, owner = '',
     claimed_ms = 0, lease_until_ms = 0, not_before_ms = 0, since_ms = now, undelivered = 0, counted = '', appended = 0,
-  }))
+  })
 end
 
 -- What a wait waits for has come: it is due, and carried by who brings it.
 local function wake(leg, message, now)
   leg.not_before_ms, leg.since_ms, leg.carrier = 0, now, message
-  put('leg:' .. leg.key, encode(leg))
+  put_record('leg:' .. leg.key, leg)
 end
 
 -- The waits of a job (or of one call of it) that are not over, in the order of their keys.
@@ -211,7 +251,7 @@ local function waits_of(job_id, now, call_id)
   local waits = {}
   for _, field in ipairs(order) do
     if is_leg(field) and has(state[field], 'kind', 'wait') and has(state[field], 'job_id', job_id) then
-      local leg = cjson.decode(state[field])
+      local leg = record_of(field)
       if leg.not_before_ms > now and (not call_id or leg.call_id == call_id) then
         waits[#waits + 1] = leg
       end
@@ -228,7 +268,7 @@ local function settle(job_id, message, now, later_lap)
   else
     for _, field in ipairs(order) do
       if is_leg(field) and has(state[field], 'job_id', job_id) then
-        local leg = cjson.decode(state[field])
+        local leg = record_of(field)
         -- `now` may be long ago, if whoever asks stood still: a leg is no older than it is, a claimed one is due.
         local soon = leg.owner ~= '' or leg.not_before_ms <= math.max(now, leg.since_ms) + KEEP_SLOT_MS
         if soon and leg.kind ~= 'wish' and (standing.want == 'slot' or is_work(leg)) and not blocked(state[field]) then

@@ -46,7 +46,7 @@ settle(job_id, message, now, 0)
 local answer, spent = {word, job, carried(message, now)}, cjson.decode(ARGV[9])
 spent.redis_requests = spent.redis_requests + 1
 spent.redis_commands = spent.redis_commands + commands + (next(removed) and 2 or 1)
-spent.redis_bytes = spent.redis_bytes + weight(KEYS) + weight(ARGV) + weight(answer)
+spent.redis_bytes = spent.redis_bytes + bytes_with(answer)
 use(job_id, spent)
 save(KEYS[1])
 return answer
