@@ -4,6 +4,7 @@ The container is built by the first request (or start-up) and kept for the life 
 """
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -25,6 +26,8 @@ class LazyApp:
         """Answer one request, or take part in the server's start and stop."""
         if self._app is None:
             self._app = self._build(container_from_environment())
+            # What was imported and built is there as long as the process: the collector need not look at it each time.
+            gc.freeze()
         await self._app(scope, receive, send)
 
 

@@ -5,12 +5,11 @@ drops the other answers). What cannot be sent or read is so for its own asker al
 reads the answers. Must not: repeat a command.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import httpx
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from upstash_redis.commands import AsyncCommands
 from upstash_redis.errors import UpstashError
 from upstash_redis.format import cast_response
@@ -27,7 +26,6 @@ _REQUESTS, _ENTRIES, _SIZE_BYTES = 2, 64, 1_000_000
 # Plain JSON: all that we keep is UTF-8, so base64 would protect nothing, and make each answer a third larger.
 _ENCODING: Literal["base64"] | None = None
 _SYNC_TOKEN = b"Upstash-Sync-Token"
-_write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class RedisCommands(AsyncCommands):
@@ -68,7 +66,7 @@ class RedisCommands(AsyncCommands):
 
         Returns for each its answer or its UpstashError, and whether they lead their request: one of those who share it.
         """
-        written = [_write(command).encode() for command in commands]
+        written = [to_json(command) for command in commands]
         batcher = self._scripts if str(commands[0][0]).startswith("EVAL") else self._others
         answers, leads = await batcher.ask(written, len(written), sum(map(len, written)))
         return [self._read(command, answer) for command, answer in zip(commands, answers, strict=True)], leads

@@ -1,6 +1,7 @@
 """From a function's module to an ASGI app and a Lambda handler: nothing before the first request, then once."""
 
 import base64
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,6 +52,18 @@ async def get(app: LazyApp) -> str:
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://fn") as client:
         return (await client.get("/")).text
+
+
+async def test_what_an_app_is_built_of_is_no_longer_looked_at_by_the_collector(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    """It stays as long as the process."""
+    gc.unfreeze()
+    building = Building()
+    await get(LazyApp(building))
+    assert gc.get_freeze_count() > 10_000
+    gc.unfreeze()
+    await building.containers[0].close()
 
 
 async def test_an_app_is_built_by_the_first_request_and_kept(environment: pytest.MonkeyPatch) -> None:
