@@ -128,14 +128,15 @@ Fact = Annotated[
 class LoopPayload(WireModel):
     """`turn` and `attempt` count from 1.
 
-    `wish`: the lap of the job's wish, where the event is one to the admission. `remember`: the job has ended, and is to
-    be remembered. `fact`: what the event tells, where it
-    is the witness of an API call.
+    `wish`: the lap of the job's wish, where the event is one to the admission. `ticket`: the lap of the wish that the
+    admission has granted: whoever begins the turn takes the slot. `remember`: the job has ended, and is to be
+    remembered. `fact`: what the event tells, where it is the witness of an API call.
     """
 
     turn: Annotated[int, Field(ge=1)]
     attempt: Annotated[int, Field(ge=1)] = 1
     wish: int | None = None
+    ticket: int | None = None
     remember: bool | None = None
     fact: Fact | None = None
 

@@ -81,7 +81,12 @@ class Acceptance:
         # stays. So it does where the job "was there" and yet is carried by this very call, which was made twice.
         witness_id = await self._witness(job.id, job.session_id, fact)
         try:
-            created = await self._facts.submitted(job, task, witness_id, alone=alone)
+            submitting = self._facts.submitting
+            created = await (
+                submitting.submit(job, task, witness_id, alone=True)
+                if alone
+                else submitting.submit_at_once(job, task, witness_id)
+            )
         except SessionBusyError:
             await self._refuse(witness_id, began_ms)
             raise
@@ -92,7 +97,7 @@ class Acceptance:
             await self._not_needed(witness_id, began_ms)
         await self._witness_late(job, fact, began_ms)
         submission(created.job, began_ms, created.carried)
-        await self._hand_on(created.job, created.carried, witness_id)
+        await self._hand_on(created.job, created.carried, witness_id, created.ticket)
         return created
 
     async def cancel(self, job: Job, by: str) -> Told:
@@ -213,9 +218,9 @@ class Acceptance:
     def _is_late(self, began_ms: int) -> bool:
         return self._clock.now_ms() - began_ms >= WITNESSED_MS
 
-    async def _hand_on(self, job: Job, legs: tuple[Leg, ...], witness_id: str) -> None:
+    async def _hand_on(self, job: Job, legs: tuple[Leg, ...], witness_id: str, ticket: int = 0) -> None:
         try:
-            await hand_on(self._emitter, job.session_id, legs, witness_id)
+            await hand_on(self._emitter, job.session_id, legs, witness_id, ticket)
         except PublishError as error:
             _log.warning("what follows for job %s is handed on within a minute, by its witness: %s", job.id, error)
 

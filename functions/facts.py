@@ -6,23 +6,20 @@ then handed on. So a crash in between loses nothing, and after a failover that f
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 from pydantic import ValidationError
 
 from events.core.admission import Entry, Standing
-from events.core.decide import cancel, submit
+from events.core.decide import cancel
 from events.core.effects import Changes
-from events.core.happenings import Cancelled, Submitted
-from events.core.legs import Leg, LegKind, wish_leg
+from events.core.happenings import Cancelled
+from events.core.legs import Leg, LegKind
 from events.core.records import job_from
 from events.core.state import Job
-from events.core.submitting import first_standing
 from events.emitter import Emitter
-from events.errors import JobGoneError, MalformedEventError, SessionBusyError, StoreError, UnknownJobError
+from events.errors import JobGoneError, MalformedEventError, StoreError, UnknownJobError
 from events.ids import CHILD_SEPARATOR, canonical_json, root_of
-from events.ports import Admission, Archive, Clock, Created, Heeded, Outside, OutsideFact, Recorded, Store, charge
+from events.ports import Admission, Archive, Clock, Heeded, Outside, OutsideFact, Recorded, Store, charge
 from events.schema import (
     AgentLoopInit,
     Cancellation,
@@ -37,10 +34,11 @@ from events.schema import (
 )
 from events.timestamps import milliseconds
 from functions.asking import Asking
-from functions.books import create, record, tell
+from functions.books import record, tell
 from functions.ended_facts import EndedFacts
 from functions.handing_on import hand_on
 from functions.recurring import next_of
+from functions.submitting import Submitting
 from functions.told import Told
 
 _log = logging.getLogger("baton.facts")
@@ -59,6 +57,7 @@ class Facts:
         self, store: Store, archive: Archive, admission: Admission, asking: Asking, emitter: Emitter, clock: Clock
     ) -> None:
         self.ended = EndedFacts(archive, store, asking, clock)
+        self.submitting = Submitting(store, asking, clock)
         self._store = store
         self._admission = admission
         self._asking = asking
@@ -73,36 +72,6 @@ class Facts:
     async def is_gone(self, job_id: str) -> bool:
         """Whether an unknown job was there, and its data is gone."""
         return isinstance(await self.ended.missing(job_id), JobGoneError)
-
-    async def submitted(
-        self, job: Job, task: dict[str, Any], carrier: str, *, known: bool = False, alone: bool = False
-    ) -> Created:
-        """A job was submitted: it takes its place in the admission's book, then it is created, unless it is there.
-
-        `known`: it is there, and has its place; what is asked is what the carrier still carries. `alone`: it takes no
-        place while another job of its session has one. Its witness does not ask for that: what was accepted, and was
-        forgotten in a failover, waits for its turn.
-
-        Raises:
-            SessionBusyError: it was to be alone. JobGoneError: it was there, and its data is gone.
-        """
-        now_ms = self._clock.now_ms()
-        standing = first_standing(job, now_ms)
-        heard = None if known else await self._asking.ask(job, standing, carrier, alone=alone)
-        if heard is not None and heard.busy:
-            raise SessionBusyError(f"session {job.session_id!r} is busy: another job of it is at work or in line")
-        slot = heard is not None and heard.slot
-        changes = submit(Submitted(job, task, slot), now_ms).changes
-        assert changes is not None, "a submission always creates"
-        try:
-            created = await create(self._store, changes, carrier, now_ms)
-        except JobGoneError:
-            await self._asking.ask(job, Standing("gone", standing.lap + 1), carrier)
-            raise
-        if created.new or not slot:
-            return created
-        # Somebody created it meanwhile, and the slot that we were given is its own: it must hear of it.
-        return replace(created, carried=(*created.carried, wish_leg(job.id, "slot", standing.lap, now_ms)))
 
     async def cancelled(self, job_id: str, fact: Cancellation, carrier: str) -> Told:
         """Somebody cancels a job.
@@ -217,7 +186,7 @@ class Facts:
             _log.info("job %s is created by its witness", job.id)
             # What is created now may be forgotten, too, and somebody who asks meanwhile is told that it is accepted.
             await self._witness_more(event)
-        created = await self.submitted(job, task, carrier, known=known)
+        created = await self.submitting.submit(job, task, carrier, known=known)
         entry, lost = await self._look(job.id, carrier)
         found = {leg.key for leg in lost}
         legs = (*lost, *(leg for leg in created.carried if leg.key not in found))

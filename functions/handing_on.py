@@ -16,7 +16,7 @@ from functions.tracing import with_trace
 CLOCK_ERROR_MS = 5_000
 
 
-async def hand_on(emitter: Emitter, session_id: str, legs: Sequence[Leg], drive: str) -> int:
+async def hand_on(emitter: Emitter, session_id: str, legs: Sequence[Leg], drive: str, ticket: int = 0) -> int:
     """Publish the events of these legs in one request; returns how many.
 
     Args:
@@ -25,9 +25,10 @@ async def hand_on(emitter: Emitter, session_id: str, legs: Sequence[Leg], drive:
         legs: what to hand on.
         drive: which delivery of which message hands on. It is part of the deduplication id: the same delivery doing
             so twice is suppressed by the queue, a deliberate re-drive never is.
+        ticket: the lap of the job's wish that the admission has granted, for its first turn; 0: none.
     """
     if legs:
-        await emitter.emit_many([delivery(event_of(session_id, leg), leg.free_at_ms(), drive) for leg in legs])
+        await emitter.emit_many([delivery(event_of(session_id, leg, ticket), leg.free_at_ms(), drive) for leg in legs])
     return len(legs)
 
 

@@ -125,6 +125,7 @@ class Pipeline:
             now_ms=now_ms,
             lease_until_ms=self._lease_until_ms(now_ms),
             call_id=step.call_id,
+            ticket=step.ticket,
         )
         begun = step.begun or await self._store.begin(claim)
         match begun.verdict:

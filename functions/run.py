@@ -7,7 +7,7 @@ from events.core.expected import event_of
 from events.core.legs import Leg, LegKind, leg_key_of
 from events.ports import Begun
 from events.quick_init import quick_init
-from events.schema import Event, ToolPayload
+from events.schema import Event, LoopPayload, ToolPayload
 from functions.delivery import Delivered
 from functions.handed_on import HandedOn
 from functions.handing_on import drive_of
@@ -30,6 +30,12 @@ class Step:
     owner: str
     event: Event | None = None
     begun: Begun | None = None
+
+    @property
+    def ticket(self) -> int:
+        """With which the job takes the slot that it was given; 0: none."""
+        payload = self.event.payload if self.event is not None else None
+        return (payload.ticket or 0) if isinstance(payload, LoopPayload) else 0
 
 
 class Run:

@@ -113,6 +113,7 @@ class RedisStore:
                 claim.owner,
                 claim.now_ms,
                 claim.lease_until_ms,
+                claim.ticket,
             ],
         )
         if verdict != Verdict.GRANTED:

@@ -29,7 +29,8 @@ class Verdict(StrEnum):
 class Claim:
     """Who asks for a leg, and for how long.
 
-    `run`: the job's run in which it was granted: what was begun in an earlier one is not committed.
+    `run`: the job's run in which it was granted: what was begun in an earlier one is not committed. `ticket`: the lap
+    of the job's wish that the admission has granted; 0: none. One of an earlier wish is void.
     """
 
     job_id: str
@@ -40,6 +41,7 @@ class Claim:
     lease_until_ms: int
     call_id: str = ""
     run: int = 1
+    ticket: int = 0
 
 
 @quick_init

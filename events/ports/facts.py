@@ -10,11 +10,15 @@ from events.core.state import Job, State
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """CREATE's answer: `new` is False when the job was there; `job` is the stored one."""
+    """CREATE's answer: `new` is False when the job was there; `job` is the stored one.
+
+    `ticket`: the lap of its wish, where the admission has granted that meanwhile: its first event says so; 0: none.
+    """
 
     new: bool
     job: Job
     carried: tuple[Leg, ...] = ()
+    ticket: int = 0
 
     @property
     def standing(self) -> Standing:

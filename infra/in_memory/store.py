@@ -33,7 +33,7 @@ from events.ports import (
 )
 from events.ports.spending import NOTHING
 from events.replacing import replace
-from infra.in_memory.claiming import appended, done, going_on, granted
+from infra.in_memory.claiming import appended, done, going_on, granted, with_ticket
 from infra.in_memory.tree import NOT_USED, Tree
 from infra.in_memory.used_parts import with_used
 from infra.in_memory.writing import changed, created
@@ -84,13 +84,14 @@ class InMemoryStore:
             return Begun(Verdict.APPLIED if gone else Verdict.UNKNOWN)
         if leg is None:
             return Begun(Verdict.APPLIED, carried=tree.carried(claim.message_id, claim.now_ms))
-        if refused := self._refused(claim, tree, leg):
+        ticketed = with_ticket(claim, tree)
+        if refused := self._refused(claim, tree, leg, gated=ticketed.gated(leg, claim.now_ms)):
             return refused
-        tree, begun = granted(claim, tree, leg)
+        tree, begun = granted(claim, ticketed, ticketed.legs[leg.key])
         self.write(claim.job_id, tree)
         return replace(begun, carried=tree.carried(claim.message_id, claim.now_ms, leg.key))
 
-    def _refused(self, claim: Claim, tree: Tree, leg: Leg) -> Begun | None:
+    def _refused(self, claim: Claim, tree: Tree, leg: Leg, *, gated: bool) -> Begun | None:
         until_ms = 0
         if tree.held(leg):
             verdict = Verdict.APPLIED
@@ -98,7 +99,7 @@ class InMemoryStore:
             verdict, until_ms = Verdict.EARLY, leg.not_before_ms
         elif leg.owner != claim.owner and leg.lease_until_ms > claim.now_ms:
             verdict, until_ms = Verdict.BUSY, leg.lease_until_ms
-        elif tree.gated(leg, claim.now_ms):
+        elif gated:
             tree = tree.settled(claim.job_id, claim.message_id, claim.now_ms)
             self.write(claim.job_id, tree)
             return Begun(Verdict.GATED, carried=tree.carried(claim.message_id, claim.now_ms))

@@ -99,7 +99,7 @@ class _Player:
     _count: int = 0
 
     async def submit(self, job: Job, task: dict[str, object]) -> None:
-        created = await self.stage.facts.submitted(job, task, _SUBMISSION)
+        created = await self.stage.facts.submitting.submit(job, task, _SUBMISSION)
         await hand_on(self.stage.emitter, job.session_id, created.carried, _SUBMISSION)
 
     async def run(self) -> None:

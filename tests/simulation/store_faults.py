@@ -100,7 +100,14 @@ class SimStore:
     async def begin(self, claim: Claim) -> Begun:
         """Load and claim a leg."""
         self._goes_on(CURRENT.get(), claim.leg_key, goes_on=True)
-        return await self.ask("begin", claim.job_id, claim, lambda: self._fake.begin(claim))
+        return await self.ask("begin", claim.job_id, claim, lambda: self._begun(claim))
+
+    async def _begun(self, claim: Claim) -> Begun:
+        had = self._fake.tree(claim.job_id).standing(claim.job_id).slot
+        begun = await self._fake.begin(claim)
+        if claim.ticket and not had and self._fake.tree(claim.job_id).standing(claim.job_id).slot:
+            self._world.memory.answer_of_long_ago(claim.job_id)
+        return begun
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
         """Remove the leg and write what follows; claim what the invocation goes on with."""

@@ -1,5 +1,5 @@
 -- BEGIN: load and claim. KEYS: state, calls, transcript, results, parts, tombstone.
--- ARGV: job id, leg key, message, owner, now, lease until.
+-- ARGV: job id, leg key, message, owner, now, lease until, ticket (the lap of a granted wish; 0: none).
 -- Answer: verdict, free at, carried, job, leg, and what `told` says.
 local job_id, leg_field, message, owner, now = ARGV[1], 'leg:' .. ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 load(KEYS[1])
@@ -17,7 +17,7 @@ end
 if not json then
   return answer('applied', 0)
 end
-local leg = cjson.decode(json)
+local leg = record_of(leg_field)
 if held(leg, json) then
   return answer('applied', 0)
 end
@@ -26,6 +26,13 @@ if leg.not_before_ms > now then
 end
 if leg.owner ~= owner and leg.lease_until_ms > now then
   return answer('busy', leg.lease_until_ms)
+end
+-- A ticket stands for the wish that the admission has granted; one of an earlier wish is void.
+local standing, ticket = standing_of(job_id), tonumber(ARGV[7])
+if ticket > 0 and ticket == standing.lap and standing.want == 'slot' and not standing.slot then
+  remove('leg:wish:' .. job_id .. ':' .. ARGV[7])
+  admit(job_id, message, now)
+  leg = record_of(leg_field)
 end
 if gated(leg, now) then
   settle(job_id, message, now, 0)

@@ -179,18 +179,8 @@ if header.join then
     put(header.join.field, header.join.leg)
   end
 end
--- The admission said yes: the slot is taken, and this message hands on the work that waited for it.
 if header.admitted then
-  local standing = standing_of(job_id)
-  standing.slot = standing.want == 'slot'
-  put_record('standing:' .. job_id, standing)
-  for _, leg in ipairs(legs_of(job_id)) do
-    if is_work(leg) and not blocked(state['leg:' .. leg.key]) then
-      -- It waited for the slot, for however long: a sweep counts from now.
-      leg.carrier, leg.since_ms = message, now
-      put_record('leg:' .. leg.key, leg)
-    end
-  end
+  admit(job_id, message, now)
 end
 -- Steps for which this was the last one to wait for are carried by this message.
 for _, field in ipairs(order) do

@@ -282,3 +282,17 @@ local function settle(job_id, message, now, later_lap)
     new_wish(job_id, want, message, now, later_lap)
   end
 end
+
+-- The admission said yes: the slot is taken, and this message hands on the work that waited for it.
+local function admit(job_id, message, now)
+  local standing = standing_of(job_id)
+  standing.slot = standing.want == 'slot'
+  put_record('standing:' .. job_id, standing)
+  for _, leg in ipairs(legs_of(job_id)) do
+    if is_work(leg) and not blocked(state['leg:' .. leg.key]) then
+      -- It waited for the slot, for however long: a sweep counts from now.
+      leg.carrier, leg.since_ms = message, now
+      put_record('leg:' .. leg.key, leg)
+    end
+  end
+end
