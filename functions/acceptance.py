@@ -26,6 +26,7 @@ from events.schema import (
     Removal,
     Retrial,
     Submission,
+    Ticket,
 )
 from events.timestamps import moment
 from functions.facts import Facts, outside_fact
@@ -218,7 +219,7 @@ class Acceptance:
     def _is_late(self, began_ms: int) -> bool:
         return self._clock.now_ms() - began_ms >= WITNESSED_MS
 
-    async def _hand_on(self, job: Job, legs: tuple[Leg, ...], witness_id: str, ticket: int = 0) -> None:
+    async def _hand_on(self, job: Job, legs: tuple[Leg, ...], witness_id: str, ticket: Ticket | None = None) -> None:
         try:
             await hand_on(self._emitter, job.session_id, legs, witness_id, ticket)
         except PublishError as error:

@@ -9,14 +9,16 @@ from collections.abc import Sequence
 from events.core.expected import event_of
 from events.core.legs import Leg
 from events.emitter import Delivery, Emitter
-from events.schema import Event
+from events.schema import Event, Ticket
 from functions.tracing import with_trace
 
 # Clocks of functions, the store and the queue differ by less than this.
 CLOCK_ERROR_MS = 5_000
 
 
-async def hand_on(emitter: Emitter, session_id: str, legs: Sequence[Leg], drive: str, ticket: int = 0) -> int:
+async def hand_on(
+    emitter: Emitter, session_id: str, legs: Sequence[Leg], drive: str, ticket: Ticket | None = None
+) -> int:
     """Publish the events of these legs in one request; returns how many.
 
     Args:
@@ -25,7 +27,7 @@ async def hand_on(emitter: Emitter, session_id: str, legs: Sequence[Leg], drive:
         legs: what to hand on.
         drive: which delivery of which message hands on. It is part of the deduplication id: the same delivery doing
             so twice is suppressed by the queue, a deliberate re-drive never is.
-        ticket: the lap of the job's wish that the admission has granted, for its first turn; 0: none.
+        ticket: with which the job takes its slot at its first turn.
     """
     if legs:
         await emitter.emit_many([delivery(event_of(session_id, leg, ticket), leg.free_at_ms(), drive) for leg in legs])

@@ -78,7 +78,10 @@ class Pipeline:
         run = Run(delivered, self._randomness.token(), self._clock.now_ms() + self._policy.guard_ms)
         told = await self._facts.witness(delivered.event, delivered.message_id)
         if told is None:  # else the fact has counted its witness
-            charge(messages=int(delivered.retried == 0))
+            if delivered.retried == 0:
+                charge(messages=1)
+                if ticket := run.first.ticket:
+                    charge(requests=1, commands=ticket.commands, size_bytes=ticket.size_bytes)
             run.begin(run.first)
         else:
             run.words.append("told")
@@ -125,7 +128,7 @@ class Pipeline:
             now_ms=now_ms,
             lease_until_ms=self._lease_until_ms(now_ms),
             call_id=step.call_id,
-            ticket=step.ticket,
+            ticket=step.ticket.lap if step.ticket else 0,
         )
         begun = step.begun or await self._store.begin(claim)
         match begun.verdict:

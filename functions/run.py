@@ -7,7 +7,7 @@ from events.core.expected import event_of
 from events.core.legs import Leg, LegKind, leg_key_of
 from events.ports import Begun
 from events.quick_init import quick_init
-from events.schema import Event, LoopPayload, ToolPayload
+from events.schema import Event, LoopPayload, Ticket, ToolPayload
 from functions.delivery import Delivered
 from functions.handed_on import HandedOn
 from functions.handing_on import drive_of
@@ -32,10 +32,10 @@ class Step:
     begun: Begun | None = None
 
     @property
-    def ticket(self) -> int:
-        """With which the job takes the slot that it was given; 0: none."""
+    def ticket(self) -> Ticket | None:
+        """With which the job takes the slot that it was given."""
         payload = self.event.payload if self.event is not None else None
-        return (payload.ticket or 0) if isinstance(payload, LoopPayload) else 0
+        return payload.ticket if isinstance(payload, LoopPayload) else None
 
 
 class Run:

@@ -11,8 +11,9 @@ from events.core.legs import wish_leg
 from events.core.state import Job
 from events.core.submitting import first_standing
 from events.errors import JobGoneError, SessionBusyError
-from events.ports import Clock, Created, Heard, Store
+from events.ports import Clock, Created, Heard, Meter, Store, charge, metered, share
 from events.replacing import replace
+from events.schema import Ticket
 from functions.asking import Asking
 from functions.books import create
 
@@ -61,9 +62,11 @@ class Submitting:
         """
         now_ms = self._clock.now_ms()
         standing, changes = first_standing(job, now_ms), _changes(job, task, now_ms, slot=False)
-        asking = self._asking.ask(job, standing, carrier)
+        meter = Meter(self._clock, 0)
         heard, created = await asyncio.gather(
-            asking, create(self._store, changes, carrier, now_ms), return_exceptions=True
+            self._ask_on(meter, job, standing, carrier),
+            create(self._store, changes, carrier, now_ms),
+            return_exceptions=True,
         )
         if isinstance(created, JobGoneError):
             await self._leave(job, standing, carrier)
@@ -73,11 +76,19 @@ class Submitting:
                 raise failed
         assert isinstance(heard, Heard), "it was not raised"
         assert isinstance(created, Created), "nor this"
-        if not heard.slot or standing.want != "slot":
-            return created
-        if not created.new:
-            return self._found(created, standing, now_ms)
-        return replace(created, carried=(replace(changes.legs[0], carrier=carrier),), ticket=standing.lap)
+        asked = meter.rest()
+        for _ in range(asked.shared):
+            share()
+        if not created.new or not heard.slot or standing.want != "slot":
+            charge(requests=asked.requests, commands=asked.commands, size_bytes=asked.size_bytes)
+            return self._found(created, standing, now_ms) if heard.slot and not created.new else created
+        ticket = Ticket(lap=standing.lap, commands=asked.commands, size_bytes=asked.size_bytes)
+        return replace(created, carried=(replace(changes.legs[0], carrier=carrier),), ticket=ticket)
+
+    async def _ask_on(self, meter: Meter, job: Job, standing: Standing, carrier: str) -> Heard:
+        """Ask, and charge that apart: the creation, which goes with it, is written before its cost is known."""
+        with metered(meter):
+            return await self._asking.ask(job, standing, carrier)
 
     def _found(self, created: Created, standing: Standing, now_ms: int) -> Created:
         """Somebody created it meanwhile, and the slot that we were given is its own: it must hear of it."""

@@ -11,6 +11,7 @@ from events.schema import (
     AgentToolCall,
     Event,
     LoopPayload,
+    Ticket,
     ToolExecutionComplete,
     ToolExecutionFailed,
     ToolPayload,
@@ -23,8 +24,8 @@ def expected_events(job: Job, legs: Iterable[Leg]) -> tuple[Event, ...]:
     return tuple(event_of(job.session_id, leg) for leg in legs)
 
 
-def event_of(session_id: str, leg: Leg, ticket: int = 0) -> Event:
-    """The event that carries a leg; `ticket`: of a turn, with which its job takes its slot; 0: none."""
+def event_of(session_id: str, leg: Leg, ticket: Ticket | None = None) -> Event:
+    """The event that carries a leg; `ticket`: of a turn, with which its job takes its slot."""
     head: dict[str, Any] = {
         "id": event_id(leg.key),
         "session_id": session_id,
@@ -36,7 +37,7 @@ def event_of(session_id: str, leg: Leg, ticket: int = 0) -> Event:
     if leg.kind is LegKind.REMEMBER:
         return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, attempt=leg.attempt, remember=True))
     if leg.kind is LegKind.LOOP:
-        return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, attempt=leg.attempt, ticket=ticket or None))
+        return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, attempt=leg.attempt, ticket=ticket))
     payload = ToolPayload(
         turn=leg.turn,
         position=leg.position,

@@ -6,19 +6,20 @@ from enum import StrEnum
 from events.core.admission import Standing
 from events.core.legs import Leg, LegKind
 from events.core.state import Job, State
+from events.schema import Ticket
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
     """CREATE's answer: `new` is False when the job was there; `job` is the stored one.
 
-    `ticket`: the lap of its wish, where the admission has granted that meanwhile: its first event says so; 0: none.
+    `ticket`: where the admission has granted its wish meanwhile: its first event brings it.
     """
 
     new: bool
     job: Job
     carried: tuple[Leg, ...] = ()
-    ticket: int = 0
+    ticket: Ticket | None = None
 
     @property
     def standing(self) -> Standing:
