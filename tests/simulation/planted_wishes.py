@@ -1,7 +1,9 @@
 """Defects of wishes that the admission knows otherwise, and of a slow clock: regressions.py has their seeds."""
 
-from functions import pipeline
-from tests.simulation.planting import Defect, replaced
+from dataclasses import replace
+
+from functions import pipeline, submitting
+from tests.simulation.planting import Defect, answering, replaced
 
 
 def _at_once(free_at_ms: int, _now_ms: int) -> int:
@@ -9,6 +11,11 @@ def _at_once(free_at_ms: int, _now_ms: int) -> int:
 
 
 DEFECTS = (
+    Defect(
+        "a job in line gets a ticket",
+        "work_begins_with_a_slot",
+        (answering(submitting.Submitting, "_ask_on", lambda heard, *_rest: replace(heard, slot=True)),),
+    ),
     Defect(
         "what a slow clock finds early comes again at once",
         "messages_are_few",

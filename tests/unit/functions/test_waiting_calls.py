@@ -1,10 +1,12 @@
 """Tool calls that wait: for an operation's outcome, for an event, for a time."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, sleep, tool, wait_for_event
+from events.core.legs import LegKind
 from events.core.transitions import CallStatus, JobStatus
 from events.core.waiting import status_and_wait
 from events.errors import UnknownJobError
@@ -164,12 +166,25 @@ async def test_a_cancelled_wait_is_over() -> None:
     assert (await stage.snapshot()).job.status is JobStatus.CANCELLED
 
 
-async def test_an_outcome_of_an_unknown_call_is_refused_and_its_witness_taken_back() -> None:
+async def test_an_outcome_of_an_unknown_job_is_refused_and_its_witness_taken_back() -> None:
     """404 at the API; nothing is told again."""
     stage = await started(Call("order"))
-    with pytest.raises(UnknownJobError, match="no tool call 'job_1-1-9-x'"):
-        await tell(stage, completion("job_1-1-9-x"))
+    job = (await stage.snapshot()).job
+    stage.store.trees.clear()
+    with pytest.raises(UnknownJobError, match="no job 'job_1'"):
+        await stage.container.acceptance.outside(job, completion("job_1-1-0-x"))
     assert stage.queue.cancelled == [stage.queue.published[-1][0]]
+
+
+async def test_an_outcome_of_a_call_that_was_forgotten_is_kept_and_its_witness_drives_the_call() -> None:
+    """A failover forgot the call after whoever tells of it had read it: it is made again, and has come already."""
+    stage = await started(Call("order"))
+    call_id, _, _ = await only_call(stage)
+    told = stage.store.tree("job_1")
+    begun = replace(told, calls={}, legs={leg.key: leg for leg in told.legs.values() if leg.kind is LegKind.LOOP})
+    stage.store.write("job_1", begun)
+    assert await tell(stage, completion(call_id)) is Heeded.EARLY
+    assert await tell(stage, completion(call_id)) is Heeded.AGAIN
 
 
 async def test_a_witness_tells_an_outcome_a_second_time() -> None:
