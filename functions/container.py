@@ -59,7 +59,7 @@ from functions.memory.keeper import MemoryKeeper
 from functions.memory.remember_job import RememberJob
 from functions.metering import Metering
 from functions.observing import Observing
-from functions.operation_outcomes import OperationOutcomes
+from functions.operation_outcomes import OperationOutcomes, Operations
 from functions.pipeline import Performer, Pipeline
 from functions.policy import LEASE_MARGIN_MS, Policy
 from functions.redelivery import Failed, Redelivery, read_callback, what_failed
@@ -109,14 +109,6 @@ class Ports:
     tracer: Tracer | None = None
     long_term_memory: LongTermMemory | None = None
     model_cache: ModelCache | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Operations:
-    """What takes in outcomes: one at a time, and those of the stream."""
-
-    completing: Completing
-    outcomes: OperationOutcomes
 
 
 class Container:

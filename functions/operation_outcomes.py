@@ -8,6 +8,7 @@ Invariant: an entry is acknowledged when its outcome has a witness and is record
 import contextlib
 import json
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -108,6 +109,14 @@ class OperationOutcomes:
         _log.error("entry %s of the stream of outcomes is kept for a person, in operations:dead: %s", entry.id, reason)
         await self._stream.bury(entry, reason)
         await count(self._figures, {f"{COMPLETIONS}:stream:dead": 1})
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What takes in outcomes: one at a time, and those of the stream."""
+
+    completing: Completing
+    outcomes: OperationOutcomes
 
 
 def read_entry(entry: StreamEntry, limit_bytes: int) -> tuple[str, CompletionBody]:

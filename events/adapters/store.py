@@ -107,13 +107,8 @@ class RedisStore:
                 keys.tombstone_key(job_id),
             ],
             [
-                job_id,
-                claim.leg_key,
-                claim.message_id,
-                claim.owner,
-                claim.now_ms,
-                claim.lease_until_ms,
-                claim.ticket,
+                *(job_id, claim.leg_key, claim.message_id, claim.owner),
+                *(claim.now_ms, claim.lease_until_ms, claim.ticket),
             ],
         )
         if verdict != Verdict.GRANTED:

@@ -106,8 +106,13 @@ def calls_end_as_the_script_says(end: Ended) -> str | None:
 
 
 def one_entry_for_each_handled_event(end: Ended) -> str | None:
-    """The timeline has one entry for each leg that was committed, and for each that was taken in with its run."""
+    """The timeline has one entry for each leg that was committed, and for each that was taken in with its run.
+
+    A wish has none, but for one that could not be delivered: with it the job failed.
+    """
+    wishes = {event_id(key) for key in end.committed if key.startswith("wish:")} if end.undeliverable else set()
     told = Counter(part["data"]["eventId"] for part in end.parts if part["type"] == "data-event")
+    told = Counter({name: count for name, count in told.items() if name not in wishes or count > 1})
     keys = [key for key in end.committed if not key.startswith("wish:")]
     done = Counter(map(event_id, keys))
     runs = [key.removeprefix("call:") for key in keys if key.startswith("call:")]

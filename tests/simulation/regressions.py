@@ -198,6 +198,11 @@ REGRESSIONS = (
         "a refused retry took a wish along and dropped it: a failover had forgotten the end that it was about",
     ),
     Regression(
+        STREAMING_SEEDS + DEPLOYING_SEEDS + 843003514,
+        2,
+        "the simulation's own: a job that failed since its wish could not be delivered tells of that wish",
+    ),
+    Regression(
         4673724418094,
         2,
         "a job that the admission forgot was in no sweep until its wish was delivered, which a dead queue prevented",
