@@ -8,7 +8,7 @@ from events.core.admission import KEEP_SLOT_MS, Standing
 from events.ports import Begun, Verdict
 from tests.contract.store.sample import NOW_MS, a_job, claim_of, creation, first_leg
 from tests.contract.store.side import Side
-from tests.contract.store.test_wishes import FIRST_LAP, standing_of, waiting_job, wish_claim
+from tests.contract.store.test_wishes import standing_of, waiting_job, wish_claim
 
 
 async def test_a_ticket_stands_for_the_wish_that_was_granted(side: Side) -> None:
