@@ -6,7 +6,7 @@ import pytest
 
 from events.core.admission import KEEP_SLOT_MS, Standing
 from events.ports import Begun, Verdict
-from tests.contract.store.sample import NOW_MS, a_job, claim_of, creation, first_leg
+from tests.contract.store.sample import FIRST_LAP, NOW_MS, a_job, claim_of, creation, first_leg
 from tests.contract.store.side import Side
 from tests.contract.store.test_wishes import standing_of, waiting_job, wish_claim
 
