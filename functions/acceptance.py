@@ -148,11 +148,13 @@ class Acceptance:
             raise
         if not told.refused:
             await self._witness_late(job, fact, began_ms)
-        await self._hand_on(told.job, told.legs, witness_id)
-        if told.refused and self._is_late(began_ms):
+            await self._hand_on(told.job, told.legs, witness_id)
+            return told
+        # Its look at the job may have made it wish: a witness that carries that is not taken back before it is out.
+        await hand_on(self._emitter, job.session_id, told.legs, witness_id)
+        if self._is_late(began_ms):
             raise StoreError(f"job {job.id!r} may still be changed: its witness is under way; read it in a minute")
-        if told.refused:
-            await self._take_back(witness_id)
+        await self._take_back(witness_id)
         return told
 
     async def outside(self, job: Job, fact: Completion | Occurrence) -> Heeded:

@@ -1,5 +1,6 @@
 """Retries that meet failovers, witnesses, cancellations, and words of an earlier run."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,9 +8,9 @@ import pytest
 
 from events.core.expected import event_of
 from events.core.transitions import CallStatus, JobStatus
-from events.errors import StoreError
+from events.errors import PublishError, StoreError
 from events.ids import child_of
-from events.ports import Recalled
+from events.ports import Outgoing, Recalled
 from events.schema import AgentLoopInit, Cancellation, Completion, Retrial
 from functions.models.model import ModelAnswer, ModelRequest
 from tests.fakes import Tree
@@ -245,3 +246,24 @@ async def test_a_refused_retry_hands_on_what_it_carries() -> None:
     assert "has not ended" in refused.refused
     [wish] = [leg for leg in await stage.legs() if leg.kind == "wish"]
     assert any(event.payload.wish == wish.attempt for event in stage.events() if isinstance(event, AgentLoopInit))
+
+
+async def test_a_refused_retry_whose_wish_is_not_taken_keeps_its_witness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nobody carried the wish; who asked is told to ask again."""
+    told = FlakyStage()
+    stage = told.stage
+    job = replace(stage.job("adds"), start_at_ms=stage.clock.ms + 100_000)
+    await stage.container.acceptance.submit(job, {"text": "do it", "data": {}})
+    stage.clock.ms += 50_000
+    publish = stage.queue.publish
+
+    async def once(messages: Sequence[Outgoing]) -> list[str]:
+        ids = await publish(messages)
+        stage.queue.failing.append(PublishError("full"))  # for what comes after the witness
+        monkeypatch.setattr(stage.queue, "publish", publish)
+        return ids
+
+    monkeypatch.setattr(stage.queue, "publish", once)
+    with pytest.raises(PublishError, match="full"):
+        await told.acceptance.retry(replace(job, status=JobStatus.FAILED), "one", from_start=False)
+    assert stage.queue.cancelled == []
