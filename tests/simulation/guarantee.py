@@ -73,7 +73,14 @@ def _guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
     entry = world.admission.entries.get(leg.job_id)
     if entry is None or (entry.lap, entry.want) != (leg.attempt, "slot"):
         return False
-    return not entry.slot or _still_speaks(world, entry.cause)
+    return not entry.slot or _has_ticket(world, leg) or _still_speaks(world, entry.cause)
+
+
+def _has_ticket(world: "World", wish: Leg) -> bool:
+    """Whether an event brings a ticket for the wish: that of a call of the API which outlived its witness."""
+    ticket = f'"ticket":{{"lap":{wish.attempt},'
+    mine = (message for message in world.queue.live.values() if message.job_id == wish.job_id)
+    return any(ticket in message.outgoing.body for message in mine)
 
 
 def _still_speaks(world: "World", giver: str) -> bool:

@@ -11,6 +11,7 @@ from events.emitter import Delivery
 from events.errors import StoreError
 from events.ports import Claim, Committed, Looked
 from functions import acceptance, container, facts, handed_on, handing_on, pipeline, redelivery, run, sweeping
+from functions import submitting as submission
 from functions.agents import tool_run
 from functions.delivery import Outcome
 from functions.tools.context import ToolContext
@@ -257,7 +258,7 @@ DEFECTS = (
     Defect(
         "a later word has the lap of an earlier one",
         "every_leg_is_guaranteed",
-        (Patch(submitting, "first_standing", _always_lap_0), Patch(facts, "first_standing", _always_lap_0)),
+        (Patch(submitting, "first_standing", _always_lap_0), Patch(submission, "first_standing", _always_lap_0)),
     ),
     Defect(
         "work that found no slot is not handed on again",

@@ -202,6 +202,7 @@ REGRESSIONS = (
         2,
         "the simulation's own: a job that failed since its wish could not be delivered tells of that wish",
     ),
+    Regression(2299, 2, "the simulation's own: an event with a ticket brings on the wish that the ticket stands for"),
     Regression(
         4673724418094,
         2,
