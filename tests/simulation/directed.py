@@ -35,7 +35,8 @@ def a_job_is_created_while_a_sweep_looks() -> Iterator[Plan]:
     for seed in range(10):
         outage = Outage("store", 1.0, 700.0)
         rates = {"slow-admission": 1.0}
-        yield Plan(seed, (_job(0, 0.0, repeats=0),), rates=rates, outages=(outage,), calm_at=3_000.0, slots=1)
+        job = replace(_job(0, 0.0, repeats=0), when_busy="reject")  # which is asked for before it is created
+        yield Plan(seed, (job,), rates=rates, outages=(outage,), calm_at=3_000.0, slots=1)
 
 
 def an_outage_outlasts_callbacks() -> Iterator[Plan]:
