@@ -45,8 +45,14 @@ GROUPS: dict[str, _Kinds] = {
 # Calls that are seldom made meet faults more often, so that a thousand schedules meet each crash point.
 _RARE = frozenset(
     {
-        *("admission.leave", "queue.cancel", "queue.dead_letters", "queue.retry"),
-        *("store.record", "store.remove", "store.tell", "store.undelivered"),
+        "admission.leave",
+        "queue.cancel",
+        "queue.dead_letters",
+        "queue.retry",
+        "store.record",
+        "store.remove",
+        "store.tell",
+        "store.undelivered",
     }
 )
 _RARER = 5

@@ -28,8 +28,9 @@ if leg.owner ~= owner and leg.lease_until_ms > now then
   return answer('busy', leg.lease_until_ms)
 end
 -- A ticket stands for the wish that the admission has granted; one of an earlier wish is void.
-local standing, ticket = standing_of(job_id), tonumber(ARGV[7])
-if ticket > 0 and ticket == standing.lap and standing.want == 'slot' and not standing.slot then
+local ticket = tonumber(ARGV[7])
+local granted = ticket > 0 and standing_of(job_id)
+if granted and granted.lap == ticket and granted.want == 'slot' and not granted.slot then
   remove('leg:wish:' .. job_id .. ':' .. ARGV[7])
   admit(job_id, message, now)
   leg = record_of(leg_field)

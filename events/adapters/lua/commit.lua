@@ -1,8 +1,8 @@
 -- COMMIT: the first one of a leg wins. KEYS: state, calls, results, transcript, parts; then, where the header says so:
 -- the tombstone, if a tree ends or begins again; a report's results; a child's transcript and parts; calls, results,
 -- transcript, parts of each job of the family.
--- ARGV: job id, leg key, message, header (JSON; what is 0, '', false or empty is not in it), expected job, then the values that the header counts: what ends a text
--- that was appended before; of each skip its call, result, parts;
+-- ARGV: job id, leg key, message, header (JSON; what is 0, '', false or empty is not in it), expected job, then the values
+-- that the header counts: what ends a text that was appended before; of each skip its call, result, parts;
 -- state field/value pairs, call field/value pairs, result field/value pairs, transcript entries, parts, closing parts,
 -- a child's state field/value pairs, transcript, parts.
 -- A fact from outside has no leg: its key is '', and `expected job` is the job that it was decided on.
@@ -104,7 +104,7 @@ local function take(count)
   for i = position, position + (count or 0) - 1 do
     values[#values + 1] = ARGV[i]
   end
-  position = position + (count or 0)
+  position = position + #values
   return values
 end
 

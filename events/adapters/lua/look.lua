@@ -30,7 +30,7 @@ for _, job_id in ipairs(jobs) do
   -- What was wished lately may be missing only because the book was read before, or told lately: the last that an ended
   -- job writes is that its wish was heard. Half the time, so that a submission's witness finds a forgotten place before
   -- nothing else would look for it.
-  local said = ended(job_id) and math.max(standing.lap, cjson.decode(state['usage:' .. job_id]).updated_ms) or standing.lap
+  local said = ended(job_id) and math.max(standing.lap, books_of(job_id).updated_ms) or standing.lap
   if not agrees(job_id, standing, entry) and now - said > lost_after / 2 then
     new_wish(job_id, standing.want, message, now, 0)
     standing = standing_of(job_id)
@@ -43,7 +43,7 @@ for _, job_id in ipairs(jobs) do
     local patience = leg.kind == 'wish' and not entry and lost_after / 2 or lost_after
     if not waits and (leg.carrier == message or quiet > patience) then
       leg.since_ms, leg.carrier = now, message
-      put('leg:' .. leg.key, encode(leg))
+      put_record('leg:' .. leg.key, leg)
       lost[#lost + 1] = state['leg:' .. leg.key]
     end
   end

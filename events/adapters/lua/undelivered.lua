@@ -14,14 +14,13 @@ end
 if not state[job] then
   return {'', '', '', {}}
 end
-local json = state[leg_field]
-if not json then
+if not state[leg_field] then
   return {state[job], '', '', both()}
 end
-local leg = cjson.decode(json)
+local leg = record_of(leg_field)
 if not string.find(',' .. leg.counted, ',' .. ARGV[4] .. ',', 1, true) then
   leg.undelivered, leg.counted = leg.undelivered + 1, leg.counted .. ARGV[4] .. ','
-  put(leg_field, encode(leg))
+  put_record(leg_field, leg)
   save(KEYS[1])
 end
 local record = ARGV[5] ~= '' and call('HGET', KEYS[2], ARGV[5]) or ''
