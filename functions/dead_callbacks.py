@@ -7,7 +7,8 @@ admission, whose book is what a sweep goes by.
 import logging
 
 from events.errors import PublishError
-from events.ports import DeadLetter, QueueRecords
+from events.ports import QueueRecords
+from functions.dead_letters import all_dead_letters
 
 _log = logging.getLogger("baton.sweep")
 
@@ -24,7 +25,8 @@ class DeadCallbacks:
     async def revive(self) -> int:
         """Have them delivered again, with fresh retries; returns how many. What fails is tried by the next backstop."""
         try:
-            dead = [letter.id for letter in await self._letters() if letter.status != REFUSED_STATUS]
+            letters, _ = await all_dead_letters(self._records, url=self._url)
+            dead = [letter.id for letter in letters if letter.status != REFUSED_STATUS]
             revived = await self._records.retry(dead) if dead else 0
         except PublishError as error:
             _log.warning("the dead letters of failure callbacks are left to the next sweep: %s", error)
@@ -32,11 +34,3 @@ class DeadCallbacks:
         if revived:
             _log.warning("%d failure callback(s) had used up their retries, and are delivered again", revived)
         return revived
-
-    async def _letters(self) -> list[DeadLetter]:
-        page = await self._records.dead_letters(url=self._url)
-        found = list(page.letters)
-        while page.cursor:
-            page = await self._records.dead_letters(url=self._url, cursor=page.cursor)
-            found += page.letters
-        return found

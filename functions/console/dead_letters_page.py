@@ -10,6 +10,7 @@ from functions.api.problem import ApiError
 from functions.console.form import field
 from functions.console.gate import Visit
 from functions.console.message_kind import alike, kind_of, why_dead
+from functions.dead_letters import all_dead_letters
 from functions.replaying import SENDABLE, Looked, Replaying, Standing
 
 HOME = "/console/dead-letters"
@@ -83,15 +84,8 @@ class DeadLettersPage:
 
     async def _groups(self) -> tuple[list[Group], bool]:
         """The groups, the largest first, and whether there are more dead letters than were looked at."""
-        letters: list[DeadLetter] = []
-        cursor = ""
-        for _ in range(_PAGES):
-            page = await self._records.dead_letters(cursor=cursor)
-            letters += page.letters
-            cursor = page.cursor
-            if not cursor:
-                break
-        return grouped(letters), bool(cursor)
+        letters, more = await all_dead_letters(self._records, most_pages=_PAGES)
+        return grouped(letters), more
 
 
 def grouped(letters: list[DeadLetter]) -> list[Group]:
