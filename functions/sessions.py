@@ -6,8 +6,10 @@ HTTP, or what a job is about.
 
 from typing import Any, Literal
 
-from events.core.admission import Entry
+from events.core.admission import Book, Entry
 from events.core.state import Job
+from events.core.transitions import JobStatus
+from events.errors import UnknownJobError
 from events.ids import is_child
 from events.ports import Created, Snapshot
 from functions.container import Container
@@ -33,19 +35,30 @@ class Sessions:
 
         Raises:
             SessionBusyError: it was to be refused where the session is busy, and is.
+            UnknownJobError: it was to interrupt others, is accepted, and its place in line is not known yet.
             PublishError, StoreError: as for a submission.
         """
         acceptance = self._container.acceptance
         created = await acceptance.submit(job, task, may_exist=may_exist, alone=when_busy == "reject")
         if when_busy == "interrupt":
-            line = [snapshot.job for snapshot in await self.line(job.tenant, job.session_id)]
-            before = next((line[:place] for place, other in enumerate(line) if other.id == job.id), [])
-            await self.stop(before, f"job {job.id}, which was sent meanwhile")
+            await self._interrupt(created)
         return created
+
+    async def _interrupt(self, created: Created) -> None:
+        """Cancel those before it in line. One that ended meanwhile, or is to start later, interrupts nobody."""
+        job, book = created.job, await self._container.ports.operating.live()
+        if job.id not in book and not created.new and job.status is JobStatus.PENDING and not job.start_at_ms:
+            # The call that created it died before the admission heard of it, which its witness tells.
+            raise UnknownJobError(f"job {job.id!r} is accepted, and gets its place in line within a minute")
+        line = [snapshot.job for snapshot in await self._line(book, job.tenant, job.session_id)]
+        before = next((line[:place] for place, other in enumerate(line) if other.id == job.id), [])
+        await self.stop(before, f"job {job.id}, which was sent meanwhile")
 
     async def line(self, tenant: str, session_id: str) -> list[Snapshot]:
         """The session's jobs at work or in line: the one whose turn it is comes first; none that starts later."""
-        book = await self._container.ports.operating.live()
+        return await self._line(await self._container.ports.operating.live(), tenant, session_id)
+
+    async def _line(self, book: Book, tenant: str, session_id: str) -> list[Snapshot]:
         mine = sorted((item for item in book.items() if _is_in_line(*item, tenant, session_id)), key=_turn)
         found = await self._container.ports.reader.jobs([name for name, _ in mine])
         line = [found.get(name) or _unseen(name, entry) for name, entry in mine]

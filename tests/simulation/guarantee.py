@@ -86,8 +86,11 @@ def _has_ticket(world: "World", wish: Leg) -> bool:
 def _still_speaks(world: "World", giver: str) -> bool:
     """Whether the job by whose word a slot was given has not yet finished its word: it tells again until it has.
 
-    A giver that a failover took back to before its word does not know whom to tell: the next sweep tells them.
+    A giver that a failover took back to before its word does not know whom to tell: the next sweep tells them. Of a
+    slot that has been taken nobody speaks any more.
     """
+    if not giver:
+        return False
     if giver == SWEEP:  # by whichever sweep, or by a start: either is repeated, and tells again
         sweeps = (message for message in world.queue.live.values() if message.kind == "sweep")
         return world.operator.at_work or any(message.id in world.delivery.begun for message in sweeps)

@@ -202,6 +202,16 @@ REGRESSIONS = (
         2,
         "the simulation's own: a job that failed since its wish could not be delivered tells of that wish",
     ),
+    Regression(
+        SESSION_SEEDS + 850001298,
+        2,
+        "an interruption that came again before the admission knew its job was accepted, and cancelled nobody",
+    ),
+    Regression(
+        WAITING_SEEDS + DEPLOYING_SEEDS + 850000657,
+        2,
+        "the simulation's own: of a slot that its job has taken nobody speaks any more, whatever sweep is under way",
+    ),
     Regression(2299, 2, "the simulation's own: an event with a ticket brings on the wish that the ticket stands for"),
     Regression(
         4673724418094,

@@ -7,7 +7,7 @@ import pytest
 
 from events.core.state import Job
 from events.core.transitions import JobStatus
-from events.errors import PublishError, QueueUnreachableError, SessionBusyError
+from events.errors import PublishError, QueueUnreachableError, SessionBusyError, UnknownJobError
 from events.ports import Snapshot
 from events.schema import AgentLoopInit, Submission
 from functions.acceptance import WITNESSED_MS
@@ -144,6 +144,20 @@ async def test_an_interruption_that_comes_again_ends_nothing_that_came_after_it(
     assert first is not None
     await Sessions(stage.container).submit(first.job, TASK, "interrupt", may_exist=True)
     assert await names(stage) == ["job_1", "job_2"]
+
+
+async def test_who_interrupts_without_a_place_in_line_is_told_to_come_again() -> None:
+    """The call that created it died before the admission heard of it: nobody knows yet who is before it."""
+    stage = Stage()
+    await submit(stage, "job_1")
+    await submit(stage, "job_2")
+    place = stage.admission.entries.pop("job_2")
+    with pytest.raises(UnknownJobError, match="job 'job_2' is accepted, and gets its place in line within a minute"):
+        await submit(stage, "job_2", "interrupt")
+    assert await names(stage) == ["job_1"]
+    stage.admission.entries["job_2"] = place  # by its witness
+    await submit(stage, "job_2", "interrupt")
+    assert await names(stage) == ["job_2"]
 
 
 async def test_a_job_that_starts_later_is_not_in_line() -> None:
