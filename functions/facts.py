@@ -129,7 +129,7 @@ class Facts:
             case Cancellation():
                 return (await self.cancelled(event.job_id, fact, carrier)).legs
             case Retrial():
-                return await self._once_more(event, await self.ended.retried(event.job_id, fact, carrier))
+                return await self._retrial_again(event, fact, carrier)
             case Removal():
                 return await self._once_more(event, await self.ended.removed(event.job_id, fact, carrier))
             case Completion() | Occurrence():
@@ -146,6 +146,18 @@ class Facts:
         if told.early:
             await self.tell_again(event, "again")
         return told.legs
+
+    async def _retrial_again(self, event: Event, fact: Retrial, carrier: str) -> tuple[Leg, ...]:
+        """Let a job run again, to be told once more; look at one that has begun to as the sweep does."""
+        told = await self.ended.retried(event.job_id, fact, carrier)
+        if told.changed:
+            await self._witness_more(event)  # what is done now may be forgotten, too
+        if told.changed or told.early or told.refused:
+            return await self._once_more(event, told)
+        entry, legs = await self._look_again(told.job.id, told.legs, carrier)
+        if entry is None or entry.want == "gone":  # forgotten, or known by the end of the run before
+            await self._enter_again(event, told.job, legs, carrier)
+        return legs
 
     async def _outside_again(self, event: Event, fact: OutsideFact, carrier: str) -> tuple[Leg, ...]:
         """A failover forgot what is new here, and may do so once more; where it forgot the call, too, it is driven."""
@@ -187,12 +199,18 @@ class Facts:
             # What is created now may be forgotten, too, and somebody who asks meanwhile is told that it is accepted.
             await self._witness_more(event)
         created = await self.submitting.submit(job, task, carrier, known=known)
-        entry, lost = await self._look(job.id, carrier)
-        found = {leg.key for leg in lost}
-        legs = (*lost, *(leg for leg in created.carried if leg.key not in found))
+        entry, legs = await self._look_again(job.id, created.carried, carrier)
         if known and entry is None:
             await self._enter_again(event, created.job, legs, carrier)
         return legs
+
+    async def _look_again(
+        self, job_id: str, carried: tuple[Leg, ...], carrier: str
+    ) -> tuple[Entry | None, tuple[Leg, ...]]:
+        """What the admission knows of a job, and what to hand on: what the carrier carries, and what a sweep finds."""
+        entry, lost = await self._look(job_id, carrier)
+        found = {leg.key for leg in lost}
+        return entry, (*lost, *(leg for leg in carried if leg.key not in found))
 
     async def _witness_more(self, event: Event) -> None:
         await self._emitter.emit(event, not_before_ms=self._clock.now_ms() + LOST_AFTER_MS)

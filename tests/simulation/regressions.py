@@ -212,6 +212,11 @@ REGRESSIONS = (
         2,
         "the simulation's own: of a slot that its job has taken nobody speaks any more, whatever sweep is under way",
     ),
+    Regression(
+        DEPLOYING_SEEDS + RETURNING_SEEDS + 860000962,
+        2,
+        "the admission forgot all of a retried job's second run, and no witness told it of that run's end",
+    ),
     Regression(2299, 2, "the simulation's own: an event with a ticket brings on the wish that the ticket stands for"),
     Regression(
         4673724418094,

@@ -2,7 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from events.core.listing import Query
+from events.core.transitions import JobStatus
+from events.errors import StoreError
 from events.ports import Looked
 from events.schema import Submission
 from infra.in_memory.admission import Kept
@@ -26,6 +30,47 @@ async def test_a_job_of_which_the_admission_forgot_everything_is_listed_again_wi
     assert await found(stage, Query()) == ["job_1"]
     assert await found(stage, Query(statuses=frozenset({"completed"}))) == ["job_1"]
     assert stage.entry().want == "gone"
+
+
+@pytest.mark.parametrize("left", [False, True])
+async def test_a_retried_job_whose_second_run_the_admission_forgot_is_listed_again_with_its_end(*, left: bool) -> None:
+    """Whether it still knows the end of the first run or that has left the book."""
+    told = FlakyStage()
+    told.flaky.model_fails = 1
+    await told.ended("flaky")
+    stage, job = told.stage, (await told.stage.snapshot()).job
+    if left:
+        stage.admission.entries = {}
+    before = stage.admission.kept()
+    await told.acceptance.retry(job, "one", from_start=False)
+    await stage.run(within_seconds=20)
+    assert await found(stage, Query(statuses=frozenset({"completed"}))) == [job.id]
+    stage.admission.go_back(before)
+    await stage.run()
+    assert await found(stage, Query(statuses=frozenset({"completed"}))) == [job.id]
+    assert stage.entry().want == "gone"
+
+
+async def test_a_retry_that_only_its_witness_made_is_told_once_more() -> None:
+    """A failover may forget what the witness did, as it may what a call did."""
+    told = FlakyStage()
+    told.flaky.model_fails = 1
+    await told.ended("flaky")
+    job = (await told.stage.snapshot()).job
+    before = told.stage.admission.kept()
+
+    async def dying(*_asked: Any) -> Any:
+        raise StoreError("nobody hears it")
+
+    record, told.stage.store.record = told.stage.store.record, dying  # type: ignore[method-assign, assignment]
+    with pytest.raises(StoreError, match="nobody hears it"):
+        await told.acceptance.retry(job, "one", from_start=False)
+    told.stage.store.record = record  # type: ignore[method-assign]
+    await told.stage.run(within_seconds=80)
+    assert (await told.stage.snapshot()).job.status is JobStatus.COMPLETED
+    told.stage.admission.go_back(before)
+    await told.stage.run()
+    assert await found(told.stage, Query(statuses=frozenset({"completed"}))) == [job.id]
 
 
 async def test_the_witness_of_a_job_that_the_admission_knows_says_nothing_to_it() -> None:
