@@ -7,13 +7,11 @@ event loop that it is used in.
 
 import ssl
 from functools import cache
-from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from events.errors import SettingsError
 from events.settings import Settings
 
 # Below a minute, after which load balancers close idle connections: a request is not written into a closing one.
@@ -29,8 +27,12 @@ def tls_context() -> ssl.SSLContext:
 
 def http_transport(settings: Settings, url: str) -> httpx.AsyncBaseTransport:
     """What carries requests to `url`, without a time limit of its own; nothing is opened before it is used."""
-    made = _aiohttp_transport() if settings.http_transport == "aiohttp" else httpx.AsyncHTTPTransport
-    return made(verify=tls_context(), limits=_LIMITS, proxy=_proxy(url))
+    proxy = _proxy(url)
+    if settings.http_transport == "httptools" and proxy is None:
+        from events.adapters.http1 import Http1Transport  # noqa: PLC0415 - who has not chosen it need not load it
+
+        return Http1Transport(tls_context(), _LIMITS)
+    return httpx.AsyncHTTPTransport(verify=tls_context(), limits=_LIMITS, proxy=proxy)
 
 
 def _proxy(url: str) -> httpx.Proxy | None:
@@ -40,26 +42,3 @@ def _proxy(url: str) -> httpx.Proxy | None:
     if not found or proxy_bypass(parts.netloc):
         return None
     return httpx.Proxy(found if "://" in found else f"http://{found}")
-
-
-@cache
-def _aiohttp_transport() -> Any:
-    """httpx-aiohttp's; what it lets through of aiohttp's errors has httpx's name for it."""
-    try:
-        from aiohttp import ClientError  # noqa: PLC0415 - of an extra
-        from httpx_aiohttp import AiohttpTransport  # noqa: PLC0415 - of an extra
-    except ImportError as error:
-        raise SettingsError(
-            f"HTTP_TRANSPORT=aiohttp needs the extra `fast` (pip install 'baton[fast]'): {error}"
-        ) from error
-
-    class Transport(AiohttpTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            try:
-                return await super().handle_async_request(request)
-            except httpx.ConnectTimeout as error:  # its name for any connection that failed: there is no limit here
-                raise httpx.ConnectError(str(error)) from error
-            except ClientError as error:
-                raise httpx.RemoteProtocolError(type(error).__name__) from error
-
-    return Transport

@@ -69,9 +69,9 @@ def _speeds(results: Found) -> list[Aim]:
     found: list[Aim] = []
     pairs = (
         ("baton-inline", "restate", INLINE_TO_RESTATE),
-        ("baton-inline-aiohttp", "restate", INLINE_TO_RESTATE),
+        ("baton-inline-httptools", "restate", INLINE_TO_RESTATE),
         ("baton-queue", "floor-hop-plain", QUEUE_TO_BARE_HOP),
-        ("baton-queue-aiohttp", "floor-hop-plain", QUEUE_TO_BARE_HOP),
+        ("baton-queue-httptools", "floor-hop-plain", QUEUE_TO_BARE_HOP),
     )
     for ours, theirs, least in pairs:
         for at_once, at_least in zip(AT_ONCE, least, strict=True):
@@ -88,7 +88,7 @@ def _processor(results: Found) -> list[Aim]:
             _ratio(*(results.median(peer, "seq", name, at_once) for peer in (ours, "restate"))),
             at_most=CPU_TO_RESTATE,
         )
-        for ours in ("baton-inline", "baton-inline-aiohttp")
+        for ours in ("baton-inline", "baton-inline-httptools")
         for at_once in AT_ONCE
     ]
 

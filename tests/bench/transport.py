@@ -98,7 +98,7 @@ async def plain(url: str, stack: AsyncExitStack) -> Commit:
     return commit
 
 
-async def ours(url: str, stack: AsyncExitStack, transport: Literal["httpx", "aiohttp"], in_flight: int) -> Commit:
+async def ours(url: str, stack: AsyncExitStack, transport: Literal["httpx", "httptools"], in_flight: int) -> Commit:
     """Our connection, with so many requests at once."""
     connection = Bounded(Settings(redis_url=url, redis_token=TOKEN, http_transport=transport), in_flight)
     stack.push_async_callback(connection.close)
@@ -114,7 +114,7 @@ async def bench(url: str, rounds: int, seconds: float) -> list[Cell]:
             "2 in flight": await ours(url, stack, "httpx", 2),
             "1 in flight": await ours(url, stack, "httpx", 1),
             "4 in flight": await ours(url, stack, "httpx", 4),
-            "2 in flight, aiohttp": await ours(url, stack, "aiohttp", 2),
+            "2 in flight, httptools": await ours(url, stack, "httptools", 2),
         }
         for commit in rows.values():
             await measure("warm", commit, 4, 0.2)

@@ -95,7 +95,7 @@ class Baton(Peer):
 if __name__ == "__main__":
     parser = options(__doc__)
     parser.add_argument("--mode", choices=("queue", "inline"), default="inline")
-    parser.add_argument("--transport", choices=("httpx", "aiohttp"), default="httpx", help="HTTP_TRANSPORT")
+    parser.add_argument("--transport", choices=("httpx", "httptools"), default="httpx", help="HTTP_TRANSPORT")
     chosen = parser.parse_args()
     Baton.mode, Baton.transport = chosen.mode, chosen.transport
     Baton.name = f"baton-{chosen.mode}" + f"-{chosen.transport}" * (chosen.transport != "httpx")

@@ -16,10 +16,10 @@ from tests.contract.emitter.qstash_process import QStashProcess
 LATER_MS = SystemClock().now_ms() + 3_600_000
 
 
-@pytest.fixture(params=["httpx", "aiohttp"])
+@pytest.fixture(params=["httpx", "httptools"])
 async def queue(request: pytest.FixtureRequest, local_qstash: QStashProcess) -> AsyncIterator[QStashQueue]:
     """A connection to it."""
-    transport: Literal["httpx", "aiohttp"] = request.param
+    transport: Literal["httpx", "httptools"] = request.param
     made = QStashQueue(replace(local_qstash.settings("http://127.0.0.1:9"), http_transport=transport))
     yield made
     await made.close()
@@ -53,9 +53,9 @@ async def test_what_is_refused_fails_for_its_own_publisher_alone(queue: QStashQu
     assert not isinstance(answers[2], BaseException)
 
 
-@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("transport", ["httpx", "httptools"])
 async def test_a_queue_that_is_gone_fails_for_all(
-    local_qstash: QStashProcess, transport: Literal["httpx", "aiohttp"]
+    local_qstash: QStashProcess, transport: Literal["httpx", "httptools"]
 ) -> None:
     """By name."""
     gone = replace(

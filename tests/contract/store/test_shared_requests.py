@@ -14,11 +14,11 @@ from tests.contract.store.redis_process import TOKEN, RedisProcess
 TEXT = counted("return {redis.call('INCR', KEYS[1]), ARGV[1]}")
 
 
-@pytest.fixture(params=["httpx", "aiohttp"])
+@pytest.fixture(params=["httpx", "httptools"])
 async def connection(request: pytest.FixtureRequest, redis_process: RedisProcess) -> AsyncIterator[RedisConnection]:
     """To the emptied server."""
     redis_process.ask("FLUSHALL")
-    transport: Literal["httpx", "aiohttp"] = request.param
+    transport: Literal["httpx", "httptools"] = request.param
     made = RedisConnection(Settings(redis_url=redis_process.url, redis_token=TOKEN, http_transport=transport))
     yield made
     await made.close()
@@ -73,7 +73,7 @@ async def test_a_store_that_forgot_every_script_runs_each_once(
 
 async def test_a_server_that_is_gone_fails_for_all_who_ask() -> None:
     """Each with an error that says where; over either transport."""
-    for transport in ("httpx", "aiohttp"):
+    for transport in ("httpx", "httptools"):
         connection = RedisConnection(
             Settings(redis_url="http://127.0.0.1:9", redis_token="t", http_transport=transport)
         )

@@ -19,7 +19,7 @@ from events.settings import Settings
 from functions.entry import lambda_handler
 from tests.unit.functions.lambda_url import Invoker, url_event
 
-TRANSPORTS: list[Literal["httpx", "aiohttp"]] = ["httpx", "aiohttp"]
+TRANSPORTS: list[Literal["httpx", "httptools"]] = ["httpx", "httptools"]
 
 
 class Server(ThreadingHTTPServer):
@@ -112,7 +112,7 @@ def asking_app(redis: RedisConnection, queue: QStashQueue) -> ASGIApp:
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_connections_survive_the_invocation_and_are_renewed_when_the_other_side_hung_up(
-    server: Server, invoker: Invoker, transport: Literal["httpx", "aiohttp"]
+    server: Server, invoker: Invoker, transport: Literal["httpx", "httptools"]
 ) -> None:
     """One to each for three invocations; the one after a hang-up opens new ones and does not fail."""
     settings = Settings(

@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import ssl
-import sys
 from typing import Literal
 
 import httpx
@@ -12,28 +11,26 @@ from qstash import AsyncQStash
 from qstash.asyncio.http import AsyncHttpClient
 
 from events.adapters import http_transport
+from events.adapters.http1 import Http1Transport
 from events.adapters.qstash_client import QStashClient, _Http
-from events.adapters.redis import RedisConnection
-from events.errors import SettingsError
 from events.settings import Settings, read_settings
 
-TRANSPORTS: list[Literal["httpx", "aiohttp"]] = ["httpx", "aiohttp"]
+TRANSPORTS: list[Literal["httpx", "httptools"]] = ["httpx", "httptools"]
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_clients_share_one_tls_context_that_checks_certificates(transport: Literal["httpx", "aiohttp"]) -> None:
+async def test_clients_share_one_tls_context_that_checks_certificates(transport: Literal["httpx", "httptools"]) -> None:
     """Making one takes longer than a request."""
     made = http_transport.tls_context()
     assert made is http_transport.tls_context()
     assert (made.verify_mode, made.check_hostname) == (ssl.CERT_REQUIRED, True)
     async with http_transport.http_transport(Settings(http_transport=transport), "https://a.example.com") as below:
-        context = below._pool._ssl_context if isinstance(below, httpx.AsyncHTTPTransport) else below.ssl_context  # type: ignore[attr-defined]
-        assert context is made
+        assert (below.ssl_context if isinstance(below, Http1Transport) else below._pool._ssl_context) is made  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_a_proxy_of_the_environment_is_used_but_where_it_says_not_to(
-    transport: Literal["httpx", "aiohttp"], monkeypatch: pytest.MonkeyPatch
+    transport: Literal["httpx", "httptools"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As httpx's own clients do."""
     asked: list[bytes] = []
@@ -62,16 +59,7 @@ async def test_a_proxy_of_the_environment_is_used_but_where_it_says_not_to(
 def test_the_transport_is_a_setting() -> None:
     """The SDKs' own by default."""
     assert read_settings({}).http_transport == "httpx"
-    assert read_settings({"HTTP_TRANSPORT": "aiohttp"}).http_transport == "aiohttp"
-
-
-async def test_aiohttp_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To whoever asks; making the connection needs nothing."""
-    monkeypatch.setitem(sys.modules, "httpx_aiohttp", None)
-    http_transport._aiohttp_transport.cache_clear()
-    redis = RedisConnection(Settings(redis_url="http://127.0.0.1:9", redis_token="t", http_transport="aiohttp"))
-    with pytest.raises(SettingsError, match=r"HTTP_TRANSPORT=aiohttp needs the extra `fast` \(pip install"):
-        await redis.execute("PING")
+    assert read_settings({"HTTP_TRANSPORT": "httptools"}).http_transport == "httptools"
 
 
 async def test_the_queues_sdk_has_all_that_its_own_constructor_gives_it() -> None:

@@ -18,7 +18,7 @@ from events.errors import QueueUnreachableError, StoreError
 from events.ports import Outgoing
 from events.settings import Settings
 
-TRANSPORTS: list[Literal["httpx", "aiohttp"]] = ["httpx", "aiohttp"]
+TRANSPORTS: list[Literal["httpx", "httptools"]] = ["httpx", "httptools"]
 MESSAGE = Outgoing(body="{}", url="https://fn.example.com")
 ANSWERS = {
     "/": {"result": "PONG"},
@@ -60,14 +60,14 @@ async def server(authority: trustme.CA, host: str) -> AsyncIterator[str]:
         yield f"https://127.0.0.1:{made.sockets[0].getsockname()[1]}"
 
 
-def settings(url: str, transport: Literal["httpx", "aiohttp"]) -> Settings:
+def settings(url: str, transport: Literal["httpx", "httptools"]) -> Settings:
     """Of a process that uses it."""
     return Settings(redis_url=url, redis_token="t", qstash_url=url, qstash_token="t", http_transport=transport)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_a_server_with_a_certificate_that_is_vouched_for_is_asked(
-    authority: trustme.CA, trusted: None, transport: Literal["httpx", "aiohttp"]
+    authority: trustme.CA, trusted: None, transport: Literal["httpx", "httptools"]
 ) -> None:
     """SSL_CERT_FILE is heeded."""
     async with server(authority, "127.0.0.1") as url:
@@ -78,7 +78,7 @@ async def test_a_server_with_a_certificate_that_is_vouched_for_is_asked(
         await queue.close()
 
 
-async def refused(url: str, transport: Literal["httpx", "aiohttp"]) -> None:
+async def refused(url: str, transport: Literal["httpx", "httptools"]) -> None:
     """Neither store nor queue is told anything."""
     redis, queue = RedisConnection(settings(url, transport)), QStashQueue(settings(url, transport))
     with pytest.raises(StoreError, match="ConnectError"):
@@ -91,7 +91,7 @@ async def refused(url: str, transport: Literal["httpx", "aiohttp"]) -> None:
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_a_certificate_that_nobody_vouches_for_is_refused(
-    authority: trustme.CA, transport: Literal["httpx", "aiohttp"]
+    authority: trustme.CA, transport: Literal["httpx", "httptools"]
 ) -> None:
     """Before a token is sent."""
     async with server(authority, "127.0.0.1") as url:
@@ -100,7 +100,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_a_certificate_of_another_host_is_refused(
-    authority: trustme.CA, trusted: None, transport: Literal["httpx", "aiohttp"]
+    authority: trustme.CA, trusted: None, transport: Literal["httpx", "httptools"]
 ) -> None:
     """Even when it is vouched for."""
     async with server(authority, "other.example.com") as url:

@@ -13,7 +13,7 @@ from events.errors import PublishError, StoreError
 from events.ports import Outgoing
 from events.settings import Settings
 
-TRANSPORTS: list[Literal["httpx", "aiohttp"]] = ["httpx", "aiohttp"]
+TRANSPORTS: list[Literal["httpx", "httptools"]] = ["httpx", "httptools"]
 WIRES: dict[str, bytes] = {
     "nothing": b"",
     "no HTTP": b"SSH-2.0-OpenSSH_9.9\r\n",
@@ -49,7 +49,7 @@ async def server(wire: bytes) -> AsyncIterator[str]:
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("wire", WIRES)
 async def test_whatever_is_wrong_on_the_wire_is_an_error_by_name(
-    transport: Literal["httpx", "aiohttp"], wire: str
+    transport: Literal["httpx", "httptools"], wire: str
 ) -> None:
     """Never an exception of a library, and never a wait without end."""
     async with server(WIRES[wire]) as url:
