@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
+# Fewer are not worth a second request.
+_MANY = 8
+
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
 
@@ -100,7 +103,7 @@ class Batcher(Generic[Ask, Answer]):
 
     def _flush(self) -> None:
         self._is_due = False
-        while len(self._requests) < self._bounds.requests and (asked := self._next()):
+        while (free := self._bounds.requests - len(self._requests)) > 0 and (asked := self._next(free)):
             request = _Request(asked, self.loop.create_task(self._carry(asked)))
             for each in asked:
                 each.request = request
@@ -111,15 +114,20 @@ class Batcher(Generic[Ask, Answer]):
         if self._waiting and self._timer is None:
             self._timer = self.loop.call_at(self._waiting[0].until, self._late_in_line)
 
-    def _next(self) -> list[_Asked[Ask, Answer]]:
-        """As many of the waiting as fit."""
+    def _next(self, free: int) -> list[_Asked[Ask, Answer]]:
+        """As many of the waiting as fit, or, of many, the share of one request of those that are free.
+
+        Then the first are answered, and ask again, while the server is at work for the others: else all would wait for
+        it, and then it for all.
+        """
+        most = -(-len(self._waiting) // free) if len(self._waiting) >= _MANY else len(self._waiting)
         taken: list[_Asked[Ask, Answer]] = []
         waiting, entries, size_bytes = self._waiting, self._bounds.entries, self._bounds.size_bytes
         while waiting:
             first = waiting[0]
             entries -= first.entries
             size_bytes -= first.size_bytes
-            if taken and (entries < 0 or size_bytes < 0):
+            if taken and (entries < 0 or size_bytes < 0 or len(taken) == most):
                 break
             waiting.popleft()
             if not first.answer.done():

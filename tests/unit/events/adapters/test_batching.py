@@ -1,6 +1,7 @@
 """What is ready at the same time travels together; whatever becomes of one asker harms no other."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -97,6 +98,27 @@ async def test_a_request_is_bounded_in_bytes_and_what_is_larger_goes_alone(
         wire.answer(number)
     assert await asyncio.gather(*askers) == list("ABCD")
     assert wire.requests == [["a"], ["b"], ["c"], ["d"]]
+
+
+async def test_many_of_one_round_are_shared_out_among_the_requests_that_are_free(wire: Wire) -> None:
+    """So that the first go on while the server works for the others; few, or what waits for one, go together."""
+    batcher: Batcher[str, str] = Batcher(wire.send, replace(BOUNDS, entries=64))
+    askers = asking(batcher, *"abcdefghi")
+    await settled()
+    assert wire.requests == [[*"abcde"], [*"fghi"]]
+    askers += asking(batcher, *"jklmnopqr")
+    await settled()
+    wire.answer(0)
+    await settled()
+    assert wire.requests[2:] == [[*"jklmnopqr"]]
+    for number in (1, 2):
+        wire.answer(number)
+    await settled()
+    askers += asking(batcher, *"stuvwxy")
+    await settled()
+    assert wire.requests[3:] == [[*"stuvwxy"]]
+    wire.answer(3)
+    assert await asyncio.gather(*askers) == [*"ABCDEFGHIJKLMNOPQRSTUVWXY"]
 
 
 async def test_an_ask_of_several_entries_is_never_divided(wire: Wire, batcher: Batcher[str, str]) -> None:
