@@ -4,7 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +42,13 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     http_transport.tls_context.cache_clear()
 
 
+def served_by(authority: trustme.CA, host: str) -> ssl.SSLContext:
+    """A server's, with a certificate of `host`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(host).configure_cert(context)
+    return context
+
+
 @asynccontextmanager
 async def server(authority: trustme.CA, host: str) -> AsyncIterator[str]:
     """Store and queue with a certificate of `host`, at 127.0.0.1."""
@@ -53,9 +60,7 @@ async def server(authority: trustme.CA, host: str) -> AsyncIterator[str]:
         await writer.drain()
         writer.close()
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(host).configure_cert(context)
-    made = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    made = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=served_by(authority, host))
     async with made:
         yield f"https://127.0.0.1:{made.sockets[0].getsockname()[1]}"
 
@@ -76,6 +81,36 @@ async def test_a_server_with_a_certificate_that_is_vouched_for_is_asked(
         assert await queue.publish([MESSAGE]) == ["msg_1"]
         await redis.close()
         await queue.close()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_connection_is_used_again(
+    authority: trustme.CA, trusted: None, transport: Literal["httpx", "httptools"]
+) -> None:
+    """What TLS itself sends between two requests is no answer to any."""
+    connections = 0
+
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(
+                    int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")
+                )
+                await reader.readexactly(length)
+                writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"result":"PONG"}')
+        writer.close()
+
+    async with await asyncio.start_server(keep, "127.0.0.1", 0, ssl=served_by(authority, "127.0.0.1")) as made:
+        redis = RedisConnection(settings(f"https://127.0.0.1:{made.sockets[0].getsockname()[1]}", transport))
+        for _ in range(3):
+            assert await redis.execute("PING") == "PONG"
+            await asyncio.sleep(0.01)
+        await redis.close()
+        await asyncio.sleep(0.01)
+    assert connections == 1
 
 
 async def refused(url: str, transport: Literal["httpx", "httptools"]) -> None:
