@@ -14,7 +14,7 @@ from events.core.decide import decide
 from events.core.effects import Alert, Changes, Decision, Effect, Expect, Work
 from events.core.going_on import GoOn
 from events.core.happenings import Happening, Started
-from events.core.legs import WORK_KINDS, Leg
+from events.core.legs import WORK_KINDS, Leg, LegKind
 from events.emitter import Emitter
 from events.errors import StoreError, UnknownJobError
 from events.ports import Begun, Claim, Clock, Committed, History, Randomness, Store, Verdict, charge
@@ -159,7 +159,8 @@ class Pipeline:
             at_once = self._policy.inline and run.delivered.retried == 0
             now_ms = self._clock.now_ms()
             decision = decide(state, happened, now_ms, at_once=at_once)
-        claim = replace(claim, now_ms=now_ms, run=state.job.run)
+        since_ms = state.leg.since_ms if state.leg.kind is LegKind.LOOP else 0
+        claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms)
         committed = await self._commit(run, step, claim, decision.changes or Changes())
         word = "done" if committed.applied else "overtaken"
         if _log.isEnabledFor(logging.DEBUG):

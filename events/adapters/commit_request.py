@@ -36,6 +36,7 @@ class CommitRequest:
     retention_ms: int
     expected: str = ""
     owner: str = ""
+    since_ms: int = 0
     run: int = 0
     go_on: GoOn | None = None
 
@@ -116,6 +117,8 @@ class CommitRequest:
             "now_ms": self.now_ms,
             "spent": {name: count for name, count in usage_counts(spent).items() if count},
         }
+        if self.since_ms:
+            header["turn"] = {"owner": self.owner, "since_ms": self.since_ms}
         if self.go_on:
             header["go_on"] = _room(self.go_on)
         if changes.talk:

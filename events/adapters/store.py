@@ -124,6 +124,7 @@ class RedisStore:
             claim.now_ms,
             self._retention_ms,
             owner=claim.owner,
+            since_ms=claim.since_ms,
             run=claim.run,
             go_on=go_on,
         )

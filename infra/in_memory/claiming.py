@@ -116,6 +116,11 @@ def let_go(tree: Tree, leg: Leg, rest: tuple[str, ...] | None = None) -> Tree:
     return replace(tree, usage={**tree.usage, job_id: used})
 
 
+def is_anew(leg: Leg, claim: Claim) -> bool:
+    """Whether a turn was added anew since it was claimed: a failover forgot the results that it was told."""
+    return claim.since_ms not in (0, leg.since_ms) and leg.owner != claim.owner
+
+
 def done(tree: Tree, claim: Claim, changes: Changes) -> tuple[Tree, Changes]:
     """Without the leg that was done; a text that is there as its owner left it goes on, another one is said anew."""
     leg, talk = tree.legs[claim.leg_key], changes.talk

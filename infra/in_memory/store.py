@@ -33,7 +33,7 @@ from events.ports import (
 )
 from events.ports.spending import NOTHING
 from events.replacing import replace
-from infra.in_memory.claiming import appended, done, going_on, granted, with_ticket
+from infra.in_memory.claiming import appended, done, going_on, granted, is_anew, with_ticket
 from infra.in_memory.tree import NOT_USED, Tree
 from infra.in_memory.used_parts import with_used
 from infra.in_memory.writing import changed, created
@@ -122,7 +122,7 @@ class InMemoryStore:
         if claim.job_id not in tree.jobs:
             return Committed(False)
         leg = tree.legs.get(claim.leg_key)
-        gone = leg is None or tree.blocked(leg) or claim.run != tree.jobs[claim.job_id].run
+        gone = leg is None or tree.blocked(leg) or claim.run != tree.jobs[claim.job_id].run or is_anew(leg, claim)
         applied = not gone and not _ends_otherwise(tree, claim, changes)
         before = tree
         if applied:

@@ -12,6 +12,7 @@ from events.ports import Begun, Claim, Heeded, Outside, OutsideFact
 from events.schema import Completion, Occurrence
 from functions import acceptance, handed_on
 from infra.in_memory import admission as book_in_memory
+from infra.in_memory import store as store_in_memory
 from infra.in_memory import tree as tree_in_memory
 from tests.fakes import FakeStore, Tree
 from tests.simulation.invocation import CURRENT
@@ -267,5 +268,10 @@ DEFECTS = (
         "each slot hands on again what is to come later",
         "messages_are_few",
         constant(handed_on.HandedOn, "is_under_way", answer=False),
+    ),
+    in_waiting_worlds(
+        "a turn counts that was told a forgotten result",
+        "a_job_ends_as_its_script_says",
+        constant(store_in_memory, "is_anew", answer=False),
     ),
 )

@@ -217,6 +217,11 @@ REGRESSIONS = (
         2,
         "the admission forgot all of a retried job's second run, and no witness told it of that run's end",
     ),
+    Regression(
+        WAITING_SEEDS + 870004928,
+        2,
+        "a turn counted that was told a result which a failover forgot, and which was another one then",
+    ),
     Regression(2299, 2, "the simulation's own: an event with a ticket brings on the wish that the ticket stands for"),
     Regression(
         4673724418094,

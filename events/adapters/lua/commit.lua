@@ -58,6 +58,14 @@ end
 if ARGV[2] ~= '' and (not state[leg_field] or blocked(state[leg_field]) or header.run ~= run_of(job_id)) then
   return gone()
 end
+-- Nor does a turn count that was added anew since it was claimed: a failover forgot the results that it was told.
+local turn = header.turn
+if turn then
+  local leg = record_of(leg_field)
+  if leg.owner ~= turn.owner and leg.since_ms ~= turn.since_ms then
+    return gone()
+  end
+end
 -- What a wait ended with was recorded when it was begun. Where a failover forgot that, something else may have come, or
 -- nothing yet: then whoever told it tells it again.
 if string.sub(ARGV[2], 1, 5) == 'wait:' and header.results then

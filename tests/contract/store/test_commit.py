@@ -82,6 +82,26 @@ async def test_the_first_commit_wins_whoever_holds_the_claim(side: Side) -> None
     assert begun.verdict is Verdict.GRANTED
 
 
+async def test_a_turn_that_was_added_anew_since_it_was_claimed_does_not_count(side: Side) -> None:
+    """A failover made the store forget the results that it was told; its claim is forgotten, too, or another's."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    forgotten = replace(claim_of(first_leg(), "m1", "o1"), since_ms=first_leg().since_ms - 1)
+    assert (await side.store.commit(forgotten, ASKED, SPENT)).applied is False
+    await side.store.begin(claim_of(first_leg(), "m2", "o2"))
+    assert (await side.store.commit(forgotten, ASKED, SPENT)).applied is False
+    assert (await side.store.commit(replace(forgotten, since_ms=first_leg().since_ms), ASKED, SPENT)).applied is True
+
+
+async def test_a_turn_that_a_sweep_has_driven_since_it_was_claimed_counts_while_nobody_else_claims_it(
+    side: Side,
+) -> None:
+    """A sweep marks what it drives; that is no other turn."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    await side.store.begin(claim_of(first_leg(), "m1", "o1"))
+    driven = replace(claim_of(first_leg(), "m1", "o1"), since_ms=first_leg().since_ms - 1)
+    assert (await side.store.commit(driven, ASKED, SPENT)).applied is True
+
+
 async def test_a_leg_that_stands_already_keeps_its_carrier_and_claim(side: Side) -> None:
     """A turn told twice adds no leg a second time, and disturbs nobody who works on it."""
     legs = await fan_out(side, 2, "m1")
