@@ -68,6 +68,7 @@ class SimAdmission:
             return await self._fake.sweep(due_ms, now_ms, again=again), self._world.loop.seconds
 
         turn, self._looked_at[CURRENT.get().name] = await self._ask("sweep", look)
+        self._world.told_by_sweeps.update(told.job_id for told in turn.tell)
         return turn
 
     async def book(self) -> dict[str, Entry]:

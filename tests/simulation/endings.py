@@ -159,6 +159,7 @@ def messages_are_few(end: Ended) -> str | None:
     most += 1 + len(end.tree.calls.get(end.job.id, ())) if end.job.status in drops else 0
     # Each call of a submission that interrupts may cancel it, with a witness.
     most += 2 * sum(world.api_calls[plan.agent] for plan in world.plan.jobs if plan.when_busy == "interrupt")
+    most += world.told_by_sweeps[end.job.id]  # of the slot that it has, which whoever gave it tells it, too
     if not world.plan.faultless:
         most += 2 * legs + 6 * len(world.faults.happened) + 10 * len(world.plan.outages) + 30
         most += (legs + 20) * len(world.memory.failovers)

@@ -222,6 +222,11 @@ REGRESSIONS = (
         2,
         "a turn counted that was told a result which a failover forgot, and which was another one then",
     ),
+    Regression(
+        WAITING_SEEDS + RETURNING_SEEDS + 880000714,
+        2,
+        "the simulation's own: a sweep tells a job of the slot that it was given just now, and the giver does, too",
+    ),
     Regression(2299, 2, "the simulation's own: an event with a ticket brings on the wish that the ticket stands for"),
     Regression(
         4673724418094,

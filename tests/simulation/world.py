@@ -90,6 +90,7 @@ class World:
         self.excused: set[str] = set()
         self.left_to_the_sweep = False
         self.came_back: set[str] = set()
+        self.told_by_sweeps: Counter[str] = Counter()
         self.ends = Ends()
         self.accepted_jobs: list[str] = []
         self.readers: list[StreamReader] = []
