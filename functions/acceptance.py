@@ -223,7 +223,8 @@ class Acceptance:
 
     async def _hand_on(self, job: Job, legs: tuple[Leg, ...], witness_id: str, ticket: Ticket | None = None) -> None:
         try:
-            await hand_on(self._emitter, job.session_id, legs, witness_id, ticket)
+            tickets = {leg.key: ticket for leg in legs} if ticket else {}
+            await hand_on(self._emitter, job.session_id, legs, witness_id, tickets)
         except PublishError as error:
             _log.warning("what follows for job %s is handed on within a minute, by its witness: %s", job.id, error)
 

@@ -4,7 +4,7 @@ Invariant: exactly what the message carries, never the siblings' (that would be 
 goes out for the lease's end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from events.core.expected import event_of
 from events.core.legs import Leg
@@ -14,10 +14,11 @@ from functions.tracing import with_trace
 
 # Clocks of functions, the store and the queue differ by less than this.
 CLOCK_ERROR_MS = 5_000
+_NO_TICKETS: Mapping[str, Ticket] = {}
 
 
 async def hand_on(
-    emitter: Emitter, session_id: str, legs: Sequence[Leg], drive: str, ticket: Ticket | None = None
+    emitter: Emitter, session_id: str, legs: Sequence[Leg], drive: str, tickets: Mapping[str, Ticket] = _NO_TICKETS
 ) -> int:
     """Publish the events of these legs in one request; returns how many.
 
@@ -27,10 +28,12 @@ async def hand_on(
         legs: what to hand on.
         drive: which delivery of which message hands on. It is part of the deduplication id: the same delivery doing
             so twice is suppressed by the queue, a deliberate re-drive never is.
-        ticket: with which the job takes its slot at its first turn.
+        tickets: by key, of a leg with which its job takes its slot: that of its first turn.
     """
     if legs:
-        await emitter.emit_many([delivery(event_of(session_id, leg, ticket), leg.free_at_ms(), drive) for leg in legs])
+        await emitter.emit_many(
+            [delivery(event_of(session_id, leg, tickets.get(leg.key)), leg.free_at_ms(), drive) for leg in legs]
+        )
     return len(legs)
 
 

@@ -105,7 +105,8 @@ def _plans(seed: int, most: int, defect: Defect) -> Iterator[Plan]:
     family = SESSION_SEEDS if defect.sessions else family
     old = (known for known in playable() if family_of(known) == family)
     if defect.deploys:
-        return map(make_plan, range(DEPLOYING_SEEDS + seed, DEPLOYING_SEEDS + seed + most))
+        known = (old for old in playable() if old & DEPLOYING_SEEDS)
+        return map(make_plan, chain(known, range(DEPLOYING_SEEDS + seed, DEPLOYING_SEEDS + seed + most)))
     if defect.returns:
         first = family + RETURNING_SEEDS + seed
         return map(make_plan, range(first, first + most))

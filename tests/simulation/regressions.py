@@ -233,6 +233,11 @@ REGRESSIONS = (
         2,
         "a job that the admission forgot was in no sweep until its wish was delivered, which a dead queue prevented",
     ),
+    Regression(
+        275767909460,
+        2,
+        "an event that could not be delivered was driven again without the ticket that it had brought",
+    ),
 )
 
 # A call that a thousand schedules may not make often enough to meet a crash at it.

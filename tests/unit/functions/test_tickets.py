@@ -6,6 +6,7 @@ from events.core.admission import Standing
 from events.core.transitions import JobStatus
 from events.schema import AgentLoopInit, Ticket
 from tests.unit.functions.stage import SETTINGS, Stage
+from tests.unit.functions.test_redelivery import give_up
 
 
 def ticket_of(stage: Stage) -> Ticket | None:
@@ -35,6 +36,16 @@ async def test_a_ticket_of_an_earlier_wish_is_void() -> None:
     stage.store.write("job_1", replace(tree, standings={"job_1": Standing("slot", 2)}))
     assert (await stage.deliver(first)).word == "gated"
     assert not stage.store.tree("job_1").standing("job_1").slot
+
+
+async def test_a_ticket_that_could_not_be_delivered_is_driven_again_with_its_event() -> None:
+    """Nobody else may know of it any more: the witness, which carries the wish, may have used up its retries, too."""
+    stage = Stage()
+    first = await stage.submit("answers")
+    ticket = ticket_of(stage)
+    assert ticket is not None
+    assert (await give_up(stage, first, "cb1")).word == "driven"
+    assert ticket_of(stage) == ticket
 
 
 async def test_a_job_in_line_has_none() -> None:
