@@ -75,7 +75,7 @@ class RedisAdmission:
                 keys.ADMISSION_STOPPED,
                 keys.ADMISSION_SWEPT,
             ],
-            [due_ms, now_ms, self._sweep_interval_ms, self._slots, -1 if again else TOMBSTONE_MS],
+            [due_ms, now_ms, self._sweep_interval_ms, self._slots, "" if again else TOMBSTONE_MS],
         )
         book = {name: load_entry(text) for name, text in zip(flat[::2], flat[1::2], strict=True)}
         return SweepTurn(int(next_ms), book, _told(tell))

@@ -94,8 +94,8 @@ class InMemoryAdmission:
         next_ms = 0
         if self._active() and not taken:
             next_ms = self.sweep_at_ms = now_ms + self._interval_ms
-        told_after_ms = -1 if again else TOMBSTONE_MS
-        old = (name for name, e in entries.items() if e.want == "gone" and now_ms - e.since_ms > told_after_ms)
+        gone = (name for name, e in entries.items() if e.want == "gone")
+        old = (name for name in gone if again or now_ms - entries[name].since_ms > TOMBSTONE_MS)
         shown = {name for name, e in entries.items() if e.want != "gone"} | set(list(old)[:200])
         book = {name: entry for name, entry in entries.items() if name in shown}
         return SweepTurn(next_ms, book, self._told(untold(entries)))

@@ -234,9 +234,14 @@ REGRESSIONS = (
         "a job that the admission forgot was in no sweep until its wish was delivered, which a dead queue prevented",
     ),
     Regression(
-        275767909460,
+        DEPLOYING_SEEDS + 890002516,
         2,
         "an event that could not be delivered was driven again without the ticket that it had brought",
+    ),
+    Regression(
+        PLANNING_SEEDS + RETURNING_SEEDS + 890003974,
+        2,
+        "a sweep that came back passed over a job that it carried, which had spoken since that sweep began",
     ),
 )
 

@@ -1,5 +1,5 @@
 -- A sweep begins: free slots are filled, the next sweep is armed while somebody holds one.
--- KEYS: entries, sweep, gone, stopped, swept. ARGV: due (0: the backstop), now, interval (ms), slots, tombstone (ms; -1: none).
+-- KEYS: entries, sweep, gone, stopped, swept. ARGV: due (0: the backstop), now, interval (ms), slots, tombstone (ms; '': none).
 -- A sweep older than the one armed last is a copy and arms none, nor does a backstop while one is armed.
 -- Answer: the next sweep's time (0: none), whom to tell (whosever word gave the slot), all entries, and some of those
 -- gone that have been so for longer than a tombstone stays.
@@ -13,9 +13,9 @@ local flat = {}
 for name, json in pairs(stored) do
   flat[#flat + 1], flat[#flat + 2] = name, dirty[name] and cjson.encode(entries[name]) or json
 end
-local old, gone = 0, redis.call('HGETALL', KEYS[3])
+local old, gone, tombstone = 0, redis.call('HGETALL', KEYS[3]), tonumber(ARGV[5])
 for i = 1, #gone, 2 do
-  if old < 200 and now - cjson.decode(gone[i + 1]).since_ms > tonumber(ARGV[5]) then
+  if old < 200 and (not tombstone or now - cjson.decode(gone[i + 1]).since_ms > tombstone) then
     old, flat[#flat + 1], flat[#flat + 2] = old + 1, gone[i], gone[i + 1]
   end
 end
