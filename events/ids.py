@@ -36,7 +36,7 @@ def sorted_json(value: Any) -> str:
 
 def digest(*parts: Any) -> str:
     """SHA-256 over the parts' canonical JSON, as hex."""
-    if len(parts) == 1 and parts[0].__class__ is str:
+    if all(part.__class__ is str for part in parts):
         return hashlib.sha256(sorted_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
     return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -63,7 +63,7 @@ def random_job_id(token: str) -> str:
 
 def root_of(job_id: str) -> str:
     """The id of the root job: a child's id is its parent's plus `.` and a digest of the call that started it."""
-    return job_id.split(CHILD_SEPARATOR, 1)[0]
+    return job_id.split(CHILD_SEPARATOR, 1)[0] if CHILD_SEPARATOR in job_id else job_id
 
 
 def is_child(job_id: str) -> bool:

@@ -6,11 +6,13 @@ turns this off. Errors are mapped to a status by their attributes, and a client 
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from events.errors import BatonError, MalformedEventError, SignatureError, TooLargeError
@@ -55,32 +57,33 @@ class SignedEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        response = await self._answer(Request(scope, receive))
+        response = await self._answer(scope, receive)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
-        if request.method != "POST":
-            return _problem(405, f"{request.method} is not served here: the queue delivers by POST", {"Allow": "POST"})
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        if (method := scope["method"]) != "POST":
+            return _problem(405, f"{method} is not served here: the queue delivers by POST", {"Allow": "POST"})
+        headers = _headers_of(scope)
         try:
-            body = await self._verified(request)
+            body = await self._verified(scope, headers, receive)
             if is_probe(body):
-                return JSONResponse(probe_answer())
-            outcome = await self._handler(_signed(request, body))
+                return _json(probe_answer())
+            outcome = await self._handler(_signed(headers, body))
         except SignatureError as error:
-            return self._forged(request, error)
+            return self._forged(scope, error)
         except BatonError as error:
             return _refused(error)
         except Exception:  # noqa: BLE001 - the last line: logged, and answered without a traceback
-            _log.exception("the message %s failed", request.headers.get("upstash-message-id"))
+            _log.exception("the message %s failed", headers.get("upstash-message-id"))
             return _problem(500, "internal error; the queue will try again")
-        return JSONResponse({"outcome": outcome.word, "handedOn": outcome.handed_on})
+        return _json({"outcome": outcome.word, "handedOn": outcome.handed_on})
 
-    async def _verified(self, request: Request) -> bytes:
-        signature = request.headers.get("upstash-signature", "")
+    async def _verified(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes:
+        signature = headers.get("upstash-signature", "")
         if not signature:  # the body of somebody who does not even try is not read
             raise SignatureError("the request has no signature")
-        body = await read_body(request, BODY_LIMIT_BYTES)
-        self._verify(signature, body, lambda_url(request.scope))
+        body = await read_body(receive, BODY_LIMIT_BYTES)
+        self._verify(signature, body, lambda_url(scope))
         return body
 
     def _verify(self, signature: str, body: bytes, own_url: str) -> None:
@@ -90,22 +93,27 @@ class SignedEndpoint:
                 return
         self._verifier.verify(signature, body, self._url)
 
-    def _forged(self, request: Request, error: SignatureError) -> Response:
-        source = request.client.host if request.client else ""
+    def _forged(self, scope: Scope, error: SignatureError) -> Response:
+        source = (scope.get("client") or ("",))[0]
         if self._failures.wait_seconds(source):  # and not a line more in the log
             return _problem(429, "too many requests without a valid signature from here", {"Retry-After": "60"})
         self._failures.spend(source)
         return _refused(error)
 
 
-async def read_body(request: Request, limit_bytes: int) -> bytes:
-    """The request's body.
+async def read_body(receive: Receive, limit_bytes: int) -> bytes:
+    """A request's body.
 
     Raises:
         TooLargeError: it is larger than the limit; no more than that is read.
+        ClientDisconnect: whoever sent it has gone.
     """
-    chunks, size_bytes = list[bytes](), 0
-    async for chunk in request.stream():
+    chunks, size_bytes, more = list[bytes](), 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         size_bytes += len(chunk)
         if size_bytes > limit_bytes:
             raise TooLargeError(f"the body is larger than {limit_bytes} bytes")
@@ -113,8 +121,17 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
-def _signed(request: Request, body: bytes) -> Signed:
-    message_id, retried = request.headers.get("upstash-message-id", ""), request.headers.get("upstash-retried", "0")
+def _headers_of(scope: Scope) -> dict[str, str]:
+    """The queue's headers; of one that comes twice, the first."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in reversed(scope["headers"])
+        if name.startswith(b"upstash-")
+    }
+
+
+def _signed(headers: Mapping[str, str], body: bytes) -> Signed:
+    message_id, retried = headers.get("upstash-message-id", ""), headers.get("upstash-retried", "0")
     if not message_id or not retried.isdecimal() or len(retried) > _RETRIED_DIGITS:
         raise MalformedEventError(f"Upstash-Message-Id {message_id!r}, Upstash-Retried {retried!r}: not a delivery")
     return Signed(body, message_id, int(retried))
@@ -129,4 +146,10 @@ def _refused(error: BatonError) -> Response:
 
 def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     body = {"type": "about:blank", "title": "webhook refused", "status": status, "detail": detail}
-    return JSONResponse(body, status, headers, media_type="application/problem+json")
+    return _json(body, status, headers, "application/problem+json")
+
+
+def _json(
+    content: Mapping[str, Any], status: int = 200, headers: dict[str, str] | None = None, kind: str = "application/json"
+) -> Response:
+    return Response(to_json(content), status, headers, kind)

@@ -7,7 +7,7 @@ Must not: fail what it counts.
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from events.ports import Clock, Figures, Meter, Spent, charge, is_metered, metered
 from functions.counting import count
@@ -15,6 +15,7 @@ from functions.delivery import Outcome
 from functions.edge import Handler, Signed
 
 OVERHEAD = "overhead"
+_PART = nullcontext[None]()
 _TOLD_EVERY_MS = 60_000
 
 
@@ -28,12 +29,12 @@ class Metering:
         self._overhead: Counter[str] = Counter()
         self._told_ms: int | None = None
 
-    @asynccontextmanager
-    async def invocation(self) -> AsyncIterator[None]:
+    def invocation(self) -> AbstractAsyncContextManager[None]:
         """What is done within is metered; within a metered one it is a part of that."""
-        if is_metered():
-            yield
-            return
+        return _PART if is_metered() else self._metered()
+
+    @asynccontextmanager
+    async def _metered(self) -> AsyncIterator[None]:
         meter = Meter(self._clock, self._memory_mb)
         with metered(meter):
             try:

@@ -5,7 +5,7 @@ Must not: change what becomes of them; what they raise is raised.
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from events.ports import Clock, Tracer
 from events.schema import Event
@@ -14,6 +14,7 @@ from functions.log_context import speak_of
 from functions.tracing import begin_trace, end_trace
 
 _log = logging.getLogger("baton.delivery")
+_UNTRACED = nullcontext[None]()
 
 
 class Observing:
@@ -37,17 +38,18 @@ class Observing:
             word = f"error: {type(error).__name__}"
             raise
         finally:
-            duration_ms = self._clock.now_ms() - began_ms
-            fields = {"outcome": word, "handedOn": handed_on, "durationMs": duration_ms, "retried": retried}
-            _log.info("%s: %s", event.type if event else "message", word, extra={"fields": fields})
+            if _log.isEnabledFor(logging.INFO):
+                duration_ms = self._clock.now_ms() - began_ms
+                fields = {"outcome": word, "handedOn": handed_on, "durationMs": duration_ms, "retried": retried}
+                _log.info("%s: %s", event.type if event else "message", word, extra={"fields": fields})
         return outcome
 
-    @asynccontextmanager
-    async def traced(self, traceparent: str) -> AsyncIterator[None]:
+    def traced(self, traceparent: str) -> AbstractAsyncContextManager[None]:
         """What is done within goes on with this trace, if it is one; its spans are handed over at the end."""
-        if self._tracer is None:
-            yield
-            return
+        return _UNTRACED if self._tracer is None else self._in_trace(self._tracer, traceparent)
+
+    @asynccontextmanager
+    async def _in_trace(self, tracer: Tracer, traceparent: str) -> AsyncIterator[None]:
         trace, failed = begin_trace(self._clock, traceparent), ""
         try:
             yield
@@ -56,4 +58,4 @@ class Observing:
             raise
         finally:
             if spans := end_trace(trace, failed):
-                await self._tracer.export(spans)
+                await tracer.export(spans)

@@ -109,7 +109,8 @@ class Pipeline:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if tasks:
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _step(self, run: Run, step: Step) -> None:
         try:

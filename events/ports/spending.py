@@ -5,13 +5,12 @@ as overhead, which is nobody's. Where no meter runs (a program that only emits),
 of its own, or change what becomes of what it counts.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
 
 from events.ports.environment import Clock
 from events.quick_init import quick_init
+from events.replacing import replace
 
 
 @quick_init
@@ -92,14 +91,20 @@ class Meter:
 _METER: ContextVar[Meter | None] = ContextVar("baton_meter", default=None)
 
 
-@contextmanager
-def metered(meter: Meter) -> Iterator[None]:
+class metered:  # noqa: N801 - a context manager, used as the functions below are
     """What is done within, and in tasks that it starts, is charged to this meter."""
-    before = _METER.set(meter)
-    try:
-        yield
-    finally:
-        _METER.reset(before)
+
+    __slots__ = ("_before", "_meter")
+    _before: Token[Meter | None]
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def __enter__(self) -> None:
+        self._before = _METER.set(self._meter)
+
+    def __exit__(self, *_: object) -> None:
+        _METER.reset(self._before)
 
 
 def is_metered() -> bool:

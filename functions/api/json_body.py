@@ -22,7 +22,7 @@ async def limited_body(request: Request, limit_bytes: int, setting: str = "") ->
         ApiError: 413, it is larger.
     """
     try:
-        return await read_body(request, limit_bytes)
+        return await read_body(request.receive, limit_bytes)
     except TooLargeError as error:
         raise ApiError(413, f"{error}; {setting} is {limit_bytes}" if setting else str(error)) from error
 

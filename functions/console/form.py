@@ -21,7 +21,7 @@ async def read_form(request: Request) -> Form:
         ApiError: 413 too large, 400 no form.
     """
     try:
-        body = await read_body(request, BODY_LIMIT_BYTES)
+        body = await read_body(request.receive, BODY_LIMIT_BYTES)
         return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS, errors="strict")
     except TooLargeError as error:
         raise ApiError(413, str(error)) from error

@@ -85,6 +85,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._ready.append(handle)
         return handle
 
+    def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None) -> asyncio.Task[Any]:
+        """A task, which runs next."""
+        return asyncio.Task(coro, loop=self, name=name, context=context)
+
     def passes(self, seconds: float) -> bool:
         """Let so much time pass at once, if nothing else happens meanwhile; whether it has passed."""
         until, timers = self.seconds + seconds, self._timers
@@ -104,34 +108,33 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         sys.set_asyncgen_hooks(finalizer=self._close)
         asyncio._set_running_loop(self)
         try:
-            while self._runs_on():
-                pass
+            self._run()
         finally:
             self._stopping = False
             asyncio._set_running_loop(None)
             sys.set_asyncgen_hooks(*hooks)
 
-    def _runs_on(self) -> bool:
+    def _run(self) -> None:
         timers, ready = self._timers, self._ready
-        while timers and timers[0][2]._cancelled:
-            heapq.heappop(timers)
-        if not ready and not self._stopping:
-            if not timers:
-                return False
-            wait = timers[0][0] - self.seconds
-            if wait > 0.0:
-                self.seconds += min(wait, _LONGEST_STEP_SECONDS)
-        until = self.seconds + _CLOCK_RESOLUTION_SECONDS
-        while timers and timers[0][0] < until:
-            ready.append(heapq.heappop(timers)[2])
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if not handle._cancelled:
-                try:
-                    handle._context.run(handle._callback, *handle._args)
-                except Exception as error:  # noqa: BLE001 - as the library's loop does
-                    self.call_exception_handler({"message": f"in {handle._callback}", "exception": error})
-        return not self._stopping
+        while not self._stopping:
+            while timers and timers[0][2]._cancelled:
+                heapq.heappop(timers)
+            if not ready:
+                if not timers:
+                    return
+                wait = timers[0][0] - self.seconds
+                if wait > 0.0:
+                    self.seconds += min(wait, _LONGEST_STEP_SECONDS)
+            until = self.seconds + _CLOCK_RESOLUTION_SECONDS
+            while timers and timers[0][0] < until:
+                ready.append(heapq.heappop(timers)[2])
+            for _ in range(len(ready)):
+                handle = ready.popleft()
+                if not handle._cancelled:
+                    try:
+                        handle._context.run(handle._callback, *handle._args)
+                    except Exception as error:  # noqa: BLE001 - as the library's loop does
+                        self.call_exception_handler({"message": f"in {handle._callback}", "exception": error})
 
     def _close(self, left: AsyncGenerator[Any]) -> None:
         """Somebody went away in the middle of a generator."""
