@@ -73,6 +73,13 @@ class TooLargeError(BatonError):
     status = 413
 
 
+class HungUpError(BatonError):
+    """Who sent a request has gone before it was whole."""
+
+    status = 400
+    retryable = True
+
+
 class SessionBusyError(BatonError):
     """A job was to be alone in its session, and another one of it is at work or in line."""
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from events.errors import BatonError, MalformedEventError, SignatureError, TooLargeError
+from events.errors import BatonError, HungUpError, MalformedEventError, SignatureError, TooLargeError
 from events.ports import Verifier
 from functions.delivery import Outcome
 from functions.lambda_url import lambda_url
@@ -106,13 +105,13 @@ async def read_body(receive: Receive, limit_bytes: int) -> bytes:
 
     Raises:
         TooLargeError: it is larger than the limit; no more than that is read.
-        ClientDisconnect: whoever sent it has gone.
+        HungUpError: whoever sends it has gone.
     """
     chunks, size_bytes, more = list[bytes](), 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientDisconnect
+            raise HungUpError("whoever sent the request hung up before its body was whole")
         chunk, more = message.get("body", b""), message.get("more_body", False)
         size_bytes += len(chunk)
         if size_bytes > limit_bytes:

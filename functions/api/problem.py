@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from events.errors import (
     BatonError,
+    HungUpError,
     JobGoneError,
     MemoryUnavailableError,
     PublishError,
@@ -107,8 +108,8 @@ async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR
         case PublishError():
             _log.warning("the queue: %s", error)
             return problem(ApiError(503, "the queue does not take messages; try again", headers={"Retry-After": "5"}))
-        case JobGoneError():
-            return problem(ApiError(410, str(error)))
+        case JobGoneError() | HungUpError():
+            return problem(ApiError(error.status, str(error)))
         case UnknownJobError():
             return problem(ApiError(503, f"{error}; try again", headers={"Retry-After": "5"}))
         case StoreError() | SettingsError() | MemoryUnavailableError():

@@ -4,6 +4,7 @@ import pytest
 
 from events.errors import (
     BatonError,
+    HungUpError,
     MalformedEventError,
     PartialPublishError,
     PublishError,
@@ -29,6 +30,7 @@ from events.errors import (
         (UnknownJobError, 503, True),
         (StoreError, 503, True),
         (TooLargeError, 413, False),
+        (HungUpError, 400, True),
         (PublishError, 503, True),
         (QueueUnreachableError, 503, True),
         (PartialPublishError, 503, True),

@@ -45,8 +45,8 @@ class Edge:
     def __init__(self) -> None:
         self.store = BrokenStore()
         self.stage = Stage(settings=KEYED, store=self.store, verifier=QueueVerifier(KEYED))
-        app = build_app(self.stage.container)
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        self.app = build_app(self.stage.container)
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
         self.client = httpx.AsyncClient(transport=transport, base_url=BASE)
 
     async def first_event(self) -> bytes:

@@ -5,8 +5,11 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
 
+from events.errors import HungUpError
 from functions.api.openapi import described
+from functions.api.problem import on_error
 from functions.api.route import ApiRoute
 from tests.unit.functions.api.client import ADMIN, Api, api_of
 from tests.unit.functions.api.test_routes import OPERATIONS_KEY, TABLE, WITH_OPERATIONS, path_of, route_name
@@ -197,3 +200,10 @@ async def test_a_hostile_length_is_no_length(length: str) -> None:
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         response = await api.ask("POST", "/api/agent-jobs", headers={"content-length": length}, content=b"{}")
         assert_refused(response)
+
+
+async def test_who_hangs_up_before_the_body_is_whole_is_no_error_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    """400, and no traceback in the log."""
+    response = await on_error(Request({"type": "http"}), HungUpError("gone"))
+    assert (response.status_code, json.loads(bytes(response.body))["detail"]) == (400, "gone")
+    assert caplog.records == []
