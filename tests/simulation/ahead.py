@@ -1,6 +1,6 @@
 """What takes long and needs both cores, done while other tests run: those mostly wait for processes of theirs.
 
-It would take minutes by itself. Invariant: it gives way to whatever else runs
+One after the other, both would take longer than a run of all tests may. Invariant: it gives way to whatever else runs
 (`nice`), and ends with the tests, also where they end early.
 """
 
@@ -16,11 +16,11 @@ GIVING_WAY = 15
 
 
 class Ahead(Generic[_T_co]):
-    """Works in the background from its start on."""
+    """Works in the background from its start on, or from when another one is over."""
 
-    def __init__(self, work: Callable[[Stopped], _T_co]) -> None:
+    def __init__(self, work: Callable[[Stopped], _T_co], after: "Ahead[object] | None" = None) -> None:
         self._stopped, self._done = Event(), list[tuple[_T_co, float]]()
-        self._thread = Thread(target=self._run, args=(work,), name="ahead", daemon=True)
+        self._thread = Thread(target=self._run, args=(work, after), name="ahead", daemon=True)
         self._thread.start()
 
     def result(self) -> tuple[_T_co, float]:
@@ -42,7 +42,9 @@ class Ahead(Generic[_T_co]):
         """Wait until it is over, with its processes."""
         self._thread.join()
 
-    def _run(self, work: Callable[[Stopped], _T_co]) -> None:
+    def _run(self, work: Callable[[Stopped], _T_co], after: "Ahead[object] | None") -> None:
+        if after is not None:
+            after.join()
         began_at = time.monotonic()
         result = work(self._stopped.is_set)
         self._done.append((result, time.monotonic() - began_at))

@@ -9,6 +9,7 @@ that for any seed.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections import Counter
@@ -47,14 +48,18 @@ def explore(
     faults: frozenset[str] = ALL_FAULTS,
     most: Most = _NO_END,
     found: Callable[[Failure], None] = lambda _failure: None,
+    *,
+    stopped: Callable[[], bool] = lambda: False,
+    giving_way: int = 0,
 ) -> Summary:
     """Play so many schedules from this seed on, or as many as there is time for; `found` is told of failures.
 
     Most of them are plain worlds; the other families share the rest.
-    `most`: how long they are begun.
+    `most`: how long they are begun. `stopped`: no more are begun once it is true. `giving_way`: how nice the processes
+    are.
     """
     began_at, summary = time.monotonic(), Summary()
-    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn"), os.nice, (giving_way,)) as pool:
         chunks = _chunks(schedules, seed)
         running = [
             pool.submit(play_many, chunk, faults) for _, chunk in zip(range(2 * PROCESSES), chunks, strict=False)
@@ -64,7 +69,7 @@ def explore(
             summary.add(played)
             for failure in played.failures:
                 found(failure)
-            if not most.spent(summary.processor_seconds, time.monotonic() - began_at):
+            if not most.spent(summary.processor_seconds, time.monotonic() - began_at) and not stopped():
                 running += [pool.submit(play_many, chunk, faults) for _, chunk in zip(range(1), chunks, strict=False)]
     return summary
 

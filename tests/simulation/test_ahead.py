@@ -1,4 +1,4 @@
-"""What is done while other tests run, and no longer than they."""
+"""What is done while other tests run: one thing after the other, and no longer than they."""
 
 from threading import Event
 
@@ -7,16 +7,20 @@ import pytest
 from tests.simulation.ahead import Ahead, Stopped
 
 
-def test_its_result_is_waited_for() -> None:
-    """Meanwhile, whoever began it does something else."""
-    may_end = Event()
+def test_what_comes_after_another_begins_when_that_is_over() -> None:
+    """Each has its own result."""
+    done, may_end = list[str](), Event()
 
-    def work(_stopped: Stopped) -> bool:
-        return may_end.wait()
+    def first(_stopped: Stopped) -> str:
+        may_end.wait()
+        done.append("first")
+        return "one"
 
-    ahead = Ahead(work)
+    ahead = Ahead(first)
+    then = Ahead(lambda _stopped: list(done), after=ahead)
     may_end.set()
-    assert ahead.result()[0]
+    assert ahead.result()[0] == "one"
+    assert then.result()[0] == ["first"]
 
 
 def test_what_is_stopped_ends_with_what_it_has() -> None:

@@ -21,6 +21,7 @@ BASE_SEED = 1
 SCHEDULES = 20_000
 # Of these, `make check` plays the first ones only; they are always played, whatever it takes.
 FIRST_SCHEDULES = 1_000
-# Of the others no more are begun after so long: a machine that is too slow for all says how many it has played. They
-# have two cores to themselves, of which they should take six minutes.
-MOST = Most(processor_seconds=960.0, seconds=480.0)
+# Of the others no more are begun after so long: a machine that is too slow for all says how many it has played. What
+# is meant is eight minutes of two cores. Beside other tests they get a part of these, so processor time is counted; the
+# clock ends it where they get next to nothing.
+MOST = Most(processor_seconds=960.0, seconds=1_200.0)
