@@ -247,6 +247,7 @@ REGRESSIONS = (
 
 # A call that a thousand schedules may not make often enough to meet a crash at it.
 SELDOM = (
+    Regression(845, 2, "a sweep crashes before, and after, it has dead failure callbacks delivered again"),
     Regression(42001337, 2, "a submission crashes before it takes its witness back"),
     Regression(42002799, 2, "a cancellation crashes after it has taken its witness back"),
     Regression(SESSION_SEEDS + 2012, 2, "an interruption crashes before it reads whom it interrupts"),
