@@ -214,6 +214,11 @@ def event_type(event: Event) -> EventType:
     return EventType(event.type)
 
 
+def ticket_of(event: Event) -> Ticket | None:
+    """The ticket that an event brings, if it brings one."""
+    return event.payload.ticket if isinstance(event.payload, LoopPayload) else None
+
+
 def encode_event(event: Event) -> str:
     """The event as the JSON text that goes on the wire."""
     return event.model_dump_json(by_alias=True, exclude_none=True)

@@ -16,7 +16,7 @@ from events.core.legs import Leg, leg_key_of
 from events.emitter import Emitter
 from events.errors import MalformedEventError, UnknownJobError
 from events.ports import Claim, Clock, Store
-from events.schema import SWEEP_ENDPOINT, Event, LoopPayload, ToolPayload, parse_event
+from events.schema import SWEEP_ENDPOINT, Event, ToolPayload, parse_event, ticket_of
 from functions.afterwards import Afterwards
 from functions.books import commit
 from functions.delivery import Outcome
@@ -142,7 +142,7 @@ class Redelivery:
                 text = f"job {event.job_id}: the queue gave up on {event.type}, which is driven again: {reason}"
                 await self._afterwards((Alert(event.job_id, text, "undelivered", found.state.leg.key),))
         # Nobody else may know that the job has got the slot that it wishes for: its ticket goes along.
-        ticket = event.payload.ticket if isinstance(event.payload, LoopPayload) else None
+        ticket = ticket_of(event)
         tickets = {claim.leg_key: ticket} if ticket else {}
         driven = await hand_on(self._emitter, found.session_id, legs, drive_of(message_id, retried), tickets)
         return Outcome("driven" if legs else "applied", driven)

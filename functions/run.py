@@ -7,7 +7,7 @@ from events.core.expected import event_of
 from events.core.legs import Leg, LegKind, leg_key_of
 from events.ports import Begun
 from events.quick_init import quick_init
-from events.schema import Event, LoopPayload, Ticket, ToolPayload
+from events.schema import Event, Ticket, ToolPayload, ticket_of
 from functions.delivery import Delivered
 from functions.handed_on import HandedOn
 from functions.handing_on import drive_of
@@ -34,8 +34,7 @@ class Step:
     @property
     def ticket(self) -> Ticket | None:
         """With which the job takes the slot that it was given."""
-        payload = self.event.payload if self.event is not None else None
-        return payload.ticket if isinstance(payload, LoopPayload) else None
+        return ticket_of(self.event) if self.event is not None else None
 
 
 class Run:

@@ -100,16 +100,16 @@ def _message(fault: ErrorDetails) -> str:
 async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR0911 - one for each kind
     """The response of any error that an endpoint raised."""
     match error:
-        case ApiError() | SessionBusyError():
-            return problem(error if isinstance(error, ApiError) else ApiError(error.status, str(error)))
+        case ApiError():
+            return problem(error)
+        case SessionBusyError() | JobGoneError() | HungUpError():
+            return problem(ApiError(error.status, str(error)))
         case HTTPException():
             detail = f"{request.method} {request.url.path}: {error.detail.lower()} here; /openapi.json lists the routes"
             return problem(ApiError(error.status_code, detail, headers=error.headers))
         case PublishError():
             _log.warning("the queue: %s", error)
             return problem(ApiError(503, "the queue does not take messages; try again", headers={"Retry-After": "5"}))
-        case JobGoneError() | HungUpError():
-            return problem(ApiError(error.status, str(error)))
         case UnknownJobError():
             return problem(ApiError(503, f"{error}; try again", headers={"Retry-After": "5"}))
         case StoreError() | SettingsError() | MemoryUnavailableError():

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs
 
 from starlette.requests import Request
 
-from events.errors import TooLargeError
+from events.errors import HungUpError, TooLargeError
 from functions.api.problem import ApiError
 from functions.edge import read_body
 
@@ -18,13 +18,13 @@ async def read_form(request: Request) -> Form:
     """The fields, each with all its values; a field that is empty is there.
 
     Raises:
-        ApiError: 413 too large, 400 no form.
+        ApiError: 413 too large, 400 no form, or not the whole of one.
     """
     try:
         body = await read_body(request.receive, BODY_LIMIT_BYTES)
         return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS, errors="strict")
-    except TooLargeError as error:
-        raise ApiError(413, str(error)) from error
+    except (TooLargeError, HungUpError) as error:
+        raise ApiError(error.status, str(error)) from error
     except ValueError as error:
         raise ApiError(
             400, "this is not a form of the console: go back, load the page again, and send it anew"

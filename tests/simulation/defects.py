@@ -103,13 +103,13 @@ def _plans(seed: int, most: int, defect: Defect) -> Iterator[Plan]:
     family = PLANNING_SEEDS if defect.plans else WAITING_SEEDS if defect.waits else 0
     family = STREAMING_SEEDS if defect.streams else APPROVING_SEEDS if defect.approvals else family
     family = SESSION_SEEDS if defect.sessions else family
-    old = (known for known in playable() if family_of(known) == family)
     if defect.deploys:
-        known = (old for old in playable() if old & DEPLOYING_SEEDS)
-        return map(make_plan, chain(known, range(DEPLOYING_SEEDS + seed, DEPLOYING_SEEDS + seed + most)))
+        old = (known for known in playable() if known & DEPLOYING_SEEDS)
+        return map(make_plan, chain(old, range(DEPLOYING_SEEDS + seed, DEPLOYING_SEEDS + seed + most)))
     if defect.returns:
         first = family + RETURNING_SEEDS + seed
         return map(make_plan, range(first, first + most))
+    old = (known for known in playable() if family_of(known) == family)
     seeds = chain(old, () if family else RARE_STORIES, range(family + seed, family + seed + most))
     return chain(() if family >= PLANNING_SEEDS else directed(waits=defect.waits), map(make_plan, seeds))
 
