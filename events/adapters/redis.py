@@ -27,11 +27,12 @@ from events.settings import Settings, require
 _log = logging.getLogger("baton.store")
 
 _SHEBANG = "#!lua flags=allow-key-locking\n"
+_SHARED = ("state", "prelude")
 
 
 def script(name: str, *shared: str) -> str:
     """The text of a Lua script beside this file, after what it shares with others; '': nothing."""
-    return counted(_lua(name), "".join(_lua(part) for part in shared or ("prelude",) if part))
+    return counted(_lua(name), "".join(_lua(part) for part in shared or _SHARED if part))
 
 
 def counted(text: str, before: str = "") -> str:

@@ -51,7 +51,7 @@ from events.ports.spending import NOTHING
 from events.replacing import replace
 
 _text = cache(script)
-_CLAIMING = ("prelude", "claiming")
+_CLAIMING = ("state", "prelude", "claiming")
 # A job that ends names the jobs below it; each attempt learns of those that were started meanwhile.
 _FAMILY_ATTEMPTS = 5
 # append.lua's answer for what prelude.lua counts.
