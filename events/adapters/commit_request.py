@@ -26,7 +26,8 @@ from events.replacing import replace
 class CommitRequest:
     """What a COMMIT is about: a leg that `owner` claimed, or (key '') a fact that was decided on the expected job.
 
-    `run`: in which the leg was claimed; 0: there is none. `go_on`: what else is claimed for the owner.
+    `run`: in which the leg was claimed; 0: there is none. `go_on`: what else is claimed for the owner. `knows`: the tag
+    of the history that is known once this is done; empty: none is.
     """
 
     job_id: str
@@ -39,6 +40,7 @@ class CommitRequest:
     since_ms: int = 0
     run: int = 0
     go_on: GoOn | None = None
+    knows: str = ""
 
     def keys(self, changes: Changes, family: Sequence[str]) -> list[str]:
         """The keys; `family`: the jobs below one that ends, as far as they are known."""
@@ -120,7 +122,7 @@ class CommitRequest:
         if self.since_ms:
             header["turn"] = {"owner": self.owner, "since_ms": self.since_ms}
         if self.go_on:
-            header["go_on"] = _room(self.go_on)
+            header["go_on"] = _room(self.go_on) | ({"knows": self.knows} if self.knows else {})
         if changes.talk:
             talk = {"text_id": changes.talk.text_id, "appended": changes.talk.appended, "rest": len(changes.talk.rest)}
             header["talk"] = {**talk, "owner": self.owner}

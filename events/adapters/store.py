@@ -10,23 +10,16 @@ from typing import Any
 from events.adapters import keys
 from events.adapters.commit_request import CommitRequest, said_anew, state_fields, usage_counts
 from events.adapters.figures import adding
+from events.adapters.known_histories import KnownHistories, KnownHistory
 from events.adapters.redis import Asked, RedisConnection, script
+from events.adapters.store_answers import granted, legs, with_commit
 from events.adapters.weighing import command_bytes
 from events.core.admission import Book
 from events.core.counts import checkpoints_in
 from events.core.effects import Changes
 from events.core.going_on import GoOn
-from events.core.legs import Leg, LegKind
-from events.core.records import (
-    load_call,
-    load_job,
-    load_leg,
-    load_results,
-    load_spend,
-    load_usage,
-    load_values,
-)
-from events.core.state import NOTHING_USED, Job, Level, State
+from events.core.records import load_call, load_job, load_leg
+from events.core.state import State
 from events.errors import JobGoneError, StoreError
 from events.ids import canonical_json, root_of
 from events.ports import (
@@ -36,7 +29,6 @@ from events.ports import (
     Committed,
     Created,
     Heeded,
-    History,
     Loaded,
     Looked,
     Outside,
@@ -56,15 +48,18 @@ _CLAIMING = ("state", "prelude", "claiming")
 _FAMILY_ATTEMPTS = 5
 # append.lua's answer for what prelude.lua counts.
 _APPENDED = 2
-_NO_HISTORY = History()
 
 
 class RedisStore:
-    """`Store` over one connection. Ended jobs expire `retention_ms` after their end."""
+    """`Store` over one connection. Ended jobs expire `retention_ms` after their end.
 
-    def __init__(self, connection: RedisConnection, retention_ms: int) -> None:
+    `histories`: what this process knows of what was said; by default its own.
+    """
+
+    def __init__(self, connection: RedisConnection, retention_ms: int, histories: KnownHistories | None = None) -> None:
         self._redis = connection
         self._retention_ms = retention_ms
+        self._histories = histories or KnownHistories()
 
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
         """Write a new job carried by its witness, unless it is there."""
@@ -91,11 +86,11 @@ class RedisStore:
             asked.charge()
         if word == "gone":
             raise JobGoneError(job.id)
-        return Created(word == "created", load_job(text), _legs(carried))
+        return Created(word == "created", load_job(text), legs(carried))
 
     async def begin(self, claim: Claim) -> Begun:
         """Load and claim a leg."""
-        job_id = claim.job_id
+        job_id, known = claim.job_id, self._histories.of(claim.job_id)
         verdict, free_at_ms, carried, *told = await self._redis.run(
             _text("begin", *_CLAIMING),
             [
@@ -108,15 +103,16 @@ class RedisStore:
             ],
             [
                 *(job_id, claim.leg_key, claim.message_id, claim.owner),
-                *(claim.now_ms, claim.lease_until_ms, claim.ticket),
+                *(claim.now_ms, claim.lease_until_ms, claim.ticket, known.tag if known else ""),
             ],
         )
         if verdict != Verdict.GRANTED:
-            return Begun(Verdict(verdict), int(free_at_ms), carried=_legs(carried))
-        return replace(_granted(told), carried=_legs(carried))
+            return Begun(Verdict(verdict), int(free_at_ms), carried=legs(carried))
+        return replace(self._granted(told, known), carried=legs(carried))
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
         """Remove the leg and write what follows from it, unless somebody did; claim what is gone on with."""
+        known = self._histories.with_more(claim.job_id, changes.results, changes.transcript)
         request = CommitRequest(
             claim.job_id,
             claim.leg_key,
@@ -127,11 +123,20 @@ class RedisStore:
             since_ms=claim.since_ms,
             run=claim.run,
             go_on=go_on,
+            knows=known.tag if known else "",
         )
         asked = await self._write(request, changes, spent)
         word, carried, claimed = asked.answer
-        told = [_with_commit(_granted(leg), asked) for leg in claimed]
-        return Committed(word == "committed", _legs(carried), tuple(told))
+        if word != "committed" or changes.ends:
+            self._histories.forget(claim.job_id)
+        told = [with_commit(self._granted(leg, known), asked) for leg in claimed]
+        return Committed(word == "committed", legs(carried), tuple(told))
+
+    def _granted(self, told: Sequence[Any], known: KnownHistory | None) -> Begun:
+        begun, history = granted(told, known)
+        if history is not None and begun.state is not None:
+            self._histories.keep(begun.state.job.id, history)
+        return begun
 
     async def load(self, job_id: str) -> Loaded | None:
         """A job, for deciding on a fact from outside."""
@@ -144,7 +149,7 @@ class RedisStore:
         """Write what follows from a fact, if the job is still as it was loaded."""
         request = CommitRequest(loaded.job.id, "", message_id, now_ms, self._retention_ms, loaded.version)
         answer = (await self._write(request, changes, spent)).answer
-        return Recorded(answer[0]), _legs(answer[1])
+        return Recorded(answer[0]), legs(answer[1])
 
     async def tell(
         self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
@@ -167,7 +172,7 @@ class RedisStore:
         heeded = Heeded(word)
         if not heeded.is_new:  # else it has counted itself
             asked.charge()
-        return Outside(heeded, load_job(job) if job else None, _legs(carried))
+        return Outside(heeded, load_job(job) if job else None, legs(carried))
 
     async def _write(self, request: CommitRequest, changes: Changes, spent: Spent) -> Asked:
         family: list[str] = []
@@ -198,7 +203,7 @@ class RedisStore:
             return Undelivered(None)
         stored = load_job(job)
         state = State(stored, load_leg(leg), load_call(call) if call else None) if leg else None
-        return Undelivered(state, _legs(carried), stored.session_id)
+        return Undelivered(state, legs(carried), stored.session_id)
 
     async def look(
         self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
@@ -218,7 +223,7 @@ class RedisStore:
             return Looked(known=False)
         session_id = load_job(job).session_id
         return Looked(
-            known=True, lost=_legs(lost), session_id=session_id, ended=tuple(ended), forgotten=tuple(forgotten)
+            known=True, lost=legs(lost), session_id=session_id, ended=tuple(ended), forgotten=tuple(forgotten)
         )
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
@@ -247,51 +252,3 @@ def _with_counting(spent: Spent, counting: Sequence[Sequence[str | int]]) -> Spe
         return spent
     size_bytes = spent.size_bytes + sum(map(command_bytes, counting))
     return replace(spent, commands=spent.commands + len(counting), size_bytes=size_bytes)
-
-
-def _granted(told: Sequence[Any]) -> Begun:
-    """A claimed leg, as the scripts tell it (claiming.lua)."""
-    job, leg, call, transcript, results, outcome, after, levels, usage = told
-    loaded, record = load_job(job), load_call(call) if call else None
-    dependants = tuple([load_call(text) for text in after if text]) if after else ()
-    history = _history(loaded, transcript, results) if transcript or results else _NO_HISTORY
-    return Begun(
-        Verdict.GRANTED,
-        state=State(
-            loaded,
-            load_leg(leg),
-            record,
-            outcome,
-            dependants,
-            _levels(loaded, levels) if levels else (),
-            load_usage(usage) if usage else NOTHING_USED,
-        ),
-        history=history,
-    )
-
-
-def _history(job: Job, transcript: Sequence[str], results: Sequence[str]) -> History:
-    return History(
-        tuple(load_values(transcript)),
-        load_results(dict(zip(results[::2], results[1::2], strict=True))) if results else {},
-        job.untold if transcript else (0, 0),
-    )
-
-
-def _with_commit(begun: Begun, asked: Asked) -> Begun:
-    """What a COMMIT tells of the books was read before it knew its own cost."""
-    state = begun.state
-    if state is None or state.leg.kind is not LegKind.WISH:
-        return begun
-    commands, size_bytes = state.usage.redis_commands + asked.commands, state.usage.redis_bytes + asked.size_bytes
-    usage = replace(state.usage, redis_commands=commands, redis_bytes=size_bytes)
-    return replace(begun, state=replace(state, usage=usage))
-
-
-def _levels(own: Job, flat: Sequence[Any]) -> tuple[Level, ...]:
-    rows = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-    return tuple([Level(load_job(job) if job else own, load_spend(below), int(tokens)) for job, below, tokens in rows])
-
-
-def _legs(texts: Sequence[str]) -> tuple[Leg, ...]:
-    return tuple([load_leg(text) for text in texts]) if texts else ()

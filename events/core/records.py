@@ -6,7 +6,7 @@ today's form here, and nowhere else.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -159,7 +159,7 @@ def load_spend(text: str) -> Spend:
     return _read(_SPEND, text) if text else NOTHING_SPENT
 
 
-def load_results(texts: dict[str, str]) -> dict[str, dict[str, Any]]:
+def load_results(texts: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Stored results by call id."""
     return dict(zip(texts, load_values(texts.values()), strict=True))
 

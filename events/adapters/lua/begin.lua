@@ -1,5 +1,6 @@
 -- BEGIN: load and claim. KEYS: state, calls, transcript, results, parts, tombstone.
--- ARGV: job id, leg key, message, owner, now, lease until, ticket (the lap of a granted wish; 0: none).
+-- ARGV: job id, leg key, message, owner, now, lease until, ticket (the lap of a granted wish; 0: none), the tag of the
+-- history that is known ('': none).
 -- Answer: verdict, free at, carried, job, leg, and what `told` says.
 local job_id, leg_field, message, owner, now = ARGV[1], 'leg:' .. ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 load(KEYS[1])
@@ -41,9 +42,10 @@ if gated(leg, now) then
   return answer('gated', 0)
 end
 leg = claim(leg, owner, message, now, tonumber(ARGV[6]), KEYS[5])
+local record, transcript, results, outcome, dependants, levels, usage, history =
+  told(leg, KEYS[2], KEYS[3], KEYS[4], now, ARGV[8])
 save(KEYS[1])
-local record, transcript, results, outcome, dependants, levels, usage = told(leg, KEYS[2], KEYS[3], KEYS[4], now)
 return {
   'granted', 0, carried(message, now, leg_field), job, state[leg_field], record, transcript, results, outcome,
-  dependants, levels, usage,
+  dependants, levels, usage, history,
 }

@@ -22,6 +22,9 @@ local function claim(leg, owner, message, now, lease_until, parts_key)
   return leg
 end
 
+-- The records of calls that this script has written, by their ids: nobody needs to read them back.
+local written = {}
+
 -- An entry's text has `"id":"…"` for each of its calls; whatever else looks like that has no result.
 local function results_named_in(entries, key)
   local ids, found = {}, {}
@@ -41,17 +44,26 @@ local function results_named_in(entries, key)
   return found
 end
 
--- A turn is told what was said, as far as it is still told, with the results of the calls in it.
-local function said_before(job, transcript_key, results_key)
+-- A turn is told what was said, as far as it is still told, with the results of the calls in it. Who knows all of that by
+-- its tag is told '' instead.
+local function said_before(job_id, knows, transcript_key, results_key)
+  local job = state['job:' .. job_id]
   local untold = string.find(job, '"untold":[0,0]', 1, true) and {0, 0} or cjson.decode(job).untold or {0, 0}
   if untold[2] == 0 then
-    return call('LRANGE', transcript_key, 0, -1), call('HGETALL', results_key)
+    if tag_of(job_id) ~= '' and knows == tag_of(job_id) then
+      return '', {}, knows
+    end
+    local transcript, results = call('LRANGE', transcript_key, 0, -1), call('HGETALL', results_key)
+    if tag_of(job_id) == '' then
+      tag(job_id, digest('', results, transcript))
+    end
+    return transcript, results, tag_of(job_id)
   end
   local transcript = call('LRANGE', transcript_key, 0, untold[1] - 1)
   for _, entry in ipairs(call('LRANGE', transcript_key, untold[2], -1)) do
     transcript[#transcript + 1] = entry
   end
-  return transcript, results_named_in(transcript, results_key)
+  return transcript, results_named_in(transcript, results_key), ''
 end
 
 -- A step is told the results of those before it.
@@ -89,11 +101,11 @@ local function levels_of(leg, now)
 end
 
 -- What who works on a claimed leg needs: call, transcript, results (flat), a wait's outcome, dependants, levels: of a
--- turn: job ('' for its own), what was used below it, tokens reserved below it; flat, upwards.
-local function told(leg, calls_key, transcript_key, results_key, now)
+-- turn: job ('' for its own), what was used below it, tokens reserved below it; flat, upwards; the history's tag.
+local function told(leg, calls_key, transcript_key, results_key, now, knows)
   local json, job = state['leg:' .. leg.key], state['job:' .. leg.job_id]
-  local record = leg.call_id ~= '' and leg.call_id and call('HGET', calls_key, leg.call_id) or ''
-  local transcript, results, outcome, dependants, levels = {}, {}, '', {}, {}
+  local record = leg.call_id ~= '' and leg.call_id and (written[leg.call_id] or call('HGET', calls_key, leg.call_id)) or ''
+  local transcript, results, outcome, dependants, levels, history = {}, {}, '', {}, {}, ''
   if leg.kind == 'call' and before(json) then
     results = results_before(json, results_key)
   end
@@ -104,7 +116,9 @@ local function told(leg, calls_key, transcript_key, results_key, now)
   end
   if leg.kind == 'wait' then
     -- The first outcome stays: from now on what comes from outside is too late.
-    call('HSETNX', results_key, leg.call_id, leg.otherwise)
+    if call('HSETNX', results_key, leg.call_id, leg.otherwise) == 1 then
+      tag(leg.job_id, '')
+    end
     outcome = call('HGET', results_key, leg.call_id)
   end
   if leg.kind == 'remember' then
@@ -112,13 +126,13 @@ local function told(leg, calls_key, transcript_key, results_key, now)
   end
   if leg.kind == 'loop' then
     if string.find(job, '"reads_history":true', 1, true) then
-      transcript, results = said_before(job, transcript_key, results_key)
+      transcript, results, history = said_before(leg.job_id, knows, transcript_key, results_key)
     end
     levels = levels_of(leg, now)
   end
   -- With its last word a job tells what it has used.
   local usage = leg.kind == 'wish' and usage_text(leg.job_id) or ''
-  return record, transcript, results, outcome, dependants, levels, usage
+  return record, transcript, results, outcome, dependants, levels, usage, history
 end
 
 -- Whether who works on another leg of the job may go on with this one: nobody wants it kept apart (going_on.py).

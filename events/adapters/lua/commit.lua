@@ -41,7 +41,7 @@ local function go_on(applied)
     if leg and (leg.owner == on.owner or applied and #taken < on.at_most and free_for(leg)) then
       leg = claim(leg, on.owner, message, now, on.lease_until_ms, KEYS[5])
       taken[#taken + 1] = {
-        state['job:' .. leg.job_id], state['leg:' .. leg.key], told(leg, KEYS[2], KEYS[4], KEYS[3], now),
+        state['job:' .. leg.job_id], state['leg:' .. leg.key], told(leg, KEYS[2], KEYS[4], KEYS[3], now, on.knows),
       }
     elseif not leg or not in_hand(leg) then
       rest[#rest + 1] = text
@@ -138,8 +138,9 @@ if header.begins_again then
       forgets[#forgets + 1] = name
     end
   end
+  sliced('HDEL', KEYS[3], forgets)
+  tag(job_id, '')
 end
-sliced('HDEL', KEYS[3], forgets)
 -- Two steps that fail at the same time skip what comes after both: the first one does.
 for _, skip in ipairs(skips) do
   local values = take(2 + skip.parts)
@@ -147,6 +148,7 @@ for _, skip in ipairs(skips) do
     remove('leg:' .. skip.leg)
     call('HSET', KEYS[2], skip.call_id, values[1])
     call('HSET', KEYS[3], skip.call_id, values[2])
+    tag(job_id, '')
     if skip.parts > 0 then
       say(KEYS[5], {unpack(values, 3)})
     end
@@ -164,6 +166,7 @@ local waits = header.waits and waits_of(job_id, now, header.waits)[1]
 local early = header.waits and call('HGET', KEYS[3], 'early:' .. header.waits)
 if early then
   call('HSET', KEYS[3], header.waits, early)
+  tag(job_id, '')
   if waits then
     wake(waits, message, now)
   end
@@ -171,6 +174,7 @@ elseif waits and waits.event ~= '' then
   for _, field in ipairs(order) do
     if state[field] == waits.event and string.sub(field, 1, #job_id + 7) == 'event:' .. job_id .. ':' then
       call('HSET', KEYS[3], waits.call_id, call('HGET', KEYS[3], 'event:' .. string.match(field, '[^:]+$')))
+      tag(job_id, '')
       remove(field)
       wake(waits, message, now)
       break
@@ -199,15 +203,23 @@ for _, field in ipairs(order) do
   end
 end
 settle(job_id, message, now, header.later_lap or 0)
-sliced('HSET', KEYS[2], take(header.calls))
-sliced('HSET', KEYS[3], take(header.results))
-sliced('RPUSH', KEYS[4], take(header.transcript))
+local calls, results, entries = take(header.calls), take(header.results), take(header.transcript)
+for i = 1, #calls, 2 do
+  written[calls[i]] = calls[i + 1]
+end
+sliced('HSET', KEYS[2], calls)
+sliced('HSET', KEYS[3], results)
+sliced('RPUSH', KEYS[4], entries)
+if tag_of(job_id) ~= '' and #results + #entries > 0 then
+  tag(job_id, digest(tag_of(job_id), results, entries))
+end
 say(KEYS[5], take(header.parts))
 local closing = take(header.closing)
 -- "up": a child's end is the outcome of the call that started it, in the same script.
 local parent_id, parent_results = string.match(job_id, '^(.*)%.[^.]*$'), header.report and take_key()
 if header.report and state['job:' .. parent_id] then
   call('HSETNX', parent_results, header.report, header.outcome)
+  tag(parent_id, '')
   local waiting = waits_of(parent_id, now, header.report)[1]
   if waiting then
     wake(waiting, message, now)
@@ -228,6 +240,7 @@ if header.child then
   for i = 1, #fields, 2 do
     put(fields[i], fields[i + 1])
   end
+  tag(header.child.id, '')
   use(header.child.id, {}, now)
   call('RPUSH', take_key(), unpack(take(header.child.transcript)))
   call('RPUSH', take_key(), unpack(take(header.child.parts)))

@@ -28,6 +28,7 @@ local waits = call_id == ''
 for _, field in ipairs(order) do
   waits = waits or is_leg(field) and has(state[field], 'kind', 'wait') and has(state[field], 'call_id', call_id)
 end
+tag(job_id, '')
 call('HSET', KEYS[3], waits and kept or 'early:' .. call_id, ARGV[7])
 local taken = call_id ~= ''
 for _, leg in ipairs(waits_of(job_id, now)) do

@@ -1,0 +1,68 @@
+"""What the job scripts answer, as records."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from events.adapters.known_histories import KnownHistory, as_told
+from events.adapters.redis import Asked
+from events.core.legs import Leg, LegKind
+from events.core.records import load_call, load_job, load_leg, load_results, load_spend, load_usage, load_values
+from events.core.state import NOTHING_USED, Job, Level, State
+from events.ports import Begun, History, Verdict
+from events.replacing import replace
+
+_NO_HISTORY = History()
+_AS_KNOWN = ""
+
+
+def granted(told: Sequence[Any], known: KnownHistory | None) -> tuple[Begun, KnownHistory | None]:
+    """A claimed leg, as the scripts tell it (claiming.lua), and the history that is known from now on.
+
+    `known`: the history whose tag the script was told.
+    """
+    job, leg, call, transcript, results, outcome, after, levels, usage, tag = told
+    loaded, record = load_job(job), load_call(call) if call else None
+    if tag and transcript != _AS_KNOWN:
+        known = as_told(tag, transcript, results)
+    if known is not None and tag:
+        history = History(tuple(load_values(known.transcript)), load_results(known.results))
+    else:
+        history = _part(loaded, transcript, results) if transcript or results else _NO_HISTORY
+    state = State(
+        loaded,
+        load_leg(leg),
+        record,
+        outcome,
+        tuple([load_call(text) for text in after if text]) if after else (),
+        _levels(loaded, levels) if levels else (),
+        load_usage(usage) if usage else NOTHING_USED,
+    )
+    return Begun(Verdict.GRANTED, state=state, history=history), known if tag else None
+
+
+def _part(job: Job, transcript: Sequence[str], results: Sequence[str]) -> History:
+    return History(
+        tuple(load_values(transcript)),
+        load_results(dict(zip(results[::2], results[1::2], strict=True))) if results else {},
+        job.untold if transcript else (0, 0),
+    )
+
+
+def with_commit(begun: Begun, asked: Asked) -> Begun:
+    """What a COMMIT tells of the books was read before it knew its own cost."""
+    state = begun.state
+    if state is None or state.leg.kind is not LegKind.WISH:
+        return begun
+    commands, size_bytes = state.usage.redis_commands + asked.commands, state.usage.redis_bytes + asked.size_bytes
+    usage = replace(state.usage, redis_commands=commands, redis_bytes=size_bytes)
+    return replace(begun, state=replace(state, usage=usage))
+
+
+def _levels(own: Job, flat: Sequence[Any]) -> tuple[Level, ...]:
+    rows = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
+    return tuple([Level(load_job(job) if job else own, load_spend(below), int(tokens)) for job, below, tokens in rows])
+
+
+def legs(texts: Sequence[str]) -> tuple[Leg, ...]:
+    """The legs that a message carries."""
+    return tuple([load_leg(text) for text in texts]) if texts else ()

@@ -1,0 +1,276 @@
+"""A history that is known by its tag is not told again, and is always the one that is stored."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from events.adapters import keys
+from events.adapters.known_histories import KnownHistories
+from events.adapters.redis import RedisConnection
+from events.adapters.store import RedisStore
+from events.core.effects import Changes, Report, Skip
+from events.core.going_on import GoOn
+from events.core.legs import Leg, LegKind, following, loop_leg
+from events.ports import Begun, OutsideFact, Verdict
+from tests.contract.store.operations import JOB_IDS, Operation, operations
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.sample import (
+    JOB_ID,
+    LEASE_MS,
+    NOW_MS,
+    SPENT,
+    a_job,
+    call_leg,
+    claim_of,
+    creation,
+    first_leg,
+    next_turn,
+    record_of,
+)
+from tests.contract.store.side import RETENTION_MS, Side, connection_to, side_over
+
+CHILD = f"{JOB_ID}.1"
+WAIT = replace(following(call_leg(0), LegKind.WAIT, NOW_MS, not_before_ms=NOW_MS + LEASE_MS), otherwise='{"ok":0}')
+ONE, OTHER = record_of(call_leg(0)), record_of(call_leg(1))
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A store, what it knows, and the server beneath it."""
+
+    side: Side
+    connection: RedisConnection
+    histories: KnownHistories
+
+    async def untrue(self) -> list[str]:
+        """Jobs of which something else is stored than what is known under the tag that is stored."""
+        return [job_id for job_id in (*JOB_IDS, f"{JOB_ID}.2") if not await self._is_true(job_id)]
+
+    async def _is_true(self, job_id: str) -> bool:
+        known = self.histories.of(job_id)
+        if known is None:
+            return True
+        books, transcript, results = await self.connection.pipeline(
+            ["HGET", keys.state_key(job_id), f"usage:{job_id}"],
+            ["LRANGE", keys.transcript_key(job_id), 0, -1],
+            ["HGETALL", keys.results_key(job_id)],
+        )
+        stored = (tuple(transcript), results)
+        return _tag_in(books) != known.tag or stored == (known.transcript, known.results)
+
+    async def is_known(self) -> bool:
+        """Whether the next turn would not be told what was said."""
+        books = await self.connection.execute("HGET", keys.state_key(JOB_ID), f"usage:{JOB_ID}")
+        known = self.histories.of(JOB_ID)
+        return known is not None and _tag_in(books) == known.tag
+
+    async def commit(self, leg: Leg, changes: Changes, *, owner: str = "o1", on: GoOn | None = None) -> bool:
+        """COMMIT, in time."""
+        return (await self.side.store.commit(claim_of(leg, owner=owner), changes, SPENT, on)).applied
+
+
+def _tag_in(books: str | None) -> str:
+    found = json.loads(books or "{}")
+    return found.get("history", "") if found.get("history_at") == found.get("redis_requests") else ""
+
+
+def stage_on(connection: RedisConnection) -> Stage:
+    """A store that knows nothing yet."""
+    histories = KnownHistories()
+    side = replace(side_over(connection), store=RedisStore(connection, RETENTION_MS, histories))
+    return Stage(side, connection, histories)
+
+
+@pytest.fixture
+async def stage(redis_process: RedisProcess) -> AsyncIterator[Stage]:
+    """A job whose first turn was told what was said, and has asked for two calls."""
+    redis_process.ask("FLUSHALL")
+    connection = connection_to(redis_process)
+    made = stage_on(connection)
+    await made.side.store.create(creation(a_job()), "m1", NOW_MS)
+    begun = await made.side.store.begin(claim_of(first_leg()))
+    assert len(begun.history.transcript) == 1
+    turn = Changes(legs=(call_leg(0), call_leg(1)), calls=(ONE, OTHER), transcript=('{"role":"model","turn":1}',))
+    assert await made.commit(first_leg(), turn)
+    assert await made.is_known()
+    yield made
+    await connection.close()
+
+
+async def told_anew(connection: RedisConnection, leg: Leg, owner: str) -> Begun:
+    """The same leg told to the same owner by a store that knows nothing."""
+    return await stage_on(connection).side.store.begin(claim_of(leg, owner=owner))
+
+
+async def test_a_turn_in_the_same_process_is_told_nothing_that_it_knows(stage: Stage) -> None:
+    """It gets the whole history all the same, also what others are told by the store."""
+    await stage.commit(call_leg(0), Changes(results={ONE.id: '{"ok":[1,"é"]}'}))
+    ends = Changes(join=next_turn(), results={OTHER.id: '{"ok":2}'})
+    done = await stage.side.store.commit(
+        claim_of(call_leg(1)), ends, SPENT, GoOn("o1.1", frozenset(LegKind), 9, NOW_MS + LEASE_MS)
+    )
+    (begun,) = done.claimed
+    assert begun.history == (await told_anew(stage.connection, loop_leg(JOB_ID, 2, 1, NOW_MS), "o1.1")).history
+    assert begun.history.results == {ONE.id: {"ok": [1, "é"]}, OTHER.id: {"ok": 2}}
+    assert await stage.is_known()
+
+
+async def test_who_is_told_may_change_it_for_himself_only(stage: Stage) -> None:
+    """A model is foreign code."""
+    await stage.commit(call_leg(0), Changes(results={ONE.id: '{"ok":{"a":1}}'}))
+    await stage.commit(call_leg(1), Changes(join=next_turn()))
+    second = loop_leg(JOB_ID, 2, 1, NOW_MS)
+    begun = await stage.side.store.begin(claim_of(second))
+    begun.history.transcript[0]["text"] = begun.history.results[ONE.id]["ok"]["a"] = "changed"
+    again = await stage.side.store.begin(claim_of(second))
+    assert again.history == (await told_anew(stage.connection, second, "o1")).history
+    assert again.history.results == {ONE.id: {"ok": {"a": 1}}}
+
+
+async def test_what_another_process_writes_is_told(stage: Stage) -> None:
+    """The tag has gone on without this one."""
+    other = stage_on(stage.connection)
+    assert await other.commit(call_leg(0), Changes(results={ONE.id: '{"ok":1}'}))
+    assert not await stage.is_known()
+    assert await stage.commit(call_leg(1), Changes(join=next_turn(), results={OTHER.id: '{"ok":2}'}))
+    begun = await stage.side.store.begin(claim_of(loop_leg(JOB_ID, 2, 1, NOW_MS)))
+    assert begun.history.results == {ONE.id: {"ok": 1}, OTHER.id: {"ok": 2}}
+    assert await stage.is_known()
+
+
+async def test_what_a_failover_forgot_is_not_known(stage: Stage) -> None:
+    """Its tag is that of what is left."""
+    key, results = keys.state_key(JOB_ID), keys.results_key(JOB_ID)
+    state = await stage.connection.execute("HGETALL", key)
+    assert await stage.commit(call_leg(0), Changes(results={ONE.id: '{"ok":1}'}))
+    await stage.connection.pipeline(
+        ["DEL", key, results], ["HSET", key, *(text for pair in state.items() for text in pair)]
+    )
+    assert not await stage.is_known()
+    assert await stage.untrue() == []
+    other = stage_on(stage.connection)
+    assert await other.commit(call_leg(0), Changes(results={ONE.id: '{"ok":"another"}'}))
+    assert await stage.commit(call_leg(1), Changes(join=next_turn()))
+    begun = await stage.side.store.begin(claim_of(loop_leg(JOB_ID, 2, 1, NOW_MS)))
+    assert begun.history.results == {ONE.id: {"ok": "another"}}
+
+
+async def test_what_an_older_version_writes_voids_the_tag(stage: Stage) -> None:
+    """Its scripts know of no tag, but they count in the books."""
+    key = keys.state_key(JOB_ID)
+    books = json.loads(await stage.connection.execute("HGET", key, f"usage:{JOB_ID}"))
+    later = json.dumps({**books, "redis_requests": books["redis_requests"] + 1})
+    await stage.connection.pipeline(
+        ["HSET", keys.results_key(JOB_ID), ONE.id, '{"ok":"old"}'], ["HSET", key, f"usage:{JOB_ID}", later]
+    )
+    assert await stage.commit(call_leg(0), Changes())
+    assert await stage.commit(call_leg(1), Changes(join=next_turn()))
+    begun = await stage.side.store.begin(claim_of(loop_leg(JOB_ID, 2, 1, NOW_MS)))
+    assert begun.history.results == {ONE.id: {"ok": "old"}}
+
+
+async def _known_again(stage: Stage) -> None:
+    second = loop_leg(JOB_ID, 2, 1, NOW_MS)
+    assert await stage.commit(call_leg(1), Changes(legs=(second,)))
+    assert (await stage.side.store.begin(claim_of(second))).verdict is Verdict.GRANTED
+    assert await stage.is_known()
+
+
+async def _event_for_its_wait(stage: Stage) -> None:
+    await stage.side.store.tell(JOB_ID, "m2", OutsideFact("f1", '{"ok":1}', "", "paid"), NOW_MS)
+    await _known_again(stage)
+    assert await stage.commit(call_leg(0), Changes(legs=(replace(WAIT, event="paid"),)))
+
+
+async def _outcome_before_its_wait(stage: Stage) -> None:
+    await stage.side.store.tell(JOB_ID, "m2", OutsideFact("f1", '{"ok":1}', ONE.id), NOW_MS)
+    await _known_again(stage)
+    assert await stage.commit(call_leg(0), Changes(legs=(WAIT,)))
+
+
+async def _outcome_of_a_wait(stage: Stage) -> None:
+    assert await stage.commit(call_leg(0), Changes(legs=(WAIT,)))
+    await stage.side.store.tell(JOB_ID, "m2", OutsideFact("f1", '{"ok":1}', ONE.id), NOW_MS)
+
+
+async def _time_of_a_wait(stage: Stage) -> None:
+    assert await stage.commit(call_leg(0), Changes(legs=(WAIT,)))
+    late = claim_of(replace(WAIT, carrier="m1"), owner="o2", after_ms=2 * LEASE_MS)
+    assert (await stage.side.store.begin(late)).verdict is Verdict.GRANTED
+
+
+async def _a_skipped_step(stage: Stage) -> None:
+    skip = Skip(call_leg(1).key, OTHER, '{"error":{}}', ("skipped",))
+    assert await stage.commit(call_leg(0), Changes(skips=(skip,)))
+
+
+async def _a_report_of_a_child(stage: Stage) -> None:
+    started = Changes(legs=(WAIT,), child=creation(a_job(CHILD)))
+    assert await stage.commit(call_leg(0), started)
+    ended = Changes(ends=True, report=Report(ONE.id, '{"ok":"child"}'))
+    assert (await stage.side.store.commit(claim_of(first_leg(CHILD)), ended, SPENT)).applied
+
+
+async def _forgotten_results(stage: Stage) -> None:
+    assert await stage.commit(call_leg(0), Changes(results={ONE.id: '{"ok":1}'}))
+    loaded = await stage.side.store.load(JOB_ID)
+    assert loaded is not None
+    again = Changes(job=replace(loaded.job, run=2), begins_again=True, forgets=(ONE.id,))
+    await stage.side.store.record(loaded, "m9", again, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        _event_for_its_wait,
+        _outcome_before_its_wait,
+        _outcome_of_a_wait,
+        _time_of_a_wait,
+        _a_skipped_step,
+        _a_report_of_a_child,
+        _forgotten_results,
+    ],
+)
+async def test_what_the_store_itself_writes_is_not_known(
+    stage: Stage, write: Callable[[Stage], Awaitable[None]]
+) -> None:
+    """The next turn is told all."""
+    await write(stage)
+    assert await stage.untrue() == []
+    assert not await stage.is_known()
+
+
+async def test_of_a_child_that_is_started_again_nothing_is_known(stage: Stage) -> None:
+    """Its task is there twice."""
+    started = Changes(legs=(WAIT,), child=creation(a_job(CHILD)))
+    assert await stage.commit(call_leg(0), started)
+    assert (await stage.side.store.begin(claim_of(first_leg(CHILD)))).verdict is Verdict.GRANTED
+    assert await stage.commit(call_leg(1), started)
+    assert await stage.untrue() == []
+
+
+async def holds(process: RedisProcess, sequence: list[Operation]) -> None:
+    """Apply each operation; after each, what is known is what is stored."""
+    process.ask("FLUSHALL")
+    connection = connection_to(process)
+    try:
+        stage = stage_on(connection)
+        await stage.side.store.create(creation(a_job()), "m1", NOW_MS)
+        await stage.side.store.begin(claim_of(first_leg()))
+        for number, operation in enumerate(sequence):
+            await operation.run(stage.side)
+            assert not await stage.untrue(), f"after the last of {sequence[: number + 1]}"
+    finally:
+        await connection.close()
+
+
+@given(sequence=st.lists(operations(), min_size=8, max_size=20))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_what_is_known_is_what_is_stored(redis_process: RedisProcess, sequence: list[Operation]) -> None:
+    """Whatever is done, in whatever order."""
+    asyncio.run(holds(redis_process, sequence))
