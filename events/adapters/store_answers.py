@@ -25,7 +25,7 @@ def granted(told: Sequence[Any], known: KnownHistory | None) -> tuple[Begun, Kno
     if tag and transcript != _AS_KNOWN:
         known = as_told(tag, transcript, results)
     if known is not None and tag:
-        history = History(tuple(load_values(known.transcript)), load_results(known.results))
+        history = _told(known, loaded.untold)
     else:
         history = _part(loaded, transcript, results) if transcript or results else _NO_HISTORY
     state = State(
@@ -38,6 +38,16 @@ def granted(told: Sequence[Any], known: KnownHistory | None) -> tuple[Begun, Kno
         load_usage(usage) if usage else NOTHING_USED,
     )
     return Begun(Verdict.GRANTED, state=state, history=history), known if tag else None
+
+
+def _told(known: KnownHistory, untold: tuple[int, int]) -> History:
+    """All of it, or what is not summed up with the results of the calls in it."""
+    if untold == (0, 0):
+        return History(tuple(load_values(known.transcript)), load_results(known.results))
+    entries = tuple(load_values((*known.transcript[: untold[0]], *known.transcript[untold[1] :])))
+    named = {call["id"] for entry in entries for call in entry.get("calls", ())}
+    results = {name: result for name, result in known.results.items() if name in named}
+    return History(entries, load_results(results), untold)
 
 
 def _part(job: Job, transcript: Sequence[str], results: Sequence[str]) -> History:

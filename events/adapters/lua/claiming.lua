@@ -44,17 +44,17 @@ local function results_named_in(entries, key)
   return found
 end
 
--- A turn is told what was said, as far as it is still told, with the results of the calls in it. Who knows all of that by
--- its tag is told '' instead.
+-- A turn is told what was said, as far as it is still told, with the results of the calls in it. Who knows all that was
+-- ever said, by its tag, is told '' instead.
 local function said_before(job_id, knows, transcript_key, results_key)
-  local job = state['job:' .. job_id]
+  local job, history = state['job:' .. job_id], tag_of(job_id)
+  if history ~= '' and knows == history then
+    return '', {}, history
+  end
   local untold = string.find(job, '"untold":[0,0]', 1, true) and {0, 0} or cjson.decode(job).untold or {0, 0}
   if untold[2] == 0 then
-    if tag_of(job_id) ~= '' and knows == tag_of(job_id) then
-      return '', {}, knows
-    end
     local transcript, results = call('LRANGE', transcript_key, 0, -1), call('HGETALL', results_key)
-    if tag_of(job_id) == '' then
+    if history == '' then
       tag(job_id, digest('', results, transcript))
     end
     return transcript, results, tag_of(job_id)

@@ -132,6 +132,20 @@ async def test_who_is_told_may_change_it_for_himself_only(stage: Stage) -> None:
     assert again.history.results == {ONE.id: {"ok": {"a": 1}}}
 
 
+async def test_what_is_summed_up_is_not_told_to_who_knows_it(stage: Stage) -> None:
+    """As little as to who does not."""
+    await stage.commit(call_leg(0), Changes(results={ONE.id: '{"ok":1}'}))
+    said = f'{{"calls":[{{"id":"{OTHER.id}"}}],"role":"model","turn":2}}'
+    second = loop_leg(JOB_ID, 2, 1, NOW_MS)
+    turn = Changes(job=replace(a_job(), untold=(1, 2)), legs=(second,), results={OTHER.id: "{}"}, transcript=(said,))
+    await stage.commit(call_leg(1), turn)
+    assert await stage.is_known()
+    begun = await stage.side.store.begin(claim_of(second))
+    assert [entry.get("turn") for entry in begun.history.transcript] == [None, 2]
+    assert begun.history.results == {OTHER.id: {}}
+    assert begun.history == (await told_anew(stage.connection, second, "o1")).history
+
+
 async def test_what_another_process_writes_is_told(stage: Stage) -> None:
     """The tag has gone on without this one."""
     other = stage_on(stage.connection)
