@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from events.quick_init import quick_init
 
 TAG_CHARS = 20
-# Of all texts that are kept: as much as a few thousand turns.
-LIMIT_BYTES = 16_000_000
+# Of all texts that are kept: those of a few thousand turns.
+LIMIT_CHARS = 16_000_000
 
 
 @quick_init
@@ -45,7 +45,7 @@ def as_told(tag: str, transcript: Iterable[str], results: Sequence[str]) -> Know
 class KnownHistories:
     """Those of the jobs that were last at work, within a limit."""
 
-    def __init__(self, limit_chars: int = LIMIT_BYTES) -> None:
+    def __init__(self, limit_chars: int = LIMIT_CHARS) -> None:
         self._limit_chars = limit_chars
         self._size_chars = 0
         self._jobs: dict[str, KnownHistory] = {}  # the longest unused first

@@ -1,23 +1,18 @@
 """A history that is known by its tag is not told again, and is always the one that is stored."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from events.adapters import keys
-from events.adapters.known_histories import KnownHistories
 from events.adapters.redis import RedisConnection
-from events.adapters.store import RedisStore
 from events.core.effects import Changes, Report, Skip
 from events.core.going_on import GoOn
 from events.core.legs import Leg, LegKind, following, loop_leg
 from events.ports import Begun, OutsideFact, Verdict
-from tests.contract.store.operations import JOB_IDS, Operation, operations
+from tests.contract.store.known_stage import Stage, stage_on
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
@@ -32,58 +27,11 @@ from tests.contract.store.sample import (
     next_turn,
     record_of,
 )
-from tests.contract.store.side import RETENTION_MS, Side, connection_to, side_over
+from tests.contract.store.side import connection_to
 
 CHILD = f"{JOB_ID}.1"
 WAIT = replace(following(call_leg(0), LegKind.WAIT, NOW_MS, not_before_ms=NOW_MS + LEASE_MS), otherwise='{"ok":0}')
 ONE, OTHER = record_of(call_leg(0)), record_of(call_leg(1))
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A store, what it knows, and the server beneath it."""
-
-    side: Side
-    connection: RedisConnection
-    histories: KnownHistories
-
-    async def untrue(self) -> list[str]:
-        """Jobs of which something else is stored than what is known under the tag that is stored."""
-        return [job_id for job_id in (*JOB_IDS, f"{JOB_ID}.2") if not await self._is_true(job_id)]
-
-    async def _is_true(self, job_id: str) -> bool:
-        known = self.histories.of(job_id)
-        if known is None:
-            return True
-        books, transcript, results = await self.connection.pipeline(
-            ["HGET", keys.state_key(job_id), f"usage:{job_id}"],
-            ["LRANGE", keys.transcript_key(job_id), 0, -1],
-            ["HGETALL", keys.results_key(job_id)],
-        )
-        stored = (tuple(transcript), results)
-        return _tag_in(books) != known.tag or stored == (known.transcript, known.results)
-
-    async def is_known(self) -> bool:
-        """Whether the next turn would not be told what was said."""
-        books = await self.connection.execute("HGET", keys.state_key(JOB_ID), f"usage:{JOB_ID}")
-        known = self.histories.of(JOB_ID)
-        return known is not None and _tag_in(books) == known.tag
-
-    async def commit(self, leg: Leg, changes: Changes, *, owner: str = "o1", on: GoOn | None = None) -> bool:
-        """COMMIT, in time."""
-        return (await self.side.store.commit(claim_of(leg, owner=owner), changes, SPENT, on)).applied
-
-
-def _tag_in(books: str | None) -> str:
-    found = json.loads(books or "{}")
-    return found.get("history", "") if found.get("history_at") == found.get("redis_requests") else ""
-
-
-def stage_on(connection: RedisConnection) -> Stage:
-    """A store that knows nothing yet."""
-    histories = KnownHistories()
-    side = replace(side_over(connection), store=RedisStore(connection, RETENTION_MS, histories))
-    return Stage(side, connection, histories)
 
 
 @pytest.fixture
@@ -266,25 +214,3 @@ async def test_of_a_child_that_is_started_again_nothing_is_known(stage: Stage) -
     assert (await stage.side.store.begin(claim_of(first_leg(CHILD)))).verdict is Verdict.GRANTED
     assert await stage.commit(call_leg(1), started)
     assert await stage.untrue() == []
-
-
-async def holds(process: RedisProcess, sequence: list[Operation]) -> None:
-    """Apply each operation; after each, what is known is what is stored."""
-    process.ask("FLUSHALL")
-    connection = connection_to(process)
-    try:
-        stage = stage_on(connection)
-        await stage.side.store.create(creation(a_job()), "m1", NOW_MS)
-        await stage.side.store.begin(claim_of(first_leg()))
-        for number, operation in enumerate(sequence):
-            await operation.run(stage.side)
-            assert not await stage.untrue(), f"after the last of {sequence[: number + 1]}"
-    finally:
-        await connection.close()
-
-
-@given(sequence=st.lists(operations(), min_size=8, max_size=20))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_what_is_known_is_what_is_stored(redis_process: RedisProcess, sequence: list[Operation]) -> None:
-    """Whatever is done, in whatever order."""
-    asyncio.run(holds(redis_process, sequence))
