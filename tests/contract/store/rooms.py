@@ -13,7 +13,10 @@ _KINDS = (frozenset(LegKind), frozenset({LegKind.WISH, LegKind.CALL}), frozenset
 
 @st.composite
 def rooms(draw: st.DrawFn, claim: Claim, legs: Sequence[Leg]) -> GoOn:
-    """Room for what follows, under one of few names, so that some ask again for what they hold."""
+    """Room for what follows, under one of few names, so that some ask again for what they hold.
+
+    Each is of one job, as that of a real COMMIT is: it is told of its own job's legs only.
+    """
     kinds, but = draw(st.sampled_from(_KINDS)), draw(st.lists(st.sampled_from([leg.key for leg in legs]), max_size=3))
     at_most, number = draw(st.integers(0, 4)), draw(st.integers(1, 2))
-    return GoOn(f"{claim.owner}.{number}", kinds, at_most, claim.lease_until_ms, frozenset(but))
+    return GoOn(f"{claim.owner}.{number}.{claim.job_id}", kinds, at_most, claim.lease_until_ms, frozenset(but))
