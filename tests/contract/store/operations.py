@@ -19,7 +19,7 @@ from events.core.transitions import JobStatus
 from events.errors import JobGoneError
 from events.ids import is_child, root_of
 from events.ports import Claim, OutsideFact
-from tests.contract.store.rooms import rooms
+from tests.contract.store.rooms import rooms, waits_once
 from tests.contract.store.sample import (
     FIRST_LAP,
     JOB_ID,
@@ -41,6 +41,7 @@ _PARENT_CALL = call_leg(10).call_id
 _DEPENDANTS = (call_leg(0, JOB_ID, 2).call_id, call_leg(1, JOB_ID, 2).call_id)
 _TIMED_OUT = '{"ok":{"timedOut":true}}'
 _UNTOLD = st.sampled_from([(0, 0), (0, 0), (1, 2), (1, 3), (1, 9)])
+_REPORTS = st.sampled_from([Report(_PARENT_CALL, text) for text in ('{"ok":1}', '{"error":{}}')])
 _TEXT_IDS = st.sampled_from(["", "text-1-1-a.1", "text-1-1-a.2"])
 _TALKS = [Talk(f"text-1-1-a.{n}", appended, ("rest",), ("anew",)) for n in (1, 2) for appended in (1, 2)]
 _TEXTS = st.sampled_from(["", "x", 'q"\\/\n', '"carrier":"m1"', "é漢", '"reads_history":true'])
@@ -117,15 +118,14 @@ def claims(draw: st.DrawFn) -> Claim:
 
 @st.composite
 def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
-    """What some commit writes: never the leg that it is of, nor a wish, since those the store makes by itself."""
+    """What some commit writes: never the leg that it is of, nor a wish, which the store makes by itself."""
     job = replace(a_job(job_id, reads_history=draw(st.booleans())), best_answer=draw(_TEXTS), untold=draw(_UNTOLD))
     others = [leg for leg in LEGS[job_id] if leg.key != done and leg.kind is not LegKind.WISH]
-    legs = draw(st.lists(st.sampled_from(others), max_size=5, unique=True))
+    legs = draw(st.lists(st.sampled_from(others), max_size=5, unique_by=waits_once))
     calls = [replace(record_of(leg), dependants=_DEPENDANTS) for leg in legs if leg.call_id]
     text = draw(_TEXTS)
     ends = draw(st.integers(0, 9)) == 0
     again = not done and not ends and job_id in (JOB_ID, "job_b") and draw(st.integers(0, 3)) == 0
-    text_of_outcome = draw(st.sampled_from(['{"ok":1}', '{"error":{}}']))
     join: Join | None = draw(st.sampled_from([None, next_turn(job_id)]))
     ended, retried = replace(job, status=JobStatus.COMPLETED), replace(job, run=2)
     return Changes(
@@ -147,7 +147,7 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
         talk=draw(st.sampled_from([None, *_TALKS])) if done else None,
         ends=ends,
         closing=("closing",) if ends else (),
-        report=Report(_PARENT_CALL, text_of_outcome) if ends and job_id == f"{JOB_ID}.1" else None,
+        report=draw(_REPORTS) if ends and job_id == f"{JOB_ID}.1" else None,
         spends=draw(st.sampled_from([None, Spend(1, 2, 30, 0.25)])) if job_id == f"{JOB_ID}.1" else None,
         child=draw(st.sampled_from([None, creation(a_job(_CHILD), slot=False)]))
         if job_id == JOB_ID and not ends

@@ -1,4 +1,4 @@
-"""What an invocation has room for, as the differential test draws it."""
+"""What one COMMIT may add, and what its invocation has room for, as the differential test draws it."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,11 @@ from events.core.legs import Leg, LegKind
 from events.ports import Claim
 
 _KINDS = (frozenset(LegKind), frozenset({LegKind.WISH, LegKind.CALL}), frozenset({LegKind.LOOP}))
+
+
+def waits_once(leg: Leg) -> str:
+    """By what legs of one COMMIT differ: a call waits for one thing at a time."""
+    return leg.call_id if leg.kind is LegKind.WAIT else leg.key
 
 
 @st.composite
