@@ -55,7 +55,7 @@ def aims(results: Found) -> list[list[object]]:
     found = [*_speeds(results), *_processor(results), *_job(results), *_own(results), *_long(results)]
     crashed = [row for row in results.of("crash") if row["peer"].startswith("baton")]
     found += [
-        Aim(f"{row['peer']}: finished calls run again after kill -9", row["calls_repeated"], at_most=0)
+        Aim(f"{row['peer']}: recorded calls run again after kill -9", row["recorded_calls_repeated"], at_most=0)
         for row in crashed
     ]
     return [aim.row for aim in found if aim.value is not None]

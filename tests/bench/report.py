@@ -113,6 +113,7 @@ CRASH = {
     "peer": "row",
     "finished": "jobs ended of 10",
     "calls_repeated": "finished tool calls run again",
+    "recorded_calls_repeated": "recorded ones of these",
     "turns_repeated": "finished turns run again",
     "steps_cut_off": "steps cut off",
     "seconds_to_last_end": "s until all ended",

@@ -86,6 +86,12 @@ class Baton(Peer):
         """Wait for its last COMMIT."""
         return await self._ends.of_job(self._ids.pop(job))
 
+    async def recorded(self) -> set[tuple[str, str]]:
+        """As the store has them; what is on the way to it may still come."""
+        return {
+            (job_id, f"tool-c{number}") for job_id in self._ids.values() for number in await self._ends.calls(job_id)
+        }
+
     def label_of(self, process: psutil.Process) -> str:
         """The parts by their names; what is not a part is the supervisor."""
         label: str = self._labels.get(process.pid, "supervisor")

@@ -27,6 +27,7 @@ async def crash(make: type[Peer], variant: str, notes: Path) -> dict[str, Any]:
         await _until_under_way(notes)
         before = _ended(notes)
         await peer.kill_worker()
+        recorded = await peer.recorded()
         await asyncio.sleep(0.5)
         began = time.monotonic()
         await peer.start_worker()
@@ -44,7 +45,7 @@ async def crash(make: type[Peer], variant: str, notes: Path) -> dict[str, Any]:
         "finished": len(finished),
         "steps_before_kill": before,
         "seconds_to_last_end": round(max(finished), 1) if finished else None,
-        **_repeats(notes),
+        **_repeats(notes, recorded),
         "note": peer.crash_note,
     }
 
@@ -66,14 +67,20 @@ def _ended(notes: Path) -> int:
     return sum(what == "end" for what, _job, _step in _lines(notes))
 
 
-def _repeats(notes: Path) -> dict[str, int]:
-    """What was done more than once; a model's turns and tool calls apart, for only calls have effects outside."""
+def _repeats(notes: Path, recorded: set[tuple[str, str]] | None) -> dict[str, int | None]:
+    """What was done more than once; a model's turns and tool calls apart, for only calls have effects outside.
+
+    `recorded`: calls whose results the engine had when the worker was killed; None: the row cannot tell.
+    """
     lines = _lines(notes)
     ends = Counter((job, step) for what, job, step in lines if what == "end")
     begun = sum(what == "begin" for what, _job, _step in lines)
     repeated = {key: times - 1 for key, times in ends.items()}
+    recorded_again = [times for key, times in repeated.items() if key in recorded] if recorded is not None else None
     return {
         "calls_repeated": sum(times for (_job, step), times in repeated.items() if step.startswith("tool-")),
+        "recorded_calls": len(recorded) if recorded is not None else None,
+        "recorded_calls_repeated": sum(recorded_again) if recorded_again is not None else None,
         "turns_repeated": sum(times for (_job, step), times in repeated.items() if not step.startswith("tool-")),
         "steps_cut_off": begun - sum(ends.values()),
     }

@@ -6,6 +6,7 @@ and the stack does no work for it. Only for the benchmark: a program of a user's
 
 import asyncio
 import contextlib
+import json
 import re
 from pathlib import Path
 
@@ -98,6 +99,14 @@ class JobEnds:
             texts = [await self._reads.answer(), await self._reads.answer()]
         found = [text for answer in texts if isinstance(answer, list) for text in answer if isinstance(text, bytes)]
         return sorted({int(stamp) for text in found for stamp in _STAMP.findall(text)})
+
+    async def calls(self, job_id: str) -> list[int]:
+        """The numbers of a job's tool calls whose results are recorded."""
+        async with self._reading:
+            self._reads.send("HVALS", f"baton:{{{job_id}}}:calls:{job_id}")
+            texts = await self._reads.answer()
+        records = [json.loads(text) for text in texts if isinstance(text, bytes)] if isinstance(texts, list) else []
+        return [record["arguments"]["n"] for record in records if record["status"] == "completed"]
 
     async def close(self) -> None:
         """Stop listening."""

@@ -73,6 +73,10 @@ class Peer(ABC):
         """End the worker as a crash does."""
         self.end("worker", signal.SIGKILL)
 
+    async def recorded(self) -> set[tuple[str, str]] | None:
+        """Job and step, as in the notes, of tool calls whose results are kept; None: this row cannot tell."""
+        return None
+
     async def close(self) -> None:
         """End everything that was started."""
         for opened in reversed(self.closing):
