@@ -122,7 +122,7 @@ class CommitRequest:
         if self.since_ms:
             header["turn"] = {"owner": self.owner, "since_ms": self.since_ms}
         if self.go_on:
-            header["go_on"] = _room(self.go_on) | ({"knows": self.knows} if self.knows else {})
+            header["go_on"] = _room(self.go_on, self.knows)
         if changes.talk:
             talk = {"text_id": changes.talk.text_id, "appended": changes.talk.appended, "rest": len(changes.talk.rest)}
             header["talk"] = {**talk, "owner": self.owner}
@@ -143,7 +143,7 @@ def _names_of(kinds: frozenset[LegKind]) -> list[str]:
     return sorted(kind.value for kind in kinds)
 
 
-def _room(go_on: GoOn) -> dict[str, Any]:
+def _room(go_on: GoOn, knows: str) -> dict[str, Any]:
     """Field by field: `asdict` copies sets member by member, with each COMMIT."""
     return {
         "owner": go_on.owner,
@@ -151,6 +151,7 @@ def _room(go_on: GoOn) -> dict[str, Any]:
         "at_most": go_on.at_most,
         "lease_until_ms": go_on.lease_until_ms,
         **({"but": sorted(go_on.but)} if go_on.but else {}),
+        **({"knows": knows} if knows else {}),
     }
 
 

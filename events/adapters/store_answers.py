@@ -8,6 +8,7 @@ from events.adapters.redis import Asked
 from events.core.legs import Leg, LegKind
 from events.core.records import load_call, load_job, load_leg, load_results, load_spend, load_usage, load_values
 from events.core.state import NOTHING_USED, Job, Level, State
+from events.core.transcript import calls_in, still_told
 from events.ports import Begun, History, Verdict
 from events.replacing import replace
 
@@ -22,12 +23,8 @@ def granted(told: Sequence[Any], known: KnownHistory | None) -> tuple[Begun, Kno
     """
     job, leg, call, transcript, results, outcome, after, levels, usage, tag = told
     loaded, record = load_job(job), load_call(call) if call else None
-    if tag and transcript != _AS_KNOWN:
-        known = as_told(tag, transcript, results)
-    if known is not None and tag:
-        history = _told(known, loaded.untold)
-    else:
-        history = _part(loaded, transcript, results) if transcript or results else _NO_HISTORY
+    if transcript != _AS_KNOWN:
+        known = as_told(tag, transcript, results) if transcript or results else None
     state = State(
         loaded,
         load_leg(leg),
@@ -37,25 +34,19 @@ def granted(told: Sequence[Any], known: KnownHistory | None) -> tuple[Begun, Kno
         _levels(loaded, levels) if levels else (),
         load_usage(usage) if usage else NOTHING_USED,
     )
+    history = _history(known, loaded.untold) if known else _NO_HISTORY
     return Begun(Verdict.GRANTED, state=state, history=history), known if tag else None
 
 
-def _told(known: KnownHistory, untold: tuple[int, int]) -> History:
-    """All of it, or what is not summed up with the results of the calls in it."""
-    if untold == (0, 0):
-        return History(tuple(load_values(known.transcript)), load_results(known.results))
-    entries = tuple(load_values((*known.transcript[: untold[0]], *known.transcript[untold[1] :])))
-    named = {call["id"] for entry in entries for call in entry.get("calls", ())}
-    results = {name: result for name, result in known.results.items() if name in named}
+def _history(texts: KnownHistory, untold: tuple[int, int]) -> History:
+    """As it is told: what has a tag is all that was ever said, the rest what was asked for."""
+    if not texts.tag or untold == (0, 0):
+        told = untold if texts.transcript else (0, 0)
+        return History(tuple(load_values(texts.transcript)), load_results(texts.results), told)
+    entries = tuple(load_values(still_told(texts.transcript, untold)))
+    named = frozenset(calls_in(entries))
+    results = {name: result for name, result in texts.results.items() if name in named}
     return History(entries, load_results(results), untold)
-
-
-def _part(job: Job, transcript: Sequence[str], results: Sequence[str]) -> History:
-    return History(
-        tuple(load_values(transcript)),
-        load_results(dict(zip(results[::2], results[1::2], strict=True))) if results else {},
-        job.untold if transcript else (0, 0),
-    )
 
 
 def with_commit(begun: Begun, asked: Asked) -> Begun:

@@ -6,7 +6,7 @@ it is; a reader brings it to today's form. Must not: know any provider; what one
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from events.core.happenings import ModelAnswered
 from events.core.redaction import redacted
@@ -17,6 +17,8 @@ ENTRY_VERSION = 1
 MEMORY_ROLE = "memory"
 SESSION_ROLE = "session"
 WITHHELD_ROLE = "withheld"
+
+_Entry = TypeVar("_Entry")
 
 
 class NewerEntryError(ValueError):
@@ -98,6 +100,16 @@ def upcast_all(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...
         if entry.get("v") != ENTRY_VERSION:
             return tuple(map(upcast, entries))
     return entries
+
+
+def still_told(entries: Sequence[_Entry], untold: tuple[int, int]) -> tuple[_Entry, ...]:
+    """What a model is still told: without those from the first position up to the second, which are summed up."""
+    return (*entries[: untold[0]], *entries[untold[1] :])
+
+
+def calls_in(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The ids of the tool calls that these entries ask for, in order."""
+    return [call["id"] for entry in entries for call in entry.get("calls", ())]
 
 
 def _asked(record: CallRecord) -> dict[str, Any]:

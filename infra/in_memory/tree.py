@@ -15,6 +15,7 @@ from events.core.effects import Skip
 from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, blocked, wish_key, wish_leg
 from events.core.limits import Spend
 from events.core.state import CallRecord, Job, Level, Usage
+from events.core.transcript import calls_in, still_told
 from events.ids import job_of_call
 from events.ports import History, OutsideFact, Tombstone
 from events.replacing import replace
@@ -80,9 +81,8 @@ class Tree:
         results = self.results_of(job.id)
         if job.untold == (0, 0):
             return History(entries, results)
-        told = (*entries[: job.untold[0]], *entries[job.untold[1] :])
-        named = (call["id"] for entry in told for call in entry.get("calls", ()))
-        return History(told, {name: results[name] for name in named if name in results}, job.untold)
+        told = still_told(entries, job.untold)
+        return History(told, {name: results[name] for name in calls_in(told) if name in results}, job.untold)
 
     def told_to(self, job: Job, leg: Leg) -> History:
         """What who works on a leg is told.

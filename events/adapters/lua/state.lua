@@ -83,11 +83,13 @@ local function books_of(job_id)
   return record_of('usage:' .. job_id, '{"messages":0,"redis_requests":0,"redis_commands":0}')
 end
 
+-- Books that are written with what else is saved, or once somebody asks for the text.
+local used = {}
+
 -- What was said in a job and what its calls came to has a tag, as HTTP's ETag: who knows it by that is not told it again.
 -- A tag follows from the one before it and what was written since, so the same one means the same history; without one
 -- (''), the history gets one when it is told as a whole. It stands in the books with how many requests they have: what an
 -- older version's script writes is counted there, and makes it void.
-local used = {}
 local function tag_of(job_id)
   local books = books_of(job_id)
   return books.history_at == books.redis_requests and books.history or ''
@@ -107,7 +109,7 @@ local function digest(before, results, entries)
   return server.sha1hex and string.sub(server.sha1hex(texts), 1, 20) or ''
 end
 
--- What a job has used, with this more of it; it is written with what else is saved, or once somebody asks for the text.
+-- What a job has used, with this more of it.
 local function use(job_id, more, now)
   local usage = books_of(job_id)
   local tagged = usage.history_at == usage.redis_requests

@@ -8,7 +8,6 @@ from events.adapters.known_histories import KnownHistories
 from events.adapters.redis import RedisConnection
 from events.adapters.store import RedisStore
 from events.core.effects import Changes
-from events.core.going_on import GoOn
 from events.core.legs import Leg
 from tests.contract.store.operations import JOB_IDS
 from tests.contract.store.sample import JOB_ID, SPENT, claim_of
@@ -45,9 +44,9 @@ class Stage:
         known = self.histories.of(JOB_ID)
         return known is not None and _tag_in(books) == known.tag
 
-    async def commit(self, leg: Leg, changes: Changes, *, owner: str = "o1", on: GoOn | None = None) -> bool:
+    async def commit(self, leg: Leg, changes: Changes) -> bool:
         """COMMIT, in time."""
-        return (await self.side.store.commit(claim_of(leg, owner=owner), changes, SPENT, on)).applied
+        return (await self.side.store.commit(claim_of(leg), changes, SPENT)).applied
 
 
 def _tag_in(books: str | None) -> str:

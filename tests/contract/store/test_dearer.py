@@ -3,13 +3,12 @@
 Whoever makes a step cheaper lowers the number here; whoever makes it dearer has to say so here.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import pytest
 
-from events.adapters.redis import Asked, RedisConnection
-from events.settings import Settings
-from tests.contract.store.redis_process import TOKEN, Counted, RedisProcess
+from tests.contract.store.planted_connection import PlantedConnection
+from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.side import Side, side_over
 from tests.contract.store.test_cost import measured
 
@@ -17,26 +16,10 @@ from tests.contract.store.test_cost import measured
 EVENTS = {"loop asks": (10, 6_750), "loop answers": (15, 4_300), "call returns": (12, 4_420), "complete": (9, 3_850)}
 
 
-class Dearer(RedisConnection):
-    """A connection whose scripts read one key more."""
-
-    async def ask(
-        self,
-        text: str,
-        keys: Sequence[str],
-        args: Sequence[str | int],
-        beside: Sequence[Sequence[str | int]] = (),
-    ) -> Asked:
-        """Plant it."""
-        return await super().ask(
-            text.replace("local call = redis.call", "local call = redis.call call('TIME')"), keys, args, beside
-        )
-
-
 @pytest.fixture
 async def dearer(redis_process: RedisProcess) -> AsyncIterator[Side]:
     """The real adapters, with a command more in each script."""
-    connection = Dearer(Settings(redis_url=redis_process.url, redis_token=TOKEN))
+    connection = PlantedConnection(redis_process, "local call = redis.call", "local call = redis.call call('TIME')")
     try:
         yield side_over(connection)
     finally:

@@ -1,39 +1,25 @@
 """A store whose scripts know no SHA1 tells all of a history each time."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import pytest
 
 from events.adapters.known_histories import KnownHistories
-from events.adapters.redis import Asked, RedisConnection
+from events.adapters.redis import RedisConnection
 from events.adapters.store import RedisStore
 from events.core.effects import Changes
 from events.core.legs import loop_leg
-from events.settings import Settings
-from tests.contract.store.redis_process import TOKEN, RedisProcess
+from tests.contract.store.planted_connection import PlantedConnection
+from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, first_leg
 from tests.contract.store.side import RETENTION_MS
-
-
-class WithoutSha1(RedisConnection):
-    """A connection to such a store."""
-
-    async def ask(
-        self,
-        text: str,
-        keys: Sequence[str],
-        args: Sequence[str | int],
-        beside: Sequence[Sequence[str | int]] = (),
-    ) -> Asked:
-        """Take it away."""
-        return await super().ask(text.replace("sha1hex", "sha1_it_has_not"), keys, args, beside)
 
 
 @pytest.fixture
 async def connection(redis_process: RedisProcess) -> AsyncIterator[RedisConnection]:
     """To an emptied server."""
     redis_process.ask("FLUSHALL")
-    made = WithoutSha1(Settings(redis_url=redis_process.url, redis_token=TOKEN))
+    made = PlantedConnection(redis_process, "sha1hex", "sha1_it_has_not")
     yield made
     await made.close()
 
