@@ -1,6 +1,7 @@
 """The store on Upstash Redis: each method is one script on one hash tag; the scripts are in lua/.
 
-Invariant: nothing is read, decided here and written: what depends on what is recorded is computed in the script.
+Invariant: nothing is read, decided here and written: what depends on what is recorded is computed in the script, or
+verified there (lone_steps.py).
 """
 
 from collections.abc import Sequence
@@ -11,8 +12,9 @@ from events.adapters import keys
 from events.adapters.commit_request import CommitRequest, said_anew, state_fields, usage_counts
 from events.adapters.figures import adding
 from events.adapters.known_histories import KnownHistories, KnownHistory
+from events.adapters.lone_steps import DONE, SCRIPT, Advance, LoneSteps, advance
 from events.adapters.redis import Asked, RedisConnection, script
-from events.adapters.store_answers import granted, legs, with_commit
+from events.adapters.store_answers import granted, is_lone, legs, with_commit
 from events.adapters.weighing import command_bytes
 from events.core.admission import Book
 from events.core.counts import checkpoints_in
@@ -53,13 +55,20 @@ _APPENDED = 2
 class RedisStore:
     """`Store` over one connection. Ended jobs expire `retention_ms` after their end.
 
-    `histories`: what this process knows of what was said; by default its own.
+    `histories`, `lone_steps`: what this process knows of what was said, and holds alone; by default its own.
     """
 
-    def __init__(self, connection: RedisConnection, retention_ms: int, histories: KnownHistories | None = None) -> None:
+    def __init__(
+        self,
+        connection: RedisConnection,
+        retention_ms: int,
+        histories: KnownHistories | None = None,
+        lone_steps: LoneSteps | None = None,
+    ) -> None:
         self._redis = connection
         self._retention_ms = retention_ms
         self._histories = histories or KnownHistories()
+        self._lone_steps = lone_steps or LoneSteps()
 
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
         """Write a new job carried by its witness, unless it is there."""
@@ -112,7 +121,11 @@ class RedisStore:
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
         """Remove the leg and write what follows from it, unless somebody did; claim what is gone on with."""
+        before, step = self._histories.of(claim.job_id), self._lone_steps.take(claim)
         known = self._histories.with_more(claim.job_id, changes.results, changes.transcript)
+        short = advance(claim, changes, step, go_on, (before, known)) if step else None
+        if short and (begun := await self._advanced(short, changes, spent)):
+            return Committed(applied=True, claimed=(begun,))
         request = CommitRequest(
             claim.job_id,
             claim.leg_key,
@@ -132,8 +145,22 @@ class RedisStore:
         told = [with_commit(self._granted(leg, known), asked) for leg in claimed]
         return Committed(word == "committed", legs(carried), tuple(told))
 
+    async def _advanced(self, short: Advance, changes: Changes, spent: Spent) -> Begun | None:
+        """The next step, claimed; None: the longer script is to be asked."""
+        counting = _counting(changes)
+        arguments = short.arguments(_with_counting(spent, counting))
+        asked = await self._redis.ask(_text(*SCRIPT), short.keys(), arguments, counting)
+        if asked.answer[0] != DONE:  # else it has counted itself
+            asked.charge()
+            return None
+        begun = short.begun()
+        self._lone_steps.keep(begun, short.text)
+        return begun
+
     def _granted(self, told: Sequence[Any], known: KnownHistory | None) -> Begun:
         begun, history = granted(told, known)
+        if is_lone(told):
+            self._lone_steps.keep(begun, told[0])
         if history is not None and begun.state is not None:
             self._histories.keep(begun.state.job.id, history)
         return begun

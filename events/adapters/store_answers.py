@@ -21,7 +21,7 @@ def granted(told: Sequence[Any], known: KnownHistory | None) -> tuple[Begun, Kno
 
     `known`: the history whose tag the script was told.
     """
-    job, leg, call, transcript, results, outcome, after, levels, usage, tag = told
+    job, leg, call, transcript, results, outcome, after, levels, usage, tag, _ = told
     loaded, record = load_job(job), load_call(call) if call else None
     if transcript != _AS_KNOWN:
         known = as_told(tag, transcript, results) if transcript or results else None
@@ -36,6 +36,22 @@ def granted(told: Sequence[Any], known: KnownHistory | None) -> tuple[Begun, Kno
     )
     history = _history(known, loaded.untold) if known else _NO_HISTORY
     return Begun(Verdict.GRANTED, state=state, history=history), known if tag else None
+
+
+def granted_to(job: Job, leg: Leg, call: str, known: KnownHistory | None) -> Begun:
+    """A step of a job that has nothing else, claimed by a COMMIT that knows all of it.
+
+    `call`: its record, as it is stored. `known`: the history, if the job's model is told it.
+    """
+    levels = (Level(job),) if leg.kind is LegKind.LOOP else ()
+    state = State(job, leg, load_call(call) if call else None, levels=levels)
+    reads = known is not None and leg.kind is LegKind.LOOP and job.model.reads_history
+    return Begun(Verdict.GRANTED, state=state, history=_history(known, job.untold) if reads and known else _NO_HISTORY)
+
+
+def is_lone(told: Sequence[Any]) -> bool:
+    """Whether the job of a claimed leg has nothing else open."""
+    return bool(told[-1])
 
 
 def _history(texts: KnownHistory, untold: tuple[int, int]) -> History:

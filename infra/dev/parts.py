@@ -114,6 +114,7 @@ def _qstash(plan: StackPlan) -> Part:
             *("--host", LOOPBACK),
             *("--port", str(port)),
             *("--data", str(plan.folder / "qstash")),
+            "--no-sync",  # as its Redis, which syncs every second: safe from kill -9, not from power cuts
             *("--token", plan.secrets.qstash_token),
             *("--current-signing-key", plan.secrets.qstash_current_signing_key),
             *("--next-signing-key", plan.secrets.qstash_next_signing_key),

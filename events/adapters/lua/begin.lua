@@ -42,10 +42,8 @@ if gated(leg, now) then
   return answer('gated', 0)
 end
 leg = claim(leg, owner, message, now, tonumber(ARGV[6]), KEYS[5])
-local record, transcript, results, outcome, dependants, levels, usage, history =
-  told(leg, KEYS[2], KEYS[3], KEYS[4], now, ARGV[8])
-save(KEYS[1])
-return {
-  'granted', 0, carried(message, now, leg_field), job, state[leg_field], record, transcript, results, outcome,
-  dependants, levels, usage, history,
+local answer = {
+  'granted', 0, carried(message, now, leg_field), job, state[leg_field], told(leg, KEYS[2], KEYS[3], KEYS[4], now, ARGV[8]),
 }
+save(KEYS[1])
+return answer

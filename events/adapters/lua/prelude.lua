@@ -101,11 +101,6 @@ local function ended(job_id)
   return has(job, 'status', 'completed') or has(job, 'status', 'failed') or has(job, 'status', 'cancelled')
 end
 
--- In which run the job is: 1, and one more with each retry. The field stands before all that could look like it.
-local function run_of(job_id)
-  return tonumber(value_of(state['job:' .. job_id], 'run', '') or '1')
-end
-
 -- A newer wish replaces the one before; its lap is a time, so that it grows across a failover, too. `later_lap`: of a
 -- word that the admission knows and the job has forgotten; 0: none.
 local function new_wish(job_id, want, message, now, later_lap)

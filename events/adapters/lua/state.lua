@@ -54,6 +54,11 @@ local function value_of(json, name, quote)
   return at and string.match(json, quote and '^%d+' or '^[^"]+', at + 1)
 end
 
+-- In which run the job is: 1, and one more with each retry. The field stands before all that could look like it.
+local function run_of(job_id)
+  return tonumber(value_of(state['job:' .. job_id], 'run', '') or '1')
+end
+
 -- In slices: Lua's unpack has room for a few thousand values.
 local function sliced(command, key, values)
   for from = 1, #values, 4000 do

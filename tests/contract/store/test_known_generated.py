@@ -7,23 +7,13 @@ from hypothesis import strategies as st
 
 from events.core.effects import Changes
 from events.core.legs import loop_leg
+from tests.contract.store.failover import FAIL_OVER, REPLICATE, copy
 from tests.contract.store.known_stage import Stage, stage_on
 from tests.contract.store.operations import Operation, operations
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, first_leg
 from tests.contract.store.side import Side, connection_to
 
-# A replica has all that was written so far; a failover makes it the store.
-REPLICATE, FAIL_OVER = "replicate", "fail over"
-_COPY = """
-for _, key in ipairs(redis.call('KEYS', ARGV[2] .. '*')) do
-  redis.call('DEL', key)
-end
-for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
-  redis.call('COPY', key, ARGV[2] .. string.sub(key, #ARGV[1] + 1))
-end
-"""
-_STORE, _REPLICA = "baton:", "replica:"
 FIRST, SECOND = first_leg(), loop_leg(JOB_ID, 2, 1, NOW_MS)
 
 
@@ -36,8 +26,7 @@ async def done(stage: Stage, step: Operation | str) -> None:
     if isinstance(step, Operation):
         await step.run(stage.side)
         return
-    way = (_STORE, _REPLICA) if step == REPLICATE else (_REPLICA, _STORE)
-    await stage.connection.execute("EVAL", _COPY, 0, *way)
+    await copy(stage.connection, step)
 
 
 async def holds(process: RedisProcess, sequence: list[Step]) -> None:

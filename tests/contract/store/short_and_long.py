@@ -1,0 +1,115 @@
+"""The same done with short COMMITs where they hold, and with long ones alone: answers, and what is stored after."""
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from events.adapters.lone_steps import LoneStep, LoneSteps
+from events.adapters.redis import Asked, RedisConnection
+from events.adapters.store import RedisStore
+from events.ports import Claim
+from events.settings import Settings
+from tests.contract.store.redis_process import TOKEN, RedisProcess
+from tests.contract.store.side import RETENTION_MS, Side, side_over
+
+SHORT = "lone_steps.py"
+_KINDS = {"hash": ("HGETALL",), "list": ("LRANGE", 0, -1), "string": ("GET",), "zset": ("ZRANGE", 0, -1)}
+# A shorter request has fewer bytes; the same commands are in it.
+_BYTES = {"redis_bytes"}
+_SAID_BYTES = re.compile(r',"redisBytes":\d+')
+
+
+class Forgetful(LoneSteps):
+    """Knows of no lone step, so each COMMIT is a long one."""
+
+    def take(self, claim: Claim) -> LoneStep | None:
+        """None."""
+        return super().take(claim) and None
+
+
+class Noting(RedisConnection):
+    """Counts the short COMMITs that were done, and those that were refused; `found` in a script is `instead`."""
+
+    def __init__(self, process: RedisProcess, found: str = "", instead: str = "") -> None:
+        super().__init__(Settings(redis_url=process.url, redis_token=TOKEN))
+        self._planted = (found, instead)
+        self.done = self.refused = 0
+
+    async def ask(
+        self,
+        text: str,
+        keys: Sequence[str],
+        args: Sequence[str | int],
+        beside: Sequence[Sequence[str | int]] = (),
+    ) -> Asked:
+        """Note it."""
+        asked = await super().ask(text.replace(*self._planted) if self._planted[0] else text, keys, args, beside)
+        if SHORT in text:
+            done = asked.answer[0] == "committed"
+            self.done, self.refused = self.done + done, self.refused + (not done)
+        return asked
+
+
+@dataclass
+class Processes:
+    """Two processes over one store."""
+
+    connection: Noting
+    lone_steps: Callable[[], LoneSteps]
+    sides: list[Side] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Each knows what it knows."""
+        self.sides = [self._side(), self._side()]
+
+    def _side(self) -> Side:
+        store = RedisStore(self.connection, RETENTION_MS, lone_steps=self.lone_steps())
+        return replace(side_over(self.connection), store=store)
+
+
+Story = Callable[[Processes], Awaitable[list[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How a story went: its answers, what is stored, short COMMITs done and refused."""
+
+    answers: list[Any]
+    stored: dict[str, Any]
+    done: int
+    refused: int
+
+
+async def told(process: RedisProcess, story: Story, *, short: bool, found: str = "", instead: str = "") -> Told:
+    """Play it on an emptied store."""
+    process.ask("FLUSHALL")
+    connection = Noting(process, found, instead)
+    try:
+        answers = await story(Processes(connection, LoneSteps if short else Forgetful))
+        return Told(answers, await _stored(connection), connection.done, connection.refused)
+    finally:
+        await connection.close()
+
+
+async def _stored(connection: RedisConnection) -> dict[str, Any]:
+    names = sorted(name for name in await connection.execute("KEYS", "baton:*") if "{tools}" not in name)
+    stored: dict[str, Any] = {}
+    for name in names:
+        command, *rest = _KINDS[await connection.execute("TYPE", name)]
+        stored[name] = _read(await connection.execute(command, name, *rest))
+    return stored
+
+
+def _read(value: Any) -> Any:
+    """Texts as values, whoever wrote their fields in whatever order; without what shorter requests have less of."""
+    match value:
+        case dict():
+            return {name: _read(text) for name, text in value.items() if name not in _BYTES}
+        case list():
+            return [_read(each) for each in value]
+        case str() if value.startswith("{"):
+            return _read(json.loads(_SAID_BYTES.sub("", value)))
+        case _:
+            return value

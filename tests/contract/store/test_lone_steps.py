@@ -1,0 +1,73 @@
+"""A short COMMIT is done where it holds, and nowhere else; either way the job goes on as with the long one."""
+
+from typing import Any
+
+import pytest
+
+from tests.contract.store.comparable import comparable
+from tests.contract.store.meanwhile import MEANWHILE
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.sample import NOW_MS, a_job, creation
+from tests.contract.store.short_and_long import Processes, Story, Told, told
+from tests.contract.store.walker import ODDITIES, Walker
+
+STEPS = 5
+
+
+def a_story(at: int = -1, *, meanwhile: str = "", oddity: str = "", reads_history: bool = True) -> Story:
+    """So many steps, of which one is odd, or has something happen while it is at work."""
+
+    async def story(processes: Processes) -> list[Any]:
+        side = processes.sides[0]
+        await side.store.create(creation(a_job(reads_history=reads_history)), "m1", NOW_MS)
+        walker, answers = Walker("p0", side), list[Any]()
+        for number in range(STEPS):
+            if number == at and meanwhile:
+                await MEANWHILE[meanwhile](processes.sides[1], processes.connection)
+            found = await walker.step((oddity,) if number == at and oddity else ())
+            answers.append([comparable(each) for each in found] if isinstance(found, tuple) else comparable(found))
+        return answers
+
+    return story
+
+
+async def both(process: RedisProcess, story: Story) -> Told:
+    """The story with short COMMITs, which went as without them."""
+    short, long = await told(process, story, short=True), await told(process, story, short=False)
+    assert short.answers == long.answers
+    assert short.stored == long.stored
+    assert long.done == long.refused == 0
+    return short
+
+
+@pytest.mark.parametrize("reads_history", [True, False])
+async def test_each_step_of_a_plain_job_is_a_short_one(redis_process: RedisProcess, *, reads_history: bool) -> None:
+    """From the first one on."""
+    short = await both(redis_process, a_story(reads_history=reads_history))
+    assert (short.done, short.refused) == (STEPS, 0)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+@pytest.mark.parametrize("meanwhile", MEANWHILE)
+async def test_what_happened_meanwhile_is_the_long_ones(redis_process: RedisProcess, meanwhile: str, at: int) -> None:
+    """Whether a call (1) or a turn (2) is at work."""
+    short = await both(redis_process, a_story(at, meanwhile=meanwhile))
+    # A turn writes its job, whatever that was. A turn whose history is void asks in vain, and so does the call after
+    # it: only the next turn is told what was said.
+    refused = {("another job text", 2): 0, ("an older version", 2): 2}
+    assert short.refused == refused.get((meanwhile, at), 1)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+@pytest.mark.parametrize("oddity", ODDITIES)
+async def test_what_is_out_of_the_ordinary_is_the_long_ones(redis_process: RedisProcess, oddity: str, at: int) -> None:
+    """What is known beforehand is not even tried."""
+    short = await both(redis_process, a_story(at, oddity=oddity))
+    unknown = oddity in ("text", "other run")
+    assert short.refused == unknown
+
+
+async def test_a_store_without_sha1_is_asked_for_long_ones(redis_process: RedisProcess) -> None:
+    """And is not asked in vain."""
+    plain = await told(redis_process, a_story(), short=True, found="server.sha1hex", instead="server.no_such_function")
+    assert (plain.done, plain.refused) == (0, 0)

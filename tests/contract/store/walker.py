@@ -1,0 +1,107 @@
+"""A process that goes on with whatever it holds of a job of one call after another, as an invocation does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from events.core.effects import Changes
+from events.core.going_on import GoOn
+from events.core.legs import Leg, LegKind, loop_leg
+from events.core.parts import handled
+from events.core.transitions import JobStatus
+from events.ports import Begun, Verdict
+from tests.contract.store.sample import JOB_ID, LEASE_MS, NOW_MS, SPENT, call_leg, claim_of, next_turn, record_of
+from tests.contract.store.side import Side
+
+TURNS = 4
+_KINDS = frozenset(LegKind)
+_EVENT = handled(call_leg(0), NOW_MS, "returned")
+# What may be out of the ordinary about a step; most of it no short COMMIT does.
+ODDITIES = (
+    "two calls",
+    "later",
+    "isolated",
+    "apart",
+    "unchanged job",
+    "no room",
+    "room for none",
+    "few kinds",
+    "text",
+    "ends",
+    "other run",
+    "in hand",
+)
+
+
+@dataclass
+class Walker:
+    """`held`: what a COMMIT has claimed for it."""
+
+    name: str
+    side: Side
+    held: list[Begun] = field(default_factory=list)
+    count: int = 0
+
+    async def step(self, oddities: Sequence[str] = ()) -> Any:
+        """Go on with what it holds, or with the first step that it gets; the answers."""
+        begun = self.held.pop() if self.held else await self._begun()
+        if begun is None or begun.state is None:
+            return begun
+        state = begun.state
+        leg = state.leg
+        claim = replace(claim_of(leg, owner=leg.owner), run=2 if "other run" in oddities else state.job.run)
+        if leg.kind is LegKind.LOOP:
+            claim = replace(claim, since_ms=leg.since_ms)
+        if "text" in oddities:
+            await self.side.store.append(claim, 1, ["a text"], "text-1")
+        changes, go_on = _changes(begun, oddities), self._room(leg, oddities)
+        answer = await self.side.store.commit(claim, changes, SPENT, go_on)
+        self.held += answer.claimed
+        return begun, answer
+
+    async def _begun(self) -> Begun | None:
+        self.count += 1
+        for turn in range(1, TURNS + 1):
+            for leg in (loop_leg(JOB_ID, turn, 1, NOW_MS), call_leg(0, turn=turn), call_leg(1, turn=turn)):
+                begun = await self.side.store.begin(claim_of(leg, owner=f"{self.name}.{self.count}"))
+                if begun.verdict is Verdict.GRANTED:
+                    return begun
+        return None
+
+    def _room(self, leg: Leg, oddities: Sequence[str]) -> GoOn | None:
+        self.count += 1
+        if "no room" in oddities:
+            return None
+        kinds = frozenset({leg.kind}) if "few kinds" in oddities else _KINDS
+        hand = frozenset({call_leg(0, turn=leg.turn).key, loop_leg(JOB_ID, leg.turn + 1, 1, NOW_MS).key})
+        but = hand if "in hand" in oddities else frozenset[str]()
+        at_most = 0 if "room for none" in oddities else 2
+        return GoOn(f"{self.name}.{self.count}", kinds, at_most, NOW_MS + LEASE_MS, but)
+
+
+def _changes(begun: Begun, oddities: Sequence[str]) -> Changes:
+    state = begun.state
+    assert state is not None
+    leg, job = state.leg, replace(state.job, turn=state.leg.turn, isolated="apart" in oddities)
+    parts = ("a part", _EVENT)
+    if "ends" in oddities:
+        return Changes(job=replace(job, status=JobStatus.COMPLETED), ends=True, parts=parts)
+    if leg.kind is LegKind.CALL:
+        record = replace(record_of(leg), attempts=1)
+        join = next_turn(turn=leg.turn + 1)
+        changed = job if "apart" in oddities else None
+        return Changes(job=changed, join=join, calls=(record,), results={leg.call_id: '{"ok":1}'}, parts=parts)
+    count = 2 if "two calls" in oddities else 1
+    legs = tuple(call_leg(position, turn=leg.turn) for position in range(count))
+    if "later" in oddities:
+        legs = tuple(replace(each, not_before_ms=NOW_MS + 1) for each in legs)
+    if "isolated" in oddities:
+        legs = tuple(replace(each, isolated=True) for each in legs)
+    said = f'{{"calls":[{{"id":"{legs[0].call_id}"}}],"role":"model"}}'
+    return Changes(
+        job=None if "unchanged job" in oddities else job,
+        legs=legs,
+        calls=tuple(record_of(each) for each in legs),
+        transcript=(said,),
+        parts=parts,
+    )
