@@ -1,8 +1,8 @@
-"""The COMMIT of a job's only open step that goes on with the only one that follows: a shorter script (advance.lua).
+"""The COMMIT of a job's only open step that is followed by only one: a shorter script (advance.lua).
 
-Who holds that step knows all that such a COMMIT depends on, so what it writes and claims is worked out here, and the
-script writes it only where the job is as it was known to be. Invariant: what it leaves is what commit.lua would.
-Anything else is commit.lua's: more steps, waits, children, ends, and what somebody else did meanwhile.
+Who holds that step knows all that such a COMMIT depends on, so what it writes, claims and carries is worked out here,
+and the script writes it only where the job is as it was known to be. Anything else is commit.lua's: more steps, waits,
+children, ends, and what somebody else did meanwhile. Invariant: what a short one leaves is what commit.lua would.
 """
 
 import hashlib
@@ -17,11 +17,11 @@ from events.adapters.known_histories import KnownHistory
 from events.adapters.store_answers import granted_to
 from events.core.effects import Changes
 from events.core.going_on import GoOn, may_go_on
-from events.core.legs import WORK_KINDS, Leg, LegKind
+from events.core.legs import Leg, LegKind
 from events.core.records import dump_call, dump_job, dump_leg
-from events.core.state import Job
+from events.core.state import CallRecord, Job
 from events.ids import is_child
-from events.ports import Begun, Claim, Spent
+from events.ports import Begun, Claim, Committed, Spent
 from events.quick_init import quick_init
 from events.replacing import replace
 
@@ -29,6 +29,8 @@ SCRIPT = ("advance", "state", "used")
 DONE = "committed"
 # Of steps that are under way in this process; one that was given up is forgotten in time.
 _LIMIT = 4096
+_KINDS = frozenset({LegKind.LOOP, LegKind.CALL, LegKind.COMPLETE, LegKind.FAILED})
+_KEYS = tuple(f"{kind}:" for kind in sorted(_KINDS))
 
 _Name = tuple[str, str, str]
 
@@ -51,7 +53,7 @@ class LoneSteps:
     def keep(self, begun: Begun, text: str) -> None:
         """It was claimed alone."""
         state = begun.state
-        if state is None or state.leg.kind not in WORK_KINDS or is_child(state.job.id):
+        if state is None or state.leg.kind not in _KINDS or is_child(state.job.id):
             return
         if len(self._steps) >= _LIMIT:
             self._steps.pop(next(iter(self._steps)))
@@ -65,15 +67,21 @@ class LoneSteps:
 @quick_init
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """One COMMIT of a lone step. `next_leg`: as it is claimed. `text`: the job's, once this is done."""
+    """One COMMIT of a lone step.
+
+    `leg`: the one that follows, as it is written: claimed for who makes it, if it has an owner, else carried by his
+    message. `text`: the job's, once this is done. `record`: of a claimed leg's call. `before`, `after`: the history, if
+    the step that follows is told it.
+    """
 
     claim: Claim
     changes: Changes
     step: LoneStep
-    next_leg: Leg
+    leg: Leg
     text: str
-    before: KnownHistory | None
-    after: KnownHistory | None
+    record: CallRecord | None = None
+    before: KnownHistory | None = None
+    after: KnownHistory | None = None
 
     def keys(self) -> Sequence[str]:
         """What the script touches."""
@@ -91,16 +99,18 @@ class Advance:
         return [
             *(claim.job_id, claim.leg_key, claim.owner, claim.run, claim.now_ms, expected),
             *(self.before.tag if self.before else "", self.after.tag if self.after else "", to_json(counts).decode()),
-            *(f"leg:{self.next_leg.key}", dump_leg(self.next_leg), self.text if changes.job else ""),
+            *(f"leg:{self.leg.key}", dump_leg(self.leg), self.text if changes.job else ""),
             *(len(calls), len(results), len(changes.transcript)),
             *(*calls, *results, *changes.transcript, *changes.parts),
         ]
 
-    def begun(self) -> Begun:
-        """The next step, as commit.lua would tell it."""
-        leg, changes = self.next_leg, self.changes
-        record = next((dump_call(each) for each in changes.calls if each.id == leg.call_id), "") if leg.call_id else ""
-        return granted_to(changes.job or self.step.job, leg, record, self.after)
+    def done(self) -> Committed:
+        """What commit.lua would answer."""
+        if not self.leg.owner:
+            return Committed(applied=True, carried=(self.leg,))
+        record = dump_call(self.record) if self.record else ""
+        begun = granted_to(self.changes.job or self.step.job, self.leg, record, self.after)
+        return Committed(applied=True, claimed=(begun,))
 
 
 def advance(
@@ -111,27 +121,25 @@ def advance(
     histories: tuple[KnownHistory | None, KnownHistory | None],
 ) -> Advance | None:
     """The COMMIT as a short one; None: it is none. `histories`: what is known before and after it."""
-    job, (before, after) = changes.job or step.job, histories
-    leg = _only_leg(changes)
-    if go_on is None or leg is None or job.ended or not _is_plain(claim, changes):
+    job, leg = changes.job or step.job, _only_leg(changes)
+    if leg is None or job.ended or not (_is_plain(claim, changes) and _is_simple(leg, claim)):
         return None
-    if not _is_claimed(leg, job, claim, go_on):
-        return None
-    if leg.kind is LegKind.CALL and all(record.id != leg.call_id for record in changes.calls):
-        return None
-    if job.model.reads_history and not (before and before.tag):
-        return None  # the next turn is to be told what was said
-    taken = replace(
+    text = dump_job(changes.job) if changes.job else step.text
+    if go_on is None or go_on.at_most <= 0 or leg.key in go_on.but or not may_go_on(job, leg, go_on.kinds):
+        return Advance(claim, changes, step, replace(leg, carrier=claim.message_id), text)
+    record = next((each for each in changes.calls if each.id == leg.call_id), None) if leg.call_id else None
+    told = leg.kind is LegKind.LOOP and job.model.reads_history
+    before, after = histories if told else (None, None)
+    if (told and not (before and before.tag)) or (leg.call_id and (record is None or record.dependants)):
+        return None  # there is more to be told than is known here
+    leg = replace(
         leg,
         carrier=claim.message_id,
         owner=go_on.owner,
         claimed_ms=claim.now_ms,
         lease_until_ms=go_on.lease_until_ms,
-        appended=0,
-        text_id="",
     )
-    text = dump_job(changes.job) if changes.job else step.text
-    return Advance(claim, changes, step, taken, text, before, after)
+    return Advance(claim, changes, step, leg, text, record, before, after)
 
 
 def _only_leg(changes: Changes) -> Leg | None:
@@ -145,13 +153,11 @@ def _is_plain(claim: Claim, changes: Changes) -> bool:
     more = changes.skips or changes.talk or changes.ends or changes.closing or changes.report or changes.child
     rare = changes.spends or changes.standing or changes.admitted or changes.later_lap
     again = changes.begins_again or changes.forgets
-    return not (more or rare or again) and claim.leg_key.startswith(("loop:", "call:"))
+    return not (more or rare or again) and claim.leg_key.startswith(_KEYS)
 
 
-def _is_claimed(leg: Leg, job: Job, claim: Claim, go_on: GoOn) -> bool:
-    """Whether commit.lua would claim it for who goes on."""
+def _is_simple(leg: Leg, claim: Claim) -> bool:
+    """A new step of the same job that is due, and waits for nothing."""
     fresh = not leg.owner and leg.lease_until_ms <= claim.now_ms and leg.not_before_ms <= claim.now_ms
-    plain = leg.kind in WORK_KINDS and leg.job_id == claim.job_id and leg.key != claim.leg_key and not leg.after
-    unsaid = not leg.step and not leg.text_id and not leg.appended
-    wanted = go_on.at_most > 0 and leg.key not in go_on.but
-    return fresh and plain and unsaid and wanted and may_go_on(job, leg, go_on.kinds)
+    own = leg.kind in _KINDS and leg.job_id == claim.job_id and leg.key != claim.leg_key
+    return fresh and own and not (leg.after or leg.step or leg.text_id or leg.appended)

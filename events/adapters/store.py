@@ -124,8 +124,8 @@ class RedisStore:
         before, step = self._histories.of(claim.job_id), self._lone_steps.take(claim)
         known = self._histories.with_more(claim.job_id, changes.results, changes.transcript)
         short = advance(claim, changes, step, go_on, (before, known)) if step else None
-        if short and (begun := await self._advanced(short, changes, spent)):
-            return Committed(applied=True, claimed=(begun,))
+        if short and (done := await self._advanced(short, changes, spent)):
+            return done
         request = CommitRequest(
             claim.job_id,
             claim.leg_key,
@@ -145,17 +145,18 @@ class RedisStore:
         told = [with_commit(self._granted(leg, known), asked) for leg in claimed]
         return Committed(word == "committed", legs(carried), tuple(told))
 
-    async def _advanced(self, short: Advance, changes: Changes, spent: Spent) -> Begun | None:
-        """The next step, claimed; None: the longer script is to be asked."""
+    async def _advanced(self, short: Advance, changes: Changes, spent: Spent) -> Committed | None:
+        """A short COMMIT's answer; None: the longer script is to be asked."""
         counting = _counting(changes)
         arguments = short.arguments(_with_counting(spent, counting))
         asked = await self._redis.ask(_text(*SCRIPT), short.keys(), arguments, counting)
         if asked.answer[0] != DONE:  # else it has counted itself
             asked.charge()
             return None
-        begun = short.begun()
-        self._lone_steps.keep(begun, short.text)
-        return begun
+        done = short.done()
+        for begun in done.claimed:
+            self._lone_steps.keep(begun, short.text)
+        return done
 
     def _granted(self, told: Sequence[Any], known: KnownHistory | None) -> Begun:
         begun, history = granted(told, known)

@@ -1,23 +1,24 @@
--- COMMIT: of a job's only step that goes on with the only one which follows: what commit.lua would write and claim, worked
--- out by who asks (lone_steps.py), and written only where it holds.
+-- COMMIT: of a job's only step that is followed by only one: what commit.lua would write and claim, worked out by who asks
+-- (lone_steps.py), and written only where it holds.
 -- KEYS: state, calls, results, transcript, parts.
 -- ARGV: job id, leg key, owner of its claim, run, now, SHA1 of the job's text ('': it is written), tag of the history that
--- is known ('': it has none) and its tag once this is written, what was spent (JSON), the next leg's field and text, the
--- job's text ('': it stays); how many calls' and results' fields and values and how many transcript entries: then these,
--- then the parts.
+-- the next step is told ('': it is told none) and its tag once this is written, what was spent (JSON), the next leg's field
+-- and text, the job's text ('': it stays); how many calls' and results' fields and values and how many transcript entries:
+-- then these, then the parts.
 -- Answer: `committed`; or `else`: nothing was done.
 local job_id, leg_field, now = ARGV[1], 'leg:' .. ARGV[2], tonumber(ARGV[5])
 load(KEYS[1])
-local job, leg, standing = state['job:' .. job_id], state[leg_field], state['standing:' .. job_id]
--- With its books these are four, so nobody else has anything to do here, and no wish is under way.
-local lone = #order == 4 and job and leg and standing and state['usage:' .. job_id]
+local leg, job = state[leg_field], state['job:' .. job_id]
 -- What a claim has appended in mid-work is commit.lua's to close and to count.
-local held = lone and has(leg, 'owner', ARGV[3]) and string.find(leg, '"appended":0', 1, true)
-local slot = held and has(standing, 'want', 'slot') and string.find(standing, '"slot":true', 1, true)
-if not slot or run_of(job_id) ~= tonumber(ARGV[4]) or ARGV[6] ~= '' and server.sha1hex(job) ~= ARGV[6] then
+local held = leg and has(leg, 'owner', ARGV[3]) and string.find(leg, '"appended":0', 1, true)
+if not held or not is_lone(job_id) or run_of(job_id) ~= tonumber(ARGV[4]) then
   return {'else'}
 end
-if tag_of(job_id) ~= ARGV[7] then
+if ARGV[6] ~= '' and server.sha1hex(job) ~= ARGV[6] then
+  return {'else'}
+end
+local history = tag_of(job_id)
+if ARGV[7] ~= '' and history ~= ARGV[7] then
   return {'else'}
 end
 local books, position = counted_in(books_of(job_id)), 16
@@ -38,8 +39,8 @@ end
 sliced('HSET', KEYS[2], calls)
 sliced('HSET', KEYS[3], results)
 sliced('RPUSH', KEYS[4], entries)
-if ARGV[8] ~= ARGV[7] then
-  tag(job_id, ARGV[8])
+if history ~= '' and #results + #entries > 0 then
+  tag(job_id, ARGV[8] ~= '' and ARGV[8] or digest(history, results, entries))
 end
 say(KEYS[5], take(#ARGV - position + 1))
 local spent = cjson.decode(ARGV[9])

@@ -100,18 +100,9 @@ local function levels_of(leg, now)
   return levels
 end
 
--- Whether a job's claimed step stands alone, so that its COMMIT may be a short one (advance.lua): 1, else 0.
-local function lone(job_id)
-  local fields = 0
-  for _ in pairs(state) do
-    fields = fields + 1
-  end
-  return server.sha1hex and fields == 4 and state['standing:' .. job_id] and state['usage:' .. job_id] and 1 or 0
-end
-
 -- What who works on a claimed leg needs: call, transcript, results (flat), a wait's outcome, dependants, levels: of a
--- turn: job ('' for its own), what was used below it, tokens reserved below it; flat, upwards; the history's tag; whether
--- it stands alone.
+-- turn: job ('' for its own), what was used below it, tokens reserved below it; flat, upwards; the history's tag; 1: it
+-- is all that the job has open, so that its COMMIT may be a short one (advance.lua).
 local function told(leg, calls_key, transcript_key, results_key, now, knows)
   local json, job = state['leg:' .. leg.key], state['job:' .. leg.job_id]
   local record = leg.call_id ~= '' and leg.call_id and (written[leg.call_id] or call('HGET', calls_key, leg.call_id)) or ''
@@ -142,7 +133,7 @@ local function told(leg, calls_key, transcript_key, results_key, now, knows)
   end
   -- With its last word a job tells what it has used.
   local usage = leg.kind == 'wish' and usage_text(leg.job_id) or ''
-  return record, transcript, results, outcome, dependants, levels, usage, history, lone(leg.job_id)
+  return record, transcript, results, outcome, dependants, levels, usage, history, server.sha1hex and is_lone(leg.job_id) and 1 or 0
 end
 
 -- Whether who works on another leg of the job may go on with this one: nobody wants it kept apart (going_on.py).

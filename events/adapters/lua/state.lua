@@ -59,6 +59,16 @@ local function run_of(job_id)
   return tonumber(value_of(state['job:' .. job_id], 'run', '') or '1')
 end
 
+-- Whether a job with its slot is all that is here, and has one field more: a step. So no wish is under way, either.
+local function is_lone(job_id)
+  local fields, standing = 0, state['standing:' .. job_id]
+  for _ in pairs(state) do
+    fields = fields + 1
+  end
+  return fields == 4 and state['job:' .. job_id] and state['usage:' .. job_id] and standing
+    and has(standing, 'want', 'slot') and string.find(standing, '"slot":true', 1, true)
+end
+
 -- In slices: Lua's unpack has room for a few thousand values.
 local function sliced(command, key, values)
   for from = 1, #values, 4000 do

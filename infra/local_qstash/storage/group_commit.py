@@ -122,11 +122,12 @@ class GroupCommit:
             self._flush()  # first of all, so that the disk works while this batch is answered
         else:
             self._rest()
+        # What was published is on its way before its publisher, who may be its receiver, is busy with our answer.
+        for effect in batch.effects:
+            self._start(effect)
         for waiter in batch.waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        for effect in batch.effects:
-            self._start(effect)
 
     def _rest(self) -> None:
         self._busy = False

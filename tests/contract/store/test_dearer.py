@@ -13,7 +13,7 @@ from tests.contract.store.side import Side, side_over
 from tests.contract.store.test_cost import measured
 
 # event → commands; bytes at most.
-EVENTS = {"loop asks": (10, 6_750), "loop answers": (15, 4_300), "call returns": (12, 4_420), "complete": (9, 3_850)}
+EVENTS = {"loop asks": (10, 6_500), "loop answers": (15, 4_100), "call returns": (12, 3_700), "complete": (9, 3_050)}
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ _WHAT = st.one_of(st.just(()), st.just(()), _WALK, _WALK, operations(), _BESIDES
 _STEPS = st.tuples(st.sampled_from([0, 0, 0, 1]), _WHAT)
 
 
-async def played(processes: Processes, sequence: list[Step], *, reads_history: bool) -> list[Any]:
+async def played(processes: Processes, sequence: list[Step], *, reads_history: bool, hops: bool) -> list[Any]:
     """The answers to each step."""
     await processes.sides[0].store.create(creation(a_job(reads_history=reads_history)), "m1", NOW_MS)
-    walkers = [Walker(f"p{number}", side) for number, side in enumerate(processes.sides)]
+    walkers = [Walker(f"p{number}", side, hops=hops and number == 0) for number, side in enumerate(processes.sides)]
     await copy(processes.connection, REPLICATE)
     answers: list[Any] = []
     for who, what in sequence:
@@ -44,15 +44,15 @@ async def played(processes: Processes, sequence: list[Step], *, reads_history: b
     return answers
 
 
-@given(sequence=st.lists(_STEPS, min_size=6, max_size=20), reads_history=st.booleans())
+@given(sequence=st.lists(_STEPS, min_size=6, max_size=20), reads_history=st.booleans(), hops=st.booleans())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_short_commit_is_the_long_one(
-    redis_process: RedisProcess, sequence: list[Step], *, reads_history: bool
+    redis_process: RedisProcess, sequence: list[Step], *, reads_history: bool, hops: bool
 ) -> None:
     """In whatever order."""
 
     async def story(processes: Processes) -> list[Any]:
-        return await played(processes, sequence, reads_history=reads_history)
+        return await played(processes, sequence, reads_history=reads_history, hops=hops)
 
     short = asyncio.run(told(redis_process, story, short=True))
     long = asyncio.run(told(redis_process, story, short=False))

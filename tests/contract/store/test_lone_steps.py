@@ -1,5 +1,6 @@
 """A short COMMIT is done where it holds, and nowhere else; either way the job goes on as with the long one."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,17 +15,19 @@ from tests.contract.store.walker import ODDITIES, Walker
 STEPS = 5
 
 
-def a_story(at: int = -1, *, meanwhile: str = "", oddity: str = "", reads_history: bool = True) -> Story:
+def a_story(
+    at: int = -1, *, meanwhile: str = "", oddity: str = "", reads_history: bool = True, hops: bool = False
+) -> Story:
     """So many steps, of which one is odd, or has something happen while it is at work."""
 
     async def story(processes: Processes) -> list[Any]:
         side = processes.sides[0]
         await side.store.create(creation(a_job(reads_history=reads_history)), "m1", NOW_MS)
-        walker, answers = Walker("p0", side), list[Any]()
+        besides = (processes.sides[1], processes.connection)
+        walker, answers = Walker("p0", side, hops=hops), list[Any]()
         for number in range(STEPS):
-            if number == at and meanwhile:
-                await MEANWHILE[meanwhile](processes.sides[1], processes.connection)
-            found = await walker.step((oddity,) if number == at and oddity else ())
+            happens = partial(MEANWHILE[meanwhile], *besides) if number == at and meanwhile else None
+            found = await walker.step((oddity,) if number == at and oddity else (), happens)
             answers.append([comparable(each) for each in found] if isinstance(found, tuple) else comparable(found))
         return answers
 
@@ -40,22 +43,29 @@ async def both(process: RedisProcess, story: Story) -> Told:
     return short
 
 
+@pytest.mark.parametrize("hops", [True, False])
 @pytest.mark.parametrize("reads_history", [True, False])
-async def test_each_step_of_a_plain_job_is_a_short_one(redis_process: RedisProcess, *, reads_history: bool) -> None:
-    """From the first one on."""
-    short = await both(redis_process, a_story(reads_history=reads_history))
+async def test_each_step_of_a_plain_job_is_a_short_one(
+    redis_process: RedisProcess, *, reads_history: bool, hops: bool
+) -> None:
+    """From the first one on, in place or with a message for each."""
+    short = await both(redis_process, a_story(reads_history=reads_history, hops=hops))
     assert (short.done, short.refused) == (STEPS, 0)
 
 
+@pytest.mark.parametrize("hops", [True, False])
 @pytest.mark.parametrize("at", [1, 2])
 @pytest.mark.parametrize("meanwhile", MEANWHILE)
-async def test_what_happened_meanwhile_is_the_long_ones(redis_process: RedisProcess, meanwhile: str, at: int) -> None:
-    """Whether a call (1) or a turn (2) is at work."""
-    short = await both(redis_process, a_story(at, meanwhile=meanwhile))
-    # A turn writes its job, whatever that was. A turn whose history is void asks in vain, and so does the call after
-    # it: only the next turn is told what was said.
-    refused = {("another job text", 2): 0, ("an older version", 2): 2}
-    assert short.refused == refused.get((meanwhile, at), 1)
+async def test_what_happened_meanwhile_is_the_long_ones(
+    redis_process: RedisProcess, meanwhile: str, at: int, *, hops: bool
+) -> None:
+    """Whether a call (1) is at work, or what follows it (2): a turn, or taking its result in.
+
+    Nothing depends on the job's text where a turn writes it, nor on the history where nobody is told it.
+    """
+    short = await both(redis_process, a_story(at, meanwhile=meanwhile, hops=hops))
+    harmless = meanwhile == "an older version" if hops else (meanwhile, at) == ("another job text", 2)
+    assert short.refused == (not harmless)
 
 
 @pytest.mark.parametrize("at", [1, 2])

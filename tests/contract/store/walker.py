@@ -1,16 +1,26 @@
-"""A process that goes on with whatever it holds of a job of one call after another, as an invocation does."""
+"""A process that goes on with whatever it holds of a job of one call after another, as an invocation does, or hops."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from events.core.effects import Changes
 from events.core.going_on import GoOn
-from events.core.legs import Leg, LegKind, loop_leg
+from events.core.legs import Leg, LegKind, following, loop_leg
 from events.core.parts import handled
 from events.core.transitions import JobStatus
 from events.ports import Begun, Verdict
-from tests.contract.store.sample import JOB_ID, LEASE_MS, NOW_MS, SPENT, call_leg, claim_of, next_turn, record_of
+from tests.contract.store.sample import (
+    JOB_ID,
+    LEASE_MS,
+    NOW_MS,
+    SPENT,
+    call_leg,
+    claim_of,
+    complete_leg,
+    next_turn,
+    record_of,
+)
 from tests.contract.store.side import Side
 
 TURNS = 4
@@ -35,18 +45,21 @@ ODDITIES = (
 
 @dataclass
 class Walker:
-    """`held`: what a COMMIT has claimed for it."""
+    """`hops`: each step is one of its own. `held`: what a COMMIT has claimed for it."""
 
     name: str
     side: Side
+    hops: bool = False
     held: list[Begun] = field(default_factory=list)
     count: int = 0
 
-    async def step(self, oddities: Sequence[str] = ()) -> Any:
-        """Go on with what it holds, or with the first step that it gets; the answers."""
+    async def step(self, oddities: Sequence[str] = (), meanwhile: Callable[[], Awaitable[None]] | None = None) -> Any:
+        """Go on with what it holds, or with the first step that it gets; the answers. `meanwhile`: while it works."""
         begun = self.held.pop() if self.held else await self._begun()
         if begun is None or begun.state is None:
             return begun
+        if meanwhile:
+            await meanwhile()
         state = begun.state
         leg = state.leg
         claim = replace(claim_of(leg, owner=leg.owner), run=2 if "other run" in oddities else state.job.run)
@@ -54,7 +67,7 @@ class Walker:
             claim = replace(claim, since_ms=leg.since_ms)
         if "text" in oddities:
             await self.side.store.append(claim, 1, ["a text"], "text-1")
-        changes, go_on = _changes(begun, oddities), self._room(leg, oddities)
+        changes, go_on = _changes(begun, oddities, hops=self.hops), self._room(leg, oddities)
         answer = await self.side.store.commit(claim, changes, SPENT, go_on)
         self.held += answer.claimed
         return begun, answer
@@ -62,7 +75,8 @@ class Walker:
     async def _begun(self) -> Begun | None:
         self.count += 1
         for turn in range(1, TURNS + 1):
-            for leg in (loop_leg(JOB_ID, turn, 1, NOW_MS), call_leg(0, turn=turn), call_leg(1, turn=turn)):
+            calls = [each(position, turn=turn) for each in (call_leg, complete_leg) for position in (0, 1)]
+            for leg in (loop_leg(JOB_ID, turn, 1, NOW_MS), *calls):
                 begun = await self.side.store.begin(claim_of(leg, owner=f"{self.name}.{self.count}"))
                 if begun.verdict is Verdict.GRANTED:
                     return begun
@@ -70,7 +84,7 @@ class Walker:
 
     def _room(self, leg: Leg, oddities: Sequence[str]) -> GoOn | None:
         self.count += 1
-        if "no room" in oddities:
+        if self.hops or "no room" in oddities:
             return None
         kinds = frozenset({leg.kind}) if "few kinds" in oddities else _KINDS
         hand = frozenset({call_leg(0, turn=leg.turn).key, loop_leg(JOB_ID, leg.turn + 1, 1, NOW_MS).key})
@@ -79,18 +93,24 @@ class Walker:
         return GoOn(f"{self.name}.{self.count}", kinds, at_most, NOW_MS + LEASE_MS, but)
 
 
-def _changes(begun: Begun, oddities: Sequence[str]) -> Changes:
+def _changes(begun: Begun, oddities: Sequence[str], *, hops: bool) -> Changes:
     state = begun.state
     assert state is not None
     leg, job = state.leg, replace(state.job, turn=state.leg.turn, isolated="apart" in oddities)
     parts = ("a part", _EVENT)
     if "ends" in oddities:
         return Changes(job=replace(job, status=JobStatus.COMPLETED), ends=True, parts=parts)
-    if leg.kind is LegKind.CALL:
-        record = replace(record_of(leg), attempts=1)
-        join = next_turn(turn=leg.turn + 1)
-        changed = job if "apart" in oddities else None
-        return Changes(job=changed, join=join, calls=(record,), results={leg.call_id: '{"ok":1}'}, parts=parts)
+    if leg.kind is not LegKind.LOOP:
+        ends = hops and leg.kind is LegKind.CALL
+        record = replace(record_of(leg), attempts=1 if ends else 2)
+        return Changes(
+            job=job if "apart" in oddities else None,
+            legs=(following(leg, LegKind.COMPLETE, NOW_MS),) if ends else (),
+            join=None if ends else next_turn(turn=leg.turn + 1),
+            calls=(record,),
+            results={leg.call_id: '{"ok":1}'} if leg.kind is LegKind.CALL else {},
+            parts=parts,
+        )
     count = 2 if "two calls" in oddities else 1
     legs = tuple(call_leg(position, turn=leg.turn) for position in range(count))
     if "later" in oddities:

@@ -15,7 +15,7 @@ from events.core.limits import Spend
 from events.core.state import Job, State
 from events.core.tool_use import ToolUse
 from events.core.transitions import JobStatus
-from events.ports import Begun, Claim, Verdict
+from events.ports import Begun, Claim, Committed, Verdict
 from tests.contract.store.sample import JOB_ID, LEASE_MS, NOW_MS, a_job, call_leg, claim_of, first_leg, record_of
 
 JOB = a_job()
@@ -56,8 +56,9 @@ def test_a_turn_that_asks_for_a_call_is_short() -> None:
     taken = replace(
         CALL, carrier="m1", owner="o1.1", claimed_ms=NOW_MS, lease_until_ms=NOW_MS + LEASE_MS, appended=0, text_id=""
     )
-    assert found.next_leg == taken
-    assert found.begun() == Begun(Verdict.GRANTED, state=State(JOB, taken, record_of(CALL)))
+    assert found.leg == taken
+    begun = Begun(Verdict.GRANTED, state=State(JOB, taken, record_of(CALL)))
+    assert found.done() == Committed(applied=True, claimed=(begun,))
 
 
 def test_a_call_that_returns_is_short() -> None:
@@ -65,7 +66,7 @@ def test_a_call_that_returns_is_short() -> None:
     used = replace(RETURNS, used=ToolUse("tool_a", failed=False, duration_ms=1), counts={"tools": 1})
     found = short(claim_of(CALL), used)
     assert found is not None
-    begun = found.begun()
+    (begun,) = found.done().claimed
     assert begun.history.transcript == ({"role": "user"},)
     assert begun.history.results == {CALL.call_id: {"ok": 1}}
     assert begun.state is not None
@@ -84,17 +85,31 @@ def test_what_is_rare_is_long(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "go_on",
+    ("go_on", "leg"),
     [
-        None,
-        replace(GO_ON, at_most=0),
-        replace(GO_ON, but=frozenset({CALL.key})),
-        replace(GO_ON, kinds=frozenset({LegKind.LOOP})),
+        (None, CALL),
+        (replace(GO_ON, at_most=0), CALL),
+        (replace(GO_ON, but=frozenset({CALL.key})), CALL),
+        (replace(GO_ON, kinds=frozenset({LegKind.LOOP})), CALL),
+        (GO_ON, replace(CALL, isolated=True)),
+        (None, following(CALL, LegKind.COMPLETE, NOW_MS)),
+        (None, following(CALL, LegKind.FAILED, NOW_MS)),
+        (None, replace(CALL, call_id="without a record")),
     ],
 )
-def test_who_does_not_go_on_with_it_makes_a_long_one(go_on: GoOn | None) -> None:
-    """There is nothing to be claimed for him."""
-    assert short(claim_of(first_leg()), ASKS, go_on) is None
+def test_what_is_not_gone_on_with_is_carried(go_on: GoOn | None, leg: Leg) -> None:
+    """By the message of the COMMIT."""
+    found = short(claim_of(first_leg(), "m7"), replace(ASKS, legs=(leg,)), go_on)
+    assert found is not None
+    assert found.done() == Committed(applied=True, carried=(replace(leg, carrier="m7"),))
+
+
+def test_a_job_that_is_kept_apart_has_its_steps_carried() -> None:
+    """Whether the COMMIT writes it or not."""
+    apart = replace(JOB, isolated=True)
+    for found in (short(claim_of(first_leg()), replace(ASKS, job=apart)), short(claim_of(CALL), RETURNS, job=apart)):
+        assert found is not None
+        assert not found.leg.owner
 
 
 @pytest.mark.parametrize(
@@ -105,21 +120,21 @@ def test_who_does_not_go_on_with_it_makes_a_long_one(go_on: GoOn | None) -> None
         (replace(CALL, not_before_ms=NOW_MS + 1),),
         (replace(CALL, lease_until_ms=NOW_MS + 1),),
         (replace(CALL, owner="o2"),),
-        (replace(CALL, isolated=True),),
         (replace(CALL, after="another"),),
         (replace(CALL, step="s1"),),
         (replace(CALL, text_id="text-1"),),
         (replace(CALL, appended=1),),
         (replace(CALL, job_id=f"{JOB_ID}.1"),),
         (replace(CALL, call_id="without a record"),),
-        (following(CALL, LegKind.COMPLETE, NOW_MS),),
+        (replace(CALL, call_id="of a plan"),),
         (following(CALL, LegKind.WAIT, NOW_MS),),
         (first_leg(),),
     ],
 )
 def test_what_is_not_simply_claimed_is_long(legs: tuple[Leg, ...]) -> None:
     """Nor what is the very step that ends."""
-    assert short(claim_of(first_leg()), replace(ASKS, legs=legs)) is None
+    plan = replace(record_of(CALL), id="of a plan", dependants=("another",))
+    assert short(claim_of(first_leg()), replace(ASKS, legs=legs, calls=(record_of(CALL), plan))) is None
 
 
 def test_a_join_beside_other_steps_is_long() -> None:
@@ -127,9 +142,9 @@ def test_a_join_beside_other_steps_is_long() -> None:
     assert short(claim_of(CALL), replace(RETURNS, legs=(call_leg(1),))) is None
 
 
-@pytest.mark.parametrize("job", [replace(JOB, status=JobStatus.FAILED), replace(JOB, isolated=True)])
-def test_a_job_that_does_not_go_on_here_has_long_ones(job: Job) -> None:
+def test_a_job_that_has_ended_has_long_ones() -> None:
     """Whether the COMMIT writes it or not."""
+    job = replace(JOB, status=JobStatus.FAILED)
     assert short(claim_of(first_leg()), replace(ASKS, job=job)) is None
     assert short(claim_of(CALL), RETURNS, job=job) is None
 
@@ -141,14 +156,14 @@ def test_a_fact_and_the_end_of_a_wait_are_long(leg: Leg) -> None:
 
 
 def test_a_turn_whose_history_is_not_known_is_told_it_by_the_long_one() -> None:
-    """Unless its model does not read it."""
+    """Unless its model does not read it, or it is told elsewhere."""
     deaf = a_job(reads_history=False)
-    for claim, changes in ((claim_of(CALL), RETURNS), (claim_of(first_leg()), ASKS)):
-        assert short(claim, changes, before=None) is None
-        assert short(claim, changes, before=KnownHistory("")) is None
-    found = short(claim_of(CALL), RETURNS, job=deaf, before=None)
-    assert found is not None
-    assert found.begun().history.transcript == ()
+    for unknown in (None, KnownHistory("")):
+        assert short(claim_of(CALL), RETURNS, before=unknown) is None
+        assert short(claim_of(CALL), RETURNS, go_on=None, before=unknown) is not None
+        found = short(claim_of(CALL), RETURNS, job=deaf, before=unknown)
+        assert found is not None
+        assert found.done().claimed[0].history.transcript == ()
 
 
 def begun_of(leg: Leg, job: Job = JOB) -> Begun:
@@ -169,7 +184,7 @@ def test_a_lone_step_is_known_once() -> None:
 @pytest.mark.parametrize(
     "begun",
     [
-        begun_of(following(CALL, LegKind.COMPLETE, NOW_MS)),
+        begun_of(following(CALL, LegKind.WAIT, NOW_MS)),
         begun_of(first_leg(f"{JOB_ID}.1"), a_job(f"{JOB_ID}.1")),
         Begun(Verdict.BUSY),
     ],
