@@ -7,6 +7,7 @@ or that the server closed, is not used again. Must not: set time limits, follow 
 import asyncio
 import ssl
 from collections import defaultdict
+from collections.abc import Sequence
 
 import httpx
 
@@ -15,6 +16,7 @@ from events.adapters.http1_connection import Connection
 
 _PORTS = {"http": 80, "https": 443}
 Place = tuple[str, str, int]
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Http1Transport(httpx.AsyncBaseTransport):
@@ -37,12 +39,19 @@ class Http1Transport(httpx.AsyncBaseTransport):
             httpx.ConnectError, ReadError, RemoteProtocolError: what went wrong. LocalProtocolError: no such request.
             DecodingError: the body is not what its headers say.
         """
-        url = request.url
-        place = (url.scheme, url.host, url.port or _PORTS[url.scheme])
-        data = written(request, await request.aread())
-        async with self._turn:
-            answer = await self._exchange(place, data)
+        body = await request.aread()
+        head = head_of(request.method, request.url, request.headers.raw)
+        answer = await self.ask(place_of(request.url), b"%b\r\n\r\n%b" % (head, body))
         return httpx.Response(answer.status, headers=answer.headers, content=b"".join(answer.body), request=request)
+
+    async def ask(self, place: Place, data: bytes) -> Answer:
+        """Send what is written already, and read the whole answer; errors as above, but for what is in it."""
+        async with self._turn:
+            return await self._exchange(place, data)
+
+    def posting(self, url: httpx.URL, headers: Headers) -> "Http1Posting":
+        """See posting.py."""
+        return Http1Posting(self, url, headers)
 
     async def _exchange(self, place: Place, data: bytes) -> Answer:
         connection = self._kept(place) or await self._connected(place)
@@ -85,15 +94,39 @@ class Http1Transport(httpx.AsyncBaseTransport):
         self._free.clear()
 
 
-def written(request: httpx.Request, body: bytes) -> bytes:
-    """A request as it is sent.
+class Http1Posting:
+    """`Posting` over such connections: the head of its requests is made once."""
+
+    def __init__(self, transport: Http1Transport, url: httpx.URL, headers: Headers) -> None:
+        self._transport = transport
+        self._place = place_of(url)
+        self._head = head_of("POST", url, headers)
+
+    async def __call__(self, content: bytes, echo: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+        """Post, and read the whole answer."""
+        more = b"%b: %b\r\nContent-Length: %d" % (*echo, len(content))
+        answer = await self._transport.ask(self._place, b"%b\r\n%b\r\n\r\n%b" % (self._head, more, content))
+        said = {name.lower(): value for name, value in answer.headers}
+        body = b"".join(answer.body)
+        if b"content-encoding" in said:
+            body = httpx.Response(answer.status, headers=answer.headers, content=body).content
+        return body, said.get(echo[0].lower(), b"")
+
+
+def place_of(url: httpx.URL) -> Place:
+    """Where a server listens."""
+    return url.scheme, url.host, url.port or _PORTS[url.scheme]
+
+
+def head_of(method: str, url: httpx.URL, headers: Headers) -> bytes:
+    """A request's head, without the line break after it.
 
     Raises:
         httpx.LocalProtocolError: a header would break it apart.
     """
-    head = [b"%b %b HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
-    head += [b"%b: %b" % header for header in request.headers.raw]
-    text = b"\r\n".join(head)
-    if not text.count(b"\n") == text.count(b"\r") == len(head) - 1:
+    lines = [b"%b %b HTTP/1.1" % (method.encode(), url.raw_path)]
+    lines += [b"%b: %b" % header for header in headers]
+    head = b"\r\n".join(lines)
+    if not head.count(b"\n") == head.count(b"\r") == len(lines) - 1:
         raise httpx.LocalProtocolError("a header holds a line break; remove it")
-    return b"%b\r\n\r\n%b" % (text, body)
+    return head

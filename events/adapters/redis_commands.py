@@ -16,6 +16,7 @@ from upstash_redis.format import cast_response
 from upstash_redis.http import format_response, make_headers
 
 from events.adapters.batching import Batcher, Bounds
+from events.adapters.posting import Posting, posting
 
 Command = Sequence[str | int]
 _Requests = Batcher[list[bytes], tuple[list[Any], bool]]
@@ -36,15 +37,15 @@ class RedisCommands(AsyncCommands):
     ) -> None:
         # No httpx client: it would parse the address, merge headers, look for cookies and redirects for each request.
         self._http = http
-        self._one, self._several = httpx.URL(url), httpx.URL(f"{url}/pipeline")
         said = {
-            "Host": self._one.netloc.decode(),
+            "Host": httpx.URL(url).netloc.decode(),
             "Accept-Encoding": "gzip, deflate",
             "Content-Type": "application/json",
         }
-        self._headers = httpx.Headers({**said, **make_headers(token, _ENCODING, allow_telemetry=False)}).raw
+        headers = httpx.Headers({**said, **make_headers(token, _ENCODING, allow_telemetry=False)}).raw
+        self._one, self._several = (posting(http, httpx.URL(to), headers) for to in (url, f"{url}/pipeline"))
         # What the store said last: it lets a reader see what was written before (redis-rest.md 6).
-        self._sync_token = ""
+        self._sync_token = b""
         bounds = Bounds(requests, _ENTRIES, _SIZE_BYTES, limit_seconds)
         # Apart, so that no step waits for the large answers that readers ask for.
         self._scripts: _Requests = Batcher(self._send, bounds)
@@ -96,12 +97,7 @@ class RedisCommands(AsyncCommands):
         following = iter(answers)
         return [([next(following) for _ in ask], ask is asks[0]) for ask in asks]
 
-    async def _post(self, url: httpx.URL, content: bytes) -> Any:
-        headers = [*self._headers, (_SYNC_TOKEN, self._sync_token.encode())]
-        response = await self._http.handle_async_request(httpx.Request("POST", url, headers=headers, content=content))
-        try:
-            answer = await response.aread()
-        finally:
-            await response.aclose()
-        self._sync_token = response.headers.get("Upstash-Sync-Token") or self._sync_token
+    async def _post(self, to: Posting, content: bytes) -> Any:
+        answer, token = await to(content, (_SYNC_TOKEN, self._sync_token))
+        self._sync_token = token or self._sync_token
         return from_json(answer, allow_inf_nan=False)

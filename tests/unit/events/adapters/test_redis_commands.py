@@ -25,6 +25,7 @@ class EchoStore:
     def __init__(self) -> None:
         self.sizes: list[int] = []
         self.tokens: list[str] = []
+        self.headers = httpx.Headers()
         self.let_go = asyncio.Event()
         self.let_go.set()
         self.scripts_pass = False
@@ -34,6 +35,7 @@ class EchoStore:
         body = json.loads(request.content)
         commands = body if request.url.path == "/pipeline" else [body]
         self.sizes.append(len(commands))
+        self.headers = request.headers
         self.tokens.append(request.headers["upstash-sync-token"])
         if not (self.scripts_pass and commands[0][0] == "EVAL"):
             await self.let_go.wait()
@@ -196,7 +198,7 @@ async def test_every_method_of_the_sdk_runs_over_it(store: EchoStore) -> None:
     assert (fields, word) == ({"a": "1", "b": "2"}, "a")
     assert store.sizes == [2]
     sdk = Redis(STORE_URL, "t", rest_encoding=None, allow_telemetry=False)
-    sent = httpx.Headers(commands._headers)
+    sent = store.headers
     assert {name: sent[name] for name in sdk._headers} == sdk._headers
     assert inspect.signature(commands.execute).parameters.keys() == inspect.signature(sdk.execute).parameters.keys()
     await sdk.close()

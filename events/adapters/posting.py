@@ -1,0 +1,48 @@
+"""The same request again and again, but for its body: posts to one address, over whatever speaks HTTP."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+import httpx
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Posting(Protocol):
+    """Posts to one address."""
+
+    async def __call__(self, content: bytes, echo: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+        """Post `content` with one header more.
+
+        Returns the answer's body, whatever its status, and what that header says in it; empty: nothing.
+
+        Raises:
+            httpx.HTTPError: what went wrong.
+        """
+        ...
+
+
+def posting(http: httpx.AsyncBaseTransport, url: httpx.URL, headers: Headers) -> Posting:
+    """Posts to this address with these headers, in the transport's own way if it has one."""
+    own: Callable[[httpx.URL, Headers], Posting] = getattr(http, "posting", partial(_Plain, http))
+    return own(url, headers)
+
+
+class _Plain:
+    """By httpx's requests and responses."""
+
+    def __init__(self, http: httpx.AsyncBaseTransport, url: httpx.URL, headers: Headers) -> None:
+        self._http = http
+        self._url = url
+        self._headers = headers
+
+    async def __call__(self, content: bytes, echo: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+        """Post it."""
+        request = httpx.Request("POST", self._url, headers=[*self._headers, echo], content=content)
+        response = await self._http.handle_async_request(request)
+        try:
+            body = await response.aread()
+        finally:
+            await response.aclose()
+        return body, response.headers.get(echo[0].decode(), "").encode()
