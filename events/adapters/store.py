@@ -1,7 +1,7 @@
 """The store on Upstash Redis: each method is one script on one hash tag; the scripts are in lua/.
 
 Invariant: nothing is read, decided here and written: what depends on what is recorded is computed in the script, or
-verified there (lone_steps.py).
+verified there (short_commits.py).
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from events.adapters import keys
 from events.adapters.commit_request import CommitRequest, said_anew, state_fields, usage_counts
 from events.adapters.figures import adding
 from events.adapters.known_histories import KnownHistories, KnownHistory
-from events.adapters.lone_steps import DONE, SCRIPT, Advance, LoneSteps, advance
 from events.adapters.redis import Asked, RedisConnection, script
-from events.adapters.store_answers import granted, is_lone, legs, with_commit
+from events.adapters.short_commits import DONE, SCRIPT, HeldSteps, ShortCommit, short_commit
+from events.adapters.store_answers import granted, legs, may_be_short, with_commit
 from events.adapters.weighing import command_bytes
 from events.core.admission import Book
 from events.core.counts import checkpoints_in
@@ -55,7 +55,8 @@ _APPENDED = 2
 class RedisStore:
     """`Store` over one connection. Ended jobs expire `retention_ms` after their end.
 
-    `histories`, `lone_steps`: what this process knows of what was said, and holds alone; by default its own.
+    `histories`, `held_steps`: what this process knows of what was said, and of the steps that it holds; by default
+    nothing yet.
     """
 
     def __init__(
@@ -63,12 +64,12 @@ class RedisStore:
         connection: RedisConnection,
         retention_ms: int,
         histories: KnownHistories | None = None,
-        lone_steps: LoneSteps | None = None,
+        held_steps: HeldSteps | None = None,
     ) -> None:
         self._redis = connection
         self._retention_ms = retention_ms
         self._histories = histories or KnownHistories()
-        self._lone_steps = lone_steps or LoneSteps()
+        self._held_steps = held_steps or HeldSteps()
 
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
         """Write a new job carried by its witness, unless it is there."""
@@ -121,10 +122,10 @@ class RedisStore:
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
         """Remove the leg and write what follows from it, unless somebody did; claim what is gone on with."""
-        before, step = self._histories.of(claim.job_id), self._lone_steps.take(claim)
+        before, step = self._histories.of(claim.job_id), self._held_steps.take(claim)
         known = self._histories.with_more(claim.job_id, changes.results, changes.transcript)
-        short = advance(claim, changes, step, go_on, (before, known)) if step else None
-        if short and (done := await self._advanced(short, changes, spent)):
+        short = short_commit(claim, changes, step, go_on, (before, known)) if step else None
+        if short and (done := await self._in_short(short, changes, spent)):
             return done
         request = CommitRequest(
             claim.job_id,
@@ -145,7 +146,7 @@ class RedisStore:
         told = [with_commit(self._granted(leg, known), asked) for leg in claimed]
         return Committed(word == "committed", legs(carried), tuple(told))
 
-    async def _advanced(self, short: Advance, changes: Changes, spent: Spent) -> Committed | None:
+    async def _in_short(self, short: ShortCommit, changes: Changes, spent: Spent) -> Committed | None:
         """A short COMMIT's answer; None: the longer script is to be asked."""
         counting = _counting(changes)
         arguments = short.arguments(_with_counting(spent, counting))
@@ -153,15 +154,15 @@ class RedisStore:
         if asked.answer[0] != DONE:  # else it has counted itself
             asked.charge()
             return None
-        done = short.done()
+        done = short.done(followed=bool(asked.answer[1]))
         for begun in done.claimed:
-            self._lone_steps.keep(begun, short.text)
+            self._held_steps.keep(begun, short.text)
         return done
 
     def _granted(self, told: Sequence[Any], known: KnownHistory | None) -> Begun:
         begun, history = granted(told, known)
-        if is_lone(told):
-            self._lone_steps.keep(begun, told[0])
+        if may_be_short(told):
+            self._held_steps.keep(begun, told[0])
         if history is not None and begun.state is not None:
             self._histories.keep(begun.state.job.id, history)
         return begun

@@ -49,7 +49,7 @@ def granted_to(job: Job, leg: Leg, call: str, known: KnownHistory | None) -> Beg
     return Begun(Verdict.GRANTED, state=state, history=_history(known, job.untold) if reads and known else _NO_HISTORY)
 
 
-def is_lone(told: Sequence[Any]) -> bool:
+def may_be_short(told: Sequence[Any]) -> bool:
     """Whether the job of a claimed leg has nothing else open."""
     return bool(told[-1])
 

@@ -42,8 +42,6 @@ if gated(leg, now) then
   return answer('gated', 0)
 end
 leg = claim(leg, owner, message, now, tonumber(ARGV[6]), KEYS[5])
-local answer = {
-  'granted', 0, carried(message, now, leg_field), job, state[leg_field], told(leg, KEYS[2], KEYS[3], KEYS[4], now, ARGV[8]),
-}
+local of_leg = {job, state[leg_field], told(leg, KEYS[2], KEYS[3], KEYS[4], now, ARGV[8])}
 save(KEYS[1])
-return answer
+return {'granted', 0, carried(message, now, leg_field), unpack(with_standing({of_leg})[1])}

@@ -101,8 +101,7 @@ local function levels_of(leg, now)
 end
 
 -- What who works on a claimed leg needs: call, transcript, results (flat), a wait's outcome, dependants, levels: of a
--- turn: job ('' for its own), what was used below it, tokens reserved below it; flat, upwards; the history's tag; 1: it
--- is all that the job has open, so that its COMMIT may be a short one (advance.lua).
+-- turn: job ('' for its own), what was used below it, tokens reserved below it; flat, upwards; the history's tag.
 local function told(leg, calls_key, transcript_key, results_key, now, knows)
   local json, job = state['leg:' .. leg.key], state['job:' .. leg.job_id]
   local record = leg.call_id ~= '' and leg.call_id and (written[leg.call_id] or call('HGET', calls_key, leg.call_id)) or ''
@@ -133,7 +132,22 @@ local function told(leg, calls_key, transcript_key, results_key, now, knows)
   end
   -- With its last word a job tells what it has used.
   local usage = leg.kind == 'wish' and usage_text(leg.job_id) or ''
-  return record, transcript, results, outcome, dependants, levels, usage, history, server.sha1hex and is_lone(leg.job_id) and 1 or 0
+  return record, transcript, results, outcome, dependants, levels, usage, history
+end
+
+-- Adds to what is told of each of these legs whether a short COMMIT may end it (short_commit.lua): 1, else 0. Those that one name
+-- holds of one group stand alike.
+local function with_standing(told_of)
+  local stands = {}
+  for _, each in ipairs(told_of) do
+    local job_id, leg = value_of(each[2], 'job_id'), each[2]
+    local alike = value_of(leg, 'owner') .. ' ' .. (value_of(leg, 'group') or value_of(leg, 'key'))
+    if stands[alike] == nil then
+      stands[alike] = server.sha1hex and beside(job_id, 'leg:' .. value_of(leg, 'key')) and 1 or 0
+    end
+    each[#each + 1] = stands[alike]
+  end
+  return told_of
 end
 
 -- Whether who works on another leg of the job may go on with this one: nobody wants it kept apart (going_on.py).

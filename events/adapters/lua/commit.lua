@@ -47,7 +47,7 @@ local function go_on(applied)
       rest[#rest + 1] = text
     end
   end
-  return rest, taken
+  return rest, with_standing(taken)
 end
 local function gone()
   local rest, taken = go_on(false)

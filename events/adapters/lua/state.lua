@@ -59,14 +59,25 @@ local function run_of(job_id)
   return tonumber(value_of(state['job:' .. job_id], 'run', '') or '1')
 end
 
--- Whether a job with its slot is all that is here, and has one field more: a step. So no wish is under way, either.
-local function is_lone(job_id)
-  local fields, standing = 0, state['standing:' .. job_id]
-  for _ in pairs(state) do
-    fields = fields + 1
+-- How many steps stand beside this one: of its group, and held under the same name. nil: something else is here, or the
+-- job does not stand with its slot and without another wish.
+local function beside(job_id, leg_field)
+  local standing, leg, count = state['standing:' .. job_id], state[leg_field], 0
+  if not standing or not has(standing, 'want', 'slot') or not string.find(standing, '"slot":true', 1, true) then
+    return nil
   end
-  return fields == 4 and state['job:' .. job_id] and state['usage:' .. job_id] and standing
-    and has(standing, 'want', 'slot') and string.find(standing, '"slot":true', 1, true)
+  local own = {['job:' .. job_id] = true, ['usage:' .. job_id] = true, ['standing:' .. job_id] = true, [leg_field] = true}
+  local owner, group = value_of(leg, 'owner'), value_of(leg, 'group')
+  for _, field in ipairs(order) do
+    local text = state[field]
+    if text and not own[field] then
+      if not (group and has(text, 'group', group) and has(text, 'owner', owner)) then
+        return nil
+      end
+      count = count + 1
+    end
+  end
+  return count
 end
 
 -- In slices: Lua's unpack has room for a few thousand values.

@@ -6,25 +6,25 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from events.adapters.lone_steps import LoneStep, LoneSteps
 from events.adapters.redis import Asked, RedisConnection
+from events.adapters.short_commits import HeldStep, HeldSteps
 from events.adapters.store import RedisStore
 from events.ports import Claim
 from events.settings import Settings
 from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.contract.store.side import RETENTION_MS, Side, side_over
 
-SHORT = "lone_steps.py"
+SHORT = "short_commits.py"
 _KINDS = {"hash": ("HGETALL",), "list": ("LRANGE", 0, -1), "string": ("GET",), "zset": ("ZRANGE", 0, -1)}
 # A shorter request has fewer bytes; the same commands are in it.
 _BYTES = {"redis_bytes"}
 _SAID_BYTES = re.compile(r',"redisBytes":\d+')
 
 
-class Forgetful(LoneSteps):
-    """Knows of no lone step, so each COMMIT is a long one."""
+class Forgetful(HeldSteps):
+    """Knows of no step, so each COMMIT is a long one."""
 
-    def take(self, claim: Claim) -> LoneStep | None:
+    def take(self, claim: Claim) -> HeldStep | None:
         """None."""
         return super().take(claim) and None
 
@@ -57,7 +57,7 @@ class Processes:
     """Two processes over one store."""
 
     connection: Noting
-    lone_steps: Callable[[], LoneSteps]
+    held_steps: Callable[[], HeldSteps]
     sides: list[Side] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class Processes:
         self.sides = [self._side(), self._side()]
 
     def _side(self) -> Side:
-        store = RedisStore(self.connection, RETENTION_MS, lone_steps=self.lone_steps())
+        store = RedisStore(self.connection, RETENTION_MS, held_steps=self.held_steps())
         return replace(side_over(self.connection), store=store)
 
 
@@ -87,7 +87,7 @@ async def told(process: RedisProcess, story: Story, *, short: bool, found: str =
     process.ask("FLUSHALL")
     connection = Noting(process, found, instead)
     try:
-        answers = await story(Processes(connection, LoneSteps if short else Forgetful))
+        answers = await story(Processes(connection, HeldSteps if short else Forgetful))
         return Told(answers, await _stored(connection), connection.done, connection.refused)
     finally:
         await connection.close()

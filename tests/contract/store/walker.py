@@ -29,6 +29,7 @@ _EVENT = handled(call_leg(0), NOW_MS, "returned")
 # What may be out of the ordinary about a step; most of it no short COMMIT does.
 ODDITIES = (
     "two calls",
+    "two groups",
     "later",
     "isolated",
     "apart",
@@ -111,8 +112,10 @@ def _changes(begun: Begun, oddities: Sequence[str], *, hops: bool) -> Changes:
             results={leg.call_id: '{"ok":1}'} if leg.kind is LegKind.CALL else {},
             parts=parts,
         )
-    count = 2 if "two calls" in oddities else 1
+    count = 2 if {"two calls", "two groups"} & set(oddities) else 1
     legs = tuple(call_leg(position, turn=leg.turn) for position in range(count))
+    if "two groups" in oddities:
+        legs = (legs[0], replace(legs[1], group="another"))
     if "later" in oddities:
         legs = tuple(replace(each, not_before_ms=NOW_MS + 1) for each in legs)
     if "isolated" in oddities:

@@ -1,8 +1,9 @@
-"""The COMMIT of a job's only open step that is followed by only one: a shorter script (advance.lua).
+"""The COMMIT of a step that is followed by one at most, with nothing else open: a shorter script (short_commit.lua).
 
-Who holds that step knows all that such a COMMIT depends on, so what it writes, claims and carries is worked out here,
-and the script writes it only where the job is as it was known to be. Anything else is commit.lua's: more steps, waits,
-children, ends, and what somebody else did meanwhile. Invariant: what a short one leaves is what commit.lua would.
+Beside it may be others of its group that are held under the same name. Who holds that step knows all that such a COMMIT
+depends on, so what it writes, claims and carries is worked out here, and the script writes it only where the job is as
+it was known to be. Anything else is commit.lua's: more steps, waits, children, ends, and what somebody else did
+meanwhile. Invariant: what a short one leaves is what commit.lua would.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from events.ports import Begun, Claim, Committed, Spent
 from events.quick_init import quick_init
 from events.replacing import replace
 
-SCRIPT = ("advance", "state", "used")
+SCRIPT = ("short_commit", "state", "used")
 DONE = "committed"
 # Of steps that are under way in this process; one that was given up is forgotten in time.
 _LIMIT = 4096
@@ -37,48 +38,50 @@ _Name = tuple[str, str, str]
 
 @quick_init
 @dataclass(frozen=True, slots=True)
-class LoneStep:
-    """A claimed step whose job has nothing else open, and the job's text as it is stored."""
+class HeldStep:
+    """A claimed step beside which its job has at most others of its group, and the job's text as it is stored."""
 
     job: Job
+    leg: Leg
     text: str
 
 
-class LoneSteps:
+class HeldSteps:
     """Those that this process has claimed. All of it may be dropped at any time: then the longer script is asked."""
 
     def __init__(self) -> None:
-        self._steps: dict[_Name, LoneStep] = {}
+        self._steps: dict[_Name, HeldStep] = {}
 
     def keep(self, begun: Begun, text: str) -> None:
-        """It was claimed alone."""
+        """It was claimed, and stands so."""
         state = begun.state
         if state is None or state.leg.kind not in _KINDS or is_child(state.job.id):
             return
         if len(self._steps) >= _LIMIT:
             self._steps.pop(next(iter(self._steps)))
-        self._steps[state.job.id, state.leg.key, state.leg.owner] = LoneStep(state.job, text)
+        self._steps[state.job.id, state.leg.key, state.leg.owner] = HeldStep(state.job, state.leg, text)
 
-    def take(self, claim: Claim) -> LoneStep | None:
+    def take(self, claim: Claim) -> HeldStep | None:
         """What is known of a claimed step, once."""
         return self._steps.pop((claim.job_id, claim.leg_key, claim.owner), None)
 
 
 @quick_init
 @dataclass(frozen=True, slots=True)
-class Advance:
-    """One COMMIT of a lone step.
+class ShortCommit:
+    """What a short COMMIT is made of.
 
     `leg`: the one that follows, as it is written: claimed for who makes it, if it has an owner, else carried by his
     message. `text`: the job's, once this is done. `record`: of a claimed leg's call. `before`, `after`: the history, if
-    the step that follows is told it.
+    the step that follows is told it. `beside`: as short_commit.lua takes it.
     """
 
     claim: Claim
     changes: Changes
-    step: LoneStep
+    step: HeldStep
     leg: Leg
     text: str
+    beside: str = ""
     record: CallRecord | None = None
     before: KnownHistory | None = None
     after: KnownHistory | None = None
@@ -88,7 +91,7 @@ class Advance:
         return keys.written_keys(self.claim.job_id)
 
     def arguments(self, spent: Spent) -> list[str | int]:
-        """The arguments of advance.lua."""
+        """The arguments of short_commit.lua."""
         claim, changes = self.claim, self.changes
         expected = "" if changes.job else hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
         calls: list[str] = []
@@ -99,13 +102,15 @@ class Advance:
         return [
             *(claim.job_id, claim.leg_key, claim.owner, claim.run, claim.now_ms, expected),
             *(self.before.tag if self.before else "", self.after.tag if self.after else "", to_json(counts).decode()),
-            *(f"leg:{self.leg.key}", dump_leg(self.leg), self.text if changes.job else ""),
+            *(self.beside, f"leg:{self.leg.key}", dump_leg(self.leg), self.text if changes.job else ""),
             *(len(calls), len(results), len(changes.transcript)),
             *(*calls, *results, *changes.transcript, *changes.parts),
         ]
 
-    def done(self) -> Committed:
+    def done(self, *, followed: bool) -> Committed:
         """What commit.lua would answer."""
+        if not followed:
+            return Committed(applied=True)
         if not self.leg.owner:
             return Committed(applied=True, carried=(self.leg,))
         record = dump_call(self.record) if self.record else ""
@@ -113,20 +118,21 @@ class Advance:
         return Committed(applied=True, claimed=(begun,))
 
 
-def advance(
+def short_commit(
     claim: Claim,
     changes: Changes,
-    step: LoneStep,
+    step: HeldStep,
     go_on: GoOn | None,
     histories: tuple[KnownHistory | None, KnownHistory | None],
-) -> Advance | None:
+) -> ShortCommit | None:
     """The COMMIT as a short one; None: it is none. `histories`: what is known before and after it."""
     job, leg = changes.job or step.job, _only_leg(changes)
     if leg is None or job.ended or not (_is_plain(claim, changes) and _is_simple(leg, claim)):
         return None
     text = dump_job(changes.job) if changes.job else step.text
+    beside = _beside(claim, changes, step, go_on)
     if go_on is None or go_on.at_most <= 0 or leg.key in go_on.but or not may_go_on(job, leg, go_on.kinds):
-        return Advance(claim, changes, step, replace(leg, carrier=claim.message_id), text)
+        return ShortCommit(claim, changes, step, replace(leg, carrier=claim.message_id), text, beside)
     record = next((each for each in changes.calls if each.id == leg.call_id), None) if leg.call_id else None
     told = leg.kind is LegKind.LOOP and job.model.reads_history
     before, after = histories if told else (None, None)
@@ -139,7 +145,16 @@ def advance(
         claimed_ms=claim.now_ms,
         lease_until_ms=go_on.lease_until_ms,
     )
-    return Advance(claim, changes, step, leg, text, record, before, after)
+    return ShortCommit(claim, changes, step, leg, text, beside, record, before, after)
+
+
+def _beside(claim: Claim, changes: Changes, step: HeldStep, go_on: GoOn | None) -> str:
+    """Others of its group are told to nobody only while their holder, who makes this COMMIT, has them in hand."""
+    if go_on is None or step.leg.lease_until_ms <= claim.now_ms:
+        return ""
+    if changes.join is None:
+        return "leg"
+    return "join" if changes.join.group == step.leg.group else ""
 
 
 def _only_leg(changes: Changes) -> Leg | None:

@@ -1,4 +1,4 @@
-"""Which COMMITs of a lone step are short ones, and what is kept of such steps."""
+"""Which COMMITs are short ones, and what is kept of the steps that a process holds."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from events.adapters.known_histories import KnownHistory
-from events.adapters.lone_steps import Advance, LoneStep, LoneSteps, advance
+from events.adapters.short_commits import HeldStep, HeldSteps, ShortCommit, short_commit
 from events.core.admission import Standing
 from events.core.effects import Changes, Join, Report, Skip, Talk
 from events.core.going_on import GoOn
@@ -43,10 +43,11 @@ RARE: dict[str, Any] = {
 
 def short(
     claim: Claim, changes: Changes, go_on: GoOn | None = GO_ON, job: Job = JOB, before: KnownHistory | None = HISTORY
-) -> Advance | None:
+) -> ShortCommit | None:
     """The COMMIT as a short one."""
     after = before and before.with_more(changes.results, changes.transcript)
-    return advance(claim, changes, LoneStep(job, "its text"), go_on, (before, after))
+    leg = replace(CALL, owner="o1", lease_until_ms=NOW_MS + LEASE_MS)
+    return short_commit(claim, changes, HeldStep(job, leg, "its text"), go_on, (before, after))
 
 
 def test_a_turn_that_asks_for_a_call_is_short() -> None:
@@ -58,7 +59,7 @@ def test_a_turn_that_asks_for_a_call_is_short() -> None:
     )
     assert found.leg == taken
     begun = Begun(Verdict.GRANTED, state=State(JOB, taken, record_of(CALL)))
-    assert found.done() == Committed(applied=True, claimed=(begun,))
+    assert found.done(followed=True) == Committed(applied=True, claimed=(begun,))
 
 
 def test_a_call_that_returns_is_short() -> None:
@@ -66,7 +67,7 @@ def test_a_call_that_returns_is_short() -> None:
     used = replace(RETURNS, used=ToolUse("tool_a", failed=False, duration_ms=1), counts={"tools": 1})
     found = short(claim_of(CALL), used)
     assert found is not None
-    (begun,) = found.done().claimed
+    (begun,) = found.done(followed=True).claimed
     assert begun.history.transcript == ({"role": "user"},)
     assert begun.history.results == {CALL.call_id: {"ok": 1}}
     assert begun.state is not None
@@ -101,7 +102,7 @@ def test_what_is_not_gone_on_with_is_carried(go_on: GoOn | None, leg: Leg) -> No
     """By the message of the COMMIT."""
     found = short(claim_of(first_leg(), "m7"), replace(ASKS, legs=(leg,)), go_on)
     assert found is not None
-    assert found.done() == Committed(applied=True, carried=(replace(leg, carrier="m7"),))
+    assert found.done(followed=True) == Committed(applied=True, carried=(replace(leg, carrier="m7"),))
 
 
 def test_a_job_that_is_kept_apart_has_its_steps_carried() -> None:
@@ -142,6 +143,26 @@ def test_a_join_beside_other_steps_is_long() -> None:
     assert short(claim_of(CALL), replace(RETURNS, legs=(call_leg(1),))) is None
 
 
+@pytest.mark.parametrize(
+    ("changes", "go_on", "after_ms", "beside"),
+    [
+        (RETURNS, GO_ON, 0, "join"),
+        (replace(RETURNS, join=None, legs=(call_leg(1),), calls=(record_of(call_leg(1)),)), GO_ON, 0, "leg"),
+        (replace(RETURNS, join=Join("another group", TURN)), GO_ON, 0, ""),
+        (RETURNS, None, 0, ""),
+        (RETURNS, GO_ON, LEASE_MS, ""),
+    ],
+)
+def test_others_may_be_beside_a_call_while_they_are_in_hand(
+    changes: Changes, go_on: GoOn | None, after_ms: int, beside: str
+) -> None:
+    """What waits for its group follows once they are done; there may be nothing to say then."""
+    found = short(claim_of(CALL, after_ms=after_ms), changes, go_on)
+    assert found is not None
+    assert found.beside == beside
+    assert found.done(followed=False) == Committed(applied=True)
+
+
 def test_a_job_that_has_ended_has_long_ones() -> None:
     """Whether the COMMIT writes it or not."""
     job = replace(JOB, status=JobStatus.FAILED)
@@ -163,7 +184,7 @@ def test_a_turn_whose_history_is_not_known_is_told_it_by_the_long_one() -> None:
         assert short(claim_of(CALL), RETURNS, go_on=None, before=unknown) is not None
         found = short(claim_of(CALL), RETURNS, job=deaf, before=unknown)
         assert found is not None
-        assert found.done().claimed[0].history.transcript == ()
+        assert found.done(followed=True).claimed[0].history.transcript == ()
 
 
 def begun_of(leg: Leg, job: Job = JOB) -> Begun:
@@ -173,11 +194,11 @@ def begun_of(leg: Leg, job: Job = JOB) -> Begun:
 
 def test_a_lone_step_is_known_once() -> None:
     """To who has claimed it."""
-    steps = LoneSteps()
+    steps = HeldSteps()
     steps.keep(begun_of(CALL), "its text")
     assert steps.take(claim_of(CALL, owner="o2")) is None
     assert steps.take(claim_of(first_leg())) is None
-    assert steps.take(claim_of(CALL)) == LoneStep(JOB, "its text")
+    assert steps.take(claim_of(CALL)) == HeldStep(JOB, replace(CALL, owner="o1"), "its text")
     assert steps.take(claim_of(CALL)) is None
 
 
@@ -191,7 +212,7 @@ def test_a_lone_step_is_known_once() -> None:
 )
 def test_what_no_short_commit_is_of_is_not_kept(begun: Begun) -> None:
     """Neither other kinds, nor jobs below others."""
-    steps = LoneSteps()
+    steps = HeldSteps()
     steps.keep(begun, "its text")
     leg = begun.state.leg if begun.state else first_leg()
     assert steps.take(claim_of(leg)) is None
@@ -199,7 +220,7 @@ def test_what_no_short_commit_is_of_is_not_kept(begun: Begun) -> None:
 
 def test_what_was_given_up_is_forgotten() -> None:
     """The oldest first."""
-    steps = LoneSteps()
+    steps = HeldSteps()
     for number in range(5000):
         steps.keep(begun_of(call_leg(number)), "its text")
     assert steps.take(claim_of(call_leg(0))) is None

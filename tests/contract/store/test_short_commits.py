@@ -1,6 +1,8 @@
 """A short COMMIT is done where it holds, and nowhere else; either way the job goes on as with the long one."""
 
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -16,9 +18,14 @@ STEPS = 5
 
 
 def a_story(
-    at: int = -1, *, meanwhile: str = "", oddity: str = "", reads_history: bool = True, hops: bool = False
+    at: int = -1,
+    *,
+    meanwhile: str = "",
+    odd: Mapping[int, str] = MappingProxyType({}),
+    reads_history: bool = True,
+    hops: bool = False,
 ) -> Story:
-    """So many steps, of which one is odd, or has something happen while it is at work."""
+    """So many steps, some of them odd, and one that has something happen while it is at work."""
 
     async def story(processes: Processes) -> list[Any]:
         side = processes.sides[0]
@@ -27,7 +34,7 @@ def a_story(
         walker, answers = Walker("p0", side, hops=hops), list[Any]()
         for number in range(STEPS):
             happens = partial(MEANWHILE[meanwhile], *besides) if number == at and meanwhile else None
-            found = await walker.step((oddity,) if number == at and oddity else (), happens)
+            found = await walker.step((odd[number],) if number in odd else (), happens)
             answers.append([comparable(each) for each in found] if isinstance(found, tuple) else comparable(found))
         return answers
 
@@ -72,9 +79,36 @@ async def test_what_happened_meanwhile_is_the_long_ones(
 @pytest.mark.parametrize("oddity", ODDITIES)
 async def test_what_is_out_of_the_ordinary_is_the_long_ones(redis_process: RedisProcess, oddity: str, at: int) -> None:
     """What is known beforehand is not even tried."""
-    short = await both(redis_process, a_story(at, oddity=oddity))
+    short = await both(redis_process, a_story(odd={at: oddity}))
     unknown = oddity in ("text", "other run")
     assert short.refused == unknown
+
+
+@pytest.mark.parametrize("reads_history", [True, False])
+async def test_calls_at_once_end_by_short_ones(redis_process: RedisProcess, *, reads_history: bool) -> None:
+    """Each of them, and the last one begins the next turn."""
+    short = await both(redis_process, a_story(odd={0: "two calls"}, reads_history=reads_history))
+    assert (short.done, short.refused) == (STEPS - 1, 0)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+@pytest.mark.parametrize("meanwhile", MEANWHILE)
+async def test_what_happened_while_one_of_them_was_at_work(
+    redis_process: RedisProcess, meanwhile: str, at: int
+) -> None:
+    """What the next turn is told matters to the last one only."""
+    short = await both(redis_process, a_story(at, meanwhile=meanwhile, odd={0: "two calls"}))
+    if meanwhile in ("another job text", "an older version"):
+        assert short.refused == 1
+
+
+@pytest.mark.parametrize("second", ODDITIES)
+@pytest.mark.parametrize("first", ["two calls", "two groups"])
+async def test_what_is_out_of_the_ordinary_about_one_of_two_calls(
+    redis_process: RedisProcess, first: str, second: str
+) -> None:
+    """Of the turn's group, or not."""
+    await both(redis_process, a_story(odd={0: first, 1: second}))
 
 
 async def test_a_store_without_sha1_is_asked_for_long_ones(redis_process: RedisProcess) -> None:
