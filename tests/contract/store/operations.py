@@ -19,7 +19,7 @@ from events.core.transitions import JobStatus
 from events.errors import JobGoneError
 from events.ids import is_child, root_of
 from events.ports import Claim, OutsideFact
-from tests.contract.store.rooms import rooms, waits_once
+from tests.contract.store.rooms import results_of, rooms, waits_once
 from tests.contract.store.sample import (
     FIRST_LAP,
     JOB_ID,
@@ -139,7 +139,7 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
         ),
         join=None if ends else join,
         calls=tuple({record.id: record for record in calls}.values()),
-        results={record.id: '{"ok":1}' for record in calls[:1]},
+        results=results_of(done, calls),
         admitted=draw(st.booleans()),
         later_lap=draw(st.sampled_from([0, 0, 0, FIRST_LAP, NOW_MS + LEASE_MS])),
         transcript=draw(st.sampled_from([(), ('{"a":1}', '{"b":"/"}'), _SPOKEN[job_id]])),
