@@ -7,6 +7,7 @@ TLS context: the SDK's constructors would make one for each client.
 import asyncio
 import re
 from collections.abc import Awaitable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import httpx
@@ -38,6 +39,10 @@ _STATUS = re.compile(r"status: (\d{3})")
 _Answer = TypeVar("_Answer")
 
 
+# Few places are published to, and reading an address takes as long as all else about a request.
+_address = lru_cache(128)(httpx.URL)
+
+
 class _Http(AsyncHttpClient):
     """The SDK's, over a transport that it is given, without httpx's client: that looks for cookies and redirects."""
 
@@ -52,7 +57,7 @@ class _Http(AsyncHttpClient):
         headers = {"Authorization": options.get("token") or self._token, **(options.get("headers") or {})}
         url = (options.get("base_url") or self._base_url) + path
         content, params = options.get("body"), options.get("params")
-        request = httpx.Request(method, url, params=params, headers=headers, content=content)
+        request = httpx.Request(method, _address(url), params=params, headers=headers, content=content)
         response = await self._transport.handle_async_request(request)
         try:
             await response.aread()

@@ -17,7 +17,7 @@ from events.adapters.commit_request import usage_counts
 from events.adapters.known_histories import KnownHistory
 from events.adapters.store_answers import granted_to
 from events.core.effects import Changes
-from events.core.going_on import GoOn, may_go_on
+from events.core.going_on import GoOn, may_go_on, of_one_invocation
 from events.core.legs import Leg, LegKind
 from events.core.records import dump_call, dump_job, dump_leg
 from events.core.state import CallRecord, Job
@@ -72,8 +72,8 @@ class ShortCommit:
     """What a short COMMIT is made of.
 
     `leg`: the one that follows, as it is written: claimed for who makes it, if it has an owner, else carried by his
-    message. `text`: the job's, once this is done. `record`: of a claimed leg's call. `before`, `after`: the history, if
-    the step that follows is told it. `beside`: as short_commit.lua takes it.
+    message. `text`: the job's, once this is done. `calls`: each one's id and record. `before`, `after`: the history,
+    if the step that follows is told it. `beside`: as short_commit.lua takes it.
     """
 
     claim: Claim
@@ -81,8 +81,8 @@ class ShortCommit:
     step: HeldStep
     leg: Leg
     text: str
+    calls: Sequence[str]
     beside: str = ""
-    record: CallRecord | None = None
     before: KnownHistory | None = None
     after: KnownHistory | None = None
 
@@ -94,17 +94,14 @@ class ShortCommit:
         """The arguments of short_commit.lua."""
         claim, changes = self.claim, self.changes
         expected = "" if changes.job else hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
-        calls: list[str] = []
-        for record in changes.calls:
-            calls += (record.id, dump_call(record))
         results = [text for result in changes.results.items() for text in result]
         counts = {name: count for name, count in usage_counts(spent).items() if count}
         return [
             *(claim.job_id, claim.leg_key, claim.owner, claim.run, claim.now_ms, expected),
             *(self.before.tag if self.before else "", self.after.tag if self.after else "", to_json(counts).decode()),
             *(self.beside, f"leg:{self.leg.key}", dump_leg(self.leg), self.text if changes.job else ""),
-            *(len(calls), len(results), len(changes.transcript)),
-            *(*calls, *results, *changes.transcript, *changes.parts),
+            *(len(self.calls), len(results), len(changes.transcript)),
+            *(*self.calls, *results, *changes.transcript, *changes.parts),
         ]
 
     def done(self, *, followed: bool) -> Committed:
@@ -113,7 +110,7 @@ class ShortCommit:
             return Committed(applied=True)
         if not self.leg.owner:
             return Committed(applied=True, carried=(self.leg,))
-        record = dump_call(self.record) if self.record else ""
+        record = self.calls[self.calls.index(self.leg.call_id) + 1] if self.leg.call_id else ""
         begun = granted_to(self.changes.job or self.step.job, self.leg, record, self.after)
         return Committed(applied=True, claimed=(begun,))
 
@@ -130,9 +127,9 @@ def short_commit(
     if leg is None or job.ended or not (_is_plain(claim, changes) and _is_simple(leg, claim)):
         return None
     text = dump_job(changes.job) if changes.job else step.text
-    beside = _beside(claim, changes, step, go_on)
+    beside, calls = _beside(claim, changes, step, go_on), _written(changes.calls)
     if go_on is None or go_on.at_most <= 0 or leg.key in go_on.but or not may_go_on(job, leg, go_on.kinds):
-        return ShortCommit(claim, changes, step, replace(leg, carrier=claim.message_id), text, beside)
+        return ShortCommit(claim, changes, step, replace(leg, carrier=claim.message_id), text, calls, beside)
     record = next((each for each in changes.calls if each.id == leg.call_id), None) if leg.call_id else None
     told = leg.kind is LegKind.LOOP and job.model.reads_history
     before, after = histories if told else (None, None)
@@ -145,12 +142,16 @@ def short_commit(
         claimed_ms=claim.now_ms,
         lease_until_ms=go_on.lease_until_ms,
     )
-    return ShortCommit(claim, changes, step, leg, text, beside, record, before, after)
+    return ShortCommit(claim, changes, step, leg, text, calls, beside, before, after)
+
+
+def _written(records: Sequence[CallRecord]) -> list[str]:
+    return [text for record in records for text in (record.id, dump_call(record))]
 
 
 def _beside(claim: Claim, changes: Changes, step: HeldStep, go_on: GoOn | None) -> str:
     """Others of its group are told to nobody only while their holder, who makes this COMMIT, has them in hand."""
-    if go_on is None or step.leg.lease_until_ms <= claim.now_ms:
+    if go_on is None or step.leg.lease_until_ms <= claim.now_ms or not of_one_invocation(claim.owner, go_on.owner):
         return ""
     if changes.join is None:
         return "leg"

@@ -151,6 +151,7 @@ def test_a_join_beside_other_steps_is_long() -> None:
         (replace(RETURNS, join=Join("another group", TURN)), GO_ON, 0, ""),
         (RETURNS, None, 0, ""),
         (RETURNS, GO_ON, LEASE_MS, ""),
+        (RETURNS, replace(GO_ON, owner="o2.1"), 0, ""),
     ],
 )
 def test_others_may_be_beside_a_call_while_they_are_in_hand(
