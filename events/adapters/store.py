@@ -51,6 +51,8 @@ _FAMILY_ATTEMPTS = 5
 # append.lua's answer for what prelude.lua counts.
 _APPENDED = 2
 
+_Commands = Sequence[Sequence[str | int]]
+
 
 class RedisStore:
     """`Store` over one connection. Ended jobs expire `retention_ms` after their end.
@@ -124,9 +126,11 @@ class RedisStore:
         """Remove the leg and write what follows from it, unless somebody did; claim what is gone on with."""
         before, step = self._histories.of(claim.job_id), self._held_steps.take(claim)
         known = self._histories.with_more(claim.job_id, changes.results, changes.transcript)
-        short = short_commit(claim, changes, step, go_on, (before, known)) if step else None
-        if short and (done := await self._in_short(short, changes, spent)):
-            return done
+        counting = _counting(changes)
+        if step and (short := short_commit(claim, changes, step, go_on, (before, known))):
+            if done := await self._in_short(short, spent, counting):
+                return done
+            counting = []  # it was counted beside that
         request = CommitRequest(
             claim.job_id,
             claim.leg_key,
@@ -139,16 +143,15 @@ class RedisStore:
             go_on=go_on,
             knows=known.tag if known else "",
         )
-        asked = await self._write(request, changes, spent)
+        asked = await self._write(request, changes, spent, counting)
         word, carried, claimed = asked.answer
         if word != "committed" or changes.ends:
             self._histories.forget(claim.job_id)
         told = [with_commit(self._granted(leg, known), asked) for leg in claimed]
         return Committed(word == "committed", legs(carried), tuple(told))
 
-    async def _in_short(self, short: ShortCommit, changes: Changes, spent: Spent) -> Committed | None:
+    async def _in_short(self, short: ShortCommit, spent: Spent, counting: _Commands) -> Committed | None:
         """A short COMMIT's answer; None: the longer script is to be asked."""
-        counting = _counting(changes)
         arguments = short.arguments(_with_counting(spent, counting))
         asked = await self._redis.ask(_text(*SCRIPT), short.keys(), arguments, counting)
         if asked.answer[0] != DONE:  # else it has counted itself
@@ -177,7 +180,7 @@ class RedisStore:
     ) -> tuple[Recorded, Carried]:
         """Write what follows from a fact, if the job is still as it was loaded."""
         request = CommitRequest(loaded.job.id, "", message_id, now_ms, self._retention_ms, loaded.version)
-        answer = (await self._write(request, changes, spent)).answer
+        answer = (await self._write(request, changes, spent, _counting(changes))).answer
         return Recorded(answer[0]), legs(answer[1])
 
     async def tell(
@@ -203,9 +206,9 @@ class RedisStore:
             asked.charge()
         return Outside(heeded, load_job(job) if job else None, legs(carried))
 
-    async def _write(self, request: CommitRequest, changes: Changes, spent: Spent) -> Asked:
+    async def _write(self, request: CommitRequest, changes: Changes, spent: Spent, counting: _Commands) -> Asked:
+        """Ask for a long COMMIT; `counting`: what travels beside it."""
         family: list[str] = []
-        counting = _counting(changes)
         for _ in range(_FAMILY_ATTEMPTS):
             declared = request.keys(changes, family)
             arguments = request.arguments(changes, _with_counting(spent, counting), family)
@@ -270,12 +273,12 @@ class RedisStore:
         return bool(asked.answer)
 
 
-def _counting(changes: Changes) -> list[list[str | int]]:
+def _counting(changes: Changes) -> _Commands:
     used: list[list[str | int]] = [["HINCRBY", keys.TOOL_USE, changes.used.count, 1]] if changes.used else []
     return [*used, *adding(changes.counts)] if changes.counts else used
 
 
-def _with_counting(spent: Spent, counting: Sequence[Sequence[str | int]]) -> Spent:
+def _with_counting(spent: Spent, counting: _Commands) -> Spent:
     """With what travels beside a COMMIT, which knows its own cost alone."""
     if not counting:
         return spent

@@ -8,6 +8,7 @@ from events.core.effects import Changes
 from events.core.going_on import GoOn
 from events.core.legs import Leg, LegKind, following, loop_leg
 from events.core.parts import handled
+from events.core.tool_use import ToolUse
 from events.core.transitions import JobStatus
 from events.ports import Begun, Verdict
 from tests.contract.store.sample import (
@@ -111,6 +112,7 @@ def _changes(begun: Begun, oddities: Sequence[str], *, hops: bool) -> Changes:
             calls=(record,),
             results={leg.call_id: '{"ok":1}'} if leg.kind is LegKind.CALL else {},
             parts=parts,
+            used=ToolUse("tool_a", failed=False, duration_ms=1) if leg.kind is LegKind.CALL else None,
         )
     count = 2 if {"two calls", "two groups"} & set(oddities) else 1
     legs = tuple(call_leg(position, turn=leg.turn) for position in range(count))
