@@ -7,16 +7,15 @@ or that the server closed, is not used again. Must not: set time limits, follow 
 import asyncio
 import ssl
 from collections import defaultdict
-from collections.abc import Sequence
 
 import httpx
 
 from events.adapters.http1_answer import Answer
 from events.adapters.http1_connection import Connection
+from events.adapters.posting import Headers
 
 _PORTS = {"http": 80, "https": 443}
 Place = tuple[str, str, int]
-Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Http1Transport(httpx.AsyncBaseTransport):

@@ -39,18 +39,17 @@ def granted(told: Sequence[Any], known: KnownHistory | None) -> tuple[Begun, Kno
 
 
 def granted_to(job: Job, leg: Leg, call: str, known: KnownHistory | None) -> Begun:
-    """A step of a job that has nothing else, claimed by a COMMIT that knows all of it.
+    """A claimed leg, as a COMMIT that knows all of it tells it by itself.
 
-    `call`: its record, as it is stored. `known`: the history, if the job's model is told it.
+    `call`: its record, as it is stored. `known`: the history, if it is told that.
     """
     levels = (Level(job),) if leg.kind is LegKind.LOOP else ()
     state = State(job, leg, load_call(call) if call else None, levels=levels)
-    reads = known is not None and leg.kind is LegKind.LOOP and job.model.reads_history
-    return Begun(Verdict.GRANTED, state=state, history=_history(known, job.untold) if reads and known else _NO_HISTORY)
+    return Begun(Verdict.GRANTED, state=state, history=_history(known, job.untold) if known else _NO_HISTORY)
 
 
 def may_be_short(told: Sequence[Any]) -> bool:
-    """Whether the job of a claimed leg has nothing else open."""
+    """Whether a claimed leg may be ended by a short COMMIT."""
     return bool(told[-1])
 
 

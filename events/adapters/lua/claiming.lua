@@ -135,8 +135,8 @@ local function told(leg, calls_key, transcript_key, results_key, now, knows)
   return record, transcript, results, outcome, dependants, levels, usage, history
 end
 
--- Adds to what is told of each of these legs whether a short COMMIT may end it (short_commit.lua): 1, else 0. Those that one name
--- holds of one group stand alike.
+-- Adds to what is told of each of these legs whether a short COMMIT may end it (short_commit.lua): 1, else 0. Those that
+-- one name holds of one group stand alike.
 local function with_standing(told_of)
   local stands = {}
   for _, each in ipairs(told_of) do

@@ -8,7 +8,7 @@ from tests.contract.store.redis_process import TOKEN, RedisProcess
 
 
 class PlantedConnection(RedisConnection):
-    """In each script, `instead` stands where it says `found`."""
+    """In each script, `instead` stands where it says `found`; both empty: the scripts are as they are."""
 
     def __init__(self, process: RedisProcess, found: str, instead: str) -> None:
         super().__init__(Settings(redis_url=process.url, redis_token=TOKEN))

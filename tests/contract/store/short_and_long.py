@@ -9,8 +9,8 @@ from events.adapters.redis import Asked, RedisConnection
 from events.adapters.short_commits import HeldStep, HeldSteps
 from events.adapters.store import RedisStore
 from events.ports import Claim
-from events.settings import Settings
-from tests.contract.store.redis_process import TOKEN, RedisProcess
+from tests.contract.store.planted_connection import PlantedConnection
+from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import RETENTION_MS, Side, side_over
 
 SHORT = "short_commits.py"
@@ -28,13 +28,10 @@ class Forgetful(HeldSteps):
         return super().take(claim) and None
 
 
-class Noting(RedisConnection):
-    """Counts the short COMMITs that were done, and those that were refused; `found` in a script is `instead`."""
+class Noting(PlantedConnection):
+    """Counts the short COMMITs that were done, and those that were refused."""
 
-    def __init__(self, process: RedisProcess, found: str = "", instead: str = "") -> None:
-        super().__init__(Settings(redis_url=process.url, redis_token=TOKEN))
-        self._planted = (found, instead)
-        self.done = self.refused = 0
+    done = refused = 0
 
     async def ask(
         self,
@@ -44,7 +41,7 @@ class Noting(RedisConnection):
         beside: Sequence[Sequence[str | int]] = (),
     ) -> Asked:
         """Note it."""
-        asked = await super().ask(text.replace(*self._planted) if self._planted[0] else text, keys, args, beside)
+        asked = await super().ask(text, keys, args, beside)
         if SHORT in text:
             done = asked.answer[0] == "committed"
             self.done, self.refused = self.done + done, self.refused + (not done)
