@@ -7,12 +7,14 @@ or that the server closed, is not used again. Must not: set time limits, follow 
 import asyncio
 import ssl
 from collections import defaultdict
+from collections.abc import Mapping
 
 import httpx
 
 from events.adapters.http1_answer import Answer
 from events.adapters.http1_connection import Connection
 from events.adapters.posting import Headers
+from events.adapters.requesting import Refuse
 
 _PORTS = {"http": 80, "https": 443}
 Place = tuple[str, str, int]
@@ -47,6 +49,22 @@ class Http1Transport(httpx.AsyncBaseTransport):
         """Send what is written already, and read the whole answer; errors as above, but for what is in it."""
         async with self._turn:
             return await self._exchange(place, data)
+
+    async def request(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes, refuse: Refuse
+    ) -> bytes:
+        """See requesting.py."""
+        said = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+        head = head_of(method, url, [(b"Host", url.netloc), *said])
+        answer = await self.ask(place_of(url), b"%b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(content), content))
+        body = b"".join(answer.body)
+        is_success = httpx.codes.is_success(answer.status)
+        if is_success and not any(name.lower() == b"content-encoding" for name, _ in answer.headers):
+            return body
+        response = httpx.Response(answer.status, headers=answer.headers, content=body)
+        if not is_success:
+            refuse(response)
+        return response.content
 
     def posting(self, url: httpx.URL, headers: Headers) -> "Http1Posting":
         """See posting.py."""

@@ -6,6 +6,7 @@ whole is an error.
 
 import asyncio
 import select
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -21,6 +22,7 @@ class Connection(asyncio.Protocol):
         self.free_since = 0.0
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
+        self._has_come: Callable[[], bool] = bool
         self._answer: Answer | None = None
         self._waiting: asyncio.Future[Answer] = self._loop.create_future()
 
@@ -43,11 +45,12 @@ class Connection(asyncio.Protocol):
 
     def is_quiet(self) -> bool:
         """Whether nothing has come since the last answer; the loop of a process that stood still may not know yet."""
-        return self.is_open and not _has_come(self._transport.get_extra_info("socket").fileno())
+        return self.is_open and not self._has_come()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: it is there."""
         self._transport, self.is_open = transport, True
+        self._has_come = _watch(transport.get_extra_info("socket").fileno())
 
     def data_received(self, data: bytes) -> None:
         """asyncio: something has come."""
@@ -83,9 +86,10 @@ class Connection(asyncio.Protocol):
             self._waiting.set_exception(error)
 
 
-def _has_come(socket: int) -> bool:
+def _watch(socket: int) -> Callable[[], bool]:
+    """What tells whether something is there to be read."""
     if not hasattr(select, "poll"):  # Windows
-        return bool(select.select([socket], [], [], 0)[0])
+        return lambda: bool(select.select([socket], [], [], 0)[0])
     watch = select.poll()
     watch.register(socket, select.POLLIN)
-    return bool(watch.poll(0))
+    return lambda: bool(watch.poll(0))

@@ -5,6 +5,7 @@ TLS context: the SDK's constructors would make one for each client.
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable
 from functools import lru_cache
@@ -25,6 +26,7 @@ from qstash.errors import QStashError
 from qstash.http import NO_RETRY, HttpMethod, raise_for_non_ok_status
 
 from events.adapters.http_transport import http_transport
+from events.adapters.requesting import requesting
 from events.errors import (
     MessageNotFoundError,
     PublishError,
@@ -51,20 +53,16 @@ class _Http(AsyncHttpClient):
         self._retry = NO_RETRY
         self._client = httpx.AsyncClient(transport=transport, timeout=None)  # noqa: S113 - `ask` sets the limit
         self._base_url = base_url
-        self._transport = transport
+        self._asked = requesting(transport)
 
     async def request(self, *, path: str, method: HttpMethod, parse_response: bool = True, **options: Any) -> Any:
         headers = {"Authorization": options.get("token") or self._token, **(options.get("headers") or {})}
         url = (options.get("base_url") or self._base_url) + path
-        content, params = options.get("body"), options.get("params")
-        request = httpx.Request(method, _address(url), params=params, headers=headers, content=content)
-        response = await self._transport.handle_async_request(request)
-        try:
-            await response.aread()
-        finally:
-            await response.aclose()
-        raise_for_non_ok_status(response)
-        return response.json() if parse_response else response.text
+        content, params = options.get("body") or b"", options.get("params")
+        address = _address(url).copy_merge_params(params) if params else _address(url)
+        sent = content.encode() if isinstance(content, str) else content
+        answer = await self._asked(method, address, headers, sent, raise_for_non_ok_status)
+        return json.loads(answer) if parse_response else answer.decode()
 
 
 class _Sdk(AsyncQStash):

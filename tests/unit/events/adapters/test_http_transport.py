@@ -72,7 +72,7 @@ async def test_the_queues_sdk_has_all_that_its_own_constructor_gives_it() -> Non
     stock = AsyncHttpClient("t", False, "https://queue.example.com/")
     ours = vars(client.sdk.http)
     assert isinstance(client.sdk.http, _Http)
-    ways = {"_client", "_transport"}
+    ways = {"_client", "_asked"}
     assert {name: value for name, value in ours.items() if name not in ways} == {
         name: value for name, value in vars(stock).items() if name not in ways
     }
