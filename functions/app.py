@@ -1,9 +1,12 @@
-"""Everything mounted on one ASGI app: `uvicorn functions.app:app`. Importing it opens nothing."""
+"""Everything on one ASGI app: `uvicorn functions.app:app`. Importing it opens nothing."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from functions.api.security_headers import secured
 from functions.container import Container
 from functions.entry import LazyApp
 from functions.site import build_site
@@ -29,9 +32,27 @@ def webhook_apps(container: Container) -> dict[str, ASGIApp]:
     }
 
 
-def build_app(container: Container) -> Starlette:
+class Mounted:
+    """Webhooks as their functions are by themselves, without the site's routes; the site for everything else.
+
+    `base`: the path of the public URL, which a proxy may have stripped or not.
+    """
+
+    def __init__(self, site: Starlette, webhooks: Mapping[str, ASGIApp], base: str) -> None:
+        self.site = site
+        self._apps = {**webhooks, **{base + path: app for path, app in webhooks.items()}}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or take part in the server's start and stop."""
+        app = self._apps.get(scope["path"], self.site) if scope["type"] == "http" else self.site
+        await app(scope, receive, send)
+
+
+def build_app(container: Container) -> Mounted:
     """The whole product on one app, for local use and for any ASGI host."""
-    return build_site(container, [Route(path, app) for path, app in webhook_apps(container).items()])
+    settings = container.settings
+    webhooks = {path: secured(app, settings) for path, app in webhook_apps(container).items()}
+    return Mounted(build_site(container), webhooks, urlsplit(settings.worker_base_url).path)
 
 
 app = LazyApp(build_app)

@@ -3,14 +3,13 @@
 Must not: serve webhooks by itself. An HTTP API ends a request after 30 s, and this function has no model libraries.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
 
 from events.errors import BatonError
 from functions.api.auth import Keys
@@ -25,8 +24,8 @@ from functions.entry import LazyApp, lambda_handler
 from functions.web.routes import web_routes
 
 
-def build_site(container: Container, webhooks: Sequence[BaseRoute] = ()) -> Starlette:
-    """The app; `webhooks` are served beside it by hosts that have one app for everything."""
+def build_site(container: Container) -> Starlette:
+    """The app."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -39,7 +38,6 @@ def build_site(container: Container, webhooks: Sequence[BaseRoute] = ()) -> Star
     base = urlsplit(container.settings.worker_base_url).path
     made = Starlette(
         routes=[
-            *webhooks,
             *api_routes(container, keys),
             *console_routes(container, keys),
             *web_routes(container.settings),

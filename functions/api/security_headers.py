@@ -60,16 +60,20 @@ class SecurityHeaders:
         await self._app(scope, receive, with_headers)
 
 
-def browser_middleware(settings: Settings) -> Sequence[Middleware]:
-    """What stands around the app."""
-    origins = settings.cors_origins.split(",") if settings.cors_origins else []
+def secured(app: ASGIApp, settings: Settings) -> SecurityHeaders:
+    """An app with these headers around it."""
     https = settings.worker_base_url.startswith("https://")
-    headers = Middleware(SecurityHeaders, https=https, shared=bool(origins))
-    if not origins:
+    return SecurityHeaders(app, https=https, shared=bool(settings.cors_origins))
+
+
+def browser_middleware(settings: Settings) -> Sequence[Middleware]:
+    """What stands around the site."""
+    headers = Middleware(secured, settings=settings)
+    if not settings.cors_origins:
         return [headers]
     cors = Middleware(
         CORSMiddleware,
-        allow_origins=origins,
+        allow_origins=settings.cors_origins.split(","),
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
         allow_headers=list(_ASKED),
         expose_headers=list(_EXPOSED),

@@ -4,7 +4,7 @@ from starlette.routing import Route
 
 from events.schema import ENDPOINTS, TOPIC_SUFFIXES, EventType
 from events.settings import Settings
-from functions.app import EVENT_SPECS, SPECS, build_app
+from functions.app import EVENT_SPECS, SPECS, build_app, webhook_apps
 from functions.container import Container
 from functions.wiring import real_ports
 from tests.architecture.source_files import ROOT, source_files
@@ -24,12 +24,13 @@ def test_each_webhook_file_has_one_spec_of_its_own_that_is_mounted() -> None:
     assert sorted(names) == sorted(spec.name for spec in SPECS)
 
 
-def test_each_spec_has_one_route() -> None:
-    """And the queue's endpoints take nothing else."""
+def test_each_spec_has_one_app() -> None:
+    """And the site has nothing where the queue delivers."""
     settings = Settings()
-    routes = build_app(Container(settings, real_ports(settings))).routes
-    workers = [route.path for route in routes if isinstance(route, Route) and route.path.startswith("/workers/")]
-    assert sorted(workers) == sorted(spec.path for spec in SPECS)
+    container = Container(settings, real_ports(settings))
+    assert sorted(webhook_apps(container)) == sorted(spec.path for spec in SPECS)
+    routes = build_app(container).site.routes
+    assert not [route for route in routes if isinstance(route, Route) and route.path.startswith("/workers/")]
 
 
 def test_each_event_type_has_a_topic_of_its_own() -> None:

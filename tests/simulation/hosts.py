@@ -4,16 +4,11 @@ Must not: change what they do; whatever is simulated comes in with the ports.
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from starlette.applications import Starlette
-from starlette.types import ASGIApp
-
 from events.settings import Settings
-from functions.app import webhook_apps
+from functions.app import Mounted, build_app
 from functions.container import Container, Ports
-from functions.site import build_site
 from tests.simulation.actors import make_registry
 from tests.simulation.calling import key_of
 from tests.simulation.jobs import TENANTS
@@ -37,19 +32,14 @@ _API_KEYS = ", ".join(
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One version of the product, deployed. `functions`: by path."""
+    """One version of the product, deployed."""
 
     container: Container
-    site: Starlette
-    functions: Mapping[str, ASGIApp]
-
-    def app_at(self, path: str) -> ASGIApp:
-        """What answers there."""
-        return self.functions.get(path, self.site)
+    app: Mounted
 
     def close(self) -> None:
         """Nobody asks any more: a router knows itself, and so would keep what it leads to until that is looked for."""
-        vars(self.site.router).clear()
+        vars(self.app.site.router).clear()
         vars(self.container).clear()
 
 
@@ -60,7 +50,7 @@ def hosts_of(settings: Settings, plan: Plan, ports: Ports) -> list[Host]:
     versions = (replace(settings, continuation="inline" if inline else "queue") for inline in modes)
     containers = (Container(version, ports, registry) for version in versions)
     with routes_made_quickly():
-        return [Host(container, build_site(container), webhook_apps(container)) for container in containers]
+        return [Host(container, build_app(container)) for container in containers]
 
 
 def _scripts(plan: Plan) -> dict[str, Script]:

@@ -51,7 +51,7 @@ class StreamReader:
         if self.parts:
             headers["last-event-id"] = f"{world.epoch_ms}-{len(self.parts)}"
         try:
-            status = await asgi.follow(world.app_at(), f"{SUBMIT_PATH}/{self.job_id}/stream", headers, self._heard)
+            status = await asgi.follow(world.app(), f"{SUBMIT_PATH}/{self.job_id}/stream", headers, self._heard)
         except Crashed:
             return
         if status != asgi.OK and status not in _REFUSALS:

@@ -105,11 +105,11 @@ class World:
         self.topics = {self._settings.topic(kind): self._settings.event_url(kind) for kind in EventType}
         self._hosts = hosts_of(self._settings, plan, self._ports())
 
-    def app_at(self, path: str = "") -> ASGIApp:
-        """What answers there, on the instance on which the current invocation runs."""
+    def app(self) -> ASGIApp:
+        """What answers on the instance on which the current invocation runs."""
         first, *others = self._hosts
         host = self._hosts[instance_of(self.dice, CURRENT.get()) % len(self._hosts)] if others else first
-        return host.app_at(path)
+        return host.app
 
     def _ports(self) -> Ports:
         store = SimStore(self, self.fake)
@@ -181,7 +181,7 @@ class World:
     async def post(self, url: str, headers: dict[str, str], body: bytes, method: str = "POST") -> asgi.Answer:
         """One request: of the queue to a function by itself, of others to the site."""
         path = url.removeprefix(BASE_URL)
-        return await asgi.request(self.app_at(path), path, headers, body, method)
+        return await asgi.request(self.app(), path, headers, body, method)
 
     def returned(self, who: Invocation, answer: asgi.Answer | None) -> None:
         """An invocation is over."""

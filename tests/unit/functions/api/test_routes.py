@@ -150,17 +150,17 @@ async def test_a_body_over_the_routes_limit_is_refused(route: ApiRoute) -> None:
 
 
 def test_every_route_of_the_app_has_a_rule() -> None:
-    """A route is a line of the table, a webhook, which asks for the queue's signature, or a page behind the gate."""
+    """A route of the site is a line of the table, or a page behind the gate."""
     container = Stage(settings=with_keys()).container
     pages = {page.path for page in console_routes(container, Keys(container))}
     there = [
         (method, route.path)
-        for route in build_app(container).routes
-        if isinstance(route, Route) and not _is_webhook(route.path) and route.path not in pages
+        for route in build_app(container).site.routes
+        if isinstance(route, Route) and route.path not in pages
         for method in (route.methods or set()) - {"HEAD"}
     ]
     assert sorted(there) == sorted((route.method, route.path) for route in TABLE)
-    others = [route for route in build_app(container).routes if not isinstance(route, Route)]
+    others = [route for route in build_app(container).site.routes if not isinstance(route, Route)]
     # A socket has no line: what it asks for is tried in test_agent_start.py.
     assert [route.path for route in others if isinstance(route, WebSocketRoute)] == ["/api/agent/updates"]
     assert len(others) == 1
@@ -189,7 +189,3 @@ class _NoSignature:
     def verify(self, signature: str, body: bytes, url: str) -> None:
         """Refuse."""
         raise SignatureError("not signed")
-
-
-def _is_webhook(path: str) -> bool:
-    return path in {spec.path for spec in SPECS}
