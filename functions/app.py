@@ -44,8 +44,15 @@ class Mounted:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or take part in the server's start and stop."""
-        app = self._apps.get(scope["path"], self.site) if scope["type"] == "http" else self.site
+        app = self._apps.get(_path_in(scope), self.site) if scope["type"] == "http" else self.site
         await app(scope, receive, send)
+
+
+def _path_in(scope: Scope) -> str:
+    """A request's path, below where a server or another app has put this one."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
 
 
 def build_app(container: Container) -> Mounted:

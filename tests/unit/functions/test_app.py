@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.types import Message, Scope
 
 from events.schema import WEBHOOK_ENDPOINTS
@@ -26,6 +28,16 @@ async def test_a_webhook_answers_with_and_without_the_path_of_the_public_url(end
     """Whether a proxy strips it is not ours to say."""
     response = await answer(prefix + endpoint, base=BELOW)
     assert (response.status_code, response.json()["title"]) == (401, "webhook refused")
+
+
+@pytest.mark.parametrize("endpoint", ["/workers/agent-loop", "/healthz"])
+async def test_it_may_be_mounted_in_another_app(endpoint: str) -> None:
+    """Below any path, which need not be that of the public URL: a proxy may have changed it."""
+    app = build_app(Stage(settings=replace(SETTINGS, worker_base_url=BELOW)).container)
+    outer = Starlette(routes=[Mount("/baton", app)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=outer), base_url="https://fn.example.com") as client:
+        response = await client.request("GET" if endpoint == "/healthz" else "POST", f"/baton{endpoint}")
+    assert response.status_code == (200 if endpoint == "/healthz" else 401)
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/api/v2/healthz"])
