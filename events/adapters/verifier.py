@@ -4,6 +4,7 @@ Source: qstash.md 9. Without a configured key nothing is valid: an empty HMAC ke
 """
 
 from base64 import urlsafe_b64encode
+from functools import lru_cache
 from typing import cast
 
 from jwt import PyJWK
@@ -34,10 +35,16 @@ class QueueVerifier:
 
 
 class _Hs256(HMACAlgorithm):
-    """HS256 that uses a key as it is: whether it is one PyJWT would ask at each message, for a third of its time."""
+    """HS256 that looks at a key once: PyJWT asks at each message whether it is a public one, a third of its time."""
 
     def prepare_key(self, key: str | bytes) -> bytes:
-        return key.encode() if isinstance(key, str) else key
+        return _looked_at(key)
+
+
+@lru_cache(8)
+def _looked_at(key: str | bytes) -> bytes:
+    """The key, if it may be a secret; else PyJWT's refusal, each time anew."""
+    return HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(key)
 
 
 def _ready(key: str) -> str:

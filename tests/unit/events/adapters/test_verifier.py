@@ -65,6 +65,21 @@ def test_one_key_is_enough(settings: Settings) -> None:
     refused(forged("", {"alg": "HS256", "typ": "JWT"}), verifier=verifier)
 
 
+@pytest.mark.parametrize(
+    "public",
+    [
+        "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----\n",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 a@b",
+        '{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}',
+    ],
+)
+def test_a_key_that_may_be_public_accepts_nothing(public: str) -> None:
+    """As in the SDK: set by mistake, it would let anybody sign who has read it."""
+    header, verifier = {"alg": "HS256", "typ": "JWT"}, QueueVerifier(Settings(current_signing_key=public))
+    refused(forged(public, header), verifier=verifier)
+    refused(forged(public, header), verifier=verifier)
+
+
 def test_padding_of_the_bodys_digest_does_not_matter() -> None:
     """The queue keeps it; both SDKs strip it."""
     BOTH.verify(signed(body=claims()["body"].rstrip("=")), BODY, URL)
