@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from events.errors import SettingsError, join_problems
 from events.prices import LIST_PRICES, Prices
@@ -88,6 +89,11 @@ class Settings:
         """Every value that must not be shown."""
         own = (getattr(self, setting.field) for setting in SETTINGS if setting.secret)
         return (*(value for value in own if value), *self.foreign_keys)
+
+    @property
+    def base_path(self) -> str:
+        """The path of our public URL, before those of its endpoints: `/api/v2`; empty for none."""
+        return urlsplit(self.worker_base_url).path
 
     def endpoint_url(self, endpoint: str) -> str:
         """The public URL of an endpoint: what the queue delivers to and what signatures are checked against."""

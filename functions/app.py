@@ -1,7 +1,6 @@
 """Everything on one ASGI app: `uvicorn functions.app:app`. Importing it opens nothing."""
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -59,7 +58,7 @@ def build_app(container: Container) -> Mounted:
     """The whole product on one app, for local use and for any ASGI host."""
     settings = container.settings
     webhooks = {path: secured(app, settings) for path, app in webhook_apps(container).items()}
-    return Mounted(build_site(container), webhooks, urlsplit(settings.worker_base_url).path)
+    return Mounted(build_site(container), webhooks, settings.base_path)
 
 
 app = LazyApp(build_app)

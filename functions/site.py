@@ -5,7 +5,6 @@ Must not: serve webhooks by itself. An HTTP API ends a request after 30 s, and t
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -35,7 +34,6 @@ def build_site(container: Container) -> Starlette:
         await container.close()
 
     keys = Keys(container)
-    base = urlsplit(container.settings.worker_base_url).path
     made = Starlette(
         routes=[
             *api_routes(container, keys),
@@ -44,7 +42,7 @@ def build_site(container: Container) -> Starlette:
         ],
         middleware=[
             Middleware(MeteredApp, metering=container.metering),
-            Middleware(BasePath, base=base),
+            Middleware(BasePath, base=container.settings.base_path),
             *browser_middleware(container.settings),
         ],
         exception_handlers={HTTPException: on_error, BatonError: on_error, Exception: on_error},

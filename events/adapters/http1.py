@@ -43,7 +43,7 @@ class Http1Transport(httpx.AsyncBaseTransport):
         body = await request.aread()
         head = head_of(request.method, request.url, request.headers.raw)
         answer = await self.ask(place_of(request.url), b"%b\r\n\r\n%b" % (head, body))
-        return httpx.Response(answer.status, headers=answer.headers, content=b"".join(answer.body), request=request)
+        return _response(answer, request)
 
     async def ask(self, place: Place, data: bytes) -> Answer:
         """Send what is written already, and read the whole answer; errors as above, but for what is in it."""
@@ -57,14 +57,9 @@ class Http1Transport(httpx.AsyncBaseTransport):
         said = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
         head = head_of(method, url, [(b"Host", url.netloc), *said])
         answer = await self.ask(place_of(url), b"%b\r\nContent-Length: %d\r\n\r\n%b" % (head, len(content), content))
-        body = b"".join(answer.body)
-        is_success = httpx.codes.is_success(answer.status)
-        if is_success and not any(name.lower() == b"content-encoding" for name, _ in answer.headers):
-            return body
-        response = httpx.Response(answer.status, headers=answer.headers, content=body)
-        if not is_success:
-            refuse(response)
-        return response.content
+        if not httpx.codes.is_success(answer.status):
+            refuse(_response(answer))
+        return _body_of(answer)
 
     def posting(self, url: httpx.URL, headers: Headers) -> "Http1Posting":
         """See posting.py."""
@@ -124,10 +119,18 @@ class Http1Posting:
         more = b"%b: %b\r\nContent-Length: %d" % (*echo, len(content))
         answer = await self._transport.ask(self._place, b"%b\r\n%b\r\n\r\n%b" % (self._head, more, content))
         said = {name.lower(): value for name, value in answer.headers}
-        body = b"".join(answer.body)
-        if b"content-encoding" in said:
-            body = httpx.Response(answer.status, headers=answer.headers, content=body).content
-        return body, said.get(echo[0].lower(), b"")
+        return _body_of(answer), said.get(echo[0].lower(), b"")
+
+
+def _response(answer: Answer, request: httpx.Request | None = None) -> httpx.Response:
+    return httpx.Response(answer.status, headers=answer.headers, content=b"".join(answer.body), request=request)
+
+
+def _body_of(answer: Answer) -> bytes:
+    """Unpacked by httpx, where it is packed."""
+    if any(name.lower() == b"content-encoding" for name, _ in answer.headers):
+        return _response(answer).content
+    return b"".join(answer.body)
 
 
 def place_of(url: httpx.URL) -> Place:

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import httpx
 
+from events.adapters.requesting import whole_answer
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -40,9 +42,5 @@ class _Plain:
     async def __call__(self, content: bytes, echo: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
         """Post it."""
         request = httpx.Request("POST", self._url, headers=[*self._headers, echo], content=content)
-        response = await self._http.handle_async_request(request)
-        try:
-            body = await response.aread()
-        finally:
-            await response.aclose()
-        return body, response.headers.get(echo[0].decode(), "").encode()
+        response = await whole_answer(self._http, request)
+        return response.content, response.headers.get(echo[0].decode(), "").encode()

@@ -30,12 +30,17 @@ async def _plainly(
     refuse: Refuse,
 ) -> bytes:
     """By httpx's requests and responses."""
-    request = httpx.Request(method, url, headers=headers, content=content)
-    response = await http.handle_async_request(request)
-    try:
-        body = await response.aread()
-    finally:
-        await response.aclose()
+    response = await whole_answer(http, httpx.Request(method, url, headers=headers, content=content))
     if not response.is_success:
         refuse(response)
-    return body
+    return response.content
+
+
+async def whole_answer(http: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+    """The answer, read to its end."""
+    response = await http.handle_async_request(request)
+    try:
+        await response.aread()
+    finally:
+        await response.aclose()
+    return response

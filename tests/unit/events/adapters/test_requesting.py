@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from events.adapters.http1 import Http1Transport
-from events.adapters.http_transport import tls_context
 from events.adapters.requesting import requesting
 from tests.unit.events.adapters.test_http1 import serving
+from tests.unit.events.adapters.test_posting import transports
 
 HEADERS = {"Authorization": "Bearer t", "Upstash-Label": "one"}
 BODY = b'{"messageId":"m1"}'
@@ -31,11 +31,6 @@ class RefusedError(Exception):
 def refuse(response: httpx.Response) -> None:
     """Tell all that there is of it."""
     raise RefusedError(response.status_code, response.headers["ratelimit-limit"], response.content)
-
-
-def transports() -> list[httpx.AsyncBaseTransport]:
-    """Those that HTTP_TRANSPORT chooses among."""
-    return [httpx.AsyncHTTPTransport(), Http1Transport(tls_context(), httpx.Limits(max_connections=1))]
 
 
 def test_one_of_them_has_a_way_of_its_own() -> None:
