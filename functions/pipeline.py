@@ -170,6 +170,7 @@ class Pipeline:
         if decision.effects and committed.applied:
             await self._afterwards(decision.effects)
         run.words.append(word)
+        run.released = run.released or committed.released
         again = run.ends(step, done=committed.applied)
         if again or step.wish:
             run.handed_on.begin_anew()
@@ -205,8 +206,9 @@ class Pipeline:
         return GoOn(run.name_of_claims(), kinds, room, until_ms, but)
 
     def _is_fresh(self, run: Run, now_ms: int) -> bool:
-        # A redelivered message publishes, so that progress gets fresh retries; so does a process that is to stop.
-        going = run.failure is None and not self._policy.stopping.begun
+        # A redelivered message publishes, so that progress gets fresh retries; so does a process that is to stop, and
+        # who may lose the message that brings its work back.
+        going = run.failure is None and not run.released and not self._policy.stopping.begun
         return run.delivered.retried == 0 and going and now_ms < run.guard_until_ms
 
     def _lease_until_ms(self, now_ms: int) -> int:

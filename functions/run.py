@@ -38,7 +38,10 @@ class Step:
 
 
 class Run:
-    """One delivery of one message, handled under one owner's name."""
+    """One delivery of one message, handled under one owner's name.
+
+    `released`: the message has come again meanwhile, and may be acknowledged before this is done.
+    """
 
     def __init__(self, delivered: Delivered, owner: str, guard_until_ms: int) -> None:
         event = delivered.event
@@ -55,6 +58,7 @@ class Run:
         self.words: list[str] = []
         self.handed_on = HandedOn()
         self.published = 0
+        self.released = False
         self._done: set[str] = set()
         self._commits = 0
 

@@ -144,11 +144,11 @@ class RedisStore:
             knows=known.tag if known else "",
         )
         asked = await self._write(request, changes, spent, counting)
-        word, carried, claimed = asked.answer
+        word, carried, claimed, *released = asked.answer
         if word != "committed" or changes.ends:
             self._histories.forget(claim.job_id)
         told = [with_commit(self._granted(leg, known), asked) for leg in claimed]
-        return Committed(word == "committed", legs(carried), tuple(told))
+        return Committed(word == "committed", legs(carried), tuple(told), bool(released))
 
     async def _in_short(self, short: ShortCommit, spent: Spent, counting: _Commands) -> Committed | None:
         """A short COMMIT's answer; None: the longer script is to be asked."""

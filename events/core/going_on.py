@@ -37,6 +37,11 @@ def of_one_invocation(owner: str, other: str) -> bool:
     return owner.partition(".")[0] == other.partition(".")[0]
 
 
+def is_released(leg: Leg, owner: str) -> bool:
+    """Whether who commits this leg, under this name, goes on with nothing: its message may be over before that is."""
+    return leg.handed_on or not of_one_invocation(leg.owner, owner)
+
+
 def may_go_on(job: Job, leg: Leg, kinds: frozenset[LegKind]) -> bool:
     """Whether a leg of this job may be worked on by who works on another one of it: nobody wants it kept apart."""
     if leg.kind is LegKind.WISH or leg.kind not in kinds:

@@ -6,6 +6,10 @@ Invariant: a leg's key follows from what it does, so the same step never stands 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import not_
+from typing import Annotated
+
+from pydantic import Field
 
 from events.quick_init import quick_init
 from events.replacing import replace
@@ -70,6 +74,8 @@ class Leg:
         text_id: of a turn: the text of the answer that is open in the job's parts, said under this claim; empty: none.
         lost: of a turn: claims of it that ended without a word; what their model calls took, nobody knows.
         isolated: of a call: it runs in an invocation of its own.
+        handed_on: its message has come again since it was claimed, and hands it on: that message may be acknowledged
+            before the leg is done, so what follows is published, to be carried by messages of its own.
     """
 
     key: str
@@ -99,6 +105,7 @@ class Leg:
     lost: int = 0
     text_id: str = ""
     isolated: bool = False
+    handed_on: Annotated[bool, Field(exclude_if=not_)] = False
 
     def free_at_ms(self, owner: str = "") -> int:
         """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""
@@ -164,6 +171,7 @@ def following(leg: Leg, kind: LegKind, now_ms: int, *, attempt: int | None = Non
         undelivered=0,
         counted="",
         appended=0,
+        handed_on=False,
     )
 
 

@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from events.core import parts
 from events.core.effects import Changes
-from events.core.going_on import GoOn, may_go_on, of_one_invocation
+from events.core.going_on import GoOn, is_released, may_go_on, of_one_invocation
 from events.core.legs import Leg, LegKind, wish_key
 from events.core.state import Failure, State
 from events.core.transitions import JobStatus
@@ -33,6 +33,7 @@ def claimed(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Leg]:
         claimed_ms=claim.now_ms,
         appended=0,
         text_id="",
+        handed_on=leg.handed_on and leg.carrier == claim.message_id,
         lost=leg.lost + (1 if leg.owner and leg.kind is LegKind.LOOP else 0),
         lease_until_ms=claim.now_ms if leg.kind is LegKind.WISH else claim.lease_until_ms,
     )
@@ -66,19 +67,48 @@ def granted(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Begun]:
     return tree, Begun(Verdict.GRANTED, state=state, history=tree.told_to(job, leg))
 
 
-def going_on(claim: Claim, tree: Tree, go_on: GoOn | None, *, applied: bool) -> tuple[Tree, Committed]:
-    """With the legs claimed that the invocation has room for; what it has in hand already is not told."""
+def handed_on(
+    tree: Tree, message_id: str, now_ms: int, but: str = "", owner: str = "", *, free: bool = False
+) -> tuple[Tree, tuple[Leg, ...]]:
+    """The legs that a message must hand on: marked so, but for those that `owner`'s invocation has claimed.
+
+    `free`: also those that nobody has claimed yet.
+    """
+    told = list[Leg]()
+    for leg in tree.carried(message_id, now_ms, but):
+        tree, marked = released(tree, leg, owner, free=free)
+        told.append(marked)
+    return tree, tuple(told)
+
+
+def released(tree: Tree, leg: Leg, owner: str = "", *, free: bool = False) -> tuple[Tree, Leg]:
+    """With a claimed leg marked as handed on by somebody else than its owner; `free`: also one without."""
+    if not (leg.owner or free) or leg.handed_on or (owner and of_one_invocation(leg.owner, owner)):
+        return tree, leg
+    leg = replace(leg, handed_on=True)
+    return replace(tree, legs={**tree.legs, leg.key: leg}), leg
+
+
+def going_on(claim: Claim, tree: Tree, go_on: GoOn | None, done: Leg | None) -> tuple[Tree, Committed]:
+    """With the legs claimed that the invocation has room for; what it has in hand already is not told.
+
+    `done`: the leg that the COMMIT removed, None where it was not applied.
+    """
     rest, taken = list[Leg](), list[Begun]()
+    free = done is not None and go_on is not None and not is_released(done, go_on.owner)
     for leg in tree.carried(claim.message_id, claim.now_ms):
-        room = go_on is not None and applied and len(taken) < go_on.at_most and _goes_on(claim, tree, leg, go_on)
+        room = go_on is not None and free and len(taken) < go_on.at_most and _goes_on(claim, tree, leg, go_on)
         if go_on is not None and (room or leg.owner == go_on.owner):
             lease_until_ms = go_on.lease_until_ms
             mine = replace(claim, job_id=leg.job_id, leg_key=leg.key, owner=go_on.owner, lease_until_ms=lease_until_ms)
             tree, begun = granted(mine, tree, leg)
             taken.append(begun)
         elif go_on is None or leg.lease_until_ms <= claim.now_ms or not of_one_invocation(leg.owner, go_on.owner):
+            if go_on is not None and done is not None:
+                tree, leg = released(tree, leg, go_on.owner)  # noqa: PLW2901 - as it is told
             rest.append(leg)
-    return tree, Committed(applied, tuple(rest), tuple(taken))
+    lost = done is not None and go_on is not None and not free
+    return tree, Committed(done is not None, tuple(rest), tuple(taken), lost)
 
 
 def _goes_on(claim: Claim, tree: Tree, leg: Leg, go_on: GoOn) -> bool:

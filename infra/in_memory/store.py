@@ -33,7 +33,7 @@ from events.ports import (
 )
 from events.ports.spending import NOTHING
 from events.replacing import replace
-from infra.in_memory.claiming import appended, done, going_on, granted, is_anew, with_ticket
+from infra.in_memory.claiming import appended, done, going_on, granted, handed_on, is_anew, released, with_ticket
 from infra.in_memory.tree import NOT_USED, Tree
 from infra.in_memory.used_parts import with_used
 from infra.in_memory.writing import changed, created
@@ -65,7 +65,7 @@ class InMemoryStore:
         tree = self.tree(job.id)
         if job.id in tree.jobs:
             charge(requests=1)
-            return Created(False, tree.jobs[job.id], tree.carried(message_id, now_ms))
+            return Created(False, tree.jobs[job.id], self._carried(job.id, message_id, now_ms))
         if tree.tombstone is not None:
             charge(requests=1)
             raise JobGoneError(job.id)
@@ -83,13 +83,27 @@ class InMemoryStore:
             gone = root_of(claim.job_id) in tree.jobs or tree.tombstone is not None
             return Begun(Verdict.APPLIED if gone else Verdict.UNKNOWN)
         if leg is None:
-            return Begun(Verdict.APPLIED, carried=tree.carried(claim.message_id, claim.now_ms))
+            return Begun(Verdict.APPLIED, carried=self._begun_with(claim, free=True))
         ticketed = with_ticket(claim, tree)
         if refused := self._refused(claim, tree, leg, gated=ticketed.gated(leg, claim.now_ms)):
             return refused
         tree, begun = granted(claim, ticketed, ticketed.legs[leg.key])
         self.write(claim.job_id, tree)
-        return replace(begun, carried=tree.carried(claim.message_id, claim.now_ms, leg.key))
+        return replace(begun, carried=self._begun_with(claim, leg.key))
+
+    def _begun_with(self, claim: Claim, but: str = "", *, free: bool = False) -> Carried:
+        """What a BEGIN tells: what its message hands on besides its own leg."""
+        return self._carried(claim.job_id, claim.message_id, claim.now_ms, but, claim.owner, free=free)
+
+    def _carried(
+        self, job_id: str, message_id: str, now_ms: int, but: str = "", owner: str = "", *, free: bool = False
+    ) -> Carried:
+        """What a message must hand on; who else has claimed it will know that from its mark."""
+        before = self.tree(job_id)
+        tree, legs = handed_on(before, message_id, now_ms, but, owner, free=free)
+        if tree is not before:
+            self.write(job_id, tree)
+        return legs
 
     def _refused(self, claim: Claim, tree: Tree, leg: Leg, *, gated: bool) -> Begun | None:
         until_ms = 0
@@ -99,13 +113,15 @@ class InMemoryStore:
             verdict, until_ms = Verdict.EARLY, leg.not_before_ms
         elif leg.owner != claim.owner and leg.lease_until_ms > claim.now_ms:
             verdict, until_ms = Verdict.BUSY, leg.lease_until_ms
+            if leg.carrier == claim.message_id:  # which is about to be told again by another message
+                self.write(claim.job_id, released(tree, leg, claim.owner)[0])
         elif gated:
             tree = tree.settled(claim.job_id, claim.message_id, claim.now_ms)
             self.write(claim.job_id, tree)
-            return Begun(Verdict.GATED, carried=tree.carried(claim.message_id, claim.now_ms))
+            return Begun(Verdict.GATED, carried=self._begun_with(claim))
         else:
             return None
-        return Begun(verdict, until_ms, carried=tree.carried(claim.message_id, claim.now_ms, leg.key))
+        return Begun(verdict, until_ms, carried=self._begun_with(claim, leg.key, free=True))
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
         """Remove the leg and write what follows from it, unless somebody did; claim what is gone on with."""
@@ -128,7 +144,7 @@ class InMemoryStore:
         if applied:
             tree, changes = done(tree, claim, changes)
             tree = self._changed(tree, claim.job_id, claim.message_id, changes, spent, claim.now_ms)
-        tree, committed = going_on(claim, tree, go_on, applied=applied)
+        tree, committed = going_on(claim, tree, go_on, leg if applied else None)
         tree = with_used(before, tree, claim.job_id) if applied else tree
         if tree is not before:
             self.write(claim.job_id, tree)
@@ -151,7 +167,7 @@ class InMemoryStore:
             return (Recorded.CHANGED if job_id in tree.jobs else Recorded.UNKNOWN), ()
         tree = with_used(tree, self._changed(tree, job_id, message_id, changes, spent, now_ms), job_id)
         self.write(job_id, tree)
-        return Recorded.COMMITTED, tree.carried(message_id, now_ms)
+        return Recorded.COMMITTED, self._carried(job_id, message_id, now_ms)
 
     def _changed(self, tree: Tree, job_id: str, message_id: str, changes: Changes, spent: Spent, now_ms: int) -> Tree:
         tree = changed(tree, job_id, message_id, changes, now_ms)
@@ -185,14 +201,14 @@ class InMemoryStore:
         known = results.get(fact.call_id or f"event:{fact.id}", results.get(f"early:{fact.call_id}"))
         if known is not None:
             word = Heeded.AGAIN if known == fact.outcome else Heeded.OTHER
-            return Outside(word, job, tree.carried(message_id, now_ms))
+            return Outside(word, job, self._carried(job_id, message_id, now_ms))
         if job.ended or (fact.call_id and fact.run < job.run):
-            return Outside(Heeded.ENDED, job, tree.carried(message_id, now_ms))
+            return Outside(Heeded.ENDED, job, self._carried(job_id, message_id, now_ms))
         tree = tree.told(job_id, fact, message_id, now_ms).settled(job_id, message_id, now_ms)
         used = tree.usage.get(job_id, NOT_USED)
         tree = replace(tree, usage={**tree.usage, job_id: _more(used, spent, used.updated_ms)})
         self.write(job_id, tree)
-        return Outside(Heeded.EARLY if early else Heeded.FIRST, job, tree.carried(message_id, now_ms))
+        return Outside(Heeded.EARLY if early else Heeded.FIRST, job, self._carried(job_id, message_id, now_ms))
 
     async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""
@@ -201,14 +217,16 @@ class InMemoryStore:
         job, leg = tree.jobs.get(claim.job_id), tree.legs.get(claim.leg_key)
         if job is None:
             return Undelivered(None)
-        by_source = tree.carried(source_message_id, claim.now_ms, claim.leg_key)
-        carried = (*by_source, *tree.carried(claim.message_id, claim.now_ms, claim.leg_key))
+        by_source = self._carried(claim.job_id, source_message_id, claim.now_ms, claim.leg_key)
+        carried = (*by_source, *self._begun_with(replace(claim, owner=""), claim.leg_key))
+        tree = self.tree(claim.job_id)
         if leg is None:
             return Undelivered(None, carried, job.session_id)
+        tree, leg = released(tree, leg)  # its event is published anew
         if f",{claim.message_id}," not in f",{leg.counted}":
             leg = replace(leg, undelivered=leg.undelivered + 1, counted=f"{leg.counted}{claim.message_id},")
             tree = replace(tree, legs={**tree.legs, leg.key: leg})
-            self.write(claim.job_id, tree)
+        self.write(claim.job_id, tree)
         record = tree.calls.get(claim.job_id, {}).get(claim.call_id)
         return Undelivered(State(job, leg, record), carried, job.session_id)
 

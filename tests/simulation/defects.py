@@ -17,6 +17,7 @@ from tests.simulation import (
     planted_approvals,
     planted_book,
     planted_children,
+    planted_cuts,
     planted_flow,
     planted_plans,
     planted_recovery,
@@ -31,6 +32,7 @@ from tests.simulation import (
 from tests.simulation.directed import directed
 from tests.simulation.plan import (
     APPROVING_SEEDS,
+    CUTTING_SEEDS,
     DEPLOYING_SEEDS,
     PLANNING_SEEDS,
     RETURNING_SEEDS,
@@ -60,6 +62,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_approvals.DEFECTS,
     *planted_sessions.DEFECTS,
     *planted_versions.DEFECTS,
+    *planted_cuts.DEFECTS,
 )
 ALL_NAMES = tuple(defect.name for defect in DEFECTS)
 MOST_SCHEDULES = 1_000
@@ -106,6 +109,9 @@ def _plans(seed: int, most: int, defect: Defect) -> Iterator[Plan]:
     if defect.deploys:
         old = (known for known in playable() if known & DEPLOYING_SEEDS)
         return map(make_plan, chain(old, range(DEPLOYING_SEEDS + seed, DEPLOYING_SEEDS + seed + most)))
+    if defect.cuts:
+        first = CUTTING_SEEDS + family + seed
+        return map(make_plan, range(first, first + most))
     if defect.returns:
         first = family + RETURNING_SEEDS + seed
         return map(make_plan, range(first, first + most))

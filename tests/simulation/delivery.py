@@ -23,8 +23,10 @@ from tests.simulation.versions import body_for
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_HOP, _DUPLICATE, _LAG = 51, 52, 53
+_HOP, _DUPLICATE, _LAG, _CUT = 51, 52, 53, 54
 _COPIES = 4
+# For so long a connection lasts at most before it is cut.
+_LONGEST_SECONDS = 60.0
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +94,9 @@ class Deliveries:
         world.enroll(who)
         self.begun[message.id].append(who)
         limit = world.loop.call_later(message.outgoing.timeout_seconds, self._give_up, attempt, who)
+        if world.faults.strikes("cut", name):
+            lasts = _LONGEST_SECONDS * world.dice.roll(_CUT, message.number, attempt.copy, attempt.retried) ** 3
+            world.loop.call_later(lasts, self._cut, attempt, who)
         try:
             body = body_for(world, who, message).encode()
             answer = await world.post(message.url, _headers(message, body, attempt.retried), body)
@@ -107,9 +112,21 @@ class Deliveries:
             self._answered(attempt, None if lost else answer)
 
     def _give_up(self, attempt: Attempt, who: Invocation) -> None:
-        attempt.over = who.zombie = True
+        who.zombie = True
         self._world.tell(who, "the queue waits no longer")
-        self._answered(attempt, None)
+        self._lost(attempt)
+
+    def _cut(self, attempt: Attempt, who: Invocation) -> None:
+        if not attempt.over:
+            who.cut = True
+            self._world.tell(who, "the queue has lost the connection")
+            self._lost(attempt)
+
+    def _lost(self, attempt: Attempt) -> None:
+        """There will be no answer, whatever becomes of who was to give it."""
+        if not attempt.over:
+            attempt.over = True
+            self._answered(attempt, None)
 
     def _answered(self, attempt: Attempt, answer: Answer | None) -> None:
         message = attempt.message

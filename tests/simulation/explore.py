@@ -3,9 +3,9 @@
 `python -m tests.simulation.explore --schedules 20000 --seed 1 [--faults all|none|crash,error,…] [--seconds 60]`.
 Most of them are plain; the others are worlds whose jobs also wait (plan.py, WAITING_SEEDS), in which most of them plan,
 whose texts are streamed and read, whose jobs ask people or share a session, or in which somebody comes back to ended
-jobs, or two versions run side by side; `--waits`, `--plans`, `--streams`, `--approvals`, `--sessions`, `--returns`,
-`--deploys`: all of them. The first schedule that breaks an invariant is shrunk and told as a story; `shrink.py` does
-that for any seed.
+jobs, or two versions run side by side, or the queue loses connections; `--waits`, `--plans`, `--streams`,
+`--approvals`, `--sessions`, `--returns`, `--deploys`, `--cuts`: all of them. The first schedule that breaks an
+invariant is shrunk and told as a story; `shrink.py` does that for any seed.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from tests.simulation.crash_points import table
 from tests.simulation.plan import (
     ALL_FAULTS,
     APPROVING_SEEDS,
+    CUTTING_SEEDS,
     DEPLOYING_SEEDS,
     NO_FAULTS,
     OTHER_FAMILIES,
@@ -40,6 +41,8 @@ _CHUNK = 50
 _NO_END = Most()
 # The families of which some worlds have two versions side by side.
 _DEPLOYING = (0, WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, RETURNING_SEEDS)
+# The families of which in some worlds the queue loses connections.
+_CUTTING = (0, *OTHER_FAMILIES, RETURNING_SEEDS, DEPLOYING_SEEDS)
 
 
 def explore(
@@ -76,13 +79,16 @@ def explore(
 
 def _chunks(schedules: int, seed: int) -> Iterator[range]:
     """Most of them plain worlds from this seed on, the others of the other families alike; or of one family alone."""
-    if seed >= DEPLOYING_SEEDS:
+    if seed >= CUTTING_SEEDS:
         return _ranges(schedules, seed)
     each, returning, deploying = schedules // (3 * len(OTHER_FAMILIES)), schedules // 60, schedules // 80
-    plain = _ranges(schedules - len(OTHER_FAMILIES) * each - 3 * returning - len(_DEPLOYING) * deploying, seed)
+    cutting = schedules // 200
+    others = len(OTHER_FAMILIES) * each + 3 * returning + len(_DEPLOYING) * deploying + len(_CUTTING) * cutting
+    plain = _ranges(schedules - others, seed)
     families = (
         plain,
         *(_ranges(deploying, DEPLOYING_SEEDS + first + seed) for first in _DEPLOYING),
+        *(_ranges(cutting, CUTTING_SEEDS + first + seed) for first in _CUTTING),
         *(_ranges(each, first + seed) for first in OTHER_FAMILIES),
         *(_ranges(returning, RETURNING_SEEDS + first + seed) for first in (0, WAITING_SEEDS, PLANNING_SEEDS)),
     )
@@ -132,6 +138,7 @@ def main() -> int:
     parser.add_argument("--approvals", action="store_true", help="only worlds whose jobs also ask people")
     parser.add_argument("--returns", action="store_true", help="only worlds in which somebody comes back to jobs")
     parser.add_argument("--deploys", action="store_true", help="only worlds in which two versions run side by side")
+    parser.add_argument("--cuts", action="store_true", help="only worlds whose queue loses connections")
     options = parser.parse_args()
     family = PLANNING_SEEDS if options.plans else WAITING_SEEDS if options.waits else 0
     family = APPROVING_SEEDS if options.approvals else STREAMING_SEEDS if options.streams else family
@@ -139,6 +146,7 @@ def main() -> int:
     seed = options.seed + family
     seed += RETURNING_SEEDS if options.returns else 0
     seed += DEPLOYING_SEEDS if options.deploys else 0
+    seed += CUTTING_SEEDS if options.cuts else 0
     began_at = time.monotonic()
     summary = explore(options.schedules, seed, faults_named(options.faults), Most(seconds=options.seconds), _found)
     print(told(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command

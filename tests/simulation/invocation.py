@@ -20,8 +20,9 @@ class Invocation:
         name: unique in a world, stable when faults elsewhere are switched off; `number` is made of it.
         kind: `submit`, or what kind of message is handled; crash points are counted by it.
         instance: on which it runs; -1: nobody has asked. skew_ms: how wrong its clock is. began_at: when it began.
-        calls: calls to the world so far. zombie: the queue has given up waiting for it.
-        abandoned: its message was taken back meanwhile. stalled: a fault held it up.
+        calls: calls to the world so far. zombie: the queue has given up waiting for it. cut: it has lost the
+            connection. over: it has answered. abandoned: its message was taken back meanwhile. stalled: a fault held
+            it up.
         faulty: it met a fault of whatever kind. job_id: of the message.
     """
 
@@ -34,6 +35,8 @@ class Invocation:
     calls: int = 0
     dead: bool = False
     zombie: bool = False
+    cut: bool = False
+    over: bool = False
     abandoned: bool = False
     stalled: bool = False
     faulty: bool = False

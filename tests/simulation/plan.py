@@ -15,7 +15,7 @@ from tests.simulation.session_jobs import make_session_jobs
 from tests.simulation.streaming_jobs import make_streaming_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
-_MIX, _RATE, _OUTAGE, _WORLD = 1, 2, 3, 4
+_MIX, _RATE, _OUTAGE, _WORLD, _CUT = 1, 2, 3, 4, 5
 # From this seed on jobs also wait, and start others below them: a second family of worlds.
 WAITING_SEEDS = 1 << 40
 # From this one on most of them plan, too: a third one.
@@ -25,6 +25,8 @@ LONGEST_DEPLOY_SECONDS = 1_800.0
 RETURNING_SEEDS = 1 << 39
 # Of each family, the seeds with this bit: two versions run side by side, one in each mode, each with forms of its own.
 DEPLOYING_SEEDS = 1 << 38
+# Of each family, the seeds with this bit: the queue loses connections, and delivers again what still goes on.
+CUTTING_SEEDS = 1 << 37
 # From this one on plain jobs' models say their texts piece by piece, and somebody reads the streams: a fourth one.
 STREAMING_SEEDS = 1 << 42
 # From this one on jobs that wait, and mostly plan, ask people, too: a fifth one.
@@ -54,7 +56,7 @@ FAULTS = {
 }
 _HALF_AS_OFTEN = frozenset({"store-down", "queue-down", "failover"})
 NO_FAULTS = frozenset[str]()
-ALL_FAULTS = frozenset(FAULTS)
+ALL_FAULTS = frozenset({*FAULTS, "cut"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     rates = _rates(dice, faults)
     deploying = bool(seed & DEPLOYING_SEEDS)
     rates |= {"mixed": 1.0} if deploying and "mixed" in faults else {}
+    if seed & CUTTING_SEEDS and "cut" in faults:
+        rates["cut"] = dice.one_of((0.1, 0.4), _CUT)
     calm_at = dice.between(150, 1500, _WORLD, 2) * (6 if dice.chance(0.15, _WORLD, 8) else 1)
     work_timeout_seconds = 20 if short else 120
     streams = STREAMING_SEEDS <= seed < APPROVING_SEEDS

@@ -31,6 +31,7 @@ from events.ports import (
 from events.ports.spending import NOTHING
 from events.replacing import replace
 from tests.fakes import FakeReader, FakeStore, Tree
+from tests.simulation.going_on import ON_GOING_ON, GoesOn
 from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.retried import ON_RETURNS
@@ -127,6 +128,8 @@ class SimStore:
                 mine = replace(claim, job_id=leg.job_id, leg_key=leg.key, call_id=leg.call_id, owner=leg.owner)
                 self._world.actors.begun(mine, begun)
         who = CURRENT.get()
+        if committed.claimed:
+            self._world.check(ON_GOING_ON, GoesOn(self._world, who, claim, committed))
         if committed.applied and changes.admitted and (who.zombie or who.stalled):
             self._world.memory.answer_of_long_ago(claim.job_id)
         return committed
@@ -202,7 +205,7 @@ class SimStore:
             if after is not before:
                 self._wrote(root, Write(world, op, claim, before, after, answer))
                 who = CURRENT.get()
-                if who.zombie or who.abandoned:
+                if who.zombie or who.abandoned or who.cut:
                     world.leave_to_the_sweep(before, after)
                 elif op == "begin" and claim is not None:
                     world.taken_up(claim.leg_key, after)

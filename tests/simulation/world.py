@@ -185,6 +185,7 @@ class World:
 
     def returned(self, who: Invocation, answer: asgi.Answer | None) -> None:
         """An invocation is over."""
+        who.over = True
         if self.story.kept:
             self.tell(who, f"ends: {answer.status} {answer.body.decode()}" if answer else "is dead")
         if answer is not None and answer.status == 500:
@@ -259,7 +260,7 @@ class World:
 
     def taken_up(self, leg_key: str, after: Tree) -> None:
         """A message that is under way carries a leg from now on: whatever was left to the sweep is left no more."""
-        if leg_key in self.excused and after.legs[leg_key].carrier in self.queue.live:
+        if leg_key in self.excused and leg_key in after.legs and after.legs[leg_key].carrier in self.queue.live:
             self.excused.discard(leg_key)
             self.left_to_the_sweep = True
 

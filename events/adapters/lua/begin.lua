@@ -6,7 +6,11 @@ local job_id, leg_field, message, owner, now = ARGV[1], 'leg:' .. ARGV[2], ARGV[
 load(KEYS[1])
 local job, json = state['job:' .. job_id], state[leg_field]
 local function answer(verdict, free_at)
-  return {verdict, free_at, carried(message, now, verdict ~= 'gated' and leg_field or nil)}
+  -- Who has no slot goes on with what it wishes; anybody else has come a second time, and the first one may go on.
+  local gated = verdict == 'gated'
+  local legs = carried(message, now, not gated and leg_field or nil, owner, not gated)
+  save(KEYS[1])
+  return {verdict, free_at, legs}
 end
 if not job then
   -- A failover forgot that this child was started: whoever started it does so again. Or all is gone, for good.
@@ -26,6 +30,9 @@ if leg.not_before_ms > now then
   return answer('early', leg.not_before_ms)
 end
 if leg.owner ~= owner and leg.lease_until_ms > now then
+  if leg.carrier == message then
+    release(leg_field, owner) -- this message is about to be replaced by another one
+  end
   return answer('busy', leg.lease_until_ms)
 end
 -- A ticket stands for the wish that the admission has granted; one of an earlier wish is void.
@@ -38,10 +45,10 @@ if granted and granted.lap == ticket and granted.want == 'slot' and not granted.
 end
 if gated(leg, now) then
   settle(job_id, message, now, 0)
-  save(KEYS[1])
   return answer('gated', 0)
 end
 leg = claim(leg, owner, message, now, tonumber(ARGV[6]), KEYS[5])
 local of_leg = {job, state[leg_field], told(leg, KEYS[2], KEYS[3], KEYS[4], now, ARGV[8])}
+local legs = carried(message, now, leg_field, owner)
 save(KEYS[1])
-return {'granted', 0, carried(message, now, leg_field), unpack(with_standing({of_leg})[1])}
+return {'granted', 0, legs, unpack(with_standing({of_leg})[1])}

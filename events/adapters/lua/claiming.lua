@@ -14,6 +14,7 @@ local function claim(leg, owner, message, now, lease_until, parts_key)
   if leg.kind == 'loop' and leg.owner ~= '' then
     leg.lost = (leg.lost or 0) + 1
   end
+  leg.handed_on = leg.handed_on and leg.carrier == message or nil
   leg.owner, leg.carrier, leg.claimed_ms = owner, message, now
   -- A wish is no work: nobody needs to be kept from telling it again.
   leg.lease_until_ms = leg.kind == 'wish' and now or lease_until

@@ -19,7 +19,7 @@ if ARGV[2] == '' and state[job_field] ~= ARGV[5] then
 end
 -- The legs with which the invocation goes on are claimed here, so that this needs no request of its own, and told as
 -- BEGIN tells them; the rest is carried, but for what the invocation has in hand. A COMMIT that is repeated is told of
--- what it claimed before, and claims nothing more.
+-- what it claimed before, and claims nothing more; nor does one of a leg that somebody else has handed on or claimed.
 local on, kinds, but = header.go_on, {}, {}
 for _, kind in ipairs(on and on.kinds or {}) do
   kinds[kind] = true
@@ -31,27 +31,26 @@ local function free_for(leg)
   local free = leg.lease_until_ms <= now and leg.not_before_ms <= now and not but[leg.key]
   return free and (leg.job_id == job_id or leg.kind == 'wish') and may_go_on(leg, kinds)
 end
-local function in_hand(leg)
-  return leg.lease_until_ms > now and string.match(leg.owner, '^[^.]*') == string.match(on.owner, '^[^.]*')
-end
-local function go_on(applied)
+local function go_on(at_most, applied)
   local rest, taken = {}, {}
   for _, field in ipairs(fields_carried(message, now)) do
-    local leg, text = on and record_of(field), state[field]
-    if leg and (leg.owner == on.owner or applied and #taken < on.at_most and free_for(leg)) then
+    local leg = on and record_of(field)
+    if leg and (leg.owner == on.owner or #taken < at_most and free_for(leg)) then
       leg = claim(leg, on.owner, message, now, on.lease_until_ms, KEYS[5])
       taken[#taken + 1] = {
         state['job:' .. leg.job_id], state['leg:' .. leg.key], told(leg, KEYS[2], KEYS[4], KEYS[3], now, on.knows),
       }
-    elseif not leg or not in_hand(leg) then
-      rest[#rest + 1] = text
+    elseif not leg or leg.lease_until_ms <= now or not of_one_invocation(leg.owner, on.owner) then
+      if applied and (leg or ARGV[2] == '') then
+        release(field, on and on.owner or '')
+      end
+      rest[#rest + 1] = state[field]
     end
   end
   return rest, with_standing(taken)
 end
 local function gone()
-  local rest, taken = go_on(false)
-  return {'gone', rest, taken}
+  return {'gone', go_on(0, false)}
 end
 -- A step that waits again, since a failover forgot that those before it were over, is done once they are. What was begun
 -- in an earlier run of the job is dropped: a leg of this one may have the same key.
@@ -120,7 +119,9 @@ local tombstone = (header.expires or header.begins_again) and take_key()
 
 -- The leg that was done goes; an end takes all legs of the job with it. What an ended job still had to say is out of
 -- date when it begins again.
+local released = false
 if ARGV[2] ~= '' then
+  released = on and is_released(state[leg_field], on.owner)
   let_go(state[leg_field], job_id, KEYS[5], talk and take(talk.rest))
   remove(leg_field)
 end
@@ -272,8 +273,8 @@ end
 local spent = header.spent or {}
 spent.redis_requests = (spent.redis_requests or 0) + 1
 use(job_id, spent, now)
-local rest, taken = go_on(true)
-local answer = {'committed', rest, taken}
+local rest, taken = go_on(on and not released and on.at_most or 0, true)
+local answer = {'committed', rest, taken, released and 1 or nil}
 use(job_id, {
   redis_commands = commands + saving() + (tombstone and #KEYS or 0),
   redis_bytes = bytes_with(answer),

@@ -3,7 +3,9 @@
 local job_id, message, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 load(KEYS[1])
 if state['job:' .. job_id] then
-  return {'exists', state['job:' .. job_id], carried(message, now)}
+  local legs = carried(message, now)
+  save(KEYS[1])
+  return {'exists', state['job:' .. job_id], legs}
 end
 if call('EXISTS', KEYS[4]) == 1 then
   return {'gone', '', {}}

@@ -73,6 +73,25 @@ local function gated(leg, now)
   return standing and not standing.slot and (leg.not_before_ms <= now or standing.want == 'slot')
 end
 
+-- Whether both are names of the same invocation: what stands before the dot.
+local function of_one_invocation(owner, other)
+  return string.match(owner, '^[^.]*') == string.match(other, '^[^.]*')
+end
+
+-- A leg is handed on by somebody else than its owner, or than who is about to be (`free`: also where it has none yet):
+-- who claimed it by the same message goes on with nothing then (going_on.py).
+local function is_released(json, owner)
+  return string.find(json, '"handed_on":true', 1, true) or not of_one_invocation(value_of(json, 'owner') or '', owner)
+end
+
+local function release(field, owner, free)
+  local leg = record_of(field)
+  if (free or leg.owner ~= '') and not leg.handed_on and not of_one_invocation(leg.owner, owner) then
+    leg.handed_on = true
+    put_record(field, leg)
+  end
+end
+
 -- What a message still carries: the legs that it must hand on before it is acknowledged.
 local function fields_carried(message, now, except)
   local fields = {}
@@ -88,9 +107,11 @@ local function fields_carried(message, now, except)
   return fields
 end
 
-local function carried(message, now, except)
+-- These legs, for who has come with the message: `owner` ('' for none). The script saves.
+local function carried(message, now, except, owner, free)
   local legs = {}
   for i, field in ipairs(fields_carried(message, now, except)) do
+    release(field, owner or '', free)
     legs[i] = state[field]
   end
   return legs

@@ -10,8 +10,9 @@
 local job_id, leg_field, now = ARGV[1], 'leg:' .. ARGV[2], tonumber(ARGV[5])
 load(KEYS[1])
 local leg, job = state[leg_field], state['job:' .. job_id]
--- What a claim has appended in mid-work is commit.lua's to close and to count.
+-- What a claim has appended in mid-work is commit.lua's to close and to count, and what was handed on meanwhile its to say.
 local held = leg and has(leg, 'owner', ARGV[3]) and string.find(leg, '"appended":0', 1, true)
+  and not string.find(leg, '"handed_on":true', 1, true)
 local others = held and beside(job_id, leg_field)
 if not others or others > 0 and ARGV[10] == '' or run_of(job_id) ~= tonumber(ARGV[4]) then
   return {'else'}

@@ -16,12 +16,17 @@ end
 local kept = call_id ~= '' and call_id or 'event:' .. ARGV[6]
 local both = call('HMGET', KEYS[3], kept, 'early:' .. call_id)
 local known = both[1] or both[2]
+local function already(word)
+  local legs = carried(message, now)
+  save(KEYS[1])
+  return {word, job, legs}
+end
 if known then
-  return {known == ARGV[7] and 'again' or 'other', job, carried(message, now)}
+  return already(known == ARGV[7] and 'again' or 'other')
 end
 -- An outcome of an earlier run is none of a call that runs again.
 if ended(job_id) or call_id ~= '' and tonumber(ARGV[8]) < run_of(job_id) then
-  return {'ended', job, carried(message, now)}
+  return already('ended')
 end
 -- Before its call waits an outcome is kept apart: the call may still end otherwise, or be tried again.
 local waits = call_id == ''

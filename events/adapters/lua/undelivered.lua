@@ -15,13 +15,16 @@ if not state[job] then
   return {'', '', '', {}}
 end
 if not state[leg_field] then
-  return {state[job], '', '', both()}
+  local legs = both()
+  save(KEYS[1])
+  return {state[job], '', '', legs}
 end
-local leg = record_of(leg_field)
+release(leg_field, '') -- its event is published anew
+local leg, legs = record_of(leg_field), both(leg_field)
 if not string.find(',' .. leg.counted, ',' .. ARGV[4] .. ',', 1, true) then
   leg.undelivered, leg.counted = leg.undelivered + 1, leg.counted .. ARGV[4] .. ','
   put_record(leg_field, leg)
-  save(KEYS[1])
 end
+save(KEYS[1])
 local record = ARGV[5] ~= '' and call('HGET', KEYS[2], ARGV[5]) or ''
-return {state[job], state[leg_field], record, both(leg_field)}
+return {state[job], state[leg_field], record, legs}

@@ -86,11 +86,11 @@ async def test_a_leg_that_is_not_due_is_early_until_it_is(side: Side) -> None:
 
 
 async def test_a_leg_that_is_gone_was_applied(side: Side) -> None:
-    """The message learns what it still carries, and nothing else."""
+    """The message learns what it still carries, and nothing else; who else has it may know that it is handed on."""
     legs = await fan_out(side, 2, "m1")
     begun = await side.store.begin(claim_of(first_leg(), "m1"))
     assert (begun.verdict, begun.state) == (Verdict.APPLIED, None)
-    assert by_key(begun.carried) == [replace(leg, carrier="m1") for leg in legs]
+    assert by_key(begun.carried) == [replace(leg, carrier="m1", handed_on=True) for leg in legs]
     other = await side.store.begin(claim_of(first_leg(), "m9"))
     assert other == Begun(Verdict.APPLIED)
 

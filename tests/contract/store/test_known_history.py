@@ -59,6 +59,7 @@ async def test_a_turn_in_the_same_process_is_told_nothing_that_it_knows(stage: S
     """It gets the whole history all the same, also what others are told by the store."""
     await stage.commit(call_leg(0), Changes(results={ONE.id: '{"ok":[1,"é"]}'}))
     ends = Changes(join=next_turn(), results={OTHER.id: '{"ok":2}'})
+    assert (await stage.side.store.begin(claim_of(call_leg(1)))).state is not None
     done = await stage.side.store.commit(
         claim_of(call_leg(1)), ends, SPENT, GoOn("o1.1", frozenset(LegKind), 9, NOW_MS + LEASE_MS)
     )

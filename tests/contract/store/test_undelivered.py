@@ -31,14 +31,14 @@ async def test_a_callback_counts_once_however_often_it_comes(side: Side) -> None
 
 
 async def test_the_leg_stays_as_it_was_but_for_the_count(side: Side) -> None:
-    """Claim and carrier are not the callback's."""
+    """Claim and carrier are not the callback's; who holds it may know that its event is published anew."""
     legs = await fan_out(side, 1)
     begun = await side.store.begin(claim_of(legs[0], "m2", "o2"))
     found = await side.store.undelivered(claim_of(legs[0], "cb1"), "m2")
     assert found.state is not None
     assert begun.state is not None
     assert found.state.leg.counted
-    assert replace(found.state.leg, counted="") == replace(begun.state.leg, undelivered=1)
+    assert replace(found.state.leg, counted="") == replace(begun.state.leg, undelivered=1, handed_on=True)
     assert (found.state.job, found.state.call, found.session_id) == (a_job(), record_of(legs[0]), "session_a")
 
 

@@ -1,0 +1,75 @@
+"""Defects about messages that come again while their first delivery goes on: the queue has lost the connection."""
+
+from collections.abc import Callable
+from typing import Any
+
+from events.core.legs import Leg
+from events.replacing import replace
+from functions import pipeline
+from functions.run import Run
+from infra.in_memory import claiming
+from tests.fakes import FakeStore, Tree
+from tests.simulation.planting import Defect, Patch, constant, replaced
+
+
+def _unmarked(tree: Tree, leg: Leg, *_: Any, **__: Any) -> tuple[Tree, Leg]:
+    return tree, leg
+
+
+def _forgetting(claimed: Callable[..., tuple[Tree, Leg]]) -> Callable[..., tuple[Tree, Leg]]:
+    def forgetting(claim: Any, tree: Tree, leg: Leg) -> tuple[Tree, Leg]:
+        return claimed(claim, tree, replace(leg, handed_on=False))
+
+    return forgetting
+
+
+def _for_others_only(refused: Callable[..., Any]) -> Callable[..., Any]:
+    def for_others(self: FakeStore, claim: Any, tree: Tree, leg: Leg, **named: Any) -> Any:
+        return refused(self, claim, tree, replace(leg, carrier=""), **named)
+
+    return for_others
+
+
+def _never_released(is_fresh: Callable[..., bool]) -> Callable[..., bool]:
+    def fresh(self: pipeline.Pipeline, run: Run, now_ms: int) -> bool:
+        run.released = False
+        return is_fresh(self, run, now_ms)
+
+    return fresh
+
+
+_INVARIANT = "who_goes_on_is_carried"
+
+DEFECTS = (
+    Defect(
+        "a COMMIT goes on though its leg has been handed on",
+        _INVARIANT,
+        (constant(claiming, "is_released", answer=False),),
+        cuts=True,
+    ),
+    Defect(
+        "who works does not learn that its message came again",
+        _INVARIANT,
+        (replaced(claiming, "released", _unmarked),),
+        cuts=True,
+    ),
+    Defect(
+        "who finds its own leg busy does not say so",
+        _INVARIANT,
+        (Patch(FakeStore, "_refused", _for_others_only),),
+        cuts=True,
+    ),
+    Defect(
+        "the same message gets back what it has handed on",
+        _INVARIANT,
+        (Patch(claiming, "claimed", _forgetting),),
+        cuts=True,
+    ),
+    Defect(
+        "who is released asks for legs by itself",
+        _INVARIANT,
+        (Patch(pipeline.Pipeline, "_is_fresh", _never_released),),
+        waits=True,
+        cuts=True,
+    ),
+)
