@@ -104,7 +104,7 @@ def going_on(claim: Claim, tree: Tree, go_on: GoOn | None, done: Leg | None) -> 
             tree, begun = granted(mine, tree, leg)
             taken.append(begun)
         elif go_on is None or leg.lease_until_ms <= claim.now_ms or not of_one_invocation(leg.owner, go_on.owner):
-            if go_on is not None and done is not None:
+            if go_on is not None:
                 tree, leg = released(tree, leg, go_on.owner)  # noqa: PLW2901 - as it is told
             rest.append(leg)
     lost = done is not None and go_on is not None and not free

@@ -65,7 +65,7 @@ class InMemoryStore:
         tree = self.tree(job.id)
         if job.id in tree.jobs:
             charge(requests=1)
-            return Created(False, tree.jobs[job.id], self._carried(job.id, message_id, now_ms))
+            return Created(False, tree.jobs[job.id], self._carried(job.id, message_id, now_ms, free=True))
         if tree.tombstone is not None:
             charge(requests=1)
             raise JobGoneError(job.id)
@@ -167,7 +167,8 @@ class InMemoryStore:
             return (Recorded.CHANGED if job_id in tree.jobs else Recorded.UNKNOWN), ()
         tree = with_used(tree, self._changed(tree, job_id, message_id, changes, spent, now_ms), job_id)
         self.write(job_id, tree)
-        return Recorded.COMMITTED, self._carried(job_id, message_id, now_ms)
+        again = changes.job is None and not changes.legs
+        return Recorded.COMMITTED, self._carried(job_id, message_id, now_ms, free=again)
 
     def _changed(self, tree: Tree, job_id: str, message_id: str, changes: Changes, spent: Spent, now_ms: int) -> Tree:
         tree = changed(tree, job_id, message_id, changes, now_ms)
@@ -201,9 +202,9 @@ class InMemoryStore:
         known = results.get(fact.call_id or f"event:{fact.id}", results.get(f"early:{fact.call_id}"))
         if known is not None:
             word = Heeded.AGAIN if known == fact.outcome else Heeded.OTHER
-            return Outside(word, job, self._carried(job_id, message_id, now_ms))
+            return Outside(word, job, self._carried(job_id, message_id, now_ms, free=True))
         if job.ended or (fact.call_id and fact.run < job.run):
-            return Outside(Heeded.ENDED, job, self._carried(job_id, message_id, now_ms))
+            return Outside(Heeded.ENDED, job, self._carried(job_id, message_id, now_ms, free=True))
         tree = tree.told(job_id, fact, message_id, now_ms).settled(job_id, message_id, now_ms)
         used = tree.usage.get(job_id, NOT_USED)
         tree = replace(tree, usage={**tree.usage, job_id: _more(used, spent, used.updated_ms)})

@@ -283,7 +283,8 @@ class Tree:
             # A wish of which the book knows nothing was forgotten: a submission's witness must not come too soon.
             patience_ms = lost_after_ms / 2 if leg.kind is LegKind.WISH and entry is None else lost_after_ms
             if leg.job_id == job_id and not waits and (leg.carrier == message_id or quiet_ms > patience_ms):
-                found.append(replace(leg, since_ms=now_ms, carrier=message_id, handed_on=bool(leg.owner)))
+                again = bool(leg.owner) or (leg.carrier == message_id and leg.since_ms < now_ms)
+                found.append(replace(leg, since_ms=now_ms, carrier=message_id, handed_on=again))
         return found
 
 

@@ -4,8 +4,7 @@
 -- ARGV: job id, leg key, message, header (JSON; what is 0, '', false or empty is not in it), expected job, then the values
 -- that the header counts: what ends a text that was appended before; of each skip its call, result, parts;
 -- state field/value pairs, call field/value pairs, result field/value pairs, transcript entries, parts, closing parts,
--- a child's state field/value pairs, transcript, parts.
--- A fact from outside has no leg: its key is '', and `expected job` is the job that it was decided on.
+-- a child's state field/value pairs, transcript, parts. A fact has no leg (''), but the job on which it was decided.
 local job_id, leg_field, message, header = ARGV[1], 'leg:' .. ARGV[2], ARGV[3], cjson.decode(ARGV[4])
 local now, job_field = header.now_ms or 0, 'job:' .. ARGV[1]
 local skips, forgets = header.skips or {}, header.forgets or {}
@@ -31,7 +30,7 @@ local function free_for(leg)
   local free = leg.lease_until_ms <= now and leg.not_before_ms <= now and not but[leg.key]
   return free and (leg.job_id == job_id or leg.kind == 'wish') and may_go_on(leg, kinds)
 end
-local function go_on(at_most, applied)
+local function go_on(at_most)
   local rest, taken = {}, {}
   for _, field in ipairs(fields_carried(message, now)) do
     local leg = on and record_of(field)
@@ -41,8 +40,8 @@ local function go_on(at_most, applied)
         state['job:' .. leg.job_id], state['leg:' .. leg.key], told(leg, KEYS[2], KEYS[4], KEYS[3], now, on.knows),
       }
     elseif not leg or leg.lease_until_ms <= now or not of_one_invocation(leg.owner, on.owner) then
-      if applied and (leg or ARGV[2] == '') then
-        release(field, on and on.owner or '')
+      if leg or ARGV[2] == '' then
+        release(field, on and on.owner or '', not on and not header.state) -- then the fact is told again
       end
       rest[#rest + 1] = state[field]
     end
@@ -50,7 +49,9 @@ local function go_on(at_most, applied)
   return rest, with_standing(taken)
 end
 local function gone()
-  return {'gone', go_on(0, false)}
+  local rest, taken = go_on(0)
+  save(KEYS[1])
+  return {'gone', rest, taken}
 end
 -- A step that waits again, since a failover forgot that those before it were over, is done once they are. What was begun
 -- in an earlier run of the job is dropped: a leg of this one may have the same key.
@@ -119,9 +120,8 @@ local tombstone = (header.expires or header.begins_again) and take_key()
 
 -- The leg that was done goes; an end takes all legs of the job with it. What an ended job still had to say is out of
 -- date when it begins again.
-local released = false
+local released = on and ARGV[2] ~= '' and is_released(state[leg_field], on.owner)
 if ARGV[2] ~= '' then
-  released = on and is_released(state[leg_field], on.owner)
   let_go(state[leg_field], job_id, KEYS[5], talk and take(talk.rest))
   remove(leg_field)
 end
@@ -273,7 +273,7 @@ end
 local spent = header.spent or {}
 spent.redis_requests = (spent.redis_requests or 0) + 1
 use(job_id, spent, now)
-local rest, taken = go_on(on and not released and on.at_most or 0, true)
+local rest, taken = go_on(on and not released and on.at_most or 0)
 local answer = {'committed', rest, taken, released and 1 or nil}
 use(job_id, {
   redis_commands = commands + saving() + (tombstone and #KEYS or 0),

@@ -3,7 +3,7 @@
 local job_id, message, now = ARGV[1], ARGV[2], tonumber(ARGV[3])
 load(KEYS[1])
 if state['job:' .. job_id] then
-  local legs = carried(message, now)
+  local legs = carried(message, now, nil, nil, true)
   save(KEYS[1])
   return {'exists', state['job:' .. job_id], legs}
 end

@@ -42,7 +42,8 @@ for _, job_id in ipairs(jobs) do
     -- A wish of which the book knows nothing was forgotten: a submission's witness must not come too soon for it.
     local patience = leg.kind == 'wish' and not entry and lost_after / 2 or lost_after
     if not waits and (leg.carrier == message or quiet > patience) then
-      leg.since_ms, leg.carrier, leg.handed_on = now, message, leg.owner ~= '' or nil
+      leg.handed_on = leg.owner ~= '' or leg.carrier == message and leg.since_ms < now or nil
+      leg.since_ms, leg.carrier = now, message
       put_record('leg:' .. leg.key, leg)
       lost[#lost + 1] = state['leg:' .. leg.key]
     end

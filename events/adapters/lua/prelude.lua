@@ -86,7 +86,8 @@ end
 
 local function release(field, owner, free)
   local leg = record_of(field)
-  if (free or leg.owner ~= '') and not leg.handed_on and not of_one_invocation(leg.owner, owner) then
+  local others = leg.owner == '' and free or leg.owner ~= '' and not of_one_invocation(leg.owner, owner)
+  if others and not leg.handed_on then
     leg.handed_on = true
     put_record(field, leg)
   end

@@ -17,7 +17,7 @@ local kept = call_id ~= '' and call_id or 'event:' .. ARGV[6]
 local both = call('HMGET', KEYS[3], kept, 'early:' .. call_id)
 local known = both[1] or both[2]
 local function already(word)
-  local legs = carried(message, now)
+  local legs = carried(message, now, nil, nil, true)
   save(KEYS[1])
   return {word, job, legs}
 end

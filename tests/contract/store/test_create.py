@@ -15,9 +15,10 @@ async def test_a_new_job_is_carried_by_its_witness(side: Side) -> None:
 
 
 async def test_the_same_message_again_finds_the_job_and_what_it_carries(side: Side) -> None:
-    """A repeated command changes nothing, and the caller can still hand on."""
+    """A repeated command changes nothing but that the job's leg is handed on."""
     first = await side.store.create(creation(a_job()), "m1", NOW_MS)
-    assert await side.store.create(creation(a_job()), "m1", NOW_MS) == replace(first, new=False)
+    again = await side.store.create(creation(a_job()), "m1", NOW_MS)
+    assert again == replace(first, new=False, carried=(replace(first_leg(), carrier="m1", handed_on=True),))
 
 
 async def test_another_message_finds_the_stored_job_and_carries_nothing(side: Side) -> None:

@@ -164,6 +164,14 @@ async def test_a_new_claim_is_not_handed_on(side: Side) -> None:
     assert (done.released, [begun.state.leg.kind for begun in done.claimed if begun.state]) == (False, [LegKind.LOOP])
 
 
+async def test_who_comes_too_late_hands_on_what_another_one_holds(side: Side) -> None:
+    """Its own COMMIT finds the leg gone, and is told what the message carries since."""
+    await in_place(side)
+    late = await side.store.commit(claim_of(first_leg(), owner="o2"), Changes(), SPENT, room(1, "o2"))
+    assert (late.applied, [(leg.key, leg.handed_on) for leg in late.carried]) == (False, [(call_leg(0).key, True)])
+    assert (await committed(side)).released
+
+
 async def test_what_nobody_has_claimed_yet_is_handed_on_once(side: Side) -> None:
     """Its first delivery is about to ask for it: that request is slow, and the message comes again."""
     legs = await in_place(side)

@@ -41,7 +41,9 @@ async def test_a_leg_without_progress_is_carried_by_the_sweep(side: Side) -> Non
     driven = replace(first_leg(), carrier="sweep", since_ms=at_ms)
     assert looked == Looked(known=True, lost=(driven,), session_id="session_a")
     assert (await side.store.begin(replace(claim_of(first_leg(), "witness"), leg_key="none"))).carried == ()
-    assert (await side.store.begin(replace(claim_of(first_leg(), "sweep"), leg_key="none"))).carried == (driven,)
+    assert (await side.store.begin(replace(claim_of(first_leg(), "sweep"), leg_key="none"))).carried == (
+        replace(driven, handed_on=True),
+    )
 
 
 async def test_a_leg_that_was_added_or_driven_lately_is_left_alone(side: Side) -> None:
@@ -60,7 +62,7 @@ async def test_the_same_sweep_again_finds_what_it_carries_however_young(side: Si
     at_ms = NOW_MS + LOST_AFTER_MS + 1
     await side.store.look(JOB_ID, "s1", at_ms, LOST_AFTER_MS, BOOK)
     again = await side.store.look(JOB_ID, "s1", at_ms + 10, LOST_AFTER_MS, BOOK)
-    assert again.lost == (replace(first_leg(), carrier="s1", since_ms=at_ms + 10),)
+    assert again.lost == (replace(first_leg(), carrier="s1", since_ms=at_ms + 10, handed_on=True),)
 
 
 async def test_a_live_lease_is_never_touched(side: Side) -> None:

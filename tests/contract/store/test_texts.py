@@ -74,7 +74,7 @@ async def test_an_odd_text_is_never_taken_for_who_carries_a_leg(side: Side, text
     await side.store.commit(claim_of(first_leg(), "m2"), Changes(legs=legs), SPENT)
     assert (await side.store.begin(claim_of(first_leg(), "m1"))).carried == ()
     carried = (await side.store.begin(claim_of(first_leg(), "m2"))).carried
-    assert by_key(carried) == [replace(leg, carrier="m2") for leg in legs]
+    assert by_key(carried) == [replace(leg, carrier="m2", handed_on=True) for leg in legs]
 
 
 async def test_a_text_that_utf_8_cannot_carry_is_refused_or_kept(side: Side) -> None:

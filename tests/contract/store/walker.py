@@ -64,7 +64,7 @@ class Walker:
             await meanwhile()
         state = begun.state
         leg = state.leg
-        claim = replace(claim_of(leg, owner=leg.owner), run=2 if "other run" in oddities else state.job.run)
+        claim = replace(claim_of(leg, leg.carrier, leg.owner), run=2 if "other run" in oddities else state.job.run)
         if leg.kind is LegKind.LOOP:
             claim = replace(claim, since_ms=leg.since_ms)
         if "text" in oddities:
@@ -79,7 +79,8 @@ class Walker:
         for turn in range(1, TURNS + 1):
             calls = [each(position, turn=turn) for each in (call_leg, complete_leg) for position in (0, 1)]
             for leg in (loop_leg(JOB_ID, turn, 1, NOW_MS), *calls):
-                begun = await self.side.store.begin(claim_of(leg, owner=f"{self.name}.{self.count}"))
+                message, owner = f"m.{self.name}.{self.count}", f"{self.name}.{self.count}"
+                begun = await self.side.store.begin(claim_of(leg, message, owner))
                 if begun.verdict is Verdict.GRANTED:
                     return begun
         return None
