@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from events.ports import Claim, Committed
+from events.replacing import replace
+from tests.fakes import Tree
 from tests.simulation.invocation import Invocation
 
 if TYPE_CHECKING:
@@ -32,6 +34,15 @@ def who_goes_on_is_carried(goes_on: GoesOn) -> str | None:
     legs = [begun.state.leg for begun in goes_on.committed.claimed if begun.state]
     unknown = [leg.key for leg in legs if not leg.handed_on]  # a repeated COMMIT is told of what it has claimed
     return f"{who.name} goes on with {', '.join(unknown)}, and the queue no longer has its message" if unknown else None
+
+
+def is_only_marked(before: Tree, after: Tree) -> bool:
+    """Whether nothing else has changed than what is handed on."""
+    return _without_marks(before) == _without_marks(after)
+
+
+def _without_marks(tree: Tree) -> Tree:
+    return replace(tree, legs={key: replace(leg, handed_on=False) for key, leg in tree.legs.items()})
 
 
 ON_GOING_ON = (who_goes_on_is_carried,)
