@@ -94,7 +94,7 @@ def _begins_again(write: Write, job_id: str) -> bool:
 
 
 def a_leg_is_committed_once(write: Write) -> str | None:
-    """The first COMMIT of a leg wins; there is no second, but for the mark of what another one holds and it hands on."""
+    """The first COMMIT of a leg wins; there is no second. It may mark what another one holds, and it hands on."""
     if not isinstance(write.answer, Committed) or write.claim is None:
         return None
     world, key = write.world, write.claim.leg_key

@@ -38,6 +38,14 @@ def _never_released(is_fresh: Callable[..., bool]) -> Callable[..., bool]:
     return fresh
 
 
+def _claimed_only(carried: Callable[..., Any]) -> Callable[..., Any]:
+    def claimed_only(self: FakeStore, *arguments: Any, free: bool = False) -> Any:
+        del free
+        return carried(self, *arguments)
+
+    return claimed_only
+
+
 _INVARIANT = "who_goes_on_is_carried"
 
 DEFECTS = (
@@ -57,6 +65,13 @@ DEFECTS = (
         "who finds its own leg busy does not say so",
         _INVARIANT,
         (Patch(FakeStore, "_refused", _for_others_only),),
+        cuts=True,
+    ),
+    Defect(
+        "what nobody has claimed yet is not marked as handed on",
+        _INVARIANT,
+        (Patch(FakeStore, "_carried", _claimed_only),),
+        waits=True,
         cuts=True,
     ),
     Defect(

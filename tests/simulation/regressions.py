@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tests.simulation.plan import (
     APPROVING_SEEDS,
+    CUTTING_SEEDS,
     DEPLOYING_SEEDS,
     PLANNING_SEEDS,
     RETURNING_SEEDS,
@@ -243,6 +244,20 @@ REGRESSIONS = (
         2,
         "a sweep that came back passed over a job that it carried, which had spoken since that sweep began",
     ),
+    Regression(
+        CUTTING_SEEDS + 9, 2, "a function went on in place when its message had come again and was acknowledged"
+    ),
+    Regression(
+        PLANNING_SEEDS + CUTTING_SEEDS + 2165,
+        2,
+        "the same, with a wish for which it asked once more: the mark was gone",
+    ),
+    Regression(
+        WAITING_SEEDS + CUTTING_SEEDS + 493,
+        2,
+        "the same, with a wait that its second delivery handed on before it asked",
+    ),
+    Regression(APPROVING_SEEDS + CUTTING_SEEDS + 10692, 2, "the same, with what a fact that was told again carried"),
 )
 
 # A call that a thousand schedules may not make often enough to meet a crash at it.
