@@ -23,7 +23,7 @@ from functions.books import commit
 from functions.delivery import Delivered, Outcome
 from functions.facts import Facts
 from functions.handing_on import again_at_ms, hand_on, postpone
-from functions.policy import LEASE_MARGIN_MS, Policy
+from functions.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, Policy
 from functions.run import Run, Step
 from functions.tracing import leg_begun, leg_ended
 
@@ -187,14 +187,23 @@ class Pipeline:
         return await performer(work, history, claim)
 
     async def _commit(self, run: Run, step: Step, claim: Claim, changes: Changes) -> Committed:
-        """COMMIT; where its answer is lost, ask for the claims once more: nobody else gets them while they last."""
+        """COMMIT, repeated where the store fails: it may be back in a moment, and the work need not be done again.
+
+        The claims of one whose answer was lost are asked for in any case: nobody else gets them while they last.
+        """
         go_on = self._room(run, step, claim.now_ms)
-        try:
-            return await commit(self._store, claim, changes, go_on)
-        except StoreError:
-            if go_on is None or not self._is_fresh(run, self._clock.now_ms()):
-                raise
-        return await commit(self._store, claim, changes, replace(go_on, at_most=0))
+        for pause_seconds in PAUSES_SECONDS:
+            try:
+                return await commit(self._store, claim, changes, go_on)
+            except StoreError:
+                now_ms = self._clock.now_ms()
+                fresh = go_on is not None and self._is_fresh(run, now_ms)
+                is_late = now_ms + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS
+                if is_late and (pause_seconds or not fresh):
+                    raise
+            await asyncio.sleep(pause_seconds)
+            go_on = replace(go_on, at_most=0) if go_on and fresh else None
+        return await commit(self._store, claim, changes, go_on)
 
     def _room(self, run: Run, step: Step, now_ms: int) -> GoOn | None:
         """What a COMMIT may claim for this run to go on with; None: nothing more is begun here."""

@@ -78,12 +78,12 @@ local function of_one_invocation(owner, other)
   return string.match(owner, '^[^.]*') == string.match(other, '^[^.]*')
 end
 
--- A leg is handed on by somebody else than its owner, or than who is about to be (`free`: also where it has none yet):
--- who claimed it by the same message goes on with nothing then (going_on.py).
+-- Whether who commits this leg goes on with nothing: its message may be over before that is (going_on.py).
 local function is_released(json, owner)
   return string.find(json, '"handed_on":true', 1, true) or not of_one_invocation(value_of(json, 'owner') or '', owner)
 end
 
+-- Somebody else than its owner, or than who is about to be (`free`: also where it has none yet), hands the leg on.
 local function release(field, owner, free)
   local leg = record_of(field)
   local others = leg.owner == '' and free or leg.owner ~= '' and not of_one_invocation(leg.owner, owner)

@@ -11,6 +11,7 @@ from events.core.legs import LegKind
 from events.core.transitions import JobStatus
 from events.errors import StoreError
 from events.ports import Claim, Committed, Spent
+from functions import pipeline
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
 from functions.container import guard_ms
@@ -186,7 +187,7 @@ async def test_a_claim_that_was_long_under_way_is_not_worked_on() -> None:
     assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
 
 
-async def test_one_that_cannot_be_recorded_does_not_stop_the_others() -> None:
+async def test_one_that_cannot_be_recorded_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """They finish and are recorded; then the message is not acknowledged, and the rest is done again."""
 
     class Refusing(FakeStore):
@@ -200,6 +201,7 @@ async def test_one_that_cannot_be_recorded_does_not_stop_the_others() -> None:
                 raise StoreError("down")
             return await super().commit(claim, changes, spent, go_on)
 
+    monkeypatch.setattr(pipeline, "PAUSES_SECONDS", (0.0, 0.0))
     watched, store = Watched(), Refusing()
     stage = Stage(settings=INLINE, store=store, registry=watched.registry(3))
     first = await stage.submit("looks")

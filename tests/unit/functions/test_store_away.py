@@ -1,0 +1,109 @@
+"""A store that is away when a COMMIT is made: the COMMIT is repeated for a while, the work is not."""
+
+from dataclasses import replace
+
+import pytest
+
+from events.core.effects import Changes
+from events.core.going_on import GoOn
+from events.errors import StoreError
+from events.ports import Claim, Committed, Spent
+from events.settings import Settings
+from functions import pipeline
+from functions.policy import LEASE_MARGIN_MS, PAUSES_SECONDS
+from tests.fakes import FakeStore
+from tests.unit.functions.stage import SETTINGS, Stage
+
+INLINE, QUEUE = replace(SETTINGS, continuation="inline"), replace(SETTINGS, continuation="queue")
+
+
+class Away(FakeStore):
+    """A store that is away for so many COMMITs of results; meanwhile time goes by, or the process is to stop."""
+
+    def __init__(self, commits: int = 0, each_ms: int = 0) -> None:
+        super().__init__()
+        self.left, self.each_ms, self.asked = commits, each_ms, 0
+        self.stage: Stage | None = None
+        self.stops = False
+        self.rooms: list[GoOn | None] = []
+
+    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
+        """Commit, unless it is away."""
+        self.asked += 1
+        self.rooms.append(go_on)
+        if self.left and changes.used:  # a tool's result
+            self.left -= 1
+            if self.stage:
+                self.stage.clock.ms += self.each_ms
+                self.stage.container.stopping.begun = self.stops
+            raise StoreError("no answer")
+        return await super().commit(claim, changes, spent, go_on)
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits here for long."""
+    monkeypatch.setattr(pipeline, "PAUSES_SECONDS", tuple(pause / 1e6 for pause in PAUSES_SECONDS))
+
+
+@pytest.mark.parametrize("settings", [QUEUE, INLINE], ids=["queue", "inline"])
+async def test_what_a_tool_has_returned_is_kept_until_the_store_is_back(settings: Settings) -> None:
+    """It runs once, and no message has to come again."""
+    store = Away(len(PAUSES_SECONDS))
+    stage = Stage(settings=settings, store=store)
+    await stage.submit("adds")
+    await stage.run()
+    assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
+    assert sorted(stage.happened.runs) == ["add 1 2", "add 3 4"]
+    assert store.left == 0
+
+
+async def test_the_store_may_be_away_for_so_long_only() -> None:
+    """Then the message is left to the queue, and the tool runs again."""
+    store = Away(2 * (len(PAUSES_SECONDS) + 1))  # both calls run at once
+    stage = Stage(settings=INLINE, store=store)
+    first = await stage.submit("adds")
+    with pytest.raises(StoreError):
+        await stage.deliver(first, "m-turn")
+    assert store.left == 0
+    await stage.deliver(first, "m-turn", retried=1)
+    await stage.run()
+    assert sorted(stage.happened.runs) == ["add 1 2", "add 1 2", "add 3 4", "add 3 4"]
+
+
+async def test_a_redelivered_message_repeats_it_as_well() -> None:
+    """It goes on with nothing, and what it has done is kept all the same."""
+    store = Away(3)
+    stage = Stage(settings=QUEUE, store=store)
+    first = await stage.submit("adds")
+    await stage.deliver(first, "m-turn")
+    call = next(event for event in stage.events() if event.type == "agent.tool.call")
+    outcome = await stage.deliver(call, "m-call", retried=1)
+    assert (outcome.word, stage.happened.runs, store.left) == ("done", ["add 1 2"], 0)
+    assert store.rooms[-1] is None
+
+
+async def test_after_the_lease_it_is_not_repeated_but_for_what_it_may_have_claimed() -> None:
+    """Each request takes as long as a request may: once more for the claims, and no more."""
+    store = Away(9, each_ms=LEASE_MARGIN_MS)
+    stage = Stage(settings=INLINE, store=store)
+    store.stage = stage
+    first = await stage.submit("adds")
+    before = store.asked
+    with pytest.raises(StoreError):
+        await stage.deliver(first, "m-turn")
+    of_the_turn, of_each_call = 1, 2
+    assert store.asked - before == of_the_turn + 2 * of_each_call
+    assert [room.at_most for room in store.rooms[-2:] if room] == [0, 0]
+
+
+async def test_a_process_that_is_to_stop_meanwhile_goes_on_with_nothing() -> None:
+    """It keeps what it has done, and publishes what follows."""
+    store = Away(2)
+    stage = Stage(settings=INLINE, store=store)
+    store.stage, store.stops = stage, True
+    first = await stage.submit("adds")
+    outcome = await stage.deliver(first, "m-turn")
+    assert (outcome.word, outcome.handed_on) == ("done", 1)
+    assert [room is None for room in store.rooms] == [False, False, True, True, True], "from the failure on"
+    assert sorted(stage.happened.runs) == ["add 1 2", "add 3 4"]
