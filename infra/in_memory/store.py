@@ -106,21 +106,21 @@ class InMemoryStore:
         return legs
 
     def _refused(self, claim: Claim, tree: Tree, leg: Leg, *, gated: bool) -> Begun | None:
-        until_ms = 0
+        until_ms, own = 0, leg.carrier == claim.message_id  # which is about to be acknowledged
         if tree.held(leg):
             verdict = Verdict.APPLIED
         elif leg.not_before_ms > claim.now_ms:
             verdict, until_ms = Verdict.EARLY, leg.not_before_ms
         elif leg.owner != claim.owner and leg.lease_until_ms > claim.now_ms:
             verdict, until_ms = Verdict.BUSY, leg.lease_until_ms
-            if leg.carrier == claim.message_id:  # which is about to be told again by another message
-                self.write(claim.job_id, released(tree, leg, claim.owner)[0])
         elif gated:
+            verdict = Verdict.GATED
             tree = tree.settled(claim.job_id, claim.message_id, claim.now_ms)
-            self.write(claim.job_id, tree)
-            return Begun(Verdict.GATED, carried=self._begun_with(claim))
         else:
             return None
+        self.write(claim.job_id, released(tree, tree.legs[leg.key], claim.owner)[0] if own else tree)
+        if verdict is Verdict.GATED:
+            return Begun(verdict, carried=self._begun_with(claim))
         return Begun(verdict, until_ms, carried=self._begun_with(claim, leg.key, free=True))
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:

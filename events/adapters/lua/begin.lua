@@ -6,6 +6,9 @@ local job_id, leg_field, message, owner, now = ARGV[1], 'leg:' .. ARGV[2], ARGV[
 load(KEYS[1])
 local job, json = state['job:' .. job_id], state[leg_field]
 local function answer(verdict, free_at)
+  if json and record_of(leg_field).carrier == message then
+    release(leg_field, owner) -- its own leg: this message is about to be acknowledged
+  end
   -- Who has no slot goes on with what it wishes; anybody else has come a second time, and the first one may go on.
   local gated = verdict == 'gated'
   local legs = carried(message, now, not gated and leg_field or nil, owner, not gated)
@@ -30,9 +33,6 @@ if leg.not_before_ms > now then
   return answer('early', leg.not_before_ms)
 end
 if leg.owner ~= owner and leg.lease_until_ms > now then
-  if leg.carrier == message then
-    release(leg_field, owner) -- this message is about to be replaced by another one
-  end
   return answer('busy', leg.lease_until_ms)
 end
 -- A ticket stands for the wish that the admission has granted; one of an earlier wish is void.

@@ -14,7 +14,9 @@ local function claim(leg, owner, message, now, lease_until, parts_key)
   if leg.kind == 'loop' and leg.owner ~= '' then
     leg.lost = (leg.lost or 0) + 1
   end
-  leg.handed_on = leg.handed_on and leg.carrier == message or nil
+  -- A wish is held by nobody: who takes it from another one may have lost its message since it was told of it.
+  local taken = leg.kind == 'wish' and leg.owner ~= '' and not of_one_invocation(leg.owner, owner)
+  leg.handed_on = taken or leg.handed_on and leg.carrier == message or nil
   leg.owner, leg.carrier, leg.claimed_ms = owner, message, now
   -- A wish is no work: nobody needs to be kept from telling it again.
   leg.lease_until_ms = leg.kind == 'wish' and now or lease_until

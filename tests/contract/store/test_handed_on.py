@@ -15,6 +15,7 @@ from events.core.going_on import GoOn
 from events.core.legs import Leg, LegKind, following, loop_leg
 from events.ports import Committed, OutsideFact, Verdict
 from tests.contract.store.sample import (
+    FIRST_LAP,
     JOB_ID,
     LEASE_MS,
     NOW_MS,
@@ -193,6 +194,25 @@ async def test_the_same_message_does_not_get_back_what_it_has_handed_on(side: Si
     assert begun.state.leg.handed_on
     done = await side.store.commit(claim_of(call_leg(0), "m1", "o3"), OVER, SPENT, room(1, "o3"))
     assert (done.released, done.claimed) == (True, ())
+
+
+async def test_who_comes_again_while_its_job_has_no_slot_releases_its_own_leg(side: Side) -> None:
+    """The admission forgot a job at work, which wishes again; the message is acknowledged, since the wish is told."""
+    await in_place(side)
+    await side.store.look(JOB_ID, "sweep1", NOW_MS + LOST_AFTER_MS, LOST_AFTER_MS, {})
+    late = claim_of(call_leg(0), "m1", "o2", after_ms=LEASE_MS + 1)
+    assert (await side.store.begin(late)).verdict is Verdict.GATED
+    assert (await committed(side)).released
+
+
+async def test_a_wish_that_is_taken_from_somebody_else_is_released(side: Side) -> None:
+    """Nobody holds a wish: whoever is told of it may claim it, also who has lost its message meanwhile."""
+    await side.store.create(creation(a_job(), slot=False), "m1", NOW_MS)
+    wish = wish_of("slot", "m1", FIRST_LAP)
+    begun = [await side.store.begin(claim_of(wish, *who)) for who in (("m2", "o2"), ("m2", "o2.1"), ("m1", "o1"))]
+    assert [each.state.leg.handed_on for each in begun if each.state] == [False, False, True]
+    done = await side.store.commit(claim_of(wish), Changes(admitted=True), SPENT, room(1))
+    assert (done.released, done.claimed, [leg.key for leg in done.carried]) == (True, (), [first_leg().key])
 
 
 async def test_who_goes_on_with_nothing_anyway_is_not_told(side: Side) -> None:
