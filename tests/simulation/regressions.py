@@ -258,6 +258,10 @@ REGRESSIONS = (
         "the same, with a wait that its second delivery handed on before it asked",
     ),
     Regression(APPROVING_SEEDS + CUTTING_SEEDS + 10692, 2, "the same, with what a fact that was told again carried"),
+    Regression(
+        RETURNING_SEEDS + WAITING_SEEDS + CUTTING_SEEDS + 30295, 2, "the same, with a wish that a third one had begun"
+    ),
+    Regression(SESSION_SEEDS + 910000823, 2, "the same, when its message had found its own leg without a slot"),
 )
 
 # A call that a thousand schedules may not make often enough to meet a crash at it.
