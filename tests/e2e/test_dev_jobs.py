@@ -118,6 +118,21 @@ def test_a_job_survives_kill_9_of_everything_else(slow_stack: DevStack, tmp_path
     assert_finished_with_all_noted(ended_job(stack, job_id), tmp_path / "notes", run_once=before)
 
 
+def test_a_store_that_is_killed_when_the_queue_was_costs_no_step(slow_stack: DevStack, tmp_path: Path) -> None:
+    """The message came again while its first delivery went on: that one keeps what it has done, and publishes the rest.
+
+    It once stood still until a claim was over, two minutes later, and ran a finished tool again.
+    """
+    stack = slow_stack.start()
+    job_id = submit(stack, "slow")
+    wait_for(lambda: len(noted_and_recorded(stack, job_id)) >= 1, "a finished call")
+    stack.wait_until_back("qstash", stack.kill("qstash"))
+    for _ in range(3):
+        stack.wait_until_back("redis", stack.kill("redis"))
+    every_one = {str(number) for number in range(SLOW_STEPS)}
+    assert_finished_with_all_noted(ended_job(stack, job_id), tmp_path / "notes", run_once=every_one)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_job_goes_on_after_the_whole_stack_was_stopped(
     slow_stack: DevStack, tmp_path: Path, number: signal.Signals
