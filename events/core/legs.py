@@ -74,8 +74,8 @@ class Leg:
         text_id: of a turn: the text of the answer that is open in the job's parts, said under this claim; empty: none.
         lost: of a turn: claims of it that ended without a word; what their model calls took, nobody knows.
         isolated: of a call: it runs in an invocation of its own.
-        handed_on: its message has come again since it was claimed, and hands it on: that message may be acknowledged
-            before the leg is done, so what follows is published, to be carried by messages of its own.
+        handed_on: its message has come again while somebody works on it, or is about to, and hands it on: that message
+            may be acknowledged before the leg is done, so what follows is published, to get carriers of its own.
     """
 
     key: str

@@ -97,9 +97,10 @@ def going_on(claim: Claim, tree: Tree, go_on: GoOn | None, done: Leg | None) -> 
     `done`: the leg that the COMMIT removed, None where it was not applied.
     """
     rest, taken = list[Leg](), list[Begun]()
-    free = done is not None and go_on is not None and not is_released(done, go_on.owner)
+    lost = done is not None and go_on is not None and is_released(done, go_on.owner)
+    at_most = go_on.at_most if go_on and done and not lost else 0
     for leg in tree.carried(claim.message_id, claim.now_ms):
-        room = go_on is not None and free and len(taken) < go_on.at_most and _goes_on(claim, tree, leg, go_on)
+        room = go_on is not None and len(taken) < at_most and _goes_on(claim, tree, leg, go_on)
         if go_on is not None and (room or leg.owner == go_on.owner):
             lease_until_ms = go_on.lease_until_ms
             mine = replace(claim, job_id=leg.job_id, leg_key=leg.key, owner=go_on.owner, lease_until_ms=lease_until_ms)
@@ -109,7 +110,6 @@ def going_on(claim: Claim, tree: Tree, go_on: GoOn | None, done: Leg | None) -> 
             if go_on is not None:
                 tree, leg = released(tree, leg, go_on.owner)  # noqa: PLW2901 - as it is told
             rest.append(leg)
-    lost = done is not None and go_on is not None and not free
     return tree, Committed(done is not None, tuple(rest), tuple(taken), lost)
 
 

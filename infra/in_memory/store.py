@@ -219,7 +219,7 @@ class InMemoryStore:
         if job is None:
             return Undelivered(None)
         by_source = self._carried(claim.job_id, source_message_id, claim.now_ms, claim.leg_key)
-        carried = (*by_source, *self._begun_with(replace(claim, owner=""), claim.leg_key))
+        carried = (*by_source, *self._carried(claim.job_id, claim.message_id, claim.now_ms, claim.leg_key))
         tree = self.tree(claim.job_id)
         if leg is None:
             return Undelivered(None, carried, job.session_id)
