@@ -205,8 +205,10 @@ class SimStore:
             if after is not before:
                 self._wrote(root, Write(world, op, claim, before, after, answer))
                 who = CURRENT.get()
-                if who.zombie or who.abandoned or who.cut:
+                if who.zombie or who.abandoned:
                     world.leave_to_the_sweep(before, after)
+                elif who.cut:
+                    world.leave_uncarried_to_the_sweep(before, after)
                 elif op == "begin" and claim is not None:
                     world.taken_up(claim.leg_key, after)
             world.memory.strike(root)

@@ -258,6 +258,11 @@ class World:
             if leg is not before.legs.get(key) or leg.carrier not in self.queue.live:
                 self.excused.add(key)
 
+    def leave_uncarried_to_the_sweep(self, before: Tree, after: Tree) -> None:
+        """A function wrote to which the queue has lost the connection: its message may be over, and then it may die."""
+        new = {key for key, leg in after.legs.items() if leg is not before.legs.get(key)}
+        self.excused |= {key for key in new if after.legs[key].carrier not in self.queue.live}
+
     def taken_up(self, leg_key: str, after: Tree) -> None:
         """A message that is under way carries a leg from now on: whatever was left to the sweep is left no more."""
         if leg_key in self.excused and leg_key in after.legs and after.legs[leg_key].carrier in self.queue.live:
