@@ -73,7 +73,13 @@ def _guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
     entry = world.admission.entries.get(leg.job_id)
     if entry is None or (entry.lap, entry.want) != (leg.attempt, "slot"):
         return False
-    return not entry.slot or _has_ticket(world, leg) or _still_speaks(world, entry.cause)
+    has_giver = _still_speaks(world, entry.cause) if entry.cause else _is_submitted(world, entry.agent)
+    return not entry.slot or has_giver or _has_ticket(world, leg)
+
+
+def _is_submitted(world: "World", agent: str) -> bool:
+    """Whether a call that outlived its witness has taken the slot itself: it hands on, and is asked again once over."""
+    return any(name.startswith(f"submit:{agent}#") for name in world.calling)
 
 
 def _has_ticket(world: "World", wish: Leg) -> bool:
@@ -89,8 +95,6 @@ def _still_speaks(world: "World", giver: str) -> bool:
     A giver that a failover took back to before its word does not know whom to tell: the next sweep tells them. Of a
     slot that has been taken nobody speaks any more.
     """
-    if not giver:
-        return False
     if giver == SWEEP:  # by whichever sweep, or by a start: either is repeated, and tells again
         sweeps = (message for message in world.queue.live.values() if message.kind == "sweep")
         return world.operator.at_work or any(message.id in world.delivery.begun for message in sweeps)

@@ -262,6 +262,12 @@ REGRESSIONS = (
         RETURNING_SEEDS + WAITING_SEEDS + CUTTING_SEEDS + 30295, 2, "the same, with a wish that a third one had begun"
     ),
     Regression(SESSION_SEEDS + 910000823, 2, "the same, when its message had found its own leg without a slot"),
+    Regression(
+        CUTTING_SEEDS + 936001706,
+        2,
+        "a function without a connection wrote when its message's next delivery had read, and was about to be over",
+    ),
+    Regression(CUTTING_SEEDS + 933005977, 2, "a submission took a slot minutes after its job was told to wait for one"),
 )
 
 # A call that a thousand schedules may not make often enough to meet a crash at it.

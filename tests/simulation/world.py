@@ -258,10 +258,15 @@ class World:
             if leg is not before.legs.get(key) or leg.carrier not in self.queue.live:
                 self.excused.add(key)
 
-    def leave_uncarried_to_the_sweep(self, before: Tree, after: Tree) -> None:
-        """A function wrote to which the queue has lost the connection: its message may be over, and then it may die."""
+    def leave_uncarried_to_the_sweep(self, leg_key: str, before: Tree, after: Tree) -> None:
+        """A function wrote to which the queue has lost the connection: its message may be over, and then it may die.
+
+        Or is about to be over: the next delivery has read the state, and handed on what it found.
+        """
+        ended = before.legs.get(leg_key)
+        told = ended is not None and ended.handed_on
         new = {key for key, leg in after.legs.items() if leg is not before.legs.get(key)}
-        self.excused |= {key for key in new if after.legs[key].carrier not in self.queue.live}
+        self.excused |= {key for key in new if told or after.legs[key].carrier not in self.queue.live}
 
     def taken_up(self, leg_key: str, after: Tree) -> None:
         """A message that is under way carries a leg from now on: whatever was left to the sweep is left no more."""
