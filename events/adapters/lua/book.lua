@@ -1,24 +1,33 @@
 -- Shared by the admission's scripts: the book, and how free slots are given (events/core/admission.py says the same).
--- Entries are decoded when they are looked at: those that hold a slot always, all of them only where a slot is free, so
--- that a word among many jobs in line costs little. `stored`: all of them, as they are kept.
+-- Entries are decoded when they are looked at: all of them only where a slot is free and others wait for it, so that a
+-- word among many jobs costs little. `stored`: all of them, as they are kept. `waiting`: which of those not looked at
+-- wait for a slot; `holding`: which hold one, and how many.
 local stored, entries, dirty, held, total = {}, {}, {}, {}, 0
-
-local function load_book(key)
-  local flat = redis.call('HGETALL', key)
-  for i = 1, #flat, 2 do
-    stored[flat[i]] = flat[i + 1]
-    -- No text in an entry looks like that: in it, quotes have a backslash before them.
-    if string.find(flat[i + 1], '"slot":true', 1, true) then
-      entries[flat[i]] = cjson.decode(flat[i + 1])
-    end
-  end
-end
+local waiting, holding, holders = {}, {}, 0
 
 local function entry_of(name)
   if not entries[name] and stored[name] then
     entries[name] = cjson.decode(stored[name])
+    holders, holding[name], waiting[name] = holders - (holding[name] and 1 or 0), nil, nil
   end
   return entries[name]
+end
+
+local function load_book(key)
+  local flat = redis.call('HGETALL', key)
+  for i = 1, #flat, 2 do
+    local name, text = flat[i], flat[i + 1]
+    stored[name] = text
+    -- No text in an entry looks like these: in it, quotes have a backslash before them.
+    if string.find(text, '"slot":true', 1, true) then
+      holders, holding[name] = holders + 1, true
+      if not string.find(text, '"cause":""', 1, true) then
+        entry_of(name) -- it has not been told yet
+      end
+    elseif string.find(text, '"want":"slot"', 1, true) then
+      waiting[name] = true
+    end
+  end
 end
 
 local function decode_all()
@@ -28,7 +37,7 @@ local function decode_all()
 end
 
 local function count_slots()
-  held, total = {}, 0
+  held, total = {}, holders
   for _, e in pairs(entries) do
     if e.slot then
       held[e.tenant], total = (held[e.tenant] or 0) + 1, total + 1
@@ -102,11 +111,44 @@ local function is_busy(tenant, session_id)
   return false
 end
 
+-- Whether others may wait for a slot than this one, or before it in its session's line.
+local function others_wait(but)
+  if next(waiting) then
+    return true
+  end
+  for name, e in pairs(entries) do
+    if name ~= but and e.want == 'slot' and not e.slot then
+      return true
+    end
+  end
+  local session = entries[but] and not is_child(but) and cjson.encode(entries[but].session_id)
+  for name, text in pairs(session and stored or {}) do
+    if name ~= but and string.find(text, session, 1, true) then
+      return true
+    end
+  end
+  return false
+end
+
+local function give(name, cause)
+  local e = entries[name]
+  e.slot, e.started, e.cause, dirty[name] = true, true, name ~= cause and cause or '', true
+  held[e.tenant], total = (held[e.tenant] or 0) + 1, total + 1
+end
+
 local function fill(slots, cause)
   count_slots()
-  if total < slots then
-    decode_all()
+  if total >= slots then
+    return
+  elseif not others_wait(cause) then
+    local e = entries[cause]
+    if e and e.want == 'slot' and not e.slot then
+      give(cause, cause)
+    end
+    return
   end
+  decode_all()
+  count_slots()
   while total < slots do
     local heads = {}
     for name, e in pairs(entries) do
@@ -124,9 +166,7 @@ local function fill(slots, cause)
     if not best then
       return
     end
-    local e = entries[best]
-    e.slot, e.started, e.cause, dirty[best] = true, true, best ~= cause and cause or '', true
-    held[e.tenant], total = (held[e.tenant] or 0) + 1, total + 1
+    give(best, cause)
   end
 end
 

@@ -52,6 +52,14 @@ async def test_a_slot_given_back_goes_to_who_waits_and_they_are_told(side: Side)
     assert (await wish(side, "a", "none", 1)).tell == ()
 
 
+async def test_who_comes_alone_stands_behind_who_waits(side: Side) -> None:
+    """A slot is free again since its holder left the book, and nobody has been told."""
+    await fill(side)
+    await wish(side, "d")
+    await side.admission.leave([("a", NOW_MS)])
+    assert await alone(side, "e") == Heard(slot=False, tell=(Told("d", 0, "session-d"),))
+
+
 async def test_an_older_word_changes_nothing_and_is_answered_with_the_later_one(side: Side) -> None:
     """Messages come in any order: a slot that was given back stays given back."""
     await fill(side)
