@@ -26,8 +26,6 @@ from events.ports import Begun, Claim, Committed, Spent
 from events.quick_init import quick_init
 from events.replacing import replace
 
-SCRIPT = ("short_commit", "state", "used")
-DONE = "committed"
 # Of steps that are under way in this process; one that was given up is forgotten in time.
 _LIMIT = 4096
 _KINDS = frozenset({LegKind.LOOP, LegKind.CALL, LegKind.COMPLETE, LegKind.FAILED})
@@ -91,16 +89,16 @@ class ShortCommit:
         return keys.written_keys(self.claim.job_id)
 
     def arguments(self, spent: Spent) -> list[str | int]:
-        """The arguments of short_commit.lua."""
+        """What it adds to the arguments of short_commit.lua."""
         claim, changes = self.claim, self.changes
         expected = "" if changes.job else hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
         results = [text for result in changes.results.items() for text in result]
         counts = {name: count for name, count in usage_counts(spent).items() if count}
         return [
-            *(claim.job_id, claim.leg_key, claim.owner, claim.run, claim.now_ms, expected),
+            *(claim.leg_key, claim.owner, claim.run, claim.now_ms, expected),
             *(self.before.tag if self.before else "", self.after.tag if self.after else "", to_json(counts).decode()),
             *(self.beside, f"leg:{self.leg.key}", dump_leg(self.leg), self.text if changes.job else ""),
-            *(len(self.calls), len(results), len(changes.transcript)),
+            *(len(self.calls), len(results), len(changes.transcript), len(changes.parts)),
             *(*self.calls, *results, *changes.transcript, *changes.parts),
         ]
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from events.adapters import keys
 from events.adapters.commit_request import CommitRequest, said_anew, state_fields, usage_counts
+from events.adapters.counting import Commands, counting, with_counting
 from events.adapters.figures import adding
 from events.adapters.known_histories import KnownHistories, KnownHistory
 from events.adapters.redis import Asked, RedisConnection, script
-from events.adapters.short_commits import DONE, SCRIPT, HeldSteps, ShortCommit, short_commit
+from events.adapters.short_commits import HeldSteps, ShortCommit, short_commit
+from events.adapters.short_requests import ShortRequests
 from events.adapters.store_answers import granted, legs, may_be_short, with_commit
-from events.adapters.weighing import command_bytes
 from events.core.admission import Book
 from events.core.counts import checkpoints_in
 from events.core.effects import Changes
@@ -51,8 +52,6 @@ _FAMILY_ATTEMPTS = 5
 # append.lua's answer for what prelude.lua counts.
 _APPENDED = 2
 
-_Commands = Sequence[Sequence[str | int]]
-
 
 class RedisStore:
     """`Store` over one connection. Ended jobs expire `retention_ms` after their end.
@@ -72,6 +71,7 @@ class RedisStore:
         self._retention_ms = retention_ms
         self._histories = histories or KnownHistories()
         self._held_steps = held_steps or HeldSteps()
+        self._short_requests = ShortRequests(connection)
 
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
         """Write a new job carried by its witness, unless it is there."""
@@ -126,11 +126,11 @@ class RedisStore:
         """Remove the leg and write what follows from it, unless somebody did; claim what is gone on with."""
         before, step = self._histories.of(claim.job_id), self._held_steps.take(claim)
         known = self._histories.with_more(claim.job_id, changes.results, changes.transcript)
-        counting = _counting(changes)
+        beside = counting(changes)
         if step and (short := short_commit(claim, changes, step, go_on, (before, known))):
-            if done := await self._in_short(short, spent, counting):
+            if done := await self._in_short(short, spent, beside):
                 return done
-            counting = []  # it was counted beside that
+            beside = []  # it was counted beside that
         request = CommitRequest(
             claim.job_id,
             claim.leg_key,
@@ -143,21 +143,19 @@ class RedisStore:
             go_on=go_on,
             knows=known.tag if known else "",
         )
-        asked = await self._write(request, changes, spent, counting)
+        asked = await self._write(request, changes, spent, beside)
         word, carried, claimed, *released = asked.answer
         if word != "committed" or changes.ends:
             self._histories.forget(claim.job_id)
         told = [with_commit(self._granted(leg, known), asked) for leg in claimed]
         return Committed(word == "committed", legs(carried), tuple(told), bool(released))
 
-    async def _in_short(self, short: ShortCommit, spent: Spent, counting: _Commands) -> Committed | None:
+    async def _in_short(self, short: ShortCommit, spent: Spent, beside: Commands) -> Committed | None:
         """A short COMMIT's answer; None: the longer script is to be asked."""
-        arguments = short.arguments(_with_counting(spent, counting))
-        asked = await self._redis.ask(_text(*SCRIPT), short.keys(), arguments, counting)
-        if asked.answer[0] != DONE:  # else it has counted itself
-            asked.charge()
+        followed = await self._short_requests.ask(short, spent, beside)
+        if followed is None:
             return None
-        done = short.done(followed=bool(asked.answer[1]))
+        done = short.done(followed=followed)
         for begun in done.claimed:
             self._held_steps.keep(begun, short.text)
         return done
@@ -180,7 +178,7 @@ class RedisStore:
     ) -> tuple[Recorded, Carried]:
         """Write what follows from a fact, if the job is still as it was loaded."""
         request = CommitRequest(loaded.job.id, "", message_id, now_ms, self._retention_ms, loaded.version)
-        answer = (await self._write(request, changes, spent, _counting(changes))).answer
+        answer = (await self._write(request, changes, spent, counting(changes))).answer
         return Recorded(answer[0]), legs(answer[1])
 
     async def tell(
@@ -206,20 +204,20 @@ class RedisStore:
             asked.charge()
         return Outside(heeded, load_job(job) if job else None, legs(carried))
 
-    async def _write(self, request: CommitRequest, changes: Changes, spent: Spent, counting: _Commands) -> Asked:
-        """Ask for a long COMMIT; `counting`: what travels beside it."""
+    async def _write(self, request: CommitRequest, changes: Changes, spent: Spent, beside: Commands) -> Asked:
+        """Ask for a long COMMIT; `beside`: what travels beside it."""
         family: list[str] = []
         for _ in range(_FAMILY_ATTEMPTS):
             declared = request.keys(changes, family)
-            arguments = request.arguments(changes, _with_counting(spent, counting), family)
-            asked = await self._redis.ask(_text("commit", *_CLAIMING, "used"), declared, arguments, counting)
+            arguments = request.arguments(changes, with_counting(spent, beside), family)
+            asked = await self._redis.ask(_text("commit", *_CLAIMING, "used"), declared, arguments, beside)
             answer = asked.answer
             if answer[0] != "committed":  # else it has counted itself
                 asked.charge()
             if answer[0] == "talk":
-                changes, counting = said_anew(changes), []
+                changes, beside = said_anew(changes), []
             elif answer[0] == "family":
-                family, counting = sorted(answer[1]), []
+                family, beside = sorted(answer[1]), []
             else:
                 return asked
         raise StoreError(f"job {request.job_id} cannot end: jobs below it are started faster than they can be counted")
@@ -271,16 +269,3 @@ class RedisStore:
         else:
             asked.charge()
         return bool(asked.answer)
-
-
-def _counting(changes: Changes) -> _Commands:
-    used: list[list[str | int]] = [["HINCRBY", keys.TOOL_USE, changes.used.count, 1]] if changes.used else []
-    return [*used, *adding(changes.counts)] if changes.counts else used
-
-
-def _with_counting(spent: Spent, counting: _Commands) -> Spent:
-    """With what travels beside a COMMIT, which knows its own cost alone."""
-    if not counting:
-        return spent
-    size_bytes = spent.size_bytes + sum(map(command_bytes, counting))
-    return replace(spent, commands=spent.commands + len(counting), size_bytes=size_bytes)

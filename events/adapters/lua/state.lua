@@ -129,9 +129,10 @@ local function tag(job_id, text)
   end
 end
 
--- '' where a server's scripts have no SHA1: then everybody is told all.
-local function digest(before, results, entries)
-  local texts = before .. '\n' .. table.concat(results, '\n') .. '\n\n' .. table.concat(entries, '\n')
+-- '' where a server's scripts have no SHA1: then everybody is told all. Of results and entries those from there on.
+local function digest(before, results, entries, results_from, entries_from)
+  local more, said = table.concat(results, '\n', results_from or 1), table.concat(entries, '\n', entries_from or 1)
+  local texts = before .. '\n' .. more .. '\n\n' .. said
   return server.sha1hex and string.sub(server.sha1hex(texts), 1, 20) or ''
 end
 

@@ -17,9 +17,10 @@ local function counted_in(usage)
 end
 
 -- The part of the event that it ends says it (parts.handled): so a step's cost costs no call, and nothing on the wire.
--- Where it ends two events at once, the first one.
-local function say_used(texts, before, after)
-  for i, text in ipairs(texts) do
+-- Where it ends two events at once, the first one. Of the texts those from there to there.
+local function say_used(texts, before, after, from, to)
+  for i = from or 1, to or #texts do
+    local text = texts[i]
     if string.sub(text, -#EVENT_END) == EVENT_END then
       local used = {}
       for _, each in ipairs(SAID) do

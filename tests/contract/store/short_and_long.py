@@ -1,6 +1,7 @@
 """The same done with short COMMITs where they hold, and with long ones alone: answers, and what is stored after."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +19,8 @@ _KINDS = {"hash": ("HGETALL",), "list": ("LRANGE", 0, -1), "string": ("GET",), "
 # A shorter request has fewer bytes, and the same commands; but what was counted beside one that was refused is paid for
 # by its invocation, with its next write.
 _BYTES, _COMMANDS = ("redis_bytes", "redisBytes"), ("redis_commands", "redisCommands")
+# Several that are one script are one request, too.
+_REQUESTS = ("redis_requests", "redisRequests", "history_at")
 
 
 class Forgetful(HeldSteps):
@@ -33,6 +36,11 @@ class Noting(PlantedConnection):
 
     done = refused = 0
 
+    def __init__(self, *arguments: Any) -> None:
+        """`asked`: how many steps each short COMMIT was of."""
+        super().__init__(*arguments)
+        self.asked: list[int] = []
+
     async def ask(
         self,
         text: str,
@@ -43,9 +51,19 @@ class Noting(PlantedConnection):
         """Note it."""
         asked = await super().ask(text, keys, args, beside)
         if SHORT in text:
-            done = asked.answer[0] == "committed"
-            self.done, self.refused = self.done + done, self.refused + (not done)
+            self.asked.append(_steps_in(args))
+            done = len(asked.answer)
+            self.done, self.refused = self.done + done, self.refused + self.asked[-1] - done
         return asked
+
+
+def _steps_in(arguments: Sequence[str | int]) -> int:
+    """Of how many a short COMMIT is: each has twelve arguments, four counts, and as much as these say."""
+    position, steps = 3, 0
+    while position < len(arguments):
+        position += 16 + sum(map(int, arguments[position + 12 : position + 16]))
+        steps += 1
+    return steps
 
 
 @dataclass
@@ -70,21 +88,30 @@ Story = Callable[[Processes], Awaitable[list[Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How a story went: its answers, what is stored, short COMMITs done and refused."""
+    """How a story went: its answers, what is stored, short COMMITs done and refused, and of how many steps each was."""
 
     answers: list[Any]
     stored: dict[str, Any]
     done: int
     refused: int
+    asked: list[int]
 
-    def left(self, *, counted: bool) -> object:
-        """What is stored, whoever wrote its fields in whatever order; `counted`: commands, too."""
-        return _read(self.stored, _BYTES if counted else (*_BYTES, *_COMMANDS))
+    def left(self, *, without: tuple[str, ...] = ()) -> object:
+        """What is stored, whoever wrote its fields in whatever order, but for the bytes, and what is named."""
+        return _read(self.stored, (*_BYTES, *without))
 
 
 def alike(short: Told, long: Told) -> bool:
-    """Whether both left the same."""
-    return short.left(counted=not short.refused) == long.left(counted=not short.refused)
+    """Whether both said and left the same."""
+    if all(steps == 1 for steps in short.asked):
+        without: tuple[str, ...] = _COMMANDS if short.refused else ()
+        return short.answers == long.answers and short.left(without=without) == long.left(without=without)
+    without = (*_COMMANDS, *_REQUESTS)
+    return _said(short) == _said(long) and short.left(without=without) == long.left(without=without)
+
+
+def _said(told: Told) -> str:
+    return re.sub(r"redis_requests=\d+", "", repr(told.answers))
 
 
 async def told(process: RedisProcess, story: Story, *, short: bool, found: str = "", instead: str = "") -> Told:
@@ -93,7 +120,7 @@ async def told(process: RedisProcess, story: Story, *, short: bool, found: str =
     connection = Noting(process, found, instead)
     try:
         answers = await story(Processes(connection, HeldSteps if short else Forgetful))
-        return Told(answers, await _stored(connection), connection.done, connection.refused)
+        return Told(answers, await _stored(connection), connection.done, connection.refused, connection.asked)
     finally:
         await connection.close()
 

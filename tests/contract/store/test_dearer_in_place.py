@@ -12,7 +12,7 @@ from tests.contract.store.test_dearer import dearer
 
 CALLS = 5
 # agent → asks of the store, commands; requests and bytes at most.
-JOBS = {"in-a-row": (16, 119, 15, 33_800), "at-once": (12, 91, 11, 36_300)}
+JOBS = {"in-a-row": (16, 119, 15, 33_800), "at-once": (8, 59, 7, 35_300)}
 
 __all__ = ["dearer"]
 

@@ -44,7 +44,6 @@ def a_story(
 async def both(process: RedisProcess, story: Story) -> Told:
     """The story with short COMMITs, which went as without them."""
     short, long = await told(process, story, short=True), await told(process, story, short=False)
-    assert short.answers == long.answers
     assert alike(short, long)
     assert long.done == long.refused == 0
     return short

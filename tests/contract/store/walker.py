@@ -1,5 +1,6 @@
 """A process that goes on with whatever it holds of a job of one call after another, as an invocation does, or hops."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,7 +11,7 @@ from events.core.legs import Leg, LegKind, following, loop_leg
 from events.core.parts import handled
 from events.core.tool_use import ToolUse
 from events.core.transitions import JobStatus
-from events.ports import Begun, Verdict
+from events.ports import Begun, Committed, Verdict
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
@@ -30,6 +31,7 @@ _EVENT = handled(call_leg(0), NOW_MS, "returned")
 # What may be out of the ordinary about a step; most of it no short COMMIT does.
 ODDITIES = (
     "two calls",
+    "five calls",
     "two groups",
     "later",
     "isolated",
@@ -62,22 +64,41 @@ class Walker:
             return begun
         if meanwhile:
             await meanwhile()
-        state = begun.state
-        leg = state.leg
-        claim = replace(claim_of(leg, leg.carrier, leg.owner), run=2 if "other run" in oddities else state.job.run)
+        answer = await self._committed(begun, oddities)
+        self.held += answer.claimed
+        return begun, answer
+
+    async def at_once(
+        self, oddities: Sequence[str] = (), meanwhile: Callable[[], Awaitable[None]] | None = None
+    ) -> list[Committed]:
+        """End the calls that it holds at the same time; the answers, in the order in which they were claimed.
+
+        Those of one claim: else nobody could say which comes first.
+        """
+        if meanwhile:
+            await meanwhile()
+        claims = {(begun.state.leg.owner, begun.state.leg.group) for begun in self.held if begun.state}
+        held, self.held = (self.held, []) if len(claims) == 1 else ([], self.held)
+        answers = await asyncio.gather(*(self._committed(begun, oddities) for begun in held))
+        self.held += [begun for answer in answers for begun in answer.claimed]
+        return answers
+
+    async def _committed(self, begun: Begun, oddities: Sequence[str]) -> Committed:
+        assert begun.state is not None
+        leg = begun.state.leg
+        run = 2 if "other run" in oddities else begun.state.job.run
+        claim = replace(claim_of(leg, leg.carrier, leg.owner), run=run)
         if leg.kind is LegKind.LOOP:
             claim = replace(claim, since_ms=leg.since_ms)
         if "text" in oddities:
             await self.side.store.append(claim, 1, ["a text"], "text-1")
         changes, go_on = _changes(begun, oddities, hops=self.hops), self._room(leg, oddities)
-        answer = await self.side.store.commit(claim, changes, SPENT, go_on)
-        self.held += answer.claimed
-        return begun, answer
+        return await self.side.store.commit(claim, changes, SPENT, go_on)
 
     async def _begun(self) -> Begun | None:
         self.count += 1
         for turn in range(1, TURNS + 1):
-            calls = [each(position, turn=turn) for each in (call_leg, complete_leg) for position in (0, 1)]
+            calls = [each(position, turn=turn) for each in (call_leg, complete_leg) for position in range(5)]
             for leg in (loop_leg(JOB_ID, turn, 1, NOW_MS), *calls):
                 message, owner = f"m.{self.name}.{self.count}", f"{self.name}.{self.count}"
                 begun = await self.side.store.begin(claim_of(leg, message, owner))
@@ -92,7 +113,7 @@ class Walker:
         kinds = frozenset({leg.kind}) if "few kinds" in oddities else _KINDS
         hand = frozenset({call_leg(0, turn=leg.turn).key, loop_leg(JOB_ID, leg.turn + 1, 1, NOW_MS).key})
         but = hand if "in hand" in oddities else frozenset[str]()
-        at_most = 0 if "room for none" in oddities else 2
+        at_most = 0 if "room for none" in oddities else 5
         return GoOn(f"{self.name}.{self.count}", kinds, at_most, NOW_MS + LEASE_MS, but)
 
 
@@ -115,7 +136,7 @@ def _changes(begun: Begun, oddities: Sequence[str], *, hops: bool) -> Changes:
             parts=parts,
             used=ToolUse("tool_a", failed=False, duration_ms=1) if leg.kind is LegKind.CALL else None,
         )
-    count = 2 if {"two calls", "two groups"} & set(oddities) else 1
+    count = 5 if "five calls" in oddities else 2 if {"two calls", "two groups"} & set(oddities) else 1
     legs = tuple(call_leg(position, turn=leg.turn) for position in range(count))
     if "two groups" in oddities:
         legs = (legs[0], replace(legs[1], group="another"))

@@ -1,0 +1,113 @@
+"""Asks for short COMMITs: those of one job's calls at once that are ready at the same time are one script.
+
+Invariant: nothing waits for another that is not ready in the same round of the event loop. They are done in the order
+of asking, up to one that may not be done so. Each asker gets its own answer; whatever goes wrong is told to all of
+them. Must not: repeat anything.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from events.adapters.counting import Commands, in_sum
+from events.adapters.redis import RedisConnection, script
+from events.adapters.short_commits import ShortCommit
+from events.adapters.weighing import command_bytes
+from events.errors import StoreError
+from events.ports import Spent
+from events.quick_init import quick_init
+
+# Below what a request may carry in all (redis_commands.py).
+_MOST, _SIZE_BYTES = 64, 500_000
+
+_text = cache(script)
+
+
+@quick_init
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """What one of them adds to the script's arguments, what is counted beside it, and who waits for its answer."""
+
+    arguments: Sequence[str | int]
+    beside: Commands
+    answer: "asyncio.Future[bool | None] | None" = None
+
+
+class _Together:
+    """Those of a job that are to be one script."""
+
+    def __init__(self, first: ShortCommit, loop: asyncio.AbstractEventLoop) -> None:
+        self.first = first
+        self.loop = loop
+        self.asks: list[_Ask] = []
+        self._size_bytes = 0
+
+    def takes(self, size_bytes: int) -> bool:
+        """Whether so much more still fits in a request, and may wait for it here."""
+        fits = len(self.asks) < _MOST and self._size_bytes + size_bytes <= _SIZE_BYTES
+        return (fits or not self.asks) and self.loop is asyncio.get_running_loop()
+
+    def add(self, ask: _Ask, size_bytes: int) -> None:
+        """One more."""
+        self.asks.append(ask)
+        self._size_bytes += size_bytes
+
+    def end(self, task: "asyncio.Task[list[bool | None]]") -> None:
+        """Each is told its answer, or what went wrong."""
+        error = StoreError("a COMMIT was given up while it was asked for") if task.cancelled() else task.exception()
+        for number, ask in enumerate(self.asks):
+            if ask.answer is None or ask.answer.done():
+                continue
+            if error is not None:
+                ask.answer.set_exception(error)
+            else:
+                ask.answer.set_result(task.result()[number])
+
+
+class ShortRequests:
+    """Asks for short COMMITs over one connection."""
+
+    def __init__(self, redis: RedisConnection) -> None:
+        self._redis = redis
+        self._ready: dict[str, _Together] = {}
+        self._tasks = set[asyncio.Task[list[bool | None]]]()
+
+    async def ask(self, short: ShortCommit, spent: Spent, beside: Commands) -> bool | None:
+        """Whether it was followed. None: nothing was done, and the longer script is to be asked.
+
+        Raises:
+            StoreError: it was done or not.
+        """
+        arguments = short.arguments(spent)
+        if not short.beside:
+            return (await self._asked(short, [_Ask(arguments, beside)]))[0]
+        loop, size_bytes = asyncio.get_running_loop(), command_bytes(arguments)
+        together = self._ready.get(short.claim.job_id)
+        if together is None or not together.takes(size_bytes):
+            together = self._ready[short.claim.job_id] = _Together(short, loop)
+            # A task of its own: who was first may be cancelled, and the others are not.
+            task = loop.create_task(self._all_asked(together))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(together.end)
+        ask = _Ask(arguments, beside, loop.create_future())
+        together.add(ask, size_bytes)
+        assert ask.answer is not None, "it was made just now"
+        return await ask.answer
+
+    async def _all_asked(self, together: _Together) -> list[bool | None]:
+        # It begins once all that is ready now has run.
+        if self._ready.get(together.first.claim.job_id) is together:
+            del self._ready[together.first.claim.job_id]
+        return await self._asked(together.first, together.asks)
+
+    async def _asked(self, short: ShortCommit, asks: Sequence[_Ask]) -> list[bool | None]:
+        """The answer to each, of one script."""
+        beside = in_sum(ask.beside for ask in asks) if len(asks) > 1 else asks[0].beside
+        cost = len(beside), sum(map(command_bytes, beside))
+        arguments = [short.claim.job_id, *cost, *(text for ask in asks for text in ask.arguments)]
+        asked = await self._redis.ask(_text("short_commit", "state", "used"), short.keys(), arguments, beside)
+        if not asked.answer:  # else it has counted itself
+            asked.charge()
+        return [bool(followed) for followed in asked.answer] + [None] * (len(asks) - len(asked.answer))
