@@ -23,7 +23,7 @@ from functions.books import commit
 from functions.delivery import Delivered, Outcome
 from functions.facts import Facts
 from functions.handing_on import again_at_ms, hand_on, postpone
-from functions.policy import LEASE_MARGIN_MS, PAUSES_SECONDS, Policy
+from functions.policy import BEGIN_PAUSES_SECONDS, LEASE_MARGIN_MS, PAUSES_SECONDS, Policy
 from functions.run import Run, Step
 from functions.tracing import leg_begun, leg_ended
 
@@ -131,7 +131,7 @@ class Pipeline:
             call_id=step.call_id,
             ticket=step.ticket.lap if step.ticket else 0,
         )
-        begun = step.begun or await self._store.begin(claim)
+        begun = step.begun or await self._begun(claim)
         match begun.verdict:
             case Verdict.UNKNOWN:
                 raise UnknownJobError(f"job {claim.job_id} is not known (yet); its submission may still be told again")
@@ -142,6 +142,17 @@ class Pipeline:
         run.words.append(begun.verdict)
         run.leaves(step)
         return await self._hand_on(run, begun.carried, crosses=False)
+
+    async def _begun(self, claim: Claim) -> Begun:
+        """BEGIN, repeated where the store fails: who has the claim by that name already is told so again."""
+        for pause_seconds in BEGIN_PAUSES_SECONDS:
+            try:
+                return await self._store.begin(claim)
+            except StoreError:
+                if self._clock.now_ms() + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS:
+                    raise
+            await asyncio.sleep(pause_seconds)
+        return await self._store.begin(claim)
 
     async def _do(self, run: Run, step: Step, claim: Claim, begun: Begun) -> None:
         state = begun.state

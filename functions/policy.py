@@ -10,6 +10,8 @@ from functions.stopping import Stopping
 LEASE_MARGIN_MS = 10_000
 # Before a COMMIT is repeated which the store has failed: together less than that, so that it still finds its claim.
 PAUSES_SECONDS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+# The same for a BEGIN: where only its answer was lost, nobody else gets the leg before the lease is over.
+BEGIN_PAUSES_SECONDS = PAUSES_SECONDS[:4]
 # Several calls of a turn run at once in one invocation; what is over is published, so that others take part.
 AT_ONCE = 16
 

@@ -12,6 +12,7 @@ from events.adapters.verifier import QueueVerifier
 from events.errors import StoreError
 from events.ports import Begun, Claim
 from events.schema import encode_event
+from functions import pipeline
 from functions.app import SPECS, build_app
 from functions.container import FORGED_PER_MINUTE
 from functions.edge import BODY_LIMIT_BYTES, NON_RETRYABLE_HEADER
@@ -24,18 +25,26 @@ LOOP = f"{BASE}/workers/agent-loop"
 KEYED = keyed(SETTINGS)
 
 
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A BEGIN is repeated at once."""
+    monkeypatch.setattr(pipeline, "BEGIN_PAUSES_SECONDS", (0.0,))
+
+
 class BrokenStore(FakeStore):
-    """A store whose next BEGIN raises something."""
+    """A store in which the BEGINs of one delivery raise something."""
 
     def __init__(self) -> None:
         super().__init__()
         self.error: Exception | None = None
+        self.refused = ""
 
     async def begin(self, claim: Claim) -> Begun:
-        """Raise, once."""
-        error, self.error = self.error, None
-        if error is not None:
-            raise error
+        """Raise, until somebody else asks."""
+        if self.error is not None and self.refused in ("", claim.owner):
+            self.refused = claim.owner
+            raise self.error
+        self.error, self.refused = None, ""
         return await super().begin(claim)
 
 

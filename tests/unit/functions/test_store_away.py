@@ -1,4 +1,4 @@
-"""A store that is away when a COMMIT is made: the COMMIT is repeated for a while, the work is not."""
+"""A store that is away when a leg is claimed or committed: that is repeated for a while, the work is not."""
 
 from dataclasses import replace
 
@@ -7,10 +7,10 @@ import pytest
 from events.core.effects import Changes
 from events.core.going_on import GoOn
 from events.errors import StoreError
-from events.ports import Claim, Committed, Spent
+from events.ports import Begun, Claim, Committed, Spent
 from events.settings import Settings
 from functions import pipeline
-from functions.policy import LEASE_MARGIN_MS, PAUSES_SECONDS
+from functions.policy import BEGIN_PAUSES_SECONDS, LEASE_MARGIN_MS, PAUSES_SECONDS
 from tests.fakes import FakeStore
 from tests.unit.functions.stage import SETTINGS, Stage
 
@@ -40,10 +40,56 @@ class Away(FakeStore):
         return await super().commit(claim, changes, spent, go_on)
 
 
+class AwayAtFirst(FakeStore):
+    """A store that fails so many BEGINs, before or after they are applied; meanwhile time goes by."""
+
+    def __init__(self, begins: int, *, applied: bool = False, each_ms: int = 0) -> None:
+        super().__init__()
+        self.left, self.applied, self.each_ms, self.asked = begins, applied, each_ms, 0
+        self.stage: Stage | None = None
+
+    async def begin(self, claim: Claim) -> Begun:
+        """Begin, and say so unless it is away."""
+        self.asked += 1
+        if not self.left:
+            return await super().begin(claim)
+        self.left -= 1
+        if self.applied:
+            await super().begin(claim)
+        if self.stage:
+            self.stage.clock.ms += self.each_ms
+        raise StoreError("no answer")
+
+
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits here for long."""
     monkeypatch.setattr(pipeline, "PAUSES_SECONDS", tuple(pause / 1e6 for pause in PAUSES_SECONDS))
+    monkeypatch.setattr(pipeline, "BEGIN_PAUSES_SECONDS", tuple(pause / 1e6 for pause in BEGIN_PAUSES_SECONDS))
+
+
+@pytest.mark.parametrize("applied", [True, False])
+@pytest.mark.parametrize("settings", [QUEUE, INLINE], ids=["queue", "inline"])
+async def test_a_claim_whose_answer_is_lost_is_asked_for_again(settings: Settings, *, applied: bool) -> None:
+    """Else its lease would keep everybody else from the leg for two minutes."""
+    store = AwayAtFirst(len(BEGIN_PAUSES_SECONDS), applied=applied)
+    stage = Stage(settings=settings, store=store)
+    first = await stage.submit("adds")
+    assert (await stage.deliver(first, "m-turn")).word == "done"
+    await stage.run()
+    assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
+
+
+@pytest.mark.parametrize(("begins", "each_ms", "asked"), [(99, 0, len(BEGIN_PAUSES_SECONDS) + 1), (99, 6_000, 2)])
+async def test_a_claim_is_asked_for_so_often_and_so_long_only(begins: int, each_ms: int, asked: int) -> None:
+    """Then the message is left to the queue."""
+    store = AwayAtFirst(begins, each_ms=each_ms)
+    stage = Stage(settings=INLINE, store=store)
+    store.stage = stage
+    first = await stage.submit("adds")
+    with pytest.raises(StoreError):
+        await stage.deliver(first, "m-turn")
+    assert store.asked == asked
 
 
 @pytest.mark.parametrize("settings", [QUEUE, INLINE], ids=["queue", "inline"])
