@@ -49,6 +49,7 @@ class HeldSteps:
 
     def __init__(self) -> None:
         self._steps: dict[_Name, HeldStep] = {}
+        self._of_jobs: dict[str, int] = {}
 
     def keep(self, begun: Begun, text: str) -> None:
         """It was claimed, and stands so."""
@@ -56,12 +57,27 @@ class HeldSteps:
         if state is None or state.leg.kind not in _KINDS or is_child(state.job.id):
             return
         if len(self._steps) >= _LIMIT:
-            self._steps.pop(next(iter(self._steps)))
-        self._steps[state.job.id, state.leg.key, state.leg.owner] = HeldStep(state.job, state.leg, text)
+            self._pop(next(iter(self._steps)))
+        name, count = (state.job.id, state.leg.key, state.leg.owner), len(self._steps)
+        self._steps[name] = HeldStep(state.job, state.leg, text)
+        if len(self._steps) > count:
+            self._of_jobs[state.job.id] = self._of_jobs.get(state.job.id, 0) + 1
 
     def take(self, claim: Claim) -> HeldStep | None:
         """What is known of a claimed step, once."""
-        return self._steps.pop((claim.job_id, claim.leg_key, claim.owner), None)
+        return self._pop((claim.job_id, claim.leg_key, claim.owner))
+
+    def has_any_of(self, job_id: str) -> bool:
+        """Whether there are others of that job."""
+        return job_id in self._of_jobs
+
+    def _pop(self, name: _Name) -> HeldStep | None:
+        step = self._steps.pop(name, None)
+        if step is not None:
+            left = self._of_jobs[name[0]] = self._of_jobs[name[0]] - 1
+            if not left:
+                del self._of_jobs[name[0]]
+        return step
 
 
 @quick_init

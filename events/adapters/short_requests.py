@@ -27,11 +27,10 @@ _text = cache(script)
 @quick_init
 @dataclass(frozen=True, slots=True)
 class _Ask:
-    """What one of them adds to the script's arguments, what is counted beside it, and who waits for its answer."""
+    """What one of them adds to the script's arguments, and what is counted beside it."""
 
     arguments: Sequence[str | int]
     beside: Commands
-    answer: "asyncio.Future[bool | None] | None" = None
 
 
 class _Together:
@@ -41,6 +40,7 @@ class _Together:
         self.first = first
         self.loop = loop
         self.asks: list[_Ask] = []
+        self._answers: list[asyncio.Future[bool | None]] = []
         self._size_bytes = 0
 
     def takes(self, size_bytes: int) -> bool:
@@ -48,21 +48,22 @@ class _Together:
         fits = len(self.asks) < _MOST and self._size_bytes + size_bytes <= _SIZE_BYTES
         return (fits or not self.asks) and self.loop is asyncio.get_running_loop()
 
-    def add(self, ask: _Ask, size_bytes: int) -> None:
-        """One more."""
+    def add(self, ask: _Ask, answer: "asyncio.Future[bool | None]", size_bytes: int) -> None:
+        """One more, and who waits for its answer."""
         self.asks.append(ask)
+        self._answers.append(answer)
         self._size_bytes += size_bytes
 
     def end(self, task: "asyncio.Task[list[bool | None]]") -> None:
         """Each is told its answer, or what went wrong."""
         error = StoreError("a COMMIT was given up while it was asked for") if task.cancelled() else task.exception()
-        for number, ask in enumerate(self.asks):
-            if ask.answer is None or ask.answer.done():
+        for number, answer in enumerate(self._answers):
+            if answer.done():
                 continue
             if error is not None:
-                ask.answer.set_exception(error)
+                answer.set_exception(error)
             else:
-                ask.answer.set_result(task.result()[number])
+                answer.set_result(task.result()[number])
 
 
 class ShortRequests:
@@ -73,17 +74,22 @@ class ShortRequests:
         self._ready: dict[str, _Together] = {}
         self._tasks = set[asyncio.Task[list[bool | None]]]()
 
-    async def ask(self, short: ShortCommit, spent: Spent, beside: Commands) -> bool | None:
+    async def ask(self, short: ShortCommit, spent: Spent, beside: Commands, *, alone: bool) -> bool | None:
         """Whether it was followed. None: nothing was done, and the longer script is to be asked.
+
+        Args:
+            short: the COMMIT.
+            spent: what its invocation has used.
+            beside: what is counted beside it.
+            alone: nobody here is at work on another call of the job, who might be about to ask.
 
         Raises:
             StoreError: it was done or not.
         """
-        arguments = short.arguments(spent)
-        if not short.beside:
-            return (await self._asked(short, [_Ask(arguments, beside)]))[0]
-        loop, size_bytes = asyncio.get_running_loop(), command_bytes(arguments)
-        together = self._ready.get(short.claim.job_id)
+        ask, together = _Ask(short.arguments(spent), beside), self._ready.get(short.claim.job_id)
+        if together is None and alone:
+            return (await self._asked(short, (ask,)))[0]
+        loop, size_bytes = asyncio.get_running_loop(), command_bytes(ask.arguments)
         if together is None or not together.takes(size_bytes):
             together = self._ready[short.claim.job_id] = _Together(short, loop)
             # A task of its own: who was first may be cancelled, and the others are not.
@@ -91,10 +97,9 @@ class ShortRequests:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             task.add_done_callback(together.end)
-        ask = _Ask(arguments, beside, loop.create_future())
-        together.add(ask, size_bytes)
-        assert ask.answer is not None, "it was made just now"
-        return await ask.answer
+        answer: asyncio.Future[bool | None] = loop.create_future()
+        together.add(ask, answer, size_bytes)
+        return await answer
 
     async def _all_asked(self, together: _Together) -> list[bool | None]:
         # It begins once all that is ready now has run.
@@ -104,9 +109,11 @@ class ShortRequests:
 
     async def _asked(self, short: ShortCommit, asks: Sequence[_Ask]) -> list[bool | None]:
         """The answer to each, of one script."""
-        beside = in_sum(ask.beside for ask in asks) if len(asks) > 1 else asks[0].beside
-        cost = len(beside), sum(map(command_bytes, beside))
-        arguments = [short.claim.job_id, *cost, *(text for ask in asks for text in ask.arguments)]
+        beside = asks[0].beside if len(asks) == 1 else in_sum(ask.beside for ask in asks)
+        cost = (len(beside), sum(map(command_bytes, beside))) if beside else (0, 0)
+        arguments = [short.claim.job_id, *cost, *asks[0].arguments]
+        for ask in asks[1:]:
+            arguments += ask.arguments
         asked = await self._redis.ask(_text("short_commit", "state", "used"), short.keys(), arguments, beside)
         if not asked.answer:  # else it has counted itself
             asked.charge()

@@ -152,7 +152,8 @@ class RedisStore:
 
     async def _in_short(self, short: ShortCommit, spent: Spent, beside: Commands) -> Committed | None:
         """A short COMMIT's answer; None: the longer script is to be asked."""
-        followed = await self._short_requests.ask(short, spent, beside)
+        alone = not self._held_steps.has_any_of(short.claim.job_id)
+        followed = await self._short_requests.ask(short, spent, beside, alone=alone)
         if followed is None:
             return None
         done = short.done(followed=followed)

@@ -219,10 +219,25 @@ def test_what_no_short_commit_is_of_is_not_kept(begun: Begun) -> None:
     assert steps.take(claim_of(leg)) is None
 
 
+def test_others_of_a_job_are_known() -> None:
+    """Each once, however often it is said."""
+    steps = HeldSteps()
+    assert not steps.has_any_of(JOB_ID)
+    for leg in (CALL, CALL, call_leg(1)):
+        steps.keep(begun_of(leg), "its text")
+    steps.take(claim_of(CALL))
+    steps.take(claim_of(CALL))
+    assert steps.has_any_of(JOB_ID)
+    steps.take(claim_of(call_leg(1)))
+    assert not steps.has_any_of(JOB_ID)
+
+
 def test_what_was_given_up_is_forgotten() -> None:
     """The oldest first."""
     steps = HeldSteps()
+    steps.keep(begun_of(call_leg(0), a_job("another")), "its text")
     for number in range(5000):
         steps.keep(begun_of(call_leg(number)), "its text")
+    assert not steps.has_any_of("another")
     assert steps.take(claim_of(call_leg(0))) is None
     assert steps.take(claim_of(call_leg(4999))) is not None

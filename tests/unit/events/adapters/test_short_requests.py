@@ -20,7 +20,7 @@ from events.ports.spending import NOTHING
 from events.settings import Settings
 from tests.contract.store.sample import JOB_ID, LEASE_MS, NOW_MS, a_job, call_leg, claim_of, record_of
 
-ONE = ToolUse("tool_a", failed=False, duration_ms=1)
+COUNTED = Changes(used=ToolUse("tool_a", failed=False, duration_ms=1), counts={"tools": 2})
 
 
 class Answering(RedisConnection):
@@ -70,7 +70,7 @@ def a_short_one(position: int = 0, job_id: str = JOB_ID, result: str = '{"ok":1}
 
 async def all_of(requests: ShortRequests, shorts: Sequence[ShortCommit]) -> list[Any]:
     """Ask for them at once."""
-    asks = [requests.ask(short, NOTHING, counting(Changes(used=ONE, counts={"tools": 2}))) for short in shorts]
+    asks = [requests.ask(short, NOTHING, counting(COUNTED), alone=False) for short in shorts]
     return await asyncio.gather(*asks, return_exceptions=True)
 
 
@@ -85,6 +85,19 @@ async def test_those_of_one_job_are_one_script() -> None:
     assert (commands, size_bytes) == (2, sum(len(str(text)) for command in beside for text in command[1:]))
 
 
+async def test_who_is_alone_asks_at_once() -> None:
+    """Unless others are about to: the last one goes with those before it."""
+    redis = Answering()
+    requests = ShortRequests(redis)
+    alone = asyncio.create_task(requests.ask(a_short_one(), NOTHING, (), alone=True))
+    await asyncio.sleep(0)
+    assert len(redis.asked) == 1
+    await alone
+    others = [requests.ask(a_short_one(number), NOTHING, (), alone=number == 2) for number in range(3)]
+    await asyncio.gather(*others)
+    assert [steps_in(asked) for asked in redis.asked] == [1, 3]
+
+
 async def test_each_job_has_its_own() -> None:
     """Others are not kept waiting."""
     redis = Answering()
@@ -96,9 +109,9 @@ async def test_what_comes_later_is_another_script() -> None:
     """Though the first one is still under way."""
     redis = Answering()
     requests = ShortRequests(redis)
-    first = asyncio.create_task(requests.ask(a_short_one(0), NOTHING, ()))
+    first = asyncio.create_task(requests.ask(a_short_one(0), NOTHING, (), alone=False))
     await asyncio.sleep(0.001)
-    assert await requests.ask(a_short_one(1), NOTHING, ()) is False
+    assert await requests.ask(a_short_one(1), NOTHING, (), alone=False) is False
     assert await first is False
     assert [steps_in(asked) for asked in redis.asked] == [1, 1]
 
@@ -121,7 +134,7 @@ async def test_whatever_goes_wrong_is_told_to_all(error: Exception) -> None:
 async def test_who_was_first_may_be_cancelled() -> None:
     """The others get their answers."""
     requests = ShortRequests(Answering([0, 1]))
-    tasks = [asyncio.create_task(requests.ask(a_short_one(number), NOTHING, ())) for number in range(2)]
+    tasks = [asyncio.create_task(requests.ask(a_short_one(number), NOTHING, (), alone=False)) for number in range(2)]
     await asyncio.sleep(0)
     tasks[0].cancel()
     assert await asyncio.gather(*tasks[1:]) == [True]
@@ -146,7 +159,7 @@ def test_an_event_loop_that_is_gone_keeps_nobody_waiting() -> None:
     requests = ShortRequests(redis)
 
     async def given_up() -> None:
-        asking = asyncio.create_task(requests.ask(a_short_one(0), NOTHING, ()))
+        asking = asyncio.create_task(requests.ask(a_short_one(0), NOTHING, (), alone=False))
         await asyncio.sleep(0)
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
@@ -154,5 +167,5 @@ def test_an_event_loop_that_is_gone_keeps_nobody_waiting() -> None:
 
     asyncio.run(given_up())
     assert not redis.asked
-    assert asyncio.run(asyncio.wait_for(requests.ask(a_short_one(1), NOTHING, ()), 5)) is False
+    assert asyncio.run(asyncio.wait_for(requests.ask(a_short_one(1), NOTHING, (), alone=False), 5)) is False
     assert [steps_in(asked) for asked in redis.asked] == [1]
