@@ -25,26 +25,18 @@ LOOP = f"{BASE}/workers/agent-loop"
 KEYED = keyed(SETTINGS)
 
 
-@pytest.fixture(autouse=True)
-def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A BEGIN is repeated at once."""
-    monkeypatch.setattr(pipeline, "BEGIN_PAUSES_SECONDS", (0.0,))
-
-
 class BrokenStore(FakeStore):
-    """A store in which the BEGINs of one delivery raise something."""
+    """A store whose next BEGIN raises something."""
 
     def __init__(self) -> None:
         super().__init__()
         self.error: Exception | None = None
-        self.refused = ""
 
     async def begin(self, claim: Claim) -> Begun:
-        """Raise, until somebody else asks."""
-        if self.error is not None and self.refused in ("", claim.owner):
-            self.refused = claim.owner
-            raise self.error
-        self.error, self.refused = None, ""
+        """Raise, once."""
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
         return await super().begin(claim)
 
 
@@ -68,8 +60,9 @@ class Edge:
 
 
 @pytest.fixture
-async def edge() -> AsyncIterator[Edge]:
-    """The edge."""
+async def edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Edge]:
+    """The edge; a BEGIN is not repeated."""
+    monkeypatch.setattr(pipeline, "BEGIN_PAUSES_SECONDS", ())
     made = Edge()
     async with made.client:
         yield made
