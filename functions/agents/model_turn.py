@@ -84,7 +84,7 @@ class ModelTurn:
         told_specs = planner.told_specs if planner else specs
         tell = await told(agent, history, told_specs, calls, self._registry.summarizer_of(agent))
         request = self._request(agent, tell.history, effect.turn, talk)
-        happened, digests = await self._answer(agent, request, calls, planner)
+        happened, digests = await self._answer(agent, request, calls, planner, effect.job.id)
         if isinstance(happened, ModelFailed):
             return replace(happened, aside=tell.aside)
         spoken = await talk.spoken() if talk else None
@@ -92,7 +92,7 @@ class ModelTurn:
         return replace(happened, asked=digests, estimated_tokens=estimated, spoken=spoken, aside=tell.aside)
 
     async def _answer(
-        self, agent: Agent, request: ModelRequest, calls: ModelCalls, planner: PlannerTurn | None
+        self, agent: Agent, request: ModelRequest, calls: ModelCalls, planner: PlannerTurn | None, job_id: str
     ) -> tuple[ModelAnswered | ModelFailed, dict[str, str] | None]:
         """What came of asking, and the digests of what was asked."""
         model = self._registry.model_of(agent)
@@ -110,7 +110,9 @@ class ModelTurn:
             return ModelFailed(failure), None
         tools = self._registry.tools_of(agent)
         said = planner.answered(answer) if planner else answered(answer, tools, agent.output)
-        return said, asked(question, reads_history=model.reads_history) if isinstance(said, ModelAnswered) else None
+        if not isinstance(said, ModelAnswered):
+            return said, None
+        return said, asked(question, reads_history=model.reads_history, job_id=job_id)
 
     def _request(self, agent: Agent, history: History, turn: int, talk: Talk | None) -> ModelRequest:
         return ModelRequest(

@@ -11,6 +11,7 @@ from typing import Any
 from events.core.redaction import redacted
 from events.ids import digest
 from functions.models.model import Message, ModelMessage, ModelRequest, ToolMessage, ToolSpec, UserMessage
+from functions.models.told_digests import ToldDigests
 
 DIGEST_CHARS = 16
 _KEPT = 64
@@ -28,17 +29,18 @@ def specs_value(tools: Sequence[ToolSpec]) -> list[dict[str, Any]]:
     return [{"name": tool.name, "description": tool.description, "parameters": tool.parameters} for tool in tools]
 
 
-def asked(request: ModelRequest, *, reads_history: bool = True) -> dict[str, str] | None:
+def asked(request: ModelRequest, *, reads_history: bool = True, job_id: str = "") -> dict[str, str] | None:
     """The digests of a question: `instructions`, `tools`, and where there are any `settings`, `output`, `messages`.
 
-    `messages` begins with how many there are: `3-0f…`. None: a part of the question is no JSON.
+    `messages` begins with how many there are: `3-0f…`. None: a part of the question is no JSON. `job_id`: of whose
+    model, which is asked more with each turn.
     """
     try:
         digests = {"instructions": _of_text(request.instructions), "tools": _of_tools(request.tools)}
         digests |= {name: fingerprint(value) for name, value in _own_parts(request).items()}
         if reads_history:
-            told = told_value(request.messages)
-            digests["messages"] = f"{len(told)}-{fingerprint(told)}"
+            digest_of_all = _TOLD.of(job_id, request.messages)
+            digests["messages"] = f"{len(request.messages)}-{digest_of_all[:DIGEST_CHARS]}"
     except (TypeError, ValueError):
         return None
     return digests
@@ -73,9 +75,12 @@ def _own_parts(request: ModelRequest) -> dict[str, Any]:
     return parts
 
 
-def told_value(messages: Sequence[Message]) -> list[Any]:
-    """The conversation as JSON, each message a list; what only its provider reads is left out."""
-    numbers: dict[str, int] = {}
+def told_value(messages: Sequence[Message], numbers: dict[str, int] | None = None) -> list[Any]:
+    """The conversation as JSON, each message a list; what only its provider reads is left out.
+
+    `numbers`: those of calls that were told before; the others get theirs.
+    """
+    numbers = {} if numbers is None else numbers
     told: list[Any] = []
     for message in messages:  # in one function: each turn goes through all that was said
         match message:
@@ -92,3 +97,6 @@ def told_value(messages: Sequence[Message]) -> list[Any]:
             case UserMessage():
                 told.append(["note" if message.note else "user", message.text, redacted(message.data)])
     return told
+
+
+_TOLD = ToldDigests(told_value)
