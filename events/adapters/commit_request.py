@@ -112,6 +112,7 @@ class CommitRequest:
             "begins_again": changes.begins_again,
             "forgets": list(changes.forgets),
             "run": self.run,
+            "owner": "" if self.go_on else self.owner,
             "waits": next((leg.call_id for leg in changes.legs if leg.kind is LegKind.WAIT), ""),
             "admitted": changes.admitted,
             "later_lap": changes.later_lap,

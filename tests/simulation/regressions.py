@@ -267,6 +267,11 @@ REGRESSIONS = (
         2,
         "a function without a connection wrote when its message's next delivery had read, and was about to be over",
     ),
+    Regression(
+        PLANNING_SEEDS + CUTTING_SEEDS + 950000627,
+        2,
+        "who went on with nothing handed on what another one worked on, and did not mark it",
+    ),
     Regression(CUTTING_SEEDS + 933005977, 2, "a submission took a slot minutes after its job was told to wait for one"),
 )
 

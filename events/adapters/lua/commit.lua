@@ -40,9 +40,8 @@ local function go_on(at_most)
         state['job:' .. leg.job_id], state['leg:' .. leg.key], told(leg, KEYS[2], KEYS[4], KEYS[3], now, on.knows),
       }
     elseif not leg or leg.lease_until_ms <= now or not of_one_invocation(leg.owner, on.owner) then
-      if leg or ARGV[2] == '' then
-        release(field, on and on.owner or '', not on and not header.state) -- then the fact is told again
-      end
+      -- A fact whose creation adds nothing is told again.
+      release(field, on and on.owner or header.owner or '', ARGV[2] == '' and not header.state)
       rest[#rest + 1] = state[field]
     end
   end

@@ -165,10 +165,11 @@ async def test_a_new_claim_is_not_handed_on(side: Side) -> None:
     assert (done.released, [begun.state.leg.kind for begun in done.claimed if begun.state]) == (False, [LegKind.LOOP])
 
 
-async def test_who_comes_too_late_hands_on_what_another_one_holds(side: Side) -> None:
+@pytest.mark.parametrize("go_on", [room(1, "o2"), None], ids=["in place", "not in place"])
+async def test_who_comes_too_late_hands_on_what_another_one_holds(side: Side, go_on: GoOn | None) -> None:
     """Its own COMMIT finds the leg gone, and is told what the message carries since."""
     await in_place(side)
-    late = await side.store.commit(claim_of(first_leg(), owner="o2"), Changes(), SPENT, room(1, "o2"))
+    late = await side.store.commit(claim_of(first_leg(), owner="o2"), Changes(), SPENT, go_on)
     assert (late.applied, [(leg.key, leg.handed_on) for leg in late.carried]) == (False, [(call_leg(0).key, True)])
     assert (await committed(side)).released
 
@@ -242,7 +243,8 @@ async def test_a_fact_that_is_recorded_again_hands_on_what_it_carries(side: Side
     assert (await committed(side)).released
 
 
-async def test_a_slot_that_is_given_anew_brings_what_somebody_works_on(side: Side) -> None:
+@pytest.mark.parametrize("go_on", [room(1, "o3"), None], ids=["in place", "not in place"])
+async def test_a_slot_that_is_given_anew_brings_what_somebody_works_on(side: Side, go_on: GoOn | None) -> None:
     """A failover forgot that the job had it: who tells of the slot carries the job's work from then on."""
     await in_place(side)
     wish = wish_of("slot", "m3", NOW_MS + 1)
@@ -250,6 +252,6 @@ async def test_a_slot_that_is_given_anew_brings_what_somebody_works_on(side: Sid
     loaded = await side.store.load(JOB_ID)
     assert loaded is not None
     await side.store.record(loaded, "m3", replace(again, job=loaded.job), NOW_MS)
-    told = await side.store.commit(claim_of(wish, "m3", "o3"), Changes(admitted=True), SPENT, room(1, "o3"))
+    told = await side.store.commit(claim_of(wish, "m3", "o3"), Changes(admitted=True), SPENT, go_on)
     assert [(leg.key, leg.handed_on) for leg in told.carried] == [(call_leg(0).key, True)]
     assert (await committed(side)).released
