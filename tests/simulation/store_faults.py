@@ -208,7 +208,7 @@ class SimStore:
                 if who.zombie or who.abandoned:
                     world.leave_to_the_sweep(before, after)
                 elif who.cut:
-                    world.leave_uncarried_to_the_sweep(claim.leg_key if claim else "", before, after)
+                    world.leave_uncarried_to_the_sweep(claim, before, after)
                 elif op == "begin" and claim is not None:
                     world.taken_up(claim.leg_key, after)
             world.memory.strike(root)

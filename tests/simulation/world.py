@@ -13,7 +13,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from events.core.legs import leg_key_of
-from events.ports import Outgoing
+from events.ports import Claim, Outgoing
 from events.schema import SWEEP_ENDPOINT, EventType, parse_event
 from functions.container import Ports
 from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeReader, Tree
@@ -258,13 +258,14 @@ class World:
             if leg is not before.legs.get(key) or leg.carrier not in self.queue.live:
                 self.excused.add(key)
 
-    def leave_uncarried_to_the_sweep(self, leg_key: str, before: Tree, after: Tree) -> None:
+    def leave_uncarried_to_the_sweep(self, claim: Claim | None, before: Tree, after: Tree) -> None:
         """A function wrote to which the queue has lost the connection: its message may be over, and then it may die.
 
-        Or is about to be over: the next delivery has read the state, and handed on what it found.
+        Or is about to be over: the next delivery has read the state, and handed on what it found, if only that is not
+        known any more since a failover.
         """
-        ended = before.legs.get(leg_key)
-        told = ended is not None and ended.handed_on
+        ended = before.legs.get(claim.leg_key) if claim else None
+        told = ended is not None and (ended.handed_on or self.memory.struck(ended.job_id))
         new = {key for key, leg in after.legs.items() if leg is not before.legs.get(key)}
         self.excused |= {key for key in new if told or after.legs[key].carrier not in self.queue.live}
 
