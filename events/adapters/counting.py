@@ -27,9 +27,14 @@ def in_sum(several: Iterable[Commands]) -> Commands:
     return [["HINCRBY", key, name, much] for (key, name), much in sums.items()]
 
 
+def cost_of(commands: Commands) -> tuple[int, int]:
+    """How many they are, and their bytes."""
+    return len(commands), sum(map(command_bytes, commands))
+
+
 def with_counting(spent: Spent, commands: Commands) -> Spent:
     """With what travels beside a COMMIT, which knows its own cost alone."""
     if not commands:
         return spent
-    size_bytes = spent.size_bytes + sum(map(command_bytes, commands))
-    return replace(spent, commands=spent.commands + len(commands), size_bytes=size_bytes)
+    count, size_bytes = cost_of(commands)
+    return replace(spent, commands=spent.commands + count, size_bytes=spent.size_bytes + size_bytes)

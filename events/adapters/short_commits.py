@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from pydantic_core import to_json
 
-from events.adapters import keys
 from events.adapters.commit_request import usage_counts
 from events.adapters.known_histories import KnownHistory
 from events.adapters.store_answers import granted_to
@@ -99,10 +98,6 @@ class ShortCommit:
     beside: str = ""
     before: KnownHistory | None = None
     after: KnownHistory | None = None
-
-    def keys(self) -> Sequence[str]:
-        """What the script touches."""
-        return keys.written_keys(self.claim.job_id)
 
     def arguments(self, spent: Spent) -> list[str | int]:
         """What it adds to the arguments of short_commit.lua."""

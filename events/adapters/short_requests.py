@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from events.adapters.counting import Commands, in_sum
+from events.adapters import keys
+from events.adapters.counting import Commands, cost_of, in_sum
 from events.adapters.redis import RedisConnection, script
 from events.adapters.short_commits import ShortCommit
 from events.adapters.weighing import command_bytes
@@ -36,9 +37,8 @@ class _Ask:
 class _Together:
     """Those of a job that are to be one script."""
 
-    def __init__(self, first: ShortCommit, loop: asyncio.AbstractEventLoop) -> None:
-        self.first = first
-        self.loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self.asks: list[_Ask] = []
         self._answers: list[asyncio.Future[bool | None]] = []
         self._size_bytes = 0
@@ -46,7 +46,7 @@ class _Together:
     def takes(self, size_bytes: int) -> bool:
         """Whether so much more still fits in a request, and may wait for it here."""
         fits = len(self.asks) < _MOST and self._size_bytes + size_bytes <= _SIZE_BYTES
-        return (fits or not self.asks) and self.loop is asyncio.get_running_loop()
+        return (fits or not self.asks) and self._loop is asyncio.get_running_loop()
 
     def add(self, ask: _Ask, answer: "asyncio.Future[bool | None]", size_bytes: int) -> None:
         """One more, and who waits for its answer."""
@@ -86,14 +86,15 @@ class ShortRequests:
         Raises:
             StoreError: it was done or not.
         """
-        ask, together = _Ask(short.arguments(spent), beside), self._ready.get(short.claim.job_id)
+        job_id = short.claim.job_id
+        ask, together = _Ask(short.arguments(spent), beside), self._ready.get(job_id)
         if together is None and alone:
-            return (await self._asked(short, (ask,)))[0]
+            return (await self._asked(job_id, (ask,)))[0]
         loop, size_bytes = asyncio.get_running_loop(), command_bytes(ask.arguments)
         if together is None or not together.takes(size_bytes):
-            together = self._ready[short.claim.job_id] = _Together(short, loop)
+            together = self._ready[job_id] = _Together(loop)
             # A task of its own: who was first may be cancelled, and the others are not.
-            task = loop.create_task(self._all_asked(together))
+            task = loop.create_task(self._all_asked(job_id, together))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             task.add_done_callback(together.end)
@@ -101,20 +102,21 @@ class ShortRequests:
         together.add(ask, answer, size_bytes)
         return await answer
 
-    async def _all_asked(self, together: _Together) -> list[bool | None]:
+    async def _all_asked(self, job_id: str, together: _Together) -> list[bool | None]:
         # It begins once all that is ready now has run.
-        if self._ready.get(together.first.claim.job_id) is together:
-            del self._ready[together.first.claim.job_id]
-        return await self._asked(together.first, together.asks)
+        if self._ready.get(job_id) is together:
+            del self._ready[job_id]
+        return await self._asked(job_id, together.asks)
 
-    async def _asked(self, short: ShortCommit, asks: Sequence[_Ask]) -> list[bool | None]:
+    async def _asked(self, job_id: str, asks: Sequence[_Ask]) -> list[bool | None]:
         """The answer to each, of one script."""
         beside = asks[0].beside if len(asks) == 1 else in_sum(ask.beside for ask in asks)
-        cost = (len(beside), sum(map(command_bytes, beside))) if beside else (0, 0)
-        arguments = [short.claim.job_id, *cost, *asks[0].arguments]
+        arguments = [job_id, *cost_of(beside), *asks[0].arguments]
         for ask in asks[1:]:
             arguments += ask.arguments
-        asked = await self._redis.ask(_text("short_commit", "state", "used"), short.keys(), arguments, beside)
+        asked = await self._redis.ask(
+            _text("short_commit", "state", "used"), keys.written_keys(job_id), arguments, beside
+        )
         if not asked.answer:  # else it has counted itself
             asked.charge()
         return [bool(followed) for followed in asked.answer] + [None] * (len(asks) - len(asked.answer))
