@@ -70,6 +70,7 @@ from functions.sweeping import Sweep
 from functions.tending import Tending
 from functions.tidying import Tidying
 from functions.traced import Traced
+from functions.work_limits import work_limits_ms
 
 FORGED_PER_MINUTE = 60  # of one source: then they are refused without a word in the log
 
@@ -195,7 +196,7 @@ class Container:
         """The shell of one function."""
         ports, settings = self.ports, self.settings
         policy = Policy(
-            work_limit_ms=settings.work_timeout_seconds * 1000,
+            work_limits_ms=work_limits_ms(settings.work_timeout_seconds, self.registry.tools),
             inline=settings.continuation == "inline",
             continues=spec.continues,
             guard_ms=guard_ms(spec, settings),

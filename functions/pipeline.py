@@ -14,7 +14,7 @@ from events.core.decide import decide
 from events.core.effects import Alert, Changes, Decision, Effect, Expect, Work
 from events.core.going_on import GoOn
 from events.core.happenings import Happening, Started
-from events.core.legs import WORK_KINDS, Leg, LegKind
+from events.core.legs import WORK_KINDS, Leg, LegKind, kind_of
 from events.emitter import Emitter
 from events.errors import StoreError, UnknownJobError
 from events.ports import Begun, Claim, Clock, Committed, History, Randomness, Store, Verdict, charge
@@ -127,7 +127,7 @@ class Pipeline:
             message_id=run.delivered.message_id,
             owner=step.owner,
             now_ms=now_ms,
-            lease_until_ms=self._lease_until_ms(now_ms),
+            lease_until_ms=now_ms + self._policy.lease_ms(kind_of(step.leg_key)),
             call_id=step.call_id,
             ticket=step.ticket.lap if step.ticket else 0,
         )
@@ -221,18 +221,14 @@ class Pipeline:
         room = self._policy.at_once - len(run.in_hand) + (step.leg_key in run.in_hand)
         if room <= 0 or not self._is_fresh(run, now_ms):
             return None
-        kinds = self._policy.kinds(crosses=step.wish)
-        until_ms, but = self._lease_until_ms(now_ms), run.untouchable(step)
-        return GoOn(run.name_of_claims(), kinds, room, until_ms, but)
+        leases_ms = self._policy.leases_ms(crosses=step.wish)
+        return GoOn(run.name_of_claims(), leases_ms, room, run.untouchable(step))
 
     def _is_fresh(self, run: Run, now_ms: int) -> bool:
         # A redelivered message publishes, so that progress gets fresh retries; so does a process that is to stop, and
         # who may lose the message that brings its work back.
         going = run.failure is None and not run.released and not self._policy.stopping.begun
         return run.delivered.retried == 0 and going and now_ms < run.guard_until_ms
-
-    def _lease_until_ms(self, now_ms: int) -> int:
-        return now_ms + self._policy.work_limit_ms + LEASE_MARGIN_MS
 
     async def _hand_on(self, run: Run, legs: tuple[Leg, ...], *, crosses: bool) -> None:
         """Go on in place with what another job of the tree has to do, if that is possible; publish the rest."""
@@ -255,6 +251,6 @@ class Pipeline:
 
         Work is published: whether its job wants it kept apart is not known here.
         """
-        if leg.kind in WORK_KINDS or leg.kind not in self._policy.kinds(crosses=crosses):
+        if leg.kind in WORK_KINDS or leg.kind not in self._policy.leases_ms(crosses=crosses):
             return False
         return self._is_fresh(run, now_ms) and leg.free_at_ms() <= now_ms and len(run.in_hand) < self._policy.at_once

@@ -1,7 +1,8 @@
 """How a function works: the limit of one piece of work, and what it may go on with in place, for how long."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cached_property
 
 from events.core.legs import LegKind
 from functions.stopping import Stopping
@@ -16,11 +17,12 @@ BEGIN_PAUSES_SECONDS = PAUSES_SECONDS[:4]
 AT_ONCE = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """The policy of one function.
 
     Attributes:
+        work_limits_ms: the limit of one piece of work, by the kind of leg that is work; no other kind is.
         inline: whether it goes on in place, or publishes what follows.
         continues: kinds of legs that it is able to go on with.
         guard_ms: for how long an invocation begins another piece of work.
@@ -28,21 +30,26 @@ class Policy:
         stopping: once its process is about to stop, nothing more is begun in place.
     """
 
-    work_limit_ms: int
+    work_limits_ms: Mapping[LegKind, int]
     inline: bool = False
     continues: frozenset[LegKind] = frozenset()
     guard_ms: int = 120_000
     at_once: int = AT_ONCE
     stopping: Stopping = field(default_factory=Stopping)
 
-    def kinds(self, *, crosses: bool) -> frozenset[LegKind]:
-        """The kinds of legs to go on with.
+    def lease_ms(self, kind: LegKind) -> int:
+        """For how long a leg of this kind is claimed: for as long as its work may take, and a late COMMIT."""
+        return self.work_limits_ms.get(kind, 0) + LEASE_MARGIN_MS
+
+    def leases_ms(self, *, crosses: bool) -> Mapping[LegKind, int]:
+        """The kinds of legs to go on with, and for how long each is claimed.
 
         What goes to the admission or comes from it (`crosses`) continues in place in both modes: it needs no hop.
         """
-        return _with_wishes(self.continues if self.inline or crosses else frozenset[LegKind]())
+        return self._leases_ms[self.inline or crosses]
 
-
-@cache
-def _with_wishes(kinds: frozenset[LegKind]) -> frozenset[LegKind]:
-    return kinds | {LegKind.WISH}
+    @cached_property
+    def _leases_ms(self) -> Mapping[bool, Mapping[LegKind, int]]:
+        wishes = frozenset({LegKind.WISH})
+        of = {False: wishes, True: wishes | self.continues}
+        return {far: {kind: self.lease_ms(kind) for kind in sorted(kinds)} for far, kinds in of.items()}

@@ -5,7 +5,6 @@ Invariant: every key that the script touches is declared, so that a clustered Re
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import Any
 
 from pydantic_core import to_json
@@ -139,18 +138,11 @@ class CommitRequest:
         return header
 
 
-@lru_cache(64)
-def _names_of(kinds: frozenset[LegKind]) -> list[str]:
-    return sorted(kind.value for kind in kinds)
-
-
 def _room(go_on: GoOn, knows: str) -> dict[str, Any]:
-    """Field by field: `asdict` copies sets member by member, with each COMMIT."""
     return {
         "owner": go_on.owner,
-        "kinds": _names_of(go_on.kinds),
+        "leases_ms": go_on.leases_ms,
         "at_most": go_on.at_most,
-        "lease_until_ms": go_on.lease_until_ms,
         **({"but": sorted(go_on.but)} if go_on.but else {}),
         **({"knows": knows} if knows else {}),
     }

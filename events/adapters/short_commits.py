@@ -137,7 +137,7 @@ def short_commit(
         return None
     text = dump_job(changes.job) if changes.job else step.text
     beside, calls = _beside(claim, changes, step, go_on), _written(changes.calls)
-    if go_on is None or go_on.at_most <= 0 or leg.key in go_on.but or not may_go_on(job, leg, go_on.kinds):
+    if go_on is None or go_on.at_most <= 0 or leg.key in go_on.but or not may_go_on(job, leg, go_on.leases_ms):
         return ShortCommit(claim, changes, step, replace(leg, carrier=claim.message_id), text, calls, beside)
     record = next((each for each in changes.calls if each.id == leg.call_id), None) if leg.call_id else None
     told = leg.kind is LegKind.LOOP and job.model.reads_history
@@ -149,7 +149,7 @@ def short_commit(
         carrier=claim.message_id,
         owner=go_on.owner,
         claimed_ms=claim.now_ms,
-        lease_until_ms=go_on.lease_until_ms,
+        lease_until_ms=claim.now_ms + go_on.leases_ms[leg.kind],
     )
     return ShortCommit(claim, changes, step, leg, text, calls, beside, before, after)
 

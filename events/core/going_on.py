@@ -4,6 +4,7 @@ Invariant: what is claimed so is what the same invocation would get by a BEGIN a
 its own. Its twin is in claiming.lua.
 """
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from events.core.legs import Leg, LegKind
@@ -19,16 +20,15 @@ class GoOn:
     Attributes:
         owner: the name under which this COMMIT claims; another COMMIT of the same invocation has another one, so each
             leg is told to one of them. What was claimed under it is told again to a COMMIT that is repeated.
-        kinds: of legs that it can go on with.
+        leases_ms: the kinds of legs that it can go on with, and for how long from now it holds one of each; but a wish
+            is held by nobody.
         at_most: so many legs, in the order of their keys.
-        lease_until_ms: how long it holds them. A wish is held by nobody.
         but: keys of legs that it has taken in hand already, or handed on.
     """
 
     owner: str
-    kinds: frozenset[LegKind]
+    leases_ms: Mapping[LegKind, int]
     at_most: int
-    lease_until_ms: int
     but: frozenset[str] = frozenset()
 
 
@@ -42,7 +42,7 @@ def is_released(leg: Leg, owner: str) -> bool:
     return leg.handed_on or not of_one_invocation(leg.owner, owner)
 
 
-def may_go_on(job: Job, leg: Leg, kinds: frozenset[LegKind]) -> bool:
+def may_go_on(job: Job, leg: Leg, kinds: Container[LegKind]) -> bool:
     """Whether a leg of this job may be worked on by who works on another one of it: nobody wants it kept apart."""
     if leg.kind is LegKind.WISH or leg.kind not in kinds:
         return leg.kind in kinds

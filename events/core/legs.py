@@ -43,6 +43,7 @@ EVENT_OF_KIND = {
     LegKind.FAILED: EventType.TOOL_FAILED,
     LegKind.WAIT: EventType.TOOL_COMPLETE,
 }
+_KINDS = {kind.value: kind for kind in LegKind}
 _TOOL_KIND = {
     EventType.TOOL_CALL: LegKind.CALL,
     EventType.TOOL_COMPLETE: LegKind.COMPLETE,
@@ -111,6 +112,11 @@ class Leg:
         """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""
         lease = 0 if owner and owner == self.owner else self.lease_until_ms
         return max(lease, self.not_before_ms)
+
+
+def kind_of(leg_key: str) -> LegKind:
+    """The kind of the leg that has this key."""
+    return _KINDS[leg_key.partition(":")[0]]
 
 
 def loop_key(job_id: str, turn: int, attempt: int) -> str:

@@ -102,8 +102,8 @@ def going_on(claim: Claim, tree: Tree, go_on: GoOn | None, done: Leg | None) -> 
     for leg in tree.carried(claim.message_id, claim.now_ms):
         room = go_on is not None and len(taken) < at_most and _goes_on(claim, tree, leg, go_on)
         if go_on is not None and (room or leg.owner == go_on.owner):
-            lease_until_ms = go_on.lease_until_ms
-            mine = replace(claim, job_id=leg.job_id, leg_key=leg.key, owner=go_on.owner, lease_until_ms=lease_until_ms)
+            until_ms = claim.now_ms + go_on.leases_ms.get(leg.kind, 0)
+            mine = replace(claim, job_id=leg.job_id, leg_key=leg.key, owner=go_on.owner, lease_until_ms=until_ms)
             tree, begun = granted(mine, tree, leg)
             taken.append(begun)
         elif go_on is None or leg.lease_until_ms <= claim.now_ms or not of_one_invocation(leg.owner, owner):
@@ -115,7 +115,7 @@ def going_on(claim: Claim, tree: Tree, go_on: GoOn | None, done: Leg | None) -> 
 def _goes_on(claim: Claim, tree: Tree, leg: Leg, go_on: GoOn) -> bool:
     free = leg.key not in go_on.but and leg.free_at_ms() <= claim.now_ms
     near = leg.job_id == claim.job_id or leg.kind is LegKind.WISH
-    return free and near and may_go_on(tree.jobs[leg.job_id], leg, go_on.kinds)
+    return free and near and may_go_on(tree.jobs[leg.job_id], leg, go_on.leases_ms)
 
 
 def appended(claim: Claim, tree: Tree, sequence: int, more: Sequence[str], text_id: str) -> Tree | None:

@@ -21,6 +21,7 @@ from functions.asking import Asking
 from functions.facts import Facts
 from functions.pipeline import Performer, Pipeline
 from functions.policy import Policy
+from functions.work_limits import work_limits_ms
 from infra.in_memory.admission import InMemoryAdmission
 from infra.in_memory.archive import InMemoryArchive
 from infra.in_memory.reader import InMemoryReader
@@ -54,7 +55,7 @@ class Stage:
             _performers(RecordedRegistry(registry, play), self.store, asking, play),
             self.facts,
             nothing_follows,
-            Policy(work_limit_ms=SETTINGS.work_timeout_seconds * 1000, continues=frozenset({LegKind.WISH})),
+            Policy(work_limits_ms(SETTINGS.work_timeout_seconds, registry.tools), continues=frozenset({LegKind.WISH})),
         )
 
 

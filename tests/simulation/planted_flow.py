@@ -10,7 +10,7 @@ from events.core.legs import Leg, LegKind, following, loop_leg
 from events.emitter import Delivery
 from events.errors import StoreError
 from events.ports import Claim, Committed, Looked
-from functions import acceptance, container, facts, handed_on, handing_on, pipeline, redelivery, run, sweeping
+from functions import acceptance, container, facts, handed_on, handing_on, pipeline, policy, redelivery, run, sweeping
 from functions import submitting as submission
 from functions.agents import tool_run
 from functions.delivery import Outcome
@@ -202,7 +202,7 @@ DEFECTS = (
     Defect(
         "a lease is shorter than the work",
         "one_run_under_a_live_lease",
-        (replaced(pipeline, "LEASE_MARGIN_MS", -119_500),),
+        (replaced(policy, "LEASE_MARGIN_MS", -29_500),),
     ),
     Defect(
         "what follows is published before COMMIT",

@@ -42,6 +42,7 @@ WAITING_TOOLS = {
 }
 # Tools that need a person's approval, who has so long to decide.
 APPROVED_TOOLS = {"sign": ToolKind(1, 1.0, 30)}
+LONGEST_TOOL_SECONDS = max(kind.timeout_seconds for kind in (TOOLS | WAITING_TOOLS | APPROVED_TOOLS).values())
 APPROVAL_SECONDS = 900.0
 DEFAULT_DEPTH = 3
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from events.core.state import CallRecord
 from events.ids import canonical_json
 from functions.tools.context import ToolContext
-from tests.simulation.scripts import APPROVED_TOOLS
+from tests.simulation.scripts import APPROVED_TOOLS, LONGEST_TOOL_SECONDS
 
 if TYPE_CHECKING:
     from tests.simulation.actors import Run
@@ -140,9 +140,10 @@ def forgotten(start: Start) -> bool:
 
 
 def _slept(start: Start, run: "Run") -> bool:
-    """Whether this run's lease may be over by now: work limit + 10 s from the claim (DESIGN 3), clocks being wrong."""
+    """Whether this run's lease may be over by now: its limit + 10 s from the claim (DESIGN 3), clocks being wrong."""
     world = start.world
-    lease_seconds = world.plan.work_timeout_seconds + LEASE_MARGIN_SECONDS - 2 * world.plan.skew_ms / 1000
+    limit_seconds = min(world.plan.work_timeout_seconds, LONGEST_TOOL_SECONDS)
+    lease_seconds = limit_seconds + LEASE_MARGIN_SECONDS - 2 * world.plan.skew_ms / 1000
     return world.loop.seconds - run.leased_at >= lease_seconds
 
 

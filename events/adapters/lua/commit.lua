@@ -19,23 +19,20 @@ end
 -- The legs with which the invocation goes on are claimed here, so that this needs no request of its own, and told as
 -- BEGIN tells them; the rest is carried, but for what the invocation has in hand. A COMMIT that is repeated is told of
 -- what it claimed before, and claims nothing more; nor does one of a leg that somebody else has handed on or claimed.
-local on, kinds, but = header.go_on, {}, {}
-for _, kind in ipairs(on and on.kinds or {}) do
-  kinds[kind] = true
-end
+local on, but = header.go_on, {}
 for _, key in ipairs(on and on.but or {}) do
   but[key] = true
 end
 local function free_for(leg)
   local free = leg.lease_until_ms <= now and leg.not_before_ms <= now and not but[leg.key]
-  return free and (leg.job_id == job_id or leg.kind == 'wish') and may_go_on(leg, kinds)
+  return free and (leg.job_id == job_id or leg.kind == 'wish') and may_go_on(leg, on.leases_ms)
 end
 local function go_on(at_most)
   local rest, taken = {}, {}
   for _, field in ipairs(fields_carried(message, now)) do
     local leg = on and record_of(field)
     if leg and (leg.owner == on.owner or #taken < at_most and free_for(leg)) then
-      leg = claim(leg, on.owner, message, now, on.lease_until_ms, KEYS[5])
+      leg = claim(leg, on.owner, message, now, now + (on.leases_ms[leg.kind] or 0), KEYS[5])
       taken[#taken + 1] = {
         state['job:' .. leg.job_id], state['leg:' .. leg.key], told(leg, KEYS[2], KEYS[4], KEYS[3], now, on.knows),
       }

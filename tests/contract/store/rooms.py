@@ -8,6 +8,7 @@ from events.core.going_on import GoOn
 from events.core.legs import Leg, LegKind
 from events.core.state import CallRecord
 from events.ports import Claim
+from tests.contract.store.sample import leases_of
 
 _KINDS = (frozenset(LegKind), frozenset({LegKind.WISH, LegKind.CALL}), frozenset({LegKind.LOOP}))
 
@@ -31,4 +32,4 @@ def rooms(draw: st.DrawFn, claim: Claim, legs: Sequence[Leg]) -> GoOn:
     """
     kinds, but = draw(st.sampled_from(_KINDS)), draw(st.lists(st.sampled_from([leg.key for leg in legs]), max_size=3))
     at_most, number = draw(st.integers(0, 4)), draw(st.integers(1, 2))
-    return GoOn(f"{claim.owner}.{number}.{claim.job_id}", kinds, at_most, claim.lease_until_ms, frozenset(but))
+    return GoOn(f"{claim.owner}.{number}.{claim.job_id}", leases_of(kinds), at_most, frozenset(but))

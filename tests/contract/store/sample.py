@@ -83,6 +83,11 @@ def wish_of(want: Want, message: str, lap: int = NOW_MS, job_id: str = JOB_ID) -
     return replace(wish_leg(job_id, want, lap, lap), carrier=message)
 
 
+def leases_of(kinds: Iterable[LegKind] = LegKind) -> dict[LegKind, int]:
+    """For how long these kinds of legs are claimed: each for a time of its own."""
+    return {kind: LEASE_MS + 1_000 * place for place, kind in enumerate(LegKind) if kind in set(kinds)}
+
+
 def claim_of(leg: Leg, message: str = "m1", owner: str = "o1", *, after_ms: int = 0) -> Claim:
     """Who asks for a leg, `after_ms` after the beginning."""
     now_ms = NOW_MS + after_ms

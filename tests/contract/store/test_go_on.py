@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from events.core.effects import Changes, Join
 from events.core.going_on import GoOn
 from events.core.legs import LegKind, following, loop_leg
@@ -9,7 +11,6 @@ from events.core.transitions import JobStatus
 from events.ports import Verdict
 from tests.contract.store.sample import (
     JOB_ID,
-    LEASE_MS,
     NOW_MS,
     SPENT,
     a_job,
@@ -18,6 +19,7 @@ from tests.contract.store.sample import (
     creation,
     fan_out,
     first_leg,
+    leases_of,
     next_turn,
     record_of,
 )
@@ -29,7 +31,7 @@ ALL = frozenset(LegKind)
 
 def room(number: int = 1, *, kinds: frozenset[LegKind] = ALL, at_most: int = 9, but: tuple[str, ...] = ()) -> GoOn:
     """Room of the invocation o1, in its commit of this number."""
-    return GoOn(f"o1.{number}", kinds, at_most, NOW_MS + LEASE_MS, frozenset(but))
+    return GoOn(f"o1.{number}", leases_of(kinds), at_most, frozenset(but))
 
 
 def asks_for(count: int, *, isolated: tuple[int, ...] = ()) -> Changes:
@@ -94,6 +96,23 @@ async def test_a_job_that_is_kept_apart_goes_on_nowhere(side: Side) -> None:
     await created(side, isolated=True)
     done = await side.store.commit(claim_of(first_leg()), asks_for(2), SPENT, room())
     assert (done.claimed, len(done.carried)) == ((), 2)
+
+
+@pytest.mark.parametrize("follows", [LegKind.LOOP, LegKind.CALL, LegKind.FAILED])
+async def test_each_kind_is_claimed_for_a_time_of_its_own(side: Side, follows: LegKind) -> None:
+    """A model's turn may take longer than a tool, and taking in a result takes no time."""
+    await created(side)
+    legs = {
+        LegKind.LOOP: (loop_leg(JOB_ID, 1, 2, NOW_MS),),
+        LegKind.CALL: (call_leg(0), call_leg(1)),
+        LegKind.FAILED: (following(call_leg(0), LegKind.FAILED, NOW_MS),),
+    }[follows]
+    calls = tuple(record_of(leg) for leg in legs if leg.call_id)
+    done = await side.store.commit(claim_of(first_leg()), Changes(legs=legs, calls=calls), SPENT, room())
+    until_ms = NOW_MS + leases_of()[follows]
+    assert [begun.state.leg.lease_until_ms for begun in done.claimed if begun.state] == [until_ms] * len(legs)
+    busy = await side.store.begin(claim_of(legs[0], "m2", "o2"))
+    assert (busy.verdict, busy.free_at_ms) == (Verdict.BUSY, until_ms)
 
 
 async def test_a_kind_that_the_function_cannot_do_is_carried(side: Side) -> None:

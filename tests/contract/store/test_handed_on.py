@@ -17,7 +17,6 @@ from events.ports import Committed, OutsideFact, Verdict
 from tests.contract.store.sample import (
     FIRST_LAP,
     JOB_ID,
-    LEASE_MS,
     NOW_MS,
     SPENT,
     a_job,
@@ -26,6 +25,7 @@ from tests.contract.store.sample import (
     claim_of,
     creation,
     first_leg,
+    leases_of,
     next_turn,
     record_of,
     wish_of,
@@ -33,12 +33,13 @@ from tests.contract.store.sample import (
 from tests.contract.store.side import Side
 
 LOST_AFTER_MS = 60_000
+CALL_MS = leases_of()[LegKind.CALL]
 OVER = Changes(join=next_turn(), results={call_leg(0).call_id: '{"ok":1}'})
 
 
 def room(number: int, invocation: str = "o1") -> GoOn:
     """Room for everything."""
-    return GoOn(f"{invocation}.{number}", frozenset(LegKind), 9, NOW_MS + LEASE_MS)
+    return GoOn(f"{invocation}.{number}", leases_of(), 9)
 
 
 async def in_place(side: Side, count: int = 1) -> list[Leg]:
@@ -147,7 +148,7 @@ async def test_an_invocation_does_not_release_what_it_has_in_hand(side: Side) ->
 async def test_who_has_lost_its_claim_goes_on_with_nothing(side: Side) -> None:
     """Its lease was over, and somebody else has begun the leg: its message has been told again."""
     await in_place(side)
-    assert (await side.store.begin(claim_of(call_leg(0), "m2", "o2", after_ms=LEASE_MS + 1))).verdict is Verdict.GRANTED
+    assert (await side.store.begin(claim_of(call_leg(0), "m2", "o2", after_ms=CALL_MS + 1))).verdict is Verdict.GRANTED
     done = await committed(side)
     assert (done.applied, done.released, done.claimed) == (True, True, ())
 
@@ -156,12 +157,11 @@ async def test_a_new_claim_is_not_handed_on(side: Side) -> None:
     """Who claims a leg by a message of its own goes on in place."""
     await in_place(side)
     await again(side)
-    late = claim_of(call_leg(0), "m2", "o2", after_ms=LEASE_MS + 1)
+    late = claim_of(call_leg(0), "m2", "o2", after_ms=CALL_MS + 1)
     begun = await side.store.begin(late)
     assert begun.state is not None
     assert not begun.state.leg.handed_on
-    go_on = replace(room(1, "o2"), lease_until_ms=late.now_ms + LEASE_MS)
-    done = await side.store.commit(late, OVER, SPENT, go_on)
+    done = await side.store.commit(late, OVER, SPENT, room(1, "o2"))
     assert (done.released, [begun.state.leg.kind for begun in done.claimed if begun.state]) == (False, [LegKind.LOOP])
 
 
@@ -190,7 +190,7 @@ async def test_the_same_message_does_not_get_back_what_it_has_handed_on(side: Si
     """Whichever of its deliveries asks: it may be acknowledged at any time."""
     await in_place(side)
     await again(side)
-    begun = await side.store.begin(claim_of(call_leg(0), "m1", "o3", after_ms=LEASE_MS + 1))
+    begun = await side.store.begin(claim_of(call_leg(0), "m1", "o3", after_ms=CALL_MS + 1))
     assert begun.state is not None
     assert begun.state.leg.handed_on
     done = await side.store.commit(claim_of(call_leg(0), "m1", "o3"), OVER, SPENT, room(1, "o3"))
@@ -201,7 +201,7 @@ async def test_who_comes_again_while_its_job_has_no_slot_releases_its_own_leg(si
     """The admission forgot a job at work, which wishes again; the message is acknowledged, since the wish is told."""
     await in_place(side)
     await side.store.look(JOB_ID, "sweep1", NOW_MS + LOST_AFTER_MS, LOST_AFTER_MS, {})
-    late = claim_of(call_leg(0), "m1", "o2", after_ms=LEASE_MS + 1)
+    late = claim_of(call_leg(0), "m1", "o2", after_ms=CALL_MS + 1)
     assert (await side.store.begin(late)).verdict is Verdict.GATED
     assert (await committed(side)).released
 
@@ -227,7 +227,7 @@ async def test_who_goes_on_with_nothing_anyway_is_not_told(side: Side) -> None:
 async def test_a_sweep_hands_on_what_stands_still(side: Side) -> None:
     """Who held it long ago may wake up, and its message has had its retries."""
     await in_place(side)
-    late_ms = NOW_MS + LEASE_MS + LOST_AFTER_MS + 1
+    late_ms = NOW_MS + CALL_MS + LOST_AFTER_MS + 1
     looked = await side.store.look(JOB_ID, "sweep1", late_ms, LOST_AFTER_MS, book_of(JOB_ID))
     assert [(leg.key, leg.handed_on) for leg in looked.lost] == [(call_leg(0).key, True)]
     assert (await committed(side)).released

@@ -24,6 +24,7 @@ from tests.contract.store.sample import (
     claim_of,
     creation,
     first_leg,
+    leases_of,
     next_turn,
     record_of,
 )
@@ -60,9 +61,7 @@ async def test_a_turn_in_the_same_process_is_told_nothing_that_it_knows(stage: S
     await stage.commit(call_leg(0), Changes(results={ONE.id: '{"ok":[1,"é"]}'}))
     ends = Changes(join=next_turn(), results={OTHER.id: '{"ok":2}'})
     assert (await stage.side.store.begin(claim_of(call_leg(1)))).state is not None
-    done = await stage.side.store.commit(
-        claim_of(call_leg(1)), ends, SPENT, GoOn("o1.1", frozenset(LegKind), 9, NOW_MS + LEASE_MS)
-    )
+    done = await stage.side.store.commit(claim_of(call_leg(1)), ends, SPENT, GoOn("o1.1", leases_of(), 9))
     (begun,) = done.claimed
     assert begun.history == (await told_anew(stage.connection, loop_leg(JOB_ID, 2, 1, NOW_MS), "o1.1")).history
     assert begun.history.results == {ONE.id: {"ok": [1, "é"]}, OTHER.id: {"ok": 2}}

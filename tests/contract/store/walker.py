@@ -14,12 +14,12 @@ from events.core.transitions import JobStatus
 from events.ports import Begun, Committed, Verdict
 from tests.contract.store.sample import (
     JOB_ID,
-    LEASE_MS,
     NOW_MS,
     SPENT,
     call_leg,
     claim_of,
     complete_leg,
+    leases_of,
     next_turn,
     record_of,
 )
@@ -114,7 +114,7 @@ class Walker:
         hand = frozenset({call_leg(0, turn=leg.turn).key, loop_leg(JOB_ID, leg.turn + 1, 1, NOW_MS).key})
         but = hand if "in hand" in oddities else frozenset[str]()
         at_most = 0 if "room for none" in oddities else 5
-        return GoOn(f"{self.name}.{self.count}", kinds, at_most, NOW_MS + LEASE_MS, but)
+        return GoOn(f"{self.name}.{self.count}", leases_of(kinds), at_most, but)
 
 
 def _changes(begun: Begun, oddities: Sequence[str], *, hops: bool) -> Changes:

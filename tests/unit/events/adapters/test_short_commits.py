@@ -16,12 +16,22 @@ from events.core.state import Job, State
 from events.core.tool_use import ToolUse
 from events.core.transitions import JobStatus
 from events.ports import Begun, Claim, Committed, Verdict
-from tests.contract.store.sample import JOB_ID, LEASE_MS, NOW_MS, a_job, call_leg, claim_of, first_leg, record_of
+from tests.contract.store.sample import (
+    JOB_ID,
+    LEASE_MS,
+    NOW_MS,
+    a_job,
+    call_leg,
+    claim_of,
+    first_leg,
+    leases_of,
+    record_of,
+)
 
 JOB = a_job()
 CALL, TURN = call_leg(0), loop_leg(JOB_ID, 2, 1, NOW_MS)
 HISTORY = KnownHistory("a tag", ('{"role":"user"}',))
-GO_ON = GoOn("o1.1", frozenset(LegKind), 1, NOW_MS + LEASE_MS)
+GO_ON = GoOn("o1.1", leases_of(), 1)
 ASKS = Changes(job=JOB, legs=(CALL,), calls=(record_of(CALL),), transcript=('{"role":"model"}',), parts=("a part",))
 RETURNS = Changes(join=Join(CALL.group, TURN), calls=(record_of(CALL),), results={CALL.call_id: '{"ok":1}'})
 PLAIN = {"job", "legs", "join", "calls", "results", "transcript", "parts", "used", "counts"}
@@ -55,7 +65,13 @@ def test_a_turn_that_asks_for_a_call_is_short() -> None:
     found = short(claim_of(first_leg()), ASKS)
     assert found is not None
     taken = replace(
-        CALL, carrier="m1", owner="o1.1", claimed_ms=NOW_MS, lease_until_ms=NOW_MS + LEASE_MS, appended=0, text_id=""
+        CALL,
+        carrier="m1",
+        owner="o1.1",
+        claimed_ms=NOW_MS,
+        lease_until_ms=NOW_MS + leases_of()[LegKind.CALL],
+        appended=0,
+        text_id="",
     )
     assert found.leg == taken
     begun = Begun(Verdict.GRANTED, state=State(JOB, taken, record_of(CALL)))
@@ -91,7 +107,7 @@ def test_what_is_rare_is_long(name: str) -> None:
         (None, CALL),
         (replace(GO_ON, at_most=0), CALL),
         (replace(GO_ON, but=frozenset({CALL.key})), CALL),
-        (replace(GO_ON, kinds=frozenset({LegKind.LOOP})), CALL),
+        (replace(GO_ON, leases_ms=leases_of({LegKind.LOOP})), CALL),
         (GO_ON, replace(CALL, isolated=True)),
         (None, following(CALL, LegKind.COMPLETE, NOW_MS)),
         (None, following(CALL, LegKind.FAILED, NOW_MS)),

@@ -13,12 +13,12 @@ from events.adapters.short_commits import HeldStep, ShortCommit, short_commit
 from events.adapters.short_requests import ShortRequests
 from events.core.effects import Changes, Join
 from events.core.going_on import GoOn
-from events.core.legs import LegKind, loop_leg
+from events.core.legs import loop_leg
 from events.core.tool_use import ToolUse
 from events.errors import StoreError
 from events.ports.spending import NOTHING
 from events.settings import Settings
-from tests.contract.store.sample import JOB_ID, LEASE_MS, NOW_MS, a_job, call_leg, claim_of, record_of
+from tests.contract.store.sample import JOB_ID, LEASE_MS, NOW_MS, a_job, call_leg, claim_of, leases_of, record_of
 
 COUNTED = Changes(used=ToolUse("tool_a", failed=False, duration_ms=1), counts={"tools": 2})
 
@@ -61,7 +61,7 @@ def a_short_one(position: int = 0, job_id: str = JOB_ID, result: str = '{"ok":1}
         join=Join(leg.group, loop_leg(job_id, 2, 1, NOW_MS)), calls=(record_of(leg),), results={leg.call_id: result}
     )
     claim = replace(claim_of(leg, owner="its owner"), job_id=job_id)
-    go_on = GoOn("its owner", frozenset(LegKind), 1, NOW_MS + LEASE_MS)
+    go_on = GoOn("its owner", leases_of(), 1)
     short = short_commit(claim, changes, HeldStep(a_job(job_id, reads_history=False), leg, "{}"), go_on, (None, None))
     assert short is not None
     assert short.beside

@@ -1,0 +1,110 @@
+"""How long a step is claimed: for as long as its own work may take, so that what was cut off soon runs again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import pytest
+
+from events.core.legs import LegKind
+from functions.agents.agent import Agent
+from functions.agents.registry import Registry
+from functions.models.call import Call
+from functions.models.scripted import ScriptedModel
+from functions.policy import LEASE_MARGIN_MS, Policy
+from functions.tools.tool import Tool, tool
+from functions.work_limits import work_limits_ms
+from tests.unit.functions.stage import SETTINGS, Stage
+
+WORK_MS = SETTINGS.work_timeout_seconds * 1000
+LONGEST_MS = 7_000
+
+
+class Killed(BaseException):
+    """The end of a process, in the middle of its work."""
+
+
+@dataclass
+class Dying:
+    """A tool whose process is killed when it runs first, beside one that may run for longer."""
+
+    runs: list[int] = field(default_factory=list[int])
+
+    def registry(self) -> Registry:
+        """One agent that calls the first of them."""
+
+        @tool(timeout_seconds=3)
+        async def look(n: int) -> int:
+            """Look something up."""
+            self.runs.append(n)
+            if len(self.runs) == 1:
+                raise Killed
+            return n
+
+        @tool(timeout_seconds=LONGEST_MS / 1000)
+        async def wander() -> None:
+            """Take a walk."""
+
+        calls = [Call("look", {"n": 1})]
+        return Registry([Agent("looks", model=ScriptedModel([calls, "seen"]), tools=[look, wander])])
+
+
+def limited(*seconds: float) -> list[Tool]:
+    """Tools with these time limits."""
+
+    async def act() -> None:
+        """Act."""
+
+    return [tool(timeout_seconds=limit, name=f"act_{place}")(act) for place, limit in enumerate(seconds)]
+
+
+@pytest.mark.parametrize("continuation", ["inline", "queue"])
+async def test_a_call_that_was_cut_off_runs_again_when_no_tool_could_still_run(
+    continuation: Literal["inline", "queue"],
+) -> None:
+    """Not when a model's turn would be over: that may take much longer."""
+    dying = Dying()
+    stage = Stage(settings=replace(SETTINGS, continuation=continuation), registry=dying.registry())
+    event, message_id = await stage.submit("looks"), "m-turn"
+    began_ms = stage.clock.ms
+    if continuation == "queue":
+        await stage.deliver(event, message_id)
+        event, message_id = stage.events()[-1], "m-call"
+    with pytest.raises(Killed):
+        await stage.deliver(event, message_id)
+    stage.clock.ms += 100
+    await stage.deliver(event, message_id, retried=1)
+    assert (dying.runs, stage.outgoing()[-1].not_before_ms) == ([1], began_ms + LONGEST_MS + LEASE_MARGIN_MS)
+    await stage.run()
+    assert (dying.runs, (await stage.snapshot()).job.result) == ([1, 1], {"answer": "seen"})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "call_ms"),
+    [((30.0, 7.5), 30_000), ((0.0015,), 2), ((WORK_MS / 1000 + 1,), WORK_MS), ((), 0)],
+    ids=["the longest", "rounded up", "no longer than any work", "no tool"],
+)
+def test_a_call_may_take_as_long_as_a_tool(seconds: tuple[float, ...], call_ms: int) -> None:
+    """Whatever takes in results does no work at all."""
+    limits = work_limits_ms(SETTINGS.work_timeout_seconds, limited(*seconds))
+    assert limits == {LegKind.LOOP: WORK_MS, LegKind.REMEMBER: WORK_MS, LegKind.CALL: call_ms}
+
+
+@pytest.mark.parametrize(
+    ("inline", "crosses", "kinds"),
+    [
+        (True, False, {LegKind.CALL, LegKind.COMPLETE, LegKind.WISH}),
+        (False, True, {LegKind.CALL, LegKind.COMPLETE, LegKind.WISH}),
+        (False, False, {LegKind.WISH}),
+    ],
+)
+def test_what_is_gone_on_with_is_claimed_for_its_limit_and_a_late_commit(
+    *, inline: bool, crosses: bool, kinds: set[LegKind]
+) -> None:
+    """As what a message of its own claims."""
+    limits: Mapping[LegKind, int] = {LegKind.LOOP: WORK_MS, LegKind.CALL: 5_000}
+    policy = Policy(limits, inline=inline, continues=frozenset({LegKind.CALL, LegKind.COMPLETE}))
+    found = policy.leases_ms(crosses=crosses)
+    assert found == {kind: limits.get(kind, 0) + LEASE_MARGIN_MS for kind in kinds}
+    assert policy.lease_ms(LegKind.LOOP) == WORK_MS + LEASE_MARGIN_MS
+    assert all(policy.lease_ms(kind) == lease_ms for kind, lease_ms in found.items())
