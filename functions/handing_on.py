@@ -26,14 +26,14 @@ async def hand_on(
         emitter: where to.
         session_id: the session of the legs' job.
         legs: what to hand on.
-        drive: which delivery of which message hands on. It is part of the deduplication id: the same delivery doing
-            so twice is suppressed by the queue, a deliberate re-drive never is.
+        drive: which delivery of which message hands on. It is part of the deduplication id, as is when the leg was
+            added or driven anew: the same delivery doing so twice is suppressed by the queue, a deliberate re-drive
+            never is, also by another copy of a message, whose retries are counted anew.
         tickets: by key, of a leg with which its job takes its slot: that of its first turn.
     """
     if legs:
-        await emitter.emit_many(
-            [delivery(event_of(session_id, leg, tickets.get(leg.key)), leg.free_at_ms(), drive) for leg in legs]
-        )
+        events = [(leg, event_of(session_id, leg, tickets.get(leg.key))) for leg in legs]
+        await emitter.emit_many([delivery(event, leg.free_at_ms(), f"{leg.since_ms}.{drive}") for leg, event in events])
     return len(legs)
 
 

@@ -78,6 +78,22 @@ async def test_the_same_message_again_hands_on_again_and_does_nothing() -> None:
     assert not {message.deduplication_id for message in again} & {message.deduplication_id for message in before}
 
 
+async def test_what_was_driven_anew_is_not_swallowed_where_the_same_delivery_hands_it_on() -> None:
+    """Two copies of a message count their retries each for itself; what one of them drove is the other's to hand on."""
+    stage = Stage()
+    first = await stage.submit("adds")
+    await stage.deliver(first, "m-turn")
+    for since_ms in (0, 0, 60_000):
+        tree = stage.store.tree("job_1")
+        driven = {key: replace(leg, since_ms=stage.clock.ms + since_ms) for key, leg in tree.legs.items()}
+        stage.store.write("job_1", replace(tree, legs=driven))
+        await stage.deliver(first, "m-turn", retried=1)
+    once, again, anew = ({message.deduplication_id for message in stage.outgoing()[at:][:2]} for at in (-6, -4, -2))
+    assert len(once) == 2
+    assert once == again
+    assert not once & anew
+
+
 async def test_another_message_for_a_leg_that_is_gone_hands_on_nothing() -> None:
     """A duplicate carries nothing."""
     stage = Stage()
