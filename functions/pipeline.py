@@ -181,7 +181,6 @@ class Pipeline:
         if decision.effects and committed.applied:
             await self._afterwards(decision.effects)
         run.words.append(word)
-        run.released = run.released or committed.released
         again = run.ends(step, done=committed.applied)
         if again or step.wish:
             run.handed_on.begin_anew()
@@ -225,9 +224,8 @@ class Pipeline:
         return GoOn(run.name_of_claims(), leases_ms, room, run.untouchable(step))
 
     def _is_fresh(self, run: Run, now_ms: int) -> bool:
-        # A redelivered message publishes, so that progress gets fresh retries; so does a process that is to stop, and
-        # who may lose the message that brings its work back.
-        going = run.failure is None and not run.released and not self._policy.stopping.begun
+        # A redelivered message publishes, so that progress gets fresh retries; so does a process that is to stop.
+        going = run.failure is None and not self._policy.stopping.begun
         return run.delivered.retried == 0 and going and now_ms < run.guard_until_ms
 
     async def _hand_on(self, run: Run, legs: tuple[Leg, ...], *, crosses: bool) -> None:
@@ -249,8 +247,9 @@ class Pipeline:
     def _may_continue(self, run: Run, leg: Leg, now_ms: int, *, crosses: bool) -> bool:
         """Whether to ask for a leg that no COMMIT has claimed.
 
-        Work is published: whether its job wants it kept apart is not known here.
+        Work is published: whether its job wants it kept apart is not known here. So is what somebody else hands on,
+        too: this message may be acknowledged before that is done.
         """
-        if leg.kind in WORK_KINDS or leg.kind not in self._policy.leases_ms(crosses=crosses):
+        if leg.handed_on or leg.kind in WORK_KINDS or leg.kind not in self._policy.leases_ms(crosses=crosses):
             return False
         return self._is_fresh(run, now_ms) and leg.free_at_ms() <= now_ms and len(run.in_hand) < self._policy.at_once

@@ -38,10 +38,7 @@ class Step:
 
 
 class Run:
-    """One delivery of one message, handled under one owner's name.
-
-    `released`: the message has come again meanwhile, and may be acknowledged before this is done.
-    """
+    """One delivery of one message, handled under one owner's name."""
 
     def __init__(self, delivered: Delivered, owner: str, guard_until_ms: int) -> None:
         event = delivered.event
@@ -58,7 +55,6 @@ class Run:
         self.words: list[str] = []
         self.handed_on = HandedOn()
         self.published = 0
-        self.released = False
         self._done: set[str] = set()
         self._commits = 0
 

@@ -144,11 +144,11 @@ class RedisStore:
             knows=known.tag if known else "",
         )
         asked = await self._write(request, changes, spent, beside)
-        word, carried, claimed, *released = asked.answer
+        word, carried, claimed = asked.answer
         if word != "committed" or changes.ends:
             self._histories.forget(claim.job_id)
         told = [with_commit(self._granted(leg, known), asked) for leg in claimed]
-        return Committed(word == "committed", legs(carried), tuple(told), bool(released))
+        return Committed(word == "committed", legs(carried), tuple(told))
 
     async def _in_short(self, short: ShortCommit, spent: Spent, beside: Commands) -> Committed | None:
         """A short COMMIT's answer; None: the longer script is to be asked."""

@@ -77,11 +77,11 @@ class Committed:
     """COMMIT's answer. `applied`: False when the leg was gone, and nothing was written.
 
     `claimed`: the legs that were claimed for its invocation to go on with, as BEGIN tells them; `carried`: the others
-    that the message carries, but for those that the invocation has in hand. `released`: its leg had been handed on, or
-    claimed, by somebody else, so the message may be acknowledged at any time: nothing was claimed, nor is to be.
+    that the message carries, but for those that the invocation has in hand. Where its leg had been handed on, or
+    claimed, by somebody else, the message may be acknowledged at any time: nothing is claimed, and what is carried is
+    handed on, too.
     """
 
     applied: bool
     carried: tuple[Leg, ...] = ()
     claimed: tuple[Begun, ...] = ()
-    released: bool = False

@@ -107,9 +107,9 @@ def going_on(claim: Claim, tree: Tree, go_on: GoOn | None, done: Leg | None) -> 
             tree, begun = granted(mine, tree, leg)
             taken.append(begun)
         elif go_on is None or leg.lease_until_ms <= claim.now_ms or not of_one_invocation(leg.owner, owner):
-            tree, told = released(tree, leg, owner)
+            tree, told = released(tree, leg, owner, free=lost)
             rest.append(told)
-    return tree, Committed(done is not None, tuple(rest), tuple(taken), lost)
+    return tree, Committed(done is not None, tuple(rest), tuple(taken))
 
 
 def _goes_on(claim: Claim, tree: Tree, leg: Leg, go_on: GoOn) -> bool:

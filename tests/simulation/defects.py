@@ -110,8 +110,9 @@ def _plans(seed: int, most: int, defect: Defect) -> Iterator[Plan]:
         old = (known for known in playable() if known & DEPLOYING_SEEDS)
         return map(make_plan, chain(old, range(DEPLOYING_SEEDS + seed, DEPLOYING_SEEDS + seed + most)))
     if defect.cuts:
+        old = (known for known in playable() if known & CUTTING_SEEDS)
         first = CUTTING_SEEDS + family + seed
-        return map(make_plan, range(first, first + most))
+        return map(make_plan, chain(old, range(first, first + most)))
     if defect.returns:
         first = family + RETURNING_SEEDS + seed
         return map(make_plan, range(first, first + most))

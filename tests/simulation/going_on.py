@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from events.ports import Claim, Committed
 from events.replacing import replace
 from tests.fakes import Tree
+from tests.simulation.guarantee import is_guaranteed
 from tests.simulation.invocation import Invocation
 
 if TYPE_CHECKING:
@@ -22,18 +23,46 @@ class GoesOn:
     committed: Committed
 
 
+@dataclass(frozen=True, slots=True)
+class Begins:
+    """A BEGIN has claimed a leg for who made it."""
+
+    world: "World"
+    who: Invocation
+    claim: Claim
+    tree: Tree
+
+
 def who_goes_on_is_carried(goes_on: GoesOn) -> str | None:
     """The queue still has the message, and delivers it again where nobody says that all is done.
 
     Not where a failover forgot that it has been told to somebody else; nor where the message was taken back, or a
     command reaches the store a second time when its sender has long answered: nobody works on what that claims.
     """
-    world, who, claim = goes_on.world, goes_on.who, goes_on.claim
-    if claim.message_id in world.queue.live or who.over or who.abandoned or world.memory.struck(claim.job_id):
+    who = goes_on.who
+    if _is_carried(goes_on.world, who, goes_on.claim):
         return None
     legs = [begun.state.leg for begun in goes_on.committed.claimed if begun.state]
     unknown = [leg.key for leg in legs if not leg.handed_on]  # a repeated COMMIT is told of what it has claimed
     return f"{who.name} goes on with {', '.join(unknown)}, and the queue no longer has its message" if unknown else None
+
+
+def what_begins_is_guaranteed(begins: Begins) -> str | None:
+    """The same, where it has asked for a leg: also another message may bring that on, if this one is over.
+
+    Who stood still, or whom the queue has given up, may come too late: what it takes then is left to the sweep.
+    """
+    who, key, tree = begins.who, begins.claim.leg_key, begins.tree
+    if who.stalled or who.zombie or _is_carried(begins.world, who, begins.claim):
+        return None
+    if is_guaranteed(begins.world, tree, tree.legs[key]):
+        return None
+    return f"{who.name} begins {key}, and the queue no longer has its message"
+
+
+def _is_carried(world: "World", who: Invocation, claim: Claim) -> bool:
+    excused = who.over or who.abandoned or world.memory.struck(claim.job_id)
+    return excused or claim.message_id in world.queue.live
 
 
 def is_only_marked(before: Tree, after: Tree) -> bool:
@@ -46,3 +75,4 @@ def _without_marks(tree: Tree) -> Tree:
 
 
 ON_GOING_ON = (who_goes_on_is_carried,)
+ON_BEGINNING = (what_begins_is_guaranteed,)

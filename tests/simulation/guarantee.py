@@ -40,7 +40,7 @@ def every_leg_is_guaranteed(settled: Settled) -> str | None:
     world = settled.world
     for tree in settled.trees:
         for leg in tree.legs.values():
-            if _guaranteed(world, tree, leg):
+            if is_guaranteed(world, tree, leg):
                 continue
             if settled.how in ("dead", "late"):
                 world.excused.add(leg.key)
@@ -57,7 +57,8 @@ def _is_brought(world: "World", leg: Leg) -> bool:
     return queue.sent_by.get(leg.carrier) in world.calling  # and is asked again when it is over
 
 
-def _guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
+def is_guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
+    """Whether something is under way that will bring this leg of the tree on."""
     if _is_brought(world, leg):
         return True
     before = leg.after.split(",") if leg.after else []

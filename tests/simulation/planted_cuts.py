@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from events.core.legs import Leg
+from events.ports import Committed
 from events.replacing import replace
 from functions import pipeline
 from functions.run import Run
-from infra.in_memory import claiming
+from infra.in_memory import claiming, store
 from tests.fakes import FakeStore, Tree
 from tests.simulation.planting import Defect, Patch, constant, replaced
 
@@ -30,12 +31,11 @@ def _for_others_only(refused: Callable[..., Any]) -> Callable[..., Any]:
     return for_others
 
 
-def _never_released(is_fresh: Callable[..., bool]) -> Callable[..., bool]:
-    def fresh(self: pipeline.Pipeline, run: Run, now_ms: int) -> bool:
-        run.released = False
-        return is_fresh(self, run, now_ms)
+def _any_leg(may_continue: Callable[..., bool]) -> Callable[..., bool]:
+    def may(self: pipeline.Pipeline, run: Run, leg: Leg, *arguments: Any, **named: Any) -> bool:
+        return may_continue(self, run, replace(leg, handed_on=False), *arguments, **named)
 
-    return fresh
+    return may
 
 
 def _claimed_only(carried: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,6 +46,16 @@ def _claimed_only(carried: Callable[..., Any]) -> Callable[..., Any]:
     return claimed_only
 
 
+def _unmarked_after(going_on: Callable[..., tuple[Tree, Committed]]) -> Callable[..., tuple[Tree, Committed]]:
+    def unmarked(claim: Any, tree: Tree, *arguments: Any) -> tuple[Tree, Committed]:
+        before = tree.legs
+        tree, committed = going_on(claim, tree, *arguments)
+        told = {leg.key: before[leg.key] for leg in committed.carried if not leg.owner}
+        return replace(tree, legs=tree.legs | told), committed
+
+    return unmarked
+
+
 _INVARIANT = "who_goes_on_is_carried"
 
 DEFECTS = (
@@ -53,6 +63,12 @@ DEFECTS = (
         "a COMMIT goes on though its leg has been handed on",
         _INVARIANT,
         (constant(claiming, "is_released", answer=False),),
+        cuts=True,
+    ),
+    Defect(
+        "what follows of who is released is not marked as handed on",
+        _INVARIANT,
+        (Patch(store, "going_on", _unmarked_after),),
         cuts=True,
     ),
     Defect(
@@ -81,10 +97,9 @@ DEFECTS = (
         cuts=True,
     ),
     Defect(
-        "who is released asks for legs by itself",
-        _INVARIANT,
-        (Patch(pipeline.Pipeline, "_is_fresh", _never_released),),
-        waits=True,
+        "what somebody else hands on is begun in place",
+        "what_begins_is_guaranteed",
+        (Patch(pipeline.Pipeline, "_may_continue", _any_leg),),
         cuts=True,
     ),
 )

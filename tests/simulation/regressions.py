@@ -272,6 +272,9 @@ REGRESSIONS = (
         2,
         "who went on with nothing handed on what another one worked on, and did not mark it",
     ),
+    Regression(APPROVING_SEEDS + CUTTING_SEEDS + 981000105, 2, "who was not told that its message is over went on"),
+    Regression(PLANNING_SEEDS + CUTTING_SEEDS + 981000233, 2, "the same, with a wait that was over at once"),
+    Regression(CUTTING_SEEDS + 983002004, 2, "a callback's copy drove what another copy had driven: it was swallowed"),
     Regression(CUTTING_SEEDS + 933005977, 2, "a submission took a slot minutes after its job was told to wait for one"),
 )
 

@@ -27,11 +27,12 @@ from events.ports import (
     Spent,
     StoredParts,
     Undelivered,
+    Verdict,
 )
 from events.ports.spending import NOTHING
 from events.replacing import replace
 from tests.fakes import FakeReader, FakeStore, Tree
-from tests.simulation.going_on import ON_GOING_ON, GoesOn
+from tests.simulation.going_on import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
 from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.retried import ON_RETURNS
@@ -106,6 +107,8 @@ class SimStore:
     async def _begun(self, claim: Claim) -> Begun:
         had = self._fake.tree(claim.job_id).standing(claim.job_id).slot
         begun = await self._fake.begin(claim)
+        if begun.verdict is Verdict.GRANTED:
+            self._world.check(ON_BEGINNING, Begins(self._world, CURRENT.get(), claim, self._fake.tree(claim.job_id)))
         if claim.ticket and not had and self._fake.tree(claim.job_id).standing(claim.job_id).slot:
             self._world.memory.answer_of_long_ago(claim.job_id)
         return begun

@@ -27,7 +27,7 @@ local function free_for(leg)
   local free = leg.lease_until_ms <= now and leg.not_before_ms <= now and not but[leg.key]
   return free and (leg.job_id == job_id or leg.kind == 'wish') and may_go_on(leg, on.leases_ms)
 end
-local function go_on(at_most)
+local function go_on(at_most, free)
   local rest, taken = {}, {}
   for _, field in ipairs(fields_carried(message, now)) do
     local leg = on and record_of(field)
@@ -37,8 +37,7 @@ local function go_on(at_most)
         state['job:' .. leg.job_id], state['leg:' .. leg.key], told(leg, KEYS[2], KEYS[4], KEYS[3], now, on.knows),
       }
     elseif not leg or leg.lease_until_ms <= now or not of_one_invocation(leg.owner, on.owner) then
-      -- A fact whose creation adds nothing is told again.
-      release(field, on and on.owner or header.owner or '', ARGV[2] == '' and not header.state)
+      release(field, on and on.owner or header.owner or '', free)
       rest[#rest + 1] = state[field]
     end
   end
@@ -269,8 +268,9 @@ end
 local spent = header.spent or {}
 spent.redis_requests = (spent.redis_requests or 0) + 1
 use(job_id, spent, now)
-local rest, taken = go_on(on and not released and on.at_most or 0)
-local answer = {'committed', rest, taken, released and 1 or nil}
+-- A fact whose creation adds nothing is told again. Who is released goes on with nothing, also where this answer is lost.
+local rest, taken = go_on(on and not released and on.at_most or 0, released or ARGV[2] == '' and not header.state)
+local answer = {'committed', rest, taken}
 use(job_id, {
   redis_commands = commands + saving() + (tombstone and #KEYS or 0),
   redis_bytes = bytes_with(answer),

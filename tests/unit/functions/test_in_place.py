@@ -21,6 +21,7 @@ from functions.policy import AT_ONCE, LEASE_MARGIN_MS
 from functions.spec import Spec
 from functions.tools.tool import tool
 from tests.fakes import FakeStore
+from tests.unit.functions.losing_answers import LosingAnswers
 from tests.unit.functions.stage import SETTINGS, Stage
 
 INLINE = replace(SETTINGS, continuation="inline")
@@ -138,25 +139,6 @@ async def test_the_time_guard_stops_a_chain_and_publishes_the_rest() -> None:
     stage.happened.while_running = lambda: None
     await stage.run()
     assert (await stage.snapshot()).job.result == {"answer": "many"}
-
-
-class LosingAnswers(FakeStore):
-    """A store whose COMMITs are applied, and then nobody hears of it; so many times."""
-
-    losses, slow_ms, commits = 0, 0, 0
-    stage: Stage | None = None
-
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
-        """Commit, and lose the answer, or give it late."""
-        committed = await super().commit(claim, changes, spent, go_on)
-        self.commits += 1
-        if self.losses:
-            self.losses -= 1
-            raise StoreError("no answer")
-        if self.slow_ms and self.stage:
-            self.stage.clock.ms += self.slow_ms
-            self.slow_ms = 0
-        return committed
 
 
 async def test_claims_whose_answer_was_lost_are_asked_for_once_more() -> None:

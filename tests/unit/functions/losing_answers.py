@@ -1,0 +1,27 @@
+"""A store of which not every answer arrives, or not in time."""
+
+from events.core.effects import Changes
+from events.core.going_on import GoOn
+from events.errors import StoreError
+from events.ports import Claim, Committed, Spent
+from tests.fakes import FakeStore
+from tests.unit.functions.stage import Stage
+
+
+class LosingAnswers(FakeStore):
+    """A store whose COMMITs are applied, and then nobody hears of it; so many times."""
+
+    losses, slow_ms, commits = 0, 0, 0
+    stage: Stage | None = None
+
+    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
+        """Commit, and lose the answer, or give it late."""
+        committed = await super().commit(claim, changes, spent, go_on)
+        self.commits += 1
+        if self.losses:
+            self.losses -= 1
+            raise StoreError("no answer")
+        if self.slow_ms and self.stage:
+            self.stage.clock.ms += self.slow_ms
+            self.slow_ms = 0
+        return committed
