@@ -37,12 +37,16 @@ def who_goes_on_is_carried(goes_on: GoesOn) -> str | None:
     """The queue still has the message, and delivers it again where nobody says that all is done.
 
     Not where a failover forgot that it has been told to somebody else; nor where the message was taken back, or a
-    command reaches the store a second time when its sender has long answered: nobody works on what that claims.
+    command reaches the store a second time when its sender has long answered: nobody works on what that claims. Nor in
+    what follows of a fact or a look that came late.
     """
-    who = goes_on.who
+    who, late = goes_on.who, goes_on.world.came_late
+    legs = [begun.state.leg for begun in goes_on.committed.claimed if begun.state]
+    if goes_on.claim.leg_key in late:
+        late.update(leg.key for leg in legs)
+        return None
     if _is_carried(goes_on.world, who, goes_on.claim):
         return None
-    legs = [begun.state.leg for begun in goes_on.committed.claimed if begun.state]
     unknown = [leg.key for leg in legs if not leg.handed_on]  # a repeated COMMIT is told of what it has claimed
     return f"{who.name} goes on with {', '.join(unknown)}, and the queue no longer has its message" if unknown else None
 
@@ -50,10 +54,10 @@ def who_goes_on_is_carried(goes_on: GoesOn) -> str | None:
 def what_begins_is_guaranteed(begins: Begins) -> str | None:
     """The same, where it has asked for a leg: also another message may bring that on, if this one is over.
 
-    Who stood still, or whom the queue has given up, may come too late: what it takes then is left to the sweep.
+    Whom the queue has given up may come too late, and so may a fact or a look: that is left to the sweep.
     """
     who, key, tree = begins.who, begins.claim.leg_key, begins.tree
-    if who.stalled or who.zombie or _is_carried(begins.world, who, begins.claim):
+    if key in begins.world.came_late or who.zombie or _is_carried(begins.world, who, begins.claim):
         return None
     if is_guaranteed(begins.world, tree, tree.legs[key]):
         return None

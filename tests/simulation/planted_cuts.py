@@ -67,7 +67,7 @@ DEFECTS = (
     ),
     Defect(
         "what follows of who is released is not marked as handed on",
-        _INVARIANT,
+        "what_begins_is_guaranteed",
         (Patch(store, "going_on", _unmarked_after),),
         cuts=True,
     ),

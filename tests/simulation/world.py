@@ -88,6 +88,7 @@ class World:
         self.appended: Counter[tuple[str, str]] = Counter()
         self.heard: set[tuple[str, str, int]] = set()
         self.excused: set[str] = set()
+        self.came_late: set[str] = set()
         self.left_to_the_sweep = False
         self.came_back: set[str] = set()
         self.told_by_sweeps: Counter[str] = Counter()
@@ -262,12 +263,14 @@ class World:
         """A function wrote to which the queue has lost the connection: its message may be over, and then it may die.
 
         Or is about to be over: the next delivery has read the state, and handed on what it found, if only that is not
-        known any more since a failover.
+        known any more since a failover. What a fact or a look writes for a message that is over, nobody could know.
         """
         ended = before.legs.get(claim.leg_key) if claim else None
         told = ended is not None and (ended.handed_on or self.memory.struck(ended.job_id))
         new = {key for key, leg in after.legs.items() if leg is not before.legs.get(key)}
-        self.excused |= {key for key in new if told or after.legs[key].carrier not in self.queue.live}
+        uncarried = {key for key in new if after.legs[key].carrier not in self.queue.live}
+        self.excused |= new if told else uncarried
+        self.came_late |= uncarried if claim is None else set()
 
     def taken_up(self, leg_key: str, after: Tree) -> None:
         """A message that is under way carries a leg from now on: whatever was left to the sweep is left no more."""
