@@ -111,7 +111,8 @@ class CommitRequest:
             "begins_again": changes.begins_again,
             "forgets": list(changes.forgets),
             "run": self.run,
-            "owner": "" if self.go_on else self.owner,
+            "owner": self.owner,
+            "since_ms": self.since_ms,
             "waits": next((leg.call_id for leg in changes.legs if leg.kind is LegKind.WAIT), ""),
             "admitted": changes.admitted,
             "later_lap": changes.later_lap,
@@ -119,13 +120,11 @@ class CommitRequest:
             "now_ms": self.now_ms,
             "spent": {name: count for name, count in usage_counts(spent).items() if count},
         }
-        if self.since_ms:
-            header["turn"] = {"owner": self.owner, "since_ms": self.since_ms}
         if self.go_on:
             header["go_on"] = _room(self.go_on, self.knows)
         if changes.talk:
-            talk = {"text_id": changes.talk.text_id, "appended": changes.talk.appended, "rest": len(changes.talk.rest)}
-            header["talk"] = {**talk, "owner": self.owner}
+            talk = changes.talk
+            header["talk"] = {"text_id": talk.text_id, "appended": talk.appended, "rest": len(talk.rest)}
         if changes.join:
             leg = replace(changes.join.leg, carrier=self.message_id)
             header["join"] = {"group": changes.join.group, "field": f"leg:{leg.key}", "leg": dump_leg(leg)}

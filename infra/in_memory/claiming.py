@@ -96,8 +96,8 @@ def going_on(claim: Claim, tree: Tree, go_on: GoOn | None, done: Leg | None) -> 
 
     `done`: the leg that the COMMIT removed, None where it was not applied.
     """
-    rest, taken, owner = list[Leg](), list[Begun](), go_on.owner if go_on else claim.owner
-    lost = done is not None and go_on is not None and is_released(done, go_on.owner)
+    rest, taken = list[Leg](), list[Begun]()
+    lost = done is not None and go_on is not None and is_released(done, claim.owner)
     at_most = go_on.at_most if go_on and done and not lost else 0
     for leg in tree.carried(claim.message_id, claim.now_ms):
         room = go_on is not None and len(taken) < at_most and _goes_on(claim, tree, leg, go_on)
@@ -106,8 +106,8 @@ def going_on(claim: Claim, tree: Tree, go_on: GoOn | None, done: Leg | None) -> 
             mine = replace(claim, job_id=leg.job_id, leg_key=leg.key, owner=go_on.owner, lease_until_ms=until_ms)
             tree, begun = granted(mine, tree, leg)
             taken.append(begun)
-        elif go_on is None or leg.lease_until_ms <= claim.now_ms or not of_one_invocation(leg.owner, owner):
-            tree, told = released(tree, leg, owner, free=lost)
+        elif go_on is None or leg.lease_until_ms <= claim.now_ms or not of_one_invocation(leg.owner, claim.owner):
+            tree, told = released(tree, leg, claim.owner, free=lost)
             rest.append(told)
     return tree, Committed(done is not None, tuple(rest), tuple(taken))
 

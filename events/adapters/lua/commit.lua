@@ -36,8 +36,8 @@ local function go_on(at_most, free)
       taken[#taken + 1] = {
         state['job:' .. leg.job_id], state['leg:' .. leg.key], told(leg, KEYS[2], KEYS[4], KEYS[3], now, on.knows),
       }
-    elseif not leg or leg.lease_until_ms <= now or not of_one_invocation(leg.owner, on.owner) then
-      release(field, on and on.owner or header.owner or '', free)
+    elseif not leg or leg.lease_until_ms <= now or not of_one_invocation(leg.owner, header.owner) then
+      release(field, header.owner or '', free)
       rest[#rest + 1] = state[field]
     end
   end
@@ -54,10 +54,9 @@ if ARGV[2] ~= '' and (not state[leg_field] or blocked(state[leg_field]) or heade
   return gone()
 end
 -- Nor does a turn count that was added anew since it was claimed: a failover forgot the results that it was told.
-local turn = header.turn
-if turn then
+if header.since_ms then
   local leg = record_of(leg_field)
-  if leg.owner ~= turn.owner and leg.since_ms ~= turn.since_ms then
+  if leg.owner ~= header.owner and leg.since_ms ~= header.since_ms then
     return gone()
   end
 end
@@ -78,7 +77,7 @@ end
 local talk = header.talk
 if talk then
   local leg = record_of(leg_field)
-  if leg.owner ~= talk.owner or leg.text_id ~= talk.text_id or leg.appended ~= talk.appended then
+  if leg.owner ~= header.owner or leg.text_id ~= talk.text_id or leg.appended ~= talk.appended then
     return {'talk', {}, {}}
   end
 end
@@ -115,7 +114,7 @@ local tombstone = (header.expires or header.begins_again) and take_key()
 
 -- The leg that was done goes; an end takes all legs of the job with it. What an ended job still had to say is out of
 -- date when it begins again.
-local released = on and ARGV[2] ~= '' and is_released(state[leg_field], on.owner)
+local released = on and ARGV[2] ~= '' and is_released(state[leg_field], header.owner)
 if ARGV[2] ~= '' then
   let_go(state[leg_field], job_id, KEYS[5], talk and take(talk.rest))
   remove(leg_field)
