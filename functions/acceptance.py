@@ -1,7 +1,7 @@
 """API calls that change a job: witness first, then commit, then hand on, then answer (DESIGN 3, "Accepting").
 
 A refused call takes its witness back. Once the commit is done the answer stands, whether handing on works or not: the
-witness hands on within a minute.
+witness hands on within a minute, and of a call so slow that its witness is over, the sweep does.
 """
 
 import logging
@@ -226,7 +226,9 @@ class Acceptance:
             tickets = {leg.key: ticket for leg in legs} if ticket else {}
             await hand_on(self._emitter, job.session_id, legs, witness_id, tickets)
         except PublishError as error:
-            _log.warning("what follows for job %s is handed on within a minute, by its witness: %s", job.id, error)
+            _log.warning(
+                "what follows for job %s is handed on in a minute or two, by its witness or a sweep: %s", job.id, error
+            )
 
     async def _take_back(self, witness_id: str) -> None:
         try:

@@ -46,7 +46,7 @@ class Caller:
         self.faulty, self.last = who.faulty, name
         world.returned(who, answer)
         world.api_calls[self._counted] += 1
-        unfinished = answer is None or answer.status == 503
+        unfinished = answer is None or answer.status == 503 or who.unsent
         late = unfinished and world.loop.seconds - asked_at >= WITNESSED_MS / 1000
         world.check(ON_SETTLE, Settled(world, name, "late" if late else "over", tuple(world.trees.values())))
         return answer

@@ -35,7 +35,7 @@ def every_leg_is_guaranteed(settled: Settled) -> str | None:
     wait without an end by the job that it waits for; a step of a plan by those that it depends on. Two
     things end this, and leave the leg to the sweep: a callback or a sweep whose own retries are used up, and what comes
     too late: a function that commits after the queue has given up waiting for it, a call of the API that outlives its
-    witness and then dies, or cannot send another, or takes its witness back while that is being delivered.
+    witness and then dies, or cannot send what follows, or takes its witness back while that is being delivered.
     """
     world = settled.world
     for tree in settled.trees:

@@ -23,7 +23,7 @@ class Invocation:
         calls: calls to the world so far. zombie: the queue has given up waiting for it. cut: it has lost the
             connection. over: it has answered. abandoned: its message was taken back meanwhile. stalled: a fault held
             it up.
-        faulty: it met a fault of whatever kind. job_id: of the message.
+        faulty: it met a fault of whatever kind. unsent: it could not publish. job_id: of the message.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Invocation:
     abandoned: bool = False
     stalled: bool = False
     faulty: bool = False
+    unsent: bool = False
     job_id: str = ""
     crashed_in: object = None
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from events.errors import BatonError, PartialPublishError, QueueUnreachableError
+from events.errors import BatonError, PartialPublishError, PublishError, QueueUnreachableError
 from events.ports import Outgoing
 from events.replacing import replace
 from events.schema import SWEEP_ENDPOINT, TOPIC_SUFFIXES, EventType
@@ -78,9 +78,13 @@ class SimQueue:
             return []
         if is_other_version(self._world, CURRENT.get()):
             messages = [replace(message, body=event_of_another_version(message.body)) for message in messages]
-        return await self._world.wire.request(
-            "queue.publish", "queue", "queue", lambda: self._accept_all(messages), unreachable
-        )
+        try:
+            return await self._world.wire.request(
+                "queue.publish", "queue", "queue", lambda: self._accept_all(messages), unreachable
+            )
+        except PublishError:
+            CURRENT.get().unsent = True
+            raise
 
     async def cancel(self, message_id: str) -> None:
         """Take a message back."""
