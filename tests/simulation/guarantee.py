@@ -54,6 +54,9 @@ def _is_brought(world: "World", leg: Leg) -> bool:
     queue = world.queue
     if leg.carrier in queue.live or queue.live_events.get(_event_of(leg.key), 0) > 0:
         return True
+    # Its own message may have been taken back when the callback about it was under way already.
+    if any(message.source is not None and message.source.id == leg.carrier for message in queue.live.values()):
+        return True
     return queue.sent_by.get(leg.carrier) in world.calling  # and is asked again when it is over
 
 
