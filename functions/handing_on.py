@@ -31,10 +31,13 @@ async def hand_on(
             never is, also by another copy of a message, whose retries are counted anew.
         tickets: by key, of a leg with which its job takes its slot: that of its first turn.
     """
-    if legs:
-        events = [(leg, event_of(session_id, leg, tickets.get(leg.key))) for leg in legs]
-        await emitter.emit_many([delivery(event, leg.free_at_ms(), f"{leg.since_ms}.{drive}") for leg, event in events])
-    return len(legs)
+    deliveries = [
+        delivery(event_of(session_id, leg, tickets.get(leg.key)), leg.free_at_ms(), f"{leg.since_ms}.{drive}")
+        for leg in legs
+    ]
+    if deliveries:
+        await emitter.emit_many(deliveries)
+    return len(deliveries)
 
 
 async def postpone(emitter: Emitter, event: Event, not_before_ms: int, drive: str) -> None:

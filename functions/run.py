@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from events.core.expected import event_of
-from events.core.legs import Leg, LegKind, leg_key_of
+from events.core.legs import Leg, LegKind, kind_of, leg_key_of
 from events.ports import Begun
 from events.quick_init import quick_init
 from events.schema import Event, Ticket, ToolPayload, ticket_of
@@ -48,7 +48,7 @@ class Run:
         self.owner = owner
         self.guard_until_ms = guard_until_ms
         self.session_id = event.session_id
-        self.first = Step(key, event.job_id, call_id, key.startswith(f"{LegKind.WISH}:"), owner, event)
+        self.first = Step(key, event.job_id, call_id, kind_of(key) is LegKind.WISH, owner, event)
         self.todo: deque[Step] = deque()
         self.in_hand: set[str] = set()
         self.failure: Exception | None = None
