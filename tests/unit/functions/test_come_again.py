@@ -3,8 +3,8 @@
 The second delivery hands on what the message carries, and it may be acknowledged; so the first publishes what follows.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -19,40 +19,26 @@ from tests.unit.functions.losing_answers import LosingAnswers
 from tests.unit.functions.stage import SETTINGS, Stage
 
 
-@dataclass
-class Interrupted:
-    """One job in place: while its tool runs, its message comes again. `losses`: of answers after that."""
+async def interrupted(body: Callable[[], Pending | int], losses: int) -> tuple[Stage, Event]:
+    """A job in place, and its first event: it comes again while the job's only tool runs, as `body` does then.
 
-    stage: Stage
-    store: LosingAnswers
-    first: Event
-
-    async def while_it_runs(self, losses: int) -> None:
-        """The message comes again."""
-        again = await self.stage.deliver(self.first, "m-turn", retried=1)
-        assert (again.word, again.handed_on) == ("applied", 1)
-        self.store.losses = losses
-
-
-async def of_tool(body: Callable[[], Pending | int], losses: int) -> Interrupted:
-    """A job whose only tool call is done by `body`."""
-    meanwhile: list[Callable[[], Awaitable[None]]] = []
+    `losses`: so many answers to COMMITs are lost after that.
+    """
+    store, again = LosingAnswers(), list[Event]()
 
     @tool
     async def look() -> Pending | int:
         """Look around."""
-        if meanwhile:
-            await meanwhile.pop()()
+        if again:
+            outcome = await stage.deliver(again.pop(), "m-turn", retried=1)
+            assert (outcome.word, outcome.handed_on) == ("applied", 1)
+            store.losses = losses
         return body()
 
-    store, registry = (
-        LosingAnswers(),
-        Registry([Agent("looks", model=ScriptedModel([[Call("look", {})], "seen"]), tools=[look])]),
-    )
+    registry = Registry([Agent("looks", model=ScriptedModel([[Call("look", {})], "seen"]), tools=[look])])
     stage = Stage(settings=replace(SETTINGS, continuation="inline"), store=store, registry=registry)
-    job = Interrupted(stage, store, await stage.submit("looks"))
-    meanwhile.append(lambda: job.while_it_runs(losses))
-    return job
+    again.append(await stage.submit("looks"))
+    return stage, again[0]
 
 
 @pytest.mark.parametrize("losses", [0, 1])
@@ -63,9 +49,9 @@ async def of_tool(body: Callable[[], Pending | int], losses: int) -> Interrupted
 )
 async def test_what_follows_is_published(body: Callable[[], Pending | int], follows: str, losses: int) -> None:
     """Also by who does not hear that somebody else hands it on: the answer to its COMMIT was lost."""
-    job = await of_tool(body, losses)
-    outcome = await job.stage.deliver(job.first, "m-turn")
-    assert (job.stage.events()[-1].type, outcome.handed_on) == (follows, 1)
-    assert [leg.owner for leg in await job.stage.legs()] == [""]
-    await job.stage.run()
-    assert (await job.stage.snapshot()).job.result == {"answer": "seen"}
+    stage, first = await interrupted(body, losses)
+    outcome = await stage.deliver(first, "m-turn")
+    assert (stage.events()[-1].type, outcome.handed_on) == (follows, 1)
+    assert [leg.owner for leg in await stage.legs()] == [""]
+    await stage.run()
+    assert (await stage.snapshot()).job.result == {"answer": "seen"}
