@@ -146,8 +146,13 @@ def _request(message: Outgoing) -> BatchRequest:
         request["label"] = message.label
     if message.failure_callback:
         request["failure_callback"] = message.failure_callback
-        request["failure_callback_headers"] = {"Upstash-Failure-Callback-Retry-Delay": _CALLBACK_RETRY_DELAY}
+        request["failure_callback_headers"] = failure_callback_headers()
     return request
+
+
+def failure_callback_headers() -> dict[str, str]:
+    """Say how the queue delivers failure callbacks: what they do not say is as for the message that they are about."""
+    return {"Upstash-Failure-Callback-Retry-Delay": _CALLBACK_RETRY_DELAY}
 
 
 def _ids(answers: Sequence[Any]) -> list[str] | Exception:

@@ -6,15 +6,19 @@ them are settled.
 
 import base64
 import json
-import math
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from events.ports import Outgoing
+from infra.local_qstash.core.options import Options, parse_options
+from infra.local_qstash.core.retry_delay import retry_delay_ms
 from tests.simulation.asgi import Answer
+from tests.simulation.constants import FAILURE_CALLBACK_HEADERS, QUEUE_LIMITS
 from tests.simulation.dice import number_of
 from tests.simulation.guarantee import ON_SETTLE, Settled
+from tests.simulation.hosts import BASE_URL
 from tests.simulation.invocation import Crashed, Invocation
 from tests.simulation.queue import Message
 from tests.simulation.signatures import sign
@@ -138,7 +142,7 @@ class Deliveries:
             self._died(attempt, answer)
         elif attempt.retried < message.outgoing.retries:
             again = Attempt(message, attempt.copy, attempt.retried + 1)
-            self._deliver_at(self._world.loop.seconds + _retry_seconds(message, again.retried), again)
+            self._deliver_at(self._world.loop.seconds + retry_seconds(message, attempt.retried), again)
         else:
             self._died(attempt, answer)
 
@@ -185,11 +189,21 @@ def _headers(message: Message, body: bytes, retried: int) -> dict[str, str]:
     }
 
 
-def _retry_seconds(message: Message, retry: int) -> float:
-    """The wait before this retry, from 1; a callback has the queue's default (qstash.md 10, 11)."""
+def retry_seconds(message: Message, retried: int) -> float:
+    """The wait before the next retry, after so many; a callback has the delays that the product asks for."""
     if message.source is not None:
-        return min(86_400.0, math.exp(2.5 * retry))
+        return retry_delay_ms(_callback_options(message.source.outgoing.retries).retry_delay or "", retried) / 1000
     return message.outgoing.retry_delay_ms / 1000
+
+
+@lru_cache
+def _callback_options(source_retries: int) -> Options:
+    """What the queue takes from the headers of a message about the callback of its failure (qstash.md 11)."""
+    url = {"upstash-failure-callback": [BASE_URL]}
+    told = parse_options({**url, **FAILURE_CALLBACK_HEADERS}, QUEUE_LIMITS).failure_callback
+    assert told is not None, "it has a URL"
+    own = {name.lower(): values for name, values in told.headers.items()}
+    return parse_options({"upstash-retries": [str(source_retries)], **own}, QUEUE_LIMITS)
 
 
 def _callback(attempt: Attempt, answer: Answer | None, now_ms: int) -> Outgoing:
@@ -212,6 +226,6 @@ def _callback(attempt: Attempt, answer: Answer | None, now_ms: int) -> Outgoing:
     return Outgoing(
         body=json.dumps(told),
         url=message.outgoing.failure_callback,
-        retries=message.outgoing.retries,
+        retries=_callback_options(message.outgoing.retries).max_retries or 0,
         timeout_seconds=message.outgoing.timeout_seconds,
     )

@@ -9,6 +9,7 @@ from events.core.waiting import status_and_wait
 from events.ids import canonical_json, event_id
 from tests.simulation.approving import ON_APPROVALS_AT_END
 from tests.simulation.busy_sessions import ON_ALL_ENDED
+from tests.simulation.constants import DELIVERY_BUDGET
 from tests.simulation.ended import Ended, came_to, depth_of
 from tests.simulation.invariants import asked_by_model
 from tests.simulation.listed import ON_LISTED
@@ -20,9 +21,6 @@ from tests.simulation.waiting_jobs import DAY_SECONDS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
-
-# How often in a row the queue gives up on an event before its job fails (DESIGN 3: a budget measured in progress).
-DELIVERY_BUDGET = 5
 
 
 def every_job_ends(end: Ended) -> str | None:

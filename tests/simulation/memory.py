@@ -15,6 +15,7 @@ from events.ports import Outgoing
 from events.schema import parse_event
 from infra.in_memory.admission import Kept
 from tests.fakes import Tree
+from tests.simulation.constants import BACKSTOP_SECONDS, DEDUPLICATION_SECONDS
 from tests.simulation.dice import number_of
 from tests.simulation.invocation import CURRENT
 
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 LOSS_SECONDS, APART_SECONDS, STALE_SECONDS = 20.0, 300.0, 2.0
-DEDUPLICATION_SECONDS = 600.0
 # By then the hourly backstop has compared what jobs wish with what the admission knows.
-HEALED_SECONDS = 3_600.0 + 900.0
+HEALED_SECONDS = BACKSTOP_SECONDS + 900.0
 _WHAT, _BACK, _STALE = 91, 92, 93
 ADMISSION = "admission"
 _BEFORE = float("-inf")

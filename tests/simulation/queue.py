@@ -13,6 +13,7 @@ from events.errors import BatonError, PartialPublishError, PublishError, QueueUn
 from events.ports import Outgoing
 from events.replacing import replace
 from events.schema import SWEEP_ENDPOINT, TOPIC_SUFFIXES, EventType
+from tests.simulation.constants import DEDUPLICATION_SECONDS, LONGEST_DELAY_SECONDS
 from tests.simulation.dice import number_of
 from tests.simulation.invocation import CURRENT
 from tests.simulation.versions import event_of_another_version, is_newer_version, is_other_version
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 QUEUE_URL = "https://queue.test"
-DEDUPLICATION_SECONDS = 600.0
-LONGEST_DELAY_SECONDS = 604_800.0
 _PARTIAL = 41
 
 

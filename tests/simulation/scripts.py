@@ -9,6 +9,7 @@ from typing import Any
 from zlib import crc32
 
 from events.ids import canonical_json
+from tests.simulation.constants import USUAL_LIMITS
 
 RESULT_LIMIT_BYTES = 2_000
 UNKNOWN_TOOL = "nonesuch"
@@ -44,7 +45,7 @@ WAITING_TOOLS = {
 APPROVED_TOOLS = {"sign": ToolKind(1, 1.0, 30)}
 LONGEST_TOOL_SECONDS = max(kind.timeout_seconds for kind in (TOOLS | WAITING_TOOLS | APPROVED_TOOLS).values())
 APPROVAL_SECONDS = 900.0
-DEFAULT_DEPTH = 3
+DEFAULT_DEPTH = USUAL_LIMITS.depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,7 @@ def expected(script: Script, came: Came | None = None, depth: int = DEFAULT_DEPT
         if not plan.calls:
             seen = [(call.tool, call.number, call.error or call.came) for call in calls]
             return Expected("completed", turn, tuple(calls), answer=final_text(script, seen))
-        if len(calls) + len(plan.calls) > limits.get("tool_calls", 50):
+        if len(calls) + len(plan.calls) > limits.get("tool_calls", USUAL_LIMITS.tool_calls):
             return _stopped(limits, "tool_calls", turn, calls, answer)
         asked = _outcomes(turn, plan, came, depth)
         if any(
@@ -254,9 +255,9 @@ _MODEL_ERRORS = {
 
 
 def _limit(limits: dict[str, Any], used_turns: int) -> str:
-    if used_turns >= limits.get("turns", 20):
+    if used_turns >= limits.get("turns", USUAL_LIMITS.turns):
         return "turns"
-    if used_turns * (INPUT_TOKENS + OUTPUT_TOKENS) >= limits.get("tokens", 200_000):
+    if used_turns * (INPUT_TOKENS + OUTPUT_TOKENS) >= limits.get("tokens", USUAL_LIMITS.tokens):
         return "tokens"
     return ""
 

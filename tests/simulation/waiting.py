@@ -14,15 +14,13 @@ from events.ports import Verdict
 from functions.acceptance import WITNESSED_MS
 from tests.fakes import Tree
 from tests.simulation.asgi import Answer
+from tests.simulation.constants import KEEP_SLOT_SECONDS
 from tests.simulation.invariants import Write
 from tests.simulation.watching import at, of
 
 if TYPE_CHECKING:
     from tests.simulation.outside import Said
     from tests.simulation.world import World
-
-# A job keeps its slot while what it waits for comes within a minute.
-KEEP_SLOT_SECONDS = 60
 
 
 def parent_of(job_id: str) -> str:

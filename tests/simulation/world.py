@@ -13,9 +13,10 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from events.core.legs import leg_key_of
-from events.ports import Claim, Outgoing
-from events.schema import SWEEP_ENDPOINT, EventType, parse_event
+from events.ports import Claim
+from events.schema import EventType, parse_event
 from functions.container import Ports
+from infra.setup.wanted import wanted_of
 from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeReader, Tree
 from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.figures import FakeFigures
@@ -29,6 +30,7 @@ from tests.simulation.actors import STAGE, Actors
 from tests.simulation.admission_faults import SimAdmission, SimOperating
 from tests.simulation.archive_faults import SimArchive
 from tests.simulation.clients import Client
+from tests.simulation.constants import BACKSTOP_SECONDS, SWEEP_INTERVAL_MS
 from tests.simulation.dead_letters import SimQueueRecords
 from tests.simulation.deciding import Deciders
 from tests.simulation.delivery import Deliveries
@@ -52,7 +54,7 @@ from tests.simulation.stream_readers import StreamReader
 from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.wire import Wire
 
-DAY_SECONDS, HOUR_SECONDS = 86_400.0, 3_600.0
+DAY_SECONDS = 86_400.0
 EPOCH_MS = 1_800_000_000_000
 MOST_INVOCATIONS = 5_000
 
@@ -78,7 +80,10 @@ class World:
         self.plan, self.loop, self.story = plan, loop, Story(kept=told)
         self.dice = Dice(plan.seed)
         self.faults = Faults(plan, self.dice, loop, muted)
-        self.fake, self.admission = StoredTrees(), FakeAdmission(1 if plan.one_slot_until else plan.slots)
+        self.fake, self.admission = (
+            StoredTrees(),
+            FakeAdmission(1 if plan.one_slot_until else plan.slots, SWEEP_INTERVAL_MS),
+        )
         self.memory, self.wire, self.actors = Memory(self), Wire(self), Actors(self)
         self.queue, self.delivery, self.outside = SimQueue(self), Deliveries(self), Outside(self)
         self.operator, self.deciders = Operator(self), Deciders(self)
@@ -142,7 +147,7 @@ class World:
             self.start(Client(self, plan).run)
         if self.plan.stops:
             self.start(self.operator.run)
-        self.loop.call_at(HOUR_SECONDS, self._backstop)
+        self.loop.call_at(BACKSTOP_SECONDS, self._backstop)
         if self.plan.one_slot_until:
             self.loop.call_at(self.plan.one_slot_until, setattr, self.admission, "slots", self.plan.slots)
         self.loop.call_at(self.plan.calm_at + DAY_SECONDS + self.plan.waits_seconds, self.loop.stop)
@@ -281,10 +286,11 @@ class World:
     def _backstop(self) -> None:
         """The hourly schedule."""
         if self.plan.backstop and (self.admission.entries or self.queue.dead):
-            self.queue.accept(Outgoing(body="", url=BASE_URL + SWEEP_ENDPOINT))
+            for schedule in wanted_of(self._settings).schedules:
+                self.queue.accept(schedule.message)
         # A wait may last for weeks: in a world that has been calm for a day nobody needs an hourly sweep.
         calm = self.loop.seconds > self.plan.calm_at + DAY_SECONDS
-        self.loop.call_later(DAY_SECONDS if calm else HOUR_SECONDS, self._backstop)
+        self.loop.call_later(DAY_SECONDS if calm else BACKSTOP_SECONDS, self._backstop)
 
 
 def about(message: Message) -> str:
