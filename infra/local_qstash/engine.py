@@ -59,6 +59,12 @@ class Engine:
             await self.commits.on_disk()
         return outcome.answer
 
+    async def shown(self) -> None:
+        """Wait until all that a reader can see is on disk, so that no crash undoes what it was told."""
+        self.check_running()
+        if not self.commits.settled():
+            await self.commits.on_disk()
+
     def take(self, outcome: Outcome, *, urgent: bool = False) -> bool:
         """Put an outcome into the next commit; whether there is anything to write."""
         self._arm()

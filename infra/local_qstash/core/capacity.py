@@ -7,13 +7,15 @@ So one that never answers ends up with at most half of the slots, n such with n/
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from infra.local_qstash.core.line import Line
+
 WaitingMessage = tuple[str, str]  # user, message id
 
 
 @dataclass(slots=True)
 class _Origin:
     in_flight: int = 0
-    parked: OrderedDict[WaitingMessage, None] = field(default_factory=OrderedDict)
+    parked: Line[WaitingMessage] = field(default_factory=Line)
 
 
 class Capacity:
@@ -43,16 +45,16 @@ class Capacity:
         if not known.in_flight and not known.parked:
             del self._origins[origin]
 
-    def park(self, origin: str, waiting: WaitingMessage) -> None:
-        """Wait, in order of arrival, until this destination has room."""
-        self._origins.setdefault(origin, _Origin()).parked[waiting] = None
+    def park(self, origin: str, waiting: WaitingMessage, turn: int) -> None:
+        """Wait, in order of turns, until this destination has room."""
+        self._origins.setdefault(origin, _Origin()).parked.join(waiting, turn)
         self._with_parked[origin] = None
 
     def unpark(self, origin: str, waiting: WaitingMessage) -> None:
         """A parked message was cancelled."""
         known = self._origins.get(origin)
         if known is not None and waiting in known.parked:
-            del known.parked[waiting]
+            known.parked.leave(waiting)
             self._tidy(origin, known)
 
     def next_parked(self) -> WaitingMessage | None:
@@ -60,7 +62,7 @@ class Capacity:
         for origin in self._with_parked:
             if self.has_room(origin):
                 known = self._origins[origin]
-                waiting, _ = known.parked.popitem(last=False)
+                waiting = known.parked.pop()
                 self._with_parked.move_to_end(origin)
                 self._tidy(origin, known)
                 return waiting

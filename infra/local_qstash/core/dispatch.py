@@ -40,18 +40,10 @@ def wait_until_due(step: Transition, tenant: Tenant, live: Live) -> None:
 
 
 def ready(step: Transition, tenant: Tenant, live: Live) -> None:
-    """The message is due: start it, or put it on the list of what it has to wait for."""
+    """The message is due: start it, or put it in the line of what it has to wait for."""
     live.phase = Phase.PARKED
-    queue = _queue_of(tenant, live)
-    if queue is not None and queue.paused:
-        queue.held[live.message.id] = None
-        return
-    flow = _flow_of(tenant, live)
-    if flow is not None and (flow.waiters or not _flow_has_room(step, flow)):
-        flow.waiters[live.message.id] = None
-        pump_flow(step, tenant, flow)
-        return
-    _start_or_park(step, tenant, live, flow)
+    live.turn = step.state.next_turn()
+    _go_on(step, tenant, live)
 
 
 def pump_queue(step: Transition, tenant: Tenant, queue: Queue) -> None:
@@ -63,16 +55,16 @@ def pump_queue(step: Transition, tenant: Tenant, queue: Queue) -> None:
 def resume_queue(step: Transition, tenant: Tenant, queue: Queue) -> None:
     """A pause has ended: what was due meanwhile goes on, then new turns are given."""
     while queue.held and not queue.paused:
-        message_id, _ = queue.held.popitem(last=False)
-        ready(step, tenant, tenant.live[message_id])
+        _go_on(step, tenant, tenant.live[queue.held.pop()])
     pump_queue(step, tenant, queue)
 
 
 def pump_flow(step: Transition, tenant: Tenant, flow: FlowKey) -> None:
     """Start what the key allows, in order; come back when its window is over if the rate stands in the way."""
     while flow.waiters and _flow_has_room(step, flow):
-        message_id, _ = flow.waiters.popitem(last=False)
-        _start_or_park(step, tenant, tenant.live[message_id], flow)
+        live = tenant.live[flow.waiters.pop()]
+        if not _hold_if_paused(tenant, live):
+            _start_or_park(step, tenant, live, flow)
     if not flow.waiters or flow.paused or (flow.parallelism and flow.in_flight >= flow.parallelism):
         return
     window_end_ms = flow.window_start_ms + _period_ms(step, flow)
@@ -88,12 +80,12 @@ def pump_capacity(step: Transition) -> None:
         tenant = step.state.tenant(user)
         live = tenant.live[message_id]
         flow = _flow_of(tenant, live)
-        if flow is not None and not _flow_has_room(step, flow):
-            flow.waiters[message_id] = None
-            flow.waiters.move_to_end(message_id, last=False)  # it was first in line before
-            pump_flow(step, tenant, flow)
-        else:
+        if _hold_if_paused(tenant, live):
+            continue
+        if flow is None or _flow_has_room(step, flow):
             _start(step, tenant, live, flow)
+        else:
+            _wait_for_key(step, tenant, live, flow)
 
 
 def forget_timer(step: Transition) -> None:
@@ -117,7 +109,7 @@ def leave_waiting_places(step: Transition, tenant: Tenant, live: Live) -> None:
     """A message is finished: take it off whatever list it is on (timers ignore it by themselves)."""
     flow = _flow_of(tenant, live)
     if flow is not None:
-        flow.waiters.pop(live.message.id, None)
+        flow.waiters.leave(live.message.id)
         flow.unfinished -= 1
     step.state.capacity.unpark(origin_of(live.message.url), (tenant.user, live.message.id))
 
@@ -141,15 +133,20 @@ def use_free_slots(step: Transition, tenant: Tenant, live: Live) -> None:
 
 def use_flow(step: Transition, tenant: Tenant, live: Live) -> None:
     """The message's limits become those of its key (the latest message wins, unless pinned)."""
-    spec = live.message.flow
-    if spec is None:
-        return
-    flow = flow_key(step, tenant, spec.key)
-    flow.unfinished += 1
-    flow.last_used_ms = step.now_ms
-    if flow.configure(spec):
+    flow = count_flow(step, tenant, live)
+    if flow is not None and live.message.flow is not None and flow.configure(live.message.flow):
         step.changes.append(ThingStored("flow", tenant.user, flow.key, flow))
         pump_flow(step, tenant, flow)
+
+
+def count_flow(step: Transition, tenant: Tenant, live: Live) -> FlowKey | None:
+    """One more unfinished message of its key, if it has one."""
+    if live.message.flow is None:
+        return None
+    flow = flow_key(step, tenant, live.message.flow.key)
+    flow.unfinished += 1
+    flow.last_used_ms = step.now_ms
+    return flow
 
 
 def flow_key(step: Transition, tenant: Tenant, key: str) -> FlowKey:
@@ -178,12 +175,36 @@ def forget_idle_flow(step: Transition, tenant: Tenant, key: str) -> None:
         watch_idle_flow(step, tenant, key)
 
 
+def _go_on(step: Transition, tenant: Tenant, live: Live) -> None:
+    flow = _flow_of(tenant, live)
+    if _hold_if_paused(tenant, live):
+        return
+    if flow is None:
+        _start_or_park(step, tenant, live, None)
+    else:
+        _wait_for_key(step, tenant, live, flow)
+
+
+def _hold_if_paused(tenant: Tenant, live: Live) -> bool:
+    """Whether the message's queue was paused; asked again at each step, since a pause may come meanwhile."""
+    queue = _queue_of(tenant, live)
+    if queue is None or not queue.paused:
+        return False
+    queue.held.join(live.message.id, live.turn)
+    return True
+
+
+def _wait_for_key(step: Transition, tenant: Tenant, live: Live, flow: FlowKey) -> None:
+    flow.waiters.join(live.message.id, live.turn)
+    pump_flow(step, tenant, flow)
+
+
 def _start_or_park(step: Transition, tenant: Tenant, live: Live, flow: FlowKey | None) -> None:
     origin = origin_of(live.message.url)
     if step.state.capacity.has_room(origin):
         _start(step, tenant, live, flow)
     else:
-        step.state.capacity.park(origin, (tenant.user, live.message.id))
+        step.state.capacity.park(origin, (tenant.user, live.message.id), live.turn)
 
 
 def _start(step: Transition, tenant: Tenant, live: Live, flow: FlowKey | None) -> None:
@@ -191,6 +212,8 @@ def _start(step: Transition, tenant: Tenant, live: Live, flow: FlowKey | None) -
     tenant.in_flight += 1
     if flow is not None:
         flow.start(step.now_ms, _period_ms(step, flow))
+        if flow.rate:  # what was started in a window counts in it, though the server dies meanwhile
+            step.changes.append(ThingStored("flow", tenant.user, flow.key, flow))
     live.phase = Phase.ACTIVE
     step.log(live, EventState.ACTIVE)
     step.count(tenant, "deliveries")

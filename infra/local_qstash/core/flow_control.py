@@ -4,10 +4,10 @@ Invariant: `in_flight` never exceeds the parallelism in force when a delivery st
 deliveries start in one period. A message that waits for a retry holds no slot.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from infra.local_qstash.core.flow_spec import FlowSpec
+from infra.local_qstash.core.line import Line
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class FlowKey:
     started: int = 0
     window_start_ms: int = 0
     last_used_ms: int = 0
-    waiters: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    waiters: Line[str] = field(default_factory=Line)
     wakes_at_ms: int = 0
 
     def configure(self, spec: FlowSpec) -> bool:

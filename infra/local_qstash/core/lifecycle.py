@@ -48,12 +48,13 @@ def recover(step: Transition, tenant: Tenant, recovered: Sequence[Live]) -> None
     for live in recovered:
         tenant.live[live.message.id] = live
         _hold_turn(tenant, live.message)  # before any queue moves: these turns are still taken
+        dispatch.count_flow(step, tenant, live)
     for live in recovered:
-        dispatch.use_flow(step, tenant, live)
-        dispatch.enter(step, tenant, live)
-    for live in [live for live in recovered if live.cancel_requested]:
-        if live.phase is not Phase.ACTIVE:
+        if live.cancel_requested:  # nobody hears of its last attempt any more, and there is none after it
             _finish(step, tenant, live, EventState.CANCELED)
+    for live in recovered:
+        if not live.cancel_requested:
+            dispatch.enter(step, tenant, live)
 
 
 def _hold_turn(tenant: Tenant, message: Message) -> None:

@@ -158,10 +158,16 @@ def _callback(headers: Mapping[str, Sequence[str]], prefix: str, limits: Limits)
     return CallbackSpec(check_url(url, name), own)
 
 
+def check_served(headers: Mapping[str, Sequence[str]]) -> None:
+    """Refuse what the hosted service has and this server has not."""
+    for name in headers:
+        if name.startswith("upstash-workflow-"):
+            raise not_served(f"{canonical_name(name)}: Upstash Workflow is not available on this local server")
+
+
 def _check_names(headers: Mapping[str, Sequence[str]]) -> None:
     """Refuse what is not served, and names so long that nested callback prefixes would never end."""
+    check_served(headers)
     for name in headers:
         if len(name) > _MAX_NAME_LENGTH:
             raise bad_request(f"header name {name[:80]!r}... is longer than {_MAX_NAME_LENGTH} characters; shorten it")
-        if name.startswith("upstash-workflow-"):
-            raise not_served(f"{canonical_name(name)}: Upstash Workflow is not available on this local server")

@@ -22,7 +22,7 @@ from infra.local_qstash.core.errors import ApiError, bad_request, not_found, ove
 from infra.local_qstash.core.headers import HeaderMap
 from infra.local_qstash.core.lifecycle import admit, make_message
 from infra.local_qstash.core.message import Message
-from infra.local_qstash.core.options import Options, parse_options
+from infra.local_qstash.core.options import Options, check_served, parse_options
 from infra.local_qstash.core.queue_commands import queue_for_enqueue
 from infra.local_qstash.core.schedule_commands import CreateSchedule, create_schedule
 from infra.local_qstash.core.state import Transition
@@ -81,7 +81,15 @@ def publish(step: Transition, command: Publish) -> Answer:
 
 
 def publish_batch(step: Transition, command: PublishBatch) -> Answer:
-    """Each item by itself: one that fails holds its error, the others still go."""
+    """Each item by itself: one that fails holds its error, the others still go.
+
+    What is not served at all refuses the whole: the workflow SDK looks at no item, and would report a run started.
+    """
+    for item in command.items:
+        if isinstance(item, Publish):
+            check_served(item.headers)
+        elif item.status == HTTPStatus.NOT_IMPLEMENTED:
+            raise item
     return Answer(HTTPStatus.OK, [_batch_item(step, item) for item in command.items])
 
 

@@ -7,6 +7,8 @@ including all retry waits.
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from infra.local_qstash.core.line import Line
+
 
 @dataclass(slots=True)
 class Queue:
@@ -20,7 +22,7 @@ class Queue:
     waiting: OrderedDict[str, None] = field(default_factory=OrderedDict)
     # Turns taken: message id → what still holds the turn (the message itself, and its unfinished callbacks).
     turns: dict[str, int] = field(default_factory=dict)
-    held: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    held: Line[str] = field(default_factory=Line)
     members: set[str] = field(default_factory=set)
 
     def join(self, message_id: str) -> None:
@@ -44,7 +46,7 @@ class Queue:
         """The message is finished (or cancelled); its turn ends when nothing else holds it."""
         self.members.discard(message_id)
         self.waiting.pop(message_id, None)
-        self.held.pop(message_id, None)
+        self.held.leave(message_id)
         self.release(message_id)
 
     def hold(self, message_id: str) -> None:

@@ -55,6 +55,7 @@ class State:
     timers: list[Timer] = field(default_factory=list)
     last_seq: int = 0
     last_timer: int = 0
+    last_turn: int = 0
     stale_timers: int = 0
 
     def tenant(self, user: str) -> Tenant:
@@ -67,6 +68,11 @@ class State:
         """The next number in the order of all messages and dead letters."""
         self.last_seq += 1
         return self.last_seq
+
+    def next_turn(self) -> int:
+        """The next number in the order in which messages became due."""
+        self.last_turn += 1
+        return self.last_turn
 
     def wake_at(self, at_ms: int, kind: str, user: str, key: str) -> None:
         """Look at this when the time has come."""

@@ -8,7 +8,8 @@ import sqlite3
 import threading
 from collections.abc import Generator
 from contextlib import closing
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from infra.local_qstash.core.attempt import AttemptResult
 from infra.local_qstash.core.events_log import Event, EventState
@@ -20,8 +21,19 @@ _EVENTS = (
     "SELECT e.n, e.time_ms, e.state, e.next_delivery_ms, e.status, e.headers, e.body, e.error,"
     " m.seq, m.id, m.user, m.content, m.body FROM events e JOIN messages m ON m.seq = e.seq"
 )
+# Filters that SQLite decides.
+_COLUMNS = (("messageId", "m.id"), ("state", "e.state"), ("responseStatus", "cast(e.status AS TEXT)"))
 # Filters whose value stands in the stored JSON as it is: SQLite can skip most rows before they are decoded.
-_IN_CONTENT = ("topicName", "queueName", "scheduleId", "label", "flowControlKey", "callerIp", "url")
+_IN_CONTENT = ("topicName", "queueName", "scheduleId", "label", "flowControlKey", "callerIp", "url", "host", "path")
+_NOBODY_HAS = ("api", "source")
+PIECE_EVENTS = 10_000  # are looked at before others may go on; SQLite needs some milliseconds for them
+
+
+class Piece(NamedTuple):
+    """Events by their numbers, newest first, and before which number to go on; None: that was all."""
+
+    events: list[tuple[int, Event]]
+    before: int | None
 
 
 class Archive:
@@ -39,26 +51,28 @@ class Archive:
             ).fetchone()
         return None if row is None else message_codec.decode(*row)
 
-    def events(self, user: str, selection: Selection, default_count: int) -> tuple[list[Event], str | None]:
-        """One page of events, newest first, with the cursor of the next page if there is one."""
-        limit = selection.limit(default_count)
-        page: list[tuple[int, Event]] = []
-        # Closed at once: a read left open would keep the write-ahead log from being folded into the file.
-        with self._one_at_a_time, closing(self._scan(user, selection)) as found:
-            for n, event in found:
-                page.append((n, event))
-                if len(page) > limit:
-                    break
-        events = [event for _, event in page[:limit]]
-        return events, str(page[limit - 1][0]) if len(page) > limit else None
+    def piece(self, user: str, selection: Selection, before: int | None, wanted: int) -> Piece:
+        """What the selection takes of the next events before this one, newest first, `wanted` at most."""
+        with self._one_at_a_time:
+            oldest, newest = self._connection.execute("SELECT min(n), max(n) FROM events").fetchone()
+            end = min((newest or 0) + 1, (newest or 0) + 1 if before is None else before)
+            # The events of a message have an index, so that no other is looked at.
+            start = oldest or 0 if "messageId" in selection.values else max(oldest or 0, end - PIECE_EVENTS)
+            # Closed at once: a read left open would keep the write-ahead log from being folded into the file.
+            with closing(self._scan(user, selection, range(start, end))) as found:
+                events = list(islice(found, wanted))
+        return Piece(events, start if start > (oldest or 0) else None)
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close the connection, when the piece that is being read is read."""
+        with self._one_at_a_time:
+            self._connection.close()
 
-    def _scan(self, user: str, selection: Selection) -> Generator[tuple[int, Event]]:
+    def _scan(self, user: str, selection: Selection, among: range) -> Generator[tuple[int, Event]]:
         where, values = _condition(user, selection)
-        rows = self._connection.execute(f"{_EVENTS} WHERE {where} ORDER BY e.n DESC", values)
+        rows = self._connection.execute(
+            f"{_EVENTS} WHERE e.n>=? AND e.n<? AND {where} ORDER BY e.n DESC", [among.start, among.stop, *values]
+        )
         for n, time_ms, state, next_ms, status, headers, body, error, *message in rows:
             result = None if status is None else AttemptResult(status, json.loads(headers), body, error)
             event = Event(message_codec.decode(*message), time_ms, EventState(state), next_ms, result)
@@ -67,21 +81,23 @@ class Archive:
 
 
 def _condition(user: str, selection: Selection) -> tuple[str, list[Any]]:
-    parts, values = ["m.user=?"], [user]
-    if selection.cursor is not None:
-        parts.append("e.n<?")
-        values.append(str(selection.cursor))
-    if selection.from_ms is not None:
-        parts.append("e.time_ms>=?")
-        values.append(str(selection.from_ms))
-    for name, column in (("messageId", "m.id"), ("state", "e.state")):
+    parts = ["m.user=?"]
+    values: list[Any] = [user]
+    for bound, comparison in ((selection.from_ms, "e.time_ms>=?"), (selection.to_ms, "e.time_ms<=?")):
+        if bound is not None:
+            parts.append(comparison)
+            values.append(bound)
+    for name, column in _COLUMNS:
         wanted = sorted(selection.values.get(name, ()))
         if wanted:
             parts.append(f"{column} IN ({','.join('?' * len(wanted))})")
             values.extend(wanted)
+    parts += ["0" for name in _NOBODY_HAS if name in selection.values]
     for name in _IN_CONTENT:
         wanted = sorted(selection.values.get(name, ()))
         if wanted:
-            parts.append(f"({' OR '.join(['instr(m.content,?)'] * len(wanted))})")
-            values.extend(json.dumps(text) for text in wanted)
+            # A host is the same in capitals.
+            found = "instr(lower(m.content),lower(?))" if name == "host" else "instr(m.content,?)"
+            parts.append(f"({' OR '.join([found] * len(wanted))})")
+            values.extend(json.dumps(text)[1:-1] for text in wanted)
     return " AND ".join(parts), values

@@ -65,9 +65,14 @@ class GroupCommit:
 
     def on_disk(self) -> asyncio.Future[None]:
         """Done when everything added so far is on disk; each waiter has one of its own, so that it may be cancelled."""
+        self._ask_flush()
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._batch.waiters.append(waiter)
         return waiter
+
+    def settled(self) -> bool:
+        """Whether all that was added is on disk."""
+        return not (self._busy or self._batch.changes or self._batch.effects)
 
     async def drained(self) -> None:
         """Wait until nothing is left to write."""
@@ -118,7 +123,7 @@ class GroupCommit:
         if error is not None:
             self._break(error, batch)
             return
-        if self._batch.changes or self._batch.effects:
+        if self._batch.changes or self._batch.effects or self._batch.waiters:
             self._flush()  # first of all, so that the disk works while this batch is answered
         else:
             self._rest()

@@ -18,7 +18,17 @@ from infra.local_qstash.core.tenant import Counters, SigningKeys
 from infra.local_qstash.core.topics import Endpoint, Topic
 
 _QUEUE = ("name", "created_at_ms", "updated_at_ms", "parallelism", "paused")
-_FLOW = ("key", "parallelism", "rate", "period_seconds", "pinned_parallelism", "pinned_rate", "paused")
+_FLOW = (
+    "key",
+    "parallelism",
+    "rate",
+    "period_seconds",
+    "pinned_parallelism",
+    "pinned_rate",
+    "paused",
+    "started",
+    "window_start_ms",
+)
 _SCHEDULE = (
     "id",
     "cron",

@@ -68,7 +68,10 @@ class Api:
         body = await _read_body(receive, headers, limit_bytes)
         client = scope.get("client")
         call = Call(self._engine, caller.user_id, params, query, headers, body, client[0] if client else None)
-        return await route.handler(call)
+        answer = await route.handler(call)
+        if not route.changes:
+            await self._engine.shown()
+        return answer
 
     def _ready(self) -> Answer:
         self._engine.check_running()

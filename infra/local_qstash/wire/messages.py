@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from infra.local_qstash.core import dlq_commands
 from infra.local_qstash.core.answer import Answer
 from infra.local_qstash.core.errors import bad_request, not_found
+from infra.local_qstash.core.events_log import Event
 from infra.local_qstash.core.message import Message
 from infra.local_qstash.core.message_commands import CancelMessage, CancelMessages
 from infra.local_qstash.core.selection import FOR_DLQ, FOR_EVENTS, FOR_MESSAGES, Query, Selection, parse_selection
@@ -20,12 +21,12 @@ _DEFAULT_LOGS = 100
 
 async def get_message(call: Call) -> Answer:
     """One message, finished or not."""
-    return Answer(HTTPStatus.OK, message_view(_message(call)))
+    return Answer(HTTPStatus.OK, message_view(await _message(call)))
 
 
 async def cancel_message(call: Call) -> Answer:
     """Cancel one message; unknown ones are 404, finished ones count 0."""
-    message = _message(call)
+    message = await _message(call)
     return await call.engine.execute(CancelMessage(call.user, message.id))
 
 
@@ -80,16 +81,24 @@ async def list_logs(call: Call) -> Answer:
 
 async def _events(call: Call, key: str, default_count: int) -> Answer:
     selection = parse_selection(call.query_pairs(), FOR_EVENTS, max_count=_MAX_EVENTS, strict=False)
-    archive = call.engine.database.archive
-    events, cursor = await asyncio.to_thread(archive.events, call.user, selection, default_count)
-    body = {key: [event_view(event) for event in events]}
-    return Answer(HTTPStatus.OK, body | ({"cursor": cursor} if cursor else {}))
+    archive, limit = call.engine.database.archive, selection.limit(default_count)
+    page: list[tuple[int, Event]] = []
+    before = selection.cursor
+    while len(page) <= limit:  # one more than is shown, to know whether there is more
+        piece = await asyncio.to_thread(archive.piece, call.user, selection, before, limit + 1 - len(page))
+        page += piece.events
+        if (before := piece.before) is None:
+            break
+    shown = await asyncio.to_thread(lambda: [event_view(event) for _, event in page[:limit]])
+    return Answer(HTTPStatus.OK, {key: shown} | ({"cursor": str(page[limit - 1][0])} if len(page) > limit else {}))
 
 
-def _message(call: Call) -> Message:
+async def _message(call: Call) -> Message:
     message_id = unquote(call.params["id"])
     live = call.tenant.live.get(message_id)
-    message = live.message if live else call.engine.database.archive.message(call.user, message_id)
+    if live is not None:
+        return live.message
+    message = await asyncio.to_thread(call.engine.database.archive.message, call.user, message_id)
     if message is None:
         raise not_found(f"message {message_id[:80]!r} does not exist; finished ones are kept for a limited time")
     return message

@@ -1,6 +1,9 @@
 import asyncio
+import contextlib
+import sqlite3
 from pathlib import Path
 
+from infra.local_qstash.core.attempt import AttemptResult
 from infra.local_qstash.core.destination import UrlDestination
 from infra.local_qstash.core.publishing import Publish
 from tests.unit.infra.local_qstash.served import serving
@@ -43,6 +46,20 @@ async def test_nothing_is_sent_before_it_is_on_disk(tmp_path: Path) -> None:
         await asyncio.gather(*(server.engine.execute(Publish("defaultUser", DESTINATION, {})) for _ in range(20)))
         await server.settle()
         assert stored_when_sent == [True] * 20
+
+
+async def test_a_dead_letter_is_shown_only_when_it_is_on_disk(tmp_path: Path) -> None:
+    """What a reader was told is not undone by a crash, so the answer waits for the disk."""
+    async with serving(tmp_path) as server:
+        server.answer = lambda _request: AttemptResult(500)
+        await server.call("POST", "/v2/publish/https://h/", headers={"Upstash-Retries": "0"})
+        for _ in range(100):  # rounds of the loop, in which no commit comes about by itself
+            await asyncio.sleep(0)
+            if server.engine.state.tenant("defaultUser").dlq:
+                break
+        with contextlib.closing(sqlite3.connect(tmp_path / "qstash.db")) as disk:
+            shown = len((await server.call("GET", "/v2/dlq"))["messages"])
+            assert (shown, disk.execute("SELECT count(*) FROM dlq").fetchone()) == (1, (1,))
 
 
 async def test_failing_delivery_function_is_a_failed_attempt(tmp_path: Path) -> None:

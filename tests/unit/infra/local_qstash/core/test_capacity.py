@@ -52,7 +52,7 @@ def test_nothing_is_remembered_about_idle_destinations() -> None:
     capacity = Capacity(2)
     for number in range(100):
         capacity.take(f"o{number}")
-        capacity.park(f"o{number}", ("u", "m"))
+        capacity.park(f"o{number}", ("u", "m"), number)
         capacity.unpark(f"o{number}", ("u", "m"))
         capacity.give_back(f"o{number}")
     assert capacity._origins == {}

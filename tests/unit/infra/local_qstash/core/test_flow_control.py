@@ -16,13 +16,17 @@ from infra.local_qstash.core.flow_commands import (
     list_flows,
 )
 from infra.local_qstash.core.message_commands import CancelMessage
+from infra.local_qstash.core.queue_commands import SetQueuePaused
 from infra.local_qstash.core.state import Deliver
 from tests.unit.infra.local_qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World
 
 
-def publish(world: World, value: str, key: str = "k", destination: str = URL, **headers: str) -> str:
+def publish(
+    world: World, value: str, key: str = "k", destination: str = URL, queue: str | None = None, **headers: str
+) -> str:
     """Publish under a flow-control key."""
-    return world.publish_id(destination, b"", **headers, upstash_flow_control_key=key, upstash_flow_control_value=value)
+    own = {"queue": queue} | headers
+    return world.publish_id(destination, b"", **own, upstash_flow_control_key=key, upstash_flow_control_value=value)
 
 
 def view(world: World, key: str = "k") -> dict[str, Any]:
@@ -204,6 +208,43 @@ def succeeds(_effect: Deliver) -> AttemptResult:
 def fails_first(effect: Deliver) -> AttemptResult:
     """A destination that needs a second attempt."""
     return FAILURE if effect.retried == 0 else OK
+
+
+def test_wait_list_keeps_its_order_behind_a_full_destination() -> None:
+    """Whoever was let through by the key and found no slot goes back to the place it had."""
+    world = World(max_in_flight=4)
+    others = [world.publish_id(body=b"") for _ in range(2)]  # half of the slots: this destination is full
+    ids = [publish(world, "parallelism=1") for _ in range(5)]
+    assert [effect.message.id for effect in world.in_flight] == others
+    world.settle()
+    assert world.delivered_ids() == others + ids
+
+
+def test_paused_queue_holds_what_waited_for_its_key() -> None:
+    """A message that waits for a flow key when its queue is paused does not start when the key is free."""
+    world = World()
+    first = publish(world, "parallelism=1")
+    second = publish(world, "parallelism=1", queue="q")
+    world.do(SetQueuePaused(USER, "q", paused=True))
+    third = publish(world, "parallelism=1")
+    world.settle()
+    assert world.delivered_ids() == [first, third]
+    world.do(SetQueuePaused(USER, "q", paused=False))
+    world.settle()
+    assert world.delivered_ids() == [first, third, second]
+
+
+def test_paused_queue_holds_what_waited_for_a_slot() -> None:
+    """The same when the destination had no slot left."""
+    world = World(max_in_flight=2)
+    first = world.publish_id()
+    second = world.publish_id(queue="q")
+    world.do(SetQueuePaused(USER, "q", paused=True))
+    world.settle()
+    assert world.delivered_ids() == [first]
+    world.do(SetQueuePaused(USER, "q", paused=False))
+    world.settle()
+    assert world.delivered_ids() == [first, second]
 
 
 @settings(max_examples=60)

@@ -72,6 +72,54 @@ async def test_requested_cancel_is_carried_out_after_a_restart(tmp_path: Path) -
         assert not server.sent
 
 
+async def test_message_cancelled_in_flight_is_not_sent_again_after_a_restart(tmp_path: Path) -> None:
+    """Nor is one whose queue was deleted while it was in flight; both end as cancelled."""
+    clock = VirtualClock()
+    async with serving(tmp_path, clock=clock) as server:
+        server.answer = hang
+        ids = [
+            (await server.call("POST", f"/v2/publish/{URL}"))["messageId"],
+            (await server.call("POST", f"/v2/enqueue/q/{URL}"))["messageId"],
+        ]
+        await server.call("DELETE", f"/v2/messages/{ids[0]}")
+        await server.call("DELETE", "/v2/queues/q")
+    async with serving(tmp_path, clock=clock) as server:
+        await server.advance(3_600)
+        assert not server.sent
+        for message_id in ids:
+            events = (await server.call("GET", f"/v2/events?messageId={message_id}"))["events"]
+            assert [event["state"] for event in events][:2] == ["CANCELED", "CANCEL_REQUESTED"]
+
+
+async def test_rate_window_outlives_a_restart(tmp_path: Path) -> None:
+    """What was started in a window counts in it, also after the server died."""
+    clock = VirtualClock()
+    headers = {"Upstash-Flow-Control-Key": "k", "Upstash-Flow-Control-Value": "rate=2,period=60s"}
+    async with serving(tmp_path, clock=clock) as server:
+        for _ in range(5):
+            await server.call("POST", f"/v2/publish/{URL}", headers=headers)
+        await server.settle()
+        assert len(server.sent) == 2
+    async with serving(tmp_path, clock=clock) as server:
+        await server.advance(59)
+        assert not server.sent
+        await server.advance(1)
+        assert len(server.sent) == 2
+
+
+async def test_limits_of_the_latest_message_outlive_a_restart(tmp_path: Path) -> None:
+    """An older message that is still unfinished does not bring its own limits back."""
+    clock = VirtualClock()
+    key = {"Upstash-Flow-Control-Key": "k"}
+    async with serving(tmp_path, clock=clock) as server:
+        old = key | {"Upstash-Flow-Control-Value": "parallelism=1", "Upstash-Delay": "1h"}
+        await server.call("POST", f"/v2/publish/{URL}", headers=old)
+        await server.call("POST", f"/v2/publish/{URL}", headers=key | {"Upstash-Flow-Control-Value": "parallelism=7"})
+        await server.settle()
+    async with serving(tmp_path, clock=clock) as server:
+        assert (await server.call("GET", "/v2/flowControl/k"))["parallelismMax"] == 7
+
+
 async def test_newly_configured_keys_win_over_rotated_ones(tmp_path: Path) -> None:
     """A rotation is kept only while the configured pair is the same."""
     async with serving(tmp_path) as server:

@@ -27,7 +27,7 @@ def test_room_is_bounded_by_forgetting_the_oldest(tmp_path: Path) -> None:
         kept = [seq for seq in range(1, 41) if database.archive.message("u", f"msg_{seq}")]
         assert kept == list(range(kept[0], 41))
         assert 8 <= len(kept) <= 11
-        events, _ = database.archive.events("u", Selection(), 100)
+        events, _ = database.archive.piece("u", Selection(), None, 100)
         assert len(events) == len(kept)
     finally:
         database.close()
@@ -43,6 +43,6 @@ def test_used_room_is_known_after_a_restart(tmp_path: Path) -> None:
         database.close()
     database = Database(tmp_path, synced=False, keep_finished_ms=HOUR_MS, keep_finished_bytes=1_000_000)
     try:
-        assert len(database.archive.events("u", Selection(), 100)[0]) <= 11
+        assert len(database.archive.piece("u", Selection(), None, 100)[0]) <= 11
     finally:
         database.close()

@@ -86,6 +86,18 @@ async def test_malformed_batch_is_400_as_a_whole(server: Served, body: str) -> N
 
 
 @pytest.mark.parametrize(
+    "item", [{"destination": "https://h/", "headers": {"Upstash-Workflow-RunId": "wfr_1"}}, {"destination": "api/llm"}]
+)
+async def test_batch_with_what_is_not_served_is_501_as_a_whole(server: Served, item: dict[str, object]) -> None:
+    """The workflow SDK starts runs by a batch, and gives out the run's id unless the answer itself is a refusal."""
+    response = await server.client.post("/v2/batch", json=[{"destination": "https://h/"}, item])
+    assert response.status_code == 501
+    assert "not available" in response.json()["error"]
+    await server.settle()
+    assert not server.sent
+
+
+@pytest.mark.parametrize(
     ("path", "status"),
     [
         ("/v2/publish/unknown-group", 404),
