@@ -66,6 +66,7 @@ from functions.redelivery import Failed, Redelivery, read_callback, what_failed
 from functions.source_budget import SourceBudget
 from functions.spec import Spec
 from functions.stopping import Stopping
+from functions.sweep_requests import SweepRequests
 from functions.sweeping import Sweep
 from functions.tending import Tending
 from functions.tidying import Tidying
@@ -121,6 +122,7 @@ class Container:
         self.secrets = KnownSecrets(settings.secret_values)  # what must not be shown
         self.stopping = Stopping()
         self.metering = Metering(ports.clock, ports.figures, settings.function_memory_mb)  # what invocations spend
+        self.sweep_requests = SweepRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
         self._registry = registry
 
     @cached_property
@@ -202,16 +204,8 @@ class Container:
             guard_ms=guard_ms(spec, settings),
             stopping=self.stopping,
         )
-        return Pipeline(
-            ports.store,
-            self.emitter,
-            ports.clock,
-            ports.randomness,
-            self._performers(),
-            self._facts,
-            self._afterwards,
-            policy,
-        )
+        outside = (ports.store, self.emitter, ports.clock, ports.randomness)
+        return Pipeline(*outside, self._performers(), self._facts, self._afterwards, policy)
 
     def _performers(self) -> dict[type[Effect], Performer]:
         settings, secrets = self.settings, self.secrets

@@ -6,7 +6,7 @@ from typing import Any
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection, script
-from events.core.admission import TOMBSTONE_MS, Entry, Place, Standing
+from events.core.admission import ASKED_EVERY_MS, TOMBSTONE_MS, Entry, Place, Standing
 from events.core.ends import End, row_of
 from events.core.listing import members
 from events.core.records import dump_end, load_entry
@@ -93,6 +93,11 @@ class RedisAdmission:
         )
         text = live or gone
         return load_entry(text) if text else None
+
+    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+        """Whether a sweep may be asked for now; by the store's clock, since the callers' may be wrong."""
+        asked = await self._redis.execute("SET", keys.ADMISSION_ASKED, now_ms, "NX", "PX", ASKED_EVERY_MS)
+        return asked is not None and asked is not False
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the book, unless they have said something since."""

@@ -11,6 +11,8 @@ ADMISSION_SWEEP = "baton:{admission}:sweep"
 ADMISSION_STOPPED = "baton:{admission}:stopped"
 # String: when a sweep began last.
 ADMISSION_SWEPT = "baton:{admission}:swept"
+# String: a sweep was asked for; it expires, and then another one may be asked for.
+ADMISSION_ASKED = "baton:{admission}:asked"
 # Sorted set: the rows of all jobs (core/listing.py), with the same score, so in the order of their bytes.
 ADMISSION_LISTING = "baton:{admission}:listing"
 # Hash: agent → what its ended jobs add up to (core/ends.py).

@@ -20,6 +20,8 @@ Want = Literal["slot", "none", "gone"]
 KEEP_SLOT_MS = 60_000
 # The entry of an ended job stays this long, and until a sweep has found it ended: its witness may create it again.
 TOMBSTONE_MS = 150_000
+# A sweep is asked for at most this often, by whichever process.
+ASKED_EVERY_MS = 60_000
 # The cause of a slot that a sweep gave, since no word of a job did.
 SWEEP = "sweep"
 

@@ -102,6 +102,10 @@ class Admission(Protocol):
         """A job's entry; also of one that is gone, since a failover may have made its tree forget so."""
         ...
 
+    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+        """Whether a sweep may be asked for now: once a minute per deployment, to the first that asks."""
+        ...
+
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take jobs off the book: (job id, `since_ms` of its entry), unless they have said something since."""
         ...

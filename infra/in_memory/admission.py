@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from events.core.admission import SWEEP, TOMBSTONE_MS, Entry, Place, Standing, fill, take, untold
+from events.core.admission import ASKED_EVERY_MS, SWEEP, TOMBSTONE_MS, Entry, Place, Standing, fill, take, untold
 from events.core.ends import AgentFigures, End, MonthUsed, row_of, with_end, with_used
 from events.core.listing import members as members_of
 from events.ports import AdmissionState, Heard, Started, SweepTurn, Told
@@ -37,6 +37,7 @@ class InMemoryAdmission:
         self.used: dict[tuple[str, str], dict[str, int]] = {}
         self.slots = slots
         self._interval_ms = sweep_interval_ms
+        self._asked_ms = 0
 
     def kept(self) -> Kept:
         """What is kept now."""
@@ -107,6 +108,13 @@ class InMemoryAdmission:
     async def entry(self, job_id: str) -> Entry | None:
         """A job's entry."""
         return self.entries.get(job_id)
+
+    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+        """Whether a sweep may be asked for now."""
+        if self._asked_ms and abs(now_ms - self._asked_ms) < ASKED_EVERY_MS:
+            return False
+        self._asked_ms = now_ms
+        return True
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the book."""

@@ -79,6 +79,10 @@ class SimAdmission:
         """A job's entry."""
         return await self._ask("entry", lambda: self._fake.entry(job_id))
 
+    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+        """Whether a sweep may be asked for now."""
+        return await self._ask("may_ask_for_sweep", lambda: self._fake.may_ask_for_sweep(now_ms))
+
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the book."""
         if ended:  # the real one asks nothing for nothing, too
