@@ -55,6 +55,7 @@ from functions.delivery import Delivered, Outcome
 from functions.edge import Handler, Signed, SignedEndpoint
 from functions.facts import Facts
 from functions.handing_on import drive_of
+from functions.job_rows import JobRows
 from functions.memory.keeper import MemoryKeeper
 from functions.memory.remember_job import RememberJob
 from functions.metering import Metering
@@ -183,7 +184,8 @@ class Container:
 
     @cached_property
     def _asking(self) -> Asking:
-        return Asking(self.ports.admission, self.emitter, self.ports.clock)
+        rows = JobRows(self.ports.listing, self.ports.figures)
+        return Asking(self.ports.admission, rows, self.emitter, self.ports.clock)
 
     async def close(self) -> None:
         """Close connections."""

@@ -7,8 +7,7 @@ from typing import Any
 from events.adapters import keys
 from events.adapters.redis import RedisConnection, script
 from events.core.admission import ASKED_EVERY_MS, TOMBSTONE_MS, Entry, Place, Standing
-from events.core.ends import End, row_of
-from events.core.listing import members
+from events.core.ends import End
 from events.core.records import dump_end, load_entry
 from events.ports import Heard, SweepTurn, Told
 
@@ -41,7 +40,6 @@ class RedisAdmission:
                 keys.ADMISSION_SWEEP,
                 keys.ADMISSION_GONE,
                 keys.ADMISSION_STOPPED,
-                keys.ADMISSION_LISTING,
                 keys.ADMISSION_ENDS,
                 keys.ADMISSION_USED,
             ],
@@ -59,7 +57,6 @@ class RedisAdmission:
                 place.agent,
                 int(alone),
                 dump_end(end) if end else "",
-                *members(row_of(job_id, place, end)),
             ],
         )
         return Heard(bool(slot), _told(tell), int(sweep_at_ms), int(later_lap), bool(busy))

@@ -1,11 +1,11 @@
-"""The list of jobs on Upstash Redis: one sorted set in the order of its members' bytes, written by lua/wish.lua."""
+"""The list of jobs on Upstash Redis: one sorted set in the order of its members' bytes."""
 
 import math
 from collections.abc import Sequence
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection
-from events.core.listing import Found, Query, all_members, bounds, found, matching, ranges_below
+from events.core.listing import Found, Query, Row, all_members, bounds, found, matching, members, ranges_below
 from events.ports import Scanned
 
 
@@ -14,6 +14,11 @@ class RedisListing:
 
     def __init__(self, connection: RedisConnection) -> None:
         self._redis = connection
+
+    async def add(self, row: Row) -> None:
+        """Write a job's rows."""
+        rows = [text for member in members(row) for text in ("0", member)]
+        await self._redis.run_beside(["ZADD", keys.ADMISSION_LISTING, *rows])
 
     async def scan(self, query: Query, before: str, limit: int) -> Scanned:
         """Look at up to `limit` rows."""

@@ -18,6 +18,7 @@ MODEL_FAILURES = "model_failures"
 CHECKPOINTS = "checkpoints"
 SWEEPS, DRIVEN, UNDELIVERED = "sweeps", "swept_events", "undelivered"
 COMPLETIONS = "completions"
+LIST_GAPS = "list_gaps"
 
 _CHECKPOINT = '"data-checkpoint"'
 

@@ -2,15 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from events.core.admission import ASKED_EVERY_MS, SWEEP, TOMBSTONE_MS, Entry, Place, Standing, fill, take, untold
-from events.core.ends import AgentFigures, End, MonthUsed, row_of, with_end, with_used
-from events.core.listing import members as members_of
+from events.core.ends import AgentFigures, End, MonthUsed, with_end, with_used
 from events.ports import AdmissionState, Heard, Started, SweepTurn, Told
-
-# A job says again and again what its rows are.
-members = lru_cache(maxsize=1024)(members_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +60,6 @@ class InMemoryAdmission:
         if taken.busy:
             return Heard(slot=False, busy=True)
         self.entries = taken.book
-        rows = frozenset(members(row_of(job_id, place, end)))
-        self.rows = self.rows if rows <= self.rows else self.rows | rows
         new = before is not None and standing.lap > before.lap and before.want != "gone"
         if end and new:
             sums = with_end(self.ends.get(place.agent, AgentFigures()), end)

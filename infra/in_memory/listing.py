@@ -1,11 +1,16 @@
-"""The list of jobs in memory: the rows that an InMemoryAdmission keeps, in their order."""
+"""The list of jobs in memory: its rows lie with an InMemoryAdmission, so that a failover forgets both at once."""
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
-from events.core.listing import Found, Query, all_members, bounds, found, matching, ranges_below
+from events.core.listing import Found, Query, Row, all_members, bounds, found, matching, ranges_below
+from events.core.listing import members as members_of
 from events.ports import Scanned
 from infra.in_memory.admission import InMemoryAdmission
+
+# The same rows are written again and again.
+members = lru_cache(maxsize=1024)(members_of)
 
 
 class InMemoryListing:
@@ -13,6 +18,11 @@ class InMemoryListing:
 
     def __init__(self, admission: InMemoryAdmission) -> None:
         self._admission = admission
+
+    async def add(self, row: Row) -> None:
+        """Write a job's rows."""
+        rows = frozenset(members(row))
+        self._admission.rows = self._admission.rows if rows <= self._admission.rows else self._admission.rows | rows
 
     async def scan(self, query: Query, before: str, limit: int) -> Scanned:
         """Look at up to `limit` rows."""

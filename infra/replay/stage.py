@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from events.core.effects import AskAdmission, CallModel, Effect, Remember, RunTool
 from events.core.legs import LegKind
+from events.core.listing import Row
 from events.core.redaction import KnownSecrets
 from events.emitter import Emitter
 from events.settings import Settings
@@ -45,7 +46,7 @@ class Stage:
         self.reader = InMemoryReader(self.store)
         self.emitter = Emitter(SETTINGS, self.queue)
         admission = InMemoryAdmission(_SLOTS)
-        asking = Asking(admission, self.emitter, play.clock)
+        asking = Asking(admission, nothing_is_listed, self.emitter, play.clock)
         self.facts = Facts(self.store, InMemoryArchive(self.store), admission, asking, self.emitter, play.clock)
         self.pipeline = Pipeline(
             self.store,
@@ -57,6 +58,10 @@ class Stage:
             nothing_follows,
             Policy(work_limits_ms(SETTINGS.work_timeout_seconds, registry.tools), continues=frozenset({LegKind.WISH})),
         )
+
+
+async def nothing_is_listed(_row: Row) -> None:
+    """One job needs no list."""
 
 
 async def nothing_follows(_effects: Sequence[Effect]) -> None:

@@ -1,8 +1,8 @@
 -- The admission's one entrance: take a job's word, fill the free slots, say whom to tell (admission.py: take).
 -- Who is gone is kept apart, so that what a word costs does not grow with ended jobs; it comes back by a higher lap only.
--- KEYS: entries, sweep, gone, stopped, listing, ends, used.
+-- KEYS: entries, sweep, gone, stopped, ends, used.
 -- ARGV: job id, lap, want, tenant, session, priority, created, now, slots, sweep interval (ms), agent, 1 if a new job is to
--- be alone in its session, how the job ended (JSON, '' if it has not), the job's rows in the list.
+-- be alone in its session, how the job ended (JSON, '' if it has not).
 -- Answer: 1 if the asker holds a slot, whom to tell (id, lap, session; flat), when a sweep must be armed (0: not), the
 -- lap of a later word of this job (0: there is none), 1 if it was to be alone, and is not: then nothing is written.
 local job_id, lap, want, now, agent = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[8]), ARGV[11]
@@ -44,16 +44,10 @@ if entry.want == 'gone' then
 elseif gone then
   redis.call('HDEL', KEYS[3], job_id)
 end
--- With each word: a row that was forgotten, or removed too soon, comes back.
-local rows = {}
-for i = 14, #ARGV do
-  rows[#rows + 1], rows[#rows + 2] = 0, ARGV[i]
-end
-redis.call('ZADD', KEYS[5], unpack(rows))
 -- An end is counted once: when a job in the book is first said to be gone (ends.py says the same). A copy of that word
 -- that comes when the job has left the book counts nothing.
 if ends then
-  local ended, json = cjson.decode(ARGV[13]), redis.call('HGET', KEYS[6], agent)
+  local ended, json = cjson.decode(ARGV[13]), redis.call('HGET', KEYS[5], agent)
   local sums = json and cjson.decode(json) or {durations = {}}
   for _, name in ipairs({'duration_ms', 'input_tokens', 'output_tokens', 'micro_usd'}) do
     sums[name] = (sums[name] or 0) + ended[name]
@@ -62,13 +56,13 @@ if ends then
   for i = 1, ended.buckets do
     sums.durations[i] = (sums.durations[i] or 0) + (i == ended.bucket + 1 and 1 or 0)
   end
-  redis.call('HSET', KEYS[6], agent, cjson.encode(sums))
+  redis.call('HSET', KEYS[5], agent, cjson.encode(sums))
   local field = ended.month .. ' ' .. ARGV[4]
-  local used = cjson.decode(redis.call('HGET', KEYS[7], field) or '{}')
+  local used = cjson.decode(redis.call('HGET', KEYS[6], field) or '{}')
   for name, much in pairs(ended.used) do
     used[name] = (used[name] or 0) + much
   end
-  redis.call('HSET', KEYS[7], field, cjson.encode(used))
+  redis.call('HSET', KEYS[6], field, cjson.encode(used))
 end
 -- A sweep is armed only while somebody holds a slot, one at a time; an overdue one was lost.
 local sweep_at = 0

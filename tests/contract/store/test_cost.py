@@ -170,7 +170,7 @@ async def test_the_state_of_a_job_does_not_grow_with_its_history(real: Side, red
     assert redis_process.ask("HLEN", "baton:{job_a}:state") == 4
 
 
-@pytest.mark.parametrize(("want", "commands"), [("slot", 5), ("gone", 6)])
+@pytest.mark.parametrize(("want", "commands"), [("slot", 4), ("gone", 5)])
 async def test_a_word_costs_the_same_however_many_jobs_stand_in_line(
     real: Side, redis_process: RedisProcess, want: Want, commands: int
 ) -> None:

@@ -19,6 +19,7 @@ from functions.alerting import Alerting
 from functions.asking import Asking
 from functions.delivery import Outcome
 from functions.facts import LOST_AFTER_MS, PATIENCE_MS, Facts
+from functions.job_rows import JobRows
 from functions.redelivery import Failed, Redelivery, SweepFailed, read_callback
 from tests.unit.functions.stage import BASE, Stage
 
@@ -55,9 +56,8 @@ def redelivery_of(stage: Stage) -> Redelivery:
     """The function that failure callbacks reach, over the stage's ports."""
     container = stage.container
     emitter, clock = container.emitter, stage.clock
-    facts = Facts(
-        stage.store, stage.ports.archive, stage.admission, Asking(stage.admission, emitter, clock), emitter, clock
-    )
+    asking = Asking(stage.admission, JobRows(stage.ports.listing, stage.ports.figures), emitter, clock)
+    facts = Facts(stage.store, stage.ports.archive, stage.admission, asking, emitter, clock)
     alerting = Alerting(stage.alerts, KnownSecrets((SECRET,)), BASE)
     afterwards = Afterwards(container.operations.outcomes, alerting)
     return Redelivery(stage.store, facts, stage.sweep, emitter, clock, afterwards)
