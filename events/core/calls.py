@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from events.core import parts, tool_approval
+from events.core.abandoned import no_start_left, process_died
 from events.core.approval import decided
 from events.core.checkpoint import LIMIT_APPROVAL, TOOL_APPROVAL, approval_part
 from events.core.effects import Changes, Decision, Expect, Join, RunTool
@@ -21,9 +22,11 @@ from events.ids import canonical_json
 from events.replacing import replace
 
 
-def started(state: State) -> Decision:
-    """Run the tool with the arguments that are recorded."""
-    record = state.the_call
+def started(state: State, now_ms: int) -> Decision:
+    """Run the tool with the arguments that are recorded, unless its processes have died too often."""
+    leg, record = state.leg, state.the_call
+    if no_start_left(leg, _made(leg, record) - 1, record.retries):
+        return failed(state, ToolFailed(process_died(leg, f"tool {leg.tool!r}")), now_ms)
     return Decision(effects=(RunTool(state.job, record, state.leg.attempt - record.asked),))
 
 
@@ -147,13 +150,18 @@ def retry_or_give_up(state: State, now_ms: int) -> Decision:
     """Try the call again later, counted; without attempts left the model is given the error."""
     leg, record = state.leg, state.the_call
     failure = record.error or Failure("unknown", "the attempt failed")
-    made = leg.attempt - record.asked - record.earlier
+    made = _made(leg, record)
     if failure.retryable and made <= record.retries:
         delay_ms = backoff_ms(record.retry_delay_seconds, made)
         again = following(leg, LegKind.CALL, now_ms, attempt=leg.attempt + 1, not_before_ms=now_ms + delay_ms)
         outcome = f"attempt {made + 1} in {delay_ms / 1000:g} s"
         return Decision(Changes(legs=(again,), parts=(parts.handled(leg, now_ms, outcome),)))
     return _given_up(state, failure, now_ms)
+
+
+def _made(leg: Leg, record: CallRecord) -> int:
+    """The number of this attempt, since the job was retried."""
+    return leg.attempt - record.asked - record.earlier
 
 
 def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:

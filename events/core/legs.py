@@ -74,6 +74,8 @@ class Leg:
         appended: how many times parts were appended in mid-work under this claim.
         text_id: of a turn: the text of the answer that is open in the job's parts, said under this claim; empty: none.
         lost: of a turn: claims of it that ended without a word; what their model calls took, nobody knows.
+        abandoned: claims that ended with their process, so that somebody else took over (abandoned.py); those of a
+            call's attempts before this one are among them.
         isolated: of a call: it runs in an invocation of its own.
         handed_on: its message has come again while somebody works on it, or is about to, and hands it on: that message
             may be acknowledged before the leg is done, so what follows is published, to get carriers of its own.
@@ -106,6 +108,7 @@ class Leg:
     lost: int = 0
     text_id: str = ""
     isolated: bool = False
+    abandoned: Annotated[int, Field(exclude_if=not_)] = 0
     handed_on: Annotated[bool, Field(exclude_if=not_)] = False
 
     def free_at_ms(self, owner: str = "") -> int:
@@ -177,6 +180,7 @@ def following(leg: Leg, kind: LegKind, now_ms: int, *, attempt: int | None = Non
         undelivered=0,
         counted="",
         appended=0,
+        abandoned=leg.abandoned if kind in (LegKind.CALL, LegKind.FAILED) else 0,
         handed_on=False,
     )
 

@@ -1,5 +1,6 @@
 """How an ended job is remembered: by a leg that outlives its end, so nothing waits for it and no crash loses it."""
 
+from events.core.abandoned import process_died
 from events.core.effects import Alert, Changes, Decision, Remember
 from events.core.happenings import NotRemembered, Undeliverable
 from events.core.legs import remember_leg
@@ -24,7 +25,10 @@ def after_end(decision: Decision, now_ms: int) -> Decision:
 
 
 def started(state: State) -> Decision:
-    """Store it."""
+    """Store it, unless its processes have died too often: each such death counts as an attempt."""
+    leg = state.leg
+    if leg.attempt + leg.abandoned > ATTEMPTS:
+        return _dropped(state, process_died(leg, "remembering").message)
     return Decision(effects=(Remember(state.job),))
 
 

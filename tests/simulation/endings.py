@@ -10,6 +10,7 @@ from events.ids import canonical_json, event_id
 from tests.simulation.approving import ON_APPROVALS_AT_END
 from tests.simulation.busy_sessions import ON_ALL_ENDED
 from tests.simulation.constants import DELIVERY_BUDGET
+from tests.simulation.dying import died_in
 from tests.simulation.ended import Ended, came_to, depth_of
 from tests.simulation.invariants import asked_by_model
 from tests.simulation.listed import ON_LISTED
@@ -207,7 +208,9 @@ def check_endings(world: "World") -> None:
     for tree in world.trees.values():
         for job in tree.jobs.values():
             plan = world.outside.plan_of(job.agent)
-            must = expected(plan.scripts()[job.agent], came_to(tree, job), depth_of(world, tree, job))
+            must = expected(
+                plan.scripts()[job.agent], came_to(tree, job), depth_of(world, tree, job), died_in(tree, job)
+            )
             parts = tuple(json.loads(f"[{','.join(tree.parts[job.id])}]"))
             end = Ended(world, plan, job, tree, must, parts, committed[job.id])
             world.check((*ON_STREAMS_AT_END, *AT_END) if world.plan.streams else AT_END, end)

@@ -43,7 +43,8 @@ WAITING_TOOLS = {
 }
 # Tools that need a person's approval, who has so long to decide.
 APPROVED_TOOLS = {"sign": ToolKind(1, 1.0, 30)}
-LONGEST_TOOL_SECONDS = max(kind.timeout_seconds for kind in (TOOLS | WAITING_TOOLS | APPROVED_TOOLS).values())
+ALL_KINDS = TOOLS | WAITING_TOOLS | APPROVED_TOOLS
+LONGEST_TOOL_SECONDS = max(kind.timeout_seconds for kind in ALL_KINDS.values())
 APPROVAL_SECONDS = 900.0
 DEFAULT_DEPTH = USUAL_LIMITS.depth
 
@@ -158,6 +159,17 @@ _RETRIED = {"fail": "ToolError", "hang": "timeout", "bug": "ValueError"}
 Came = Mapping[tuple[int, int], Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Died:
+    """What of a job failed since its processes died: the attempts of calls, by turn and position; a turn, or 0."""
+
+    calls: Mapping[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
+    turn: int = 0
+
+
+NOBODY_DIED = Died()
+
+
 def outcome(turn: int, position: int, plan: CallPlan, came: Mapping[str, Any] | None = None, depth: int = 1) -> Outcome:
     """How this call must end; one that waits: with what came."""
 
@@ -171,7 +183,7 @@ def outcome(turn: int, position: int, plan: CallPlan, came: Mapping[str, Any] | 
         return ends(0, came["error"]["type"] if came else "nobody was asked")
     if plan.how in _ALWAYS:
         return ends(1, _ALWAYS[plan.how])
-    retries = {**TOOLS, **WAITING_TOOLS, **APPROVED_TOOLS}[plan.tool].retries
+    retries = ALL_KINDS[plan.tool].retries
     if plan.how in _RETRIED and plan.times > retries:
         return ends(retries + 1, _RETRIED[plan.how])
     done = ends(plan.times + 1 if plan.how in _RETRIED else 1)
@@ -199,10 +211,13 @@ def more_words(count: int) -> str:
     return "".join(f" word-{number}" for number in range(count))
 
 
-def expected(script: Script, came: Came | None = None, depth: int = DEFAULT_DEPTH) -> Expected:
+def expected(
+    script: Script, came: Came | None = None, depth: int = DEFAULT_DEPTH, died: Died = NOBODY_DIED
+) -> Expected:
     """How a job with this script must end, whatever happens on the way.
 
-    `came`: what ended its waits. `depth`: how many levels of jobs may be below it.
+    `came`: what ended its waits. `depth`: how many levels of jobs may be below it. `died`: whether that may be is for
+    the invariants (dying.py).
     """
     came = came or {}
     limits, calls, answer = script.limits, list[Outcome](), ""
@@ -211,6 +226,8 @@ def expected(script: Script, came: Came | None = None, depth: int = DEFAULT_DEPT
         limit = _limit(limits, used)
         if limit:
             return _stopped(limits, limit, used, calls, answer)
+        if turn == died.turn:
+            return Expected("failed", used, tuple(calls), error="process_died")
         if plan.forever:
             return Expected("failed", used, tuple(calls), error=_MODEL_ERRORS[plan.how])
         answer = plan.says or answer
@@ -219,7 +236,7 @@ def expected(script: Script, came: Came | None = None, depth: int = DEFAULT_DEPT
             return Expected("completed", turn, tuple(calls), answer=final_text(script, seen))
         if len(calls) + len(plan.calls) > limits.get("tool_calls", USUAL_LIMITS.tool_calls):
             return _stopped(limits, "tool_calls", turn, calls, answer)
-        asked = _outcomes(turn, plan, came, depth)
+        asked = _outcomes(turn, plan, came, depth, died)
         if any(
             call.error not in ("", "skipped") and step.on_failure == "fail"
             for call, step in zip(asked, plan.calls, strict=True)
@@ -229,11 +246,13 @@ def expected(script: Script, came: Came | None = None, depth: int = DEFAULT_DEPT
     raise AssertionError("a script ends with a turn without calls")
 
 
-def _outcomes(turn: int, plan: TurnPlan, came: Came, depth: int) -> list[Outcome]:
+def _outcomes(turn: int, plan: TurnPlan, came: Came, depth: int, died: Died) -> list[Outcome]:
     """How a turn's calls must end; a step after one that failed does not happen, unless that one says so."""
     outcomes = list[Outcome]()
     for position, call in enumerate(plan.calls):
         done = outcome(turn, position, call, came.get((turn, position)), depth)
+        if (turn, position) in died.calls and done.error not in _REFUSED.values():
+            done = replace(done, attempts=died.calls[turn, position], error="process_died", came="")
         if any(_left_out(outcomes[before], plan.calls[before]) for before in call.after):
             done = Outcome(turn, position, call.tool, call.number, 0, "skipped")
         outcomes.append(done)

@@ -32,6 +32,7 @@ from events.ports import (
 from events.ports.spending import NOTHING
 from events.replacing import replace
 from tests.fakes import FakeReader, FakeStore, Tree
+from tests.simulation.dying import ON_DEATHS
 from tests.simulation.going_on import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
 from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT, Invocation
@@ -59,7 +60,7 @@ def at_once(coroutine: Coroutine[Any, Any, _T]) -> _T:
 
 _NOTHING = Tree()
 # What a world's writes are held to, before and after those who decide about questions hear of them.
-_PLAIN, _STREAMED = Watched(ON_WRITE), Watched((*ON_WRITE, *ON_STREAMS))
+_PLAIN, _STREAMED = Watched((*ON_WRITE, *ON_DEATHS)), Watched((*ON_WRITE, *ON_DEATHS, *ON_STREAMS))
 _RETURNING, _WAITING = Watched(ON_RETURNS), Watched((*ON_RETURNS, *ON_WAITS))
 
 

@@ -104,6 +104,7 @@ class World:
         self.calling: set[str] = set()
         self.cancelling: set[str] = set()
         self.cancelled: set[str] = set()
+        self.owners: dict[str, Invocation] = {}
         self.answered: defaultdict[str, set[int]] = defaultdict(set)
         self.returns = Returns(self)
         self.invocations = 0
