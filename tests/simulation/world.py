@@ -104,10 +104,9 @@ class World:
         self.calling: set[str] = set()
         self.cancelling: set[str] = set()
         self.cancelled: set[str] = set()
-        self.owners: dict[str, Invocation] = {}
         self.answered: defaultdict[str, set[int]] = defaultdict(set)
         self.returns = Returns(self)
-        self.invocations = 0
+        self.invocations, self.owners = 0, dict[str, Invocation]()
         self._settings = settings_of(plan)
         self.topics = {self._settings.topic(kind): self._settings.event_url(kind) for kind in EventType}
         self._hosts = hosts_of(self._settings, plan, self._ports())
