@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from events.ids import root_of
 from events.ports import Outgoing
 from infra.local_qstash.core.options import Options, parse_options
 from infra.local_qstash.core.retry_delay import retry_delay_ms
@@ -46,12 +47,13 @@ class Attempt:
 class Deliveries:
     """Delivers messages to the functions of a world.
 
-    `lost`: how many used up their retries and have no callback. `begun`: by message, the deliveries that have begun.
+    `lost`: the trees of which a message used up its retries and has no callback. `begun`: by message, the deliveries
+    that have begun.
     """
 
     def __init__(self, world: "World") -> None:
         self._world = world
-        self.lost = 0
+        self.lost: set[str] = set()
         self.begun: defaultdict[str, list[Invocation]] = defaultdict(list)
         self.times_dead: dict[str, int] = {}
 
@@ -160,7 +162,7 @@ class Deliveries:
         if message.outgoing.failure_callback:
             world.queue.accept(_callback(attempt, answer, world.now_ms()), message)
             return
-        self.lost += 1
+        self.lost |= {root_of(message.job_id)} if message.job_id else set(world.trees)
         message.copies -= 1
         if message.copies == 0:
             if message.source is not None:

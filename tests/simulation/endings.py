@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from events.core.admission import Entry
 from events.core.waiting import status_and_wait
-from events.ids import canonical_json, event_id
+from events.ids import canonical_json, event_id, root_of
 from tests.simulation.approving import ON_APPROVALS_AT_END
 from tests.simulation.busy_sessions import ON_ALL_ENDED
 from tests.simulation.constants import DELIVERY_BUDGET
@@ -27,15 +27,25 @@ if TYPE_CHECKING:
 def every_job_ends(end: Ended) -> str | None:
     """Every job that exists ends within a day after the faults; until then it says what it waits for.
 
-    Without the hourly backstop that is promised as long as nothing was left to the sweep (guarantee.py).
+    Without the hourly backstop that is promised as long as nothing of its tree was left to the sweep (excuses.py), and
+    of those that keep a slot, or a session, from it.
     """
     world = end.world
-    left = world.delivery.lost or world.excused or world.left_to_the_sweep
-    if end.job.ended or (not world.plan.backstop and left):
+    if end.job.ended or (not world.plan.backstop and _waits_for_the_sweep(end)):
         return None
     legs = list(end.tree.legs.values())
     _, line = status_and_wait(end.job, legs, end.tree.standing(end.job.id), world.now_ms())
     return f"{end.job.id} of {end.plan.agent} is {end.job.status}, waits for {line}: {legs}"
+
+
+def _waits_for_the_sweep(end: Ended) -> bool:
+    """Whether something of its tree was left to the sweep, or it is in line behind such a tree."""
+    left = end.world.excused.roots | end.world.delivery.lost
+    if root_of(end.job.id) in left:
+        return True
+    line = end.tree.standing(end.job.id)
+    ahead = {root_of(name) for name, entry in end.world.admission.entries.items() if entry.want != "gone"}
+    return line.want == "slot" and not line.slot and not left.isdisjoint(ahead)
 
 
 def a_job_ends_as_its_script_says(end: Ended) -> str | None:
@@ -185,7 +195,7 @@ AT_END = (
 def check_readers(world: "World") -> None:
     """Hold what was read to what is stored; after a failover positions may mean other parts."""
     for reader in world.readers:
-        if not world.memory.struck(reader.job_id):
+        if not world.memory.ever_lost_writes(reader.job_id):
             tree = world.tree(reader.job_id)
             ended = reader.job_id in tree.jobs and tree.jobs[reader.job_id].ended
             text = a_reader_has_the_stream(reader, tree.parts.get(reader.job_id, ()), ended=ended)

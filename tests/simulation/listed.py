@@ -38,7 +38,7 @@ def every_job_is_listed(world: "World") -> str | None:
     """
     for tree in world.trees.values():
         for job in tree.jobs.values():
-            if is_child(job.id) and world.memory.struck(job.id):
+            if is_child(job.id) and world.memory.ever_struck(job.id):
                 continue
             status = str(job.status) if job.ended else ""
             row = Row(job.id, job.created_at_ms, job.tenant, job.session_id, job.agent, status)

@@ -110,12 +110,27 @@ class Memory:
         world.tell(who, f"{'everything' if everything else root} forgets what was written since {failover.cut:.3f}")
         self._forget(failover)
 
-    def struck(self, job_id: str, since: float = 0.0) -> bool:
-        """Whether a failover has met this job's tag, or the admission, since then."""
-        if not self.failovers:
-            return False
-        tags = {root_of(job_id), ADMISSION}
-        return any(failover.at >= since and tags & failover.tags for failover in self.failovers)
+    def struck(self, job_id: str, since: float | None = None) -> bool:
+        """Whether a failover has met this job's tag, or the admission, since then, or so lately that it shows."""
+        return bool(self.failovers) and self._met({root_of(job_id), ADMISSION}, since)
+
+    def lost_writes(self, job_id: str, since: float | None = None) -> bool:
+        """Whether a failover has met this job's tag since then, or so lately that it shows: others' do not matter."""
+        return bool(self.failovers) and self._met({root_of(job_id)}, since)
+
+    def ever_lost_writes(self, job_id: str) -> bool:
+        """Whether a failover has ever met this job's tag: for what nothing mends, such as positions in a stream."""
+        return self.lost_writes(job_id, _BEFORE)
+
+    def ever_struck(self, job_id: str) -> bool:
+        """Whether a failover has ever met this job's tag, or the admission."""
+        return self.struck(job_id, _BEFORE)
+
+    def _met(self, tags: set[str], since: float | None) -> bool:
+        if since is not None:
+            return any(failover.at >= since and tags & failover.tags for failover in self.failovers)
+        excuses, now = self._world.excused, self._world.loop.seconds
+        return any(now <= excuses.over_at(failover.at) and tags & failover.tags for failover in self.failovers)
 
     def forgot(self, job_id: str, at: float) -> bool:
         """Whether what was written then to this job's tag was forgotten."""
@@ -163,8 +178,11 @@ class Memory:
             world.trees.pop(root, None)
         else:
             world.trees[root] = after
-            other = after.standings != before.standings  # what relied on a wish that is forgotten
-            world.excused.update(key for key, leg in after.legs.items() if other or before.legs.get(key) is not leg)
+            world.excused.update(
+                key
+                for key, leg in after.legs.items()
+                if before.legs.get(key) is not leg or _relied_on_a_wish(leg.job_id, before, after)
+            )
         now = world.tree(root).jobs
         self.reopened.update(name for name, job in before.jobs.items() if job.ended and now.get(name) != job)
 
@@ -180,3 +198,8 @@ class Memory:
             world.excused.update(wish_key(name, entry.lap) for entry in (old, new) if entry)
             if old and old.slot and not (new and new.slot):
                 self.unbooked[name] = world.loop.seconds + HEALED_SECONDS
+
+
+def _relied_on_a_wish(job_id: str, before: Tree, after: Tree) -> bool:
+    """Whether a wish of this job is forgotten, on which what it does next relied."""
+    return before.standing(job_id) != after.standing(job_id)

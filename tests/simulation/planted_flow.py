@@ -227,7 +227,9 @@ DEFECTS = (
     Defect("a crash is survived", "a_crash_ends_an_invocation", (Patch(pipeline.Pipeline, "handle", _surviving),)),
     Defect("no witness is published", "an_accepted_job_exists", (idle(acceptance.Acceptance, "_witness", "msg_none"),)),
     Defect(
-        "a witness does not look at its job", "every_job_ends", (Patch(facts.Facts, "__init__", _looking_at_nothing),)
+        "a witness does not look at its job",
+        "nothing_is_left_to_a_sweep",
+        (Patch(facts.Facts, "__init__", _looking_at_nothing),),
     ),
     Defect("a witness is not taken in", "every_leg_is_guaranteed", (Patch(facts.Facts, "witness", _not_taken_in),)),
     Defect(

@@ -72,7 +72,7 @@ DEFECTS = (
     ),
     Defect(
         "a wish that the book knows nothing of is trusted",
-        "every_job_ends",
+        "nothing_is_left_to_a_sweep",
         (Patch(Tree, "without_progress", _trusting_wishes),),
     ),
     Defect(

@@ -135,7 +135,7 @@ def forgotten(start: Start) -> bool:
     """Whether a failover met the job after this run had claimed its leg, or it is deleted: what it knows is old."""
     if start.context.job_id not in start.world.tree(start.context.job_id).jobs:
         return True
-    return start.world.memory.struck(start.context.job_id, start.run.claimed_at)
+    return start.world.memory.lost_writes(start.context.job_id, start.run.claimed_at)
 
 
 def _slept(start: Start, run: "Run") -> bool:

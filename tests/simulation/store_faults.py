@@ -210,11 +210,11 @@ class SimStore:
                 self._wrote(root, Write(world, op, claim, before, after, answer))
                 who = CURRENT.get()
                 if who.zombie or who.abandoned:
-                    world.leave_to_the_sweep(before, after)
+                    world.excused.wrote_too_late(before, after)
                 elif who.cut:
-                    world.leave_uncarried_to_the_sweep(claim, before, after)
+                    world.excused.wrote_uncarried(claim, before, after)
                 elif op == "begin" and claim is not None:
-                    world.taken_up(claim.leg_key, after)
+                    world.excused.taken_up(claim.leg_key, after)
             world.memory.strike(root)
             return answer
 

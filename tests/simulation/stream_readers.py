@@ -67,7 +67,7 @@ class StreamReader:
         if data == "[DONE]":
             self.done = True
             return False
-        if not world.memory.struck(self.job_id):
+        if not world.memory.ever_lost_writes(self.job_id):
             self._check(int(number), data)
         self.parts.append(data)
         return self._wants > 0 and world.loop.seconds < self._until

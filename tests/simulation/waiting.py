@@ -177,7 +177,7 @@ class Answered:
     @property
     def forgotten(self) -> bool:
         """Whether a failover met the job since this was asked."""
-        return self.world.memory.struck(self.said.job_id, self.said.asked_at)
+        return self.world.memory.lost_writes(self.said.job_id, self.said.asked_at)
 
     @property
     def came_back(self) -> bool:
@@ -205,7 +205,7 @@ def an_answer_to_those_outside_is_a_known_one(told: Answered) -> str | None:
     known = {"complete": (200, 503), "event": (202, 409, 503), "look": (200, 503)}[told.kind]
     if told.answer.status in (404, 410) and told.said.job_id.split(".")[0] in told.world.returns.deleting:
         return None
-    unseen = told.answer.status == 404 and (told.young or told.world.memory.struck(told.said.job_id))
+    unseen = told.answer.status == 404 and (told.young or told.world.memory.lost_writes(told.said.job_id))
     return None if told.answer.status in known or unseen else f"{told.said}: {told.answer}"
 
 

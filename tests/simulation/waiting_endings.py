@@ -82,7 +82,7 @@ def what_counted_is_not_lost(taken: "tuple[World, Said]") -> str | None:
         return None
     if not call.operation_id:
         return None  # it has not come to wait: its tool failed, or the job has ended
-    if not world.memory.struck(said.job_id, said.asked_at):
+    if not world.memory.lost_writes(said.job_id, said.asked_at):
         return f"{said} was said to count; recorded is {recorded}"
     finished_at = ((call.finished_at_ms or 0) - world.epoch_ms) / 1000
     if recorded == TIMED_OUT and finished_at - said.at > BACKSTOP_SECONDS:

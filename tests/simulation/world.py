@@ -13,7 +13,6 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from events.core.legs import leg_key_of
-from events.ports import Claim
 from events.schema import EventType, parse_event
 from functions.container import Ports
 from infra.setup.wanted import wanted_of
@@ -36,6 +35,7 @@ from tests.simulation.deciding import Deciders
 from tests.simulation.delivery import Deliveries
 from tests.simulation.dice import Dice
 from tests.simulation.endings import check_endings
+from tests.simulation.excuses import Excuses
 from tests.simulation.faults import Faults
 from tests.simulation.hosts import BASE_URL, hosts_of, settings_of
 from tests.simulation.instances import SimClock, SimRandomness, instance_of, skew_of
@@ -46,6 +46,7 @@ from tests.simulation.operators import Operator
 from tests.simulation.outside import Outside
 from tests.simulation.plan import Plan
 from tests.simulation.queue import Message, SimQueue
+from tests.simulation.recovery import ON_CALM
 from tests.simulation.returning import Returns
 from tests.simulation.signatures import SimVerifier
 from tests.simulation.store_faults import SimReader, SimStore, StoredTrees
@@ -92,9 +93,7 @@ class World:
         self.committed_at: dict[str, float] = {}
         self.appended: Counter[tuple[str, str]] = Counter()
         self.heard: set[tuple[str, str, int]] = set()
-        self.excused: set[str] = set()
-        self.came_late: set[str] = set()
-        self.left_to_the_sweep = False
+        self.excused = Excuses(self)
         self.came_back: set[str] = set()
         self.told_by_sweeps: Counter[str] = Counter()
         self.ends = Ends()
@@ -148,6 +147,7 @@ class World:
         if self.plan.stops:
             self.start(self.operator.run)
         self.loop.call_at(BACKSTOP_SECONDS, self._backstop)
+        self.loop.call_at(self.excused.over_at(self.plan.calm_at), lambda: self.check(ON_CALM, self))
         if self.plan.one_slot_until:
             self.loop.call_at(self.plan.one_slot_until, setattr, self.admission, "slots", self.plan.slots)
         self.loop.call_at(self.plan.calm_at + DAY_SECONDS + self.plan.waits_seconds, self.loop.stop)
@@ -207,10 +207,10 @@ class World:
         """Whether it is about a job that was not there: a witness may still create it. A callback is the queue's."""
         tree = self.tree(who.job_id) if who.job_id else None
         gone = tree is not None and not tree.jobs and tree.tombstone is None
-        return gone and who.kind != "callback" and not self.memory.struck(who.job_id, who.began_at)
+        return gone and who.kind != "callback" and not self.memory.lost_writes(who.job_id, who.began_at)
 
     def _stays(self, job_id: str) -> bool:
-        return bool(self.tree(job_id).jobs) and not self.memory.struck(job_id)
+        return bool(self.tree(job_id).jobs) and not self.memory.lost_writes(job_id)
 
     def accepted(self, message: Message) -> None:
         """The queue took a message in."""
@@ -257,31 +257,6 @@ class World:
     def trees_of(self, message: Message) -> tuple[Tree, ...]:
         """What a message may carry legs of: its job's tag; all of them, if it is a sweep."""
         return (self.tree(message.job_id),) if message.job_id else tuple(self.trees.values())
-
-    def leave_to_the_sweep(self, before: Tree, after: Tree) -> None:
-        """A function wrote whose message is over, or a command came late: nobody may hand on what is new."""
-        for key, leg in after.legs.items():
-            if leg is not before.legs.get(key) or leg.carrier not in self.queue.live:
-                self.excused.add(key)
-
-    def leave_uncarried_to_the_sweep(self, claim: Claim | None, before: Tree, after: Tree) -> None:
-        """A function wrote to which the queue has lost the connection: its message may be over, and then it may die.
-
-        Or is about to be over: the next delivery has read the state, and handed on what it found, if only that is not
-        known any more since a failover. What a fact or a look writes for a message that is over, nobody could know.
-        """
-        ended = before.legs.get(claim.leg_key) if claim else None
-        told = ended is not None and (ended.handed_on or self.memory.struck(ended.job_id))
-        new = {key for key, leg in after.legs.items() if leg is not before.legs.get(key)}
-        uncarried = {key for key in new if after.legs[key].carrier not in self.queue.live}
-        self.excused |= new if told else uncarried
-        self.came_late |= uncarried if claim is None else set()
-
-    def taken_up(self, leg_key: str, after: Tree) -> None:
-        """A message that is under way carries a leg from now on: whatever was left to the sweep is left no more."""
-        if leg_key in self.excused and leg_key in after.legs and after.legs[leg_key].carrier in self.queue.live:
-            self.excused.discard(leg_key)
-            self.left_to_the_sweep = True
 
     def _backstop(self) -> None:
         """The hourly schedule."""
