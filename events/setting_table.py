@@ -224,6 +224,14 @@ SETTINGS = (
             whole(0, 60_000),
         ),
         Setting(
+            "FOLLOWERS_PER_KEY",
+            "followers_per_key",
+            "200",
+            "count",
+            "streams of jobs that one key may hold open in a process, and open in a second; 0: no limit",
+            whole(0, 1000),
+        ),
+        Setting(
             "AUDIT_LOG_LENGTH",
             "audit_log_length",
             "10000",

@@ -73,6 +73,7 @@ class Settings:
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alert_webhook_url: str = ""
     rate_limit_per_minute: int = 600
+    followers_per_key: int = 200
     audit_log_length: int = 10_000
     cors_origins: str = ""
     metrics_token: str = ""

@@ -54,7 +54,9 @@ from functions.dead_callbacks import DeadCallbacks
 from functions.delivery import Delivered, Outcome
 from functions.edge import Handler, Signed, SignedEndpoint
 from functions.facts import Facts
+from functions.followers import Followers
 from functions.handing_on import drive_of
+from functions.job_notices import JobNotices
 from functions.job_rows import JobRows
 from functions.memory.keeper import MemoryKeeper
 from functions.memory.remember_job import RememberJob
@@ -85,7 +87,7 @@ class Ports:
         long_term_memory: None where no vector index is configured.
         alerts: None leaves them to the log.
         tracer: None traces nothing.
-        rate_limit: None lets everybody ask as often as they like.
+        rate_limit: None lets everybody ask as often as they like; `follow_limit`: likewise, of streams.
         model_cache: None keeps no answers, whatever agents say.
     """
 
@@ -108,6 +110,7 @@ class Ports:
     key_book: KeyBook
     audit_log: AuditLog
     rate_limit: RateLimit | None = None
+    follow_limit: RateLimit | None = None
     alerts: Alerts | None = None
     tracer: Tracer | None = None
     long_term_memory: LongTermMemory | None = None
@@ -121,7 +124,8 @@ class Container:
         self.settings = settings
         self.ports = ports
         self.secrets = KnownSecrets(settings.secret_values)  # what must not be shown
-        self.stopping = Stopping()
+        self.stopping, self.notices = Stopping(), JobNotices()
+        self.followers = Followers(settings.followers_per_key)
         self.metering = Metering(ports.clock, ports.figures, settings.function_memory_mb)  # what invocations spend
         self.sweep_requests = SweepRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
         self._registry = registry
@@ -144,7 +148,7 @@ class Container:
     @cached_property
     def acceptance(self) -> Acceptance:
         """Accepts API calls that change a job."""
-        return Acceptance(self._facts, self.emitter, self.ports.clock, self.ports.randomness)
+        return Acceptance(self._facts, self.emitter, self.ports.clock, self.ports.randomness, self.notices)
 
     @cached_property
     def memory(self) -> MemoryKeeper:
@@ -240,9 +244,10 @@ class Container:
             if event_type(event) is not spec.event_type:
                 raise MalformedEventError(f"{event.type} does not belong to {spec.path}, which takes {spec.event_type}")
             delivered = Delivered(signed.message_id, signed.retried, event)
-            return await self._observing.delivery(
-                lambda: pipeline.handle(delivered), signed.message_id, signed.retried, event
-            )
+            with self.notices.around(event.job_id):
+                return await self._observing.delivery(
+                    lambda: pipeline.handle(delivered), signed.message_id, signed.retried, event
+                )
 
         return self._signed(spec, handle)
 

@@ -66,6 +66,10 @@ class RedisReader:
         )
         return StoredParts(load_job(job) if job else None, tuple(parts))
 
+    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+        """The job's parts after the first `after` ones."""
+        return tuple(await self._redis.execute("LRANGE", keys.parts_key(job_id), min(after, _LAST), -1))
+
     async def ping(self) -> None:
         """Raises StoreError unless the store answers."""
         await self._redis.execute("PING")

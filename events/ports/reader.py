@@ -57,6 +57,10 @@ class Reader(Protocol):
         """The job's parts after the first `after` ones."""
         ...
 
+    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+        """Those parts alone, with one command: for a job that is known, and of which nothing is expected yet."""
+        ...
+
     async def ping(self) -> None:
         """Raises StoreError unless the store answers."""
         ...

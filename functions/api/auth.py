@@ -68,12 +68,20 @@ class Keys:
         """
         known: Principal | None = request.scope.get(_PRINCIPAL)
         if known is None:
-            scheme, _, key = request.headers.get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer":
-                raise _unknown_key()
-            known = await self.of_key(key.strip(), source_of(request))
+            known = await self.ask_again(request)
             remember(request, known)
         return known
+
+    async def ask_again(self, request: HTTPConnection) -> Principal:
+        """Whose key a request came with, as far as is known now: it may have been revoked meanwhile.
+
+        Raises:
+            ApiError: 401, 429. StoreError.
+        """
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise _unknown_key()
+        return await self.of_key(key.strip(), source_of(request))
 
     async def of_key(self, key: str, source: str) -> Principal:
         """Whose key this is; `source`: where it came from, whose failures are counted.

@@ -42,7 +42,7 @@ def api_routes(container: Container, keys: Keys) -> list[BaseRoute]:
     """Every route of the API, with a guard before each."""
     audit = Audit(container)
     guard = Guard(container, keys, audit)
-    return [*guard.routes(api_table(container, keys, audit)), *update_routes(container, guard)]
+    return [*guard.routes(api_table(container, keys, audit)), *update_routes(container, keys, guard)]
 
 
 def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:

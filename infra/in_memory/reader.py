@@ -49,6 +49,11 @@ class InMemoryReader:
         tree = self._store.tree(job_id)
         return StoredParts(tree.jobs.get(job_id), tree.parts.get(job_id, ())[after:])
 
+    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+        """The job's parts after the first `after` ones."""
+        await self.ping()
+        return self._store.tree(job_id).parts.get(job_id, ())[after:]
+
     async def ping(self) -> None:
         """Raises StoreError while it is down."""
         if self.down:

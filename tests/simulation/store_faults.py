@@ -260,6 +260,16 @@ class SimReader:
             "reader.parts", "store", "store", lambda: at_once(self._shown(job_id).parts(job_id, after)), StoreError
         )
 
+    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+        """The job's parts, alone."""
+        return await self._world.wire.request(
+            "reader.parts_after",
+            "store",
+            "store",
+            lambda: at_once(self._shown(job_id).parts_after(job_id, after)),
+            StoreError,
+        )
+
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """The job's transcript."""
         return await self._world.wire.request(
