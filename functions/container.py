@@ -245,9 +245,8 @@ class Container:
                 raise MalformedEventError(f"{event.type} does not belong to {spec.path}, which takes {spec.event_type}")
             delivered = Delivered(signed.message_id, signed.retried, event)
             with self.notices.around(event.job_id):
-                return await self._observing.delivery(
-                    lambda: pipeline.handle(delivered), signed.message_id, signed.retried, event
-                )
+                work, head = lambda: pipeline.handle(delivered), (signed.message_id, signed.retried, event)
+                return await self._observing.delivery(work, *head)
 
         return self._signed(spec, handle)
 
