@@ -127,5 +127,6 @@ def in_virtual_time(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def ended(task: asyncio.Task[None]) -> None:
+    """Let a follower go away."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
