@@ -146,6 +146,21 @@ SETTINGS = (
             whole(1, 840),
         ),
         Setting(
+            "HUNG_TOOLS_LIMIT",
+            "hung_tools_limit",
+            "16",
+            "count",
+            "how many tool calls may run on after their time limit; with more of them /healthz is 503",
+            whole(0, 10_000),
+        ),
+        Setting(
+            "AWS_LAMBDA_RUNTIME_API",
+            "lambda_runtime_api",
+            "",
+            "host:port",
+            "where an invocation is answered; Lambda sets it itself",
+        ),
+        Setting(
             "STREAM_BATCH_MS",
             "stream_batch_ms",
             "100",

@@ -61,6 +61,8 @@ class Settings:
     sweep_interval_seconds: int = 60
     operations_stream_seconds: int = 60
     max_concurrent_jobs: int = 100
+    hung_tools_limit: int = 16
+    lambda_runtime_api: str = ""
     api_keys: str = ""
     operations_api_key: str = ""
     enable_test_endpoint: bool = False

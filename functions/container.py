@@ -56,6 +56,7 @@ from functions.edge import Handler, Signed, SignedEndpoint
 from functions.facts import Facts
 from functions.followers import Followers
 from functions.handing_on import drive_of
+from functions.hung_calls import HungCalls
 from functions.job_notices import JobNotices
 from functions.job_rows import JobRows
 from functions.memory.keeper import MemoryKeeper
@@ -73,6 +74,7 @@ from functions.sweep_requests import SweepRequests
 from functions.sweeping import Sweep
 from functions.tending import Tending
 from functions.tidying import Tidying
+from functions.tools.running_calls import RunningCalls
 from functions.traced import Traced
 from functions.work_limits import work_limits_ms
 
@@ -128,6 +130,9 @@ class Container:
         self.followers = Followers(settings.followers_per_key)
         self.metering = Metering(ports.clock, ports.figures, settings.function_memory_mb)  # what invocations spend
         self.sweep_requests = SweepRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
+        self._alerting = Alerting(ports.alerts, self.secrets, settings.worker_base_url)
+        report, limit_seconds = HungCalls(ports.figures, self._alerting), settings.work_timeout_seconds
+        self.running_calls = RunningCalls(limit_seconds, settings.hung_tools_limit, report)
         self._registry = registry
 
     @cached_property
@@ -183,8 +188,7 @@ class Container:
 
     @cached_property
     def _afterwards(self) -> Afterwards:
-        alerting = Alerting(self.ports.alerts, self.secrets, self.settings.worker_base_url)
-        return Afterwards(self.operations.outcomes, alerting)
+        return Afterwards(self.operations.outcomes, self._alerting)
 
     @cached_property
     def _asking(self) -> Asking:
@@ -215,14 +219,14 @@ class Container:
 
     def _performers(self) -> dict[type[Effect], Performer]:
         settings, secrets = self.settings, self.secrets
-        limits = (settings.work_timeout_seconds, settings.result_limit_bytes)
         batching = Batching(settings.stream_batch_ms, settings.stream_batch_bytes)
         talks = Talks(self.ports.store, secrets, batching)
         model_turn = ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache, talks)
         earlier = EarlierJobs(self.ports.listing, self.ports.reader, self.ports.store)
         conversing = Conversing(model_turn, self.registry, earlier)
         ports = self.ports
-        tool_run = ToolRun(self.registry, ports.store, self.memory, ports.clock, *limits, secrets, ports.reader)
+        runs = (self.running_calls, settings.result_limit_bytes)
+        tool_run = ToolRun(self.registry, ports.store, self.memory, ports.clock, *runs, secrets, ports.reader)
         return {
             AskAdmission: self._asking,
             CallModel: self._traced(Hiding(Recalling(conversing, self.registry, self.memory), secrets)),

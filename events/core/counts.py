@@ -19,6 +19,7 @@ CHECKPOINTS = "checkpoints"
 SWEEPS, DRIVEN, UNDELIVERED = "sweeps", "swept_events", "undelivered"
 COMPLETIONS = "completions"
 LIST_GAPS = "list_gaps"
+HUNG_TOOLS = "hung_tools"
 
 _CHECKPOINT = '"data-checkpoint"'
 

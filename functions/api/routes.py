@@ -12,7 +12,7 @@ from functions.api.chat import ChatApi
 from functions.api.checkpoints import BODY_LIMIT_BYTES as DECISION_LIMIT_BYTES
 from functions.api.checkpoints import CheckpointsApi
 from functions.api.guard import Guard
-from functions.api.health import Readiness, healthz
+from functions.api.health import Health
 from functions.api.job_events import JobEventsApi
 from functions.api.job_listing import JobListingApi
 from functions.api.jobs import BODY_LIMIT_BYTES as SUBMIT_LIMIT_BYTES
@@ -192,10 +192,10 @@ def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
 
 
 def _open(container: Container, jobs: JobsApi) -> list[ApiRoute]:
-    scenario, readiness = SimpleScenario(container, jobs), Readiness(container)
+    scenario, health = SimpleScenario(container, jobs), Health(container)
     tries = "run a small job to its end; only where `ENABLE_TEST_ENDPOINT=true`"
     return [
         ApiRoute("POST", "/test/simple", "open", scenario.run, tries),
-        ApiRoute("GET", "/healthz", "open", healthz, "the process lives"),
-        ApiRoute("GET", "/readyz", "open", readiness.readyz, "agents are loaded and the store answers; else 503"),
+        ApiRoute("GET", "/healthz", "open", health.healthz, "the process needs no restart; else 503"),
+        ApiRoute("GET", "/readyz", "open", health.readyz, "agents are loaded and the store answers; else 503"),
     ]

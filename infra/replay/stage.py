@@ -22,6 +22,7 @@ from functions.asking import Asking
 from functions.facts import Facts
 from functions.pipeline import Performer, Pipeline
 from functions.policy import Policy
+from functions.tools.running_calls import RunningCalls
 from functions.work_limits import work_limits_ms
 from infra.in_memory.admission import InMemoryAdmission
 from infra.in_memory.archive import InMemoryArchive
@@ -71,7 +72,8 @@ async def nothing_follows(_effects: Sequence[Effect]) -> None:
 def _performers(registry: Registry, store: InMemoryStore, asking: Asking, play: Play) -> dict[type[Effect], Performer]:
     limit_seconds, secrets, memory = SETTINGS.work_timeout_seconds, KnownSecrets(), RecordedMemory(play)
     turn = Recalling(Conversing(ModelTurn(registry, limit_seconds), registry, RecordedEarlier(play)), registry, memory)
-    run = ToolRun(registry, store, memory, play.clock, limit_seconds, _RESULT_LIMIT_BYTES, secrets)
+    calls = RunningCalls(limit_seconds)
+    run = ToolRun(registry, store, memory, play.clock, calls, _RESULT_LIMIT_BYTES, secrets)
     return {
         AskAdmission: asking,
         CallModel: Hiding(RecordedTurn(turn, play), secrets),

@@ -15,6 +15,7 @@ from functions.agents.registry import Registry
 from functions.agents.tool_run import ToolRun
 from functions.memory.keeper import MemoryKeeper
 from functions.models.scripted import ScriptedModel
+from functions.tools.running_calls import RunningCalls
 from functions.tools.tool import Tool, tool
 from functions.tools.tool_error import ToolError
 from tests.fakes import FakeStore
@@ -55,7 +56,9 @@ async def run(kind: str) -> ToolReturned | ToolFailed:
 async def run_tool(item: Tool, **arguments: Any) -> ToolReturned | ToolFailed:
     """Run a tool once."""
     registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[item])])
-    performer = ToolRun(registry, FakeStore(), MemoryKeeper(FakeSessionMemory(), None), FakeClock(), 5, 100)
+    performer = ToolRun(
+        registry, FakeStore(), MemoryKeeper(FakeSessionMemory(), None), FakeClock(), RunningCalls(5), 100
+    )
     call = CallRecord("job_1-1-0-x", 1, 0, item.name, arguments)
     job = Job("job_1", "s", "t", "a", 0)
     happened = await performer(RunTool(job, call, 1), History(), Claim("job_1", "k", "m", "o", 0, 0))
