@@ -16,6 +16,7 @@ import uvicorn
 
 OWN_PACKAGES = ("baton", "events", "functions", "infra")
 GRACE_SECONDS = 2
+PROOF = "LOCAL_PART_PROOF"  # answers show it, so that the supervisor knows its own app among others
 # With the level in each line: the supervisor shows errors by it.
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # Longer than the queue's client keeps a connection, so that it never writes into one that is just being closed.
@@ -39,12 +40,14 @@ def main(arguments: list[str]) -> None:
         _check_registry(options.registry)
     logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
     logging.getLogger("baton").setLevel(logging.INFO)
+    proof = os.environ.get(PROOF)  # noqa: TID251 - not a setting of the product
     uvicorn.run(
         options.target,
         host=options.host,
         port=options.port,
         access_log=False,
         server_header=False,
+        headers=[("Part-Proof", proof)] if proof else [],
         lifespan="on",  # else uvicorn takes an app that cannot be built for one that has no start-up, and serves it
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,

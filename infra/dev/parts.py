@@ -4,10 +4,11 @@ The one place that knows the entry points of the parts. Every part runs with thi
 folder of the user's which happens to be called `infra` or `functions` does not hide ours. Nothing is started here.
 """
 
+import secrets
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from infra.dev.secrets_file import StackSecrets
 from infra.local_redis.data_dir import DataDir
 from infra.local_redis.valkey import server_command
 
+PROOF_BYTES = 12
 PYTHON = (sys.executable, "-P", "-u")
 
 
@@ -31,6 +33,11 @@ class StackPlan:
     secrets: StackSecrets
     inherited: Mapping[str, str]
     app: str | None = None
+    proof: str = field(default_factory=lambda: secrets.token_hex(PROOF_BYTES))
+
+    def told(self, **secret_values: str) -> dict[str, str]:
+        """The environment of a part: what must not stand in a process list, and what it proves itself by."""
+        return {**self.inherited, **secret_values, "LOCAL_PART_PROOF": self.proof}
 
 
 PartsOf = Callable[[StackPlan], tuple[Part, ...]]
@@ -79,10 +86,9 @@ def _redis_rest(plan: StackPlan) -> Part:
             *("--server", f"unix:{_redis_data(plan).socket_path}"),
             *("--host", LOOPBACK),
             *("--port", str(port)),
-            *("--token", plan.secrets.redis_token),
         ),
-        environment=plan.inherited,
-        is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz"),
+        environment=plan.told(LOCAL_REDIS_TOKEN=plan.secrets.redis_token),
+        is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz", plan.proof),
         needs=("redis",),
     )
 
@@ -97,10 +103,9 @@ def _vector(plan: StackPlan) -> Part:
             *("--host", LOOPBACK),
             *("--port", str(port)),
             *("--data", str(plan.folder / "vector")),
-            *("--token", plan.secrets.vector_token),
         ),
-        environment=plan.inherited,
-        is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz"),
+        environment=plan.told(LOCAL_VECTOR_TOKEN=plan.secrets.vector_token),
+        is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz", plan.proof),
     )
 
 
@@ -115,12 +120,13 @@ def _qstash(plan: StackPlan) -> Part:
             *("--port", str(port)),
             *("--data", str(plan.folder / "qstash")),
             "--no-sync",  # as its Redis, which syncs every second: safe from kill -9, not from power cuts
-            *("--token", plan.secrets.qstash_token),
-            *("--current-signing-key", plan.secrets.qstash_current_signing_key),
-            *("--next-signing-key", plan.secrets.qstash_next_signing_key),
         ),
-        environment=plan.inherited,
-        is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz"),
+        environment=plan.told(
+            LOCAL_QSTASH_TOKEN=plan.secrets.qstash_token,
+            LOCAL_QSTASH_CURRENT_SIGNING_KEY=plan.secrets.qstash_current_signing_key,
+            LOCAL_QSTASH_NEXT_SIGNING_KEY=plan.secrets.qstash_next_signing_key,
+        ),
+        is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz", plan.proof),
     )
 
 
@@ -131,7 +137,7 @@ def _app(plan: StackPlan) -> Part:
     return Part(
         name="app",
         command=(*PYTHON, "-m", "infra.dev.app_server", "--host", LOOPBACK, "--port", str(port), *own),
-        environment=app_environment(plan),
-        is_ready=partial(http_is_ready, LOOPBACK, port, "/healthz"),
+        environment=app_environment(plan) | {"LOCAL_PART_PROOF": plan.proof},
+        is_ready=partial(http_is_ready, LOOPBACK, port, "/healthz", plan.proof),
         stop_seconds=4.0,
     )

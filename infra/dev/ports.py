@@ -3,7 +3,7 @@
 The usual ports where they are free, else a free one; and the ports of the last run before either, because messages
 that wait in the queue carry the app's address. Invariant: the app never moves away silently from a port that waiting
 messages may carry. Deciding is apart from looking (`is_free`, `any_free` come in), so the rules are tested without
-sockets. Must not hold a port: the part that gets it binds it.
+sockets. Must not hold a port: that is `infra.dev.port_holds`.
 """
 
 import errno
@@ -110,11 +110,11 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def any_free_port(used: frozenset[int]) -> int:
+def any_free_port(used: frozenset[int], is_free: Callable[[int], bool] = port_is_free) -> int:
     """Return a free port outside the kernel's range for outgoing connections, and none of `used`."""
     for _ in range(FREE_TRIES):
         port = secrets.choice(FREE_RANGE)
-        if port not in used and port_is_free(port):
+        if port not in used and is_free(port):
             return port
     raise StackError(
         f"no free port found between {FREE_RANGE.start} and {FREE_RANGE.stop - 1} in {FREE_TRIES} tries: "

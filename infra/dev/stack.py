@@ -5,6 +5,7 @@ it ends, no process of the stack is left and `dev.json` is gone. Used by `baton 
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,14 +16,8 @@ from infra.dev.app_environment import part_url
 from infra.dev.dev_file import DevFile, remove_dev_file, told_settings, write_dev_file
 from infra.dev.folder_lock import folder_lock
 from infra.dev.parts import PartsOf, StackPlan, app_environment, remove_socket_folder, stack_parts
-from infra.dev.ports import (
-    ChosenPorts,
-    any_free_port,
-    choose_ports,
-    port_is_free,
-    read_remembered_ports,
-    remember_ports,
-)
+from infra.dev.port_holds import PortHolds, shared_holds
+from infra.dev.ports import ChosenPorts, choose_ports, read_remembered_ports, remember_ports
 from infra.dev.private_file import make_private_folder
 from infra.dev.screen import Screen
 from infra.dev.secrets_file import load_or_make_secrets
@@ -62,10 +57,10 @@ class LocalStack:
     async def running(self) -> AsyncIterator[DevFile]:
         """Run all parts for the time of the block; only one stack runs on a folder."""
         folder = self._options.folder
-        with folder_lock(folder):
+        with folder_lock(folder), contextlib.closing(shared_holds()) as holds:
             remove_dev_file(folder)
             reach_loopback_directly()
-            self._plan = plan = self._make_plan()
+            self._plan = plan = self._make_plan(holds)
             logs = folder / "logs"
             make_private_folder(logs)
             self._supervisor = supervisor = Supervisor(
@@ -128,12 +123,12 @@ class LocalStack:
             settings=told_settings(app_environment(plan)),
         )
 
-    def _make_plan(self) -> StackPlan:
+    def _make_plan(self, holds: PortHolds) -> StackPlan:
         """Settle secrets and ports, and tell what is unusual about the ports."""
         folder = self._options.folder.resolve()
         stack_secrets = load_or_make_secrets(folder)
         chosen: ChosenPorts = choose_ports(
-            read_remembered_ports(folder), self._options.port, port_is_free, any_free_port
+            read_remembered_ports(folder), self._options.port, holds.take, holds.take_any
         )
         for remark in chosen.remarks:
             self._screen.notice(SAID_BY_STACK, remark)

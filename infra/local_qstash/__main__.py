@@ -2,14 +2,15 @@
 
 import contextlib
 import logging
+import os
 import resource
 import sys
 
 from infra.local_qstash import command_line
 from infra.local_qstash.core.tenant import SigningKeys
 from infra.local_qstash.serving import serve
+from infra.local_qstash.settings import Settings
 from infra.local_qstash.storage.folder_lock import FolderInUseError
-from infra.local_qstash.users import User
 
 _WANTED_OPEN_FILES = 8_192
 
@@ -17,19 +18,21 @@ _WANTED_OPEN_FILES = 8_192
 def main() -> int:
     """Run the server; 0 after a signal, 1 if it could not run."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    settings = command_line.parse(sys.argv[1:])
+    settings = command_line.parse(sys.argv[1:], os.environ)  # noqa: TID251 - the one place that reads it
     _allow_many_connections()
     try:
-        return serve(settings, lambda url, keys: _announce(settings.users[0], url, keys))
+        return serve(settings, lambda url, keys: _announce(settings, url, keys))
     except (FolderInUseError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
-def _announce(user: User, url: str, keys: SigningKeys) -> None:
-    print(f"QStash listening on {url}")
+def _announce(settings: Settings, url: str, keys: SigningKeys) -> None:
+    print(f"QStash listening on {url}", flush=True)
+    if not settings.shows_secrets:
+        return
     print(f"export QSTASH_URL={url}")
-    print(f"export QSTASH_TOKEN={user.token}")
+    print(f"export QSTASH_TOKEN={settings.users[0].token}")
     print(f"export QSTASH_CURRENT_SIGNING_KEY={keys.current}")
     print(f"export QSTASH_NEXT_SIGNING_KEY={keys.next}", flush=True)
 

@@ -1,17 +1,21 @@
 """Options of `python -m infra.local_qstash`, as settings."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from infra.local_qstash.core.limits import Limits
 from infra.local_qstash.settings import Settings
 from infra.local_qstash.users import DEVELOPMENT_USERS, User, user_id_of, users_with
 
+# What must not stand in a process list may come from here instead; an option wins.
+TOKEN, CURRENT_KEY, NEXT_KEY = "LOCAL_QSTASH_TOKEN", "LOCAL_QSTASH_CURRENT_SIGNING_KEY", "LOCAL_QSTASH_NEXT_SIGNING_KEY"
+PROOF = "LOCAL_PART_PROOF"
 
-def parse(arguments: Sequence[str]) -> Settings:
-    """Settings from command-line arguments; wrong use ends the process with code 2."""
-    parser = _parser()
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Settings from arguments and environment; wrong use ends the process with code 2."""
+    parser = _parser(environment)
     options = parser.parse_args(arguments)
     default = DEVELOPMENT_USERS[0]
     own_keys = options.current_signing_key or options.next_signing_key
@@ -38,20 +42,34 @@ def parse(arguments: Sequence[str]) -> Settings:
         max_calls_per_second=options.max_calls_per_second,
         max_messages_per_day=options.max_messages_per_day,
         faults=options.faults,
+        proof=environment.get(PROOF),
+        shows_secrets=TOKEN not in environment,
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.local_qstash", description="A local QStash server.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="port, 0 for a free one (default %(default)s)")
     parser.add_argument(
         "--data", type=Path, default=Path(".baton/qstash"), help="folder for all state (default %(default)s)"
     )
-    parser.add_argument("--token", help="token of one more user (default: the development user's)")
+    parser.add_argument(
+        "--token",
+        default=environment.get(TOKEN),
+        help=f"the one token that is served; also as {TOKEN} (default: the published development users')",
+    )
     parser.add_argument("--read-only-token", help="a token that reads everything of that user and changes nothing")
-    parser.add_argument("--current-signing-key", help="signing key of that user (default: the development user's)")
-    parser.add_argument("--next-signing-key", help="the key that a rotation makes current")
+    parser.add_argument(
+        "--current-signing-key",
+        default=environment.get(CURRENT_KEY),
+        help=f"signing key of that user; also as {CURRENT_KEY} (default: the development user's)",
+    )
+    parser.add_argument(
+        "--next-signing-key",
+        default=environment.get(NEXT_KEY),
+        help=f"the key that a rotation makes current; also as {NEXT_KEY}",
+    )
     parser.add_argument(
         "--time-scale", type=float, default=1.0, metavar="N", help="delays, backoff and cron pass N times faster"
     )

@@ -41,6 +41,7 @@ class Caller:
 
     user_id: str
     may_write: bool
+    published: bool = False  # everybody knows its token
 
 
 def user_id_of(token: str) -> str:
@@ -53,10 +54,16 @@ def user_id_of(token: str) -> str:
     return user_id if isinstance(user_id, str) and user_id else "primary"
 
 
+def is_published(token: str) -> bool:
+    """Whether everybody knows the token, so that a page of any site could send it."""
+    return any(user.token == token for user in DEVELOPMENT_USERS)
+
+
 def users_with(primary: User) -> tuple[User, ...]:
-    """The development users and one more, which comes first; it replaces one of the same token or id."""
-    others = [user for user in DEVELOPMENT_USERS if primary.token != user.token and primary.id != user.id]
-    return (primary, *others)
+    """The development users where the first has one of their tokens; a token of one's own is the only one."""
+    if not is_published(primary.token):
+        return (primary,)
+    return (primary, *(user for user in DEVELOPMENT_USERS if primary.token != user.token))
 
 
 class Callers:
@@ -65,7 +72,8 @@ class Callers:
     def __init__(self, users: Iterable[User]) -> None:
         self._known: list[tuple[bytes, Caller]] = []
         for user in users:
-            self._known.append((user.token.encode(), Caller(user.id, may_write=True)))
+            caller = Caller(user.id, may_write=True, published=is_published(user.token))
+            self._known.append((user.token.encode(), caller))
             if user.read_only_token is not None:
                 self._known.append((user.read_only_token.encode(), Caller(user.id, may_write=False)))
 

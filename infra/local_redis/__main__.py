@@ -4,13 +4,14 @@ Invariant: the server is this process's child and ends with it; all data is in o
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from infra.local_redis.child import ServerChild
 from infra.local_redis.data_dir import DataDir, DataDirError
-from infra.local_redis.options import add_bridge_options, bridge_settings
+from infra.local_redis.options import TOKEN, add_bridge_options, bridge_settings
 from infra.local_redis.running import run
 from infra.local_redis.valkey import server_address, server_command
 
@@ -24,7 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="A local Redis with Upstash's REST API: a real server and the bridge in front of it.",
     )
     parser.add_argument("--data", type=Path, default=_DEFAULT_DATA, help="data folder (default: %(default)s)")
-    parser.add_argument("--token", help="the token that callers must send (default: one kept in the data folder)")
+    environment = os.environ  # noqa: TID251 - the one place of this entry point that reads it
+    parser.add_argument(
+        "--token",
+        default=environment.get(TOKEN),
+        help=f"the token that callers must send; also as {TOKEN} (default: one kept in the data folder)",
+    )
     add_bridge_options(parser)
     options = parser.parse_args(arguments)
     data_dir = DataDir(options.data)
@@ -35,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DataDirError as error:
         print(f"redis: {error}", file=sys.stderr)
         return 1
-    settings = bridge_settings(options, server_address(options.data), token)
+    settings = bridge_settings(options, server_address(options.data), token, environment)
     return run(settings, ServerChild(server_command(options.data)))
 
 

@@ -19,11 +19,14 @@ _PING = encode_command([b"PING"])
 class Admin:
     """Handlers for the bridge's own paths."""
 
-    def __init__(self, link: RedisLink, answers: Answers, counters: Counters, faults: Faults | None) -> None:
+    def __init__(
+        self, link: RedisLink, answers: Answers, counters: Counters, faults: Faults | None, proof: str | None
+    ) -> None:
         self._link = link
         self._answers = answers
         self._counters = counters
         self._faults = faults
+        self._is_ready = json.dumps({"status": "ready"} | ({"proof": proof} if proof else {})).encode()
 
     def ready(self, exchange: Exchange) -> None:
         """`/readyz`, without a token: 200 when the server answers PING."""
@@ -33,7 +36,7 @@ class Admin:
             if isinstance(replies[0], ServerError):
                 lost(replies[0].text.decode("utf-8", "replace"))
             else:
-                exchange.respond(200, b'{"status":"ready"}')
+                exchange.respond(200, self._is_ready)
 
         def lost(reason: str) -> None:
             exchange.respond(503, json.dumps({"status": "unavailable", "error": f"ERR {reason}"}).encode())

@@ -36,6 +36,8 @@ class BridgeSettings:
     host: str = "127.0.0.1"
     port: int = 8079
     faults: bool = False
+    proof: str | None = None  # what `/readyz` shows, so that whoever started the bridge knows it among others
+    shows_token: bool = True  # at the start; not where whoever started it gave it by the environment
     request_limit_bytes: int = 10 * 1024 * 1024
     key_limit_bytes: int = 32 * 1024
     link_limits: LinkLimits = field(default_factory=LinkLimits)
@@ -62,7 +64,7 @@ class Bridge:
         runner = Runner(
             self._link, Preparer(table, settings.key_limit_bytes), answers, counters, self._background, faults
         )
-        admin = Admin(self._link, answers, counters, faults)
+        admin = Admin(self._link, answers, counters, faults, settings.proof)
         self._service = Service(
             settings.tokens,
             runner,

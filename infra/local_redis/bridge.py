@@ -4,11 +4,12 @@ Invariant: it starts and stops nothing but itself; the server may come and go.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from infra.local_redis.address import ServerAddress
-from infra.local_redis.options import add_bridge_options, bridge_settings
+from infra.local_redis.options import TOKEN, add_bridge_options, bridge_settings
 from infra.local_redis.running import run
 
 
@@ -19,14 +20,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Answer as an Upstash Redis REST database, with a running Valkey or Redis server behind.",
     )
     parser.add_argument("--server", required=True, help="unix:/path/to/socket or host:port")
-    parser.add_argument("--token", required=True, help="the token that callers must send")
+    environment = os.environ  # noqa: TID251 - the one place of this entry point that reads it
+    parser.add_argument(
+        "--token",
+        default=environment.get(TOKEN),
+        required=TOKEN not in environment,
+        help=f"the token that callers must send; also as {TOKEN}",
+    )
     add_bridge_options(parser)
     options = parser.parse_args(arguments)
     try:
         server = ServerAddress.from_text(options.server)
     except ValueError as error:
         parser.error(str(error))
-    return run(bridge_settings(options, server, options.token))
+    return run(bridge_settings(options, server, options.token, environment))
 
 
 if __name__ == "__main__":

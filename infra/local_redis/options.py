@@ -2,12 +2,15 @@
 
 import argparse
 import secrets
+from collections.abc import Mapping
 
 from infra.local_redis.address import ServerAddress
 from infra.local_redis.application import BridgeSettings
 from infra.local_redis.auth import Tokens
 
 DEFAULT_PORT = 8079
+# What must not stand in a process list may come from here instead; an option wins.
+TOKEN, PROOF = "LOCAL_REDIS_TOKEN", "LOCAL_PART_PROOF"
 
 
 def add_bridge_options(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +23,9 @@ def add_bridge_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--faults", action="store_true", help="enable POST /admin/faults, for tests")
 
 
-def bridge_settings(options: argparse.Namespace, server: ServerAddress, token: str) -> BridgeSettings:
+def bridge_settings(
+    options: argparse.Namespace, server: ServerAddress, token: str, environment: Mapping[str, str]
+) -> BridgeSettings:
     """The settings that parsed options ask for."""
     read_only: str | None = options.read_only_token
     return BridgeSettings(
@@ -30,4 +35,6 @@ def bridge_settings(options: argparse.Namespace, server: ServerAddress, token: s
         host=options.host,
         port=options.port,
         faults=options.faults,
+        proof=environment.get(PROOF),
+        shows_token=TOKEN not in environment,
     )

@@ -75,5 +75,7 @@ def _outcome(server: asyncio.Task[object]) -> int:
 async def _announce(bridge: Bridge, url: str, settings: BridgeSettings) -> None:
     await bridge.ready()
     print(f"Redis REST listening on {url}", flush=True)
+    if not settings.shows_token:
+        return
     print(f"export UPSTASH_REDIS_REST_URL={url}", flush=True)
     print(f"export UPSTASH_REDIS_REST_TOKEN={settings.tokens.token.decode()}", flush=True)

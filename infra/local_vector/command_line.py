@@ -1,16 +1,19 @@
 """Options of `python -m infra.local_vector`, as settings."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from infra.local_vector.core.limits import MAX_DIMENSION
 from infra.local_vector.settings import DEFAULT_PORT, HASHING_EMBEDDER, NO_EMBEDDER, Settings
 
+# What must not stand in a process list may come from here instead; an option wins.
+TOKEN, PROOF = "LOCAL_VECTOR_TOKEN", "LOCAL_PART_PROOF"
 
-def parse(arguments: Sequence[str]) -> Settings:
-    """Settings from command-line arguments; wrong use ends the process with code 2."""
-    parser = _parser()
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Settings from arguments and environment; wrong use ends the process with code 2."""
+    parser = _parser(environment)
     options = parser.parse_args(arguments)
     if options.dimension is not None and not 1 <= options.dimension <= MAX_DIMENSION:
         parser.error(f"--dimension {options.dimension} is not between 1 and {MAX_DIMENSION}")
@@ -27,6 +30,8 @@ def parse(arguments: Sequence[str]) -> Settings:
         host=options.host,
         port=options.port,
         token=options.token,
+        shows_token=TOKEN not in environment,
+        proof=environment.get(PROOF),
         read_only_token=options.read_only_token,
         dimension=options.dimension,
         embedder=options.embedder,
@@ -35,7 +40,7 @@ def parse(arguments: Sequence[str]) -> Settings:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m infra.local_vector",
         description="A local vector index with Upstash's REST API: dense, cosine, exact search.",
@@ -47,7 +52,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", type=Path, default=Path(".baton/vector"), help="folder for all records (default: %(default)s)"
     )
-    parser.add_argument("--token", help="the token that callers must send (default: one kept in the data folder)")
+    parser.add_argument(
+        "--token",
+        default=environment.get(TOKEN),
+        help=f"the token that callers must send; also as {TOKEN} (default: one kept in the data folder)",
+    )
     parser.add_argument("--read-only-token", help="a second token that may only read")
     parser.add_argument("--dimension", type=int, metavar="N", help="numbers in a vector (default: the embedder's)")
     parser.add_argument(

@@ -51,7 +51,7 @@ async def _serve(settings: Settings, on_ready: Ready) -> int:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{listener.getsockname()[1]}"
     async with running(settings) as ready:
-        server = _Server(_config(ready.app), lambda: on_ready(url, ready.token))
+        server = _Server(_config(ready.app, settings.proof), lambda: on_ready(url, ready.token))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
@@ -69,7 +69,7 @@ def _listen(settings: Settings) -> socket.socket:
         ) from error
 
 
-def _config(app: AsgiApp) -> uvicorn.Config:
+def _config(app: AsgiApp, proof: str | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
@@ -79,6 +79,7 @@ def _config(app: AsgiApp) -> uvicorn.Config:
         access_log=False,
         log_level="warning",
         server_header=False,
+        headers=[("Part-Proof", proof)] if proof else [],
         timeout_keep_alive=_CLIENT_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_STOP_GRACE_SECONDS,
     )

@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 
 VERSION = 1
+# Rows are written at the end of their tables, and read soon or never: a larger cache only grows with what was sent.
+_CACHE_KIB = 4_000
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -37,7 +39,7 @@ def open_database(path: Path, *, synced: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
-    connection.execute("PRAGMA cache_size=-32000")
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     connection.execute("PRAGMA wal_autocheckpoint=4000")
     connection.executescript(_TABLES)
     _check_version(connection, path)

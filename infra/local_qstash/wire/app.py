@@ -7,8 +7,9 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from infra.local_qstash.core.answer import Answer
 from infra.local_qstash.core.errors import ApiError
@@ -37,6 +38,7 @@ class Api:
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._callers = Callers(settings.users)
+        self._proof = settings.proof
         self._rates = RateLimits(settings.max_calls_per_second, settings.max_messages_per_day)
         self._router = Router()
 
@@ -61,7 +63,7 @@ class Api:
         query = scope["query_string"].decode("latin-1")
         caller = self._identify(headers, query)
         route, params = self._router.find(scope["method"], raw_path)
-        _authorise(caller, route)
+        _authorise(caller, route, headers)
         self._rates.check(self._engine.state.tenant(caller.user_id), route, self._engine.clock.now_ms())
         limits = self._engine.state.limits
         limit_bytes = limits.max_batch_bytes if route.handler is publishing.batch else limits.max_message_bytes
@@ -75,7 +77,7 @@ class Api:
 
     def _ready(self) -> Answer:
         self._engine.check_running()
-        return Answer(HTTPStatus.OK, {"ready": True})
+        return Answer(HTTPStatus.OK, {"ready": True} | ({"proof": self._proof} if self._proof else {}))
 
     def _identify(self, headers: HeaderMap, query: str) -> Caller:
         scheme, _, token = headers.get("authorization", [""])[0].partition(" ")
@@ -89,9 +91,23 @@ class Api:
         return caller
 
 
-def _authorise(caller: Caller, route: Route) -> None:
+def _authorise(caller: Caller, route: Route, headers: HeaderMap) -> None:
+    if caller.published and not all(_is_of_this_machine(origin) for origin in headers.get("origin", ())):
+        raise ApiError(
+            HTTPStatus.FORBIDDEN,
+            f"a page of {headers['origin'][0][:200]!r} may not use the published development token; start the server "
+            "with --token",
+        )
     if route.changes and not caller.may_write:
         raise ApiError(HTTPStatus.FORBIDDEN, "this token may only read; use the full token for changes")
+
+
+def _is_of_this_machine(origin: str) -> bool:
+    try:
+        host = urlsplit(origin).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]]) -> HeaderMap:

@@ -1,6 +1,6 @@
 """What the stack is made of."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from infra.dev.parts import StackPlan, remove_socket_folder, stack_parts
@@ -49,3 +49,12 @@ def test_a_deep_data_folder_leaves_nothing_outside_itself(tmp_path: Path) -> Non
     (outside / "valkey.sock").touch()
     remove_socket_folder(deep)
     assert not outside.exists()
+
+
+def test_no_secret_stands_in_a_process_list(tmp_path: Path) -> None:
+    """Commands are seen by every user of the machine; environments are not."""
+    made = plan(tmp_path)
+    words = {word for part in stack_parts(made) for word in part.command}
+    kept = {value for name, value in asdict(made.secrets).items() if name != "api_keys"}
+    assert kept
+    assert not {secret for secret in kept for word in words if secret in word}

@@ -3,22 +3,30 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from infra.dev.surroundings import inherited_environment
 
 
 class ServerProcess:
     """`python -m infra.local_qstash`; leaves no process behind."""
 
-    def __init__(self, data: Path, *arguments: str, port: int = 0) -> None:
+    def __init__(
+        self, data: Path, *arguments: str, port: int = 0, environment: Mapping[str, str] | None = None
+    ) -> None:
         command = [sys.executable, "-m", "infra.local_qstash", "--data", str(data), "--port", str(port), *arguments]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        variables = {**inherited_environment(), **(environment or {})}
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables
+        )
         assert self._process.stdout is not None
         self.banner: list[str] = []
         for line in self._process.stdout:
             self.banner.append(line.rstrip("\n"))
-            if line.startswith("export QSTASH_NEXT_SIGNING_KEY"):
+            if line.startswith("export QSTASH_NEXT_SIGNING_KEY") or environment is not None:
                 break
 
     @property

@@ -1,7 +1,9 @@
 import json
+import resource
 import signal
 import socket
 import sqlite3
+import sys
 from pathlib import Path
 
 import httpx
@@ -38,15 +40,36 @@ def test_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals) -> None
         assert server.stop(number) == (0, "")
 
 
-def test_own_token_and_keys_are_served_beside_the_development_users(tmp_path: Path) -> None:
-    """Both kinds of users get their own keys."""
-    arguments = ("--token", "mine", "--current-signing-key", "sig_a", "--next-signing-key", "sig_b")
-    with ServerProcess(tmp_path, *arguments) as server:
-        assert "export QSTASH_TOKEN=mine" in server.banner
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_own_token_and_keys_are_served_instead_of_the_development_users(tmp_path: Path, by: str) -> None:
+    """The published token is refused, as a header and as a query parameter; what came in silence is not printed."""
+    given = {"token": "mine", "current-signing-key": "sig_a", "next-signing-key": "sig_b"}
+    options = [word for name, value in given.items() for word in (f"--{name}", value)] if by == "option" else []
+    settings = {f"LOCAL_QSTASH_{name.upper().replace('-', '_')}": value for name, value in given.items()}
+    with ServerProcess(tmp_path, *options, environment=None if options else settings) as server:
+        assert ("export QSTASH_TOKEN=mine" in server.banner) == (by == "option")
         keys = httpx.get(f"{server.url}/v2/keys", headers={"Authorization": "Bearer mine"}).json()
         assert keys == {"current": "sig_a", "next": "sig_b"}
-        keys = httpx.get(f"{server.url}/v2/keys", headers=HEADERS).json()
-        assert keys == {"current": DEFAULT.current_signing_key, "next": DEFAULT.next_signing_key}
+        assert httpx.get(f"{server.url}/v2/keys", headers=HEADERS).status_code == 401
+        assert httpx.post(f"{server.url}/v2/publish/http://h/?qstash_token={DEFAULT.token}").status_code == 401
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory that a process has."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_has_a_plateau(tmp_path: Path) -> None:
+    """What is finished is on disk, and not in memory, too: eight thousand messages more cost next to nothing."""
+    item = {"destination": "http://h/", "body": "x" * 1_000, "headers": {"Upstash-Delay": "1h"}}
+    with ServerProcess(tmp_path, "--no-sync") as server:
+        sizes: list[int] = []
+        for _ in range(12):
+            httpx.post(f"{server.url}/v2/batch", headers=HEADERS, json=[item] * 1_000, timeout=60).raise_for_status()
+            httpx.delete(f"{server.url}/v2/messages", headers=HEADERS, timeout=60).raise_for_status()
+            sizes.append(resident_bytes(server.pid))
+        assert sizes[-1] - sizes[3] < 5_000_000
 
 
 def test_banner_shows_rotated_keys(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ def test_user_id_is_read_out_of_the_token(token: str, user_id: str) -> None:
     assert user_id_of(token) == user_id
 
 
-def test_another_token_is_an_additional_user() -> None:
-    """The development users are still served."""
-    users = users_with(User("primary", "t", "c", "n"))
-    assert [user.id for user in users] == ["primary", "defaultUser", "testUser1"]
+def test_a_token_of_ones_own_is_the_only_one() -> None:
+    """The published ones, which any web page can send, are served no more."""
+    own = User("primary", "t", "c", "n")
+    assert users_with(own) == (own,)
 
 
 def test_own_keys_for_a_development_token_replace_that_user() -> None:

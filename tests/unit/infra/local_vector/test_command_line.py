@@ -10,14 +10,14 @@ from infra.local_vector.settings import Settings
 
 def test_without_options_the_defaults_hold() -> None:
     """The usual port, a folder of its own, the offline model, no delay, no faults."""
-    assert parse([]) == Settings(data=Path(".baton/vector"))
-    assert (parse([]).port, parse([]).embedder, parse([]).faults) == (8078, "hash", False)
+    assert parse([], {}) == Settings(data=Path(".baton/vector"))
+    assert (parse([], {}).port, parse([], {}).embedder, parse([], {}).faults) == (8078, "hash", False)
 
 
 def test_every_option_has_its_place() -> None:
     """All of them at once."""
     line = "--host ::1 --port 0 --data d --token t --read-only-token r --dimension 5 --embedder m:f --index-delay-ms 7"
-    assert parse([*line.split(), "--faults"]) == Settings(
+    assert parse([*line.split(), "--faults"], {}) == Settings(
         data=Path("d"),
         host="::1",
         port=0,
@@ -48,6 +48,6 @@ def test_every_option_has_its_place() -> None:
 def test_wrong_use_is_exit_code_2(arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The message names the value."""
     with pytest.raises(SystemExit) as end:
-        parse(arguments)
+        parse(arguments, {})
     assert end.value.code == 2
     assert reason in capsys.readouterr().err

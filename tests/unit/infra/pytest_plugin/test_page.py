@@ -32,6 +32,6 @@ def test_every_fault_is_on_the_page(faults: type) -> None:
 
 def test_options_on_the_page_exist() -> None:
     """For `baton qstash` and `baton vector`; those of `baton redis` are among them."""
-    known = qstash_parser().format_help() + vector_parser().format_help()
+    known = qstash_parser({}).format_help() + vector_parser({}).format_help()
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", WRITTEN))
     assert sorted(option for option in named if option not in known) == []

@@ -5,6 +5,21 @@ from tests.unit.infra.local_qstash.served import READ_ONLY, TOKEN, Served
 URL = "https://example.com/hook"
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("https://evil.example", 403), ("null", 403), ("http://localhost.evil.example", 403),
+     ("http://localhost:3000", 200), ("http://127.0.0.1:8090", 200), ("http://[::1]", 200)],
+)  # fmt: skip
+async def test_a_page_of_another_site_may_not_use_the_published_token(server: Served, origin: str, status: int) -> None:
+    """A browser sends such a request without asking first; the token is known to everybody."""
+    path = f"/v2/publish/https://h/?qstash_token={TOKEN}"
+    request = server.client.build_request("POST", path, headers={"Origin": origin})
+    del request.headers["Authorization"]
+    assert (await server.client.send(request)).status_code == status
+    await server.settle()
+    assert len(server.sent) == (status == 200)
+
+
 @pytest.mark.parametrize("authorization", ["", "Bearer wrong", "Basic x", "Bearer", "Bearer é", TOKEN])
 async def test_wrong_or_missing_token_is_401(server: Served, authorization: str) -> None:
     """Whatever the path, before anything else is looked at."""
