@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 
+from infra.dev.disk_room import MIN_ROOM_BYTES
 from infra.dev.error_lines import ErrorLines
 from infra.dev.part import Part
 from infra.dev.part_log import PartLog
@@ -21,17 +22,21 @@ from infra.dev.stack_error import StackError
 
 SHOWN_LOG_LINES = 8
 LOG_LOOK_SECONDS = 0.25
+ROOM_LOOK_SECONDS = 1.0
 
 
 class PartKeeper:
     """One part and its present process."""
 
-    def __init__(self, part: Part, log: PartLog, screen: Screen, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, part: Part, log: PartLog, screen: Screen, on_ready: Callable[[], None], room: Callable[[], int]
+    ) -> None:
         self.part = part
         self.ready = asyncio.Event()
         self.log = log
         self._screen = screen
         self._on_ready = on_ready
+        self._room = room
         self._process: subprocess.Popen[bytes] | None = None
         self._served_since: float | None = None
         self._stopping = asyncio.Event()
@@ -50,6 +55,9 @@ class PartKeeper:
             code = await self._one_life()
             if self._stopping.is_set():
                 return
+            if self._room() < MIN_ROOM_BYTES:
+                await self._until_room()
+                continue
             if code == os.EX_CONFIG and self._served_since is None:
                 raise self._broken(f"{self.part.name} cannot start with what it was given.")
             policy, verdict = policy.after_death(self._served_seconds())
@@ -113,6 +121,16 @@ class PartKeeper:
             # What a part says while it is being stopped (broken connections, mostly) stays in its log.
             if not self._stopping.is_set():
                 self._show(errors.pick(self.log.new_lines()))
+
+    async def _until_room(self) -> None:
+        """Say once that the disk is full, and wait: what died of it would only die again, which wears nothing out."""
+        self._screen.notice(
+            self.part.name,
+            f"ended: the disk of {self.log.path.parent} is full ({self._room() / 1e6:.1f} MB left); it starts again as "
+            f"soon as {MIN_ROOM_BYTES / 1e6:.0f} MB are free",
+        )
+        while self._room() < MIN_ROOM_BYTES and not self._stopping.is_set():
+            await self._pause(ROOM_LOOK_SECONDS)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, unless the part is stopped meanwhile."""

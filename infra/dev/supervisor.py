@@ -6,8 +6,10 @@ Must not know what the parts are; that is `infra.dev.parts`.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from infra.dev.disk_room import room_bytes
 from infra.dev.keeper import PartKeeper
 from infra.dev.part import Part
 from infra.dev.part_log import PartLog
@@ -20,8 +22,16 @@ START_LIMIT_SECONDS = 180.0
 class Supervisor:
     """Runs parts, each as a process of its own."""
 
-    def __init__(self, parts: Sequence[Part], logs: Path, screen: Screen, on_change: Callable[[], None]) -> None:
-        self._keepers = {part.name: PartKeeper(part, _log_of(part, logs), screen, on_change) for part in parts}
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        logs: Path,
+        screen: Screen,
+        on_change: Callable[[], None],
+        room: Callable[[], int] | None = None,
+    ) -> None:
+        room = room or partial(room_bytes, logs)
+        self._keepers = {part.name: PartKeeper(part, _log_of(part, logs), screen, on_change, room) for part in parts}
         self._tasks: list[asyncio.Task[None]] = []
 
     def process_ids(self) -> dict[str, int]:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import resource
+import sqlite3
 import sys
 
 from infra.local_qstash import command_line
@@ -22,7 +23,7 @@ def main() -> int:
     _allow_many_connections()
     try:
         return serve(settings, lambda url, keys: _announce(settings, url, keys))
-    except (FolderInUseError, OSError, RuntimeError) as error:
+    except (FolderInUseError, OSError, RuntimeError, sqlite3.Error) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

@@ -15,6 +15,7 @@ from infra.local_redis.scan import ScanPage
 from infra.local_redis.scripts import ScriptMap, sha1_hex
 
 KEY_LIMIT_BYTES = 32 * 1024
+_BITOP_OF_REDIS_8_2 = frozenset({b"DIFF", b"DIFF1", b"ANDOR", b"ONE"})
 
 
 class Preparer:
@@ -32,6 +33,7 @@ class Preparer:
             b"SCRIPT": self._script,
             b"CLIENT": _client,
             b"FUNCTION": _function,
+            b"BITOP": _bitop,
             b"SCAN": _scan,
             b"WAIT": Apart,
             b"WAITAOF": Apart,
@@ -100,6 +102,17 @@ def _client(arguments: list[bytes]) -> Command:
 def _function(arguments: list[bytes]) -> Command:
     # A running script occupies the connection that it came over, so KILL has to come over another one.
     return Apart(arguments) if len(arguments) > 1 and arguments[1].upper() == b"KILL" else Forward(arguments)
+
+
+def _bitop(arguments: list[bytes]) -> Command:
+    operation = arguments[1].upper() if len(arguments) > 1 else b""
+    return Forward(arguments, rewrite=_newer(operation) if operation in _BITOP_OF_REDIS_8_2 else None)
+
+
+def _newer(operation: bytes) -> Callable[[Reply], Reply]:
+    """The reply; an error says that the server may be too old, which its own words do not."""
+    shown = b"ERR BITOP %b is of Redis 8.2, and this server refuses it: " % operation
+    return lambda reply: ServerError(shown + reply.text) if isinstance(reply, ServerError) else reply
 
 
 def _scan(arguments: list[bytes]) -> Command:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Callable, Collection
@@ -18,6 +19,8 @@ _CLIENT_KEEP_ALIVE_SECONDS = 75
 _LOOK_EVERY_SECONDS = 10
 _GRACE_SECONDS = 2.0
 _BACKLOG = 2_048
+
+_log = logging.getLogger(__name__)
 
 Ready = Callable[[str, SigningKeys], None]
 
@@ -52,6 +55,8 @@ async def _serve(settings: Settings, on_ready: Ready) -> int:
                 await asyncio.wait_for(stopped.wait(), _LOOK_EVERY_SECONDS)
         server.close()
         await _end(connections)
+        if engine.commits.broken is not None:
+            _log.critical("%s", engine.commits.broken)
         return 0 if engine.commits.broken is None else 1
 
 

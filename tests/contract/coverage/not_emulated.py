@@ -56,6 +56,12 @@ NOT_EMULATED = (
         "400 `ERR unknown command`",
     ),
     NotEmulated(
+        "`BITOP` with `DIFF`, `DIFF1`, `ANDOR` or `ONE`",
+        (),
+        "Redis 8.2 has them, Valkey 9.1 has not (redis-rest.md 9)",
+        "400 `ERR BITOP … is of Redis 8.2`",
+    ),
+    NotEmulated(
         "Upstash Workflow",
         ("@upstash/qstash Workflow.*",),
         "second tier (qstash.md 24)",

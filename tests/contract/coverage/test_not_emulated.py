@@ -34,6 +34,16 @@ def test_search_and_newer_stream_commands_are_unknown(redis_process: RedisServer
             redis.xackdel("s", "g", "1-0")
 
 
+@pytest.mark.parametrize("operation", ["DIFF", "diff1", "ANDOR", "ONE"])
+def test_bit_operations_of_a_newer_redis_say_so(redis_process: RedisServer, operation: str) -> None:
+    """The server's own words are "syntax error"."""
+    with (
+        Redis(redis_process.url, redis_process.token, rest_retries=0) as redis,
+        pytest.raises(UpstashError, match=f"BITOP {operation.upper()} is of Redis 8.2"),
+    ):
+        redis.execute(["BITOP", operation, "to", "a", "b"])
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
