@@ -54,22 +54,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", type=Path, default=Path(".baton/qstash"), help="folder for all state (default %(default)s)"
     )
-    parser.add_argument(
-        "--token",
-        default=environment.get(TOKEN),
-        help=f"the one token that is served; also as {TOKEN} (default: the published development users')",
-    )
-    parser.add_argument("--read-only-token", help="a token that reads everything of that user and changes nothing")
-    parser.add_argument(
-        "--current-signing-key",
-        default=environment.get(CURRENT_KEY),
-        help=f"signing key of that user; also as {CURRENT_KEY} (default: the development user's)",
-    )
-    parser.add_argument(
-        "--next-signing-key",
-        default=environment.get(NEXT_KEY),
-        help=f"the key that a rotation makes current; also as {NEXT_KEY}",
-    )
+    _add_secrets(parser, environment)
     parser.add_argument(
         "--time-scale", type=float, default=1.0, metavar="N", help="delays, backoff and cron pass N times faster"
     )
@@ -92,3 +77,22 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--faults", action="store_true", help="enable /admin/faults and /admin/reset, for tests")
     return parser
+
+
+def _add_secrets(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    parser.add_argument(
+        "--token",
+        default=environment.get(TOKEN),
+        help=f"the one token that is served; also as {TOKEN} (default: the published development users')",
+    )
+    parser.add_argument("--read-only-token", help="a token that reads everything of that user and changes nothing")
+    parser.add_argument(
+        "--current-signing-key",
+        default=environment.get(CURRENT_KEY),
+        help=f"signing key of that user; also as {CURRENT_KEY} (default: the development user's)",
+    )
+    parser.add_argument(
+        "--next-signing-key",
+        default=environment.get(NEXT_KEY),
+        help=f"the key that a rotation makes current; also as {NEXT_KEY}",
+    )

@@ -209,7 +209,7 @@ async def test_a_part_that_died_of_a_full_disk_comes_back_when_there_is_room(tmp
         assert len(stage.said) == 1
         assert f"a: ended: the disk of {tmp_path} is full (0.0 MB left)" in stage.said[0]
         stage.room_bytes = 10**9
-        await until(lambda: supervisor.process_ids())
+        await until(supervisor.process_ids)
         assert len(stage.said) == 1
 
 
