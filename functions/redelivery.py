@@ -22,7 +22,7 @@ from functions.books import commit
 from functions.delivery import Outcome
 from functions.facts import Facts
 from functions.handing_on import drive_of, hand_on
-from functions.sweeping import Sweep, read_due_ms
+from functions.sweeping import Sweep, read_page
 
 MALFORMED_STATUS = MalformedEventError.status
 
@@ -111,7 +111,7 @@ class Redelivery:
         if isinstance(failed, SweepFailed):
             # It may carry legs that it took over before it failed, so its work is done in its name.
             drive = drive_of(message_id, retried)
-            return await self._sweep.handle(read_due_ms(failed.body), failed.source_message_id, drive, again=True)
+            return await self._sweep.handle(read_page(failed.body), failed.source_message_id, drive, again=True)
         return await self._event_failed(failed, message_id, retried)
 
     async def _event_failed(self, failed: Failed, message_id: str, retried: int) -> Outcome:

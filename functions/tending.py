@@ -13,7 +13,7 @@ from events.ports import Figures
 from functions.counting import count
 from functions.delivery import Outcome
 from functions.operation_outcomes import OperationOutcomes
-from functions.sweeping import Sweep, read_due_ms
+from functions.sweeping import Sweep, read_page
 from functions.tidying import Tidying
 
 
@@ -40,10 +40,11 @@ class Tending:
         slot_ms = read_slot_ms(body)
         if slot_ms:
             return Outcome("looked", await self._outcomes.look(slot_ms))
-        due_ms = read_due_ms(body)
-        swept = await self._sweep.handle(due_ms, carrier, drive, again=again)
-        await self._outcomes.look()
-        if not due_ms:  # the hourly backstop
+        page = read_page(body)
+        swept = await self._sweep.handle(page, carrier, drive, again=again)
+        if not page.after:
+            await self._outcomes.look()
+        if not page.due_ms and not page.after:  # the hourly backstop
             await self._tidying.tidy()
         await count(self._figures, {SWEEPS: 1, **({DRIVEN: swept.handed_on} if swept.handed_on else {})})
         return swept

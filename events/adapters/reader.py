@@ -13,7 +13,7 @@ from events.core.state import Usage
 from events.core.transcript import recalled
 from events.ports import Snapshot, StoredParts
 
-_STOPPED = ["GET", keys.ADMISSION_STOPPED]
+_STOPPED = ["HGET", keys.ADMISSION_FLAGS, "stopped"]
 _LAST = 2**53  # no list is as long, and every client and script can say it
 
 
@@ -88,5 +88,5 @@ def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopp
         legs=tuple(leg for leg in legs if leg.job_id == job_id),
         standing=load_standing(state[f"standing:{job_id}"]) if f"standing:{job_id}" in state else Standing(),
         usage=load_usage(usage) if usage else Usage(),
-        stopped=bool(stopped),
+        stopped=stopped not in (None, "", "0"),
     )

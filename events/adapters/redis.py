@@ -106,6 +106,16 @@ class RedisConnection:
         asked.charge()
         return asked.answer
 
+    async def run_each(self, text: str, asked: Sequence[tuple[Sequence[str], Sequence[str | int]]]) -> list[Any]:
+        """Run a script once for each of these keys and arguments, all in one request; not atomic."""
+        if not asked:
+            return []
+        first = await self.run(text, *asked[0])  # so that the store has its text
+        rest = [("EVALSHA", _sha1(text), len(keys), *keys, *args) for keys, args in asked[1:]]
+        answers = [self._value(answer) for answer in await self._ask(rest)] if rest else []
+        charge(requests=1, commands=sum(a[0] for a in answers), size_bytes=sum(a[1] for a in answers))
+        return [first, *(answer[2] for answer in answers)]
+
     async def ask(
         self,
         text: str,

@@ -1,6 +1,6 @@
 """The state of jobs, as atomic scripts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from events.core.admission import Book
@@ -71,6 +71,12 @@ class Store(Protocol):
         self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
     ) -> Outside:
         """A fact from outside ends a wait, or is kept until there is one. The first outcome of a call stays."""
+        ...
+
+    async def look_all(
+        self, trees: Mapping[str, Book], message_id: str, now_ms: int, lost_after_ms: int
+    ) -> dict[str, Looked]:
+        """Look at many trees in one request, each with the entries of all of its jobs; by root job id."""
         ...
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:

@@ -1,10 +1,11 @@
 """The admission in memory: the pure rules of events/core/admission.py over a dict."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from events.core.admission import ASKED_EVERY_MS, SWEEP, TOMBSTONE_MS, Entry, Place, Standing, fill, take, untold
+from events.core.admission import ASKED_EVERY_MS, SWEEP, Entry, Place, Standing, fill, take, untold
 from events.core.ends import AgentFigures, End, MonthUsed, with_end, with_used
+from events.core.sweep_pages import PAGE, page_mark, page_of
 from events.ports import AdmissionState, Heard, Started, SweepTurn, Told
 
 
@@ -22,9 +23,12 @@ class Kept:
 
 
 class InMemoryAdmission:
-    """`Admission` in memory, with so many slots (a setting)."""
+    """`Admission` in memory, with so many slots (a setting).
 
-    def __init__(self, slots: int = 3, sweep_interval_ms: int = 60_000) -> None:
+    `clock_ms`: the store's clock, by which sweeps are armed, where it is another one than the caller's.
+    """
+
+    def __init__(self, slots: int = 3, sweep_interval_ms: int = 60_000, clock_ms: Callable[[int], int] = int) -> None:
         self.entries: dict[str, Entry] = {}
         self.sweep_at_ms = self.stopped_ms = self.swept_ms = 0
         self.rows: frozenset[str] = frozenset()
@@ -32,6 +36,7 @@ class InMemoryAdmission:
         self.used: dict[tuple[str, str], dict[str, int]] = {}
         self.slots = slots
         self._interval_ms = sweep_interval_ms
+        self._clock_ms = clock_ms
         self._asked_ms = 0
 
     def kept(self) -> Kept:
@@ -74,25 +79,31 @@ class InMemoryAdmission:
 
     def arm(self, now_ms: int) -> int:
         """When a sweep must be armed, 0: not: only while somebody holds a slot; an overdue one was lost."""
-        if not self._active() or self.sweep_at_ms + self._interval_ms >= now_ms:
+        clock_ms = self._clock_ms(now_ms)
+        if not self._active() or self._is_armed(clock_ms):
             return 0
-        self.sweep_at_ms = now_ms + self._interval_ms
+        self.sweep_at_ms = clock_ms + self._interval_ms
         return self.sweep_at_ms
 
-    async def sweep(self, due_ms: int, now_ms: int, *, again: bool = False) -> SweepTurn:
-        """A sweep begins."""
-        entries = dict(self.entries)
-        fill(entries, SWEEP, self._given_slots())
-        self.entries, self.swept_ms = entries, now_ms
-        taken = self.sweep_at_ms > due_ms if due_ms else self.sweep_at_ms + self._interval_ms >= now_ms
-        next_ms = 0
-        if self._active() and not taken:
-            next_ms = self.sweep_at_ms = now_ms + self._interval_ms
-        gone = (name for name, e in entries.items() if e.want == "gone")
-        old = (name for name in gone if again or now_ms - entries[name].since_ms > TOMBSTONE_MS)
-        shown = {name for name, e in entries.items() if e.want != "gone"} | set(list(old)[:200])
-        book = {name: entry for name, entry in entries.items() if name in shown}
-        return SweepTurn(next_ms, book, self._told(untold(entries)))
+    def _is_armed(self, clock_ms: int) -> bool:
+        """Whether a sweep is on its way; one that is much too late was armed by a clock that is wrong."""
+        return clock_ms - self._interval_ms <= self.sweep_at_ms <= clock_ms + 2 * self._interval_ms
+
+    async def sweep(
+        self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
+    ) -> SweepTurn:
+        """A sweep begins, or goes on with a page."""
+        clock_ms, next_ms, tell = self._clock_ms(now_ms), 0, tuple[Told, ...]()
+        if not after:
+            entries = dict(self.entries)
+            fill(entries, SWEEP, self._given_slots())
+            self.entries, self.swept_ms = entries, now_ms
+            taken = self._is_armed(clock_ms) and (not due_ms or self.sweep_at_ms > due_ms)
+            if self._active() and not taken:
+                next_ms = self.sweep_at_ms = clock_ms + self._interval_ms
+            tell = self._told(untold(entries))
+        book, following = page_of(self.entries, page_mark(due_ms, after, again=again), clock_ms, page)
+        return SweepTurn(next_ms, book, tell, following)
 
     async def book(self) -> dict[str, Entry]:
         """All entries, by job id."""

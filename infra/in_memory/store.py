@@ -1,7 +1,7 @@
 """The store in memory: the same atomic steps as the Lua scripts, one method each, without I/O or time of its own."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from events.core.admission import Book
 from events.core.counts import checkpoints_in
@@ -251,6 +251,12 @@ class InMemoryStore:
         self.write(root_id, tree)
         forgotten = tuple(sorted(name for name in book if root_of(name) == root_id and name not in tree.jobs))
         return Looked(True, tuple(lost), tree.jobs[root_id].session_id, tree.over(), forgotten)
+
+    async def look_all(
+        self, trees: Mapping[str, Book], message_id: str, now_ms: int, lost_after_ms: int
+    ) -> dict[str, Looked]:
+        """Look at many trees."""
+        return {root: await self.look(root, message_id, now_ms, lost_after_ms, trees[root]) for root in trees}
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         """Append parts in mid-work, only while the claim holds the leg."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from events.core.admission import Entry, Place, Standing
 from events.core.ends import AgentFigures, End, MonthUsed
 from events.core.legs import wish_key
+from events.core.sweep_pages import PAGE
 from events.errors import StoreError
 from events.ports import AdmissionState, Heard, Started, SweepTurn
 from tests.fakes import FakeAdmission, FakeOperating
@@ -61,11 +62,13 @@ class SimAdmission:
 
         return await self._ask("wish", take)
 
-    async def sweep(self, due_ms: int, now_ms: int, *, again: bool = False) -> SweepTurn:
+    async def sweep(
+        self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
+    ) -> SweepTurn:
         """A sweep begins."""
 
         async def look() -> tuple[SweepTurn, float]:
-            return await self._fake.sweep(due_ms, now_ms, again=again), self._world.loop.seconds
+            return await self._fake.sweep(due_ms, now_ms, again=again, after=after, page=page), self._world.loop.seconds
 
         turn, self._looked_at[CURRENT.get().name] = await self._ask("sweep", look)
         self._world.told_by_sweeps.update(told.job_id for told in turn.tell)

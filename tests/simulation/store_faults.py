@@ -4,7 +4,7 @@ Every write is shown to the invariants, with the tag's version before and after.
 cost nothing, and reads may show an older one.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from events.core.admission import Book
@@ -151,6 +151,12 @@ class SimStore:
         return await self.ask(
             "look", root_id, None, lambda: self._fake.look(root_id, message_id, now_ms, lost_after_ms, book, only)
         )
+
+    async def look_all(
+        self, trees: Mapping[str, Book], message_id: str, now_ms: int, lost_after_ms: int
+    ) -> dict[str, Looked]:
+        """Look at many trees; each is found as it is at another moment."""
+        return {root: await self.look(root, message_id, now_ms, lost_after_ms, trees[root]) for root in trees}
 
     async def load(self, job_id: str) -> Loaded | None:
         """A job, for deciding on a fact."""

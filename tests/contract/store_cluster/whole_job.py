@@ -90,7 +90,8 @@ class WholeJob:
         looked = await self._side.store.look(self._job.id, "sweep", late_ms, LOST_AFTER_MS, turn.book)
         assert looked.ended == (self._job.id,)
         yield "looked at"
-        await self._side.admission.leave(over(root_of(self._job.id), turn.book, looked, late_ms))
+        tree = {name: e for name, e in turn.book.items() if root_of(name) == root_of(self._job.id)}
+        await self._side.admission.leave(over(tree, looked, late_ms))
         assert self._job.id not in await self._side.admission.book()
         yield "left the book"
 

@@ -4,7 +4,7 @@ from events.core.admission import ASKED_EVERY_MS
 from events.errors import PublishError
 from events.schema import SWEEP_ENDPOINT
 from functions.sweep_requests import SweepRequests
-from functions.sweeping import LOST_AFTER_MS, read_due_ms
+from functions.sweeping import LOST_AFTER_MS, read_page
 from tests.unit.functions.stage import BASE, Stage
 
 
@@ -35,7 +35,7 @@ async def test_the_sweep_that_was_asked_for_looks_at_every_job() -> None:
     stage.clock.ms += LOST_AFTER_MS + 1
     await stage.container.sweep_requests.sweep_soon("a test")
     (body,) = sweeps(stage)
-    outcome = await stage.sweep.handle(read_due_ms(body.encode()), "m-asked", "d1", again=False)
+    outcome = await stage.sweep.handle(read_page(body.encode()), "m-asked", "d1", again=False)
     assert outcome.handed_on == 1
 
 
