@@ -83,7 +83,7 @@ class World:
         self.faults = Faults(plan, self.dice, loop, muted)
         self.fake, self.admission = (
             StoredTrees(),
-            FakeAdmission(1 if plan.one_slot_until else plan.slots, SWEEP_INTERVAL_MS),
+            FakeAdmission(1 if plan.one_slot_until else plan.slots, SWEEP_INTERVAL_MS, lambda _: self.now_ms()),
         )
         self.memory, self.wire, self.actors = Memory(self), Wire(self), Actors(self)
         self.queue, self.delivery, self.outside = SimQueue(self), Deliveries(self), Outside(self)
