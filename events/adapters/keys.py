@@ -19,6 +19,7 @@ ADMISSION = (
     ),
     *(f"baton:{{admission}}:{name}" for name in ("book", "gone", "stopped")),
 )
+ADMISSION_SESSIONS = ADMISSION[9]
 ADMISSION_BEFORE = ADMISSION[-3:-1]
 # String: a sweep was asked for; it expires, and then another one may be asked for.
 ADMISSION_ASKED = "baton:{admission}:asked"

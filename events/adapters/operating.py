@@ -5,9 +5,9 @@ import json
 from events.adapters import keys
 from events.adapters.admission_scripts import AdmissionScripts, told_of
 from events.adapters.redis import RedisConnection
-from events.core.admission import Entry
+from events.core.admission import Entry, line_of
 from events.core.ends import AgentFigures, MonthUsed
-from events.core.records import load_figures
+from events.core.records import load_entry, load_figures
 from events.ports import AdmissionState, Started
 
 
@@ -39,6 +39,17 @@ class RedisOperating:
         """The entries of all jobs that are not gone."""
         return {name: entry for name, entry in (await self._scripts.entries()).items() if entry.want != "gone"}
 
+    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+        """The entries of a session's jobs at work or in line; what a version before keeps is read whole."""
+        seats = "".join(f"{_escaped(text)}\0" for text in (tenant, session_id))
+        read = ["ZRANGE", keys.ADMISSION_SESSIONS, f"[{seats}", f"({seats}2", "BYLEX"]
+        members, before = await self._redis.pipeline(read, ["EXISTS", *keys.ADMISSION_BEFORE])
+        if before:
+            return line_of(await self._scripts.entries(), tenant, session_id)
+        names = [member[len(seats) :].split("\0")[1] for member in members]
+        texts = await self._redis.execute("HMGET", keys.ADMISSION_JOBS, *names) if names else []
+        return {name: load_entry(text) for name, text in zip(names, texts, strict=True) if text}
+
     async def ends(self) -> dict[str, AgentFigures]:
         """What ended jobs add up to."""
         stored = await self._redis.execute("HGETALL", keys.ADMISSION_ENDS)
@@ -49,3 +60,8 @@ class RedisOperating:
         stored = await self._redis.execute("HGETALL", keys.ADMISSION_USED)
         months = (MonthUsed(name[:7], name[8:], json.loads(text)) for name, text in stored.items())
         return tuple(sorted(months, key=lambda each: (each.month, each.tenant)))
+
+
+def _escaped(text: str) -> str:
+    """As lua/slots.lua writes names of tenants and sessions."""
+    return text.replace("\1", "\1\1").replace("\0", "\1\2")

@@ -135,6 +135,10 @@ class Operating(Protocol):
         """The entries of all jobs that have not said that they are gone, by job id."""
         ...
 
+    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+        """The entries of a session's jobs at work or in line, by job id; children are none of them."""
+        ...
+
     async def ends(self) -> dict[str, AgentFigures]:
         """What ended jobs add up to, by agent."""
         ...

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from events.core.admission import ASKED_EVERY_MS, SWEEP, Entry, Place, Standing, fill, take, untold
+from events.core.admission import ASKED_EVERY_MS, SWEEP, Entry, Place, Standing, fill, line_of, take, untold
 from events.core.ends import AgentFigures, End, MonthUsed, with_end, with_used
 from events.core.sweep_pages import PAGE, page_mark, page_of
 from events.ports import AdmissionState, Heard, Started, SweepTurn, Told
@@ -167,6 +167,10 @@ class InMemoryOperating:
     async def live(self) -> dict[str, Entry]:
         """The entries of all jobs that are not gone."""
         return {name: entry for name, entry in self._admission.entries.items() if entry.want != "gone"}
+
+    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+        """The entries of a session's jobs at work or in line."""
+        return line_of(self._admission.entries, tenant, session_id)
 
     async def ends(self) -> dict[str, AgentFigures]:
         """What ended jobs add up to."""

@@ -139,6 +139,10 @@ class SimOperating:
         """The entries of jobs that are not gone."""
         return await self._ask("live", self._fake.live)
 
+    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+        """The entries of a session's jobs."""
+        return await self._ask("line", lambda: self._fake.line(tenant, session_id))
+
     async def ends(self) -> dict[str, AgentFigures]:
         """What ended jobs add up to."""
         return await self._ask("ends", self._fake.ends)
