@@ -104,7 +104,7 @@ def _model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
     if not happened.failure.retryable or attempt > job.model.retries:
         return end_failed(job, leg, happened.failure, now_ms)
     delay_ms = backoff_ms(job.model.retry_delay_seconds, attempt, happened.retry_after_seconds)
-    again = loop_leg(job.id, leg.turn, leg.attempt + 1, now_ms, now_ms + delay_ms)
+    again = loop_leg(job.id, leg.turn, leg.attempt + 1, now_ms, min(now_ms + delay_ms, job.deadline_ms))
     outcome = f"{happened.failure.type}: {happened.failure.message}; again in {delay_ms / 1000:g} s"
     return Decision(
         Changes(
