@@ -113,5 +113,8 @@ class Emitter:
 
 
 def header_value(text: str) -> str:
-    """A session id as a header value: what a header cannot carry is percent-encoded (the body has it as it is)."""
-    return text if text.isascii() and text.isprintable() else quote(text)
+    """A session id as a header value: what a header cannot carry is percent-encoded (the body has it as it is).
+
+    That is all but printable ASCII, and a space at either end, which no HTTP library sends.
+    """
+    return text if text.isascii() and text.isprintable() and text == text.strip() else quote(text)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from events.emitter import Delivery, Emitter, header_value
@@ -161,9 +161,17 @@ def test_a_session_id_that_a_header_can_carry_stays_as_it_is(text: str) -> None:
 
 
 @given(st.text(min_size=1, max_size=200))
+@example(" ")
+@example("a ")
+@example(" a")
+@example("a\t")
+@example("\x00\r\n")
+@example("\x7f")
+@example("ü" * 200)
 def test_any_session_id_becomes_a_header_that_can_be_sent(text: str) -> None:
-    """Printable ASCII, nothing that could end the header; the body has it as it is."""
+    """Printable ASCII, nothing that could end the header, no space at an end; the body has it as it is."""
     value = header_value(text)
+    assert value == value.strip()
     assert value.isascii()
     assert value.isprintable()
     assert json.loads(encode_event(LOOP_INIT.model_copy(update={"session_id": text})))["sessionId"] == text

@@ -178,10 +178,12 @@ def test_without_a_key_nothing_is_valid() -> None:
         assert "set QSTASH_CURRENT_SIGNING_KEY" in refused(token, verifier=verifier)
 
 
-def test_a_body_that_is_not_utf_8_is_refused() -> None:
-    """The SDK hashes text; an event is text."""
+def test_a_body_that_is_not_utf_8_is_judged_by_its_bytes() -> None:
+    """The SDK hashes text. That it is no event is for whoever reads it to say; another body stays refused."""
     body = b"\xff\xfe"
-    refused(signed(of=body), body=body)
+    BOTH.verify(signed(of=body), body, URL)
+    refused(signed(of=body), body=body + b"\xff")
+    refused(signed(of=body), body=b"")
 
 
 def test_a_refusal_shows_neither_key_nor_claims() -> None:
