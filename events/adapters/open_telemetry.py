@@ -46,7 +46,9 @@ class OpenTelemetryTracer:
                 OTLPSpanExporter,
             )
         except ImportError as error:
-            raise SettingsError("OTEL_EXPORTER_OTLP_ENDPOINT is set: install the extra, `baton[otel]`") from error
+            raise SettingsError(
+                "OTEL_EXPORTER_OTLP_ENDPOINT is set: install the extra `otel` (docs/operations.md)"
+            ) from error
         return cls(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=_TIMEOUT_SECONDS), service_name)
 
     async def export(self, spans: Sequence[Span]) -> None:
