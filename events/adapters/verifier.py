@@ -38,6 +38,7 @@ class _Raw(str):
     """A body as the SDK wants it, of which it hashes the very bytes that came, whether they are text or not."""
 
     __slots__ = ("_body",)
+    _body: bytes
 
     @classmethod
     def of(cls, body: bytes) -> "_Raw":
