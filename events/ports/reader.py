@@ -57,6 +57,10 @@ class Reader(Protocol):
         """The job's parts after the first `after` ones."""
         ...
 
+    async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
+        """One tool call of a job, and its stored result; None and nothing where there is none."""
+        ...
+
     async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
         """Those parts alone, with one command: for a job that is known, and of which nothing is expected yet."""
         ...

@@ -15,6 +15,7 @@ from functions.api.guard import Guard
 from functions.api.health import Health
 from functions.api.job_events import JobEventsApi
 from functions.api.job_listing import JobListingApi
+from functions.api.job_results import JobResultsApi
 from functions.api.jobs import BODY_LIMIT_BYTES as SUBMIT_LIMIT_BYTES
 from functions.api.jobs import JobsApi
 from functions.api.messages import MessagesApi
@@ -83,7 +84,8 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
     tells = '`{"name", "data"}`: something happened that the job may wait for; kept for it if nobody waits yet'
     streams = "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`"
     records = "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end"
-    limit = (result_limit_bytes, "RESULT_LIMIT_BYTES")
+    limit, results = (result_limit_bytes, "RESULT_LIMIT_BYTES"), JobResultsApi(container, keys)
+    shows = "one tool call's result: where the job's answer has a `resultRef` instead, since all of them are too large"
     return [
         ApiRoute("POST", jobs_path, "client", jobs.submit, submits, SUBMIT_LIMIT_BYTES),
         ApiRoute("GET", jobs_path, "client", listing.show, lists),
@@ -93,6 +95,7 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         ApiRoute("POST", bulk_path, "admin", bulk.change, bulk_changes),
         ApiRoute("POST", f"{job_path}/events", "client", events.post, tells, *limit),
         ApiRoute("GET", f"{job_path}/stream", "stream", stream.stream, streams),
+        ApiRoute("GET", f"{job_path}/results/{{call_id}}", "client", results.show, shows),
         ApiRoute("GET", f"{job_path}/recording", "client", recordings.show, records),
     ]
 

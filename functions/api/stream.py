@@ -30,6 +30,8 @@ _log = logging.getLogger("baton.api")
 
 _ID = re.compile(r"\d{1,15}-(\d{1,15})")
 HEARTBEAT_SECONDS = 15.0
+# Where an answer is handed over whole, it has about so much of a long stream: hosts let 6 MB through.
+_ANSWER_BYTES = 2_000_000
 # So often it is seen whether the process stops, or who follows may not any more; no store is asked for that.
 _STEP_SECONDS = 1.0
 HEADERS = {"cache-control": "no-cache, no-transform", "x-vercel-ai-ui-message-stream": "v1", "x-accel-buffering": "no"}
@@ -113,10 +115,15 @@ class Looks:
 
     async def events(self, stored: StoredParts) -> AsyncIterator[str]:
         """The events of these parts and of those that come."""
+        first = self.after
         if not self.live:
             yield f"retry: {await self._come_back_ms(stored)}\n\n"
+        room_bytes = _ANSWER_BYTES
         while stored.job is not None:
             for part in stored.parts:
+                room_bytes -= len(part)
+                if not self.live and room_bytes < 0 and self.after > first:
+                    return  # the client comes back for the next page
                 self.after += 1
                 yield f"id: {stored.job.created_at_ms}-{self.after}\ndata: {part}\n\n"
             if stored.job.ended:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from events.core.state import CallRecord, Job
 from events.core.transcript import recalled
 from events.errors import StoreError
 from events.ports import Snapshot, StoredParts
@@ -48,6 +49,13 @@ class InMemoryReader:
         await self.ping()
         tree = self._store.tree(job_id)
         return StoredParts(tree.jobs.get(job_id), tree.parts.get(job_id, ())[after:])
+
+    async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
+        """One tool call, and its result."""
+        await self.ping()
+        tree = self._store.tree(job_id)
+        call = tree.calls.get(job_id, {}).get(call_id)
+        return tree.jobs.get(job_id), call, tree.results_of(job_id).get(call_id, {})
 
     async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
         """The job's parts after the first `after` ones."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from events.core.admission import Book
 from events.core.effects import Changes
 from events.core.going_on import GoOn
+from events.core.state import CallRecord, Job
 from events.errors import StoreError
 from events.ids import root_of
 from events.ports import (
@@ -264,6 +265,12 @@ class SimReader:
         """The job's parts."""
         return await self._world.wire.request(
             "reader.parts", "store", "store", lambda: at_once(self._shown(job_id).parts(job_id, after)), StoreError
+        )
+
+    async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
+        """One result."""
+        return await self._world.wire.request(
+            "reader.result", "store", "store", lambda: at_once(self._shown(job_id).result(job_id, call_id)), StoreError
         )
 
     async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -286,17 +285,6 @@ async def test_what_is_not_text_is_said_so() -> None:
     assert (await fails(lambda *_: answer(200, b"\xff\xd8\xff", content_type="image/jpeg"))).type == "NotText"
     assert "'br'" in (await fails(lambda *_: answer(200, b"x", content_encoding="br"))).message
     assert (await fails(lambda *_: answer(200, b"no gzip", content_encoding="gzip"))).retryable
-
-
-@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
-async def test_a_packed_answer_that_is_cut_off_is_not_taken_as_whole(pack: Callable[[bytes], bytes]) -> None:
-    """Its beginning can be unpacked, and the reader would take it for all there is."""
-    whole = pack(b"".join(b"line %d of many\n" % number for number in range(5_000)))
-    for size_bytes in (len(whole) // 2, len(whole) - 1):
-        kind = "gzip" if pack is gzip.compress else "deflate"
-        error = await fails(lambda *_, size=size_bytes, kind=kind: answer(200, whole[:size], content_encoding=kind))
-        assert (error.type, error.retryable) == ("NotText", True)
-        assert "cut off" in error.message
 
 
 async def test_a_host_without_an_address_may_be_asked_again() -> None:
