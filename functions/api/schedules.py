@@ -41,12 +41,14 @@ class SchedulesApi:
     async def made(self, principal: Principal, body: ScheduleBody, key: str = "") -> dict[str, Any]:
         """Make a schedule; with the same Idempotency-Key it is the same one, with this body from now on.
 
+        Without a key the body is the key: a request that is repeated makes no second schedule of the same.
+
         Raises:
             ApiError: 422, no such agent, or no cron expression.
         """
         ports = self._container.ports
-        name = digest("schedule", principal.tenant, key)[:24] if key else ports.randomness.token()
-        schedule_id = f"{PREFIX}{name}"
+        known_by = ("schedule", principal.tenant, key) if key else ("alike", principal.tenant, body.model_dump_json())
+        schedule_id = f"{PREFIX}{digest(*known_by)[:24]}"
         job = new_job(
             SubmitBody.model_validate(body.model_dump(by_alias=True, exclude={"cron", "time_zone"})),
             self._container.registry,

@@ -68,6 +68,14 @@ async def test_the_same_idempotency_key_is_the_same_schedule(api: Api) -> None:
     assert (first["id"], second["cron"]) == (second["id"], "0 8 * * *")
 
 
+async def test_the_same_request_again_makes_no_second_schedule(api: Api) -> None:
+    """A client repeats what it got no answer to; another cron, task or tenant is another schedule."""
+    first = await made(api)
+    assert (await made(api))["id"] == first["id"]
+    others = [await made(api, cron="0 8 * * *"), await made(api, taskDescription="more"), await made(api, OTHER)]
+    assert len({first["id"], *(each["id"] for each in others)}) == 4
+
+
 async def test_a_schedule_is_paused_goes_on_and_is_deleted(api: Api) -> None:
     """204, and then 404."""
     path = f"{PATH}/{(await made(api))['id']}"

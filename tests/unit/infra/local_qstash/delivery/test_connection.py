@@ -1,12 +1,17 @@
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import pytest_asyncio
+import uvloop
 
 from infra.local_qstash.core.attempt import OutgoingRequest
 from infra.local_qstash.delivery import HttpDelivery
+from infra.local_qstash.delivery.connection import Connection
 
 
 @pytest_asyncio.fixture
@@ -140,3 +145,24 @@ async def test_cancelled_attempt_ends_its_connection(delivery: HttpDelivery) -> 
             await attempt
         assert (await delivery(request_to(url, timeout_ms=50))).error
     assert len(received) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other options")
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_the_kernel_looks_whether_the_other_side_lives(make_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """A machine that vanished sends nothing, not even an end; 25 s of silence end its connection."""
+
+    async def options() -> list[int]:
+        async with scripted(b"") as (url, _):
+            port = int(url.rstrip("/").rpartition(":")[2])
+            make = partial(Connection, 1_000, lambda _connection: None)
+            transport, made = await asyncio.get_running_loop().create_connection(make, "127.0.0.1", port)
+            held = transport.get_extra_info("socket")
+            names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+            found = [held.getsockopt(socket.IPPROTO_TCP, name) for name in names]
+            found.insert(0, held.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+            made.close()
+            return found
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        assert runner.run(options()) == [1, 10, 5, 3, 60_000]
