@@ -1,11 +1,14 @@
 """The test of the test: what an invariant cannot catch, it does not promise."""
 
+import pytest
+
 from tests.simulation.ahead import Ahead
 from tests.simulation.defects import ALL_NAMES, DEFECTS, Caught, catch_all, table
 from tests.simulation.findings import Findings
 from tests.simulation.planting import planted
 
 
+@pytest.mark.long
 def test_every_planted_defect_is_caught(findings: Findings, defects_ahead: Ahead[list[Caught]] | None) -> None:
     """Each of them breaks the invariant that speaks of it within a thousand schedules."""
     caught = catch_all(ALL_NAMES) if defects_ahead is None else defects_ahead.result()[0]
