@@ -5,6 +5,7 @@ the outcome. The port stays the same, and lies where no client's own end of a co
 """
 
 import asyncio
+import secrets
 import socket
 import sys
 from asyncio.subprocess import DEVNULL
@@ -36,11 +37,10 @@ def blows(seed: int, count: int) -> list[Blow]:
     ]
 
 
-def free_port(seed: int) -> int:
-    """A port that nobody listens on."""
-    random = Random(seed)
+def free_port() -> int:
+    """A port that nobody listens on, and that another run of these tests does not choose, too."""
     while True:
-        port = random.choice(_PORTS)
+        port = secrets.choice(_PORTS)
         try:
             socket.create_server(("127.0.0.1", port)).close()
         except OSError:

@@ -63,7 +63,7 @@ async def test_nothing_promised_is_lost_though_the_server_is_killed_twenty_times
 ) -> None:
     """Clients publish in every way while the server is killed with SIGKILL, while it works and while it starts."""
     with Destination() as destination:
-        server = KilledServer(tmp_path, free_port(seed))
+        server = KilledServer(tmp_path, free_port())
         try:
             async with asyncio.timeout(LIMIT_SECONDS):
                 traffic = Traffic(server.port, destination)
