@@ -115,10 +115,15 @@ class Stage:
         self.schedules = FakeSchedules()
         self.happened = Happened()
         self.ports = self._ports(verifier or AnySignature(), rate_limit, follow_limit)
-        self.container = Container(settings, self.ports, registry or registry_of(self.happened))
-        self._pipelines: dict[EventType, Pipeline] = {}
+        self._settings, self._registry = settings, registry or registry_of(self.happened)
+        self.restart()
         self._delivered = 0
         self._waiting: list[tuple[int, int, str]] = []
+
+    def restart(self) -> None:
+        """Go on in a new process, which knows nothing of what the one before has in memory."""
+        self.container = Container(self._settings, self.ports, self._registry)
+        self._pipelines: dict[EventType, Pipeline] = {}
 
     def _ports(self, verifier: Verifier, rate_limit: RateLimit | None, follow_limit: RateLimit | None) -> Ports:
         return Ports(

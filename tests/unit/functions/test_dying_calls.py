@@ -1,5 +1,6 @@
 """A piece of work that kills its process is not started for ever: each takeover from a dead owner counts."""
 
+import asyncio
 import heapq
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -17,22 +18,33 @@ from tests.unit.functions.stage import SETTINGS, Stage
 REDELIVERY_MS = 10_000
 
 
-class Killed(BaseException):
-    """The end of a process, in the middle of its work."""
-
-
 @dataclass
 class Deaths:
-    """Work that kills its process the first `times`."""
+    """Work that kills its process the first `times`: a dead process neither returns nor raises."""
 
     times: int
     starts: list[int] = field(default_factory=list[int])
+    killed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """Count a start, and die."""
         self.starts.append(1)
         if len(self.starts) <= self.times:
-            raise Killed
+            self.killed.set()
+            await asyncio.Event().wait()
+
+    async def outlived_by(self, stage: Stage, body: bytes, message_id: str, retried: int) -> bool:
+        """Deliver a message; whether its process lived to answer it."""
+        self.killed.clear()
+        process = asyncio.create_task(stage.deliver(parse_event(body), message_id, retried))
+        death = asyncio.create_task(self.killed.wait())
+        await asyncio.wait({process, death}, return_when=asyncio.FIRST_COMPLETED)
+        death.cancel()
+        if self.killed.is_set():
+            stage.restart()
+            return False
+        await process
+        return True
 
 
 class DyingModel:
@@ -46,7 +58,7 @@ class DyingModel:
 
     async def answer(self, _request: ModelRequest) -> ModelAnswer:
         """Answer, or die."""
-        self._deaths.begin()
+        await self._deaths.begin()
         return ModelAnswer("said")
 
 
@@ -69,13 +81,13 @@ def calling(deaths: Deaths, retries: int) -> Registry:
     @tool(retries=retries, timeout_seconds=5)
     async def explode() -> str:
         """Take all memory."""
-        deaths.begin()
+        await deaths.begin()
         return "survived"
 
     return Registry([Agent("calls", model=CallingModel(), tools=[explode])])
 
 
-async def play(stage: Stage, agent: str, most: int = 100) -> None:
+async def play(stage: Stage, agent: str, deaths: Deaths, most: int = 100) -> None:
     """Deliver what is published, again after the queue's delay where the process dies, until nothing is left."""
     await stage.submit(agent)
     waiting, seen = list[tuple[int, int, int]](), 0
@@ -92,9 +104,7 @@ async def play(stage: Stage, agent: str, most: int = 100) -> None:
         if message_id in stage.queue.cancelled:
             continue
         stage.clock.ms = max(stage.clock.ms, due_ms)
-        try:
-            await stage.deliver(parse_event(message.body.encode()), message_id, retried)
-        except Killed:
+        if not await deaths.outlived_by(stage, message.body.encode(), message_id, retried):
             heapq.heappush(waiting, (stage.clock.ms + REDELIVERY_MS, number, retried + 1))
     pytest.fail(f"nothing ends: {most} deliveries")
 
@@ -107,7 +117,7 @@ async def test_a_call_that_kills_its_process_each_time_fails_and_the_model_is_to
     """One start more than it may have attempts: the first death may have been another one's fault."""
     deaths = Deaths(times=1_000)
     stage = Stage(settings=replace(SETTINGS, continuation=continuation), registry=calling(deaths, retries))
-    await play(stage, "calls")
+    await play(stage, "calls", deaths)
     snapshot = await stage.snapshot()
     assert len(deaths.starts) == retries + 2
     (call,) = snapshot.calls
@@ -120,7 +130,7 @@ async def test_a_call_that_was_killed_once_has_all_its_attempts(continuation: Li
     """Whose fault it was nobody knows."""
     deaths = Deaths(times=1)
     stage = Stage(settings=replace(SETTINGS, continuation=continuation), registry=calling(deaths, 0))
-    await play(stage, "calls")
+    await play(stage, "calls", deaths)
     (call,) = (await stage.snapshot()).calls
     assert (call.status, call.attempts, len(deaths.starts)) == ("completed", 1, 2)
 
@@ -131,6 +141,6 @@ async def test_a_turn_that_kills_its_process_each_time_fails_its_job(continuatio
     deaths = Deaths(times=1_000)
     agent = Agent("thinks", model=DyingModel(deaths))
     stage = Stage(settings=replace(SETTINGS, continuation=continuation), registry=Registry([agent]))
-    await play(stage, "thinks")
+    await play(stage, "thinks", deaths)
     job = (await stage.snapshot()).job
     assert (job.status, job.error and job.error.type, len(deaths.starts)) == ("failed", "process_died", 3 + 2)
