@@ -4,7 +4,7 @@ Part of `SETTINGS` (setting_table.py). Must not: read the environment.
 """
 
 from events.setting import EVERYWHERE, Setting, read_by
-from events.setting_readers import one_of, topic_prefix, url, whole, worker_urls
+from events.setting_readers import deliveries_at_once, one_of, topic_prefix, url, whole, worker_urls
 
 QUEUE_SETTINGS = (
     *read_by(
@@ -51,8 +51,16 @@ QUEUE_SETTINGS = (
             "message_retry_delay_ms",
             "10000",
             "ms",
-            "wait between delivery attempts",
+            "wait before the first of them, about; each further one waits twice as long, up to ten minutes",
             whole(0, 86_400_000),
+        ),
+        Setting(
+            "DELIVERIES_AT_ONCE",
+            "deliveries_at_once",
+            "{}",
+            'count, or {"/workers/…": count, …}',
+            "how many deliveries the queue may have under way at once, for each endpoint or for some; {}: no limit",
+            deliveries_at_once,
         ),
         Setting(
             "MESSAGE_TIMEOUT_SECONDS",

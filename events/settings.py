@@ -52,6 +52,7 @@ class Settings:
     message_max_delay_seconds: int = 604_800
     message_retries: int = 3
     message_retry_delay_ms: int = 10_000
+    deliveries_at_once: tuple[tuple[str, int], ...] = ()
     work_timeout_seconds: int = 120
     function_memory_mb: int = 512
     stream_batch_ms: int = 100
@@ -118,6 +119,10 @@ class Settings:
     def topic(self, event_type: EventType) -> str:
         """The topic of this event type: `agent.agent-loop-init`."""
         return f"{self.topic_prefix}.{TOPIC_SUFFIXES[event_type]}"
+
+    def at_once(self, endpoint: str) -> int:
+        """How many deliveries to an endpoint the queue may have under way at once; 0: as many as it likes."""
+        return dict(self.deliveries_at_once).get(endpoint, 0)
 
     @property
     def failure_callback_url(self) -> str:

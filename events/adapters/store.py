@@ -224,12 +224,15 @@ class RedisStore:
                 return asked
         raise StoreError(f"job {request.job_id} cannot end: jobs below it are started faster than they can be counted")
 
-    async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
+    async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""
         job, leg, call, carried = await self._redis.run(
             _text("undelivered"),
             [keys.state_key(claim.job_id), keys.calls_key(claim.job_id)],
-            [claim.job_id, claim.leg_key, source_message_id, claim.message_id, claim.call_id, claim.now_ms],
+            [
+                *(claim.job_id, claim.leg_key, source_message_id, claim.message_id, claim.call_id, claim.now_ms),
+                int(throttled),
+            ],
         )
         if not job:
             return Undelivered(None)

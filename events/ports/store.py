@@ -43,8 +43,11 @@ class Store(Protocol):
         """
         ...
 
-    async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
-        """Count, once for each callback message, that the queue gave up on the source message."""
+    async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
+        """Count, once for each callback message, that the queue gave up on the source message.
+
+        `throttled`: its endpoint had no place. Then it counts as driven anew, and not against the budget.
+        """
         ...
 
     async def look(

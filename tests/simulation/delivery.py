@@ -195,7 +195,7 @@ def retry_seconds(message: Message, retried: int) -> float:
     """The wait before the next retry, after so many; a callback has the delays that the product asks for."""
     if message.source is not None:
         return retry_delay_ms(_callback_options(message.source.outgoing.retries).retry_delay or "", retried) / 1000
-    return message.outgoing.retry_delay_ms / 1000
+    return message.outgoing.waits.wait_ms(retried) / 1000
 
 
 @lru_cache

@@ -5,6 +5,7 @@ cost nothing, and reads may show an older one.
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from events.core.admission import Book
@@ -139,19 +140,17 @@ class SimStore:
             self._world.memory.answer_of_long_ago(claim.job_id)
         return committed
 
-    async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
+    async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
         """Count that the queue gave up."""
-        return await self.ask(
-            "undelivered", claim.job_id, claim, lambda: self._fake.undelivered(claim, source_message_id)
-        )
+        count = partial(self._fake.undelivered, claim, source_message_id, throttled=throttled)
+        return await self.ask("undelivered", claim.job_id, claim, count)
 
     async def look(
         self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
     ) -> Looked:
         """Legs without progress."""
-        return await self.ask(
-            "look", root_id, None, lambda: self._fake.look(root_id, message_id, now_ms, lost_after_ms, book, only)
-        )
+        look = partial(self._fake.look, root_id, message_id, now_ms, lost_after_ms, book, only)
+        return await self.ask("look", root_id, None, look)
 
     async def look_all(
         self, trees: Mapping[str, Book], message_id: str, now_ms: int, lost_after_ms: int

@@ -59,4 +59,4 @@ def test_a_failure_callback_is_delivered_when_the_product_asks_for_it(retried: i
     callback = Message("msg_2", "callback", 2, "callback", outgoing.url, outgoing, 0.0, source=source)
     expression = failure_callback_headers()["Upstash-Failure-Callback-Retry-Delay"]
     assert retry_seconds(callback, retried) == retry_delay_ms(expression, retried) / 1000
-    assert retry_seconds(source, retried) == Settings().message_retry_delay_ms / 1000
+    assert retry_seconds(source, retried) == retry_delay_ms(outgoing.waits.expression, retried) / 1000

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from events.core.retry_waits import RetryWaits
 from events.emitter import Delivery, Emitter, header_value
 from events.errors import QueueUnreachableError, SettingsError
-from events.ports import Outgoing
+from events.ports import Flow, Outgoing
 from events.schema import SWEEP_ENDPOINT, Event, encode_event
 from events.settings import Settings
 from tests.fakes.queue import FakeQueue
@@ -47,7 +48,7 @@ async def test_an_event_goes_out_as_the_design_says() -> None:
                 label="job_1",
                 failure_callback=f"{BASE}/workers/delivery-failed",
                 retries=3,
-                retry_delay_ms=10_000,
+                waits=RetryWaits(10_000).spread(encode_event(TOOL_CALL)),
                 timeout_seconds=300,
             ),
         )
@@ -80,7 +81,7 @@ async def test_options_are_settings() -> None:
     emits, queue = emitter(message_retries=7, message_retry_delay_ms=1, message_timeout_seconds=900)
     await emits.emit(TOOL_CALL)
     [(_, message)] = queue.published
-    assert (message.retries, message.retry_delay_ms, message.timeout_seconds) == (7, 1, 900)
+    assert (message.retries, message.waits.first_ms, message.timeout_seconds) == (7, 1, 900)
 
 
 async def test_an_event_may_be_for_later_and_may_name_what_tells_it_apart() -> None:
@@ -175,3 +176,25 @@ def test_any_session_id_becomes_a_header_that_can_be_sent(text: str) -> None:
     assert value.isascii()
     assert value.isprintable()
     assert json.loads(encode_event(LOOP_INIT.model_copy(update={"session_id": text})))["sessionId"] == text
+
+
+async def test_messages_say_how_many_like_them_are_delivered_at_once() -> None:
+    """A key for each endpoint of the deployment, the same however a message is addressed; also for its callback."""
+    limits = (("/workers/delivery-failed", 5), ("/workers/sweep", 4), ("/workers/tool-executor", 3))
+    for settings in ({}, {"publish_by": "topic"}):
+        emits, queue = emitter(deliveries_at_once=limits, topic_prefix="prod", **settings)
+        await emits.emit_many([Delivery(TOOL_CALL), Delivery(LOOP_INIT)])
+        await emits.emit_to(SWEEP_ENDPOINT, "")
+        assert [message.flow for _, message in queue.published] == [
+            Flow("prod.tool-executor", 3),
+            Flow(),
+            Flow("prod.sweep", 4),
+        ]
+        assert {message.callback_flow for _, message in queue.published} == {Flow("prod.delivery-failed", 5)}
+
+
+async def test_without_the_setting_the_queue_delivers_as_many_as_it_likes() -> None:
+    """What a host then refuses with 429 comes later."""
+    emits, queue = emitter()
+    await emits.emit(TOOL_CALL)
+    assert {(message.flow, message.callback_flow) for _, message in queue.published} == {(Flow(), Flow())}

@@ -9,8 +9,8 @@ from events.schema import DELIVERY_FAILED_ENDPOINT, encode_event
 from functions.dead_callbacks import REFUSED_STATUS
 from functions.redelivery import read_callback
 from functions.sweeping import Page
+from tests.unit.functions.giving_up import callback, redelivery_of
 from tests.unit.functions.stage import BASE, Stage
-from tests.unit.functions.test_redelivery import callback, redelivery_of
 
 URL = f"{BASE}{DELIVERY_FAILED_ENDPOINT}"
 
