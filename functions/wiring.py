@@ -49,7 +49,7 @@ def real_ports(settings: Settings) -> Ports:
         queue=QStashQueue(settings),
         queue_records=QStashRecords(settings),
         schedules=QStashSchedules(settings),
-        verifier=QueueVerifier(settings),
+        verifier=QueueVerifier(settings, clock),
         clock=clock,
         randomness=SystemRandomness(),
         model_cache=RedisModelCache(connection),

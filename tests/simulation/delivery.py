@@ -105,7 +105,7 @@ class Deliveries:
             world.loop.call_later(lasts, self._cut, attempt, who)
         try:
             body = body_for(world, who, message).encode()
-            answer = await world.post(message.url, _headers(message, body, attempt.retried), body)
+            answer = await world.post(message.url, _headers(message, body, attempt.retried, world.now_ms()), body)
         except Crashed:
             answer = None
         limit.cancel()
@@ -181,9 +181,9 @@ class Deliveries:
                 self._settled(source, how)
 
 
-def _headers(message: Message, body: bytes, retried: int) -> dict[str, str]:
+def _headers(message: Message, body: bytes, retried: int, now_ms: int) -> dict[str, str]:
     return {  # first what is looked for: whoever looks compares one after the other
-        "upstash-signature": sign(message.url, body),
+        "upstash-signature": sign(message.url, body, now_ms),
         "upstash-message-id": message.id,
         "upstash-retried": str(retried),
         "content-type": "application/json",

@@ -128,7 +128,7 @@ class World:
             queue=self.queue,
             queue_records=SimQueueRecords(self, SimClock(self)),
             schedules=FakeSchedules(),
-            verifier=SimVerifier(),
+            verifier=SimVerifier(SimClock(self)),
             clock=SimClock(self),
             randomness=SimRandomness(self),
             session_memory=FakeSessionMemory(),
