@@ -1,6 +1,7 @@
 """The documented surface for users' code: re-exports only."""
 
 from events.core.limits import Limits
+from events.emitter import Emitter
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
 from functions.conversation.policy import DropOldest, KeepAll, Summarize
@@ -21,6 +22,7 @@ __all__ = [
     "Agent",
     "Call",
     "DropOldest",
+    "Emitter",
     "KeepAll",
     "Limits",
     "Memory",

@@ -1,5 +1,6 @@
 """The emitter: how events are addressed, and with which headers and options they go out."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from baton import Emitter as Published
 from events.core.retry_waits import RetryWaits
 from events.emitter import Delivery, Emitter, header_value
 from events.errors import QueueUnreachableError, SettingsError
@@ -149,9 +151,24 @@ def test_a_program_that_only_emits_is_told_what_is_missing(settings: Settings, m
     assert named == missing
 
 
-async def test_a_program_that_only_emits_opens_nothing_before_it_emits() -> None:
-    """And closing what was never opened is no error."""
-    emits = Emitter.from_settings(Settings(qstash_token="x", publish_by="topic"))
+async def test_a_program_that_only_emits_opens_nothing_before_it_emits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And closing what was never opened is no error; the first event opens one connection, to the queue."""
+    opened = list[tuple[str, int]]()
+
+    async def refused(_loop: object, _make: object, host: str, port: int, **_options: object) -> None:
+        opened.append((host, port))
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio.get_running_loop().__class__, "create_connection", refused)
+    settings = Settings(
+        qstash_token="x", publish_by="topic", qstash_url="http://127.0.0.1:9", http_transport="httptools"
+    )
+    emits = Published.from_settings(settings)
+    await emits.close()
+    assert opened == []
+    with pytest.raises(QueueUnreachableError):
+        await emits.emit(TOOL_CALL)
+    assert opened == [("127.0.0.1", 9)]
     await emits.close()
 
 
