@@ -70,6 +70,7 @@ from functions.redelivery import Failed, Redelivery, read_callback, what_failed
 from functions.source_budget import SourceBudget
 from functions.spec import Spec
 from functions.stopping import Stopping
+from functions.store_away import StoreAway
 from functions.sweep_requests import SweepRequests
 from functions.sweeping import Sweep
 from functions.tending import Tending
@@ -123,17 +124,16 @@ class Container:
     """Everything of one process, each thing built when it is first asked for."""
 
     def __init__(self, settings: Settings, ports: Ports, registry: Registry | None = None) -> None:
-        self.settings = settings
-        self.ports = ports
+        self.settings, self.ports, self._registry = settings, ports, registry
         self.secrets = KnownSecrets(settings.secret_values)  # what must not be shown
         self.stopping, self.notices = Stopping(), JobNotices()
         self.followers = Followers(settings.followers_per_key)
         self.metering = Metering(ports.clock, ports.figures, settings.function_memory_mb)  # what invocations spend
         self.sweep_requests = SweepRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
+        self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.sweep_requests)
         self._alerting = Alerting(ports.alerts, self.secrets, settings.worker_base_url)
         report, limit_seconds = HungCalls(ports.figures, self._alerting), settings.work_timeout_seconds
         self.running_calls = RunningCalls(limit_seconds, settings.hung_tools_limit, report)
-        self._registry = registry
 
     @cached_property
     def registry(self) -> Registry:
@@ -276,7 +276,7 @@ class Container:
         """The ASGI app of the sweep."""
         ports, retention_ms = self.ports, self.settings.job_retention_seconds * 1000
         tidying = Tidying(ports.listing, ports.reader, ports.clock, retention_ms)
-        tending = Tending(self._sweep, self.operations.outcomes, tidying, ports.figures)
+        tending = Tending(self._sweep, self.operations.outcomes, tidying, ports.figures, self._away)
 
         async def handle(signed: Signed) -> Outcome:
             drive = drive_of(signed.message_id, signed.retried)
@@ -290,7 +290,7 @@ class Container:
 
     def _signed(self, spec: Spec, handler: Handler) -> SignedEndpoint:
         url = self.settings.endpoint_url(spec.path)
-        metered = self.metering.handler(handler, events=spec.event_type is not None)
+        metered = self.metering.handler(self._away.watching(handler), events=spec.event_type is not None)
         return SignedEndpoint(spec.path, url, self.ports.verifier, metered, self._forged)
 
 

@@ -1,7 +1,8 @@
 """What is done from time to time, by the messages that arrive at the sweep's endpoint.
 
 A sweep looks at jobs without progress, then reads the stream of outcomes, and each hour tidies the list; the message
-of a waiting operation reads the stream alone. Must not: decide what a sweep does.
+of a waiting operation reads the stream alone, and one of an outage asks the store alone. Must not: decide what a sweep
+does.
 """
 
 import json
@@ -13,15 +14,16 @@ from events.ports import Figures
 from functions.counting import count
 from functions.delivery import Outcome
 from functions.operation_outcomes import OperationOutcomes
+from functions.store_away import StoreAway
 from functions.sweeping import Sweep, read_page
 from functions.tidying import Tidying
 
 
-def read_slot_ms(body: bytes) -> int:
-    """The time for which a look at the stream of outcomes was armed; 0: the message is a sweep's."""
+def read_slot_ms(body: bytes, what: str = "operationsMs") -> int:
+    """The time for which a look at the stream of outcomes was armed, or at the store; 0: the message is a sweep's."""
     try:
         told: Any = json.loads(body) if body else {}
-        return int(told.get("operationsMs", 0)) if isinstance(told, dict) else 0
+        return int(told.get(what, 0)) if isinstance(told, dict) else 0
     except (ValueError, TypeError, RecursionError) as error:
         raise MalformedEventError(f"not a body for this endpoint: {body[:100]!r}") from error
 
@@ -29,14 +31,19 @@ def read_slot_ms(body: bytes) -> int:
 class Tending:
     """Does what a message of the sweep's endpoint asks for."""
 
-    def __init__(self, sweep: Sweep, outcomes: OperationOutcomes, tidying: Tidying, figures: Figures) -> None:
+    def __init__(
+        self, sweep: Sweep, outcomes: OperationOutcomes, tidying: Tidying, figures: Figures, away: StoreAway
+    ) -> None:
         self._sweep = sweep
+        self._away = away
         self._outcomes = outcomes
         self._tidying = tidying
         self._figures = figures
 
     async def handle(self, body: bytes, carrier: str, drive: str, *, again: bool) -> Outcome:
         """One message; as for a sweep."""
+        if read_slot_ms(body, "awayMs"):
+            return await self._away.look()
         slot_ms = read_slot_ms(body)
         if slot_ms:
             return Outcome("looked", await self._outcomes.look(slot_ms))
