@@ -11,6 +11,7 @@ from events.errors import MalformedEventError, PublishError
 from events.ports import StreamEntry
 from functions.completing import CompletionBody
 from functions.operation_outcomes import PATIENCE_MS, UnreadableEntryError, read_entry
+from functions.store_away import StoreAway
 from functions.tending import Tending, read_slot_ms
 from functions.tidying import Tidying
 from tests.unit.functions.stage import SETTINGS, Stage
@@ -150,7 +151,8 @@ async def test_a_sweep_reads_the_stream_and_a_look_sweeps_nothing() -> None:
     stage, operation_id = await waiting()
     container = stage.container
     tidying = Tidying(stage.ports.listing, stage.reader, stage.clock, 1_000)
-    tending = Tending(stage.sweep, container.operations.outcomes, tidying, stage.ports.figures)
+    away = StoreAway(stage.admission, container.emitter, stage.clock, container.sweep_requests)
+    tending = Tending(stage.sweep, container.operations.outcomes, tidying, stage.ports.figures, away)
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
     slot = json.dumps({"operationsMs": stage.clock.ms}).encode()
     assert (await tending.handle(slot, "m", "d", again=False)).word == "looked"

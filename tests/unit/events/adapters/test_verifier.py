@@ -218,9 +218,10 @@ def test_the_tolerance_is_that_of_leases() -> None:
 
 @pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
 @given(value=st.one_of(st.text(max_size=12), st.booleans(), st.lists(st.integers(), max_size=2), st.just(float("nan"))))
-def test_what_is_no_time_is_refused(claim: str, value: object) -> None:
+def test_what_is_no_time_is_refused(claim: str, value: Any) -> None:
     """Also what Python could compare: a truth value, and what is no number."""
-    refused(signed(**{claim: value}))
+    changes: dict[str, Any] = {claim: value}
+    refused(signed(**changes))
 
 
 @given(st.text(max_size=300))
