@@ -209,6 +209,16 @@ def test_a_function_that_is_told_its_own_url_would_be_found(template: CloudTempl
     assert "E3004" in done.stdout  # circular dependencies
 
 
+def test_functions_publish_to_urls_that_a_second_deploy_tells_them(tmp_path: Path) -> None:
+    """As on a plan that has room for one topic: both come from .env, where the first deploy's output is."""
+    urls = '{"/workers/agent-loop": "https://loop.example.com", "/workers/sweep": "https://sweep.example.com"}'
+    made = cloud_template(tmp_path, "--stage", "dev", dotenv=f"PUBLISH_BY=url\nWORKER_URLS='{urls}'\n")
+    for name in FUNCTION_NAMES:
+        settings = settings_of(made, name)
+        assert settings.publish_by == "url"
+        assert settings.endpoint_url("/workers/agent-loop") == "https://loop.example.com/workers/agent-loop"
+
+
 def test_another_stage_shares_nothing(template: CloudTemplate, tmp_path: Path) -> None:
     """Names, secrets and prefix of topics are its own; a domain and x86-64 are a parameter each."""
     options = ("--stage", "prod", "--param", "domain=https://baton.example.com", "--param", "platform=x86_64")
