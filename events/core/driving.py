@@ -1,7 +1,7 @@
 """How a step is driven anew for which its endpoint had no place: the longer that goes on, the less often. Pure.
 
 That says nothing about the step, so it does not count against its budget, which is of what cannot be delivered
-(ending.py).
+(events/core/ending.py).
 """
 
 # What an endpoint that has no place answers, or whoever stands before it: its host is away, or has too much to do.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from events.core.driving import THROTTLED
 from events.ids import root_of
 from events.ports import Outgoing
 from infra.local_qstash.core.options import Options, parse_options
@@ -48,7 +49,7 @@ class Deliveries:
     """Delivers messages to the functions of a world.
 
     `lost`: the trees of which a message used up its retries and has no callback. `begun`: by message, the deliveries
-    that have begun.
+    that have begun. `at_work`: how many functions run. `refused`: how many found no place (`Plan.places`).
     """
 
     def __init__(self, world: "World") -> None:
@@ -56,6 +57,7 @@ class Deliveries:
         self.lost: set[str] = set()
         self.begun: defaultdict[str, list[Invocation]] = defaultdict(list)
         self.times_dead: dict[str, int] = {}
+        self.at_work = self.refused = 0
 
     def schedule(self, message: Message) -> None:
         """Deliver a message when it is due, and sometimes again."""
@@ -90,8 +92,15 @@ class Deliveries:
         world.loop.call_at(max(at, world.loop.seconds) + hop, self._begin, attempt)
 
     def _begin(self, attempt: Attempt) -> None:
-        if not attempt.message.cancelled:
-            self._world.start(self._run, attempt)
+        places = self._world.plan.places
+        if attempt.message.cancelled:
+            return
+        if places and self.at_work >= places:
+            self.refused += 1
+            self._answered(attempt, Answer(429, (), b"no place"))
+            return
+        self.at_work += 1
+        self._world.start(self._run, attempt)
 
     async def _run(self, attempt: Attempt) -> None:
         world, message = self._world, attempt.message
@@ -108,6 +117,8 @@ class Deliveries:
             answer = await world.post(message.url, _headers(message, body, attempt.retried, world.now_ms()), body)
         except Crashed:
             answer = None
+        finally:
+            self.at_work -= 1
         limit.cancel()
         world.returned(who, answer)
         if not attempt.over:
@@ -158,7 +169,8 @@ class Deliveries:
         message, world = attempt.message, self._world
         world.note(f"the queue gives up on {message.name}")
         event_id = message.event_id
-        self.times_dead[event_id] = self.times_dead.get(event_id, 0) + 1
+        if answer is None or answer.status not in THROTTLED:
+            self.times_dead[event_id] = self.times_dead.get(event_id, 0) + 1
         if message.outgoing.failure_callback:
             world.queue.accept(_callback(attempt, answer, world.now_ms()), message)
             return

@@ -86,6 +86,13 @@ def a_job_wakes_up_behind_a_new_one() -> Iterator[Plan]:
         yield Plan(seed, jobs, inline=seed % 2 == 1, slots=1, waits=True, waits_seconds=200.0)
 
 
+def calls_through_few_places(jobs: int, calls: int) -> Plan:
+    """Many published calls at once, and a host that runs three functions and answers 429 beyond."""
+    turn = TurnPlan(calls=tuple(CallPlan("work", 100 + n, seconds=1.0) for n in range(calls)))
+    plans = tuple(_job(index, 0.0, turn, repeats=0) for index in range(jobs))
+    return Plan(1, plans, slots=jobs, calm_at=1.0, places=3)
+
+
 def directed(*, waits: bool = False) -> tuple[Plan, ...]:
     """All of them, of one family of worlds."""
     if waits:

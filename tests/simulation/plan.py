@@ -76,6 +76,7 @@ class Plan:
     `stops`: when an operator stops the admission, and starts it again. No seed has that, either (operators.py).
     `waits`: its jobs also wait and start others; `waits_seconds`: for so long in sum, at most.
     `deploying`: the instances of odd numbers run another version, in the other mode.
+    `places`: so many functions run at once, and the host answers 429 beyond; 0: any number. No seed has that.
     `streams`: its models say their texts piece by piece, and somebody reads the streams.
     """
 
@@ -89,6 +90,7 @@ class Plan:
     slots: int = 3
     one_slot_until: float = 0.0
     backstop: bool = True
+    places: int = 0
     calm_at: float = 0.0
     rates: dict[str, float] = field(default_factory=dict[str, float])
     outages: tuple[Outage, ...] = ()
@@ -110,7 +112,7 @@ class Plan:
     @property
     def faultless(self) -> bool:
         """Whether nothing at all goes wrong."""
-        return not self.rates
+        return not self.rates and not self.places
 
 
 def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:

@@ -179,7 +179,7 @@ class World:
         who.began_at = self.loop.seconds
         CURRENT.set(who)
         self.invocations += 1
-        if self.invocations > MOST_INVOCATIONS:
+        if self.invocations > MOST_INVOCATIONS * (1 + self.plan.places):
             self.broken("the_world_comes_to_rest", f"{self.invocations} invocations; last {who.name}")
         if self.story.kept:
             self.tell(who, "begins")
