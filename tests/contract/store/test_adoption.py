@@ -100,3 +100,16 @@ async def test_an_admission_that_was_stopped_stays_stopped(real: Side, redis_pro
     assert (await real.operating.state()).stopped_ms == NOW_MS - 5
     started = await real.operating.start(NOW_MS)
     assert sorted(told.job_id for told in started.tell) == ["j0001", "new"]
+
+
+async def test_a_holder_that_asked_an_instance_of_the_version_before_is_told_by_the_next_word(
+    real: Side, redis_process: RedisProcess
+) -> None:
+    """There it was told that it holds none, so it waits until somebody says otherwise."""
+    await real.admission.wish("j0001", Standing("slot", 1), place("j0001"), NOW_MS)
+    for _ in range(2):
+        write(redis_process, BOOK, {"j0001": stored(1, lap=1)})
+        heard = await real.admission.wish("other", Standing("slot", 1), place("other"), NOW_MS)
+        assert [told.job_id for told in heard.tell] == ["j0001"]
+    assert (await real.admission.wish("j0001", Standing("slot", 1), place("j0001"), NOW_MS)).slot
+    assert (await real.admission.wish("other", Standing("slot", 1), place("other"), NOW_MS)).tell == ()
