@@ -6,7 +6,7 @@ them are settled.
 
 import base64
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -49,7 +49,7 @@ class Deliveries:
     """Delivers messages to the functions of a world.
 
     `lost`: the trees of which a message used up its retries and has no callback. `begun`: by message, the deliveries
-    that have begun. `at_work`: how many functions run. `refused`: how many found no place (`Plan.places`).
+    that have begun. `at_work`: how many run of each function. `refused`: how many found no place (`Plan.places`).
     """
 
     def __init__(self, world: "World") -> None:
@@ -57,7 +57,7 @@ class Deliveries:
         self.lost: set[str] = set()
         self.begun: defaultdict[str, list[Invocation]] = defaultdict(list)
         self.times_dead: dict[str, int] = {}
-        self.at_work = self.refused = 0
+        self.at_work, self.refused = Counter[str](), 0
 
     def schedule(self, message: Message) -> None:
         """Deliver a message when it is due, and sometimes again."""
@@ -95,11 +95,11 @@ class Deliveries:
         places = self._world.plan.places
         if attempt.message.cancelled:
             return
-        if places and self.at_work >= places:
+        if places and self.at_work[attempt.message.url] >= places:
             self.refused += 1
             self._answered(attempt, Answer(429, (), b"no place"))
             return
-        self.at_work += 1
+        self.at_work[attempt.message.url] += 1
         self._world.start(self._run, attempt)
 
     async def _run(self, attempt: Attempt) -> None:
@@ -118,7 +118,7 @@ class Deliveries:
         except Crashed:
             answer = None
         finally:
-            self.at_work -= 1
+            self.at_work[message.url] -= 1
         limit.cancel()
         world.returned(who, answer)
         if not attempt.over:

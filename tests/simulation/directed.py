@@ -88,7 +88,7 @@ def a_job_wakes_up_behind_a_new_one() -> Iterator[Plan]:
 
 def calls_through_few_places(jobs: int, calls: int) -> Plan:
     """Many published calls at once, and a host that runs three functions and answers 429 beyond."""
-    turn = TurnPlan(calls=tuple(CallPlan("work", 100 + n, seconds=1.0) for n in range(calls)))
+    turn = TurnPlan(calls=tuple(CallPlan("work", 100 + n, seconds=20.0) for n in range(calls)))
     plans = tuple(_job(index, 0.0, turn, repeats=0) for index in range(jobs))
     return Plan(1, plans, slots=jobs, calm_at=1.0, places=3)
 

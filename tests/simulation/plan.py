@@ -76,7 +76,7 @@ class Plan:
     `stops`: when an operator stops the admission, and starts it again. No seed has that, either (operators.py).
     `waits`: its jobs also wait and start others; `waits_seconds`: for so long in sum, at most.
     `deploying`: the instances of odd numbers run another version, in the other mode.
-    `places`: so many functions run at once, and the host answers 429 beyond; 0: any number. No seed has that.
+    `places`: so many of each function run at once, and its host answers 429 beyond; 0: any number. No seed has that.
     `streams`: its models say their texts piece by piece, and somebody reads the streams.
     """
 
