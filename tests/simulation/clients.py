@@ -89,6 +89,8 @@ class Client:
         """One call of the API; None when the connection broke."""
         world, plan = self._world, self._plan
         body: dict[str, Any] = {"jobType": plan.agent, "taskDescription": text, "priority": plan.priority}
+        if plan.input_bytes:
+            body["inputData"] = {"text": '"' * (plan.input_bytes // 2)}  # each of them takes two bytes, and more inside
         if plan.delay_seconds:
             body["delaySeconds"] = plan.delay_seconds
         if plan.session:

@@ -112,6 +112,7 @@ class Deliveries:
         if world.faults.strikes("cut", name):
             lasts = _LONGEST_SECONDS * world.dice.roll(_CUT, message.number, attempt.copy, attempt.retried) ** 3
             world.loop.call_later(lasts, self._cut, attempt, who)
+        world.hosting.started(who, message.url, lambda: self._lost(attempt))
         try:
             body = body_for(world, who, message).encode()
             answer = await world.post(message.url, _headers(message, body, attempt.retried, world.now_ms()), body)
@@ -120,6 +121,7 @@ class Deliveries:
         finally:
             self.at_work[message.url] -= 1
         limit.cancel()
+        answer = None if who.ended else answer
         world.returned(who, answer)
         if not attempt.over:
             attempt.over = True

@@ -93,6 +93,12 @@ def calls_through_few_places(jobs: int, calls: int) -> Plan:
     return Plan(1, plans, slots=jobs, calm_at=1.0, places=3)
 
 
+def a_long_chain_meets_its_host_s_limit() -> Iterator[Plan]:
+    """A job that could go on in place for longer than the host of its function lets it."""
+    for seed in range(2):
+        yield Plan(seed, (_job(0, 0.0, *[_LONG] * 14),), inline=True, limited=True)
+
+
 def directed(*, waits: bool = False) -> tuple[Plan, ...]:
     """All of them, of one family of worlds."""
     if waits:
@@ -105,4 +111,10 @@ def directed(*, waits: bool = False) -> tuple[Plan, ...]:
         )
         return (*made, *operated)
     operated = (plan for plan in stopped_and_started() if not plan.waits)
-    return (*slots_are_raised(), *a_job_is_created_while_a_sweep_looks(), *an_outage_outlasts_callbacks(), *operated)
+    return (
+        *slots_are_raised(),
+        *a_job_is_created_while_a_sweep_looks(),
+        *an_outage_outlasts_callbacks(),
+        *a_long_chain_meets_its_host_s_limit(),
+        *operated,
+    )

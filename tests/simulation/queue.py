@@ -57,6 +57,7 @@ class SimQueue:
     """`Queue` over a world.
 
     `live`: messages not settled, by id; `live_events`: how many bring an event; `sent_by`: who published a message.
+    `sent_about`: who published something about which job.
     `dead`: failure callbacks that are dead letters, by id, with the last status.
     """
 
@@ -69,6 +70,7 @@ class SimQueue:
         self.live_events: Counter[str] = Counter()
         self.dead: dict[str, tuple[Message, int]] = {}
         self.sent_by: dict[str, str] = {}
+        self.sent_about: set[tuple[str, str]] = set()
         self.accepted: Counter[str] = Counter()
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
@@ -115,9 +117,11 @@ class SimQueue:
                 self._world.memory.swallowed(outgoing)
                 return known
         message = self._new(outgoing, source)
+        self._world.hosting.accepted(message)
         if key:
             self._seen[key] = (now + DEDUPLICATION_SECONDS, message.id)
         self.live[message.id], self.sent_by[message.id] = message, message.by
+        self.sent_about.add((message.by, message.job_id))
         self.live_events[message.event_id] += 1
         self.accepted[message.job_id] += 1
         self._world.accepted(message)

@@ -253,10 +253,22 @@ def _outcomes(turn: int, plan: TurnPlan, came: Came, depth: int, died: Died) -> 
         done = outcome(turn, position, call, came.get((turn, position)), depth)
         if (turn, position) in died.calls and done.error not in _REFUSED.values():
             done = replace(done, attempts=died.calls[turn, position], error="process_died", came="")
+        taken = value_from(turn, plan, call)
+        if taken is not None and outcomes[taken].error:  # a process died, which no script says
+            done = Outcome(turn, position, call.tool, call.number, 1, "unresolved_reference")
         if any(_left_out(outcomes[before], plan.calls[before]) for before in call.after):
             done = Outcome(turn, position, call.tool, call.number, 0, "skipped")
         outcomes.append(done)
     return outcomes
+
+
+def value_from(turn: int, plan: TurnPlan, step: CallPlan) -> int | None:
+    """The step of which this one takes a value: the first before it that returns one, as the script says."""
+    return next((before for before in step.after if _returns(turn, plan.calls[before])), None)
+
+
+def _returns(turn: int, step: CallPlan) -> bool:
+    return step.tool in TOOLS and not outcome(turn, 0, step).error
 
 
 def _left_out(before: Outcome, step: CallPlan) -> bool:

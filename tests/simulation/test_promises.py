@@ -25,7 +25,7 @@ def _checked() -> Iterator[str]:
             if isinstance(node, ast.FunctionDef):
                 yield node.name
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "broken":
-                yield from (one.value for one in node.args if isinstance(one, ast.Constant))
+                yield from (str(one.value) for one in node.args if isinstance(one, ast.Constant))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tests.simulation.explore import PROCESSES, explore, told
 from tests.simulation.findings import Findings
 from tests.simulation.plan import (
     APPROVING_SEEDS,
-    CUTTING_SEEDS,
+    LIMITED_SEEDS,
     NO_FAULTS,
     OTHER_FAMILIES,
     PLANNING_SEEDS,
@@ -105,10 +105,10 @@ def test_each_commit_and_each_day_has_fresh_seeds() -> None:
     others = {fresh({}, "c121eb1ab", today).seed, fresh({}, "c121eb1aa", date(2026, 11, 23)).seed}
     assert len({batch.seed, *others}) == 3
     assert fresh({FRESH_VARIABLE: str(batch.seed)}, "", today).seed == batch.seed
-    assert all(FIXED.seed + FIXED.schedules < seed < CUTTING_SEEDS - FRESH_SCHEDULES for seed in (batch.seed, *others))
+    assert all(FIXED.seed + FIXED.schedules < seed < LIMITED_SEEDS - FRESH_SCHEDULES for seed in (batch.seed, *others))
 
 
-@pytest.mark.parametrize("said", ["0", "-1", "x", str(CUTTING_SEEDS)])
+@pytest.mark.parametrize("said", ["0", "-1", "x", str(LIMITED_SEEDS)])
 def test_a_fresh_seed_that_is_none_is_refused(said: str) -> None:
     """It would be one of another family of worlds."""
     with pytest.raises(ValueError, match=f"{FRESH_VARIABLE}='{said}'"):

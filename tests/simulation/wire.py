@@ -74,9 +74,12 @@ class Wire:
                 limit_seconds = QUEUE_TIMEOUT_SECONDS if target == "queue" else STORE_TIMEOUT_SECONDS
                 await self._world.loop.pause(limit_seconds)
                 raise error(f"no answer within {limit_seconds:g} s ({fault})")
+            case "refused":
+                raise error("too many requests (429)")
             case "twice":
                 apply()
                 await self._world.loop.pause(4 * roll)
+                who.check_alive()
                 return apply()
             case "again":
                 answer = apply()
@@ -84,6 +87,7 @@ class Wire:
                 return answer
             case "slow":
                 await self._world.loop.pause(9 * roll)
+                who.check_alive()
                 return apply()
             case _:
                 return await self._paused(fault, roll, apply)
@@ -104,9 +108,11 @@ class Wire:
             seconds = self._world.plan.message_timeout_seconds + 10.1 + 3 * roll
         if fault == "pause-before":
             await self._world.loop.pause(seconds)
+            CURRENT.get().check_alive()  # its host may have ended it meanwhile
             return apply()
         answer = apply()
         await self._world.loop.pause(seconds)
+        CURRENT.get().check_alive()
         return answer
 
     def _later(self, seconds: float, apply: Callable[[], object]) -> None:

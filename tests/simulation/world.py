@@ -37,6 +37,7 @@ from tests.simulation.dice import Dice
 from tests.simulation.endings import check_endings
 from tests.simulation.excuses import Excuses
 from tests.simulation.faults import Faults
+from tests.simulation.hosted import Hosting
 from tests.simulation.hosts import BASE_URL, hosts_of, settings_of
 from tests.simulation.instances import SimClock, SimRandomness, instance_of, skew_of
 from tests.simulation.invocation import CURRENT, Invocation
@@ -86,6 +87,7 @@ class World:
             FakeAdmission(1 if plan.one_slot_until else plan.slots, SWEEP_INTERVAL_MS, lambda _: self.now_ms()),
         )
         self.memory, self.wire, self.actors = Memory(self), Wire(self), Actors(self)
+        self.hosting = Hosting(self)
         self.queue, self.delivery, self.outside = SimQueue(self), Deliveries(self), Outside(self)
         self.operator, self.deciders = Operator(self), Deciders(self)
         self.violation: Broken | None = None
@@ -200,6 +202,8 @@ class World:
             self.broken("what_is_refused_met_a_fault", f"{who.name} is answered {answer.body.decode()}")
         if answer is not None and answer.status < 300 and self._unknown(who):
             self.broken("an_unknown_job_is_not_acknowledged", f"{who.name} is answered {answer.body.decode()}")
+        if answer is not None:
+            self.hosting.answered(who, answer)
         if answer is not None and who.dead:
             self.broken("a_crash_ends_an_invocation", f"{who.name} crashed and answered {answer.status}")
 
