@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from pathlib import Path
 from random import Random  # noqa: TID251 - the one place that draws, from a seed that is printed
 from types import CodeType, FrameType, FunctionType
@@ -61,22 +62,29 @@ class Mutating:
         return True
 
     def _learn(self, items: list[pytest.Item]) -> None:
-        """Run all tests once, in a process of its own, and note which functions each calls, and how long it takes."""
+        """Run all tests once, each file in a process of its own, and note which functions each calls, and how long."""
+        for _, numbered in groupby(enumerate(items), key=lambda entry: entry[1].path):
+            self._learn_file(list(numbered))
+
+    def _learn_file(self, numbered: list[tuple[int, pytest.Item]]) -> None:
         read, write = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(read)
             _silent()
             with os.fdopen(write, "w") as told:
-                for at, item in enumerate(items):
+                signal.alarm(10 * _TOO_LONG_SECONDS)
+                following = [*(item for _, item in numbered[1:]), None]
+                for (at, item), after in zip(numbered, following, strict=True):
                     seen, began_at = set[CodeType](), time.perf_counter()
                     sys.setprofile(_noting(seen))
-                    good = _passes(item, items[at + 1] if at + 1 < len(items) else None)
+                    good = _passes(item, after)
                     sys.setprofile(None)
                     if good:
                         took = time.perf_counter() - began_at
                         keys = {(_relative(code.co_filename), code.co_firstlineno) for code in seen}
                         told.write(json.dumps([at, took, sorted(keys)]) + "\n")
+                        told.flush()  # a test may end its process
             os._exit(0)
         os.close(write)
         with os.fdopen(read) as told:
@@ -210,9 +218,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3_600.0, help="begin no more after that time")
     parser.add_argument("--only", default="", help="a folder or file: functions/pipeline.py")
     parser.add_argument("--out", type=Path, default=Path("/tmp/mutants.jsonl"), help="a line for each is added here")
+    parser.add_argument("tests", nargs="*", help="folders or files of tests; else all unit tests")
     options = parser.parse_args()
     plugin = Mutating(options.mutants, options.seed, options.seconds, options.only, options.out)
-    pytest.main(["-q", "-p", "no:cacheprovider", *_TESTS], plugins=[plugin])
+    pytest.main(["-q", "-p", "no:cacheprovider", *(options.tests or _TESTS)], plugins=[plugin])
     print(table(options.out.read_text().splitlines()))  # noqa: T201 - it is a command
     return 0
 
