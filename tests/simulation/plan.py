@@ -128,8 +128,7 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     rates |= {"mixed": 1.0} if deploying and "mixed" in faults else {}
     if seed & CUTTING_SEEDS and "cut" in faults:
         rates["cut"] = dice.one_of((0.1, 0.4), _CUT)
-    if seed & LIMITED_SEEDS and "throttle" in faults:
-        rates["throttle"] = dice.one_of((0.02, 0.1, 0.3), _THROTTLE)
+    rates |= _throttled(dice, faults) if seed & LIMITED_SEEDS else {}
     calm_at = dice.between(150, 1500, _WORLD, 2) * (6 if dice.chance(0.15, _WORLD, 8) else 1)
     work_timeout_seconds = 20 if short else 120
     streams = STREAMING_SEEDS <= seed < APPROVING_SEEDS
@@ -177,6 +176,10 @@ def _rates(dice: Dice, faults: frozenset[str]) -> dict[str, float]:
         for which, (kind, rates) in enumerate(FAULTS.items())
         if kind in faults and dice.chance(likely * (0.5 if kind in _HALF_AS_OFTEN else 1), _MIX, 2, which)
     }
+
+
+def _throttled(dice: Dice, faults: frozenset[str]) -> dict[str, float]:
+    return {"throttle": dice.one_of((0.02, 0.1, 0.3), _THROTTLE)} if "throttle" in faults else {}
 
 
 def _outage(dice: Dice, what: str, calm_at: float) -> Outage:
