@@ -56,7 +56,7 @@ class DyingModel:
     def __init__(self, deaths: Deaths) -> None:
         self._deaths = deaths
 
-    async def answer(self, _request: ModelRequest) -> ModelAnswer:
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Answer, or die."""
         await self._deaths.begin()
         return ModelAnswer("said")
