@@ -181,8 +181,16 @@ SETTINGS = (
             "operations_stream_seconds",
             "60",
             "s",
-            "how often the stream `operations:completed` is read while an operation waits; 0: never",
+            "how soon the stream `operations:completed` is read once an operation waits; then ever later; 0: never",
             whole(0, 3600),
+        ),
+        Setting(
+            "STREAM_MAX_LENGTH",
+            "stream_max_length",
+            "10000",
+            "count",
+            "how many entries that were taken in stay in the stream `operations:completed` for other readers",
+            whole(1_000, 1_000_000),
         ),
         Setting(
             "ALERT_WEBHOOK_URL",

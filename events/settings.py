@@ -66,6 +66,7 @@ class Settings:
     job_retention_seconds: int = 2_592_000
     sweep_interval_seconds: int = 60
     operations_stream_seconds: int = 60
+    stream_max_length: int = 10_000
     max_concurrent_jobs: int = 100
     hung_tools_limit: int = 16
     lambda_runtime_api: str = ""

@@ -275,7 +275,7 @@ class Container:
     def sweep(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app of the sweep."""
         ports, retention_ms = self.ports, self.settings.job_retention_seconds * 1000
-        tidying = Tidying(ports.listing, ports.reader, ports.clock, retention_ms)
+        tidying = Tidying(ports.listing, ports.reader, self.emitter, ports.clock, retention_ms)
         tending = Tending(self._sweep, self.operations.outcomes, tidying, ports.figures, self._away)
 
         async def handle(signed: Signed) -> Outcome:

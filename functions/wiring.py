@@ -61,7 +61,7 @@ def real_ports(settings: Settings) -> Ports:
         follow_limit=RedisRateLimit(connection, clock, follows) if follows else None,
         alerts=WebhookAlerts(settings.alert_webhook_url, connection) if settings.alert_webhook_url else None,
         tracer=_tracer(settings),
-        operation_stream=RedisOperationStream(connection),
+        operation_stream=RedisOperationStream(connection, settings.stream_max_length),
         session_memory=RedisSessionMemory(connection, settings.job_retention_seconds * 1000),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
     )

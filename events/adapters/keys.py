@@ -23,7 +23,7 @@ ADMISSION_SESSIONS = ADMISSION[9]
 ADMISSION_BEFORE = ADMISSION[-3:-1]
 # String: a sweep was asked for; it expires, and then another one may be asked for.
 ADMISSION_ASKED = "baton:{admission}:asked"
-# Sorted set: the rows of all jobs (core/listing.py), with the same score, so in the order of their bytes.
+# Sorted set: rows of jobs that versions before wrote; it is read, and only ever gets smaller.
 ADMISSION_LISTING = "baton:{admission}:listing"
 # Hash: agent → what its ended jobs add up to (core/ends.py).
 ADMISSION_ENDS = "baton:{admission}:ends"
@@ -42,6 +42,11 @@ OPERATIONS_COMPLETED = "operations:completed"
 OPERATIONS_DEAD = "operations:dead"
 # Sorted set: operations that wait, by the time until which they do.
 OPERATIONS_EXPECTED = "baton:{operations}:expected"
+
+
+def list_key(name: str) -> str:
+    """Sorted set: rows of jobs, or what shelves there are (core/shelves.py). No hash tag: no script touches it."""
+    return f"baton:list:{name}"
 
 
 def state_key(job_id: str) -> str:

@@ -56,6 +56,13 @@ class RedisReader:
         found = zip(job_ids, answers[::2], answers[1::2], strict=True)
         return {name: _snapshot(name, state, first, stopped) for name, state, first in found if f"job:{name}" in state}
 
+    async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these jobs have data."""
+        if not job_ids:
+            return frozenset()
+        there = await self._redis.pipeline(*(["HEXISTS", keys.state_key(name), f"job:{name}"] for name in job_ids))
+        return frozenset(name for name, found in zip(job_ids, there, strict=True) if found)
+
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """All entries of the job's transcript, in order."""
         entries = await self._redis.execute("LRANGE", keys.transcript_key(job_id), 0, -1)

@@ -26,8 +26,8 @@ class Listing(Protocol):
         """Look at up to `limit` rows before that position (empty: from the newest one); in one request."""
         ...
 
-    async def old(self, before_ms: int, turn: int, limit: int) -> tuple[Found, ...]:
-        """Some of the jobs created before then, `limit` at most: turn by turn others, and then these again."""
+    async def old(self, after: str, before_ms: int, limit: int) -> Scanned:
+        """Some of the jobs created before then, the oldest first, `limit` at most, behind that position."""
         ...
 
     async def forget(self, found: Sequence[Found]) -> None:

@@ -49,6 +49,10 @@ class Reader(Protocol):
         """
         ...
 
+    async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these jobs have data, in one request of one command each."""
+        ...
+
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """All entries of the job's transcript, in order; none when unknown."""
         ...

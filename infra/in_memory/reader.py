@@ -40,6 +40,10 @@ class InMemoryReader:
         found = ((name, self._store.tree(name)) for name in job_ids)
         return {name: self._snapshot(name, tree) for name, tree in found if name in tree.jobs}
 
+    async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these jobs have data."""
+        return frozenset(name for name in job_ids if name in self._store.tree(name).jobs)
+
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """All entries of the job's transcript, in order."""
         return tuple(json.loads(entry) for entry in self._store.tree(job_id).transcript.get(job_id, ()))

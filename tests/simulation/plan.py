@@ -55,6 +55,7 @@ FAULTS = {
     "stale": (0.1, 0.5),
     "slow-admission": (0.1, 0.5),
     "mixed": (1.0,),
+    "list-gap": (0.1, 1.0),
 }
 _HALF_AS_OFTEN = frozenset({"store-down", "queue-down", "failover"})
 NO_FAULTS = frozenset[str]()

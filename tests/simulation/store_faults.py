@@ -38,6 +38,7 @@ from tests.simulation.dying import ON_DEATHS
 from tests.simulation.going_on import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
 from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.reads_known import ReadsKnown
 from tests.simulation.retried import ON_RETURNS
 from tests.simulation.streaming import ON_STREAMS
 from tests.simulation.versions import as_another_version_writes, is_other_version
@@ -238,7 +239,7 @@ class SimStore:
             world.ends.wrote(before, after)
 
 
-class SimReader:
+class SimReader(ReadsKnown):
     """`Reader` behind a wire."""
 
     def __init__(self, world: "World", fake: FakeReader) -> None:
@@ -255,8 +256,7 @@ class SimReader:
         """Many jobs: each read is as old as it happens to be."""
 
         def read() -> dict[str, Snapshot]:
-            found = {job_id: at_once(self._shown(job_id).job(job_id)) for job_id in job_ids}
-            return {job_id: snapshot for job_id, snapshot in found.items() if snapshot is not None}
+            return {name: one for name in job_ids if (one := at_once(self._shown(name).job(name))) is not None}
 
         return await self._world.wire.request("reader.jobs", "store", "store", read, StoreError)
 

@@ -16,7 +16,7 @@ from events.core.legs import leg_key_of
 from events.schema import EventType, parse_event
 from functions.container import Ports
 from infra.setup.wanted import wanted_of
-from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeReader, Tree
+from tests.fakes import FakeAdmission, FakeArchive, FakeReader, Tree
 from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.figures import FakeFigures
 from tests.fakes.key_book import FakeKeyBook
@@ -41,6 +41,7 @@ from tests.simulation.hosted import Hosting
 from tests.simulation.hosts import BASE_URL, hosts_of, settings_of
 from tests.simulation.instances import SimClock, SimRandomness, instance_of, skew_of
 from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.list_faults import SimListing
 from tests.simulation.listed import Ends
 from tests.simulation.memory import Memory
 from tests.simulation.operators import Operator
@@ -99,6 +100,7 @@ class World:
         self.came_back: set[str] = set()
         self.told_by_sweeps: Counter[str] = Counter()
         self.ends = Ends()
+        self.list_gaps: set[str] = set()
         self.accepted_jobs: list[str] = []
         self.readers: list[StreamReader] = []
         self.api_calls: Counter[str] = Counter()
@@ -126,7 +128,7 @@ class World:
             archive=SimArchive(self, store, FakeArchive(self.fake)),
             admission=SimAdmission(self, self.admission),
             operating=SimOperating(self, self.admission),
-            listing=FakeListing(self.admission),
+            listing=SimListing(self, self.admission),
             queue=self.queue,
             queue_records=SimQueueRecords(self, SimClock(self)),
             schedules=FakeSchedules(),

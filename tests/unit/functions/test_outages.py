@@ -8,7 +8,7 @@ from events.schema import SWEEP_ENDPOINT
 from functions.delivery import Outcome
 from functions.store_away import LOOKS_EVERY_MS, StoreAway
 from functions.sweep_requests import SweepRequests
-from functions.tending import read_slot_ms
+from functions.tending import read_away_ms
 from tests.fakes import FakeAdmission
 from tests.fakes.clock import FakeClock
 from tests.fakes.queue import FakeQueue
@@ -59,7 +59,7 @@ class Scene:
 
     def looks(self) -> list[int]:
         """When somebody is to look whether the store is back."""
-        found = (read_slot_ms(message.body.encode(), "awayMs") for _, message in self.queue.published)
+        found = (read_away_ms(message.body.encode()) for _, message in self.queue.published)
         return [at_ms for at_ms in found if at_ms]
 
     def sweeps(self) -> int:
