@@ -65,7 +65,7 @@ async def test_one_message_is_published_with_the_options_of_the_design(queue: QS
         "upstash-method": "POST",
         "upstash-forward-x-event-id": "evt_1",
         "upstash-retries": "3",
-        "upstash-retry-delay": "10000",
+        "upstash-retry-delay": "min(600000, 10000 * pow(2, retried))",
         "upstash-timeout": "300s",
         "upstash-failure-callback": MESSAGE.failure_callback,
         "upstash-failure-callback-retry-delay": "min(360000, 10000 * pow(6, retried))",
