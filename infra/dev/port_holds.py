@@ -5,6 +5,7 @@ chosen by no other stack while its holder lives. A lock per port: the kernel dro
 way. Must not bind the port: the part that gets it does.
 """
 
+import contextlib
 import fcntl
 import os
 import tempfile
@@ -21,24 +22,44 @@ class PortHolds:
     def __init__(self, folder: Path, is_free: Callable[[int], bool] = port_is_free) -> None:
         self._folder = folder
         self._is_free = is_free
-        self._held: list[int] = []
+        self._held: list[tuple[int, Path]] = []
 
     def take(self, port: int) -> bool:
         """Hold the port; False: another stack holds it, or a server listens there."""
+        path = self._folder / str(port)
         try:
-            self._folder.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
-            lock = os.open(self._folder / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE)
+            lock = self._locked(path)
+        except BlockingIOError:
+            return False
         except OSError:
             return self._is_free(port)  # no room, or no right: as if nobody else were starting now
-        self._held.append(lock)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            free = self._is_free(port)
-        except BlockingIOError:
-            free = False
-        if not free:
-            os.close(self._held.pop())
-        return free
+        self._held.append((lock, path))
+        if self._is_free(port):
+            return True
+        self._release(*self._held.pop())
+        return False
+
+    def _locked(self, path: Path) -> int:
+        """Lock the file at `path`; its last holder may remove it in the meantime, then the new one counts."""
+        while True:
+            self._folder.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if path.stat().st_ino == os.fstat(lock).st_ino:
+                        return lock
+                except BlockingIOError:
+                    os.close(lock)
+                    raise
+                except FileNotFoundError:
+                    pass
+                os.close(lock)
+
+    def _release(self, lock: int, path: Path) -> None:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(lock)
 
     def take_any(self, used: frozenset[int]) -> int:
         """Hold a free port that is none of `used`, and return it."""
@@ -47,7 +68,9 @@ class PortHolds:
     def close(self) -> None:
         """Let others have the ports."""
         while self._held:
-            os.close(self._held.pop())
+            self._release(*self._held.pop())
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()  # unless others hold ports in it
 
 
 def shared_holds() -> PortHolds:
