@@ -1,7 +1,9 @@
-"""The documented surface for users' code: re-exports only."""
+"""The documented surface for users' code: re-exports only. The emitter is loaded when it is asked for."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from events.core.limits import Limits
-from events.emitter import Emitter
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
 from functions.conversation.policy import DropOldest, KeepAll, Summarize
@@ -17,6 +19,9 @@ from functions.tools.pending import Pending
 from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
 from functions.tools.waiting import sleep, sleep_until, wait_for_event
+
+if TYPE_CHECKING:
+    from events.emitter import Emitter
 
 __all__ = [
     "Agent",
@@ -44,3 +49,10 @@ __all__ = [
     "tool",
     "wait_for_event",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # It needs the queue's SDK, which a function that only runs tools must not load.
+    if name == "Emitter":
+        return importlib.import_module("events.emitter").Emitter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
