@@ -1,7 +1,8 @@
 """The tool calls that run in this process: each once at a time, within its time limit.
 
 A call that still runs after its limit is written off: nobody waits for it, it is reported once, and it counts as hung
-until it ends. A later attempt of the same call waits for it instead of starting a second copy.
+until it ends. A later attempt of the same call waits for it instead of starting a second copy: a result is its own,
+too, after a failure it runs itself.
 Invariant: of one idempotency key at most one copy runs in this process. Must not: retry; its caller decides.
 """
 
@@ -101,10 +102,24 @@ class RunningCalls:
             StillRunsError: an earlier attempt still runs, with other arguments or about to end.
             Exception: what the tool raised; `CutShortError` for what is no `Exception`.
         """
-        running, task = self._joined(arguments, context) or self._started(tool, arguments, context)
+        limit_seconds, left_seconds = self.limit_seconds(tool), self._work_limit_seconds
+        now_seconds = asyncio.get_running_loop().time
+        while earlier := self._joined(arguments, context):
+            began_seconds = now_seconds()
+            outcome = await self._outcome(*earlier, tool, context, limit_seconds)
+            left_seconds -= now_seconds() - began_seconds
+            if outcome.error is None or left_seconds <= 0:
+                return outcome.result()
+        started = self._started(tool, arguments, context)
+        return (await self._outcome(*started, tool, context, min(limit_seconds, left_seconds))).result()
+
+    async def _outcome(
+        self, running: _Running, task: asyncio.Task[Outcome], tool: Tool, context: ToolContext, limit_seconds: float
+    ) -> Outcome:
+        """Wait for a call, within a limit; raises as `result` does for what is not the tool's own failure."""
         running.waiting += 1
         try:
-            await asyncio.wait({task}, timeout=self.limit_seconds(tool))
+            await asyncio.wait({task}, timeout=limit_seconds)
         except asyncio.CancelledError:
             if running.waiting == 1:
                 await self._stop(running, task)
@@ -119,12 +134,12 @@ class RunningCalls:
             raise OverLimitError(hung=True)
         if task.cancelled():
             raise OverLimitError(hung=False) if running.stopped else CutShortError(asyncio.CancelledError())
-        return task.result().result()
+        return task.result()
 
     def _joined(
         self, arguments: Mapping[str, Any], context: ToolContext
     ) -> tuple[_Running, asyncio.Task[Outcome]] | None:
-        """The earlier attempt that still runs, whose result is this one's, too."""
+        """The earlier attempt that still runs."""
         found = self._running.get(context.idempotency_key)
         if found is None:
             return None

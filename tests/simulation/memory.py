@@ -86,7 +86,7 @@ class Memory:
     def swallowed(self, outgoing: Outgoing) -> None:
         """The queue's deduplication remembers what a failover made the store forget: left to the sweep."""
         job_id = outgoing.headers.get("x-job-id", "")
-        if self.struck(job_id, self._world.loop.seconds - DEDUPLICATION_SECONDS):
+        if job_id and self.struck(job_id, self._world.loop.seconds - DEDUPLICATION_SECONDS):
             self._world.excused.add(leg_key_of(parse_event(outgoing.body.encode())))
 
     def undone_by_a_failover(self, root: str, undo: Callable[[], None]) -> None:

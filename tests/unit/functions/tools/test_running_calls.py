@@ -82,6 +82,27 @@ async def test_two_attempts_at_once_run_one_copy(released: Event) -> None:
     assert (await one, await other, started) == (7, 7, [7])
 
 
+async def test_a_later_attempt_runs_itself_where_the_one_that_still_ran_has_failed(released: Event) -> None:
+    """The failure is the earlier attempt's alone; the two never run at once."""
+    started: list[int] = []
+
+    @tool(timeout_seconds=60)
+    def fails_at_first() -> str:
+        started.append(1)
+        released.wait()
+        if len(started) == 1:
+            raise ValueError("for now")
+        return "done"
+
+    calls = RunningCalls(60)
+    first, later = (asyncio.create_task(calls.result(fails_at_first, {}, CONTEXT)) for _ in range(2))
+    await asyncio.sleep(0)
+    released.set()
+    with pytest.raises(ValueError, match="for now"):
+        await first
+    assert (await later, len(started)) == ("done", 2)
+
+
 async def test_what_hangs_is_reported_once_and_makes_the_process_unhealthy(released: Event) -> None:
     """Until it ends."""
     told: list[HungCall] = []
