@@ -107,8 +107,10 @@ class RunningCalls:
         while earlier := self._joined(arguments, context):
             began_seconds = now_seconds()
             outcome = await self._outcome(*earlier, tool, context, limit_seconds)
-            left_seconds -= now_seconds() - began_seconds
-            if outcome.error is None or left_seconds <= 0:
+            waited_seconds = now_seconds() - began_seconds
+            left_seconds -= waited_seconds
+            # Another one's failure, or the end of another one's time, is not this attempt's.
+            if outcome.error is None or waited_seconds >= limit_seconds or left_seconds <= 0:
                 return outcome.result()
         started = self._started(tool, arguments, context)
         return (await self._outcome(*started, tool, context, min(limit_seconds, left_seconds))).result()
@@ -116,7 +118,7 @@ class RunningCalls:
     async def _outcome(
         self, running: _Running, task: asyncio.Task[Outcome], tool: Tool, context: ToolContext, limit_seconds: float
     ) -> Outcome:
-        """Wait for a call, within a limit; raises as `result` does for what is not the tool's own failure."""
+        """Wait for a call, within a limit; raises where it cannot be ended."""
         running.waiting += 1
         try:
             await asyncio.wait({task}, timeout=limit_seconds)
@@ -133,7 +135,9 @@ class RunningCalls:
             await self._write_off(running, tool, context)
             raise OverLimitError(hung=True)
         if task.cancelled():
-            raise OverLimitError(hung=False) if running.stopped else CutShortError(asyncio.CancelledError())
+            return Outcome(
+                error=OverLimitError(hung=False) if running.stopped else CutShortError(asyncio.CancelledError())
+            )
         return task.result()
 
     def _joined(
