@@ -145,7 +145,7 @@ class Actors:
         self._world = world
         self._claimed: dict[tuple[str, str], float] = {}
         self.runs: dict[str, list[Run]] = {}
-        self.keys: dict[str, str] = {}
+        self.keys, self.deaths = dict[str, str](), Counter[str]()
         self.said: Counter[tuple[str, str]] = Counter()
 
     def begun(self, claim: Claim, answer: Begun) -> None:

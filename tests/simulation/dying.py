@@ -11,6 +11,7 @@ from tests.simulation.watching import of
 
 if TYPE_CHECKING:
     from tests.simulation.invocation import Invocation
+    from tests.simulation.world import World
 
 DIED = "process_died"
 
@@ -21,6 +22,7 @@ def only_who_died_is_taken_over(write: Write) -> str | None:
         old = write.before.legs.get(key)
         if old is None or leg.abandoned <= old.abandoned:
             continue
+        write.world.actors.deaths[leg.call_id] += 1
         who = write.world.owners.get(old.owner.partition(".")[0])
         if who is not None and not (_is_as_good_as_dead(who) or write.world.memory.struck(leg.job_id, who.began_at)):
             return f"{key} is taken from {who.name}, which lives"
@@ -42,10 +44,10 @@ def a_call_that_kills_is_not_started_for_ever(start: Start) -> str | None:
     return f"{call_id} starts after {deaths} starts that ended with their process; {most} are enough"
 
 
-def died_in(tree: Tree, job: Job) -> Died:
-    """What of a job is said to have failed since its processes died."""
-    calls = tree.calls.get(job.id, {}).values()
-    died = {(call.turn, call.position): call.attempts for call in calls if call.error and call.error.type == DIED}
+def died_in(world: "World", tree: Tree, job: Job) -> Died:
+    """What of a job its processes died in: each such death is an attempt, and leaves one less for what else fails."""
+    calls = [call for call in tree.calls.get(job.id, {}).values() if world.actors.deaths[call.id]]
+    died = {(call.turn, call.position): (call.attempts, call.error.type if call.error else "") for call in calls}
     return Died(died, job.turn if job.error is not None and job.error.type == DIED else 0)
 
 

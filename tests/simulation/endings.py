@@ -219,7 +219,7 @@ def check_endings(world: "World") -> None:
         for job in tree.jobs.values():
             plan = world.outside.plan_of(job.agent)
             must = expected(
-                plan.scripts()[job.agent], came_to(tree, job), depth_of(world, tree, job), died_in(tree, job)
+                plan.scripts()[job.agent], came_to(tree, job), depth_of(world, tree, job), died_in(world, tree, job)
             )
             parts = tuple(json.loads(f"[{','.join(tree.parts[job.id])}]"))
             end = Ended(world, plan, job, tree, must, parts, committed[job.id])

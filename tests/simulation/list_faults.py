@@ -28,4 +28,6 @@ class SimListing(FakeListing):
             self._world.list_gaps.add(row.job_id)
             raise StoreError("the list is full")
         await super().add(row)
-        self._world.list_gaps.discard(row.job_id)
+        job = self._world.tree(row.job_id).jobs.get(row.job_id)
+        if row.status or job is None or not job.ended:  # a late row of a job at work does not bring its end
+            self._world.list_gaps.discard(row.job_id)

@@ -161,9 +161,9 @@ Came = Mapping[tuple[int, int], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """What of a job failed since its processes died: the attempts of calls, by turn and position; a turn, or 0."""
+    """What of a job its processes died in: attempts and errors of calls, by turn and position; a turn, or 0."""
 
-    calls: Mapping[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
+    calls: Mapping[tuple[int, int], tuple[int, str]] = field(default_factory=dict[tuple[int, int], tuple[int, str]])
     turn: int = 0
 
 
@@ -251,8 +251,9 @@ def _outcomes(turn: int, plan: TurnPlan, came: Came, depth: int, died: Died) -> 
     outcomes = list[Outcome]()
     for position, call in enumerate(plan.calls):
         done = outcome(turn, position, call, came.get((turn, position)), depth)
-        if (turn, position) in died.calls and done.error not in _REFUSED.values():
-            done = replace(done, attempts=died.calls[turn, position], error="process_died", came="")
+        attempts, error = died.calls.get((turn, position), (0, "nobody died"))
+        if error in (done.error, "process_died", _RETRIED.get(call.how)) and done.error not in _REFUSED.values():
+            done = replace(done, attempts=attempts, error=error, came="" if error else done.came)
         taken = value_from(turn, plan, call)
         if taken is not None and outcomes[taken].error:  # a process died, which no script says
             done = Outcome(turn, position, call.tool, call.number, 1, "unresolved_reference")
