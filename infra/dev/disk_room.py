@@ -10,7 +10,7 @@ MIN_ROOM_BYTES = 8_000_000
 
 
 def room_bytes(folder: Path) -> int:
-    """Return how much may still be written there; much where it cannot be told."""
+    """Return how much may still be written there; much where it is unknown."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:

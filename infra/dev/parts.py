@@ -35,7 +35,7 @@ class StackPlan:
     app: str | None = None
     proof: str = field(default_factory=lambda: secrets.token_hex(PROOF_BYTES))
 
-    def told(self, **secret_values: str) -> dict[str, str]:
+    def environment(self, **secret_values: str) -> dict[str, str]:
         """The environment of a part: what must not stand in a process list, and what it proves itself by."""
         return {**self.inherited, **secret_values, "LOCAL_PART_PROOF": self.proof}
 
@@ -87,7 +87,7 @@ def _redis_rest(plan: StackPlan) -> Part:
             *("--host", LOOPBACK),
             *("--port", str(port)),
         ),
-        environment=plan.told(LOCAL_REDIS_TOKEN=plan.secrets.redis_token),
+        environment=plan.environment(LOCAL_REDIS_TOKEN=plan.secrets.redis_token),
         is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz", plan.proof),
         needs=("redis",),
     )
@@ -104,7 +104,7 @@ def _vector(plan: StackPlan) -> Part:
             *("--port", str(port)),
             *("--data", str(plan.folder / "vector")),
         ),
-        environment=plan.told(LOCAL_VECTOR_TOKEN=plan.secrets.vector_token),
+        environment=plan.environment(LOCAL_VECTOR_TOKEN=plan.secrets.vector_token),
         is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz", plan.proof),
     )
 
@@ -121,7 +121,7 @@ def _qstash(plan: StackPlan) -> Part:
             *("--data", str(plan.folder / "qstash")),
             "--no-sync",  # as its Redis, which syncs every second: safe from kill -9, not from power cuts
         ),
-        environment=plan.told(
+        environment=plan.environment(
             LOCAL_QSTASH_TOKEN=plan.secrets.qstash_token,
             LOCAL_QSTASH_CURRENT_SIGNING_KEY=plan.secrets.qstash_current_signing_key,
             LOCAL_QSTASH_NEXT_SIGNING_KEY=plan.secrets.qstash_next_signing_key,

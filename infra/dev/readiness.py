@@ -11,7 +11,7 @@ ANSWER_BYTES = 4_096
 
 
 async def http_is_ready(host: str, port: int, path: str, proof: str = "") -> bool:
-    """Say whether `GET path` is answered with 200, by the one that was told this proof."""
+    """Say whether `GET path` is answered with 200, by the one that knows this proof."""
     request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):

@@ -60,7 +60,7 @@ class Engine:
         return outcome.answer
 
     async def shown(self) -> None:
-        """Wait until all that a reader can see is on disk, so that no crash undoes what it was told."""
+        """Wait until all that a reader can see is on disk, so that no crash undoes what was shown."""
         self.check_running()
         if not self.commits.settled():
             await self.commits.on_disk()

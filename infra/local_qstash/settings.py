@@ -26,7 +26,7 @@ class Settings:
     max_messages_per_day: int | None = None
     # Faults on demand and a reset, for tests; never on a server that others rely on.
     faults: bool = False
-    # What `/readyz` shows, so that whoever started the server knows it among others on the machine.
+    # What `/readyz` shows, so that its starter knows it among others on the machine.
     proof: str | None = None
-    # Whether token and keys are printed at the start; not where whoever started it gave them by the environment.
+    # Whether token and keys are printed at the start; not where its starter gave them by the environment.
     shows_secrets: bool = True

@@ -36,8 +36,8 @@ class BridgeSettings:
     host: str = "127.0.0.1"
     port: int = 8079
     faults: bool = False
-    proof: str | None = None  # what `/readyz` shows, so that whoever started the bridge knows it among others
-    shows_token: bool = True  # at the start; not where whoever started it gave it by the environment
+    proof: str | None = None  # what `/readyz` shows, so that its starter knows it among others
+    shows_token: bool = True  # at the start; not where its starter gave it by the environment
     request_limit_bytes: int = 10 * 1024 * 1024
     key_limit_bytes: int = 32 * 1024
     link_limits: LinkLimits = field(default_factory=LinkLimits)

@@ -18,8 +18,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     token: str | None = None
-    shows_token: bool = True  # at the start; not where whoever started it gave it by the environment
-    proof: str | None = None  # what answers show, so that whoever started the server knows it among others
+    shows_token: bool = True  # at the start; not where its starter gave it by the environment
+    proof: str | None = None  # what answers show, so that its starter knows it among others
     read_only_token: str | None = None
     dimension: int | None = None
     embedder: str = HASHING_EMBEDDER

@@ -64,4 +64,4 @@ class Live:
     phase: Phase = Phase.QUEUED
     cancel_requested: bool = False
     response_bytes: int = 0
-    turn: int = 0  # drawn when it became due; whoever has a lower one goes first
+    turn: int = 0  # drawn when it became due; a lower one goes first

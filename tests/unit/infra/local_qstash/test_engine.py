@@ -49,7 +49,7 @@ async def test_nothing_is_sent_before_it_is_on_disk(tmp_path: Path) -> None:
 
 
 async def test_a_dead_letter_is_shown_only_when_it_is_on_disk(tmp_path: Path) -> None:
-    """What a reader was told is not undone by a crash, so the answer waits for the disk."""
+    """What a reader saw is not undone by a crash, so the answer waits for the disk."""
     async with serving(tmp_path) as server:
         server.answer = lambda _request: AttemptResult(500)
         await server.call("POST", "/v2/publish/https://h/", headers={"Upstash-Retries": "0"})

@@ -211,7 +211,7 @@ def fails_first(effect: Deliver) -> AttemptResult:
 
 
 def test_wait_list_keeps_its_order_behind_a_full_destination() -> None:
-    """Whoever was let through by the key and found no slot goes back to the place it had."""
+    """A message that the key let through and that found no slot goes back to the place it had."""
     world = World(max_in_flight=4)
     others = [world.publish_id(body=b"") for _ in range(2)]  # half of the slots: this destination is full
     ids = [publish(world, "parallelism=1") for _ in range(5)]
