@@ -29,7 +29,7 @@ dev: $(READY) ## run the whole local stack until Ctrl-C
 test: $(READY) ## run all tests, the whole local stack included
 	@$(BIN)/pytest $(ARGS)
 
-check: $(READY) ## all that must hold before a commit, in about a minute
+check: $(READY) ## what must hold before a commit, in some minutes: no stacks, no browser, no long tests
 	@$(PARALLEL) quick-tests format-check lint types imports docs-check
 
 static: $(READY) ## the part of check that runs no tests

@@ -1,4 +1,7 @@
-"""The documented surface for users' code: re-exports only."""
+"""The documented surface for users' code: re-exports only. The emitter is loaded when it is asked for."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from events.core.limits import Limits
 from functions.agents.agent import Agent
@@ -17,10 +20,14 @@ from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
 from functions.tools.waiting import sleep, sleep_until, wait_for_event
 
+if TYPE_CHECKING:
+    from events.emitter import Emitter
+
 __all__ = [
     "Agent",
     "Call",
     "DropOldest",
+    "Emitter",
     "KeepAll",
     "Limits",
     "Memory",
@@ -42,3 +49,10 @@ __all__ = [
     "tool",
     "wait_for_event",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # It needs the queue's SDK, which a function that only runs tools must not load.
+    if name == "Emitter":
+        return importlib.import_module("events.emitter").Emitter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

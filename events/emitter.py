@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from events.adapters.publisher import QStashQueue
-from events.ports import Outgoing, Queue
-from events.schema import Event, encode_event, event_type
+from events.core.retry_waits import RetryWaits
+from events.ports import Flow, Outgoing, Queue
+from events.replacing import replace
+from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, Event, encode_event, event_type
 from events.settings import Settings, require, settings_from_environment
 
 
@@ -68,17 +70,8 @@ class Emitter:
 
     async def emit_to(self, endpoint: str, body: str, *, not_before_ms: int = 0, deduplication_id: str = "") -> str:
         """Publish a message of our own, which is no event, to one of our endpoints; returns its message id."""
-        message = Outgoing(
-            body=body,
-            url=self._settings.endpoint_url(endpoint),
-            not_before_ms=not_before_ms,
-            deduplication_id=deduplication_id,
-            failure_callback=self._settings.failure_callback_url,
-            retries=self._settings.message_retries,
-            retry_delay_ms=self._settings.message_retry_delay_ms,
-            timeout_seconds=self._settings.message_timeout_seconds,
-        )
-        return (await self._queue.publish([message]))[0]
+        message = message_to(self._settings, endpoint, body, deduplication_id)
+        return (await self._queue.publish([replace(message, not_before_ms=not_before_ms)]))[0]
 
     def message_of(self, event: Event) -> Outgoing:
         """The message that would bring this event, for a schedule of the queue."""
@@ -91,11 +84,11 @@ class Emitter:
     def _outgoing(self, delivery: Delivery) -> Outgoing:
         event, settings = delivery.event, self._settings
         kind = event_type(event)
-        by_topic = settings.publish_by == "topic"
-        return Outgoing(
-            body=encode_event(event),
-            url="" if by_topic else settings.event_url(kind),
-            topic=settings.topic(kind) if by_topic else "",
+        topic = settings.topic(kind) if settings.publish_by == "topic" else ""
+        return replace(
+            message_to(settings, ENDPOINTS[kind], encode_event(event), delivery.deduplication_id),
+            url="" if topic else settings.event_url(kind),
+            topic=topic,
             headers={
                 "x-event-id": event.id,
                 "x-event-type": event.type,
@@ -103,15 +96,34 @@ class Emitter:
                 "x-job-id": event.job_id,
             },
             not_before_ms=delivery.not_before_ms,
-            deduplication_id=delivery.deduplication_id,
             label=event.job_id,
-            failure_callback=settings.failure_callback_url if settings.worker_base_url else "",
-            retries=settings.message_retries,
-            retry_delay_ms=settings.message_retry_delay_ms,
-            timeout_seconds=settings.message_timeout_seconds,
         )
 
 
+def message_to(settings: Settings, endpoint: str, body: str, deduplication_id: str = "") -> Outgoing:
+    """A message to one of our endpoints, with the settings' options: retries, limits, who hears that it failed."""
+    return Outgoing(
+        body=body,
+        url=settings.endpoint_url(endpoint),
+        deduplication_id=deduplication_id,
+        failure_callback=settings.failure_callback_url if settings.worker_base_url else "",
+        retries=settings.message_retries,
+        waits=RetryWaits(settings.message_retry_delay_ms).spread(deduplication_id or body),
+        timeout_seconds=settings.message_timeout_seconds,
+        flow=_flow(settings, endpoint),
+        callback_flow=_flow(settings, DELIVERY_FAILED_ENDPOINT),
+    )
+
+
+def _flow(settings: Settings, endpoint: str) -> Flow:
+    """The key is the endpoint's, however a message is addressed, and the deployment's (QSTASH_TOPIC_PREFIX)."""
+    at_once = settings.at_once(endpoint)
+    return Flow(f"{settings.topic_prefix}.{endpoint.rpartition('/')[2]}", at_once) if at_once else Flow()
+
+
 def header_value(text: str) -> str:
-    """A session id as a header value: what a header cannot carry is percent-encoded (the body has it as it is)."""
-    return text if text.isascii() and text.isprintable() else quote(text)
+    """A session id as a header value: what a header cannot carry is percent-encoded (the body has it as it is).
+
+    That is all but printable ASCII, and a space at either end, which no HTTP library sends.
+    """
+    return text if text.isascii() and text.isprintable() and text == text.strip() else quote(text)

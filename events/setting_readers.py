@@ -92,6 +92,28 @@ def worker_urls(given: str) -> tuple[tuple[str, str], ...]:
         raise ValueError(f"{what} ({error})") from error
 
 
+def deliveries_at_once(given: str) -> tuple[tuple[str, int], ...]:
+    """Endpoints with how many deliveries to each are under way at once; a number is that of each."""
+    if re.fullmatch(r"\d+", given):
+        return tuple((endpoint, _at_once(given)) for endpoint in WEBHOOK_ENDPOINTS) if int(given) else ()
+    what = 'a whole number, or a JSON object such as {"/workers/agent-loop": 40}'
+    try:
+        told: Any = json.loads(given)
+        pairs = sorted(told.items())
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(what) from error
+    unknown = [endpoint for endpoint, _ in pairs if endpoint not in WEBHOOK_ENDPOINTS]
+    if unknown:
+        raise ValueError(f"about endpoints that exist: {unknown[0]!r} is none of {', '.join(WEBHOOK_ENDPOINTS)}")
+    return tuple((endpoint, _at_once(json.dumps(count))) for endpoint, count in pairs)
+
+
+def _at_once(given: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,4}", given):
+        raise ValueError(f"made of whole numbers from 1 to 99999: {given} is none")
+    return int(given)
+
+
 def origins(given: str) -> str:
     """Origins of pages, or all."""
     found = [part.strip() for part in given.split(",") if part.strip()]

@@ -4,6 +4,7 @@ docs/reference/settings.md and .env.example are generated from `SETTINGS`, and a
 the environment.
 """
 
+from events.queue_settings import QUEUE_SETTINGS
 from events.setting import API, EVERYWHERE, WEBHOOKS, Setting, read_by
 from events.setting_readers import (
     api_keys,
@@ -12,44 +13,15 @@ from events.setting_readers import (
     one_of,
     origins,
     reference,
-    topic_prefix,
     unit_prices,
     url,
     whole,
-    worker_urls,
 )
 
 SETTINGS = (
+    *QUEUE_SETTINGS,
     *read_by(
         EVERYWHERE,
-        Setting("QSTASH_URL", "qstash_url", "https://qstash.upstash.io", "URL", "the queue", url),
-        Setting("QSTASH_TOKEN", "qstash_token", "", "", "token for publishing", secret=True, needed=True),
-        Setting(
-            "QSTASH_TOPIC_PREFIX",
-            "topic_prefix",
-            "agent",
-            "",
-            "what topic names begin with, before a dot",
-            topic_prefix,
-        ),
-        Setting("PUBLISH_BY", "publish_by", "url", "url or topic", "how events are addressed", one_of("url", "topic")),
-        Setting(
-            "WORKER_BASE_URL",
-            "worker_base_url",
-            "",
-            "URL",
-            "where the functions are; may carry a path",
-            url,
-            needed=True,
-        ),
-        Setting(
-            "WORKER_URLS",
-            "worker_urls",
-            "{}",
-            '{"/workers/…": URL, …}',
-            "where functions are that are not at WORKER_BASE_URL: for each endpoint the URL before it",
-            worker_urls,
-        ),
         Setting("UPSTASH_REDIS_REST_URL", "redis_url", "", "URL", "the store", url, needed=True),
         Setting("UPSTASH_REDIS_REST_TOKEN", "redis_token", "", "", "token of the store", secret=True, needed=True),
         Setting(
@@ -70,23 +42,6 @@ SETTINGS = (
             reference,
         ),
         Setting(
-            "MESSAGE_MAX_DELAY_SECONDS",
-            "message_max_delay_seconds",
-            "604800",
-            "seconds",
-            "longest delay that the queue's plan allows; longer waits go in hops",
-            whole(60, 31_536_000),
-        ),
-        Setting("MESSAGE_RETRIES", "message_retries", "3", "count", "delivery attempts after the first", whole(1, 20)),
-        Setting(
-            "MESSAGE_RETRY_DELAY_MS",
-            "message_retry_delay_ms",
-            "10000",
-            "ms",
-            "wait between delivery attempts",
-            whole(0, 86_400_000),
-        ),
-        Setting(
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
             "function_memory_mb",
             "512",
@@ -95,17 +50,8 @@ SETTINGS = (
             whole(1, 1_000_000),
         ),
         Setting(
-            "MESSAGE_TIMEOUT_SECONDS",
-            "message_timeout_seconds",
-            "300",
-            "s",
-            "limit of one delivery (Upstash-Timeout); above the work limit",
-            whole(2, 900),
-        ),
-        Setting(
             "STORE_TIMEOUT_SECONDS", "store_timeout_seconds", "10", "s", "limit of one store request", whole(1, 60)
         ),
-        Setting("QUEUE_TIMEOUT_SECONDS", "queue_timeout_seconds", "10", "s", "limit of one publish", whole(1, 60)),
         Setting(
             "HTTP_TRANSPORT",
             "http_transport",
@@ -200,6 +146,21 @@ SETTINGS = (
             whole(1, 840),
         ),
         Setting(
+            "HUNG_TOOLS_LIMIT",
+            "hung_tools_limit",
+            "16",
+            "count",
+            "how many tool calls may run on after their time limit; with more of them /healthz is 503",
+            whole(0, 10_000),
+        ),
+        Setting(
+            "AWS_LAMBDA_RUNTIME_API",
+            "lambda_runtime_api",
+            "",
+            "host:port",
+            "where an invocation is answered; Lambda sets it itself",
+        ),
+        Setting(
             "STREAM_BATCH_MS",
             "stream_batch_ms",
             "100",
@@ -220,8 +181,16 @@ SETTINGS = (
             "operations_stream_seconds",
             "60",
             "s",
-            "how often the stream `operations:completed` is read while an operation waits; 0: never",
+            "how soon the stream `operations:completed` is read once an operation waits; then ever later; 0: never",
             whole(0, 3600),
+        ),
+        Setting(
+            "STREAM_MAX_LENGTH",
+            "stream_max_length",
+            "10000",
+            "count",
+            "how many entries that were taken in stay in the stream `operations:completed` for other readers",
+            whole(1_000, 1_000_000),
         ),
         Setting(
             "ALERT_WEBHOOK_URL",
@@ -276,6 +245,14 @@ SETTINGS = (
             "count",
             "requests to the API a minute with one key, and as many at once at most; 0: no limit",
             whole(0, 60_000),
+        ),
+        Setting(
+            "FOLLOWERS_PER_KEY",
+            "followers_per_key",
+            "200",
+            "count",
+            "streams of jobs that one key may hold open in a process, and open in a second; 0: no limit",
+            whole(0, 1000),
         ),
         Setting(
             "AUDIT_LOG_LENGTH",

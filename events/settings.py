@@ -17,6 +17,11 @@ from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, TOPIC_SUFFIXES, W
 from events.setting import Setting
 from events.setting_table import SETTINGS
 
+# The limits of a function's invocation (serverless.yml has them, too) and of a message's body; what is left for the
+# COMMIT after the work, and for what stands in a message around an outcome from outside.
+FUNCTION_TIMEOUT_SECONDS, CLAIM_MARGIN_SECONDS = 240, 10
+MESSAGE_LIMIT_BYTES, _ENVELOPE_BYTES = 4 * 1024 * 1024, 64 * 1024
+
 # What other programs keep secret in the same environment, such as the keys of model providers.
 _FOREIGN_SECRET = re.compile(r".*_(API_KEY|TOKEN|SECRET|PASSWORD|SECRET_ACCESS_KEY)")
 
@@ -47,6 +52,7 @@ class Settings:
     message_max_delay_seconds: int = 604_800
     message_retries: int = 3
     message_retry_delay_ms: int = 10_000
+    deliveries_at_once: tuple[tuple[str, int], ...] = ()
     work_timeout_seconds: int = 120
     function_memory_mb: int = 512
     stream_batch_ms: int = 100
@@ -60,7 +66,10 @@ class Settings:
     job_retention_seconds: int = 2_592_000
     sweep_interval_seconds: int = 60
     operations_stream_seconds: int = 60
+    stream_max_length: int = 10_000
     max_concurrent_jobs: int = 100
+    hung_tools_limit: int = 16
+    lambda_runtime_api: str = ""
     api_keys: str = ""
     operations_api_key: str = ""
     enable_test_endpoint: bool = False
@@ -73,6 +82,7 @@ class Settings:
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     alert_webhook_url: str = ""
     rate_limit_per_minute: int = 600
+    followers_per_key: int = 200
     audit_log_length: int = 10_000
     cors_origins: str = ""
     metrics_token: str = ""
@@ -111,6 +121,10 @@ class Settings:
         """The topic of this event type: `agent.agent-loop-init`."""
         return f"{self.topic_prefix}.{TOPIC_SUFFIXES[event_type]}"
 
+    def at_once(self, endpoint: str) -> int:
+        """How many deliveries to an endpoint the queue may have under way at once; 0: as many as it likes."""
+        return dict(self.deliveries_at_once).get(endpoint, 0)
+
     @property
     def failure_callback_url(self) -> str:
         """Where the queue reports messages that it gave up on."""
@@ -140,6 +154,8 @@ def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
     values["foreign_keys"] = tuple(text for name in foreign if (text := environment[name].strip()))
     settings = Settings(**values)
     problems += _contradictions(settings)
+    if environment.get("AWS_LAMBDA_FUNCTION_NAME"):
+        problems += _impossible_on_lambda(settings)
     if problems:
         raise SettingsError(join_problems("wrong settings:", problems))
     return settings
@@ -155,7 +171,23 @@ def _contradictions(settings: Settings) -> list[str]:
         )
     if bool(settings.vector_url) != bool(settings.vector_token):
         found.append("UPSTASH_VECTOR_REST_URL and UPSTASH_VECTOR_REST_TOKEN go together: set both or neither")
+    most_bytes = MESSAGE_LIMIT_BYTES - _ENVELOPE_BYTES
+    if settings.result_limit_bytes > most_bytes:
+        found.append(
+            f"RESULT_LIMIT_BYTES ({settings.result_limit_bytes}) must be at most {most_bytes}: an outcome from outside"
+            f" comes in a message, and our endpoints take {MESSAGE_LIMIT_BYTES} bytes"
+        )
     return found
+
+
+def _impossible_on_lambda(settings: Settings) -> list[str]:
+    """What a function's time limit leaves no room for; other hosts have none."""
+    longest_seconds = FUNCTION_TIMEOUT_SECONDS - CLAIM_MARGIN_SECONDS
+    if settings.work_timeout_seconds <= longest_seconds:
+        return []
+    why = f"a function ends after {FUNCTION_TIMEOUT_SECONDS} s, {CLAIM_MARGIN_SECONDS} of which are for what follows"
+    what = f"WORK_TIMEOUT_SECONDS ({settings.work_timeout_seconds}) must be at most {longest_seconds} on Lambda"
+    return [f"{what}: {why}"]
 
 
 def _missing(setting: Setting) -> str:

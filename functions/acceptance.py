@@ -31,6 +31,7 @@ from events.schema import (
 from events.timestamps import moment
 from functions.facts import Facts, outside_fact
 from functions.handing_on import hand_on
+from functions.job_notices import JobNotices
 from functions.told import Told
 from functions.tracing import incoming_traceparent, submission
 
@@ -47,8 +48,11 @@ YOUNG_MS = 900_000
 class Acceptance:
     """Accepts submissions, and what else changes a job."""
 
-    def __init__(self, facts: Facts, emitter: Emitter, clock: Clock, randomness: Randomness) -> None:
+    def __init__(
+        self, facts: Facts, emitter: Emitter, clock: Clock, randomness: Randomness, notices: JobNotices
+    ) -> None:
         self._facts = facts
+        self._notices = notices
         self._ended = facts.ended
         self._emitter = emitter
         self._clock = clock
@@ -222,6 +226,7 @@ class Acceptance:
         return self._clock.now_ms() - began_ms >= WITNESSED_MS
 
     async def _hand_on(self, job: Job, legs: tuple[Leg, ...], witness_id: str, ticket: Ticket | None = None) -> None:
+        self._notices.notify(job.id)
         try:
             tickets = {leg.key: ticket for leg in legs} if ticket else {}
             await hand_on(self._emitter, job.session_id, legs, witness_id, tickets)

@@ -1,16 +1,20 @@
 """Telling the admission what a job wants: the one step that crosses to its hash tag (DESIGN 3, "A wish is a leg").
 
 Whatever the admission says besides is done here: a sweep is armed, and other jobs that got a slot are told so.
+Beside each admission update the job's rows are written into the list. A list that fails harms no job.
 """
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from events.core.admission import Place, Standing
 from events.core.effects import AskAdmission, Work
-from events.core.ends import end_of
+from events.core.ends import end_of, row_of
 from events.core.happenings import Admitted, Happening, Unheeded
 from events.core.legs import wish_leg
+from events.core.listing import Row
 from events.core.state import Job, Usage
 from events.emitter import Emitter
 from events.errors import PublishError
@@ -21,13 +25,16 @@ from functions.handing_on import hand_on
 _log = logging.getLogger("baton.admission")
 
 NOT_AT_HAND = Usage()
+# Keeps a job in the lists; never fails.
+WriteRows = Callable[[Row], Coroutine[Any, Any, None]]
 
 
 class Asking:
     """Performs AskAdmission."""
 
-    def __init__(self, admission: Admission, emitter: Emitter, clock: Clock) -> None:
+    def __init__(self, admission: Admission, write_rows: WriteRows, emitter: Emitter, clock: Clock) -> None:
         self._admission = admission
+        self._write_rows = write_rows
         self._emitter = emitter
         self._clock = clock
 
@@ -50,7 +57,20 @@ class Asking:
         now_ms = self._clock.now_ms()
         place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
         end = end_of(job, usage) if standing.want == "gone" and job.ended else None
-        heard = await self._admission.wish(job.id, standing, place, now_ms, alone=alone, end=end)
+        row = row_of(job.id, place, end)
+        if alone:
+            heard = await self._admission.wish(job.id, standing, place, now_ms, alone=True, end=end)
+            if not heard.busy:
+                await self._write_rows(row)
+        else:
+            # Begun first, and awaited last: both are ready at the same time, so one request carries them.
+            writing = asyncio.create_task(self._write_rows(row))
+            try:
+                heard = await self._admission.wish(job.id, standing, place, now_ms, end=end)
+            except BaseException:
+                writing.cancel()
+                raise
+            await writing
         if heard.sweep_at_ms:
             await arm_sweep(self._emitter, heard.sweep_at_ms)
         await tell(self._emitter, heard.tell, now_ms, drive)

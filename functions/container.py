@@ -54,7 +54,11 @@ from functions.dead_callbacks import DeadCallbacks
 from functions.delivery import Delivered, Outcome
 from functions.edge import Handler, Signed, SignedEndpoint
 from functions.facts import Facts
+from functions.followers import Followers
 from functions.handing_on import drive_of
+from functions.hung_calls import HungCalls
+from functions.job_notices import JobNotices
+from functions.job_rows import JobRows
 from functions.memory.keeper import MemoryKeeper
 from functions.memory.remember_job import RememberJob
 from functions.metering import Metering
@@ -66,9 +70,12 @@ from functions.redelivery import Failed, Redelivery, read_callback, what_failed
 from functions.source_budget import SourceBudget
 from functions.spec import Spec
 from functions.stopping import Stopping
+from functions.store_away import StoreAway
+from functions.sweep_requests import SweepRequests
 from functions.sweeping import Sweep
 from functions.tending import Tending
 from functions.tidying import Tidying
+from functions.tools.running_calls import RunningCalls
 from functions.traced import Traced
 from functions.work_limits import work_limits_ms
 
@@ -83,7 +90,7 @@ class Ports:
         long_term_memory: None where no vector index is configured.
         alerts: None leaves them to the log.
         tracer: None traces nothing.
-        rate_limit: None lets everybody ask as often as they like.
+        rate_limit: None lets everybody ask as often as they like; `follow_limit`: likewise, of streams.
         model_cache: None keeps no answers, whatever agents say.
     """
 
@@ -106,6 +113,7 @@ class Ports:
     key_book: KeyBook
     audit_log: AuditLog
     rate_limit: RateLimit | None = None
+    follow_limit: RateLimit | None = None
     alerts: Alerts | None = None
     tracer: Tracer | None = None
     long_term_memory: LongTermMemory | None = None
@@ -116,12 +124,16 @@ class Container:
     """Everything of one process, each thing built when it is first asked for."""
 
     def __init__(self, settings: Settings, ports: Ports, registry: Registry | None = None) -> None:
-        self.settings = settings
-        self.ports = ports
+        self.settings, self.ports, self._registry = settings, ports, registry
         self.secrets = KnownSecrets(settings.secret_values)  # what must not be shown
-        self.stopping = Stopping()
+        self.stopping, self.notices = Stopping(), JobNotices()
+        self.followers = Followers(settings.followers_per_key)
         self.metering = Metering(ports.clock, ports.figures, settings.function_memory_mb)  # what invocations spend
-        self._registry = registry
+        self.sweep_requests = SweepRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
+        self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.sweep_requests)
+        self._alerting = Alerting(ports.alerts, self.secrets, settings.worker_base_url)
+        report, limit_seconds = HungCalls(ports.figures, self._alerting), settings.work_timeout_seconds
+        self.running_calls = RunningCalls(limit_seconds, settings.hung_tools_limit, report)
 
     @cached_property
     def registry(self) -> Registry:
@@ -141,7 +153,7 @@ class Container:
     @cached_property
     def acceptance(self) -> Acceptance:
         """Accepts API calls that change a job."""
-        return Acceptance(self._facts, self.emitter, self.ports.clock, self.ports.randomness)
+        return Acceptance(self._facts, self.emitter, self.ports.clock, self.ports.randomness, self.notices)
 
     @cached_property
     def memory(self) -> MemoryKeeper:
@@ -176,12 +188,12 @@ class Container:
 
     @cached_property
     def _afterwards(self) -> Afterwards:
-        alerting = Alerting(self.ports.alerts, self.secrets, self.settings.worker_base_url)
-        return Afterwards(self.operations.outcomes, alerting)
+        return Afterwards(self.operations.outcomes, self._alerting)
 
     @cached_property
     def _asking(self) -> Asking:
-        return Asking(self.ports.admission, self.emitter, self.ports.clock)
+        rows = JobRows(self.ports.listing, self.ports.figures)
+        return Asking(self.ports.admission, rows, self.emitter, self.ports.clock)
 
     async def close(self) -> None:
         """Close connections."""
@@ -202,27 +214,19 @@ class Container:
             guard_ms=guard_ms(spec, settings),
             stopping=self.stopping,
         )
-        return Pipeline(
-            ports.store,
-            self.emitter,
-            ports.clock,
-            ports.randomness,
-            self._performers(),
-            self._facts,
-            self._afterwards,
-            policy,
-        )
+        outside = (ports.store, self.emitter, ports.clock, ports.randomness)
+        return Pipeline(*outside, self._performers(), self._facts, self._afterwards, policy)
 
     def _performers(self) -> dict[type[Effect], Performer]:
         settings, secrets = self.settings, self.secrets
-        limits = (settings.work_timeout_seconds, settings.result_limit_bytes)
         batching = Batching(settings.stream_batch_ms, settings.stream_batch_bytes)
         talks = Talks(self.ports.store, secrets, batching)
         model_turn = ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache, talks)
         earlier = EarlierJobs(self.ports.listing, self.ports.reader, self.ports.store)
         conversing = Conversing(model_turn, self.registry, earlier)
         ports = self.ports
-        tool_run = ToolRun(self.registry, ports.store, self.memory, ports.clock, *limits, secrets, ports.reader)
+        runs = (self.running_calls, settings.result_limit_bytes)
+        tool_run = ToolRun(self.registry, ports.store, self.memory, ports.clock, *runs, secrets, ports.reader)
         return {
             AskAdmission: self._asking,
             CallModel: self._traced(Hiding(Recalling(conversing, self.registry, self.memory), secrets)),
@@ -244,9 +248,9 @@ class Container:
             if event_type(event) is not spec.event_type:
                 raise MalformedEventError(f"{event.type} does not belong to {spec.path}, which takes {spec.event_type}")
             delivered = Delivered(signed.message_id, signed.retried, event)
-            return await self._observing.delivery(
-                lambda: pipeline.handle(delivered), signed.message_id, signed.retried, event
-            )
+            with self.notices.around(event.job_id):
+                work, head = lambda: pipeline.handle(delivered), (signed.message_id, signed.retried, event)
+                return await self._observing.delivery(work, *head)
 
         return self._signed(spec, handle)
 
@@ -271,8 +275,8 @@ class Container:
     def sweep(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app of the sweep."""
         ports, retention_ms = self.ports, self.settings.job_retention_seconds * 1000
-        tidying = Tidying(ports.listing, ports.reader, ports.clock, retention_ms)
-        tending = Tending(self._sweep, self.operations.outcomes, tidying, ports.figures)
+        tidying = Tidying(ports.listing, ports.reader, self.emitter, ports.clock, retention_ms)
+        tending = Tending(self._sweep, self.operations.outcomes, tidying, ports.figures, self._away)
 
         async def handle(signed: Signed) -> Outcome:
             drive = drive_of(signed.message_id, signed.retried)
@@ -286,7 +290,7 @@ class Container:
 
     def _signed(self, spec: Spec, handler: Handler) -> SignedEndpoint:
         url = self.settings.endpoint_url(spec.path)
-        metered = self.metering.handler(handler, events=spec.event_type is not None)
+        metered = self.metering.handler(self._away.watching(handler), events=spec.event_type is not None)
         return SignedEndpoint(spec.path, url, self.ports.verifier, metered, self._forged)
 
 

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from events.errors import BatonError, HungUpError, MalformedEventError, SignatureError, TooLargeError
 from events.ports import Verifier
+from events.settings import MESSAGE_LIMIT_BYTES
 from functions.delivery import Outcome
 from functions.lambda_url import lambda_url
 from functions.probe import is_probe, probe_answer
@@ -23,7 +24,7 @@ from functions.source_budget import SourceBudget
 
 _log = logging.getLogger("baton.edge")
 
-BODY_LIMIT_BYTES = 4 * 1024 * 1024
+BODY_LIMIT_BYTES = MESSAGE_LIMIT_BYTES
 _RETRIED_DIGITS = 9
 NON_RETRYABLE_HEADER = "Upstash-NonRetryable-Error"
 

@@ -11,7 +11,9 @@ from typing import Any, cast
 from mangum import Mangum
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from events.own_threads import OWN_THREADS
 from functions.container import Container
+from functions.lambda_end import answer_and_end
 from functions.wiring import container_from_environment
 
 
@@ -21,11 +23,15 @@ class LazyApp:
     def __init__(self, build: Callable[[Container], ASGIApp]) -> None:
         self._build = build
         self._app: ASGIApp | None = None
+        self.container: Container | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or take part in the server's start and stop."""
         if self._app is None:
-            self._app = self._build(container_from_environment())
+            self.container = container_from_environment()
+            self._app = self._build(self.container)
+            # Blocking work that a tool hands to the loop's threads must not keep name look-ups waiting for one.
+            asyncio.get_running_loop().set_default_executor(OWN_THREADS)
             # What was imported and built is there as long as the process: the collector need not look at it each time.
             gc.freeze()
         await self._app(scope, receive, send)
@@ -40,6 +46,10 @@ def lambda_handler(app: ASGIApp) -> Callable[[Any, Any], Any]:
             # Mangum runs the app on the thread's event loop and needs one to be set (mangum 0.22).
             asyncio.set_event_loop(asyncio.new_event_loop())
             made.append(Mangum(cast("Any", app), lifespan="off"))
-        return made[0](event, context)
+        answer = made[0](event, context)
+        container = app.container if isinstance(app, LazyApp) else None
+        if container is not None and (fault := container.running_calls.fault()):
+            answer_and_end(container.settings.lambda_runtime_api, context.aws_request_id, answer, fault)
+        return answer
 
     return handler

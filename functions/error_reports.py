@@ -31,7 +31,7 @@ def report_errors(settings: Settings, secrets: KnownSecrets, transport: "type[Tr
         import sentry_sdk  # noqa: PLC0415 - of an extra
         from sentry_sdk.integrations.logging import LoggingIntegration  # noqa: PLC0415 - of an extra
     except ImportError as error:
-        raise SettingsError("SENTRY_DSN is set: install the extra, `baton[sentry]`") from error
+        raise SettingsError("SENTRY_DSN is set: install the extra `sentry` (docs/operations.md)") from error
 
     def before_send(event: Any, _hint: Any) -> Any:
         return shown(event, secrets)

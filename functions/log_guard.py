@@ -20,6 +20,8 @@ LOGGERS = (
     "baton.delivery",
     "baton.edge",
     "baton.facts",
+    "baton.lambda",
+    "baton.listing",
     "baton.memory",
     "baton.models",
     "baton.operations",

@@ -1,7 +1,8 @@
 """Outcomes that come by the stream `operations:completed`: read with each sweep, and while an operation waits.
 
-While one waits, a message comes back every OPERATIONS_STREAM_SECONDS to read the stream; one for all that wait, since
-the time slot is its deduplication id. Where it is lost, the next sweep, or the hourly one, arms it again.
+After an operation has begun to wait, messages come back to read the stream: after OPERATIONS_STREAM_SECONDS, then each
+time after four times as long, and never after an hour or more, since the hourly sweep reads the stream anyway. They are
+shared by all operations that begin to wait in the same slot of time. A lost one is made good by the hourly sweep.
 Invariant: an entry is acknowledged when its outcome has a witness and is recorded, or when it is buried with a reason.
 """
 
@@ -26,6 +27,27 @@ _log = logging.getLogger("baton.operations")
 # An outcome may come before the state knows of its operation, and after a failover forgot it: so long it is kept.
 PATIENCE_MS = 900_000
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
+
+
+# Each pause is so many times as long as the one before; the hourly sweep does the rest.
+_SLOWER, _HOURLY_MS = 4, 3_600_000
+LAST_LOOK = 12  # where pauses of a second would have become hours
+# A look at a stream of many entries goes on for so long; the next one takes in the rest.
+LOOK_MS = 15_000
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look at the stream that was armed: for when, and which one it is since an operation began to wait."""
+
+    slot_ms: int
+    number: int = 0
+
+
+def pause_ms(interval_ms: int, number: int) -> int:
+    """How long after the look before it this one comes; 0: there is none, for the hourly sweep is as soon."""
+    pause = interval_ms * _SLOWER**number
+    return pause if pause < _HOURLY_MS else 0
 
 
 class UnreadableEntryError(ValueError):
@@ -60,33 +82,41 @@ class OperationOutcomes:
             return
         try:
             await self._stream.expect(operation_id, until_ms)
-            await self._arm(0)
+            await self._arm(Look(0))
         except (StoreError, PublishError) as error:
             _log.warning("the stream is read for operation %s by the hourly sweep only: %s", operation_id, error)
 
-    async def look(self, slot_ms: int = 0) -> int:
-        """Read the stream once; `slot_ms`: the time for which this look was armed. Returns how many were taken in."""
+    async def look(self, armed: Look | None = None) -> int:
+        """Read the stream; `armed`: the look that a message asks for. Returns how many outcomes were taken in."""
         if not self._interval_ms:
             return 0
         taken = await self._take_in()
-        if await self._stream.expected(self._clock.now_ms()):
-            await self._arm(slot_ms)
+        if armed is not None and await self._stream.expected(self._clock.now_ms()):
+            await self._arm(Look(armed.slot_ms, armed.number + 1))
         return taken
 
-    async def _arm(self, after_ms: int) -> None:
-        """Come back in the next slot, later than `after_ms`: the queue's clock may be ahead of this one."""
-        slot_ms = (max(self._clock.now_ms(), after_ms) // self._interval_ms + 1) * self._interval_ms
-        body = json.dumps({"operationsMs": slot_ms})
-        await self._emitter.emit_to(
-            SWEEP_ENDPOINT, body, not_before_ms=slot_ms, deduplication_id=f"operations.{slot_ms}"
-        )
+    async def _arm(self, look: Look) -> None:
+        """Come back in a slot later than the look before it: the queue's clock may be ahead of this one."""
+        pause = pause_ms(self._interval_ms, look.number)
+        if not pause:
+            return
+        slot_ms = (max(self._clock.now_ms(), look.slot_ms) // pause + 1) * pause
+        body = json.dumps({"operationsMs": slot_ms, "look": look.number})
+        name = f"operations.{look.number}.{slot_ms}"
+        await self._emitter.emit_to(SWEEP_ENDPOINT, body, not_before_ms=slot_ms, deduplication_id=name)
 
     async def _take_in(self) -> int:
-        over = 0
-        for entry in await self._stream.take():
-            if await self._is_over(entry):
-                await self._stream.done([entry.id])
-                over += 1
+        """Page by page until nothing is left, or the time is up."""
+        over, began_ms = 0, self._clock.now_ms()
+        while entries := await self._stream.take():
+            for entry in entries:
+                if await self._is_over(entry):
+                    await self._stream.done([entry.id])
+                    over += 1
+            if self._clock.now_ms() - began_ms >= LOOK_MS:
+                return over
+        if over:
+            await self._stream.trim()
         return over
 
     async def _is_over(self, entry: StreamEntry) -> bool:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from events.core.legs import LegKind
+from events.settings import CLAIM_MARGIN_SECONDS
 from functions.stopping import Stopping
 
 # A lease outlives the work by this much, so that a late COMMIT still finds its claim.
-LEASE_MARGIN_MS = 10_000
+LEASE_MARGIN_MS = CLAIM_MARGIN_SECONDS * 1000
 # Before a COMMIT is repeated which the store has failed: together less than that, so that it still finds its claim.
 PAUSES_SECONDS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 # The same for a BEGIN: where only its answer was lost, nobody else gets the leg before the lease is over.

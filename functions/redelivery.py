@@ -1,28 +1,31 @@
 """What happens when the queue gives up on a message: decide says whether its event still applies; it is driven again.
 
 The budget is measured in progress: it counts how often in a row one leg could not be delivered, and any progress makes
-a new leg. Only a malformed event or a spent budget fails a job, with a reason and an alert. Source: qstash.md 11.
+a new leg. Only a malformed event or a spent budget fails a job, with a reason and an alert. An endpoint that had no
+place for a message spends none: its leg is driven again after a pause that grows. Source: qstash.md 11.
 """
 
 import base64
 import binascii
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from events.core.decide import decide
+from events.core.driving import THROTTLED, THROTTLED_ALERT, driven_at_ms
 from events.core.effects import Alert
 from events.core.happenings import Undeliverable
 from events.core.legs import Leg, leg_key_of
 from events.emitter import Emitter
 from events.errors import MalformedEventError, UnknownJobError
-from events.ports import Claim, Clock, Store
+from events.ports import Claim, Clock, Store, Undelivered
 from events.schema import SWEEP_ENDPOINT, Event, ToolPayload, parse_event, ticket_of
 from functions.afterwards import Afterwards
 from functions.books import commit
 from functions.delivery import Outcome
 from functions.facts import Facts
 from functions.handing_on import drive_of, hand_on
-from functions.sweeping import Sweep, read_due_ms
+from functions.sweeping import Sweep, read_page
 
 MALFORMED_STATUS = MalformedEventError.status
 
@@ -111,7 +114,7 @@ class Redelivery:
         if isinstance(failed, SweepFailed):
             # It may carry legs that it took over before it failed, so its work is done in its name.
             drive = drive_of(message_id, retried)
-            return await self._sweep.handle(read_due_ms(failed.body), failed.source_message_id, drive, again=True)
+            return await self._sweep.handle(read_page(failed.body), failed.source_message_id, drive, again=True)
         return await self._event_failed(failed, message_id, retried)
 
     async def _event_failed(self, failed: Failed, message_id: str, retried: int) -> Outcome:
@@ -124,8 +127,8 @@ class Redelivery:
             return Outcome("told", await self._drive(event.session_id, told, message_id, retried))
         call_id = event.payload.call_id if isinstance(event.payload, ToolPayload) else ""
         claim = Claim(event.job_id, leg_key_of(event), message_id, "", self._clock.now_ms(), 0, call_id)
-        found = await self._store.undelivered(claim, failed.source_message_id)
-        legs: tuple[Leg, ...] = found.carried
+        throttled = failed.status in THROTTLED
+        found = await self._store.undelivered(claim, failed.source_message_id, throttled=throttled)
         if found.state is not None:
             reason = f"the endpoint answered {failed.status or 'nothing'} {failed.answer}".strip()
             happened = Undeliverable(reason, malformed=failed.status == MALFORMED_STATUS)
@@ -135,17 +138,35 @@ class Redelivery:
                 committed = await commit(self._store, claim, decision.changes)
                 await self._afterwards(decision.effects if committed.applied else ())
                 # Whoever came first may have left what the source message carried.
-                legs = committed.carried if committed.applied else (*committed.carried, *legs)
+                legs = committed.carried if committed.applied else (*committed.carried, *found.carried)
                 return Outcome("failed", await self._drive(found.session_id, legs, message_id, retried))
-            legs = (*legs, found.state.leg)
-            if found.state.leg.undelivered == 1:  # a leg is told of once
+            leg = found.state.leg
+            if leg.driven == THROTTLED_ALERT if throttled else leg.undelivered == 1:  # a leg is told of once
                 text = f"job {event.job_id}: the queue gave up on {event.type}, which is driven again: {reason}"
-                await self._afterwards((Alert(event.job_id, text, "undelivered", found.state.leg.key),))
+                await self._afterwards((Alert(event.job_id, text, "undelivered", leg.key),))
         # Nobody else may know that the job has got the slot that it wishes for: its ticket goes along.
         ticket = ticket_of(event)
         tickets = {claim.leg_key: ticket} if ticket else {}
-        driven = await hand_on(self._emitter, found.session_id, legs, drive_of(message_id, retried), tickets)
-        return Outcome("driven" if legs else "applied", driven)
+        driven = 0
+        for drive, those in self._drives(found, drive_of(message_id, retried), claim.now_ms, throttled=throttled):
+            driven += await hand_on(self._emitter, found.session_id, those, drive, tickets)
+        return Outcome("driven" if driven else "applied", driven)
+
+    @staticmethod
+    def _drives(found: Undelivered, drive: str, now_ms: int, *, throttled: bool) -> Iterator[tuple[str, Sequence[Leg]]]:
+        """What is driven in whose name: for a leg that found no place, in that of the time at which it comes again.
+
+        So the queue takes it once, however many messages about it have died.
+        """
+        if found.state is None:
+            yield drive, found.carried
+        elif throttled:
+            yield drive, found.carried
+            at_ms = driven_at_ms(found.state.leg.driven, now_ms)
+            later = replace(found.state.leg, not_before_ms=max(found.state.leg.not_before_ms, at_ms))
+            yield f"full.{at_ms}", (later,)
+        else:
+            yield drive, (*found.carried, found.state.leg)
 
     async def _tell_later(self, event: Event) -> Outcome:
         """The witness of an unknown job comes back for a quarter of an hour, one below a job that lives as long."""

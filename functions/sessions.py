@@ -10,7 +10,6 @@ from events.core.admission import Book, Entry
 from events.core.state import Job
 from events.core.transitions import JobStatus
 from events.errors import UnknownJobError
-from events.ids import is_child
 from events.ports import Created, Snapshot
 from functions.container import Container
 
@@ -46,20 +45,21 @@ class Sessions:
 
     async def _interrupt(self, created: Created) -> None:
         """Cancel those before it in line. One that ended meanwhile, or is to start later, interrupts nobody."""
-        job, book = created.job, await self._container.ports.operating.live()
+        job = created.job
+        book = await self._container.ports.operating.line(job.tenant, job.session_id)
         if job.id not in book and not created.new and job.status is JobStatus.PENDING and not job.start_at_ms:
             # The call that created it died before the admission heard of it, which its witness tells.
             raise UnknownJobError(f"job {job.id!r} is accepted, and gets its place in line within a minute")
-        line = [snapshot.job for snapshot in await self._line(book, job.tenant, job.session_id)]
+        line = [snapshot.job for snapshot in await self._line(book)]
         before = next((line[:place] for place, other in enumerate(line) if other.id == job.id), [])
         await self.stop(before, f"job {job.id}, which was sent meanwhile")
 
     async def line(self, tenant: str, session_id: str) -> list[Snapshot]:
         """The session's jobs at work or in line: the one whose turn it is comes first; none that starts later."""
-        return await self._line(await self._container.ports.operating.live(), tenant, session_id)
+        return await self._line(await self._container.ports.operating.line(tenant, session_id))
 
-    async def _line(self, book: Book, tenant: str, session_id: str) -> list[Snapshot]:
-        mine = sorted((item for item in book.items() if _is_in_line(*item, tenant, session_id)), key=_turn)
+    async def _line(self, book: Book) -> list[Snapshot]:
+        mine = sorted(book.items(), key=_turn)
         found = await self._container.ports.reader.jobs([name for name, _ in mine])
         line = [found.get(name) or _unseen(name, entry) for name, entry in mine]
         return [snapshot for snapshot in line if not snapshot.job.ended]  # an entry may outlive its job by a moment
@@ -67,11 +67,6 @@ class Sessions:
     async def stop(self, jobs: list[Job], by: str) -> list[Job]:
         """Cancel jobs, the last in line first, so that none of them starts meanwhile; returns them as they are now."""
         return [(await self._container.acceptance.cancel(job, by)).job for job in reversed(jobs)][::-1]
-
-
-def _is_in_line(name: str, entry: Entry, tenant: str, session_id: str) -> bool:
-    waits = entry.want == "slot" or (entry.want == "none" and entry.started)
-    return waits and (entry.tenant, entry.session_id) == (tenant, session_id) and not is_child(name)
 
 
 def _unseen(name: str, entry: Entry) -> Snapshot:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from events.core.legs import LegKind
 from events.schema import ENDPOINTS, EventType
+from events.settings import FUNCTION_TIMEOUT_SECONDS
 
 TAKES_IN = frozenset({LegKind.COMPLETE, LegKind.FAILED, LegKind.WAIT})
 
@@ -26,7 +27,7 @@ class Spec:
     path: str
     event_type: EventType | None = None
     continues: frozenset[LegKind] = frozenset()
-    timeout_seconds: int = 240
+    timeout_seconds: int = FUNCTION_TIMEOUT_SECONDS
     retries: int = 3
 
 

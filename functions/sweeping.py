@@ -1,18 +1,23 @@
 """The sweep: looks by progress, not age, at jobs that hold a slot, and drives what nobody has driven (DESIGN 3).
 
 Armed as a delayed message, one at a time, while somebody holds a slot; an hourly schedule, the backstop, looks at
-everything in the book, and at failure callbacks that the queue has given up on, so that idle costs next to nothing. It
-never touches a live lease or a future timer. What it drives it carries, so a crash in the middle loses nothing.
+everybody, and at failure callbacks that the queue has given up on, so that idle costs next to nothing. It goes on page
+by page, each a message of its own, so what it costs at once does not grow with the jobs, and a job at which it dies
+holds up one page. It never touches a live lease or a future timer. What it drives it carries, so a crash in the middle
+loses nothing.
 """
 
 import json
 import logging
+from collections import defaultdict
+from dataclasses import dataclass
 
 from events.core.admission import TOMBSTONE_MS, Book, Entry
 from events.emitter import Emitter
 from events.errors import MalformedEventError
 from events.ids import root_of
 from events.ports import Admission, Clock, Looked, Store
+from events.schema import SWEEP_ENDPOINT
 from functions.asking import arm_sweep, tell
 from functions.dead_callbacks import DeadCallbacks
 from functions.delivery import Outcome
@@ -23,12 +28,32 @@ _log = logging.getLogger("baton.sweep")
 LOST_AFTER_MS = 60_000
 
 
-def read_due_ms(body: bytes) -> int:
-    """When an armed sweep was due; 0 for the scheduled backstop, whose body is empty."""
-    if not body:
-        return 0
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of which sweep a message asks for.
+
+    Attributes:
+        due_ms: when the sweep was armed for; 0: it is the scheduled backstop.
+        after: where the page before ended (events/core/sweep_pages.py); empty: this is the first one.
+        carrier: in whose name it drives what it finds, if not in its own message's: a sweep that came again, and may
+            carry what belongs to any job, goes on so.
+    """
+
+    due_ms: int
+    after: str = ""
+    carrier: str = ""
+
+    def body(self) -> str:
+        """The body of its message."""
+        said = {"dueMs": self.due_ms, "after": self.after, "carrier": self.carrier}
+        return json.dumps({name: value for name, value in said.items() if value != ""})
+
+
+def read_page(body: bytes) -> Page:
+    """What a sweep's message asks for; the scheduled backstop has an empty body."""
     try:
-        return int(json.loads(body).get("dueMs", 0))
+        said = json.loads(body) if body else {}
+        return Page(int(said.get("dueMs", 0)), str(said.get("after", "")), str(said.get("carrier", "")))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedEventError(f"not a sweep's body: {body[:100]!r}") from error
 
@@ -43,32 +68,43 @@ class Sweep:
         self._dead = dead
         self._clock = clock
 
-    async def handle(self, due_ms: int, carrier: str, drive: str, *, again: bool) -> Outcome:
-        """One sweep; `due_ms` 0 is the backstop, which looks at every job in the book.
+    async def handle(self, page: Page, message_id: str, drive: str, *, again: bool) -> Outcome:
+        """One page of a sweep.
 
-        `carrier`: the message that carries what is driven; `drive`: which delivery of which message drives it.
+        `message_id`: the message that carries what is driven; `drive`: which delivery of which message drives it.
         `again`: it was delivered before, and may carry legs of any job, so it looks at all of them.
         """
-        now_ms = self._clock.now_ms()
-        turn = await self._admission.sweep(due_ms, now_ms, again=again)
+        now_ms, carrier = self._clock.now_ms(), page.carrier or message_id
+        turn = await self._admission.sweep(page.due_ms, now_ms, again=again, after=page.after)
         # A copy that is older than the sweep armed last arms none, but it looks: it may carry what it drove before.
         if turn.next_ms:
             await arm_sweep(self._emitter, turn.next_ms)
+        if turn.after:  # before this page's work: where that fails each time, the others are looked at
+            following = Page(page.due_ms, turn.after, carrier if again or page.carrier else "")
+            await self._emitter.emit_to(SWEEP_ENDPOINT, following.body())
         await tell(self._emitter, turn.tell, now_ms, drive)
-        everything, driven = again or not due_ms, 0
-        wanted = (name for name, entry in turn.book.items() if everything or entry.slot or entry.want == "gone")
-        for root_id in sorted({root_of(name) for name in wanted}):
-            looked = await self._store.look(root_id, carrier, now_ms, LOST_AFTER_MS, turn.book)
-            driven += await hand_on(self._emitter, looked.session_id, looked.lost, drive)
-            await self._admission.leave(over(root_id, turn.book, looked, now_ms))
+        driven = await self._look(turn.book, carrier, now_ms, drive)
         if driven:
             _log.warning("the sweep drove %d event(s) that nobody had driven for %d s", driven, LOST_AFTER_MS // 1000)
-        if not due_ms:
+        if not page.due_ms and not page.after:
             driven += await self._dead.revive()
         return Outcome("swept", driven)
 
+    async def _look(self, book: Book, carrier: str, now_ms: int, drive: str) -> int:
+        """Look at the trees of a page; returns how many events were driven."""
+        trees: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
+        for name, entry in book.items():
+            trees[root_of(name)][name] = entry
+        found = await self._store.look_all(trees, carrier, now_ms, LOST_AFTER_MS)
+        driven, leaving = 0, list[tuple[str, int]]()
+        for root_id, looked in found.items():
+            driven += await hand_on(self._emitter, looked.session_id, looked.lost, drive)
+            leaving += over(trees[root_id], looked, now_ms)
+        await self._admission.leave(leaving)
+        return driven
 
-def over(root_id: str, book: Book, looked: Looked, now_ms: int) -> list[tuple[str, int]]:
+
+def over(tree: Book, looked: Looked, now_ms: int) -> list[tuple[str, int]]:
     """The entries of a tree that may leave the book: (job id, when it last said something)."""
 
     def is_over(name: str, entry: Entry) -> bool:
@@ -79,5 +115,4 @@ def over(root_id: str, book: Book, looked: Looked, now_ms: int) -> list[tuple[st
             return age_ms > TOMBSTONE_MS
         return not looked.known and age_ms > 10 * TOMBSTONE_MS
 
-    tree = ((name, entry) for name, entry in book.items() if root_of(name) == root_id)
-    return [(name, entry.since_ms) for name, entry in tree if is_over(name, entry)]
+    return [(name, entry.since_ms) for name, entry in tree.items() if is_over(name, entry)]

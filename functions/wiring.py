@@ -38,7 +38,7 @@ def real_ports(settings: Settings) -> Ports:
     """The real adapters; nothing is opened before it is used."""
     slots = (settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000)
     connection, clock = RedisConnection(settings), SystemClock()
-    per_minute = settings.rate_limit_per_minute
+    per_minute, follows = settings.rate_limit_per_minute, 60 * settings.followers_per_key
     return Ports(
         store=RedisStore(connection, settings.job_retention_seconds * 1000),
         reader=RedisReader(connection),
@@ -49,7 +49,7 @@ def real_ports(settings: Settings) -> Ports:
         queue=QStashQueue(settings),
         queue_records=QStashRecords(settings),
         schedules=QStashSchedules(settings),
-        verifier=QueueVerifier(settings),
+        verifier=QueueVerifier(settings, clock),
         clock=clock,
         randomness=SystemRandomness(),
         model_cache=RedisModelCache(connection),
@@ -58,9 +58,10 @@ def real_ports(settings: Settings) -> Ports:
         key_book=RedisKeyBook(connection),
         audit_log=RedisAuditLog(connection, settings.audit_log_length),
         rate_limit=RedisRateLimit(connection, clock, per_minute) if per_minute else None,
+        follow_limit=RedisRateLimit(connection, clock, follows) if follows else None,
         alerts=WebhookAlerts(settings.alert_webhook_url, connection) if settings.alert_webhook_url else None,
         tracer=_tracer(settings),
-        operation_stream=RedisOperationStream(connection),
+        operation_stream=RedisOperationStream(connection, settings.stream_max_length),
         session_memory=RedisSessionMemory(connection, settings.job_retention_seconds * 1000),
         long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
     )

@@ -4,14 +4,26 @@ from functools import lru_cache
 
 from events.ids import digest, root_of
 
-ADMISSION_BOOK = "baton:{admission}:book"
-ADMISSION_GONE = "baton:{admission}:gone"
-ADMISSION_SWEEP = "baton:{admission}:sweep"
-# String: since when nobody is admitted; not there: somebody is.
-ADMISSION_STOPPED = "baton:{admission}:stopped"
-# String: when a sweep began last.
-ADMISSION_SWEPT = "baton:{admission}:swept"
-# Sorted set: the rows of all jobs (core/listing.py), with the same score, so in the order of their bytes.
+# Hash: job → its entry.
+ADMISSION_JOBS = "baton:{admission}:jobs"
+# Hash: how many hold and wait for slots, since when nobody is admitted, which sweep is armed.
+ADMISSION_FLAGS = "baton:{admission}:flags"
+# What each of the admission's scripts declares, in the order in which lua/slots.lua names them; the last three are
+# read by versions before, which kept one book.
+ADMISSION = (
+    ADMISSION_JOBS,
+    ADMISSION_FLAGS,
+    *(
+        f"baton:{{admission}}:{name}"
+        for name in ("names", "holders", "ended", "lines", "tenants", "ranks", "held", "sessions", "untold")
+    ),
+    *(f"baton:{{admission}}:{name}" for name in ("book", "gone", "stopped")),
+)
+ADMISSION_SESSIONS = ADMISSION[9]
+ADMISSION_BEFORE = ADMISSION[-3:-1]
+# String: a sweep was asked for; it expires, and then another one may be asked for.
+ADMISSION_ASKED = "baton:{admission}:asked"
+# Sorted set: rows of jobs that versions before wrote; it is read, and only ever gets smaller.
 ADMISSION_LISTING = "baton:{admission}:listing"
 # Hash: agent → what its ended jobs add up to (core/ends.py).
 ADMISSION_ENDS = "baton:{admission}:ends"
@@ -30,6 +42,11 @@ OPERATIONS_COMPLETED = "operations:completed"
 OPERATIONS_DEAD = "operations:dead"
 # Sorted set: operations that wait, by the time until which they do.
 OPERATIONS_EXPECTED = "baton:{operations}:expected"
+
+
+def list_key(name: str) -> str:
+    """Sorted set: rows of jobs, or what shelves there are (core/shelves.py). No hash tag: no script touches it."""
+    return f"baton:list:{name}"
 
 
 def state_key(job_id: str) -> str:

@@ -7,9 +7,11 @@ Spans leave before a delivery is acknowledged: a function that is frozen then wo
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
 
 from events.errors import SettingsError
+from events.own_threads import OWN_THREADS
 from events.ports import Span
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("baton.traces")
 
 _TIMEOUT_SECONDS = 3
+_MOST_EXPORTS = 64
 _NS_IN_MS = 1_000_000
 
 
@@ -28,6 +31,7 @@ class OpenTelemetryTracer:
 
     def __init__(self, exporter: "SpanExporter", service_name: str) -> None:
         self._exporter = exporter
+        self._exports: set[Future[Any]] = set()
         self._resource = _resource(service_name)
 
     @classmethod
@@ -42,15 +46,23 @@ class OpenTelemetryTracer:
                 OTLPSpanExporter,
             )
         except ImportError as error:
-            raise SettingsError("OTEL_EXPORTER_OTLP_ENDPOINT is set: install the extra, `baton[otel]`") from error
+            raise SettingsError(
+                "OTEL_EXPORTER_OTLP_ENDPOINT is set: install the extra `otel` (docs/operations.md)"
+            ) from error
         return cls(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=_TIMEOUT_SECONDS), service_name)
 
     async def export(self, spans: Sequence[Span]) -> None:
-        """Hand them over."""
+        """Hand them over. While many exports hang, further spans are lost at once."""
+        if len(self._exports) >= _MOST_EXPORTS:
+            _log.warning("%d span(s) are lost: %d exports before them hang", len(spans), len(self._exports))
+            return
         ready = [_readable(span, self._resource) for span in spans]
         try:
+            export = OWN_THREADS.submit(self._exporter.export, ready)
+            self._exports.add(export)
+            export.add_done_callback(self._exports.discard)
             async with asyncio.timeout(_TIMEOUT_SECONDS):
-                await asyncio.to_thread(self._exporter.export, ready)
+                await asyncio.wrap_future(export)
         except Exception as error:  # noqa: BLE001 - whatever a library of traces does, the delivery goes on
             _log.warning("%d span(s) are lost: %s", len(spans), type(error).__name__)
 

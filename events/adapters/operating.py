@@ -1,58 +1,54 @@
-"""The admission as operators see it, on Upstash Redis: the same hash tag as the book's, and the same rules."""
+"""The admission as operators see it, on Upstash Redis: the same hash tag, and the same rules."""
 
 import json
-from functools import cache
 
 from events.adapters import keys
-from events.adapters.redis import RedisConnection, script
-from events.core.admission import Entry
+from events.adapters.admission_scripts import AdmissionScripts, told_of
+from events.adapters.redis import RedisConnection
+from events.core.admission import Entry, line_of
 from events.core.ends import AgentFigures, MonthUsed
 from events.core.records import load_entry, load_figures
-from events.ports import AdmissionState, Started, Told
-
-_text = cache(script)
+from events.ports import AdmissionState, Started
 
 
 class RedisOperating:
     """`Operating` over one connection, with so many slots."""
 
-    def __init__(self, connection: RedisConnection, slots: int, sweep_interval_ms: int) -> None:
+    def __init__(
+        self, connection: RedisConnection, slots: int, sweep_interval_ms: int, *, store_clock: bool = True
+    ) -> None:
         self._redis = connection
-        self._slots = slots
-        self._sweep_interval_ms = sweep_interval_ms
+        self._scripts = AdmissionScripts(connection, slots, sweep_interval_ms, store_clock=store_clock)
 
     async def stop(self, now_ms: int) -> None:
         """Admit nobody any more; since when stays what it was."""
-        await self._redis.execute("SET", keys.ADMISSION_STOPPED, now_ms, "NX")
+        await self._scripts.run("stop", now_ms)
 
     async def start(self, now_ms: int) -> Started:
         """Admit jobs again."""
-        sweep_at_ms, flat = await self._redis.run(
-            _text("start", "book"),
-            [keys.ADMISSION_BOOK, keys.ADMISSION_SWEEP, keys.ADMISSION_STOPPED],
-            [now_ms, self._sweep_interval_ms, self._slots],
-        )
-        triples = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-        return Started(int(sweep_at_ms), tuple(Told(name, int(lap), session_id) for name, lap, session_id in triples))
+        sweep_at_ms, flat = await self._scripts.run("start", now_ms)
+        return Started(int(sweep_at_ms), told_of(flat))
 
     async def state(self) -> AdmissionState:
-        """How it stands."""
-        book, (stopped, swept) = await self._redis.pipeline(
-            ["HGETALL", keys.ADMISSION_BOOK], ["MGET", keys.ADMISSION_STOPPED, keys.ADMISSION_SWEPT]
-        )
-        entries = [load_entry(text) for text in book.values()]
-        return AdmissionState(
-            slots=self._slots,
-            active=sum(entry.slot for entry in entries),
-            pending=sum(entry.want == "slot" and not entry.slot for entry in entries),
-            stopped_ms=int(stopped or 0),
-            swept_ms=int(swept or 0),
-        )
+        """How it stands; counted by each word, so it costs the same however many jobs there are."""
+        counted = await self._redis.execute("HMGET", keys.ADMISSION_FLAGS, "holders", "pending", "stopped", "swept")
+        active, pending, stopped_ms, swept_ms = (int(value or 0) for value in counted)
+        return AdmissionState(self._scripts.slots, active, pending, stopped_ms, swept_ms)
 
     async def live(self) -> dict[str, Entry]:
         """The entries of all jobs that are not gone."""
-        book = await self._redis.execute("HGETALL", keys.ADMISSION_BOOK)
-        return {name: load_entry(text) for name, text in book.items()}
+        return {name: entry for name, entry in (await self._scripts.entries()).items() if entry.want != "gone"}
+
+    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+        """The entries of a session's jobs at work or in line; what a version before keeps is read whole."""
+        seats = "".join(f"{_escaped(text)}\0" for text in (tenant, session_id))
+        read = ["ZRANGE", keys.ADMISSION_SESSIONS, f"[{seats}", f"({seats}2", "BYLEX"]
+        members, before = await self._redis.pipeline(read, ["EXISTS", *keys.ADMISSION_BEFORE])
+        if before:
+            return line_of(await self._scripts.entries(), tenant, session_id)
+        names = [member[len(seats) :].split("\0")[1] for member in members]
+        texts = await self._redis.execute("HMGET", keys.ADMISSION_JOBS, *names) if names else []
+        return {name: load_entry(text) for name, text in zip(names, texts, strict=True) if text}
 
     async def ends(self) -> dict[str, AgentFigures]:
         """What ended jobs add up to."""
@@ -64,3 +60,8 @@ class RedisOperating:
         stored = await self._redis.execute("HGETALL", keys.ADMISSION_USED)
         months = (MonthUsed(name[:7], name[8:], json.loads(text)) for name, text in stored.items())
         return tuple(sorted(months, key=lambda each: (each.month, each.tenant)))
+
+
+def _escaped(text: str) -> str:
+    """As lua/slots.lua writes names of tenants and sessions."""
+    return text.replace("\1", "\1\1").replace("\0", "\1\2")

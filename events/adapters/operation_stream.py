@@ -16,14 +16,15 @@ _GROUP, _CONSUMER = "baton", "sweep"
 _IDLE_MS = 60_000
 # Upstash gives a consumer at most 1,000 entries that it has not acknowledged (redis-rest.md).
 _AT_ONCE = 100
-_BURIED_KEPT = 10_000
+_BURIED_KEPT, _BURIED_CHARS = 1_000, 5_000
 
 
 class RedisOperationStream:
-    """`OperationStream` over one connection."""
+    """`OperationStream` over one connection. `most_entries`: so many that were taken in stay for other readers."""
 
-    def __init__(self, connection: RedisConnection) -> None:
+    def __init__(self, connection: RedisConnection, most_entries: int) -> None:
         self._redis = connection
+        self._most_entries = most_entries
 
     async def take(self) -> Sequence[StreamEntry]:
         """Entries that nobody has taken, and such that were taken a minute ago and are not done."""
@@ -53,11 +54,22 @@ class RedisOperationStream:
             await self._redis.execute("XACK", keys.OPERATIONS_COMPLETED, _GROUP, *entry_ids)
 
     async def bury(self, entry: StreamEntry, reason: str) -> None:
-        """Keep it with the reason, then let it go; who is cut off in between does so again."""
-        fields = [text for item in entry.fields.items() for text in item]
+        """Keep its beginning with the reason, then let it go; who is cut off in between does so again.
+
+        The key stays below ten megabytes; the entry itself stays in the stream until it is trimmed.
+        """
+        fields = [text[:_BURIED_CHARS] for item in entry.fields.items() for text in item]
         limit: list[str | int] = ["MAXLEN", "~", _BURIED_KEPT, "*"]
         add = ["XADD", keys.OPERATIONS_DEAD, *limit, "entry", entry.id, "reason", reason, *fields]
         await self._redis.pipeline(add, ["XACK", keys.OPERATIONS_COMPLETED, _GROUP, entry.id])
+
+    async def trim(self) -> None:
+        """Drop the oldest entries: never one that is still to be taken in, nor a newer one."""
+        stream = keys.OPERATIONS_COMPLETED
+        length, pending = await self._redis.pipeline(["XLEN", stream], ["XPENDING", stream, _GROUP])
+        command = trimming(int(length), str(pending[1] or ""), self._most_entries)
+        if command:
+            await self._redis.execute("XTRIM", stream, *command)
 
     async def expect(self, operation_id: str, until_ms: int) -> None:
         """An operation waits for its outcome."""
@@ -73,6 +85,19 @@ class RedisOperationStream:
             ["ZREMRANGEBYSCORE", keys.OPERATIONS_EXPECTED, "-inf", now_ms], ["ZCARD", keys.OPERATIONS_EXPECTED]
         )
         return int(count)
+
+
+def trimming(length: int, oldest_pending: str, most: int) -> tuple[str | int, ...]:
+    """How to trim a stream whose entries are all given out; empty: not now.
+
+    Entries that are not done are among the newest `most`, or nothing is dropped; in a stream of twice as many, all
+    before the oldest of them are.
+    """
+    if length <= most:
+        return ()
+    if not oldest_pending:
+        return ("MAXLEN", "~", most)
+    return ("MINID", "~", oldest_pending) if length > 2 * most else ()
 
 
 def _entries(rows: Sequence[Any]) -> list[StreamEntry]:

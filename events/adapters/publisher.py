@@ -14,7 +14,9 @@ from qstash.message import BatchRequest, prepare_batch_message_body
 
 from events.adapters.batching import Batcher, Bounds
 from events.adapters.clock import SystemClock
+from events.adapters.flow_headers import callback_flow_headers, flow_control
 from events.adapters.qstash_client import QStashClient
+from events.core.retry_waits import CALLBACK_WAITS
 from events.errors import (
     MessageNotFoundError,
     PartialPublishError,
@@ -22,11 +24,8 @@ from events.errors import (
     QueueRefusedError,
     TopicNotFoundError,
 )
-from events.ports import Clock, Outgoing
+from events.ports import Clock, Flow, Outgoing
 from events.settings import Settings
-
-# Milliseconds: 10 s, 1 min, 6 min. By default it would be 12 s, 2.5 min, half an hour: longer than most outages.
-_CALLBACK_RETRY_DELAY = "10000 * pow(6, retried)"
 
 # As for the store. A batch may have 100 MB (qstash.md 5); the headers of a message take less than 2 kB.
 _REQUESTS, _ENTRIES, _SIZE_BYTES = 2, 100, 1_000_000
@@ -133,7 +132,7 @@ def _request(message: Outgoing) -> BatchRequest:
         "method": "POST",
         "headers": dict(message.headers),
         "retries": message.retries,
-        "retry_delay": str(message.retry_delay_ms),
+        "retry_delay": message.waits.expression,
         "timeout": message.timeout_seconds,
     }
     if message.topic:
@@ -142,12 +141,19 @@ def _request(message: Outgoing) -> BatchRequest:
         request["url"] = message.url
     if message.deduplication_id:
         request["deduplication_id"] = message.deduplication_id
+    if flow := flow_control(message.flow):
+        request["flow_control"] = flow
     if message.label:
         request["label"] = message.label
     if message.failure_callback:
         request["failure_callback"] = message.failure_callback
-        request["failure_callback_headers"] = {"Upstash-Failure-Callback-Retry-Delay": _CALLBACK_RETRY_DELAY}
+        request["failure_callback_headers"] = failure_callback_headers(message.callback_flow)
     return request
+
+
+def failure_callback_headers(flow: Flow | None = None) -> dict[str, str]:
+    """Say how the queue delivers failure callbacks: what they do not say is as for the message that they are about."""
+    return {"Upstash-Failure-Callback-Retry-Delay": CALLBACK_WAITS.expression, **callback_flow_headers(flow or Flow())}
 
 
 def _ids(answers: Sequence[Any]) -> list[str] | Exception:

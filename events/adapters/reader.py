@@ -9,12 +9,14 @@ from events.adapters import keys
 from events.adapters.redis import RedisConnection
 from events.core.admission import Standing
 from events.core.records import load_call, load_job, load_leg, load_results, load_standing, load_usage
-from events.core.state import Usage
+from events.core.state import CallRecord, Job, Usage
 from events.core.transcript import recalled
 from events.ports import Snapshot, StoredParts
 
-_STOPPED = ["GET", keys.ADMISSION_STOPPED]
-_LAST = 2**53  # no list is as long, and every client and script can say it
+_STOPPED = ["HGET", keys.ADMISSION_FLAGS, "stopped"]
+# Of a long stream, so that no answer of the store grows with the whole of it.
+PAGE_PARTS = 500
+_LAST = 2**52  # no list is as long, and every client and script can say it
 
 
 class RedisReader:
@@ -54,6 +56,13 @@ class RedisReader:
         found = zip(job_ids, answers[::2], answers[1::2], strict=True)
         return {name: _snapshot(name, state, first, stopped) for name, state, first in found if f"job:{name}" in state}
 
+    async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these jobs have data."""
+        if not job_ids:
+            return frozenset()
+        there = await self._redis.pipeline(*(["HEXISTS", keys.state_key(name), f"job:{name}"] for name in job_ids))
+        return frozenset(name for name, found in zip(job_ids, there, strict=True) if found)
+
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """All entries of the job's transcript, in order."""
         entries = await self._redis.execute("LRANGE", keys.transcript_key(job_id), 0, -1)
@@ -61,10 +70,30 @@ class RedisReader:
 
     async def parts(self, job_id: str, after: int) -> StoredParts:
         """The job's parts after the first `after` ones, and the job as it was before they were read."""
-        job, parts = await self._redis.pipeline(
-            ["HGET", keys.state_key(job_id), f"job:{job_id}"], ["LRANGE", keys.parts_key(job_id), min(after, _LAST), -1]
+        first = min(after, _LAST)
+        job, page = await self._redis.pipeline(
+            ["HGET", keys.state_key(job_id), f"job:{job_id}"], ["LRANGE", keys.parts_key(job_id), *_page(first)]
         )
+        parts = list(page)
+        while first >= 0 and len(page) == PAGE_PARTS:
+            first += PAGE_PARTS
+            page = await self._redis.execute("LRANGE", keys.parts_key(job_id), *_page(first))
+            parts += page
         return StoredParts(load_job(job) if job else None, tuple(parts))
+
+    async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
+        """One tool call, and its result."""
+        job, call, stored = await self._redis.pipeline(
+            ["HGET", keys.state_key(job_id), f"job:{job_id}"],
+            ["HGET", keys.calls_key(job_id), call_id],
+            ["HGET", keys.results_key(job_id), call_id],
+        )
+        found = load_results({call_id: stored})[call_id] if stored else {}
+        return load_job(job) if job else None, load_call(call) if call else None, found
+
+    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+        """The job's parts after the first `after` ones."""
+        return tuple(await self._redis.execute("LRANGE", keys.parts_key(job_id), min(after, _LAST), -1))
 
     async def ping(self) -> None:
         """Raises StoreError unless the store answers."""
@@ -73,6 +102,11 @@ class RedisReader:
     async def close(self) -> None:
         """Close the connection, which store and listing share."""
         await self._redis.close()
+
+
+def _page(first: int) -> tuple[int, int]:
+    """From where to where a page of parts goes; the last part alone is asked for with -1."""
+    return first, first + PAGE_PARTS - 1 if first >= 0 else -1
 
 
 def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopped: str | None) -> Snapshot:
@@ -84,5 +118,5 @@ def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopp
         legs=tuple(leg for leg in legs if leg.job_id == job_id),
         standing=load_standing(state[f"standing:{job_id}"]) if f"standing:{job_id}" in state else Standing(),
         usage=load_usage(usage) if usage else Usage(),
-        stopped=bool(stopped),
+        stopped=stopped not in (None, "", "0"),
     )

@@ -106,6 +106,16 @@ class RedisConnection:
         asked.charge()
         return asked.answer
 
+    async def run_each(self, text: str, asked: Sequence[tuple[Sequence[str], Sequence[str | int]]]) -> list[Any]:
+        """Run a script once for each of these keys and arguments, all in one request; not atomic."""
+        if not asked:
+            return []
+        first = await self.run(text, *asked[0])  # so that the store has its text
+        rest = [("EVALSHA", _sha1(text), len(keys), *keys, *args) for keys, args in asked[1:]]
+        answers = [self._value(answer) for answer in await self._ask(rest)] if rest else []
+        charge(requests=1, commands=sum(a[0] for a in answers), size_bytes=sum(a[1] for a in answers))
+        return [first, *(answer[2] for answer in answers)]
+
     async def ask(
         self,
         text: str,
@@ -144,15 +154,30 @@ class RedisConnection:
         charge(requests=1, commands=len(commands), size_bytes=size_bytes)
         return [self._value(answer) for answer in answers]
 
+    async def run_beside(self, *commands: Sequence[str | int]) -> None:
+        """Run commands in the HTTP request of a script that is ready now; alone they take a request of their own.
+
+        Raises:
+            StoreError: one of them failed. The script knows nothing of it.
+        """
+        answers, leads = await self._send(commands, beside_scripts=True)
+        size_bytes = sum(map(command_bytes, commands)) + answer_bytes(answers)
+        charge(requests=int(leads), commands=len(commands), size_bytes=size_bytes)
+        for answer in answers:
+            self._value(answer)
+
     async def _ask(self, commands: Sequence[Command]) -> list[Any]:
-        try:
-            answers, leads = await self._redis().execute_all(commands)
-        except (OSError, httpx.HTTPError, UpstashError, ValueError, LookupError, TypeError, AttributeError) as error:
-            # The last ones are what comes of an answer that is not what the store's protocol promises.
-            raise self._store_error(error) from error
+        answers, leads = await self._send(commands)
         if not leads:
             share()
         return answers
+
+    async def _send(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> tuple[list[Any], bool]:
+        try:
+            return await self._redis().execute_all(commands, beside_scripts=beside_scripts)
+        except (OSError, httpx.HTTPError, UpstashError, ValueError, LookupError, TypeError, AttributeError) as error:
+            # The last ones are what comes of an answer that is not what the store's protocol promises.
+            raise self._store_error(error) from error
 
     def _value(self, answer: Any) -> Any:
         if isinstance(answer, UpstashError):

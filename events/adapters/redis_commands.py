@@ -62,13 +62,16 @@ class RedisCommands(AsyncCommands):
             raise answer
         return answer
 
-    async def execute_all(self, commands: Sequence[Command]) -> tuple[list[Any], bool]:
+    async def execute_all(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> tuple[list[Any], bool]:
         """Run commands in one request, one after the other, not atomically.
+
+        `beside_scripts`: they travel with the scripts that are ready now, not with what readers ask for.
 
         Returns for each its answer or its UpstashError, and whether they lead their request: one of those who share it.
         """
         written = [to_json(command) for command in commands]
-        batcher = self._scripts if str(commands[0][0]).startswith("EVAL") else self._others
+        scripts = beside_scripts or str(commands[0][0]).startswith("EVAL")
+        batcher = self._scripts if scripts else self._others
         answers, leads = await batcher.ask(written, len(written), sum(map(len, written)))
         return [self._read(command, answer) for command, answer in zip(commands, answers, strict=True)], leads
 

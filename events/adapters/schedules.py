@@ -4,6 +4,7 @@ import contextlib
 
 from qstash.schedule import Schedule
 
+from events.adapters.flow_headers import flow_control
 from events.adapters.qstash_client import QStashClient
 from events.errors import MessageNotFoundError
 from events.ports import Outgoing, QueueSchedule
@@ -38,7 +39,8 @@ class QStashSchedules:
             method="POST",
             headers=dict(message.headers),
             retries=message.retries,
-            retry_delay=str(message.retry_delay_ms),
+            retry_delay=message.waits.expression,
+            flow_control=flow_control(message.flow),
             failure_callback=message.failure_callback or None,
             timeout=message.timeout_seconds,
             schedule_id=schedule_id,

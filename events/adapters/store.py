@@ -4,7 +4,7 @@ Invariant: nothing is read, decided here and written: what depends on what is re
 verified there (short_commits.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from events.adapters.commit_request import CommitRequest, said_anew, state_field
 from events.adapters.counting import Commands, counting, with_counting
 from events.adapters.figures import adding
 from events.adapters.known_histories import KnownHistories, KnownHistory
+from events.adapters.looking import looked_of, looking
 from events.adapters.redis import Asked, RedisConnection, script
 from events.adapters.short_commits import HeldSteps, ShortCommit, short_commit
 from events.adapters.short_requests import ShortRequests
@@ -24,7 +25,7 @@ from events.core.going_on import GoOn
 from events.core.records import load_call, load_job, load_leg
 from events.core.state import State
 from events.errors import JobGoneError, StoreError
-from events.ids import canonical_json, root_of
+from events.ids import canonical_json
 from events.ports import (
     Begun,
     Carried,
@@ -223,12 +224,15 @@ class RedisStore:
                 return asked
         raise StoreError(f"job {request.job_id} cannot end: jobs below it are started faster than they can be counted")
 
-    async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
+    async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""
         job, leg, call, carried = await self._redis.run(
             _text("undelivered"),
             [keys.state_key(claim.job_id), keys.calls_key(claim.job_id)],
-            [claim.job_id, claim.leg_key, source_message_id, claim.message_id, claim.call_id, claim.now_ms],
+            [
+                *(claim.job_id, claim.leg_key, source_message_id, claim.message_id, claim.call_id, claim.now_ms),
+                int(throttled),
+            ],
         )
         if not job:
             return Undelivered(None)
@@ -240,22 +244,16 @@ class RedisStore:
         self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
     ) -> Looked:
         """Legs without progress get this message as carrier; wishes that the admission forgot are wished again."""
-        entries = {
-            name: {"lap": entry.lap, "want": entry.want, "slot": entry.slot}
-            for name, entry in book.items()
-            if root_of(name) == root_id
-        }
-        job, lost, ended, forgotten = await self._redis.run(
-            _text("look"),
-            [keys.state_key(root_id)],
-            [root_id, message_id, now_ms, lost_after_ms, canonical_json(entries), only],
-        )
-        if not job:
-            return Looked(known=False)
-        session_id = load_job(job).session_id
-        return Looked(
-            known=True, lost=legs(lost), session_id=session_id, ended=tuple(ended), forgotten=tuple(forgotten)
-        )
+        answer = await self._redis.run(_text("look"), *looking(root_id, message_id, now_ms, lost_after_ms, book, only))
+        return looked_of(answer)
+
+    async def look_all(
+        self, trees: Mapping[str, Book], message_id: str, now_ms: int, lost_after_ms: int
+    ) -> dict[str, Looked]:
+        """Look at many trees in one request; where one cannot be looked at, none is said to be."""
+        asked = [looking(root_id, message_id, now_ms, lost_after_ms, book) for root_id, book in trees.items()]
+        answers = await self._redis.run_each(_text("look"), asked)
+        return {root_id: looked_of(answer) for root_id, answer in zip(trees, answers, strict=True)}
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         """Append parts in mid-work, only while the claim holds the leg."""

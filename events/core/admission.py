@@ -20,6 +20,8 @@ Want = Literal["slot", "none", "gone"]
 KEEP_SLOT_MS = 60_000
 # The entry of an ended job stays this long, and until a sweep has found it ended: its witness may create it again.
 TOMBSTONE_MS = 150_000
+# A sweep is asked for at most this often, by whichever process.
+ASKED_EVERY_MS = 60_000
 # The cause of a slot that a sweep gave, since no word of a job did.
 SWEEP = "sweep"
 
@@ -114,7 +116,7 @@ def take(
     `alone`: a job that the book does not know is refused while another one of its session is at work or in line.
     """
     entries = dict(book)
-    if alone and job_id not in entries and _session_is_busy(entries, place):
+    if alone and job_id not in entries and line_of(entries, place.tenant, place.session_id):
         return Taken(entries, slot=False, tell=(), busy=True)
     entry = entries.get(job_id) or Entry(
         place.tenant, place.session_id, place.priority, place.created_ms, agent=place.agent
@@ -166,16 +168,18 @@ def lines(entries: Mapping[str, Entry]) -> dict[str, str]:
     return heads
 
 
+def line_of(entries: Mapping[str, Entry], tenant: str, session_id: str) -> dict[str, Entry]:
+    """A session's jobs at work or in line; children are none of them."""
+    return {
+        name: entry
+        for name, entry in entries.items()
+        if _lives(entry) and not is_child(name) and (entry.tenant, entry.session_id) == (tenant, session_id)
+    }
+
+
 def _lives(entry: Entry) -> bool:
     """Whether it takes part in its session's line: one that is to start later does not hold it up."""
     return entry.want == "slot" or (entry.want == "none" and entry.started)
-
-
-def _session_is_busy(entries: Mapping[str, Entry], place: Place) -> bool:
-    return any(
-        _lives(entry) and not is_child(name) and (entry.tenant, entry.session_id) == (place.tenant, place.session_id)
-        for name, entry in entries.items()
-    )
 
 
 def _turn(item: tuple[str, Entry]) -> tuple[bool, bool, int, str]:

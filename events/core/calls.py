@@ -4,12 +4,13 @@ import json
 from typing import Any
 
 from events.core import parts, tool_approval
+from events.core.abandoned import no_start_left, process_died
 from events.core.approval import decided
 from events.core.checkpoint import LIMIT_APPROVAL, TOOL_APPROVAL, approval_part
 from events.core.effects import Changes, Decision, Expect, Join, RunTool
 from events.core.ending import end_failed
 from events.core.happenings import ToolAsks, ToolFailed, ToolReturned, ToolWaits
-from events.core.legs import Leg, LegKind, following, loop_leg
+from events.core.legs import FOREVER_MS, Leg, LegKind, following, loop_leg
 from events.core.planned import skipping
 from events.core.redaction import redacted
 from events.core.retry import backoff_ms
@@ -21,9 +22,14 @@ from events.ids import canonical_json
 from events.replacing import replace
 
 
-def started(state: State) -> Decision:
-    """Run the tool with the arguments that are recorded."""
-    record = state.the_call
+def started(state: State, now_ms: int) -> Decision:
+    """Run the tool with the recorded arguments, unless its processes died too often or the job's time is over."""
+    leg, record = state.leg, state.the_call
+    if now_ms >= state.job.deadline_ms:
+        late = f"the limit wall_seconds={state.job.limits.wall_seconds} is reached"
+        return failed(state, ToolFailed(Failure("limit_exceeded", late)), now_ms)
+    if no_start_left(leg, _made(leg, record) - 1, record.retries):
+        return failed(state, ToolFailed(process_died(leg, f"tool {leg.tool!r}")), now_ms)
     return Decision(effects=(RunTool(state.job, record, state.leg.attempt - record.asked),))
 
 
@@ -68,14 +74,19 @@ def failed(state: State, happened: ToolFailed, now_ms: int) -> Decision:
 
 
 def waits(state: State, happened: ToolWaits, now_ms: int) -> Decision:
-    """The call goes on outside: its leg waits for what ends it, at the latest for its time."""
-    leg = state.leg
+    """The call goes on outside: its leg waits for what ends it, at the latest for its time, or the job's.
+
+    A child ends by its own time, which is no longer than its parent's.
+    """
+    leg, until_ms = state.leg, happened.until_ms
+    if until_ms < FOREVER_MS:
+        until_ms = min(until_ms, state.job.deadline_ms)
     begun = _begun(state.the_call, leg, Step.WAIT)
     child = submitted(happened.child, now_ms).changes if happened.child else None
     started = child.job.id if child and child.job else ""
     record = _closed(state.the_call, **begun, error=None, operation_id=happened.operation_id, child=started)
     waiting = replace(
-        following(leg, LegKind.WAIT, now_ms, not_before_ms=happened.until_ms),
+        following(leg, LegKind.WAIT, now_ms, not_before_ms=until_ms),
         event=happened.event,
         otherwise=happened.otherwise,
     )
@@ -87,7 +98,7 @@ def waits(state: State, happened: ToolWaits, now_ms: int) -> Decision:
             parts=(parts.operation(record, waiting), parts.handled(leg, now_ms, "waits")),
             used=_used(leg, now_ms),
         ),
-        (Expect(happened.operation_id, happened.until_ms),) if happened.operation_id else (),
+        (Expect(happened.operation_id, until_ms),) if happened.operation_id else (),
     )
 
 
@@ -147,13 +158,19 @@ def retry_or_give_up(state: State, now_ms: int) -> Decision:
     """Try the call again later, counted; without attempts left the model is given the error."""
     leg, record = state.leg, state.the_call
     failure = record.error or Failure("unknown", "the attempt failed")
-    made = leg.attempt - record.asked - record.earlier
+    made = _made(leg, record)
     if failure.retryable and made <= record.retries:
         delay_ms = backoff_ms(record.retry_delay_seconds, made)
-        again = following(leg, LegKind.CALL, now_ms, attempt=leg.attempt + 1, not_before_ms=now_ms + delay_ms)
+        again_ms = min(now_ms + delay_ms, state.job.deadline_ms)
+        again = following(leg, LegKind.CALL, now_ms, attempt=leg.attempt + 1, not_before_ms=again_ms)
         outcome = f"attempt {made + 1} in {delay_ms / 1000:g} s"
         return Decision(Changes(legs=(again,), parts=(parts.handled(leg, now_ms, outcome),)))
     return _given_up(state, failure, now_ms)
+
+
+def _made(leg: Leg, record: CallRecord) -> int:
+    """The number of this attempt, since the job was retried."""
+    return leg.attempt - record.asked - record.earlier
 
 
 def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:

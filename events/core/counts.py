@@ -18,6 +18,8 @@ MODEL_FAILURES = "model_failures"
 CHECKPOINTS = "checkpoints"
 SWEEPS, DRIVEN, UNDELIVERED = "sweeps", "swept_events", "undelivered"
 COMPLETIONS = "completions"
+LIST_GAPS = "list_gaps"
+HUNG_TOOLS = "hung_tools"
 
 _CHECKPOINT = '"data-checkpoint"'
 

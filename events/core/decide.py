@@ -7,6 +7,7 @@ how a job ends in ending.py, how it is remembered then in remembering.py, how it
 from typing import assert_never
 
 from events.core import budget, calls, ending, remembering, retrying, taking_in, turns
+from events.core.abandoned import is_given_up, process_died
 from events.core.counts import counted
 from events.core.effects import Changes, Decision
 from events.core.happenings import (
@@ -102,13 +103,15 @@ def _decided(state: State, happened: Happening, now_ms: int) -> Decision:  # noq
 
 
 def _started(state: State, now_ms: int) -> Decision:  # noqa: PLR0911 - one for each kind
+    if is_given_up(state):
+        return ending.end_failed(state.job, state.leg, process_died(state.leg, f"taking in {state.leg.key}"), now_ms)
     match state.leg.kind:
         case LegKind.LOOP:
             return turns.started(state, now_ms)
         case LegKind.WISH:
             return turns.wishes(state)
         case LegKind.CALL:
-            return calls.started(state)
+            return calls.started(state, now_ms)
         case LegKind.COMPLETE:
             return calls.taken_in(state, now_ms)
         case LegKind.WAIT:

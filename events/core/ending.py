@@ -3,6 +3,7 @@
 from typing import Any
 
 from events.core import parts
+from events.core.driving import THROTTLED_BUDGET
 from events.core.effects import Alert, Changes, Decision, Report
 from events.core.happenings import Cancelled, Undeliverable
 from events.core.legs import Leg, LegKind
@@ -78,9 +79,9 @@ def undeliverable(state: State, happened: Undeliverable, now_ms: int) -> Decisio
     job, leg = state.job, state.leg
     if job.ended:
         return Decision()  # only its last word to the admission is left, which the sweep drives, too
-    if not happened.malformed and leg.undelivered <= UNDELIVERED_BUDGET:
+    if not happened.malformed and leg.undelivered <= UNDELIVERED_BUDGET and leg.driven <= THROTTLED_BUDGET:
         return Decision()
-    times = "as malformed" if happened.malformed else f"{leg.undelivered} times in a row"
+    times = "as malformed" if happened.malformed else f"{leg.undelivered + leg.driven} times in a row"
     message = f"the event {leg.kind} of turn {leg.turn} could not be delivered, {times}: {happened.reason}"
     decision = end_failed(job, leg, Failure("delivery_failed", message), now_ms)
     if state.call and decision.changes and leg.kind is LegKind.CALL:  # the attempt counts: a retry makes the next one

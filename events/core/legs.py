@@ -71,9 +71,12 @@ class Leg:
         claimed_ms: when it was claimed. since_ms: when it was added or last driven by a sweep.
         not_before_ms: earliest time; 0: at once.
         undelivered: how often the queue gave up delivering its event; `counted`: the callbacks that were counted.
+        driven: how often it was driven anew since its endpoint had no place for its message.
         appended: how many times parts were appended in mid-work under this claim.
         text_id: of a turn: the text of the answer that is open in the job's parts, said under this claim; empty: none.
         lost: of a turn: claims of it that ended without a word; what their model calls took, nobody knows.
+        abandoned: claims that ended with their process, so that somebody else took over (abandoned.py); those of a
+            call's attempts before this one are among them.
         isolated: of a call: it runs in an invocation of its own.
         handed_on: its message has come again while somebody works on it, or is about to, and hands it on: that message
             may be acknowledged before the leg is done, so what follows is published, to get carriers of its own.
@@ -106,7 +109,9 @@ class Leg:
     lost: int = 0
     text_id: str = ""
     isolated: bool = False
+    abandoned: Annotated[int, Field(exclude_if=not_)] = 0
     handed_on: Annotated[bool, Field(exclude_if=not_)] = False
+    driven: Annotated[int, Field(exclude_if=not_)] = 0
 
     def free_at_ms(self, owner: str = "") -> int:
         """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""
@@ -177,7 +182,9 @@ def following(leg: Leg, kind: LegKind, now_ms: int, *, attempt: int | None = Non
         undelivered=0,
         counted="",
         appended=0,
+        abandoned=leg.abandoned if kind in (LegKind.CALL, LegKind.FAILED) else 0,
         handed_on=False,
+        driven=0,
     )
 
 

@@ -148,6 +148,11 @@ def matching(query: Query, stored: Iterable[str]) -> tuple[Found, ...]:
     return tuple(found(member) for member in stored if may_match(query, member))
 
 
+def is_position(text: str) -> bool:
+    """Whether a list may give this position."""
+    return _POSITION.fullmatch(text) is not None
+
+
 def cursor_of(position: str) -> str:
     """A position as people send it back."""
     return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
@@ -163,6 +168,6 @@ def position_from(cursor: str) -> str:
         position = base64.b64decode(cursor + "=" * (-len(cursor) % 4), "-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"{cursor[:80]!r} is no cursor of a list") from error
-    if not _POSITION.fullmatch(position):
+    if not is_position(position):
         raise ValueError(f"{cursor[:80]!r} is no cursor of a list")
     return position

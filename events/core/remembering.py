@@ -1,5 +1,7 @@
 """How an ended job is remembered: by a leg that outlives its end, so nothing waits for it and no crash loses it."""
 
+from events.core.abandoned import process_died
+from events.core.driving import THROTTLED_BUDGET
 from events.core.effects import Alert, Changes, Decision, Remember
 from events.core.happenings import NotRemembered, Undeliverable
 from events.core.legs import remember_leg
@@ -24,7 +26,10 @@ def after_end(decision: Decision, now_ms: int) -> Decision:
 
 
 def started(state: State) -> Decision:
-    """Store it."""
+    """Store it, unless its processes have died too often: each such death counts as an attempt."""
+    leg = state.leg
+    if leg.attempt + leg.abandoned > ATTEMPTS:
+        return _dropped(state, process_died(leg, "remembering").message)
     return Decision(effects=(Remember(state.job),))
 
 
@@ -44,7 +49,8 @@ def failed(state: State, happened: NotRemembered, now_ms: int) -> Decision:
 
 def undeliverable(state: State, happened: Undeliverable) -> Decision:
     """The queue gave up on the leg's event: within the budget it is driven again, else it is dropped."""
-    if not happened.malformed and state.leg.undelivered <= UNDELIVERED_BUDGET:
+    worn = state.leg.undelivered > UNDELIVERED_BUDGET or state.leg.driven > THROTTLED_BUDGET
+    if not happened.malformed and not worn:
         return Decision()
     return _dropped(state, happened.reason)
 

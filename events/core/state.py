@@ -7,7 +7,7 @@ contend. What parallel calls record is in fields of their own: `CallRecord`, res
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from events.core.legs import Leg
+from events.core.legs import FOREVER_MS, Leg
 from events.core.limits import NOTHING_SPENT, Limits, Spend, Used
 from events.core.transitions import END_STATUSES, CallStatus, JobStatus
 from events.quick_init import quick_init
@@ -94,6 +94,13 @@ class Job:
     def counted_ms(self, now_ms: int) -> int:
         """For how long it has run, as its limits count."""
         return now_ms - (self.counted_from_ms or self.created_at_ms)
+
+    @property
+    def deadline_ms(self) -> int:
+        """When `wall_seconds` is over. A person may move it where the job asks: then nothing is cut short by it."""
+        if self.limits.on_limit == "ask":
+            return FOREVER_MS
+        return (self.counted_from_ms or self.created_at_ms) + self.limits.wall_seconds * 1000
 
 
 # What becomes of the steps that depend on one that failed: the job fails, they are skipped, they go on with the error,

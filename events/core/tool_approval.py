@@ -39,6 +39,7 @@ class Refused:
 def asks(state: State, happened: ToolAsks, now_ms: int) -> Decision:
     """The call waits for a decision; nothing runs meanwhile."""
     leg, record = state.leg, state.the_call
+    until_ms = min(happened.until_ms, state.job.deadline_ms)
     exact = {"callId": record.id, "tool": record.tool, "arguments": happened.arguments}
     position = _POSITION + _ATTEMPTS * record.position + leg.attempt
     asked = CallRecord(
@@ -50,7 +51,7 @@ def asks(state: State, happened: ToolAsks, now_ms: int) -> Decision:
             **exact,
             "title": happened.title,
             "digest": tool_digest(record.tool, happened.arguments),
-            "untilMs": happened.until_ms,
+            "untilMs": until_ms,
         },
         status=CallStatus.WAITING,
         # Who takes the decision in is told of these: the call itself, then the steps that come after it.
@@ -59,7 +60,7 @@ def asks(state: State, happened: ToolAsks, now_ms: int) -> Decision:
     )
     waiting = replace(record, status=next_call_status(record.status, Step.ASK), asked=record.asked + 1, error=None)
     question = replace(
-        following(leg, LegKind.WAIT, now_ms, not_before_ms=happened.until_ms),
+        following(leg, LegKind.WAIT, now_ms, not_before_ms=until_ms),
         key=tool_key(LegKind.WAIT, asked.id, leg.attempt),
         call_id=asked.id,
         position=position,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from events.core import parts
+from events.core.abandoned import no_start_left, process_died
 from events.core.admission import Want
 from events.core.approval import ask
 from events.core.budget import no_room, too_many_calls, with_lost
@@ -31,6 +32,8 @@ def wishes(state: State) -> Decision:
 def started(state: State, now_ms: int) -> Decision:
     """Ask the model, unless a limit leaves no room for another turn."""
     job, leg = state.job, state.leg
+    if no_start_left(leg, leg.attempt - job.earlier - 1, job.model.retries):
+        return end_failed(with_lost(job, leg), leg, process_died(leg, f"turn {leg.turn}"), now_ms)
     reached = no_room(state, now_ms)
     if reached:
         limit, holder = reached
@@ -101,11 +104,12 @@ def _model_failed(state: State, happened: ModelFailed, now_ms: int) -> Decision:
     if not happened.failure.retryable or attempt > job.model.retries:
         return end_failed(job, leg, happened.failure, now_ms)
     delay_ms = backoff_ms(job.model.retry_delay_seconds, attempt, happened.retry_after_seconds)
+    again = loop_leg(job.id, leg.turn, leg.attempt + 1, now_ms, min(now_ms + delay_ms, job.deadline_ms))
     outcome = f"{happened.failure.type}: {happened.failure.message}; again in {delay_ms / 1000:g} s"
     return Decision(
         Changes(
             job=replace(job, **_under_way(job, leg)),
-            legs=(loop_leg(job.id, leg.turn, leg.attempt + 1, now_ms, now_ms + delay_ms),),
+            legs=(replace(again, abandoned=leg.abandoned),),
             parts=(parts.handled(leg, now_ms, outcome, happened.failure),),
         )
     )

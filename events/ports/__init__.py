@@ -26,7 +26,7 @@ from events.ports.listing import Listing, Scanned
 from events.ports.memory import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
 from events.ports.model_cache import ModelCache
 from events.ports.operation_stream import OperationStream, StreamEntry
-from events.ports.queue import Outgoing, Queue
+from events.ports.queue import Flow, Outgoing, Queue
 from events.ports.queue_records import (
     DeadLetter,
     DeadLetters,
@@ -61,6 +61,7 @@ __all__ = [
     "DeadLetter",
     "DeadLetters",
     "Figures",
+    "Flow",
     "Heard",
     "Heeded",
     "History",

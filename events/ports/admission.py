@@ -6,6 +6,7 @@ from typing import Protocol
 
 from events.core.admission import Entry, Place, Standing
 from events.core.ends import AgentFigures, End, MonthUsed
+from events.core.sweep_pages import PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,14 @@ class Heard:
 class SweepTurn:
     """When to arm the next sweep (0: not, for a copy older than the one armed last, or while nobody holds a slot).
 
-    `book`: all entries, and those gone that may leave. `tell`: who holds a slot and has not taken it yet, by whosever
-    word they got it.
+    `book`: the entries of a page of those that it looks at, with their trees. `tell`: who holds a slot and has not
+    taken it yet, by whosever word they got it. `after`: where the next page begins; empty: this is the last one.
     """
 
     next_ms: int = 0
     book: dict[str, Entry] = field(default_factory=dict[str, Entry])
     tell: tuple[Told, ...] = ()
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,13 @@ class Admission(Protocol):
         """
         ...
 
-    async def sweep(self, due_ms: int, now_ms: int, *, again: bool = False) -> SweepTurn:
+    async def sweep(
+        self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
+    ) -> SweepTurn:
         """A sweep begins; `due_ms` is when it was armed for, 0 for the backstop. Free slots are filled.
 
-        `again`: it began before, and may carry what belongs to any job: it hears of all who are gone, also lately.
+        `again`: it began before, and may carry what belongs to any job: it hears of everybody.
+        `after`: it goes on where a page of so many jobs ended; then no slot is given, and nothing armed.
         """
         ...
 
@@ -100,6 +105,10 @@ class Admission(Protocol):
 
     async def entry(self, job_id: str) -> Entry | None:
         """A job's entry; also of one that is gone, since a failover may have made its tree forget so."""
+        ...
+
+    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+        """Whether a sweep may be asked for now: once a minute per deployment, to the first that asks."""
         ...
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
@@ -124,6 +133,10 @@ class Operating(Protocol):
 
     async def live(self) -> dict[str, Entry]:
         """The entries of all jobs that have not said that they are gone, by job id."""
+        ...
+
+    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+        """The entries of a session's jobs at work or in line, by job id; children are none of them."""
         ...
 
     async def ends(self) -> dict[str, AgentFigures]:

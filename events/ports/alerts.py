@@ -9,7 +9,7 @@ class Notice:
     """What a person is told.
 
     Attributes:
-        kind: `job_failed`, `undelivered`, `unreadable_message` or `fact_dropped`.
+        kind: `job_failed`, `undelivered`, `unreadable_message`, `fact_dropped` or `tool_hangs`.
         text: one line, without secrets.
         job_id: the job that it is about; empty: none is known.
         url: where a person sees more; empty: nowhere.

@@ -1,10 +1,10 @@
-"""The list of all jobs, which the admission writes with each word of a job."""
+"""The list of all jobs: written beside what a job needs, so that a list which fails is a gap in a page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from events.core.listing import Found, Query
+from events.core.listing import Found, Query, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,16 @@ class Scanned:
 class Listing(Protocol):
     """Rows of jobs. A row is a hint: its job may have ended otherwise by now, or be gone."""
 
+    async def add(self, row: Row) -> None:
+        """Write a job's rows, unless they are there. Shares the HTTP request of a script that is sent now."""
+        ...
+
     async def scan(self, query: Query, before: str, limit: int) -> Scanned:
         """Look at up to `limit` rows before that position (empty: from the newest one); in one request."""
         ...
 
-    async def old(self, before_ms: int, turn: int, limit: int) -> tuple[Found, ...]:
-        """Some of the jobs created before then, `limit` at most: turn by turn others, and then these again."""
+    async def old(self, after: str, before_ms: int, limit: int) -> Scanned:
+        """Some of the jobs created before then, the oldest first, `limit` at most, behind that position."""
         ...
 
     async def forget(self, found: Sequence[Found]) -> None:

@@ -33,6 +33,10 @@ class OperationStream(Protocol):
         """This one cannot be taken in, ever: it is kept, with the reason, where a person finds it."""
         ...
 
+    async def trim(self) -> None:
+        """Drop the oldest entries beyond the limit, of those that were taken in."""
+        ...
+
     async def expect(self, operation_id: str, until_ms: int) -> None:
         """An operation waits for its outcome, until then at the longest."""
         ...

@@ -4,6 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from events.core.retry_waits import RetryWaits
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Of all messages with this key, so many are delivered at once (qstash.md 18); no key: there is no limit."""
+
+    key: str = ""
+    parallelism: int = 0
+
+
+_NO_FLOW = Flow()
+_DEFAULT_WAITS = RetryWaits(10_000)
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -11,6 +25,8 @@ class Outgoing:
 
     `not_before_ms`: earliest delivery, 0: at once; one later than the queue's longest delay comes early.
     `deduplication_id`: a second message with it, within ten minutes, is accepted and never delivered; empty: none.
+    `waits`: before its retries. `flow`: how many like it are delivered at once; `callback_flow`: the same of its
+    failure callback.
     """
 
     body: str
@@ -22,8 +38,10 @@ class Outgoing:
     label: str = ""
     failure_callback: str = ""
     retries: int = 3
-    retry_delay_ms: int = 10_000
+    waits: RetryWaits = _DEFAULT_WAITS
     timeout_seconds: int = 300
+    flow: Flow = _NO_FLOW
+    callback_flow: Flow = _NO_FLOW
 
 
 class Queue(Protocol):

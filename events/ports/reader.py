@@ -49,12 +49,24 @@ class Reader(Protocol):
         """
         ...
 
+    async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these jobs have data, in one request of one command each."""
+        ...
+
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """All entries of the job's transcript, in order; none when unknown."""
         ...
 
     async def parts(self, job_id: str, after: int) -> StoredParts:
         """The job's parts after the first `after` ones."""
+        ...
+
+    async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
+        """One tool call of a job, and its stored result; None and nothing where there is none."""
+        ...
+
+    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+        """Those parts alone, with one command: for a job that is known, and of which nothing is expected yet."""
         ...
 
     async def ping(self) -> None:

@@ -1,6 +1,6 @@
 """The state of jobs, as atomic scripts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from events.core.admission import Book
@@ -43,8 +43,11 @@ class Store(Protocol):
         """
         ...
 
-    async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
-        """Count, once for each callback message, that the queue gave up on the source message."""
+    async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
+        """Count, once for each callback message, that the queue gave up on the source message.
+
+        `throttled`: its endpoint had no place. Then it counts as driven anew, and not against the budget.
+        """
         ...
 
     async def look(
@@ -71,6 +74,12 @@ class Store(Protocol):
         self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
     ) -> Outside:
         """A fact from outside ends a wait, or is kept until there is one. The first outcome of a call stays."""
+        ...
+
+    async def look_all(
+        self, trees: Mapping[str, Book], message_id: str, now_ms: int, lost_after_ms: int
+    ) -> dict[str, Looked]:
+        """Look at many trees in one request, each with the entries of all of its jobs; by root job id."""
         ...
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:

@@ -10,6 +10,7 @@ from events.ports import ModelCache
 from events.quick_init import quick_init
 from events.replacing import replace
 from functions.agents.agent import Agent
+from functions.contained import contained
 from functions.models.answer_cache import AnswerCache
 from functions.models.model import Model, ModelAnswer, ModelRequest
 
@@ -33,7 +34,7 @@ class ModelCalls:
 
         Raises:
             TimeoutError: no answer in time.
-            Exception: whatever the model raises.
+            Exception: whatever the model raises; `CutShortError` for what is no `Exception`.
         """
         found = await self.cache.find(model, request) if self.cache else None
         if found is not None:
@@ -41,7 +42,7 @@ class ModelCalls:
         now = asyncio.get_running_loop().time()
         limit_seconds = min(self.limit_seconds, max(0.0, self.deadline - now) * share)
         async with asyncio.timeout_at(now + limit_seconds):
-            answer = await model.answer(replace(request, time_limit_seconds=limit_seconds))
+            answer = await contained(lambda: model.answer(replace(request, time_limit_seconds=limit_seconds)))
         if self.cache:
             await self.cache.keep(model, request, answer)
         return answer

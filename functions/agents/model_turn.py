@@ -25,6 +25,7 @@ from functions.agents.registry import Registry, UnknownAgentError
 from functions.agents.static_turn import static_turn
 from functions.agents.talk import Talk, Talks
 from functions.agents.telling import told
+from functions.contained import CutShortError
 from functions.conversation import exchanges
 from functions.memory import recollection
 from functions.models.fingerprint import asked
@@ -106,7 +107,8 @@ class ModelTurn:
             failure = Failure("model_error", storable(error.message), retryable=error.retryable)
             return ModelFailed(failure, error.retry_after_seconds), None
         except Exception as error:  # noqa: BLE001 - a model is foreign code: its failure is a fact of the job
-            failure = Failure("model_error", storable(f"{type(error).__name__}: {error}"), retryable=True)
+            kind = error.type if isinstance(error, CutShortError) else type(error).__name__
+            failure = Failure("model_error", storable(f"{kind}: {error}"), retryable=True)
             return ModelFailed(failure), None
         tools = self._registry.tools_of(agent)
         said = planner.answered(answer) if planner else answered(answer, tools, agent.output)

@@ -14,15 +14,16 @@ from functions.agents.supervisor import engineer, historian, supervisor
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
 
-# What `POST /test/simple` runs: two turns with one call each, one with two calls at once, then the answer.
+# What `POST /test/simple` runs: two turns with one call each, one with two calls at once, one of which fails, so that
+# each of the four events is met; then the answer.
 simple = Agent(
     name="simple",
     model=ScriptedModel(
         [
             [Call("list_files")],
             [Call("search_files", {"query": "lens", "limit": 3})],
-            [Call("count_words", {"path": "fresnel-lens.md"}), Call("count_words", {"path": "pharos.md"})],
-            "Listed the library, searched it for 'lens', and counted the words of two files.",
+            [Call("count_words", {"path": "fresnel-lens.md"}), Call("count_words", {"path": "nowhere.md"})],
+            "Listed the library, searched it for 'lens', and counted the words of one file: there is no other.",
         ]
     ),
     tools=library_tools,

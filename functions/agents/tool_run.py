@@ -3,7 +3,6 @@
 Invariant: whatever goes wrong is a happening with a clear message, never raised. Must not: import a model.
 """
 
-import asyncio
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -22,6 +21,7 @@ from functions.agents.foreign_text import storable
 from functions.agents.registry import Registry, UnknownAgentError, UnknownToolError
 from functions.agents.store_channel import StoreChannel
 from functions.agents.tenant_operations import TenantOperations
+from functions.contained import CutShortError
 from functions.memory.keeper import MemoryKeeper
 from functions.memory.policy import Memory
 from functions.planning.resolving import UnresolvedReference, resolved
@@ -29,6 +29,7 @@ from functions.tools.arguments import InvalidArguments
 from functions.tools.context import ToolContext
 from functions.tools.pending import Pending
 from functions.tools.results import InvalidResult
+from functions.tools.running_calls import OverLimitError, RunningCalls, StillRunsError
 from functions.tools.tool import Tool
 from functions.tools.tool_error import ToolError
 from functions.tools.tool_operations import NoOperations
@@ -47,7 +48,7 @@ class ToolRun:
         store: Store,
         keeper: MemoryKeeper,
         clock: Clock,
-        work_limit_seconds: float,
+        calls: RunningCalls,
         result_limit_bytes: int,
         secrets: KnownSecrets | None = None,
         reader: Reader | None = None,
@@ -58,7 +59,7 @@ class ToolRun:
         self._reader = reader
         self._keeper = keeper
         self._clock = clock
-        self._work_limit_seconds = work_limit_seconds
+        self._calls = calls
         self._result_limit_bytes = result_limit_bytes
 
     async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening:
@@ -120,23 +121,15 @@ class ToolRun:
             return Memory(scope="session")
 
     async def _attempt(self, tool: Tool, arguments: dict[str, Any], context: ToolContext) -> Any:
-        limit_seconds = min(tool.timeout_seconds, self._work_limit_seconds)
-        timeout = asyncio.timeout(limit_seconds)
         try:
-            async with timeout:
-                return await tool.run(arguments, context)
+            return await self._calls.result(tool, arguments, context)
         except StoreError:
             raise  # an outage of the store is the queue's to repeat, not a failure of the tool
-        except ToolError as error:
-            return _failed(error.type, error.message, retryable=error.retryable)
-        except (InvalidArguments, InvalidResult) as error:
-            return _failed(_MISFITS[type(error)], str(error), retryable=False)
-        except TimeoutError as error:
-            if timeout.expired():
-                return _failed("timeout", f"tool {tool.name!r} did not return within {limit_seconds:g} s")
-            return _failed("TimeoutError", str(error) or "the tool itself timed out")
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a tool is foreign code: its failure is a fact
-            return _failed(type(error).__name__, str(error) or "no message")
+        except OverLimitError as error:
+            late = f"tool {tool.name!r} did not return within {self._calls.limit_seconds(tool):g} s"
+            return _failed("timeout", f"{late}; it still runs, and was written off" if error.hung else late)
+        except Exception as error:  # noqa: BLE001 - a tool is foreign code: its failure is a fact
+            return _failure_of(error)
 
     def _returned(self, tool: Tool, result: Any) -> Happening:
         try:
@@ -184,6 +177,19 @@ def _idempotency_key(call: CallRecord) -> str:
     if not call.approved:
         return call.id
     return call_id(job_of_call(call.id), call.turn, call.position, call.tool, call.arguments)
+
+
+def _failure_of(error: Exception) -> ToolFailed:
+    match error:
+        case ToolError():
+            return _failed(error.type, error.message, retryable=error.retryable)
+        case InvalidArguments() | InvalidResult():
+            return _failed(_MISFITS[type(error)], str(error), retryable=False)
+        case StillRunsError():
+            return _failed("still_running", str(error))
+        case _:
+            kind = error.type if isinstance(error, CutShortError) else type(error).__name__
+            return _failed(kind, str(error) or "no message")
 
 
 def _failed(kind: str, message: str, *, retryable: bool = True) -> ToolFailed:

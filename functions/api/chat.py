@@ -4,6 +4,8 @@ A request that comes again is known by its message's id, and is answered with th
 disconnect: who closes the connection changes nothing.
 """
 
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,9 +14,10 @@ from functions.api.auth import Keys
 from functions.api.chat_body import read_chat_body
 from functions.api.chat_job import asked_job
 from functions.api.json_body import limited_body
+from functions.api.permit import check_room
 from functions.api.problem import ApiError
 from functions.api.session_path import session_of
-from functions.api.stream import stream_response
+from functions.api.stream import Streams
 from functions.api.stream_token import must_cover
 from functions.container import Container
 from functions.sessions import Sessions
@@ -29,11 +32,13 @@ class ChatApi:
         self._container = container
         self._keys = keys
         self._sessions = Sessions(container)
+        self._streams = Streams(container, keys)
 
     async def send(self, request: Request) -> Response:
         """`POST /api/chat` → 200 and the answer's stream, from its start."""
         principal = await self._keys.authenticate(request)
         body = read_chat_body(await limited_body(request, BODY_LIMIT_BYTES))
+        check_room(self._container, principal)  # before there is a job
         asked = await asked_job(self._container, principal.tenant, body)
         accepted = await self._sessions.submit(asked.job, asked.task, body.when_busy, may_exist=True)
         if asked.replaced is not None and not asked.replaced.ended:
@@ -45,15 +50,15 @@ class ChatApi:
         stored = await reader.parts(asked.job.id, 0)
         # A read may be older than what was accepted just now.
         first = stored if stored.job is not None else StoredParts(accepted.job)
-        return stream_response(reader, self._container.stopping, asked.job.id, first)
+        return self._streams.answer(request, principal, first)
 
     async def resume(self, request: Request) -> Response:
         """`GET /api/chat/{id}/stream` → 200 and the running answer's stream, from its start; 204 where none runs."""
-        tenant, session_id = session_of(request, await self._keys.authenticate(request))
+        principal = await self._keys.authenticate(request)
+        tenant, session_id = session_of(request, principal)
         must_cover(request, tenant, "", session_id)
         line = await self._sessions.line(tenant, session_id)
         if not line:
             return Response(status_code=204)
-        reader, job_id = self._container.ports.reader, line[0].job.id
-        first = await reader.parts(job_id, 0)
-        return stream_response(reader, self._container.stopping, job_id, first)
+        first = await self._container.ports.reader.parts(line[0].job.id, 0)
+        return self._streams.answer(request, principal, replace(first, job=first.job or line[0].job))

@@ -99,5 +99,6 @@ DESCRIBED: Mapping[str, Described] = {
     "GET /api/admin/usage": Described(answer="TenantUsage", query=UsageQuery),
     "GET /api/admin/tools": Described(answer="Tools"),
     "GET /api/metrics": Described(answer="Text"),
+    "GET /healthz": Described(statuses=(200, 503)),
     "GET /readyz": Described(statuses=(200, 503)),
 }

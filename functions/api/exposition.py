@@ -67,7 +67,7 @@ class _Families:
         yield from _checkpoints(self.measured)
         yield from _worker(self.measured)
         yield from _models(self.measured)
-        yield from _tools(self.measured.tools)
+        yield from _tools(self.measured)
         yield from _operations(self.measured)
         yield from _overhead(self.measured)
 
@@ -114,16 +114,17 @@ def _worker(measured: Measured) -> Iterator[Metric]:
         yield GaugeMetricFamily(f"agent_worker_{name}", text, value)
     yield _plain("agent_sweeps", "Sweeps that looked", measured, counts.SWEEPS)
     yield _plain("agent_sweep_driven_events", "Events that a sweep drove, since nobody had", measured, counts.DRIVEN)
+    yield _plain("agent_list_gaps", "Writes of a job into the lists of jobs that failed", measured, counts.LIST_GAPS)
 
 
 def _models(measured: Measured) -> Iterator[Metric]:
     yield _counter("agent_model_failures", "Model calls that failed", ["job_type", "type"], measured)
 
 
-def _tools(tools: Sequence[ToolFigures]) -> Iterator[Metric]:
+def _tools(measured: Measured) -> Iterator[Metric]:
     calls = CounterMetricFamily("agent_tool_calls", "Attempts of tool calls", labels=["tool", "outcome"])
     durations = SummaryMetricFamily("agent_tool_duration_seconds", "How long attempts took", labels=["tool"])
-    for used in tools:
+    for used in measured.tools:
         calls.add_metric([used.tool, "returned"], used.calls - used.failures)
         calls.add_metric([used.tool, "failed"], used.failures)
         for quantile, duration_ms in (("0.5", used.p50_ms), ("0.95", used.p95_ms)):
@@ -132,6 +133,7 @@ def _tools(tools: Sequence[ToolFigures]) -> Iterator[Metric]:
         durations.add_sample("agent_tool_duration_seconds_count", {"tool": used.tool}, used.calls)
     yield calls
     yield durations
+    yield _counter("agent_tool_hung_calls", "Tool calls that ran on after their time limit", ["tool"], measured)
 
 
 def _operations(measured: Measured) -> Iterator[Metric]:
@@ -171,6 +173,7 @@ _NAMED = {
     "agent_checkpoints": counts.CHECKPOINTS,
     "agent_model_failures": counts.MODEL_FAILURES,
     "agent_operation_completions": counts.COMPLETIONS,
+    "agent_tool_hung_calls": counts.HUNG_TOOLS,
     "agent_undelivered_messages": counts.UNDELIVERED,
 }
 

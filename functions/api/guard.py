@@ -15,8 +15,10 @@ from starlette.routing import Route
 from starlette.types import Message, Receive
 
 from events.errors import StoreError
+from events.ports import RateLimit
 from functions.api.audit import DETAIL_LIMIT_BYTES, Audit
 from functions.api.auth import Keys, Principal, known_principal, remember, source_of, too_many
+from functions.api.head import without_body
 from functions.api.problem import ApiError, on_error
 from functions.api.route import ApiRoute, Endpoint
 from functions.api.stream_token import StreamTokens, remember_grant
@@ -38,7 +40,7 @@ class Guard:
 
     def __init__(self, container: Container, keys: Keys, audit: Audit) -> None:
         self._settings = container.settings
-        self._rate_limit = container.ports.rate_limit
+        self._rate_limit, self._follow_limit = container.ports.rate_limit, container.ports.follow_limit
         self._observing = Observing(container.ports.clock, container.ports.tracer)
         self._keys = keys
         self._audit = audit
@@ -104,7 +106,7 @@ class Guard:
             principal = Principal("client", grant.tenant, f"stream token of {grant.tenant}")
             remember(connection, principal)
             remember_grant(connection, grant)
-        await self._throttle(principal)
+        await self._throttle_follower(principal)
         return principal
 
     async def _admin(self, request: Request) -> None:
@@ -135,17 +137,20 @@ class Guard:
             raise ApiError(401, "no valid key: send the header `x-api-key`", headers={"WWW-Authenticate": "ApiKey"})
 
     async def _throttle(self, principal: Principal) -> None:
-        """Limit how often a key asks; while the store does not answer, nobody is kept out for it."""
-        if self._rate_limit is None:
-            return
-        try:
-            wait_seconds = await self._rate_limit.wait_seconds(principal.key_id)
-        except StoreError as error:
-            _log.warning("no limit while the store does not answer: %s", error)
-            return
-        if wait_seconds:
+        """Limit how often a key asks."""
+        if wait_seconds := await _wait_seconds(self._rate_limit, principal.key_id):
             limit = self._settings.rate_limit_per_minute
             raise too_many(f"more than {limit} requests a minute with this key", wait_seconds)
+
+    async def _throttle_follower(self, principal: Principal) -> None:
+        """Limit how often a key opens streams.
+
+        Apart from what else it asks: where a host holds none open, readers come back again and again, and must not
+        keep their key from submitting.
+        """
+        if wait_seconds := await _wait_seconds(self._follow_limit, f"{principal.key_id}:follow"):
+            limit = self._settings.followers_per_key
+            raise too_many(f"more than {limit} streams a second with this key (FOLLOWERS_PER_KEY)", wait_seconds)
 
     @staticmethod
     def _spend(budget: SourceBudget, request: Request) -> None:
@@ -166,9 +171,22 @@ class Guard:
         await self._audit.record(principal, action, target, response.status_code, sent if own else b"")
 
 
+async def _wait_seconds(limit: RateLimit | None, name: str) -> float:
+    """How long a name has to wait; while the store does not answer, nobody is kept out for it."""
+    if limit is None:
+        return 0
+    try:
+        return await limit.wait_seconds(name)
+    except StoreError as error:
+        _log.warning("no limit while the store does not answer: %s", error)
+        return 0
+
+
 def _by_method(answers: Mapping[str, Endpoint]) -> Endpoint:
     async def answer(request: Request) -> Response:
-        return await answers["GET" if request.method == "HEAD" else request.method](request)
+        if request.method == "HEAD":
+            return without_body(await answers["GET"](request))
+        return await answers[request.method](request)
 
     return answer
 

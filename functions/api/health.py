@@ -1,4 +1,4 @@
-"""Health for load balancers and people; no key needed, nothing told but up or not."""
+"""Health for load balancers and people; no key needed, nothing told but up or not, and why."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -7,22 +7,22 @@ from events.errors import StoreError
 from functions.container import Container
 
 
-async def healthz(_request: Request) -> Response:
-    """The process answers."""
-    return JSONResponse({"status": "ok"})
-
-
-class Readiness:
-    """`GET /readyz`: the agents are loaded and the store answers."""
+class Health:
+    """`GET /healthz`: the process needs no restart. `GET /readyz`: the agents are loaded and the store answers."""
 
     def __init__(self, container: Container) -> None:
         self._container = container
 
+    async def healthz(self, _request: Request) -> Response:
+        """200 while the process is healthy, else 503 and the reason."""
+        fault = self._container.running_calls.fault()
+        return JSONResponse({"status": "unhealthy", "reason": fault}, 503) if fault else JSONResponse({"status": "ok"})
+
     async def readyz(self, _request: Request) -> Response:
         """200 when ready, else 503."""
-        agents = [agent.name for agent in self._container.registry.agents]
+        _ = self._container.registry  # what cannot be loaded is not ready
         try:
             await self._container.ports.reader.ping()
         except StoreError:
-            return JSONResponse({"status": "the store does not answer", "agents": agents}, 503)
-        return JSONResponse({"status": "ready", "agents": agents})
+            return JSONResponse({"status": "the store does not answer"}, 503)
+        return JSONResponse({"status": "ready"})

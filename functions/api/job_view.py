@@ -12,12 +12,21 @@ from events.ids import job_of_call
 from events.ports import Snapshot
 from events.prices import LIST_PRICES, Prices
 from events.timestamps import rfc3339
+from functions.api.large_results import INLINE_RESULTS_BYTES, references
 from functions.api.usage_view import job_cost, usage_view
 
 
-def job_view(snapshot: Snapshot, now_ms: int, prices: Prices = LIST_PRICES) -> dict[str, Any]:
-    """The job as the API shows it."""
+def job_view(
+    snapshot: Snapshot, now_ms: int, prices: Prices = LIST_PRICES, most_bytes: int = INLINE_RESULTS_BYTES
+) -> dict[str, Any]:
+    """The job as the API shows it; of results over `most_bytes` together the largest are references."""
     calls = [call_view(call, snapshot, now_ms) for call in snapshot.calls if call.tool not in APPROVALS]
+    results = {call["id"]: call["result"] for call in calls if "result" in call}
+    apart = references(snapshot.job.id, results, most_bytes)
+    for call in calls:
+        if call["id"] in apart:
+            del call["result"]
+            call["resultRef"] = apart[call["id"]]
     cost = job_cost(snapshot.usage, snapshot.job.used, prices)
     return job_row(snapshot, now_ms) | {"cost": cost, "memory": _memory_view(snapshot), "toolCalls": calls}
 

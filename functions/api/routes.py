@@ -12,9 +12,10 @@ from functions.api.chat import ChatApi
 from functions.api.checkpoints import BODY_LIMIT_BYTES as DECISION_LIMIT_BYTES
 from functions.api.checkpoints import CheckpointsApi
 from functions.api.guard import Guard
-from functions.api.health import Readiness, healthz
+from functions.api.health import Health
 from functions.api.job_events import JobEventsApi
 from functions.api.job_listing import JobListingApi
+from functions.api.job_results import JobResultsApi
 from functions.api.jobs import BODY_LIMIT_BYTES as SUBMIT_LIMIT_BYTES
 from functions.api.jobs import JobsApi
 from functions.api.messages import MessagesApi
@@ -42,7 +43,7 @@ def api_routes(container: Container, keys: Keys) -> list[BaseRoute]:
     """Every route of the API, with a guard before each."""
     audit = Audit(container)
     guard = Guard(container, keys, audit)
-    return [*guard.routes(api_table(container, keys, audit)), *update_routes(container, guard)]
+    return [*guard.routes(api_table(container, keys, audit)), *update_routes(container, keys, guard)]
 
 
 def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
@@ -83,7 +84,8 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
     tells = '`{"name", "data"}`: something happened that the job may wait for; kept for it if nobody waits yet'
     streams = "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`"
     records = "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end"
-    limit = (result_limit_bytes, "RESULT_LIMIT_BYTES")
+    limit, results = (result_limit_bytes, "RESULT_LIMIT_BYTES"), JobResultsApi(container, keys)
+    shows = "one tool call's result: where the job's answer has a `resultRef` instead, since all of them are too large"
     return [
         ApiRoute("POST", jobs_path, "client", jobs.submit, submits, SUBMIT_LIMIT_BYTES),
         ApiRoute("GET", jobs_path, "client", listing.show, lists),
@@ -93,6 +95,7 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         ApiRoute("POST", bulk_path, "admin", bulk.change, bulk_changes),
         ApiRoute("POST", f"{job_path}/events", "client", events.post, tells, *limit),
         ApiRoute("GET", f"{job_path}/stream", "stream", stream.stream, streams),
+        ApiRoute("GET", f"{job_path}/results/{{call_id}}", "client", results.show, shows),
         ApiRoute("GET", f"{job_path}/recording", "client", recordings.show, records),
     ]
 
@@ -192,10 +195,10 @@ def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
 
 
 def _open(container: Container, jobs: JobsApi) -> list[ApiRoute]:
-    scenario, readiness = SimpleScenario(container, jobs), Readiness(container)
+    scenario, health = SimpleScenario(container, jobs), Health(container)
     tries = "run a small job to its end; only where `ENABLE_TEST_ENDPOINT=true`"
     return [
         ApiRoute("POST", "/test/simple", "open", scenario.run, tries),
-        ApiRoute("GET", "/healthz", "open", healthz, "the process lives"),
-        ApiRoute("GET", "/readyz", "open", readiness.readyz, "agents are loaded and the store answers; else 503"),
+        ApiRoute("GET", "/healthz", "open", health.healthz, "the process needs no restart; else 503"),
+        ApiRoute("GET", "/readyz", "open", health.readyz, "agents are loaded and the store answers; else 503"),
     ]

@@ -45,13 +45,14 @@ TOOL_CALL = _object(
         "startedAt": _TIME_OR_NULL,
         "finishedAt": _TIME_OR_NULL,
         "result": _ANY,
+        "resultRef": _object({"url": _TEXT, "sizeBytes": {"type": "integer"}}),
         "error": _FAULT,
         "operationId": _TEXT,
         "childJobId": _TEXT,
         "step": _TEXT,
         "dependsOn": {"type": "array", "items": _TEXT},
     },
-    optional=("result", "error", "operationId", "childJobId", "step", "dependsOn"),
+    optional=("result", "resultRef", "error", "operationId", "childJobId", "step", "dependsOn"),
 )
 
 USAGE = _object(

@@ -80,13 +80,19 @@ def remember_grant(connection: HTTPConnection, grant: Grant) -> None:
     connection.scope[_GRANT] = grant
 
 
+def grant_of(connection: HTTPConnection) -> Grant | None:
+    """What the token of a request opens; None: it came with a key."""
+    found: Grant | None = connection.scope.get(_GRANT)
+    return found
+
+
 def must_cover(connection: HTTPConnection, tenant: str, job_id: str, session_id: str) -> None:
     """Hold a request with a token to what that opens; one with a key is not held to anything here.
 
     Raises:
         ApiError: 403.
     """
-    grant: Grant | None = connection.scope.get(_GRANT)
+    grant = grant_of(connection)
     if grant is not None and not grant.covers(tenant, job_id, session_id):
         raise ApiError(403, "the token is for another job or session")
 

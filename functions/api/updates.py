@@ -14,8 +14,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from events.core.state import Job
 from events.errors import BatonError, StoreError
 from events.ports import StoredParts
+from functions.api.auth import Keys, Principal
 from functions.api.guard import Guard
 from functions.api.no_job import no_job
+from functions.api.permit import Permit, check_room
 from functions.api.problem import ApiError, on_error
 from functions.api.stream import Looks, position_of
 from functions.api.stream_token import must_cover
@@ -35,37 +37,40 @@ async def updates_over_http(_request: Request) -> Response:
     raise ApiError(426, detail, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
 
 
-def update_routes(container: Container, guard: Guard) -> list[WebSocketRoute]:
+def update_routes(container: Container, keys: Keys, guard: Guard) -> list[WebSocketRoute]:
     """The one socket."""
-    return [WebSocketRoute(PATH, Updates(container, guard).follow)]
+    return [WebSocketRoute(PATH, Updates(container, keys, guard).follow)]
 
 
 class Updates:
     """Tells jobs' parts."""
 
-    def __init__(self, container: Container, guard: Guard) -> None:
+    def __init__(self, container: Container, keys: Keys, guard: Guard) -> None:
+        self._container, self._keys = container, keys
         self._reader, self._archive = container.ports.reader, container.ports.archive
         self._guard = guard
-        self._stopping = container.stopping
 
     async def follow(self, socket: WebSocket) -> None:
         """Tell one job's parts; refused as a request is: 401, 403, 404."""
         try:
             job_id, after = socket.query_params.get("workflowId", ""), position_of(socket)
-            first = await self._first(socket, job_id, after)
+            principal, first = await self._first(socket, job_id, after)
+            check_room(self._container, principal)
         except BatonError as error:
             asked = Request({**socket.scope, "type": "http", "method": "GET"})
             await socket.send_denial_response(await on_error(asked, error))
             return
         await socket.accept()
-        telling = asyncio.create_task(self._tell(socket, Looks(self._reader, self._stopping, job_id, after), first))
-        leaving = asyncio.create_task(_left(socket))
-        await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
-        for task in (telling, leaving):
-            task.cancel()
-        await asyncio.gather(telling, leaving, return_exceptions=True)
+        looks = Looks(self._container, Permit(self._container, self._keys, socket, principal), job_id, after)
+        with looks.open():
+            telling = asyncio.create_task(self._tell(socket, looks, first))
+            leaving = asyncio.create_task(_left(socket))
+            await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
+            for task in (telling, leaving):
+                task.cancel()
+            await asyncio.gather(telling, leaving, return_exceptions=True)
 
-    async def _first(self, socket: WebSocket, job_id: str, after: int) -> StoredParts:
+    async def _first(self, socket: WebSocket, job_id: str, after: int) -> tuple[Principal, StoredParts]:
         principal = await self._guard.follower(socket)
         first = await self._reader.parts(job_id, after)
         job: Job | None = first.job
@@ -74,7 +79,7 @@ class Updates:
         if not principal.may_see(job.tenant):
             raise ApiError(403, f"job {job_id!r} belongs to another tenant")
         must_cover(socket, job.tenant, job.id, job.session_id)
-        return first
+        return principal, first
 
     async def _tell(self, socket: WebSocket, looks: Looks, stored: StoredParts) -> None:
         try:

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from events.errors import BatonError, PublishError, StoreError
 from functions.api.audit import Audit
 from functions.api.auth import Keys, Principal, source_of
+from functions.api.head import without_body
 from functions.api.problem import ApiError
 from functions.console.form import Form, read_form
 from functions.console.pages import HEADERS, page
@@ -136,7 +137,7 @@ class Gate:
                 response = refused(visit, error)
             if changes and visit is not None:
                 await self._keep(visit, response.status_code)
-            return response
+            return without_body(response) if request.method == "HEAD" else response
 
         return answer
 

@@ -8,11 +8,12 @@ from functions.api.approval_view import approvals_of
 from functions.api.job_view import job_view
 
 NEWEST_CALLS = 20
+_EVERY_RESULT = 2**40  # a page cuts each of them by itself
 
 
 def job_shown(snapshot: Snapshot, now_ms: int, prices: Prices) -> dict[str, Any]:
     """The job. `ended`: nothing comes any more; `asks`: the approvals that wait for a decision."""
-    return job_view(snapshot, now_ms, prices) | {
+    return job_view(snapshot, now_ms, prices, _EVERY_RESULT) | {
         "tenant": snapshot.job.tenant,
         "ended": snapshot.job.ended,
         "asks": [view for view in approvals_of(snapshot) if view["status"] == "pending"],

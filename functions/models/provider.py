@@ -8,6 +8,7 @@ import asyncio
 import importlib
 from collections.abc import Awaitable, Callable
 
+from events.own_threads import in_own_thread
 from functions.models.model import ModelAnswer, ModelError, ModelRequest
 
 Ask = Callable[[ModelRequest], Awaitable[ModelAnswer]]
@@ -28,8 +29,10 @@ class ProviderModel:
         if self._ask is None:
             async with self._loading:
                 if self._ask is None:
-                    self._ask = await asyncio.to_thread(_load, self.name)
-        return await self._ask(request)
+                    self._ask = await in_own_thread(_load, self.name)
+        ask = self._ask
+        assert ask is not None, "it has just been loaded"
+        return await ask(request)
 
 
 def _load(name: str) -> Ask:

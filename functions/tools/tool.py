@@ -4,16 +4,16 @@ Invariant: a tool keeps nothing between runs; what it is (name, arguments, retri
 when it is made. Must not: enforce its own time limit or retries; whoever runs it reads them here and does so.
 """
 
-import asyncio
 import inspect
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Generic, overload
+from typing import Any, Generic, Protocol, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
+from events.own_threads import in_own_thread
 from functions.tools.arguments import ArgumentSchema
 from functions.tools.context import ToolContext
 from functions.tools.docstring import read_docstring
@@ -25,6 +25,14 @@ WEEK_SECONDS = 604_800
 _LONGEST_APPROVAL_SECONDS = 366 * 86_400
 _P = ParamSpec("_P", default=...)
 _R_co = TypeVar("_R_co", default=Any, covariant=True)
+
+
+class InThread(Protocol):
+    """Runs a blocking function where it holds up nothing else."""
+
+    def __call__(self, function: Callable[..., Any], /, *arguments: Any) -> Awaitable[Any]:
+        """The function's result, or what it raised."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +87,8 @@ class Tool(Generic[_P, _R_co]):
         """Validate and coerce a model's arguments, or raise `InvalidArguments`; the result is JSON, fit for `run`."""
         return self.schema.to_json(arguments)
 
-    async def run(self, arguments: Mapping[str, Any], context: ToolContext) -> Any:
-        """Check the arguments, run the function (one that is not async in a thread), and check what it returns.
+    async def run(self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread) -> Any:
+        """Check the arguments, run the function (one that is not async in a thread of its own), and check its result.
 
         Raises:
             InvalidArguments: the function did not run. InvalidResult: it did.
@@ -91,7 +99,7 @@ class Tool(Generic[_P, _R_co]):
         function: Callable[..., Any] = self.function
         if _is_async(function):
             return self.results.check(await function(**keywords))
-        result = await asyncio.to_thread(_call_in_thread, function, keywords)
+        result = await in_thread(_call_in_thread, function, keywords)
         return self.results.check(await result if inspect.isawaitable(result) else result)
 
 

@@ -103,7 +103,7 @@ def _cost(cost: dict[str, Any]) -> str:
 
 
 def _call(call: dict[str, Any]) -> Text:
-    outcome = call.get("error") or call.get("result")
+    outcome = call.get("error") or call.get("result") or call.get("resultRef")
     attempts = "once" if call["attempts"] == 1 else f"{call['attempts']} attempts"
     arguments, shown = compact(call["arguments"]), plain(compact(outcome))[:_SHOWN_CHARS] if outcome is not None else ""
     return Text.assemble(

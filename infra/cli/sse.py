@@ -5,6 +5,8 @@ Pure: takes one line at a time, gives an event at each blank line that ends one.
 
 from dataclasses import dataclass, field
 
+_RETRY_DIGITS = 5  # a hundred seconds at most
+
 
 @dataclass(frozen=True)
 class ServerSentEvent:
@@ -16,8 +18,9 @@ class ServerSentEvent:
 
 @dataclass
 class SseLines:
-    """The event that is being put together."""
+    """The event that is being put together. `retry_seconds`: after which the server wants its reader back."""
 
+    retry_seconds: float = 0.0
     _data: list[str] = field(default_factory=list)
     _id: str = ""
 
@@ -31,6 +34,8 @@ class SseLines:
             self._data.append(value)
         elif name == "id":
             self._id = value
+        elif name == "retry" and value.isascii() and value.isdecimal():
+            self.retry_seconds = int(value[:_RETRY_DIGITS]) / 1000
         return None
 
     def _complete(self) -> ServerSentEvent | None:

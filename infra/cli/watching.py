@@ -25,9 +25,9 @@ def parts_of(deployment: Deployment, job_id: str) -> Iterator[dict[str, Any]]:
     """
     last_id, tries = "", 0
     while True:
+        events = SseLines()
         try:
             with deployment.lines(f"/api/agent-jobs/{job_id}/stream", last_id) as lines:
-                events = SseLines()
                 for line in lines:
                     event = events.feed(line)
                     if event is None:
@@ -43,4 +43,4 @@ def parts_of(deployment: Deployment, job_id: str) -> Iterator[dict[str, Any]]:
                     f"no answer from {deployment.url} ({error}); the job goes on. Watch it again with "
                     f"`baton jobs watch {job_id}`"
                 ) from error
-        time.sleep(_RECONNECT_SECONDS)
+        time.sleep(max(_RECONNECT_SECONDS, events.retry_seconds))

@@ -19,11 +19,11 @@ _MB_MS = int(_FUNCTION_MB * 1000 * (TURNS * MODEL_SECONDS + CALLS * TOOL_SECONDS
 
 # Five tool calls one after another, with its witness a minute later; by CONTINUATION.
 TYPICAL: Mapping[str, Paid] = {
-    "inline": Paid(messages=2, deliveries=3, commands=145, size_bytes=97_000, mb_ms=_MB_MS, model_usd=0.0),
-    "queue": Paid(messages=17, deliveries=18, commands=220, size_bytes=130_000, mb_ms=_MB_MS, model_usd=0.0),
+    "inline": Paid(messages=2, deliveries=3, commands=157, size_bytes=97_000, mb_ms=_MB_MS, model_usd=0.0),
+    "queue": Paid(messages=17, deliveries=18, commands=232, size_bytes=130_000, mb_ms=_MB_MS, model_usd=0.0),
 }
 # A sweep of an idle deployment: each hour; while jobs hold slots each minute, where it also looks at those.
-SWEEP = Paid(messages=1, deliveries=1, commands=7, size_bytes=230, mb_ms=512 * 50, model_usd=0.0)
+SWEEP = Paid(messages=1, deliveries=1, commands=10, size_bytes=900, mb_ms=512 * 50, model_usd=0.0)
 _HOURS, _MINUTES = 730, 730 * 60
 MONTHLY = (0, 1_000, 1_000_000, 100_000_000)
 # From so many jobs a month on there is always one at work.

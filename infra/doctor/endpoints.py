@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from events.emitter import message_to
 from events.errors import PublishError
-from events.ports import Clock, LogEntry, Outgoing, Queue, QueueRecords
+from events.ports import Clock, LogEntry, Queue, QueueRecords
 from events.schema import WEBHOOK_ENDPOINTS
 from events.settings import Settings
 from functions.probe import own_version, probe_body
@@ -35,7 +36,7 @@ class Probes:
         """What is to be said of all endpoints."""
         urls = {settings.endpoint_url(endpoint): endpoint for endpoint in WEBHOOK_ENDPOINTS}
         before_ms = self._clock.now_ms()
-        results = await asyncio.gather(*(self._publish(url) for url in urls))
+        results = await asyncio.gather(*(self._publish(settings, endpoint) for endpoint in urls.values()))
         after_ms = self._clock.now_ms()
         sent = {result: url for result, url in zip(results, urls, strict=True) if isinstance(result, str)}
         found = {url: _refused(error) for error, url in zip(results, urls, strict=True) if not isinstance(error, str)}
@@ -49,12 +50,11 @@ class Probes:
         clocks = [judge_clock(min(created), before_ms, after_ms)] if created else []
         return [*clocks, *_together(found, urls)]
 
-    async def _publish(self, url: str) -> str | PublishError:
-        message = Outgoing(
-            body=probe_body(self._label), url=url, label=self._label, retries=0, timeout_seconds=_ANSWER_SECONDS
-        )
+    async def _publish(self, settings: Settings, endpoint: str) -> str | PublishError:
+        message = message_to(settings, endpoint, probe_body(self._label))
+        alone = replace(message, label=self._label, failure_callback="", retries=0, timeout_seconds=_ANSWER_SECONDS)
         try:
-            return (await self._queue.publish([message]))[0]
+            return (await self._queue.publish([alone]))[0]
         except PublishError as error:
             return error
 

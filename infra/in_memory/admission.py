@@ -1,16 +1,12 @@
 """The admission in memory: the pure rules of events/core/admission.py over a dict."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
-from events.core.admission import SWEEP, TOMBSTONE_MS, Entry, Place, Standing, fill, take, untold
-from events.core.ends import AgentFigures, End, MonthUsed, row_of, with_end, with_used
-from events.core.listing import members as members_of
+from events.core.admission import ASKED_EVERY_MS, SWEEP, Entry, Place, Standing, fill, line_of, take, untold
+from events.core.ends import AgentFigures, End, MonthUsed, with_end, with_used
+from events.core.sweep_pages import PAGE, page_mark, page_of
 from events.ports import AdmissionState, Heard, Started, SweepTurn, Told
-
-# A job says again and again what its rows are.
-members = lru_cache(maxsize=1024)(members_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +23,12 @@ class Kept:
 
 
 class InMemoryAdmission:
-    """`Admission` in memory, with so many slots (a setting)."""
+    """`Admission` in memory, with so many slots (a setting).
 
-    def __init__(self, slots: int = 3, sweep_interval_ms: int = 60_000) -> None:
+    `clock_ms`: the store's clock, by which sweeps are armed, where it is another one than the caller's.
+    """
+
+    def __init__(self, slots: int = 3, sweep_interval_ms: int = 60_000, clock_ms: Callable[[int], int] = int) -> None:
         self.entries: dict[str, Entry] = {}
         self.sweep_at_ms = self.stopped_ms = self.swept_ms = 0
         self.rows: frozenset[str] = frozenset()
@@ -37,6 +36,8 @@ class InMemoryAdmission:
         self.used: dict[tuple[str, str], dict[str, int]] = {}
         self.slots = slots
         self._interval_ms = sweep_interval_ms
+        self._clock_ms = clock_ms
+        self._asked_ms = 0
 
     def kept(self) -> Kept:
         """What is kept now."""
@@ -64,8 +65,6 @@ class InMemoryAdmission:
         if taken.busy:
             return Heard(slot=False, busy=True)
         self.entries = taken.book
-        rows = frozenset(members(row_of(job_id, place, end)))
-        self.rows = self.rows if rows <= self.rows else self.rows | rows
         new = before is not None and standing.lap > before.lap and before.want != "gone"
         if end and new:
             sums = with_end(self.ends.get(place.agent, AgentFigures()), end)
@@ -80,25 +79,31 @@ class InMemoryAdmission:
 
     def arm(self, now_ms: int) -> int:
         """When a sweep must be armed, 0: not: only while somebody holds a slot; an overdue one was lost."""
-        if not self._active() or self.sweep_at_ms + self._interval_ms >= now_ms:
+        clock_ms = self._clock_ms(now_ms)
+        if not self._active() or self._is_armed(clock_ms):
             return 0
-        self.sweep_at_ms = now_ms + self._interval_ms
+        self.sweep_at_ms = clock_ms + self._interval_ms
         return self.sweep_at_ms
 
-    async def sweep(self, due_ms: int, now_ms: int, *, again: bool = False) -> SweepTurn:
-        """A sweep begins."""
-        entries = dict(self.entries)
-        fill(entries, SWEEP, self._given_slots())
-        self.entries, self.swept_ms = entries, now_ms
-        taken = self.sweep_at_ms > due_ms if due_ms else self.sweep_at_ms + self._interval_ms >= now_ms
-        next_ms = 0
-        if self._active() and not taken:
-            next_ms = self.sweep_at_ms = now_ms + self._interval_ms
-        gone = (name for name, e in entries.items() if e.want == "gone")
-        old = (name for name in gone if again or now_ms - entries[name].since_ms > TOMBSTONE_MS)
-        shown = {name for name, e in entries.items() if e.want != "gone"} | set(list(old)[:200])
-        book = {name: entry for name, entry in entries.items() if name in shown}
-        return SweepTurn(next_ms, book, self._told(untold(entries)))
+    def _is_armed(self, clock_ms: int) -> bool:
+        """Whether a sweep is on its way; one that is much too late was armed by a clock that is wrong."""
+        return clock_ms - self._interval_ms <= self.sweep_at_ms <= clock_ms + 2 * self._interval_ms
+
+    async def sweep(
+        self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
+    ) -> SweepTurn:
+        """A sweep begins, or goes on with a page."""
+        clock_ms, next_ms, tell = self._clock_ms(now_ms), 0, tuple[Told, ...]()
+        if not after:
+            entries = dict(self.entries)
+            fill(entries, SWEEP, self._given_slots())
+            self.entries, self.swept_ms = entries, now_ms
+            taken = self._is_armed(clock_ms) and (not due_ms or self.sweep_at_ms > due_ms)
+            if self._active() and not taken:
+                next_ms = self.sweep_at_ms = clock_ms + self._interval_ms
+            tell = self._told(untold(entries))
+        book, following = page_of(self.entries, page_mark(due_ms, after, again=again), clock_ms, page)
+        return SweepTurn(next_ms, book, tell, following)
 
     async def book(self) -> dict[str, Entry]:
         """All entries, by job id."""
@@ -107,6 +112,13 @@ class InMemoryAdmission:
     async def entry(self, job_id: str) -> Entry | None:
         """A job's entry."""
         return self.entries.get(job_id)
+
+    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+        """Whether a sweep may be asked for now."""
+        if self._asked_ms and abs(now_ms - self._asked_ms) < ASKED_EVERY_MS:
+            return False
+        self._asked_ms = now_ms
+        return True
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the book."""
@@ -155,6 +167,10 @@ class InMemoryOperating:
     async def live(self) -> dict[str, Entry]:
         """The entries of all jobs that are not gone."""
         return {name: entry for name, entry in self._admission.entries.items() if entry.want != "gone"}
+
+    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+        """The entries of a session's jobs at work or in line."""
+        return line_of(self._admission.entries, tenant, session_id)
 
     async def ends(self) -> dict[str, AgentFigures]:
         """What ended jobs add up to."""

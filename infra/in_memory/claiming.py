@@ -27,7 +27,8 @@ def claimed(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Leg]:
     if leg.kind is LegKind.CALL and leg.step and leg.attempt == 1 and not leg.claimed_ms:
         tree = _longer(tree, leg.job_id, (parts.step_started(leg.step, leg.call_id, leg.tool),))
     # A wish is held by nobody: who takes it from another one may have lost its message since it was told of it.
-    taken = leg.kind is LegKind.WISH and bool(leg.owner) and not of_one_invocation(leg.owner, claim.owner)
+    over = bool(leg.owner) and not of_one_invocation(leg.owner, claim.owner)
+    taken = over and leg.kind is LegKind.WISH
     held = replace(
         leg,
         owner=claim.owner,
@@ -37,6 +38,7 @@ def claimed(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Leg]:
         text_id="",
         handed_on=taken or (leg.handed_on and leg.carrier == claim.message_id),
         lost=leg.lost + (1 if leg.owner and leg.kind is LegKind.LOOP else 0),
+        abandoned=leg.abandoned + (1 if over and not taken else 0),
         lease_until_ms=claim.now_ms if leg.kind is LegKind.WISH else claim.lease_until_ms,
     )
     return replace(tree, legs={**tree.legs, leg.key: held}), held

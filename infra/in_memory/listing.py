@@ -1,11 +1,16 @@
-"""The list of jobs in memory: the rows that an InMemoryAdmission keeps, in their order."""
+"""The list of jobs in memory: its rows lie with an InMemoryAdmission, so that a failover forgets both at once."""
 
-import math
 from collections.abc import Sequence
+from functools import lru_cache
 
-from events.core.listing import Found, Query, all_members, bounds, found, matching, ranges_below
+from events.core.listing import Found, Query, Row, all_members, bounds, found, index_of, matching, ranges_below
+from events.core.listing import members as members_of
+from events.core.shelves import behind
 from events.ports import Scanned
 from infra.in_memory.admission import InMemoryAdmission
+
+# The same rows are written again and again.
+members = lru_cache(maxsize=1024)(members_of)
 
 
 class InMemoryListing:
@@ -14,6 +19,11 @@ class InMemoryListing:
     def __init__(self, admission: InMemoryAdmission) -> None:
         self._admission = admission
 
+    async def add(self, row: Row) -> None:
+        """Write a job's rows."""
+        rows = frozenset(members(row))
+        self._admission.rows = self._admission.rows if rows <= self._admission.rows else self._admission.rows | rows
+
     async def scan(self, query: Query, before: str, limit: int) -> Scanned:
         """Look at up to `limit` rows."""
         highest, lowest = bounds(query, before)
@@ -21,12 +31,13 @@ class InMemoryListing:
         stored = sorted(inside, reverse=True)[:limit]
         return Scanned(matching(query, stored), found(stored[-1]).position if len(stored) == limit else "")
 
-    async def old(self, before_ms: int, turn: int, limit: int) -> tuple[Found, ...]:
+    async def old(self, after: str, before_ms: int, limit: int) -> Scanned:
         """Some of the jobs created before then."""
-        highest, lowest = bounds(Query(before_ms=before_ms), "")
-        stored = sorted(member for member in self._admission.rows if lowest <= member < highest)
-        start = turn % math.ceil(len(stored) / limit) * limit if stored else 0
-        return tuple(found(member) for member in stored[start : start + limit])
+        query = Query(before_ms=before_ms)
+        highest, lowest = bounds(query, "")
+        begin = behind(index_of(query), after) if after else lowest
+        stored = sorted(member for member in self._admission.rows if begin <= member < highest)[:limit]
+        return Scanned(tuple(map(found, stored)), found(stored[-1]).position if len(stored) == limit else "")
 
     async def forget(self, found: Sequence[Found]) -> None:
         """Remove all rows of these jobs."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from events.core.state import CallRecord, Job
 from events.core.transcript import recalled
 from events.errors import StoreError
 from events.ports import Snapshot, StoredParts
@@ -39,6 +40,10 @@ class InMemoryReader:
         found = ((name, self._store.tree(name)) for name in job_ids)
         return {name: self._snapshot(name, tree) for name, tree in found if name in tree.jobs}
 
+    async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these jobs have data."""
+        return frozenset(name for name in job_ids if name in self._store.tree(name).jobs)
+
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
         """All entries of the job's transcript, in order."""
         return tuple(json.loads(entry) for entry in self._store.tree(job_id).transcript.get(job_id, ()))
@@ -48,6 +53,18 @@ class InMemoryReader:
         await self.ping()
         tree = self._store.tree(job_id)
         return StoredParts(tree.jobs.get(job_id), tree.parts.get(job_id, ())[after:])
+
+    async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
+        """One tool call, and its result."""
+        await self.ping()
+        tree = self._store.tree(job_id)
+        call = tree.calls.get(job_id, {}).get(call_id)
+        return tree.jobs.get(job_id), call, tree.results_of(job_id).get(call_id, {})
+
+    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+        """The job's parts after the first `after` ones."""
+        await self.ping()
+        return self._store.tree(job_id).parts.get(job_id, ())[after:]
 
     async def ping(self) -> None:
         """Raises StoreError while it is down."""

@@ -1,7 +1,7 @@
 """The store in memory: the same atomic steps as the Lua scripts, one method each, without I/O or time of its own."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from events.core.admission import Book
 from events.core.counts import checkpoints_in
@@ -211,7 +211,7 @@ class InMemoryStore:
         self.write(job_id, tree)
         return Outside(Heeded.EARLY if early else Heeded.FIRST, job, self._carried(job_id, message_id, now_ms))
 
-    async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
+    async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""
         charge(requests=1)
         tree = self.tree(claim.job_id)
@@ -225,7 +225,8 @@ class InMemoryStore:
             return Undelivered(None, carried, job.session_id)
         tree, leg = released(tree, leg)  # its event is published anew
         if f",{claim.message_id}," not in f",{leg.counted}":
-            leg = replace(leg, undelivered=leg.undelivered + 1, counted=f"{leg.counted}{claim.message_id},")
+            leg = replace(leg, driven=leg.driven + throttled, undelivered=leg.undelivered + (not throttled))
+            leg = replace(leg, counted=f"{leg.counted}{claim.message_id},")
             tree = replace(tree, legs={**tree.legs, leg.key: leg})
         self.write(claim.job_id, tree)
         record = tree.calls.get(claim.job_id, {}).get(claim.call_id)
@@ -236,8 +237,7 @@ class InMemoryStore:
     ) -> Looked:
         """Legs without progress get this message as carrier; wishes that the admission forgot are wished again."""
         charge(requests=1)
-        tree = self.tree(root_id)
-        if root_id not in tree.jobs:
+        if root_id not in (tree := self.tree(root_id)).jobs:
             return Looked(known=False)
         lost: list[Leg] = []
         for job_id in sorted(name for name in tree.jobs if name == only or not only):
@@ -246,11 +246,16 @@ class InMemoryStore:
             if not tree.agrees(job_id, entry) and now_ms - tree.said_ms(job_id) > lost_after_ms / 2:
                 tree = tree.wishing(job_id, tree.standing(job_id).want, message_id, now_ms)
             found = tree.without_progress(job_id, entry, message_id, now_ms, lost_after_ms)
-            tree = replace(tree, legs={**tree.legs, **{leg.key: leg for leg in found}})
-            lost += found
+            tree, lost = replace(tree, legs={**tree.legs, **{leg.key: leg for leg in found}}), [*lost, *found]
         self.write(root_id, tree)
         forgotten = tuple(sorted(name for name in book if root_of(name) == root_id and name not in tree.jobs))
         return Looked(True, tuple(lost), tree.jobs[root_id].session_id, tree.over(), forgotten)
+
+    async def look_all(
+        self, trees: Mapping[str, Book], message_id: str, now_ms: int, lost_after_ms: int
+    ) -> dict[str, Looked]:
+        """Look at many trees."""
+        return {root: await self.look(root, message_id, now_ms, lost_after_ms, trees[root]) for root in trees}
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         """Append parts in mid-work, only while the claim holds the leg."""

@@ -279,10 +279,10 @@ class Tree:
         found: list[Leg] = []
         for leg in sorted(self.legs.values(), key=lambda leg: f"leg:{leg.key}"):
             waits = in_line if leg.kind is LegKind.WISH else self.gated(leg, now_ms) or self.held(leg)
-            quiet_ms = now_ms - max(leg.since_ms, leg.lease_until_ms, leg.not_before_ms)
             # A wish of which the book knows nothing was forgotten: a submission's witness must not come too soon.
             patience_ms = lost_after_ms / 2 if leg.kind is LegKind.WISH and entry is None else lost_after_ms
-            if leg.job_id == job_id and not waits and (leg.carrier == message_id or quiet_ms > patience_ms):
+            last_ms = max(leg.since_ms, leg.not_before_ms, leg.lease_until_ms + lost_after_ms / 6 - patience_ms)
+            if leg.job_id == job_id and not waits and (leg.carrier == message_id or now_ms - last_ms > patience_ms):
                 again = bool(leg.owner) or (leg.carrier == message_id and leg.since_ms < now_ms)
                 found.append(replace(leg, since_ms=now_ms, carrier=message_id, handed_on=again))
         return found

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from events.own_threads import in_own_thread
 from functions.tools.context import ToolContext
 from functions.tools.pending import LONGEST_SECONDS, ChildTask, Pending
-from functions.tools.tool import Tool
+from functions.tools.tool import InThread, Tool
 from functions.tools.tool_error import ToolError
 from infra.replay.play import Play
 from infra.replay.recorded import RecordedCall
@@ -18,13 +19,13 @@ class RecordedTool(Tool):
 
     play: Play
 
-    async def run(self, arguments: Mapping[str, Any], context: ToolContext) -> Any:
+    async def run(self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread) -> Any:
         """What this attempt returned.
 
         Raises:
             ToolError: as it failed then.
         """
-        del arguments  # their tool has checked them when the model asked for the call
+        del arguments, in_thread  # their tool has checked them when the model asked for the call
         call = self.play.call(context.call_id)
         attempt = call.run(context.attempt) if call else None
         assert call is not None, "the performer looks first whether there is an attempt"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from events.core.effects import AskAdmission, CallModel, Effect, Remember, RunTool
 from events.core.legs import LegKind
+from events.core.listing import Row
 from events.core.redaction import KnownSecrets
 from events.emitter import Emitter
 from events.settings import Settings
@@ -21,6 +22,7 @@ from functions.asking import Asking
 from functions.facts import Facts
 from functions.pipeline import Performer, Pipeline
 from functions.policy import Policy
+from functions.tools.running_calls import RunningCalls
 from functions.work_limits import work_limits_ms
 from infra.in_memory.admission import InMemoryAdmission
 from infra.in_memory.archive import InMemoryArchive
@@ -45,7 +47,7 @@ class Stage:
         self.reader = InMemoryReader(self.store)
         self.emitter = Emitter(SETTINGS, self.queue)
         admission = InMemoryAdmission(_SLOTS)
-        asking = Asking(admission, self.emitter, play.clock)
+        asking = Asking(admission, nothing_is_listed, self.emitter, play.clock)
         self.facts = Facts(self.store, InMemoryArchive(self.store), admission, asking, self.emitter, play.clock)
         self.pipeline = Pipeline(
             self.store,
@@ -59,6 +61,10 @@ class Stage:
         )
 
 
+async def nothing_is_listed(_row: Row) -> None:
+    """One job needs no list."""
+
+
 async def nothing_follows(_effects: Sequence[Effect]) -> None:
     """Nobody is told of a replay."""
 
@@ -66,7 +72,8 @@ async def nothing_follows(_effects: Sequence[Effect]) -> None:
 def _performers(registry: Registry, store: InMemoryStore, asking: Asking, play: Play) -> dict[type[Effect], Performer]:
     limit_seconds, secrets, memory = SETTINGS.work_timeout_seconds, KnownSecrets(), RecordedMemory(play)
     turn = Recalling(Conversing(ModelTurn(registry, limit_seconds), registry, RecordedEarlier(play)), registry, memory)
-    run = ToolRun(registry, store, memory, play.clock, limit_seconds, _RESULT_LIMIT_BYTES, secrets)
+    calls = RunningCalls(limit_seconds)
+    run = ToolRun(registry, store, memory, play.clock, calls, _RESULT_LIMIT_BYTES, secrets)
     return {
         AskAdmission: asking,
         CallModel: Hiding(RecordedTurn(turn, play), secrets),

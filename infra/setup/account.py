@@ -7,7 +7,7 @@ from typing import assert_never
 
 from events.adapters.queue_setup import QStashSetup
 from events.adapters.schedules import QStashSchedules
-from events.errors import MessageNotFoundError, TopicNotFoundError
+from events.errors import MessageNotFoundError, QueueRefusedError, TopicNotFoundError
 from events.ports import QueueSetup, Schedules
 from events.settings import Settings
 from infra.setup.change import (
@@ -25,14 +25,16 @@ from infra.setup.difference import Found
 class Account:
     """One account. Each method raises PublishError and its kinds."""
 
-    def __init__(self, setup: QueueSetup, schedules: Schedules) -> None:
+    def __init__(self, setup: QueueSetup, schedules: Schedules, *, needs_topics: bool = True) -> None:
         self._setup = setup
         self._schedules = schedules
+        self._needs_topics = needs_topics
 
     @classmethod
     def of(cls, settings: Settings) -> "Account":
         """The account that the settings name; nothing is opened before it is used."""
-        return cls(QStashSetup(settings), QStashSchedules(settings))
+        needs_topics = settings.publish_by == "topic"
+        return cls(QStashSetup(settings), QStashSchedules(settings), needs_topics=needs_topics)
 
     async def look(self) -> Found:
         """What it has."""
@@ -42,7 +44,12 @@ class Account:
         """Do one thing; what could not be done and does not matter is said, else it is empty."""
         match change:
             case PutEndpoint(topic, endpoint):
-                await self._setup.put_endpoint(topic, endpoint)
+                try:
+                    await self._setup.put_endpoint(topic, endpoint)
+                except QueueRefusedError as error:  # a plan may have room for one topic only
+                    if self._needs_topics:
+                        raise
+                    return f"{error}; PUBLISH_BY=url does not use it"
             case PutDefaults(topic):
                 try:
                     await self._setup.put_defaults(topic.name, topic.defaults)

@@ -6,6 +6,8 @@ deployments on one account, each with its own QSTASH_TOPIC_PREFIX, do not meet.
 
 from dataclasses import dataclass
 
+from events.core.retry_waits import RetryWaits
+from events.emitter import message_to
 from events.ports import Outgoing, Topic, TopicEndpoint
 from events.schema import SWEEP_ENDPOINT, EventType
 from events.settings import Settings
@@ -49,18 +51,11 @@ def _defaults(settings: Settings) -> dict[str, str]:
     """For messages of others, such as a test from the queue's console: ours say all of this themselves."""
     return {
         "Upstash-Retries": str(settings.message_retries),
-        "Upstash-Retry-Delay": str(settings.message_retry_delay_ms),
+        "Upstash-Retry-Delay": RetryWaits(settings.message_retry_delay_ms).expression,
         "Upstash-Timeout": f"{settings.message_timeout_seconds}s",
         "Upstash-Failure-Callback": settings.failure_callback_url,
     }
 
 
 def _sweep(settings: Settings) -> Outgoing:
-    return Outgoing(
-        body="",  # as the sweep knows the backstop
-        url=settings.endpoint_url(SWEEP_ENDPOINT),
-        failure_callback=settings.failure_callback_url,
-        retries=settings.message_retries,
-        retry_delay_ms=settings.message_retry_delay_ms,
-        timeout_seconds=settings.message_timeout_seconds,
-    )
+    return message_to(settings, SWEEP_ENDPOINT, "")  # an empty body is the backstop's

@@ -23,3 +23,12 @@ def test_each_test_of_a_row_is_named_in_the_page() -> None:
     rows = {name for name in _tests("tests/unit/functions/seeds") if name.startswith("test_seed_00")}
     assert len(rows) > 30
     assert sorted(rows - NAMED) == []
+
+
+def test_each_row_of_a_table_names_a_test() -> None:
+    """The page says so; a row without one is a wish."""
+    rows = [line for line in PAGE.splitlines() if re.match(r"\| (?!---|the document )", line)]
+    assert len(rows) > 40
+    whole_files = {path for row in rows for path in re.findall(r"`(tests/[\w/]+\.py)`", row)}
+    assert sorted(path for path in whole_files if not (ROOT / path).exists()) == []
+    assert [row for row in rows if not re.search(r"`test_\w+`|`tests/[\w/]+\.py`", row)] == []

@@ -75,7 +75,7 @@ def _stage(settings: Settings, connection: RedisConnection) -> Stage:
             admission=RedisAdmission(connection, settings.max_concurrent_jobs, RETENTION_MS),
             figures=RedisFigures(connection),
             tool_statistics=RedisToolStatistics(connection),
-            operation_stream=RedisOperationStream(connection),
+            operation_stream=RedisOperationStream(connection, settings.stream_max_length),
             randomness=OneName(),
         ),
         _registry(),

@@ -37,13 +37,16 @@ def lint(path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*LINT, str(path)], capture_output=True, text=True, check=False, timeout=600)
 
 
-def settings_of(template: CloudTemplate, name: str) -> Settings:
+def settings_of(template: CloudTemplate, name: str, *, reserved: bool = True) -> Settings:
     """The settings that a deployed function reads, with what is resolved in the cloud filled in."""
-    told = {
-        key: SECRET.sub("https://secret.example.com", value) if isinstance(value, str) else "https://api.example.com"
-        for key, value in template.environment(name).items()
-    }
-    return read_settings(told)
+    return read_settings({key: _resolved(value, reserved) for key, value in template.environment(name).items()})
+
+
+def _resolved(value: Any, reserved: bool) -> str:
+    if isinstance(value, str):
+        return SECRET.sub("https://secret.example.com", value)
+    condition, *branches = value["Fn::If"]
+    return str(branches[not reserved]) if condition == "ReservesConcurrency" else "https://api.example.com"
 
 
 def route_targets(template: CloudTemplate) -> dict[str, str]:
@@ -122,7 +125,7 @@ def test_secrets_are_named_and_never_told(template: CloudTemplate, name: str) ->
 
 
 def test_memory_and_concurrency_are_each_functions_own(template: CloudTemplate) -> None:
-    """And more turns may run at once than jobs hold a slot: a throttled delivery burns one of its retries."""
+    """And more turns may run at once than jobs hold a slot: else jobs with a slot wait in the queue."""
     reserved = {}
     for name in FUNCTION_NAMES:
         function = template.function(name)[1]
@@ -130,6 +133,16 @@ def test_memory_and_concurrency_are_each_functions_own(template: CloudTemplate) 
         condition, reserved[name], otherwise = function["ReservedConcurrentExecutions"]["Fn::If"]
         assert (condition, otherwise) == ("ReservesConcurrency", {"Ref": "AWS::NoValue"})
     assert settings_of(template, "agent-loop").max_concurrent_jobs <= reserved["agent-loop"]
+
+
+@pytest.mark.parametrize("name", FUNCTION_NAMES)
+def test_the_queue_delivers_no_more_at_once_than_a_function_runs(template: CloudTemplate, name: str) -> None:
+    """Whoever publishes says so; where nothing is reserved, the ten of a new account are shared with the site."""
+    told, shared = settings_of(template, name), settings_of(template, name, reserved=False)
+    for spec in SPECS:
+        assert told.at_once(spec.path) == template.function(spec.name)[1]["ReservedConcurrentExecutions"]["Fn::If"][1]
+        assert shared.at_once(spec.path) >= 1
+    assert sum(shared.at_once(spec.path) for spec in SPECS) <= 8
 
 
 def test_only_the_function_that_calls_models_has_their_libraries(template: CloudTemplate) -> None:
@@ -194,6 +207,16 @@ def test_a_function_that_is_told_its_own_url_would_be_found(template: CloudTempl
     done = lint(planted)
     assert done.returncode != 0
     assert "E3004" in done.stdout  # circular dependencies
+
+
+def test_functions_publish_to_urls_that_a_second_deploy_tells_them(tmp_path: Path) -> None:
+    """As on a plan that has room for one topic: both come from .env, where the first deploy's output is."""
+    urls = '{"/workers/agent-loop": "https://loop.example.com", "/workers/sweep": "https://sweep.example.com"}'
+    made = cloud_template(tmp_path, "--stage", "dev", dotenv=f"PUBLISH_BY=url\nWORKER_URLS='{urls}'\n")
+    for name in FUNCTION_NAMES:
+        settings = settings_of(made, name)
+        assert settings.publish_by == "url"
+        assert settings.endpoint_url("/workers/agent-loop") == "https://loop.example.com/workers/agent-loop"
 
 
 def test_another_stage_shares_nothing(template: CloudTemplate, tmp_path: Path) -> None:

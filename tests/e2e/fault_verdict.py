@@ -144,9 +144,8 @@ def last_word(stack: FaultStack, job_id: str) -> str:
 
 
 def admission_book(stack: FaultStack) -> dict[str, dict[str, Any]]:
-    """What the admission knows, by job, also of those that are gone, and of who comes or goes meanwhile."""
-    keys = (f"baton:{{admission}}:{key}" for key in ("book", "gone", "book"))
-    flat = [part for key in keys for part in stack.ask_redis("HGETALL", key)]
+    """What the admission knows, by job, also of those that are gone."""
+    flat = stack.ask_redis("HGETALL", "baton:{admission}:jobs")
     return {name: json.loads(entry) for name, entry in zip(flat[::2], flat[1::2], strict=True)}
 
 

@@ -13,6 +13,7 @@ class FakeOperationStream:
         self.taken: set[str] = set()
         self.buried: dict[str, str] = {}
         self.waiting: dict[str, int] = {}
+        self.at_once, self.trimmed = 1_000, 0
 
     def add(self, entry_id: str, **fields: str) -> None:
         """Somebody adds an outcome."""
@@ -24,7 +25,7 @@ class FakeOperationStream:
 
     async def take(self) -> Sequence[StreamEntry]:
         """Entries that nobody has taken."""
-        free = [entry for name, entry in self.entries.items() if name not in self.taken]
+        free = [entry for name, entry in self.entries.items() if name not in self.taken][: self.at_once]
         self.taken.update(entry.id for entry in free)
         return free
 
@@ -37,6 +38,10 @@ class FakeOperationStream:
         """Keep it with the reason."""
         self.buried[entry.id] = reason
         self.entries.pop(entry.id)
+
+    async def trim(self) -> None:
+        """Nothing that was taken in is kept here."""
+        self.trimmed += 1
 
     async def expect(self, operation_id: str, until_ms: int) -> None:
         """An operation waits for its outcome."""

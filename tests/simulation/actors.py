@@ -21,7 +21,8 @@ from functions.tools.pending import Pending
 from functions.tools.tool import Tool, tool
 from functions.tools.tool_error import ToolError
 from tests.simulation.approving import ON_APPROVED_START
-from tests.simulation.invocation import CURRENT
+from tests.simulation.dying import ON_DYING_START
+from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.planning import number_in, planned, seen_of_plan, told_of
 from tests.simulation.scripts import (
     APPROVAL_SECONDS,
@@ -127,9 +128,10 @@ def _call(plan: CallPlan, nonce: int) -> Call:
 
 @dataclass(slots=True)
 class Run:
-    """One run of a tool: which attempt, in which run of its job, when it was claimed, since when its lease counts."""
+    """One run of a tool: which attempt, whose, when it was claimed, since when its lease counts, in which run."""
 
     leg_key: str
+    who: Invocation
     claimed_at: float
     leased_at: float
     of: int = 1
@@ -143,7 +145,7 @@ class Actors:
         self._world = world
         self._claimed: dict[tuple[str, str], float] = {}
         self.runs: dict[str, list[Run]] = {}
-        self.keys: dict[str, str] = {}
+        self.keys, self.deaths = dict[str, str](), Counter[str]()
         self.said: Counter[tuple[str, str]] = Counter()
 
     def begun(self, claim: Claim, answer: Begun) -> None:
@@ -174,8 +176,8 @@ class Actors:
         claim = _claim_of(context)
         leased_at = (claim.now_ms - who.skew_ms - world.epoch_ms) / 1000
         job = world.tree(context.job_id).jobs.get(context.job_id)
-        run = Run(claim.leg_key, self.claimed_at(claim), leased_at, job.run if job else 0)
-        world.check((*ON_START, *ON_APPROVED_START), Start(world, name, arguments, context, run))
+        run = Run(claim.leg_key, who, self.claimed_at(claim), leased_at, job.run if job else 0)
+        world.check((*ON_START, *ON_APPROVED_START, *ON_DYING_START), Start(world, name, arguments, context, run))
         runs = self.runs.setdefault(call_id, [])
         runs.append(run)
         world.tell(who, f"{name} starts, attempt {context.attempt} of {call_id}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from events.core.admission import Entry, Place, Standing
 from events.core.ends import AgentFigures, End, MonthUsed
 from events.core.legs import wish_key
+from events.core.sweep_pages import PAGE
 from events.errors import StoreError
 from events.ports import AdmissionState, Heard, Started, SweepTurn
 from tests.fakes import FakeAdmission, FakeOperating
@@ -61,11 +62,13 @@ class SimAdmission:
 
         return await self._ask("wish", take)
 
-    async def sweep(self, due_ms: int, now_ms: int, *, again: bool = False) -> SweepTurn:
+    async def sweep(
+        self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
+    ) -> SweepTurn:
         """A sweep begins."""
 
         async def look() -> tuple[SweepTurn, float]:
-            return await self._fake.sweep(due_ms, now_ms, again=again), self._world.loop.seconds
+            return await self._fake.sweep(due_ms, now_ms, again=again, after=after, page=page), self._world.loop.seconds
 
         turn, self._looked_at[CURRENT.get().name] = await self._ask("sweep", look)
         self._world.told_by_sweeps.update(told.job_id for told in turn.tell)
@@ -78,6 +81,10 @@ class SimAdmission:
     async def entry(self, job_id: str) -> Entry | None:
         """A job's entry."""
         return await self._ask("entry", lambda: self._fake.entry(job_id))
+
+    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+        """Whether a sweep may be asked for now."""
+        return await self._ask("may_ask_for_sweep", lambda: self._fake.may_ask_for_sweep(now_ms))
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the book."""
@@ -131,6 +138,10 @@ class SimOperating:
     async def live(self) -> dict[str, Entry]:
         """The entries of jobs that are not gone."""
         return await self._ask("live", self._fake.live)
+
+    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+        """The entries of a session's jobs."""
+        return await self._ask("line", lambda: self._fake.line(tenant, session_id))
 
     async def ends(self) -> dict[str, AgentFigures]:
         """What ended jobs add up to."""

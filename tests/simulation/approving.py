@@ -41,7 +41,7 @@ class Decision:
     @property
     def forgotten(self) -> bool:
         """Whether a failover met the job since this was asked."""
-        return self.world.memory.struck(job_of_call(self.question.id), self.asked_at)
+        return self.world.memory.lost_writes(job_of_call(self.question.id), self.asked_at)
 
 
 def _decision(tree: Tree, question: CallRecord) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _says(recorded: dict[str, Any], kind: str) -> bool:
 def a_decision_is_answered_as_it_should_be(told: Decision) -> str | None:
     """It counts, or comes too late, or cannot be taken now; what is wrong of itself never counts."""
     known = {"other": (409, 503), "wrong": (409, 422, 503)}.get(told.kind, (200, 409, 503))
-    unseen = told.answer.status == 404 and (told.young or told.world.memory.struck(job_of_call(told.question.id)))
+    unseen = told.answer.status == 404 and (told.young or told.world.memory.lost_writes(job_of_call(told.question.id)))
     return None if told.answer.status in known or unseen else f"{told.kind} of {told.question.id}: {told.answer}"
 
 
@@ -120,7 +120,7 @@ ON_APPROVED_START = (what_runs_was_approved,)
 
 def what_was_refused_never_ran(end: Ended) -> str | None:
     """Not once, unless a failover forgot that somebody had said yes before."""
-    if end.world.memory.struck(end.job.id):
+    if end.world.memory.ever_lost_writes(end.job.id):
         return None
     for call in end.tree.calls.get(end.job.id, {}).values():
         if call.tool in APPROVED_TOOLS and call.id in end.world.actors.runs:

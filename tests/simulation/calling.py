@@ -38,10 +38,12 @@ class Caller:
         who = Invocation(name, number_of(name), kind)
         world.enroll(who)
         world.calling.add(name)
+        world.hosting.started(who, url, lambda: None)
         try:
             answer = await world.post(url, {"content-type": "application/json", **headers}, body, method)
         except Crashed:
             answer = None
+        answer = None if who.ended else answer
         world.calling.discard(name)
         self.faulty, self.last = who.faulty, name
         world.returned(who, answer)

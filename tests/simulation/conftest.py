@@ -1,5 +1,9 @@
 """Below the tests stands what the simulation has found: pytest shows nothing that a passing test prints."""
 
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.simulation.ahead import GIVING_WAY, Ahead, Stopped
@@ -7,14 +11,20 @@ from tests.simulation.defects import ALL_NAMES, Caught, catch_all
 from tests.simulation.explore import explore
 from tests.simulation.findings import Findings
 from tests.simulation.play import Summary
-from tests.simulation.volume import BASE_SEED, FIRST_SCHEDULES, MOST, SCHEDULES
+from tests.simulation.volume import FIXED, LIMIT, Batch, fresh, present_commit
 
 _FINDINGS = pytest.StashKey[Findings]()
-_SCHEDULES = pytest.StashKey[Ahead[Summary] | None]()
+_FIXED = pytest.StashKey[Ahead[Summary] | None]()
+_FRESH = pytest.StashKey[Ahead[Summary] | None]()
+_FRESH_BATCH = pytest.StashKey[Batch]()
 _DEFECTS = pytest.StashKey[Ahead[list[Caught]] | None]()
 # Of so many tests there are enough that wait.
 _MANY_TESTS = 2_000
-_WAITS = ("test_every_planted_defect_is_caught", "test_no_schedule_of_very_many_breaks_an_invariant")
+_WAITS = (
+    "test_every_planted_defect_is_caught",
+    "test_no_schedule_of_very_many_breaks_an_invariant",
+    "test_no_fresh_schedule_breaks_an_invariant",
+)
 
 
 @pytest.hookimpl(trylast=True)
@@ -29,27 +39,49 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if len(session.items) > _MANY_TESTS and names.issuperset(_WAITS) and not session.config.option.collectonly:
         defects = Ahead(lambda stopped: catch_all(ALL_NAMES, stopped=stopped, giving_way=GIVING_WAY))
         session.config.stash[_DEFECTS] = defects
-        session.config.stash[_SCHEDULES] = Ahead(_play_many, after=defects)
+        session.config.stash[_FIXED] = fixed = Ahead(_playing(FIXED), after=defects)
+        session.config.stash[_FRESH] = Ahead(_playing(_fresh(session.config)), after=fixed)
 
 
-def _play_many(stopped: Stopped) -> Summary:
-    first, most = BASE_SEED + FIRST_SCHEDULES, SCHEDULES - FIRST_SCHEDULES
-    return explore(most, first, most=MOST, stopped=stopped, giving_way=GIVING_WAY)
+def _playing(batch: Batch) -> Callable[[Stopped], Summary]:
+    def play(stopped: Stopped) -> Summary:
+        return explore(batch.schedules, batch.seed, most=LIMIT, stopped=stopped, giving_way=GIVING_WAY)
+
+    return play
+
+
+def _fresh(config: pytest.Config) -> Batch:
+    """Decide once for a run, which may last past midnight."""
+    today = datetime.now(UTC).date()  # noqa: TID251 - of which day its seeds are, the run itself decides
+    batch = fresh(os.environ, present_commit(), today)  # noqa: TID251 - a person's shell says which seeds to repeat
+    return config.stash.setdefault(_FRESH_BATCH, batch)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Nothing survives."""
-    begun = [ahead for ahead in (config.stash.get(_DEFECTS, None), config.stash.get(_SCHEDULES, None)) if ahead]
-    for ahead in begun:
+    begun = [config.stash.get(_DEFECTS, None), config.stash.get(_FIXED, None), config.stash.get(_FRESH, None)]
+    for ahead in filter(None, begun):
         ahead.stop()
-    for ahead in begun:
+    for ahead in filter(None, begun):
         ahead.join()
 
 
 @pytest.fixture
-def schedules_ahead(pytestconfig: pytest.Config) -> Ahead[Summary] | None:
-    """The many schedules, where they are played ahead."""
-    return pytestconfig.stash.get(_SCHEDULES, None)
+def fixed_ahead(pytestconfig: pytest.Config) -> Ahead[Summary] | None:
+    """The many fixed schedules, where they are played ahead."""
+    return pytestconfig.stash.get(_FIXED, None)
+
+
+@pytest.fixture
+def fresh_batch(pytestconfig: pytest.Config) -> Batch:
+    """Which schedules are the fresh ones of this run."""
+    return _fresh(pytestconfig)
+
+
+@pytest.fixture
+def fresh_ahead(pytestconfig: pytest.Config) -> Ahead[Summary] | None:
+    """The fresh schedules, where they are played ahead."""
+    return pytestconfig.stash.get(_FRESH, None)
 
 
 @pytest.fixture

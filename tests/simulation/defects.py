@@ -19,6 +19,7 @@ from tests.simulation import (
     planted_children,
     planted_cuts,
     planted_flow,
+    planted_limits,
     planted_plans,
     planted_recovery,
     planted_returns,
@@ -29,11 +30,12 @@ from tests.simulation import (
     planted_waits,
     planted_wishes,
 )
-from tests.simulation.directed import directed
+from tests.simulation.directed import a_long_chain_meets_its_host_s_limit, directed
 from tests.simulation.plan import (
     APPROVING_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
+    LIMITED_SEEDS,
     PLANNING_SEEDS,
     RETURNING_SEEDS,
     SESSION_SEEDS,
@@ -63,6 +65,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_sessions.DEFECTS,
     *planted_versions.DEFECTS,
     *planted_cuts.DEFECTS,
+    *planted_limits.DEFECTS,
 )
 ALL_NAMES = tuple(defect.name for defect in DEFECTS)
 MOST_SCHEDULES = 1_000
@@ -113,6 +116,9 @@ def _plans(seed: int, most: int, defect: Defect) -> Iterator[Plan]:
         old = (known for known in playable() if known & CUTTING_SEEDS)
         first = CUTTING_SEEDS + family + seed
         return map(make_plan, chain(old, range(first, first + most)))
+    if defect.limits:
+        first = LIMITED_SEEDS + family + seed
+        return chain(a_long_chain_meets_its_host_s_limit(), map(make_plan, range(first, first + most)))
     if defect.returns:
         first = family + RETURNING_SEEDS + seed
         return map(make_plan, range(first, first + most))

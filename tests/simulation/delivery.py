@@ -6,15 +6,21 @@ them are settled.
 
 import base64
 import json
-import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from events.core.driving import THROTTLED
+from events.ids import root_of
 from events.ports import Outgoing
+from infra.local_qstash.core.options import Options, parse_options
+from infra.local_qstash.core.retry_delay import retry_delay_ms
 from tests.simulation.asgi import Answer
+from tests.simulation.constants import FAILURE_CALLBACK_HEADERS, QUEUE_LIMITS
 from tests.simulation.dice import number_of
 from tests.simulation.guarantee import ON_SETTLE, Settled
+from tests.simulation.hosts import BASE_URL
 from tests.simulation.invocation import Crashed, Invocation
 from tests.simulation.queue import Message
 from tests.simulation.signatures import sign
@@ -42,14 +48,16 @@ class Attempt:
 class Deliveries:
     """Delivers messages to the functions of a world.
 
-    `lost`: how many used up their retries and have no callback. `begun`: by message, the deliveries that have begun.
+    `lost`: the trees of which a message used up its retries and has no callback. `begun`: by message, the deliveries
+    that have begun. `at_work`: how many run of each function. `refused`: how many found no place (`Plan.places`).
     """
 
     def __init__(self, world: "World") -> None:
         self._world = world
-        self.lost = 0
+        self.lost: set[str] = set()
         self.begun: defaultdict[str, list[Invocation]] = defaultdict(list)
         self.times_dead: dict[str, int] = {}
+        self.at_work, self.refused = Counter[str](), 0
 
     def schedule(self, message: Message) -> None:
         """Deliver a message when it is due, and sometimes again."""
@@ -84,8 +92,15 @@ class Deliveries:
         world.loop.call_at(max(at, world.loop.seconds) + hop, self._begin, attempt)
 
     def _begin(self, attempt: Attempt) -> None:
-        if not attempt.message.cancelled:
-            self._world.start(self._run, attempt)
+        places = self._world.plan.places
+        if attempt.message.cancelled:
+            return
+        if places and self.at_work[attempt.message.url] >= places:
+            self.refused += 1
+            self._answered(attempt, Answer(429, (), b"no place"))
+            return
+        self.at_work[attempt.message.url] += 1
+        self._world.start(self._run, attempt)
 
     async def _run(self, attempt: Attempt) -> None:
         world, message = self._world, attempt.message
@@ -97,12 +112,16 @@ class Deliveries:
         if world.faults.strikes("cut", name):
             lasts = _LONGEST_SECONDS * world.dice.roll(_CUT, message.number, attempt.copy, attempt.retried) ** 3
             world.loop.call_later(lasts, self._cut, attempt, who)
+        world.hosting.started(who, message.url, lambda: self._lost(attempt))
         try:
             body = body_for(world, who, message).encode()
-            answer = await world.post(message.url, _headers(message, body, attempt.retried), body)
+            answer = await world.post(message.url, _headers(message, body, attempt.retried, world.now_ms()), body)
         except Crashed:
             answer = None
+        finally:
+            self.at_work[message.url] -= 1
         limit.cancel()
+        answer = None if who.ended else answer
         world.returned(who, answer)
         if not attempt.over:
             attempt.over = True
@@ -138,7 +157,7 @@ class Deliveries:
             self._died(attempt, answer)
         elif attempt.retried < message.outgoing.retries:
             again = Attempt(message, attempt.copy, attempt.retried + 1)
-            self._deliver_at(self._world.loop.seconds + _retry_seconds(message, again.retried), again)
+            self._deliver_at(self._world.loop.seconds + retry_seconds(message, attempt.retried), again)
         else:
             self._died(attempt, answer)
 
@@ -152,11 +171,12 @@ class Deliveries:
         message, world = attempt.message, self._world
         world.note(f"the queue gives up on {message.name}")
         event_id = message.event_id
-        self.times_dead[event_id] = self.times_dead.get(event_id, 0) + 1
+        if answer is None or answer.status not in THROTTLED:
+            self.times_dead[event_id] = self.times_dead.get(event_id, 0) + 1
         if message.outgoing.failure_callback:
             world.queue.accept(_callback(attempt, answer, world.now_ms()), message)
             return
-        self.lost += 1
+        self.lost |= {root_of(message.job_id)} if message.job_id else set(world.trees)
         message.copies -= 1
         if message.copies == 0:
             if message.source is not None:
@@ -175,9 +195,9 @@ class Deliveries:
                 self._settled(source, how)
 
 
-def _headers(message: Message, body: bytes, retried: int) -> dict[str, str]:
+def _headers(message: Message, body: bytes, retried: int, now_ms: int) -> dict[str, str]:
     return {  # first what is looked for: whoever looks compares one after the other
-        "upstash-signature": sign(message.url, body),
+        "upstash-signature": sign(message.url, body, now_ms),
         "upstash-message-id": message.id,
         "upstash-retried": str(retried),
         "content-type": "application/json",
@@ -185,11 +205,21 @@ def _headers(message: Message, body: bytes, retried: int) -> dict[str, str]:
     }
 
 
-def _retry_seconds(message: Message, retry: int) -> float:
-    """The wait before this retry, from 1; a callback has the queue's default (qstash.md 10, 11)."""
+def retry_seconds(message: Message, retried: int) -> float:
+    """The wait before the next retry, after so many; a callback has the delays that the product asks for."""
     if message.source is not None:
-        return min(86_400.0, math.exp(2.5 * retry))
-    return message.outgoing.retry_delay_ms / 1000
+        return retry_delay_ms(_callback_options(message.source.outgoing.retries).retry_delay or "", retried) / 1000
+    return message.outgoing.waits.wait_ms(retried) / 1000
+
+
+@lru_cache
+def _callback_options(source_retries: int) -> Options:
+    """What the queue takes from the headers of a message about the callback of its failure (qstash.md 11)."""
+    url = {"upstash-failure-callback": [BASE_URL]}
+    told = parse_options({**url, **FAILURE_CALLBACK_HEADERS}, QUEUE_LIMITS).failure_callback
+    assert told is not None, "it has a URL"
+    own = {name.lower(): values for name, values in told.headers.items()}
+    return parse_options({"upstash-retries": [str(source_retries)], **own}, QUEUE_LIMITS)
 
 
 def _callback(attempt: Attempt, answer: Answer | None, now_ms: int) -> Outgoing:
@@ -212,6 +242,6 @@ def _callback(attempt: Attempt, answer: Answer | None, now_ms: int) -> Outgoing:
     return Outgoing(
         body=json.dumps(told),
         url=message.outgoing.failure_callback,
-        retries=message.outgoing.retries,
+        retries=_callback_options(message.outgoing.retries).max_retries or 0,
         timeout_seconds=message.outgoing.timeout_seconds,
     )

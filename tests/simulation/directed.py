@@ -86,6 +86,19 @@ def a_job_wakes_up_behind_a_new_one() -> Iterator[Plan]:
         yield Plan(seed, jobs, inline=seed % 2 == 1, slots=1, waits=True, waits_seconds=200.0)
 
 
+def calls_through_few_places(jobs: int, calls: int) -> Plan:
+    """Many published calls at once, and a host that runs three functions and answers 429 beyond."""
+    turn = TurnPlan(calls=tuple(CallPlan("work", 100 + n, seconds=20.0) for n in range(calls)))
+    plans = tuple(_job(index, 0.0, turn, repeats=0) for index in range(jobs))
+    return Plan(1, plans, slots=jobs, calm_at=1.0, places=3)
+
+
+def a_long_chain_meets_its_host_s_limit() -> Iterator[Plan]:
+    """A job that could go on in place for longer than the host of its function lets it."""
+    for seed in range(2):
+        yield Plan(seed, (_job(0, 0.0, *[_LONG] * 14),), inline=True, limited=True)
+
+
 def directed(*, waits: bool = False) -> tuple[Plan, ...]:
     """All of them, of one family of worlds."""
     if waits:
@@ -98,4 +111,10 @@ def directed(*, waits: bool = False) -> tuple[Plan, ...]:
         )
         return (*made, *operated)
     operated = (plan for plan in stopped_and_started() if not plan.waits)
-    return (*slots_are_raised(), *a_job_is_created_while_a_sweep_looks(), *an_outage_outlasts_callbacks(), *operated)
+    return (
+        *slots_are_raised(),
+        *a_job_is_created_while_a_sweep_looks(),
+        *an_outage_outlasts_callbacks(),
+        *a_long_chain_meets_its_host_s_limit(),
+        *operated,
+    )

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from events.core.admission import Entry
 from events.core.waiting import status_and_wait
-from events.ids import canonical_json, event_id
+from events.ids import canonical_json, event_id, root_of
 from tests.simulation.approving import ON_APPROVALS_AT_END
 from tests.simulation.busy_sessions import ON_ALL_ENDED
+from tests.simulation.constants import DELIVERY_BUDGET
+from tests.simulation.dying import died_in
 from tests.simulation.ended import Ended, came_to, depth_of
 from tests.simulation.invariants import asked_by_model
 from tests.simulation.listed import ON_LISTED
@@ -21,22 +23,29 @@ from tests.simulation.waiting_jobs import DAY_SECONDS
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-# How often in a row the queue gives up on an event before its job fails (DESIGN 3: a budget measured in progress).
-DELIVERY_BUDGET = 5
-
 
 def every_job_ends(end: Ended) -> str | None:
     """Every job that exists ends within a day after the faults; until then it says what it waits for.
 
-    Without the hourly backstop that is promised as long as nothing was left to the sweep (guarantee.py).
+    Without the hourly backstop that is promised as long as nothing of its tree was left to the sweep (excuses.py), and
+    of those that keep a slot, or a session, from it.
     """
     world = end.world
-    left = world.delivery.lost or world.excused or world.left_to_the_sweep
-    if end.job.ended or (not world.plan.backstop and left):
+    if end.job.ended or (not world.plan.backstop and _waits_for_the_sweep(end)):
         return None
     legs = list(end.tree.legs.values())
     _, line = status_and_wait(end.job, legs, end.tree.standing(end.job.id), world.now_ms())
     return f"{end.job.id} of {end.plan.agent} is {end.job.status}, waits for {line}: {legs}"
+
+
+def _waits_for_the_sweep(end: Ended) -> bool:
+    """Whether something of its tree was left to the sweep, or it is in line behind such a tree."""
+    left = end.world.excused.roots | end.world.delivery.lost
+    if root_of(end.job.id) in left:
+        return True
+    line = end.tree.standing(end.job.id)
+    ahead = {root_of(name) for name, entry in end.world.admission.entries.items() if entry.want != "gone"}
+    return line.want == "slot" and not line.slot and not left.isdisjoint(ahead)
 
 
 def a_job_ends_as_its_script_says(end: Ended) -> str | None:
@@ -162,7 +171,7 @@ def messages_are_few(end: Ended) -> str | None:
     most += world.told_by_sweeps[end.job.id]  # of the slot that it has, which whoever gave it tells it, too
     if not world.plan.faultless:
         most += 2 * legs + 6 * len(world.faults.happened) + 10 * len(world.plan.outages) + 30
-        most += (legs + 20) * len(world.memory.failovers)
+        most += (legs + 20) * len(world.memory.failovers) + 2 * world.delivery.refused
     if published > most:
         return f"{end.job.id} took {published} messages for {legs} legs; {most} are enough"
     return None
@@ -186,7 +195,7 @@ AT_END = (
 def check_readers(world: "World") -> None:
     """Hold what was read to what is stored; after a failover positions may mean other parts."""
     for reader in world.readers:
-        if not world.memory.struck(reader.job_id):
+        if not world.memory.ever_lost_writes(reader.job_id):
             tree = world.tree(reader.job_id)
             ended = reader.job_id in tree.jobs and tree.jobs[reader.job_id].ended
             text = a_reader_has_the_stream(reader, tree.parts.get(reader.job_id, ()), ended=ended)
@@ -209,7 +218,9 @@ def check_endings(world: "World") -> None:
     for tree in world.trees.values():
         for job in tree.jobs.values():
             plan = world.outside.plan_of(job.agent)
-            must = expected(plan.scripts()[job.agent], came_to(tree, job), depth_of(world, tree, job))
+            must = expected(
+                plan.scripts()[job.agent], came_to(tree, job), depth_of(world, tree, job), died_in(world, tree, job)
+            )
             parts = tuple(json.loads(f"[{','.join(tree.parts[job.id])}]"))
             end = Ended(world, plan, job, tree, must, parts, committed[job.id])
             world.check((*ON_STREAMS_AT_END, *AT_END) if world.plan.streams else AT_END, end)

@@ -22,12 +22,14 @@ _STORE: _Kinds = {
     "repeat": ("twice", "again"),
     "slow": ("slow",),
     "pause": ("pause-before", "pause-after"),
+    "throttle": ("refused",),
 }
 _QUEUES: _Kinds = {
     "crash": ("crash-before", "crash-after"),
     "refuse": ("timeout-before", "timeout-after"),  # a batch in part: queue.py
     "slow": ("slow",),
     "pause": ("pause-before", "pause-after"),
+    "throttle": ("refused",),
 }
 # A process that stands still in a tool would run into the tool's time limit: another story.
 _IN_WORK: _Kinds = {kind: faults for kind, faults in _STORE.items() if kind not in ("pause", "slow", "error")}

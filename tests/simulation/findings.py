@@ -6,28 +6,35 @@ from tests.simulation import crash_points
 from tests.simulation.defects import Caught, table
 from tests.simulation.explore import told
 from tests.simulation.play import Summary
+from tests.simulation.volume import Batch
 
 
 @dataclass(slots=True)
 class Findings:
-    """The schedules of generated seeds, how many were to be played, in how many seconds, and the planted defects."""
+    """The schedules of generated seeds, how many were promised, in how many seconds, and the planted defects.
+
+    `batches`: which seeds they had, and how many of each batch were played.
+    """
 
     summary: Summary = field(default_factory=Summary)
     wanted: int = 0
+    batches: list[str] = field(default_factory=list[str])
     seconds: float = 0.0
     caught: list[Caught] = field(default_factory=list[Caught])
 
-    def played(self, summary: Summary, seconds: float, wanted: int) -> None:
-        """More schedules were played, of so many."""
+    def played(self, summary: Summary, seconds: float, batch: Batch) -> None:
+        """Add what became of a batch of schedules."""
         self.summary.add(summary)
-        self.wanted += wanted
+        self.wanted += batch.schedules
         self.seconds += seconds
+        self.batches.append(f"  {summary.schedules:,} of {batch.schedules:,} from seed {batch.seed} on: {batch.name}")
 
     def text(self) -> str:
         """All of it, for people; empty if there is nothing."""
         parts = list[str]()
         if self.summary.schedules:
-            parts += [told(self.summary, self.seconds, self.wanted), crash_points.table(self.summary)]
+            played = told(self.summary, self.seconds, self.wanted)
+            parts += ["\n".join([played, *self.batches]), crash_points.table(self.summary)]
         if self.caught:
             hits = sum(bool(one.invariant) for one in self.caught)
             parts += [f"planted defects caught: {hits} of {len(self.caught)} (defect, schedules, invariant)"]

@@ -40,7 +40,7 @@ def who_goes_on_is_carried(goes_on: GoesOn) -> str | None:
     command reaches the store a second time when its sender has long answered: nobody works on what that claims. Nor in
     what follows of a fact or a look that came late.
     """
-    who, late = goes_on.who, goes_on.world.came_late
+    who, late = goes_on.who, goes_on.world.excused.came_late
     legs = [begun.state.leg for begun in goes_on.committed.claimed if begun.state]
     if goes_on.claim.leg_key in late:
         late.update(leg.key for leg in legs)
@@ -57,7 +57,7 @@ def what_begins_is_guaranteed(begins: Begins) -> str | None:
     Whom the queue has given up may come too late, and so may a fact or a look: that is left to the sweep.
     """
     who, key, tree = begins.who, begins.claim.leg_key, begins.tree
-    if key in begins.world.came_late or who.zombie or _is_carried(begins.world, who, begins.claim):
+    if key in begins.world.excused.came_late or who.zombie or _is_carried(begins.world, who, begins.claim):
         return None
     if is_guaranteed(begins.world, tree, tree.legs[key]):
         return None
@@ -65,7 +65,7 @@ def what_begins_is_guaranteed(begins: Begins) -> str | None:
 
 
 def _is_carried(world: "World", who: Invocation, claim: Claim) -> bool:
-    excused = who.over or who.abandoned or world.memory.struck(claim.job_id)
+    excused = who.over or who.abandoned or world.memory.lost_writes(claim.job_id)
     return excused or claim.message_id in world.queue.live
 
 

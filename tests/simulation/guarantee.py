@@ -77,13 +77,13 @@ def is_guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
     entry = world.admission.entries.get(leg.job_id)
     if entry is None or (entry.lap, entry.want) != (leg.attempt, "slot"):
         return False
-    has_giver = _still_speaks(world, entry.cause) if entry.cause else _is_submitted(world, entry.agent)
+    has_giver = _still_speaks(world, entry.cause) if entry.cause else _is_submitted(world, leg.job_id)
     return not entry.slot or has_giver or _has_ticket(world, leg)
 
 
-def _is_submitted(world: "World", agent: str) -> bool:
+def _is_submitted(world: "World", job_id: str) -> bool:
     """Whether a call that outlived its witness has taken the slot itself: it hands on, and is asked again once over."""
-    return any(name.startswith(f"submit:{agent}#") for name in world.calling)
+    return any(name.startswith("submit:") and (name, job_id) in world.queue.sent_about for name in world.calling)
 
 
 def _has_ticket(world: "World", wish: Leg) -> bool:

@@ -44,4 +44,6 @@ class SimRandomness:
     def token(self) -> str:
         """A text that no other invocation gets."""
         who = CURRENT.get()
-        return self._world.dice.token(_TOKEN, who.number, who.calls)
+        token = self._world.dice.token(_TOKEN, who.number, who.calls)
+        self._world.owners[token] = who
+        return token

@@ -21,8 +21,8 @@ class Invocation:
         kind: `submit`, or what kind of message is handled; crash points are counted by it.
         instance: on which it runs; -1: nobody has asked. skew_ms: how wrong its clock is. began_at: when it began.
         calls: calls to the world so far. zombie: the queue has given up waiting for it. cut: it has lost the
-            connection. over: it has answered. abandoned: its message was taken back meanwhile. stalled: a fault held
-            it up.
+            connection. over: it has answered. ended: its host ended it. abandoned: its message was taken back
+            meanwhile. stalled: a fault held it up.
         faulty: it met a fault of whatever kind. unsent: it could not publish. job_id: of the message.
     """
 
@@ -34,6 +34,7 @@ class Invocation:
     began_at: float = 0.0
     calls: int = 0
     dead: bool = False
+    ended: bool = False
     zombie: bool = False
     cut: bool = False
     over: bool = False

@@ -1,13 +1,14 @@
 """The generator of jobs: from a seed, who submits what, when, and how often."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from tests.simulation.constants import LARGEST_INPUT_BYTES
 from tests.simulation.dice import Dice
 from tests.simulation.scripts import TOOLS, CallPlan, Script, TurnPlan, Word
 
 TENANTS = ("ada", "bob")
-_AGENT, _SCRIPT, _TURN, _CALL = 11, 12, 13, 14
+_AGENT, _SCRIPT, _TURN, _CALL, _INPUT = 11, 12, 13, 14, 15
 _HOWS = ("ok",) * 9 + ("fail",) * 4 + ("hang", "bug", "refuse", "huge", "strange", "unknown", "bad")
 _MODEL_HOWS = ("error", "error", "hang", "garbage", "bug")
 _ENDLESS_HOWS = ("permanent", "error", "garbage")
@@ -29,7 +30,8 @@ class JobPlan:
 
     `helpers`: agents that its tools may ask, with their scripts. `words`: events that happen to it, by the time since
     it was accepted. `looks`: when somebody reads it.
-    `readers`: how many follow its stream. `when_busy`: what it does while another one of its session runs.
+    `readers`: how many follow its stream. `input_bytes`: how large its input is.
+    `when_busy`: what it does while another one of its session runs.
     """
 
     index: int
@@ -51,6 +53,7 @@ class JobPlan:
     readers: int = 0
     when_busy: str = "queue"
     returns: tuple[Return, ...] = ()
+    input_bytes: int = 0
 
     def scripts(self) -> dict[str, Script]:
         """Its own script and its helpers', by agent."""
@@ -60,6 +63,12 @@ class JobPlan:
 def make_jobs(dice: Dice, count: int, longest_work_seconds: float) -> tuple[JobPlan, ...]:
     """`count` jobs of several tenants; none of their tools is meant to work longer than its limit."""
     return tuple(make_job(dice, index, longest_work_seconds) for index in range(count))
+
+
+def with_large_inputs(dice: Dice, jobs: tuple[JobPlan, ...]) -> tuple[JobPlan, ...]:
+    """Give some of them as much input as the API takes, or half of it."""
+    sizes = (0, 0, 0, LARGEST_INPUT_BYTES // 2, LARGEST_INPUT_BYTES)
+    return tuple(replace(job, input_bytes=dice.one_of(sizes, _INPUT, job.index)) for job in jobs)
 
 
 def make_job(dice: Dice, index: int, longest_work_seconds: float) -> JobPlan:

@@ -34,11 +34,12 @@ class Ends:
 def every_job_is_listed(world: "World") -> str | None:
     """With its end, whatever failed on the way.
 
-    A root whose row a failover forgot is listed again by its witness; a job below it has none.
+    A root whose row a failover forgot is listed again by its witness; a job below it has none. Where the list took no
+    row with a job's last admission update, the job is missing from pages; nothing else may follow from that.
     """
     for tree in world.trees.values():
         for job in tree.jobs.values():
-            if is_child(job.id) and world.memory.struck(job.id):
+            if (is_child(job.id) and world.memory.ever_struck(job.id)) or job.id in world.list_gaps:
                 continue
             status = str(job.status) if job.ended else ""
             row = Row(job.id, job.created_at_ms, job.tenant, job.session_id, job.agent, status)

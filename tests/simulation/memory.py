@@ -15,6 +15,7 @@ from events.ports import Outgoing
 from events.schema import parse_event
 from infra.in_memory.admission import Kept
 from tests.fakes import Tree
+from tests.simulation.constants import BACKSTOP_SECONDS, DEDUPLICATION_SECONDS
 from tests.simulation.dice import number_of
 from tests.simulation.invocation import CURRENT
 
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 LOSS_SECONDS, APART_SECONDS, STALE_SECONDS = 20.0, 300.0, 2.0
-DEDUPLICATION_SECONDS = 600.0
 # By then the hourly backstop has compared what jobs wish with what the admission knows.
-HEALED_SECONDS = 3_600.0 + 900.0
+HEALED_SECONDS = BACKSTOP_SECONDS + 900.0
 _WHAT, _BACK, _STALE = 91, 92, 93
 ADMISSION = "admission"
 _BEFORE = float("-inf")
@@ -86,7 +86,7 @@ class Memory:
     def swallowed(self, outgoing: Outgoing) -> None:
         """The queue's deduplication remembers what a failover made the store forget: left to the sweep."""
         job_id = outgoing.headers.get("x-job-id", "")
-        if self.struck(job_id, self._world.loop.seconds - DEDUPLICATION_SECONDS):
+        if job_id and self.struck(job_id, self._world.loop.seconds - DEDUPLICATION_SECONDS):
             self._world.excused.add(leg_key_of(parse_event(outgoing.body.encode())))
 
     def undone_by_a_failover(self, root: str, undo: Callable[[], None]) -> None:
@@ -110,12 +110,27 @@ class Memory:
         world.tell(who, f"{'everything' if everything else root} forgets what was written since {failover.cut:.3f}")
         self._forget(failover)
 
-    def struck(self, job_id: str, since: float = 0.0) -> bool:
-        """Whether a failover has met this job's tag, or the admission, since then."""
-        if not self.failovers:
-            return False
-        tags = {root_of(job_id), ADMISSION}
-        return any(failover.at >= since and tags & failover.tags for failover in self.failovers)
+    def struck(self, job_id: str, since: float | None = None) -> bool:
+        """Whether a failover has met this job's tag, or the admission, since then, or so lately that it shows."""
+        return bool(self.failovers) and self._met({root_of(job_id), ADMISSION}, since)
+
+    def lost_writes(self, job_id: str, since: float | None = None) -> bool:
+        """Whether a failover has met this job's tag since then, or so lately that it shows: others' do not matter."""
+        return bool(self.failovers) and self._met({root_of(job_id)}, since)
+
+    def ever_lost_writes(self, job_id: str) -> bool:
+        """Whether a failover has ever met this job's tag: for what nothing mends, such as positions in a stream."""
+        return self.lost_writes(job_id, _BEFORE)
+
+    def ever_struck(self, job_id: str) -> bool:
+        """Whether a failover has ever met this job's tag, or the admission."""
+        return self.struck(job_id, _BEFORE)
+
+    def _met(self, tags: set[str], since: float | None) -> bool:
+        if since is not None:
+            return any(failover.at >= since and tags & failover.tags for failover in self.failovers)
+        excuses, now = self._world.excused, self._world.loop.seconds
+        return any(now <= excuses.over_at(failover.at) and tags & failover.tags for failover in self.failovers)
 
     def forgot(self, job_id: str, at: float) -> bool:
         """Whether what was written then to this job's tag was forgotten."""
@@ -163,8 +178,11 @@ class Memory:
             world.trees.pop(root, None)
         else:
             world.trees[root] = after
-            other = after.standings != before.standings  # what relied on a wish that is forgotten
-            world.excused.update(key for key, leg in after.legs.items() if other or before.legs.get(key) is not leg)
+            world.excused.update(
+                key
+                for key, leg in after.legs.items()
+                if before.legs.get(key) is not leg or _relied_on_a_wish(leg.job_id, before, after)
+            )
         now = world.tree(root).jobs
         self.reopened.update(name for name, job in before.jobs.items() if job.ended and now.get(name) != job)
 
@@ -180,3 +198,8 @@ class Memory:
             world.excused.update(wish_key(name, entry.lap) for entry in (old, new) if entry)
             if old and old.slot and not (new and new.slot):
                 self.unbooked[name] = world.loop.seconds + HEALED_SECONDS
+
+
+def _relied_on_a_wish(job_id: str, before: Tree, after: Tree) -> bool:
+    """Whether a wish of this job is forgotten, on which what it does next relied."""
+    return before.standing(job_id) != after.standing(job_id)

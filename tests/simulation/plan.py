@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from tests.simulation.approving_jobs import make_approving_jobs
 from tests.simulation.dice import Dice
-from tests.simulation.jobs import JobPlan, make_jobs
+from tests.simulation.jobs import JobPlan, make_jobs, with_large_inputs
 from tests.simulation.planned_jobs import make_planned_jobs
 from tests.simulation.returning import with_returns
 from tests.simulation.session_jobs import make_session_jobs
 from tests.simulation.streaming_jobs import make_streaming_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
-_MIX, _RATE, _OUTAGE, _WORLD, _CUT = 1, 2, 3, 4, 5
+_MIX, _RATE, _OUTAGE, _WORLD, _CUT, _THROTTLE = 1, 2, 3, 4, 5, 6
 # From this seed on jobs also wait, and start others below them: a second family of worlds.
 WAITING_SEEDS = 1 << 40
 # From this one on most of them plan, too: a third one.
@@ -27,6 +27,8 @@ RETURNING_SEEDS = 1 << 39
 DEPLOYING_SEEDS = 1 << 38
 # Of each family, the seeds with this bit: the queue loses connections, and delivers again what still goes on.
 CUTTING_SEEDS = 1 << 37
+# Of each family, the seeds with this bit: the hosted parts' limits are those of their smallest plans (hosted.py).
+LIMITED_SEEDS = 1 << 36
 # From this one on plain jobs' models say their texts piece by piece, and somebody reads the streams: a fourth one.
 STREAMING_SEEDS = 1 << 42
 # From this one on jobs that wait, and mostly plan, ask people, too: a fifth one.
@@ -53,10 +55,11 @@ FAULTS = {
     "stale": (0.1, 0.5),
     "slow-admission": (0.1, 0.5),
     "mixed": (1.0,),
+    "list-gap": (0.1, 1.0),
 }
 _HALF_AS_OFTEN = frozenset({"store-down", "queue-down", "failover"})
 NO_FAULTS = frozenset[str]()
-ALL_FAULTS = frozenset({*FAULTS, "cut"})
+ALL_FAULTS = frozenset({*FAULTS, "cut", "throttle"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class Plan:
     `stops`: when an operator stops the admission, and starts it again. No seed has that, either (operators.py).
     `waits`: its jobs also wait and start others; `waits_seconds`: for so long in sum, at most.
     `deploying`: the instances of odd numbers run another version, in the other mode.
+    `places`: so many of each function run at once, and its host answers 429 beyond; 0: any number. No seed has that.
+    `limited`: the hosted parts have limits: functions are ended at theirs, and what is too large is refused.
     `streams`: its models say their texts piece by piece, and somebody reads the streams.
     """
 
@@ -83,12 +88,14 @@ class Plan:
     jobs: tuple[JobPlan, ...]
     inline: bool = False
     deploying: bool = False
+    limited: bool = False
     by_topic: bool = False
     work_timeout_seconds: int = 120
     message_timeout_seconds: int = 300
     slots: int = 3
     one_slot_until: float = 0.0
     backstop: bool = True
+    places: int = 0
     calm_at: float = 0.0
     rates: dict[str, float] = field(default_factory=dict[str, float])
     outages: tuple[Outage, ...] = ()
@@ -110,7 +117,7 @@ class Plan:
     @property
     def faultless(self) -> bool:
         """Whether nothing at all goes wrong."""
-        return not self.rates
+        return not self.rates and not self.places
 
 
 def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
@@ -122,6 +129,7 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     rates |= {"mixed": 1.0} if deploying and "mixed" in faults else {}
     if seed & CUTTING_SEEDS and "cut" in faults:
         rates["cut"] = dice.one_of((0.1, 0.4), _CUT)
+    rates |= _throttled(dice, faults) if seed & LIMITED_SEEDS else {}
     calm_at = dice.between(150, 1500, _WORLD, 2) * (6 if dice.chance(0.15, _WORLD, 8) else 1)
     work_timeout_seconds = 20 if short else 120
     streams = STREAMING_SEEDS <= seed < APPROVING_SEEDS
@@ -133,12 +141,14 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     make = make_session_jobs if shares else make
     jobs = make(dice, dice.whole(most // 2, most, _WORLD, 3), work_timeout_seconds)
     jobs = with_returns(dice, jobs) if seed & RETURNING_SEEDS else jobs
+    jobs = with_large_inputs(dice, jobs) if seed & LIMITED_SEEDS else jobs
     return Plan(
         seed=seed,
         jobs=jobs,
         inline=seed % 2 == 1,
         deploying=deploying,
-        by_topic=dice.chance(0.2, _WORLD, 4),
+        limited=bool(seed & LIMITED_SEEDS),
+        by_topic=dice.chance(0.2, _WORLD, 4) and not seed & LIMITED_SEEDS,  # the smallest plan has one topic, not four
         work_timeout_seconds=work_timeout_seconds,
         message_timeout_seconds=30 if short else 300,
         slots=dice.one_of((1, 2, 3, 6), _WORLD, 7),
@@ -167,6 +177,10 @@ def _rates(dice: Dice, faults: frozenset[str]) -> dict[str, float]:
         for which, (kind, rates) in enumerate(FAULTS.items())
         if kind in faults and dice.chance(likely * (0.5 if kind in _HALF_AS_OFTEN else 1), _MIX, 2, which)
     }
+
+
+def _throttled(dice: Dice, faults: frozenset[str]) -> dict[str, float]:
+    return {"throttle": dice.one_of((0.02, 0.1, 0.3), _THROTTLE)} if "throttle" in faults else {}
 
 
 def _outage(dice: Dice, what: str, calm_at: float) -> Outage:

@@ -6,7 +6,7 @@ from typing import Any
 from events.ids import canonical_json
 from functions.models.call import Call
 from functions.models.model import Message, ModelMessage, ToolMessage
-from tests.simulation.scripts import TOOLS, WAITING_TOOLS, CallPlan, TurnPlan, outcome
+from tests.simulation.scripts import WAITING_TOOLS, TurnPlan, value_from
 
 
 def planned(plan: TurnPlan, calls: Sequence[Call], turn: int) -> Call:
@@ -14,9 +14,9 @@ def planned(plan: TurnPlan, calls: Sequence[Call], turn: int) -> Call:
     steps: list[dict[str, Any]] = []
     for position, (step, call) in enumerate(zip(plan.calls, calls, strict=True)):
         arguments = dict(call.arguments)
-        sure = [before for before in step.after if _surely_returns(plan.calls[before], turn)]
-        if sure:
-            arguments["nonce"] = {"$resultOf": {"step": f"s{sure[0]}", "path": ["number"]}}
+        taken = value_from(turn, plan, step)
+        if taken is not None:
+            arguments["nonce"] = {"$resultOf": {"step": f"s{taken}", "path": ["number"]}}
         steps.append(
             {
                 "name": f"s{position}",
@@ -27,10 +27,6 @@ def planned(plan: TurnPlan, calls: Sequence[Call], turn: int) -> Call:
             }
         )
     return Call("make_plan", {"steps": steps})
-
-
-def _surely_returns(step: CallPlan, turn: int) -> bool:
-    return step.tool in TOOLS and not outcome(turn, 0, step).error
 
 
 def told_of(message: ToolMessage) -> str:

@@ -9,6 +9,7 @@ from events.errors import UnknownJobError
 from functions import pipeline
 from functions.delivery import Outcome
 from infra.in_memory import admission as fake_admission
+from infra.in_memory import listing as fake_listing
 from tests.simulation.planting import Defect, Patch, constant
 
 
@@ -73,7 +74,7 @@ DEFECTS = (
         "each_end_is_counted_once",
         (Patch(fake_admission, "with_end", _counting_each_word),),
     ),
-    Defect("jobs are not listed", "every_job_is_listed", (constant(fake_admission, "members", ()),)),
+    Defect("jobs are not listed", "every_job_is_listed", (constant(fake_listing, "members", ()),)),
     Defect("a sweep gives no free slot", "no_slot_stays_free", (constant(fake_admission, "fill", None),)),
     Defect(
         "an event of an unknown job is acknowledged",

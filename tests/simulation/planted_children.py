@@ -51,7 +51,7 @@ def _starting_again(commit: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _remembering_forgotten(over: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda root_id, book, looked, now_ms: over(root_id, book, replace(looked, forgotten=()), now_ms)
+    return lambda tree, looked, now_ms: over(tree, replace(looked, forgotten=()), now_ms)
 
 
 def _nameless(waits: Callable[..., Decision]) -> Callable[..., Decision]:

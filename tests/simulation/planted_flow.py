@@ -24,14 +24,6 @@ def _without_drive(_original: Any) -> Any:
     return lambda event, not_before_ms, _drive: Delivery(event, not_before_ms, event.id)
 
 
-def _by_drive_alone(original: Callable[..., Delivery]) -> Any:
-    def by_drive(event: Any, not_before_ms: int, drive: str) -> Delivery:
-        since, _, rest = drive.partition(".")
-        return original(event, not_before_ms, rest if since.isdigit() else drive)
-
-    return by_drive
-
-
 async def _refuse(*_arguments: Any) -> None:
     raise StoreError("busy")
 
@@ -205,12 +197,6 @@ DEFECTS = (
         "every_leg_is_guaranteed",
         (Patch(handing_on, "delivery", _without_drive),),
     ),
-    Defect(
-        "a leg that was driven anew has the deduplication id of before",
-        "every_leg_is_guaranteed",
-        (Patch(handing_on, "delivery", _by_drive_alone),),
-        cuts=True,
-    ),
     Defect("a busy leg is acknowledged without postponing", "every_leg_is_guaranteed", (idle(pipeline, "postpone"),)),
     Defect("a busy leg is refused with 503", "what_is_refused_met_a_fault", (replaced(pipeline, "postpone", _refuse),)),
     Defect(
@@ -227,7 +213,9 @@ DEFECTS = (
     Defect("a crash is survived", "a_crash_ends_an_invocation", (Patch(pipeline.Pipeline, "handle", _surviving),)),
     Defect("no witness is published", "an_accepted_job_exists", (idle(acceptance.Acceptance, "_witness", "msg_none"),)),
     Defect(
-        "a witness does not look at its job", "every_job_ends", (Patch(facts.Facts, "__init__", _looking_at_nothing),)
+        "a witness does not look at its job",
+        "nothing_is_left_to_a_sweep",
+        (Patch(facts.Facts, "__init__", _looking_at_nothing),),
     ),
     Defect("a witness is not taken in", "every_leg_is_guaranteed", (Patch(facts.Facts, "witness", _not_taken_in),)),
     Defect(

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from events.core import admission
+from events.core import admission, sweep_pages
 from events.core.legs import Leg, LegKind
 from events.ports import Loaded
 from functions import dead_callbacks, facts, sweeping
 from functions.api.jobs import JobsApi
 from functions.api.problem import ApiError
-from infra.in_memory import admission as fake_admission
 from tests.fakes import FakeStore, Tree
 from tests.simulation import versions
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced
@@ -72,7 +71,7 @@ DEFECTS = (
     ),
     Defect(
         "a wish that the book knows nothing of is trusted",
-        "every_job_ends",
+        "nothing_is_left_to_a_sweep",
         (Patch(Tree, "without_progress", _trusting_wishes),),
     ),
     Defect(
@@ -88,7 +87,7 @@ DEFECTS = (
     Defect(
         "a tombstone leaves at once",
         "work_begins_with_a_slot",
-        (replaced(sweeping, "TOMBSTONE_MS", -(10**9)), replaced(fake_admission, "TOMBSTONE_MS", -(10**9))),
+        (replaced(sweeping, "TOMBSTONE_MS", -(10**9)), replaced(sweep_pages, "TOMBSTONE_MS", -(10**9))),
     ),
     Defect(
         "a new job comes before a wake-up",

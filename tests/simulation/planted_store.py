@@ -256,7 +256,7 @@ DEFECTS = (
         "a_sweep_drives_only_what_is_lost",
         (Patch(Tree, "without_progress", _looking_at_all),),
     ),
-    Defect("a sweep finds nothing", "every_job_ends", (constant(Tree, "without_progress", []),)),
+    Defect("a sweep finds nothing", "nothing_is_left_to_a_sweep", (constant(Tree, "without_progress", []),)),
     Defect(
         "a retry does not wait",
         "no_leg_begins_early",
@@ -267,7 +267,7 @@ DEFECTS = (
         "the_world_comes_to_rest",
         (Patch(handing_on, "delivery", _at_once),),
     ),
-    Defect("a lease never ends", "every_job_ends", (Patch(FakeStore, "begin", _endless_lease),)),
+    Defect("a lease never ends", "every_step_goes_on", (Patch(FakeStore, "begin", _endless_lease),)),
     Defect("work needs no slot", "work_begins_with_a_slot", (constant(Tree, "gated", False),)),
     Defect(
         "what an undelivered message carried is forgotten",

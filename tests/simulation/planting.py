@@ -25,7 +25,8 @@ class Defect:
     `waits`: it is looked for in worlds whose jobs also wait; `plans`: in such in which most of them plan;
     `streams`: in such whose texts are streamed; `approvals`: in such whose jobs ask people;
     `sessions`: in such whose jobs share one; `returns`: in such in which somebody comes back to most jobs;
-    `deploys`: in such in which two versions run side by side; `cuts`: in such whose queue loses connections.
+    `deploys`: in such in which two versions run side by side; `cuts`: in such whose queue loses connections;
+    `limits`: in such whose hosted parts have limits.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Defect:
     returns: bool = False
     deploys: bool = False
     cuts: bool = False
+    limits: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

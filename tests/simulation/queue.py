@@ -13,6 +13,7 @@ from events.errors import BatonError, PartialPublishError, PublishError, QueueUn
 from events.ports import Outgoing
 from events.replacing import replace
 from events.schema import SWEEP_ENDPOINT, TOPIC_SUFFIXES, EventType
+from tests.simulation.constants import DEDUPLICATION_SECONDS, LONGEST_DELAY_SECONDS
 from tests.simulation.dice import number_of
 from tests.simulation.invocation import CURRENT
 from tests.simulation.versions import event_of_another_version, is_newer_version, is_other_version
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 QUEUE_URL = "https://queue.test"
-DEDUPLICATION_SECONDS = 600.0
-LONGEST_DELAY_SECONDS = 604_800.0
 _PARTIAL = 41
 
 
@@ -58,6 +57,7 @@ class SimQueue:
     """`Queue` over a world.
 
     `live`: messages not settled, by id; `live_events`: how many bring an event; `sent_by`: who published a message.
+    `sent_about`: who published something about which job.
     `dead`: failure callbacks that are dead letters, by id, with the last status.
     """
 
@@ -70,6 +70,7 @@ class SimQueue:
         self.live_events: Counter[str] = Counter()
         self.dead: dict[str, tuple[Message, int]] = {}
         self.sent_by: dict[str, str] = {}
+        self.sent_about: set[tuple[str, str]] = set()
         self.accepted: Counter[str] = Counter()
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
@@ -116,9 +117,11 @@ class SimQueue:
                 self._world.memory.swallowed(outgoing)
                 return known
         message = self._new(outgoing, source)
+        self._world.hosting.accepted(message)
         if key:
             self._seen[key] = (now + DEDUPLICATION_SECONDS, message.id)
         self.live[message.id], self.sent_by[message.id] = message, message.by
+        self.sent_about.add((message.by, message.job_id))
         self.live_events[message.event_id] += 1
         self.accepted[message.job_id] += 1
         self._world.accepted(message)

@@ -39,7 +39,7 @@ def a_cancellation_is_of_the_run_that_was_seen(write: Write) -> str | None:
         if old is None or old.ended or job.status != "cancelled" or is_child(job_id) or seen is None:
             continue
         at_work = any(name.startswith(f"cancel:{job.agent}#") for name in write.world.calling)
-        if job.run not in seen and not at_work and not write.world.memory.struck(job_id):
+        if job.run not in seen and not at_work and not write.world.memory.lost_writes(job_id):
             return f"run {job.run} of {job_id} is cancelled; who cancelled saw {sorted(seen)}"
     return None
 
@@ -93,5 +93,5 @@ def check_deletions(world: "World") -> None:
     """Whoever was told that a job's data is deleted was told the truth, unless it was retried after a failover."""
     for job_id in world.returns.deleted:
         job = world.tree(job_id).jobs.get(job_id)
-        if job is not None and not (world.memory.struck(job_id) and world.returns.asked[job_id]):
+        if job is not None and not (world.memory.ever_lost_writes(job_id) and world.returns.asked[job_id]):
             world.broken("what_was_said_to_be_deleted_is_gone", f"{job_id} was said to be deleted, and is {job}")

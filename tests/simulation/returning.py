@@ -87,7 +87,7 @@ class Returns:
     def _told_to_run(self, job_id: str, status: str) -> None:
         """Whoever is told that it runs again is told the truth."""
         world, job = self._world, self._world.tree(job_id).jobs.get(job_id)
-        fails = world.memory.struck(job_id) or job_id in self.deleting
+        fails = world.memory.lost_writes(job_id) or job_id in self.deleting
         if job is None and not fails:
             world.broken("who_is_told_that_it_runs_again_is_told_the_truth", f"{job_id} ({status}) is not there")
         if job is not None and job.run == 1 and not fails:

@@ -9,6 +9,7 @@ from typing import Any
 from zlib import crc32
 
 from events.ids import canonical_json
+from tests.simulation.constants import USUAL_LIMITS
 
 RESULT_LIMIT_BYTES = 2_000
 UNKNOWN_TOOL = "nonesuch"
@@ -42,9 +43,10 @@ WAITING_TOOLS = {
 }
 # Tools that need a person's approval, who has so long to decide.
 APPROVED_TOOLS = {"sign": ToolKind(1, 1.0, 30)}
-LONGEST_TOOL_SECONDS = max(kind.timeout_seconds for kind in (TOOLS | WAITING_TOOLS | APPROVED_TOOLS).values())
+ALL_KINDS = TOOLS | WAITING_TOOLS | APPROVED_TOOLS
+LONGEST_TOOL_SECONDS = max(kind.timeout_seconds for kind in ALL_KINDS.values())
 APPROVAL_SECONDS = 900.0
-DEFAULT_DEPTH = 3
+DEFAULT_DEPTH = USUAL_LIMITS.depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,17 @@ _RETRIED = {"fail": "ToolError", "hang": "timeout", "bug": "ValueError"}
 Came = Mapping[tuple[int, int], Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Died:
+    """What of a job its processes died in: attempts and errors of calls, by turn and position; a turn, or 0."""
+
+    calls: Mapping[tuple[int, int], tuple[int, str]] = field(default_factory=dict[tuple[int, int], tuple[int, str]])
+    turn: int = 0
+
+
+NOBODY_DIED = Died()
+
+
 def outcome(turn: int, position: int, plan: CallPlan, came: Mapping[str, Any] | None = None, depth: int = 1) -> Outcome:
     """How this call must end; one that waits: with what came."""
 
@@ -170,7 +183,7 @@ def outcome(turn: int, position: int, plan: CallPlan, came: Mapping[str, Any] | 
         return ends(0, came["error"]["type"] if came else "nobody was asked")
     if plan.how in _ALWAYS:
         return ends(1, _ALWAYS[plan.how])
-    retries = {**TOOLS, **WAITING_TOOLS, **APPROVED_TOOLS}[plan.tool].retries
+    retries = ALL_KINDS[plan.tool].retries
     if plan.how in _RETRIED and plan.times > retries:
         return ends(retries + 1, _RETRIED[plan.how])
     done = ends(plan.times + 1 if plan.how in _RETRIED else 1)
@@ -198,10 +211,13 @@ def more_words(count: int) -> str:
     return "".join(f" word-{number}" for number in range(count))
 
 
-def expected(script: Script, came: Came | None = None, depth: int = DEFAULT_DEPTH) -> Expected:
+def expected(
+    script: Script, came: Came | None = None, depth: int = DEFAULT_DEPTH, died: Died = NOBODY_DIED
+) -> Expected:
     """How a job with this script must end, whatever happens on the way.
 
-    `came`: what ended its waits. `depth`: how many levels of jobs may be below it.
+    `came`: what ended its waits. `depth`: how many levels of jobs may be below it. `died`: whether that may be is for
+    the invariants (dying.py).
     """
     came = came or {}
     limits, calls, answer = script.limits, list[Outcome](), ""
@@ -210,15 +226,17 @@ def expected(script: Script, came: Came | None = None, depth: int = DEFAULT_DEPT
         limit = _limit(limits, used)
         if limit:
             return _stopped(limits, limit, used, calls, answer)
+        if turn == died.turn:
+            return Expected("failed", used, tuple(calls), error="process_died")
         if plan.forever:
             return Expected("failed", used, tuple(calls), error=_MODEL_ERRORS[plan.how])
         answer = plan.says or answer
         if not plan.calls:
             seen = [(call.tool, call.number, call.error or call.came) for call in calls]
             return Expected("completed", turn, tuple(calls), answer=final_text(script, seen))
-        if len(calls) + len(plan.calls) > limits.get("tool_calls", 50):
+        if len(calls) + len(plan.calls) > limits.get("tool_calls", USUAL_LIMITS.tool_calls):
             return _stopped(limits, "tool_calls", turn, calls, answer)
-        asked = _outcomes(turn, plan, came, depth)
+        asked = _outcomes(turn, plan, came, depth, died)
         if any(
             call.error not in ("", "skipped") and step.on_failure == "fail"
             for call, step in zip(asked, plan.calls, strict=True)
@@ -228,15 +246,30 @@ def expected(script: Script, came: Came | None = None, depth: int = DEFAULT_DEPT
     raise AssertionError("a script ends with a turn without calls")
 
 
-def _outcomes(turn: int, plan: TurnPlan, came: Came, depth: int) -> list[Outcome]:
+def _outcomes(turn: int, plan: TurnPlan, came: Came, depth: int, died: Died) -> list[Outcome]:
     """How a turn's calls must end; a step after one that failed does not happen, unless that one says so."""
     outcomes = list[Outcome]()
     for position, call in enumerate(plan.calls):
         done = outcome(turn, position, call, came.get((turn, position)), depth)
+        attempts, error = died.calls.get((turn, position), (0, "nobody died"))
+        if error in (done.error, "process_died", _RETRIED.get(call.how)) and done.error not in _REFUSED.values():
+            done = replace(done, attempts=attempts, error=error, came="" if error else done.came)
+        taken = value_from(turn, plan, call)
+        if taken is not None and outcomes[taken].error:  # a process died, which no script says
+            done = Outcome(turn, position, call.tool, call.number, 1, "unresolved_reference")
         if any(_left_out(outcomes[before], plan.calls[before]) for before in call.after):
             done = Outcome(turn, position, call.tool, call.number, 0, "skipped")
         outcomes.append(done)
     return outcomes
+
+
+def value_from(turn: int, plan: TurnPlan, step: CallPlan) -> int | None:
+    """The step of which this one takes a value: the first before it that returns one, as the script says."""
+    return next((before for before in step.after if _returns(turn, plan.calls[before])), None)
+
+
+def _returns(turn: int, step: CallPlan) -> bool:
+    return step.tool in TOOLS and not outcome(turn, 0, step).error
 
 
 def _left_out(before: Outcome, step: CallPlan) -> bool:
@@ -254,9 +287,9 @@ _MODEL_ERRORS = {
 
 
 def _limit(limits: dict[str, Any], used_turns: int) -> str:
-    if used_turns >= limits.get("turns", 20):
+    if used_turns >= limits.get("turns", USUAL_LIMITS.turns):
         return "turns"
-    if used_turns * (INPUT_TOKENS + OUTPUT_TOKENS) >= limits.get("tokens", 200_000):
+    if used_turns * (INPUT_TOKENS + OUTPUT_TOKENS) >= limits.get("tokens", USUAL_LIMITS.tokens):
         return "tokens"
     return ""
 

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 from events.core.state import CallRecord
 from events.ids import canonical_json
 from functions.tools.context import ToolContext
+from tests.simulation.constants import LEASE_MARGIN_SECONDS
 from tests.simulation.scripts import APPROVED_TOOLS, LONGEST_TOOL_SECONDS
 
 if TYPE_CHECKING:
     from tests.simulation.actors import Run
     from tests.simulation.world import World
-
-LEASE_MARGIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +135,11 @@ def forgotten(start: Start) -> bool:
     """Whether a failover met the job after this run had claimed its leg, or it is deleted: what it knows is old."""
     if start.context.job_id not in start.world.tree(start.context.job_id).jobs:
         return True
-    return start.world.memory.struck(start.context.job_id, start.run.claimed_at)
+    return start.world.memory.lost_writes(start.context.job_id, start.run.claimed_at)
 
 
 def _slept(start: Start, run: "Run") -> bool:
-    """Whether this run's lease may be over by now: its limit + 10 s from the claim (DESIGN 3), clocks being wrong."""
+    """Whether this run's lease may be over by now: its limit and the margin from the claim on, with wrong clocks."""
     world = start.world
     limit_seconds = min(world.plan.work_timeout_seconds, LONGEST_TOOL_SECONDS)
     lease_seconds = limit_seconds + LEASE_MARGIN_SECONDS - 2 * world.plan.skew_ms / 1000

@@ -4,12 +4,14 @@ Every write is shown to the invariants, with the tag's version before and after.
 cost nothing, and reads may show an older one.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from events.core.admission import Book
 from events.core.effects import Changes
 from events.core.going_on import GoOn
+from events.core.state import CallRecord, Job
 from events.errors import StoreError
 from events.ids import root_of
 from events.ports import (
@@ -32,9 +34,11 @@ from events.ports import (
 from events.ports.spending import NOTHING
 from events.replacing import replace
 from tests.fakes import FakeReader, FakeStore, Tree
+from tests.simulation.dying import ON_DEATHS
 from tests.simulation.going_on import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
 from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.reads_known import ReadsKnown
 from tests.simulation.retried import ON_RETURNS
 from tests.simulation.streaming import ON_STREAMS
 from tests.simulation.versions import as_another_version_writes, is_other_version
@@ -59,7 +63,7 @@ def at_once(coroutine: Coroutine[Any, Any, _T]) -> _T:
 
 _NOTHING = Tree()
 # What a world's writes are held to, before and after those who decide about questions hear of them.
-_PLAIN, _STREAMED = Watched(ON_WRITE), Watched((*ON_WRITE, *ON_STREAMS))
+_PLAIN, _STREAMED = Watched((*ON_WRITE, *ON_DEATHS)), Watched((*ON_WRITE, *ON_DEATHS, *ON_STREAMS))
 _RETURNING, _WAITING = Watched(ON_RETURNS), Watched((*ON_RETURNS, *ON_WAITS))
 
 
@@ -137,19 +141,23 @@ class SimStore:
             self._world.memory.answer_of_long_ago(claim.job_id)
         return committed
 
-    async def undelivered(self, claim: Claim, source_message_id: str) -> Undelivered:
+    async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
         """Count that the queue gave up."""
-        return await self.ask(
-            "undelivered", claim.job_id, claim, lambda: self._fake.undelivered(claim, source_message_id)
-        )
+        count = partial(self._fake.undelivered, claim, source_message_id, throttled=throttled)
+        return await self.ask("undelivered", claim.job_id, claim, count)
 
     async def look(
         self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
     ) -> Looked:
         """Legs without progress."""
-        return await self.ask(
-            "look", root_id, None, lambda: self._fake.look(root_id, message_id, now_ms, lost_after_ms, book, only)
-        )
+        look = partial(self._fake.look, root_id, message_id, now_ms, lost_after_ms, book, only)
+        return await self.ask("look", root_id, None, look)
+
+    async def look_all(
+        self, trees: Mapping[str, Book], message_id: str, now_ms: int, lost_after_ms: int
+    ) -> dict[str, Looked]:
+        """Look at many trees; each is found as it is at another moment."""
+        return {root: await self.look(root, message_id, now_ms, lost_after_ms, trees[root]) for root in trees}
 
     async def load(self, job_id: str) -> Loaded | None:
         """A job, for deciding on a fact."""
@@ -209,11 +217,11 @@ class SimStore:
                 self._wrote(root, Write(world, op, claim, before, after, answer))
                 who = CURRENT.get()
                 if who.zombie or who.abandoned:
-                    world.leave_to_the_sweep(before, after)
+                    world.excused.wrote_too_late(before, after)
                 elif who.cut:
-                    world.leave_uncarried_to_the_sweep(claim, before, after)
+                    world.excused.wrote_uncarried(claim, before, after)
                 elif op == "begin" and claim is not None:
-                    world.taken_up(claim.leg_key, after)
+                    world.excused.taken_up(claim.leg_key, after)
             world.memory.strike(root)
             return answer
 
@@ -231,7 +239,7 @@ class SimStore:
             world.ends.wrote(before, after)
 
 
-class SimReader:
+class SimReader(ReadsKnown):
     """`Reader` behind a wire."""
 
     def __init__(self, world: "World", fake: FakeReader) -> None:
@@ -248,8 +256,7 @@ class SimReader:
         """Many jobs: each read is as old as it happens to be."""
 
         def read() -> dict[str, Snapshot]:
-            found = {job_id: at_once(self._shown(job_id).job(job_id)) for job_id in job_ids}
-            return {job_id: snapshot for job_id, snapshot in found.items() if snapshot is not None}
+            return {name: one for name in job_ids if (one := at_once(self._shown(name).job(name))) is not None}
 
         return await self._world.wire.request("reader.jobs", "store", "store", read, StoreError)
 
@@ -257,6 +264,22 @@ class SimReader:
         """The job's parts."""
         return await self._world.wire.request(
             "reader.parts", "store", "store", lambda: at_once(self._shown(job_id).parts(job_id, after)), StoreError
+        )
+
+    async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
+        """One result."""
+        return await self._world.wire.request(
+            "reader.result", "store", "store", lambda: at_once(self._shown(job_id).result(job_id, call_id)), StoreError
+        )
+
+    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+        """The job's parts, alone."""
+        return await self._world.wire.request(
+            "reader.parts_after",
+            "store",
+            "store",
+            lambda: at_once(self._shown(job_id).parts_after(job_id, after)),
+            StoreError,
         )
 
     async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:

@@ -5,6 +5,7 @@ import time
 import weakref
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
+from datetime import date
 from multiprocessing import get_context
 
 import pytest
@@ -17,6 +18,7 @@ from tests.simulation.explore import PROCESSES, explore, told
 from tests.simulation.findings import Findings
 from tests.simulation.plan import (
     APPROVING_SEEDS,
+    LIMITED_SEEDS,
     NO_FAULTS,
     OTHER_FAMILIES,
     PLANNING_SEEDS,
@@ -31,53 +33,86 @@ from tests.simulation.play import Summary, play, play_many
 from tests.simulation.regressions import SELDOM, playable
 from tests.simulation.shrink import Shrinker, shrunk_story, whole_story
 from tests.simulation.virtual_loop import VirtualLoop
-from tests.simulation.volume import BASE_SEED, FIRST_SCHEDULES, MOST, SCHEDULES, Most
+from tests.simulation.volume import BASE_SEED, FIRST, FIXED, FRESH_SCHEDULES, FRESH_VARIABLE, LIMIT, Batch, Most, fresh
 
-# However long it takes.
-_ALL = Most()
 # The first 100 seeds have schedules of both modes, and stories with and without faults.
 TOLD_SEEDS = (3, 8, *(first + seed for first in OTHER_FAMILIES for seed in (1, 4)))
 
 
-def play_from(seed: int, schedules: int, findings: Findings, most: Most = _ALL) -> Summary:
-    """Play so many schedules, or as many as there is time for; none breaks an invariant."""
-    began_at = time.monotonic()
-    summary = explore(schedules, seed, most=most)
-    judge(summary, time.monotonic() - began_at, schedules, findings, most)
+def play_all(batch: Batch, findings: Findings, ahead: Ahead[Summary] | None = None) -> Summary:
+    """Play as many schedules as are promised, or take what was played ahead; none breaks an invariant."""
+    if ahead is not None:
+        summary, seconds = ahead.result()
+    else:
+        began_at = time.monotonic()
+        summary = explore(batch.schedules, batch.seed, most=LIMIT)
+        seconds = time.monotonic() - began_at
+    judge(summary, seconds, batch, findings)
     return summary
 
 
-def judge(summary: Summary, seconds: float, schedules: int, findings: Findings, most: Most) -> None:
-    """None broke an invariant, and all were played or the time was up: how many is told, never judged."""
-    findings.played(summary, seconds, schedules)
+def judge(summary: Summary, seconds: float, batch: Batch, findings: Findings) -> None:
+    """None broke an invariant, and all that were promised were played, however slow the machine is."""
+    findings.played(summary, seconds, batch)
     assert not summary.failures, f"{told(summary, 0)}\n{shrunk_story(summary.failures[0].seed)}"
-    assert summary.schedules == schedules or most.spent(summary.processor_seconds, seconds)
+    assert summary.schedules == batch.schedules, (
+        f"only {summary.schedules:,} of {batch.schedules:,} schedules ({batch.name}) were played in {seconds:.0f} s: "
+        f"what the others would show is not known"
+    )
 
 
 def test_no_schedule_breaks_an_invariant(findings: Findings) -> None:
     """Jobs end as their scripts say, once, whatever fails on the way; and crashes met every call to the world."""
-    summary = play_from(BASE_SEED, FIRST_SCHEDULES, findings)
+    summary = play_all(FIRST, findings)
     summary.add(play_many(playable(SELDOM)))
     assert unmet(summary) == []
 
 
 @pytest.mark.long
-def test_no_schedule_of_very_many_breaks_an_invariant(
-    findings: Findings, schedules_ahead: Ahead[Summary] | None
+def test_no_schedule_of_very_many_breaks_an_invariant(findings: Findings, fixed_ahead: Ahead[Summary] | None) -> None:
+    """The same, for stories that are rare; together with the first ones these are the fixed schedules."""
+    play_all(FIXED, findings, fixed_ahead)
+
+
+@pytest.mark.long
+def test_no_fresh_schedule_breaks_an_invariant(
+    findings: Findings, fresh_batch: Batch, fresh_ahead: Ahead[Summary] | None
 ) -> None:
-    """The same, for stories that are rare; together with the first ones these are SCHEDULES."""
-    many = SCHEDULES - FIRST_SCHEDULES
-    if schedules_ahead is None:
-        play_from(BASE_SEED + FIRST_SCHEDULES, many, findings, MOST)
-    else:
-        judge(*schedules_ahead.result(), many, findings, MOST)
+    """The same, for stories that nobody has played before: each commit and each day has others."""
+    play_all(fresh_batch, findings, fresh_ahead)
 
 
-@pytest.mark.parametrize("most", [Most(processor_seconds=0.0), Most(seconds=0.0)])
-def test_when_the_time_is_up_no_more_are_begun(monkeypatch: pytest.MonkeyPatch, most: Most) -> None:
-    """Whichever it is: that of the processors, or that of the clock."""
+def test_fewer_schedules_than_promised_are_a_failure() -> None:
+    """A slow machine takes longer; one that never ends is stopped by the clock, and that is told, never excused."""
+    with pytest.raises(AssertionError, match=r"only 4,990 of 5,000 schedules \(fresh\) were played in 3000 s"):
+        judge(Summary(schedules=4_990), 3_000.0, Batch("fresh", 7, 5_000), Findings())
+    judge(Summary(schedules=5_000), 9_000.0, Batch("fresh", 7, 5_000), Findings())
+
+
+def test_when_the_time_is_up_no_more_are_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was begun is played to its end."""
     monkeypatch.setattr(explore_module, "_CHUNK", 1)
-    assert explore(100, BASE_SEED, NO_FAULTS, most).schedules == 2 * PROCESSES
+    assert explore(100, BASE_SEED, NO_FAULTS, Most(seconds=0.0)).schedules == 2 * PROCESSES
+
+
+def test_each_commit_and_each_day_has_fresh_seeds() -> None:
+    """They are told, and the environment has the same ones played again."""
+    today = date(2026, 11, 22)
+    batch = fresh({}, "c121eb1aa", today)
+    assert batch == fresh({}, "c121eb1aa", today)
+    assert batch.schedules == FRESH_SCHEDULES
+    assert f"{FRESH_VARIABLE}={batch.seed}" in batch.name
+    others = {fresh({}, "c121eb1ab", today).seed, fresh({}, "c121eb1aa", date(2026, 11, 23)).seed}
+    assert len({batch.seed, *others}) == 3
+    assert fresh({FRESH_VARIABLE: str(batch.seed)}, "", today).seed == batch.seed
+    assert all(FIXED.seed + FIXED.schedules < seed < LIMITED_SEEDS - FRESH_SCHEDULES for seed in (batch.seed, *others))
+
+
+@pytest.mark.parametrize("said", ["0", "-1", "x", str(LIMITED_SEEDS)])
+def test_a_fresh_seed_that_is_none_is_refused(said: str) -> None:
+    """It would be one of another family of worlds."""
+    with pytest.raises(ValueError, match=f"{FRESH_VARIABLE}='{said}'"):
+        fresh({FRESH_VARIABLE: said}, "", date(2026, 11, 22))
 
 
 def test_the_processor_time_is_that_of_all_who_play() -> None:
@@ -93,23 +128,15 @@ def test_the_processor_time_is_that_of_all_who_play() -> None:
     assert both.processor_seconds == alone.processor_seconds + together.processor_seconds
 
 
-def test_either_limit_is_enough_to_end_it() -> None:
-    """Eight minutes of two cores are sixteen of a processor; where they are not to be had the clock ends it."""
-    assert MOST.spent(960.0, 480.0)
-    assert MOST.spent(10.0, 1_200.0)
-    assert not MOST.spent(959.0, 1_199.0)
-    assert not Most().spent(1e9, 1e9)
-
-
-def test_the_report_says_how_long_it_took_and_whether_that_was_too_long() -> None:
-    """By the processors, and by the clock."""
+def test_the_report_says_which_schedules_were_played_and_how_long_it_took() -> None:
+    """By the processors, and by the clock; the fixed ones and the fresh ones."""
     findings = Findings()
-    findings.played(Summary(schedules=1_000, processor_seconds=36.0), 20.0, 1_000)
+    findings.played(Summary(schedules=1_000, processor_seconds=36.0), 20.0, FIRST)
     assert findings.text().startswith("1,000 schedules in 36 s of processor time (20 s by the clock)\n")
-    findings.played(Summary(schedules=8_350, processor_seconds=721.0), 340.0, 19_000)
-    assert findings.text().startswith(
-        "9,350 of 20,000 schedules in 757 s of processor time (360 s by the clock; stopped: slow machine)\n"
-    )
+    assert "  1,000 of 1,000 from seed 1 on: fixed\n" in findings.text()
+    findings.played(Summary(schedules=350, processor_seconds=721.0), 340.0, Batch("fresh (today's)", 4711, 5_000))
+    assert findings.text().startswith("1,350 of 6,000 schedules in 757 s of processor time (360 s by the clock)\n")
+    assert "  350 of 5,000 from seed 4711 on: fresh (today's)\n" in findings.text()
 
 
 def test_a_world_that_is_closed_is_gone_at_once() -> None:

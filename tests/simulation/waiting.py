@@ -14,15 +14,13 @@ from events.ports import Verdict
 from functions.acceptance import WITNESSED_MS
 from tests.fakes import Tree
 from tests.simulation.asgi import Answer
+from tests.simulation.constants import KEEP_SLOT_SECONDS
 from tests.simulation.invariants import Write
 from tests.simulation.watching import at, of
 
 if TYPE_CHECKING:
     from tests.simulation.outside import Said
     from tests.simulation.world import World
-
-# A job keeps its slot while what it waits for comes within a minute.
-KEEP_SLOT_SECONDS = 60
 
 
 def parent_of(job_id: str) -> str:
@@ -179,7 +177,7 @@ class Answered:
     @property
     def forgotten(self) -> bool:
         """Whether a failover met the job since this was asked."""
-        return self.world.memory.struck(self.said.job_id, self.said.asked_at)
+        return self.world.memory.lost_writes(self.said.job_id, self.said.asked_at)
 
     @property
     def came_back(self) -> bool:
@@ -207,7 +205,7 @@ def an_answer_to_those_outside_is_a_known_one(told: Answered) -> str | None:
     known = {"complete": (200, 503), "event": (202, 409, 503), "look": (200, 503)}[told.kind]
     if told.answer.status in (404, 410) and told.said.job_id.split(".")[0] in told.world.returns.deleting:
         return None
-    unseen = told.answer.status == 404 and (told.young or told.world.memory.struck(told.said.job_id))
+    unseen = told.answer.status == 404 and (told.young or told.world.memory.lost_writes(told.said.job_id))
     return None if told.answer.status in known or unseen else f"{told.said}: {told.answer}"
 
 

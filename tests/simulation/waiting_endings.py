@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from events.core.state import CallRecord
 from events.ids import canonical_json, child_of, root_of
+from tests.simulation.constants import BACKSTOP_SECONDS, LONGEST_DELAY_SECONDS
 from tests.simulation.ended import Ended
 from tests.simulation.invariants import asked_by_model
 from tests.simulation.scripts import WAITING_TOOLS, Script, WaitPlan
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 TIMED_OUT = canonical_json({"ok": {"timedOut": True}})
-# A fact that a failover forgot is told again by then, however long the queue or the store was out of reach.
-TOLD_AGAIN_SECONDS = 3_600.0
-_LONGEST_DELAY_SECONDS = 604_800
 
 
 def what_ends_a_wait_was_said(end: Ended) -> str | None:
@@ -84,10 +82,10 @@ def what_counted_is_not_lost(taken: "tuple[World, Said]") -> str | None:
         return None
     if not call.operation_id:
         return None  # it has not come to wait: its tool failed, or the job has ended
-    if not world.memory.struck(said.job_id, said.asked_at):
+    if not world.memory.lost_writes(said.job_id, said.asked_at):
         return f"{said} was said to count; recorded is {recorded}"
     finished_at = ((call.finished_at_ms or 0) - world.epoch_ms) / 1000
-    if recorded == TIMED_OUT and finished_at - said.at > TOLD_AGAIN_SECONDS:
+    if recorded == TIMED_OUT and finished_at - said.at > BACKSTOP_SECONDS:
         return f"{said} was said to count and forgotten; {call} timed out"
     return None
 
@@ -107,5 +105,5 @@ def messages_of_waits(end: Ended) -> int:
         first_turn = end.job.first_turn if call.turn >= end.job.first_turn else 1
         at = call.turn - first_turn  # of a run before the last one: wherever that is
         wait: WaitPlan | None = script.turns[at].calls[call.position].wait if _is_in(script, at, call) else None
-        most += 1 + int(wait.seconds // _LONGEST_DELAY_SECONDS) if wait else 0
+        most += 1 + int(wait.seconds // LONGEST_DELAY_SECONDS) if wait else 0
     return most

@@ -1,8 +1,8 @@
 """The way of one request from a function to the store or the queue and back, with all that may go wrong on it.
 
 Invariant: what is asked is applied at one moment, whole or not at all; nothing of a dead invocation comes back. The
-numbers: a request has 10 s (STORE_TIMEOUT_SECONDS, QUEUE_TIMEOUT_SECONDS); what a request that was given up does is
-done within the 10 s that the queue waits before it delivers again.
+numbers: a request has the time that the settings give it (STORE_TIMEOUT_SECONDS, QUEUE_TIMEOUT_SECONDS); what a
+request that was given up does is done within the time that the queue waits before it delivers again.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from events.errors import BatonError
+from tests.simulation.constants import MESSAGE_RETRY_DELAY_SECONDS, QUEUE_TIMEOUT_SECONDS, STORE_TIMEOUT_SECONDS
 from tests.simulation.invocation import CURRENT, Invocation
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _LATENCY, _LAG, _PAUSE = 31, 32, 33
-TIMEOUT_SECONDS = 10.0
+# Of the queue's wait before it delivers again: what was given up is done by then.
+_DONE_BY = 0.8
 
 
 class Wire:
@@ -49,7 +51,7 @@ class Wire:
             return apply()
         if group == "store-in-work":  # a tool that talks must not run into its time limit: that is not its script
             roll /= 4
-        return await self._faulty(fault, who, roll, apply, error)
+        return await self._faulty(fault, target, roll, apply, error)
 
     def step(self, who: Invocation, point: str) -> None:
         """Count a call to the world; a dead invocation makes none."""
@@ -59,8 +61,9 @@ class Wire:
         who.calls += 1
 
     async def _faulty(
-        self, fault: str, who: Invocation, roll: float, apply: Callable[[], _T], error: Callable[[str], BatonError]
+        self, fault: str, target: str, roll: float, apply: Callable[[], _T], error: Callable[[str], BatonError]
     ) -> _T:
+        who = CURRENT.get()
         who.stalled = who.stalled or not fault.startswith("crash")
         match fault:
             case "crash-before" | "crash-after" | "crash-late":
@@ -68,11 +71,15 @@ class Wire:
                 raise who.crash()
             case "timeout-before" | "timeout-after" | "late":
                 self._apply_then(fault, roll, apply)
-                await self._world.loop.pause(TIMEOUT_SECONDS)
-                raise error(f"no answer within {TIMEOUT_SECONDS:g} s ({fault})")
+                limit_seconds = QUEUE_TIMEOUT_SECONDS if target == "queue" else STORE_TIMEOUT_SECONDS
+                await self._world.loop.pause(limit_seconds)
+                raise error(f"no answer within {limit_seconds:g} s ({fault})")
+            case "refused":
+                raise error("too many requests (429)")
             case "twice":
                 apply()
                 await self._world.loop.pause(4 * roll)
+                who.check_alive()
                 return apply()
             case "again":
                 answer = apply()
@@ -80,6 +87,7 @@ class Wire:
                 return answer
             case "slow":
                 await self._world.loop.pause(9 * roll)
+                who.check_alive()
                 return apply()
             case _:
                 return await self._paused(fault, roll, apply)
@@ -89,7 +97,7 @@ class Wire:
         if fault.endswith("after"):
             apply()
         elif fault == "late":
-            self._later(TIMEOUT_SECONDS + 8 * roll, apply)
+            self._later(STORE_TIMEOUT_SECONDS + _DONE_BY * MESSAGE_RETRY_DELAY_SECONDS * roll, apply)
         elif fault == "crash-late":
             self._later(8 * roll, apply)
 
@@ -100,9 +108,11 @@ class Wire:
             seconds = self._world.plan.message_timeout_seconds + 10.1 + 3 * roll
         if fault == "pause-before":
             await self._world.loop.pause(seconds)
+            CURRENT.get().check_alive()  # its host may have ended it meanwhile
             return apply()
         answer = apply()
         await self._world.loop.pause(seconds)
+        CURRENT.get().check_alive()
         return answer
 
     def _later(self, seconds: float, apply: Callable[[], object]) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from events.core.legs import leg_key_of
-from events.ports import Claim, Outgoing
-from events.schema import SWEEP_ENDPOINT, EventType, parse_event
+from events.schema import EventType, parse_event
 from functions.container import Ports
-from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeReader, Tree
+from infra.setup.wanted import wanted_of
+from tests.fakes import FakeAdmission, FakeArchive, FakeReader, Tree
 from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.figures import FakeFigures
 from tests.fakes.key_book import FakeKeyBook
@@ -29,21 +29,26 @@ from tests.simulation.actors import STAGE, Actors
 from tests.simulation.admission_faults import SimAdmission, SimOperating
 from tests.simulation.archive_faults import SimArchive
 from tests.simulation.clients import Client
+from tests.simulation.constants import BACKSTOP_SECONDS, SWEEP_INTERVAL_MS
 from tests.simulation.dead_letters import SimQueueRecords
 from tests.simulation.deciding import Deciders
 from tests.simulation.delivery import Deliveries
 from tests.simulation.dice import Dice
 from tests.simulation.endings import check_endings
+from tests.simulation.excuses import Excuses
 from tests.simulation.faults import Faults
+from tests.simulation.hosted import Hosting
 from tests.simulation.hosts import BASE_URL, hosts_of, settings_of
 from tests.simulation.instances import SimClock, SimRandomness, instance_of, skew_of
 from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.list_faults import SimListing
 from tests.simulation.listed import Ends
 from tests.simulation.memory import Memory
 from tests.simulation.operators import Operator
 from tests.simulation.outside import Outside
 from tests.simulation.plan import Plan
 from tests.simulation.queue import Message, SimQueue
+from tests.simulation.recovery import ON_CALM
 from tests.simulation.returning import Returns
 from tests.simulation.signatures import SimVerifier
 from tests.simulation.store_faults import SimReader, SimStore, StoredTrees
@@ -52,7 +57,7 @@ from tests.simulation.stream_readers import StreamReader
 from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.wire import Wire
 
-DAY_SECONDS, HOUR_SECONDS = 86_400.0, 3_600.0
+DAY_SECONDS = 86_400.0
 EPOCH_MS = 1_800_000_000_000
 MOST_INVOCATIONS = 5_000
 
@@ -78,8 +83,12 @@ class World:
         self.plan, self.loop, self.story = plan, loop, Story(kept=told)
         self.dice = Dice(plan.seed)
         self.faults = Faults(plan, self.dice, loop, muted)
-        self.fake, self.admission = StoredTrees(), FakeAdmission(1 if plan.one_slot_until else plan.slots)
+        self.fake, self.admission = (
+            StoredTrees(),
+            FakeAdmission(1 if plan.one_slot_until else plan.slots, SWEEP_INTERVAL_MS, lambda _: self.now_ms()),
+        )
         self.memory, self.wire, self.actors = Memory(self), Wire(self), Actors(self)
+        self.hosting = Hosting(self)
         self.queue, self.delivery, self.outside = SimQueue(self), Deliveries(self), Outside(self)
         self.operator, self.deciders = Operator(self), Deciders(self)
         self.violation: Broken | None = None
@@ -87,12 +96,11 @@ class World:
         self.committed_at: dict[str, float] = {}
         self.appended: Counter[tuple[str, str]] = Counter()
         self.heard: set[tuple[str, str, int]] = set()
-        self.excused: set[str] = set()
-        self.came_late: set[str] = set()
-        self.left_to_the_sweep = False
+        self.excused = Excuses(self)
         self.came_back: set[str] = set()
         self.told_by_sweeps: Counter[str] = Counter()
         self.ends = Ends()
+        self.list_gaps: set[str] = set()
         self.accepted_jobs: list[str] = []
         self.readers: list[StreamReader] = []
         self.api_calls: Counter[str] = Counter()
@@ -101,7 +109,7 @@ class World:
         self.cancelled: set[str] = set()
         self.answered: defaultdict[str, set[int]] = defaultdict(set)
         self.returns = Returns(self)
-        self.invocations = 0
+        self.invocations, self.owners = 0, dict[str, Invocation]()
         self._settings = settings_of(plan)
         self.topics = {self._settings.topic(kind): self._settings.event_url(kind) for kind in EventType}
         self._hosts = hosts_of(self._settings, plan, self._ports())
@@ -120,11 +128,11 @@ class World:
             archive=SimArchive(self, store, FakeArchive(self.fake)),
             admission=SimAdmission(self, self.admission),
             operating=SimOperating(self, self.admission),
-            listing=FakeListing(self.admission),
+            listing=SimListing(self, self.admission),
             queue=self.queue,
             queue_records=SimQueueRecords(self, SimClock(self)),
             schedules=FakeSchedules(),
-            verifier=SimVerifier(),
+            verifier=SimVerifier(SimClock(self)),
             clock=SimClock(self),
             randomness=SimRandomness(self),
             session_memory=FakeSessionMemory(),
@@ -142,7 +150,8 @@ class World:
             self.start(Client(self, plan).run)
         if self.plan.stops:
             self.start(self.operator.run)
-        self.loop.call_at(HOUR_SECONDS, self._backstop)
+        self.loop.call_at(BACKSTOP_SECONDS, self._backstop)
+        self.loop.call_at(self.excused.over_at(self.plan.calm_at), lambda: self.check(ON_CALM, self))
         if self.plan.one_slot_until:
             self.loop.call_at(self.plan.one_slot_until, setattr, self.admission, "slots", self.plan.slots)
         self.loop.call_at(self.plan.calm_at + DAY_SECONDS + self.plan.waits_seconds, self.loop.stop)
@@ -174,7 +183,7 @@ class World:
         who.began_at = self.loop.seconds
         CURRENT.set(who)
         self.invocations += 1
-        if self.invocations > MOST_INVOCATIONS:
+        if self.invocations > MOST_INVOCATIONS * (1 + self.plan.places):
             self.broken("the_world_comes_to_rest", f"{self.invocations} invocations; last {who.name}")
         if self.story.kept:
             self.tell(who, "begins")
@@ -195,6 +204,8 @@ class World:
             self.broken("what_is_refused_met_a_fault", f"{who.name} is answered {answer.body.decode()}")
         if answer is not None and answer.status < 300 and self._unknown(who):
             self.broken("an_unknown_job_is_not_acknowledged", f"{who.name} is answered {answer.body.decode()}")
+        if answer is not None:
+            self.hosting.answered(who, answer)
         if answer is not None and who.dead:
             self.broken("a_crash_ends_an_invocation", f"{who.name} crashed and answered {answer.status}")
 
@@ -202,10 +213,10 @@ class World:
         """Whether it is about a job that was not there: a witness may still create it. A callback is the queue's."""
         tree = self.tree(who.job_id) if who.job_id else None
         gone = tree is not None and not tree.jobs and tree.tombstone is None
-        return gone and who.kind != "callback" and not self.memory.struck(who.job_id, who.began_at)
+        return gone and who.kind != "callback" and not self.memory.lost_writes(who.job_id, who.began_at)
 
     def _stays(self, job_id: str) -> bool:
-        return bool(self.tree(job_id).jobs) and not self.memory.struck(job_id)
+        return bool(self.tree(job_id).jobs) and not self.memory.lost_writes(job_id)
 
     def accepted(self, message: Message) -> None:
         """The queue took a message in."""
@@ -253,38 +264,14 @@ class World:
         """What a message may carry legs of: its job's tag; all of them, if it is a sweep."""
         return (self.tree(message.job_id),) if message.job_id else tuple(self.trees.values())
 
-    def leave_to_the_sweep(self, before: Tree, after: Tree) -> None:
-        """A function wrote whose message is over, or a command came late: nobody may hand on what is new."""
-        for key, leg in after.legs.items():
-            if leg is not before.legs.get(key) or leg.carrier not in self.queue.live:
-                self.excused.add(key)
-
-    def leave_uncarried_to_the_sweep(self, claim: Claim | None, before: Tree, after: Tree) -> None:
-        """A function wrote to which the queue has lost the connection: its message may be over, and then it may die.
-
-        Or is about to be over: the next delivery has read the state, and handed on what it found, if only that is not
-        known any more since a failover. What a fact or a look writes for a message that is over, nobody could know.
-        """
-        ended = before.legs.get(claim.leg_key) if claim else None
-        told = ended is not None and (ended.handed_on or self.memory.struck(ended.job_id))
-        new = {key for key, leg in after.legs.items() if leg is not before.legs.get(key)}
-        uncarried = {key for key in new if after.legs[key].carrier not in self.queue.live}
-        self.excused |= new if told else uncarried
-        self.came_late |= uncarried if claim is None else set()
-
-    def taken_up(self, leg_key: str, after: Tree) -> None:
-        """A message that is under way carries a leg from now on: whatever was left to the sweep is left no more."""
-        if leg_key in self.excused and leg_key in after.legs and after.legs[leg_key].carrier in self.queue.live:
-            self.excused.discard(leg_key)
-            self.left_to_the_sweep = True
-
     def _backstop(self) -> None:
         """The hourly schedule."""
         if self.plan.backstop and (self.admission.entries or self.queue.dead):
-            self.queue.accept(Outgoing(body="", url=BASE_URL + SWEEP_ENDPOINT))
+            for schedule in wanted_of(self._settings).schedules:
+                self.queue.accept(schedule.message)
         # A wait may last for weeks: in a world that has been calm for a day nobody needs an hourly sweep.
         calm = self.loop.seconds > self.plan.calm_at + DAY_SECONDS
-        self.loop.call_later(DAY_SECONDS if calm else HOUR_SECONDS, self._backstop)
+        self.loop.call_later(DAY_SECONDS if calm else BACKSTOP_SECONDS, self._backstop)
 
 
 def about(message: Message) -> str:

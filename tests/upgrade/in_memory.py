@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from events.adapters import keys
 from events.core.records import (
     load_call,
     load_entry,
@@ -34,7 +35,7 @@ class Loading:
     stage: Stage
     now_ms: int
 
-    def load(self, keys: Keys) -> None:
+    def load(self, stored: Keys) -> None:
         """Each key, by what its name begins with."""
         places: dict[str, Callable[[str, dict[str, Any]], None]] = {
             "baton:{admission}:": self._admission,
@@ -48,7 +49,7 @@ class Loading:
             "baton:{memory:": lambda _, key: None,
             "baton:{job_": self._tree,
         }
-        for name, key in keys.items():
+        for name, key in stored.items():
             if name.startswith(_LEFT_OUT):
                 continue
             place = next((place for start, place in places.items() if name.startswith(start)), None)
@@ -58,7 +59,7 @@ class Loading:
     def _admission(self, name: str, key: dict[str, Any]) -> None:
         admission, value = self.stage.admission, key["value"]
         match name.rpartition(":")[2]:
-            case "book" | "gone":
+            case "book" | "gone" | "jobs":
                 admission.entries = {**admission.entries, **{n: load_entry(written(e)) for n, e in value.items()}}
             case "sweep":
                 admission.sweep_at_ms = int(value)
@@ -66,6 +67,12 @@ class Loading:
                 admission.stopped_ms = int(value)
             case "swept":
                 admission.swept_ms = int(value)
+            case "flags":
+                said = {field: int(text) for field, text in value.items()}
+                admission.sweep_at_ms, admission.swept_ms = said.get("armed", 0), said.get("swept", 0)
+                admission.stopped_ms = said.get("stopped", 0)
+            case index if f"baton:{{admission}}:{index}" in keys.ADMISSION:
+                pass  # it follows from the jobs
             case "listing":
                 admission.rows = frozenset(value)
             case "ends":

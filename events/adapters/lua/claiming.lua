@@ -14,6 +14,10 @@ local function claim(leg, owner, message, now, lease_until, parts_key)
   if leg.kind == 'loop' and leg.owner ~= '' then
     leg.lost = (leg.lost or 0) + 1
   end
+  -- Whoever held it has died, or is taken for dead (events/core/abandoned.py).
+  if leg.kind ~= 'wish' and leg.owner ~= '' and not of_one_invocation(leg.owner, owner) then
+    leg.abandoned = (leg.abandoned or 0) + 1
+  end
   -- A wish is held by nobody: who takes it from another one may have lost its message since it was told of it.
   local taken = leg.kind == 'wish' and leg.owner ~= '' and not of_one_invocation(leg.owner, owner)
   leg.handed_on = taken or leg.handed_on and leg.carrier == message or nil

@@ -1,11 +1,11 @@
--- Take jobs off the book, unless they have said something since. KEYS: entries, gone.
--- ARGV: job id, since (ms), job id, since, …
-for i = 1, #ARGV, 2 do
-  for _, key in ipairs(KEYS) do
-    local json = redis.call('HGET', key, ARGV[i])
-    if json and cjson.decode(json).since_ms == tonumber(ARGV[i + 1]) then
-      redis.call('HDEL', key, ARGV[i])
-    end
+-- Take jobs off the admission, unless they have said something since. KEYS, ARGV: as slots.lua; from 6 on job id, since
+-- (ms), job id, since, …
+for i = 6, #ARGV, 2 do
+  local e = entry_of(ARGV[i])
+  if e and e.since_ms == tonumber(ARGV[i + 1]) then
+    entries[ARGV[i]] = nil
+    put(ARGV[i])
   end
 end
+save()
 return 1

@@ -37,7 +37,9 @@ for _, job_id in ipairs(jobs) do
   end
   local in_line = entry and entry.lap == standing.lap and entry.want == 'slot' and standing.want == 'slot' and not entry.slot
   for _, leg in ipairs(legs_of(job_id)) do
-    local quiet = now - math.max(leg.since_ms, leg.lease_until_ms, leg.not_before_ms)
+    -- Beside the lease, not after it: its own message comes again when it is over, so a few seconds more are enough.
+    local over = now - leg.lease_until_ms > lost_after / 6
+    local quiet = over and now - math.max(leg.since_ms, leg.not_before_ms) or 0
     local waits = leg.kind == 'wish' and in_line or gated(leg, now) or held(leg, state['leg:' .. leg.key])
     -- A wish of which the book knows nothing was forgotten: a submission's witness must not come too soon for it.
     local patience = leg.kind == 'wish' and not entry and lost_after / 2 or lost_after

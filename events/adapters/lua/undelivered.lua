@@ -1,5 +1,5 @@
 -- The queue gave up on a message. KEYS: state, calls.
--- ARGV: job id, leg key, source message, callback message, call id, now.
+-- ARGV: job id, leg key, source message, callback message, call id, now, whether its endpoint had no place.
 -- Counted once for each callback message, so that a repeated callback changes nothing.
 -- Answer: job ('' unknown), leg ('' gone), call, what the source message and the callback itself still carry.
 local job, leg_field, now = 'job:' .. ARGV[1], 'leg:' .. ARGV[2], tonumber(ARGV[6])
@@ -22,7 +22,12 @@ end
 release(leg_field, '') -- its event is published anew
 local leg, legs = record_of(leg_field), both(leg_field)
 if not string.find(',' .. leg.counted, ',' .. ARGV[4] .. ',', 1, true) then
-  leg.undelivered, leg.counted = leg.undelivered + 1, leg.counted .. ARGV[4] .. ','
+  leg.counted = leg.counted .. ARGV[4] .. ','
+  if ARGV[7] == '1' then
+    leg.driven = (leg.driven or 0) + 1
+  else
+    leg.undelivered = leg.undelivered + 1
+  end
   put_record(leg_field, leg)
 end
 save(KEYS[1])

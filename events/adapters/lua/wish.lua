@@ -1,59 +1,43 @@
 -- The admission's one entrance: take a job's word, fill the free slots, say whom to tell (admission.py: take).
--- Who is gone is kept apart, so that what a word costs does not grow with ended jobs; it comes back by a higher lap only.
--- KEYS: entries, sweep, gone, stopped, listing, ends, used.
--- ARGV: job id, lap, want, tenant, session, priority, created, now, slots, sweep interval (ms), agent, 1 if a new job is to
--- be alone in its session, how the job ended (JSON, '' if it has not), the job's rows in the list.
+-- KEYS: as slots.lua; 15 ends, 16 used.
+-- ARGV: as slots.lua; 6 job id, 7 lap, 8 want, 9 tenant, 10 session, 11 priority, 12 created, 13 agent, 14 '1' if a new job
+-- is to be alone in its session, 15 how the job ended (JSON, '' if it has not).
 -- Answer: 1 if the asker holds a slot, whom to tell (id, lap, session; flat), when a sweep must be armed (0: not), the
 -- lap of a later word of this job (0: there is none), 1 if it was to be alone, and is not: then nothing is written.
-local job_id, lap, want, now, agent = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[8]), ARGV[11]
-load_book(KEYS[1])
-local entry, gone = entry_of(job_id), nil
+local job_id, lap, want, agent = ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[13]
+local session, child = session_of(ARGV[9], ARGV[10]), is_child(ARGV[6])
+adopt(job_id)
+local entry = entry_of(job_id)
 if not entry then
-  gone = redis.call('HGET', KEYS[3], job_id)
-  if not gone and ARGV[12] == '1' and is_busy(ARGV[4], ARGV[5]) then
+  if ARGV[14] == '1' and head_of(session) then
+    save()
     return {0, {}, 0, 0, 1}
   end
-  entry = gone and cjson.decode(gone) or {tenant = ARGV[4], session_id = ARGV[5], priority = tonumber(ARGV[6]), created_ms = tonumber(ARGV[7]),
+  entry = {tenant = ARGV[9], session_id = ARGV[10], priority = tonumber(ARGV[11]), created_ms = tonumber(ARGV[12]),
            lap = -1, want = 'none', slot = false, started = false, cause = '', since_ms = 0, agent = agent}
   entries[job_id] = entry
 end
-local ends = ARGV[13] ~= '' and entry.lap >= 0 and lap > entry.lap and entry.want ~= 'gone'
-if lap > entry.lap then
-  entry.slot = entry.slot and want == 'slot'
-  entry.started = entry.started and entry.want ~= 'gone' -- one that was retried is no wake-up
-  entry.lap, entry.want = lap, want
-end
-local current = lap == entry.lap
-if current then
-  -- Also a repeated word is news: who says it lives, and its entry must not leave the book.
-  entry.since_ms = math.max(entry.since_ms, now)
-end
+local ends = ARGV[15] ~= '' and entry.lap >= 0 and lap > entry.lap and entry.want ~= 'gone'
+local current = hear(entry, lap, want, now)
 if current and entry.slot then
   entry.cause = '' -- taken
 end
-dirty[job_id] = entry.want ~= 'gone' or nil
-local armed_and_stopped = redis.call('MGET', KEYS[2], KEYS[4])
-fill(armed_and_stopped[2] and 0 or tonumber(ARGV[9]), job_id)
-local tell = current and untold(job_id) or {}
-save_book(KEYS[1])
-if entry.want == 'gone' then
-  redis.call('HSET', KEYS[3], job_id, cjson.encode(entry))
-  if not gone then
-    redis.call('HDEL', KEYS[1], job_id)
+-- Where nobody stands in line, a free slot is given without standing there.
+if entry.want == 'slot' and not entry.slot and flags.stopped == 0 and flags.holders < slots and flags.lines == 0 then
+  local head = not child and head_of(session)
+  if not head or kept[job_id] and head == kept[job_id].seat then
+    entry.slot, entry.started, entry.cause = true, true, ''
   end
-elseif gone then
-  redis.call('HDEL', KEYS[3], job_id)
 end
--- With each word: a row that was forgotten, or removed too soon, comes back.
-local rows = {}
-for i = 14, #ARGV do
-  rows[#rows + 1], rows[#rows + 2] = 0, ARGV[i]
-end
-redis.call('ZADD', KEYS[5], unpack(rows))
+put(job_id)
+fill(job_id)
+local tell = current and untold(job_id) or {}
+local sweep_at = arm()
+save()
 -- An end is counted once: when a job in the book is first said to be gone (ends.py says the same). A copy of that word
--- that comes when the job has left the book counts nothing.
+-- that comes when the job has left counts nothing.
 if ends then
-  local ended, json = cjson.decode(ARGV[13]), redis.call('HGET', KEYS[6], agent)
+  local ended, json = cjson.decode(ARGV[15]), redis.call('HGET', KEYS[15], agent)
   local sums = json and cjson.decode(json) or {durations = {}}
   for _, name in ipairs({'duration_ms', 'input_tokens', 'output_tokens', 'micro_usd'}) do
     sums[name] = (sums[name] or 0) + ended[name]
@@ -62,21 +46,12 @@ if ends then
   for i = 1, ended.buckets do
     sums.durations[i] = (sums.durations[i] or 0) + (i == ended.bucket + 1 and 1 or 0)
   end
-  redis.call('HSET', KEYS[6], agent, cjson.encode(sums))
-  local field = ended.month .. ' ' .. ARGV[4]
-  local used = cjson.decode(redis.call('HGET', KEYS[7], field) or '{}')
+  redis.call('HSET', KEYS[15], agent, cjson.encode(sums))
+  local field = ended.month .. ' ' .. ARGV[9]
+  local used = cjson.decode(redis.call('HGET', KEYS[16], field) or '{}')
   for name, much in pairs(ended.used) do
     used[name] = (used[name] or 0) + much
   end
-  redis.call('HSET', KEYS[7], field, cjson.encode(used))
-end
--- A sweep is armed only while somebody holds a slot, one at a time; an overdue one was lost.
-local sweep_at = 0
-if total > 0 then
-  local armed, interval = tonumber(armed_and_stopped[1] or '0'), tonumber(ARGV[10])
-  if armed + interval < now then
-    sweep_at = now + interval
-    redis.call('SET', KEYS[2], string.format('%.0f', sweep_at))
-  end
+  redis.call('HSET', KEYS[16], field, cjson.encode(used))
 end
 return {current and entry.slot and 1 or 0, tell, sweep_at, current and 0 or entry.lap, 0}

@@ -7,13 +7,18 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 Address = IPv4Address | IPv6Address
 
-# Clouds answer with credentials here. Most are link-local; these two are not.
-_METADATA = (IPv4Network("168.63.129.16/32"), IPv4Network("192.0.0.0/24"), IPv6Network("fd00:ec2::/32"))
+# Clouds answer with credentials here. Most are link-local; these are not.
+_METADATA = (
+    IPv4Network("100.100.100.200/32"),
+    IPv4Network("168.63.129.16/32"),
+    IPv4Network("192.0.0.0/24"),
+    IPv6Network("fd00:ec2::/32"),
+)
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 _COMPATIBLE = IPv6Network("::/96")  # RFC 4291 2.5.5.1, deprecated: the same
-# Somebody's own network: RFC 1918, 6598 (a metadata service of one cloud is in it), 4193.
+# Somebody's own network: RFC 1918, 6598, 4193; and 3879, which were given up, and are routed in some networks still.
 _PRIVATE_4 = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")))
-_PRIVATE_6 = IPv6Network("fc00::/7")
+_PRIVATE_6 = (IPv6Network("fc00::/7"), IPv6Network("fec0::/10"))
 
 
 def refusal(text: str, *, allow_private: bool) -> str:
@@ -43,7 +48,7 @@ def _is_private(address: Address) -> bool:
     """Whether it belongs to somebody's own network, not merely to none."""
     if isinstance(address, IPv4Address):
         return any(address in network for network in _PRIVATE_4)
-    return address in _PRIVATE_6
+    return any(address in network for network in _PRIVATE_6)
 
 
 def _judged(address: Address) -> tuple[Address, ...]:

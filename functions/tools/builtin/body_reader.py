@@ -43,6 +43,8 @@ def _unpacked(packed: bytes, max_bytes: int) -> bytes:
         raise ToolError(f"the answer's encoding is damaged: {error}", retryable=True, type="NotText") from error
     if len(body) > max_bytes:
         raise _too_large(max_bytes)
+    if not unpacker.eof:
+        raise ToolError("the answer's encoding is cut off: its end is missing", retryable=True, type="NotText")
     return body
 
 

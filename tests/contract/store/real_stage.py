@@ -47,10 +47,10 @@ class RealStage(Stage):
         self._side = side
         super().__init__(settings=replace(SETTINGS, continuation=continuation), registry=registry_of(calls))
 
-    def _ports(self, verifier: Verifier, rate_limit: RateLimit | None) -> Ports:
+    def _ports(self, verifier: Verifier, rate_limit: RateLimit | None, follow_limit: RateLimit | None) -> Ports:
         side = self._side
         return replace(
-            super()._ports(verifier, rate_limit),
+            super()._ports(verifier, rate_limit, follow_limit),
             store=side.store,
             reader=side.reader,
             admission=side.admission,

@@ -68,10 +68,10 @@ def side_over(connection: RedisConnection) -> Side:
         "real",
         RedisStore(connection, RETENTION_MS),
         RedisReader(connection),
-        RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS),
+        RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS, store_clock=False),
         RedisToolStatistics(connection),
         RedisFigures(connection),
-        RedisOperating(connection, SLOTS, SWEEP_INTERVAL_MS),
+        RedisOperating(connection, SLOTS, SWEEP_INTERVAL_MS, store_clock=False),
         RedisListing(connection),
         RedisArchive(connection, RETENTION_MS),
     )

@@ -69,10 +69,21 @@ async def test_after_the_lease_another_owner_takes_over_and_becomes_carrier(side
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.begin(claim_of(first_leg(), "m1", "o1"))
     taken = await side.store.begin(claim_of(first_leg(), "m2", "o2", after_ms=LEASE_MS))
-    again = replace(claimed(first_leg(), "m2", "o2", NOW_MS + LEASE_MS), lost=1)
+    again = replace(claimed(first_leg(), "m2", "o2", NOW_MS + LEASE_MS), lost=1, abandoned=1)
     assert taken.state == State(a_job(), again, levels=(Level(a_job()),))
     late = await side.store.begin(claim_of(first_leg(), "m1", "o1", after_ms=LEASE_MS))
     assert (late.verdict, late.free_at_ms, late.carried) == (Verdict.BUSY, NOW_MS + 2 * LEASE_MS, ())
+
+
+async def test_each_takeover_counts_but_not_by_the_same_invocation(side: Side) -> None:
+    """A claim of which nobody heard again has ended with its process; an invocation has several names."""
+    legs = await fan_out(side, 1, "m1")
+    found = list[int]()
+    for number, owner in enumerate(("o1", "o1.1", "o2", "o3", "o3")):
+        begun = await side.store.begin(claim_of(legs[0], "m1", owner, after_ms=number * LEASE_MS))
+        assert begun.state is not None
+        found.append(begun.state.leg.abandoned)
+    assert found == [0, 0, 1, 2, 2]
 
 
 async def test_a_leg_that_is_not_due_is_early_until_it_is(side: Side) -> None:

@@ -1,4 +1,4 @@
-"""The list of jobs: what the admission writes with each word of a job, and how it is looked at."""
+"""The list of jobs: what is written of a job, and how it is looked at."""
 
 import asyncio
 from dataclasses import replace
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from events.core.admission import Place, Standing
-from events.core.ends import End
+from events.core.admission import Place
+from events.core.ends import End, row_of
 from events.core.listing import Query
 from events.ports import Scanned
 from tests.contract.store.redis_process import RedisProcess
@@ -24,8 +24,7 @@ async def listed(side: Side, job_id: str, *, end: str = "", **place: str) -> Non
     number = int("".join(letter for letter in job_id if letter.isdigit()) or 0)
     tenant, session, agent = (place.get(name, default) for name, default in DEFAULTS.items())
     where = Place(tenant, session, 5, NOW_MS + number, agent)
-    standing = Standing("gone" if end else "slot", 0)
-    await side.admission.wish(job_id, standing, where, NOW_MS, end=replace(DONE, status=end) if end else None)
+    await side.listing.add(row_of(job_id, where, replace(DONE, status=end) if end else None))
 
 
 DEFAULTS = {"tenant": "t", "session": "s", "agent": "a"}
@@ -141,21 +140,17 @@ async def test_the_rows_of_jobs_below_go_with_their_parents(side: Side) -> None:
     assert await names(side, Query()) == ["j12"]
 
 
-async def test_old_jobs_come_turn_by_turn(side: Side) -> None:
-    """So that all are looked at in the end; none that was created later."""
-    assert await side.listing.old(NOW_MS + 9, 3, 2) == ()
+async def test_old_jobs_come_page_by_page_from_the_oldest_on(side: Side) -> None:
+    """None that was created later."""
+    assert await side.listing.old("", NOW_MS + 9, 2) == Scanned()
     for number in range(1, 8):
         await listed(side, f"j{number}")
-    turns = [[one.job_id for one in await side.listing.old(NOW_MS + 6, turn, 2)] for turn in range(4)]
-    assert turns == [["j1", "j2"], ["j3", "j4"], ["j5"], ["j1", "j2"]]
-
-
-async def test_who_is_refused_because_a_session_is_busy_is_not_listed(side: Side) -> None:
-    """Nothing of it is kept."""
-    await listed(side, "j1")
-    heard = await side.admission.wish("j2", Standing("slot", 0), Place("t", "s", 5, NOW_MS, "a"), NOW_MS, alone=True)
-    assert heard.busy
-    assert await names(side, Query()) == ["j1"]
+    position, seen = "", list[list[str]]()
+    while not seen or position:
+        scanned = await side.listing.old(position, NOW_MS + 6, 2)
+        seen.append([one.job_id for one in scanned.found])
+        position = scanned.next
+    assert seen == [["j1", "j2"], ["j3", "j4"], ["j5"]]
 
 
 async def test_any_text_is_a_tenant_a_session_and_an_agent(side: Side) -> None:

@@ -66,13 +66,23 @@ async def test_the_same_sweep_again_finds_what_it_carries_however_young(side: Si
 
 
 async def test_a_live_lease_is_never_touched(side: Side) -> None:
-    """Quiet is counted from the lease's end."""
+    """Nor for ten seconds after it; quiet is counted beside it, so what was claimed long ago is lost then."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.begin(claim_of(first_leg()))
-    for after_ms in (LOST_AFTER_MS + 1, LEASE_MS, LEASE_MS + LOST_AFTER_MS):
+    over_ms = LEASE_MS + LOST_AFTER_MS // 6
+    assert over_ms < LEASE_MS + LOST_AFTER_MS
+    for after_ms in (LOST_AFTER_MS + 1, LEASE_MS, over_ms):
         assert (await side.store.look(JOB_ID, "sweep", NOW_MS + after_ms, LOST_AFTER_MS, BOOK)).lost == ()
-    looked = await side.store.look(JOB_ID, "sweep", NOW_MS + LEASE_MS + LOST_AFTER_MS + 1, LOST_AFTER_MS, BOOK)
+    looked = await side.store.look(JOB_ID, "sweep", NOW_MS + over_ms + 1, LOST_AFTER_MS, BOOK)
     assert keys(looked.lost) == [first_leg().key]
+
+
+async def test_a_short_lease_does_not_shorten_the_patience(side: Side) -> None:
+    """What was handed on a moment ago is on its way."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    await side.store.begin(replace(claim_of(first_leg()), lease_until_ms=NOW_MS + 1))
+    looked = await side.store.look(JOB_ID, "sweep", NOW_MS + LOST_AFTER_MS, LOST_AFTER_MS, BOOK)
+    assert looked.lost == ()
 
 
 async def test_a_future_timer_is_never_touched(side: Side) -> None:

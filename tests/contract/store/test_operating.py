@@ -1,6 +1,7 @@
 """The admission as operators see it: stopped and started, its state, and what ended jobs add up to."""
 
 from dataclasses import replace
+from typing import cast
 
 from events.core.admission import Entry, Place, Standing, Want
 from events.core.ends import AgentFigures, End, MonthUsed, with_end
@@ -131,3 +132,18 @@ async def test_a_word_without_an_end_counts_nothing(side: Side) -> None:
     await wish(side, "a")
     await wish(side, "a", "gone", 1)
     assert await side.operating.ends() == {}
+
+
+async def test_a_session_s_line_is_its_jobs_at_work_or_in_line(side: Side) -> None:
+    """Of that tenant and session alone, whatever their names; children, and who is to start later, are none of them."""
+    tenant, session = "t\0 u", "s\1\0é"
+    for name, want in (("a", "slot"), ("b", "slot"), ("c", "none"), ("a.1-0", "slot"), ("g", "gone")):
+        place = Place(tenant, session, 5, NOW_MS)
+        await side.admission.wish(name, Standing(cast("Want", want), 0), place, NOW_MS)
+    for others in (("t\0 u", "s\1\0é2"), ("t", "s\1\0é"), ("t", " u\0s")):
+        await side.admission.wish(f"other-{others}", Standing("slot", 0), Place(*others, 5, NOW_MS), NOW_MS)
+    await side.admission.wish("a", Standing("none", 1), Place(tenant, session, 5, NOW_MS), NOW_MS)
+    line = await side.operating.line(tenant, session)
+    assert sorted(line) == ["a", "b"]
+    assert line == {name: entry for name, entry in (await side.operating.live()).items() if name in line}
+    assert await side.operating.line("nobody", session) == {}

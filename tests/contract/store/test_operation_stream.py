@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from events.adapters.operation_stream import RedisOperationStream
+from events.adapters.operation_stream import RedisOperationStream, trimming
 from events.adapters.redis import RedisConnection
 from events.ports import StreamEntry
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to
 
 STREAM, GROUP = "operations:completed", "baton"
+MOST = 200
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ async def connection(redis_process: RedisProcess) -> AsyncIterator[RedisConnecti
 @pytest.fixture
 def stream(connection: RedisConnection) -> RedisOperationStream:
     """The stream over it."""
-    return RedisOperationStream(connection)
+    return RedisOperationStream(connection, MOST)
 
 
 async def add(connection: RedisConnection, **fields: str) -> str:
@@ -90,3 +91,34 @@ async def test_operations_wait_until_they_are_completed_or_their_time_is_up(stre
     await stream.forget("op_2")
     await stream.forget("op_2")
     assert await stream.expected(50) == 0
+
+
+async def test_what_was_taken_in_is_trimmed_and_nothing_else(
+    connection: RedisConnection, stream: RedisOperationStream
+) -> None:
+    """The newest stay for other readers; while an entry is not done, all that are newer stay, too."""
+    for number in range(900):
+        await add(connection, operation_id=f"op_{number}")
+    taken = [entry for _ in range(10) for entry in await stream.take()]
+    assert len(taken) == 900
+    await stream.done([entry.id for entry in taken if entry.fields["operation_id"] != "op_300"])
+    await stream.trim()
+    assert 600 <= await connection.execute("XLEN", STREAM) < 800
+    assert (await connection.execute("XRANGE", STREAM, taken[300].id, taken[300].id)) != []
+    await stream.done([taken[300].id])
+    await stream.trim()
+    assert MOST <= await connection.execute("XLEN", STREAM) < 2 * MOST + 100
+
+
+@pytest.mark.parametrize(
+    ("length", "pending", "expected"),
+    [
+        (10, "", ()),
+        (11, "", ("MAXLEN", "~", 10)),
+        (20, "5-0", ()),
+        (21, "5-0", ("MINID", "~", "5-0")),
+    ],
+)
+def test_how_a_stream_is_trimmed(length: int, pending: str, expected: tuple[str | int, ...]) -> None:
+    """Not while it is short, and never an entry that is not done."""
+    assert trimming(length, pending, 10) == expected

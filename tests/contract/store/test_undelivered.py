@@ -30,6 +30,18 @@ async def test_a_callback_counts_once_however_often_it_comes(side: Side) -> None
     assert counts == [1, 1, 2, 2, 2, 3]
 
 
+async def test_an_endpoint_without_a_place_spends_no_budget(side: Side) -> None:
+    """Its leg was driven anew, once for each callback."""
+    await side.store.create(creation(a_job()), "m1", NOW_MS)
+    found = []
+    for n, (callback, throttled) in enumerate((("cb1", True), ("cb1", True), ("cb2", False), ("cb3", True))):
+        claim = replace(claim_of(first_leg(), callback), now_ms=NOW_MS + n)
+        state = (await side.store.undelivered(claim, "m1", throttled=throttled)).state
+        assert state is not None
+        found.append((state.leg.driven, state.leg.undelivered))
+    assert found == [(1, 0), (1, 0), (1, 1), (2, 1)]
+
+
 async def test_the_leg_stays_as_it_was_but_for_the_count(side: Side) -> None:
     """Claim and carrier are not the callback's; who holds it may know that its event is published anew."""
     legs = await fan_out(side, 1)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from events.core.admission import Place, Standing
 from events.core.decide import cancel, decide, submit
 from events.core.effects import AskAdmission, CallModel, RunTool
-from events.core.ends import End
+from events.core.ends import End, row_of
 from events.core.happenings import (
     Admitted,
     Cancelled,
@@ -90,7 +90,8 @@ class WholeJob:
         looked = await self._side.store.look(self._job.id, "sweep", late_ms, LOST_AFTER_MS, turn.book)
         assert looked.ended == (self._job.id,)
         yield "looked at"
-        await self._side.admission.leave(over(root_of(self._job.id), turn.book, looked, late_ms))
+        tree = {name: e for name, e in turn.book.items() if root_of(name) == root_of(self._job.id)}
+        await self._side.admission.leave(over(tree, looked, late_ms))
         assert self._job.id not in await self._side.admission.book()
         yield "left the book"
 
@@ -137,6 +138,7 @@ class WholeJob:
         job = self._job
         place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
         end = END if standing.want == "gone" else None
+        await self._side.listing.add(row_of(job.id, place, end))
         return (await self._side.admission.wish(job.id, standing, place, self._now_ms, end=end)).slot
 
     def _claim(self, leg_key: str, call_id: str = "") -> Claim:

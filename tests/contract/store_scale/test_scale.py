@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import pytest
 
 from events.adapters.keys import (
-    ADMISSION_BOOK,
+    ADMISSION,
     ADMISSION_ENDS,
+    ADMISSION_JOBS,
     ADMISSION_LISTING,
-    ADMISSION_SWEEP,
-    ADMISSION_SWEPT,
     ADMISSION_USED,
     TOOL_USE,
 )
@@ -82,11 +81,11 @@ async def fill(server: RedisProcess) -> None:
                 pass
     with closing(RawClient(server.socket_path)) as client:
         write_copies(client, FINISHED - 1)
-        assert client.ask("HLEN", ADMISSION_BOOK) == 0
+        assert client.ask("HLEN", ADMISSION_JOBS) == 0
         # one for all jobs, whatever their number
-        client.ask("DEL", TOOL_USE, ADMISSION_ENDS, ADMISSION_SWEPT, ADMISSION_USED)
+        # And what says when a sweep was armed: here the clocks of both lives begin at one time.
+        client.ask("DEL", TOOL_USE, ADMISSION_ENDS, ADMISSION_USED, *ADMISSION)
         assert client.ask("ZCARD", ADMISSION_LISTING) == FINISHED * ROWS_OF_A_JOB
-        client.ask("DEL", ADMISSION_SWEEP)  # armed long ago by then; here the clocks of both lives begin at one time
         assert client.ask("DBSIZE") == FINISHED * KEYS_OF_A_JOB + 1
 
 

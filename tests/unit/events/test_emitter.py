@@ -1,15 +1,18 @@
 """The emitter: how events are addressed, and with which headers and options they go out."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from baton import Emitter as Published
+from events.core.retry_waits import RetryWaits
 from events.emitter import Delivery, Emitter, header_value
 from events.errors import QueueUnreachableError, SettingsError
-from events.ports import Outgoing
+from events.ports import Flow, Outgoing
 from events.schema import SWEEP_ENDPOINT, Event, encode_event
 from events.settings import Settings
 from tests.fakes.queue import FakeQueue
@@ -47,7 +50,7 @@ async def test_an_event_goes_out_as_the_design_says() -> None:
                 label="job_1",
                 failure_callback=f"{BASE}/workers/delivery-failed",
                 retries=3,
-                retry_delay_ms=10_000,
+                waits=RetryWaits(10_000).spread(encode_event(TOOL_CALL)),
                 timeout_seconds=300,
             ),
         )
@@ -80,7 +83,7 @@ async def test_options_are_settings() -> None:
     emits, queue = emitter(message_retries=7, message_retry_delay_ms=1, message_timeout_seconds=900)
     await emits.emit(TOOL_CALL)
     [(_, message)] = queue.published
-    assert (message.retries, message.retry_delay_ms, message.timeout_seconds) == (7, 1, 900)
+    assert (message.retries, message.waits.first_ms, message.timeout_seconds) == (7, 1, 900)
 
 
 async def test_an_event_may_be_for_later_and_may_name_what_tells_it_apart() -> None:
@@ -148,9 +151,24 @@ def test_a_program_that_only_emits_is_told_what_is_missing(settings: Settings, m
     assert named == missing
 
 
-async def test_a_program_that_only_emits_opens_nothing_before_it_emits() -> None:
-    """And closing what was never opened is no error."""
-    emits = Emitter.from_settings(Settings(qstash_token="x", publish_by="topic"))
+async def test_a_program_that_only_emits_opens_nothing_before_it_emits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And closing what was never opened is no error; the first event opens one connection, to the queue."""
+    opened = list[tuple[str, int]]()
+
+    async def refused(_loop: object, _make: object, host: str, port: int, **_options: object) -> None:
+        opened.append((host, port))
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio.get_running_loop().__class__, "create_connection", refused)
+    settings = Settings(
+        qstash_token="x", publish_by="topic", qstash_url="http://127.0.0.1:9", http_transport="httptools"
+    )
+    emits = Published.from_settings(settings)
+    await emits.close()
+    assert opened == []
+    with pytest.raises(QueueUnreachableError):
+        await emits.emit(TOOL_CALL)
+    assert opened == [("127.0.0.1", 9)]
     await emits.close()
 
 
@@ -161,9 +179,39 @@ def test_a_session_id_that_a_header_can_carry_stays_as_it_is(text: str) -> None:
 
 
 @given(st.text(min_size=1, max_size=200))
+@example(" ")
+@example("a ")
+@example(" a")
+@example("a\t")
+@example("\x00\r\n")
+@example("\x7f")
+@example("ü" * 200)
 def test_any_session_id_becomes_a_header_that_can_be_sent(text: str) -> None:
-    """Printable ASCII, nothing that could end the header; the body has it as it is."""
+    """Printable ASCII, nothing that could end the header, no space at an end; the body has it as it is."""
     value = header_value(text)
+    assert value == value.strip()
     assert value.isascii()
     assert value.isprintable()
     assert json.loads(encode_event(LOOP_INIT.model_copy(update={"session_id": text})))["sessionId"] == text
+
+
+async def test_messages_say_how_many_like_them_are_delivered_at_once() -> None:
+    """A key for each endpoint of the deployment, the same however a message is addressed; also for its callback."""
+    limits = (("/workers/delivery-failed", 5), ("/workers/sweep", 4), ("/workers/tool-executor", 3))
+    for settings in ({}, {"publish_by": "topic"}):
+        emits, queue = emitter(deliveries_at_once=limits, topic_prefix="prod", **settings)
+        await emits.emit_many([Delivery(TOOL_CALL), Delivery(LOOP_INIT)])
+        await emits.emit_to(SWEEP_ENDPOINT, "")
+        assert [message.flow for _, message in queue.published] == [
+            Flow("prod.tool-executor", 3),
+            Flow(),
+            Flow("prod.sweep", 4),
+        ]
+        assert {message.callback_flow for _, message in queue.published} == {Flow("prod.delivery-failed", 5)}
+
+
+async def test_without_the_setting_the_queue_delivers_as_many_as_it_likes() -> None:
+    """What a host then refuses with 429 comes later."""
+    emits, queue = emitter()
+    await emits.emit(TOOL_CALL)
+    assert {(message.flow, message.callback_flow) for _, message in queue.published} == {(Flow(), Flow())}

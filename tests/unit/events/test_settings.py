@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from events.errors import SettingsError
-from events.schema import EventType
+from events.schema import WEBHOOK_ENDPOINTS, EventType
 from events.setting_table import SETTINGS
 from events.settings import Settings, read_settings, require
 
@@ -86,6 +86,16 @@ def test_values_are_read_as_what_they_are() -> None:
     assert settings.topic_prefix == "prod-agent"
 
 
+def test_deliveries_at_once_are_those_of_an_endpoint_or_of_each() -> None:
+    """None: the queue delivers as many as it likes."""
+    some = read_settings({"DELIVERIES_AT_ONCE": '{"/workers/sweep": 5, "/workers/agent-loop": 40}'})
+    assert [some.at_once(endpoint) for endpoint in WEBHOOK_ENDPOINTS] == [40, 0, 0, 0, 0, 5]
+    each = read_settings({"DELIVERIES_AT_ONCE": "7"})
+    assert [each.at_once(endpoint) for endpoint in WEBHOOK_ENDPOINTS] == [7] * 6
+    for none in ("0", "{}", ""):
+        assert read_settings({"DELIVERIES_AT_ONCE": none}) == Settings()
+
+
 WRONG = [
     ("MESSAGE_RETRIES", "-1", "a whole number from 1 to 20"),
     ("MESSAGE_RETRIES", "21", "a whole number from 1 to 20"),
@@ -112,6 +122,12 @@ WRONG = [
     ("QSTASH_TOPIC_PREFIX", "api", "letters, digits"),
     ("MAX_CONCURRENT_JOBS", "0", "a whole number from 1"),
     ("JOB_RETENTION_SECONDS", "0", "a whole number from 1"),
+    ("DELIVERIES_AT_ONCE", "many", "a whole number, or a JSON object such as"),
+    ("DELIVERIES_AT_ONCE", "[3]", "a whole number, or a JSON object such as"),
+    ("DELIVERIES_AT_ONCE", '{"/workers/other": 3}', "about endpoints that exist: '/workers/other' is none of"),
+    ("DELIVERIES_AT_ONCE", '{"/workers/sweep": 0}', "made of whole numbers from 1 to 99999: 0 is none"),
+    ("DELIVERIES_AT_ONCE", '{"/workers/sweep": "3"}', 'made of whole numbers from 1 to 99999: "3" is none'),
+    ("DELIVERIES_AT_ONCE", "100000", "made of whole numbers from 1 to 99999: 100000 is none"),
 ]
 
 

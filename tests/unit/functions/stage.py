@@ -103,6 +103,7 @@ class Stage:
         registry: Registry | None = None,
         long_term_memory: FakeLongTermMemory | None = None,
         rate_limit: RateLimit | None = None,
+        follow_limit: RateLimit | None = None,
     ) -> None:
         self.clock, self.queue = FakeClock(), queue or FakeQueue()
         self.store = store or FakeStore()
@@ -113,13 +114,18 @@ class Stage:
         self.outcomes, self.alerts = FakeOperationStream(), FakeAlerts()
         self.schedules = FakeSchedules()
         self.happened = Happened()
-        self.ports = self._ports(verifier or AnySignature(), rate_limit)
-        self.container = Container(settings, self.ports, registry or registry_of(self.happened))
-        self._pipelines: dict[EventType, Pipeline] = {}
+        self.ports = self._ports(verifier or AnySignature(), rate_limit, follow_limit)
+        self._settings, self._registry = settings, registry or registry_of(self.happened)
+        self.restart()
         self._delivered = 0
         self._waiting: list[tuple[int, int, str]] = []
 
-    def _ports(self, verifier: Verifier, rate_limit: RateLimit | None) -> Ports:
+    def restart(self) -> None:
+        """Go on in a new process, which knows nothing of what the one before has in memory."""
+        self.container = Container(self._settings, self.ports, self._registry)
+        self._pipelines: dict[EventType, Pipeline] = {}
+
+    def _ports(self, verifier: Verifier, rate_limit: RateLimit | None, follow_limit: RateLimit | None) -> Ports:
         return Ports(
             store=self.store,
             reader=self.reader,
@@ -138,6 +144,7 @@ class Stage:
             key_book=self.key_book,
             audit_log=self.audit_log,
             rate_limit=rate_limit,
+            follow_limit=follow_limit,
             operation_stream=self.outcomes,
             alerts=self.alerts,
             model_cache=self.cache,

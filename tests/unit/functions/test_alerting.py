@@ -5,8 +5,8 @@ from events.schema import Cancellation, LoopPayload, encode_event
 from events.timestamps import milliseconds
 from functions.facts import PATIENCE_MS
 from tests.unit.functions.api.client import api_of
+from tests.unit.functions.giving_up import SECRET, callback, encoded, give_up
 from tests.unit.functions.stage import BASE, Stage
-from tests.unit.functions.test_redelivery import SECRET, callback, encoded, give_up
 
 
 async def test_a_person_is_told_once_of_an_event_that_is_not_delivered_and_of_the_job_that_fails() -> None:

@@ -11,6 +11,7 @@ from events.core.transitions import CallStatus, JobStatus
 from events.core.waiting import status_and_wait
 from events.ids import child_of
 from events.schema import ToolPayload
+from functions.sweeping import Page
 from tests.unit.functions.stage import SETTINGS, Stage
 
 
@@ -149,10 +150,10 @@ async def test_a_child_that_a_failover_forgot_gives_its_slot_back() -> None:
     await stage.admission.wish(forgotten, Standing(lap=1), Place("acme", "s", 5, stage.clock.ms), stage.clock.ms)
     assert stage.entry(forgotten).slot
     stage.clock.ms += TOMBSTONE_MS
-    await stage.sweep.handle(0, "m1", "d1", again=False)
+    await stage.sweep.handle(Page(0), "m1", "d1", again=False)
     assert stage.entry(forgotten).slot
     stage.clock.ms += 1
-    await stage.sweep.handle(0, "m2", "d2", again=False)
+    await stage.sweep.handle(Page(0), "m2", "d2", again=False)
     assert forgotten not in stage.admission.entries
 
 

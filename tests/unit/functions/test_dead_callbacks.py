@@ -8,8 +8,9 @@ from events.ports import Outgoing
 from events.schema import DELIVERY_FAILED_ENDPOINT, encode_event
 from functions.dead_callbacks import REFUSED_STATUS
 from functions.redelivery import read_callback
+from functions.sweeping import Page
+from tests.unit.functions.giving_up import callback, redelivery_of
 from tests.unit.functions.stage import BASE, Stage
-from tests.unit.functions.test_redelivery import callback, redelivery_of
 
 URL = f"{BASE}{DELIVERY_FAILED_ENDPOINT}"
 
@@ -25,9 +26,9 @@ async def test_the_backstop_has_them_delivered_again_and_nothing_else() -> None:
     stage = Stage()
     mine = await dead(stage)
     others = [await dead(stage, status=REFUSED_STATUS), await dead(stage, f"{BASE}/webhooks/agent-tool-call")]
-    assert (await stage.sweep.handle(stage.clock.ms, "s1", "s1.0", again=False)).handed_on == 0
+    assert (await stage.sweep.handle(Page(stage.clock.ms), "s1", "s1.0", again=False)).handed_on == 0
     assert list(stage.records.dead) == [mine, *others]
-    assert (await stage.sweep.handle(0, "s2", "s2.0", again=False)).handed_on == 1
+    assert (await stage.sweep.handle(Page(0), "s2", "s2.0", again=False)).handed_on == 1
     assert list(stage.records.dead) == others
 
 
@@ -38,7 +39,7 @@ async def test_a_job_that_only_a_dead_callback_knows_of_ends(caplog: pytest.LogC
     witness = stage.events()[0]
     stage.store.trees.clear()
     await dead(stage, body=callback(encode_event(witness).encode()).decode())
-    await stage.sweep.handle(0, "s1", "s1.0", again=False)
+    await stage.sweep.handle(Page(0), "s1", "s1.0", again=False)
     again = stage.outgoing()[-1]
     assert again.url == URL
     await redelivery_of(stage).handle(read_callback(again.body.encode()), "cb1", 0)
@@ -52,7 +53,7 @@ async def test_a_queue_that_does_not_answer_is_asked_by_the_next_one(caplog: pyt
     stage = Stage()
     mine = await dead(stage)
     stage.records.failing.append(QueueUnreachableError("http://queue.test", "down"))
-    assert (await stage.sweep.handle(0, "s1", "s1.0", again=False)).word == "swept"
+    assert (await stage.sweep.handle(Page(0), "s1", "s1.0", again=False)).word == "swept"
     assert "left to the next sweep" in caplog.text
-    assert (await stage.sweep.handle(0, "s2", "s2.0", again=False)).handed_on == 1
+    assert (await stage.sweep.handle(Page(0), "s2", "s2.0", again=False)).handed_on == 1
     assert mine not in stage.records.dead

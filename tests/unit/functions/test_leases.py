@@ -1,14 +1,16 @@
 """How long a step is claimed: for as long as its own work may take, so that what was cut off soon runs again."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from events.core.legs import LegKind
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
+from functions.delivery import Outcome
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
 from functions.policy import LEASE_MARGIN_MS, Policy
@@ -20,15 +22,19 @@ WORK_MS = SETTINGS.work_timeout_seconds * 1000
 LONGEST_MS = 7_000
 
 
-class Killed(BaseException):
-    """The end of a process, in the middle of its work."""
-
-
 @dataclass
 class Dying:
     """A tool whose process is killed when it runs first, beside one that may run for longer."""
 
     runs: list[int] = field(default_factory=list[int])
+    at_work: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def kill(self, delivery: Coroutine[Any, Any, Outcome]) -> None:
+        """End a process in the middle of its work."""
+        process = asyncio.create_task(delivery)
+        await self.at_work.wait()
+        process.cancel()
+        await asyncio.wait({process})
 
     def registry(self) -> Registry:
         """One agent that calls the first of them."""
@@ -38,7 +44,8 @@ class Dying:
             """Look something up."""
             self.runs.append(n)
             if len(self.runs) == 1:
-                raise Killed
+                self.at_work.set()
+                await asyncio.Event().wait()
             return n
 
         @tool(timeout_seconds=LONGEST_MS / 1000)
@@ -70,8 +77,7 @@ async def test_a_call_that_was_cut_off_runs_again_when_no_tool_could_still_run(
     if continuation == "queue":
         await stage.deliver(event, message_id)
         event, message_id = stage.events()[-1], "m-call"
-    with pytest.raises(Killed):
-        await stage.deliver(event, message_id)
+    await dying.kill(stage.deliver(event, message_id))
     stage.clock.ms += 100
     await stage.deliver(event, message_id, retried=1)
     assert (dying.runs, stage.outgoing()[-1].not_before_ms) == ([1], began_ms + LONGEST_MS + LEASE_MARGIN_MS)

@@ -10,12 +10,14 @@ from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
 from events.errors import MalformedEventError, PublishError
 from events.ports import StreamEntry
 from functions.completing import CompletionBody
-from functions.operation_outcomes import PATIENCE_MS, UnreadableEntryError, read_entry
-from functions.tending import Tending, read_slot_ms
+from functions.operation_outcomes import LAST_LOOK, PATIENCE_MS, Look, UnreadableEntryError, pause_ms, read_entry
+from functions.store_away import StoreAway
+from functions.tending import Tending, read_look
 from functions.tidying import Tidying
 from tests.unit.functions.stage import SETTINGS, Stage
 
 LIMIT_BYTES = 1_000
+DAY_MS = 86_400_000
 INTERVAL_MS = SETTINGS.operations_stream_seconds * 1000
 
 
@@ -35,6 +37,14 @@ async def waiting() -> tuple[Stage, str]:
     (call,) = await stage.calls()
     assert call.operation_id in stage.outcomes.waiting
     return stage, call.operation_id
+
+
+def tending_of(stage: Stage) -> Tending:
+    """What messages of the sweep's endpoint reach."""
+    container = stage.container
+    tidying = Tidying(stage.ports.listing, stage.reader, container.emitter, stage.clock, 1_000)
+    away = StoreAway(stage.admission, container.emitter, stage.clock, container.sweep_requests)
+    return Tending(stage.sweep, container.operations.outcomes, tidying, stage.ports.figures, away)
 
 
 def entry_id(stage: Stage, number: int = 0) -> str:
@@ -128,29 +138,61 @@ async def test_an_outcome_whose_witness_finds_no_queue_is_taken_in_later() -> No
     assert await stage.container.operations.outcomes.look() == 1
 
 
-async def test_while_an_operation_waits_the_stream_is_read_in_slots() -> None:
-    """One message for all that wait; the next one is for a later slot, whatever the clock says."""
+async def test_a_waiting_operation_costs_four_messages_a_day_at_most() -> None:
+    """The stream is read at growing intervals, and then by the hourly sweep alone."""
+    stage, _ = await waiting()
+    stage.outcomes.waiting["op_of_a_month"] = stage.clock.ms + 30 * DAY_MS
+    began_ms, seen = stage.clock.ms, 0
+    tending = tending_of(stage)
+    while seen < len(looks(stage)):
+        stage.clock.ms = max(stage.clock.ms, looks(stage)[seen])
+        seen += 1
+        body = [message.body for message in stage.outgoing() if "operationsMs" in message.body][seen - 1]
+        assert (await tending.handle(body.encode(), "m", "d", again=False)).word == "looked"
+    for _ in range(24):
+        stage.clock.ms += 3_600_000
+        await tending.handle(b"", "m", "d", again=False)  # the hourly sweep
+    assert [round((at - began_ms) / INTERVAL_MS) for at in looks(stage)] == [1, 4, 16]
+    assert stage.outcomes.waiting  # it still waits
+
+
+async def test_operations_that_begin_to_wait_in_one_slot_share_their_looks() -> None:
+    """The slot is the message's deduplication id; a look is later than the one before, whatever the clock says."""
     stage, operation_id = await waiting()
     slot_ms = (stage.clock.ms // INTERVAL_MS + 1) * INTERVAL_MS
-    assert looks(stage) == [slot_ms]
     await stage.container.operations.outcomes.expect("op_other", stage.clock.ms + 1)
     ids = {message.deduplication_id for message in stage.outgoing() if "operationsMs" in message.body}
-    assert ids == {f"operations.{slot_ms}"}
-    await stage.container.operations.outcomes.look(slot_ms)  # it came early, by this clock
-    assert looks(stage)[-1] == slot_ms + INTERVAL_MS
+    assert ids == {f"operations.0.{slot_ms}"}
+    await stage.container.operations.outcomes.look(Look(slot_ms))  # it came early, by this clock
+    assert looks(stage)[-1] > slot_ms
     await stage.container.operations.completing.complete(operation_id, CompletionBody(success=True), "webhook")
     stage.clock.ms += 2
     before = len(looks(stage))
-    await stage.container.operations.outcomes.look(slot_ms + INTERVAL_MS)
+    await stage.container.operations.outcomes.look(Look(looks(stage)[-1], 1))
     assert len(looks(stage)) == before
+
+
+async def test_one_look_takes_in_a_long_stream_page_by_page() -> None:
+    """Then what was taken in is trimmed; a look whose time is up leaves the rest to the next one."""
+    stage, operation_id = await waiting()
+    stage.outcomes.at_once = 100
+    for number in range(450):
+        stage.outcomes.add(entry_id(stage, number), operation_id=operation_id, success="true", result="1")
+    assert await stage.container.operations.outcomes.look() == 450
+    assert (stage.outcomes.entries, stage.outcomes.trimmed) == ({}, 1)
+
+
+def test_a_message_of_a_version_before_is_the_last_look() -> None:
+    """That version armed one each minute."""
+    assert read_look(b'{"operationsMs":5}') == Look(5, LAST_LOOK)
+    assert read_look(b'{"operationsMs":5,"look":1}') == Look(5, 1)
+    assert pause_ms(1_000, LAST_LOOK) == pause_ms(60_000, 3) == 0
 
 
 async def test_a_sweep_reads_the_stream_and_a_look_sweeps_nothing() -> None:
     """Both arrive at one endpoint; each sweep is counted."""
     stage, operation_id = await waiting()
-    container = stage.container
-    tidying = Tidying(stage.ports.listing, stage.reader, stage.clock, 1_000)
-    tending = Tending(stage.sweep, container.operations.outcomes, tidying, stage.ports.figures)
+    tending = tending_of(stage)
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
     slot = json.dumps({"operationsMs": stage.clock.ms}).encode()
     assert (await tending.handle(slot, "m", "d", again=False)).word == "looked"
@@ -212,11 +254,12 @@ def test_what_is_no_outcome_says_why(fields: dict[str, str], reason: str) -> Non
 @pytest.mark.parametrize(("body", "slot_ms"), [(b"", 0), (b'{"dueMs":5}', 0), (b'{"operationsMs":7}', 7), (b"[]", 0)])
 def test_a_look_is_told_from_a_sweep_by_its_body(body: bytes, slot_ms: int) -> None:
     """The hourly schedule's is empty."""
-    assert read_slot_ms(body) == slot_ms
+    look = read_look(body)
+    assert (look.slot_ms if look else 0) == slot_ms
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"operationsMs":"soon"}'])
 def test_what_is_neither_is_malformed(body: bytes) -> None:
     """489: it stays in the dead letter queue for a person."""
     with pytest.raises(MalformedEventError):
-        read_slot_ms(body)
+        read_look(body)

@@ -1,6 +1,5 @@
 """What happens when the queue gives up on a message."""
 
-import base64
 import json
 from dataclasses import replace
 from typing import Any
@@ -9,64 +8,14 @@ import pytest
 
 from events.core.ending import UNDELIVERED_BUDGET
 from events.core.legs import leg_key_of
-from events.core.redaction import KnownSecrets
 from events.core.transitions import JobStatus
 from events.errors import MalformedEventError
-from events.schema import Completion, Event, LoopPayload, encode_event
+from events.schema import Completion, LoopPayload, encode_event
 from events.timestamps import milliseconds
-from functions.afterwards import Afterwards
-from functions.alerting import Alerting
-from functions.asking import Asking
-from functions.delivery import Outcome
-from functions.facts import LOST_AFTER_MS, PATIENCE_MS, Facts
-from functions.redelivery import Failed, Redelivery, SweepFailed, read_callback
+from functions.facts import LOST_AFTER_MS, PATIENCE_MS
+from functions.redelivery import Failed, SweepFailed, read_callback
+from tests.unit.functions.giving_up import callback, encoded, give_up, redelivery_of
 from tests.unit.functions.stage import BASE, Stage
-
-SECRET = "a-key-of-somebody"
-
-
-def encoded(text: bytes) -> str:
-    """As the queue tells bodies."""
-    return base64.b64encode(text).decode()
-
-
-def callback(source: bytes, source_id: str = "m1", **changes: Any) -> bytes:
-    """A failure callback's body (qstash.md 11)."""
-    told = {
-        "status": 500,
-        "header": {},
-        "body": encoded(b"it broke"),
-        "retried": 3,
-        "maxRetries": 3,
-        "sourceMessageId": source_id,
-        "url": f"{BASE}/workers/agent-loop",
-        "method": "POST",
-        "sourceHeader": {},
-        "sourceBody": encoded(source),
-        "notBefore": 1,
-        "createdAt": 1,
-        "dlqId": "dlq_1",
-        **changes,
-    }
-    return json.dumps({name: value for name, value in told.items() if value is not None}).encode()
-
-
-def redelivery_of(stage: Stage) -> Redelivery:
-    """The function that failure callbacks reach, over the stage's ports."""
-    container = stage.container
-    emitter, clock = container.emitter, stage.clock
-    facts = Facts(
-        stage.store, stage.ports.archive, stage.admission, Asking(stage.admission, emitter, clock), emitter, clock
-    )
-    alerting = Alerting(stage.alerts, KnownSecrets((SECRET,)), BASE)
-    afterwards = Afterwards(container.operations.outcomes, alerting)
-    return Redelivery(stage.store, facts, stage.sweep, emitter, clock, afterwards)
-
-
-async def give_up(stage: Stage, event: Event, callback_id: str, source_id: str = "m1", **changes: Any) -> Outcome:
-    """Tell the function that the queue has given up on an event."""
-    failed = read_callback(callback(encode_event(event).encode(), source_id, **changes))
-    return await redelivery_of(stage).handle(failed, callback_id, 0)
 
 
 async def test_a_callback_tells_source_event_and_answer() -> None:

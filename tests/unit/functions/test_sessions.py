@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from events.core.listing import Query
 from events.core.state import Job
 from events.core.transitions import JobStatus
 from events.errors import PublishError, QueueUnreachableError, SessionBusyError, UnknownJobError
@@ -61,6 +62,7 @@ async def test_a_job_that_is_to_be_alone_is_refused_while_another_one_is_there()
     assert witness_id in stage.queue.cancelled
     assert await stage.reader.job("job_2") is None
     assert "job_2" not in stage.admission.entries
+    assert [one.job_id for one in (await stage.ports.listing.scan(Query(), "", 9)).found] == ["job_1"]
     await stage.run()
     assert await stage.reader.job("job_2") is None
 

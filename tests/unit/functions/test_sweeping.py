@@ -11,7 +11,7 @@ from events.core.transitions import JobStatus
 from events.errors import MalformedEventError, PublishError
 from events.ids import event_id
 from events.ports import Looked
-from functions.sweeping import LOST_AFTER_MS, read_due_ms
+from functions.sweeping import LOST_AFTER_MS, Page, read_page
 from tests.fakes import FakeStore
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
 
@@ -39,21 +39,21 @@ class Interrupted(FakeStore):
 def armed(stage: Stage) -> list[int]:
     """When the sweeps that were armed are due."""
     sweeps = [message for message in stage.outgoing() if message.url == f"{BASE}/workers/sweep"]
-    assert all(message.not_before_ms == read_due_ms(message.body.encode()) for message in sweeps)
+    assert all(message.not_before_ms == read_page(message.body.encode()).due_ms for message in sweeps)
     return [message.not_before_ms for message in sweeps]
 
 
 @pytest.mark.parametrize(("body", "due_ms"), [(b"", 0), (b"{}", 0), (b'{"dueMs":5}', 5), (b'{"dueMs":"7"}', 7)])
 def test_when_a_sweep_was_due_is_in_its_body(body: bytes, due_ms: int) -> None:
     """The scheduled backstop has none."""
-    assert read_due_ms(body) == due_ms
+    assert read_page(body) == Page(due_ms)
 
 
 @pytest.mark.parametrize("body", [b"not json", b"[]", b"1", b"null", b'{"dueMs":"soon"}', b'{"dueMs":null}', b"\xff"])
 def test_another_body_is_malformed(body: bytes) -> None:
     """It stays in the dead letter queue for a person."""
     with pytest.raises(MalformedEventError, match="not a sweep's body"):
-        read_due_ms(body)
+        read_page(body)
 
 
 async def test_the_first_job_arms_a_sweep_and_the_sweep_arms_the_next() -> None:
@@ -64,7 +64,7 @@ async def test_the_first_job_arms_a_sweep_and_the_sweep_arms_the_next() -> None:
     [due_ms] = armed(stage)
     assert due_ms == stage.clock.ms + INTERVAL_MS
     stage.clock.ms = due_ms
-    await stage.sweep.handle(due_ms, "m-sweep", "d1", again=False)
+    await stage.sweep.handle(Page(due_ms), "m-sweep", "d1", again=False)
     assert armed(stage) == [due_ms, due_ms + INTERVAL_MS]
 
 
@@ -75,7 +75,7 @@ async def test_no_sweep_is_armed_when_nobody_holds_a_slot() -> None:
     await stage.run()
     [due_ms] = armed(stage)
     stage.clock.ms = due_ms
-    await stage.sweep.handle(due_ms, "m-sweep", "d1", again=False)
+    await stage.sweep.handle(Page(due_ms), "m-sweep", "d1", again=False)
     assert armed(stage) == [due_ms]
 
 
@@ -85,7 +85,7 @@ async def test_a_job_with_progress_is_left_alone() -> None:
     await stage.submit()
     seen = len(stage.events())
     stage.clock.ms += LOST_AFTER_MS
-    outcome = await stage.sweep.handle(stage.clock.ms, "m-sweep", "d1", again=False)
+    outcome = await stage.sweep.handle(Page(stage.clock.ms), "m-sweep", "d1", again=False)
     assert (outcome.word, outcome.handed_on) == ("swept", 0)
     assert len(stage.events()) == seen
 
@@ -95,7 +95,7 @@ async def test_a_lost_event_is_driven_again_and_carried_by_the_sweep() -> None:
     stage = Stage()
     await stage.submit()
     stage.clock.ms += LOST_AFTER_MS + 1
-    outcome = await stage.sweep.handle(stage.clock.ms, "m-sweep", "d1", again=False)
+    outcome = await stage.sweep.handle(Page(stage.clock.ms), "m-sweep", "d1", again=False)
     assert (outcome.word, outcome.handed_on) == ("swept", 1)
     [wish] = [leg for leg in await stage.legs() if leg.carrier == "m-sweep"]
     assert stage.events()[-1].id == event_id(wish.key)
@@ -116,7 +116,7 @@ async def test_a_live_lease_and_a_future_timer_are_left_alone() -> None:
         replace(leg, not_before_ms=stage.clock.ms + 1),
     ):
         stage.store.write("job_1", replace(tree, legs={leg.key: busy}))
-        assert (await stage.sweep.handle(0, "m-sweep", "d1", again=False)).handed_on == 0
+        assert (await stage.sweep.handle(Page(0), "m-sweep", "d1", again=False)).handed_on == 0
 
 
 async def test_a_sweep_that_failed_hands_on_again_what_it_carries() -> None:
@@ -127,9 +127,9 @@ async def test_a_sweep_that_failed_hands_on_again_what_it_carries() -> None:
     due_ms = stage.clock.ms
     stage.queue.failing += [PublishError("full")] * 2  # the next sweep's message, and what is driven
     with pytest.raises(PublishError):
-        await stage.sweep.handle(due_ms, "m-sweep", "m-sweep.0", again=False)
+        await stage.sweep.handle(Page(due_ms), "m-sweep", "m-sweep.0", again=False)
     stage.clock.ms += 10_000
-    outcome = await stage.sweep.handle(due_ms, "m-sweep", "m-sweep.1", again=True)
+    outcome = await stage.sweep.handle(Page(due_ms), "m-sweep", "m-sweep.1", again=True)
     assert outcome.handed_on == 1
     assert stage.events()[-1].id == event_id("wish:job_1:1")
 
@@ -140,8 +140,8 @@ async def test_the_backstop_looks_at_jobs_without_a_slot_too() -> None:
     later = replace(stage.job("answers"), start_at_ms=stage.clock.ms + 100_000)
     await stage.container.acceptance.submit(later, {"text": ""})
     stage.clock.ms += 100_000 + LOST_AFTER_MS + 1
-    assert (await stage.sweep.handle(stage.clock.ms, "m-armed", "d1", again=False)).handed_on == 0
-    assert (await stage.sweep.handle(0, "m-backstop", "d2", again=False)).handed_on > 0
+    assert (await stage.sweep.handle(Page(stage.clock.ms), "m-armed", "d1", again=False)).handed_on == 0
+    assert (await stage.sweep.handle(Page(0), "m-backstop", "d2", again=False)).handed_on > 0
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
@@ -154,11 +154,11 @@ async def test_a_sweep_that_comes_again_looks_at_every_job() -> None:
     due_ms = stage.clock.ms
     stage.queue.failing += [PublishError("full")] * 2  # the next sweep's message, and what is driven
     with pytest.raises(PublishError):
-        await stage.sweep.handle(due_ms, "m-sweep", "m-sweep.0", again=False)
+        await stage.sweep.handle(Page(due_ms), "m-sweep", "m-sweep.0", again=False)
     stage.admission.entries["job_1"] = replace(stage.entry(), want="none", slot=False)
     stage.clock.ms += 10_000
-    assert (await stage.sweep.handle(due_ms, "m-other", "m-other.0", again=False)).handed_on == 0
-    assert (await stage.sweep.handle(due_ms, "m-sweep", "m-sweep.1", again=True)).handed_on == 1
+    assert (await stage.sweep.handle(Page(due_ms), "m-other", "m-other.0", again=False)).handed_on == 0
+    assert (await stage.sweep.handle(Page(due_ms), "m-sweep", "m-sweep.1", again=True)).handed_on == 1
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
@@ -172,19 +172,19 @@ async def test_a_slot_of_a_forgotten_job_is_given_on_and_told_at_each_sweep_unti
     assert leg_key_of(waits) == "wish:job_2:1"
     del stage.store.trees["job_1"]
     stage.clock.ms += 10 * TOMBSTONE_MS + 1
-    await stage.sweep.handle(0, "m1", "d1", again=False)
+    await stage.sweep.handle(Page(0), "m1", "d1", again=False)
     assert list(stage.admission.entries) == ["job_2"]
     assert not stage.entry("job_2").slot
     for number in (2, 3, 4):
         stage.clock.ms += 1_000
         seen = len(stage.events())
-        await stage.sweep.handle(1, f"m{number}", f"d{number}", again=False)
+        await stage.sweep.handle(Page(1), f"m{number}", f"d{number}", again=False)
         told = stage.events()[seen:]  # by the first one twice: nobody had driven the wish, either
         assert {event.id for event in told} == {waits.id}
         assert stage.entry("job_2").slot
     await stage.deliver(waits, "m-told")
     seen = len(stage.events())
-    await stage.sweep.handle(0, "m5", "d5", again=False)
+    await stage.sweep.handle(Page(0), "m5", "d5", again=False)
     assert len(stage.events()) == seen
     await stage.deliver(stage.events()[-1], "m-turn")
     assert (await stage.snapshot("job_2")).job.status is JobStatus.COMPLETED
@@ -202,7 +202,7 @@ async def test_a_job_that_speaks_while_the_sweep_looks_stays_in_the_book() -> No
         await stage.container.acceptance.submit(stage.job("answers"), {"text": ""})
 
     store.interrupting = speak
-    await stage.sweep.handle(0, "m1", "d1", again=False)
+    await stage.sweep.handle(Page(0), "m1", "d1", again=False)
     assert stage.entry().since_ms == stage.clock.ms
     assert stage.entry().slot
     await stage.run()
@@ -215,10 +215,10 @@ async def test_an_ended_job_leaves_the_book_when_its_witness_can_no_longer_come(
     await stage.submit("answers")
     await stage.run()
     stage.clock.ms = stage.entry().since_ms + TOMBSTONE_MS
-    await stage.sweep.handle(0, "m1", "d1", again=False)
+    await stage.sweep.handle(Page(0), "m1", "d1", again=False)
     assert "job_1" in stage.admission.entries
     stage.clock.ms += 1
-    await stage.sweep.handle(0, "m2", "d2", again=False)
+    await stage.sweep.handle(Page(0), "m2", "d2", again=False)
     assert stage.admission.entries == {}
 
 
@@ -228,10 +228,10 @@ async def test_a_forgotten_job_leaves_the_book_much_later() -> None:
     await stage.submit("answers")
     stage.store.trees.clear()
     stage.clock.ms += 10 * TOMBSTONE_MS
-    await stage.sweep.handle(0, "m1", "d1", again=False)
+    await stage.sweep.handle(Page(0), "m1", "d1", again=False)
     assert "job_1" in stage.admission.entries
     stage.clock.ms += 1
-    await stage.sweep.handle(0, "m2", "d2", again=False)
+    await stage.sweep.handle(Page(0), "m2", "d2", again=False)
     assert stage.admission.entries == {}
 
 
@@ -242,7 +242,7 @@ async def test_a_slot_that_the_admission_forgot_is_wished_for_again() -> None:
     entry = stage.entry()
     stage.admission.entries["job_1"] = replace(entry, slot=False, started=False)
     stage.clock.ms += LOST_AFTER_MS + 1
-    await stage.sweep.handle(0, "m-sweep", "d1", again=False)
+    await stage.sweep.handle(Page(0), "m-sweep", "d1", again=False)
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
     assert stage.entry().want == "gone"

@@ -5,8 +5,8 @@ from dataclasses import replace
 from events.core.admission import Standing
 from events.core.transitions import JobStatus
 from events.schema import AgentLoopInit, Ticket
+from tests.unit.functions.giving_up import give_up
 from tests.unit.functions.stage import SETTINGS, Stage
-from tests.unit.functions.test_redelivery import give_up
 
 
 def ticket_of(stage: Stage) -> Ticket | None:

@@ -1,7 +1,13 @@
-"""Rows of jobs whose data has expired leave the list, some each hour; no others."""
+"""Rows of jobs whose data has expired leave the list; no others."""
+
+from collections.abc import Sequence
+
+import pytest
 
 from events.core.listing import Query
-from functions.tidying import Tidying
+from events.errors import MalformedEventError
+from functions.tending import read_prune_after
+from functions.tidying import PAGE_ROWS, RUN_MS, Tidying
 from tests.unit.functions.stage import Stage
 
 RETENTION_MS, HOUR_MS = 100_000_000, 3_600_000
@@ -9,7 +15,7 @@ RETENTION_MS, HOUR_MS = 100_000_000, 3_600_000
 
 def tidying_of(stage: Stage) -> Tidying:
     """What the hourly sweep does."""
-    return Tidying(stage.ports.listing, stage.reader, stage.clock, RETENTION_MS)
+    return Tidying(stage.ports.listing, stage.reader, stage.container.emitter, stage.clock, RETENTION_MS)
 
 
 async def listed(stage: Stage) -> list[str]:
@@ -33,17 +39,42 @@ async def test_jobs_without_data_leave_the_list_once_they_are_old() -> None:
     assert await tidying.tidy() == 0
 
 
-async def test_hour_by_hour_all_old_rows_are_looked_at() -> None:
-    """Also those behind a hundred jobs that stay."""
+async def test_one_run_looks_at_all_old_rows() -> None:
+    """Also those behind hundreds of jobs that stay: rows go as fast as they came."""
     stage = Stage()
-    for number in range(250):
+    for number in range(600):
         await stage.submit("answers", f"job_{number:03d}")
-    del stage.store.trees["job_240"]
+    del stage.store.trees["job_590"]
     stage.clock.ms += RETENTION_MS + HOUR_MS + 1
-    tidying = tidying_of(stage)
-    gone = 0
-    for _ in range(3):
-        gone += await tidying.tidy()
-        stage.clock.ms += HOUR_MS
-    assert gone == 1
-    assert len(await listed(stage)) == 249
+    assert await tidying_of(stage).tidy() == 1
+    assert len(await listed(stage)) == 599
+
+
+async def test_a_run_that_takes_long_is_carried_on_by_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From where it ended; what it publishes ends with the last row."""
+    stage = Stage()
+    for number in range(600):
+        await stage.submit("answers", f"job_{number:03d}")
+    for number in range(600):
+        del stage.store.trees[f"job_{number:03d}"]
+    stage.clock.ms += RETENTION_MS + HOUR_MS + 1
+    known = stage.reader.known
+
+    async def slowly(job_ids: Sequence[str]) -> frozenset[str]:
+        stage.clock.ms += RUN_MS
+        return await known(job_ids)
+
+    monkeypatch.setattr(stage.reader, "known", slowly)
+    tidying, forgotten, bodies = tidying_of(stage), list[int](), [b""]
+    while bodies:
+        published = len(stage.queue.published)
+        forgotten.append(await tidying.tidy(read_prune_after(bodies.pop())))
+        bodies = [message.body.encode() for message in stage.outgoing()[published:]]
+    assert (forgotten, await listed(stage)) == ([PAGE_ROWS, PAGE_ROWS, 600 - 2 * PAGE_ROWS], [])
+
+
+def test_a_message_that_names_no_position_is_malformed() -> None:
+    """And one that asks for something else prunes nothing."""
+    assert read_prune_after(b'{"dueMs":5}') == ""
+    with pytest.raises(MalformedEventError, match="no position to prune from: 'x'"):
+        read_prune_after(b'{"pruneAfter":"x"}')

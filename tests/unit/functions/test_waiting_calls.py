@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, sleep, tool, wait_for_event
+from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, sleep, tool, wait_for_event
 from events.core.legs import LegKind
 from events.core.transitions import CallStatus, JobStatus
 from events.core.waiting import status_and_wait
@@ -38,10 +38,11 @@ def waiting_stage(*calls: Call) -> Stage:
     return Stage(registry=Registry([agent]))
 
 
-async def started(*calls: Call) -> Stage:
+async def started(*calls: Call, limits: Limits | None = None) -> Stage:
     """That job, up to its waits."""
     stage = waiting_stage(*calls)
-    await stage.submit("waits")
+    job = replace(stage.job("waits"), limits=limits or Limits())
+    await stage.container.acceptance.submit(job, {"text": "do it", "data": {}})
     published = len(stage.queue.published)
     await stage.deliver(stage.events()[-1], stage.queue.published[-1][0])
     while published < len(stage.queue.published):
@@ -147,7 +148,8 @@ async def test_an_event_ends_one_wait_and_one_that_came_before_is_kept() -> None
 
 async def test_a_sleep_of_months_ends_at_its_time() -> None:
     """And holds no slot meanwhile."""
-    stage = await started(Call("sleep", {"seconds": 3 * MONTH_SECONDS}))
+    patient = Limits(wall_seconds=4 * MONTH_SECONDS)
+    stage = await started(Call("sleep", {"seconds": 3 * MONTH_SECONDS}), limits=patient)
     began_ms = stage.clock.ms
     assert not stage.entry().slot
     await stage.run()

@@ -65,10 +65,10 @@ async def test_one_message_is_published_with_the_options_of_the_design(queue: QS
         "upstash-method": "POST",
         "upstash-forward-x-event-id": "evt_1",
         "upstash-retries": "3",
-        "upstash-retry-delay": "10000",
+        "upstash-retry-delay": "min(600000, 10000 * pow(2, retried))",
         "upstash-timeout": "300s",
         "upstash-failure-callback": MESSAGE.failure_callback,
-        "upstash-failure-callback-retry-delay": "10000 * pow(6, retried)",
+        "upstash-failure-callback-retry-delay": "min(360000, 10000 * pow(6, retried))",
         "upstash-label": "job_1",
     }
     assert request.headers["content-type"] == "application/json"
@@ -121,7 +121,7 @@ async def test_several_messages_are_one_request(queue: QStashQueue) -> None:
     first, second = json.loads(route.calls.last.request.content)
     assert (first["destination"], first["body"]) == (URL, MESSAGE.body)
     assert (second["destination"], second["body"]) == ("agent.agent-loop-init", "{}")
-    assert first["headers"]["Upstash-Retry-Delay"] == "10000"
+    assert first["headers"]["Upstash-Retry-Delay"] == "min(600000, 10000 * pow(2, retried))"
     assert first["headers"]["Upstash-Forward-x-event-id"] == "evt_1"
     assert "Upstash-Label" not in second["headers"]
 

@@ -152,11 +152,11 @@ def test_a_job_script_carries_the_flag_and_what_it_shares(name: str) -> None:
     assert text.count("redis.call") == 1  # and that one counts (counted.lua)
 
 
-@pytest.mark.parametrize("name", ["leave", "sweep", "wish"])
-def test_a_script_of_the_admission_carries_the_flag_and_the_book(name: str) -> None:
+@pytest.mark.parametrize("name", ["leave", "start", "stop", "sweep", "wish"])
+def test_a_script_of_the_admission_carries_the_flag_and_what_they_share(name: str) -> None:
     """It shares nothing with the job scripts; the flag stands once, before what it shares with its like."""
-    text = script(name, "book")
+    text = script(name, "slots", "adopting")
     assert text.startswith("#!lua flags=allow-key-locking\n")
     assert text.count("#!lua") == 1
-    assert "local function load_book(" in text
+    assert "local function put(" in text
     assert "local call = redis.call\n" not in text

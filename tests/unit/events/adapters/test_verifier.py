@@ -13,8 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.adapters.verifier import QueueVerifier
+from events.core.signed_times import TOLERANCE_SECONDS
 from events.errors import SignatureError
 from events.settings import Settings
+from functions.handing_on import CLOCK_ERROR_MS
+from tests.fakes.clock import FakeClock
 
 CURRENT, NEXT, STRANGE = "sig_" + "c" * 40, "sig_" + "n" * 40, "sig_" + "s" * 40
 URL = "https://fn.example.com/api/v2/workers/agent-loop"
@@ -178,16 +181,47 @@ def test_without_a_key_nothing_is_valid() -> None:
         assert "set QSTASH_CURRENT_SIGNING_KEY" in refused(token, verifier=verifier)
 
 
-def test_a_body_that_is_not_utf_8_is_refused() -> None:
-    """The SDK hashes text; an event is text."""
+def test_a_body_that_is_not_utf_8_is_judged_by_its_bytes() -> None:
+    """The SDK hashes text. That it is no event is for whoever reads it to say; another body stays refused."""
     body = b"\xff\xfe"
-    refused(signed(of=body), body=body)
+    BOTH.verify(signed(of=body), body, URL)
+    refused(signed(of=body), body=body + b"\xff")
+    refused(signed(of=body), body=b"")
 
 
 def test_a_refusal_shows_neither_key_nor_claims() -> None:
     """Whoever tries learns nothing."""
     text = refused(signed(STRANGE)) + refused(signed(sub="https://other"))
     assert not any(secret in text for secret in (CURRENT, NEXT, STRANGE, "https://other", "Upstash"))
+
+
+SIGNED_AT = 1_800_000_000
+
+
+@given(st.integers(-1_000_000, 1_000_000))
+def test_a_signature_counts_while_clocks_may_still_agree(after_ms: int) -> None:
+    """Five minutes, and five seconds before and after, since the queue's clock is not this one's."""
+    clock = FakeClock()
+    clock.ms = SIGNED_AT * 1000 + after_ms
+    verifier = QueueVerifier(Settings(current_signing_key=CURRENT), clock)
+    token = signed(iat=SIGNED_AT, nbf=SIGNED_AT, exp=SIGNED_AT + 300)
+    if -1000 * TOLERANCE_SECONDS <= after_ms < 1000 * (300 + TOLERANCE_SECONDS):
+        verifier.verify(token, BODY, URL)
+    else:
+        refused(token, verifier=verifier)
+
+
+def test_the_tolerance_is_that_of_leases() -> None:
+    """One number for how wrong clocks may be."""
+    assert TOLERANCE_SECONDS * 1000 == CLOCK_ERROR_MS == 5_000
+
+
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+@given(value=st.one_of(st.text(max_size=12), st.booleans(), st.lists(st.integers(), max_size=2), st.just(float("nan"))))
+def test_what_is_no_time_is_refused(claim: str, value: Any) -> None:
+    """Also what Python could compare: a truth value, and what is no number."""
+    changes: dict[str, Any] = {claim: value}
+    refused(signed(**changes))
 
 
 @given(st.text(max_size=300))

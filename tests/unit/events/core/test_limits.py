@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from events.core.limits import Limits, Used, exceeded
+from events.core.limits import Limits, Spend, Used, exceeded, shared_use, since, spent
 
 ROOMY = Limits(turns=3, tool_calls=5, tokens=100, cost_usd=1.0, wall_seconds=60)
 
@@ -46,3 +46,27 @@ def test_an_unknown_way_to_end_is_refused() -> None:
     wrong: Any = "explode"
     with pytest.raises(ValueError, match=r"Limits\(on_limit='explode'\): one of 'stop', 'fail'"):
         Limits(on_limit=wrong)
+
+
+def test_no_levels_below_is_a_sound_limit() -> None:
+    """Such an agent starts no others; fewer than none is a mistake."""
+    assert Limits(depth=0).depth == 0
+    with pytest.raises(ValueError, match="depth"):
+        Limits(depth=-1)
+
+
+_BEFORE = Used(turns=2, tool_calls=1, input_tokens=10, output_tokens=5, cost_usd=0.25)
+_USED = Used(turns=7, tool_calls=5, input_tokens=40, output_tokens=25, cost_usd=1.0)
+
+
+def test_what_was_used_before_is_left_out() -> None:
+    """Of each thing that a limit counts."""
+    assert since(_USED, _BEFORE) == Used(turns=5, tool_calls=4, input_tokens=30, output_tokens=20, cost_usd=0.75)
+    assert spent(_BEFORE, _USED) == Spend(turns=5, tool_calls=4, tokens=50, cost_usd=0.75)
+
+
+def test_what_is_used_below_and_under_way_counts_too() -> None:
+    """A limit is shared with the jobs below, and with calls that have not ended."""
+    below = Spend(turns=3, tool_calls=2, tokens=100, cost_usd=0.5)
+    expected = Used(turns=8, tool_calls=6, input_tokens=1_130, output_tokens=20, cost_usd=1.25)
+    assert shared_use(_USED, _BEFORE, below, 1_000) == expected

@@ -139,3 +139,11 @@ def test_a_wish_is_told_as_the_type_that_carries_it() -> None:
     """Should it ever be told."""
     [told] = decoded([parts.handled(wish_leg("job_1", "slot", 1, NOW_MS), NOW_MS, "heard")])
     assert told["data"]["type"] == "agent.loop.init"
+
+
+def test_a_planner_that_thinks_nothing_says_nothing() -> None:
+    """What it thinks is one part, with its turn."""
+    assert parts.reflection(2, "") == ()
+    assert decoded(parts.reflection(2, "it went well")) == [
+        {"type": "data-reflection", "data": {"turn": 2, "text": "it went well"}}
+    ]

@@ -109,3 +109,11 @@ def test_its_event_is_a_loop_event_of_its_own() -> None:
     event = parse_event(encode_event(event_of("session_1", leg)).encode())
     assert event_type(event) is EVENT_OF_KIND[LegKind.REMEMBER]
     assert leg_key_of(event) == leg.key == f"remember:{JOB.id}:3"
+
+
+def test_the_last_attempt_is_made() -> None:
+    """A death before it counts as one of them: then it is not."""
+    leg = claimed(remember_leg(JOB.id, JOB.turn, ATTEMPTS, NOW_MS))
+    ended = replace(JOB, status=JobStatus.COMPLETED)
+    assert decide(State(ended, leg), Started(), NOW_MS).effects == (Remember(ended),)
+    assert decide(State(ended, replace(leg, abandoned=1)), Started(), NOW_MS).effects != (Remember(ended),)

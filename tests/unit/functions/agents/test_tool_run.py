@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from events.core.checkpoint import tool_digest
 from events.core.effects import RunTool
-from events.core.happenings import ToolFailed, ToolReturned
+from events.core.happenings import Happening, ToolAsks, ToolFailed, ToolReturned
 from events.core.state import CallRecord, Job
 from events.errors import StoreError
 from events.ports import Claim, History
@@ -15,6 +16,7 @@ from functions.agents.registry import Registry
 from functions.agents.tool_run import ToolRun
 from functions.memory.keeper import MemoryKeeper
 from functions.models.scripted import ScriptedModel
+from functions.tools.running_calls import RunningCalls
 from functions.tools.tool import Tool, tool
 from functions.tools.tool_error import ToolError
 from tests.fakes import FakeStore
@@ -54,13 +56,18 @@ async def run(kind: str) -> ToolReturned | ToolFailed:
 
 async def run_tool(item: Tool, **arguments: Any) -> ToolReturned | ToolFailed:
     """Run a tool once."""
-    registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[item])])
-    performer = ToolRun(registry, FakeStore(), MemoryKeeper(FakeSessionMemory(), None), FakeClock(), 5, 100)
-    call = CallRecord("job_1-1-0-x", 1, 0, item.name, arguments)
-    job = Job("job_1", "s", "t", "a", 0)
-    happened = await performer(RunTool(job, call, 1), History(), Claim("job_1", "k", "m", "o", 0, 0))
+    happened = await run_call(item, CallRecord("job_1-1-0-x", 1, 0, item.name, arguments))
     assert isinstance(happened, ToolReturned | ToolFailed)
     return happened
+
+
+async def run_call(item: Tool, call: CallRecord) -> Happening:
+    """Run a call of a tool once."""
+    registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[item])])
+    keeper = MemoryKeeper(FakeSessionMemory(), None)
+    performer = ToolRun(registry, FakeStore(), keeper, FakeClock(), RunningCalls(5), 100)
+    job = Job("job_1", "s", "t", "a", 0)
+    return await performer(RunTool(job, call, 1), History(), Claim("job_1", "k", "m", "o", 0, 0))
 
 
 async def test_a_result_is_json_text() -> None:
@@ -113,3 +120,29 @@ async def test_a_result_that_its_annotation_does_not_promise_is_a_permanent_fail
     assert isinstance(happened, ToolFailed)
     assert (happened.failure.type, happened.failure.retryable) == ("invalid_result", False)
     assert "size: input should be a valid integer" in happened.failure.message
+
+
+@tool(requires_approval=True)
+async def delete(path: str) -> str:
+    """Delete a file."""
+    return f"deleted {path}"
+
+
+@pytest.mark.parametrize(
+    ("approved", "runs"),
+    [
+        (tool_digest("delete", {"path": "a.txt"}), True),
+        (tool_digest("delete", {"path": "b.txt"}), False),
+        (tool_digest("delete", {"path": "a.txt", "force": True}), False),
+        (tool_digest("read", {"path": "a.txt"}), False),
+        ("", False),
+    ],
+    ids=["this call", "another path", "more arguments", "another tool", "nothing"],
+)
+async def test_only_what_was_approved_runs(approved: str, runs: bool) -> None:
+    """An approval is for one tool with exactly these arguments; whatever else is asked about again."""
+    call = CallRecord("job_1-1-0-x", 1, 0, "delete", {"path": "a.txt"}, approved=approved)
+    happened = await run_call(delete, call)
+    assert isinstance(happened, ToolReturned if runs else ToolAsks)
+    if isinstance(happened, ToolAsks):
+        assert happened.arguments == {"path": "a.txt"}

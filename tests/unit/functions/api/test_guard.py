@@ -48,15 +48,17 @@ async def test_each_request_takes_one_token_and_a_wrong_key_none(limited: Api, l
     assert ACME not in name
 
 
-async def test_a_stream_takes_one_token_however_long_it_is_looked_at(limited: Api, limit: FakeRateLimit) -> None:
-    """The looks at the store while it is open are no requests."""
-    limit.tokens = 100
-    job_id = (await limited.submitted())["id"]
-    await limited.stage.run()
-    taken = limit.taken.total()
-    response = await limited.ask("GET", f"/api/agent-jobs/{job_id}/stream")
-    assert "[DONE]" in response.text
-    assert limit.taken.total() == taken + 1
+async def test_streams_are_limited_apart_from_other_requests_and_take_one_token_each(limit: FakeRateLimit) -> None:
+    """The looks at the store while it is open are no requests; who comes back again and again can still submit."""
+    follows = FakeRateLimit(2)
+    async with api_of(Stage(settings=WITH_OPERATIONS, rate_limit=limit, follow_limit=follows)) as api:
+        job_id = (await api.submitted())["id"]
+        await api.stage.run()
+        taken = limit.taken.total()
+        for _ in range(2):
+            assert "[DONE]" in (await api.ask("GET", f"/api/agent-jobs/{job_id}/stream")).text
+        assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}/stream"), 429)
+        assert (follows.taken.total(), limit.taken.total()) == (3, taken)
 
 
 async def test_while_the_store_does_not_answer_nobody_is_kept_out(limited: Api, limit: FakeRateLimit) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from events.core.admission import Place, Standing
 from events.core.decide import submit
-from events.core.ends import end_of
+from events.core.ends import end_of, row_of
 from events.core.happenings import Submitted
 from events.core.listing import Query
 from events.core.state import Job
@@ -36,7 +36,8 @@ class Kit:
     def __init__(self) -> None:
         self.store, self.admission = FakeStore(), FakeAdmission(slots=1)
         self.reader = CountingReader(self.store)
-        self.list = JobList(FakeListing(self.admission), FakeOperating(self.admission), self.reader)
+        self.listing = FakeListing(self.admission)
+        self.list = JobList(self.listing, FakeOperating(self.admission), self.reader)
 
     async def add(self, number: int, agent: str = "usual", *, listed_as: str = "") -> str:
         """A job; `listed_as`: of which agent its row says that it is."""
@@ -45,6 +46,7 @@ class Kit:
         assert changes is not None
         await self.store.create(changes, "m", NOW_MS)
         place = Place("t", f"s{number}", 5, job.created_at_ms, listed_as or agent)
+        await self.listing.add(row_of(job.id, place))
         await self.admission.wish(job.id, Standing("slot", 1), place, NOW_MS)
         return job.id
 
@@ -54,6 +56,7 @@ class Kit:
         job = replace(tree.jobs[job_id], status=status, finished_at_ms=NOW_MS)
         self.store.write(job_id, replace(tree, jobs={job_id: job}))
         place = Place("t", job.session_id, 5, job.created_at_ms, job.agent)
+        await self.listing.add(row_of(job_id, place, end_of(job)))
         await self.admission.wish(job_id, Standing("gone", 2), place, NOW_MS, end=end_of(job))
 
     async def page(self, query: Query, limit: int = 20, cursor: str = "") -> tuple[list[str], str]:

@@ -136,7 +136,7 @@ async def test_another_tenants_session_is_refused(route: ApiRoute) -> None:
 def test_every_kind_of_id_that_a_tenant_may_ask_for_is_tried() -> None:
     """A new one needs a test of its own here."""
     ids = {name for route in _of("client", "stream") for name in re.findall(r"{(\w+)", route.path)}
-    assert ids == {"job_id", "schedule_id", "session_id"}
+    assert ids == {"job_id", "schedule_id", "session_id", "call_id"}  # a call's stands behind its job's
 
 
 @pytest.mark.parametrize("route", [route for route in TABLE if route.method != "GET"], ids=route_name)

@@ -70,6 +70,19 @@ async def test_who_guesses_costs_few_reads_and_locks_nobody_out(api: Api) -> Non
     assert (await api.ask("GET", PATH, KEY)).status_code == 404
 
 
+async def test_who_guesses_behind_a_proxy_locks_out_no_key_that_was_not_seen_before(api: Api) -> None:
+    """All who come through it have its address; guesses cost one look at all keys in half a minute."""
+    for number in range(UNKNOWN_PER_MINUTE + 20):
+        await api.ask("GET", PATH, guess(number))
+    looks = api.stage.key_book.looks
+    assert (await api.ask("GET", PATH, KEY)).status_code == 404  # there is no such job
+    assert_problem(await api.ask("GET", PATH, guess(99)), 429)
+    assert api.stage.key_book.looks == looks
+    await api.stage.key_book.revoke(digest(KEY))
+    api.stage.clock.ms += BELIEVED_MS
+    assert_problem(await api.ask("GET", PATH, KEY), 401)
+
+
 async def test_the_day_of_use_is_noted_once_a_day(api: Api) -> None:
     """For people who wonder which keys are still in use."""
     await api.ask("GET", PATH, KEY)

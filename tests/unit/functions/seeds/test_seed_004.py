@@ -129,10 +129,15 @@ async def test_seed_004_the_admin_page_leads_to_the_console(api: Api) -> None:
 
 
 async def test_seed_004_data_processing_has_several_checkpoints(api: Api) -> None:
-    """Of both types, one after another."""
+    """One after each step, in their order."""
     job = await api.submitted(jobType="data-processing", inputData={"rows": [{"value": 1}, {"value": 2}]})
     await run_for_an_hour(api)
-    assert len(await checkpoints(api, job["id"])) > 1
+    marks = [(mark["type"], mark["title"], mark["data"]) for mark in await checkpoints(api, job["id"])]
+    assert sorted(marks, key=lambda mark: mark[1]) == [
+        ("info", "columns are summed up", {"columns": ["value"]}),
+        ("info", "rows are cleaned", {"kept": 2, "leftOut": 0}),
+        ("info", "rows are loaded", {"rows": 2}),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -17,3 +17,11 @@ def test_events_have_ids_and_data_of_several_lines() -> None:
 def test_heartbeats_and_unfinished_events_are_nothing() -> None:
     """A comment begins with a colon; what is cut off did not arrive."""
     assert events(": still here\n\nevent: x\n\ndata: cut off") == []
+
+
+def test_the_server_says_when_it_wants_its_reader_back() -> None:
+    """A number of milliseconds; anything else is passed over."""
+    lines = SseLines()
+    for line in ("retry: 30000", "", "retry: soon", "retry: ²"):
+        assert lines.feed(line) is None
+    assert lines.retry_seconds == 30

@@ -23,7 +23,12 @@ async def test_an_empty_account_gets_a_topic_an_event_type_and_the_sweep() -> No
     await empty.set_up()
     urls = {topic.name: [each.url for each in topic.endpoints] for topic in await empty.setup.topics()}
     assert urls == {SETTINGS.topic(kind): [SETTINGS.event_url(kind)] for kind in EventType}
-    assert empty.setup.known[LOOP].defaults["upstash-failure-callback"] == SETTINGS.failure_callback_url
+    assert empty.setup.known[LOOP].defaults == {
+        "upstash-retries": "3",
+        "upstash-retry-delay": "min(600000, 10000 * pow(2, retried))",
+        "upstash-timeout": "300s",
+        "upstash-failure-callback": SETTINGS.failure_callback_url,
+    }
     (sweep,) = empty.schedules.known.values()
     assert (sweep.id, sweep.cron) == ("agent.sweep", "0 * * * *")
     assert sweep.destination == "https://fn.example.com/api/v2/workers/sweep"

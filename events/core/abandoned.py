@@ -1,0 +1,42 @@
+"""What becomes of a step whose process dies while it is worked on: it is not started for ever.
+
+A claim that somebody else takes over has ended with its process, without a word. Each such end counts as an attempt,
+but for the first one: several pieces of work die with a process, and only one of them is to blame. Invariant: a step
+that may be tried `retries` times again starts at most `retries + 2` times.
+"""
+
+from events.core.legs import Leg, LegKind
+from events.core.state import Failure, State
+
+# How often the process may die that takes in a result, the end of a wait, or a failure: no foreign code runs there.
+TAKING_IN_BUDGET = 10
+_TAKING_IN = frozenset({LegKind.COMPLETE, LegKind.FAILED, LegKind.WAIT})
+
+
+def no_start_left(leg: Leg, attempts_before: int, retries: int) -> bool:
+    """Whether a step that its processes died of may not be started again.
+
+    Args:
+        leg: the step, claimed.
+        attempts_before: how many of its attempts have ended otherwise.
+        retries: how often it may be tried again.
+    """
+    return leg.abandoned > 0 and attempts_before + leg.abandoned > retries + 1
+
+
+def is_given_up(state: State) -> bool:
+    """Whether a result, a failure or the end of a wait cannot be taken in: each process that tried so has died."""
+    leg = state.leg
+    if leg.abandoned <= TAKING_IN_BUDGET or leg.kind not in _TAKING_IN:
+        return False
+    of_its_call = state.the_call.retries + 2 if leg.kind is LegKind.FAILED else 0
+    return leg.abandoned > TAKING_IN_BUDGET + of_its_call
+
+
+def process_died(leg: Leg, what: str) -> Failure:
+    """Why it is not started again; `what`: what ran, for people."""
+    message = (
+        f"{what}: the process died while it ran, {leg.abandoned} times. It may have run out of memory, crashed in"
+        " native code, or ended itself"
+    )
+    return Failure("process_died", message)

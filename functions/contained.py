@@ -1,0 +1,75 @@
+"""Foreign code in a task of its own: whatever leaves it, an exit or a cancellation of its own included, is an error.
+
+Invariant: only who cancels the caller cancels the caller. Must not: limit the time of what it runs.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+class CutShortError(Exception):
+    """Foreign code ended with what is no `Exception`: it cancelled itself, or meant to end the process.
+
+    Attributes:
+        type: the name of what it raised.
+    """
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.type = type(cause).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How foreign code ended."""
+
+    value: Any = None
+    error: Exception | None = None
+
+    def result(self) -> Any:
+        """What it returned.
+
+        Raises:
+            Exception: what it raised; `CutShortError` for what is none.
+        """
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+async def outcome_of(work: Callable[[], Awaitable[Any]]) -> Outcome:
+    """How the work ended; run it as a task of its own, so that the work cannot cancel others."""
+    try:
+        return Outcome(await work())
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return Outcome(error=CutShortError(error))
+    except Exception as error:  # noqa: BLE001 - foreign code: its failure is an outcome
+        return Outcome(error=error)
+    except BaseException as error:  # noqa: BLE001 - an exit would end the event loop, and the process with it
+        return Outcome(error=CutShortError(error))
+
+
+async def contained(work: Callable[[], Awaitable[_T]]) -> _T:
+    """What foreign code returns.
+
+    Raises:
+        Exception: what it raised; `CutShortError` for what is none.
+    """
+    caller = asyncio.current_task()
+    assert caller is not None, "a coroutine runs in a task"
+    before = caller.cancelling()
+    try:
+        outcome = await asyncio.create_task(outcome_of(work))
+    except asyncio.CancelledError as error:
+        if caller.cancelling() > before:
+            raise
+        raise CutShortError(error) from error  # it cancelled its own task
+    result: _T = outcome.result()
+    return result

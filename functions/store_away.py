@@ -1,0 +1,94 @@
+"""An outage of store or queue that outlasts the retries of messages: what is left alone goes on within two minutes.
+
+While the store is away, one small message a minute comes to the sweep's endpoint, looks whether it is back, and is
+acknowledged; so none of its retries are used up, however long that lasts. Once it is back, a sweep of everything is
+asked for. Where the queue did not take that message either, whoever succeeds next in this process asks for the sweep.
+
+Invariant: it is begun by a message that comes again and fails again: what is over in a moment needs nothing of this.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from events.emitter import Emitter
+from events.errors import PublishError, StoreError
+from events.ports import Admission, Clock
+from events.schema import SWEEP_ENDPOINT
+from functions.delivery import Outcome
+from functions.sweep_requests import SweepRequests
+
+_log = logging.getLogger("baton.sweep")
+
+LOOKS_EVERY_MS = 60_000
+
+
+class _Redelivered(Protocol):
+    """A message that was delivered so often before."""
+
+    @property
+    def retried(self) -> int: ...
+
+
+_Delivery = TypeVar("_Delivery", bound=_Redelivered)
+
+
+class StoreAway:
+    """Notices outages, and looks whether they are over."""
+
+    def __init__(self, admission: Admission, emitter: Emitter, clock: Clock, requests: SweepRequests) -> None:
+        self._admission = admission
+        self._emitter = emitter
+        self._clock = clock
+        self._requests = requests
+        self._armed_ms = 0
+        self._owes_a_sweep = False
+
+    async def watched(self, handle: Callable[[], Awaitable[Outcome]], retried: int) -> Outcome:
+        """Handle a message that was delivered `retried` times before."""
+        try:
+            outcome = await handle()
+        except StoreError:
+            if retried:
+                await self.look_later()
+            raise
+        except PublishError:
+            self._owes_a_sweep = self._owes_a_sweep or retried > 0
+            raise
+        if self._owes_a_sweep and await self._requests.sweep_soon("the queue takes messages again"):
+            self._owes_a_sweep = False
+        return outcome
+
+    def watching(self, handler: Callable[[_Delivery], Awaitable[Outcome]]) -> Callable[[_Delivery], Awaitable[Outcome]]:
+        """The handler of an endpoint's messages, watched."""
+        return lambda signed: self.watched(lambda: handler(signed), signed.retried)
+
+    async def look(self) -> Outcome:
+        """Whether the store is back. Then everything is looked at; else somebody looks again in a minute.
+
+        Raises:
+            PublishError: it is back, and the queue takes no message: this one comes again.
+        """
+        try:
+            is_first = await self._admission.may_ask_for_sweep(self._clock.now_ms())
+        except StoreError:
+            await self.look_later()
+            return Outcome("still away")
+        if is_first:
+            await self._emitter.emit_to(SWEEP_ENDPOINT, "")
+            _log.warning("the store is back after an outage; everything is looked at")
+        return Outcome("back", int(is_first))
+
+    async def look_later(self) -> None:
+        """Publish the next look, one a minute in the whole deployment: the others are deduplicated by the queue."""
+        at_ms = (self._clock.now_ms() // LOOKS_EVERY_MS + 1) * LOOKS_EVERY_MS
+        if at_ms == self._armed_ms:
+            return
+        try:
+            body = f'{{"awayMs":{at_ms}}}'
+            await self._emitter.emit_to(SWEEP_ENDPOINT, body, not_before_ms=at_ms, deduplication_id=f"away.{at_ms}")
+        except PublishError as error:
+            self._owes_a_sweep = True
+            _log.warning("store and queue are away: %s", error)
+        else:
+            self._armed_ms = at_ms

@@ -1,0 +1,41 @@
+"""By which clock sweeps are armed: one that is wrong neither disarms them nor arms many."""
+
+from events.adapters.admission import RedisAdmission
+from events.core.admission import Place, Standing
+from events.ports import Heard
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.sample import NOW_MS
+from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, connection_to
+
+SWEEP_AT_MS = NOW_MS + SWEEP_INTERVAL_MS
+
+
+async def word(side: Side, name: str, *, after_ms: int = 0) -> Heard:
+    """A job wants a slot."""
+    return await side.admission.wish(name, Standing("slot", 0), Place("t", name, 5, NOW_MS), NOW_MS + after_ms)
+
+
+async def test_a_clock_an_hour_ahead_does_not_disarm_the_sweeps(side: Side) -> None:
+    """What it armed is much too late, so the next word arms another one."""
+    ahead = await word(side, "a", after_ms=3_600_000)
+    assert ahead.sweep_at_ms == SWEEP_AT_MS + 3_600_000
+    assert (await word(side, "b")).sweep_at_ms == SWEEP_AT_MS
+    assert (await word(side, "c")).sweep_at_ms == 0
+
+
+async def test_sweeps_are_armed_by_the_store_s_clock(redis_process: RedisProcess) -> None:
+    """Whatever the clock of whoever says a word: no message comes late, and none is armed twice."""
+    redis_process.ask("FLUSHALL")
+    connection = connection_to(redis_process)
+    try:
+        seconds, micros = redis_process.ask("TIME")
+        store_ms, admission = int(seconds) * 1000 + int(micros) // 1000, RedisAdmission(connection, SLOTS, 60_000)
+        place = Place("t", "s", 5, store_ms)
+        armed = (await admission.wish("a", Standing("slot", 0), place, store_ms + 3_600_000)).sweep_at_ms
+        assert abs(armed - store_ms - SWEEP_INTERVAL_MS) < 30_000
+        for wrong_ms in (-3_600_000, 0, 3_600_000):
+            assert not (await admission.wish("a", Standing("slot", 0), place, store_ms + wrong_ms)).sweep_at_ms
+        turn = await admission.sweep(armed, store_ms + 3_600_000)
+        assert abs(turn.next_ms - store_ms - SWEEP_INTERVAL_MS) < 30_000
+    finally:
+        await connection.close()

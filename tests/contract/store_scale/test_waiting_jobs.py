@@ -1,0 +1,125 @@
+"""A hundred thousand waiting jobs cost a word of the admission nothing, and an idle deployment little."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+
+import pytest
+
+from events.adapters.keys import ADMISSION
+from events.core.admission import Place, Standing, Want
+from events.core.sweep_pages import PAGE
+from events.ports import Heard
+from tests.contract.store.redis_process import TOKEN, Counted, RedisProcess
+from tests.contract.store.sample import NOW_MS
+from tests.contract.store.side import SLOTS, Side, side_over
+from tests.contract.store_cluster.raw_client import RawClient
+from tests.contract.store_cluster.watched_connection import WatchedConnection
+
+JOBS, FLAGS, NAMES, LINES, SESSIONS = (ADMISSION[place] for place in (0, 1, 2, 5, 9))
+FIRST = "job_000000"
+SIZES = (10, 1_000, 100_000)
+BATCH = 1_000
+REQUESTS_AN_HOUR = 1_000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+    """The local Redis."""
+    process = RedisProcess(tmp_path_factory.mktemp("waiting") / "data")
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+@asynccontextmanager
+async def adapters(server: RedisProcess) -> AsyncIterator[Side]:
+    """The real adapters."""
+    connection = WatchedConnection(server.url, TOKEN)
+    try:
+        yield side_over(connection)
+    finally:
+        await connection.close()
+
+
+async def word(side: Side, name: str, want: Want, lap: int) -> Heard:
+    """A job of a session of its own says something."""
+    return await side.admission.wish(name, Standing(want, lap), Place("t", f"s-{name}", 5, NOW_MS), NOW_MS)
+
+
+async def full(server: RedisProcess, waiting: int) -> None:
+    """All slots are held, and so many jobs wait: the first by its word, the others as copies of what that wrote."""
+    server.ask("FLUSHALL")
+    async with adapters(server) as side:
+        for number in range(SLOTS):
+            await word(side, f"job_h{number}", "slot", 1)
+        assert not (await word(side, FIRST, "slot", 1)).slot
+    with closing(RawClient(server.socket_path)) as client:
+        entry = client.ask("HGET", JOBS, FIRST)
+        seat = next(member for member in client.ask("ZRANGE", SESSIONS, 0, -1) if FIRST in member)
+        line = client.ask("ZRANGE", LINES, 0, 0)[0]
+        for start in range(1, waiting, BATCH):
+            names = [f"job_{number:06}" for number in range(start, min(start + BATCH, waiting))]
+            for key, text in ((NAMES, FIRST), (SESSIONS, seat), (LINES, line)):
+                client.write([("ZADD", key, *(word for name in names for word in (0, text.replace(FIRST, name))))])
+            client.write([("HSET", JOBS, *(word for name in names for word in (name, entry.replace(FIRST, name))))])
+        client.ask("HSET", FLAGS, "pending", waiting, "lines", waiting)
+
+
+async def spent_by_words(server: RedisProcess) -> list[Counted]:
+    """What each kind of word costs: into line, a slot kept, given back and given on, taken, an end in line."""
+    async with adapters(server) as side:
+        await side.admission.wish("job_h0", Standing("slot", 1), Place("t", "s-job_h0", 5, NOW_MS), NOW_MS)
+        costs: list[Counted] = []
+        said: list[tuple[str, Want, int]] = [("job_n", "slot", 1), ("job_h0", "slot", 2), ("job_h0", "none", 3)]
+        said += [(FIRST, "slot", 1), ("job_h0", "slot", 4), ("job_n", "gone", 2)]
+        for name, want, lap in said:
+            before = server.counted()
+            heard = await word(side, name, want, lap)
+            costs.append(server.counted().since(before))
+            assert heard.slot is (name == FIRST or (lap == 2 and want == "slot"))
+        return costs
+
+
+def reads_of_whole_keys(server: RedisProcess) -> list[str]:
+    """What the server counts of commands that read all of a key."""
+    whole = tuple(f"cmdstat_{name}:" for name in ("hgetall", "hvals", "hkeys", "smembers", "keys", "lrange"))
+    return [
+        line.partition(",")[0] for line in server.ask("INFO", "commandstats").splitlines() if line.startswith(whole)
+    ]
+
+
+async def test_a_word_costs_the_same_with_ten_and_with_a_hundred_thousand_waiting_jobs(server: RedisProcess) -> None:
+    """In requests, commands and bytes; no command of it reads a whole key."""
+    costs: list[list[Counted]] = []
+    for size in SIZES:
+        await full(server, size)
+        before = reads_of_whole_keys(server)
+        costs.append(await spent_by_words(server))
+        assert reads_of_whole_keys(server) == before
+    for few, more, many in zip(*costs, strict=True):
+        assert few.requests == more.requests == many.requests == 1
+        assert few.commands == more.commands == many.commands
+        assert many.size_bytes <= 1.3 * few.size_bytes
+
+
+async def test_a_hundred_thousand_waiting_jobs_cost_an_idle_deployment_at_most_a_thousand_requests_an_hour(
+    server: RedisProcess,
+) -> None:
+    """The hourly sweep of them all: its pages, their looks, and a publish for each; nothing else is armed."""
+    await full(server, SIZES[-1])
+    async with adapters(server) as side:
+        for number in range(SLOTS):
+            await word(side, f"job_h{number}", "none", 2)
+            await side.operating.stop(NOW_MS)
+        before, pages, after, seen = server.counted(), 0, "", 0
+        while not pages or after:
+            turn = await side.admission.sweep(0, NOW_MS + 3_600_000, after=after)
+            trees = {name: {name: entry} for name, entry in turn.book.items()}
+            await side.store.look_all(trees, "sweep", NOW_MS + 3_600_000, 60_000)
+            pages, after, seen = pages + 1, turn.after, seen + len(turn.book)
+        requests = server.counted().since(before).requests
+    assert seen == SIZES[-1] + SLOTS
+    assert pages == seen // PAGE + 1
+    published = delivered = pages
+    assert requests + published + delivered <= REQUESTS_AN_HOUR

@@ -1,0 +1,57 @@
+"""A function in whose process a tool call hangs: it answers, ends, and the next invocation gets a fresh process."""
+
+import sysconfig
+import time
+from pathlib import Path
+
+from tests.deploy.bundles import ROOT
+from tests.deploy.http_event import HttpRequest, function_url_event
+from tests.deploy.lambda_function import LambdaFunction
+
+_FUNCTION = """
+import threading
+from starlette.responses import Response
+from functions.entry import LazyApp, lambda_handler
+from functions.tools.context import ToolContext
+from functions.tools.running_calls import OverLimitError
+from functions.tools.tool import tool
+
+@tool(timeout_seconds=0.01)
+def hang() -> None:
+    threading.Event().wait()
+
+def build(container):
+    async def app(scope, receive, send):
+        if scope["path"] == "/hang":
+            try:
+                await container.running_calls.result(hang, {}, ToolContext.for_test())
+            except OverLimitError:
+                pass
+        await Response("answered")(scope, receive, send)
+    return app
+
+handler = lambda_handler(LazyApp(build))
+"""
+
+
+def test_a_process_with_a_call_that_hangs_ends_after_its_answer(tmp_path: Path) -> None:
+    """A healthy one stays."""
+    (tmp_path / "hanging.py").write_text(_FUNCTION)
+    environment = {
+        "PYTHONPATH": f"{tmp_path}:{ROOT}:{sysconfig.get_path('purelib')}",
+        "UPSTASH_REDIS_REST_URL": "http://127.0.0.1:9",
+        "UPSTASH_REDIS_REST_TOKEN": "t",
+        "QSTASH_TOKEN": "t",
+        "WORKER_BASE_URL": "https://fn.example.com",
+        "HUNG_TOOLS_LIMIT": "0",
+    }
+    function = LambdaFunction("hanging.handler", tmp_path, tmp_path, environment)
+    try:
+        for path, starts in (("/", 1), ("/", 1), ("/hang", 1), ("/", 2)):
+            answer = function.invoke(function_url_event(HttpRequest("GET", path)))
+            assert (answer["statusCode"], answer["body"], function.cold_starts) == (200, "answered", starts)
+            deadline = time.monotonic() + 30
+            while path == "/hang" and function.pid is not None and time.monotonic() < deadline:
+                time.sleep(0.01)
+    finally:
+        function.close()

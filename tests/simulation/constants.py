@@ -1,0 +1,47 @@
+"""The product's numbers that the simulated world needs, read once: no other file of the simulation repeats them.
+
+Invariant: they are those of the product as it is, also while a defect is planted, since they are read when this file is
+imported. What a deployment sets has the default of the settings.
+"""
+
+from events.adapters.publisher import failure_callback_headers
+from events.core.admission import KEEP_SLOT_MS
+from events.core.ending import UNDELIVERED_BUDGET
+from events.core.limits import Limits
+from events.settings import Settings
+from functions.api.jobs import BODY_LIMIT_BYTES
+from functions.policy import LEASE_MARGIN_MS
+from infra.local_qstash.core import limits as queue_limits
+from infra.local_qstash.core.cron import parse_cron
+from infra.setup.wanted import EVERY_HOUR
+
+_SETTINGS, _QUEUE = Settings(), queue_limits.Limits()
+_HOUR_MS = 3_600_000
+
+# A request of a function to the store or the queue that has no answer by then is given up.
+STORE_TIMEOUT_SECONDS = float(_SETTINGS.store_timeout_seconds)
+QUEUE_TIMEOUT_SECONDS = float(_SETTINGS.queue_timeout_seconds)
+MESSAGE_RETRY_DELAY_SECONDS = _SETTINGS.message_retry_delay_ms / 1000
+# The longest delay of the queue's smallest plan, which is what the product goes by; its bounds are those of any plan.
+LONGEST_DELAY_SECONDS = float(_SETTINGS.message_max_delay_seconds)
+QUEUE_LIMITS = _QUEUE
+DEDUPLICATION_SECONDS = _QUEUE.dedup_window_ms / 1000
+FAILURE_CALLBACK_HEADERS = {name.lower(): [value] for name, value in failure_callback_headers().items()}
+SWEEP_INTERVAL_MS = _SETTINGS.sweep_interval_seconds * 1000
+# What the API takes of a submission, without what is said beside its input.
+LARGEST_INPUT_BYTES = BODY_LIMIT_BYTES - 10_000
+LEASE_MARGIN_SECONDS = LEASE_MARGIN_MS / 1000
+KEEP_SLOT_SECONDS = KEEP_SLOT_MS / 1000
+# How often in a row the queue gives up on an event before its job fails (DESIGN 3: a budget measured in progress).
+DELIVERY_BUDGET = UNDELIVERED_BUDGET
+USUAL_LIMITS = Limits()
+
+
+def _interval_seconds(cron: str) -> float:
+    first_ms = parse_cron(cron).next_after_ms(_HOUR_MS) or 0
+    second_ms = parse_cron(cron).next_after_ms(first_ms) or 0
+    return (second_ms - first_ms) / 1000
+
+
+# How often the scheduled sweep looks at everything.
+BACKSTOP_SECONDS = _interval_seconds(EVERY_HOUR)

@@ -1,0 +1,55 @@
+"""What must hold where processes die, by name, like invariants.py."""
+
+from typing import TYPE_CHECKING
+
+from events.core.state import Job
+from tests.fakes import Tree
+from tests.simulation.invariants import Write
+from tests.simulation.scripts import ALL_KINDS, Died
+from tests.simulation.starting import Start
+from tests.simulation.watching import of
+
+if TYPE_CHECKING:
+    from tests.simulation.invocation import Invocation
+    from tests.simulation.world import World
+
+DIED = "process_died"
+
+
+def only_who_died_is_taken_over(write: Write) -> str | None:
+    """A death is counted where an invocation died, or met something by which it is as good as dead."""
+    for key, leg in write.after.legs.items():
+        old = write.before.legs.get(key)
+        if old is None or leg.abandoned <= old.abandoned:
+            continue
+        write.world.actors.deaths[leg.call_id] += 1
+        who = write.world.owners.get(old.owner.partition(".")[0])
+        if who is not None and not (_is_as_good_as_dead(who) or write.world.memory.struck(leg.job_id, who.began_at)):
+            return f"{key} is taken from {who.name}, which lives"
+    return None
+
+
+def _is_as_good_as_dead(who: "Invocation") -> bool:
+    return who.dead or who.zombie or who.cut or who.stalled or who.faulty
+
+
+def a_call_that_kills_is_not_started_for_ever(start: Start) -> str | None:
+    """A call is started once more than it may be tried, if each of its starts ends with its process."""
+    world, call_id = start.world, start.context.call_id
+    runs = [run for run in world.actors.runs.get(call_id, ()) if run.of == start.run.of]
+    deaths = sum(run.who.dead for run in runs)
+    most = ALL_KINDS[start.tool].retries + 2
+    if deaths < most or world.memory.struck(start.context.job_id):
+        return None
+    return f"{call_id} starts after {deaths} starts that ended with their process; {most} are enough"
+
+
+def died_in(world: "World", tree: Tree, job: Job) -> Died:
+    """What of a job its processes died in: each such death is an attempt, and leaves one less for what else fails."""
+    calls = [call for call in tree.calls.get(job.id, {}).values() if world.actors.deaths[call.id]]
+    died = {(call.turn, call.position): (call.attempts, call.error.type if call.error else "") for call in calls}
+    return Died(died, job.turn if job.error is not None and job.error.type == DIED else 0)
+
+
+ON_DEATHS = (of("legs", only_who_died_is_taken_over),)
+ON_DYING_START = (a_call_that_kills_is_not_started_for_ever,)

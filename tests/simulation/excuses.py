@@ -1,0 +1,93 @@
+"""Legs that no message will bring on, and which are left to the sweep: each by its own name, and not for ever.
+
+Invariant: where there is a backstop, an excuse ends LEFT_SECONDS after what it was made for, so that its job goes on by
+then; time in which the store or the queue is away is added, since no sweep could do anything. Without a backstop nobody
+comes: there an excuse lasts, for the job and those that share its tag.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from events.core.legs import LegKind, kind_of
+from events.ids import job_of_call, root_of
+from events.ports import Claim
+from tests.fakes import Tree
+from tests.simulation.constants import BACKSTOP_SECONDS
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+# By then an hourly sweep has come, with all its retries and a callback's, and what it drove has been delivered.
+LEFT_SECONDS = BACKSTOP_SECONDS + 900.0
+_OF_JOBS = frozenset({LegKind.LOOP, LegKind.WISH, LegKind.REMEMBER})
+
+
+class Excuses:
+    """Which legs are left to the sweep, since when.
+
+    `roots`: all trees of which some ever were. `came_late`: what a fact or a look wrote when its message was over.
+    """
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._since: dict[str, float] = {}
+        self.roots: set[str] = set()
+        self.came_late: set[str] = set()
+
+    def add(self, leg_key: str) -> None:
+        """Leave a leg to the sweep."""
+        self._since[leg_key] = self._world.loop.seconds
+        self.roots.add(root_of_leg(leg_key))
+
+    def update(self, leg_keys: Iterable[str]) -> None:
+        """Leave some legs to the sweep."""
+        for leg_key in leg_keys:
+            self.add(leg_key)
+
+    def discard(self, leg_key: str) -> None:
+        """Somebody has taken the leg up."""
+        self._since.pop(leg_key, None)
+
+    def __contains__(self, leg_key: str) -> bool:
+        since = self._since.get(leg_key)
+        return since is not None and (not self._world.plan.backstop or self._world.loop.seconds <= self.over_at(since))
+
+    def wrote_too_late(self, before: Tree, after: Tree) -> None:
+        """A function wrote whose message is over, or a command came late: nobody may hand on what is new."""
+        self.update(
+            key
+            for key, leg in after.legs.items()
+            if leg is not before.legs.get(key) or leg.carrier not in self._world.queue.live
+        )
+
+    def wrote_uncarried(self, claim: Claim | None, before: Tree, after: Tree) -> None:
+        """A function wrote to which the queue has lost the connection: its message may be over, and then it may die.
+
+        Or is about to be over: the next delivery has read the state, and handed on what it found, if only that is not
+        known any more since a failover. What a fact or a look writes for a message that is over, nobody could know.
+        """
+        ended = before.legs.get(claim.leg_key) if claim else None
+        told = ended is not None and (ended.handed_on or self._world.memory.lost_writes(ended.job_id))
+        new = {key for key, leg in after.legs.items() if leg is not before.legs.get(key)}
+        uncarried = {key for key in new if after.legs[key].carrier not in self._world.queue.live}
+        self.update(new if told else uncarried)
+        self.came_late |= uncarried if claim is None else set()
+
+    def taken_up(self, leg_key: str, after: Tree) -> None:
+        """A message that is under way carries a leg from now on: whatever was left to the sweep is left no more."""
+        if leg_key in self and leg_key in after.legs and after.legs[leg_key].carrier in self._world.queue.live:
+            self.discard(leg_key)
+
+    def over_at(self, since: float) -> float:
+        """When a sweep has surely come: time without the store or the queue is added."""
+        until = since + LEFT_SECONDS
+        for outage in sorted(self._world.plan.outages, key=lambda outage: outage.begins):
+            if outage.begins <= until and outage.ends > since:
+                until += outage.ends - max(outage.begins, since)
+        return until
+
+
+def root_of_leg(leg_key: str) -> str:
+    """The root of the tree that has a leg with this key."""
+    about = leg_key.split(":")[1]
+    return root_of(about if kind_of(leg_key) in _OF_JOBS else job_of_call(about))

@@ -1,0 +1,87 @@
+"""The limits of the hosted parts, in worlds that have them: what takes too long is ended, and nothing is too large.
+
+Invariant: the numbers are those of the smallest plans, or the product's where it sets them. The product never meets a
+size, since it has limits of its own below them.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.app import SPECS
+from tests.simulation.asgi import Answer
+from tests.simulation.invocation import Invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.simulation.queue import Message
+    from tests.simulation.world import World
+
+# QStash's free plan takes 1 MB (its pricing page), Lambda 6 MB of payload either way.
+MESSAGE_BYTES, PAYLOAD_BYTES = 1_048_576, 6 * 1_048_576
+FUNCTION_SECONDS = {spec.path: float(spec.timeout_seconds) for spec in SPECS}
+# The site is behind an HTTP API, which waits as long as it does for the functions that are.
+SITE_SECONDS = min(FUNCTION_SECONDS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Something goes over the wire: a message to the queue, or an answer of a function."""
+
+    what: str
+    size_bytes: int
+
+
+def a_message_fits(sent: Sent) -> str | None:
+    """The queue takes what the product publishes."""
+    if sent.size_bytes > MESSAGE_BYTES:
+        return f"{sent.what} has {sent.size_bytes} bytes; the queue takes {MESSAGE_BYTES}"
+    return None
+
+
+def an_answer_fits(sent: Sent) -> str | None:
+    """Whoever asked gets it."""
+    if sent.size_bytes > PAYLOAD_BYTES:
+        return f"{sent.what} is answered {sent.size_bytes} bytes; {PAYLOAD_BYTES} come through"
+    return None
+
+
+def a_function_ends_in_time(world: "World", who: Invocation, seconds: float) -> None:
+    """One that nothing holds up, on whichever way it is, ends before its host ends it."""
+    if not who.stalled and not who.faulty:
+        world.broken("a_function_ends_in_time", f"{who.name} still goes on after {seconds:g} s")
+
+
+class Hosting:
+    """What the hosts of one world do besides running functions; nothing in worlds without limits."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def started(self, who: Invocation, url: str, ended: "Callable[[], None]") -> None:
+        """An invocation has begun: it is ended at its function's time limit, and then nobody hears of it."""
+        world = self._world
+        if world.plan.limited:
+            seconds = FUNCTION_SECONDS.get(url.removeprefix(world.base_url), SITE_SECONDS)
+            world.loop.call_later(seconds, self._end, who, seconds, ended)
+
+    def _end(self, who: Invocation, seconds: float, ended: "Callable[[], None]") -> None:
+        if who.over or who.dead:
+            return
+        a_function_ends_in_time(self._world, who, seconds)
+        self._world.tell(who, f"its host ends it after {seconds:g} s")
+        who.dead = who.ended = who.faulty = True
+        ended()
+
+    def accepted(self, message: "Message") -> None:
+        """A message comes into the queue."""
+        if self._world.plan.limited and message.source is None:  # what the queue tells itself may be larger
+            self._world.check(ON_MESSAGE, Sent(message.name, len(message.outgoing.body.encode())))
+
+    def answered(self, who: Invocation, answer: Answer) -> None:
+        """A function has answered."""
+        if self._world.plan.limited:
+            self._world.check(ON_ANSWERED, Sent(who.name, len(answer.body)))
+
+
+ON_MESSAGE, ON_ANSWERED = (a_message_fits,), (an_answer_fits,)

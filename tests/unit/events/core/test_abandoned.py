@@ -1,0 +1,94 @@
+"""How often a step is started whose processes die, and what becomes of it then."""
+
+from dataclasses import replace
+
+import pytest
+
+from events.core.abandoned import TAKING_IN_BUDGET, no_start_left
+from events.core.decide import decide
+from events.core.effects import CallModel, Remember, RunTool
+from events.core.happenings import ModelFailed, Started, ToolFailed
+from events.core.legs import LegKind, following, remember_leg
+from events.core.remembering import ATTEMPTS
+from events.core.state import Failure
+from tests.unit.events.core.sample_state import NOW_MS, call_state, turn_state
+
+
+@pytest.mark.parametrize("retries", range(4))
+def test_a_step_starts_at_most_once_more_than_it_may_be_tried(retries: int) -> None:
+    """However its attempts end: with their process, or otherwise."""
+    leg = turn_state().leg
+    for failed in range(retries + 1):
+        deaths = 0
+        while not no_start_left(replace(leg, abandoned=deaths), failed, retries):
+            deaths += 1
+        assert failed + deaths == retries + 2
+
+
+def test_who_never_died_is_left_to_the_rule_of_attempts() -> None:
+    """A person may have raised a limit, and an approval takes an attempt."""
+    assert not no_start_left(turn_state().leg, 100, 0)
+
+
+def test_a_call_fails_and_is_not_tried_again() -> None:
+    """What becomes of a failed call is decided as of any other."""
+    state = call_state(LegKind.CALL)
+    state = replace(state, leg=replace(state.leg, abandoned=state.the_call.retries + 1))
+    assert isinstance(decide(state, Started(), NOW_MS).effects[0], RunTool)
+    state = replace(state, leg=replace(state.leg, abandoned=state.the_call.retries + 2))
+    changes = decide(state, Started(), NOW_MS).changes
+    assert changes is not None
+    (record,), (leg,) = changes.calls, changes.legs
+    assert (record.error and (record.error.type, record.error.retryable), leg.kind) == (
+        ("process_died", False),
+        LegKind.FAILED,
+    )
+
+
+def test_deaths_count_for_all_attempts_of_a_call_and_not_for_what_takes_it_in() -> None:
+    """The next attempt has as few starts left."""
+    state = call_state(LegKind.CALL)
+    leg = replace(state.leg, abandoned=2)
+    changes = decide(replace(state, leg=leg), ToolFailed(Failure("x", "y", retryable=True)), NOW_MS).changes
+    assert changes is not None
+    assert changes.legs[0].abandoned == 2
+    again = following(changes.legs[0], LegKind.CALL, NOW_MS, attempt=2)
+    assert (again.abandoned, following(again, LegKind.COMPLETE, NOW_MS).abandoned) == (2, 0)
+
+
+def test_a_turn_fails_its_job() -> None:
+    """There is nobody to be told."""
+    state = turn_state()
+    state = replace(state, leg=replace(state.leg, abandoned=state.job.model.retries + 1))
+    assert isinstance(decide(state, Started(), NOW_MS).effects[0], CallModel)
+    again = decide(state, ModelFailed(Failure("x", "y", retryable=True)), NOW_MS).changes
+    assert again is not None
+    assert again.legs[0].abandoned == state.leg.abandoned
+    state = replace(state, leg=replace(state.leg, abandoned=state.job.model.retries + 2))
+    changes = decide(state, Started(), NOW_MS).changes
+    assert changes is not None
+    assert changes.job is not None
+    assert changes.job.error is not None
+    assert (changes.ends, changes.job.error.type) == (True, "process_died")
+
+
+@pytest.mark.parametrize("kind", [LegKind.COMPLETE, LegKind.FAILED])
+def test_what_cannot_be_taken_in_fails_its_job(kind: LegKind) -> None:
+    """Nothing that kills its process is started for ever."""
+    state = call_state(kind)
+    own = state.the_call.retries + 2 if kind is LegKind.FAILED else 0
+    for deaths, ends in ((TAKING_IN_BUDGET + own, False), (TAKING_IN_BUDGET + own + 1, True)):
+        changes = decide(replace(state, leg=replace(state.leg, abandoned=deaths)), Started(), NOW_MS).changes
+        assert changes is not None
+        assert changes.ends is ends
+
+
+def test_what_cannot_be_remembered_is_dropped_and_somebody_is_told() -> None:
+    """A death is an attempt."""
+    state = turn_state()
+    state = replace(state, leg=remember_leg(state.job.id, 1, 3, NOW_MS))
+    assert isinstance(decide(state, Started(), NOW_MS).effects[0], Remember)
+    state = replace(state, leg=replace(state.leg, abandoned=ATTEMPTS))
+    decision = decide(state, Started(), NOW_MS)
+    assert decision.changes is not None
+    assert "process died" in str(decision.effects[0])
