@@ -6,11 +6,12 @@ its retries; what died with its process is delivered again.
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from events.ports import Outgoing
-from events.schema import DELIVERY_FAILED_ENDPOINT
+from events.adapters.clock import SystemClock
+from events.ports import Clock, Outgoing
+from events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT
 
 BASE = "https://fn.example.com"
 RETRY_DELAY_MS = 10_000
@@ -31,11 +32,18 @@ class Message:
 
 
 class InFlight:
-    """`Queue` that keeps what is in flight. `prefix`: of the ids that it gives, so that two of them never meet."""
+    """`Queue` that keeps what is in flight.
 
-    def __init__(self, messages: Sequence[Message] = (), prefix: str = "msg") -> None:
+    `prefix`: of the ids that it gives, so that two of them never meet. `ahead_ms`: how far the queue's clock is ahead
+    of the store's, by which sweeps are armed.
+    """
+
+    def __init__(
+        self, messages: Sequence[Message] = (), prefix: str = "msg", ahead_ms: Callable[[], int] = lambda: 0
+    ) -> None:
         self.messages = {message.id: message for message in messages}
         self._prefix = prefix
+        self._ahead_ms = ahead_ms
         self._count = 0
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
@@ -50,6 +58,8 @@ class InFlight:
             self.messages[name] = Message(name, path, body)
             return name
         due_ms, retries = outgoing.not_before_ms, outgoing.retries
+        if due_ms and path == SWEEP_ENDPOINT:
+            due_ms += self._ahead_ms()
         self.messages[name] = Message(name, path, body, dict(outgoing.headers), due_ms, retries=retries)
         return name
 
@@ -77,6 +87,12 @@ class InFlight:
     def died(self, message: Message, now_ms: int) -> None:
         """Whoever handled it is gone without an answer."""
         self.messages[message.id] = replace(message, retried=message.retried + 1, due_ms=now_ms + RETRY_DELAY_MS)
+
+
+def ahead_of_redis(clock: Clock) -> Callable[[], int]:
+    """How far this clock is ahead of a real Redis's, at each moment."""
+    redis = SystemClock()
+    return lambda: clock.now_ms() - redis.now_ms()
 
 
 def callback_of(message: Message, status: int, answer: bytes) -> str:

@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 
-from functions.container import Ports
 from functions.wiring import real_ports
 from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.fakes.clock import FakeClock
 from tests.unit.functions.stage import Stage
 from tests.upgrade.finishing import ends_of, finish, not_ended, runs_of
-from tests.upgrade.in_flight import InFlight
+from tests.upgrade.in_flight import InFlight, ahead_of_redis
 from tests.upgrade.in_memory import Loading
 from tests.upgrade.installation import Installation, settings_of
 from tests.upgrade.make import SLOTS
@@ -21,19 +20,17 @@ def in_memory(saved: Saved, continuation: str) -> Installation:
     settings = settings_of(continuation, SLOTS)
     stage = Stage(settings=settings)
     Loading(stage, saved.now_ms).load(saved.keys)
-    return _installation(saved, continuation, stage.ports)
+    queue, clock = InFlight(saved.messages, prefix="late"), FakeClock(saved.now_ms)
+    return Installation(settings, stage.ports, queue, clock, "late0")
 
 
 def on_redis(saved: Saved, continuation: str, process: RedisProcess, redis: RawRedis) -> Installation:
     """This version over a real Redis, through its scripts."""
     load_keys(redis, saved.keys)
     settings = replace(settings_of(continuation, SLOTS), redis_url=process.url, redis_token=TOKEN)
-    return _installation(saved, continuation, real_ports(settings))
-
-
-def _installation(saved: Saved, continuation: str, ports: Ports) -> Installation:
-    queue, clock = InFlight(saved.messages, prefix="late"), FakeClock(saved.now_ms)
-    return Installation(settings_of(continuation, SLOTS), ports, queue, clock, "late0")
+    clock = FakeClock(saved.now_ms)
+    queue = InFlight(saved.messages, prefix="late", ahead_ms=ahead_of_redis(clock))
+    return Installation(settings_of(continuation, SLOTS), real_ports(settings), queue, clock, "late0")
 
 
 async def finished(version: Installation, saved: Saved) -> None:

@@ -15,7 +15,7 @@ from functions.wiring import real_ports
 from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.fakes.clock import FakeClock
 from tests.upgrade.finishing import ends_of, finish, not_ended, runs_of
-from tests.upgrade.in_flight import InFlight
+from tests.upgrade.in_flight import InFlight, ahead_of_redis
 from tests.upgrade.installation import Installation, settings_of
 from tests.upgrade.maker import Maker, mortal_store
 from tests.upgrade.saved import CORPUS, Saved
@@ -36,7 +36,8 @@ async def make_one(process: RedisProcess, redis: RawRedis, situation: Situation)
     redis.run([["FLUSHALL"]])
     continuation = "inline" if situation in IN_PLACE else "queue"
     settings = replace(settings_of(continuation, SLOTS), redis_url=process.url, redis_token=TOKEN)
-    store, queue, clock = mortal_store(process, settings.job_retention_seconds * 1000), InFlight(), FakeClock()
+    store, clock = mortal_store(process, settings.job_retention_seconds * 1000), FakeClock()
+    queue = InFlight(ahead_ms=ahead_of_redis(clock))
     ports = replace(real_ports(settings), store=store)
     async with Installation(settings, ports, queue, clock, "made0").running() as version:
         maker = Maker(version, store, redis)
