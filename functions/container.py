@@ -71,6 +71,7 @@ from functions.source_budget import SourceBudget
 from functions.spec import Spec
 from functions.stopping import Stopping
 from functions.store_away import StoreAway
+from functions.suspects import Suspects
 from functions.sweep_requests import SweepRequests
 from functions.sweeping import Sweep
 from functions.tending import Tending
@@ -126,7 +127,7 @@ class Container:
     def __init__(self, settings: Settings, ports: Ports, registry: Registry | None = None) -> None:
         self.settings, self.ports, self._registry = settings, ports, registry
         self.secrets = KnownSecrets(settings.secret_values)  # what must not be shown
-        self.stopping, self.notices = Stopping(), JobNotices()
+        self.stopping, self.suspects, self.notices = Stopping(), Suspects(), JobNotices()
         self.followers = Followers(settings.followers_per_key)
         self.metering = Metering(ports.clock, ports.figures, settings.function_memory_mb)  # what invocations spend
         self.sweep_requests = SweepRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
@@ -213,6 +214,7 @@ class Container:
             continues=spec.continues,
             guard_ms=guard_ms(spec, settings),
             stopping=self.stopping,
+            suspects=self.suspects,
         )
         outside = (ports.store, self.emitter, ports.clock, ports.randomness)
         return Pipeline(*outside, self._performers(), self._facts, self._afterwards, policy)

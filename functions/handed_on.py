@@ -1,7 +1,6 @@
 """What one invocation has handed on already: each leg once, but for news from the admission, or after a failover."""
 
-from events.core.legs import Leg
-from functions.handing_on import CLOCK_ERROR_MS
+from events.core.legs import CLOCK_ERROR_MS, Leg
 
 
 class HandedOn:

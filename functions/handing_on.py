@@ -7,13 +7,11 @@ goes out for the lease's end.
 from collections.abc import Mapping, Sequence
 
 from events.core.expected import event_of
-from events.core.legs import Leg
+from events.core.legs import CLOCK_ERROR_MS, Leg
 from events.emitter import Delivery, Emitter
 from events.schema import Event, Ticket
 from functions.tracing import with_trace
 
-# Clocks of functions, the store and the queue differ by less than this.
-CLOCK_ERROR_MS = 5_000
 _NO_TICKETS: Mapping[str, Ticket] = {}
 
 

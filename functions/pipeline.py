@@ -12,18 +12,21 @@ from typing import Protocol
 
 from events.core.decide import decide
 from events.core.effects import Alert, Changes, Decision, Effect, Expect, Work
+from events.core.expected import event_of
 from events.core.going_on import GoOn
 from events.core.happenings import Happening, Started
-from events.core.legs import WORK_KINDS, Leg, LegKind, kind_of
+from events.core.legs import WORK_KINDS, Leg, LegKind
+from events.core.state import State
 from events.emitter import Emitter
 from events.errors import StoreError, UnknownJobError
 from events.ports import Begun, Claim, Clock, Committed, History, Randomness, Store, Verdict, charge
 from events.replacing import replace
 from functions.books import commit
+from functions.claims import Claims
 from functions.delivery import Delivered, Outcome
 from functions.facts import Facts
 from functions.handing_on import again_at_ms, hand_on, postpone
-from functions.policy import BEGIN_PAUSES_SECONDS, LEASE_MARGIN_MS, PAUSES_SECONDS, Policy
+from functions.policy import BEGIN_PAUSES_SECONDS, LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS, Policy
 from functions.run import Run, Step
 from functions.tracing import leg_begun, leg_ended
 
@@ -31,6 +34,8 @@ _log = logging.getLogger("baton.pipeline")
 
 # What became of a wish for which there is no slot: its job is told once there is one.
 IN_LINE = "waits for a slot"
+# What became of a step of which a process has died, while another one of those is worked on here.
+SUSPECT = "waits for its turn alone"
 _STARTED = Started()
 
 
@@ -75,7 +80,8 @@ class Pipeline:
         Raises:
             BatonError: the message must not be acknowledged.
         """
-        run = Run(delivered, self._randomness.token(), self._clock.now_ms() + self._policy.guard_ms)
+        claims = Claims(self._store, self._clock, self._policy)
+        run = Run(delivered, self._randomness.token(), self._clock.now_ms() + self._policy.guard_ms, claims)
         told = await self._facts.witness(delivered.event, delivered.message_id)
         if told is None:  # else the fact has counted its witness
             if delivered.retried == 0:
@@ -127,7 +133,7 @@ class Pipeline:
             message_id=run.delivered.message_id,
             owner=step.owner,
             now_ms=now_ms,
-            lease_until_ms=now_ms + self._policy.lease_ms(kind_of(step.leg_key)),
+            lease_until_ms=now_ms + LEASE_MS,
             call_id=step.call_id,
             ticket=step.ticket.lap if step.ticket else 0,
         )
@@ -136,7 +142,7 @@ class Pipeline:
             case Verdict.UNKNOWN:
                 raise UnknownJobError(f"job {claim.job_id} is not known (yet); its submission may still be told again")
             case Verdict.GRANTED:
-                return await self._do(run, step, claim, begun)
+                return await self._hold(run, step, claim, begun)
             case Verdict.BUSY | Verdict.EARLY if step.event is not None:
                 await postpone(self._emitter, step.event, again_at_ms(begun.free_at_ms, now_ms), run.drive)
         run.words.append(begun.verdict)
@@ -154,10 +160,28 @@ class Pipeline:
             await asyncio.sleep(pause_seconds)
         return await self._store.begin(claim)
 
-    async def _do(self, run: Run, step: Step, claim: Claim, begun: Begun) -> None:
+    async def _hold(self, run: Run, step: Step, claim: Claim, begun: Begun) -> None:
+        """Do what was claimed; where the process stops in the middle, its event comes again at once."""
         state = begun.state
         if state is None:
             raise ValueError("a granted BEGIN comes with a state")
+        again = event_of(run.session_id, state.leg)
+        try:
+            async with run.claims.holding(claim):
+                with self._policy.suspects.turn_of(state.leg) as wait_ms:
+                    if not wait_ms:
+                        return await self._do(run, step, claim, begun, state)
+                    await run.claims.give_back(claim, begun=False)
+        except asyncio.CancelledError:
+            if self._policy.stopping.begun:
+                await postpone(self._emitter, again, 0, run.drive)
+            raise
+        await postpone(self._emitter, again, self._clock.now_ms() + wait_ms, run.drive)
+        run.words.append(SUSPECT)
+        run.leaves(step)
+        return await self._hand_on(run, begun.carried, crosses=False)
+
+    async def _do(self, run: Run, step: Step, claim: Claim, begun: Begun, state: State) -> None:
         leg_begun(claim, state)
         now_ms = self._clock.now_ms()
         decision = decide(state, _STARTED, now_ms)
@@ -174,6 +198,7 @@ class Pipeline:
         since_ms = state.leg.since_ms if state.leg.kind is LegKind.LOOP else 0
         claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms)
         committed = await self._commit(run, step, claim, decision.changes or Changes())
+        run.claims.done(claim)
         word = "done" if committed.applied else "overtaken"
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s of %s: %s", state.leg.key, claim.message_id, word)

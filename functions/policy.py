@@ -7,9 +7,18 @@ from functools import cached_property
 from events.core.legs import LegKind
 from events.settings import CLAIM_MARGIN_SECONDS
 from functions.stopping import Stopping
+from functions.suspects import Suspects
 
-# A lease outlives the work by this much, so that a late COMMIT still finds its claim.
+# A claim lasts so long, and is prolonged in these steps while its work lives. After a crash the queue delivers again
+# (after 10 s) when it is over, or nearly so; a stall or a lost prolongation of a few seconds costs nothing.
+LEASE_MS = 12_000
+RENEW_SECONDS = 4.0
+# After a prolongation that the store has failed.
+AGAIN_SECONDS = 1.0
+# A claim is prolonged for this much longer than its work may take: a COMMIT may be late.
 LEASE_MARGIN_MS = CLAIM_MARGIN_SECONDS * 1000
+# What is broken off does not wait longer for the store to hear of it.
+GIVE_BACK_SECONDS = 2.0
 # Before a COMMIT is repeated which the store has failed: together less than that, so that it still finds its claim.
 PAUSES_SECONDS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 # The same for a BEGIN: where only its answer was lost, nobody else gets the leg before the lease is over.
@@ -29,6 +38,7 @@ class Policy:
         guard_ms: for how long an invocation begins another piece of work.
         at_once: how many legs an invocation works on at the same time.
         stopping: once its process is about to stop, nothing more is begun in place.
+        suspects: of the process, which work on them one at a time.
     """
 
     work_limits_ms: Mapping[LegKind, int]
@@ -37,13 +47,14 @@ class Policy:
     guard_ms: int = 120_000
     at_once: int = AT_ONCE
     stopping: Stopping = field(default_factory=Stopping)
+    suspects: Suspects = field(default_factory=Suspects)
 
-    def lease_ms(self, kind: LegKind) -> int:
-        """For how long a leg of this kind is claimed: for as long as its work may take, and a late COMMIT."""
+    def longest_ms(self, kind: LegKind) -> int:
+        """For how long the claim of such a leg is prolonged: as long as its work may take, and a late COMMIT."""
         return self.work_limits_ms.get(kind, 0) + LEASE_MARGIN_MS
 
     def leases_ms(self, *, crosses: bool) -> Mapping[LegKind, int]:
-        """The kinds of legs to go on with, and for how long each is claimed.
+        """The kinds of legs to go on with, and for how long each is claimed at first.
 
         What goes to the admission or comes from it (`crosses`) continues in place in both modes: it needs no hop.
         """
@@ -53,4 +64,4 @@ class Policy:
     def _leases_ms(self) -> Mapping[bool, Mapping[LegKind, int]]:
         wishes = frozenset({LegKind.WISH})
         of = {False: wishes, True: wishes | self.continues}
-        return {far: {kind: self.lease_ms(kind) for kind in sorted(kinds)} for far, kinds in of.items()}
+        return {far: dict.fromkeys(sorted(kinds), LEASE_MS) for far, kinds in of.items()}

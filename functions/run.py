@@ -8,10 +8,11 @@ from events.core.legs import Leg, LegKind, kind_of, leg_key_of
 from events.ports import Begun
 from events.quick_init import quick_init
 from events.schema import Event, Ticket, ToolPayload, ticket_of
+from functions.claims import Claims
 from functions.delivery import Delivered
 from functions.handed_on import HandedOn
 from functions.handing_on import drive_of
-from functions.policy import LEASE_MARGIN_MS
+from functions.policy import RENEW_SECONDS
 
 
 @quick_init
@@ -40,13 +41,14 @@ class Step:
 class Run:
     """One delivery of one message, handled under one owner's name."""
 
-    def __init__(self, delivered: Delivered, owner: str, guard_until_ms: int) -> None:
+    def __init__(self, delivered: Delivered, owner: str, guard_until_ms: int, claims: Claims) -> None:
         event = delivered.event
         call_id = event.payload.call_id if isinstance(event.payload, ToolPayload) else ""
         key = leg_key_of(event)
         self.delivered = delivered
         self.owner = owner
         self.guard_until_ms = guard_until_ms
+        self.claims = claims
         self.session_id = event.session_id
         self.first = Step(key, event.job_id, call_id, kind_of(key) is LegKind.WISH, owner, event)
         self.todo: deque[Step] = deque()
@@ -69,10 +71,10 @@ class Run:
         self.in_hand.add(step.leg_key)
 
     def go_on(self, begun: Begun, now_ms: int) -> None:
-        """Do what a COMMIT has claimed. Where its answer was long under way, its lease may end before the work does."""
+        """Do what a COMMIT has claimed. An answer that was long under way leaves no time to prolong it."""
         assert begun.state is not None, "what is claimed comes with its state"
         leg = begun.state.leg
-        if leg.kind is not LegKind.WISH and now_ms - leg.claimed_ms > LEASE_MARGIN_MS:
+        if leg.kind is not LegKind.WISH and now_ms - leg.claimed_ms > 1000 * RENEW_SECONDS:
             return self.begin(self.step_of(leg))
         return self.begin(Step(leg.key, leg.job_id, leg.call_id, leg.kind is LegKind.WISH, leg.owner, begun=begun))
 

@@ -30,6 +30,7 @@ def build_site(container: Container) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         with container.stopping.noticing():
             yield
+        await container.stopping.work_is_given_back()
         await container.metering.tell()
         await container.close()
 

@@ -22,6 +22,7 @@ from events.core.admission import Book
 from events.core.counts import checkpoints_in
 from events.core.effects import Changes
 from events.core.going_on import GoOn
+from events.core.legs import given_back_at_ms
 from events.core.records import load_call, load_job, load_leg
 from events.core.state import State
 from events.errors import JobGoneError, StoreError
@@ -223,6 +224,22 @@ class RedisStore:
             else:
                 return asked
         raise StoreError(f"job {request.job_id} cannot end: jobs below it are started faster than they can be counted")
+
+    async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
+        """Prolong claims that their owners still hold."""
+        names = [name for claim in claims for name in (claim.leg_key, claim.owner)]
+        lost: Sequence[str] = await self._redis.run(
+            _text("hold", "state"), [keys.state_key(claims[0].job_id)], [lease_until_ms, "", *names]
+        )
+        return lost
+
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+        """End a claim that its owner still holds."""
+        how = "begun" if begun else "untouched"
+        names = (claim.leg_key, claim.owner)
+        await self._redis.run(
+            _text("hold", "state"), [keys.state_key(claim.job_id)], [given_back_at_ms(now_ms), how, *names]
+        )
 
     async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""

@@ -119,6 +119,15 @@ class Leg:
         return max(lease, self.not_before_ms)
 
 
+# Clocks of functions, the store and the queue differ by less than this.
+CLOCK_ERROR_MS = 5_000
+
+
+def given_back_at_ms(now_ms: int) -> int:
+    """The end of a lease that is given back: over by any clock."""
+    return now_ms - CLOCK_ERROR_MS
+
+
 def kind_of(leg_key: str) -> LegKind:
     """The kind of the leg that has this key."""
     return _KINDS[leg_key.partition(":")[0]]

@@ -43,6 +43,17 @@ class Store(Protocol):
         """
         ...
 
+    async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
+        """Prolong claims of one tree that their owners still hold; returns the keys of the legs that they do not."""
+        ...
+
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+        """End a claim that its owner still holds: somebody else may work on the leg at once, and no death is counted.
+
+        `begun`: of a turn, its model may have been called, which counts with what attempts that died may have used.
+        """
+        ...
+
     async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
         """Count, once for each callback message, that the queue gave up on the source message.
 

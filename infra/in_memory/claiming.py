@@ -154,6 +154,20 @@ def is_anew(leg: Leg, claim: Claim) -> bool:
     return claim.since_ms not in (0, leg.since_ms) and leg.owner != claim.owner
 
 
+def ends_otherwise(tree: Tree, claim: Claim, changes: Changes) -> bool:
+    """Whether a wait would end with something else than is recorded, or before anything has come.
+
+    What it ends with was recorded when it was begun. Where a failover forgot that, something else may have come, or
+    nothing yet: then whoever told it tells it again.
+    """
+    leg, results = tree.legs[claim.leg_key], tree.results.get(claim.job_id, {})
+    if leg.kind is not LegKind.WAIT:
+        return False
+    known = results.get(leg.call_id)
+    open_still = known is None and leg.not_before_ms > claim.now_ms
+    return bool(changes.results) and (open_still or known not in (None, changes.results.get(leg.call_id)))
+
+
 def done(tree: Tree, claim: Claim, changes: Changes) -> tuple[Tree, Changes]:
     """Without the leg that was done; a text that is there as its owner left it goes on, another one is said anew."""
     leg, talk = tree.legs[claim.leg_key], changes.talk

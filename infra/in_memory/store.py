@@ -8,9 +8,9 @@ from events.core.counts import checkpoints_in
 from events.core.effects import Changes
 from events.core.ends import COUNTED
 from events.core.going_on import GoOn
-from events.core.legs import Leg, LegKind
+from events.core.legs import Leg
 from events.core.records import dump_job
-from events.core.state import State, Usage
+from events.core.state import State
 from events.errors import JobGoneError
 from events.ids import is_child, root_of
 from events.ports import (
@@ -33,9 +33,20 @@ from events.ports import (
 )
 from events.ports.spending import NOTHING
 from events.replacing import replace
-from infra.in_memory.claiming import appended, done, going_on, granted, handed_on, is_anew, released, with_ticket
+from infra.in_memory.claiming import (
+    appended,
+    done,
+    ends_otherwise,
+    going_on,
+    granted,
+    handed_on,
+    is_anew,
+    released,
+    with_ticket,
+)
+from infra.in_memory.holding import given_back, prolonged
 from infra.in_memory.tree import NOT_USED, Tree
-from infra.in_memory.used_parts import with_used
+from infra.in_memory.used_parts import more, with_used
 from infra.in_memory.writing import changed, created
 
 _UNKNOWN = Tree()  # what is kept of a job that nobody knows
@@ -56,7 +67,8 @@ class InMemoryStore:
 
     def write(self, job_id: str, tree: Tree) -> None:
         """Keep a tag's new version."""
-        self.trees[root_of(job_id)] = tree
+        if tree is not self.tree(job_id):
+            self.trees[root_of(job_id)] = tree
 
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
         """Write a new job carried by its witness, unless it is there."""
@@ -70,7 +82,7 @@ class InMemoryStore:
             charge(requests=1)
             raise JobGoneError(job.id)
         tree = created(tree, job, changes, message_id)
-        tree = replace(tree, usage={**tree.usage, job.id: _more(NOT_USED, spent, now_ms)})
+        tree = replace(tree, usage={**tree.usage, job.id: more(NOT_USED, spent, now_ms)})
         self.write(job.id, tree)
         return Created(True, job, tree.carried(message_id, now_ms))
 
@@ -139,7 +151,7 @@ class InMemoryStore:
             return Committed(False)
         leg = tree.legs.get(claim.leg_key)
         gone = leg is None or tree.blocked(leg) or claim.run != tree.jobs[claim.job_id].run or is_anew(leg, claim)
-        applied = not gone and not _ends_otherwise(tree, claim, changes)
+        applied = not gone and not ends_otherwise(tree, claim, changes)
         before = tree
         if applied:
             tree, changes = done(tree, claim, changes)
@@ -175,7 +187,7 @@ class InMemoryStore:
         used = tree.usage.get(job_id, NOT_USED)
         if changes.begins_again:  # what was used before has been told
             used = replace(used, before={name: getattr(used, name) for name in COUNTED})
-        tree = replace(tree, usage={**tree.usage, job_id: _more(used, spent, now_ms)})
+        tree = replace(tree, usage={**tree.usage, job_id: more(used, spent, now_ms)})
         if not changes.ends or is_child(job_id):
             return tree
         tombstone = Tombstone(tree.jobs[job_id].tenant, deleted=False)
@@ -207,9 +219,21 @@ class InMemoryStore:
             return Outside(Heeded.ENDED, job, self._carried(job_id, message_id, now_ms, free=True))
         tree = tree.told(job_id, fact, message_id, now_ms).settled(job_id, message_id, now_ms)
         used = tree.usage.get(job_id, NOT_USED)
-        tree = replace(tree, usage={**tree.usage, job_id: _more(used, spent, used.updated_ms)})
+        tree = replace(tree, usage={**tree.usage, job_id: more(used, spent, used.updated_ms)})
         self.write(job_id, tree)
         return Outside(Heeded.EARLY if early else Heeded.FIRST, job, self._carried(job_id, message_id, now_ms))
+
+    async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
+        """Prolong claims that their owners still hold."""
+        charge(requests=1)
+        tree, lost = prolonged(self.tree(claims[0].job_id), claims, lease_until_ms)
+        self.write(claims[0].job_id, tree)
+        return lost
+
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+        """End a claim that its owner still holds."""
+        charge(requests=1)
+        self.write(claim.job_id, given_back(self.tree(claim.job_id), claim, now_ms, begun=begun))
 
     async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""
@@ -266,32 +290,3 @@ class InMemoryStore:
         else:
             charge(requests=1)
         return tree is not None
-
-
-def _more(used: Usage, spent: Spent, now_ms: int) -> Usage:
-    """With what was spent, and the one request that says so; nobody counts commands and bytes here."""
-    return replace(
-        used,
-        messages=used.messages + spent.messages,
-        deliveries=used.deliveries + spent.deliveries,
-        redis_requests=used.redis_requests + spent.requests + 1,
-        redis_commands=used.redis_commands + spent.commands,
-        redis_bytes=used.redis_bytes + spent.size_bytes,
-        function_ms=used.function_ms + spent.function_ms,
-        mb_ms=used.mb_ms + spent.mb_ms,
-        updated_ms=now_ms,
-    )
-
-
-def _ends_otherwise(tree: Tree, claim: Claim, changes: Changes) -> bool:
-    """Whether a wait would end with something else than is recorded, or before anything has come.
-
-    What it ends with was recorded when it was begun. Where a failover forgot that, something else may have come, or
-    nothing yet: then whoever told it tells it again.
-    """
-    leg, results = tree.legs[claim.leg_key], tree.results.get(claim.job_id, {})
-    if leg.kind is not LegKind.WAIT:
-        return False
-    known = results.get(leg.call_id)
-    open_still = known is None and leg.not_before_ms > claim.now_ms
-    return bool(changes.results) and (open_still or known not in (None, changes.results.get(leg.call_id)))

@@ -6,6 +6,7 @@ from pydantic.alias_generators import to_camel
 
 from events.core.ends import COUNTED
 from events.core.state import Usage
+from events.ports import Spent
 from events.replacing import replace
 from infra.in_memory.tree import Tree
 
@@ -34,3 +35,18 @@ def _told(text: str, used: dict[str, int]) -> str:
 def _more(before: Usage, after: Usage) -> dict[str, int]:
     amounts = zip(_TOLD_AS.values(), _amounts(before), _amounts(after), strict=True)
     return {name: now - was for name, was, now in amounts if now != was}
+
+
+def more(used: Usage, spent: Spent, now_ms: int) -> Usage:
+    """With what was spent, and the one request that says so; nobody counts commands and bytes here."""
+    return replace(
+        used,
+        messages=used.messages + spent.messages,
+        deliveries=used.deliveries + spent.deliveries,
+        redis_requests=used.redis_requests + spent.requests + 1,
+        redis_commands=used.redis_commands + spent.commands,
+        redis_bytes=used.redis_bytes + spent.size_bytes,
+        function_ms=used.function_ms + spent.function_ms,
+        mb_ms=used.mb_ms + spent.mb_ms,
+        updated_ms=now_ms,
+    )

@@ -7,7 +7,7 @@ from tests.fakes import Tree
 from tests.simulation.invariants import Write
 from tests.simulation.scripts import ALL_KINDS, Died
 from tests.simulation.starting import Start
-from tests.simulation.watching import of
+from tests.simulation.watching import at, of
 
 if TYPE_CHECKING:
     from tests.simulation.invocation import Invocation
@@ -33,6 +33,19 @@ def _is_as_good_as_dead(who: "Invocation") -> bool:
     return who.dead or who.zombie or who.cut or who.stalled or who.faulty
 
 
+def only_who_holds_a_claim_prolongs_it(write: Write) -> str | None:
+    """One that comes late takes nothing from whoever has taken over, and none ends sooner for it."""
+    assert write.claim is not None, "a claim is prolonged"
+    mine = write.claim.owner.partition(".")[0]
+    for key, leg in write.after.legs.items():
+        old = write.before.legs.get(key)
+        if old is None or old is leg:
+            continue
+        if old.owner.partition(".")[0] != mine or leg.owner != old.owner or leg.lease_until_ms < old.lease_until_ms:
+            return f"{write.claim.owner} makes {old} into {leg}"
+    return None
+
+
 def a_call_that_kills_is_not_started_for_ever(start: Start) -> str | None:
     """A call is started once more than it may be tried, if each of its starts ends with its process."""
     world, call_id = start.world, start.context.call_id
@@ -51,5 +64,5 @@ def died_in(world: "World", tree: Tree, job: Job) -> Died:
     return Died(died, job.turn if job.error is not None and job.error.type == DIED else 0)
 
 
-ON_DEATHS = (of("legs", only_who_died_is_taken_over),)
+ON_DEATHS = (of("legs", only_who_died_is_taken_over), at("renew", only_who_holds_a_claim_prolongs_it))
 ON_DYING_START = (a_call_that_kills_is_not_started_for_ever,)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from events.settings import Settings
 from functions.app import Mounted, build_app
 from functions.container import Container, Ports
+from functions.suspects import Suspects
 from tests.simulation.actors import make_registry
 from tests.simulation.calling import key_of
 from tests.simulation.jobs import TENANTS
@@ -43,12 +44,14 @@ class Host:
         vars(self.container).clear()
 
 
-def hosts_of(settings: Settings, plan: Plan, ports: Ports) -> list[Host]:
+def hosts_of(settings: Settings, plan: Plan, ports: Ports, suspects: Suspects) -> list[Host]:
     """Each version that runs: both are of this code, each in a mode of its own, over the same world."""
     registry = make_registry(_scripts(plan))
     modes = (plan.inline, not plan.inline) if plan.deploying else (plan.inline,)
     versions = (replace(settings, continuation="inline" if inline else "queue") for inline in modes)
-    containers = (Container(version, ports, registry) for version in versions)
+    containers = [Container(version, ports, registry) for version in versions]
+    for container in containers:
+        container.suspects = suspects
     with routes_made_quickly():
         return [Host(container, build_app(container)) for container in containers]
 

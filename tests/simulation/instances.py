@@ -1,7 +1,11 @@
 """What differs between the function's instances: how wrong their clocks are; and the ports made of that."""
 
+from collections import defaultdict
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from events.core.legs import Leg
+from functions.suspects import Suspects
 from tests.simulation.dice import Dice
 from tests.simulation.invocation import CURRENT, Invocation
 
@@ -33,6 +37,19 @@ class SimClock:
     def now_ms(self) -> int:
         """The virtual time, as wrong as this instance's clock is."""
         return self._epoch_ms + int(self._loop.seconds * 1000) + CURRENT.get().skew_ms
+
+
+class SimSuspects(Suspects):
+    """Those of whichever instance asks."""
+
+    def __init__(self, world: "World") -> None:
+        super().__init__()
+        self._world = world
+        self.by_instance = defaultdict[int, Suspects](Suspects)
+
+    def turn_of(self, leg: Leg) -> AbstractContextManager[int]:
+        """For the time of the block work on a step, where that says 0."""
+        return self.by_instance[instance_of(self._world.dice, CURRENT.get())].turn_of(leg)
 
 
 class SimRandomness:

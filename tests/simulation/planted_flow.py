@@ -10,12 +10,12 @@ from events.core.legs import Leg, LegKind, following, loop_leg
 from events.emitter import Delivery
 from events.errors import StoreError
 from events.ports import Claim, Committed, Looked
-from functions import acceptance, container, facts, handed_on, handing_on, pipeline, policy, redelivery, run, sweeping
+from functions import acceptance, container, facts, handed_on, handing_on, pipeline, redelivery, run, sweeping
 from functions import submitting as submission
 from functions.agents import tool_run
 from functions.delivery import Outcome
 from functions.tools.context import ToolContext
-from tests.fakes import Tree
+from tests.fakes import FakeStore, Tree
 from tests.simulation.invocation import Crashed
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced
 
@@ -200,9 +200,9 @@ DEFECTS = (
     Defect("a busy leg is acknowledged without postponing", "every_leg_is_guaranteed", (idle(pipeline, "postpone"),)),
     Defect("a busy leg is refused with 503", "what_is_refused_met_a_fault", (replaced(pipeline, "postpone", _refuse),)),
     Defect(
-        "a lease is shorter than the work",
+        "a claim is not prolonged while its work goes on",
         "one_run_under_a_live_lease",
-        (replaced(policy, "LEASE_MARGIN_MS", -29_500),),
+        (idle(FakeStore, "renew", ()),),
     ),
     Defect(
         "what follows is published before COMMIT",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from events.core.state import CallRecord
 from events.ids import canonical_json
 from functions.tools.context import ToolContext
-from tests.simulation.constants import LEASE_MARGIN_SECONDS
+from tests.simulation.constants import LEASE_MARGIN_SECONDS, LEASE_SECONDS
 from tests.simulation.scripts import APPROVED_TOOLS, LONGEST_TOOL_SECONDS
 
 if TYPE_CHECKING:
@@ -139,11 +139,14 @@ def forgotten(start: Start) -> bool:
 
 
 def _slept(start: Start, run: "Run") -> bool:
-    """Whether this run's lease may be over by now: its limit and the margin from the claim on, with wrong clocks."""
-    world = start.world
-    limit_seconds = min(world.plan.work_timeout_seconds, LONGEST_TOOL_SECONDS)
-    lease_seconds = limit_seconds + LEASE_MARGIN_SECONDS - 2 * world.plan.skew_ms / 1000
-    return world.loop.seconds - run.leased_at >= lease_seconds
+    """Whether this run's lease may be over by now, with wrong clocks.
+
+    It is prolonged up to its work's limit and the margin, but by a process that has stood still, or met a fault.
+    """
+    world, lease_seconds = start.world, LEASE_SECONDS
+    if run.goes_on and run is not start.run and not (run.who.dead or run.who.stalled or run.who.faulty):
+        lease_seconds = min(world.plan.work_timeout_seconds, LONGEST_TOOL_SECONDS) + LEASE_MARGIN_SECONDS
+    return world.loop.seconds - run.leased_at >= lease_seconds - 2 * world.plan.skew_ms / 1000
 
 
 ON_START = (

@@ -141,6 +141,17 @@ class SimStore:
             self._world.memory.answer_of_long_ago(claim.job_id)
         return committed
 
+    async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
+        """Prolong claims."""
+        first = claims[0]
+        return await self.ask(
+            "renew", first.job_id, first, lambda: self._fake.renew(claims, lease_until_ms), "store-renew"
+        )
+
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+        """End a claim."""
+        await self.ask("give_back", claim.job_id, claim, lambda: self._fake.give_back(claim, now_ms, begun=begun))
+
     async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
         """Count that the queue gave up."""
         count = partial(self._fake.undelivered, claim, source_message_id, throttled=throttled)
@@ -216,7 +227,9 @@ class SimStore:
             if after is not before:
                 self._wrote(root, Write(world, op, claim, before, after, answer))
                 who = CURRENT.get()
-                if who.zombie or who.abandoned:
+                if op in ("renew", "give_back"):  # nothing is new
+                    pass
+                elif who.zombie or who.abandoned:
                     world.excused.wrote_too_late(before, after)
                 elif who.cut:
                     world.excused.wrote_uncarried(claim, before, after)

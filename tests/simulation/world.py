@@ -39,7 +39,7 @@ from tests.simulation.excuses import Excuses
 from tests.simulation.faults import Faults
 from tests.simulation.hosted import Hosting
 from tests.simulation.hosts import BASE_URL, hosts_of, settings_of
-from tests.simulation.instances import SimClock, SimRandomness, instance_of, skew_of
+from tests.simulation.instances import SimClock, SimRandomness, SimSuspects, instance_of, skew_of
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.list_faults import SimListing
 from tests.simulation.listed import Ends
@@ -110,9 +110,9 @@ class World:
         self.answered: defaultdict[str, set[int]] = defaultdict(set)
         self.returns = Returns(self)
         self.invocations, self.owners = 0, dict[str, Invocation]()
-        self._settings = settings_of(plan)
+        self._settings, self.suspects = settings_of(plan), SimSuspects(self)
         self.topics = {self._settings.topic(kind): self._settings.event_url(kind) for kind in EventType}
-        self._hosts = hosts_of(self._settings, plan, self._ports())
+        self._hosts = hosts_of(self._settings, plan, self._ports(), self.suspects)
 
     def app(self) -> ASGIApp:
         """What answers on the instance on which the current invocation runs."""

@@ -1,4 +1,4 @@
-"""How long a step is claimed: for as long as its own work may take, so that what was cut off soon runs again."""
+"""How long a step is claimed: for a few seconds, which are prolonged while its work lives."""
 
 import asyncio
 from collections.abc import Coroutine, Mapping
@@ -13,7 +13,7 @@ from functions.agents.registry import Registry
 from functions.delivery import Outcome
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
-from functions.policy import LEASE_MARGIN_MS, Policy
+from functions.policy import LEASE_MARGIN_MS, LEASE_MS, Policy
 from functions.tools.tool import Tool, tool
 from functions.work_limits import work_limits_ms
 from tests.unit.functions.stage import SETTINGS, Stage
@@ -66,10 +66,10 @@ def limited(*seconds: float) -> list[Tool]:
 
 
 @pytest.mark.parametrize("continuation", ["inline", "queue"])
-async def test_a_call_that_was_cut_off_runs_again_when_no_tool_could_still_run(
+async def test_a_call_that_was_cut_off_runs_again_when_its_claim_is_over(
     continuation: Literal["inline", "queue"],
 ) -> None:
-    """Not when a model's turn would be over: that may take much longer."""
+    """Not when the work would be over: that may take much longer."""
     dying = Dying()
     stage = Stage(settings=replace(SETTINGS, continuation=continuation), registry=dying.registry())
     event, message_id = await stage.submit("looks"), "m-turn"
@@ -80,7 +80,7 @@ async def test_a_call_that_was_cut_off_runs_again_when_no_tool_could_still_run(
     await dying.kill(stage.deliver(event, message_id))
     stage.clock.ms += 100
     await stage.deliver(event, message_id, retried=1)
-    assert (dying.runs, stage.outgoing()[-1].not_before_ms) == ([1], began_ms + LONGEST_MS + LEASE_MARGIN_MS)
+    assert (dying.runs, stage.outgoing()[-1].not_before_ms) == ([1], began_ms + LEASE_MS)
     await stage.run()
     assert (dying.runs, (await stage.snapshot()).job.result) == ([1, 1], {"answer": "seen"})
 
@@ -104,13 +104,12 @@ def test_a_call_may_take_as_long_as_a_tool(seconds: tuple[float, ...], call_ms: 
         (False, False, {LegKind.WISH}),
     ],
 )
-def test_what_is_gone_on_with_is_claimed_for_its_limit_and_a_late_commit(
+def test_what_is_gone_on_with_is_claimed_as_what_a_message_of_its_own_claims(
     *, inline: bool, crosses: bool, kinds: set[LegKind]
 ) -> None:
-    """As what a message of its own claims."""
+    """Whatever it is; how long it is prolonged depends on how long it may take."""
     limits: Mapping[LegKind, int] = {LegKind.LOOP: WORK_MS, LegKind.CALL: 5_000}
     policy = Policy(limits, inline=inline, continues=frozenset({LegKind.CALL, LegKind.COMPLETE}))
-    found = policy.leases_ms(crosses=crosses)
-    assert found == {kind: limits.get(kind, 0) + LEASE_MARGIN_MS for kind in kinds}
-    assert policy.lease_ms(LegKind.LOOP) == WORK_MS + LEASE_MARGIN_MS
-    assert all(policy.lease_ms(kind) == lease_ms for kind, lease_ms in found.items())
+    assert policy.leases_ms(crosses=crosses) == dict.fromkeys(kinds, LEASE_MS)
+    assert policy.longest_ms(LegKind.LOOP) == WORK_MS + LEASE_MARGIN_MS
+    assert policy.longest_ms(LegKind.COMPLETE) == LEASE_MARGIN_MS

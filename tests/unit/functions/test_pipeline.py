@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from events.core.legs import leg_key_of
+from events.core.legs import CLOCK_ERROR_MS, leg_key_of
 from events.core.transitions import JobStatus
 from events.errors import PublishError, UnknownJobError
 from events.schema import Event, EventType, ToolPayload, event_type, parse_event
-from functions.handing_on import CLOCK_ERROR_MS
 from tests.unit.functions.stage import SETTINGS, Stage
 
 INLINE = replace(SETTINGS, continuation="inline")

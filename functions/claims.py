@@ -1,0 +1,104 @@
+"""The claims of one invocation: prolonged in short steps while their work lives, given back where it is broken off.
+
+A claim lasts for a few seconds, so a step whose process dies is soon somebody else's. Work that is over before the
+first step costs no request. Invariant: a claim is prolonged or given back only while its owner still holds it, which
+the store decides; so one that comes late takes nothing from whoever has taken over.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from events.core.legs import LegKind, kind_of
+from events.errors import StoreError
+from events.ports import Claim, Clock, Store
+from functions.policy import AGAIN_SECONDS, GIVE_BACK_SECONDS, LEASE_MS, RENEW_SECONDS, Policy
+
+_log = logging.getLogger("baton.claims")
+
+
+class Claims:
+    """What one invocation holds. All of it is of one tree."""
+
+    def __init__(self, store: Store, clock: Clock, policy: Policy) -> None:
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self._held: dict[str, Claim] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._renewing: asyncio.Task[None] | None = None
+
+    @contextlib.asynccontextmanager
+    async def holding(self, claim: Claim) -> AsyncIterator[None]:
+        """Hold a claim for the time of the block, or until it is `done`; where that raises, it is given back."""
+        if kind_of(claim.leg_key) is LegKind.WISH:  # held by nobody
+            yield
+            return
+        self._held[claim.leg_key] = claim
+        self._policy.stopping.at_work += 1
+        self._renew_soon()
+        try:
+            yield
+        except (Exception, asyncio.CancelledError):
+            await self.give_back(claim, begun=True)
+            raise
+        finally:
+            self.done(claim)
+            self._policy.stopping.at_work -= 1
+
+    def done(self, claim: Claim) -> None:
+        """It is over with this claim."""
+        self._held.pop(claim.leg_key, None)
+        if not self._held:
+            self._rest()
+
+    async def give_back(self, claim: Claim, *, begun: bool) -> None:
+        """Let somebody else work on it at once, without counting a death; `begun`: a model may have been called.
+
+        Where the store does not hear of it, the claim ends by itself.
+        """
+        if self._held.pop(claim.leg_key, None) is None:
+            return
+        with contextlib.suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(GIVE_BACK_SECONDS):
+                await self._store.give_back(claim, self._clock.now_ms(), begun=begun)
+
+    def _renew_soon(self) -> None:
+        if self._timer is None and self._renewing is None:
+            self._timer = asyncio.get_running_loop().call_later(RENEW_SECONDS, self._begin)
+
+    def _begin(self) -> None:
+        self._timer = None
+        self._renewing = asyncio.create_task(self._renew())
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
+
+    async def _renew(self) -> None:
+        while claims := self._living():
+            pause_seconds = RENEW_SECONDS
+            try:
+                lost = await self._store.renew(claims, self._clock.now_ms() + LEASE_MS)
+            except StoreError as error:
+                pause_seconds = AGAIN_SECONDS
+                _log.info("claims of %s are not prolonged, and are tried again: %s", claims[0].job_id, error)
+            else:
+                for leg_key in lost:  # somebody else works on it, or has done it; what is done here may still count
+                    self._held.pop(leg_key, None)
+            await asyncio.sleep(pause_seconds)
+        self._renewing = None
+
+    def _living(self) -> list[Claim]:
+        """Those whose work may still go on: what hangs beyond its limit is somebody else's in the end."""
+        now_ms = self._clock.now_ms()
+        return [
+            claim
+            for claim in self._held.values()
+            if now_ms < claim.now_ms + self._policy.longest_ms(kind_of(claim.leg_key))
+        ]

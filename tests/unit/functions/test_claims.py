@@ -1,0 +1,163 @@
+"""Claims while their work goes on: prolonged, lost, given back; and what a process does that has to stop."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+
+from events.core.legs import Leg, LegKind, leg_key_of
+from events.errors import StoreError
+from events.ports import Claim
+from functions import claims as claims_module
+from functions.agents.agent import Agent
+from functions.agents.registry import Registry
+from functions.models.call import Call
+from functions.models.scripted import ScriptedModel
+from functions.policy import LEASE_MS
+from functions.suspects import SPREAD_MS, Suspects
+from functions.tools.tool import tool
+from tests.fakes import FakeStore
+from tests.unit.functions.stage import SETTINGS, Stage
+
+STEP_SECONDS = 0.02
+
+
+class Observed(FakeStore):
+    """A store that keeps what is asked of claims. `fails`: how many prolongations fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.renewed: list[list[str]] = []
+        self.given_back: list[str] = []
+        self.fails = 0
+        self.asked = asyncio.Event()
+
+    async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
+        """Prolong, or fail."""
+        self.renewed.append(sorted(claim.leg_key for claim in claims))
+        self.asked.set()
+        if len(self.renewed) <= self.fails:
+            raise StoreError("the store is away")
+        return await super().renew(claims, lease_until_ms)
+
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+        """Give back."""
+        self.given_back.append(claim.leg_key)
+        await super().give_back(claim, now_ms, begun=begun)
+
+
+class Work:
+    """Two calls at once, whose first takes its time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+        monkeypatch.setattr(claims_module, "RENEW_SECONDS", STEP_SECONDS)
+        monkeypatch.setattr(claims_module, "AGAIN_SECONDS", STEP_SECONDS)
+        self.began, self.starts = asyncio.Event(), 0
+
+        @tool(retries=0)
+        async def slow(n: int) -> int:
+            """Take time."""
+            self.starts += 1
+            self.began.set()
+            await asyncio.sleep(seconds if self.starts == 1 else 0)
+            return n
+
+        agent = Agent("slow", model=ScriptedModel([[Call("slow", {"n": 1})], "done"]), tools=[slow])
+        self.store = Observed()
+        settings = replace(SETTINGS, continuation="inline")
+        self.stage = Stage(settings=settings, store=self.store, registry=Registry([agent]))
+
+    async def leg(self) -> Leg:
+        """The call's leg."""
+        return next(leg for leg in await self.stage.legs() if leg.call_id)
+
+
+async def test_work_that_is_soon_over_costs_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is over before its claim is prolonged for the first time."""
+    work = Work(monkeypatch, 0)
+    monkeypatch.setattr(claims_module, "RENEW_SECONDS", 4.0)
+    await work.stage.submit("slow")
+    await work.stage.run()
+    assert (work.store.renewed, work.store.given_back) == ([], [])
+
+
+async def test_work_that_goes_on_keeps_its_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Again and again; also where the store has failed meanwhile."""
+    work = Work(monkeypatch, 8 * STEP_SECONDS)
+    work.store.fails = 1
+    event = await work.stage.submit("slow")
+    delivery = asyncio.create_task(work.stage.deliver(event))
+    await work.began.wait()
+    work.stage.clock.ms += 5_000
+    for _ in range(3):
+        work.store.asked.clear()
+        await work.store.asked.wait()
+    leg = await work.leg()
+    assert leg.lease_until_ms == work.stage.clock.ms + LEASE_MS
+    await delivery
+    assert {*map(tuple, work.store.renewed)} == {(leg.key,)}
+    assert work.store.given_back == []
+    before = len(work.store.renewed)
+    await asyncio.sleep(2 * STEP_SECONDS)
+    assert len(work.store.renewed) == before
+
+
+async def test_what_somebody_else_works_on_is_prolonged_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prolongation that comes late steals nothing; what is done may still be first."""
+    work = Work(monkeypatch, 6 * STEP_SECONDS)
+    event = await work.stage.submit("slow")
+    delivery = asyncio.create_task(work.stage.deliver(event))
+    await work.began.wait()
+    leg, now_ms = await work.leg(), work.stage.clock.ms + 2 * LEASE_MS
+    work.stage.clock.ms = now_ms
+    await work.store.begin(Claim(leg.job_id, leg.key, "m9", "other", now_ms, now_ms + LEASE_MS, leg.call_id))
+    await work.store.asked.wait()
+    assert (await work.leg()).owner == "other"
+    await delivery
+    assert len(work.store.renewed) == 1
+
+
+async def test_what_hangs_beyond_its_limit_is_prolonged_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else takes over in the end."""
+    work = Work(monkeypatch, 5 * STEP_SECONDS)
+    event = await work.stage.submit("slow")
+    delivery = asyncio.create_task(work.stage.deliver(event))
+    await work.began.wait()
+    work.stage.clock.ms += 1_000_000
+    await delivery
+    assert work.store.renewed == []
+
+
+async def test_a_process_that_stops_gives_back_what_it_works_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is delivered its event runs it at once, and no death is counted."""
+    work = Work(monkeypatch, 1_000)
+    event = await work.stage.submit("slow")
+    delivery = asyncio.create_task(work.stage.deliver(event))
+    await work.began.wait()
+    work.stage.container.stopping.begun = True
+    delivery.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await delivery
+    leg = await work.leg()
+    assert (work.store.given_back, leg.owner, leg.abandoned) == ([leg.key], "", 0)
+    await work.stage.container.stopping.work_is_given_back()
+    again = work.stage.events()[-1]
+    assert leg_key_of(again) == leg.key
+    work.stage.container.stopping.begun = False
+    await work.stage.deliver(again, "m-again")
+    await work.stage.run()
+    job = (await work.stage.snapshot()).job
+    assert (work.starts, job.result) == (2, {"answer": "done"})
+
+
+async def test_of_those_that_died_before_one_is_worked_on_at_a_time() -> None:
+    """Others do not wait for them; they come one after the other."""
+    fresh = Leg("call:a:1", LegKind.CALL, "a", 1, 1)
+    died, suspects = replace(fresh, abandoned=1), Suspects()
+    with ExitStack() as stack:
+        waits = [stack.enter_context(suspects.turn_of(leg)) for leg in (died, died, died, fresh)]
+        assert waits == [0, SPREAD_MS, 2 * SPREAD_MS, 0]
+    with suspects.turn_of(died) as again:
+        assert again == 0
