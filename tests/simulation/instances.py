@@ -1,7 +1,8 @@
 """What differs between the function's instances: how wrong their clocks are; and the ports made of that."""
 
 from collections import defaultdict
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from events.core.legs import Leg
@@ -47,9 +48,11 @@ class SimSuspects(Suspects):
         self._world = world
         self.by_instance = defaultdict[int, Suspects](Suspects)
 
-    def turn_of(self, leg: Leg) -> AbstractContextManager[int]:
+    @contextmanager
+    def turn_of(self, leg: Leg) -> Iterator[int]:
         """For the time of the block work on a step, where that says 0."""
-        return self.by_instance[instance_of(self._world.dice, CURRENT.get())].turn_of(leg)
+        with self.by_instance[instance_of(self._world.dice, CURRENT.get())].turn_of(leg) as wait_ms:
+            yield wait_ms
 
 
 class SimRandomness:
