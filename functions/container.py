@@ -220,13 +220,12 @@ class Container:
         return Pipeline(*outside, self._performers(), self._facts, self._afterwards, policy)
 
     def _performers(self) -> dict[type[Effect], Performer]:
-        settings, secrets = self.settings, self.secrets
+        ports, settings, secrets = self.ports, self.settings, self.secrets
         batching = Batching(settings.stream_batch_ms, settings.stream_batch_bytes)
-        talks = Talks(self.ports.store, secrets, batching)
+        talks = Talks(ports.store, secrets, batching)
         model_turn = ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache, talks)
         earlier = EarlierJobs(self.ports.listing, self.ports.reader, self.ports.store)
         conversing = Conversing(model_turn, self.registry, earlier)
-        ports = self.ports
         runs = (self.running_calls, settings.result_limit_bytes)
         tool_run = ToolRun(self.registry, ports.store, self.memory, ports.clock, *runs, secrets, ports.reader)
         return {

@@ -33,13 +33,14 @@ from events.ports import (
 )
 from events.ports.spending import NOTHING
 from events.replacing import replace
-from tests.fakes import FakeReader, FakeStore, Tree
+from tests.fakes import FakeReader, FakeStore
 from tests.simulation.dying import ON_DEATHS
 from tests.simulation.going_on import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
 from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.reads_known import ReadsKnown
 from tests.simulation.retried import ON_RETURNS
+from tests.simulation.stored import NOTHING_STORED, shown
 from tests.simulation.streaming import ON_STREAMS
 from tests.simulation.versions import as_another_version_writes, is_other_version
 from tests.simulation.waiting import ON_WAITS
@@ -61,30 +62,9 @@ def at_once(coroutine: Coroutine[Any, Any, _T]) -> _T:
     raise AssertionError("a fake waits for something")
 
 
-_NOTHING = Tree()
 # What a world's writes are held to, before and after those who decide about questions hear of them.
 _PLAIN, _STREAMED = Watched((*ON_WRITE, *ON_DEATHS)), Watched((*ON_WRITE, *ON_DEATHS, *ON_STREAMS))
 _RETURNING, _WAITING = Watched(ON_RETURNS), Watched((*ON_RETURNS, *ON_WAITS))
-
-
-class StoredTrees(FakeStore):
-    """The fake, with one empty tree for all that is unknown: making one takes longer than everything else in a read."""
-
-    def tree(self, job_id: str) -> Tree:
-        """The tag of a job."""
-        return self.trees.get(job_id) or self.trees.get(root_of(job_id), _NOTHING)
-
-
-def _shown(world: "World", job_id: str, point: str) -> FakeStore:
-    """The store as a read of one job sees it."""
-    root = root_of(job_id)
-    tree = world.memory.seen(root, point)
-    if tree is world.fake.trees.get(root):
-        return world.fake
-    shown = StoredTrees()
-    if tree is not None:
-        shown.write(job_id, tree)
-    return shown
 
 
 class SimStore:
@@ -172,7 +152,7 @@ class SimStore:
 
     async def load(self, job_id: str) -> Loaded | None:
         """A job, for deciding on a fact."""
-        return await self.ask("load", job_id, None, lambda: _shown(self._world, job_id, "load").load(job_id))
+        return await self.ask("load", job_id, None, lambda: shown(self._world, job_id, "load").load(job_id))
 
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
@@ -219,9 +199,9 @@ class SimStore:
         world, trees, root = self._world, self._fake.trees, root_of(job_id)
 
         def apply() -> _T:
-            before = trees.get(root, _NOTHING)
+            before = trees.get(root, NOTHING_STORED)
             answer = at_once(make())
-            after = trees.get(root, _NOTHING)
+            after = trees.get(root, NOTHING_STORED)
             if op == "begin" and claim is not None and isinstance(answer, Begun):
                 world.actors.begun(claim, answer)
             if after is not before:
@@ -302,7 +282,7 @@ class SimReader(ReadsKnown):
         )
 
     def _shown(self, job_id: str) -> FakeReader:
-        return FakeReader(_shown(self._world, job_id, "reader"), self._world.admission)
+        return FakeReader(shown(self._world, job_id, "reader"), self._world.admission)
 
     async def ping(self) -> None:
         """Whether the store answers."""

@@ -51,7 +51,8 @@ from tests.simulation.queue import Message, SimQueue
 from tests.simulation.recovery import ON_CALM
 from tests.simulation.returning import Returns
 from tests.simulation.signatures import SimVerifier
-from tests.simulation.store_faults import SimReader, SimStore, StoredTrees
+from tests.simulation.store_faults import SimReader, SimStore
+from tests.simulation.stored import StoredTrees
 from tests.simulation.story import Story
 from tests.simulation.stream_readers import StreamReader
 from tests.simulation.virtual_loop import VirtualLoop

@@ -1,0 +1,68 @@
+"""Agents whose work kills its process, or takes so long that somebody else does.
+
+Each start is noted in a file (environment `NOTES`): what is meant to happen only at the first start asks that.
+"""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+from baton import Agent, Call, Registry, ScriptedModel, tool
+from functions.models.model import ModelAnswer, ModelRequest
+
+LONG_SECONDS = 60.0
+
+
+def starts(name: str) -> int:
+    """Note a start; which one it is."""
+    path = Path(os.environ["NOTES"])  # noqa: TID251 - a user's tool may read its environment
+    with path.open("a") as file:
+        file.write(f"{name}\n")
+    return path.read_text().splitlines().count(name)
+
+
+@tool(retries=0)
+def explode() -> str:
+    """End the process, each time."""
+    starts("explode")
+    time.sleep(1)
+    os._exit(1)
+
+
+@tool(retries=0)
+def beside() -> str:
+    """Be in the process when it ends."""
+    starts("beside")
+    time.sleep(2)
+    return "was there"
+
+
+@tool(timeout_seconds=90)
+async def long() -> str:
+    """Take long when it runs first."""
+    if starts("long") == 1:
+        await asyncio.sleep(LONG_SECONDS)
+    return "is over"
+
+
+class Thinking:
+    """A model that takes long when it is asked first."""
+
+    name = "thinking"
+    reads_history = False
+
+    async def answer(self, _request: ModelRequest) -> ModelAnswer:
+        """Answer."""
+        if starts("turn") == 1:
+            await asyncio.sleep(LONG_SECONDS)
+        return ModelAnswer("thought")
+
+
+registry = Registry(
+    agents=[
+        Agent("deadly", model=ScriptedModel([[Call("explode"), Call("beside")], "went on"]), tools=[explode, beside]),
+        Agent("long", model=ScriptedModel([[Call("long")], "done"]), tools=[long]),
+        Agent("turn", model=Thinking(), tools=[]),
+    ]
+)

@@ -1,0 +1,102 @@
+"""Processes that die or stop in the middle of their work: how often that starts, and how soon it goes on."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.dev_stack import wait_for
+from tests.e2e.hosting import KEY, Hosting, Server, hosting_in
+
+pytestmark = pytest.mark.e2e
+HEADERS = {"authorization": f"Bearer {KEY}"}
+# The queue's delay by default. A crash costs 15 s at most; starting a process takes some on a busy machine.
+USUAL_RETRY = {"MESSAGE_RETRY_DELAY_MS": "10000"}
+SOON_SECONDS = 30.0
+
+
+@pytest.fixture
+def hosting(tmp_path: Path) -> Iterator[Hosting]:
+    """The queue, the Redis and the socket."""
+    with hosting_in(tmp_path) as made:
+        made.notes_path.touch()
+        yield made
+
+
+def serve(hosting: Hosting, **settings: str) -> Server:
+    """A server, ready."""
+    server = hosting.serve(agents="deadly_agents", **settings)
+    hosting.wait_until_ready(server)
+    return server
+
+
+def submit(hosting: Hosting, agent: str) -> str:
+    """A job's id."""
+    body = {"jobType": agent, "taskDescription": "do it"}
+    answer = httpx.post(f"{hosting.base_url}/api/agent-jobs", headers=HEADERS, json=body, timeout=30)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def job_of(hosting: Hosting, job_id: str) -> dict[str, Any]:
+    """The job as it is now."""
+    answer = httpx.get(f"{hosting.base_url}/api/agent-jobs/{job_id}", headers=HEADERS, timeout=30)
+    job: dict[str, Any] = answer.json()
+    return job
+
+
+def starts(hosting: Hosting, name: str) -> int:
+    """How often it has started."""
+    return hosting.notes_path.read_text().splitlines().count(name)
+
+
+def test_a_call_that_kills_its_process_fails_and_nobody_else_does(hosting: Hosting) -> None:
+    """It starts twice: the first time another one may have been to blame. What ran beside it ends as it should."""
+    servers = [serve(hosting)]
+    job_id, until = submit(hosting, "deadly"), time.monotonic() + 150
+    while starts(hosting, "explode") < 2 or servers[-1].process.poll() is not None:
+        assert time.monotonic() < until, "the call was not started again"
+        if servers[-1].process.poll() is not None:
+            servers.append(serve(hosting))
+        time.sleep(0.1)
+    while servers[-1].process.poll() is None:
+        time.sleep(0.1)
+    serve(hosting)
+    wait_for(lambda: job_of(hosting, job_id)["status"] == "completed", "the job's end", 90)
+    job = job_of(hosting, job_id)
+    assert job["result"] == {"answer": "went on"}
+    assert starts(hosting, "explode") == 2
+    assert starts(hosting, "beside") <= 2
+
+
+@pytest.mark.parametrize("work", ["turn", "long"])
+def test_what_a_kill_cut_off_goes_on_soon(hosting: Hosting, work: str) -> None:
+    """However long it may take: the time limits are 120 s for a turn, and 90 s for a call."""
+    first = serve(hosting, **USUAL_RETRY)
+    job_id = submit(hosting, work)
+    wait_for(lambda: starts(hosting, work) == 1, "the first start", 30)
+    first.process.send_signal(signal.SIGKILL)
+    first.process.wait()
+    killed_at = time.monotonic()
+    serve(hosting, **USUAL_RETRY)
+    wait_for(lambda: starts(hosting, work) == 2, "the second start", 60)
+    assert time.monotonic() - killed_at < SOON_SECONDS
+    wait_for(lambda: job_of(hosting, job_id)["status"] == "completed", "the job's end", 30)
+
+
+def test_what_a_stop_broke_off_goes_on_at_once(hosting: Hosting) -> None:
+    """As soon as the server cuts it off: neither the claim's end nor the queue's delay is waited for."""
+    first = serve(hosting, **USUAL_RETRY)
+    job_id = submit(hosting, "long")
+    wait_for(lambda: starts(hosting, "long") == 1, "the first start", 30)
+    serve(hosting, **USUAL_RETRY)
+    log = first.stop()
+    stopped_at = time.monotonic()
+    assert "timeout graceful shutdown exceeded" in log
+    wait_for(lambda: starts(hosting, "long") == 2, "the second start", 30)
+    assert time.monotonic() - stopped_at < 5
+    wait_for(lambda: job_of(hosting, job_id)["status"] == "completed", "the job's end", 30)
