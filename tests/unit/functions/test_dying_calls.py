@@ -13,6 +13,7 @@ from functions.agents.registry import Registry
 from functions.models.call import Call
 from functions.models.model import ModelAnswer, ModelRequest
 from functions.tools.tool import tool
+from tests.unit.functions.mortal import MortalStore, killed
 from tests.unit.functions.stage import SETTINGS, Stage
 
 REDELIVERY_MS = 10_000
@@ -20,31 +21,18 @@ REDELIVERY_MS = 10_000
 
 @dataclass
 class Deaths:
-    """Work that kills its process the first `times`: a dead process neither returns nor raises."""
+    """Work that kills its process the first `times`."""
 
     times: int
     starts: list[int] = field(default_factory=list[int])
-    killed: asyncio.Event = field(default_factory=asyncio.Event)
+    at_work: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def begin(self) -> None:
         """Count a start, and die."""
         self.starts.append(1)
         if len(self.starts) <= self.times:
-            self.killed.set()
+            self.at_work.set()
             await asyncio.Event().wait()
-
-    async def outlived_by(self, stage: Stage, body: bytes, message_id: str, retried: int) -> bool:
-        """Deliver a message; whether its process lived to answer it."""
-        self.killed.clear()
-        process = asyncio.create_task(stage.deliver(parse_event(body), message_id, retried))
-        death = asyncio.create_task(self.killed.wait())
-        await asyncio.wait({process, death}, return_when=asyncio.FIRST_COMPLETED)
-        death.cancel()
-        if self.killed.is_set():
-            stage.restart()
-            return False
-        await process
-        return True
 
 
 class DyingModel:
@@ -87,7 +75,7 @@ def calling(deaths: Deaths, retries: int) -> Registry:
     return Registry([Agent("calls", model=CallingModel(), tools=[explode])])
 
 
-async def play(stage: Stage, agent: str, deaths: Deaths, most: int = 100) -> None:
+async def play(stage: Stage, deaths: Deaths, agent: str, most: int = 100) -> None:
     """Deliver what is published, again after the queue's delay where the process dies, until nothing is left."""
     await stage.submit(agent)
     waiting, seen = list[tuple[int, int, int]](), 0
@@ -104,7 +92,9 @@ async def play(stage: Stage, agent: str, deaths: Deaths, most: int = 100) -> Non
         if message_id in stage.queue.cancelled:
             continue
         stage.clock.ms = max(stage.clock.ms, due_ms)
-        if not await deaths.outlived_by(stage, message.body.encode(), message_id, retried):
+        store = stage.store
+        assert isinstance(store, MortalStore)
+        if await killed(store, deaths.at_work, stage.deliver(parse_event(message.body.encode()), message_id, retried)):
             heapq.heappush(waiting, (stage.clock.ms + REDELIVERY_MS, number, retried + 1))
     pytest.fail(f"nothing ends: {most} deliveries")
 
@@ -116,8 +106,10 @@ async def test_a_call_that_kills_its_process_each_time_fails_and_the_model_is_to
 ) -> None:
     """One start more than it may have attempts: the first death may have been another one's fault."""
     deaths = Deaths(times=1_000)
-    stage = Stage(settings=replace(SETTINGS, continuation=continuation), registry=calling(deaths, retries))
-    await play(stage, "calls", deaths)
+    stage = Stage(
+        settings=replace(SETTINGS, continuation=continuation), store=MortalStore(), registry=calling(deaths, retries)
+    )
+    await play(stage, deaths, "calls")
     snapshot = await stage.snapshot()
     assert len(deaths.starts) == retries + 2
     (call,) = snapshot.calls
@@ -129,8 +121,10 @@ async def test_a_call_that_kills_its_process_each_time_fails_and_the_model_is_to
 async def test_a_call_that_was_killed_once_has_all_its_attempts(continuation: Literal["inline", "queue"]) -> None:
     """Whose fault it was nobody knows."""
     deaths = Deaths(times=1)
-    stage = Stage(settings=replace(SETTINGS, continuation=continuation), registry=calling(deaths, 0))
-    await play(stage, "calls", deaths)
+    stage = Stage(
+        settings=replace(SETTINGS, continuation=continuation), store=MortalStore(), registry=calling(deaths, 0)
+    )
+    await play(stage, deaths, "calls")
     (call,) = (await stage.snapshot()).calls
     assert (call.status, call.attempts, len(deaths.starts)) == ("completed", 1, 2)
 
@@ -140,7 +134,9 @@ async def test_a_turn_that_kills_its_process_each_time_fails_its_job(continuatio
     """As often as its model may fail, and once more."""
     deaths = Deaths(times=1_000)
     agent = Agent("thinks", model=DyingModel(deaths))
-    stage = Stage(settings=replace(SETTINGS, continuation=continuation), registry=Registry([agent]))
-    await play(stage, "thinks", deaths)
+    stage = Stage(
+        settings=replace(SETTINGS, continuation=continuation), store=MortalStore(), registry=Registry([agent])
+    )
+    await play(stage, deaths, "thinks")
     job = (await stage.snapshot()).job
     assert (job.status, job.error and job.error.type, len(deaths.starts)) == ("failed", "process_died", 3 + 2)

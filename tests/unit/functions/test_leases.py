@@ -1,21 +1,21 @@
 """How long a step is claimed: for a few seconds, which are prolonged while its work lives."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 
 from events.core.legs import LegKind
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
-from functions.delivery import Outcome
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
 from functions.policy import LEASE_MARGIN_MS, LEASE_MS, Policy
 from functions.tools.tool import Tool, tool
 from functions.work_limits import work_limits_ms
+from tests.unit.functions.mortal import MortalStore, killed
 from tests.unit.functions.stage import SETTINGS, Stage
 
 WORK_MS = SETTINGS.work_timeout_seconds * 1000
@@ -28,13 +28,6 @@ class Dying:
 
     runs: list[int] = field(default_factory=list[int])
     at_work: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def kill(self, delivery: Coroutine[Any, Any, Outcome]) -> None:
-        """End a process in the middle of its work."""
-        process = asyncio.create_task(delivery)
-        await self.at_work.wait()
-        process.cancel()
-        await asyncio.wait({process})
 
     def registry(self) -> Registry:
         """One agent that calls the first of them."""
@@ -71,13 +64,14 @@ async def test_a_call_that_was_cut_off_runs_again_when_its_claim_is_over(
 ) -> None:
     """Not when the work would be over: that may take much longer."""
     dying = Dying()
-    stage = Stage(settings=replace(SETTINGS, continuation=continuation), registry=dying.registry())
+    store = MortalStore()
+    stage = Stage(settings=replace(SETTINGS, continuation=continuation), store=store, registry=dying.registry())
     event, message_id = await stage.submit("looks"), "m-turn"
     began_ms = stage.clock.ms
     if continuation == "queue":
         await stage.deliver(event, message_id)
         event, message_id = stage.events()[-1], "m-call"
-    await dying.kill(stage.deliver(event, message_id))
+    assert await killed(store, dying.at_work, stage.deliver(event, message_id))
     stage.clock.ms += 100
     await stage.deliver(event, message_id, retried=1)
     assert (dying.runs, stage.outgoing()[-1].not_before_ms) == ([1], began_ms + LEASE_MS)
