@@ -15,7 +15,7 @@ from tests.e2e.hosting import KEY, Hosting, Server, hosting_in
 pytestmark = pytest.mark.e2e
 HEADERS = {"authorization": f"Bearer {KEY}"}
 # The queue's delay by default. A crash costs 15 s at most; starting a process takes some on a busy machine.
-USUAL_RETRY = {"MESSAGE_RETRY_DELAY_MS": "10000"}
+USUAL_RETRY_MS = "10000"
 SOON_SECONDS = 30.0
 
 
@@ -27,9 +27,9 @@ def hosting(tmp_path: Path) -> Iterator[Hosting]:
         yield made
 
 
-def serve(hosting: Hosting, **settings: str) -> Server:
+def serve(hosting: Hosting, retry_delay_ms: str = "300") -> Server:
     """A server, ready."""
-    server = hosting.serve(agents="deadly_agents", **settings)
+    server = hosting.serve(agents="deadly_agents", MESSAGE_RETRY_DELAY_MS=retry_delay_ms)
     hosting.wait_until_ready(server)
     return server
 
@@ -76,13 +76,13 @@ def test_a_call_that_kills_its_process_fails_and_nobody_else_does(hosting: Hosti
 @pytest.mark.parametrize("work", ["turn", "long"])
 def test_what_a_kill_cut_off_goes_on_soon(hosting: Hosting, work: str) -> None:
     """However long it may take: the time limits are 120 s for a turn, and 90 s for a call."""
-    first = serve(hosting, **USUAL_RETRY)
+    first = serve(hosting, USUAL_RETRY_MS)
     job_id = submit(hosting, work)
     wait_for(lambda: starts(hosting, work) == 1, "the first start", 30)
     first.process.send_signal(signal.SIGKILL)
     first.process.wait()
     killed_at = time.monotonic()
-    serve(hosting, **USUAL_RETRY)
+    serve(hosting, USUAL_RETRY_MS)
     wait_for(lambda: starts(hosting, work) == 2, "the second start", 60)
     assert time.monotonic() - killed_at < SOON_SECONDS
     wait_for(lambda: job_of(hosting, job_id)["status"] == "completed", "the job's end", 30)
@@ -90,10 +90,10 @@ def test_what_a_kill_cut_off_goes_on_soon(hosting: Hosting, work: str) -> None:
 
 def test_what_a_stop_broke_off_goes_on_at_once(hosting: Hosting) -> None:
     """As soon as the server cuts it off: neither the claim's end nor the queue's delay is waited for."""
-    first = serve(hosting, **USUAL_RETRY)
+    first = serve(hosting, USUAL_RETRY_MS)
     job_id = submit(hosting, "long")
     wait_for(lambda: starts(hosting, "long") == 1, "the first start", 30)
-    serve(hosting, **USUAL_RETRY)
+    serve(hosting, USUAL_RETRY_MS)
     log = first.stop()
     stopped_at = time.monotonic()
     assert "timeout graceful shutdown exceeded" in log
