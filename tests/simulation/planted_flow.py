@@ -201,7 +201,7 @@ DEFECTS = (
     Defect("a busy leg is refused with 503", "what_is_refused_met_a_fault", (replaced(pipeline, "postpone", _refuse),)),
     Defect(
         "a claim is not prolonged while its work goes on",
-        "one_run_under_a_live_lease",
+        "only_who_died_is_taken_over",
         (idle(FakeStore, "renew", ()),),
     ),
     Defect(
