@@ -95,6 +95,7 @@ async def play(stage: Stage, deaths: Deaths, agent: str, most: int = 100) -> Non
         store = stage.store
         assert isinstance(store, MortalStore)
         if await killed(store, deaths.at_work, stage.deliver(parse_event(message.body.encode()), message_id, retried)):
+            stage.restart()
             heapq.heappush(waiting, (stage.clock.ms + REDELIVERY_MS, number, retried + 1))
     pytest.fail(f"nothing ends: {most} deliveries")
 
