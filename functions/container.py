@@ -133,8 +133,8 @@ class Container:
         self.sweep_requests = SweepRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
         self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.sweep_requests)
         self._alerting = Alerting(ports.alerts, self.secrets, settings.worker_base_url)
-        report, limit_seconds = HungCalls(ports.figures, self._alerting), settings.work_timeout_seconds
-        self.running_calls = RunningCalls(limit_seconds, settings.hung_tools_limit, report)
+        report, longest_seconds = HungCalls(ports.figures, self._alerting), settings.work_timeout_seconds
+        self.running_calls = RunningCalls(longest_seconds, settings.hung_tools_limit, report)
 
     @cached_property
     def registry(self) -> Registry:
@@ -198,18 +198,16 @@ class Container:
 
     async def close(self) -> None:
         """Close connections."""
-        await self.emitter.close()
-        await self.ports.queue_records.close()
-        await self.ports.schedules.close()
-        await self.ports.reader.close()
-        if self.ports.long_term_memory is not None:
-            await self.ports.long_term_memory.close()
+        ports = self.ports
+        for each in (self.emitter, ports.queue_records, ports.schedules, ports.reader, ports.long_term_memory):
+            if each is not None:
+                await each.close()
 
     def pipeline(self, spec: Spec) -> Pipeline:
         """The shell of one function."""
         ports, settings = self.ports, self.settings
         policy = Policy(
-            work_limits_ms=work_limits_ms(settings.work_timeout_seconds, self.registry.tools),
+            work_limits_ms(settings.work_timeout_seconds, self.registry.tools),
             inline=settings.continuation == "inline",
             continues=spec.continues,
             guard_ms=guard_ms(spec, settings),

@@ -12,6 +12,7 @@ from events.adapters import keys
 from events.adapters.commit_request import CommitRequest, said_anew, state_fields, usage_counts
 from events.adapters.counting import Commands, counting, with_counting
 from events.adapters.figures import adding
+from events.adapters.holding import RedisHolding
 from events.adapters.known_histories import KnownHistories, KnownHistory
 from events.adapters.looking import looked_of, looking
 from events.adapters.redis import Asked, RedisConnection, script
@@ -22,7 +23,6 @@ from events.core.admission import Book
 from events.core.counts import checkpoints_in
 from events.core.effects import Changes
 from events.core.going_on import GoOn
-from events.core.legs import given_back_at_ms
 from events.core.records import load_call, load_job, load_leg
 from events.core.state import State
 from events.errors import JobGoneError, StoreError
@@ -55,7 +55,7 @@ _FAMILY_ATTEMPTS = 5
 _APPENDED = 2
 
 
-class RedisStore:
+class RedisStore(RedisHolding):
     """`Store` over one connection. Ended jobs expire `retention_ms` after their end.
 
     `histories`, `held_steps`: what this process knows of what was said, and of the steps that it holds; by default
@@ -69,7 +69,7 @@ class RedisStore:
         histories: KnownHistories | None = None,
         held_steps: HeldSteps | None = None,
     ) -> None:
-        self._redis = connection
+        super().__init__(connection)
         self._retention_ms = retention_ms
         self._histories = histories or KnownHistories()
         self._held_steps = held_steps or HeldSteps()
@@ -224,22 +224,6 @@ class RedisStore:
             else:
                 return asked
         raise StoreError(f"job {request.job_id} cannot end: jobs below it are started faster than they can be counted")
-
-    async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
-        """Prolong claims that their owners still hold."""
-        names = [name for claim in claims for name in (claim.leg_key, claim.owner)]
-        lost: Sequence[str] = await self._redis.run(
-            _text("hold", "state"), [keys.state_key(claims[0].job_id)], [lease_until_ms, "", *names]
-        )
-        return lost
-
-    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
-        """End a claim that its owner still holds."""
-        how = "begun" if begun else "untouched"
-        names = (claim.leg_key, claim.owner)
-        await self._redis.run(
-            _text("hold", "state"), [keys.state_key(claim.job_id)], [given_back_at_ms(now_ms), how, *names]
-        )
 
     async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""

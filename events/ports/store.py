@@ -17,10 +17,11 @@ from events.ports.facts import (
     Recorded,
     Undelivered,
 )
+from events.ports.holding import Holding
 from events.ports.spending import NOTHING, Spent
 
 
-class Store(Protocol):
+class Store(Holding, Protocol):
     """The state of jobs. Each method is one atomic script on one hash tag, harmless when repeated."""
 
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
@@ -40,17 +41,6 @@ class Store(Protocol):
 
         `go_on`: where this one wins, what the invocation has room for is claimed for it in the same script; one that is
         repeated is told what it claimed before. None: nothing.
-        """
-        ...
-
-    async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
-        """Prolong claims of one tree that their owners still hold; returns the keys of the legs that they do not."""
-        ...
-
-    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
-        """End a claim that its owner still holds: somebody else may work on the leg at once, and no death is counted.
-
-        `begun`: of a turn, its model may have been called, which counts with what attempts that died may have used.
         """
         ...
 
