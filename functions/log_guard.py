@@ -16,6 +16,7 @@ LOGGERS = (
     "baton.alerts",
     "baton.api",
     "baton.audit",
+    "baton.claims",
     "baton.console",
     "baton.delivery",
     "baton.edge",
