@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from events.adapters.publisher import QStashQueue
-from events.core.retry_waits import RetryWaits
+from events.core.retry_waits import CALLBACK_WAITS, RetryWaits
 from events.ports import Flow, Outgoing, Queue
 from events.replacing import replace
 from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, Event, encode_event, event_type
@@ -108,11 +108,16 @@ def message_to(settings: Settings, endpoint: str, body: str, deduplication_id: s
         deduplication_id=deduplication_id,
         failure_callback=settings.failure_callback_url if settings.worker_base_url else "",
         retries=settings.message_retries,
-        waits=RetryWaits(settings.message_retry_delay_ms).spread(deduplication_id or body),
+        waits=waits_at(settings, endpoint).spread(deduplication_id or body),
         timeout_seconds=settings.message_timeout_seconds,
         flow=_flow(settings, endpoint),
         callback_flow=_flow(settings, DELIVERY_FAILED_ENDPOINT),
     )
+
+
+def waits_at(settings: Settings, endpoint: str) -> RetryWaits:
+    """The waits before the retries of a message to one of our endpoints, before they are spread."""
+    return CALLBACK_WAITS if endpoint == DELIVERY_FAILED_ENDPOINT else RetryWaits(settings.message_retry_delay_ms)
 
 
 def _flow(settings: Settings, endpoint: str) -> Flow:

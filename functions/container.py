@@ -6,7 +6,7 @@ from functools import cached_property
 from events.core.counts import UNDELIVERED
 from events.core.effects import AskAdmission, CallModel, Effect, Remember, RunTool
 from events.core.redaction import KnownSecrets
-from events.emitter import Emitter
+from events.emitter import Emitter, waits_at
 from events.errors import MalformedEventError
 from events.ports import (
     Admission,
@@ -290,7 +290,8 @@ class Container:
     def _signed(self, spec: Spec, handler: Handler) -> SignedEndpoint:
         url = self.settings.endpoint_url(spec.path)
         metered = self.metering.handler(self._away.watching(handler), events=spec.event_type is not None)
-        return SignedEndpoint(spec.path, url, self.ports.verifier, metered, self._forged)
+        waits = waits_at(self.settings, spec.path)
+        return SignedEndpoint(spec.path, url, self.ports.verifier, metered, self._forged, waits)
 
 
 def guard_ms(spec: Spec, settings: Settings) -> int:

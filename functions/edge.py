@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from events.core.retry_waits import RetryWaits
 from events.errors import BatonError, HungUpError, MalformedEventError, SignatureError, TooLargeError
 from events.ports import Verifier
 from events.settings import MESSAGE_LIMIT_BYTES
@@ -26,6 +27,7 @@ _log = logging.getLogger("baton.edge")
 
 BODY_LIMIT_BYTES = MESSAGE_LIMIT_BYTES
 _RETRIED_DIGITS = 9
+UNAVAILABLE = 503
 NON_RETRYABLE_HEADER = "Upstash-NonRetryable-Error"
 
 
@@ -45,15 +47,19 @@ class SignedEndpoint:
     """The ASGI app of one webhook. `url` is the public one: what the queue signed, or else the function's own URL.
 
     `failures` limits a source by what fails verification, and by nothing else: a 429 to the queue's own messages would
-    burn their retries, so even a source that is over its budget is heard when its signature is valid.
+    burn their retries, so even a source that is over its budget is heard when its signature is valid. `waits`: of the
+    messages that come here: 503 asks for none that are shorter, since the queue would heed them (qstash.md 10).
     """
 
-    def __init__(self, path: str, url: str, verifier: Verifier, handler: Handler, failures: SourceBudget) -> None:
+    def __init__(
+        self, path: str, url: str, verifier: Verifier, handler: Handler, failures: SourceBudget, waits: RetryWaits
+    ) -> None:
         self._path = path
         self._url = url
         self._verifier = verifier
         self._handler = handler
         self._failures = failures
+        self._waits = waits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -72,7 +78,7 @@ class SignedEndpoint:
         except SignatureError as error:
             return self._forged(scope, error)
         except BatonError as error:
-            return _refused(error)
+            return _refused(error, self._come_again(headers) if error.status == UNAVAILABLE else None)
         except Exception:  # noqa: BLE001 - the last line: logged, and answered without a traceback
             _log.exception("the message %s failed", headers.get("upstash-message-id"))
             return _problem(500, "internal error; the queue will try again")
@@ -92,6 +98,10 @@ class SignedEndpoint:
                 self._verifier.verify(signature, body, own_url + self._path)
                 return
         self._verifier.verify(signature, body, self._url)
+
+    def _come_again(self, headers: Mapping[str, str]) -> dict[str, str]:
+        seconds = self._waits.asked_seconds(headers.get("upstash-message-id", ""), _retried(headers))
+        return {"Retry-After": str(seconds)}
 
     def _forged(self, scope: Scope, error: SignatureError) -> Response:
         source = (scope.get("client") or ("",))[0]
@@ -131,17 +141,24 @@ def _headers_of(scope: Scope) -> dict[str, str]:
 
 
 def _signed(headers: Mapping[str, str], body: bytes) -> Signed:
-    message_id, retried = headers.get("upstash-message-id", ""), headers.get("upstash-retried", "0")
-    if not message_id or not retried.isdecimal() or len(retried) > _RETRIED_DIGITS:
-        raise MalformedEventError(f"Upstash-Message-Id {message_id!r}, Upstash-Retried {retried!r}: not a delivery")
-    return Signed(body, message_id, int(retried))
+    message_id, retried = headers.get("upstash-message-id", ""), _retried(headers)
+    if not message_id or retried < 0:
+        shown = headers.get("upstash-retried")
+        raise MalformedEventError(f"Upstash-Message-Id {message_id!r}, Upstash-Retried {shown!r}: not a delivery")
+    return Signed(body, message_id, retried)
 
 
-def _refused(error: BatonError) -> Response:
+def _retried(headers: Mapping[str, str]) -> int:
+    """How often the message was delivered before; -1: the header says no such number."""
+    retried = headers.get("upstash-retried", "0")
+    return int(retried) if retried.isdecimal() and len(retried) <= _RETRIED_DIGITS else -1
+
+
+def _refused(error: BatonError, headers: Mapping[str, str] | None = None) -> Response:
     level = logging.INFO if error.retryable else logging.WARNING
     _log.log(level, "answered %d: %s", error.status, error)
-    headers = {NON_RETRYABLE_HEADER: "true"} if isinstance(error, MalformedEventError) else {}
-    return _problem(error.status, str(error), headers)
+    final = {NON_RETRYABLE_HEADER: "true"} if isinstance(error, MalformedEventError) else {}
+    return _problem(error.status, str(error), {**(headers or {}), **final})
 
 
 def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:

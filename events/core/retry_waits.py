@@ -4,11 +4,14 @@ The queue has no chance of its own (qstash.md 10), so what a message asks for is
 """
 
 from dataclasses import dataclass
+from math import ceil
 from zlib import crc32
 
 # A message waits for up to a quarter less or more than another one: what was refused at once does not come at once.
 SPREAD = 0.25
 _PARTS = 1000
+# Beyond this many a wait is the longest one, whatever number a header says.
+_MOST_DOUBLINGS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,15 @@ class RetryWaits:
 
     def wait_ms(self, retried: int) -> int:
         """What that comes to, once it has been retried so often."""
-        return int(min(self.longest_ms, self.first_ms * self.factor**retried))
+        return int(min(self.longest_ms, self.first_ms * self.factor ** min(retried, _MOST_DOUBLINGS)))
+
+    def asked_seconds(self, name: str, retried: int) -> int:
+        """What an endpoint that cannot work now asks for in `Retry-After`; `name`: the message's.
+
+        The queue heeds it before the expression, so it is no shorter than the wait of any message of these, and spread.
+        """
+        part = crc32(f"{name}.{retried}".encode()) % _PARTS / _PARTS
+        return max(1, ceil(self.wait_ms(retried) * (1 + SPREAD + SPREAD * part) / 1000))
 
     def spread(self, name: str) -> "RetryWaits":
         """Those of the message of this name."""

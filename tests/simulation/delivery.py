@@ -15,6 +15,7 @@ from events.core.driving import THROTTLED
 from events.ids import root_of
 from events.ports import Outgoing
 from infra.local_qstash.core.options import Options, parse_options
+from infra.local_qstash.core.retry_after import next_delay_ms
 from infra.local_qstash.core.retry_delay import retry_delay_ms
 from tests.simulation.asgi import Answer
 from tests.simulation.constants import FAILURE_CALLBACK_HEADERS, QUEUE_LIMITS
@@ -157,7 +158,7 @@ class Deliveries:
             self._died(attempt, answer)
         elif attempt.retried < message.outgoing.retries:
             again = Attempt(message, attempt.copy, attempt.retried + 1)
-            self._deliver_at(self._world.loop.seconds + retry_seconds(message, attempt.retried), again)
+            self._deliver_at(self._world.loop.seconds + retry_seconds(message, attempt.retried, answer), again)
         else:
             self._died(attempt, answer)
 
@@ -205,8 +206,13 @@ def _headers(message: Message, body: bytes, retried: int, now_ms: int) -> dict[s
     }
 
 
-def retry_seconds(message: Message, retried: int) -> float:
-    """The wait before the next retry, after so many; a callback has the delays that the product asks for."""
+def retry_seconds(message: Message, retried: int, answer: Answer | None = None) -> float:
+    """The wait before the next retry, after so many: what the answer asks for, else the message.
+
+    A callback has the delays that the product asks for.
+    """
+    if answer is not None and (asked := answer.headers.get("retry-after")):
+        return next_delay_ms(None, retried, {"Retry-After": [asked]}, 0) / 1000
     if message.source is not None:
         return retry_delay_ms(_callback_options(message.source.outgoing.retries).retry_delay or "", retried) / 1000
     return message.outgoing.waits.wait_ms(retried) / 1000

@@ -12,6 +12,7 @@ from events.adapters.publisher import failure_callback_headers
 from events.ports import Outgoing
 from events.settings import Settings
 from infra.local_qstash.core.retry_delay import retry_delay_ms
+from tests.simulation.asgi import Answer
 from tests.simulation.delivery import retry_seconds
 from tests.simulation.queue import Message
 
@@ -60,3 +61,11 @@ def test_a_failure_callback_is_delivered_when_the_product_asks_for_it(retried: i
     expression = failure_callback_headers()["Upstash-Failure-Callback-Retry-Delay"]
     assert retry_seconds(callback, retried) == retry_delay_ms(expression, retried) / 1000
     assert retry_seconds(source, retried) == retry_delay_ms(outgoing.waits.expression, retried) / 1000
+
+
+def test_a_message_is_delivered_again_when_its_endpoint_asks_for_it() -> None:
+    """The queue heeds that first (qstash.md 10, rule 2)."""
+    outgoing = Outgoing(body="", url="https://baton.test/work")
+    message = Message("msg_1", "work", 1, "loop", outgoing.url, outgoing, 0.0)
+    assert retry_seconds(message, 0, Answer(503, ((b"retry-after", b"77"),), b"")) == 77
+    assert retry_seconds(message, 0, Answer(503, (), b"")) == retry_seconds(message, 0)
