@@ -18,15 +18,22 @@ def _is_reexport_or_docstring(node: ast.stmt) -> bool:
             return True
         case ast.Assign(targets=[ast.Name(id="__all__")]):
             return True
+        case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=body, orelse=[]):
+            return all(isinstance(each, ast.ImportFrom) for each in body)
+        case ast.FunctionDef(name="__getattr__"):  # loads what is named under TYPE_CHECKING when it is asked for
+            return True
         case _:
             return False
 
 
 def _names_behind_imports(file: SourceFile) -> set[str]:
+    """What is imported from our packages, also where only a type checker imports it."""
+    bodies = [file.tree.body, *(node.body for node in file.tree.body if isinstance(node, ast.If))]
     return {
         alias.asname or alias.name
-        for node in file.tree.body
-        if isinstance(node, ast.ImportFrom)
+        for body in bodies
+        for node in body
+        if isinstance(node, ast.ImportFrom) and node.module != "typing"
         for alias in node.names
     }
 
