@@ -128,14 +128,19 @@ def _call(plan: CallPlan, nonce: int) -> Call:
 
 @dataclass(slots=True)
 class Run:
-    """One run of a tool: which attempt, whose, when it was claimed, since when its lease counts, in which run."""
+    """One run of a tool: which attempt, whose, when it was claimed, since when its lease counts, in which run.
+
+    `goes_on`: it is not over. `given_back`: its claim is, so its end is no death.
+    """
 
     leg_key: str
+    owner: str
     who: Invocation
     claimed_at: float
     leased_at: float
     of: int = 1
     goes_on: bool = True
+    given_back: bool = False
 
 
 class Actors:
@@ -157,6 +162,12 @@ class Actors:
         """When this claim was granted."""
         return self._claimed.get((claim.owner, claim.leg_key), 0.0)
 
+    def given_back(self, claim: Claim) -> None:
+        """The claim of a run was given back."""
+        for run in self.runs.get(claim.call_id, ()):
+            if run.leg_key == claim.leg_key and run.owner == claim.owner:
+                run.given_back = True
+
     async def work(self, point: str, seconds: float) -> None:
         """Some work of an invocation; it may crash at its beginning or its end."""
         world, who = self._world, CURRENT.get()
@@ -176,7 +187,7 @@ class Actors:
         claim = _claim_of(context)
         leased_at = (claim.now_ms - who.skew_ms - world.epoch_ms) / 1000
         job = world.tree(context.job_id).jobs.get(context.job_id)
-        run = Run(claim.leg_key, who, self.claimed_at(claim), leased_at, job.run if job else 0)
+        run = Run(claim.leg_key, claim.owner, who, self.claimed_at(claim), leased_at, job.run if job else 0)
         world.check((*ON_START, *ON_APPROVED_START, *ON_DYING_START), Start(world, name, arguments, context, run))
         runs = self.runs.setdefault(call_id, [])
         runs.append(run)

@@ -46,11 +46,27 @@ def only_who_holds_a_claim_prolongs_it(write: Write) -> str | None:
     return None
 
 
+def only_its_owner_gives_a_claim_back(write: Write) -> str | None:
+    """What is given back is begun anew without a death, whatever becomes of the process that gave it back."""
+    assert write.claim is not None, "a claim is given back"
+    for key, leg in write.after.legs.items():
+        old = write.before.legs.get(key)
+        if old is None or old is leg:
+            continue
+        if (old.owner, key) != (write.claim.owner, write.claim.leg_key):
+            return f"{write.claim.owner} gives {old} back"
+        write.world.actors.given_back(write.claim)
+    return None
+
+
 def a_call_that_kills_is_not_started_for_ever(start: Start) -> str | None:
-    """A call is started once more than it may be tried, if each of its starts ends with its process."""
+    """A call is started once more than it may be tried, if each of its starts ends with its process.
+
+    One that was broken off because the store failed is no death, though its process may die after it has said so.
+    """
     world, call_id = start.world, start.context.call_id
     runs = [run for run in world.actors.runs.get(call_id, ()) if run.of == start.run.of]
-    deaths = sum(run.who.dead for run in runs)
+    deaths = sum(run.who.dead and not run.given_back for run in runs)
     most = ALL_KINDS[start.tool].retries + 2
     if deaths < most or world.memory.struck(start.context.job_id):
         return None
@@ -61,8 +77,13 @@ def died_in(world: "World", tree: Tree, job: Job) -> Died:
     """What of a job its processes died in: each such death is an attempt, and leaves one less for what else fails."""
     calls = [call for call in tree.calls.get(job.id, {}).values() if world.actors.deaths[call.id]]
     died = {(call.turn, call.position): (call.attempts, call.error.type if call.error else "") for call in calls}
-    return Died(died, job.turn if job.error is not None and job.error.type == DIED else 0)
+    turn = job.turn - job.first_turn + 1  # of its run, as its script counts them
+    return Died(died, turn if job.error is not None and job.error.type == DIED else 0)
 
 
-ON_DEATHS = (of("legs", only_who_died_is_taken_over), at("renew", only_who_holds_a_claim_prolongs_it))
+ON_DEATHS = (
+    of("legs", only_who_died_is_taken_over),
+    at("renew", only_who_holds_a_claim_prolongs_it),
+    at("give_back", only_its_owner_gives_a_claim_back),
+)
 ON_DYING_START = (a_call_that_kills_is_not_started_for_ever,)

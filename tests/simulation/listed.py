@@ -1,6 +1,7 @@
 """What the admission must know of jobs when nothing is left to happen: each is listed, and each end is counted once."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from events.core.ends import end_of
@@ -13,9 +14,14 @@ if TYPE_CHECKING:
 
 
 class Ends:
-    """Each end of a job, as the store writes it: one that is retried may have several. `retried`: whether any was."""
+    """Each end of a job, as the store writes it: one that is retried may have several.
 
-    def __init__(self) -> None:
+    `retried`: whether any was. `created`: when each was there first, in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self.created: dict[str, float] = {}
         self.by_status: Counter[tuple[str, str]] = Counter()
         self.tokens = 0
         self.retried = False
@@ -23,6 +29,7 @@ class Ends:
     def wrote(self, before: Tree, after: Tree) -> None:
         """A tag has a new version."""
         for name, job in after.jobs.items():
+            self.created.setdefault(name, self._now())
             old = before.jobs.get(name)
             self.retried = self.retried or job.run > 1
             if job.ended and not (old and old.ended):
@@ -35,11 +42,14 @@ def every_job_is_listed(world: "World") -> str | None:
     """With its end, whatever failed on the way.
 
     A root whose row a failover forgot is listed again by its witness; a job below it has none. Where the list took no
-    row with a job's last admission update, the job is missing from pages; nothing else may follow from that.
+    row with a job's last admission update, or a failover forgot that one, the job is missing from pages; nothing else
+    may follow from that.
     """
     for tree in world.trees.values():
         for job in tree.jobs.values():
-            if (is_child(job.id) and world.memory.ever_struck(job.id)) or job.id in world.list_gaps:
+            if is_child(job.id) and world.memory.ever_struck(job.id):
+                continue
+            if job.id in world.list_gaps or world.memory.forgot_rows(job.id):
                 continue
             status = str(job.status) if job.ended else ""
             row = Row(job.id, job.created_at_ms, job.tenant, job.session_id, job.agent, status)

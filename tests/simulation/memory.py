@@ -52,6 +52,7 @@ class Memory:
         self.failovers: list[Failover] = []
         self.reopened: set[str] = set()
         self.unbooked: dict[str, float] = {}
+        self.listed: dict[str, float] = {}
 
     def wrote(self, root: str, after: Tree) -> None:
         """A tag has a new version."""
@@ -135,6 +136,11 @@ class Memory:
     def forgot(self, job_id: str, at: float) -> bool:
         """Whether what was written then to this job's tag was forgotten."""
         return any(f.cut < at <= f.at and root_of(job_id) in f.tags for f in self.failovers)
+
+    def forgot_rows(self, job_id: str) -> bool:
+        """Whether what the list was told of this job last was forgotten with the admission."""
+        at = self.listed.get(job_id, _BEFORE)
+        return any(f.cut < at <= f.at and ADMISSION in f.tags for f in self.failovers)
 
     def seen(self, root: str, point: str) -> Tree | None:
         """What a read of a tag shows: sometimes what it was a moment ago (None: nothing)."""

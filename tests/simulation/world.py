@@ -4,6 +4,7 @@ Invariant: a world is decided by its plan and by which faults are muted; nothing
 left to happen, a day after the faults (and as long as its jobs wait) at the latest, or at the first broken invariant.
 """
 
+import math
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterable
@@ -100,7 +101,7 @@ class World:
         self.excused = Excuses(self)
         self.came_back: set[str] = set()
         self.told_by_sweeps: Counter[str] = Counter()
-        self.ends = Ends()
+        self.ends = Ends(lambda: self.loop.seconds)
         self.list_gaps: set[str] = set()
         self.accepted_jobs: list[str] = []
         self.readers: list[StreamReader] = []
@@ -201,7 +202,7 @@ class World:
             self.tell(who, f"ends: {answer.status} {answer.body.decode()}" if answer else "is dead")
         if answer is not None and answer.status == 500:
             self.broken("no_internal_error", f"{who.name} is answered {answer.body.decode()}")
-        if answer is not None and answer.status == 503 and not who.faulty and self._stays(who.job_id):
+        if answer is not None and answer.status == 503 and not who.faulty and self._stays(who):
             self.broken("what_is_refused_met_a_fault", f"{who.name} is answered {answer.body.decode()}")
         if answer is not None and answer.status < 300 and self._unknown(who):
             self.broken("an_unknown_job_is_not_acknowledged", f"{who.name} is answered {answer.body.decode()}")
@@ -216,8 +217,10 @@ class World:
         gone = tree is not None and not tree.jobs and tree.tombstone is None
         return gone and who.kind != "callback" and not self.memory.lost_writes(who.job_id, who.began_at)
 
-    def _stays(self, job_id: str) -> bool:
-        return bool(self.tree(job_id).jobs) and not self.memory.lost_writes(job_id)
+    def _stays(self, who: Invocation) -> bool:
+        """Whether its job was there all the time: one that is created meanwhile may be found missing by a message."""
+        there = self.ends.created.get(who.job_id, math.inf) <= who.began_at
+        return there and bool(self.tree(who.job_id).jobs) and not self.memory.lost_writes(who.job_id)
 
     def accepted(self, message: Message) -> None:
         """The queue took a message in."""
