@@ -26,7 +26,7 @@ from functions.claims import Claims
 from functions.delivery import Delivered, Outcome
 from functions.facts import Facts
 from functions.handing_on import again_at_ms, hand_on, postpone
-from functions.policy import BEGIN_PAUSES_SECONDS, LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS, Policy
+from functions.policy import BEGIN_PAUSES_SECONDS, LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from functions.run import Run, Step
 from functions.tracing import leg_begun, leg_ended
 
@@ -137,7 +137,7 @@ class Pipeline:
             call_id=step.call_id,
             ticket=step.ticket.lap if step.ticket else 0,
         )
-        begun = step.begun or await self._begun(claim)
+        begun = await self._still_held(claim, step.begun) if step.begun else await self._begun(claim)
         match begun.verdict:
             case Verdict.UNKNOWN:
                 raise UnknownJobError(f"job {claim.job_id} is not known (yet); its submission may still be told again")
@@ -148,6 +148,18 @@ class Pipeline:
         run.words.append(begun.verdict)
         run.leaves(step)
         return await self._hand_on(run, begun.carried, crosses=False)
+
+    async def _still_held(self, claim: Claim, begun: Begun) -> Begun:
+        """What a COMMIT has claimed. Where its answer was long under way somebody else may have taken over.
+
+        It is not begun anew: this message may be over, and would then carry what another one has driven meanwhile.
+        """
+        assert begun.state is not None, "what is claimed comes with its state"
+        leg = begun.state.leg
+        if leg.kind is LegKind.WISH or claim.now_ms - leg.claimed_ms <= 1000 * RENEW_SECONDS:
+            return begun
+        lost = await self._store.renew([claim], claim.lease_until_ms)
+        return Begun(Verdict.APPLIED) if lost else begun
 
     async def _begun(self, claim: Claim) -> Begun:
         """BEGIN, repeated where the store fails: who has the claim by that name already is told so again."""
@@ -210,7 +222,7 @@ class Pipeline:
         if again or step.wish:
             run.handed_on.begin_anew()
         for further in committed.claimed:
-            run.go_on(further, self._clock.now_ms())
+            run.go_on(further)
         return await self._hand_on(run, committed.carried, crosses=step.wish)
 
     async def _work(self, decision: Decision, history: History, claim: Claim) -> Happening | None:

@@ -12,7 +12,6 @@ from functions.claims import Claims
 from functions.delivery import Delivered
 from functions.handed_on import HandedOn
 from functions.handing_on import drive_of
-from functions.policy import RENEW_SECONDS
 
 
 @quick_init
@@ -70,13 +69,11 @@ class Run:
         self.todo.append(step)
         self.in_hand.add(step.leg_key)
 
-    def go_on(self, begun: Begun, now_ms: int) -> None:
-        """Do what a COMMIT has claimed. An answer that was long under way leaves no time to prolong it."""
+    def go_on(self, begun: Begun) -> None:
+        """Do what a COMMIT has claimed."""
         assert begun.state is not None, "what is claimed comes with its state"
         leg = begun.state.leg
-        if leg.kind is not LegKind.WISH and now_ms - leg.claimed_ms > 1000 * RENEW_SECONDS:
-            return self.begin(self.step_of(leg))
-        return self.begin(Step(leg.key, leg.job_id, leg.call_id, leg.kind is LegKind.WISH, leg.owner, begun=begun))
+        self.begin(Step(leg.key, leg.job_id, leg.call_id, leg.kind is LegKind.WISH, leg.owner, begun=begun))
 
     def step_of(self, leg: Leg) -> Step:
         """A leg that this message carries, to be claimed by a request of its own."""

@@ -1,5 +1,7 @@
 """A store of which not every answer arrives, or not in time."""
 
+from collections.abc import Awaitable, Callable
+
 from events.core.effects import Changes
 from events.core.going_on import GoOn
 from events.errors import StoreError
@@ -13,6 +15,7 @@ class LosingAnswers(FakeStore):
 
     losses, slow_ms, commits = 0, 0, 0
     stage: Stage | None = None
+    meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
         """Commit, and lose the answer, or give it late."""
@@ -24,4 +27,6 @@ class LosingAnswers(FakeStore):
         if self.slow_ms and self.stage:
             self.stage.clock.ms += self.slow_ms
             self.slow_ms = 0
+            if self.meanwhile:
+                await self.meanwhile()
         return committed
