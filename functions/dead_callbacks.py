@@ -6,7 +6,6 @@ admission, whose book is what a sweep goes by.
 
 import logging
 
-from events.errors import PublishError
 from events.ports import QueueRecords
 from functions.dead_letters import all_dead_letters
 
@@ -23,14 +22,14 @@ class DeadCallbacks:
         self._url = url
 
     async def revive(self) -> int:
-        """Have them delivered again, with fresh retries; returns how many. What fails is tried by the next backstop."""
-        try:
-            letters, _ = await all_dead_letters(self._records, url=self._url)
-            dead = [letter.id for letter in letters if letter.status != REFUSED_STATUS]
-            revived = await self._records.retry(dead) if dead else 0
-        except PublishError as error:
-            _log.warning("the dead letters of failure callbacks are left to the next sweep: %s", error)
-            return 0
+        """Have them delivered again, with fresh retries; returns how many.
+
+        Raises:
+            PublishError: the queue does not say which they are, or does not take them; who asked comes again.
+        """
+        letters, _ = await all_dead_letters(self._records, url=self._url)
+        dead = [letter.id for letter in letters if letter.status != REFUSED_STATUS]
+        revived = await self._records.retry(dead) if dead else 0
         if revived:
             _log.warning("%d failure callback(s) had used up their retries, and are delivered again", revived)
         return revived

@@ -86,7 +86,7 @@ class Sweep:
         driven = await self._look(turn.book, carrier, now_ms, drive)
         if driven:
             _log.warning("the sweep drove %d event(s) that nobody had driven for %d s", driven, LOST_AFTER_MS // 1000)
-        if not page.due_ms and not page.after:
+        if not page.due_ms and not turn.after:  # the last page, which may come again: nothing follows it
             driven += await self._dead.revive()
         return Outcome("swept", driven)
 

@@ -48,12 +48,13 @@ async def test_a_job_that_only_a_dead_callback_knows_of_ends(caplog: pytest.LogC
     assert "1 failure callback(s) had used up their retries" in caplog.text
 
 
-async def test_a_queue_that_does_not_answer_is_asked_by_the_next_one(caplog: pytest.LogCaptureFixture) -> None:
-    """The sweep has done the rest, and is not repeated for it."""
+async def test_a_queue_that_does_not_answer_is_asked_when_the_sweep_comes_again() -> None:
+    """Its message fails once all else is done, so that nobody waits another hour; of several pages only the last."""
     stage = Stage()
     mine = await dead(stage)
     stage.records.failing.append(QueueUnreachableError("http://queue.test", "down"))
-    assert (await stage.sweep.handle(Page(0), "s1", "s1.0", again=False)).word == "swept"
-    assert "left to the next sweep" in caplog.text
-    assert (await stage.sweep.handle(Page(0), "s2", "s2.0", again=False)).handed_on == 1
+    with pytest.raises(QueueUnreachableError, match="down"):
+        await stage.sweep.handle(Page(0), "s1", "s1.0", again=False)
+    assert mine in stage.records.dead
+    assert (await stage.sweep.handle(Page(0), "s1", "s1.1", again=True)).handed_on == 1
     assert mine not in stage.records.dead
