@@ -6,7 +6,6 @@ making a tool is not.
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from events.core.limits import Limits
@@ -22,7 +21,7 @@ from functions.tools.tool import Tool, tool
 from functions.tools.tool_error import ToolError
 from tests.simulation.approving import ON_APPROVED_START
 from tests.simulation.dying import ON_DYING_START
-from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.invocation import CURRENT
 from tests.simulation.planning import number_in, planned, seen_of_plan, told_of
 from tests.simulation.scripts import (
     APPROVAL_SECONDS,
@@ -40,7 +39,7 @@ from tests.simulation.scripts import (
     more_words,
 )
 from tests.simulation.speaking import say
-from tests.simulation.starting import ON_START, Start
+from tests.simulation.starting import ON_START, Run, Start
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -124,23 +123,6 @@ def _call(plan: CallPlan, nonce: int) -> Call:
     if plan.wait is not None:
         arguments |= {"limit": plan.wait.seconds, "name": plan.wait.name}
     return Call(name, arguments)
-
-
-@dataclass(slots=True)
-class Run:
-    """One run of a tool: which attempt, whose, when it was claimed, since when its lease counts, in which run.
-
-    `goes_on`: it is not over. `given_back`: its claim is, so its end is no death.
-    """
-
-    leg_key: str
-    owner: str
-    who: Invocation
-    claimed_at: float
-    leased_at: float
-    of: int = 1
-    goes_on: bool = True
-    given_back: bool = False
 
 
 class Actors:

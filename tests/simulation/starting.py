@@ -10,8 +10,25 @@ from tests.simulation.constants import LEASE_MARGIN_SECONDS, LEASE_SECONDS
 from tests.simulation.scripts import APPROVED_TOOLS, LONGEST_TOOL_SECONDS
 
 if TYPE_CHECKING:
-    from tests.simulation.actors import Run
+    from tests.simulation.invocation import Invocation
     from tests.simulation.world import World
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of a tool: which attempt, whose, when it was claimed, since when its lease counts, in which run.
+
+    `goes_on`: it is not over. `given_back`: its claim is, so its end is no death.
+    """
+
+    leg_key: str
+    owner: str
+    who: "Invocation"
+    claimed_at: float
+    leased_at: float
+    of: int = 1
+    goes_on: bool = True
+    given_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +39,7 @@ class Start:
     tool: str
     arguments: dict[str, Any]
     context: ToolContext
-    run: "Run"
+    run: Run
 
 
 def one_idempotency_key_per_call(start: Start) -> str | None:
