@@ -246,7 +246,7 @@ class Container:
             event = parse_event(signed.body)
             if event_type(event) is not spec.event_type:
                 raise MalformedEventError(f"{event.type} does not belong to {spec.path}, which takes {spec.event_type}")
-            delivered = Delivered(signed.message_id, signed.retried, event)
+            delivered = Delivered(signed.message_id, signed.retried, event, signed.token)
             with self.notices.around(event.job_id):
                 work, head = lambda: pipeline.handle(delivered), (signed.message_id, signed.retried, event)
                 return await self._observing.delivery(work, *head)

@@ -7,11 +7,15 @@ from events.schema import Event
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """An event as the queue delivered it; `retried` counts earlier attempts of the same message."""
+    """An event as the queue delivered it; `retried` counts earlier attempts of the same message.
+
+    `token`: what the queue signed for this attempt; empty: nothing that could have been captured.
+    """
 
     message_id: str
     retried: int
     event: Event
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)

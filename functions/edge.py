@@ -33,11 +33,15 @@ NON_RETRYABLE_HEADER = "Upstash-NonRetryable-Error"
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A verified request of the queue."""
+    """A verified request of the queue. `token`: what was signed; another one for each attempt (qstash.md 9).
+
+    The signature says nothing of `message_id` and `retried`: whoever has captured a request may send others with it.
+    """
 
     body: bytes
     message_id: str
     retried: int
+    token: str = ""
 
 
 Handler = Callable[[Signed], Awaitable[Outcome]]
@@ -145,7 +149,8 @@ def _signed(headers: Mapping[str, str], body: bytes) -> Signed:
     if not message_id or retried < 0:
         shown = headers.get("upstash-retried")
         raise MalformedEventError(f"Upstash-Message-Id {message_id!r}, Upstash-Retried {shown!r}: not a delivery")
-    return Signed(body, message_id, retried)
+    # Without the signature itself, which can be spelled in several ways.
+    return Signed(body, message_id, retried, headers["upstash-signature"].rpartition(".")[0])
 
 
 def _retried(headers: Mapping[str, str]) -> int:

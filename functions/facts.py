@@ -107,8 +107,10 @@ class Facts:
             raise UnknownJobError(f"there is no job {job_id!r} (yet), or it is not in run {fact.run}")
         return told
 
-    async def witness(self, event: Event, carrier: str) -> tuple[Leg, ...] | None:
+    async def witness(self, event: Event, carrier: str, token: str = "") -> tuple[Leg, ...] | None:
         """Take in the fact that an event tells; returns legs to hand on, None where it tells none.
+
+        `token`: what the queue signed when it delivered the event; empty where `carrier` itself was signed.
 
         Raises:
             UnknownJobError: its job is not known (yet), or the tool call that it is about.
@@ -117,14 +119,14 @@ class Facts:
         if fact is None:
             return None
         try:
-            return await self._told_again(event, fact, carrier)
+            return await self._told_again(event, fact, carrier, token)
         except JobGoneError:
             return ()
         except UnknownJobError:
             await self._bring_on(event, carrier)
             raise
 
-    async def _told_again(self, event: Event, fact: Fact, carrier: str) -> tuple[Leg, ...]:
+    async def _told_again(self, event: Event, fact: Fact, carrier: str, token: str) -> tuple[Leg, ...]:
         match fact:
             case Cancellation():
                 return (await self.cancelled(event.job_id, fact, carrier)).legs
@@ -138,7 +140,8 @@ class Facts:
                 return await self._submission_again(event, fact, carrier)
             case Recurrence():
                 charge(messages=1)  # the queue's schedule made it
-                submission, submitted = next_of(event, fact, carrier, self._clock.now_ms())
+                named = await self._admission.bearer(token, carrier) if token else carrier
+                submission, submitted = next_of(event, fact, named, self._clock.now_ms())
                 return await self._submission_again(submission, submitted, carrier)
 
     async def _once_more(self, event: Event, told: Told) -> tuple[Leg, ...]:

@@ -82,7 +82,7 @@ class Pipeline:
         """
         claims = Claims(self._store, self._clock, self._policy)
         run = Run(delivered, self._randomness.token(), self._clock.now_ms() + self._policy.guard_ms, claims)
-        told = await self._facts.witness(delivered.event, delivered.message_id)
+        told = await self._facts.witness(delivered.event, delivered.message_id, delivered.token)
         if told is None:  # else the fact has counted its witness
             if delivered.retried == 0:
                 charge(messages=1)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from events.adapters import keys
 from events.adapters.admission_scripts import AdmissionScripts, told_of
 from events.adapters.redis import RedisConnection
-from events.core.admission import ASKED_EVERY_MS, Entry, Place, Standing
+from events.core.admission import ASKED_EVERY_MS, TOKEN_KEPT_MS, Entry, Place, Standing
 from events.core.ends import End
 from events.core.records import dump_end, load_entry
 from events.core.sweep_pages import PAGE, page_mark
@@ -76,6 +76,12 @@ class RedisAdmission:
         """Whether a sweep may be asked for now; by the store's clock, since the callers' may be wrong."""
         asked = await self._redis.execute("SET", keys.ADMISSION_ASKED, now_ms, "NX", "PX", ASKED_EVERY_MS)
         return asked is not None and asked is not False
+
+    async def bearer(self, token: str, message_id: str) -> str:
+        """The message that a token of the queue came with first."""
+        key = keys.token_key(token)
+        _, first = await self._redis.pipeline(["SET", key, message_id, "NX", "PX", TOKEN_KEPT_MS], ["GET", key])
+        return str(first)
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the admission, unless they have said something since."""

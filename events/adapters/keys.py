@@ -44,6 +44,11 @@ OPERATIONS_DEAD = "operations:dead"
 OPERATIONS_EXPECTED = "baton:{operations}:expected"
 
 
+def token_key(token: str) -> str:
+    """String: the message that a token of the queue came with first; it expires."""
+    return f"baton:token:{digest(token)}"
+
+
 def list_key(name: str) -> str:
     """Sorted set: rows of jobs, or what shelves there are (core/shelves.py). No hash tag: no script touches it."""
     return f"baton:list:{name}"

@@ -111,6 +111,13 @@ class Admission(Protocol):
         """Whether a sweep may be asked for now: once a minute per deployment, to the first that asks."""
         ...
 
+    async def bearer(self, token: str, message_id: str) -> str:
+        """The message that a token of the queue came with first, for an hour: this one, if it never came before.
+
+        A token counts for five minutes (qstash.md 9). A failover may forget the last 20 s.
+        """
+        ...
+
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take jobs off the book: (job id, `since_ms` of its entry), unless they have said something since."""
         ...

@@ -38,6 +38,7 @@ class InMemoryAdmission:
         self._interval_ms = sweep_interval_ms
         self._clock_ms = clock_ms
         self._asked_ms = 0
+        self._bearers: dict[str, str] = {}
 
     def kept(self) -> Kept:
         """What is kept now."""
@@ -119,6 +120,10 @@ class InMemoryAdmission:
             return False
         self._asked_ms = now_ms
         return True
+
+    async def bearer(self, token: str, message_id: str) -> str:
+        """The message that a token of the queue came with first."""
+        return self._bearers.setdefault(token, message_id)
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the book."""

@@ -86,6 +86,10 @@ class SimAdmission:
         """Whether a sweep may be asked for now."""
         return await self._ask("may_ask_for_sweep", lambda: self._fake.may_ask_for_sweep(now_ms))
 
+    async def bearer(self, token: str, message_id: str) -> str:
+        """The message that a token of the queue came with first."""
+        return await self._ask("bearer", lambda: self._fake.bearer(token, message_id))
+
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
         """Take ended jobs off the book."""
         if ended:  # the real one asks nothing for nothing, too

@@ -1,0 +1,27 @@
+"""What is known of the queue's tokens: each speaks for one message, for far longer than it is valid."""
+
+from events.adapters import keys
+from events.adapters.admission import RedisAdmission
+from events.core.admission import TOKEN_KEPT_MS
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.side import SLOTS, Side, connection_to
+
+
+async def test_a_token_speaks_for_the_message_that_it_came_with_first(side: Side) -> None:
+    """However often it comes, and with whatever message; another token speaks for itself."""
+    assert await side.admission.bearer("header.claims", "msg_1") == "msg_1"
+    assert await side.admission.bearer("header.claims", "msg_2") == "msg_1"
+    assert await side.admission.bearer("header.claims", "msg_1") == "msg_1"
+    assert await side.admission.bearer("header.others", "msg_1") == "msg_1"
+
+
+async def test_what_is_known_of_a_token_expires(redis_process: RedisProcess) -> None:
+    """An hour after it came first, whoever asked since."""
+    redis_process.ask("FLUSHALL")
+    connection = connection_to(redis_process)
+    try:
+        for message_id in ("msg_1", "msg_2"):
+            await RedisAdmission(connection, SLOTS, 60_000).bearer("header.claims", message_id)
+        assert 300_000 < redis_process.ask("PTTL", keys.token_key("header.claims")) <= TOKEN_KEPT_MS
+    finally:
+        await connection.close()
