@@ -10,7 +10,8 @@ from infra.local_qstash.users import DEVELOPMENT_USERS, User, user_id_of, users_
 
 # What must not stand in a process list may come from here instead; an option wins.
 TOKEN, CURRENT_KEY, NEXT_KEY = "LOCAL_QSTASH_TOKEN", "LOCAL_QSTASH_CURRENT_SIGNING_KEY", "LOCAL_QSTASH_NEXT_SIGNING_KEY"
-PROOF = "LOCAL_PART_PROOF"
+PROOF, IN_FLIGHT = "LOCAL_PART_PROOF", "LOCAL_QSTASH_IN_FLIGHT"
+LEAST_IN_FLIGHT = 2
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -31,12 +32,14 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     )
     if options.time_scale <= 0:
         parser.error(f"--time-scale {options.time_scale} is not positive; 60 makes a minute last a second")
+    if options.in_flight < LEAST_IN_FLIGHT:
+        parser.error(f"--in-flight {options.in_flight} is too few: one destination may have half of them, so 2 or more")
     return Settings(
         data=options.data,
         host=options.host,
         port=options.port,
         users=users_with(primary),
-        limits=Limits(time_scale=options.time_scale),
+        limits=Limits(time_scale=options.time_scale, max_in_flight=options.in_flight),
         synced=not options.no_sync,
         keep_finished_seconds=options.keep_finished_seconds,
         max_calls_per_second=options.max_calls_per_second,
@@ -57,6 +60,13 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     _add_secrets(parser, environment)
     parser.add_argument(
         "--time-scale", type=float, default=1.0, metavar="N", help="delays, backoff and cron pass N times faster"
+    )
+    parser.add_argument(
+        "--in-flight",
+        type=int,
+        default=environment.get(IN_FLIGHT, Limits.max_in_flight),
+        metavar="N",
+        help=f"deliveries at once, half of them to one destination; also as {IN_FLIGHT} (default %(default)s)",
     )
     parser.add_argument(
         "--keep-finished-seconds", type=int, default=86_400, help="how long finished messages and events stay readable"

@@ -154,9 +154,27 @@ def test_many_waiting_messages_are_loaded(tmp_path: Path) -> None:
 
 
 def test_wrong_use_is_exit_code_2(tmp_path: Path) -> None:
-    """Half a pair of keys, or a scale of nothing, is refused."""
-    for arguments in (("--current-signing-key", "x"), ("--time-scale", "0"), ("--port", "x")):
+    """Half a pair of keys, a scale of nothing, or no place for a destination is refused."""
+    for arguments in (("--current-signing-key", "x"), ("--time-scale", "0"), ("--in-flight", "1"), ("--port", "x")):
         with ServerProcess(tmp_path, *arguments) as server:
             code, said = server.wait()
             assert code == 2
             assert "error" in said
+
+
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_how_many_deliveries_are_under_way_at_once_may_be_chosen(tmp_path: Path, by: str) -> None:
+    """One destination gets half of them: of two messages the second one waits until the first is over."""
+    option, environment = (("--in-flight", "2"), None) if by == "option" else ((), {"LOCAL_QSTASH_IN_FLIGHT": "2"})
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        ServerProcess(tmp_path, *option, environment=environment) as server,
+    ):
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        for _ in range(2):
+            httpx.post(f"{server.url}/v2/publish/{url}", headers=HEADERS, content=b"x").raise_for_status()
+        silent.settimeout(10)
+        first, _ = silent.accept()
+        silent.settimeout(0.5)
+        with first, pytest.raises(TimeoutError):
+            silent.accept()
