@@ -64,7 +64,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--in-flight",
         type=int,
-        default=environment.get(IN_FLIGHT, Limits.max_in_flight),
+        default=environment.get(IN_FLIGHT, Limits().max_in_flight),
         metavar="N",
         help=f"deliveries at once, half of them to one destination; also as {IN_FLIGHT} (default %(default)s)",
     )
