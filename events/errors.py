@@ -60,6 +60,10 @@ class StoreError(BatonError):
     retryable = True
 
 
+class StoreAnswerError(StoreError):
+    """The store answered, with an error or with what its protocol does not know."""
+
+
 class MemoryUnavailableError(BatonError):
     """The vector index did not answer, or refused; what was asked may or may not have been applied."""
 

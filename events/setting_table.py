@@ -67,6 +67,14 @@ SETTINGS = (
             "RESULT_LIMIT_BYTES", "result_limit_bytes", "1000000", "bytes", "largest tool result", whole(1, 8_000_000)
         ),
         Setting(
+            "TOLD_LIMIT_BYTES",
+            "told_limit_bytes",
+            "8000000",
+            "bytes",
+            "most that a turn, or a step of a plan, is told at once; below what the store's plan lets an answer have",
+            whole(1, 80_000_000),
+        ),
+        Setting(
             "JOB_RETENTION_SECONDS",
             "job_retention_seconds",
             "2592000",

@@ -76,6 +76,7 @@ from functions.sweep_requests import SweepRequests
 from functions.sweeping import Sweep
 from functions.tending import Tending
 from functions.tidying import Tidying
+from functions.told_limit import ToldLimit
 from functions.tools.running_calls import RunningCalls
 from functions.traced import Traced
 from functions.work_limits import work_limits_ms
@@ -219,21 +220,20 @@ class Container:
 
     def _performers(self) -> dict[type[Effect], Performer]:
         ports, settings, secrets = self.ports, self.settings, self.secrets
-        batching = Batching(settings.stream_batch_ms, settings.stream_batch_bytes)
-        talks = Talks(ports.store, secrets, batching)
+        talks = Talks(ports.store, secrets, Batching(settings.stream_batch_ms, settings.stream_batch_bytes))
         model_turn = ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache, talks)
-        earlier = EarlierJobs(self.ports.listing, self.ports.reader, self.ports.store)
-        conversing = Conversing(model_turn, self.registry, earlier)
+        conversing = Conversing(model_turn, self.registry, EarlierJobs(ports.listing, ports.reader, ports.store))
         runs = (self.running_calls, settings.result_limit_bytes)
         tool_run = ToolRun(self.registry, ports.store, self.memory, ports.clock, *runs, secrets, ports.reader)
         return {
             AskAdmission: self._asking,
-            CallModel: self._traced(Hiding(Recalling(conversing, self.registry, self.memory), secrets)),
-            RunTool: self._traced(Hiding(tool_run, secrets)),
+            CallModel: self._bounded(Hiding(Recalling(conversing, self.registry, self.memory), secrets)),
+            RunTool: self._bounded(Hiding(tool_run, secrets)),
             Remember: RememberJob(self.memory, settings.work_timeout_seconds, secrets.hide),
         }
 
-    def _traced(self, performer: Performer) -> Performer:
+    def _bounded(self, work: Performer) -> Performer:
+        performer = ToldLimit(work, self.settings.told_limit_bytes)
         if self.ports.tracer is None:
             return performer
         return Traced(performer, self.ports.clock, lambda agent: self.registry.model_of(agent).name)

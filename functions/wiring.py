@@ -40,7 +40,7 @@ def real_ports(settings: Settings) -> Ports:
     connection, clock = RedisConnection(settings), SystemClock()
     per_minute, follows = settings.rate_limit_per_minute, 60 * settings.followers_per_key
     return Ports(
-        store=RedisStore(connection, settings.job_retention_seconds * 1000),
+        store=RedisStore(connection, settings.job_retention_seconds * 1000, told_limit_bytes=settings.told_limit_bytes),
         reader=RedisReader(connection),
         archive=RedisArchive(connection, settings.job_retention_seconds * 1000),
         admission=RedisAdmission(connection, *slots),

@@ -26,7 +26,7 @@ class CommitRequest:
     """What a COMMIT is about: a leg that `owner` claimed, or (key '') a fact that was decided on the expected job.
 
     `run`: in which the leg was claimed; 0: there is none. `go_on`: what else is claimed for the owner. `knows`: the tag
-    of the history that is known once this is done; empty: none is.
+    of the history that is known once this is done; empty: none is. `told_limit_bytes`: of what is told at once.
     """
 
     job_id: str
@@ -40,6 +40,7 @@ class CommitRequest:
     run: int = 0
     go_on: GoOn | None = None
     knows: str = ""
+    told_limit_bytes: int = 0
 
     def keys(self, changes: Changes, family: Sequence[str]) -> list[str]:
         """The keys; `family`: the jobs below one that ends, as far as they are known."""
@@ -121,7 +122,7 @@ class CommitRequest:
             "spent": {name: count for name, count in usage_counts(spent).items() if count},
         }
         if self.go_on:
-            header["go_on"] = _room(self.go_on, self.knows)
+            header["go_on"] = _room(self.go_on, self.knows, self.told_limit_bytes)
         if changes.talk:
             talk = changes.talk
             header["talk"] = {"text_id": talk.text_id, "appended": talk.appended, "rest": len(talk.rest)}
@@ -137,11 +138,12 @@ class CommitRequest:
         return header
 
 
-def _room(go_on: GoOn, knows: str) -> dict[str, Any]:
+def _room(go_on: GoOn, knows: str, most_bytes: int) -> dict[str, Any]:
     return {
         "owner": go_on.owner,
         "leases_ms": go_on.leases_ms,
         "at_most": go_on.at_most,
+        "most_bytes": most_bytes,
         **({"but": sorted(go_on.but)} if go_on.but else {}),
         **({"knows": knows} if knows else {}),
     }

@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from events.adapters import keys
+from events.adapters.large_hash import in_pieces
 from events.adapters.redis import RedisConnection
+from events.adapters.redis_commands import Command
 from events.core.admission import Standing
 from events.core.records import load_call, load_job, load_leg, load_results, load_standing, load_usage
 from events.core.state import CallRecord, Job, Usage
 from events.core.transcript import recalled
+from events.errors import StoreAnswerError
 from events.ports import Snapshot, StoredParts
 
 _STOPPED = ["HGET", keys.ADMISSION_FLAGS, "stopped"]
@@ -27,14 +30,17 @@ class RedisReader:
 
     async def job(self, job_id: str) -> Snapshot | None:
         """Everything about a job."""
-        # The SDK makes a dict of HGETALL's flat reply.
-        state, stored_calls, results, first, stopped = await self._redis.pipeline(
-            ["HGETALL", keys.state_key(job_id)],
-            ["HGETALL", keys.calls_key(job_id)],
-            ["HGETALL", keys.results_key(job_id)],
-            ["LRANGE", keys.transcript_key(job_id), 0, 1],
-            _STOPPED,
-        )
+        hashes = keys.calls_key(job_id), keys.results_key(job_id)
+        transcript: Command = ["LRANGE", keys.transcript_key(job_id), 0, 1]
+        others: tuple[Command, ...] = (["HGETALL", keys.state_key(job_id)], transcript, _STOPPED)
+        try:
+            # The SDK makes a dict of HGETALL's flat reply.
+            state, first, stopped, *both = await self._redis.pipeline(*others, *(["HGETALL", key] for key in hashes))
+        except StoreAnswerError:
+            # All together may be more than the store answers at once.
+            state, first, stopped = await self._redis.pipeline(*others)
+            both = [await in_pieces(self._redis, key) for key in hashes]
+        stored_calls, results = both
         if f"job:{job_id}" not in state:
             return None
         calls = sorted((load_call(text) for text in stored_calls.values()), key=lambda call: (call.turn, call.position))

@@ -19,7 +19,7 @@ from upstash_redis.errors import UpstashError
 from events.adapters.http_transport import http_transport
 from events.adapters.redis_commands import Command, RedisCommands
 from events.adapters.weighing import answer_bytes, command_bytes
-from events.errors import StoreError
+from events.errors import StoreAnswerError, StoreError
 from events.ports import charge, share
 from events.quick_init import quick_init
 from events.settings import Settings, require
@@ -190,8 +190,9 @@ class RedisConnection:
             return StoreError(f"no answer from the store at {where} within {self._settings.store_timeout_seconds} s")
         if isinstance(error, UpstashError):
             hint = ": check UPSTASH_REDIS_REST_TOKEN" if "WRONGPASS" in str(error) else ""
-            return StoreError(f"the store at {where} answered {str(error)[:300]!r}{hint}")
-        return StoreError(f"no usable answer from the store at {where} ({type(error).__name__}): is it running?")
+            return StoreAnswerError(f"the store at {where} answered {str(error)[:300]!r}{hint}")
+        kind = StoreError if isinstance(error, OSError | httpx.HTTPError) else StoreAnswerError
+        return kind(f"no usable answer from the store at {where} ({type(error).__name__}): is it running?")
 
     async def close(self) -> None:
         """Close connections; a later use opens them again."""

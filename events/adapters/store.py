@@ -53,11 +53,14 @@ _CLAIMING = ("state", "prelude", "claiming")
 _FAMILY_ATTEMPTS = 5
 # append.lua's answer for what prelude.lua counts.
 _APPENDED = 2
+# Below the 10 MB that the hosted store lets an answer have; what else is in one has the rest.
+_TOLD_LIMIT_BYTES = 8_000_000
 
 
 class RedisStore(RedisHolding):
     """`Store` over one connection. Ended jobs expire `retention_ms` after their end.
 
+    `told_limit_bytes`: of what an answer tells who works; of more than that only the size is told.
     `histories`, `held_steps`: what this process knows of what was said, and of the steps that it holds; by default
     nothing yet.
     """
@@ -68,8 +71,11 @@ class RedisStore(RedisHolding):
         retention_ms: int,
         histories: KnownHistories | None = None,
         held_steps: HeldSteps | None = None,
+        *,
+        told_limit_bytes: int = _TOLD_LIMIT_BYTES,
     ) -> None:
         super().__init__(connection)
+        self._told_limit_bytes = told_limit_bytes
         self._retention_ms = retention_ms
         self._histories = histories or KnownHistories()
         self._held_steps = held_steps or HeldSteps()
@@ -118,6 +124,7 @@ class RedisStore(RedisHolding):
             [
                 *(job_id, claim.leg_key, claim.message_id, claim.owner),
                 *(claim.now_ms, claim.lease_until_ms, claim.ticket, known.tag if known else ""),
+                self._told_limit_bytes,
             ],
         )
         if verdict != Verdict.GRANTED:
@@ -144,6 +151,7 @@ class RedisStore(RedisHolding):
             run=claim.run,
             go_on=go_on,
             knows=known.tag if known else "",
+            told_limit_bytes=self._told_limit_bytes,
         )
         asked = await self._write(request, changes, spent, beside)
         word, carried, claimed = asked.answer

@@ -21,7 +21,7 @@ def granted(told: Sequence[Any], known: KnownHistory | None) -> tuple[Begun, Kno
 
     `known`: the history whose tag the script was told.
     """
-    job, leg, call, transcript, results, outcome, after, levels, usage, tag, _ = told
+    job, leg, call, transcript, results, outcome, after, levels, usage, tag, size_bytes, _ = told
     loaded, record = load_job(job), load_call(call) if call else None
     if transcript != _AS_KNOWN:
         known = as_told(tag, transcript, results) if transcript or results else None
@@ -34,7 +34,8 @@ def granted(told: Sequence[Any], known: KnownHistory | None) -> tuple[Begun, Kno
         _levels(loaded, levels) if levels else (),
         load_usage(usage) if usage else NOTHING_USED,
     )
-    history = _history(known, loaded.untold) if known else _NO_HISTORY
+    # What is too much is not told, but for how much it is.
+    history = _history(known, loaded.untold) if known else History(size_bytes=size_bytes)
     return Begun(Verdict.GRANTED, state=state, history=history), known if tag else None
 
 
@@ -57,11 +58,13 @@ def _history(texts: KnownHistory, untold: tuple[int, int]) -> History:
     """As it is told: what has a tag is all that was ever said, the rest what was asked for."""
     if not texts.tag or untold == (0, 0):
         told = untold if texts.transcript else (0, 0)
-        return History(tuple(load_values(texts.transcript)), load_results(texts.results), told)
-    entries = tuple(load_values(still_told(texts.transcript, untold)))
+        return History(tuple(load_values(texts.transcript)), load_results(texts.results), told, texts.size_chars)
+    told_texts = still_told(texts.transcript, untold)
+    entries = tuple(load_values(told_texts))
     named = frozenset(calls_in(entries))
     results = {name: result for name, result in texts.results.items() if name in named}
-    return History(entries, load_results(results), untold)
+    size = sum(map(len, told_texts)) + sum(map(len, results.values()))
+    return History(entries, load_results(results), untold, size)
 
 
 def with_commit(begun: Begun, asked: Asked) -> Begun:

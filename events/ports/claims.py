@@ -52,11 +52,13 @@ class History:
     """What was said before: the transcript's entries in order, and the stored results of the tool calls in them.
 
     `untold`: positions from and up to which entries of the transcript are not among these (`Job.untold`).
+    `size_bytes`: of all this, about. Over the store's limit for what is told at once, nothing of it is told.
     """
 
     transcript: tuple[dict[str, Any], ...] = ()
     results: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     untold: tuple[int, int] = (0, 0)
+    size_bytes: int = field(default=0, compare=False)
 
 
 @quick_init

@@ -15,6 +15,7 @@ from events.core.transitions import JobStatus
 from events.ports import Begun, Claim, Committed, Verdict
 from events.replacing import replace
 from infra.in_memory.tree import NOT_USED, Tree
+from infra.in_memory.weighing import weighed
 
 _APPEND_COMMANDS = 4
 
@@ -68,7 +69,7 @@ def granted(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Begun]:
     dependants = tuple(calls[name] for name in record.dependants if name in calls) if record and fails else ()
     usage = tree.usage.get(job.id, NOT_USED) if leg.kind is LegKind.WISH else NOT_USED
     state = State(job, leg, record, outcome, dependants, tree.levels(leg, claim.now_ms), usage)
-    return tree, Begun(Verdict.GRANTED, state=state, history=tree.told_to(job, leg))
+    return tree, Begun(Verdict.GRANTED, state=state, history=weighed(tree, job, tree.told_to(job, leg)))
 
 
 def handed_on(

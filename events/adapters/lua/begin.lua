@@ -1,6 +1,6 @@
 -- BEGIN: load and claim. KEYS: state, calls, transcript, results, parts, tombstone.
 -- ARGV: job id, leg key, message, owner, now, lease until, ticket (the lap of a granted wish; 0: none), the tag of the
--- history that is known ('': none).
+-- history that is known ('': none), and how much may be told at once.
 -- Answer: verdict, free at, carried, job, leg, and what `told` says.
 local job_id, leg_field, message, owner, now = ARGV[1], 'leg:' .. ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 load(KEYS[1])
@@ -48,7 +48,7 @@ if gated(leg, now) then
   return answer('gated', 0)
 end
 leg = claim(leg, owner, message, now, tonumber(ARGV[6]), KEYS[5])
-local of_leg = {job, state[leg_field], told(leg, KEYS[2], KEYS[3], KEYS[4], now, ARGV[8])}
+local of_leg = {job, state[leg_field], told(leg, KEYS[2], KEYS[3], KEYS[4], now, ARGV[8], tonumber(ARGV[9]))}
 local legs = carried(message, now, leg_field, owner)
 save(KEYS[1])
 return {'granted', 0, legs, unpack(with_standing({of_leg})[1])}

@@ -107,14 +107,47 @@ local function levels_of(leg, now)
   return levels
 end
 
+-- How much these texts are, as the answer has them: as JSON in JSON a quotation mark or a backslash takes two bytes.
+-- Exact only where that may be more than `most`.
+local function weigh(most, ...)
+  local size, lists = 0, {...}
+  for _, texts in ipairs(lists) do
+    for _, text in ipairs(texts) do
+      size = size + #text
+    end
+  end
+  if 2 * size <= most then
+    return size
+  end
+  for _, texts in ipairs(lists) do
+    for _, text in ipairs(texts) do
+      size = size + select(2, string.gsub(text, '["\\]', '%0'))
+    end
+  end
+  return size
+end
+
+-- What this script tells in all is bounded by `most`: a leg that is told more by itself is told how much that is, and a
+-- further step that is told too much besides is not gone on with (`fits`).
+local told_bytes, looked_up = 0, {}
+local function fits(leg, results_key, most)
+  local json = state['leg:' .. leg.key]
+  if told_bytes == 0 or leg.kind ~= 'call' or not before(json) then
+    return true
+  end
+  looked_up[leg.key] = results_before(json, results_key)
+  return told_bytes + weigh(most, looked_up[leg.key]) <= most
+end
+
 -- What who works on a claimed leg needs: call, transcript, results (flat), a wait's outcome, dependants, levels: of a
--- turn: job ('' for its own), what was used below it, tokens reserved below it; flat, upwards; the history's tag.
-local function told(leg, calls_key, transcript_key, results_key, now, knows)
+-- turn: job ('' for its own), what was used below it, tokens reserved below it; flat, upwards; the history's tag, and
+-- how much transcript and results are: of more than `most` they are left out.
+local function told(leg, calls_key, transcript_key, results_key, now, knows, most)
   local json, job = state['leg:' .. leg.key], state['job:' .. leg.job_id]
   local record = leg.call_id ~= '' and leg.call_id and (written[leg.call_id] or call('HGET', calls_key, leg.call_id)) or ''
   local transcript, results, outcome, dependants, levels, history = {}, {}, '', {}, {}, ''
   if leg.kind == 'call' and before(json) then
-    results = results_before(json, results_key)
+    results = looked_up[leg.key] or results_before(json, results_key)
   end
   -- What becomes of the steps after one that failed is decided with their records.
   local step = record ~= '' and (leg.kind == 'failed' or leg.kind == 'wait') and cjson.decode(record)
@@ -137,9 +170,15 @@ local function told(leg, calls_key, transcript_key, results_key, now, knows)
     end
     levels = levels_of(leg, now)
   end
+  local size = transcript == '' and 0 or weigh(most, transcript, results)
+  if size > most then
+    transcript, results, history = {}, {}, ''
+  else
+    told_bytes = told_bytes + size
+  end
   -- With its last word a job tells what it has used.
   local usage = leg.kind == 'wish' and usage_text(leg.job_id) or ''
-  return record, transcript, results, outcome, dependants, levels, usage, history
+  return record, transcript, results, outcome, dependants, levels, usage, history, size
 end
 
 -- Adds to what is told of each of these legs whether a short COMMIT may end it (short_commit.lua): 1, else 0. Those that

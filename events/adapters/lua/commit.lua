@@ -31,10 +31,11 @@ local function go_on(at_most, free)
   local rest, taken = {}, {}
   for _, field in ipairs(fields_carried(message, now)) do
     local leg = on and record_of(field)
-    if leg and (leg.owner == on.owner or #taken < at_most and free_for(leg)) then
+    local room = leg and leg.owner ~= on.owner and #taken < at_most and free_for(leg)
+    if leg and (leg.owner == on.owner or room and fits(leg, KEYS[3], on.most_bytes)) then
       leg = claim(leg, on.owner, message, now, now + (on.leases_ms[leg.kind] or 0), KEYS[5])
       taken[#taken + 1] = {
-        state['job:' .. leg.job_id], state['leg:' .. leg.key], told(leg, KEYS[2], KEYS[4], KEYS[3], now, on.knows),
+        state['job:' .. leg.job_id], state['leg:' .. leg.key], told(leg, KEYS[2], KEYS[4], KEYS[3], now, on.knows, on.most_bytes),
       }
     elseif not leg or leg.lease_until_ms <= now or not of_one_invocation(leg.owner, header.owner) then
       release(field, header.owner or '', free)

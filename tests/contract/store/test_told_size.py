@@ -1,0 +1,123 @@
+"""No answer of the store grows beyond its limit with what a turn, or a step of a plan, would be told."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from events.adapters.clock import SystemClock
+from events.adapters.redis import RedisConnection
+from events.adapters.store import RedisStore
+from events.core.effects import Changes
+from events.core.going_on import GoOn
+from events.core.legs import LegKind, loop_leg
+from events.ports import Begun, Meter, metered
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.sample import (
+    JOB_ID,
+    LEASE_MS,
+    NOW_MS,
+    SPENT,
+    a_job,
+    call_leg,
+    claim_of,
+    creation,
+    first_leg,
+    leases_of,
+    next_turn,
+    record_of,
+)
+from tests.contract.store.side import RETENTION_MS, connection_to
+
+ANSWER_LIMIT_BYTES = 10_000_000
+LIMIT_BYTES = 20_000
+SECOND = loop_leg(JOB_ID, 2, 1, NOW_MS)
+
+
+@pytest.fixture
+async def connection(redis_process: RedisProcess) -> AsyncIterator[RedisConnection]:
+    """To an empty server."""
+    redis_process.ask("FLUSHALL")
+    made = connection_to(redis_process)
+    yield made
+    await made.close()
+
+
+def store_on(connection: RedisConnection) -> RedisStore:
+    """One that knows nothing yet, and tells little."""
+    return RedisStore(connection, RETENTION_MS, told_limit_bytes=LIMIT_BYTES)
+
+
+async def fan(store: RedisStore, *results: str) -> None:
+    """A job whose first turn asks for a call for each of these texts, which return them: its next turn is due."""
+    await store.create(creation(a_job()), "m1", NOW_MS)
+    await store.begin(claim_of(first_leg()))
+    legs = [call_leg(at) for at in range(len(results))]
+    await store.commit(claim_of(first_leg()), Changes(legs=tuple(legs), calls=tuple(map(record_of, legs))), SPENT)
+    for leg, text in zip(legs, results, strict=True):
+        ends = Changes(results={leg.call_id: json.dumps({"ok": text})}, join=next_turn())
+        await store.commit(claim_of(leg), ends, SPENT)
+
+
+async def begun_with_bytes(store: RedisStore) -> tuple[Begun, int]:
+    """The second turn, and how many bytes went to and from the store."""
+    meter = Meter(SystemClock(), 0)
+    with metered(meter):
+        begun = await store.begin(claim_of(SECOND))
+    return begun, meter.rest().size_bytes
+
+
+async def test_twelve_results_of_nearly_a_megabyte_are_no_answer_beyond_the_limit(connection: RedisConnection) -> None:
+    """Another process is told how much it would be, and nothing of it; so often it may ask."""
+    await fan(RedisStore(connection, RETENTION_MS), *("x" * 900_000 for _ in range(12)))
+    for _ in range(2):
+        begun, size_bytes = await begun_with_bytes(RedisStore(connection, RETENTION_MS))
+        assert size_bytes < ANSWER_LIMIT_BYTES
+        assert begun.history.size_bytes > ANSWER_LIMIT_BYTES
+        assert (begun.history.transcript, begun.history.results) == ((), {})
+
+
+async def test_who_has_seen_all_results_counts_them_too(connection: RedisConnection) -> None:
+    """What is known here is not told by the store, and is as much."""
+    store = store_on(connection)
+    await fan(store, "x" * LIMIT_BYTES)
+    warm = await store.begin(claim_of(SECOND))
+    cold = await store_on(connection).begin(claim_of(SECOND))
+    assert cold.history.size_bytes > LIMIT_BYTES
+    assert warm.history.size_bytes == pytest.approx(cold.history.size_bytes, rel=0.1)
+
+
+async def test_what_is_little_enough_is_told(connection: RedisConnection) -> None:
+    """With its size."""
+    await fan(store_on(connection), "x" * (LIMIT_BYTES // 2))
+    begun = await store_on(connection).begin(claim_of(SECOND))
+    assert begun.history.results == {call_leg(0).call_id: {"ok": "x" * (LIMIT_BYTES // 2)}}
+    assert LIMIT_BYTES // 2 < begun.history.size_bytes < LIMIT_BYTES
+
+
+async def test_what_takes_two_bytes_in_an_answer_counts_twice(connection: RedisConnection) -> None:
+    """As JSON in JSON, a quotation mark of a text is four characters."""
+    await fan(store_on(connection), '"' * (LIMIT_BYTES // 3))
+    begun = await store_on(connection).begin(claim_of(SECOND))
+    assert begun.history.size_bytes > LIMIT_BYTES
+    assert begun.history.results == {}
+
+
+async def test_steps_that_are_told_much_are_not_all_told_at_once(connection: RedisConnection) -> None:
+    """Each refers to one large result: a COMMIT goes on with as many as one answer can tell, and carries the others."""
+    store = store_on(connection)
+    first, *steps = (replace(call_leg(at), step=f"s{at}", after=call_leg(0).call_id if at else "") for at in range(5))
+    await store.create(creation(a_job()), "m1", NOW_MS)
+    await store.begin(claim_of(first_leg()))
+    turn = Changes(legs=(first, *steps), calls=tuple(map(record_of, (first, *steps))))
+    await store.commit(claim_of(first_leg()), turn, SPENT)
+    await store.begin(claim_of(first))
+    large = Changes(results={first.call_id: json.dumps({"ok": "x" * (LIMIT_BYTES * 2 // 5)})})
+    room = GoOn("o1.1", leases_of(frozenset(LegKind)), 9)
+    done = await store.commit(claim_of(first), large, SPENT, room)
+    assert [begun.state.leg.step for begun in done.claimed if begun.state] == ["s1", "s2"]
+    assert [leg.step for leg in done.carried] == ["s3", "s4"]
+    assert all(begun.history.results for begun in done.claimed)
+    again = await store.begin(claim_of(steps[2], "m2", "o2", after_ms=LEASE_MS))
+    assert again.history.results.keys() == {first.call_id}
