@@ -12,6 +12,7 @@ from functions.agents.agent_tool import agent_tool_faults, own_tools
 from functions.agents.model_choice import chosen_models
 from functions.agents.output import FINAL_TOOL
 from functions.agents.plan_faults import agent_plan_faults
+from functions.agents.trial import TRIAL_AGENT, TRIAL_TOOL, trial
 from functions.conversation.policy import Summarize
 from functions.models.catalog import available_models, model_fault, model_named
 from functions.models.chain import ModelChain
@@ -51,6 +52,7 @@ class Registry:
         faults = list(_faults(agents, tools_of, everything))
         if faults:
             raise RegistryError(faults)
+        self._given, self._given_tools = tuple(agents), tuple(everything)
         self._agents = {agent.name: agent for agent in agents}
         self._tools = {item.name: item for item in everything}
         self._tools_of = {agent.name: tools for agent, tools in tools_of.items()}
@@ -61,23 +63,28 @@ class Registry:
     @property
     def agents(self) -> tuple[Agent, ...]:
         """All agents, in the order in which they were given."""
-        return tuple(self._agents.values())
+        return self._given
 
     @property
     def tools(self) -> tuple[Tool, ...]:
         """All tools: the registry's own, then the agents'."""
-        return tuple(self._tools.values())
+        return self._given_tools
 
     def agent(self, name: str) -> Agent:
         """Find an agent by name, or raise `UnknownAgentError`."""
+        if name == TRIAL_AGENT:
+            self._know_trial()
         if name not in self._agents:
-            raise UnknownAgentError(f"unknown agent {name!r}; there are: {_listed(self._agents)}")
+            raise UnknownAgentError(f"unknown agent {name!r}; there are: {_listed({one.name for one in self._given})}")
         return self._agents[name]
 
     def tool(self, name: str) -> Tool:
         """Find a tool by name, or raise `UnknownToolError`."""
+        if name == TRIAL_TOOL:
+            self._know_trial()
         if name not in self._tools:
-            raise UnknownToolError(f"unknown tool {name!r}; there are: {_listed(self._tools)}")
+            listed = _listed({item.name for item in self._given_tools})
+            raise UnknownToolError(f"unknown tool {name!r}; there are: {listed}")
         return self._tools[name]
 
     def tools_of(self, agent: Agent | str) -> Mapping[str, Tool]:
@@ -102,6 +109,13 @@ class Registry:
         policy = self._agents[self._known(agent)].history
         named = policy.model if isinstance(policy, Summarize) else None
         return self.model_of(agent) if named is None else self._made(named)
+
+    def _know_trial(self) -> None:
+        """Beside what was given, know what the test endpoint runs, unless something of that name was given."""
+        if TRIAL_AGENT not in self._agents and TRIAL_TOOL not in self._tools:
+            self._agents[TRIAL_AGENT], tools = trial, {item.name: item for item in own_tools([trial])[trial]}
+            self._tools |= tools
+            self._tools_of[TRIAL_AGENT], self._specs_of[TRIAL_AGENT] = tools, _told(tools)
 
     def _known(self, agent: Agent | str) -> str:
         name = _name_of(agent)

@@ -14,8 +14,8 @@ from functions.agents.supervisor import engineer, historian, supervisor
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
 
-# What `POST /test/simple` runs: two turns with one call each, one with two calls at once, one of which fails, so that
-# each of the four events is met; then the answer.
+# Two turns with one call each, one with two calls at once, one of which fails, so that each of the four events is met;
+# then the answer.
 simple = Agent(
     name="simple",
     model=ScriptedModel(

@@ -1,6 +1,6 @@
 """`POST /test/simple`: the scenario of the setup guide: runs a small job to its end and tells what happened.
 
-Served only where ENABLE_TEST_ENDPOINT=true; it needs no key, so it takes no input.
+Served only where ENABLE_TEST_ENDPOINT=true; it needs no key, so it takes no input, and runs an agent of our own.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from functions.agents.trial import TRIAL_AGENT
 from functions.api.auth import Principal
 from functions.api.job_view import job_view
 from functions.api.jobs import JobsApi
@@ -17,7 +18,6 @@ from functions.api.problem import ApiError
 from functions.api.submit_body import SubmitBody
 from functions.container import Container
 
-AGENT = "simple"
 _TENANT = Principal("client", "test")
 _LIMIT_SECONDS, _PAUSE_SECONDS = 60.0, 0.05
 
@@ -33,7 +33,8 @@ class SimpleScenario:
         """200 with the finished job and its events; 504 when it did not finish in time."""
         if not self._container.settings.enable_test_endpoint:
             raise ApiError(404, "there is no /test/simple here: set ENABLE_TEST_ENDPOINT=true to serve it")
-        body = SubmitBody.model_validate({"jobType": AGENT, "taskDescription": "a small job that touches every event"})
+        task = {"jobType": TRIAL_AGENT, "taskDescription": "a small job that touches every event"}
+        body = SubmitBody.model_validate(task)
         job_id: str = (await self._jobs.accept(_TENANT, body, ""))["id"]
         ended = await self._wait(job_id)
         snapshot = await self._jobs.snapshot(_TENANT, job_id)

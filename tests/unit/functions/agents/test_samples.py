@@ -93,7 +93,7 @@ async def test_a_question_that_the_library_does_not_answer_is_said_so(library: P
 
 
 async def test_simple_makes_two_calls_in_turn_and_two_at_once() -> None:
-    """What `POST /test/simple` shows; all of it works over the real library."""
+    """All of it works over the real library."""
     ran = await run_agent(simple, "go")
     assert ran.turns == 4
     assert [call.tool for call in ran.calls] == ["list_files", "search_files", "count_words", "count_words"]

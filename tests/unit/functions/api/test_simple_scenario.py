@@ -4,12 +4,26 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from events.ports import Outgoing
 from events.schema import EventType
-from functions.agents import registry
+from functions.agents import registry as samples
+from functions.agents.agent import Agent
+from functions.agents.registry import Registry
+from functions.agents.trial import TRIAL_AGENT
+from functions.models.call import Call
+from functions.models.scripted import ScriptedModel
+from functions.tools.tool import tool
 from tests.fakes.queue import FakeQueue
 from tests.unit.functions.api.client import Api, api_of, assert_problem, with_keys
 from tests.unit.functions.stage import Stage
+
+
+@tool
+def pay() -> str:
+    """Pay somebody."""
+    raise AssertionError("an open endpoint runs nothing of a user's")
 
 
 class Bell(FakeQueue):
@@ -34,19 +48,25 @@ async def test_it_is_not_there_unless_it_is_switched_on(api: Api) -> None:
     assert api.stage.queue.published == []
 
 
-async def test_it_runs_a_job_that_touches_every_event() -> None:
-    """200 with the finished job and what happened; it needs no key and takes no input."""
+@pytest.mark.parametrize(
+    "registry",
+    [samples, Registry(), Registry([Agent(name="simple", model=ScriptedModel([[Call("pay")], "Paid."]), tools=[pay])])],
+    ids=["samples", "nobody", "another simple"],
+)
+async def test_it_runs_a_job_that_touches_every_event_with_any_registry(registry: Registry) -> None:
+    """200 with the finished job and what happened; it needs no key, takes no input, and touches nothing of yours."""
     queue = Bell()
     stage = Stage(settings=replace(with_keys(), enable_test_endpoint=True), registry=registry, queue=queue)
-    async with api_of(stage) as api:
+    async with api_of(stage) as api, asyncio.timeout(30):
 
         async def work() -> None:
             await queue.rang.wait()
             await stage.run()
 
         response, _ = await asyncio.gather(api.ask("POST", "/test/simple", "", content=b"whatever"), work())
-    assert response.status_code == 200
+    assert response.status_code == 200, response.text
     told = response.json()
     assert told["job"]["status"] == "completed"
     assert {event["type"] for event in told["events"]} == {str(kind) for kind in EventType}
-    assert len(told["events"]) == 12  # four turns, and for each of four calls the call and what it came to
+    assert len(told["events"]) == 9  # three turns, and for each of three calls the call and what it came to
+    assert TRIAL_AGENT not in {agent.name for agent in stage.container.registry.agents}

@@ -1,0 +1,34 @@
+"""What `POST /test/simple` runs: an agent of our own, which every registry knows and none lists.
+
+Invariant: it costs nothing and touches nothing of a user's: its model is a script, its tool does nothing. Its turns
+meet each of the four events: calls that end and one that fails. Must not: take input; the endpoint needs no key.
+"""
+
+from functions.agents.agent import Agent
+from functions.models.call import Call
+from functions.models.scripted import ScriptedModel
+from functions.tools.tool import tool
+from functions.tools.tool_error import ToolError
+
+TRIAL_AGENT, TRIAL_TOOL = "baton-trial", "baton_trial_call"
+
+
+@tool(name=TRIAL_TOOL, retries=0, timeout_seconds=5)
+async def trial_call(*, fails: bool = False) -> str:
+    """Do nothing, or fail."""
+    if fails:
+        raise ToolError("it was to fail", retryable=False)
+    return "done"
+
+
+trial = Agent(
+    name=TRIAL_AGENT,
+    model=ScriptedModel(
+        [
+            [Call(TRIAL_TOOL)],
+            [Call(TRIAL_TOOL), Call(TRIAL_TOOL, {"fails": True})],
+            "Made one call, then two at once, of which one failed as it was to: turns, calls and both outcomes arrive.",
+        ]
+    ),
+    tools=[trial_call],
+)
