@@ -155,8 +155,10 @@ class Batcher(Generic[Ask, Answer]):
         if request.timer is not None:
             request.timer.cancel()
         request.asked = []  # they know their request: without this only the garbage collector would free both
-        # Whoever was just answered runs first, and what it asks next is in time for this.
-        self._soon()
+        # Whoever was just answered runs first, and what it asks next is in time for this. Where nobody waits, the next
+        # ask says when: what is begun beside it goes with it.
+        if self._waiting:
+            self._soon()
 
     def _late(self, request: _Request[Ask, Answer]) -> None:
         waits = self._still(request.asked)

@@ -12,7 +12,7 @@ from tests.contract.store.test_dearer import dearer
 
 CALLS = 5
 # agent → asks of the store, commands; requests and bytes at most.
-JOBS = {"in-a-row": (16, 138, 16, 34_300), "at-once": (8, 78, 8, 36_000)}
+JOBS = {"in-a-row": (16, 138, 15, 34_300), "at-once": (8, 78, 7, 36_000)}
 
 __all__ = ["dearer"]
 
