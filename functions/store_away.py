@@ -63,8 +63,10 @@ class StoreAway:
         """The handler of an endpoint's messages, watched."""
         return lambda signed: self.watched(lambda: handler(signed), signed.retried)
 
-    async def look(self) -> Outcome:
-        """Whether the store is back. Then everything is looked at; else somebody looks again in a minute.
+    async def look(self, at_ms: int) -> Outcome:
+        """Whether the store is back, by the look that was armed for that time.
+
+        Then everything is looked at; else somebody looks again in a minute.
 
         Raises:
             PublishError: it is back, and the queue takes no message: this one comes again.
@@ -72,16 +74,19 @@ class StoreAway:
         try:
             is_first = await self._admission.may_ask_for_sweep(self._clock.now_ms())
         except StoreError:
-            await self.look_later()
+            await self.look_later(at_ms)
             return Outcome("still away")
         if is_first:
             await self._emitter.emit_to(SWEEP_ENDPOINT, "")
             _log.warning("the store is back after an outage; everything is looked at")
         return Outcome("back", int(is_first))
 
-    async def look_later(self) -> None:
-        """Publish the next look, one a minute in the whole deployment: the others are deduplicated by the queue."""
-        at_ms = (self._clock.now_ms() // LOOKS_EVERY_MS + 1) * LOOKS_EVERY_MS
+    async def look_later(self, after_ms: int = 0) -> None:
+        """Publish the next look, one a minute in the whole deployment: the others are deduplicated by the queue.
+
+        `after_ms`: the look was armed for then that has just been; a clock that is behind shows the minute before.
+        """
+        at_ms = (max(self._clock.now_ms(), after_ms) // LOOKS_EVERY_MS + 1) * LOOKS_EVERY_MS
         if at_ms == self._armed_ms:
             return
         try:

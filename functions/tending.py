@@ -68,8 +68,9 @@ class Tending:
 
     async def handle(self, body: bytes, carrier: str, drive: str, *, again: bool) -> Outcome:
         """One message; as for a sweep."""
-        if read_away_ms(body):
-            return await self._away.look()
+        away_ms = read_away_ms(body)
+        if away_ms:
+            return await self._away.look(away_ms)
         look = read_look(body)
         if look:
             return Outcome("looked", await self._outcomes.look(look))

@@ -96,13 +96,24 @@ async def test_however_long_the_store_is_away_one_message_a_minute_waits_for_it(
     began_ms = scene.clock.ms
     while scene.clock.ms < began_ms + DAY_MS:
         scene.clock.ms = scene.looks()[-1]
-        assert (await scene.process().look()).word == "still away"
+        assert (await scene.process().look(scene.clock.ms)).word == "still away"
     assert len(scene.looks()) <= DAY_MS // LOOKS_EVERY_MS + 2
     scene.admission.is_away = False
     scene.clock.ms = scene.looks()[-1]
-    assert (await scene.away.look()).word == "back"
-    assert (await scene.process().look()).word == "back"
+    assert (await scene.away.look(scene.clock.ms)).word == "back"
+    assert (await scene.process().look(scene.clock.ms)).word == "back"
     assert (scene.sweeps(), scene.clock.ms - scene.looks()[-1]) == (1, 0)
+
+
+async def test_a_look_on_a_process_whose_clock_is_behind_is_followed_by_the_next_one() -> None:
+    """Its clock shows the minute before the look, for which one is armed already."""
+    scene = Scene()
+    await scene.handled(StoreError("away"))
+    at_ms = scene.looks()[-1]
+    scene.clock.ms = at_ms - 900
+    assert (await scene.away.look(at_ms)).word == "still away"
+    assert (await scene.process().look(at_ms)).word == "still away"
+    assert scene.looks() == [at_ms, at_ms + LOOKS_EVERY_MS, at_ms + LOOKS_EVERY_MS]
 
 
 async def test_where_the_queue_was_away_who_succeeds_first_asks_for_the_sweep() -> None:
