@@ -11,6 +11,8 @@ from events.core.limits import Limits
 from events.settings import Settings
 from functions.api.jobs import BODY_LIMIT_BYTES
 from functions.policy import LEASE_MARGIN_MS, LEASE_MS
+from functions.store_away import LOOKS_EVERY_MS
+from functions.sweeping import LOST_AFTER_MS
 from infra.local_qstash.core import limits as queue_limits
 from infra.local_qstash.core.cron import parse_cron
 from infra.setup.wanted import EVERY_HOUR
@@ -31,6 +33,8 @@ SWEEP_INTERVAL_MS = _SETTINGS.sweep_interval_seconds * 1000
 # What the API takes of a submission, without what is said beside its input.
 LARGEST_INPUT_BYTES = BODY_LIMIT_BYTES - 10_000
 LEASE_SECONDS, LEASE_MARGIN_SECONDS = LEASE_MS / 1000, LEASE_MARGIN_MS / 1000
+# After an outage: somebody looks whether the store is back, and what is without progress then is driven.
+BACK_SECONDS = (LOOKS_EVERY_MS + LOST_AFTER_MS) / 1000
 KEEP_SLOT_SECONDS = KEEP_SLOT_MS / 1000
 # How often in a row the queue gives up on an event before its job fails (DESIGN 3: a budget measured in progress).
 DELIVERY_BUDGET = UNDELIVERED_BUDGET

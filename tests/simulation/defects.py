@@ -20,6 +20,7 @@ from tests.simulation import (
     planted_cuts,
     planted_flow,
     planted_limits,
+    planted_outages,
     planted_plans,
     planted_recovery,
     planted_returns,
@@ -33,6 +34,7 @@ from tests.simulation import (
 from tests.simulation.directed import a_long_chain_meets_its_host_s_limit, directed
 from tests.simulation.plan import (
     APPROVING_SEEDS,
+    AWAY_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
     LIMITED_SEEDS,
@@ -66,6 +68,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_versions.DEFECTS,
     *planted_cuts.DEFECTS,
     *planted_limits.DEFECTS,
+    *planted_outages.DEFECTS,
 )
 ALL_NAMES = tuple(defect.name for defect in DEFECTS)
 MOST_SCHEDULES = 1_000
@@ -119,6 +122,8 @@ def _plans(seed: int, most: int, defect: Defect) -> Iterator[Plan]:
     if defect.limits:
         first = LIMITED_SEEDS + family + seed
         return chain(a_long_chain_meets_its_host_s_limit(), map(make_plan, range(first, first + most)))
+    if defect.away:
+        return map(make_plan, range(AWAY_SEEDS + seed, AWAY_SEEDS + seed + most))
     if defect.returns:
         first = family + RETURNING_SEEDS + seed
         return map(make_plan, range(first, first + most))

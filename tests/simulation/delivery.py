@@ -96,6 +96,10 @@ class Deliveries:
         places = self._world.plan.places
         if attempt.message.cancelled:
             return
+        silent_until = self._world.faults.silent_until() if self._world.faults.outages else 0.0
+        if silent_until:
+            self._deliver_at(silent_until, attempt)
+            return
         if places and self.at_work[attempt.message.url] >= places:
             self.refused += 1
             self._answered(attempt, Answer(429, (), b"no place"))

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from tests.simulation.jobs import JobPlan
 from tests.simulation.operators import stopped_and_started
-from tests.simulation.plan import Outage, Plan
+from tests.simulation.outages import Outage
+from tests.simulation.plan import Plan
 from tests.simulation.scripts import CallPlan, Script, TurnPlan, WaitPlan, Word
 
 _LONG = TurnPlan(calls=(CallPlan("work", 100, seconds=25.0), CallPlan("work", 101, seconds=25.0)))

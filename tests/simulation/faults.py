@@ -5,10 +5,12 @@ be shrunk. Keeps what happened, and which crash points were met.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import accumulate
 
 from tests.simulation.dice import Dice, number_of
 from tests.simulation.invocation import Invocation
+from tests.simulation.outages import Outage
 from tests.simulation.plan import Plan
 from tests.simulation.virtual_loop import VirtualLoop
 
@@ -72,7 +74,7 @@ class Faults:
         self._muted = muted
         self._rates, self._calm_at = plan.rates, plan.calm_at
         self._tables = {group: _table(plan.rates, kinds) for group, kinds in GROUPS.items()}
-        self.outages = plan.outages
+        self.outages = tuple(outage for outage in plan.outages if f"{outage.what}-down" not in muted)
         self.happened: list[str] = []
         self.calls: Counter[tuple[str, str]] = Counter()
         self.crashes: Counter[tuple[str, str, str]] = Counter()
@@ -104,11 +106,15 @@ class Faults:
 
     def down(self, what: str) -> bool:
         """Whether the store or the queue is down now."""
+        return any(outage.what == what for outage in self._present())
+
+    def silent_until(self) -> float:
+        """Until when the queue delivers nothing; 0: it does."""
+        return max((outage.ends for outage in self._present() if outage.silent), default=0.0)
+
+    def _present(self) -> Iterator[Outage]:
         now = self._loop.seconds
-        for outage in self.outages:
-            if outage.what == what and outage.begins <= now < outage.ends and f"{what}-down" not in self._muted:
-                return True
-        return False
+        return (outage for outage in self.outages if outage.begins <= now < outage.ends)
 
     def _happens(self, key: str) -> bool:
         if key in self._muted:

@@ -32,7 +32,8 @@ def every_leg_is_guaranteed(settled: Settled) -> str | None:
     """Each leg has a message under way: its carrier, or one that brings its event, or the callback of either.
 
     Work of a job without a slot is brought on by the job's wish, and a wish that waits in line by the admission; a
-    wait without an end by the job that it waits for; a step of a plan by those that it depends on. Two
+    wait without an end by the job that it waits for; a step of a plan by those that it depends on. What outlasted all
+    of its messages in an outage, by the look whether the store is back, and by the sweep that this one asks for. Two
     things end this, and leave the leg to the sweep: a callback or a sweep whose own retries are used up, and what comes
     too late: a function that commits after the queue has given up waiting for it, a call of the API that outlives its
     witness and then dies, or cannot send what follows, or takes its witness back while that is being delivered.
@@ -62,7 +63,7 @@ def _is_brought(world: "World", leg: Leg) -> bool:
 
 def is_guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
     """Whether something is under way that will bring this leg of the tree on."""
-    if _is_brought(world, leg):
+    if _is_brought(world, leg) or _is_looked_for(world, leg):
         return True
     before = leg.after.split(",") if leg.after else []
     if any(other.call_id in before or other.asks_for in before for other in tree.legs.values()):
@@ -79,6 +80,14 @@ def is_guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
         return False
     has_giver = _still_speaks(world, entry.cause) if entry.cause else _is_submitted(world, leg.job_id)
     return not entry.slot or has_giver or _has_ticket(world, leg)
+
+
+def _is_looked_for(world: "World", leg: Leg) -> bool:
+    """Whether somebody looks if the store is back, or has asked for the sweep then: it goes by the admission's book."""
+    if leg.job_id not in world.admission.entries:
+        return False
+    looks = (message for message in world.queue.live.values() if message.kind in ("look", "sweep"))
+    return any(message.kind == "look" or message.by.startswith("look:") for message in looks)
 
 
 def _is_submitted(world: "World", job_id: str) -> bool:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from tests.simulation.approving_jobs import make_approving_jobs
 from tests.simulation.dice import Dice
 from tests.simulation.jobs import JobPlan, make_jobs, with_large_inputs
+from tests.simulation.outages import Outage, long_outages, usual_outages
 from tests.simulation.planned_jobs import make_planned_jobs
 from tests.simulation.returning import with_returns
 from tests.simulation.session_jobs import make_session_jobs
 from tests.simulation.streaming_jobs import make_streaming_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
-_MIX, _RATE, _OUTAGE, _WORLD, _CUT, _THROTTLE = 1, 2, 3, 4, 5, 6
+_MIX, _RATE, _WORLD, _CUT, _THROTTLE = 1, 2, 4, 5, 6
 # From this seed on jobs also wait, and start others below them: a second family of worlds.
 WAITING_SEEDS = 1 << 40
 # From this one on most of them plan, too: a third one.
@@ -35,7 +36,18 @@ STREAMING_SEEDS = 1 << 42
 APPROVING_SEEDS = 1 << 43
 # From this one on plain jobs share a session, and are refused while it is busy, or interrupt it: a sixth one.
 SESSION_SEEDS = 1 << 44
+# Of each family, the seeds with this bit: the store, the queue or both are away for a second up to a day.
+AWAY_SEEDS = 1 << 45
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
+_WAITING = frozenset({WAITING_SEEDS, PLANNING_SEEDS, APPROVING_SEEDS})
+_MAKERS = {
+    0: make_jobs,
+    WAITING_SEEDS: make_waiting_jobs,
+    PLANNING_SEEDS: make_planned_jobs,
+    STREAMING_SEEDS: make_streaming_jobs,
+    APPROVING_SEEDS: make_approving_jobs,
+    SESSION_SEEDS: make_session_jobs,
+}
 
 # Kind of fault → the rates among which a schedule chooses when it has the kind at all.
 FAULTS = {
@@ -58,17 +70,11 @@ FAULTS = {
     "list-gap": (0.1, 1.0),
 }
 _HALF_AS_OFTEN = frozenset({"store-down", "queue-down", "failover"})
+OUTAGES = frozenset({"store-down", "queue-down"})
+# What worlds with long outages have besides: nothing that leaves a step to the hourly sweep.
+FAULTS_BEFORE_OUTAGES = frozenset({"repeat", "duplicate", "lag", "skew"})
 NO_FAULTS = frozenset[str]()
 ALL_FAULTS = frozenset({*FAULTS, "cut", "throttle"})
-
-
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """A time in which the store or the queue answers nothing but errors."""
-
-    what: str
-    begins: float
-    ends: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ class Plan:
     `deploying`: the instances of odd numbers run another version, in the other mode.
     `places`: so many of each function run at once, and its host answers 429 beyond; 0: any number. No seed has that.
     `limited`: the hosted parts have limits: functions are ended at theirs, and what is too large is refused.
+    `away`: it has outages of any length (outages.py), and what must hold after them is looked at.
     `streams`: its models say their texts piece by piece, and somebody reads the streams.
     """
 
@@ -89,6 +96,7 @@ class Plan:
     inline: bool = False
     deploying: bool = False
     limited: bool = False
+    away: bool = False
     by_topic: bool = False
     work_timeout_seconds: int = 120
     message_timeout_seconds: int = 300
@@ -117,7 +125,7 @@ class Plan:
     @property
     def faultless(self) -> bool:
         """Whether nothing at all goes wrong."""
-        return not self.rates and not self.places
+        return not self.rates and not self.places and not self.outages
 
 
 def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
@@ -132,22 +140,20 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     rates |= _throttled(dice, faults) if seed & LIMITED_SEEDS else {}
     calm_at = dice.between(150, 1500, _WORLD, 2) * (6 if dice.chance(0.15, _WORLD, 8) else 1)
     work_timeout_seconds = 20 if short else 120
-    streams = STREAMING_SEEDS <= seed < APPROVING_SEEDS
-    shares = seed >= SESSION_SEEDS
-    waits = seed >= WAITING_SEEDS and not streams and not shares
-    make, most = (make_waiting_jobs, 4) if waits else (make_jobs, 6)
-    make = make_planned_jobs if waits and seed >= PLANNING_SEEDS else make
-    make = make_streaming_jobs if streams else make_approving_jobs if seed >= APPROVING_SEEDS else make
-    make = make_session_jobs if shares else make
-    jobs = make(dice, dice.whole(most // 2, most, _WORLD, 3), work_timeout_seconds)
-    jobs = with_returns(dice, jobs) if seed & RETURNING_SEEDS else jobs
-    jobs = with_large_inputs(dice, jobs) if seed & LIMITED_SEEDS else jobs
+    jobs, waits = _jobs(dice, seed, work_timeout_seconds), family_of(seed) in _WAITING
+    waits_seconds = longest_seconds(jobs) if waits else 0.0
+    away, outages = bool(seed & AWAY_SEEDS), usual_outages(dice, rates, calm_at)
+    if away:
+        rates = {kind: rate for kind, rate in rates.items() if kind in FAULTS_BEFORE_OUTAGES}
+        outages = long_outages(dice, waits_seconds) if faults >= OUTAGES else ()
+        calm_at = max((outage.ends for outage in outages), default=calm_at)
     return Plan(
         seed=seed,
         jobs=jobs,
         inline=seed % 2 == 1,
         deploying=deploying,
         limited=bool(seed & LIMITED_SEEDS),
+        away=away,
         by_topic=dice.chance(0.2, _WORLD, 4) and not seed & LIMITED_SEEDS,  # the smallest plan has one topic, not four
         work_timeout_seconds=work_timeout_seconds,
         message_timeout_seconds=30 if short else 300,
@@ -155,17 +161,25 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
         backstop=dice.chance(0.7, _WORLD, 5) or "failover" in rates or deploying,
         calm_at=calm_at,
         rates=rates,
-        outages=tuple(_outage(dice, what, calm_at) for what in ("store", "queue") if f"{what}-down" in rates),
+        outages=outages,
         skew_ms=dice.one_of((100, 900, 2500), _WORLD, 6) if "skew" in rates else 0,
         waits=waits,
-        streams=streams,
-        waits_seconds=longest_seconds(jobs) if waits else 0.0,
+        streams=family_of(seed) == STREAMING_SEEDS,
+        waits_seconds=waits_seconds,
     )
 
 
 def family_of(seed: int) -> int:
     """The first seed of the family of worlds to which this one belongs."""
-    return max(first for first in (0, *OTHER_FAMILIES) if first <= seed)
+    return max(first for first in (0, *OTHER_FAMILIES) if first <= seed % AWAY_SEEDS)
+
+
+def _jobs(dice: Dice, seed: int, work_timeout_seconds: int) -> tuple[JobPlan, ...]:
+    family = family_of(seed)
+    most = 4 if family in _WAITING else 6
+    jobs = _MAKERS[family](dice, dice.whole(most // 2, most, _WORLD, 3), work_timeout_seconds)
+    jobs = with_returns(dice, jobs) if seed & RETURNING_SEEDS else jobs
+    return with_large_inputs(dice, jobs) if seed & LIMITED_SEEDS else jobs
 
 
 def _rates(dice: Dice, faults: frozenset[str]) -> dict[str, float]:
@@ -181,9 +195,3 @@ def _rates(dice: Dice, faults: frozenset[str]) -> dict[str, float]:
 
 def _throttled(dice: Dice, faults: frozenset[str]) -> dict[str, float]:
     return {"throttle": dice.one_of((0.02, 0.1, 0.3), _THROTTLE)} if "throttle" in faults else {}
-
-
-def _outage(dice: Dice, what: str, calm_at: float) -> Outage:
-    which = len(what)
-    begins = dice.between(0, 120, _OUTAGE, which)
-    return Outage(what, begins, min(calm_at, begins + dice.one_of((3, 25, 120, 600), _OUTAGE, which, 1)))

@@ -26,7 +26,7 @@ class Defect:
     `streams`: in such whose texts are streamed; `approvals`: in such whose jobs ask people;
     `sessions`: in such whose jobs share one; `returns`: in such in which somebody comes back to most jobs;
     `deploys`: in such in which two versions run side by side; `cuts`: in such whose queue loses connections;
-    `limits`: in such whose hosted parts have limits.
+    `limits`: in such whose hosted parts have limits; `away`: in such whose store or queue is away for long.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Defect:
     deploys: bool = False
     cuts: bool = False
     limits: bool = False
+    away: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

@@ -31,7 +31,8 @@ class Message:
 
     Attributes:
         name: what it is about and the how-manieth of its kind; stable when faults elsewhere are switched off.
-        kind: `loop`, `wish`, `call`, `wait`, `complete`, `failed`, `witness`, `sweep` or `callback`.
+        kind: `loop`, `wish`, `call`, `wait`, `complete`, `failed`, `witness`, `sweep`, `look` (whether the
+            store is back) or `callback`.
         source: the message that a failure callback is about. copies: deliveries that are not settled yet.
         job_id: the job that it is about; empty for a sweep. event_id: what it brings, or whose failure it tells.
         by: who published it. newer: an instance of a newer version did, and says so in the event.
@@ -160,7 +161,7 @@ class SimQueue:
 
     def _new(self, outgoing: Outgoing, source: Message | None) -> Message:
         kind = "callback" if source else _kind(outgoing)
-        about = source.name if source else outgoing.headers.get("x-event-id", "sweep")
+        about = source.name if source else outgoing.headers.get("x-event-id", "all")
         about = f"{kind}:{about}"
         how_manieth = self._names[about] = self._names.get(about, 0) + 1
         name = f"{about}#{how_manieth}"
@@ -193,7 +194,7 @@ assert set(_KINDS) == set(TOPIC_SUFFIXES), "each event type has a kind"
 
 def _kind(outgoing: Outgoing) -> str:
     if outgoing.url.endswith(SWEEP_ENDPOINT):
-        return "sweep"
+        return "look" if '"awayMs":' in outgoing.body else "sweep"
     kind = _KINDS[outgoing.headers["x-event-type"]]
     if kind == "loop" and '"wish":' in outgoing.body:
         return "wish"

@@ -29,7 +29,7 @@ def every_step_goes_on(world: "World") -> str | None:
     for root, tree in world.trees.items():
         for leg in tree.legs.values():
             waited_seconds = world.loop.seconds - max(world.plan.calm_at, _due_at(world, leg))
-            if _may_go_on(tree, leg) and waited_seconds >= LEFT_SECONDS and not _is_given_up(world, root):
+            if may_go_on(tree, leg) and waited_seconds >= LEFT_SECONDS and not _is_given_up(world, root):
                 return f"{leg.key} could go on {waited_seconds:.0f} s ago, and has not: {leg}"
     return None
 
@@ -43,7 +43,7 @@ def _due_at(world: "World", leg: Leg) -> float:
     return (max(leg.not_before_ms, leg.since_ms) - world.epoch_ms) / 1000
 
 
-def _may_go_on(tree: Tree, leg: Leg) -> bool:
+def may_go_on(tree: Tree, leg: Leg) -> bool:
     """Whether nothing but time is needed: work needs a slot, a step those before it, and a slot somebody who ends."""
     if leg.kind is LegKind.WISH:
         return leg.want != "slot"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tests.simulation.plan import (
     APPROVING_SEEDS,
+    AWAY_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
     PLANNING_SEEDS,
@@ -47,6 +48,7 @@ REGRESSIONS = (
     Regression(20010720, 2, "the same, while another sweep took the entry off the book"),
     Regression(20050464, 2, "a clock behind the queue's found a message early and had it back at once, 46 times"),
     Regression(55000864, 2, "the simulation's own: who gave a slot forgot its word, and whom to tell of it"),
+    Regression(AWAY_SEEDS + 13, 2, "a clock behind the queue's ended the looks whether the store is back"),
     Regression(WAITING_SEEDS + 3, 2, "an attempt's error was recorded over an outcome that had come before its wait"),
     Regression(WAITING_SEEDS + 4, 2, "a call was tried again though an outcome that had come early was its result"),
     Regression(

@@ -28,6 +28,7 @@ from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.simulation import asgi
 from tests.simulation.actors import STAGE, Actors
 from tests.simulation.admission_faults import SimAdmission, SimOperating
+from tests.simulation.after_outages import Back
 from tests.simulation.archive_faults import SimArchive
 from tests.simulation.clients import Client
 from tests.simulation.constants import BACKSTOP_SECONDS, SWEEP_INTERVAL_MS
@@ -110,7 +111,7 @@ class World:
         self.cancelling: set[str] = set()
         self.cancelled: set[str] = set()
         self.answered: defaultdict[str, set[int]] = defaultdict(set)
-        self.returns = Returns(self)
+        self.returns, self.back = Returns(self), Back(self)
         self.invocations, self.owners = 0, dict[str, Invocation]()
         self._settings, self.suspects = settings_of(plan), SimSuspects(self)
         self.topics = {self._settings.topic(kind): self._settings.event_url(kind) for kind in EventType}
@@ -152,6 +153,7 @@ class World:
             self.start(Client(self, plan).run)
         if self.plan.stops:
             self.start(self.operator.run)
+        self.back.watch()
         self.loop.call_at(BACKSTOP_SECONDS, self._backstop)
         self.loop.call_at(self.excused.over_at(self.plan.calm_at), lambda: self.check(ON_CALM, self))
         if self.plan.one_slot_until:

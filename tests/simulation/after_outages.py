@@ -1,0 +1,82 @@
+"""What must hold once an outage is over, by name, like invariants.py: each job goes on within two minutes.
+
+Invariant: nothing is excused, however long the store or the queue was away, and whatever was used up meanwhile; but
+where the queue took nothing and yet delivered, the bound is that of the hourly sweep.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from events.core.legs import Leg, LegKind
+from tests.simulation.constants import BACK_SECONDS
+from tests.simulation.excuses import LEFT_SECONDS
+from tests.simulation.recovery import may_go_on
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class AfterOutage:
+    """An outage has been over for so long; the steps that could go on at its end."""
+
+    world: "World"
+    seconds: float
+    steps: dict[str, Leg]
+
+
+class Back:
+    """Watches the ends of one world's outages. Where another one begins within the bound, only that one's end counts.
+
+    After a time in which the queue took nothing and yet delivered, messages and callbacks may all be used up, and no
+    process left that could ask for a sweep: there the bound is that of the hourly one.
+    """
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def watch(self) -> None:
+        """Look at each end when it comes."""
+        world = self._world
+        outages = world.faults.outages if world.plan.away else ()
+        for over in sorted({outage.ends for outage in outages}):
+            seconds = BACK_SECONDS
+            if any(one.refuses and over - LEFT_SECONDS <= one.ends <= over for one in outages):
+                seconds = LEFT_SECONDS if world.plan.backstop else 0.0
+            if seconds and not any(one.begins <= over + seconds and one.ends > over for one in outages):
+                world.loop.call_at(over, self._is_over, seconds)
+
+    def _is_over(self, seconds: float) -> None:
+        world = self._world
+        legs = (leg for tree in world.trees.values() for leg in tree.legs.values())
+        steps = {leg.key: leg for leg in legs if _could_go_on(world, leg)}
+        world.loop.call_later(seconds, self._look, AfterOutage(world, seconds, steps))
+
+    def _look(self, over: AfterOutage) -> None:
+        self._world.check(ON_BACK, over)
+
+
+def every_job_goes_on_after_an_outage(over: AfterOutage) -> str | None:
+    """Each step that could go on when it ended has been begun, or is done."""
+    for key, leg in over.steps.items():
+        now = over.world.tree(leg.job_id).legs.get(key)
+        if now is not None and (now.owner, now.claimed_ms, now.lease_until_ms) == _held(leg):
+            return f"{key} could go on {over.seconds:.0f} s ago, and has not: {now}"
+    return None
+
+
+def _held(leg: Leg) -> tuple[str, int, int]:
+    return leg.owner, leg.claimed_ms, leg.lease_until_ms
+
+
+def _could_go_on(world: "World", leg: Leg) -> bool:
+    """Whether its time has come, and it needs nobody else; a wish has its place in the book, or is told it."""
+    if leg.not_before_ms > world.now_ms():
+        return False
+    if leg.kind is not LegKind.WISH or leg.want != "slot":
+        return may_go_on(world.tree(leg.job_id), leg)
+    entry = world.admission.entries.get(leg.job_id)
+    return entry is None or (entry.lap, entry.want) != (leg.attempt, "slot") or entry.slot
+
+
+ON_BACK = (every_job_goes_on_after_an_outage,)
