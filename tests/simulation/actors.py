@@ -1,35 +1,24 @@
-"""The models and tools of generated jobs: real `Agent`, `tool` and `Registry` objects that act by a job's script.
-
-The tools are made once for a process; which world they act in is told by `STAGE`, since a schedule is cheap and
-making a tool is not.
-"""
+"""What the models and tools of generated jobs do: they act by a job's script. Which world they act in says `STAGE`."""
 
 import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from events.core.limits import Limits
 from events.ports import Begun, Claim, Verdict
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
 from functions.agents.store_channel import StoreChannel
 from functions.models.call import Call
 from functions.models.model import ModelAnswer, ModelError, ModelRequest, ToolMessage
 from functions.tools.context import ToolContext
 from functions.tools.pending import Pending
-from functions.tools.tool import Tool, tool
 from functions.tools.tool_error import ToolError
 from tests.simulation.approving import ON_APPROVED_START
 from tests.simulation.dying import ON_DYING_START
 from tests.simulation.invocation import CURRENT
 from tests.simulation.planning import number_in, planned, seen_of_plan, told_of
 from tests.simulation.scripts import (
-    APPROVAL_SECONDS,
-    APPROVED_TOOLS,
     INPUT_TOKENS,
     OUTPUT_TOKENS,
     RESULT_LIMIT_BYTES,
-    TOOLS,
     UNKNOWN_TOOL,
     WAITING_TOOLS,
     CallPlan,
@@ -44,11 +33,7 @@ from tests.simulation.starting import ON_START, Run, Start
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-MODEL_TIMEOUT_SECONDS = 8.0
-# One that says its text also waits for the store, which may not answer.
-_TALKING_SECONDS = 19.0
 _ENDLESS_SECONDS = 10_000.0
-_MOST_ROUNDS = 100
 _TALK = 81
 
 
@@ -230,64 +215,3 @@ def _waiting(name: str, arguments: dict[str, Any], context: ToolContext) -> Pend
             return Pending(timeout_seconds=arguments["limit"], otherwise=slept, operation=False)
         case _:
             return context.start(arguments["name"], "help", {"from": context.job_id})
-
-
-def _tool(name: str) -> Tool:
-    kind = TOOLS[name]
-
-    @tool(
-        name=name,
-        retries=kind.retries,
-        retry_delay_seconds=kind.retry_delay_seconds,
-        timeout_seconds=kind.timeout_seconds,
-    )
-    async def act(number: int, how: str, times: int, seconds: float, nonce: int, ctx: ToolContext) -> Any:
-        """Act as the script says."""
-        arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce}
-        return await STAGE.world.actors.run(name, arguments, ctx)
-
-    return act
-
-
-def _waiting_tool(name: str) -> Tool:
-    kind = {**WAITING_TOOLS, **APPROVED_TOOLS}[name]
-
-    @tool(
-        name=name,
-        retries=kind.retries,
-        retry_delay_seconds=kind.retry_delay_seconds,
-        timeout_seconds=kind.timeout_seconds,
-        requires_approval=name in APPROVED_TOOLS,
-        approval_seconds=APPROVAL_SECONDS,
-    )
-    async def wait(
-        number: int, how: str, times: int, seconds: float, nonce: int, limit: float, name: str, ctx: ToolContext
-    ) -> Any:
-        """Wait as the script says."""
-        arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce}
-        return await STAGE.world.actors.run(tool_name, {**arguments, "limit": limit, "name": name}, ctx)
-
-    tool_name = name
-    return wait
-
-
-ALL_TOOLS = (*(_tool(name) for name in TOOLS), *(_waiting_tool(name) for name in (*WAITING_TOOLS, *APPROVED_TOOLS)))
-
-
-def make_registry(scripts: dict[str, Script]) -> Registry:
-    """The agents of a world, by name."""
-    return Registry(
-        agents=[
-            Agent(
-                name=name,
-                model=SimModel(script),
-                tools=ALL_TOOLS,
-                limits=Limits(**script.limits),
-                model_retries=script.model_retries,
-                model_timeout_seconds=_TALKING_SECONDS if script.words else MODEL_TIMEOUT_SECONDS,
-                mode="plan" if script.plans else "loop",
-                max_rounds=_MOST_ROUNDS,
-            )
-            for name, script in scripts.items()
-        ]
-    )

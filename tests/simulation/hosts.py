@@ -10,8 +10,8 @@ from events.settings import Settings
 from functions.app import Mounted, build_app
 from functions.container import Container, Ports
 from functions.suspects import Suspects
-from tests.simulation.actors import make_registry
 from tests.simulation.calling import key_of
+from tests.simulation.cast import make_registry
 from tests.simulation.jobs import TENANTS
 from tests.simulation.operators import ADMIN_KEY
 from tests.simulation.outside import OPERATIONS_KEY

@@ -1,0 +1,80 @@
+"""The agents and tools of generated jobs: real `Agent`, `tool` and `Registry` objects that act by a job's script.
+
+The tools are made once for a process, since a schedule is cheap and making a tool is not.
+"""
+
+from typing import Any
+
+from events.core.limits import Limits
+from functions.agents.agent import Agent
+from functions.agents.registry import Registry
+from functions.tools.context import ToolContext
+from functions.tools.tool import Tool, tool
+from tests.simulation.actors import STAGE, SimModel
+from tests.simulation.scripts import APPROVAL_SECONDS, APPROVED_TOOLS, TOOLS, WAITING_TOOLS, Script
+
+MODEL_TIMEOUT_SECONDS = 8.0
+# One that says its text also waits for the store, which may not answer.
+_TALKING_SECONDS = 19.0
+_MOST_ROUNDS = 100
+
+
+def _tool(name: str) -> Tool:
+    kind = TOOLS[name]
+
+    @tool(
+        name=name,
+        retries=kind.retries,
+        retry_delay_seconds=kind.retry_delay_seconds,
+        timeout_seconds=kind.timeout_seconds,
+    )
+    async def act(number: int, how: str, times: int, seconds: float, nonce: int, ctx: ToolContext) -> Any:
+        """Act as the script says."""
+        arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce}
+        return await STAGE.world.actors.run(name, arguments, ctx)
+
+    return act
+
+
+def _waiting_tool(name: str) -> Tool:
+    kind = {**WAITING_TOOLS, **APPROVED_TOOLS}[name]
+
+    @tool(
+        name=name,
+        retries=kind.retries,
+        retry_delay_seconds=kind.retry_delay_seconds,
+        timeout_seconds=kind.timeout_seconds,
+        requires_approval=name in APPROVED_TOOLS,
+        approval_seconds=APPROVAL_SECONDS,
+    )
+    async def wait(
+        number: int, how: str, times: int, seconds: float, nonce: int, limit: float, name: str, ctx: ToolContext
+    ) -> Any:
+        """Wait as the script says."""
+        arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce}
+        return await STAGE.world.actors.run(tool_name, {**arguments, "limit": limit, "name": name}, ctx)
+
+    tool_name = name
+    return wait
+
+
+ALL_TOOLS = (*(_tool(name) for name in TOOLS), *(_waiting_tool(name) for name in (*WAITING_TOOLS, *APPROVED_TOOLS)))
+
+
+def make_registry(scripts: dict[str, Script]) -> Registry:
+    """The agents of a world, by name."""
+    return Registry(
+        agents=[
+            Agent(
+                name=name,
+                model=SimModel(script),
+                tools=ALL_TOOLS,
+                limits=Limits(**script.limits),
+                model_retries=script.model_retries,
+                model_timeout_seconds=_TALKING_SECONDS if script.words else MODEL_TIMEOUT_SECONDS,
+                mode="plan" if script.plans else "loop",
+                max_rounds=_MOST_ROUNDS,
+            )
+            for name, script in scripts.items()
+        ]
+    )
