@@ -72,14 +72,14 @@ class StoreAway:
             PublishError: it is back, and the queue takes no message: this one comes again.
         """
         try:
-            is_first = await self._admission.may_ask_for_sweep(self._clock.now_ms())
+            # It only shows that the store answers: it may have heard the question twice, and said no to the second one.
+            await self._admission.may_ask_for_sweep(self._clock.now_ms())
         except StoreError:
             await self.look_later(at_ms)
             return Outcome("still away")
-        if is_first:
-            await self._emitter.emit_to(SWEEP_ENDPOINT, "")
-            _log.warning("the store is back after an outage; everything is looked at")
-        return Outcome("back", int(is_first))
+        await self._emitter.emit_to(SWEEP_ENDPOINT, "", deduplication_id=f"back.{at_ms}")
+        _log.warning("the store is back after an outage; everything is looked at")
+        return Outcome("back", 1)
 
     async def look_later(self, after_ms: int = 0) -> None:
         """Publish the next look, one a minute in the whole deployment: the others are deduplicated by the queue.

@@ -63,8 +63,9 @@ class Scene:
         return [at_ms for at_ms in found if at_ms]
 
     def sweeps(self) -> int:
-        """How many sweeps of everything were asked for."""
-        return sum(message.body == "" and message.url.endswith(SWEEP_ENDPOINT) for _, message in self.queue.published)
+        """How many sweeps of everything were asked for, as the queue counts them."""
+        asked = [m for _, m in self.queue.published if m.body == "" and m.url.endswith(SWEEP_ENDPOINT)]
+        return len({message.deduplication_id or str(number) for number, message in enumerate(asked)})
 
 
 async def test_a_message_that_fails_once_begins_nothing() -> None:
@@ -103,6 +104,17 @@ async def test_however_long_the_store_is_away_one_message_a_minute_waits_for_it(
     assert (await scene.away.look(scene.clock.ms)).word == "back"
     assert (await scene.process().look(scene.clock.ms)).word == "back"
     assert (scene.sweeps(), scene.clock.ms - scene.looks()[-1]) == (1, 0)
+
+
+async def test_a_look_whose_question_the_store_heard_twice_asks_for_the_sweep_all_the_same() -> None:
+    """Its first answer was lost on the way, and the second one says that somebody has asked within this minute."""
+    scene = Scene()
+    await scene.handled(StoreError("away"))
+    scene.admission.is_away = False
+    at_ms = scene.clock.ms = scene.looks()[-1]
+    await scene.admission.may_ask_for_sweep(at_ms)
+    assert (await scene.away.look(at_ms)).word == "back"
+    assert scene.sweeps() == 1
 
 
 async def test_a_look_on_a_process_whose_clock_is_behind_is_followed_by_the_next_one() -> None:
