@@ -40,11 +40,17 @@ class Back:
         world = self._world
         outages = world.faults.outages if world.plan.away else ()
         for over in sorted({outage.ends for outage in outages}):
-            seconds = BACK_SECONDS
-            if any(one.refuses and over - LEFT_SECONDS <= one.ends <= over for one in outages):
-                seconds = LEFT_SECONDS if world.plan.backstop else 0.0
+            seconds = self._bound(over)
             if seconds and not any(one.begins <= over + seconds and one.ends > over for one in outages):
                 world.loop.call_at(over, self._is_over, seconds)
+
+    def _bound(self, over: float) -> float:
+        """Within how long jobs go on after this end; 0: nobody comes for what is left to the hourly sweep."""
+        world = self._world
+        refused = [outage.ends for outage in world.faults.outages if outage.refuses and outage.ends <= over]
+        if not world.plan.backstop:
+            return 0.0 if refused else BACK_SECONDS
+        return LEFT_SECONDS if any(world.excused.over_at(ends) >= over for ends in refused) else BACK_SECONDS
 
     def _is_over(self, seconds: float) -> None:
         world = self._world

@@ -49,11 +49,16 @@ class Ended:
 
     @property
     def shortened(self) -> bool:
-        """Whether attempts that died, which count in full, took the room for turns that the script has (DESIGN 7)."""
+        """Whether attempts that died, which count in full, took the room for turns that the script has (DESIGN 7).
+
+        Or an outage did, of most of the time that the job has.
+        """
+        stopped_by = (self.job.result or {}).get("stoppedBy")
+        if stopped_by == "wall_seconds":
+            return (self.job.finished_at_ms or 0) >= self.job.deadline_ms
         used, limits = self.job.used, self.plan.scripts()[self.job.agent].limits
         counted = used.input_tokens + used.output_tokens - used.turns * (INPUT_TOKENS + OUTPUT_TOKENS)
-        ends = (self.job.result or {}).get("stoppedBy") == "tokens"
-        ends = ends or (self.job.error is not None and self.job.error.type == "limit_exceeded")
+        ends = stopped_by == "tokens" or (self.job.error is not None and self.job.error.type == "limit_exceeded")
         return ends and "tokens" in limits and counted > 0
 
     @property

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from functions import dead_callbacks
+from events.errors import StoreError
+from functions.delivery import Outcome
 from functions.store_away import StoreAway
-from tests.simulation.admission_faults import SimAdmission
 from tests.simulation.planting import Defect, Patch, idle
 
 _GOES_ON = "every_job_goes_on_after_an_outage"
@@ -18,24 +18,29 @@ def _by_its_own_clock(look_later: Callable[..., Any]) -> Callable[..., Any]:
     return later
 
 
+def _asking_for_nothing(_original: Any) -> Any:
+    async def look(self: StoreAway, at_ms: int) -> Outcome:
+        try:
+            await self._admission.may_ask_for_sweep(at_ms)
+        except StoreError:
+            await self.look_later(at_ms)
+        return Outcome("looked")
+
+    return look
+
+
 DEFECTS = (
     Defect("nobody looks whether the store is back", _GOES_ON, (idle(StoreAway, "look_later"),), away=True),
     Defect(
         "the store is back, and no sweep is asked for",
         _GOES_ON,
-        (idle(SimAdmission, "may_ask_for_sweep", answer=False),),
+        (Patch(StoreAway, "look", _asking_for_nothing),),
         away=True,
     ),
     Defect(
         "a look goes by a clock that is behind",
         _GOES_ON,
         (Patch(StoreAway, "look_later", _by_its_own_clock),),
-        away=True,
-    ),
-    Defect(
-        "after an outage dead failure callbacks stay dead",
-        _GOES_ON,
-        (idle(dead_callbacks.DeadCallbacks, "revive", 0),),
         away=True,
     ),
 )
