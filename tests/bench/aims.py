@@ -1,6 +1,6 @@
 """What is aimed at, and whether a run met it: each aim is a ratio of two rows of the same run, or a count."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ STEP_TO_ROUND_TRIP = 2.0
 OWN_US = 60.0
 FLAT = 1.1
 FIRST_PART_MS = 25.0
+FULL_TO_EMPTY = 1.5
 MESSAGES = 2
 STEPS, REQUESTS_BESIDES = 11, 4
 
@@ -59,6 +60,11 @@ def aims(results: Found) -> list[list[object]]:
         for row in crashed
     ]
     return [aim.row for aim in found if aim.value is not None]
+
+
+def loaded_aim(result: Mapping[str, Any]) -> Aim:
+    """How much longer a full deployment takes to answer a submission."""
+    return Aim("submission p50, full ÷ empty", result["ratio"], at_most=FULL_TO_EMPTY)
 
 
 def _ratio(value: float | None, base: float | None) -> float | None:

@@ -9,7 +9,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from tests.bench.aims import aims
+from tests.bench.aims import aims, loaded_aim
 
 AT_ONCE = (1, 16, 64)
 Result = Mapping[str, Any]
@@ -17,9 +17,11 @@ Result = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The tables as Markdown."""
+    """The tables as Markdown: of the rows, and of the load test; the latter is empty where it was not run."""
 
     text: str
+    loaded: str
+    is_of_rows: bool
 
 
 class Results:
@@ -137,6 +139,33 @@ STARTUP = {
 }
 
 
+LOADED = {
+    "waiting": "jobs in line",
+    "running": "jobs at work",
+    "claims": "with a living claim",
+    "empty_p50_ms": "empty, p50 ms",
+    "full_p50_ms": "full, p50 ms",
+    "beside_p50_ms": "empty beside the full one, p50 ms",
+    "empty_p99_ms": "empty, p99 ms",
+    "full_p99_ms": "full, p99 ms",
+}
+
+
+def _loaded(results: Results, run: str) -> str:
+    found = results.of("loaded")
+    if not found:
+        return ""
+    tables = [table(["what", "measured", "aim", "met"], [loaded_aim(row).row for row in found])]
+    tables.append(_listed(results, "loaded", LOADED))
+    extents = [
+        f"{row['rounds']} rounds of {row['posts']} submissions each way, medians of the rounds' medians; load "
+        f"{row['load']} meanwhile, what was measured included. The jobs at work were submitted in "
+        f"{row['seconds_to_run']:.0f} s, those in line written in {row['seconds_to_wait']:.0f} s."
+        for row in found
+    ]
+    return "\n\n".join((run, *extents, *tables)) + "\n"
+
+
 def _notes(results: Results) -> list[str]:
     return [f"- {row['peer']}: {row['note']}" for row in results.of("crash") if row.get("note")]
 
@@ -146,7 +175,8 @@ def report(found: Mapping[str, Any]) -> Report:
     results, about = Results(found["results"]), found["about"]
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     machine = f"{about['processors']} processors, {about['system']}, Python {about['python']}"
-    parts = [f"Run of {about['at']}: {machine}, load {about['load_before']:.1f} before. {versions}."]
+    run = f"Run of {about['at']}: {machine}, load {about['load_before']:.1f} before. {versions}."
+    parts = [run]
     parts += [f"Left out: {name}: {why}." for name, why in about["left_out"].items()]
     met = aims(results)
     sections = (
@@ -162,4 +192,5 @@ def report(found: Mapping[str, Any]) -> Report:
     parts += [f"### {title}\n\n{text}" for title, text in sections if text]
     if notes := _notes(results):
         parts.append("What the rows needed to recover from kill -9 in this test:\n\n" + "\n".join(notes))
-    return Report("\n\n".join(parts) + "\n")
+    rows = any(result["test"] != "loaded" for result in found["results"])
+    return Report("\n\n".join(parts) + "\n", _loaded(results, run), rows)

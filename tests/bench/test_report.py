@@ -57,6 +57,32 @@ def test_aims_are_ratios_of_the_same_run() -> None:
     ]
 
 
+def test_the_load_test_has_a_table_of_its_own() -> None:
+    """With the ratio to the empty deployment, and without what it did not run."""
+    loaded = {
+        "test": "loaded",
+        "waiting": 100_000,
+        "running": 2_000,
+        "claims": 1_999,
+        "rounds": 5,
+        "posts": 60,
+        "empty_p50_ms": 10.0,
+        "full_p50_ms": 16.0,
+        "beside_p50_ms": 12.0,
+        "empty_p99_ms": 20.0,
+        "full_p99_ms": 40.0,
+        "ratio": 1.6,
+        "load": 1.2,
+        "seconds_to_run": 20.0,
+        "seconds_to_wait": 200.0,
+    }
+    made = report({"about": ABOUT, "results": [loaded]})
+    assert "| submission p50, full ÷ empty | 1.60 | ≤ 1.5 | **no** |" in made.loaded
+    assert "| 100000 | 2000 | 1999 | 10.0 | 16.0 | 12.0 | 20.0 | 40.0 |" in made.loaded
+    assert not made.is_of_rows
+    assert report({"about": ABOUT, "results": [_cell("restate", 1, 1.0)]}).loaded == ""
+
+
 def test_what_was_not_measured_is_not_claimed() -> None:
     """Without the other row there is no ratio; why a row is missing is said."""
     lines = _lines(_cell("baton-inline", 1, 1000.0))

@@ -1,0 +1,132 @@
+"""Fills a stack with jobs at work and jobs in line, and tells how many there are of each."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from events.adapters.clock import SystemClock
+from events.emitter import Emitter
+from events.settings import Settings
+from functions.api.submit_body import new_job, read_submit_body
+from functions.asking import Asking
+from functions.job_rows import JobRows
+from functions.submitting import Submitting
+from functions.wiring import real_ports
+from infra.local_redis.data_dir import DataDir
+from tests.bench.loaded_agents import registry
+from tests.bench.peers.job_ends import Wire
+
+AT_ONCE = 48
+PATIENCE_SECONDS = 300.0
+TENANT = "local"
+
+
+def submission(agent: str, number: int) -> dict[str, Any]:
+    """The body of a submission, as a client sends it."""
+    return {"jobType": agent, "taskDescription": f"Look after number {number}.", "inputData": {"number": number}}
+
+
+class Loaded:
+    """A running stack, as its `dev.json` describes it; `folder`: its data."""
+
+    def __init__(self, folder: Path, described: dict[str, Any]) -> None:
+        self._socket_path = DataDir(folder / "redis").socket_path
+        self._described = described
+        self._ids = list[str]()
+
+    async def fill(self, running: int, waiting: int) -> dict[str, Any]:
+        """Jobs at work first, since they take the slots; then those in line. Returns how long each took."""
+        began = time.monotonic()
+        async with aiohttp.ClientSession(self._described["app_url"]) as http:
+            await _at_once(running, lambda number: self._post(http, number))
+        await self._until_at_work(running)
+        between = time.monotonic()
+        await self._write_in_line(waiting)
+        return {
+            "seconds_to_run": round(between - began, 1),
+            "seconds_to_wait": round(time.monotonic() - between, 1),
+        }
+
+    async def standing(self) -> dict[str, int]:
+        """How many jobs hold a slot, wait for one, and are in a call under a claim that has not run out."""
+        async with aiohttp.ClientSession(self._described["app_url"]) as http:
+            headers = {"Authorization": f"Bearer {self._described['admin_key']}"}
+            async with http.get("/api/admin/agent-worker", headers=headers) as answer:
+                told = await answer.json()
+        return {"running": told["activeJobs"], "waiting": told["pendingJobs"], "claims": await self._claims()}
+
+    async def _post(self, http: aiohttp.ClientSession, number: int) -> None:
+        headers = {"Authorization": f"Bearer {self._described['client_key']}"}
+        async with http.post("/api/agent-jobs", json=submission("stays", number), headers=headers) as answer:
+            if answer.status != 202:
+                raise RuntimeError(f"the app answered {answer.status}: {await answer.text()}")
+            self._ids.append((await answer.json())["id"])
+
+    async def _until_at_work(self, running: int) -> None:
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while (claims := await self._claims()) < running:
+            if time.monotonic() > give_up_at:
+                raise TimeoutError(f"{claims} of {running} jobs are at work after {PATIENCE_SECONDS:g} s")
+            await asyncio.sleep(1)
+
+    async def _claims(self) -> int:
+        """How many of the jobs submitted have a call that somebody has claimed, and prolongs."""
+        wire, now_ms = await Wire.to(self._socket_path), SystemClock().now_ms()
+        try:
+            for job_id in self._ids:
+                wire.send("HVALS", f"baton:{{{job_id}}}:state")
+            found = [await wire.answer() for _ in self._ids]
+        finally:
+            wire.close()
+        return sum(_has_claim(values, now_ms) for values in found)
+
+    async def _write_in_line(self, waiting: int) -> None:
+        described = self._described
+        settings = Settings(
+            qstash_url=described["qstash_url"],
+            qstash_token=described["qstash_token"],
+            redis_url=described["redis_url"],
+            redis_token=described["redis_token"],
+            worker_base_url=described["app_url"],
+            max_concurrent_jobs=1,  # they get no slot from here
+        )
+        ports, clock = real_ports(settings), SystemClock()
+        emitter = Emitter(settings, ports.queue)
+        asking = Asking(ports.admission, JobRows(ports.listing, ports.figures), emitter, clock)
+        submitting = Submitting(ports.store, asking, clock)
+
+        async def write(number: int) -> None:
+            body = read_submit_body(json.dumps(submission("answers", number)).encode())
+            name = f"load{number:08d}"
+            job = new_job(
+                body, registry, job_id=f"job_{name}", session_id=f"session_{name}", tenant=TENANT, now_ms=clock.now_ms()
+            )
+            await submitting.submit_at_once(job, body.task, f"msg_{name}")
+
+        try:
+            await _at_once(waiting, write)
+        finally:
+            await emitter.close()
+            await ports.reader.close()
+
+
+def _has_claim(values: Any, now_ms: int) -> bool:
+    legs = [json.loads(value) for value in values if value[:1] == b"{"] if isinstance(values, list) else []
+    return any(leg.get("owner") and leg.get("call_id") and leg.get("lease_until_ms", 0) > now_ms for leg in legs)
+
+
+async def _at_once(times: int, do: Callable[[int], Awaitable[None]]) -> None:
+    """Do it so often, some at once."""
+    numbers = count()
+
+    async def one_after_another() -> None:
+        while (number := next(numbers)) < times:
+            await do(number)
+
+    await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))
