@@ -1,19 +1,21 @@
 """The claims of one invocation: prolonged in short steps while their work lives, given back where it is broken off.
 
 A claim lasts for a few seconds, so a step whose process dies is soon somebody else's. Work that is over before the
-first step costs no request. Invariant: a claim is prolonged or given back only while its owner still holds it, which
-the store decides; so one that comes late takes nothing from whoever has taken over.
+first step costs no request; all claims of a process come due together, and share requests. Invariant: a claim is
+prolonged or given back only while its owner still holds it, which the store decides; so one that comes late takes
+nothing from whoever has taken over.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncIterator
 
 from events.core.legs import LegKind, kind_of
 from events.errors import StoreError
 from events.ports import Claim, Clock, Store
-from functions.policy import AGAIN_SECONDS, GIVE_BACK_SECONDS, LEASE_MS, RENEW_SECONDS, Policy
+from functions.policy import AGAIN_SECONDS, GIVE_BACK_SECONDS, LEASE_MS, RENEW_SECONDS, STEPS_BETWEEN, Policy
 
 _log = logging.getLogger("baton.claims")
 
@@ -66,7 +68,8 @@ class Claims:
 
     def _renew_soon(self) -> None:
         if self._timer is None and self._renewing is None:
-            self._timer = asyncio.get_running_loop().call_later(RENEW_SECONDS, self._begin)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(next_step(loop.time()), self._begin)
 
     def _begin(self) -> None:
         self._timer = None
@@ -81,17 +84,18 @@ class Claims:
             self._renewing = None
 
     async def _renew(self) -> None:
-        while claims := self._living():
-            pause_seconds = RENEW_SECONDS
+        loop = asyncio.get_running_loop()
+        again_seconds = next_step(loop.time(), again=True)
+        if claims := self._living():
             try:
                 lost = await self._store.renew(claims, self._clock.now_ms() + LEASE_MS)
             except StoreError as error:
-                pause_seconds = AGAIN_SECONDS
+                self._timer = loop.call_later(AGAIN_SECONDS, self._begin)
                 _log.info("claims of %s are not prolonged, and are tried again: %s", claims[0].job_id, error)
             else:
+                self._timer = loop.call_at(again_seconds, self._begin)
                 for leg_key in lost:  # somebody else works on it, or has done it; what is done here may still count
                     self._held.pop(leg_key, None)
-            await asyncio.sleep(pause_seconds)
         self._renewing = None
 
     def _living(self) -> list[Claim]:
@@ -102,3 +106,13 @@ class Claims:
             for claim in self._held.values()
             if now_ms < claim.now_ms + self._policy.longest_ms(kind_of(claim.leg_key))
         ]
+
+
+def next_step(now_seconds: float, *, again: bool = False) -> float:
+    """When a claim that is held now is prolonged: after `RENEW_SECONDS`, then as soon as all of its process are.
+
+    `again`: it was prolonged just now; what was up to half a step late for that is not a step late the next time.
+    """
+    step_seconds = RENEW_SECONDS / STEPS_BETWEEN
+    earliest_seconds = now_seconds + RENEW_SECONDS - (step_seconds / 2 if again else 0)
+    return math.ceil(earliest_seconds / step_seconds) * step_seconds

@@ -13,6 +13,8 @@ from functions.suspects import Suspects
 # (after 10 s) when it is over, or nearly so; a stall or a lost prolongation of a few seconds costs nothing.
 LEASE_MS = 12_000
 RENEW_SECONDS = 4.0
+# All claims of a process that come due within such a part of that are prolonged together, up to half a second late.
+STEPS_BETWEEN = 8
 # After a prolongation that the store has failed.
 AGAIN_SECONDS = 1.0
 # A claim is prolonged for this much longer than its work may take: a COMMIT may be late.

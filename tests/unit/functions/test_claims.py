@@ -1,6 +1,7 @@
 """Claims while their work goes on: prolonged, lost, given back; and what a process does that has to stop."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,12 +14,14 @@ from events.ports import Claim
 from functions import claims as claims_module
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
+from functions.claims import Claims
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
-from functions.policy import LEASE_MS
+from functions.policy import LEASE_MS, RENEW_SECONDS, Policy
 from functions.suspects import SPREAD_MS, Suspects
 from functions.tools.tool import tool
 from tests.fakes import FakeStore
+from tests.fakes.clock import FakeClock
 from tests.unit.functions.stage import SETTINGS, Stage
 
 STEP_SECONDS = 0.02
@@ -161,3 +164,32 @@ async def test_of_those_that_died_before_one_is_worked_on_at_a_time() -> None:
         assert waits == [0, SPREAD_MS, 2 * SPREAD_MS, 0]
     with suspects.turn_of(died) as again:
         assert again == 0
+
+
+async def test_claims_of_a_process_are_prolonged_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begun at twenty different times, they come due at a few: what is asked at the same time is one request."""
+    monkeypatch.setattr(claims_module, "RENEW_SECONDS", 0.4)
+    store, loop = Observed(), asyncio.get_running_loop()
+    policy, clock = Policy({LegKind.CALL: 60_000}), FakeClock()
+    async with contextlib.AsyncExitStack() as stack:
+        for number in range(20):
+            claim = Claim(f"job_{number}", f"call:c{number}:1", "m", "o", clock.now_ms(), LEASE_MS)
+            await stack.enter_async_context(Claims(store, clock, policy).holding(claim))
+            await asyncio.sleep(0.005)
+        began, rounds = loop.time(), 0
+        while len(store.renewed) < 20:
+            before = len(store.renewed)
+            await asyncio.sleep(0)
+            rounds += len(store.renewed) > before
+            assert loop.time() < began + 10
+    assert rounds <= 5
+
+
+def test_a_claim_is_prolonged_well_before_it_ends() -> None:
+    """It may miss one time."""
+    for now_seconds in (0.0, 0.1, 3.99, 1e6 + 0.26):
+        first = claims_module.next_step(now_seconds)
+        assert RENEW_SECONDS <= first - now_seconds <= 1.125 * RENEW_SECONDS + 1e-6
+        second = claims_module.next_step(first + 0.01, again=True)
+        assert second - first == pytest.approx(RENEW_SECONDS)
+        assert second - now_seconds < LEASE_MS / 1000 - 2
