@@ -263,6 +263,14 @@ SETTINGS = (
             whole(0, 1000),
         ),
         Setting(
+            "EVENTS_KEPT_PER_TENANT",
+            "events_kept_per_tenant",
+            "10000",
+            "count",
+            "events that no job waits for yet, of all jobs of a tenant together; 0: no limit",
+            whole(0, 1_000_000),
+        ),
+        Setting(
             "AUDIT_LOG_LENGTH",
             "audit_log_length",
             "10000",

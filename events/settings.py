@@ -84,6 +84,7 @@ class Settings:
     alert_webhook_url: str = ""
     rate_limit_per_minute: int = 600
     followers_per_key: int = 200
+    events_kept_per_tenant: int = 10_000
     audit_log_length: int = 10_000
     cors_origins: str = ""
     metrics_token: str = ""

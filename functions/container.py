@@ -15,6 +15,7 @@ from events.ports import (
     AuditLog,
     Clock,
     Figures,
+    KeptEvents,
     KeyBook,
     Listing,
     LongTermMemory,
@@ -93,6 +94,7 @@ class Ports:
         alerts: None leaves them to the log.
         tracer: None traces nothing.
         rate_limit: None lets everybody ask as often as they like; `follow_limit`: likewise, of streams.
+        kept_events: None counts no events that no job waits for, and so refuses none.
         model_cache: None keeps no answers, whatever agents say.
     """
 
@@ -116,6 +118,7 @@ class Ports:
     audit_log: AuditLog
     rate_limit: RateLimit | None = None
     follow_limit: RateLimit | None = None
+    kept_events: KeptEvents | None = None
     alerts: Alerts | None = None
     tracer: Tracer | None = None
     long_term_memory: LongTermMemory | None = None
@@ -260,12 +263,8 @@ class Container:
 
         async def handle(signed: Signed) -> Outcome:
             failed = read_callback(signed.body)
-            outcome = await self._observing.delivery(
-                lambda: redelivery.handle(failed, signed.message_id, signed.retried),
-                signed.message_id,
-                signed.retried,
-                failed.event if isinstance(failed, Failed) else None,
-            )
+            head, event = (signed.message_id, signed.retried), failed.event if isinstance(failed, Failed) else None
+            outcome = await self._observing.delivery(lambda: redelivery.handle(failed, *head), *head, event)
             await count(self.ports.figures, {f"{UNDELIVERED}:{what_failed(failed)}": 1})
             return outcome
 

@@ -9,6 +9,7 @@ from events.adapters.archive import RedisArchive
 from events.adapters.audit_log import RedisAuditLog
 from events.adapters.clock import SystemClock
 from events.adapters.figures import RedisFigures
+from events.adapters.kept_events import RedisKeptEvents
 from events.adapters.key_book import RedisKeyBook
 from events.adapters.listing import RedisListing
 from events.adapters.long_term_memory import UpstashLongTermMemory
@@ -59,6 +60,7 @@ def real_ports(settings: Settings) -> Ports:
         audit_log=RedisAuditLog(connection, settings.audit_log_length),
         rate_limit=RedisRateLimit(connection, clock, per_minute) if per_minute else None,
         follow_limit=RedisRateLimit(connection, clock, follows) if follows else None,
+        kept_events=RedisKeptEvents(connection, settings.job_retention_seconds * 1000),
         alerts=WebhookAlerts(settings.alert_webhook_url, connection) if settings.alert_webhook_url else None,
         tracer=_tracer(settings),
         operation_stream=RedisOperationStream(connection, settings.stream_max_length),

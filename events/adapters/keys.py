@@ -106,6 +106,11 @@ def session_memory_key(tenant: str, session_id: str) -> str:
     return f"baton:{{memory:{digest(tenant, session_id)[:24]}}}:recent"
 
 
+def kept_events_key(tenant: str) -> str:
+    """Hash: job → how many events are kept for it; it expires. No hash tag: no script touches it."""
+    return f"baton:kept-events:{tenant}"
+
+
 def rate_limit_key(name: str) -> str:
     """Hash: the tokens of somebody who asks; it expires. One key a script, so it needs no tag."""
     return f"baton:rate:{name}"

@@ -21,6 +21,7 @@ from events.ports.facts import (
     Undelivered,
 )
 from events.ports.figures import Figures
+from events.ports.kept_events import KeptEvents
 from events.ports.key_book import KeyBook, StoredKey
 from events.ports.listing import Listing, Scanned
 from events.ports.memory import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
@@ -65,6 +66,7 @@ __all__ = [
     "Heard",
     "Heeded",
     "History",
+    "KeptEvents",
     "KeyBook",
     "Listing",
     "Loaded",

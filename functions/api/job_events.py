@@ -13,6 +13,7 @@ from functions.any_json import AnyJson
 from functions.api.auth import Keys
 from functions.api.jobs import JobsApi
 from functions.api.json_body import limited_body, parsed
+from functions.api.kept_quota import KeptQuota
 from functions.api.problem import ApiError
 from functions.container import Container
 
@@ -33,16 +34,21 @@ class JobEventsApi:
         self._container = container
         self._keys = keys
         self._jobs = jobs
+        self._quota = KeptQuota(container)
 
     async def post(self, request: Request) -> Response:
-        """Take an event in → 202; 409 for a job that has ended."""
+        """Take an event in → 202; 409 for a job that has ended, 429 where its tenant's quota is used up."""
         principal = await self._keys.authenticate(request)
         body = await self._read(request)
-        job = (await self._jobs.snapshot(principal, request.path_params["job_id"])).job
+        snapshot = await self._jobs.snapshot(principal, request.path_params["job_id"])
+        job = snapshot.job
         heeded = Heeded.ENDED
         if not job.ended:
+            await self._quota.check(snapshot, body.name)
             data = self._container.secrets.hide_in(redacted(body.data))
             heeded = await self._container.acceptance.outside(job, Occurrence(name=body.name, data=data))
+        if heeded.is_new:
+            await self._quota.add(snapshot, body.name)
         if heeded is Heeded.ENDED:
             raise ApiError(409, f"job {job.id!r} has ended: nothing waits for event {body.name!r}")
         return JSONResponse({"jobId": job.id, "name": body.name}, 202)

@@ -33,6 +33,7 @@ from tests.fakes.alerts import FakeAlerts
 from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.clock import FakeClock
 from tests.fakes.figures import FakeFigures
+from tests.fakes.kept_events import FakeKeptEvents
 from tests.fakes.key_book import FakeKeyBook
 from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 from tests.fakes.model_cache import FakeModelCache
@@ -145,6 +146,7 @@ class Stage:
             audit_log=self.audit_log,
             rate_limit=rate_limit,
             follow_limit=follow_limit,
+            kept_events=FakeKeptEvents(self.store),
             operation_stream=self.outcomes,
             alerts=self.alerts,
             model_cache=self.cache,
