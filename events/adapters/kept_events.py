@@ -5,8 +5,10 @@ Invariant: only calls of the API that keep an event write here, and only one tha
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection
+from events.adapters.redis_commands import Command
 
 TOTAL = "*"  # no job is called so
+_NOBODY = "-"  # nor so: HDEL takes one name at least
 # So many jobs are looked at when a tenant has reached its quota: each gives back one event at least that was taken.
 JOBS_LOOKED_AT = 200
 
@@ -42,9 +44,10 @@ class RedisKeptEvents:
         fewer = {job_id: kept[job_id] - was for job_id, was in counted.items() if kept[job_id] and kept[job_id] != was}
         now = sum(kept.values())
         all_seen = len(found) < JOBS_LOOKED_AT  # then the total is known, whatever it has missed
+        corrected: list[Command] = [("HINCRBY", key, job_id, by) for job_id, by in fewer.items()]
         *_, total = await self._redis.pipeline(
-            *(["HDEL", key, *gone] for _ in gone[:1]),
-            *(["HINCRBY", key, job_id, by] for job_id, by in fewer.items()),
+            ["HDEL", key, *gone, _NOBODY],
+            *corrected,
             ["HSET", key, TOTAL, now] if all_seen else ["HINCRBY", key, TOTAL, now - sum(counted.values())],
         )
         return now if all_seen else int(total)
