@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from events.core.legs import FOREVER_MS, Leg, LegKind, wish_key
-from events.ids import child_of, job_of_call
+from events.ids import child_of, is_child, job_of_call
 from events.ports import Verdict
 from functions.acceptance import WITNESSED_MS
 from tests.fakes import Tree
@@ -201,11 +201,17 @@ class Answered:
 
 
 def an_answer_to_those_outside_is_a_known_one(told: Answered) -> str | None:
-    """Taken in, refused because the job has ended, or not now; unknown only where it is forgotten, or just there."""
+    """Taken in, refused because the job has ended, or not now; unknown only where it is forgotten, or just there.
+
+    A job below another one that a failover forgot may never be made again: its turn is asked anew, and may want
+    something else.
+    """
     known = {"complete": (200, 503), "event": (202, 409, 503), "look": (200, 503)}[told.kind]
     if told.answer.status in (404, 410) and told.said.job_id.split(".")[0] in told.world.returns.deleting:
         return None
-    unseen = told.answer.status == 404 and (told.young or told.world.memory.lost_writes(told.said.job_id))
+    memory, job_id = told.world.memory, told.said.job_id
+    unmade = is_child(job_id) and job_id not in told.world.tree(job_id).jobs and memory.ever_lost_writes(job_id)
+    unseen = told.answer.status == 404 and (told.young or unmade or memory.lost_writes(job_id))
     return None if told.answer.status in known or unseen else f"{told.said}: {told.answer}"
 
 
