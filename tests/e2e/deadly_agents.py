@@ -52,7 +52,7 @@ class Thinking:
     name = "thinking"
     reads_history = False
 
-    async def answer(self, _request: ModelRequest) -> ModelAnswer:
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Answer."""
         if starts("turn") == 1:
             await asyncio.sleep(LONG_SECONDS)

@@ -71,8 +71,10 @@ async def spent_by_words(server: RedisProcess) -> list[Counted]:
     async with adapters(server) as side:
         await side.admission.wish("job_h0", Standing("slot", 1), Place("t", "s-job_h0", 5, NOW_MS), NOW_MS)
         costs: list[Counted] = []
-        said: list[tuple[str, Want, int]] = [("job_n", "slot", 1), ("job_h0", "slot", 2), ("job_h0", "none", 3)]
-        said += [(FIRST, "slot", 1), ("job_h0", "slot", 4), ("job_n", "gone", 2)]
+        said: list[tuple[str, Want, int]] = [
+            *(("job_n", "slot", 1), ("job_h0", "slot", 2), ("job_h0", "none", 3)),
+            *((FIRST, "slot", 1), ("job_h0", "slot", 4), ("job_n", "gone", 2)),
+        ]
         for name, want, lap in said:
             before = server.counted()
             heard = await word(side, name, want, lap)
