@@ -109,7 +109,7 @@ def test_bytes_that_are_no_text_are_refused(functions: Mapping[str, LambdaFuncti
     """Not with a traceback, and not as a failure of ours, which the queue would repeat."""
     body = bytes(range(256))
     answer = functions[spec.name].invoke(function_url_event(delivery(spec, OWN + spec.path, body)))
-    assert answer["statusCode"] == 401
+    assert answer["statusCode"] == 489
 
 
 @ALL
