@@ -12,8 +12,8 @@ from functions.tools.context import ToolContext
 from functions.tools.pending import Pending
 from functions.tools.tool_error import ToolError
 from tests.simulation.approving import ON_APPROVED_START
-from tests.simulation.dying import ON_DYING_START
-from tests.simulation.invocation import CURRENT
+from tests.simulation.dying import ON_DYING_START, a_turn_that_kills_is_not_asked_for_ever
+from tests.simulation.invocation import CURRENT, Crashed, Invocation
 from tests.simulation.planning import number_in, planned, seen_of_plan, told_of
 from tests.simulation.scripts import (
     INPUT_TOKENS,
@@ -65,6 +65,9 @@ class SimModel:
         plan = self._script.turns[request.turn - 1]
         self._asked[request.turn] += 1
         asked = self._asked[request.turn]
+        if plan.how == "kill":
+            about = f"turn {request.turn} of {CURRENT.get().job_id}"
+            a_turn_that_kills_is_not_asked_for_ever(STAGE.world, about, asked, self._script.model_retries)
         await STAGE.world.actors.work("work.model", plan.seconds)
         if plan.forever or asked <= plan.fails:
             if self._script.words:
@@ -90,6 +93,8 @@ async def _fail(plan: TurnPlan) -> ModelAnswer:
             return ModelAnswer("?", garbage)
         case "bug":
             raise RuntimeError("a bug in the model's client")
+        case "kill":
+            raise STAGE.world.actors.killed()
     raise ModelError("overloaded", retryable=plan.how != "permanent", retry_after_seconds=3.0 if plan.fails else None)
 
 
@@ -117,7 +122,8 @@ class Actors:
         self._world = world
         self._claimed: dict[tuple[str, str], float] = {}
         self.runs: dict[str, list[Run]] = {}
-        self.keys, self.deaths = dict[str, str](), Counter[str]()
+        self.keys, self.deaths, self.kills = dict[str, str](), Counter[str](), Counter[str]()
+        self.at_work, self.died_at_work = set[tuple[Invocation, str]](), Counter[str]()
         self.said: Counter[tuple[str, str]] = Counter()
 
     def begun(self, claim: Claim, answer: Begun) -> None:
@@ -148,6 +154,14 @@ class Actors:
         if fault:
             raise who.crash()
 
+    def killed(self) -> Crashed:
+        """Its process dies of this work, with all that is at work there."""
+        who = CURRENT.get()
+        self.kills[who.job_id] += 1
+        self._world.tell(who, "kills its process")
+        self._world.processes.die(who)
+        return who.crash()
+
     async def run(self, name: str, arguments: dict[str, Any], context: ToolContext) -> Any:
         """Run a tool."""
         world, who, call_id = self._world, CURRENT.get(), context.call_id
@@ -165,6 +179,8 @@ class Actors:
             if name in WAITING_TOOLS:
                 world.outside.begun(context, arguments["number"])
             await self.work("work.tool", arguments["seconds"])
+            if arguments["how"] == "kill" and sum(one.of == run.of for one in runs) <= arguments["times"]:
+                raise self.killed()
             return await _end(name, arguments, context)
         finally:
             run.goes_on = False

@@ -19,8 +19,10 @@ from tests.simulation import (
     planted_children,
     planted_cuts,
     planted_flow,
+    planted_kills,
     planted_limits,
     planted_outages,
+    planted_places,
     planted_plans,
     planted_recovery,
     planted_returns,
@@ -35,8 +37,10 @@ from tests.simulation.directed import a_long_chain_meets_its_host_s_limit, direc
 from tests.simulation.plan import (
     APPROVING_SEEDS,
     AWAY_SEEDS,
+    CROWDED_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
+    KILLING_SEEDS,
     LIMITED_SEEDS,
     PLANNING_SEEDS,
     RETURNING_SEEDS,
@@ -69,6 +73,8 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_cuts.DEFECTS,
     *planted_limits.DEFECTS,
     *planted_outages.DEFECTS,
+    *planted_kills.DEFECTS,
+    *planted_places.DEFECTS,
 )
 ALL_NAMES = tuple(defect.name for defect in DEFECTS)
 MOST_SCHEDULES = 1_000
@@ -122,8 +128,9 @@ def _plans(seed: int, most: int, defect: Defect) -> Iterator[Plan]:
     if defect.limits:
         first = LIMITED_SEEDS + family + seed
         return chain(a_long_chain_meets_its_host_s_limit(), map(make_plan, range(first, first + most)))
-    if defect.away:
-        return map(make_plan, range(AWAY_SEEDS + seed, AWAY_SEEDS + seed + most))
+    if defect.away or defect.kills or defect.crowded:
+        first = (AWAY_SEEDS if defect.away else KILLING_SEEDS if defect.kills else CROWDED_SEEDS) + seed
+        return map(make_plan, range(first, first + most))
     if defect.returns:
         first = family + RETURNING_SEEDS + seed
         return map(make_plan, range(first, first + most))

@@ -6,7 +6,7 @@ them are settled.
 
 import base64
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from tests.simulation.dice import number_of
 from tests.simulation.guarantee import ON_SETTLE, Settled
 from tests.simulation.hosts import BASE_URL
 from tests.simulation.invocation import Crashed, Invocation
+from tests.simulation.places import Flows, Places
 from tests.simulation.queue import Message
 from tests.simulation.signatures import sign
 from tests.simulation.versions import body_for
@@ -50,7 +51,7 @@ class Deliveries:
     """Delivers messages to the functions of a world.
 
     `lost`: the trees of which a message used up its retries and has no callback. `begun`: by message, the deliveries
-    that have begun. `at_work`: how many run of each function. `refused`: how many found no place (`Plan.places`).
+    that have begun.
     """
 
     def __init__(self, world: "World") -> None:
@@ -58,7 +59,7 @@ class Deliveries:
         self.lost: set[str] = set()
         self.begun: defaultdict[str, list[Invocation]] = defaultdict(list)
         self.times_dead: dict[str, int] = {}
-        self.at_work, self.refused = Counter[str](), 0
+        self.places, self._flows = Places(world), Flows()
 
     def schedule(self, message: Message) -> None:
         """Deliver a message when it is due, and sometimes again."""
@@ -93,18 +94,19 @@ class Deliveries:
         world.loop.call_at(max(at, world.loop.seconds) + hop, self._begin, attempt)
 
     def _begin(self, attempt: Attempt) -> None:
-        places = self._world.plan.places
-        if attempt.message.cancelled:
+        message = attempt.message
+        if message.cancelled:
             return
         silent_until = self._world.faults.silent_until() if self._world.faults.outages else 0.0
         if silent_until:
             self._deliver_at(silent_until, attempt)
             return
-        if places and self.at_work[attempt.message.url] >= places:
-            self.refused += 1
-            self._answered(attempt, Answer(429, (), b"no place"))
+        if not self._flows.admit(message.outgoing.flow, lambda: self._begin(attempt)):
             return
-        self.at_work[attempt.message.url] += 1
+        refusal = self.places.refusal(message.url, message.outgoing.flow)
+        if refusal is not None:
+            self._answered(attempt, refusal)
+            return
         self._world.start(self._run, attempt)
 
     async def _run(self, attempt: Attempt) -> None:
@@ -120,11 +122,12 @@ class Deliveries:
         world.hosting.started(who, message.url, lambda: self._lost(attempt))
         try:
             body = body_for(world, who, message).encode()
-            answer = await world.post(message.url, _headers(message, body, attempt.retried, world.now_ms()), body)
+            with world.processes.at_work(who, lambda: self._lost(attempt)):
+                answer = await world.post(message.url, _headers(message, body, attempt.retried, world.now_ms()), body)
         except Crashed:
             answer = None
         finally:
-            self.at_work[message.url] -= 1
+            self.places.leave(message.url)
         limit.cancel()
         answer = None if who.ended else answer
         world.returned(who, answer)
@@ -154,6 +157,7 @@ class Deliveries:
 
     def _answered(self, attempt: Attempt, answer: Answer | None) -> None:
         message = attempt.message
+        self._flows.leave(message.outgoing.flow)
         if message.cancelled:
             return
         if answer is not None and answer.status < 300:
@@ -253,5 +257,6 @@ def _callback(attempt: Attempt, answer: Answer | None, now_ms: int) -> Outgoing:
         body=json.dumps(told),
         url=message.outgoing.failure_callback,
         retries=_callback_options(message.outgoing.retries).max_retries or 0,
+        flow=message.outgoing.callback_flow,
         timeout_seconds=message.outgoing.timeout_seconds,
     )

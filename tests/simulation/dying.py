@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from events.core.legs import Leg
 from events.core.state import Job
 from tests.fakes import Tree
 from tests.simulation.invariants import Write
-from tests.simulation.scripts import ALL_KINDS, Died
+from tests.simulation.killing import KILL
+from tests.simulation.scripts import ALL_KINDS, Died, Script
 from tests.simulation.starting import Start
 from tests.simulation.watching import at, of
 
@@ -81,8 +83,45 @@ def died_in(world: "World", tree: Tree, job: Job) -> Died:
     return Died(died, turn if job.error is not None and job.error.type == DIED else 0)
 
 
+def a_death_counts_once_for_who_was_only_there(write: Write) -> str | None:
+    """Where one piece of work kills its processes, each other step that is at work there dies of it once at most.
+
+    One that was only being claimed, or waited for its turn and was being given back, is not at work yet.
+    """
+    world = write.world
+    for key, leg in write.after.legs.items():
+        old = write.before.legs.get(key)
+        if old is None or leg.abandoned <= old.abandoned or not world.plan.processes:
+            continue
+        if (world.owners.get(old.owner.partition(".")[0]), key) not in world.actors.at_work:
+            continue
+        about = leg.call_id or f"turn {leg.turn} of {leg.job_id}"
+        world.actors.died_at_work[about] += 1
+        agent = write.after.jobs[leg.job_id].agent
+        if world.actors.died_at_work[about] > 1 and not _kills(write.after, leg, _script(world, agent)):
+            return f"{about} kills nobody, and has died {leg.abandoned} times"
+    return None
+
+
+def _script(world: "World", agent: str) -> Script:
+    return world.outside.plan_of(agent).scripts()[agent]
+
+
+def _kills(tree: Tree, leg: Leg, script: Script) -> bool:
+    if leg.call_id:
+        return bool(tree.calls[leg.job_id][leg.call_id].arguments.get("how") == KILL)
+    return script.turns[leg.turn - 1].how == KILL
+
+
+def a_turn_that_kills_is_not_asked_for_ever(world: "World", about: str, asked: int, retries: int) -> None:
+    """A model is asked once more than its turn may be tried, if each time its process dies of it."""
+    if asked > retries + 2:
+        world.broken("a_turn_that_kills_is_not_asked_for_ever", f"{about} is asked for the {asked}th time")
+
+
 ON_DEATHS = (
     of("legs", only_who_died_is_taken_over),
+    of("legs", a_death_counts_once_for_who_was_only_there),
     at("renew", only_who_holds_a_claim_prolongs_it),
     at("give_back", only_its_owner_gives_a_claim_back),
 )

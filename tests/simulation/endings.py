@@ -171,7 +171,7 @@ def messages_are_few(end: Ended) -> str | None:
     most += world.told_by_sweeps[end.job.id]  # of the slot that it has, which whoever gave it tells it, too
     if not world.plan.faultless:
         most += 2 * legs + 6 * len(world.faults.happened) + 10 * len(world.plan.outages) + 30
-        most += (legs + 20) * len(world.memory.failovers) + 2 * world.delivery.refused
+        most += (legs + 20) * len(world.memory.failovers) + 2 * world.delivery.places.refused
     if published > most:
         return f"{end.job.id} took {published} messages for {legs} legs; {most} are enough"
     return None

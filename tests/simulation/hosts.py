@@ -6,6 +6,7 @@ Must not: change what they do; whatever is simulated comes in with the ports.
 import hashlib
 from dataclasses import dataclass, replace
 
+from events.schema import WEBHOOK_ENDPOINTS
 from events.settings import Settings
 from functions.app import Mounted, build_app
 from functions.container import Container, Ports
@@ -72,6 +73,7 @@ def settings_of(plan: Plan) -> Settings:
         stream_batch_bytes=24 if plan.streams else 400,
         message_timeout_seconds=plan.message_timeout_seconds,
         result_limit_bytes=RESULT_LIMIT_BYTES,
+        deliveries_at_once=tuple((path, plan.places) for path in WEBHOOK_ENDPOINTS) if plan.flows else (),
         api_keys=_API_KEYS,
         operations_api_key=OPERATIONS_KEY,
         operations_stream_seconds=0,  # what comes by the webhook and by the stream takes the same path

@@ -25,8 +25,18 @@ def skew_of(dice: Dice, who: Invocation, most_ms: int) -> int:
 def instance_of(dice: Dice, who: Invocation) -> int:
     """On which instance this invocation runs."""
     if who.instance < 0:
-        who.instance = dice.whole(0, INSTANCES - 1, _INSTANCE, who.number)
+        who.instance = _place(dice, who, INSTANCES)
     return who.instance
+
+
+def _place(dice: Dice, who: Invocation, instances: int) -> int:
+    return dice.whole(0, instances - 1, _INSTANCE, who.number)
+
+
+def settle(dice: Dice, who: Invocation, processes: int) -> None:
+    """It runs on one of so many; 0: of the usual number."""
+    if processes:
+        who.instance = _place(dice, who, processes)
 
 
 class SimClock:
@@ -52,6 +62,8 @@ class SimSuspects(Suspects):
     def turn_of(self, leg: Leg) -> Iterator[int]:
         """For the time of the block work on a step, where that says 0."""
         with self.by_instance[instance_of(self._world.dice, CURRENT.get())].turn_of(leg) as wait_ms:
+            if not wait_ms:
+                self._world.actors.at_work.add((CURRENT.get(), leg.key))
             yield wait_ms
 
 

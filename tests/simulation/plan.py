@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tests.simulation.approving_jobs import make_approving_jobs
 from tests.simulation.dice import Dice
 from tests.simulation.jobs import JobPlan, make_jobs, with_large_inputs
+from tests.simulation.killing import with_a_killer
 from tests.simulation.outages import Outage, long_outages, usual_outages
 from tests.simulation.planned_jobs import make_planned_jobs
 from tests.simulation.returning import with_returns
@@ -16,7 +17,7 @@ from tests.simulation.session_jobs import make_session_jobs
 from tests.simulation.streaming_jobs import make_streaming_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
-_MIX, _RATE, _WORLD, _CUT, _THROTTLE = 1, 2, 4, 5, 6
+_MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES = 1, 2, 4, 5, 6, 8, 9
 # From this seed on jobs also wait, and start others below them: a second family of worlds.
 WAITING_SEEDS = 1 << 40
 # From this one on most of them plan, too: a third one.
@@ -38,6 +39,10 @@ APPROVING_SEEDS = 1 << 43
 SESSION_SEEDS = 1 << 44
 # Of each family, the seeds with this bit: the store, the queue or both are away for a second up to a day.
 AWAY_SEEDS = 1 << 45
+# Of each family, the seeds with this bit: a piece of work kills its process, in which many jobs are at work.
+KILLING_SEEDS = 1 << 46
+# Of each family, the seeds with this bit: a host has a place or two for each function, and refuses beyond.
+CROWDED_SEEDS = 1 << 47
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
 _WAITING = frozenset({WAITING_SEEDS, PLANNING_SEEDS, APPROVING_SEEDS})
 _MAKERS = {
@@ -73,6 +78,8 @@ _HALF_AS_OFTEN = frozenset({"store-down", "queue-down", "failover"})
 OUTAGES = frozenset({"store-down", "queue-down"})
 # What worlds with long outages have besides: nothing that leaves a step to the hourly sweep.
 FAULTS_BEFORE_OUTAGES = frozenset({"repeat", "duplicate", "lag", "skew"})
+# What worlds have besides in which work kills its process: nothing else of which a process dies.
+FAULTS_BESIDE_KILLERS = frozenset({"repeat", "duplicate", "lag", "skew", "lost-ack"})
 NO_FAULTS = frozenset[str]()
 ALL_FAULTS = frozenset({*FAULTS, "cut", "throttle"})
 
@@ -85,9 +92,11 @@ class Plan:
     `stops`: when an operator stops the admission, and starts it again. No seed has that, either (operators.py).
     `waits`: its jobs also wait and start others; `waits_seconds`: for so long in sum, at most.
     `deploying`: the instances of odd numbers run another version, in the other mode.
-    `places`: so many of each function run at once, and its host answers 429 beyond; 0: any number. No seed has that.
+    `places`: so many of each function run at once, and its host refuses beyond (places.py); 0: any number.
+    `flows`: messages say so, and the queue holds the others back.
     `limited`: the hosted parts have limits: functions are ended at theirs, and what is too large is refused.
     `away`: it has outages of any length (outages.py), and what must hold after them is looked at.
+    `processes`: so many, and work kills them with all that is in them; 0: nothing does.
     `streams`: its models say their texts piece by piece, and somebody reads the streams.
     """
 
@@ -97,6 +106,7 @@ class Plan:
     deploying: bool = False
     limited: bool = False
     away: bool = False
+    processes: int = 0
     by_topic: bool = False
     work_timeout_seconds: int = 120
     message_timeout_seconds: int = 300
@@ -104,6 +114,7 @@ class Plan:
     one_slot_until: float = 0.0
     backstop: bool = True
     places: int = 0
+    flows: bool = False
     calm_at: float = 0.0
     rates: dict[str, float] = field(default_factory=dict[str, float])
     outages: tuple[Outage, ...] = ()
@@ -125,7 +136,7 @@ class Plan:
     @property
     def faultless(self) -> bool:
         """Whether nothing at all goes wrong."""
-        return not self.rates and not self.places and not self.outages
+        return not self.rates and not self.places and not self.outages and not self.processes
 
 
 def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
@@ -147,6 +158,14 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
         rates = {kind: rate for kind, rate in rates.items() if kind in FAULTS_BEFORE_OUTAGES}
         outages = long_outages(dice, waits_seconds) if faults >= OUTAGES else ()
         calm_at = max((outage.ends for outage in outages), default=calm_at)
+    processes = dice.one_of((1, 1, 2), _KILL) if seed & KILLING_SEEDS else 0
+    if processes:
+        rates = {kind: rate for kind, rate in rates.items() if kind in FAULTS_BESIDE_KILLERS}
+        outages = ()
+    places = dice.one_of((1, 1, 2), _PLACES) if seed & CROWDED_SEEDS else 0
+    if places:
+        rates = {kind: rate for kind, rate in rates.items() if kind in FAULTS_BEFORE_OUTAGES}
+        outages = ()
     return Plan(
         seed=seed,
         jobs=jobs,
@@ -154,10 +173,13 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
         deploying=deploying,
         limited=bool(seed & LIMITED_SEEDS),
         away=away,
+        processes=processes,
+        places=places,
+        flows=places > 0 and dice.chance(0.5, _PLACES, 1),
         by_topic=dice.chance(0.2, _WORLD, 4) and not seed & LIMITED_SEEDS,  # the smallest plan has one topic, not four
         work_timeout_seconds=work_timeout_seconds,
         message_timeout_seconds=30 if short else 300,
-        slots=dice.one_of((1, 2, 3, 6), _WORLD, 7),
+        slots=6 if places else dice.one_of((1, 2, 3, 6), _WORLD, 7),
         backstop=dice.chance(0.7, _WORLD, 5) or "failover" in rates or deploying,
         calm_at=calm_at,
         rates=rates,
@@ -176,9 +198,10 @@ def family_of(seed: int) -> int:
 
 def _jobs(dice: Dice, seed: int, work_timeout_seconds: int) -> tuple[JobPlan, ...]:
     family = family_of(seed)
-    most = 4 if family in _WAITING else 6
+    most = (4 if family in _WAITING else 6) * (2 if seed & CROWDED_SEEDS else 1)
     jobs = _MAKERS[family](dice, dice.whole(most // 2, most, _WORLD, 3), work_timeout_seconds)
     jobs = with_returns(dice, jobs) if seed & RETURNING_SEEDS else jobs
+    jobs = with_a_killer(dice, jobs) if seed & KILLING_SEEDS else jobs
     return with_large_inputs(dice, jobs) if seed & LIMITED_SEEDS else jobs
 
 

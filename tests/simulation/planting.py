@@ -26,7 +26,8 @@ class Defect:
     `streams`: in such whose texts are streamed; `approvals`: in such whose jobs ask people;
     `sessions`: in such whose jobs share one; `returns`: in such in which somebody comes back to most jobs;
     `deploys`: in such in which two versions run side by side; `cuts`: in such whose queue loses connections;
-    `limits`: in such whose hosted parts have limits; `away`: in such whose store or queue is away for long.
+    `limits`: in such whose hosted parts have limits; `away`: in such whose store or queue is away for long;
+    `kills`: in such in which work kills its process; `crowded`: in such whose host has few places.
     """
 
     name: str
@@ -42,6 +43,8 @@ class Defect:
     cuts: bool = False
     limits: bool = False
     away: bool = False
+    kills: bool = False
+    crowded: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

@@ -152,7 +152,7 @@ class Expected:
 _ALWAYS = {"refuse": "ToolError", "huge": "result_too_large", "strange": "result_not_serializable"}
 _REFUSED = {"unknown": "unknown_tool", "bad": "invalid_arguments"}
 _NOT_APPROVED = ("rejected", "expired")
-_RETRIED = {"fail": "ToolError", "hang": "timeout", "bug": "ValueError"}
+_RETRIED = {"fail": "ToolError", "hang": "timeout", "bug": "ValueError", "kill": "process_died"}
 
 
 # What the calls that wait were told, by turn and position: the call's outcome as it is stored.
@@ -229,7 +229,7 @@ def expected(
         if turn == died.turn:
             return Expected("failed", used, tuple(calls), error="process_died")
         if plan.forever:
-            return Expected("failed", used, tuple(calls), error=_MODEL_ERRORS[plan.how])
+            return Expected("failed", used, tuple(calls), error=_MODEL_ERRORS.get(plan.how, "model_error"))
         answer = plan.says or answer
         if not plan.calls:
             seen = [(call.tool, call.number, call.error or call.came) for call in calls]
@@ -277,13 +277,7 @@ def _left_out(before: Outcome, step: CallPlan) -> bool:
     return before.error == "skipped" or bool(before.error and step.on_failure in ("skip", "replan"))
 
 
-_MODEL_ERRORS = {
-    "error": "model_error",
-    "permanent": "model_error",
-    "hang": "model_timeout",
-    "garbage": "model_garbage",
-    "bug": "model_error",
-}
+_MODEL_ERRORS = {"hang": "model_timeout", "garbage": "model_garbage", "kill": "process_died"}
 
 
 def _limit(limits: dict[str, Any], used_turns: int) -> str:

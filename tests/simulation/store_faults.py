@@ -38,6 +38,7 @@ from tests.simulation.dying import ON_DEATHS
 from tests.simulation.going_on import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
 from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.places import ON_PLACES
 from tests.simulation.reads_known import ReadsKnown
 from tests.simulation.retried import ON_RETURNS
 from tests.simulation.stored import NOTHING_STORED, shown
@@ -63,7 +64,8 @@ def at_once(coroutine: Coroutine[Any, Any, _T]) -> _T:
 
 
 # What a world's writes are held to, before and after those who decide about questions hear of them.
-_PLAIN, _STREAMED = Watched((*ON_WRITE, *ON_DEATHS)), Watched((*ON_WRITE, *ON_DEATHS, *ON_STREAMS))
+_ALWAYS = (*ON_WRITE, *ON_DEATHS, *ON_PLACES)
+_PLAIN, _STREAMED = Watched(_ALWAYS), Watched((*_ALWAYS, *ON_STREAMS))
 _RETURNING, _WAITING = Watched(ON_RETURNS), Watched((*ON_RETURNS, *ON_WAITS))
 
 

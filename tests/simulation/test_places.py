@@ -15,5 +15,5 @@ def test_calls_through_three_places_all_end_late() -> None:
         assert world.violation is None, world.violation
         jobs = [job for tree in world.trees.values() for job in tree.jobs.values()]
         assert [job.status for job in jobs] == [JobStatus.COMPLETED] * 4
-        assert world.delivery.refused > 200
+        assert world.delivery.places.refused > 200
         world.close()

@@ -41,8 +41,9 @@ from tests.simulation.excuses import Excuses
 from tests.simulation.faults import Faults
 from tests.simulation.hosted import Hosting
 from tests.simulation.hosts import BASE_URL, hosts_of, settings_of
-from tests.simulation.instances import SimClock, SimRandomness, SimSuspects, instance_of, skew_of
+from tests.simulation.instances import SimClock, SimRandomness, SimSuspects, instance_of, settle, skew_of
 from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.killing import Processes
 from tests.simulation.list_faults import SimListing
 from tests.simulation.listed import Ends
 from tests.simulation.memory import Memory
@@ -91,7 +92,7 @@ class World:
             FakeAdmission(1 if plan.one_slot_until else plan.slots, SWEEP_INTERVAL_MS, lambda _: self.now_ms()),
         )
         self.memory, self.wire, self.actors = Memory(self), Wire(self), Actors(self)
-        self.hosting = Hosting(self)
+        self.hosting, self.processes = Hosting(self), Processes(self)
         self.queue, self.delivery, self.outside = SimQueue(self), Deliveries(self), Outside(self)
         self.operator, self.deciders = Operator(self), Deciders(self)
         self.violation: Broken | None = None
@@ -183,6 +184,7 @@ class World:
 
     def enroll(self, who: Invocation) -> None:
         """An invocation begins, on some instance."""
+        settle(self.dice, who, self.plan.processes)
         who.skew_ms = skew_of(self.dice, who, self.plan.skew_ms) if self.plan.skew_ms else 0
         who.began_at = self.loop.seconds
         CURRENT.set(who)

@@ -1,0 +1,86 @@
+"""Hosts that run only so many of each function at once, and a queue that knows it; by name, what must hold of both.
+
+In the worlds of `CROWDED_SEEDS` (plan.py) a host has a place or two for each function, and whoever stands before it
+answers 429, 502, 503 or 504 beyond. In half of them messages say how many are delivered at once (flow control).
+"""
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from events.core.driving import THROTTLED
+from events.ports import Flow
+from tests.simulation.asgi import Answer
+from tests.simulation.dice import Dice
+from tests.simulation.invariants import Write
+from tests.simulation.watching import of
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_STATUS = 151
+
+
+class Places:
+    """The places of one world's host. `refused`: how many found none."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._at_work = Counter[str]()
+        self._answer = Answer(Dice(world.plan.seed).one_of(sorted(THROTTLED), _STATUS), (), b"no place")
+        self.refused = 0
+
+    def refusal(self, url: str, flow: Flow) -> Answer | None:
+        """What is answered for want of a place; None: it has one now, until it leaves."""
+        world, places = self._world, self._world.plan.places
+        if places and self._at_work[url] >= places:
+            self.refused += 1
+            if world.plan.flows:
+                world.broken("nobody_is_refused_whom_the_queue_holds_back", f"{url} has no place for {flow}")
+            return self._answer
+        self._at_work[url] += 1
+        return None
+
+    def leave(self, url: str) -> None:
+        """A place is free again."""
+        self._at_work[url] -= 1
+
+
+class Flows:
+    """Whom the queue holds back, by the key of a message, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._at_work = Counter[str]()
+        self._line = defaultdict[str, deque[Callable[[], None]]](deque)
+
+    def admit(self, flow: Flow, begin: Callable[[], None]) -> bool:
+        """Whether a delivery may begin; else it is begun when others like it are over."""
+        if not flow.key:
+            return True
+        if self._at_work[flow.key] >= flow.parallelism:
+            self._line[flow.key].append(begin)
+            return False
+        self._at_work[flow.key] += 1
+        return True
+
+    def leave(self, flow: Flow) -> None:
+        """A delivery is over, as the queue knows: who is next begins."""
+        if not flow.key:
+            return
+        self._at_work[flow.key] -= 1
+        line = self._line[flow.key]
+        while line and self._at_work[flow.key] < flow.parallelism:
+            line.popleft()()
+
+
+def nothing_is_spent_for_want_of_a_place(write: Write) -> str | None:
+    """Where nothing but places is wanting, no step spends anything of its budget."""
+    if not write.world.plan.places:
+        return None
+    for key, leg in write.after.legs.items():
+        if leg.undelivered and leg is not write.before.legs.get(key):
+            return f"{key} found no place, and counts as undelivered {leg.undelivered} times"
+    return None
+
+
+ON_PLACES = (of("legs", nothing_is_spent_for_want_of_a_place),)
