@@ -93,9 +93,9 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
     if seed >= LIMITED_SEEDS:
         return _ranges(schedules, seed)
     each, returning, deploying = schedules // (3 * len(OTHER_FAMILIES)), schedules // 60, schedules // 80
-    cutting = schedules // 200
+    cutting, killing = schedules // 200, schedules // 400
     others = len(OTHER_FAMILIES) * each + 3 * returning + len(_DEPLOYING) * deploying
-    others += (len(_CUTTING) + len(_LIMITED) + len(_AWAY) + len(_KILLING) + len(_CROWDED)) * cutting
+    others += (len(_CUTTING) + len(_LIMITED) + len(_AWAY)) * cutting + (len(_KILLING) + len(_CROWDED)) * killing
     plain = _ranges(schedules - others, seed)
     families = (
         plain,
@@ -103,8 +103,8 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
         *(_ranges(cutting, CUTTING_SEEDS + first + seed) for first in _CUTTING),
         *(_ranges(cutting, LIMITED_SEEDS + first + seed) for first in _LIMITED),
         *(_ranges(cutting, AWAY_SEEDS + first + seed) for first in _AWAY),
-        *(_ranges(cutting, KILLING_SEEDS + first + seed) for first in _KILLING),
-        *(_ranges(cutting, CROWDED_SEEDS + first + seed) for first in _CROWDED),
+        *(_ranges(killing, KILLING_SEEDS + first + seed) for first in _KILLING),
+        *(_ranges(killing, CROWDED_SEEDS + first + seed) for first in _CROWDED),
         *(_ranges(each, first + seed) for first in OTHER_FAMILIES),
         *(_ranges(returning, RETURNING_SEEDS + first + seed) for first in (0, WAITING_SEEDS, PLANNING_SEEDS)),
     )
