@@ -143,29 +143,19 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     """The schedule of this seed; `faults`: the kinds that may be in it."""
     dice = Dice(seed)
     short = dice.chance(0.3, _WORLD, 1)
-    rates = _rates(dice, faults)
+    rates = _rates(dice, faults) | _rates_of_family(dice, seed, faults)
     deploying = bool(seed & DEPLOYING_SEEDS)
-    rates |= {"mixed": 1.0} if deploying and "mixed" in faults else {}
-    if seed & CUTTING_SEEDS and "cut" in faults:
-        rates["cut"] = dice.one_of((0.1, 0.4), _CUT)
-    rates |= _throttled(dice, faults) if seed & LIMITED_SEEDS else {}
     calm_at = dice.between(150, 1500, _WORLD, 2) * (6 if dice.chance(0.15, _WORLD, 8) else 1)
     work_timeout_seconds = 20 if short else 120
     jobs, waits = _jobs(dice, seed, work_timeout_seconds), family_of(seed) in _WAITING
     waits_seconds = longest_seconds(jobs) if waits else 0.0
     away, outages = bool(seed & AWAY_SEEDS), usual_outages(dice, rates, calm_at)
-    if away:
-        rates = {kind: rate for kind, rate in rates.items() if kind in FAULTS_BEFORE_OUTAGES}
-        outages = long_outages(dice, waits_seconds) if faults >= OUTAGES else ()
+    if seed >= AWAY_SEEDS:
+        few = FAULTS_BESIDE_KILLERS if seed & KILLING_SEEDS else FAULTS_BEFORE_OUTAGES
+        rates = {kind: rate for kind, rate in rates.items() if kind in few}
+        outages = long_outages(dice, waits_seconds) if away and faults >= OUTAGES else ()
         calm_at = max((outage.ends for outage in outages), default=calm_at)
-    processes = dice.one_of((1, 1, 2), _KILL) if seed & KILLING_SEEDS else 0
-    if processes:
-        rates = {kind: rate for kind, rate in rates.items() if kind in FAULTS_BESIDE_KILLERS}
-        outages = ()
     places = dice.one_of((1, 1, 2), _PLACES) if seed & CROWDED_SEEDS else 0
-    if places:
-        rates = {kind: rate for kind, rate in rates.items() if kind in FAULTS_BEFORE_OUTAGES}
-        outages = ()
     return Plan(
         seed=seed,
         jobs=jobs,
@@ -173,7 +163,7 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
         deploying=deploying,
         limited=bool(seed & LIMITED_SEEDS),
         away=away,
-        processes=processes,
+        processes=dice.one_of((1, 1, 2), _KILL) if seed & KILLING_SEEDS else 0,
         places=places,
         flows=places > 0 and dice.chance(0.5, _PLACES, 1),
         by_topic=dice.chance(0.2, _WORLD, 4) and not seed & LIMITED_SEEDS,  # the smallest plan has one topic, not four
@@ -216,5 +206,8 @@ def _rates(dice: Dice, faults: frozenset[str]) -> dict[str, float]:
     }
 
 
-def _throttled(dice: Dice, faults: frozenset[str]) -> dict[str, float]:
-    return {"throttle": dice.one_of((0.02, 0.1, 0.3), _THROTTLE)} if "throttle" in faults else {}
+def _rates_of_family(dice: Dice, seed: int, faults: frozenset[str]) -> dict[str, float]:
+    rates = {"mixed": 1.0} if seed & DEPLOYING_SEEDS else {}
+    rates |= {"cut": dice.one_of((0.1, 0.4), _CUT)} if seed & CUTTING_SEEDS else {}
+    rates |= {"throttle": dice.one_of((0.02, 0.1, 0.3), _THROTTLE)} if seed & LIMITED_SEEDS else {}
+    return {kind: rate for kind, rate in rates.items() if kind in faults}
