@@ -70,6 +70,9 @@ class CrashingStore(FakeStore):
             raise KilledError
         return await super().commit(claim, changes, spent, go_on)
 
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+        """Give nothing back: who was killed cannot."""
+
 
 @tool
 def page(n: int) -> str:
