@@ -35,8 +35,8 @@ _QUEUES: _Kinds = {
 }
 # A process that stands still in a tool would run into the tool's time limit: another story.
 _IN_WORK: _Kinds = {kind: faults for kind, faults in _STORE.items() if kind not in ("pause", "slow", "error")}
-# A process that crashes or stands still does so in its work.
-_RENEWING: _Kinds = {kind: faults for kind, faults in _STORE.items() if kind not in ("crash", "pause")}
+# A process that stands still does so in its work.
+_RENEWING: _Kinds = {kind: faults for kind, faults in _STORE.items() if kind != "pause"}
 _WORK: _Kinds = {"crash": ("crash-before", "crash-after")}
 GROUPS: dict[str, _Kinds] = {
     "store": _STORE,

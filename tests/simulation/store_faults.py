@@ -106,7 +106,7 @@ class SimStore:
         return await self.ask("commit", claim.job_id, claim, lambda: self._committed(claim, changes, spent, go_on))
 
     def _goes_on(self, who: Invocation, leg_key: str, *, goes_on: bool) -> None:
-        if goes_on and who.zombie and not who.stalled:
+        if goes_on and who.zombie and not who.stalled and not who.dead:
             self._world.broken("a_chain_ends_before_the_queue_gives_up", f"{who.name} goes on after {leg_key}")
 
     async def _committed(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None) -> Committed:

@@ -49,6 +49,8 @@ class Wire:
             raise error(f"the {target} is down")
         if not fault:
             return apply()
+        if group == "store-renew" and fault.startswith("crash"):  # beside its work, which may be over before it notices
+            who.ended = True
         if group == "store-in-work":  # a tool that talks must not run into its time limit: that is not its script
             roll /= 4
         return await self._faulty(fault, target, roll, apply, error)
