@@ -7,7 +7,7 @@ import pytest
 
 from events.adapters.session_memory import RedisSessionMemory
 from events.core.listing import Query
-from events.ports import MemoryEntry, OutsideFact, Removed
+from events.ports import Claim, MemoryEntry, OutsideFact, Removed
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import RETENTION_MS, Side
 from tests.contract.store_cluster.cluster_node import ClusterNode
@@ -80,6 +80,7 @@ async def test_every_script_of_the_adapters_ran(clustered: Side, connection: Wat
     await whole_life(clustered, ROOTS[0])
     async for _ in WholeJob(clustered, ROOTS[1]).cancelled():
         pass
+    await clustered.store.renew([Claim(ROOTS[1], "loop:gone:1:1", "m1", "owner", NOW_MS, NOW_MS)], NOW_MS)
     await clustered.store.tell(ROOTS[0], "m1", OutsideFact("fact", '{"ok":1}', event="named"), NOW_MS)
     await stopped_and_started(clustered)
     await removed(clustered, ROOTS[0])

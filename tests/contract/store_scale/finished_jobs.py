@@ -3,9 +3,9 @@
 Invariant: a copy differs from its original in its id only, so its keys, fields and sizes are those of real state.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from events.adapters.keys import ADMISSION_LISTING
+from events.adapters.keys import list_key
 from tests.contract.store_cluster.raw_client import RawClient
 
 Command = tuple[str | int, ...]
@@ -21,11 +21,23 @@ def copied_id(number: int) -> str:
 
 def write_copies(client: RawClient, count: int) -> None:
     """Copy the original so many times."""
-    rows = [(0, member) for member in client.ask("ZRANGE", ADMISSION_LISTING, 0, -1)]
-    template = [*commands_of(client), ("ZADD", ADMISSION_LISTING, *(word for row in rows for word in row))]
+    template = [*commands_of(client), *(("ZADD", key, *scored(rows)) for key, rows in listed(client).items())]
     for start in range(0, count, BATCH_JOBS):
         numbers = range(start, min(start + BATCH_JOBS, count))
         client.write(command for number in numbers for command in renamed(template, copied_id(number)))
+
+
+def listed(client: RawClient) -> dict[str, list[str]]:
+    """The rows of jobs, by the key that has them; what catalogues say is of no job alone."""
+    members = {key: client.ask("ZRANGE", key, 0, -1) for key in sorted(client.ask("KEYS", list_key("*")))}
+    rows = {key: [member for member in found if ":job_" in member] for key, found in members.items()}
+    return {key: found for key, found in rows.items() if found}
+
+
+def scored(members: Iterable[str]) -> Iterator[str | int]:
+    """As ZADD takes them."""
+    for member in members:
+        yield from (0, member)
 
 
 def commands_of(client: RawClient) -> Iterator[Command]:
