@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import pytest
 
@@ -52,8 +51,7 @@ def _playing(batch: Batch) -> Callable[[Stopped], Summary]:
 
 def _fresh(config: pytest.Config) -> Batch:
     """Decide once for a run, which may last past midnight."""
-    today = datetime.now(UTC).date()  # noqa: TID251 - of which day its seeds are, the run itself decides
-    batch = fresh(os.environ, present_commit(), today)  # noqa: TID251 - a person's shell says which seeds to repeat
+    batch = fresh(os.environ, present_commit())  # noqa: TID251 - a person's shell says which seeds to repeat
     return config.stash.setdefault(_FRESH_BATCH, batch)
 
 

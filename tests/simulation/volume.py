@@ -8,7 +8,6 @@ import math
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
@@ -54,8 +53,10 @@ FIRST = Batch("fixed", BASE_SEED, FIRST_SCHEDULES)
 FIXED = Batch("fixed", BASE_SEED + FIRST_SCHEDULES, FIXED_SCHEDULES - FIRST_SCHEDULES)
 
 
-def fresh(environment: Mapping[str, str], commit: str, today: date) -> Batch:
-    """Name the fresh schedules: other ones for each commit and each day, unless the environment says which.
+def fresh(environment: Mapping[str, str], commit: str) -> Batch:
+    """Name the fresh schedules: other ones for each commit, unless the environment says which.
+
+    A commit is always judged by the same ones, so a run that was red stays red until something is changed.
 
     Raises:
         ValueError: the environment's seed is none that begins plain worlds.
@@ -66,9 +67,9 @@ def fresh(environment: Mapping[str, str], commit: str, today: date) -> Batch:
             raise ValueError(f"{FRESH_VARIABLE}={said!r}: use a whole number from 1 to {LIMITED_SEEDS:,}")
         seed, origin = int(said), f"as {FRESH_VARIABLE} says"
     else:
-        digest = sha256(f"{commit} {today.isoformat()}".encode()).digest()
+        digest = sha256(commit.encode()).digest()
         seed = _FIRST_FRESH + int.from_bytes(digest[:8], "big") % _FRESH_RANGE
-        origin = f"of commit {commit[:9] or 'unknown'} and {today.isoformat()}; again with {FRESH_VARIABLE}={seed}"
+        origin = f"of commit {commit[:9] or 'unknown'}; again with {FRESH_VARIABLE}={seed}"
     return Batch(f"fresh ({origin})", seed, FRESH_SCHEDULES)
 
 
