@@ -29,8 +29,8 @@ REQUESTS_PER_MINUTE, COMMANDS_PER_MINUTE, MINUTE_SECONDS = 25, 150, 55.0
 class Cost:
     """What one job used: messages by label, so without the sweep's; Redis without what the test itself asked.
 
-    `minutes`: how often something that goes on once a minute may have fallen into it. `looks`: how often the test asked
-    for the job: what it asked may have shared a request with the job's own.
+    `minutes`: how often something that goes on once a minute, or an hour, may have fallen into it. `looks`: how often
+    the test asked for the job: what it asked may have shared a request with the job's own.
     """
 
     length: int
@@ -94,7 +94,7 @@ class Meter:
             after["http_requests"] - before["http_requests"] - looks,
             after["commands_executed"] - before["commands_executed"] - 5 * looks,
             job,
-            int((time.monotonic() - began_at) / MINUTE_SECONDS),
+            int((time.monotonic() - began_at) / MINUTE_SECONDS) + (time.gmtime().tm_min == 0),  # the hourly sweep
             looks,
         )
 
