@@ -13,9 +13,18 @@ import math
 from collections.abc import AsyncIterator
 
 from events.core.legs import LegKind, kind_of
-from events.errors import StoreError
-from events.ports import Claim, Clock, Store
-from functions.policy import AGAIN_SECONDS, GIVE_BACK_SECONDS, LEASE_MS, RENEW_SECONDS, STEPS_BETWEEN, Policy
+from events.errors import NewerVersionError, StoreError
+from events.ports import Begun, Claim, Clock, Store
+from functions.policy import (
+    AGAIN_SECONDS,
+    BEGIN_PAUSES_SECONDS,
+    GIVE_BACK_SECONDS,
+    LEASE_MARGIN_MS,
+    LEASE_MS,
+    RENEW_SECONDS,
+    STEPS_BETWEEN,
+    Policy,
+)
 
 _log = logging.getLogger("baton.claims")
 
@@ -30,6 +39,26 @@ class Claims:
         self._held: dict[str, Claim] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._renewing: asyncio.Task[None] | None = None
+
+    async def begin(self, claim: Claim) -> Begun:
+        """BEGIN. What only a newer version can read is given back: its process lives, so nobody has died of it."""
+        try:
+            return await self._begun(claim)
+        except NewerVersionError:
+            with contextlib.suppress(StoreError):
+                await self._store.give_back(claim, self._clock.now_ms(), begun=False)
+            raise
+
+    async def _begun(self, claim: Claim) -> Begun:
+        """Repeated where the store fails: who has the claim by that name already is told so again."""
+        for pause_seconds in BEGIN_PAUSES_SECONDS:
+            try:
+                return await self._store.begin(claim)
+            except StoreError:
+                if self._clock.now_ms() + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS:
+                    raise
+            await asyncio.sleep(pause_seconds)
+        return await self._store.begin(claim)
 
     @contextlib.asynccontextmanager
     async def holding(self, claim: Claim) -> AsyncIterator[None]:

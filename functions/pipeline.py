@@ -26,7 +26,7 @@ from functions.claims import Claims
 from functions.delivery import Delivered, Outcome
 from functions.facts import Facts
 from functions.handing_on import again_at_ms, hand_on, postpone
-from functions.policy import BEGIN_PAUSES_SECONDS, LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
+from functions.policy import LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from functions.run import Run, Step
 from functions.tracing import leg_begun, leg_ended
 
@@ -137,7 +137,7 @@ class Pipeline:
             call_id=step.call_id,
             ticket=step.ticket.lap if step.ticket else 0,
         )
-        begun = await self._still_held(claim, step.begun) if step.begun else await self._begun(claim)
+        begun = await self._still_held(claim, step.begun) if step.begun else await run.claims.begin(claim)
         match begun.verdict:
             case Verdict.UNKNOWN:
                 raise UnknownJobError(f"job {claim.job_id} is not known (yet); its submission may still be told again")
@@ -160,17 +160,6 @@ class Pipeline:
             return begun
         lost = await self._store.renew([claim], claim.lease_until_ms)
         return Begun(Verdict.APPLIED) if lost else begun
-
-    async def _begun(self, claim: Claim) -> Begun:
-        """BEGIN, repeated where the store fails: who has the claim by that name already is told so again."""
-        for pause_seconds in BEGIN_PAUSES_SECONDS:
-            try:
-                return await self._store.begin(claim)
-            except StoreError:
-                if self._clock.now_ms() + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS:
-                    raise
-            await asyncio.sleep(pause_seconds)
-        return await self._store.begin(claim)
 
     async def _hold(self, run: Run, step: Step, claim: Claim, begun: Begun) -> None:
         """Do what was claimed; where the process stops in the middle, its event comes again at once."""

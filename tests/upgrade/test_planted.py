@@ -77,6 +77,7 @@ async def test_a_state_of_a_newer_version_waits_for_it(redis_process: RedisProce
         assert runs_of(version) == []
     left = saved_keys(raw_redis)
     assert left[STATE]["value"][f"job:{JOB_ID}"] == newer.keys[STATE]["value"][f"job:{JOB_ID}"]
+    assert not any('"abandoned"' in stored for stored in left[STATE]["value"].values()), "nobody has died"
     now_ms = version.clock.ms + HOUR_SECONDS * 1000  # when the hourly sweep comes
     back = replace(saved, keys=with_version(replace(saved, keys=left), 1).keys, now_ms=now_ms, messages=())
     known = on_redis(back, "inline", redis_process, raw_redis)

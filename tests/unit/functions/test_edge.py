@@ -12,7 +12,7 @@ from events.adapters.verifier import QueueVerifier
 from events.errors import StoreError
 from events.ports import Begun, Claim
 from events.schema import encode_event
-from functions import pipeline
+from functions import claims
 from functions.app import SPECS, build_app
 from functions.container import FORGED_PER_MINUTE
 from functions.edge import BODY_LIMIT_BYTES, NON_RETRYABLE_HEADER
@@ -62,7 +62,7 @@ class Edge:
 @pytest.fixture
 async def edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Edge]:
     """The edge; a BEGIN is not repeated."""
-    monkeypatch.setattr(pipeline, "BEGIN_PAUSES_SECONDS", ())
+    monkeypatch.setattr(claims, "BEGIN_PAUSES_SECONDS", ())
     made = Edge()
     async with made.client:
         yield made

@@ -13,7 +13,7 @@ from events.core.retry_waits import CALLBACK_WAITS, SPREAD, RetryWaits
 from events.errors import QueueUnreachableError, StoreError
 from events.ports import Begun, Claim, Undelivered
 from events.schema import encode_event
-from functions import pipeline
+from functions import claims
 from functions.app import build_app
 from infra.local_qstash.core.retry_after import next_delay_ms
 from tests.fakes import FakeStore
@@ -51,7 +51,7 @@ async def refused(stage: Stage, url: str, body: bytes, retried: int, message_id:
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A process whose store is away; a BEGIN is not repeated."""
-    monkeypatch.setattr(pipeline, "BEGIN_PAUSES_SECONDS", ())
+    monkeypatch.setattr(claims, "BEGIN_PAUSES_SECONDS", ())
     return Stage(settings=KEYED, store=Away(), verifier=QueueVerifier(KEYED))
 
 

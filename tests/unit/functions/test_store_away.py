@@ -9,7 +9,7 @@ from events.core.going_on import GoOn
 from events.errors import StoreError
 from events.ports import Begun, Claim, Committed, Spent
 from events.settings import Settings
-from functions import pipeline
+from functions import claims, pipeline
 from functions.policy import BEGIN_PAUSES_SECONDS, LEASE_MARGIN_MS, PAUSES_SECONDS
 from tests.fakes import FakeStore
 from tests.unit.functions.stage import SETTINGS, Stage
@@ -65,7 +65,7 @@ class AwayAtFirst(FakeStore):
 def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits here for long."""
     monkeypatch.setattr(pipeline, "PAUSES_SECONDS", tuple(pause / 1e6 for pause in PAUSES_SECONDS))
-    monkeypatch.setattr(pipeline, "BEGIN_PAUSES_SECONDS", tuple(pause / 1e6 for pause in BEGIN_PAUSES_SECONDS))
+    monkeypatch.setattr(claims, "BEGIN_PAUSES_SECONDS", tuple(pause / 1e6 for pause in BEGIN_PAUSES_SECONDS))
 
 
 @pytest.mark.parametrize("applied", [True, False])
