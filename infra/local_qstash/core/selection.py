@@ -65,6 +65,11 @@ class Selection:
         return default if self.count is None else self.count
 
 
+def values_of(message: Message, name: str) -> Iterable[str | None]:
+    """What a message has where a filter of that name looks."""
+    return _MESSAGE_FILTERS[name](message)
+
+
 def parse_selection(query: Query, known: frozenset[str], *, max_count: int, strict: bool) -> Selection:
     """Read a selection; `strict` refuses unknown names."""
     values: dict[str, set[str]] = {}

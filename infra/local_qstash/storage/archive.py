@@ -6,8 +6,8 @@ Invariant: sees only what is committed; never writes.
 import json
 import sqlite3
 import threading
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -15,18 +15,19 @@ from infra.local_qstash.core.attempt import AttemptResult
 from infra.local_qstash.core.events_log import Event, EventState
 from infra.local_qstash.core.message import Message
 from infra.local_qstash.core.selection import Selection
-from infra.local_qstash.storage import message_codec
+from infra.local_qstash.storage import message_codec, times, traits
+from infra.local_qstash.storage.condition import Condition, condition_of
+from infra.local_qstash.storage.traits import Numbers
 
 _EVENTS = (
     "SELECT e.n, e.time_ms, e.state, e.next_delivery_ms, e.status, e.headers, e.body, e.error,"
-    " m.seq, m.id, m.user, m.content, m.body FROM events e JOIN messages m ON m.seq = e.seq"
+    " m.seq, m.id, m.user, m.content, m.body"
+    " FROM events e {index} CROSS JOIN messages m ON m.seq = e.seq WHERE {among} AND {where} ORDER BY e.n DESC"
 )
-# Filters that SQLite decides.
-_COLUMNS = (("messageId", "m.id"), ("state", "e.state"), ("responseStatus", "cast(e.status AS TEXT)"))
-# Filters whose value stands in the stored JSON as it is: SQLite can skip most rows before they are decoded.
-_IN_CONTENT = ("topicName", "queueName", "scheduleId", "label", "flowControlKey", "callerIp", "url", "host", "path")
-_NOBODY_HAS = ("api", "source")
+_NUMBERS = "SELECT n FROM events INDEXED BY events_of_message WHERE n>=? AND n<? AND seq IN"
 PIECE_EVENTS = 10_000  # are looked at before others may go on; SQLite needs some milliseconds for them
+
+_Row = tuple[Any, ...]
 
 
 class Piece(NamedTuple):
@@ -53,51 +54,51 @@ class Archive:
 
     def piece(self, user: str, selection: Selection, before: int | None, wanted: int) -> Piece:
         """What the selection takes of the next events before this one, newest first, `wanted` at most."""
-        with self._one_at_a_time:
-            oldest, newest = self._connection.execute("SELECT min(n), max(n) FROM events").fetchone()
-            end = min((newest or 0) + 1, (newest or 0) + 1 if before is None else before)
-            # The events of a message have an index, so that no other is looked at.
-            start = oldest or 0 if "messageId" in selection.values else max(oldest or 0, end - PIECE_EVENTS)
+        with self._one_at_a_time, self._snapshot():
+            log = times.part_of(self._connection, selection)
+            log = range(log.start, log.stop if before is None else min(log.stop, before))
+            few = traits.few_messages(self._connection, selection)
+            part = log[-PIECE_EVENTS:] if few is None else log
             # Closed at once: a read left open would keep the write-ahead log from being folded into the file.
-            with closing(self._scan(user, selection, range(start, end))) as found:
+            with closing(self._selected(user, selection, part, few)) as found:
                 events = list(islice(found, wanted))
-        return Piece(events, start if start > (oldest or 0) else None)
+        return Piece(events, part.start if part.start > log.start else None)
 
     def close(self) -> None:
         """Close the connection, when the piece that is being read is read."""
         with self._one_at_a_time:
             self._connection.close()
 
-    def _scan(self, user: str, selection: Selection, among: range) -> Generator[tuple[int, Event]]:
-        where, values = _condition(user, selection)
-        rows = self._connection.execute(
-            f"{_EVENTS} WHERE e.n>=? AND e.n<? AND {where} ORDER BY e.n DESC", [among.start, among.stop, *values]
-        )
+    @contextmanager
+    def _snapshot(self) -> Generator[None]:
+        """All that is read in the block is of one moment."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
+
+    def _selected(
+        self, user: str, selection: Selection, part: range, few: Numbers | None
+    ) -> Generator[tuple[int, Event]]:
+        condition = condition_of(user, selection)
+        rows = self._scan(part, condition) if few is None else self._look_up(part, condition, few)
         for n, time_ms, state, next_ms, status, headers, body, error, *message in rows:
             result = None if status is None else AttemptResult(status, json.loads(headers), body, error)
             event = Event(message_codec.decode(*message), time_ms, EventState(state), next_ms, result)
             if selection.takes(event.message, time_ms) and selection.takes_value("responseStatus", str(status)):
                 yield n, event
 
+    def _scan(self, part: range, condition: Condition) -> Iterator[_Row]:
+        """Look at all events of a part of the log, or at those in trouble."""
+        index = "INDEXED BY events_of_trouble" if condition.trouble else "NOT INDEXED"
+        query = _EVENTS.format(index=index, among="e.n>=? AND e.n<?", where=condition.where)
+        return self._connection.execute(query, (part.start, part.stop, *condition.values))
 
-def _condition(user: str, selection: Selection) -> tuple[str, list[Any]]:
-    parts = ["m.user=?"]
-    values: list[Any] = [user]
-    for bound, comparison in ((selection.from_ms, "e.time_ms>=?"), (selection.to_ms, "e.time_ms<=?")):
-        if bound is not None:
-            parts.append(comparison)
-            values.append(bound)
-    for name, column in _COLUMNS:
-        wanted = sorted(selection.values.get(name, ()))
-        if wanted:
-            parts.append(f"{column} IN ({','.join('?' * len(wanted))})")
-            values.extend(wanted)
-    parts += ["0" for name in _NOBODY_HAS if name in selection.values]
-    for name in _IN_CONTENT:
-        wanted = sorted(selection.values.get(name, ()))
-        if wanted:
-            # A host is the same in capitals.
-            found = "instr(lower(m.content),lower(?))" if name == "host" else "instr(m.content,?)"
-            parts.append(f"({' OR '.join([found] * len(wanted))})")
-            values.extend(json.dumps(text)[1:-1] for text in wanted)
-    return " AND ".join(parts), values
+    def _look_up(self, part: range, condition: Condition, few: Numbers) -> Iterator[_Row]:
+        """Look at the events of some messages alone."""
+        query, values = few
+        numbers = self._connection.execute(f"{_NUMBERS} ({query}) ORDER BY n DESC", (part.start, part.stop, *values))
+        of_one = _EVENTS.format(index="NOT INDEXED", among="e.n=?", where=condition.where)
+        for number in numbers:
+            yield from self._connection.execute(of_one, (*number, *condition.values))

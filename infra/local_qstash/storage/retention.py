@@ -34,6 +34,6 @@ class Retention:
                 break
             self._store.finished_bytes -= size_bytes
             seqs.append((seq,))
-        for table in ("events", "progress", "messages"):
+        for table in ("events", "progress", "traits", "messages"):
             self._connection.executemany(f"DELETE FROM {table} WHERE seq=?", seqs)  # noqa: S608 - constants
         return len(seqs) == _STEP

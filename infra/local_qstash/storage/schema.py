@@ -6,7 +6,10 @@ Invariant: a commit that returned survives SIGKILL; with `synced` (the default) 
 import sqlite3
 from pathlib import Path
 
-VERSION = 1
+from infra.local_qstash.storage import times, traits
+
+VERSION = 2
+_WITHOUT_TRAITS = "1"
 # Rows are written at the end of their tables, and read soon or never: a larger cache only grows with what was sent.
 _CACHE_KIB = 4_000
 
@@ -22,6 +25,9 @@ CREATE TABLE IF NOT EXISTS events(
     n INTEGER PRIMARY KEY, seq INTEGER NOT NULL, time_ms INTEGER NOT NULL, state TEXT NOT NULL,
     next_delivery_ms INTEGER, status INTEGER, headers TEXT, body BLOB, error TEXT);
 CREATE INDEX IF NOT EXISTS events_of_message ON events(seq);
+CREATE INDEX IF NOT EXISTS events_of_trouble ON events(state) WHERE state NOT IN ('CREATED','ACTIVE','DELIVERED');
+CREATE TABLE IF NOT EXISTS traits(seq INTEGER, trait INTEGER, PRIMARY KEY(seq, trait)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS messages_of_trait ON traits(trait);
 CREATE TABLE IF NOT EXISTS dlq(
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL, failed_at_ms INTEGER NOT NULL,
     status INTEGER NOT NULL, headers TEXT NOT NULL, response BLOB NOT NULL, error TEXT,
@@ -49,6 +55,17 @@ def open_database(path: Path, *, synced: bool) -> sqlite3.Connection:
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("INSERT OR IGNORE INTO meta VALUES('version', ?)", (str(VERSION),))
     (found,) = connection.execute("SELECT value FROM meta WHERE key='version'").fetchone()
-    if found != str(VERSION):
+    if found == _WITHOUT_TRAITS:
+        _upgrade(connection)
+    elif found != str(VERSION):
         connection.close()
         raise RuntimeError(f"{path} has format {found}, this version reads {VERSION}; choose another data folder")
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Give what an older version wrote its place in the index; all or nothing."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        traits.fill(connection)
+        times.measure(connection)
+        connection.execute("UPDATE meta SET value=? WHERE key='version'", (str(VERSION),))

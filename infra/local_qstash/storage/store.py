@@ -13,7 +13,8 @@ from typing import Any
 from infra.local_qstash.core import changes
 from infra.local_qstash.core.attempt import AttemptResult
 from infra.local_qstash.core.events_log import Event
-from infra.local_qstash.storage import message_codec, thing_codec
+from infra.local_qstash.storage import message_codec, thing_codec, traits
+from infra.local_qstash.storage.times import LogTimes
 
 _MESSAGE = "INSERT INTO messages VALUES(?,?,?,?,?)"
 _NEW_PROGRESS = "INSERT INTO progress VALUES(?,0,?,0,NULL,0)"
@@ -35,6 +36,7 @@ _FINISHED_BYTES_OF = (
 _FORGETTING = (
     "DELETE FROM events WHERE seq IN (SELECT seq FROM messages WHERE user=?)",
     "DELETE FROM progress WHERE seq IN (SELECT seq FROM messages WHERE user=?)",
+    "DELETE FROM traits WHERE seq IN (SELECT seq FROM messages WHERE user=?)",
     "DELETE FROM messages WHERE user=?",
     "DELETE FROM dlq WHERE user=?",
     "DELETE FROM dedup WHERE user=?",
@@ -51,6 +53,7 @@ class Store:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._times = LogTimes(connection)
         (self.finished_bytes,) = connection.execute(
             "SELECT coalesce(sum(size_bytes), 0) FROM progress WHERE finished_ms IS NOT NULL"
         ).fetchone()
@@ -91,6 +94,7 @@ class Store:
             if statement in rows:
                 self._connection.executemany(statement, rows[statement])
         self.finished_bytes += sum(size for _, size, _ in rows.get(_FINISHED, ()))
+        self._times.written(time_ms for _, time_ms, *_ in rows.get(_EVENT, ()))
         for change in things.values():
             self._write_thing(change)
 
@@ -118,6 +122,7 @@ def _message(change: changes.MessageStored) -> Sequence[_Statement]:
     return (
         (_MESSAGE, (message.seq, message.id, message.user, message_codec.encode(message), message.body)),
         (_NEW_PROGRESS, (message.seq, change.due_ms)),
+        *((traits.TRAIT, row) for row in traits.rows_of(message)),
     )
 
 
@@ -164,4 +169,4 @@ _STATEMENTS: dict[type, Callable[[Any], Sequence[_Statement]]] = {
     changes.DedupStored: _dedup,
 }
 # Per table the order of arrival is kept; a row is inserted before it is updated or deleted.
-_ORDER = (_MESSAGE, _NEW_PROGRESS, _PROGRESS, _FINISHED, _EVENT, _DLQ, _DLQ_DROP, _DEDUP)
+_ORDER = (_MESSAGE, _NEW_PROGRESS, traits.TRAIT, _PROGRESS, _FINISHED, _EVENT, _DLQ, _DLQ_DROP, _DEDUP)
