@@ -14,6 +14,7 @@ from events.ports import Flow, Outgoing, Queue
 from events.replacing import replace
 from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, Event, encode_event, event_type
 from events.settings import Settings, require, settings_from_environment
+from events.time_limits import delivery_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def message_to(settings: Settings, endpoint: str, body: str, deduplication_id: s
         failure_callback=settings.failure_callback_url if settings.worker_base_url else "",
         retries=settings.message_retries,
         waits=waits_at(settings, endpoint).spread(deduplication_id or body),
-        timeout_seconds=settings.message_timeout_seconds,
+        timeout_seconds=delivery_seconds(endpoint, settings.message_timeout_seconds),
         flow=_flow(settings, endpoint),
         callback_flow=_flow(settings, DELIVERY_FAILED_ENDPOINT),
     )

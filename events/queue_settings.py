@@ -67,7 +67,7 @@ QUEUE_SETTINGS = (
             "message_timeout_seconds",
             "300",
             "s",
-            "limit of one delivery (Upstash-Timeout); above the work limit",
+            "limit of one delivery (Upstash-Timeout); above the work limit; shorter where no work is done",
             whole(2, 900),
         ),
         Setting("QUEUE_TIMEOUT_SECONDS", "queue_timeout_seconds", "10", "s", "limit of one publish", whole(1, 60)),

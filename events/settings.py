@@ -16,10 +16,11 @@ from events.prices import LIST_PRICES, Prices
 from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, TOPIC_SUFFIXES, WEBHOOK_ENDPOINTS, EventType
 from events.setting import Setting
 from events.setting_table import SETTINGS
+from events.time_limits import FUNCTION_TIMEOUT_SECONDS
 
-# The limits of a function's invocation (serverless.yml has them, too) and of a message's body; what is left for the
-# COMMIT after the work, and for what stands in a message around an outcome from outside.
-FUNCTION_TIMEOUT_SECONDS, CLAIM_MARGIN_SECONDS = 240, 10
+# What is left for the COMMIT after the work; the limit of a message's body, and what stands in it around an outcome
+# from outside.
+CLAIM_MARGIN_SECONDS = 10
 MESSAGE_LIMIT_BYTES, _ENVELOPE_BYTES = 4 * 1024 * 1024, 64 * 1024
 
 # What other programs keep secret in the same environment, such as the keys of model providers.

@@ -66,7 +66,7 @@ from functions.metering import Metering
 from functions.observing import Observing
 from functions.operation_outcomes import OperationOutcomes, Operations
 from functions.pipeline import Performer, Pipeline
-from functions.policy import LEASE_MARGIN_MS, Policy
+from functions.policy import Policy
 from functions.redelivery import Failed, Redelivery, read_callback, what_failed
 from functions.source_budget import SourceBudget
 from functions.spec import Spec
@@ -80,7 +80,7 @@ from functions.tidying import Tidying
 from functions.told_limit import ToldLimit
 from functions.tools.running_calls import RunningCalls
 from functions.traced import Traced
-from functions.work_limits import work_limits_ms
+from functions.work_limits import guard_ms, work_limits_ms
 
 FORGED_PER_MINUTE = 60  # of one source: then they are refused without a word in the log
 
@@ -291,9 +291,3 @@ class Container:
         metered = self.metering.handler(self._away.watching(handler), events=spec.event_type is not None)
         waits = waits_at(self.settings, spec.path)
         return SignedEndpoint(spec.path, url, self.ports.verifier, metered, self._forged, waits)
-
-
-def guard_ms(spec: Spec, settings: Settings) -> int:
-    """How long a function may continue in place: one more piece of work still fits into every limit afterwards."""
-    limit_seconds = min(spec.timeout_seconds, settings.message_timeout_seconds) - settings.work_timeout_seconds
-    return max(0, limit_seconds * 1000 - LEASE_MARGIN_MS)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from events.core.legs import LegKind
+from events.core.legs import WORK_KINDS, LegKind
 from events.schema import ENDPOINTS, EventType
-from events.settings import FUNCTION_TIMEOUT_SECONDS
+from events.time_limits import function_seconds
 
 TAKES_IN = frozenset({LegKind.COMPLETE, LegKind.FAILED, LegKind.WAIT})
 
@@ -19,7 +19,6 @@ class Spec:
         event_type: the one event type that it handles; None for the two endpoints that take no events.
         continues: kinds of legs that it may go on with in place. The tool executor never goes into a model turn, so it
             stays free of model libraries.
-        timeout_seconds: the function's limit; below the queue's, and above the work limit where it does work.
         retries: delivery attempts after the first.
     """
 
@@ -27,8 +26,17 @@ class Spec:
     path: str
     event_type: EventType | None = None
     continues: frozenset[LegKind] = frozenset()
-    timeout_seconds: int = FUNCTION_TIMEOUT_SECONDS
     retries: int = 3
+
+    @property
+    def timeout_seconds(self) -> int:
+        """The function's limit; below the queue's, and above the work limit where it does work."""
+        return function_seconds(self.path)
+
+    @property
+    def works(self) -> bool:
+        """Whether it does work of a job: calls a model, or runs tools."""
+        return not self.continues.isdisjoint(WORK_KINDS)
 
 
 def event_spec(name: str, event_type: EventType, continues: frozenset[LegKind]) -> Spec:

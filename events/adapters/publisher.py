@@ -26,6 +26,7 @@ from events.errors import (
 )
 from events.ports import Clock, Flow, Outgoing
 from events.settings import Settings
+from events.time_limits import CALLBACK_SECONDS
 
 # As for the store. A batch may have 100 MB (qstash.md 5); the headers of a message take less than 2 kB.
 _REQUESTS, _ENTRIES, _SIZE_BYTES = 2, 100, 1_000_000
@@ -153,7 +154,12 @@ def _request(message: Outgoing) -> BatchRequest:
 
 def failure_callback_headers(flow: Flow | None = None) -> dict[str, str]:
     """Say how the queue delivers failure callbacks: what they do not say is as for the message that they are about."""
-    return {"Upstash-Failure-Callback-Retry-Delay": CALLBACK_WAITS.expression, **callback_flow_headers(flow or Flow())}
+    return {
+        "Upstash-Failure-Callback-Retry-Delay": CALLBACK_WAITS.expression,
+        # It has no other setting, and by default the queue would wait as long as its plan allows.
+        "Upstash-Failure-Callback-Timeout": f"{CALLBACK_SECONDS}s",
+        **callback_flow_headers(flow or Flow()),
+    }
 
 
 def _ids(answers: Sequence[Any]) -> list[str] | Exception:

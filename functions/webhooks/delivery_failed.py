@@ -5,6 +5,6 @@ from functions.entry import LazyApp, lambda_handler
 from functions.spec import Spec
 
 # It does no work of a job, and answers behind an HTTP API, which ends a request after 30 s.
-SPEC = Spec(name="delivery-failed", path=DELIVERY_FAILED_ENDPOINT, timeout_seconds=29)
+SPEC = Spec(name="delivery-failed", path=DELIVERY_FAILED_ENDPOINT)
 app = LazyApp(lambda container: container.delivery_failed(SPEC))
 handler = lambda_handler(app)

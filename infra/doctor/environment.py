@@ -8,13 +8,12 @@ from events.loopback import is_loopback
 from events.schema import WEBHOOK_ENDPOINTS
 from events.setting_table import SETTINGS
 from events.settings import Settings, read_settings
-from functions.spec import Spec
+from events.time_limits import FUNCTION_TIMEOUT_SECONDS
 from infra.doctor.finding import Finding, Level, failed, note, ok, warning
 from infra.setup.reach import unreachable_base
 
 CHECK = "settings"
 _CLOSE = 0.85
-_FUNCTION_SECONDS = Spec(name="", path="").timeout_seconds
 _OURS = ("QSTASH_", "UPSTASH_", "WORKER_", "BATON_", "PUBLISH_")
 # Of the SDKs and of ours, and no settings of the functions.
 _NO_SETTINGS = ("QSTASH_DEV", "QSTASH_DEV_PORT", "BATON_URL", "BATON_API_KEY")
@@ -74,11 +73,11 @@ def _odd(settings: Settings) -> Iterator[Finding]:
             return
     if not is_loopback(settings.worker_base_url):
         yield from _open_to_all(settings)
-    if settings.work_timeout_seconds >= _FUNCTION_SECONDS:
+    if settings.work_timeout_seconds >= FUNCTION_TIMEOUT_SECONDS:
         yield warning(
             CHECK,
             f"WORK_TIMEOUT_SECONDS ({settings.work_timeout_seconds}) is not below the functions' own limit "
-            f"({_FUNCTION_SECONDS} s): work that takes so long is cut off",
+            f"({FUNCTION_TIMEOUT_SECONDS} s): work that takes so long is cut off",
             "lower it, or raise the limit in functions/webhooks and in the deployment",
         )
 

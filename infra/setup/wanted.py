@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from events.core.retry_waits import RetryWaits
 from events.emitter import message_to
 from events.ports import Outgoing, Topic, TopicEndpoint
-from events.schema import SWEEP_ENDPOINT, EventType
+from events.schema import ENDPOINTS, SWEEP_ENDPOINT, EventType
 from events.settings import Settings
+from events.time_limits import delivery_seconds
 
 # An endpoint is put by its name, so that a new address replaces the old one instead of being a second (qstash.md 23).
 ENDPOINT_NAME = "baton"
@@ -44,15 +45,15 @@ def wanted_of(settings: Settings) -> Wanted:
 
 def _topic(settings: Settings, kind: EventType) -> Topic:
     endpoint = TopicEndpoint(settings.event_url(kind), ENDPOINT_NAME)
-    return Topic(settings.topic(kind), (endpoint,), _defaults(settings))
+    return Topic(settings.topic(kind), (endpoint,), _defaults(settings, kind))
 
 
-def _defaults(settings: Settings) -> dict[str, str]:
+def _defaults(settings: Settings, kind: EventType) -> dict[str, str]:
     """For messages of others, such as a test from the queue's console: ours say all of this themselves."""
     return {
         "Upstash-Retries": str(settings.message_retries),
         "Upstash-Retry-Delay": RetryWaits(settings.message_retry_delay_ms).expression,
-        "Upstash-Timeout": f"{settings.message_timeout_seconds}s",
+        "Upstash-Timeout": f"{delivery_seconds(ENDPOINTS[kind], settings.message_timeout_seconds)}s",
         "Upstash-Failure-Callback": settings.failure_callback_url,
     }
 

@@ -253,10 +253,11 @@ def _callback(attempt: Attempt, answer: Answer | None, now_ms: int) -> Outgoing:
         "createdAt": now_ms,
         "dlqId": f"dlq_{message.id}",
     }
+    options = _callback_options(message.outgoing.retries)
     return Outgoing(
         body=json.dumps(told),
         url=message.outgoing.failure_callback,
-        retries=_callback_options(message.outgoing.retries).max_retries or 0,
+        retries=options.max_retries or 0,
         flow=message.outgoing.callback_flow,
-        timeout_seconds=message.outgoing.timeout_seconds,
+        timeout_seconds=(options.timeout_ms or QUEUE_LIMITS.max_timeout_ms) // 1000,
     )

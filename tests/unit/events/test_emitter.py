@@ -13,7 +13,7 @@ from events.core.retry_waits import RetryWaits
 from events.emitter import Delivery, Emitter, header_value
 from events.errors import QueueUnreachableError, SettingsError
 from events.ports import Flow, Outgoing
-from events.schema import SWEEP_ENDPOINT, Event, encode_event
+from events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT, Event, encode_event
 from events.settings import Settings
 from tests.fakes.queue import FakeQueue
 from tests.unit.events.sample_events import LOOP_INIT, TOOL_CALL, TOOL_COMPLETE, TOOL_FAILED
@@ -84,6 +84,22 @@ async def test_options_are_settings() -> None:
     await emits.emit(TOOL_CALL)
     [(_, message)] = queue.published
     assert (message.retries, message.waits.first_ms, message.timeout_seconds) == (7, 1, 900)
+
+
+async def test_a_delivery_ends_soon_after_the_function_that_it_goes_to() -> None:
+    """A connection that is open at one end alone stops a result for a minute, and not for as long as work may take."""
+    emits, queue = emitter()
+    await emits.emit_many([Delivery(event) for event in (LOOP_INIT, TOOL_CALL, TOOL_COMPLETE, TOOL_FAILED)])
+    await emits.emit_to(SWEEP_ENDPOINT, "")
+    await emits.emit_to(DELIVERY_FAILED_ENDPOINT, "")
+    assert [message.timeout_seconds for _, message in queue.published] == [300, 300, 70, 70, 300, 39]
+
+
+async def test_no_delivery_takes_longer_than_the_setting_says() -> None:
+    """Also where the function would have longer."""
+    emits, queue = emitter(work_timeout_seconds=5, message_timeout_seconds=6)
+    await emits.emit_many([Delivery(event) for event in (TOOL_CALL, TOOL_FAILED)])
+    assert [message.timeout_seconds for _, message in queue.published] == [6, 6]
 
 
 async def test_an_event_may_be_for_later_and_may_name_what_tells_it_apart() -> None:

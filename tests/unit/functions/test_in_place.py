@@ -14,13 +14,13 @@ from events.ports import Claim, Committed, Spent
 from functions import pipeline
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
-from functions.container import guard_ms
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
 from functions.policy import AT_ONCE, LEASE_MS
-from functions.spec import Spec
 from functions.sweeping import LOST_AFTER_MS
 from functions.tools.tool import tool
+from functions.webhooks import agent_loop
+from functions.work_limits import guard_ms
 from tests.fakes import FakeStore
 from tests.unit.functions.losing_answers import LosingAnswers
 from tests.unit.functions.stage import SETTINGS, Stage
@@ -130,7 +130,7 @@ async def test_the_time_guard_stops_a_chain_and_publishes_the_rest() -> None:
     first = await stage.submit("many")
 
     def time_passes() -> None:
-        stage.clock.ms += guard_ms(Spec("x", "/x"), INLINE) // 4 + 1
+        stage.clock.ms += guard_ms(agent_loop.SPEC, INLINE) // 4 + 1
 
     stage.happened.while_running = time_passes
     seen = len(stage.events())

@@ -69,6 +69,7 @@ async def test_one_message_is_published_with_the_options_of_the_design(queue: QS
         "upstash-timeout": "300s",
         "upstash-failure-callback": MESSAGE.failure_callback,
         "upstash-failure-callback-retry-delay": "min(360000, 10000 * pow(6, retried))",
+        "upstash-failure-callback-timeout": "39s",
         "upstash-label": "job_1",
     }
     assert request.headers["content-type"] == "application/json"

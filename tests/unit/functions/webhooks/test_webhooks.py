@@ -12,11 +12,12 @@ from events.adapters.verifier import QueueVerifier
 from events.core.legs import LegKind
 from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, SWEEP_ENDPOINT, EventType, encode_event
 from events.settings import Settings
+from events.time_limits import delivery_seconds
 from functions.app import EVENT_SPECS, SPECS
-from functions.container import guard_ms
 from functions.entry import lambda_handler
 from functions.spec import Spec
 from functions.webhooks import agent_loop
+from functions.work_limits import TAKING_IN_SECONDS, guard_ms
 from tests.unit.functions.lambda_url import Invoker, url_event
 from tests.unit.functions.signing import delivery_headers, keyed
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
@@ -71,10 +72,20 @@ def test_only_the_model_function_goes_into_a_model_turn() -> None:
 
 @pytest.mark.parametrize("spec", EVENT_SPECS, ids=lambda spec: spec.name)
 def test_time_limits_stand_in_their_order(spec: Spec) -> None:
-    """Work, then function, then delivery; after the guard one more piece of work still fits."""
+    """Work, then function, then delivery; after the guard one more piece of what it does still fits."""
     settings = Settings()
-    assert settings.work_timeout_seconds < spec.timeout_seconds < settings.message_timeout_seconds
-    assert guard_ms(spec, settings) + settings.work_timeout_seconds * 1000 < spec.timeout_seconds * 1000
+    piece_seconds = settings.work_timeout_seconds if spec.works else TAKING_IN_SECONDS
+    delivery_limit_seconds = delivery_seconds(spec.path, settings.message_timeout_seconds)
+    assert piece_seconds < spec.timeout_seconds < delivery_limit_seconds
+    assert 0 < guard_ms(spec, settings) < (spec.timeout_seconds - piece_seconds) * 1000
+
+
+def test_functions_without_work_have_a_minute() -> None:
+    """Whatever work may take: they only take in what it came to."""
+    assert [spec.works for spec in EVENT_SPECS] == [True, True, False, False]
+    assert [spec.timeout_seconds for spec in EVENT_SPECS] == [240, 240, 60, 60]
+    long = Settings(work_timeout_seconds=800, message_timeout_seconds=900)
+    assert [guard_ms(spec, long) > 0 for spec in EVENT_SPECS] == [False, False, True, True]
 
 
 def test_where_work_may_take_as_long_as_the_function_nothing_is_continued() -> None:
