@@ -41,12 +41,14 @@ class Claims:
         self._renewing: asyncio.Task[None] | None = None
 
     async def begin(self, claim: Claim) -> Begun:
-        """BEGIN. What only a newer version can read is given back: its process lives, so nobody has died of it."""
+        """BEGIN. What cannot be worked on is given back: its process lives, so nobody has died of it.
+
+        That is what only a newer version can read, and what may have been claimed by a BEGIN whose answer was lost.
+        """
         try:
             return await self._begun(claim)
-        except NewerVersionError:
-            with contextlib.suppress(StoreError):
-                await self._store.give_back(claim, self._clock.now_ms(), begun=False)
+        except (NewerVersionError, StoreError):
+            await self._give_back(claim, begun=False)
             raise
 
     async def _begun(self, claim: Claim) -> Begun:
@@ -89,8 +91,10 @@ class Claims:
 
         Where the store does not hear of it, the claim ends by itself.
         """
-        if self._held.pop(claim.leg_key, None) is None:
-            return
+        if self._held.pop(claim.leg_key, None) is not None:
+            await self._give_back(claim, begun=begun)
+
+    async def _give_back(self, claim: Claim, *, begun: bool) -> None:
         with contextlib.suppress(StoreError, TimeoutError):
             async with asyncio.timeout(GIVE_BACK_SECONDS):
                 await self._store.give_back(claim, self._clock.now_ms(), begun=begun)

@@ -1,16 +1,19 @@
 """A store that is away when a leg is claimed or committed: that is repeated for a while, the work is not."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from events.core.effects import Changes
 from events.core.going_on import GoOn
+from events.core.legs import LegKind
+from events.core.state import State
 from events.errors import StoreError
 from events.ports import Begun, Claim, Committed, Spent
 from events.settings import Settings
 from functions import claims, pipeline
-from functions.policy import BEGIN_PAUSES_SECONDS, LEASE_MARGIN_MS, PAUSES_SECONDS
+from functions.policy import BEGIN_PAUSES_SECONDS, LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS
 from tests.fakes import FakeStore
 from tests.unit.functions.stage import SETTINGS, Stage
 
@@ -47,12 +50,15 @@ class AwayAtFirst(FakeStore):
         super().__init__()
         self.left, self.applied, self.each_ms, self.asked = begins, applied, each_ms, 0
         self.stage: Stage | None = None
+        self.states: list[State] = []
 
     async def begin(self, claim: Claim) -> Begun:
         """Begin, and say so unless it is away."""
         self.asked += 1
         if not self.left:
-            return await super().begin(claim)
+            begun = await super().begin(claim)
+            self.states += [begun.state] if begun.state else []
+            return begun
         self.left -= 1
         if self.applied:
             await super().begin(claim)
@@ -90,6 +96,37 @@ async def test_a_claim_is_asked_for_so_often_and_so_long_only(begins: int, each_
     with pytest.raises(StoreError):
         await stage.deliver(first, "m-turn")
     assert store.asked == asked
+
+
+@pytest.mark.parametrize("after_ms", [0, 2 * LEASE_MS])
+async def test_a_claim_of_which_nobody_ever_heard_is_given_back(after_ms: int) -> None:
+    """Only answers were lost: the message that comes again finds it free, and nobody has died of it."""
+    store = AwayAtFirst(len(BEGIN_PAUSES_SECONDS) + 1, applied=True)
+    stage = Stage(settings=INLINE, store=store)
+    first = await stage.submit("adds")
+    with pytest.raises(StoreError):
+        await stage.deliver(first, "m-turn")
+    stage.clock.ms += after_ms
+    assert (await stage.deliver(first, "m-turn", retried=1)).word == "done"
+    assert [state.leg.abandoned for state in store.states if state.leg.kind is LegKind.LOOP][:1] == [0]
+    await stage.run()
+    assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
+
+
+async def test_a_store_that_hangs_holds_up_nobody_who_gives_a_claim_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message is the queue's again after a moment."""
+
+    async def hangs(*_: object, begun: bool) -> None:
+        await asyncio.sleep(3_600)
+
+    monkeypatch.setattr(claims, "GIVE_BACK_SECONDS", 0.01)
+    store = AwayAtFirst(99)
+    monkeypatch.setattr(store, "give_back", hangs)
+    stage = Stage(settings=INLINE, store=store)
+    first = await stage.submit("adds")
+    async with asyncio.timeout(5):
+        with pytest.raises(StoreError):
+            await stage.deliver(first, "m-turn")
 
 
 @pytest.mark.parametrize("settings", [QUEUE, INLINE], ids=["queue", "inline"])
