@@ -45,6 +45,8 @@ class FaultStack(DevStack):
 
     keys: dict[str, str] = field(default_factory=dict[str, str])
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
+    agents: str = "fault_agents"
+    time_scale: int = TIME_SCALE
 
     def prepare(self, **settings: str) -> "FaultStack":
         """Give it its settings and its second tenant, before it starts."""
@@ -62,7 +64,7 @@ class FaultStack(DevStack):
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Start it without waiting."""
-        switches = ("--app", "tests.e2e.fault_agents:registry", "--time-scale", str(TIME_SCALE))
+        switches = ("--app", f"tests.e2e.{self.agents}:registry", "--time-scale", str(self.time_scale))
         with self.output_path.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.e2e.fault_dev", "--data", str(self.folder), *switches],
