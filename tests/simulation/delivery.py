@@ -112,10 +112,11 @@ class Deliveries:
     async def _run(self, attempt: Attempt) -> None:
         world, message = self._world, attempt.message
         name = f"{message.name}/{attempt.copy}.{attempt.retried}"
-        who = Invocation(name, number_of(name), message.kind, job_id=message.job_id)
+        limit_seconds = message.outgoing.timeout_seconds
+        who = Invocation(name, number_of(name), message.kind, job_id=message.job_id, limit_seconds=limit_seconds)
         world.enroll(who)
         self.begun[message.id].append(who)
-        limit = world.loop.call_later(message.outgoing.timeout_seconds, self._give_up, attempt, who)
+        limit = world.loop.call_later(limit_seconds, self._give_up, attempt, who)
         if world.faults.strikes("cut", name):
             lasts = _LONGEST_SECONDS * world.dice.roll(_CUT, message.number, attempt.copy, attempt.retried) ** 3
             world.loop.call_later(lasts, self._cut, attempt, who)

@@ -24,6 +24,7 @@ class Invocation:
             connection. over: it has answered. ended: its host ended it. abandoned: its message was taken back
             meanwhile. stalled: a fault held it up.
         faulty: it met a fault of whatever kind. unsent: it could not publish. job_id: of the message.
+        limit_seconds: how long the queue waits for it; 0: no message brought it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Invocation:
     faulty: bool = False
     unsent: bool = False
     job_id: str = ""
+    limit_seconds: float = 0.0
     crashed_in: object = None
 
     def crash(self) -> Crashed:

@@ -107,7 +107,8 @@ class Wire:
         """The whole process stands still for a while, as a frozen function does."""
         seconds = 20 + 400 * roll * roll
         if int(1000 * roll) % 2:  # until just after the queue has delivered again, and somebody else has taken over
-            seconds = self._world.plan.message_timeout_seconds + 10.1 + 3 * roll
+            limit_seconds = CURRENT.get().limit_seconds or self._world.plan.message_timeout_seconds
+            seconds = limit_seconds + 10.1 + 3 * roll
         if fault == "pause-before":
             await self._world.loop.pause(seconds)
             CURRENT.get().check_alive()  # its host may have ended it meanwhile
