@@ -84,9 +84,9 @@ def _key_of_attempt(**named: Any) -> ToolContext:
 
 
 def _other_arguments(started: Callable[..., Any]) -> Callable[..., Any]:
-    def other(state: Any) -> Any:
+    def other(state: Any, *rest: Any) -> Any:
         record = state.the_call
-        return started(replace(state, call=replace(record, arguments={**record.arguments, "nonce": 99})))
+        return started(replace(state, call=replace(record, arguments={**record.arguments, "nonce": 99})), *rest)
 
     return other
 
@@ -131,8 +131,8 @@ def _patches_of_take(make: Callable[..., Any]) -> tuple[Patch, ...]:
 
 
 def _not_taken_in(witness: Callable[..., Any]) -> Callable[..., Any]:
-    async def not_taken_in(self: facts.Facts, event: Any, carrier: str) -> Any:
-        return () if getattr(event.payload, "fact", None) else await witness(self, event, carrier)
+    async def not_taken_in(self: facts.Facts, event: Any, *rest: Any) -> Any:
+        return () if getattr(event.payload, "fact", None) else await witness(self, event, *rest)
 
     return not_taken_in
 
