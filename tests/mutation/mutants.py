@@ -147,6 +147,8 @@ def _nothing(value: ast.expr, op: ast.operator) -> ast.expr:
     """An empty value of the same kind, where it can be seen; else the value twice."""
     if isinstance(value, ast.List | ast.ListComp | ast.GeneratorExp):
         return ast.List([], ast.Load())
+    if isinstance(value, ast.Constant) and isinstance(value.value, int):
+        return ast.Constant(0)
     return ast.BinOp(value, op, value)
 
 

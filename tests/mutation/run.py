@@ -40,8 +40,9 @@ def folder_of(path: str) -> str:
 class Mutating:
     """A pytest plugin that runs the tests of mutants instead of all tests."""
 
-    def __init__(self, most: int, seed: int, seconds: float, only: str, out: Path) -> None:
+    def __init__(self, most: int, seed: int, seconds: float, only: str, out: Path, again: frozenset[str]) -> None:
         self._most, self._random, self._seconds, self._only, self._out = most, Random(seed), seconds, only, out
+        self._again = again
         self._reached: dict[_Key, list[tuple[float, int]]] = defaultdict(list)
 
     @pytest.hookimpl(tryfirst=True)
@@ -50,6 +51,8 @@ class Mutating:
         self._learn(session.items)
         functions = _functions_by_place()
         mutants = [mutant for mutant in _all_mutants(self._only) if _key(mutant) in functions]
+        if self._again:
+            mutants = [mutant for mutant in mutants if _line(SURVIVED, mutant) in self._again]
         self._random.shuffle(mutants)
         ends_at = time.monotonic() + self._seconds
         with self._out.open("a") as out:
@@ -57,8 +60,7 @@ class Mutating:
                 if time.monotonic() > ends_at:
                     break
                 verdict = self._try(mutant, functions[_key(mutant)], session.items)
-                line = [verdict, mutant.path, mutant.line, mutant.qualname, mutant.what]
-                out.write(json.dumps(line, ensure_ascii=False) + "\n")
+                out.write(_line(verdict, mutant) + "\n")
                 out.flush()
         return True
 
@@ -99,9 +101,9 @@ class Mutating:
         tests, budget = list[int](), _MOST_SECONDS
         own = Path(mutant.path).stem
         reached = sorted(self._reached[_key(mutant)], key=lambda test: (own not in items[test[1]].path.stem, test))
-        for took, at in reached[:_MOST_TESTS]:
+        for took, at in reached if self._again else reached[:_MOST_TESTS]:
             budget -= took
-            if tests and budget < 0:
+            if tests and budget < 0 and not self._again:
                 break
             tests.append(at)
         if not tests:
@@ -118,6 +120,10 @@ class Mutating:
             os._exit(1 if noticed else 0)
         _, status = os.waitpid(child, 0)
         return SURVIVED if os.waitstatus_to_exitcode(status) == 0 else KILLED
+
+
+def _line(verdict: str, mutant: Mutant) -> str:
+    return json.dumps([verdict, mutant.path, mutant.line, mutant.qualname, mutant.what], ensure_ascii=False)
 
 
 _MOST_SECONDS, _MOST_TESTS, _TOO_LONG_SECONDS = 2.0, 40, 60
@@ -221,9 +227,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3_600.0, help="begin no more after that time")
     parser.add_argument("--only", default="", help="a folder or file: functions/pipeline.py")
     parser.add_argument("--out", type=Path, default=Path("/tmp/mutants.jsonl"), help="a line for each is added here")
+    parser.add_argument("--again", type=Path, help="only what survived there, by all tests that call it")
     parser.add_argument("tests", nargs="*", help="folders or files of tests; else all unit tests")
     options = parser.parse_args()
-    plugin = Mutating(options.mutants, options.seed, options.seconds, options.only, options.out)
+    again = frozenset(options.again.read_text().splitlines()) if options.again else frozenset[str]()
+    plugin = Mutating(options.mutants, options.seed, options.seconds, options.only, options.out, again)
     pytest.main(["-q", "-p", "no:cacheprovider", *(options.tests or _TESTS)], plugins=[plugin])
     print(table(options.out.read_text().splitlines()))  # noqa: T201 - it is a command
     return 0
