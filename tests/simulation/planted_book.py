@@ -85,5 +85,6 @@ DEFECTS = (
         "a repeated word does not refresh its entry",
         "who_speaks_stays",
         (Patch(fake_admission, "take", _repeating_nothing),),
+        returns=True,
     ),
 )
