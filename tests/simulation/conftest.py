@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.simulation.ahead import GIVING_WAY, Ahead, Stopped
-from tests.simulation.defects import ALL_NAMES, Caught, catch_all
+from tests.simulation.defects import ALL_NAMES, Caught, catch_each
 from tests.simulation.explore import explore
 from tests.simulation.findings import Findings
 from tests.simulation.play import Summary
@@ -36,7 +36,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Where all tests are run, defects are caught and the many schedules are played from the beginning on."""
     names = {item.name for item in session.items}
     if len(session.items) > _MANY_TESTS and names.issuperset(_WAITS) and not session.config.option.collectonly:
-        defects = Ahead(lambda stopped: catch_all(ALL_NAMES, stopped=stopped, giving_way=GIVING_WAY))
+        defects = Ahead(lambda stopped: list(catch_each(ALL_NAMES, stopped=stopped, giving_way=GIVING_WAY)))
         session.config.stash[_DEFECTS] = defects
         session.config.stash[_FIXED] = fixed = Ahead(_playing(FIXED), after=defects)
         session.config.stash[_FRESH] = Ahead(_playing(_fresh(session.config)), after=fixed)

@@ -69,11 +69,13 @@ def _never_blocked(_blocked: Callable[..., bool]) -> Callable[..., bool]:
     return blocked
 
 
-def _counting_questions(started: Callable[[State], Decision]) -> Callable[[State], Decision]:
-    def counting(state: State) -> Decision:
-        (run,) = started(state).effects
-        assert isinstance(run, RunTool), "a call's leg is for running it"
-        return Decision(effects=(replace(run, attempt=state.leg.attempt),))
+def _counting_questions(started: Callable[[State, int], Decision]) -> Callable[[State, int], Decision]:
+    def counting(state: State, now_ms: int) -> Decision:
+        match started(state, now_ms):
+            case Decision(effects=(RunTool() as run,)):
+                return Decision(effects=(replace(run, attempt=state.leg.attempt),))
+            case otherwise:
+                return otherwise
 
     return counting
 

@@ -2,16 +2,19 @@
 
 import pytest
 
+from tests.simulation import defects
 from tests.simulation.ahead import Ahead
-from tests.simulation.defects import ALL_NAMES, DEFECTS, Caught, catch_all, table
+from tests.simulation.defects import ALL_NAMES, DEFECTS, MOST_SCHEDULES, Caught, catch, catch_each, table
 from tests.simulation.findings import Findings
+from tests.simulation.looking import Known, known_stories, told
+from tests.simulation.plan import make_plan
 from tests.simulation.planting import planted
 
 
 @pytest.mark.long
 def test_every_planted_defect_is_caught(findings: Findings, defects_ahead: Ahead[list[Caught]] | None) -> None:
     """Each of them breaks the invariant that speaks of it within a thousand schedules."""
-    caught = catch_all(ALL_NAMES) if defects_ahead is None else defects_ahead.result()[0]
+    caught = list(catch_each(ALL_NAMES)) if defects_ahead is None else defects_ahead.result()[0]
     findings.caught += caught
     assert [one.defect for one in caught] == list(ALL_NAMES)
     assert [one.defect for one in caught if not one.invariant] == [], table(caught)
@@ -19,7 +22,7 @@ def test_every_planted_defect_is_caught(findings: Findings, defects_ahead: Ahead
 
 def test_once_it_is_stopped_no_more_defects_are_planted() -> None:
     """As where the tests end early."""
-    assert catch_all(ALL_NAMES, stopped=lambda: True) == []
+    assert list(catch_each(ALL_NAMES, stopped=lambda: True)) == []
 
 
 def test_a_planted_defect_is_taken_out_again() -> None:
@@ -29,6 +32,28 @@ def test_a_planted_defect_is_taken_out_again() -> None:
         with planted(defect):
             assert [getattr(patch.owner, patch.attribute) for patch in defect.patches] != before, defect.name
         assert [getattr(patch.owner, patch.attribute) for patch in defect.patches] == before, defect.name
+
+
+def test_what_is_known_is_of_a_defect_and_can_be_told_again() -> None:
+    """Else it is only looked for longer, and nobody sees why."""
+    known = known_stories()
+    assert [name for name in known if name not in ALL_NAMES] == []
+    assert [name for name, (story, _) in known.items() if not told(story).jobs] == []
+    assert [name for name, (_, schedules) in known.items() if not 0 < schedules <= MOST_SCHEDULES] == []
+
+
+def test_a_story_that_tells_no_more_of_its_defect_is_looked_for_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The product has changed what a seed tells: that takes longer, is reported, and hides nothing."""
+    name = "a crash is survived"
+    quiet = next(str(seed) for seed in range(1, 100) if make_plan(seed).faultless)
+    monkeypatch.setattr(defects, "known_stories", lambda: {name: Known(quiet, 1)})
+    caught = catch(name)
+    assert (caught.invariant, caught.known) == ("a_crash_ends_an_invocation", False)
+    assert f"looked for anew, as no known story tells of them: {name}" in table([caught])
+    monkeypatch.setattr(defects, "known_stories", lambda: {name: Known(caught.story, caught.schedules)})
+    again = catch(name)
+    assert (again.known, again.story, again.schedules) == (True, caught.story, caught.schedules)
+    assert "looked for anew" not in table([again])
 
 
 def test_defects_have_names_of_their_own() -> None:

@@ -155,7 +155,7 @@ def test_hand_made_schedules_break_no_invariant() -> None:
     with closing(VirtualLoop()) as loop:
         assert [
             world.violation
-            for world in (play(plan, loop) for plan in (*directed(), *directed(waits=True)))
+            for world in (play(plan, loop) for plan in (*directed().values(), *directed(waits=True).values()))
             if world.violation
         ] == []
 

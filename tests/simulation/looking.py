@@ -1,0 +1,101 @@
+"""The schedules in which a planted defect is looked for, one after the other, and the one in which it was found last.
+
+Each has a name, by which it is told again: a seed, or that of a story of directed.py with its number.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.simulation.directed import directed
+from tests.simulation.plan import (
+    APPROVING_SEEDS,
+    AWAY_SEEDS,
+    CROWDED_SEEDS,
+    CUTTING_SEEDS,
+    DEPLOYING_SEEDS,
+    KILLING_SEEDS,
+    LIMITED_SEEDS,
+    PLANNING_SEEDS,
+    RETURNING_SEEDS,
+    SESSION_SEEDS,
+    STREAMING_SEEDS,
+    WAITING_SEEDS,
+    Plan,
+    family_of,
+    make_plan,
+)
+from tests.simulation.planting import Defect
+from tests.simulation.regressions import playable
+
+_Story = tuple[str, Plan]
+# Seeds that catch what few others do. They are only played first: without them it takes longer.
+RARE_STORIES = (28, 47, 73, 126, 160, 198, 346, 407, 438, 501, 616, 806)
+_KNOWN = Path(__file__).with_name("known_stories.json")
+
+
+class Known(NamedTuple):
+    """The story that told of a defect first, and as which schedule of the search."""
+
+    story: str
+    schedules: int
+
+
+def known_stories() -> dict[str, Known]:
+    """Read which story tells of which defect; `python -m tests.simulation.defects --write` writes it."""
+    return {defect: Known(*known) for defect, known in json.loads(_KNOWN.read_text()).items()}
+
+
+def write_known_stories(known: Mapping[str, Known]) -> None:
+    """Write it, a line for each defect."""
+    lines = ",\n".join(f"  {json.dumps(defect)}: {json.dumps(story)}" for defect, story in known.items())
+    _KNOWN.write_text(f"{{\n{lines}\n}}\n")
+
+
+def told(story: str) -> Plan:
+    """Tell it again.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    if story.isdecimal():
+        return make_plan(int(story))
+    return {**directed(), **directed(waits=True)}[story]
+
+
+def looked_through(defect: Defect, seed: int, most: int) -> Iterator[_Story]:
+    """The hand-made schedules of the defect's family of worlds, its known seeds, and then seed after seed."""
+    family = _family(defect)
+    if defect.deploys:
+        old = (known for known in playable() if known & DEPLOYING_SEEDS)
+        return _of_seeds(old, _range(DEPLOYING_SEEDS + seed, most))
+    if defect.cuts:
+        old = (known for known in playable() if known & CUTTING_SEEDS)
+        return _of_seeds(old, _range(CUTTING_SEEDS + family + seed, most))
+    if defect.limits:
+        long = (one for one in directed().items() if one[0].startswith("a_long_chain"))
+        return chain(long, _of_seeds(_range(LIMITED_SEEDS + family + seed, most)))
+    if defect.away or defect.kills or defect.crowded:
+        first = AWAY_SEEDS if defect.away else KILLING_SEEDS if defect.kills else CROWDED_SEEDS
+        return _of_seeds(_range(first + seed, most))
+    if defect.returns:
+        return _of_seeds(_range(family + RETURNING_SEEDS + seed, most))
+    old = (known for known in playable() if family_of(known) == family)
+    by_hand = {} if family >= PLANNING_SEEDS else directed(waits=defect.waits)
+    return chain(by_hand.items(), _of_seeds(old, () if family else RARE_STORIES, _range(family + seed, most)))
+
+
+def _family(defect: Defect) -> int:
+    family = PLANNING_SEEDS if defect.plans else WAITING_SEEDS if defect.waits else 0
+    family = STREAMING_SEEDS if defect.streams else APPROVING_SEEDS if defect.approvals else family
+    return SESSION_SEEDS if defect.sessions else family
+
+
+def _range(first: int, most: int) -> range:
+    return range(first, first + most)
+
+
+def _of_seeds(*seeds: Iterable[int]) -> Iterator[_Story]:
+    return ((str(seed), make_plan(seed)) for seed in chain.from_iterable(seeds))
