@@ -69,19 +69,27 @@ class StoreAway:
         Then everything is looked at; else somebody looks again in a minute.
 
         Raises:
-            PublishError: it is back, and the queue takes no message: this one comes again.
+            PublishError: the queue takes no message, neither for a sweep nor for the next look: this one comes again.
         """
         try:
             # It only shows that the store answers: it may have heard the question twice, and said no to the second one.
             await self._admission.may_ask_for_sweep(self._clock.now_ms())
         except StoreError:
-            await self.look_later(at_ms)
+            await self._arm(at_ms)
             return Outcome("still away")
         await self._emitter.emit_to(SWEEP_ENDPOINT, "", deduplication_id=f"back.{at_ms}")
         _log.warning("the store is back after an outage; everything is looked at")
         return Outcome("back", 1)
 
-    async def look_later(self, after_ms: int = 0) -> None:
+    async def look_later(self) -> None:
+        """Have somebody look, as far as the queue takes a message; else whoever succeeds next asks for a sweep."""
+        try:
+            await self._arm()
+        except PublishError as error:
+            self._owes_a_sweep = True
+            _log.warning("store and queue are away: %s", error)
+
+    async def _arm(self, after_ms: int = 0) -> None:
         """Publish the next look, one a minute in the whole deployment: the others are deduplicated by the queue.
 
         `after_ms`: the look was armed for then that has just been; a clock that is behind shows the minute before.
@@ -89,11 +97,6 @@ class StoreAway:
         at_ms = (max(self._clock.now_ms(), after_ms) // LOOKS_EVERY_MS + 1) * LOOKS_EVERY_MS
         if at_ms == self._armed_ms:
             return
-        try:
-            body = f'{{"awayMs":{at_ms}}}'
-            await self._emitter.emit_to(SWEEP_ENDPOINT, body, not_before_ms=at_ms, deduplication_id=f"away.{at_ms}")
-        except PublishError as error:
-            self._owes_a_sweep = True
-            _log.warning("store and queue are away: %s", error)
-        else:
-            self._armed_ms = at_ms
+        body = f'{{"awayMs":{at_ms}}}'
+        await self._emitter.emit_to(SWEEP_ENDPOINT, body, not_before_ms=at_ms, deduplication_id=f"away.{at_ms}")
+        self._armed_ms = at_ms

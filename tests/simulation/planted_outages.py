@@ -11,9 +11,9 @@ from tests.simulation.planting import Defect, Patch, idle
 _GOES_ON = "every_job_goes_on_after_an_outage"
 
 
-def _by_its_own_clock(look_later: Callable[..., Any]) -> Callable[..., Any]:
+def _by_its_own_clock(arm: Callable[..., Any]) -> Callable[..., Any]:
     async def later(self: StoreAway, _after_ms: int = 0) -> None:
-        await look_later(self)
+        await arm(self)
 
     return later
 
@@ -23,7 +23,7 @@ def _asking_for_nothing(_original: Any) -> Any:
         try:
             await self._admission.may_ask_for_sweep(at_ms)
         except StoreError:
-            await self.look_later(at_ms)
+            await self._arm(at_ms)
         return Outcome("looked")
 
     return look
@@ -40,7 +40,7 @@ DEFECTS = (
     Defect(
         "a look goes by a clock that is behind",
         _GOES_ON,
-        (Patch(StoreAway, "look_later", _by_its_own_clock),),
+        (Patch(StoreAway, "_arm", _by_its_own_clock),),
         away=True,
     ),
 )

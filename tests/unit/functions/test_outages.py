@@ -128,6 +128,19 @@ async def test_a_look_on_a_process_whose_clock_is_behind_is_followed_by_the_next
     assert scene.looks() == [at_ms, at_ms + LOOKS_EVERY_MS, at_ms + LOOKS_EVERY_MS]
 
 
+async def test_a_look_that_no_other_can_follow_comes_again() -> None:
+    """The queue takes no message just then: this one is not acknowledged, since nothing else waits for the store."""
+    scene = Scene()
+    await scene.handled(StoreError("away"))
+    at_ms = scene.clock.ms = scene.looks()[-1]
+    scene.queue.failing.append(QueueUnreachableError("https://queue", "away"))
+    with pytest.raises(QueueUnreachableError):
+        await scene.away.look(at_ms)
+    scene.queue.failing.clear()
+    assert (await scene.away.look(at_ms)).word == "still away"
+    assert scene.looks() == [at_ms, at_ms + LOOKS_EVERY_MS]
+
+
 async def test_where_the_queue_was_away_who_succeeds_first_asks_for_the_sweep() -> None:
     """Once, and also where the store was away at the same time."""
     for error in (StoreError("away"), QueueUnreachableError("https://queue", "away")):
