@@ -16,7 +16,7 @@ from tests.simulation.plan import LIMITED_SEEDS
 # Change it to look at other schedules; a failure names the seed of its own.
 BASE_SEED = 1
 FIXED_SCHEDULES = 3_000
-# Of these, `make check` plays the first ones only.
+# Of these, the first ones must meet each crash point.
 FIRST_SCHEDULES = 1_000
 FRESH_SCHEDULES = 500
 # Two cores that also run the other tests take ten minutes for both. Far beyond that something is wrong, and that fails.

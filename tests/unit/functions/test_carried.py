@@ -117,11 +117,14 @@ async def test_who_is_broken_off_ends_when_all_that_it_worked_on_is_given_back()
     delivery = asyncio.create_task(slow.stage.deliver(await slow.stage.submit("slow"), "m-turn"))
     await slow.began.wait()
     legs = {leg.key for leg in await slow.stage.legs() if leg.kind is LegKind.CALL}
-    slow.stage.container.stopping.begun = True
+    stopping = slow.stage.container.stopping
+    assert stopping.at_work == 3
+    stopping.begun = True
     delivery.cancel()
     with pytest.raises(asyncio.CancelledError):
         await delivery
-    assert {key for key, _ in slow.store.given_back} == legs
+    assert stopping.at_work == 0
+    assert {*slow.store.given_back} == {(key, True) for key in legs}, "a model may have been called"
     assert {leg_key_of(event) for event in slow.stage.events()[-3:]} == legs
 
 

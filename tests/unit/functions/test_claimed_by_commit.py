@@ -8,8 +8,8 @@ from events.core.effects import Changes
 from events.core.going_on import GoOn
 from events.core.legs import LegKind
 from events.errors import StoreError
-from events.ports import Claim, Committed, Meter, Spent, metered
-from functions import pipeline
+from events.ports import Begun, Claim, Committed, Meter, Spent, metered
+from functions import claims, pipeline
 from functions.policy import LEASE_MARGIN_MS, LEASE_MS, RENEW_SECONDS
 from tests.fakes import FakeStore
 from tests.unit.functions.losing_answers import LosingAnswers
@@ -58,7 +58,16 @@ class Away(FakeStore):
     def __init__(self) -> None:
         super().__init__()
         self.stage: Stage | None = None
+        self.begins_fail = False
         self.asked, self.spent = 0, list[Spent]()
+
+    async def begin(self, claim: Claim) -> Begun:
+        """Begin, or fail, too."""
+        if self.stage is None or not self.begins_fail:
+            return await super().begin(claim)
+        self.asked += 1
+        self.stage.clock.ms += LEASE_MARGIN_MS - 25
+        raise StoreError("no answer")
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
         """Fail, if there is a stage whose clock to put forward."""
@@ -70,13 +79,16 @@ class Away(FakeStore):
         raise StoreError("no answer")
 
 
+@pytest.mark.parametrize("begins_fail", [False, True], ids=["COMMIT", "BEGIN"])
 @pytest.mark.parametrize(("pause_seconds", "asked"), [(0.024, 2), (0.026, 1)])
-async def test_a_commit_is_not_repeated_when_its_claim_would_be_over(
-    monkeypatch: pytest.MonkeyPatch, pause_seconds: float, asked: int
+async def test_it_is_not_repeated_when_its_claim_would_be_over(
+    monkeypatch: pytest.MonkeyPatch, pause_seconds: float, asked: int, *, begins_fail: bool
 ) -> None:
     """The pause before it counts, too."""
     monkeypatch.setattr(pipeline, "PAUSES_SECONDS", (pause_seconds, pause_seconds))
+    monkeypatch.setattr(claims, "BEGIN_PAUSES_SECONDS", (pause_seconds, pause_seconds))
     store = Away()
+    store.begins_fail = begins_fail
     stage = Stage(store=store)
     first = await stage.submit("answers")
     store.stage = stage

@@ -185,6 +185,18 @@ async def test_claims_of_a_process_are_prolonged_together(monkeypatch: pytest.Mo
     assert rounds <= 5
 
 
+async def test_who_is_over_does_not_keep_the_others_from_being_prolonged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are held by the same invocation."""
+    monkeypatch.setattr(claims_module, "RENEW_SECONDS", STEP_SECONDS)
+    store, clock = Observed(), FakeClock()
+    claims = Claims(store, clock, Policy({LegKind.CALL: 60_000}))
+    one, other = (Claim("job_1", f"call:c{number}:1", "m", "o", clock.now_ms(), LEASE_MS) for number in range(2))
+    async with claims.holding(one), claims.holding(other):
+        claims.done(one)
+        await asyncio.wait_for(store.asked.wait(), 30)
+    assert store.renewed[0] == [other.leg_key]
+
+
 def test_a_claim_is_prolonged_well_before_it_ends() -> None:
     """It may miss one time."""
     for now_seconds in (0.0, 0.1, 3.99, 1e6 + 0.26):

@@ -1,6 +1,7 @@
 """Checkpoints as people see them, and arguments that they edited without seeing secrets."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,6 +42,21 @@ def test_a_status_follows_from_what_is_recorded(decision: dict[str, Any], status
     assert (view["status"], view["id"], view["tool"]) == (status, "op_job_1-2-2000001-b", "pay")
     assert view["expiresAt"] == "2027-01-15T08:01:00.000Z"
     assert "open sesame" not in json.dumps(view)
+
+
+@pytest.mark.parametrize(
+    ("decision", "finished_ms", "decided"),
+    [
+        ({"ok": {"by": "ops", "at": NOW_MS}}, NOW_MS + 1_000, "2027-01-15T08:00:00.000Z"),
+        ({"error": {"type": "expired", "message": "late"}}, NOW_MS + 1_000, "2027-01-15T08:00:01.000Z"),
+        ({}, NOW_MS + 1_000, None),
+    ],
+    ids=["a person", "its time was up", "nobody yet"],
+)
+def test_it_says_when_it_was_asked_and_decided(decision: dict[str, Any], finished_ms: int, decided: str | None) -> None:
+    """By the decision itself, else by when that was recorded."""
+    view = approval_view(replace(ASKED, finished_at_ms=finished_ms), "job_1", decision)
+    assert (view["createdAt"], view["decidedAt"]) == ("2027-01-15T08:00:00.000Z", decided)
 
 
 def test_all_checkpoints_have_the_same_fields() -> None:

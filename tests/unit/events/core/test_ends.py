@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from events.core.ends import DURATION_BOUNDS_SECONDS, AgentFigures, end_of, with_end
+from events.core.ends import DURATION_BOUNDS_SECONDS, LAST_WORD, AgentFigures, end_of, with_end
 from events.core.limits import Used
-from events.core.state import Job
+from events.core.state import Job, Usage
 from events.core.transitions import JobStatus
 from tests.unit.events.core.sample_state import NOW_MS
 
@@ -27,6 +27,21 @@ def test_a_duration_is_in_the_first_bucket_whose_bound_it_does_not_exceed(durati
 def test_a_job_that_never_began_took_no_time() -> None:
     """It was cancelled in line."""
     assert end_of(ENDED).duration_ms == 0
+
+
+@pytest.mark.parametrize(
+    ("job_id", "status", "more"),
+    [("j", JobStatus.COMPLETED, 0), ("j", JobStatus.FAILED, 2), ("j.aaaaaaaaaa", JobStatus.COMPLETED, -2)],
+)
+def test_what_a_run_cost_is_what_came_since_its_retry_and_the_word_of_its_end(
+    job_id: str, status: JobStatus, more: int
+) -> None:
+    """That word has fewer rows for a job below another one, and more for one that did not complete."""
+    usage = Usage(messages=9, redis_requests=30, redis_commands=100, before={"messages": 4, "redis_commands": 60})
+    used = end_of(replace(ENDED, id=job_id, status=status), usage).used
+    assert (used["messages"], used["deliveries"]) == (5, 0)
+    assert used["redis_requests"] == 30 + LAST_WORD["redis_requests"]
+    assert used["redis_commands"] == 40 + LAST_WORD["redis_commands"] + more
 
 
 def test_ends_add_up() -> None:
