@@ -1,24 +1,32 @@
 """The product as a world's hosts run it: each webhook function by itself, as on a serverless host, and the site.
 
-Must not: change what they do; whatever is simulated comes in with the ports.
+Invariant: an instance is one process with its own memory, which is gone when the process dies. Must not: change what
+the product does; whatever is simulated comes in with the ports.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from starlette.types import Receive, Scope, Send
 
 from events.schema import WEBHOOK_ENDPOINTS
 from events.settings import Settings
-from functions.app import Mounted, build_app
+from functions.api.security_headers import secured
+from functions.app import Mounted, build_app, webhook_apps
 from functions.container import Container, Ports
-from functions.suspects import Suspects
 from tests.simulation.calling import key_of
 from tests.simulation.cast import make_registry
+from tests.simulation.instances import SimSuspects
 from tests.simulation.jobs import TENANTS
 from tests.simulation.operators import ADMIN_KEY
 from tests.simulation.outside import OPERATIONS_KEY
 from tests.simulation.plan import Plan
 from tests.simulation.routes import routes_made_quickly
 from tests.simulation.scripts import RESULT_LIMIT_BYTES, Script
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
 
 BASE_URL = "https://baton.test"
 
@@ -32,29 +40,74 @@ _API_KEYS = ", ".join(
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Host:
-    """One version of the product, deployed."""
+    """One process: one version of the product, and what this process remembers.
 
-    container: Container
-    app: Mounted
+    The site takes ten times as long to build as everything else, and many processes are never asked for it.
+    """
+
+    def __init__(self, container: Container) -> None:
+        self.container = container
+        self._webhooks = {path: secured(app, container.settings) for path, app in webhook_apps(container).items()}
+        self._whole: Mounted | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        app = self._webhooks.get(scope["path"]) or self.whole()
+        await app(scope, receive, send)
+
+    def whole(self) -> Mounted:
+        """The site, and all else."""
+        if self._whole is None:
+            with routes_made_quickly():
+                self._whole = build_app(self.container)
+        return self._whole
 
     def close(self) -> None:
         """Nobody asks any more: a router knows itself, and so would keep what it leads to until that is looked for."""
-        vars(self.app.site.router).clear()
+        if self._whole is not None:
+            vars(self._whole.site.router).clear()
         vars(self.container).clear()
 
 
-def hosts_of(settings: Settings, plan: Plan, ports: Ports, suspects: Suspects) -> list[Host]:
-    """Each version that runs: both are of this code, each in a mode of its own, over the same world."""
-    registry = make_registry(_scripts(plan))
-    modes = (plan.inline, not plan.inline) if plan.deploying else (plan.inline,)
-    versions = (replace(settings, continuation="inline" if inline else "queue") for inline in modes)
-    containers = [Container(version, ports, registry) for version in versions]
-    for container in containers:
-        container.suspects = suspects
-    with routes_made_quickly():
-        return [Host(container, build_app(container)) for container in containers]
+class Hosts:
+    """The processes of one world, each made when its instance is first asked for something."""
+
+    def __init__(self, world: "World", settings: Settings, ports: Ports) -> None:
+        self._world, self._ports = world, ports
+        self._registry = make_registry(_scripts(world.plan))
+        modes = (world.plan.inline, not world.plan.inline) if world.plan.deploying else (world.plan.inline,)
+        self._versions = [replace(settings, continuation="inline" if inline else "queue") for inline in modes]
+        self._of: dict[int, Host] = {}
+        self._gone: list[Host] = []
+
+    def of(self, instance: int) -> Host:
+        """The process of an instance. Where there are two versions, the odd ones have the other, in the other mode."""
+        host = self._of.get(instance)
+        if host is None:
+            host = self._of[instance] = self._made(self._versions[instance % len(self._versions)])
+        return host
+
+    def is_there(self, host: Host) -> bool:
+        """Whether this process still takes what comes."""
+        return host in self._of.values()
+
+    def lose(self, host: Host | None) -> None:
+        """A process is gone, with all that it remembers: who comes next to its instance gets a new one."""
+        for instance, there in self._of.items():
+            if there is host:
+                self._gone.append(self._of.pop(instance))
+                return
+
+    def close(self) -> None:
+        """Nobody asks any more."""
+        for host in (*self._gone, *self._of.values()):
+            host.close()
+
+    def _made(self, settings: Settings) -> Host:
+        container = Container(settings, self._ports, self._registry)
+        container.suspects = SimSuspects(self._world)
+        return Host(container)
 
 
 def _scripts(plan: Plan) -> dict[str, Script]:

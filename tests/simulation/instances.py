@@ -1,6 +1,5 @@
 """What differs between the function's instances: how wrong their clocks are; and the ports made of that."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -51,17 +50,16 @@ class SimClock:
 
 
 class SimSuspects(Suspects):
-    """Those of whichever instance asks."""
+    """Those of one process; the world is told who works on which step."""
 
     def __init__(self, world: "World") -> None:
         super().__init__()
         self._world = world
-        self.by_instance = defaultdict[int, Suspects](Suspects)
 
     @contextmanager
     def turn_of(self, leg: Leg) -> Iterator[int]:
         """For the time of the block work on a step, where that says 0."""
-        with self.by_instance[instance_of(self._world.dice, CURRENT.get())].turn_of(leg) as wait_ms:
+        with super().turn_of(leg) as wait_ms:
             if not wait_ms:
                 self._world.actors.at_work.add((CURRENT.get(), leg.key))
             yield wait_ms

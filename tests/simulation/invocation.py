@@ -6,6 +6,10 @@ Invariant: an invocation that crashed makes no further call to the world; one th
 import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.simulation.hosts import Host
 
 
 class Crashed(BaseException):
@@ -19,7 +23,7 @@ class Invocation:
     Attributes:
         name: unique in a world, stable when faults elsewhere are switched off; `number` is made of it.
         kind: `submit`, or what kind of message is handled; crash points are counted by it.
-        instance: on which it runs; -1: nobody has asked. skew_ms: how wrong its clock is. began_at: when it began.
+        instance: on which it runs; -1: nobody has asked. process: of that instance, in which it runs. skew_ms: how wrong its clock is. began_at: when it began.
         calls: calls to the world so far. zombie: the queue has given up waiting for it. cut: it has lost the
             connection. over: it has answered. ended: its host ended it. abandoned: its message was taken back
             meanwhile. stalled: a fault held it up.
@@ -31,6 +35,7 @@ class Invocation:
     number: int
     kind: str
     instance: int = -1
+    process: "Host | None" = None
     skew_ms: int = 0
     began_at: float = 0.0
     calls: int = 0

@@ -85,7 +85,7 @@ class Processes:
         """The process of this one dies, and all who are at work in it, with what it remembers."""
         place, world = instance_of(self._world.dice, who), self._world
         others, self._at_work[place] = self._at_work[place], {}
-        world.suspects.by_instance.pop(place, None)
+        world.hosts.lose(who.process)
         for other, lost in others.items():
             if other is not who:
                 world.tell(other, f"dies with the process of {who.name}")

@@ -144,7 +144,7 @@ def test_a_world_that_is_closed_is_gone_at_once() -> None:
     try:
         with closing(VirtualLoop()) as loop:
             world = play(make_plan(BASE_SEED), loop)
-            route = weakref.ref(world._hosts[0].app.site.routes[-1])
+            route = weakref.ref(world.hosts.of(0).whole().site.routes[-1])
             world.close()
             assert route() is None
     finally:

@@ -40,8 +40,8 @@ from tests.simulation.endings import check_endings
 from tests.simulation.excuses import Excuses
 from tests.simulation.faults import Faults
 from tests.simulation.hosted import Hosting
-from tests.simulation.hosts import BASE_URL, hosts_of, settings_of
-from tests.simulation.instances import SimClock, SimRandomness, SimSuspects, instance_of, settle, skew_of
+from tests.simulation.hosts import BASE_URL, Hosts, settings_of
+from tests.simulation.instances import SimClock, SimRandomness, instance_of, settle, skew_of
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.killing import Processes
 from tests.simulation.list_faults import SimListing
@@ -114,15 +114,15 @@ class World:
         self.answered: defaultdict[str, set[int]] = defaultdict(set)
         self.returns, self.back = Returns(self), Back(self)
         self.invocations, self.owners = 0, dict[str, Invocation]()
-        self._settings, self.suspects = settings_of(plan), SimSuspects(self)
+        self._settings = settings_of(plan)
         self.topics = {self._settings.topic(kind): self._settings.event_url(kind) for kind in EventType}
-        self._hosts = hosts_of(self._settings, plan, self._ports(), self.suspects)
+        self.hosts = Hosts(self, self._settings, self._ports())
 
     def app(self) -> ASGIApp:
-        """What answers on the instance on which the current invocation runs."""
-        first, *others = self._hosts
-        host = self._hosts[instance_of(self.dice, CURRENT.get()) % len(self._hosts)] if others else first
-        return host.app
+        """What answers in the process in which the current invocation runs."""
+        who = CURRENT.get()
+        who.process = self.hosts.of(instance_of(self.dice, who))
+        return who.process
 
     def _ports(self) -> Ports:
         store = SimStore(self, self.fake)
@@ -168,8 +168,7 @@ class World:
 
     def close(self) -> None:
         """Nobody needs it any more: without its parts, which all know it, it is gone at once, and so are they."""
-        for host in self._hosts:
-            host.close()
+        self.hosts.close()
         vars(self).clear()
 
     def start(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
@@ -202,6 +201,8 @@ class World:
     def returned(self, who: Invocation, answer: asgi.Answer | None) -> None:
         """An invocation is over."""
         who.over = True
+        if who.dead:
+            self.hosts.lose(who.process)
         if self.story.kept:
             self.tell(who, f"ends: {answer.status} {answer.body.decode()}" if answer else "is dead")
         if answer is not None and answer.status == 500:
