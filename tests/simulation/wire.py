@@ -48,7 +48,10 @@ class Wire:
             who.faulty = True
             raise error(f"the {target} is down")
         if not fault:
-            return apply()
+            answer = apply()
+            if who.dead:
+                who.check_alive()  # its process has died meanwhile
+            return answer
         if group == "store-renew" and fault.startswith("crash"):  # beside its work, which may be over before it notices
             who.ended = True
         if group == "store-in-work":  # a tool that talks must not run into its time limit: that is not its script
