@@ -8,6 +8,7 @@ from events.core.effects import AskAdmission, CallModel, Effect, Remember, RunTo
 from events.core.redaction import KnownSecrets
 from events.emitter import Emitter, waits_at
 from events.errors import MalformedEventError
+from events.own_threads import in_own_thread
 from events.ports import (
     Admission,
     Alerts,
@@ -79,6 +80,7 @@ from functions.tending import Tending
 from functions.tidying import Tidying
 from functions.told_limit import ToldLimit
 from functions.tools.running_calls import RunningCalls
+from functions.tools.tool import InThread
 from functions.traced import Traced
 from functions.work_limits import guard_ms, work_limits_ms
 
@@ -96,6 +98,7 @@ class Ports:
         rate_limit: None lets everybody ask as often as they like; `follow_limit`: likewise, of streams.
         kept_events: None counts no events that no job waits for, and so refuses none.
         model_cache: None keeps no answers, whatever agents say.
+        in_thread: runs tools that are not async.
     """
 
     store: Store
@@ -123,6 +126,7 @@ class Ports:
     tracer: Tracer | None = None
     long_term_memory: LongTermMemory | None = None
     model_cache: ModelCache | None = None
+    in_thread: InThread = in_own_thread
 
 
 class Container:
@@ -138,7 +142,7 @@ class Container:
         self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.sweep_requests)
         self._alerting = Alerting(ports.alerts, self.secrets, settings.worker_base_url)
         report, longest_seconds = HungCalls(ports.figures, self._alerting), settings.work_timeout_seconds
-        self.running_calls = RunningCalls(longest_seconds, settings.hung_tools_limit, report)
+        self.running_calls = RunningCalls(longest_seconds, settings.hung_tools_limit, report, ports.in_thread)
 
     @cached_property
     def registry(self) -> Registry:

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import replace
 from threading import Barrier, Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
+from functions.container import Container
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
 from functions.tools.tool import Tool, tool
@@ -141,3 +143,22 @@ async def test_what_the_caller_has_in_its_context_is_in_the_thread() -> None:
     await stage.submit("asks")
     await stage.run()
     assert seen == ["here"]
+
+
+async def test_a_process_runs_blocking_tools_by_the_port_that_it_is_given() -> None:
+    """So a simulation can have threads that take no real time."""
+    ran: list[str] = []
+
+    async def in_thread(function: Callable[..., Any], /, *arguments: Any) -> Any:
+        ran.append("in a thread of the test's")
+        return function(*arguments)
+
+    @tool
+    def add(number: int) -> int:
+        return number + 1
+
+    stage = stage_of(add, {"number": 7})
+    container = Container(INLINE, replace(stage.ports, in_thread=in_thread))
+    context: Any = SimpleNamespace(idempotency_key="key", call_id="call", job_id="job")
+    assert await container.running_calls.result(add, {"number": 7}, context) == 8
+    assert ran == ["in a thread of the test's"]
