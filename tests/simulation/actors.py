@@ -12,10 +12,12 @@ from functions.tools.context import ToolContext
 from functions.tools.pending import Pending
 from functions.tools.tool_error import ToolError
 from tests.simulation.approving import ON_APPROVED_START
+from tests.simulation.blocking import ON_BLOCKING_START
 from tests.simulation.dying import ON_DYING_START, a_turn_that_kills_is_not_asked_for_ever
 from tests.simulation.invocation import CURRENT, Crashed, Invocation
 from tests.simulation.planning import number_in, planned, seen_of_plan, told_of
 from tests.simulation.scripts import (
+    BLOCKING_TOOLS,
     INPUT_TOKENS,
     OUTPUT_TOKENS,
     RESULT_LIMIT_BYTES,
@@ -110,6 +112,8 @@ def _call(plan: CallPlan, nonce: int) -> Call:
         return Call(plan.tool, {"number": "not a number"})
     name = UNKNOWN_TOOL if plan.how == "unknown" else plan.tool
     arguments = {"number": plan.number, "how": plan.how, "times": plan.times, "seconds": plan.seconds, "nonce": nonce}
+    if plan.tool in BLOCKING_TOOLS:
+        arguments["stuck"] = plan.stuck
     if plan.wait is not None:
         arguments |= {"limit": plan.wait.seconds, "name": plan.wait.name}
     return Call(name, arguments)
@@ -166,13 +170,14 @@ class Actors:
         """Run a tool."""
         world, who, call_id = self._world, CURRENT.get(), context.call_id
         claim = _claim_of(context)
-        leased_at = (claim.now_ms - who.skew_ms - world.epoch_ms) / 1000
-        job = world.tree(context.job_id).jobs.get(context.job_id)
-        run = Run(claim.leg_key, claim.owner, who, self.claimed_at(claim), leased_at, job.run if job else 0)
-        world.check((*ON_START, *ON_APPROVED_START, *ON_DYING_START), Start(world, name, arguments, context, run))
-        runs = self.runs.setdefault(call_id, [])
+        run = self._run(name, claim, context)
+        start = Start(world, name, arguments, context, run)
+        world.check((*ON_START, *ON_APPROVED_START, *ON_DYING_START, *ON_BLOCKING_START), start)
+        runs, loop = self.runs.setdefault(call_id, []), world.loop
         runs.append(run)
         world.tell(who, f"{name} starts, attempt {context.attempt} of {call_id}")
+        if run.limit_seconds:
+            world.threads.started(run)
         try:
             if name == "talker":
                 await self._talk(context, claim)
@@ -183,7 +188,23 @@ class Actors:
                 raise self.killed()
             return await _end(name, arguments, context)
         finally:
-            run.goes_on = False
+            run.goes_on, run.ended_at = False, loop.seconds
+
+    def _run(self, name: str, claim: Claim, context: ToolContext) -> Run:
+        world, who = self._world, CURRENT.get()
+        job = world.tree(context.job_id).jobs.get(context.job_id)
+        limit_seconds = BLOCKING_TOOLS[name].timeout_seconds if name in BLOCKING_TOOLS else 0.0
+        return Run(
+            leg_key=claim.leg_key,
+            owner=claim.owner,
+            who=who,
+            claimed_at=self.claimed_at(claim),
+            leased_at=(claim.now_ms - who.skew_ms - world.epoch_ms) / 1000,
+            started_at=world.loop.seconds,
+            key=context.idempotency_key,
+            of=job.run if job else 0,
+            limit_seconds=min(limit_seconds, world.plan.work_timeout_seconds),
+        )
 
     async def _talk(self, context: ToolContext, claim: Claim) -> None:
         """Say some things, another number of them in each run."""
@@ -209,6 +230,10 @@ async def _end(name: str, arguments: dict[str, Any], context: ToolContext) -> An
             raise ToolError(f"{name} fails", retryable=True)
         case "bug" if now_fails:
             raise ValueError("a bug in the tool")
+        case "stuck" if now_fails:
+            await asyncio.sleep(arguments["stuck"])
+            if arguments["number"] % 2:
+                raise ToolError(f"{name} fails at last", retryable=True)
         case "hang" if now_fails:
             await asyncio.sleep(_ENDLESS_SECONDS)
         case "refuse":

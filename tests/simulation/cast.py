@@ -11,7 +11,7 @@ from functions.agents.registry import Registry
 from functions.tools.context import ToolContext
 from functions.tools.tool import Tool, tool
 from tests.simulation.actors import STAGE, SimModel
-from tests.simulation.scripts import APPROVAL_SECONDS, APPROVED_TOOLS, TOOLS, WAITING_TOOLS, Script
+from tests.simulation.scripts import APPROVAL_SECONDS, APPROVED_TOOLS, BLOCKING_TOOLS, TOOLS, WAITING_TOOLS, Script
 
 MODEL_TIMEOUT_SECONDS = 8.0
 # One that says its text also waits for the store, which may not answer.
@@ -32,6 +32,23 @@ def _tool(name: str) -> Tool:
         """Act as the script says."""
         arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce}
         return await STAGE.world.actors.run(name, arguments, ctx)
+
+    return act
+
+
+def _blocking_tool(name: str) -> Tool:
+    kind = BLOCKING_TOOLS[name]
+
+    @tool(
+        name=name,
+        retries=kind.retries,
+        retry_delay_seconds=kind.retry_delay_seconds,
+        timeout_seconds=kind.timeout_seconds,
+    )
+    def act(number: int, how: str, times: int, seconds: float, nonce: int, stuck: float, ctx: ToolContext) -> Any:
+        """Act as the script says, in a thread (blocking.py)."""
+        arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce, "stuck": stuck}
+        return STAGE.world.actors.run(name, arguments, ctx)
 
     return act
 
@@ -58,7 +75,11 @@ def _waiting_tool(name: str) -> Tool:
     return wait
 
 
-ALL_TOOLS = (*(_tool(name) for name in TOOLS), *(_waiting_tool(name) for name in (*WAITING_TOOLS, *APPROVED_TOOLS)))
+ALL_TOOLS = (
+    *(_tool(name) for name in TOOLS),
+    *(_waiting_tool(name) for name in (*WAITING_TOOLS, *APPROVED_TOOLS)),
+    *map(_blocking_tool, BLOCKING_TOOLS),
+)
 
 
 def make_registry(scripts: dict[str, Script]) -> Registry:

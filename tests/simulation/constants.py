@@ -39,6 +39,8 @@ KEEP_SLOT_SECONDS = KEEP_SLOT_MS / 1000
 # How often in a row the queue gives up on an event before its job fails (DESIGN 3: a budget measured in progress).
 DELIVERY_BUDGET = UNDELIVERED_BUDGET
 USUAL_LIMITS = Limits()
+# So many calls may hang in a process before it is replaced.
+USUAL_MOST_HUNG = _SETTINGS.hung_tools_limit
 
 
 def _interval_seconds(cron: str) -> float:

@@ -15,6 +15,7 @@ from multiprocessing import get_context
 
 from tests.simulation import (
     planted_approvals,
+    planted_blocking,
     planted_book,
     planted_children,
     planted_cuts,
@@ -58,6 +59,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_outages.DEFECTS,
     *planted_kills.DEFECTS,
     *planted_places.DEFECTS,
+    *planted_blocking.DEFECTS,
 )
 # Since claims last twelve seconds a thousand schedules do not meet these any more; README.md names the tests that hold
 # their rules. They are planted by hand, as words of the command, until there is a schedule that tells of them.

@@ -7,7 +7,7 @@ from events.core.state import Job
 from tests.fakes import Tree
 from tests.simulation.invariants import Write
 from tests.simulation.killing import KILL
-from tests.simulation.scripts import ALL_KINDS, Died, Script
+from tests.simulation.scripts import ALL_KINDS, STUCK, Died, Script
 from tests.simulation.starting import Start
 from tests.simulation.watching import at, of
 
@@ -76,8 +76,15 @@ def a_call_that_kills_is_not_started_for_ever(start: Start) -> str | None:
 
 
 def died_in(world: "World", tree: Tree, job: Job) -> Died:
-    """What of a job its processes died in: each such death is an attempt, and leaves one less for what else fails."""
-    calls = [call for call in tree.calls.get(job.id, {}).values() if world.actors.deaths[call.id]]
+    """What of a job its processes died in: each such death is an attempt, and leaves one less for what else fails.
+
+    And what may be stuck: a later attempt of that waits for the one before it in its process, and takes its result.
+    """
+    calls = [
+        call
+        for call in tree.calls.get(job.id, {}).values()
+        if world.actors.deaths[call.id] or call.arguments.get("how") == STUCK
+    ]
     died = {(call.turn, call.position): (call.attempts, call.error.type if call.error else "") for call in calls}
     turn = job.turn - job.first_turn + 1  # of its run, as its script counts them
     return Died(died, turn if job.error is not None and job.error.type == DIED else 0)

@@ -4,8 +4,9 @@
 Most of them are plain; the others are worlds whose jobs also wait (plan.py, WAITING_SEEDS), in which most of them plan,
 whose texts are streamed and read, whose jobs ask people or share a session, or in which somebody comes back to ended
 jobs, or two versions run side by side, or the queue loses connections, or parts are away for long, or work
-kills its process, or hosts have few places: `--waits`, `--plans`, `--streams`, `--approvals`, `--sessions`,
-`--returns`, `--deploys`, `--cuts`, `--limits`, `--outages`, `--kills`, `--crowds`: all of them. The first schedule that
+kills its process, or hosts have few places, or tools block: `--waits`, `--plans`, `--streams`, `--approvals`,
+`--sessions`, `--returns`, `--deploys`, `--cuts`, `--limits`, `--outages`, `--kills`, `--crowds`, `--blocking`: all of
+them; those of `--returns` and after it also together. The first schedule that
 breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
 """
 
@@ -24,6 +25,7 @@ from tests.simulation.plan import (
     ALL_FAULTS,
     APPROVING_SEEDS,
     AWAY_SEEDS,
+    BLOCKING_SEEDS,
     CROWDED_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
@@ -50,8 +52,8 @@ _DEPLOYING = (0, WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS
 _CUTTING = (0, *OTHER_FAMILIES, RETURNING_SEEDS, DEPLOYING_SEEDS)
 # The families of which in some worlds the store or the queue is away for long.
 _AWAY = (0, *OTHER_FAMILIES)
-# The families of which in some worlds work kills its process, and in some a host has few places.
-_KILLING = _CROWDED = (0, *OTHER_FAMILIES)
+# The families of which in some worlds work kills its process, in some a host has few places, and in some tools block.
+_KILLING = _CROWDED = _BLOCKING = (0, *OTHER_FAMILIES)
 # The families of which in some worlds the hosted parts have limits.
 _LIMITED = (0, *OTHER_FAMILIES, RETURNING_SEEDS, CUTTING_SEEDS)
 
@@ -95,7 +97,9 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
     each, returning, deploying = schedules // (3 * len(OTHER_FAMILIES)), schedules // 60, schedules // 80
     cutting, killing = schedules // 200, schedules // 400
     others = len(OTHER_FAMILIES) * each + 3 * returning + len(_DEPLOYING) * deploying
-    others += (len(_CUTTING) + len(_LIMITED) + len(_AWAY)) * cutting + (len(_KILLING) + len(_CROWDED)) * killing
+    others += (len(_CUTTING) + len(_LIMITED) + len(_AWAY)) * cutting + (
+        len(_KILLING) + len(_CROWDED) + len(_BLOCKING)
+    ) * killing
     plain = _ranges(schedules - others, seed)
     families = (
         plain,
@@ -105,6 +109,7 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
         *(_ranges(cutting, AWAY_SEEDS + first + seed) for first in _AWAY),
         *(_ranges(killing, KILLING_SEEDS + first + seed) for first in _KILLING),
         *(_ranges(killing, CROWDED_SEEDS + first + seed) for first in _CROWDED),
+        *(_ranges(killing, BLOCKING_SEEDS + first + seed) for first in _BLOCKING),
         *(_ranges(each, first + seed) for first in OTHER_FAMILIES),
         *(_ranges(returning, RETURNING_SEEDS + first + seed) for first in (0, WAITING_SEEDS, PLANNING_SEEDS)),
     )
@@ -157,6 +162,7 @@ def main() -> int:
     parser.add_argument("--outages", action="store_true", help="only worlds whose store or queue is away, up to a day")
     parser.add_argument("--kills", action="store_true", help="only worlds in which work kills its process")
     parser.add_argument("--crowds", action="store_true", help="only worlds whose host has few places")
+    parser.add_argument("--blocking", action="store_true", help="only worlds with tools that block, and hang")
     options = parser.parse_args()
     family = PLANNING_SEEDS if options.plans else WAITING_SEEDS if options.waits else 0
     family = APPROVING_SEEDS if options.approvals else STREAMING_SEEDS if options.streams else family
@@ -169,6 +175,7 @@ def main() -> int:
     seed += AWAY_SEEDS if options.outages else 0
     seed += KILLING_SEEDS if options.kills else 0
     seed += CROWDED_SEEDS if options.crowds else 0
+    seed += BLOCKING_SEEDS if options.blocking else 0
     began_at = time.monotonic()
     summary = explore(options.schedules, seed, faults_named(options.faults), Most(seconds=options.seconds), _found)
     print(told(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command

@@ -17,6 +17,7 @@ from functions.app import Mounted, build_app, webhook_apps
 from functions.container import Container, Ports
 from tests.simulation.calling import key_of
 from tests.simulation.cast import make_registry
+from tests.simulation.constants import USUAL_MOST_HUNG
 from tests.simulation.instances import SimSuspects
 from tests.simulation.jobs import TENANTS
 from tests.simulation.operators import ADMIN_KEY
@@ -88,7 +89,7 @@ class Hosts:
             host = self._of[instance] = self._made(self._versions[instance % len(self._versions)])
         return host
 
-    def is_there(self, host: Host) -> bool:
+    def is_there(self, host: Host | None) -> bool:
         """Whether this process still takes what comes."""
         return host in self._of.values()
 
@@ -98,6 +99,11 @@ class Hosts:
             if there is host:
                 self._gone.append(self._of.pop(instance))
                 return
+
+    def replace(self, host: Host) -> None:
+        """A process is replaced: what is at work in it goes on to its end, and begins nothing more in place."""
+        host.container.stopping.begun = True
+        self.lose(host)
 
     def close(self) -> None:
         """Nobody asks any more."""
@@ -126,6 +132,7 @@ def settings_of(plan: Plan) -> Settings:
         stream_batch_bytes=24 if plan.streams else 400,
         message_timeout_seconds=plan.message_timeout_seconds,
         result_limit_bytes=RESULT_LIMIT_BYTES,
+        hung_tools_limit=plan.most_hung or USUAL_MOST_HUNG,
         deliveries_at_once=tuple((path, plan.places) for path in WEBHOOK_ENDPOINTS) if plan.flows else (),
         api_keys=_API_KEYS,
         operations_api_key=OPERATIONS_KEY,

@@ -23,7 +23,8 @@ class Invocation:
     Attributes:
         name: unique in a world, stable when faults elsewhere are switched off; `number` is made of it.
         kind: `submit`, or what kind of message is handled; crash points are counted by it.
-        instance: on which it runs; -1: nobody has asked. process: of that instance, in which it runs. skew_ms: how wrong its clock is. began_at: when it began.
+        instance: on which it runs; -1: nobody has asked. process: that instance's, in which it runs. skew_ms: how wrong
+            its clock is. began_at: when it began.
         calls: calls to the world so far. zombie: the queue has given up waiting for it. cut: it has lost the
             connection. over: it has answered. ended: its host ended it. abandoned: its message was taken back
             meanwhile. stalled: a fault held it up.

@@ -13,6 +13,7 @@ from tests.simulation.directed import directed
 from tests.simulation.plan import (
     APPROVING_SEEDS,
     AWAY_SEEDS,
+    BLOCKING_SEEDS,
     CROWDED_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
@@ -77,8 +78,9 @@ def looked_through(defect: Defect, seed: int, most: int) -> Iterator[_Story]:
     if defect.limits:
         long = (one for one in directed().items() if one[0].startswith("a_long_chain"))
         return chain(long, _of_seeds(_range(LIMITED_SEEDS + family + seed, most)))
-    if defect.away or defect.kills or defect.crowded:
-        first = AWAY_SEEDS if defect.away else KILLING_SEEDS if defect.kills else CROWDED_SEEDS
+    if defect.away or defect.kills or defect.crowded or defect.blocking:
+        first = CROWDED_SEEDS if defect.crowded else BLOCKING_SEEDS
+        first = AWAY_SEEDS if defect.away else KILLING_SEEDS if defect.kills else first
         return _of_seeds(_range(first + seed, most))
     if defect.returns:
         return _of_seeds(_range(family + RETURNING_SEEDS + seed, most))

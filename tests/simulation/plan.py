@@ -7,6 +7,7 @@ frequent ones. They stop at `calm_at`, since what is promised is promised for wh
 from dataclasses import dataclass, field
 
 from tests.simulation.approving_jobs import make_approving_jobs
+from tests.simulation.blocking_jobs import with_blocking_tools
 from tests.simulation.dice import Dice
 from tests.simulation.jobs import JobPlan, make_jobs, with_large_inputs
 from tests.simulation.killing import with_a_killer
@@ -17,7 +18,7 @@ from tests.simulation.session_jobs import make_session_jobs
 from tests.simulation.streaming_jobs import make_streaming_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
-_MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES = 1, 2, 4, 5, 6, 8, 9
+_MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES, _BLOCKING = 1, 2, 4, 5, 6, 8, 9, 10
 # From this seed on jobs also wait, and start others below them: a second family of worlds.
 WAITING_SEEDS = 1 << 40
 # From this one on most of them plan, too: a third one.
@@ -43,6 +44,8 @@ AWAY_SEEDS = 1 << 45
 KILLING_SEEDS = 1 << 46
 # Of each family, the seeds with this bit: a host has a place or two for each function, and refuses beyond.
 CROWDED_SEEDS = 1 << 47
+# Of each family, the seeds with this bit: half of the calls are of tools that block, and many of them hang.
+BLOCKING_SEEDS = 1 << 48
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
 _WAITING = frozenset({WAITING_SEEDS, PLANNING_SEEDS, APPROVING_SEEDS})
 _MAKERS = {
@@ -97,6 +100,8 @@ class Plan:
     `limited`: the hosted parts have limits: functions are ended at theirs, and what is too large is refused.
     `away`: it has outages of any length (outages.py), and what must hold after them is looked at.
     `processes`: so many, and work kills them with all that is in them; 0: nothing does.
+    `most_hung`: so many calls may hang in a process, before it is replaced; 0: none of its tools blocks. `probed`: by
+    who asks for its health; else it ends after an answer.
     `streams`: its models say their texts piece by piece, and somebody reads the streams.
     """
 
@@ -115,6 +120,8 @@ class Plan:
     backstop: bool = True
     places: int = 0
     flows: bool = False
+    most_hung: int = 0
+    probed: bool = False
     calm_at: float = 0.0
     rates: dict[str, float] = field(default_factory=dict[str, float])
     outages: tuple[Outage, ...] = ()
@@ -150,7 +157,7 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     jobs, waits = _jobs(dice, seed, work_timeout_seconds), family_of(seed) in _WAITING
     waits_seconds = longest_seconds(jobs) if waits else 0.0
     away, outages = bool(seed & AWAY_SEEDS), usual_outages(dice, rates, calm_at)
-    if seed >= AWAY_SEEDS:
+    if seed & (AWAY_SEEDS | KILLING_SEEDS | CROWDED_SEEDS):
         few = FAULTS_BESIDE_KILLERS if seed & KILLING_SEEDS else FAULTS_BEFORE_OUTAGES
         rates = {kind: rate for kind, rate in rates.items() if kind in few}
         outages = long_outages(dice, waits_seconds) if away and faults >= OUTAGES else ()
@@ -166,6 +173,8 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
         processes=dice.one_of((1, 1, 2), _KILL) if seed & KILLING_SEEDS else 0,
         places=places,
         flows=places > 0 and dice.chance(0.5, _PLACES, 1),
+        most_hung=dice.whole(1, 3, _BLOCKING) if seed & BLOCKING_SEEDS else 0,
+        probed=dice.chance(0.5, _BLOCKING, 1),
         by_topic=dice.chance(0.2, _WORLD, 4) and not seed & LIMITED_SEEDS,  # the smallest plan has one topic, not four
         work_timeout_seconds=work_timeout_seconds,
         message_timeout_seconds=30 if short else 300,
@@ -191,6 +200,7 @@ def _jobs(dice: Dice, seed: int, work_timeout_seconds: int) -> tuple[JobPlan, ..
     most = (4 if family in _WAITING else 6) * (2 if seed & CROWDED_SEEDS else 1)
     jobs = _MAKERS[family](dice, dice.whole(most // 2, most, _WORLD, 3), work_timeout_seconds)
     jobs = with_returns(dice, jobs) if seed & RETURNING_SEEDS else jobs
+    jobs = with_blocking_tools(dice, jobs, work_timeout_seconds) if seed & BLOCKING_SEEDS else jobs
     jobs = with_a_killer(dice, jobs) if seed & KILLING_SEEDS else jobs
     return with_large_inputs(dice, jobs) if seed & LIMITED_SEEDS else jobs
 

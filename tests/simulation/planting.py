@@ -27,7 +27,8 @@ class Defect:
     `sessions`: in such whose jobs share one; `returns`: in such in which somebody comes back to most jobs;
     `deploys`: in such in which two versions run side by side; `cuts`: in such whose queue loses connections;
     `limits`: in such whose hosted parts have limits; `away`: in such whose store or queue is away for long;
-    `kills`: in such in which work kills its process; `crowded`: in such whose host has few places.
+    `kills`: in such in which work kills its process; `crowded`: in such whose host has few places;
+    `blocking`: in such with tools that block.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Defect:
     away: bool = False
     kills: bool = False
     crowded: bool = False
+    blocking: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

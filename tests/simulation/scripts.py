@@ -41,9 +41,16 @@ WAITING_TOOLS = {
     "nap": ToolKind(0, 1.0, 30),
     "ask": ToolKind(2, 2.0, 30),
 }
+# Tools that are not async (blocking.py); one whose attempt is stuck returns after so long, or is never heard of again.
+BLOCKING_TOOLS = {
+    "press": ToolKind(2, 1.0, 20),
+    "grind": ToolKind(1, 0.0, 5),
+    "stamp": ToolKind(0, 1.0, 10),
+}
+STUCK = "stuck"
 # Tools that need a person's approval, who has so long to decide.
 APPROVED_TOOLS = {"sign": ToolKind(1, 1.0, 30)}
-ALL_KINDS = TOOLS | WAITING_TOOLS | APPROVED_TOOLS
+ALL_KINDS = TOOLS | WAITING_TOOLS | APPROVED_TOOLS | BLOCKING_TOOLS
 LONGEST_TOOL_SECONDS = max(kind.timeout_seconds for kind in ALL_KINDS.values())
 APPROVAL_SECONDS = 900.0
 DEFAULT_DEPTH = USUAL_LIMITS.depth
@@ -83,6 +90,8 @@ class WaitPlan:
 class CallPlan:
     """One tool call; `how`: what each attempt does (see `outcome`), `times`: how many attempts do so.
 
+    `stuck`: for so many seconds such an attempt of a tool that blocks is.
+
     Of a plan's step: `after`: positions of the steps that come before it, `on_failure`: as a `Step` has it.
     """
 
@@ -91,6 +100,7 @@ class CallPlan:
     how: str = "ok"
     times: int = 0
     seconds: float = 0.1
+    stuck: float = 0.0
     wait: WaitPlan | None = None
     after: tuple[int, ...] = ()
     on_failure: str = ""
@@ -152,7 +162,7 @@ class Expected:
 _ALWAYS = {"refuse": "ToolError", "huge": "result_too_large", "strange": "result_not_serializable"}
 _REFUSED = {"unknown": "unknown_tool", "bad": "invalid_arguments"}
 _NOT_APPROVED = ("rejected", "expired")
-_RETRIED = {"fail": "ToolError", "hang": "timeout", "bug": "ValueError", "kill": "process_died"}
+_RETRIED = {"fail": "ToolError", "hang": "timeout", "bug": "ValueError", "kill": "process_died", STUCK: "timeout"}
 
 
 # What the calls that wait were told, by turn and position: the call's outcome as it is stored.
@@ -252,7 +262,8 @@ def _outcomes(turn: int, plan: TurnPlan, came: Came, depth: int, died: Died) -> 
     for position, call in enumerate(plan.calls):
         done = outcome(turn, position, call, came.get((turn, position)), depth)
         attempts, error = died.calls.get((turn, position), (0, "nobody died"))
-        if error in (done.error, "process_died", _RETRIED.get(call.how)) and done.error not in _REFUSED.values():
+        may_be = (done.error, "process_died", _RETRIED.get(call.how), *(("", "ToolError") if call.how == STUCK else ()))
+        if error in may_be and done.error not in _REFUSED.values():
             done = replace(done, attempts=attempts, error=error, came="" if error else done.came)
         taken = value_from(turn, plan, call)
         if taken is not None and outcomes[taken].error:  # a process died, which no script says

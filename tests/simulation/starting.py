@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Run:
     """One run of a tool: which attempt, whose, when it was claimed, since when its lease counts, in which run.
 
-    `goes_on`: it is not over. `given_back`: its claim is, so its end is no death.
+    `key`: its idempotency key. `limit_seconds`: of a tool that blocks; 0: it does not. `goes_on`: it is not over.
+    `given_back`: its claim is, so its end is no death.
     """
 
     leg_key: str
@@ -26,8 +27,12 @@ class Run:
     who: "Invocation"
     claimed_at: float
     leased_at: float
+    started_at: float
+    key: str
     of: int = 1
+    limit_seconds: float = 0.0
     goes_on: bool = True
+    ended_at: float = 0.0
     given_back: bool = False
 
 
@@ -134,6 +139,7 @@ def one_run_under_a_live_lease(start: Start) -> str | None:
             not run.goes_on
             or run.leg_key != start.run.leg_key
             or run.of != start.run.of
+            or run.given_back  # a thread goes on without it
             or _slept(start, run)
             or _slept(start, start.run)
         ):

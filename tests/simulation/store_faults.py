@@ -34,6 +34,7 @@ from events.ports import (
 from events.ports.spending import NOTHING
 from events.replacing import replace
 from tests.fakes import FakeReader, FakeStore
+from tests.simulation.blocking import ON_TIME_OUT
 from tests.simulation.dying import ON_DEATHS
 from tests.simulation.going_on import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
 from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
@@ -64,7 +65,7 @@ def at_once(coroutine: Coroutine[Any, Any, _T]) -> _T:
 
 
 # What a world's writes are held to, before and after those who decide about questions hear of them.
-_ALWAYS = (*ON_WRITE, *ON_DEATHS, *ON_PLACES)
+_ALWAYS = (*ON_WRITE, *ON_DEATHS, *ON_PLACES, *ON_TIME_OUT)
 _PLAIN, _STREAMED = Watched(_ALWAYS), Watched((*_ALWAYS, *ON_STREAMS))
 _RETURNING, _WAITING = Watched(ON_RETURNS), Watched((*ON_RETURNS, *ON_WAITS))
 

@@ -30,6 +30,7 @@ from tests.simulation.actors import STAGE, Actors
 from tests.simulation.admission_faults import SimAdmission, SimOperating
 from tests.simulation.after_outages import Back
 from tests.simulation.archive_faults import SimArchive
+from tests.simulation.blocking import Threads
 from tests.simulation.clients import Client
 from tests.simulation.constants import BACKSTOP_SECONDS, SWEEP_INTERVAL_MS
 from tests.simulation.dead_letters import SimQueueRecords
@@ -92,7 +93,7 @@ class World:
             FakeAdmission(1 if plan.one_slot_until else plan.slots, SWEEP_INTERVAL_MS, lambda _: self.now_ms()),
         )
         self.memory, self.wire, self.actors = Memory(self), Wire(self), Actors(self)
-        self.hosting, self.processes = Hosting(self), Processes(self)
+        self.hosting, self.processes, self.threads = Hosting(self), Processes(self), Threads(self)
         self.queue, self.delivery, self.outside = SimQueue(self), Deliveries(self), Outside(self)
         self.operator, self.deciders = Operator(self), Deciders(self)
         self.violation: Broken | None = None
@@ -145,6 +146,7 @@ class World:
             key_book=FakeKeyBook(),
             audit_log=FakeAuditLog(),
             operation_stream=FakeOperationStream(),
+            in_thread=self.threads,
         )
 
     def run(self) -> Broken | None:
@@ -213,6 +215,7 @@ class World:
             self.broken("an_unknown_job_is_not_acknowledged", f"{who.name} is answered {answer.body.decode()}")
         if answer is not None:
             self.hosting.answered(who, answer)
+            self.threads.answered(who.process)
         if answer is not None and who.dead:
             self.broken("a_crash_ends_an_invocation", f"{who.name} crashed and answered {answer.status}")
 
