@@ -42,11 +42,7 @@ WAITING_TOOLS = {
     "ask": ToolKind(2, 2.0, 30),
 }
 # Tools that are not async (blocking.py); one whose attempt is stuck returns after so long, or is never heard of again.
-BLOCKING_TOOLS = {
-    "press": ToolKind(2, 1.0, 20),
-    "grind": ToolKind(1, 0.0, 5),
-    "stamp": ToolKind(0, 1.0, 10),
-}
+BLOCKING_TOOLS = {"press": ToolKind(2, 1.0, 20), "grind": ToolKind(1, 0.0, 5), "stamp": ToolKind(0, 1.0, 10)}
 STUCK = "stuck"
 # Tools that need a person's approval, who has so long to decide.
 APPROVED_TOOLS = {"sign": ToolKind(1, 1.0, 30)}
@@ -90,9 +86,8 @@ class WaitPlan:
 class CallPlan:
     """One tool call; `how`: what each attempt does (see `outcome`), `times`: how many attempts do so.
 
-    `stuck`: for so many seconds such an attempt of a tool that blocks is.
-
-    Of a plan's step: `after`: positions of the steps that come before it, `on_failure`: as a `Step` has it.
+    `stuck`: for so many seconds such an attempt is. Of a plan's step: `after`: positions of the steps that come
+    before it, `on_failure`: as a `Step` has it.
     """
 
     tool: str
