@@ -149,9 +149,8 @@ class Plan:
 def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
     """The schedule of this seed; `faults`: the kinds that may be in it."""
     dice = Dice(seed)
-    short = dice.chance(0.3, _WORLD, 1)
+    short, deploying = dice.chance(0.3, _WORLD, 1), bool(seed & DEPLOYING_SEEDS)
     rates = _rates(dice, faults) | _rates_of_family(dice, seed, faults)
-    deploying = bool(seed & DEPLOYING_SEEDS)
     calm_at = dice.between(150, 1500, _WORLD, 2) * (6 if dice.chance(0.15, _WORLD, 8) else 1)
     work_timeout_seconds = 20 if short else 120
     jobs, waits = _jobs(dice, seed, work_timeout_seconds), family_of(seed) in _WAITING
