@@ -22,7 +22,7 @@ from functions.policy import (
     LEASE_MARGIN_MS,
     LEASE_MS,
     RENEW_SECONDS,
-    STEPS_BETWEEN,
+    TOGETHER_SECONDS,
     Policy,
 )
 
@@ -144,8 +144,7 @@ class Claims:
 def next_step(now_seconds: float, *, again: bool = False) -> float:
     """When a claim that is held now is prolonged: after `RENEW_SECONDS`, then as soon as all of its process are.
 
-    `again`: it was prolonged just now; what was up to half a step late for that is not a step late the next time.
+    `again`: it was prolonged just now; late by up to half of `TOGETHER_SECONDS`, it is not later the next time.
     """
-    step_seconds = RENEW_SECONDS / STEPS_BETWEEN
-    earliest_seconds = now_seconds + RENEW_SECONDS - (step_seconds / 2 if again else 0)
-    return math.ceil(earliest_seconds / step_seconds) * step_seconds
+    earliest_seconds = now_seconds + RENEW_SECONDS - (TOGETHER_SECONDS / 2 if again else 0)
+    return math.ceil(earliest_seconds / TOGETHER_SECONDS) * TOGETHER_SECONDS

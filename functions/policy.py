@@ -12,9 +12,10 @@ from functions.suspects import Suspects
 # A claim lasts so long, and is prolonged in these steps while its work lives. After a crash the queue delivers again
 # (after 10 s) when it is over, or nearly so; a stall or a lost prolongation of a few seconds costs nothing.
 LEASE_MS = 12_000
-RENEW_SECONDS = 4.0
-# All claims of a process that come due within such a part of that are prolonged together, up to half a second late.
-STEPS_BETWEEN = 8
+RENEW_SECONDS = 4.5
+# All claims of a process that come due within so long are prolonged together, so much late. What else the process does
+# waits for as many claims as come due at once: of 2,000 calls at work these are 50 (docs/benchmarks.md).
+TOGETHER_SECONDS = 0.125
 # After a prolongation that the store has failed.
 AGAIN_SECONDS = 1.0
 # A claim is prolonged for this much longer than its work may take: a COMMIT may be late.

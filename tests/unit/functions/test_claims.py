@@ -56,6 +56,7 @@ class Work:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
         monkeypatch.setattr(claims_module, "RENEW_SECONDS", STEP_SECONDS)
+        monkeypatch.setattr(claims_module, "TOGETHER_SECONDS", STEP_SECONDS / 8)
         monkeypatch.setattr(claims_module, "AGAIN_SECONDS", STEP_SECONDS)
         self.began, self.starts = asyncio.Event(), 0
 
