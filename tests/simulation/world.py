@@ -64,6 +64,7 @@ from tests.simulation.wire import Wire
 
 DAY_SECONDS = 86_400.0
 EPOCH_MS = 1_800_000_000_000
+# So many without faults; each second with faults may bring one more, of what they make come again.
 MOST_INVOCATIONS = 5_000
 
 
@@ -190,7 +191,7 @@ class World:
         who.began_at = self.loop.seconds
         CURRENT.set(who)
         self.invocations += 1
-        if self.invocations > MOST_INVOCATIONS * (1 + self.plan.places):
+        if self.invocations > MOST_INVOCATIONS * (1 + self.plan.places) + min(self.loop.seconds, self.plan.calm_at):
             self.broken("the_world_comes_to_rest", f"{self.invocations} invocations; last {who.name}")
         if self.story.kept:
             self.tell(who, "begins")
