@@ -24,7 +24,10 @@ from events.adapters.reader import RedisReader
 from events.adapters.redis import RedisConnection
 from events.adapters.schedules import QStashSchedules
 from events.adapters.session_memory import RedisSessionMemory
+import os
+
 from events.adapters.store import RedisStore
+from spike.store import SpikeStore
 from events.adapters.tool_statistics import RedisToolStatistics
 from events.adapters.verifier import QueueVerifier
 from events.ports import Tracer
@@ -41,7 +44,11 @@ def real_ports(settings: Settings) -> Ports:
     connection, clock = RedisConnection(settings), SystemClock()
     per_minute, follows = settings.rate_limit_per_minute, 60 * settings.followers_per_key
     return Ports(
-        store=RedisStore(connection, settings.job_retention_seconds * 1000, told_limit_bytes=settings.told_limit_bytes),
+        store=(
+            SpikeStore(connection, settings.job_retention_seconds * 1000)
+            if os.environ.get("SPIKE_STORE")
+            else RedisStore(connection, settings.job_retention_seconds * 1000, told_limit_bytes=settings.told_limit_bytes)
+        ),
         reader=RedisReader(connection),
         archive=RedisArchive(connection, settings.job_retention_seconds * 1000),
         admission=RedisAdmission(connection, *slots),
