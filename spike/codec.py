@@ -90,7 +90,7 @@ def load_job(static: str, live: str) -> Job:
 class PackedCall(msgspec.Struct, array_like=True, gc=False):
     """One field per call: its result first, then its record."""
 
-    result: Raw | None
+    result: Raw
     turn: int
     position: int
     tool: str
@@ -117,7 +117,7 @@ class PackedCall(msgspec.Struct, array_like=True, gc=False):
 class PackedResult(msgspec.Struct, array_like=True, gc=False):
     """Only what a turn is told of a call."""
 
-    result: Raw | None
+    result: Raw
 
 
 _CALL_DEFAULTS: list[Any] = [..., ..., ..., ..., ..., ..., 0, 0, 1.0, None, None, None, False, 0, 0, "", "", "", "", "", None, None]
@@ -150,38 +150,46 @@ def load_call(call_id: str, text: str) -> CallRecord:
 def load_result(text: str) -> str | None:
     """The call's result as JSON text."""
     raw = _load_result(text).result
-    return bytes(raw).decode() if raw is not None else None
+    text = bytes(raw).decode()
+    return None if text == "null" else text
 
 
-_ITEM_DEFAULTS: list[Any] = [..., ..., ..., ..., ..., 0, "", "", 0, "", "", "", "", "", False, "", None]
-_item_of = attrgetter("position", "call_id", "tool")
+_ITEM_DEFAULTS: list[Any] = [..., ..., ..., 0, 1, "", "", "", "", "", "", False, "", None]
 _rare_of = attrgetter("step", "after", "event", "otherwise", "asks_for", "isolated", "want")
 
 
-def dump_item(leg: Leg, run: int, creator: str, siblings: int, usage: list[int] | None = None) -> str:
+def begins(name: str) -> str:
+    """How the text of an item of this name begins: names hold nothing that JSON would escape."""
+    return f'["{name}",'
+
+
+def dump_item(name: str, leg: Leg, run: int, creator: str, siblings: int, usage: list[int] | None = None) -> str:
     """The text of a work item, which never changes. `creator`: of the request that adds it."""
-    values = [leg.kind, run, creator, leg.turn, leg.attempt, leg.position, leg.call_id, leg.tool, siblings,
-              *_rare_of(leg)[:5], leg.isolated, leg.want, usage]
-    values.insert(5, leg.since_ms)
-    return encode(_trimmed(values, _ITEM_DEFAULTS_WITH_SINCE)).decode()
+    values = [name, run, creator, leg.since_ms, siblings, leg.tool, *_rare_of(leg), usage]
+    return encode(_trimmed(values, _ITEM_DEFAULTS)).decode()
 
 
-_ITEM_DEFAULTS_WITH_SINCE = [..., ..., ..., ..., ..., ..., 0, "", "", 0, "", "", "", "", "", False, "", None]
-
-
-def load_item(name: str, job_id: str, text: str, held: str, claimed_ms: int = 0) -> tuple[Leg, int, int, list[int] | None]:
+def load_item(job_id: str, text: str, held: str, claimed_ms: int = 0) -> tuple[Leg, int, int, list[int] | None]:
     """The item as a leg; its run; how many siblings were added with it; what the job had used (of a slot release)."""
     v = decode(text)
-    v += _ITEM_DEFAULTS_WITH_SINCE[len(v):]
+    v += _ITEM_DEFAULTS[len(v):]
     owner, free_at, relay = held.split(" ", 2)
     free_at_ms = int(free_at)
     mine = owner != "-"
-    kind = _KINDS[v[0]]
-    tool_kinds = v[7] != ""
+    kind, middle, last = v[0].split(":", 2)
+    call_id, turn, position = "", middle, "0"
+    if middle.startswith("-"):
+        call_id = job_id + middle
+        _, turn, position, _ = middle.split("-", 3)
+    elif ":" in last:
+        turn, last = last.split(":")
+    else:
+        turn = "1"
     leg = Leg(
-        key=name, kind=kind, job_id=job_id, turn=v[3], attempt=v[4], since_ms=v[5], position=v[6], call_id=v[7], tool=v[8],
-        group=f"{job_id}:{v[3]}" if tool_kinds else "", step=v[10], after=v[11], event=v[12], otherwise=v[13],
-        asks_for=v[14], isolated=v[15], want=v[16], carrier=relay, owner=owner if mine else "",
+        key=f"{kind}:{job_id}{v[0][len(kind) + 1:]}", kind=_KINDS[kind], job_id=job_id, turn=int(turn), attempt=int(last),
+        since_ms=v[3], position=int(position), call_id=call_id, tool=v[5],
+        group=f"{job_id}:{turn}" if call_id else "", step=v[6], after=v[7], event=v[8], otherwise=v[9],
+        asks_for=v[10], isolated=v[11], want=v[12], carrier=relay, owner=owner if mine else "",
         lease_until_ms=free_at_ms if mine else 0, not_before_ms=0 if mine else free_at_ms, claimed_ms=claimed_ms,
     )
-    return leg, v[1], v[9], v[17]
+    return leg, v[1], v[4], v[13]

@@ -54,6 +54,17 @@ def name_of(leg_key: str, job_id: str) -> str:
     return leg_key.replace(job_id, "", 1)
 
 
+def place_of(name: str) -> str:
+    """The place of an item in its hash: what follows an item takes its place, so nothing need be removed for it.
+
+    The turn has place 0, as its first call; each other call has its position. What is apart has a place for its kind.
+    """
+    kind, middle, _ = name.split(":", 2)
+    if middle:
+        return middle.split("-", 3)[2]
+    return "0" if kind == LegKind.LOOP else kind[0]
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """What was said, as texts; valid where the stored etag is equal and not empty."""
@@ -137,7 +148,8 @@ def create(changes: Changes, message_id: str, creator: str, sums: Sums) -> Patch
     for leg in changes.legs:
         if leg.kind is not LegKind.WISH:
             name = name_of(leg.key, job.id)
-            items += [f"i:{name}", dump_item(leg, job.run, creator, 1), f"c:{name}", f"- {leg.not_before_ms} {message_id}"]
+            place = place_of(name)
+            items += [f"i{place}", dump_item(name, leg, job.run, creator, 1), f"c{place}", f"- {leg.not_before_ms} {message_id}"]
     first.write("HSET", open_key(job.id), items)
     first.write("RPUSH", parts_key(job.id), changes.parts)
     patch.refused = ((data_key(job.id), ("job", "live")), (open_key(job.id), ()))
@@ -152,16 +164,15 @@ def commit(
     _refuse_the_rest(changes)
     patch, job = Patch(), changes.job or seen.job
     first, job_id, name = patch.first, leg.job_id, name_of(leg.key, leg.job_id)
+    place = place_of(name)
     apart = leg.kind in APART
     home = apart_key(job_id) if apart else open_key(job_id)
-    first.equal(home, {f"i:{name}": seen.item})
+    first.equal(home, {f"i{place}": seen.item})
     if changes.ends:
         _only_those_children(first, job_id, seen)
         first.write("UNLINK", home)
         # The status outlives the data: it is the tombstone, too.
         first.write("HSET", jobs_key(root_of(job_id), ""), (job_id, f"{job.status}:{job.run}:{job.tenant}"))
-    else:
-        first.write("HDEL", home, (f"i:{name}", f"c:{name}"))
     history, etag = _known_after(seen, changes, apart=apart)
     static, live, lap = seen.static, seen.live, seen.lap
     data: list[str] = []
@@ -185,7 +196,7 @@ def commit(
     data += (f"u:{name}", _packed(spent))
     first.write("HSET", data_key(job_id), data)
     following = _following(seen, changes, room, job, message_id=message_id, creator=creator, now_ms=now_ms, lap=lap, sums=sums)
-    _add(patch, following, job_id)
+    _replace_item(patch, following, job_id, home, place, seen, ends=changes.ends)
     parts = _with_usage(changes.parts, spent)
     if parts:
         first.write("RPUSH", parts_key(job_id), parts)
@@ -242,7 +253,7 @@ def _following(
         if leg.kind in (LegKind.COMPLETE, LegKind.FAILED) or (leg.kind is LegKind.CALL and not changes.transcript):
             beside = seen.siblings  # it is the same call
         usage = list(sums) if leg.kind is LegKind.WISH and sums is not None else None
-        text = dump_item(leg, job.run, creator, beside, usage)
+        text = dump_item(name_of(leg.key, job.id), leg, job.run, creator, beside, usage)
         if mine and room:
             left -= 1
             until = now_ms if leg.kind is LegKind.WISH else now_ms + room.leases_ms[leg.kind]
@@ -255,20 +266,30 @@ def _following(
     return tuple(found)
 
 
-def _add(patch: Patch, following: Sequence[Next], job_id: str) -> None:
-    for key, joins, kinds in ((open_key(job_id), False, False), (apart_key(job_id), False, True), (open_key(job_id), True, False)):
-        values: list[str] = []
-        for each in following:
-            if each.joins is joins and (each.leg.kind in APART) is kinds:
-                name = name_of(each.leg.key, job_id)
-                values += (f"i:{name}", each.text, f"c:{name}", each.held)
-        if values and joins:
+def _replace_item(
+    patch: Patch, following: Sequence[Next], job_id: str, home: str, place: str, seen: Seen, *, ends: bool
+) -> None:
+    """What follows takes the item's place, or the place becomes free; a join of several is a block of its own."""
+    values: dict[str, list[str]] = {}
+    taken = ends
+    for each in following:
+        key = apart_key(job_id) if each.leg.kind in APART else open_key(job_id)
+        name = name_of(each.leg.key, job_id)
+        own = place_of(name)
+        pairs = (f"i{own}", each.text, f"c{own}", each.held)
+        if each.joins and seen.siblings > 1:
             block = Block()
             block.count(key, 0)
-            block.write("HSET", key, values)
+            block.write("HSET", key, pairs)
             patch.further.append(block)
-        elif values:
-            patch.first.write("HSET", key, values)
+            continue
+        # Without siblings nothing else of the job can be open: the item's own presence says that.
+        values.setdefault(key, []).extend(pairs)
+        taken = taken or (key, own) == (home, place)
+    if not taken:
+        patch.first.write("HDEL", home, (f"i{place}", f"c{place}"))
+    for key, pairs_of in values.items():
+        patch.first.write("HSET", key, pairs_of)
 
 
 def _expire(block: Block, job: Job, retention_ms: int) -> None:

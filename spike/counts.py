@@ -29,9 +29,15 @@ async def measured(store: str, mode: str, variants: list[str], repeats: int) -> 
             usec = sum(then[name][1] - server.get(name, (0, 0))[1] for name in ("evalsha", "eval") if name in then)
             calls = sum(then[name][0] - server.get(name, (0, 0))[0] for name in ("evalsha", "eval") if name in then)
             rare = {name: noted_after[name] - noted.get(name, 0) for name in noted_after}
+            if chosen.detail:
+                print({name: round((then[name][0] - server.get(name, (0, 0))[0]) / times, 1) for name in then
+                       if then[name][0] - server.get(name, (0, 0))[0]})
             print(json.dumps({"store": store, "mode": mode, "variant": variant, **found, "scripts": round(calls / times, 2),
                               "script_us": round(usec / times, 1), "us_a_script": round(usec / max(1, calls), 1),
                               "rare": {n: v for n, v in rare.items() if v}}), flush=True)
+    except BaseException:
+        print((row.folder / "stack.log").read_text()[-3000:])
+        raise
     finally:
         if row.stats():
             print("noted:", row.stats())
@@ -43,6 +49,7 @@ parser.add_argument("--variants", default="seq")
 parser.add_argument("--modes", default="inline")
 parser.add_argument("--stores", default="today,spike")
 parser.add_argument("--repeats", type=int, default=10)
+parser.add_argument("--detail", action="store_true")
 chosen = parser.parse_args()
 for mode in chosen.modes.split(","):
     for store in chosen.stores.split(","):

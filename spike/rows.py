@@ -76,7 +76,7 @@ class Row(Baton):
         self._ids = {}
         self.meters = Meters(data, self.described)
 
-    async def one(self, variant: str, job: str, limit: float = 120.0) -> list[int]:
+    async def one(self, variant: str, job: str, limit: float = 45.0) -> list[int]:
         return await asyncio.wait_for(self.run_job(variant, job), limit)
 
     def server(self) -> dict[str, tuple[int, int]]:

@@ -23,9 +23,9 @@ from events.errors import StoreError
 from events.ports import Begun, Claim, Committed, Created, History, Loaded, Looked, Spent, Verdict, charge
 from events.ports.spending import NOTHING
 from events.replacing import replace
-from spike.codec import decode, load_call, load_item, load_job, load_result
+from spike.codec import begins, decode, load_call, load_item, load_job, load_result
 from spike.commit import (
-    APART, History as Texts, Next, Planned, Seen, apart_key, commit, create, data_key, jobs_key, name_of, open_key, root_of,
+    APART, History as Texts, Next, Planned, Seen, apart_key, commit, create, data_key, jobs_key, name_of, open_key, place_of, root_of,
 )
 from spike.patch import Patch
 
@@ -138,13 +138,13 @@ class SpikeStore:
             reads = f'[[2,["job","live","lap","etag","r:{claim.call_id.removeprefix(job_id)}"]]]'
         until = claim.now_ms if kind is LegKind.WISH else claim.lease_until_ms
         (verdict, item, held, found), size_bytes = await self._run(
-            "claim", keys, [name, claim.owner, claim.message_id, str(claim.now_ms), str(until), reads, _REFUSED]
+            "claim", keys, [place_of(name), begins(name), claim.owner, claim.message_id, str(claim.now_ms), str(until), reads, _REFUSED]
         )
         charge(requests=1, commands=4 if verdict == "granted" else 4, size_bytes=size_bytes)
         if verdict != "granted":
             return self._not_granted(claim, verdict, held, found)
         held = f"{claim.owner} {until} {claim.message_id}"
-        leg, _, siblings, usage = load_item(claim.leg_key, job_id, item, held, claim.now_ms)
+        leg, _, siblings, usage = load_item(job_id, item, held, claim.now_ms)
         if reads == _ALL:
             seen = self._whole(_pairs(found[0]), item, siblings, held)
         else:
@@ -214,9 +214,9 @@ class SpikeStore:
         """What a message still guarantees."""
         legs: list[Leg] = []
         for field, text in items.items():
-            held = items.get("c:" + field[2:], "")
-            if field.startswith("i:") and held.endswith(" " + message_id):
-                legs.append(load_item(_key_of(field[2:], job_id), job_id, text, held)[0])
+            held = items.get("c" + field[1:], "")
+            if field.startswith("i") and held.endswith(" " + message_id):
+                legs.append(load_item(job_id, text, held)[0])
         return tuple(leg for leg in sorted(legs, key=lambda leg: leg.key) if leg.not_before_ms < FOREVER_MS)
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
@@ -225,7 +225,7 @@ class SpikeStore:
         (seen, leg), beside = self._held[name], counting(changes)
         base = with_counting(spent, beside)
         for _ in range(_ATTEMPTS):
-            guess = 6 + bool(changes.join)
+            guess = 5
             mine = replace(base, requests=base.requests + 1, commands=base.commands + guess)
             planned = commit(
                 seen, leg, changes, go_on, message_id=claim.message_id, creator=go_on.owner if go_on else claim.owner,
@@ -235,24 +235,24 @@ class SpikeStore:
             if written:
                 charge(commands=commands - guess, size_bytes=size_bytes)
                 del self._held[name]
-                return self._committed(claim, planned, written, reads, ends=changes.ends or leg.kind in APART)
+                return self._committed(claim, seen, planned, written, reads, ends=changes.ends or leg.kind in APART)
             charge(requests=1, commands=commands, size_bytes=size_bytes)
             items = _pairs(reads[0])
-            if items.get(f"i:{name_of(claim.leg_key, claim.job_id)}") != seen.item:
+            if items.get(f"i{place_of(name_of(claim.leg_key, claim.job_id))}") != seen.item:
                 del self._held[name]
                 stats["overtaken"] += 1
                 return Committed(applied=False, carried=self._carried(items, claim.job_id, claim.message_id))
             stats["decided again"] += 1
         raise StoreError(f"job {claim.job_id} changes faster than it can be written")
 
-    def _committed(self, claim: Claim, planned: Planned, written: list[int], reads: list[Any], *, ends: bool) -> Committed:
+    def _committed(self, claim: Claim, before: Seen, planned: Planned, written: list[int], reads: list[Any], *, ends: bool) -> Committed:
         job_id, joined = claim.job_id, len(written) > 1
         carried: list[Leg] = []
         claimed: list[Begun] = []
         alone = all(each.siblings <= 1 for each in planned.following)
         self._keep(job_id, None if ends else planned)
         for each in planned.following:
-            if each.joins and not joined:
+            if each.joins and before.siblings > 1 and not joined:
                 continue
             if not each.mine:
                 carried.append(each.leg)
@@ -294,8 +294,8 @@ class SpikeStore:
             name, relay = name_of(claim.leg_key, claim.job_id), seen.held.split(" ", 2)[2]
             home = apart_key(claim.job_id) if kind_of(claim.leg_key) in APART else open_key(claim.job_id)
             block, held = Block(), f"{claim.owner} {lease_until_ms} {relay}"
-            block.equal(home, {f"c:{name}": seen.held})
-            block.write("HSET", home, (f"c:{name}", held))
+            block.equal(home, {f"c{place_of(name)}": seen.held})
+            block.write("HSET", home, (f"c{place_of(name)}", held))
             patch.further.append(block)
             seens.append((claim, (seen, leg), held))
         if not seens:
@@ -313,8 +313,8 @@ class SpikeStore:
         if seen is None:
             return
         patch, name, relay = Patch(), name_of(claim.leg_key, claim.job_id), seen.held.split(" ", 2)[2]
-        patch.first.equal(open_key(claim.job_id), {f"c:{name}": seen.held})
-        patch.first.write("HSET", open_key(claim.job_id), (f"c:{name}", f"- {max(0, given_back_at_ms(now_ms))} {relay}"))
+        patch.first.equal(open_key(claim.job_id), {f"c{place_of(name)}": seen.held})
+        patch.first.write("HSET", open_key(claim.job_id), (f"c{place_of(name)}", f"- {max(0, given_back_at_ms(now_ms))} {relay}"))
         _, _, commands, size_bytes = await self._apply(patch)
         charge(requests=1, commands=commands, size_bytes=size_bytes)
 
@@ -332,7 +332,3 @@ class SpikeStore:
             raise AttributeError(name)
         raise NotImplementedError(f"{name} is not in the spike")
 
-
-def _key_of(name: str, job_id: str) -> str:
-    kind, _, rest = name.partition(":")
-    return f"{kind}:{job_id}{rest}"
