@@ -14,7 +14,7 @@ from events.core.legs import Leg, LegKind, wish_leg
 from events.core.state import CallRecord, Job
 from events.ids import is_child, root_of
 from events.replacing import replace
-from spike.codec import dump_call, dump_item, dump_live, dump_static
+from spike.codec import decode, dump_call, dump_item, dump_live, dump_static
 from spike.patch import Block, Patch
 
 TAG_CHARS = 20
@@ -78,9 +78,14 @@ class History:
         """The same after a commit."""
         if not entries and not results:
             return self
-        text = "\n".join((self.etag, *(t for pair in results.items() for t in pair), "", *entries))
-        etag = hashlib.sha1(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:TAG_CHARS]
-        return History(etag, (*self.entries, *entries), {**self.results, **results}, self.chars + len(text))
+        etag, more = chained(self.etag, entries, results)
+        return History(etag, (*self.entries, *entries), {**self.results, **results}, self.chars + more)
+
+
+def chained(etag: str, entries: Sequence[str], results: Mapping[str, str]) -> tuple[str, int]:
+    """The etag once this is written: a digest of the content, as a number from the state would come again after a failover."""
+    text = "\n".join((etag, *(t for pair in results.items() for t in pair), "", *entries))
+    return hashlib.sha1(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:TAG_CHARS], len(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,24 +161,46 @@ def create(changes: Changes, message_id: str, creator: str, sums: Sums) -> Patch
     return patch
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A work item that was done, and what was decided on it."""
+
+    seen: Seen
+    leg: Leg
+    changes: Changes
+    spent: Sums
+
+    @property
+    def creator(self) -> str:
+        """Of the request that added the item."""
+        return str(decode(self.seen.item)[2])
+
+
+def may_join_others(changes: Changes) -> bool:
+    """Whether it is no more than a call's result: several of those may be one patch."""
+    return changes.join is not None and not (changes.job or changes.legs or changes.transcript or changes.ends or changes.skips)
+
+
 def commit(
-    seen: Seen, leg: Leg, changes: Changes, room: GoOn | None, *, message_id: str, creator: str, now_ms: int,
-    spent: Sums, retention_ms: int,
+    done: Sequence[Done], room: GoOn | None, *, message_id: str, creator: str, now_ms: int, retention_ms: int
 ) -> Planned:
-    """What a work item that was done writes."""
+    """What a work item that was done writes; of several, results of one group, what they write together."""
+    seen, leg, changes = done[0].seen, done[0].leg, done[-1].changes
     _refuse_the_rest(changes)
     patch, job = Patch(), changes.job or seen.job
-    first, job_id, name = patch.first, leg.job_id, name_of(leg.key, leg.job_id)
-    place = place_of(name)
+    first, job_id = patch.first, leg.job_id
     apart = leg.kind in APART
     home = apart_key(job_id) if apart else open_key(job_id)
-    first.equal(home, {f"i{place}": seen.item})
+    first.equal(home, {f"i{place_of(name_of(each.leg.key, job_id))}": each.seen.item for each in done})
+    # Where all of a group are here, as they were added, nobody else has written anything of it.
+    alone = len(done) == seen.siblings and (len(done) == 1 or len({each.creator for each in done}) == 1)
     if changes.ends:
         _only_those_children(first, job_id, seen)
         first.write("UNLINK", home)
         # The status outlives the data: it is the tombstone, too.
         first.write("HSET", jobs_key(root_of(job_id), ""), (job_id, f"{job.status}:{job.run}:{job.tenant}"))
-    history, etag = _known_after(seen, changes, apart=apart)
+    results = {name: text for each in done for name, text in each.changes.results.items()}
+    history, etag = _known_after(seen, changes.transcript, results, alone=alone or apart)
     static, live, lap = seen.static, seen.live, seen.lap
     data: list[str] = []
     if changes.job:
@@ -184,26 +211,27 @@ def commit(
             data += ("live", live)
     for number, entry in enumerate(changes.transcript):
         data += (f"t:{leg.turn:06}.{leg.attempt:03}:{number:03}", entry)
-    results = changes.results
-    for record in changes.calls:
-        data += (f"r:{record.id.removeprefix(job_id)}", dump_call(record, results.get(record.id)))
+    for each in done:
+        for record in each.changes.calls:
+            data += (f"r:{record.id.removeprefix(job_id)}", dump_call(record, each.changes.results.get(record.id)))
     if etag != seen.etag:
         data += ("etag", etag)
     if changes.ends:
         lap = max(lap + 1, now_ms)
         data += ("lap", str(lap))
-    sums = tuple(map(sum, zip(seen.sums, spent, strict=True))) if seen.sums is not None else None
-    data += (f"u:{name}", _packed(spent))
+    spent = tuple(map(sum, zip(*(each.spent for each in done), strict=True)))
+    sums = tuple(map(sum, zip(seen.sums, spent, strict=True))) if seen.sums is not None and (alone or apart) else None
+    data += (f"u:{name_of(leg.key, job_id)}", _packed(spent))
     first.write("HSET", data_key(job_id), data)
     following = _following(seen, changes, room, job, message_id=message_id, creator=creator, now_ms=now_ms, lap=lap, sums=sums)
-    _replace_item(patch, following, job_id, home, place, seen, ends=changes.ends)
-    parts = _with_usage(changes.parts, spent)
+    _replace_items(patch, following, done, home, alone=alone)
+    parts = [part for each in done for part in _with_usage(each.changes.parts, each.spent)]
     if parts:
         first.write("RPUSH", parts_key(job_id), parts)
     if changes.ends:
         _expire(first, job, retention_ms)
     patch.refused = ((home, ()),)
-    if any(each.joins and each.mine for each in following) and (history is None or seen.siblings > 1):
+    if any(each.joins and each.mine for each in following) and history is None:
         patch.then = ((data_key(job_id), ()),)
     return Planned(patch, job, static, live, lap, etag, history, sums, following)
 
@@ -221,16 +249,18 @@ def _only_those_children(block: Block, job_id: str, seen: Seen) -> None:
     block.count(jobs_key(root_of(job_id), job_id), len(seen.children))
 
 
-def _known_after(seen: Seen, changes: Changes, *, apart: bool) -> tuple[History | None, str]:
+def _known_after(
+    seen: Seen, entries: Sequence[str], results: Mapping[str, str], *, alone: bool
+) -> tuple[History | None, str]:
     """The history and the etag: a writer with siblings empties it, one without sets it."""
-    if apart or not (changes.transcript or changes.results):
+    if not alone:
+        return None, ""
+    if not (entries or results):
         return seen.history, seen.etag
-    if seen.siblings > 1:
-        return None, ""
-    if seen.history is None:
-        return None, ""
-    after = seen.history.more(changes.transcript, changes.results)
-    return after, after.etag
+    if seen.history is not None:
+        after = seen.history.more(entries, results)
+        return after, after.etag
+    return None, chained(seen.etag, entries, results)[0] if seen.etag else ""
 
 
 def _following(
@@ -266,18 +296,17 @@ def _following(
     return tuple(found)
 
 
-def _replace_item(
-    patch: Patch, following: Sequence[Next], job_id: str, home: str, place: str, seen: Seen, *, ends: bool
-) -> None:
-    """What follows takes the item's place, or the place becomes free; a join of several is a block of its own."""
+def _replace_items(patch: Patch, following: Sequence[Next], done: Sequence[Done], home: str, *, alone: bool) -> None:
+    """What follows takes the item's place, or the place becomes free; a join beside others is a block of its own."""
+    job_id = done[0].leg.job_id
+    free = {f"{kind}{place_of(name_of(each.leg.key, job_id))}": 0 for each in done for kind in "ic"}
     values: dict[str, list[str]] = {}
-    taken = ends
     for each in following:
         key = apart_key(job_id) if each.leg.kind in APART else open_key(job_id)
         name = name_of(each.leg.key, job_id)
         own = place_of(name)
         pairs = (f"i{own}", each.text, f"c{own}", each.held)
-        if each.joins and seen.siblings > 1:
+        if each.joins and not alone:
             block = Block()
             block.count(key, 0)
             block.write("HSET", key, pairs)
@@ -285,9 +314,11 @@ def _replace_item(
             continue
         # Without siblings nothing else of the job can be open: the item's own presence says that.
         values.setdefault(key, []).extend(pairs)
-        taken = taken or (key, own) == (home, place)
-    if not taken:
-        patch.first.write("HDEL", home, (f"i{place}", f"c{place}"))
+        if key == home:
+            free.pop(f"i{own}", None)
+            free.pop(f"c{own}", None)
+    if free and not done[0].changes.ends:
+        patch.first.write("HDEL", home, tuple(free))
     for key, pairs_of in values.items():
         patch.first.write("HSET", key, pairs_of)
 

@@ -1,17 +1,18 @@
 """The store client: claims, lets `commit` decide, applies its patch, decides again where it is refused (at most 5 times)."""
 
+import asyncio
 import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace as dc_replace
+from dataclasses import dataclass, replace as dc_replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from upstash_redis.errors import UpstashError
 
-from events.adapters.counting import Commands, counting, with_counting
+from events.adapters.counting import Commands, counting, in_sum, with_counting
 from events.adapters.redis import RedisConnection, _sha1
 from events.core.effects import Changes
 from events.core.going_on import GoOn
@@ -25,7 +26,7 @@ from events.ports.spending import NOTHING
 from events.replacing import replace
 from spike.codec import begins, decode, load_call, load_item, load_job, load_result
 from spike.commit import (
-    APART, History as Texts, Next, Planned, Seen, apart_key, commit, create, data_key, jobs_key, name_of, open_key, place_of, root_of,
+    APART, Done, History as Texts, may_join_others, Next, Planned, Seen, apart_key, commit, create, data_key, jobs_key, name_of, open_key, place_of, root_of,
 )
 from spike.patch import Patch
 
@@ -81,6 +82,17 @@ def _weight(value: Any) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
+@dataclass(slots=True)
+class _Ask:
+    """A commit that is ready."""
+
+    claim: Claim
+    changes: Changes
+    spent: Spent
+    room: GoOn | None
+    answer: "asyncio.Future[Committed]"
+
+
 class SpikeStore:
     """`Store`, as far as the main loop goes."""
 
@@ -90,6 +102,8 @@ class SpikeStore:
         self._held: dict[tuple[str, str, str], tuple[Seen, Leg]] = {}
         self._known: dict[str, tuple[Texts, tuple[int, ...]]] = {}
         self._chars = 0
+        self._ready: dict[str, list[_Ask]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # The wire.
 
@@ -220,22 +234,83 @@ class SpikeStore:
         return tuple(leg for leg in sorted(legs, key=lambda leg: leg.key) if leg.not_before_ms < FOREVER_MS)
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
-        """Let the rule decide, and apply its patch; a refused one is decided again where the item is still there."""
+        """Let the rule decide, and apply its patch. Results of one job that are ready together are one patch."""
+        seen, _ = self._held[claim.job_id, claim.leg_key, claim.owner]
+        ask = _Ask(claim, changes, spent, go_on, asyncio.get_running_loop().create_future())
+        if seen.siblings == 1 or not may_join_others(changes):
+            return await self._alone(ask)
+        ready = self._ready.get(claim.job_id)
+        if ready is None:
+            ready = self._ready[claim.job_id] = []
+            ask.answer.get_loop().call_soon(self._flush, claim.job_id)
+        ready.append(ask)
+        return await ask.answer
+
+    def _flush(self, job_id: str) -> None:
+        asks = self._ready.pop(job_id)
+        for start in range(0, len(asks), 64):
+            task = asyncio.get_running_loop().create_task(self._together(asks[start : start + 64]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _together(self, asks: "list[_Ask]") -> None:
+        try:
+            answers = await self._commit_all(asks) if len(asks) > 1 else None
+            for number, ask in enumerate(asks):
+                answer = answers[number] if answers else await self._alone(ask)
+                if not ask.answer.done():
+                    ask.answer.set_result(answer)
+        except Exception as error:  # noqa: BLE001 - it is the askers'
+            for ask in asks:
+                if not ask.answer.done():
+                    ask.answer.set_exception(error)
+
+    def _done(self, asks: "Sequence[_Ask]", guess: int) -> list[Done]:
+        done: list[Done] = []
+        for ask in asks:
+            seen, leg = self._held[ask.claim.job_id, ask.claim.leg_key, ask.claim.owner]
+            spent = with_counting(ask.spent, counting(ask.changes))
+            if ask is asks[-1]:
+                spent = replace(spent, requests=spent.requests + 1, commands=spent.commands + guess)
+            done.append(Done(seen, leg, ask.changes, sums_of(spent)))
+        return done
+
+    def _plan(self, asks: "Sequence[_Ask]", guess: int) -> Planned:
+        claim, room = asks[-1].claim, asks[-1].room
+        return commit(
+            self._done(asks, guess), room, message_id=claim.message_id, creator=room.owner if room else claim.owner,
+            now_ms=claim.now_ms, retention_ms=self._retention_ms,
+        )
+
+    async def _commit_all(self, asks: "list[_Ask]") -> list[Committed] | None:
+        """Several as one; None: refused, so each is decided alone."""
+        planned = self._plan(asks, 7)
+        beside = in_sum(counting(ask.changes) for ask in asks)
+        written, reads, commands, size_bytes = await self._apply(planned.patch, beside)
+        if not written:
+            stats["not together"] += 1
+            charge(requests=1, commands=commands, size_bytes=size_bytes)
+            return None
+        charge(commands=commands - 7, size_bytes=size_bytes)
+        stats["together"] += 1
+        last = self._committed(asks[-1].claim, planned, written, reads, ends=False)
+        for ask in asks:
+            del self._held[ask.claim.job_id, ask.claim.leg_key, ask.claim.owner]
+        return [*(Committed(applied=True) for _ in asks[:-1]), last]
+
+    async def _alone(self, ask: "_Ask") -> Committed:
+        """One; a refused one is decided again where its item is still there."""
+        claim, changes = ask.claim, ask.changes
         name = (claim.job_id, claim.leg_key, claim.owner)
-        (seen, leg), beside = self._held[name], counting(changes)
-        base = with_counting(spent, beside)
+        beside = counting(changes)
         for _ in range(_ATTEMPTS):
-            guess = 5
-            mine = replace(base, requests=base.requests + 1, commands=base.commands + guess)
-            planned = commit(
-                seen, leg, changes, go_on, message_id=claim.message_id, creator=go_on.owner if go_on else claim.owner,
-                now_ms=claim.now_ms, spent=sums_of(mine), retention_ms=self._retention_ms,
-            )
+            seen, leg = self._held[name]
+            planned = self._plan([ask], 5)
             written, reads, commands, size_bytes = await self._apply(planned.patch, beside)
             if written:
-                charge(commands=commands - guess, size_bytes=size_bytes)
+                charge(commands=commands - 5, size_bytes=size_bytes)
                 del self._held[name]
-                return self._committed(claim, seen, planned, written, reads, ends=changes.ends or leg.kind in APART)
+                return self._committed(claim, planned, written, reads, ends=changes.ends or leg.kind in APART)
             charge(requests=1, commands=commands, size_bytes=size_bytes)
             items = _pairs(reads[0])
             if items.get(f"i{place_of(name_of(claim.leg_key, claim.job_id))}") != seen.item:
@@ -245,19 +320,20 @@ class SpikeStore:
             stats["decided again"] += 1
         raise StoreError(f"job {claim.job_id} changes faster than it can be written")
 
-    def _committed(self, claim: Claim, before: Seen, planned: Planned, written: list[int], reads: list[Any], *, ends: bool) -> Committed:
-        job_id, joined = claim.job_id, len(written) > 1
+    def _committed(
+        self, claim: Claim, planned: Planned, written: list[int], reads: list[Any], *, ends: bool
+    ) -> Committed:
+        job_id, joined = claim.job_id, len(written) > len(planned.patch.further)
         carried: list[Leg] = []
         claimed: list[Begun] = []
-        alone = all(each.siblings <= 1 for each in planned.following)
         self._keep(job_id, None if ends else planned)
         for each in planned.following:
-            if each.joins and before.siblings > 1 and not joined:
+            if each.joins and not joined:
                 continue
             if not each.mine:
                 carried.append(each.leg)
                 continue
-            seen = self._next(planned, each, alone=alone)
+            seen = self._next(planned, each)
             if each.joins and reads:
                 seen = self._whole(_pairs(reads[0]), each.text, each.siblings, each.held)
             usage = list(planned.sums) if each.leg.kind is LegKind.WISH and planned.sums else None
@@ -265,8 +341,8 @@ class SpikeStore:
             claimed.append(self._begun(each.leg, seen, each.record, usage))
         return Committed(applied=True, carried=tuple(carried), claimed=tuple(claimed))
 
-    def _next(self, planned: Planned, each: Next, *, alone: bool) -> Seen:
-        history, sums = (planned.history, planned.sums) if alone else (None, None)
+    def _next(self, planned: Planned, each: Next) -> Seen:
+        history, sums = planned.history, planned.sums
         return Seen(
             planned.job, planned.static, planned.live, planned.lap, planned.etag, each.text, each.siblings, history, sums,
             held=each.held,
