@@ -1,6 +1,7 @@
 """The product's stack with either store, as rows that a measurement asks for jobs."""
 
 import asyncio
+import json
 import re
 import socket
 import sys
@@ -11,7 +12,7 @@ import aiohttp
 
 from infra.local_redis.data_dir import DataDir
 from tests.bench.peers import work
-from tests.bench.peers.baton_row import SETTINGS, Baton
+from tests.bench.peers.baton_row import QUICK_RECOVERY, SETTINGS, Baton
 from tests.bench.peers.job_ends import _STAMP, JobEnds, Wire
 from tests.e2e.meters import Meters
 
@@ -50,6 +51,14 @@ class SpikeEnds(JobEnds):
         return sorted({int(stamp) for text in texts or () for stamp in _STAMP.findall(text)})  # type: ignore[union-attr]
 
 
+    async def calls(self, job_id: str) -> list[int]:
+        async with self._reading:
+            self._reads.send("HGETALL", f"baton:{{{job_id}}}:data:{job_id}")
+            flat = await self._reads.answer() or []
+        records = [json.loads(text) for name, text in zip(flat[::2], flat[1::2], strict=True) if name.startswith(b"r:")]
+        return [record[4]["n"] for record in records if record[0] is not None]
+
+
 class Row(Baton):
     """One stack."""
 
@@ -61,7 +70,7 @@ class Row(Baton):
 
     async def setup(self) -> None:
         data = self.folder / "data"
-        own = {**SETTINGS, **self.chosen}
+        own = {**SETTINGS, **self.chosen, **(QUICK_RECOVERY if self.crashing else {})}
         if self.store == "spike":
             own |= {"SPIKE_STORE": "1", "SPIKE_STATS": str(self.notes)}
         command = [str(Path(sys.executable).with_name("baton")), "dev", "--data", str(data), "--port", "0"]
