@@ -5,6 +5,8 @@ leaves this module is keys, fields and texts.
 """
 
 import hashlib
+from functools import lru_cache
+from operator import add
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,11 +26,13 @@ USED = ("messages", "deliveries", "redisRequests", "redisCommands", "redisBytes"
 Sums = tuple[int, ...]
 
 
+@lru_cache(1024)
 def open_key(job_id: str) -> str:
     """Hash: open items, two fields each."""
     return f"baton:{{{root_of(job_id)}}}:open:{job_id}"
 
 
+@lru_cache(1024)
 def apart_key(job_id: str) -> str:
     """Hash: items that outlive the job's end: slot releases, memory."""
     return f"baton:{{{root_of(job_id)}}}:apart:{job_id}"
@@ -39,21 +43,25 @@ def jobs_key(root_id: str, parent: str) -> str:
     return f"baton:{{{root_id}}}:jobs:{parent}"
 
 
+@lru_cache(1024)
 def data_key(job_id: str) -> str:
     """Hash: job, answers, calls with results, etag, usage."""
     return f"baton:{{{root_of(job_id)}}}:data:{job_id}"
 
 
+@lru_cache(1024)
 def parts_key(job_id: str) -> str:
     """List: the stream."""
     return f"baton:{{{root_of(job_id)}}}:parts:{job_id}"
 
 
+@lru_cache(4096)
 def name_of(leg_key: str, job_id: str) -> str:
     """An item's name: the job is in the key of the hash."""
     return leg_key.replace(job_id, "", 1)
 
 
+@lru_cache(4096)
 def place_of(name: str) -> str:
     """The place of an item in its hash: what follows an item takes its place, so nothing need be removed for it.
 
@@ -219,8 +227,8 @@ def commit(
     if changes.ends:
         lap = max(lap + 1, now_ms)
         data += ("lap", str(lap))
-    spent = tuple(map(sum, zip(*(each.spent for each in done), strict=True)))
-    sums = tuple(map(sum, zip(seen.sums, spent, strict=True))) if seen.sums is not None and (alone or apart) else None
+    spent = done[0].spent if len(done) == 1 else tuple(map(sum, zip(*(each.spent for each in done), strict=True)))
+    sums = tuple(map(add, seen.sums, spent)) if seen.sums is not None and (alone or apart) else None
     data += (f"u:{name_of(leg.key, job_id)}", _packed(spent))
     first.write("HSET", data_key(job_id), data)
     following = _following(seen, changes, room, job, message_id=message_id, creator=creator, now_ms=now_ms, lap=lap, sums=sums)

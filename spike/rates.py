@@ -10,8 +10,8 @@ from spike.rows import Row, steps_of
 from tests.bench.peers.bill import CLIENT, used
 
 
-async def cell(row: Row, variant: str, callers: int, seconds: float) -> tuple[float, float]:
-    """Steps a second, and processor seconds of all but the client a thousand steps."""
+async def cell(row: Row, variant: str, callers: int, seconds: float) -> tuple[float, float, dict[str, float]]:
+    """Steps a second, by process, and processor seconds of all but the client a thousand steps."""
     jobs, over, before, began = 0, time.monotonic() + seconds, used(row), time.monotonic()
 
     async def caller(me: int) -> None:
@@ -26,7 +26,7 @@ async def cell(row: Row, variant: str, callers: int, seconds: float) -> tuple[fl
     spent = used(row).since(before)
     spent.pop(CLIENT, None)
     steps = jobs * steps_of(variant)
-    return steps / lasted, sum(spent.values()) * 1000 / steps
+    return steps / lasted, sum(spent.values()) * 1000 / steps, {name: value * 1000 / steps for name, value in spent.items()}
 
 
 async def main(mode: str, transport: str, variants: list[str], rounds: int, seconds: float) -> None:
@@ -55,6 +55,8 @@ async def main(mode: str, transport: str, variants: list[str], rounds: int, seco
                     "today_cpu_s_per_1000": round(statistics.median(a[1] for a in today), 2),
                     "spike_cpu_s_per_1000": round(statistics.median(b[1] for b in spike), 2),
                     "cpu_ratio": round(statistics.median(cpu), 2),
+                    **{f"{store}_by_process": {name: round(statistics.median(each[2].get(name, 0.0) for each in found[variant, callers, store]), 2)
+                                               for name in sorted(found[variant, callers, store][0][2])} for store in rows},
                 }), flush=True)
         print("noted:", mode, rows["spike"].stats(), flush=True)
     finally:

@@ -12,7 +12,7 @@ from typing import Any
 
 from upstash_redis.errors import UpstashError
 
-from events.adapters.counting import Commands, counting, in_sum, with_counting
+from events.adapters.counting import Commands, cost_of, counting, in_sum
 from events.adapters.redis import RedisConnection, _sha1
 from events.core.effects import Changes
 from events.core.going_on import GoOn
@@ -117,12 +117,13 @@ class SpikeStore:
         value = self._redis._value(answer)
         self._redis._loaded.add(sha)
         asked = "".join((*keys, *texts))
-        return value, (len(asked) if asked.isascii() else len(asked.encode())) + _weight(value)
+        answered = _weight(value) if value[-1] else 0
+        return value, (len(asked) if asked.isascii() else len(asked.encode())) + answered
 
-    async def _apply(self, patch: Patch, beside: Commands = ()) -> tuple[list[int], list[Any], int, int]:
+    async def _apply(self, patch: Patch, beside: Commands = (), what: str = "refused") -> tuple[list[int], list[Any], int, int]:
         keys, texts = patch.request()
         (written, reads), size_bytes = await self._run("apply", keys, texts, beside)
-        stats["applied" if written else "refused"] += 1
+        stats["applied" if written else what] += 1
         return written, reads, patch.commands(written), size_bytes
 
     # The port.
@@ -132,7 +133,7 @@ class SpikeStore:
         job = changes.job
         assert job is not None
         mine = replace(spent, requests=spent.requests + 1, commands=spent.commands + 6)
-        written, reads, commands, size_bytes = await self._apply(create(changes, message_id, message_id, sums_of(mine)))
+        written, reads, commands, size_bytes = await self._apply(create(changes, message_id, message_id, sums_of(mine)), what="known")
         charge(requests=not written, commands=commands - 6 * bool(written), size_bytes=size_bytes)
         if not written:
             (static, live), items = reads[0], _pairs(reads[1])
@@ -269,10 +270,13 @@ class SpikeStore:
         done: list[Done] = []
         for ask in asks:
             seen, leg = self._held[ask.claim.job_id, ask.claim.leg_key, ask.claim.owner]
-            spent = with_counting(ask.spent, counting(ask.changes))
-            if ask is asks[-1]:
-                spent = replace(spent, requests=spent.requests + 1, commands=spent.commands + guess)
-            done.append(Done(seen, leg, ask.changes, sums_of(spent)))
+            last, spent = ask is asks[-1], ask.spent
+            beside, beside_bytes = cost_of(counting(ask.changes)) if ask.changes.used or ask.changes.counts else (0, 0)
+            sums = (
+                spent.messages, spent.deliveries, spent.requests + last, spent.commands + beside + last * guess,
+                spent.size_bytes + beside_bytes, spent.function_ms, spent.mb_ms,
+            )
+            done.append(Done(seen, leg, ask.changes, sums))
         return done
 
     def _plan(self, asks: "Sequence[_Ask]", guess: int) -> Planned:
@@ -402,6 +406,18 @@ class SpikeStore:
     async def look_all(self, *_: Any, **__: Any) -> dict[str, Looked]:
         """Not in the spike."""
         return {}
+
+    async def look(self, root_id: str, message_id: str, now_ms: int, *_: Any, **__: Any) -> Looked:
+        """What is open in a tree of one job, decided here: of these jobs nothing is lost."""
+        items, apart, data = await self._redis.pipeline(
+            ["HGETALL", open_key(root_id)], ["HGETALL", apart_key(root_id)], ["HMGET", data_key(root_id), "job", "live"]
+        )
+        if not data[0]:
+            return Looked(known=False)
+        lost = [leg for leg in self._carried({**_pairs(items), **_pairs(apart)}, root_id, message_id)
+                if now_ms - max(leg.lease_until_ms, leg.not_before_ms) > 60_000]
+        job = load_job(*data)
+        return Looked(True, tuple(lost), job.session_id, (root_id,) if job.ended and not items and not apart else ())
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
