@@ -21,7 +21,7 @@ from events.core.records import load_values
 from events.core.state import NOTHING_USED, Level, State, Usage
 from events.core.transcript import still_told
 from events.errors import StoreError
-from events.ports import Begun, Claim, Committed, Created, History, Loaded, Looked, Spent, Verdict, charge
+from events.ports import Begun, Claim, Committed, Created, History, Loaded, Looked, Spent, Undelivered, Verdict, charge
 from events.ports.spending import NOTHING
 from events.replacing import replace
 from spike.codec import begins, decode, load_call, load_item, load_job, load_result
@@ -418,6 +418,24 @@ class SpikeStore:
                 if now_ms - max(leg.lease_until_ms, leg.not_before_ms) > 60_000]
         job = load_job(*data)
         return Looked(True, tuple(lost), job.session_id, (root_id,) if job.ended and not items and not apart else ())
+
+    async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:  # noqa: ARG002
+        """What an undelivered message leaves; read only: the spike keeps no budget of failures."""
+        job_id, name = claim.job_id, name_of(claim.leg_key, claim.job_id)
+        call = "r:" + claim.call_id.removeprefix(job_id)
+        items, data = await self._redis.pipeline(
+            ["HGETALL", open_key(job_id)], ["HMGET", data_key(job_id), "job", "live", call]
+        )
+        if not data[0]:
+            return Undelivered(None)
+        job, items = load_job(data[0], data[1]), _pairs(items)
+        text, held = items.get(f"i{place_of(name)}", ""), items.get(f"c{place_of(name)}", "")
+        carried = [leg for of in {source_message_id, claim.message_id} for leg in self._carried(items, job_id, of)]
+        if not text.startswith(begins(name)):
+            return Undelivered(None, tuple(carried), job.session_id)
+        leg = load_item(job_id, text, held)[0]
+        state = State(job, leg, load_call(claim.call_id, data[2]) if claim.call_id else None)
+        return Undelivered(state, tuple(each for each in carried if each.key != leg.key), job.session_id)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
