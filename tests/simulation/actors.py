@@ -56,6 +56,7 @@ class SimModel:
     def __init__(self, script: Script) -> None:
         self._script = script
         self._asked: Counter[int] = Counter()
+        self._killing: Counter[str] = Counter()  # by job: a client whose request failed has several
 
     @property
     def reads_history(self) -> bool:
@@ -69,7 +70,10 @@ class SimModel:
         asked = self._asked[request.turn]
         if plan.how == "kill":
             about = f"turn {request.turn} of {CURRENT.get().job_id}"
-            a_turn_that_kills_is_not_asked_for_ever(STAGE.world, about, asked, self._script.model_retries)
+            self._killing[about] += 1
+            a_turn_that_kills_is_not_asked_for_ever(
+                STAGE.world, about, self._killing[about], self._script.model_retries
+            )
         await STAGE.world.actors.work("work.model", plan.seconds)
         if plan.forever or asked <= plan.fails:
             if self._script.words:

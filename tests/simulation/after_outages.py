@@ -29,7 +29,8 @@ class Back:
     """Watches the ends of one world's outages. Where another one begins within the bound, only that one's end counts.
 
     After a time in which the queue took nothing and yet delivered, messages and callbacks may all be used up, and no
-    process left that could ask for a sweep: there the bound is that of the hourly one.
+    process left that could ask for a sweep: there the bound is that of the hourly one. It is the bound, too, where a
+    host has few places: whoever finds none comes again later and later.
     """
 
     def __init__(self, world: "World") -> None:
@@ -47,10 +48,11 @@ class Back:
     def _bound(self, over: float) -> float:
         """Within how long jobs go on after this end; 0: nobody comes for what is left to the hourly sweep."""
         world = self._world
+        usual = LEFT_SECONDS if world.plan.places else BACK_SECONDS
         refused = [outage.ends for outage in world.faults.outages if outage.refuses and outage.ends <= over]
         if not world.plan.backstop:
-            return 0.0 if refused else BACK_SECONDS
-        return LEFT_SECONDS if any(world.excused.over_at(ends) >= over for ends in refused) else BACK_SECONDS
+            return 0.0 if refused else usual
+        return LEFT_SECONDS if any(world.excused.over_at(ends) >= over for ends in refused) else usual
 
     def _is_over(self, seconds: float) -> None:
         world = self._world

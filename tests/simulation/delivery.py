@@ -51,12 +51,13 @@ class Deliveries:
     """Delivers messages to the functions of a world.
 
     `lost`: the trees of which a message used up its retries and has no callback. `begun`: by message, the deliveries
-    that have begun.
+    that have begun. `failing`: the jobs about which a delivery failed, for want of something else than a place.
     """
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self.lost: set[str] = set()
+        self.failing: set[str] = set()
         self.begun: defaultdict[str, list[Invocation]] = defaultdict(list)
         self.times_dead: dict[str, int] = {}
         self.places, self._flows = Places(world), Flows()
@@ -103,7 +104,7 @@ class Deliveries:
             return
         if not self._flows.admit(message.outgoing.flow, lambda: self._begin(attempt)):
             return
-        refusal = self.places.refusal(message.url, message.outgoing.flow)
+        refusal = self.places.refusal(attempt)
         if refusal is not None:
             self._answered(attempt, refusal)
             return
@@ -120,15 +121,15 @@ class Deliveries:
         if world.faults.strikes("cut", name):
             lasts = _LONGEST_SECONDS * world.dice.roll(_CUT, message.number, attempt.copy, attempt.retried) ** 3
             world.loop.call_later(lasts, self._cut, attempt, who)
-        world.hosting.started(who, message.url, lambda: self._lost(attempt))
+        world.hosting.started(who, message.url, lambda: self._gone(attempt))
         try:
             body = body_for(world, who, message).encode()
-            with world.processes.at_work(who, lambda: self._lost(attempt)):
+            with world.processes.at_work(who, lambda: self._gone(attempt)):
                 answer = await world.post(message.url, _headers(message, body, attempt.retried, world.now_ms()), body)
         except Crashed:
             answer = None
         finally:
-            self.places.leave(message.url)
+            self.places.leave(attempt)
         limit.cancel()
         answer = None if who.ended else answer
         world.returned(who, answer)
@@ -150,6 +151,11 @@ class Deliveries:
             self._world.tell(who, "the queue has lost the connection")
             self._lost(attempt)
 
+    def _gone(self, attempt: Attempt) -> None:
+        """Whoever was to answer is no more, nor is the place that it had."""
+        self.places.leave(attempt)
+        self._lost(attempt)
+
     def _lost(self, attempt: Attempt) -> None:
         """There will be no answer, whatever becomes of who was to give it."""
         if not attempt.over:
@@ -161,6 +167,8 @@ class Deliveries:
         self._flows.leave(message.outgoing.flow)
         if message.cancelled:
             return
+        if answer is None or not (answer.status < 300 or answer.status in THROTTLED):
+            self.failing.add(message.job_id)
         if answer is not None and answer.status < 300:
             self._copy_settled(message)
         elif answer is not None and answer.status == 489 and answer.headers.get("upstash-nonretryable-error"):

@@ -93,14 +93,16 @@ def died_in(world: "World", tree: Tree, job: Job) -> Died:
 def a_death_counts_once_for_who_was_only_there(write: Write) -> str | None:
     """Where one piece of work kills its processes, each other step that is at work there dies of it once at most.
 
-    One that was only being claimed, or waited for its turn and was being given back, is not at work yet.
+    One that was only being claimed, or waited for its turn and was being given back, is not at work yet. Who lives and
+    could not prolong its claim, since the store was away, is taken over, too: that is no process's death.
     """
     world = write.world
     for key, leg in write.after.legs.items():
         old = write.before.legs.get(key)
         if old is None or leg.abandoned <= old.abandoned or not world.plan.processes:
             continue
-        if (world.owners.get(old.owner.partition(".")[0]), key) not in world.actors.at_work:
+        who = world.owners.get(old.owner.partition(".")[0])
+        if who is None or not who.dead or (who, key) not in world.actors.at_work:
             continue
         about = leg.call_id or f"turn {leg.turn} of {leg.job_id}"
         world.actors.died_at_work[about] += 1

@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from itertools import chain, zip_longest
+from itertools import chain, combinations, zip_longest
 from multiprocessing import get_context
 
 from tests.simulation.crash_points import table
@@ -54,6 +54,12 @@ _CUTTING = (0, *OTHER_FAMILIES, RETURNING_SEEDS, DEPLOYING_SEEDS)
 _AWAY = (0, *OTHER_FAMILIES)
 # The families of which in some worlds work kills its process, in some a host has few places, and in some tools block.
 _KILLING = _CROWDED = _BLOCKING = (0, *OTHER_FAMILIES)
+# What may go wrong together, in plain worlds and in those whose jobs wait.
+_TOGETHER = tuple(
+    first + one + other
+    for first in (0, WAITING_SEEDS)
+    for one, other in combinations((AWAY_SEEDS, KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS, CUTTING_SEEDS), 2)
+)
 # The families of which in some worlds the hosted parts have limits.
 _LIMITED = (0, *OTHER_FAMILIES, RETURNING_SEEDS, CUTTING_SEEDS)
 
@@ -98,7 +104,7 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
     cutting, killing = schedules // 200, schedules // 400
     others = len(OTHER_FAMILIES) * each + 3 * returning + len(_DEPLOYING) * deploying
     others += (len(_CUTTING) + len(_LIMITED) + len(_AWAY)) * cutting + (
-        len(_KILLING) + len(_CROWDED) + len(_BLOCKING)
+        len(_KILLING) + len(_CROWDED) + len(_BLOCKING) + len(_TOGETHER)
     ) * killing
     plain = _ranges(schedules - others, seed)
     families = (
@@ -110,6 +116,7 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
         *(_ranges(killing, KILLING_SEEDS + first + seed) for first in _KILLING),
         *(_ranges(killing, CROWDED_SEEDS + first + seed) for first in _CROWDED),
         *(_ranges(killing, BLOCKING_SEEDS + first + seed) for first in _BLOCKING),
+        *(_ranges(killing, first + seed) for first in _TOGETHER),
         *(_ranges(each, first + seed) for first in OTHER_FAMILIES),
         *(_ranges(returning, RETURNING_SEEDS + first + seed) for first in (0, WAITING_SEEDS, PLANNING_SEEDS)),
     )

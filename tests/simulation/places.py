@@ -16,6 +16,7 @@ from tests.simulation.invariants import Write
 from tests.simulation.watching import of
 
 if TYPE_CHECKING:
+    from tests.simulation.delivery import Attempt
     from tests.simulation.world import World
 
 _STATUS = 151
@@ -26,24 +27,27 @@ class Places:
 
     def __init__(self, world: "World") -> None:
         self._world = world
-        self._at_work = Counter[str]()
+        self._at_work = defaultdict[str, set["Attempt"]](set)
         self._answer = Answer(Dice(world.plan.seed).one_of(sorted(THROTTLED), _STATUS), (), b"no place")
         self.refused = 0
 
-    def refusal(self, url: str, flow: Flow) -> Answer | None:
+    def refusal(self, attempt: "Attempt") -> Answer | None:
         """What is answered for want of a place; None: it has one now, until it leaves."""
-        world, places = self._world, self._world.plan.places
-        if places and self._at_work[url] >= places:
+        world, places, message = self._world, self._world.plan.places, attempt.message
+        here = self._at_work[message.url]
+        if places and len(here) >= places:
             self.refused += 1
-            if world.plan.flows:
-                world.broken("nobody_is_refused_whom_the_queue_holds_back", f"{url} has no place for {flow}")
+            # The queue does not count who works on after it has stopped to wait for it.
+            if world.plan.flows and not any(other.over for other in here):
+                text = f"{message.url} has no place for {message.outgoing.flow}"
+                world.broken("nobody_is_refused_whom_the_queue_holds_back", text)
             return self._answer
-        self._at_work[url] += 1
+        here.add(attempt)
         return None
 
-    def leave(self, url: str) -> None:
-        """A place is free again."""
-        self._at_work[url] -= 1
+    def leave(self, attempt: "Attempt") -> None:
+        """Its place is free again: it has ended, or its process has."""
+        self._at_work[attempt.message.url].discard(attempt)
 
 
 class Flows:
@@ -74,11 +78,12 @@ class Flows:
 
 
 def nothing_is_spent_for_want_of_a_place(write: Write) -> str | None:
-    """Where nothing but places is wanting, no step spends anything of its budget."""
+    """No step spends anything of its budget, unless a delivery about its job failed for want of something else."""
     if not write.world.plan.places:
         return None
+    failing = write.world.delivery.failing
     for key, leg in write.after.legs.items():
-        if leg.undelivered and leg is not write.before.legs.get(key):
+        if leg.undelivered and leg is not write.before.legs.get(key) and leg.job_id not in failing:
             return f"{key} found no place, and counts as undelivered {leg.undelivered} times"
     return None
 
