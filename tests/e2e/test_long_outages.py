@@ -21,10 +21,10 @@ from tests.e2e.fault_client import END_STATES, FaultClient
 from tests.e2e.fault_load import Submission
 from tests.e2e.fault_stack import FaultStack, fault_stack_in
 from tests.e2e.fault_verdict import check_call, check_job, read_starts
-from tests.e2e.outage_agents import SCALE
 
 pytestmark = pytest.mark.e2e
 
+SCALE = 30
 SHAPES = ("waits", "line-shaky", "fan-8", "line-3", "delegates", "fan-10")
 OUTAGE_SECONDS = 600 / SCALE
 GOES_ON_SECONDS = 120 / SCALE
@@ -40,7 +40,7 @@ def stack(tmp_path: Path) -> Iterator[FaultStack]:
     """A running stack that can be hurt."""
     with fault_stack_in(tmp_path) as made:
         made.agents, made.time_scale = "outage_agents", SCALE
-        yield made.prepare(**DEFAULTS).start()
+        yield made.prepare(OUTAGE_SCALE=str(SCALE), **DEFAULTS).start()
 
 
 @pytest.fixture
