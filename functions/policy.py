@@ -14,7 +14,7 @@ from functions.suspects import Suspects
 LEASE_MS = 12_000
 RENEW_SECONDS = 4.5
 # All claims of a process that come due within so long are prolonged together, so much late. What else the process does
-# waits for as many claims as come due at once: of 2,000 calls at work these are 50 (docs/benchmarks.md).
+# waits for as many claims as come due at once: of 2,000 calls at work these are some 55 (docs/benchmarks.md).
 TOGETHER_SECONDS = 0.125
 # After a prolongation that the store has failed.
 AGAIN_SECONDS = 1.0

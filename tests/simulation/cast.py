@@ -3,6 +3,7 @@
 The tools are made once for a process, since a schedule is cheap and making a tool is not.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from events.core.limits import Limits
@@ -22,12 +23,7 @@ _MOST_ROUNDS = 100
 def _tool(name: str) -> Tool:
     kind = TOOLS[name]
 
-    @tool(
-        name=name,
-        retries=kind.retries,
-        retry_delay_seconds=kind.retry_delay_seconds,
-        timeout_seconds=kind.timeout_seconds,
-    )
+    @tool(name=name, **asdict(kind))
     async def act(number: int, how: str, times: int, seconds: float, nonce: int, ctx: ToolContext) -> Any:
         """Act as the script says."""
         arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce}
@@ -39,12 +35,7 @@ def _tool(name: str) -> Tool:
 def _blocking_tool(name: str) -> Tool:
     kind = BLOCKING_TOOLS[name]
 
-    @tool(
-        name=name,
-        retries=kind.retries,
-        retry_delay_seconds=kind.retry_delay_seconds,
-        timeout_seconds=kind.timeout_seconds,
-    )
+    @tool(name=name, **asdict(kind))
     def act(number: int, how: str, times: int, seconds: float, nonce: int, stuck: float, ctx: ToolContext) -> Any:
         """Act as the script says, in a thread (blocking.py)."""
         arguments = {"number": number, "how": how, "times": times, "seconds": seconds, "nonce": nonce, "stuck": stuck}
@@ -58,9 +49,7 @@ def _waiting_tool(name: str) -> Tool:
 
     @tool(
         name=name,
-        retries=kind.retries,
-        retry_delay_seconds=kind.retry_delay_seconds,
-        timeout_seconds=kind.timeout_seconds,
+        **asdict(kind),
         requires_approval=name in APPROVED_TOOLS,
         approval_seconds=APPROVAL_SECONDS,
     )

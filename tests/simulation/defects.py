@@ -34,7 +34,7 @@ from tests.simulation import (
     planted_waits,
     planted_wishes,
 )
-from tests.simulation.looking import Known, known_stories, looked_through, told, write_known_stories
+from tests.simulation.looking import Known, known_stories, looked_through, plan_of, write_known_stories
 from tests.simulation.plan import Plan
 from tests.simulation.planting import Defect, planted
 from tests.simulation.play import collecting_seldom, play
@@ -102,7 +102,7 @@ def catch(name: str, seed: int = 1, most: int = MOST_SCHEDULES, *, anew: bool = 
     known = None if anew else known_stories().get(name)
     with planted(defect), closing(VirtualLoop()) as loop, collecting_seldom():
         if known is not None:
-            again = _caught(defect, [(known.story, told(known.story))], loop)
+            again = _caught(defect, [(known.story, plan_of(known.story))], loop)
             if again.invariant:
                 return replace(again, schedules=known.schedules, known=True)
         return _caught(defect, looked_through(defect, seed, most), loop)

@@ -100,7 +100,12 @@ def a_long_chain_meets_its_host_s_limit() -> Iterator[Plan]:
         yield Plan(seed, (_job(0, 0.0, *[_LONG] * 14),), inline=True, limited=True)
 
 
-_PLAIN = (slots_are_raised, a_job_is_created_while_a_sweep_looks, an_outage_outlasts_callbacks)
+_PLAIN = (
+    slots_are_raised,
+    a_job_is_created_while_a_sweep_looks,
+    an_outage_outlasts_callbacks,
+    a_long_chain_meets_its_host_s_limit,
+)
 _WAITING = (
     an_outcome_is_forgotten,
     a_call_and_its_outcome_are_forgotten,
@@ -111,10 +116,6 @@ _WAITING = (
 
 def directed(*, waits: bool = False) -> dict[str, Plan]:
     """All of them, of one family of worlds, each by its name."""
-    stories = (
-        (*_WAITING, stopped_and_started)
-        if waits
-        else (*_PLAIN, a_long_chain_meets_its_host_s_limit, stopped_and_started)
-    )
+    stories = (*(_WAITING if waits else _PLAIN), stopped_and_started)
     named = {f"{story.__name__} {at}": plan for story in stories for at, plan in enumerate(story())}
     return {name: plan for name, plan in named.items() if plan.waits is waits}

@@ -50,10 +50,9 @@ _NO_END = Most()
 _DEPLOYING = (0, WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, RETURNING_SEEDS)
 # The families of which in some worlds the queue loses connections.
 _CUTTING = (0, *OTHER_FAMILIES, RETURNING_SEEDS, DEPLOYING_SEEDS)
-# The families of which in some worlds the store or the queue is away for long.
-_AWAY = (0, *OTHER_FAMILIES)
-# The families of which in some worlds work kills its process, in some a host has few places, and in some tools block.
-_KILLING = _CROWDED = _BLOCKING = (0, *OTHER_FAMILIES)
+# The families of which in some worlds the store or the queue is away for long, in some work kills its process, in some
+# a host has few places, and in some tools block.
+_FAMILIES = (0, *OTHER_FAMILIES)
 # What may go wrong together, in plain worlds and in those whose jobs wait.
 _TOGETHER = tuple(
     first + one + other
@@ -102,24 +101,18 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
         return _ranges(schedules, seed)
     each, returning, deploying = schedules // (3 * len(OTHER_FAMILIES)), schedules // 60, schedules // 80
     cutting, killing = schedules // 200, schedules // 400
-    others = len(OTHER_FAMILIES) * each + 3 * returning + len(_DEPLOYING) * deploying
-    others += (len(_CUTTING) + len(_LIMITED) + len(_AWAY)) * cutting + (
-        len(_KILLING) + len(_CROWDED) + len(_BLOCKING) + len(_TOGETHER)
-    ) * killing
-    plain = _ranges(schedules - others, seed)
-    families = (
-        plain,
-        *(_ranges(deploying, DEPLOYING_SEEDS + first + seed) for first in _DEPLOYING),
-        *(_ranges(cutting, CUTTING_SEEDS + first + seed) for first in _CUTTING),
-        *(_ranges(cutting, LIMITED_SEEDS + first + seed) for first in _LIMITED),
-        *(_ranges(cutting, AWAY_SEEDS + first + seed) for first in _AWAY),
-        *(_ranges(killing, KILLING_SEEDS + first + seed) for first in _KILLING),
-        *(_ranges(killing, CROWDED_SEEDS + first + seed) for first in _CROWDED),
-        *(_ranges(killing, BLOCKING_SEEDS + first + seed) for first in _BLOCKING),
-        *(_ranges(killing, first + seed) for first in _TOGETHER),
-        *(_ranges(each, first + seed) for first in OTHER_FAMILIES),
-        *(_ranges(returning, RETURNING_SEEDS + first + seed) for first in (0, WAITING_SEEDS, PLANNING_SEEDS)),
+    others = (
+        *((deploying, DEPLOYING_SEEDS + first) for first in _DEPLOYING),
+        *((cutting, CUTTING_SEEDS + first) for first in _CUTTING),
+        *((cutting, LIMITED_SEEDS + first) for first in _LIMITED),
+        *((cutting, AWAY_SEEDS + first) for first in _FAMILIES),
+        *((killing, kind + first) for kind in (KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS) for first in _FAMILIES),
+        *((killing, first) for first in _TOGETHER),
+        *((each, first) for first in OTHER_FAMILIES),
+        *((returning, RETURNING_SEEDS + first) for first in (0, WAITING_SEEDS, PLANNING_SEEDS)),
     )
+    plain = schedules - sum(share for share, _ in others)
+    families = (_ranges(share, first + seed) for share, first in ((plain, 0), *others))
     mixed = chain.from_iterable(zip_longest(*families, fillvalue=range(0)))
     return (chunk for chunk in mixed if chunk)
 

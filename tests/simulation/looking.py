@@ -55,8 +55,8 @@ def write_known_stories(known: Mapping[str, Known]) -> None:
     _KNOWN.write_text(f"{{\n{lines}\n}}\n")
 
 
-def told(story: str) -> Plan:
-    """Tell it again.
+def plan_of(story: str) -> Plan:
+    """Make the schedule of that name.
 
     Raises:
         KeyError: there is none of that name.
@@ -78,15 +78,24 @@ def looked_through(defect: Defect, seed: int, most: int) -> Iterator[_Story]:
     if defect.limits:
         long = (one for one in directed().items() if one[0].startswith("a_long_chain"))
         return chain(long, _of_seeds(_range(LIMITED_SEEDS + family + seed, most)))
-    if defect.away or defect.kills or defect.crowded or defect.blocking:
-        first = CROWDED_SEEDS if defect.crowded else BLOCKING_SEEDS
-        first = AWAY_SEEDS if defect.away else KILLING_SEEDS if defect.kills else first
+    if first := _kind(defect):
         return _of_seeds(_range(first + seed, most))
     if defect.returns:
         return _of_seeds(_range(family + RETURNING_SEEDS + seed, most))
     old = (known for known in playable() if family_of(known) == family)
     by_hand = {} if family >= PLANNING_SEEDS else directed(waits=defect.waits)
     return chain(by_hand.items(), _of_seeds(old, () if family else RARE_STORIES, _range(family + seed, most)))
+
+
+def _kind(defect: Defect) -> int:
+    """The seeds of the plain worlds in which it shows; 0: it needs none of these."""
+    kinds = (
+        (AWAY_SEEDS, defect.away),
+        (KILLING_SEEDS, defect.kills),
+        (CROWDED_SEEDS, defect.crowded),
+        (BLOCKING_SEEDS, defect.blocking),
+    )
+    return next((seeds for seeds, shows in kinds if shows), 0)
 
 
 def _family(defect: Defect) -> int:

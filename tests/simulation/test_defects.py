@@ -6,7 +6,7 @@ from tests.simulation import defects
 from tests.simulation.ahead import Ahead
 from tests.simulation.defects import ALL_NAMES, DEFECTS, MOST_SCHEDULES, Caught, catch, catch_each, table
 from tests.simulation.findings import Findings
-from tests.simulation.looking import Known, known_stories, told
+from tests.simulation.looking import Known, known_stories, plan_of
 from tests.simulation.plan import make_plan
 from tests.simulation.planting import planted
 
@@ -38,7 +38,7 @@ def test_what_is_known_is_of_a_defect_and_can_be_told_again() -> None:
     """Else it is only looked for longer, and nobody sees why."""
     known = known_stories()
     assert [name for name in known if name not in ALL_NAMES] == []
-    assert [name for name, (story, _) in known.items() if not told(story).jobs] == []
+    assert [name for name, (story, _) in known.items() if not plan_of(story).jobs] == []
     assert [name for name, (_, schedules) in known.items() if not 0 < schedules <= MOST_SCHEDULES] == []
 
 
