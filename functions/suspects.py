@@ -25,7 +25,7 @@ class Suspects:
 
         Those that wait come one after the other.
         """
-        if not leg.abandoned or leg.kind not in WORK_KINDS:
+        if not leg.deaths or leg.kind not in WORK_KINDS:
             yield 0
             return
         if self._at_work:

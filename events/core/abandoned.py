@@ -21,22 +21,18 @@ def no_start_left(leg: Leg, attempts_before: int, retries: int) -> bool:
         attempts_before: how many of its attempts have ended otherwise.
         retries: how often it may be tried again.
     """
-    return leg.abandoned > 0 and attempts_before + leg.abandoned > retries + 1
+    return leg.deaths > 0 and attempts_before + leg.deaths > retries + 1
 
 
 def is_given_up(state: State) -> bool:
     """Whether a result, a failure or the end of a wait cannot be taken in: each process that tried so has died."""
-    leg = state.leg
-    if leg.abandoned <= TAKING_IN_BUDGET or leg.kind not in _TAKING_IN:
-        return False
-    of_its_call = state.the_call.retries + 2 if leg.kind is LegKind.FAILED else 0
-    return leg.abandoned > TAKING_IN_BUDGET + of_its_call
+    return state.leg.kind in _TAKING_IN and state.leg.deaths > TAKING_IN_BUDGET
 
 
 def process_died(leg: Leg, what: str) -> Failure:
     """Why it is not started again; `what`: what ran, for people."""
     message = (
-        f"{what}: the process died while it ran, {leg.abandoned} times. It may have run out of memory, crashed in"
+        f"{what}: the process died while it ran, {leg.deaths} times. It may have run out of memory, crashed in"
         " native code, or ended itself"
     )
     return Failure("process_died", message)

@@ -75,8 +75,8 @@ class Leg:
         appended: how many times parts were appended in mid-work under this claim.
         text_id: of a turn: the text of the answer that is open in the job's parts, said under this claim; empty: none.
         lost: of a turn: claims of it that ended without a word; what their model calls took, nobody knows.
-        abandoned: claims that ended with their process, so that somebody else took over (abandoned.py); those of a
-            call's attempts before this one are among them.
+        abandoned: claims of it that ended with their process, so that somebody else took over (abandoned.py).
+        died: such claims of the attempts of its call before this one.
         isolated: of a call: it runs in an invocation of its own.
         handed_on: its message has come again while somebody works on it, or is about to, and hands it on: that message
             may be acknowledged before the leg is done, so what follows is published, to get carriers of its own.
@@ -110,6 +110,7 @@ class Leg:
     text_id: str = ""
     isolated: bool = False
     abandoned: Annotated[int, Field(exclude_if=not_)] = 0
+    died: Annotated[int, Field(exclude_if=not_)] = 0
     handed_on: Annotated[bool, Field(exclude_if=not_)] = False
     driven: Annotated[int, Field(exclude_if=not_)] = 0
 
@@ -117,6 +118,11 @@ class Leg:
         """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""
         lease = 0 if owner and owner == self.owner else self.lease_until_ms
         return max(lease, self.not_before_ms)
+
+    @property
+    def deaths(self) -> int:
+        """How often a process died of this step; of a call's attempt: those before it included."""
+        return self.abandoned + (self.died if self.kind is LegKind.CALL else 0)
 
 
 # Clocks of functions, the store and the queue differ by less than this.
@@ -191,7 +197,8 @@ def following(leg: Leg, kind: LegKind, now_ms: int, *, attempt: int | None = Non
         undelivered=0,
         counted="",
         appended=0,
-        abandoned=leg.abandoned if kind in (LegKind.CALL, LegKind.FAILED) else 0,
+        abandoned=0,
+        died=leg.deaths if leg.kind is LegKind.CALL else leg.died,
         handed_on=False,
         driven=0,
     )

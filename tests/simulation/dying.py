@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from events.core.legs import Leg
+from events.core.legs import Leg, LegKind
 from events.core.state import Job
 from tests.fakes import Tree
 from tests.simulation.invariants import Write
@@ -24,7 +24,8 @@ def only_who_died_is_taken_over(write: Write) -> str | None:
         old = write.before.legs.get(key)
         if old is None or leg.abandoned <= old.abandoned:
             continue
-        write.world.actors.deaths[leg.call_id] += 1
+        if leg.kind is LegKind.CALL:
+            write.world.actors.deaths[leg.call_id] += 1
         who = write.world.owners.get(old.owner.partition(".")[0])
         if who is not None and not (_is_as_good_as_dead(who) or write.world.memory.struck(leg.job_id, who.began_at)):
             return f"{key} is taken from {who.name}, which lives"

@@ -51,9 +51,17 @@ def test_deaths_count_for_all_attempts_of_a_call_and_not_for_what_takes_it_in() 
     leg = replace(state.leg, abandoned=2)
     changes = decide(replace(state, leg=leg), ToolFailed(Failure("x", "y", retryable=True)), NOW_MS).changes
     assert changes is not None
-    assert changes.legs[0].abandoned == 2
-    again = following(changes.legs[0], LegKind.CALL, NOW_MS, attempt=2)
-    assert (again.abandoned, following(again, LegKind.COMPLETE, NOW_MS).abandoned) == (2, 0)
+    (taken_in,) = changes.legs
+    again = following(taken_in, LegKind.CALL, NOW_MS, attempt=2)
+    assert (taken_in.abandoned, again.deaths, replace(again, abandoned=1).deaths) == (0, 2, 3)
+
+
+@pytest.mark.parametrize("kind", [LegKind.FAILED, LegKind.WAIT])
+def test_deaths_of_who_takes_something_in_are_not_the_calls(kind: LegKind) -> None:
+    """A call that has never run is not said to have died while it ran."""
+    ran = replace(call_state(LegKind.CALL).leg, abandoned=1)
+    taken_in = replace(following(ran, kind, NOW_MS), abandoned=TAKING_IN_BUDGET)
+    assert following(taken_in, LegKind.CALL, NOW_MS, attempt=2).deaths == 1
 
 
 def test_a_turn_fails_its_job() -> None:
@@ -76,9 +84,9 @@ def test_a_turn_fails_its_job() -> None:
 def test_what_cannot_be_taken_in_fails_its_job(kind: LegKind) -> None:
     """Nothing that kills its process is started for ever."""
     state = call_state(kind)
-    own = state.the_call.retries + 2 if kind is LegKind.FAILED else 0
-    for deaths, ends in ((TAKING_IN_BUDGET + own, False), (TAKING_IN_BUDGET + own + 1, True)):
-        changes = decide(replace(state, leg=replace(state.leg, abandoned=deaths)), Started(), NOW_MS).changes
+    for deaths, ends in ((TAKING_IN_BUDGET, False), (TAKING_IN_BUDGET + 1, True)):
+        leg = replace(state.leg, abandoned=deaths, died=state.the_call.retries + 2)
+        changes = decide(replace(state, leg=leg), Started(), NOW_MS).changes
         assert changes is not None
         assert changes.ends is ends
 
