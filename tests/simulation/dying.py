@@ -32,6 +32,15 @@ def only_who_died_is_taken_over(write: Write) -> str | None:
     return None
 
 
+def a_call_has_the_deaths_of_its_own_attempts(write: Write) -> str | None:
+    """What else dies on its way, a result that is taken in or a decision, has a budget of its own."""
+    deaths = write.world.actors.deaths
+    for key, leg in write.after.legs.items():
+        if write.before.legs.get(key) is not leg and leg.kind is LegKind.CALL and leg.deaths > deaths[leg.call_id]:
+            return f"{key} has {leg.deaths} deaths; {deaths[leg.call_id]} are those of its call"
+    return None
+
+
 def _is_as_good_as_dead(who: "Invocation") -> bool:
     return who.dead or who.zombie or who.cut or who.stalled or who.faulty
 
@@ -131,6 +140,7 @@ def a_turn_that_kills_is_not_asked_for_ever(world: "World", about: str, asked: i
 
 ON_DEATHS = (
     of("legs", only_who_died_is_taken_over),
+    of("legs", a_call_has_the_deaths_of_its_own_attempts),
     of("legs", a_death_counts_once_for_who_was_only_there),
     at("renew", only_who_holds_a_claim_prolongs_it),
     at("give_back", only_its_owner_gives_a_claim_back),

@@ -1,12 +1,14 @@
 """Defects that show where a piece of work kills its process each time, with all that is in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from events.core import calls, turns
+from events.core import calls, tool_approval, turns
+from events.core.legs import Leg, LegKind
+from events.replacing import replace
 from functions.suspects import Suspects
-from tests.simulation.planting import Defect, constant, replaced
+from tests.simulation.planting import Defect, Patch, constant, replaced
 
 
 @contextmanager
@@ -14,7 +16,21 @@ def _all_at_once(_self: Suspects, _leg: Any) -> Iterator[int]:
     yield 0
 
 
+def _with_deaths_of_others(original: Callable[..., Leg]) -> Callable[..., Leg]:
+    def following(leg: Leg, kind: LegKind, *arguments: Any, **named: Any) -> Leg:
+        then = original(leg, kind, *arguments, **named)
+        return replace(then, died=then.died + leg.abandoned) if kind is LegKind.CALL else then
+
+    return following
+
+
 DEFECTS = (
+    Defect(
+        "who dies taking in a failure or a decision counts as the call",
+        "a_call_has_the_deaths_of_its_own_attempts",
+        tuple(Patch(module, "following", _with_deaths_of_others) for module in (calls, tool_approval)),
+        approvals=True,
+    ),
     Defect(
         "a call that kills has always another start",
         "a_call_that_kills_is_not_started_for_ever",
