@@ -131,7 +131,7 @@ class Actors:
         self._claimed: dict[tuple[str, str], float] = {}
         self.runs: dict[str, list[Run]] = {}
         self.keys, self.deaths, self.kills = dict[str, str](), Counter[str](), Counter[str]()
-        self.at_work, self.died_at_work = set[tuple[Invocation, str]](), Counter[str]()
+        self.at_work, self.died_at_work = set[tuple[Invocation, str]](), Counter[tuple[str, str]]()
         self.said: Counter[tuple[str, str]] = Counter()
 
     def begun(self, claim: Claim, answer: Begun) -> None:

@@ -103,6 +103,7 @@ def died_in(world: "World", tree: Tree, job: Job) -> Died:
 def a_death_counts_once_for_who_was_only_there(write: Write) -> str | None:
     """Where one piece of work kills its processes, each other step that is at work there dies of it once at most.
 
+    In a crowd several jobs kill: whoever has died of one may yet die of another, whose first death it is.
     One that was only being claimed, or waited for its turn and was being given back, is not at work yet. Who lives and
     could not prolong its claim, since the store was away, is taken over, too: that is no process's death.
     """
@@ -115,10 +116,11 @@ def a_death_counts_once_for_who_was_only_there(write: Write) -> str | None:
         if who is None or not who.dead or (who, key) not in world.actors.at_work:
             continue
         about = leg.call_id or f"turn {leg.turn} of {leg.job_id}"
-        world.actors.died_at_work[about] += 1
+        killer = world.processes.killers.get(who, "")
+        world.actors.died_at_work[about, killer] += 1
         agent = write.after.jobs[leg.job_id].agent
-        if world.actors.died_at_work[about] > 1 and not _kills(write.after, leg, _script(world, agent)):
-            return f"{about} kills nobody, and has died {leg.abandoned} times"
+        if world.actors.died_at_work[about, killer] > 1 and not _kills(write.after, leg, _script(world, agent)):
+            return f"{about} kills nobody, and has died more than once of {killer or 'nobody'}"
     return None
 
 

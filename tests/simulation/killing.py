@@ -62,11 +62,15 @@ def _killing_turn(dice: Dice, turn: TurnPlan) -> TurnPlan:
 
 
 class Processes:
-    """What is at work in each process of one world: what is delivered there. Calls of the API come to another one."""
+    """What is at work in each process of one world: what is delivered there. Calls of the API come to another one.
+
+    `killers`: of each invocation that died with its process, the job that killed it.
+    """
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self._at_work = defaultdict[int, dict["Invocation", Callable[[], None]]](dict)
+        self.killers = dict["Invocation", str]()
 
     @contextmanager
     def at_work(self, who: "Invocation", lost: Callable[[], None]) -> Iterator[None]:
@@ -87,6 +91,7 @@ class Processes:
         others, self._at_work[place] = self._at_work[place], {}
         world.hosts.lose(who.process)
         for other, lost in others.items():
+            self.killers[other] = who.job_id
             if other is not who:
                 world.tell(other, f"dies with the process of {who.name}")
                 other.dead = other.ended = True
