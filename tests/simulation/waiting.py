@@ -16,6 +16,7 @@ from tests.fakes import Tree
 from tests.simulation.asgi import Answer
 from tests.simulation.constants import KEEP_SLOT_SECONDS
 from tests.simulation.invariants import Write
+from tests.simulation.planning import number_in
 from tests.simulation.watching import at, of
 
 if TYPE_CHECKING:
@@ -203,16 +204,24 @@ class Answered:
 def an_answer_to_those_outside_is_a_known_one(told: Answered) -> str | None:
     """Taken in, refused because the job has ended, or not now; unknown only where it is forgotten, or just there.
 
-    A job below another one that a failover forgot may never be made again: its turn is asked anew, and may want
-    something else.
+    What a failover forgot may never be made again, since its turn is asked anew, and may want something else, or since
+    its job has ended before: a job below another one, and a call.
     """
     known = {"complete": (200, 503), "event": (202, 409, 503), "look": (200, 503)}[told.kind]
     if told.answer.status in (404, 410) and told.said.job_id.split(".")[0] in told.world.returns.deleting:
         return None
     memory, job_id = told.world.memory, told.said.job_id
-    unmade = is_child(job_id) and job_id not in told.world.tree(job_id).jobs and memory.ever_lost_writes(job_id)
+    unmade = memory.ever_lost_writes(job_id) and _is_made_no_more(told.world.tree(job_id), told.said)
     unseen = told.answer.status == 404 and (told.young or unmade or memory.lost_writes(job_id))
     return None if told.answer.status in known or unseen else f"{told.said}: {told.answer}"
+
+
+def _is_made_no_more(tree: Tree, said: "Said") -> bool:
+    job, calls = tree.jobs.get(said.job_id), tree.calls.get(said.job_id, {})
+    if job is None or not said.call_id or said.call_id in calls:
+        return job is None and is_child(said.job_id)
+    turn = number_in(said.call_id) // 100
+    return job.ended or any(call.turn == turn for call in calls.values())
 
 
 def what_was_taken_in_is_kept(told: Answered) -> str | None:
