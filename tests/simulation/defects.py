@@ -4,14 +4,12 @@
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
-from multiprocessing import get_context
 
 from tests.simulation import (
     planted_approvals,
@@ -39,6 +37,7 @@ from tests.simulation.plan import Plan
 from tests.simulation.planting import Defect, planted
 from tests.simulation.play import collecting_seldom, play
 from tests.simulation.virtual_loop import VirtualLoop
+from tests.simulation.workers import PROCESSES, workers
 
 DEFECTS: tuple[Defect, ...] = (
     *planted_store.DEFECTS,
@@ -73,7 +72,6 @@ MET_SELDOM = frozenset(
 )
 ALL_NAMES = tuple(defect.name for defect in DEFECTS if defect.name not in MET_SELDOM)
 MOST_SCHEDULES = 1_000
-PROCESSES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +132,7 @@ def catch_each(
 
     `giving_way`: how nice the processes are.
     """
-    with ProcessPoolExecutor(PROCESSES, get_context("spawn"), os.nice, (giving_way,)) as pool:
+    with workers(giving_way) as pool:
         left, running = iter(names), list[Future[Caught]]()
         while True:
             begun = islice(left, 0 if stopped() else 2 * PROCESSES - len(running))

@@ -11,14 +11,11 @@ breaks an invariant is shrunk and told as a story; `shrink.py` does that for any
 """
 
 import argparse
-import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from itertools import chain, combinations, zip_longest
-from multiprocessing import get_context
 
 from tests.simulation.crash_points import table
 from tests.simulation.plan import (
@@ -42,8 +39,8 @@ from tests.simulation.plan import (
 from tests.simulation.play import Failure, Summary, play_many
 from tests.simulation.shrink import shrunk_story
 from tests.simulation.volume import Most
+from tests.simulation.workers import PROCESSES, workers
 
-PROCESSES = 2
 _CHUNK = 50
 _NO_END = Most()
 # The families of which some worlds have two versions side by side.
@@ -80,7 +77,7 @@ def explore(
     are.
     """
     began_at, summary = time.monotonic(), Summary()
-    with ProcessPoolExecutor(PROCESSES, get_context("spawn"), os.nice, (giving_way,)) as pool:
+    with workers(giving_way) as pool:
         chunks = _chunks(schedules, seed)
         running = [
             pool.submit(play_many, chunk, faults) for _, chunk in zip(range(2 * PROCESSES), chunks, strict=False)

@@ -13,7 +13,7 @@ from tests.simulation import explore as explore_module
 from tests.simulation.ahead import Ahead
 from tests.simulation.crash_points import unmet
 from tests.simulation.directed import directed
-from tests.simulation.explore import PROCESSES, explore, told
+from tests.simulation.explore import explore, told
 from tests.simulation.findings import Findings
 from tests.simulation.plan import (
     APPROVING_SEEDS,
@@ -33,6 +33,7 @@ from tests.simulation.regressions import SELDOM, playable
 from tests.simulation.shrink import Shrinker, shrunk_story, whole_story
 from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.volume import BASE_SEED, FIRST, FIXED, FRESH_SCHEDULES, FRESH_VARIABLE, LIMIT, Batch, Most, fresh
+from tests.simulation.workers import PROCESSES
 
 # The first 100 seeds have schedules of both modes, and stories with and without faults.
 TOLD_SEEDS = (3, 8, *(first + seed for first in OTHER_FAMILIES for seed in (1, 4)))

@@ -1,0 +1,26 @@
+"""The processes that play schedules: a pool of them, which ends with the one that made it."""
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context, parent_process
+from threading import Thread
+
+PROCESSES = 2
+
+
+def workers(giving_way: int = 0) -> ProcessPoolExecutor:
+    """Make a pool. `giving_way`: how nice its processes are."""
+    return ProcessPoolExecutor(PROCESSES, get_context("spawn"), _begin, (giving_way,))
+
+
+def _begin(giving_way: int) -> None:
+    os.nice(giving_way)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed tells its pool nothing, whose processes would play their schedules to the end."""
+    parent = parent_process()
+    assert parent is not None, "a pool's process has one"
+    parent.join()
+    os._exit(1)
