@@ -55,10 +55,10 @@ SETTINGS = (
         Setting(
             "HTTP_TRANSPORT",
             "http_transport",
-            "httpx",
-            "httpx or httptools",
-            "who speaks HTTP to store and queue; httptools: a quarter of the CPU a request (through a proxy: httpx)",
-            one_of("httpx", "httptools"),
+            "auto",
+            "auto, httpx or httptools",
+            "who speaks HTTP to store and queue; auto: httptools (a quarter of httpx's CPU), unless respx mocks httpx",
+            one_of("auto", "httpx", "httptools"),
         ),
         Setting(
             "VECTOR_TIMEOUT_SECONDS", "vector_timeout_seconds", "5", "s", "limit of one vector request", whole(1, 60)

@@ -59,7 +59,7 @@ class Settings:
     stream_batch_ms: int = 100
     stream_batch_bytes: int = 400
     message_timeout_seconds: int = 300
-    http_transport: Literal["httpx", "httptools"] = "httpx"
+    http_transport: Literal["auto", "httpx", "httptools"] = "auto"
     store_timeout_seconds: int = 10
     queue_timeout_seconds: int = 10
     vector_timeout_seconds: int = 5

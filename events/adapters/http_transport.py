@@ -1,11 +1,13 @@
 """HTTP below the SDKs: one TLS context for the process, connections that outlive an invocation.
 
-Invariant: HTTP_TRANSPORT chooses who speaks HTTP, never what is said; proxies and CA files come from the environment
-either way (HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE). Whoever asks sets the time limits; what is made here belongs to the
-event loop that it is used in.
+Invariant: who speaks HTTP never decides what is said; proxies and CA files come from the environment either way
+(HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE). It is our own client over httptools, but httpx through a proxy, and in a process
+whose tests stand in for httpx (respx), which would not see it. Whoever asks sets the time limits; what is made here
+belongs to the event loop that it is used in.
 """
 
 import ssl
+import sys
 from functools import cache
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -28,8 +30,9 @@ def tls_context() -> ssl.SSLContext:
 def http_transport(settings: Settings, url: str) -> httpx.AsyncBaseTransport:
     """What carries requests to `url`, without a time limit of its own; nothing is opened before it is used."""
     proxy = _proxy(url)
-    if settings.http_transport == "httptools" and proxy is None:
-        from events.adapters.http1 import Http1Transport  # noqa: PLC0415 - who has not chosen it need not load it
+    lean = settings.http_transport == "httptools" or (settings.http_transport == "auto" and "respx" not in sys.modules)
+    if lean and proxy is None:
+        from events.adapters.http1 import Http1Transport  # noqa: PLC0415 - who speaks by httpx need not load it
 
         return Http1Transport(tls_context(), _LIMITS)
     return httpx.AsyncHTTPTransport(verify=tls_context(), limits=_LIMITS, proxy=proxy)

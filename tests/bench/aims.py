@@ -75,9 +75,7 @@ def _speeds(results: Found) -> list[Aim]:
     found: list[Aim] = []
     pairs = (
         ("baton-inline", "restate", INLINE_TO_RESTATE),
-        ("baton-inline-httptools", "restate", INLINE_TO_RESTATE),
         ("baton-queue", "floor-hop-plain", QUEUE_TO_BARE_HOP),
-        ("baton-queue-httptools", "floor-hop-plain", QUEUE_TO_BARE_HOP),
     )
     for ours, theirs, least in pairs:
         for at_once, at_least in zip(AT_ONCE, least, strict=True):
@@ -90,11 +88,10 @@ def _processor(results: Found) -> list[Aim]:
     name = "cpu_s_per_1000_steps"
     return [
         Aim(
-            f"CPU a step, {ours} ÷ restate, {at_once} at once",
-            _ratio(*(results.median(peer, "seq", name, at_once) for peer in (ours, "restate"))),
+            f"CPU a step, baton-inline ÷ restate, {at_once} at once",
+            _ratio(*(results.median(peer, "seq", name, at_once) for peer in ("baton-inline", "restate"))),
             at_most=CPU_TO_RESTATE,
         )
-        for ours in ("baton-inline", "baton-inline-httptools")
         for at_once in AT_ONCE
     ]
 

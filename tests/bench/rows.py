@@ -51,12 +51,10 @@ class Row:
         return [str(python), "-m", f"tests.bench.peers.{self.module}", *self.arguments]
 
 
-_INLINE, _QUEUE, _HTTPTOOLS = ("--mode", "inline"), ("--mode", "queue"), ("--transport", "httptools")
+_INLINE, _QUEUE = ("--mode", "inline"), ("--mode", "queue")
 ROWS = (
     Row("baton-inline", "baton_row", _INLINE, own=True),
     Row("baton-queue", "baton_row", _QUEUE, own=True, lengthens=False),
-    Row("baton-inline-httptools", "baton_row", (*_INLINE, *_HTTPTOOLS), own=True, crashes=False, lengthens=False),
-    Row("baton-queue-httptools", "baton_row", (*_QUEUE, *_HTTPTOOLS), own=True, crashes=False, lengthens=False),
     Row("restate", "restate_row", restate=True),
     Row("floor-hop-plain", "floor_row", ("--mode", "hop", "--stack", "plain"), crashes=False, lengthens=False),
     Row("floor-hop-fast", "floor_row", ("--mode", "hop", "--stack", "fast"), quick=False, crashes=False),

@@ -29,14 +29,12 @@ class Baton(Peer):
     """One row: all in queue mode, or continued in place."""
 
     mode: ClassVar[str] = "inline"
-    transport: ClassVar[str] = "httpx"
     crash_note = "time limit of a piece of work lowered to 1 s (default 120), pause of the queue to 0.3 s (default 10)"
 
     async def setup(self) -> None:
         """Start the stack, the app included."""
         data = self.folder / "data"
-        chosen = {"CONTINUATION": self.mode, "HTTP_TRANSPORT": self.transport}
-        own = {**SETTINGS, **chosen, **(QUICK_RECOVERY if self.crashing else {})}
+        own = {**SETTINGS, "CONTINUATION": self.mode, **(QUICK_RECOVERY if self.crashing else {})}
         command = [str(Path(sys.executable).with_name("baton")), "dev", "--data", str(data), "--port", "0"]
         self.spawn("stack", [*command, "--app", "tests.bench.peers.agents:registry"], variables=own)
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
@@ -101,8 +99,6 @@ class Baton(Peer):
 if __name__ == "__main__":
     parser = options(__doc__)
     parser.add_argument("--mode", choices=("queue", "inline"), default="inline")
-    parser.add_argument("--transport", choices=("httpx", "httptools"), default="httpx", help="HTTP_TRANSPORT")
     chosen = parser.parse_args()
-    Baton.mode, Baton.transport = chosen.mode, chosen.transport
-    Baton.name = f"baton-{chosen.mode}" + f"-{chosen.transport}" * (chosen.transport != "httpx")
+    Baton.mode, Baton.name = chosen.mode, f"baton-{chosen.mode}"
     run(Baton, chosen)

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import ssl
+import sys
 from typing import Literal
 
 import httpx
@@ -56,10 +57,20 @@ async def test_a_proxy_of_the_environment_is_used_but_where_it_says_not_to(
     assert request.startswith(b"GET http://far.example.com/a HTTP/1.1")
 
 
-def test_the_transport_is_a_setting() -> None:
-    """The SDKs' own by default."""
-    assert read_settings({}).http_transport == "httpx"
-    assert read_settings({"HTTP_TRANSPORT": "httptools"}).http_transport == "httptools"
+@pytest.mark.parametrize(
+    ("chosen", "mocks", "lean"),
+    [("auto", False, True), ("auto", True, False), ("httptools", True, True), ("httpx", False, False)],
+)
+async def test_the_lean_client_speaks_unless_httpx_is_asked_for_or_mocked(
+    chosen: str, *, mocks: bool, lean: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever tests with respx has httpx, without a switch."""
+    monkeypatch.setitem(sys.modules, "respx", pytest)
+    if not mocks:
+        monkeypatch.delitem(sys.modules, "respx")
+    settings = read_settings({"HTTP_TRANSPORT": chosen} if chosen != "auto" else {})
+    async with http_transport.http_transport(settings, "https://a.example.com") as made:
+        assert isinstance(made, Http1Transport) is lean
 
 
 async def test_the_queues_sdk_has_all_that_its_own_constructor_gives_it() -> None:
