@@ -54,12 +54,12 @@ class Ended:
         Or an outage did, of most of the time that the job has.
         """
         stopped_by = (self.job.result or {}).get("stoppedBy")
-        if stopped_by == "wall_seconds":
+        error = self.job.error if self.job.error and self.job.error.type == "limit_exceeded" else None
+        if stopped_by == "wall_seconds" or (error is not None and "wall_seconds" in error.message):
             return (self.job.finished_at_ms or 0) >= self.job.deadline_ms
         used, limits = self.job.used, self.plan.scripts()[self.job.agent].limits
         counted = used.input_tokens + used.output_tokens - used.turns * (INPUT_TOKENS + OUTPUT_TOKENS)
-        ends = stopped_by == "tokens" or (self.job.error is not None and self.job.error.type == "limit_exceeded")
-        return ends and "tokens" in limits and counted > 0
+        return (error is not None or stopped_by == "tokens") and "tokens" in limits and counted > 0
 
     @property
     def undeliverable(self) -> bool:
