@@ -2,7 +2,7 @@
 
 import ast
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,11 @@ class SourceFile:
 
     name: str
     text: str
-    tree: ast.Module
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The file, parsed."""
+        return ast.parse(self.text, self.name)
 
     @property
     def is_package_file(self) -> bool:
@@ -35,19 +39,16 @@ class SourceFile:
         return [node for node in ast.walk(self.tree) if isinstance(node, ast.ClassDef)]
 
 
-@cache
 def source_files(*places: str) -> tuple[SourceFile, ...]:
     """All Python files below these folders, and those named themselves, in order."""
-    return tuple(_read(path) for place in places for path in _paths(ROOT / place))
+    return tuple(file for place in places for file in _files(place))
 
 
-def _paths(place: Path) -> list[Path]:
-    return [place] if place.is_file() else sorted(place.rglob("*.py"))
-
-
-def _read(path: Path) -> SourceFile:
-    text = path.read_text(encoding="utf-8")
-    return SourceFile(path.relative_to(ROOT).as_posix(), text, ast.parse(text, str(path)))
+@cache
+def _files(name: str) -> tuple[SourceFile, ...]:
+    place = ROOT / name
+    paths = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    return tuple(SourceFile(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")) for path in paths)
 
 
 def production_files() -> tuple[SourceFile, ...]:
