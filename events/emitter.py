@@ -5,13 +5,12 @@ DESIGN 2. The emitter decides nothing about jobs.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from events.adapters.publisher import QStashQueue
 from events.core.retry_waits import CALLBACK_WAITS, RetryWaits
 from events.ports import Flow, Outgoing, Queue
-from events.replacing import replace
 from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, Event, encode_event, event_type
 from events.settings import Settings, require, settings_from_environment
 from events.time_limits import delivery_seconds

@@ -6,8 +6,9 @@ witness hands on within a minute, and of a call so slow that its witness is over
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from events.core.legs import Leg
 from events.core.records import job_values

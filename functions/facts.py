@@ -7,7 +7,7 @@ then handed on. So a crash in between loses nothing, and after a failover that f
 import logging
 from collections.abc import Sequence
 
-from pydantic import ValidationError
+from msgspec import ValidationError
 
 from events.core.admission import Entry, Standing
 from events.core.decide import cancel

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
+from msgspec.structs import asdict
+
 from events.ports import Clock, Figures, Meter, Spent, charge, is_metered, metered
 from functions.counting import count
 from functions.delivery import Outcome
@@ -66,4 +68,4 @@ class Metering:
         self._keep(meter.rest())
 
     def _keep(self, spent: Spent) -> None:
-        self._overhead.update(vars(spent))
+        self._overhead.update(asdict(spent))

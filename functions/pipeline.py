@@ -10,6 +10,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from events.core.decide import decide
 from events.core.effects import Alert, Changes, Decision, Effect, Expect, Work
 from events.core.expected import event_of
@@ -20,7 +22,6 @@ from events.core.state import State
 from events.emitter import Emitter
 from events.errors import StoreError, UnknownJobError
 from events.ports import Begun, Claim, Clock, Committed, History, Randomness, Store, Verdict, charge
-from events.replacing import replace
 from functions.books import commit
 from functions.claims import Claims
 from functions.delivery import Delivered, Outcome

@@ -6,10 +6,10 @@ The queue signs no message's id, but each attempt has a token of its own, which 
 From then on the job is as one that was submitted: it has a witness, and is created again if it is forgotten.
 """
 
-from dataclasses import replace
 from typing import Any
 
-from pydantic import ValidationError
+from msgspec import ValidationError
+from msgspec.structs import replace
 
 from events.core.records import job_from, job_values
 from events.core.state import Job

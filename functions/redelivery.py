@@ -9,7 +9,9 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from events.core.decide import decide
 from events.core.driving import THROTTLED, THROTTLED_ALERT, driven_at_ms

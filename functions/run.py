@@ -1,12 +1,12 @@
 """What one invocation keeps while it handles one message; gone with it."""
 
 from collections import deque
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from events.core.expected import event_of
 from events.core.legs import Leg, LegKind, kind_of, leg_key_of
 from events.ports import Begun
-from events.quick_init import quick_init
 from events.schema import Event, Ticket, ToolPayload, ticket_of
 from functions.claims import Claims
 from functions.delivery import Delivered
@@ -14,9 +14,7 @@ from functions.handed_on import HandedOn
 from functions.handing_on import drive_of
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A leg to handle now, claimed under the name `owner`.
 
     `begun`: what the COMMIT that claimed it told of it; None: it is still to be claimed. `event`: then, it comes again

@@ -1,7 +1,10 @@
 """How a submitted job begins: it takes its place in the admission's book, and it is created, unless it is there."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from events.core.admission import Standing
 from events.core.decide import submit
@@ -12,7 +15,6 @@ from events.core.state import Job
 from events.core.submitting import first_standing
 from events.errors import JobGoneError, SessionBusyError
 from events.ports import Clock, Created, Heard, Meter, Store, charge, metered, share
-from events.replacing import replace
 from events.schema import Ticket
 from functions.asking import Asking
 from functions.books import create
@@ -83,7 +85,7 @@ class Submitting:
             charge(requests=asked.requests, commands=asked.commands, size_bytes=asked.size_bytes)
             return self._found(created, standing, now_ms) if heard.slot and not created.new else created
         ticket = Ticket(lap=standing.lap, commands=asked.commands, size_bytes=asked.size_bytes)
-        return replace(created, carried=(replace(changes.legs[0], carrier=carrier),), ticket=ticket)
+        return replace(created, carried=(structs.replace(changes.legs[0], carrier=carrier),), ticket=ticket)
 
     async def _ask_on(self, meter: Meter, job: Job, standing: Standing, carrier: str) -> Heard:
         """Ask, and charge that apart: the creation, which goes with it, is written before its cost is known."""

@@ -4,9 +4,10 @@ Invariant: every key that the script touches is declared, so that a clustered Re
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 from pydantic_core import to_json
 
 from events.adapters import keys
@@ -16,13 +17,9 @@ from events.core.legs import LegKind
 from events.core.records import dump_call, dump_job, dump_leg, dump_standing
 from events.ids import canonical_json, is_child, job_of_call
 from events.ports import Spent
-from events.quick_init import quick_init
-from events.replacing import replace
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class CommitRequest:
+class CommitRequest(Struct, frozen=True):
     """What a COMMIT is about: a leg that `owner` claimed, or (key '') a fact that was decided on the expected job.
 
     `run`: in which the leg was claimed; 0: there is none. `go_on`: what else is claimed for the owner. `knows`: the tag

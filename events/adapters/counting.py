@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from events.adapters import keys
 from events.adapters.figures import adding
 from events.adapters.weighing import command_bytes
 from events.core.effects import Changes
 from events.ports import Spent
-from events.replacing import replace
 
 Commands = Sequence[Sequence[str | int]]
 

@@ -7,18 +7,15 @@ Must not: keep values, which who is told them might change; texts are read anew 
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from events.quick_init import quick_init
+from msgspec import Struct, field
 
 TAG_CHARS = 20
 # Of all texts that are kept: those of a few thousand turns.
 LIMIT_CHARS = 16_000_000
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class KnownHistory:
+class KnownHistory(Struct, frozen=True):
     """What was said in a job, and what its calls came to, as the store has it."""
 
     tag: str

@@ -8,12 +8,12 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import httpx
+from msgspec import Struct
 from upstash_redis.errors import UpstashError
 
 from events.adapters.http_transport import http_transport
@@ -21,7 +21,6 @@ from events.adapters.redis_commands import Command, RedisCommands
 from events.adapters.weighing import answer_bytes, command_bytes
 from events.errors import StoreAnswerError, StoreError
 from events.ports import charge, share
-from events.quick_init import quick_init
 from events.settings import Settings, require
 
 _log = logging.getLogger("baton.store")
@@ -46,9 +45,7 @@ def _lua(name: str) -> str:
     return (files("events.adapters") / "lua" / f"{name}.lua").read_text()
 
 
-@quick_init
-@dataclass(slots=True)
-class Asked:
+class Asked(Struct):
     """A script's answer, what it cost, and what that cost which ran beside it."""
 
     answer: Any

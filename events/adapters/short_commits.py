@@ -8,8 +8,9 @@ meanwhile. Invariant: what a short one leaves is what commit.lua would.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic_core import to_json
 
 from events.adapters.commit_request import usage_counts
@@ -22,8 +23,6 @@ from events.core.records import dump_call, dump_job, dump_leg
 from events.core.state import CallRecord, Job
 from events.ids import is_child
 from events.ports import Begun, Claim, Committed, Spent
-from events.quick_init import quick_init
-from events.replacing import replace
 
 # Of steps that are under way in this process; one that was given up is forgotten in time.
 _LIMIT = 4096
@@ -33,9 +32,7 @@ _KEYS = tuple(f"{kind}:" for kind in sorted(_KINDS))
 _Name = tuple[str, str, str]
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class HeldStep:
+class HeldStep(Struct, frozen=True):
     """A claimed step beside which its job has at most others of its group, and the job's text as it is stored."""
 
     job: Job
@@ -79,9 +76,7 @@ class HeldSteps:
         return step
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class ShortCommit:
+class ShortCommit(Struct, frozen=True):
     """What a short COMMIT is made of.
 
     `leg`: the one that follows, as it is written: claimed for who makes it, if it has an owner, else carried by his

@@ -7,8 +7,9 @@ them. Must not: repeat anything.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from events.adapters import keys
 from events.adapters.counting import Commands, cost_of, in_sum
@@ -17,7 +18,6 @@ from events.adapters.short_commits import ShortCommit
 from events.adapters.weighing import command_bytes
 from events.errors import StoreError
 from events.ports import Spent
-from events.quick_init import quick_init
 
 # Below what a request may carry in all (redis_commands.py).
 _MOST, _SIZE_BYTES = 64, 500_000
@@ -25,9 +25,7 @@ _MOST, _SIZE_BYTES = 64, 500_000
 _text = cache(script)
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class _Ask:
+class _Ask(Struct, frozen=True):
     """What one of them adds to the script's arguments, and what is counted beside it."""
 
     arguments: Sequence[str | int]

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from msgspec.structs import replace
+
 from events.adapters import keys
 from events.adapters.commit_request import CommitRequest, said_anew, state_fields, usage_counts
 from events.adapters.counting import Commands, counting, with_counting
@@ -45,7 +47,6 @@ from events.ports import (
     charge,
 )
 from events.ports.spending import NOTHING
-from events.replacing import replace
 
 _text = cache(script)
 _CLAIMING = ("state", "prelude", "claiming")

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from events.adapters.known_histories import KnownHistory, as_told
 from events.adapters.redis import Asked
 from events.core.legs import Leg, LegKind
@@ -10,7 +12,6 @@ from events.core.records import load_call, load_job, load_leg, load_results, loa
 from events.core.state import NOTHING_USED, Job, Level, State
 from events.core.transcript import calls_in, still_told
 from events.ports import Begun, History, Verdict
-from events.replacing import replace
 
 _NO_HISTORY = History()
 _AS_KNOWN = ""

@@ -8,12 +8,13 @@ Names in quotation marks are the rules of the protocol's executable model.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from events.core.legs import WORK_KINDS, Leg, LegKind, blocked
 from events.ids import is_child
-from events.replacing import replace
 
 Want = Literal["slot", "none", "gone"]
 
@@ -28,8 +29,7 @@ TOKEN_KEPT_MS = 3_600_000
 SWEEP = "sweep"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """How a job stands with the admission: what it wants, in which lap, and whether it holds a slot."""
 
     want: Want = "slot"
@@ -37,8 +37,7 @@ class Standing:
     slot: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """What the admission must know of a job to be fair, and to list it."""
 
     tenant: str
@@ -48,8 +47,7 @@ class Place:
     agent: str = ""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A job in the admission's book: its place, and what it said last.
 
     Attributes:
@@ -74,8 +72,7 @@ class Entry:
 Book = Mapping[str, Entry]
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """The admission's answer: the new book, whether the asker holds a slot, and who must be told that they do.
 
     `later_lap`: of the word of this job that the book knows, if it is a later one than this; else 0.

@@ -5,7 +5,10 @@ other; who rejects, or decides nothing in time, ends it as if the limit said `st
 """
 
 import json
+from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from events.core import parts
 from events.core.checkpoint import EXPIRED, LIMIT_APPROVAL, approval_part
@@ -15,7 +18,6 @@ from events.core.legs import Leg, LegKind, loop_leg, tool_key
 from events.core.state import CallRecord, Failure, Job, State
 from events.core.transitions import CallStatus, Step, next_call_status, next_job_status
 from events.ids import call_id
-from events.replacing import replace
 
 _POSITION = 1_000_000
 DECISION_TIME_MS = 7 * 86_400_000
@@ -48,7 +50,7 @@ def ask(job: Job, leg: Leg, limit: str, now_ms: int) -> Decision:
         not_before_ms=until_ms,
         since_ms=now_ms,
     )
-    asking = replace(job, status=next_job_status(job.status, Step.TURN), turn=leg.turn, attempts=leg.attempt)
+    asking = structs.replace(job, status=next_job_status(job.status, Step.TURN), turn=leg.turn, attempts=leg.attempt)
     said = (approval_part(record, job.id), parts.handled(leg, now_ms, f"asks about {limit}"))
     return Decision(Changes(job=asking, calls=(record,), legs=(waits,), parts=said))
 
@@ -61,7 +63,7 @@ def decided(state: State, now_ms: int) -> Decision:
     kept = {record.id: state.outcome}
     if error is not None:
         failure = Failure(error["type"], error["message"])
-        refused = replace(
+        refused = structs.replace(
             record,
             status=next_call_status(record.status, Step.GIVE_UP),
             error=failure,
@@ -69,10 +71,10 @@ def decided(state: State, now_ms: int) -> Decision:
         )
         ending = end_stopped(state.job, leg, limit, now_ms, (approval_part(refused, state.job.id, state.outcome),))
         assert ending.changes is not None, "an end changes the job"
-        return replace(ending, changes=replace(ending.changes, calls=(refused,), results=kept))
-    approved = replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
+        return structs.replace(ending, changes=structs.replace(ending.changes, calls=(refused,), results=kept))
+    approved = structs.replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
     changed: dict[str, Any] = {limit: _raised(record, outcome["ok"])}
-    raised = replace(state.job, limits=replace(state.job.limits, **changed))
+    raised = structs.replace(state.job, limits=replace(state.job.limits, **changed))
     again = loop_leg(state.job.id, leg.turn, leg.attempt + 1, now_ms)
     said = (approval_part(approved, state.job.id, state.outcome), parts.handled(leg, now_ms, f"{limit} is raised"))
     return Decision(Changes(job=raised, calls=(approved,), legs=(again,), results=kept, parts=said))

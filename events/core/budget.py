@@ -4,12 +4,13 @@ Invariant: a turn begins only if there is room at every level above it, reservat
 attempt that died counts in full.
 """
 
+from msgspec.structs import replace
+
 from events.core.effects import Decision
 from events.core.legs import Leg
 from events.core.limits import exceeded, shared_use, spent
 from events.core.state import Job, Level, State
 from events.ids import is_child
-from events.replacing import replace
 
 
 def no_room(state: State, now_ms: int) -> tuple[str, Job] | None:

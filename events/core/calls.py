@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from msgspec.structs import replace
+
 from events.core import parts, tool_approval
 from events.core.abandoned import no_start_left, process_died
 from events.core.approval import decided
@@ -19,7 +21,6 @@ from events.core.submitting import submitted
 from events.core.tool_use import ToolUse
 from events.core.transitions import Step, next_call_status
 from events.ids import canonical_json
-from events.replacing import replace
 
 
 def started(state: State, now_ms: int) -> Decision:

@@ -9,10 +9,11 @@ bounded number of names (a job, a session, a tenant).
 import json
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from events.core.effects import Decision
 from events.core.happenings import Happening, ModelFailed
 from events.core.state import Job
-from events.replacing import replace
 
 MODEL_FAILURES = "model_failures"
 CHECKPOINTS = "checkpoints"

@@ -3,19 +3,16 @@
 `Changes` is what COMMIT writes, in one script; the other effects are the one piece of work, or a word to people.
 """
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from events.core.admission import Standing, Want
 from events.core.legs import Leg
 from events.core.limits import Spend
 from events.core.state import CallRecord, Job, Usage
 from events.core.tool_use import ToolUse
-from events.quick_init import quick_init
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class CallModel:
+class CallModel(Struct, frozen=True):
     """Ask the model of this job for its next turn. `turn` counts from where the job began (again) from the start."""
 
     job: Job
@@ -23,9 +20,7 @@ class CallModel:
     attempt: int
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class RunTool:
+class RunTool(Struct, frozen=True):
     """Run one attempt of a tool call, with the arguments that are recorded."""
 
     job: Job
@@ -33,8 +28,7 @@ class RunTool:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class AskAdmission:
+class AskAdmission(Struct, frozen=True):
     """Tell the admission what the job wants, and with its last word what it has used."""
 
     job: Job
@@ -43,15 +37,13 @@ class AskAdmission:
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Remember:
+class Remember(Struct, frozen=True):
     """Store what an ended job was asked and answered in the memory of its session and tenant."""
 
     job: Job
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Struct, frozen=True):
     """Tell a person. `once`: two of the same words here are one; empty: of the same message."""
 
     job_id: str
@@ -60,8 +52,7 @@ class Alert:
     once: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Expect:
+class Expect(Struct, frozen=True):
     """An operation waits for its outcome from outside, until then at the longest."""
 
     operation_id: str
@@ -72,17 +63,14 @@ Work = CallModel | RunTool | AskAdmission | Remember
 Effect = CallModel | RunTool | AskAdmission | Alert | Expect | Remember
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(Struct, frozen=True):
     """Add `leg` once no leg of `group` is open: computed by the script from what is recorded, never counted down."""
 
     group: str
     leg: Leg
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(Struct, frozen=True):
     """A step that does not happen: its leg goes, and these are written. Nothing of it if the leg is gone already."""
 
     leg_key: str
@@ -91,16 +79,14 @@ class Skip:
     parts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """A child has ended: the outcome of the call that started it, as JSON text; whoever waits for it goes on."""
 
     call_id: str
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
-class Talk:
+class Talk(Struct, frozen=True):
     """The answer's text was appended while it was made: `appended` times under this claim, and it is open as `text_id`.
 
     `rest`: the parts that end it; `anew`: those that say all of it, where it is not there as the claim left it.
@@ -112,9 +98,7 @@ class Talk:
     anew: tuple[str, ...]
 
 
-@quick_init
-@dataclass(frozen=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """What COMMIT writes, besides removing the leg that was done.
 
     Attributes:
@@ -161,9 +145,7 @@ class Changes:
     forgets: tuple[str, ...] = ()
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """Changes to commit (None: the leg stays as it is until its work is done) and effects to perform."""
 
     changes: Changes | None = None

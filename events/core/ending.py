@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from events.core import parts
 from events.core.driving import THROTTLED_BUDGET
 from events.core.effects import Alert, Changes, Decision, Report
@@ -10,7 +12,6 @@ from events.core.legs import Leg, LegKind
 from events.core.state import Failure, Job, State
 from events.core.transitions import JobStatus, Step, next_job_status
 from events.ids import canonical_json
-from events.replacing import replace
 
 # How often in a row the queue may give up on one leg before the job fails: any progress makes a new leg.
 UNDELIVERED_BUDGET = 5

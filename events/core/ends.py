@@ -9,7 +9,8 @@ may count it again.
 
 import bisect
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+
+from msgspec import Struct, field
 
 from events.core.admission import Place
 from events.core.limits import since
@@ -31,8 +32,7 @@ LAST_WORD = {"redis_requests": 2, "redis_commands": 23}
 _UNKNOWN = Usage()
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """How a job ended and what this run took: without the jobs below it, which are counted themselves.
 
     `duration_ms`: from its first turn, or its retry, to its end; 0 for one that never began.
@@ -50,8 +50,7 @@ class End:
     used: dict[str, int] = field(default_factory=dict[str, int])
 
 
-@dataclass(frozen=True, slots=True)
-class AgentFigures:
+class AgentFigures(Struct, frozen=True):
     """What the ended jobs of one agent add up to. `durations`: how many ended in each bucket."""
 
     completed: int = 0
@@ -64,8 +63,7 @@ class AgentFigures:
     micro_usd: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class MonthUsed:
+class MonthUsed(Struct, frozen=True):
     """What the jobs of a tenant have used that ended in a month (`2026-11`), by the names of `End.used`."""
 
     month: str
@@ -112,7 +110,7 @@ def with_end(before: AgentFigures, end: End) -> AgentFigures:
         "output_tokens": end.output_tokens,
         "micro_usd": end.micro_usd,
     }
-    names = (each.name for each in fields(AgentFigures) if each.name != "durations")
+    names = (name for name in AgentFigures.__struct_fields__ if name != "durations")
     sums = {name: getattr(before, name) + added.get(name, 0) for name in names}
     durations = tuple(count + (bucket == end.bucket) for bucket, count in enumerate(before.durations))
     return AgentFigures(**sums, durations=durations)

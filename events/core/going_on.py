@@ -5,16 +5,14 @@ its own. Its twin is in claiming.lua.
 """
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from events.core.legs import Leg, LegKind
 from events.core.state import Job
-from events.quick_init import quick_init
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class GoOn:
+class GoOn(Struct, frozen=True):
     """What an invocation has room for.
 
     Attributes:

@@ -1,14 +1,13 @@
 """What can happen to a job: facts from outside (Submitted, Cancelled, Retried); the union about one of its legs."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from events.core.state import Failure, Job, OnFailure
-from events.quick_init import quick_init
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(Struct, frozen=True):
     """A new job. `task`: `{"text": …, "data": {…}}`, the first entry of its transcript.
 
     `slot`: the admission gave it a slot at once.
@@ -19,16 +18,14 @@ class Submitted:
     slot: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(Struct, frozen=True):
     """Somebody cancels this run of the job, which they saw; `by`: who, for people."""
 
     by: str = ""
     run: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Retried:
+class Retried(Struct, frozen=True):
     """Somebody wants the job, whose run they saw ended, to run again; `by`: who, for people."""
 
     run: int
@@ -36,26 +33,21 @@ class Retried:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(Struct, frozen=True):
     """The admission heard the job's wish, and grants it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unheeded:
+class Unheeded(Struct, frozen=True):
     """The admission knows a word of the job, of lap `later_lap`, later than this wish: the job has forgotten it."""
 
     later_lap: int
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """The leg was claimed; its work, if any, comes next."""
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A tool call that the model asks for; `fault` says why it cannot run (unknown tool, bad arguments).
 
     `step`: its name in a plan, `depends_on`: names of the steps that come before it, `on_failure`: what then becomes of
@@ -73,9 +65,7 @@ class Wanted:
     isolated: bool = False
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Aside:
+class Aside(Struct, frozen=True):
     """What a turn did besides its own model call: kept and counted whether that call works or fails.
 
     Attributes:
@@ -96,8 +86,7 @@ class Aside:
 NO_ASIDE = Aside()
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
+class Spoken(Struct, frozen=True):
     """What is in the job's parts of the answer's text, without secrets: open as `text_id`, appended so many times."""
 
     text_id: str
@@ -105,9 +94,7 @@ class Spoken:
     text: str
 
 
-@quick_init
-@dataclass(frozen=True)  # without slots: each turn replaces it some times
-class ModelAnswered:
+class ModelAnswered(Struct, frozen=True):
     """The model's answer: tool calls, or else `text` is the job's answer.
 
     `cached`: it came from the cache, and no model was called: tokens and cost are those of the first time, and not paid
@@ -138,8 +125,7 @@ class ModelAnswered:
     spoken: Spoken | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFailed:
+class ModelFailed(Struct, frozen=True):
     """The model call failed; `retry_after_seconds` is what the provider asked for."""
 
     failure: Failure
@@ -147,23 +133,19 @@ class ModelFailed:
     aside: Aside = NO_ASIDE
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class ToolReturned:
+class ToolReturned(Struct, frozen=True):
     """The tool's result as JSON text, already checked for size."""
 
     result_json: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToolFailed:
+class ToolFailed(Struct, frozen=True):
     """The attempt failed."""
 
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class ToolWaits:
+class ToolWaits(Struct, frozen=True):
     """The call waits: for its outcome from outside, for an event, or for nothing but the time.
 
     Attributes:
@@ -181,8 +163,7 @@ class ToolWaits:
     child: Submitted | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ToolAsks:
+class ToolAsks(Struct, frozen=True):
     """The call may not run before a person has approved it with these arguments; `until_ms`: for how long it waits."""
 
     arguments: dict[str, Any]
@@ -190,20 +171,17 @@ class ToolAsks:
     until_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(Struct, frozen=True):
     """The ended job is remembered, or there was nothing to remember."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotRemembered:
+class NotRemembered(Struct, frozen=True):
     """The memory did not take it."""
 
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Undeliverable:
+class Undeliverable(Struct, frozen=True):
     """The queue has given up on the leg's event; `reason` is what the endpoint answered, `malformed` that it can't."""
 
     reason: str

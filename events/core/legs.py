@@ -4,15 +4,11 @@ Invariant: a leg's key follows from what it does, so the same step never stands 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
-from operator import not_
-from typing import Annotated
 
-from pydantic import Field
+from msgspec import Struct
+from msgspec.structs import replace
 
-from events.quick_init import quick_init
-from events.replacing import replace
 from events.schema import Event, EventType, ToolPayload, event_type
 
 
@@ -51,9 +47,7 @@ _TOOL_KIND = {
 }
 
 
-@quick_init
-@dataclass(frozen=True)
-class Leg:
+class Leg(Struct, frozen=True):
     """One open step.
 
     Attributes:
@@ -109,10 +103,10 @@ class Leg:
     lost: int = 0
     text_id: str = ""
     isolated: bool = False
-    abandoned: Annotated[int, Field(exclude_if=not_)] = 0
-    died: Annotated[int, Field(exclude_if=not_)] = 0
-    handed_on: Annotated[bool, Field(exclude_if=not_)] = False
-    driven: Annotated[int, Field(exclude_if=not_)] = 0
+    abandoned: int = 0
+    died: int = 0
+    handed_on: bool = False
+    driven: int = 0
 
     def free_at_ms(self, owner: str = "") -> int:
         """The time from which `owner` may work on it: its lease's end (unless it is their own) and `not_before`."""

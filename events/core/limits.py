@@ -4,11 +4,10 @@ Checked before each turn, with what is in flight, so a job overshoots by at most
 take more than they were thought to.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from events.quick_init import quick_init
-from events.replacing import replace
+from msgspec import Struct, structs
 
 OnLimit = Literal["stop", "fail", "ask"]
 FIRST_CALL_TOKENS = 1_000
@@ -63,9 +62,7 @@ def within(own: Limits, parent: Limits, parent_age_ms: int) -> Limits:
     return replace(own, depth=depth, wall_seconds=min(own.wall_seconds, left_seconds))
 
 
-@quick_init
-@dataclass(frozen=True)  # without slots: each turn replaces it
-class Used:
+class Used(Struct, frozen=True):
     """What a job has used so far. `cached_calls`: answers from the cache, which are no model calls and cost nothing.
 
     `cached_input_tokens`: those of the input tokens that providers had in caches of their own.
@@ -81,8 +78,7 @@ class Used:
     cached_input_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Spend:
+class Spend(Struct, frozen=True):
     """What was used, of each limit that is shared by a job and the jobs below it."""
 
     turns: int = 0
@@ -106,7 +102,7 @@ def spent(before: Used, after: Used) -> Spend:
 
 def since(used: Used, before: Used) -> Used:
     """What was used of what limits count, without what was used before."""
-    return replace(
+    return structs.replace(
         used,
         turns=used.turns - before.turns,
         tool_calls=used.tool_calls - before.tool_calls,

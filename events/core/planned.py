@@ -6,6 +6,8 @@ open is always computed from what is recorded.
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from events.core import parts
 from events.core.effects import Skip
 from events.core.happenings import Wanted
@@ -13,7 +15,6 @@ from events.core.legs import LegKind, tool_key
 from events.core.state import CallRecord, Failure
 from events.core.transitions import CallStatus, Step, next_call_status
 from events.ids import canonical_json
-from events.replacing import replace
 
 
 def in_order(records: tuple[CallRecord, ...], wanted: Sequence[Wanted]) -> tuple[CallRecord, ...]:

@@ -9,8 +9,9 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json
+from msgspec import DecodeError, convert
+from msgspec.json import Decoder, Encoder, decode
+from pydantic_core import from_json, to_jsonable_python
 
 from events.core.admission import Entry, Standing
 from events.core.ends import AgentFigures, End
@@ -20,36 +21,35 @@ from events.core.state import STATE_VERSION, CallRecord, Job, Usage
 from events.errors import NewerVersionError
 
 _T = TypeVar("_T")
-_RECENT_JOBS = 128
-# Jobs by their texts, the oldest first.
-_RECENT: dict[str, Job] = {}
 
-_JOB = TypeAdapter(Job)
-_LEG = TypeAdapter(Leg)
-_CALL = TypeAdapter(CallRecord)
-_USAGE = TypeAdapter(Usage)
-_SPEND = TypeAdapter(Spend)
-_STANDING = TypeAdapter(Standing)
-_ENTRY = TypeAdapter(Entry)
-_END = TypeAdapter(End)
-_FIGURES = TypeAdapter(AgentFigures)
+_encode = Encoder(enc_hook=to_jsonable_python).encode
+# Not strict: a script may write a whole number as `1e+14`.
+_JOB = Decoder(Job, strict=False)
+_LEG = Decoder(Leg, strict=False)
+_CALL = Decoder(CallRecord, strict=False)
+_USAGE = Decoder(Usage, strict=False)
+_SPEND = Decoder(Spend, strict=False)
+_STANDING = Decoder(Standing, strict=False)
+_ENTRY = Decoder(Entry, strict=False)
+_FIGURES = Decoder(AgentFigures, strict=False)
+# Fields of a leg that are left out while they hold nothing, as versions that do not know them expect it. A comma before
+# a bare quote stands only before a name, never within a text.
+_NOTHING_IN_LEGS = (',"abandoned":0', ',"died":0', ',"handed_on":false', ',"driven":0')
 
 
-def _read(adapter: TypeAdapter[_T], text: str) -> _T:
+def _read(decoder: Decoder[_T], text: str) -> _T:
     """A record from JSON text.
 
     Raises:
         NewerVersionError: this version cannot read it.
     """
     try:
-        record: _T = adapter.validator.validate_json(text)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = f"{error.title}.{'.'.join(map(str, fault['loc']))}".rstrip(".")
+        return decoder.decode(text)
+    except DecodeError as error:
         raise NewerVersionError(
-            f"a stored {where} cannot be read by this version ({fault['msg']}): a newer one wrote it, or it is damaged"
+            f"a stored {decoder.type.__name__} cannot be read by this version ({error}): a newer one wrote it, or it is"
+            " damaged"
         ) from error
-    return record
 
 
 def _known(job: Job) -> Job:
@@ -63,10 +63,7 @@ def _known(job: Job) -> Job:
 
 def dump_job(job: Job) -> str:
     """A job's state as JSON text."""
-    text = _JOB.serializer.to_json(job).decode()
-    if job.result is None:  # the COMMIT that writes it is told it again, with what it claims
-        _remember(text, job)
-    return text
+    return _encode(job).decode()
 
 
 def load_job(text: str) -> Job:
@@ -75,38 +72,30 @@ def load_job(text: str) -> Job:
     Raises:
         NewerVersionError: a newer version of this code wrote it.
     """
-    # Every leg that a COMMIT claims comes with the job, which most of them have not changed: it is read once.
-    job = _RECENT.get(text)
-    if job is None:
-        job = _read(_JOB, text)
-        _remember(text, job)
-    return _known(job)
-
-
-def _remember(text: str, job: Job) -> None:
-    if len(_RECENT) >= _RECENT_JOBS:
-        _RECENT.pop(next(iter(_RECENT)), None)
-    _RECENT[text] = job
+    return _known(_read(_JOB, text))
 
 
 def job_from(values: dict[str, Any]) -> Job:
     """A job's state from decoded JSON, as a submission carries it.
 
     Raises:
-        NewerVersionError: a newer version of this code wrote it. pydantic.ValidationError: it is no job's state.
+        NewerVersionError: a newer version of this code wrote it. msgspec.ValidationError: it is no job's state.
     """
-    return _known(_JOB.validate_python(values))
+    return _known(convert(values, Job, strict=False))
 
 
 def job_values(job: Job) -> dict[str, Any]:
     """A job's state as plain JSON values."""
-    values: dict[str, Any] = _JOB.dump_python(job, mode="json")
+    values: dict[str, Any] = decode(_encode(job))
     return values
 
 
 def dump_leg(leg: Leg) -> str:
     """A leg as JSON text."""
-    return _LEG.serializer.to_json(leg).decode()
+    text = _encode(leg).decode()
+    for nothing in _NOTHING_IN_LEGS:
+        text = text.replace(nothing, "")
+    return text
 
 
 def load_leg(text: str) -> Leg:
@@ -116,7 +105,7 @@ def load_leg(text: str) -> Leg:
 
 def dump_call(record: CallRecord) -> str:
     """A tool call as JSON text."""
-    return _CALL.serializer.to_json(record).decode()
+    return _encode(record).decode()
 
 
 def load_call(text: str) -> CallRecord:
@@ -126,7 +115,7 @@ def load_call(text: str) -> CallRecord:
 
 def dump_standing(standing: Standing) -> str:
     """A job's standing with the admission as JSON text."""
-    return _STANDING.dump_json(standing).decode()
+    return _encode(standing).decode()
 
 
 def load_standing(text: str) -> Standing:
@@ -141,7 +130,7 @@ def load_entry(text: str) -> Entry:
 
 def dump_end(end: End) -> str:
     """What an ended job adds to the figures, as JSON text."""
-    return _END.dump_json(end).decode()
+    return _encode(end).decode()
 
 
 def load_figures(text: str) -> AgentFigures:

@@ -1,5 +1,7 @@
 """How an ended job is remembered: by a leg that outlives its end, so nothing waits for it and no crash loses it."""
 
+from msgspec.structs import replace
+
 from events.core.abandoned import process_died
 from events.core.driving import THROTTLED_BUDGET
 from events.core.effects import Alert, Changes, Decision, Remember
@@ -8,7 +10,6 @@ from events.core.legs import remember_leg
 from events.core.retry import backoff_ms
 from events.core.state import State
 from events.core.transitions import JobStatus
-from events.replacing import replace
 
 # 5 s, 10 s, … 43 min: an hour and a half in all.
 ATTEMPTS, RETRY_DELAY_SECONDS = 10, 5.0

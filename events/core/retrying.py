@@ -5,7 +5,9 @@ used stays counted, and limits count anew. Each retry begins a new run: words of
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from events.core import parts
 from events.core.called import call_leg
@@ -18,15 +20,13 @@ from events.core.state import CallRecord, Job
 from events.core.tool_approval import asked_in
 from events.core.transitions import CallStatus, JobStatus, Step, next_call_status, next_job_status
 from events.ids import call_id, canonical_json, is_child, root_of
-from events.replacing import replace
 
 # What is recorded among a job's calls and is none.
 _QUESTIONS = (LIMIT_APPROVAL, TOOL_APPROVAL)
 _OPEN = frozenset({CallStatus.QUEUED, CallStatus.RETRYING, CallStatus.WAITING})
 
 
-@dataclass(frozen=True, slots=True)
-class EndedJob:
+class EndedJob(Struct, frozen=True):
     """A job, and what a retry needs of it besides.
 
     `calls`: all of them. `entries`: how many its transcript has; `kept`: how many of the first ones any run is told.

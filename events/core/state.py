@@ -4,19 +4,18 @@ Invariant: `Job` is written by its turn's leg or by its end, never by a tool cal
 contend. What parallel calls record is in fields of their own: `CallRecord`, results, legs.
 """
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from events.core.legs import FOREVER_MS, Leg
 from events.core.limits import NOTHING_SPENT, Limits, Spend, Used
 from events.core.transitions import END_STATUSES, CallStatus, JobStatus
-from events.quick_init import quick_init
 
 STATE_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """Why something failed: a stable `type` for programs and a `message` for people."""
 
     type: str
@@ -24,8 +23,7 @@ class Failure:
     retryable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ModelPolicy:
+class ModelPolicy(Struct, frozen=True):
     """How a failed model call is retried, and whether the model reads what was said before."""
 
     retries: int = 3
@@ -33,9 +31,7 @@ class ModelPolicy:
     reads_history: bool = True
 
 
-@quick_init
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """One request to an agent. Its task (text and data) is the first entry of its transcript, not here.
 
     `start_at_ms`: it does not start before; 0: at once. `request_digest`: of the request that submitted it.
@@ -108,9 +104,7 @@ class Job:
 OnFailure = Literal["", "fail", "skip", "continue", "replan"]
 
 
-@quick_init
-@dataclass(frozen=True)
-class CallRecord:
+class CallRecord(Struct, frozen=True):
     """One tool call: what was asked for and how far it got. Its result is stored apart, under its id.
 
     `operation_id`: under which it is finished from outside, once it waits for that. `child`: the job that it started.
@@ -145,8 +139,7 @@ class CallRecord:
     finished_at_ms: int | None = None
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """What a job has used of the queue, the store and functions so far, as far as it is recorded.
 
     `appends`: requests that added parts in mid-work. `redis_bytes`: of keys, arguments and answers, both ways.
@@ -168,9 +161,7 @@ class Usage:
 NOTHING_USED = Usage()
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(Struct, frozen=True):
     """A job whose limits a turn is held to: the turn's own, or one above it.
 
     `below`: what the jobs below it have used. `in_flight_tokens`: reserved for model calls of them that are under way.
@@ -181,9 +172,7 @@ class Level:
     in_flight_tokens: int = 0
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """What decide sees: the job, the leg that was claimed, and the tool call that the leg is about, if any.
 
     `outcome`: of a wait that is over: `{"ok": …}` or `{"error": …}`, as JSON text.

@@ -1,5 +1,7 @@
 """What a submission decides: a new job, and how it stands with the admission."""
 
+from msgspec.structs import replace
+
 from events.core import parts
 from events.core.admission import Standing, wanted
 from events.core.effects import Changes, Decision
@@ -8,7 +10,6 @@ from events.core.legs import loop_leg, wish_leg
 from events.core.limits import first_reserve
 from events.core.state import Job
 from events.core.transcript import task_entry
-from events.replacing import replace
 
 
 def submitted(happened: Submitted, now_ms: int) -> Decision:

@@ -4,11 +4,12 @@ Invariant: what is written is what the two legs would have written, one after th
 stands in a state. Where what follows depends on more than is known here, it stays a leg of its own.
 """
 
+from msgspec.structs import replace
+
 from events.core import calls
 from events.core.effects import Changes, Decision
 from events.core.legs import Leg, LegKind
 from events.core.state import State
-from events.replacing import replace
 
 
 def at_once(state: State, decision: Decision, now_ms: int) -> Decision:

@@ -9,6 +9,8 @@ question. Invariant: the first decision stays, as the outcome of any wait does.
 import json
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from events.core import parts
 from events.core.checkpoint import EXPIRED, TOOL_APPROVAL, approval_part, restored, tool_digest
 from events.core.effects import Changes, Decision
@@ -18,7 +20,6 @@ from events.core.redaction import redacted
 from events.core.state import CallRecord, Failure, State
 from events.core.transitions import CallStatus, Step, next_call_status
 from events.ids import call_id
-from events.replacing import replace
 
 # After the calls of a turn, and after questions about limits; each attempt that asks has a place of its own.
 _POSITION, _ATTEMPTS = 2_000_000, 1_000

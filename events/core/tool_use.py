@@ -8,17 +8,14 @@ costs one command, needs no reading before, and never conflicts.
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from events.quick_init import quick_init
+from msgspec import Struct
 
 _CLASSES_PER_DOUBLING = 4
 _RETURNED, _FAILED = "returned", "failed"
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class ToolUse:
+class ToolUse(Struct, frozen=True):
     """One attempt of a tool call."""
 
     tool: str
@@ -31,8 +28,7 @@ class ToolUse:
         return f"{self.tool}:{_FAILED if self.failed else _RETURNED}:{_class_of(self.duration_ms)}"
 
 
-@dataclass(frozen=True, slots=True)
-class ToolFigures:
+class ToolFigures(Struct, frozen=True):
     """How one tool was used: attempts, failed ones among them, and how long they took."""
 
     tool: str

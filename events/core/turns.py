@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from events.core import parts
 from events.core.abandoned import no_start_left, process_died
 from events.core.admission import Want
@@ -20,7 +22,6 @@ from events.core.state import CallRecord, Job, State
 from events.core.transcript import MEMORY_ROLE, model_entry, withheld_entry
 from events.core.transitions import CallStatus, Step, next_call_status, next_job_status
 from events.ids import call_id, canonical_json
-from events.replacing import replace
 
 
 def wishes(state: State) -> Decision:

@@ -1,8 +1,9 @@
 """Ended jobs: what a retry or a deletion needs of them, and what is left when their data is gone."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct
 
 from events.core.legs import Leg
 from events.core.retrying import EndedJob
@@ -10,16 +11,14 @@ from events.core.state import Job
 from events.ports.facts import Loaded
 
 
-@dataclass(frozen=True, slots=True)
-class Untold:
+class Untold(Struct, frozen=True):
     """A wish that the admission may not have heard, and the job whose it is."""
 
     wish: Leg
     job: Job
 
 
-@dataclass(frozen=True, slots=True)
-class Recalled:
+class Recalled(Struct, frozen=True):
     """A job, ended or not, as one script read it. `wishes`: what its tree has not told the admission yet."""
 
     loaded: Loaded
@@ -27,8 +26,7 @@ class Recalled:
     wishes: tuple[Untold, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Tombstone:
+class Tombstone(Struct, frozen=True):
     """What is kept of a job whose data is gone: whose it was, and whether somebody deleted it or it expired."""
 
     tenant: str

@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from events.core.legs import Leg
 from events.core.state import State
-from events.quick_init import quick_init
 
 
 class Verdict(StrEnum):
@@ -24,9 +26,7 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-@quick_init
-@dataclass(frozen=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """Who asks for a leg, and for how long.
 
     `run`: the job's run in which it was granted: what was begun in an earlier one is not committed. `ticket`: the lap
@@ -46,7 +46,6 @@ class Claim:
     since_ms: int = 0
 
 
-@quick_init
 @dataclass(frozen=True, slots=True)
 class History:
     """What was said before: the transcript's entries in order, and the stored results of the tool calls in them.
@@ -61,21 +60,17 @@ class History:
     size_bytes: int = field(default=0, compare=False)
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """BEGIN's answer. `state` is there when granted; `carried`: the other legs that the message still carries."""
 
     verdict: Verdict
     free_at_ms: int = 0
     state: State | None = None
-    history: History = field(default_factory=History)
+    history: History = msgspec.field(default_factory=History)
     carried: tuple[Leg, ...] = ()
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(Struct, frozen=True):
     """COMMIT's answer. `applied`: False when the leg was gone, and nothing was written.
 
     `claimed`: the legs that were claimed for its invocation to go on with, as BEGIN tells them; `carried`: the others

@@ -6,16 +6,14 @@ of its own, or change what becomes of what it counts.
 """
 
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from events.ports.environment import Clock
-from events.quick_init import quick_init
-from events.replacing import replace
 
 
-@quick_init
-@dataclass(frozen=True)  # without slots: each tool call's COMMIT replaces it
-class Spent:
+class Spent(Struct, frozen=True):
     """What was used of queue, store and functions.
 
     Attributes:

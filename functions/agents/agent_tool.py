@@ -5,11 +5,11 @@ which job is to be started.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
-from events.replacing import replace
 from functions.agents.agent import Agent
 from functions.tools.context import ToolContext
 from functions.tools.pending import Pending

@@ -4,13 +4,15 @@ Invariant: what was found once is never looked for again: later attempts and tur
 of the store is raised, for the queue to repeat.
 """
 
+from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from events.core.effects import CallModel, Work
 from events.core.happenings import Aside, Happening, ModelAnswered, ModelFailed
 from events.core.transcript import SESSION_ROLE
 from events.ports import Claim, History
-from events.replacing import replace
 from functions.agents.performing import Performing
 from functions.agents.registry import Registry, UnknownAgentError
 from functions.conversation.earlier import Earlier
@@ -61,6 +63,6 @@ def _with_entry(happened: Happening | None, entry: dict[str, Any]) -> Happening 
     match happened:
         case ModelAnswered() | ModelFailed():
             aside: Aside = happened.aside
-            return replace(happened, aside=replace(aside, entries=(entry, *aside.entries)))
+            return structs.replace(happened, aside=structs.replace(aside, entries=(entry, *aside.entries)))
         case _:
             return happened

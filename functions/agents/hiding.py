@@ -6,6 +6,8 @@ before the tool sees them: a model has no business with them. Must not: change t
 tool needs; they are redacted in what is recorded (`events.core.redaction`).
 """
 
+from msgspec.structs import replace
+
 from events.core.effects import RunTool, Work
 from events.core.happenings import (
     Aside,
@@ -20,7 +22,6 @@ from events.core.happenings import (
 from events.core.redaction import KnownSecrets, redacted, redacted_json
 from events.core.state import Failure
 from events.ports import Claim, History
-from events.replacing import replace
 from functions.agents.performing import Performing
 
 

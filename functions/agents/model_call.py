@@ -4,20 +4,18 @@ Invariant: the time of all calls of a turn together is the function's; what one 
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import replace
+
+from msgspec import Struct
 
 from events.ports import ModelCache
-from events.quick_init import quick_init
-from events.replacing import replace
 from functions.agents.agent import Agent
 from functions.contained import contained
 from functions.models.answer_cache import AnswerCache
 from functions.models.model import Model, ModelAnswer, ModelRequest
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class ModelCalls:
+class ModelCalls(Struct, frozen=True):
     """`limit_seconds` of one call; `deadline`: of the turn, in the event loop's time."""
 
     limit_seconds: float

@@ -8,14 +8,16 @@ delivery. Must not: run tools; it only checks whether those asked for exist and 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from events.core.effects import CallModel, Work
 from events.core.happenings import Happening, ModelAnswered, ModelFailed
 from events.core.state import Failure
 from events.core.transcript import NewerEntryError, upcast_all
 from events.ports import Claim, History, ModelCache
-from events.replacing import replace
 from functions.agents.agent import Agent
 from functions.agents.answer import answered
 from functions.agents.foreign_text import storable
@@ -87,10 +89,10 @@ class ModelTurn:
         request = self._request(agent, tell.history, effect.turn, talk)
         happened, digests = await self._answer(agent, request, calls, planner, effect.job.id)
         if isinstance(happened, ModelFailed):
-            return replace(happened, aside=tell.aside)
+            return structs.replace(happened, aside=tell.aside)
         spoken = await talk.spoken() if talk else None
         estimated = tell.estimated_tokens
-        return replace(happened, asked=digests, estimated_tokens=estimated, spoken=spoken, aside=tell.aside)
+        return structs.replace(happened, asked=digests, estimated_tokens=estimated, spoken=spoken, aside=tell.aside)
 
     async def _answer(
         self, agent: Agent, request: ModelRequest, calls: ModelCalls, planner: PlannerTurn | None, job_id: str

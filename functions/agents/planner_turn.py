@@ -6,14 +6,15 @@ Invariant: only a plan without faults is carried out; every other goes back to t
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import structs
 
 from events.core.happenings import ModelAnswered, ModelFailed, Wanted
 from events.core.limits import since
 from events.core.state import Failure, Job
 from events.ports import History
-from events.replacing import replace
 from functions.agents.agent import Agent
 from functions.agents.answer import answered, happening, refused
 from functions.agents.foreign_text import storable
@@ -68,7 +69,7 @@ class PlannerTurn:
             return ModelFailed(Failure("model_garbage", f"not a usable answer: {error}", retryable=True))
         said = answered(answer, {}, self.agent.output)
         if isinstance(said, ModelAnswered) and self.rounds_made:
-            return replace(said, reflection=storable(answer.text))
+            return structs.replace(said, reflection=storable(answer.text))
         return said
 
     def _planned(self, answer: ModelAnswer, plan: Call) -> ModelAnswered:
@@ -81,7 +82,7 @@ class PlannerTurn:
         except InvalidPlan as error:
             return happening(answer, text, (refused(plan, Failure("invalid_plan", storable(str(error)))),))
         reflection = storable(str(plan.arguments.get("reflection", ""))) or text
-        return replace(
+        return structs.replace(
             happening(answer, text, wanted_of(steps, self.tools)),
             plan=True,
             reflection=reflection if self.rounds_made else "",

@@ -5,14 +5,16 @@ outage of memory is told, and fails nothing unless the agent requires its memory
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from events.core.effects import CallModel, Work
 from events.core.happenings import Aside, Happening, ModelAnswered, ModelFailed
 from events.core.state import Failure
 from events.core.transcript import MEMORY_ROLE
 from events.ports import Claim, History
-from events.replacing import replace
 from functions.agents.registry import Registry, UnknownAgentError
 from functions.memory.entries import question_of
 from functions.memory.keeper import MemoryKeeper
@@ -55,6 +57,6 @@ def _with_entry(happened: Happening | None, entry: dict[str, Any]) -> Happening 
     match happened:
         case ModelAnswered() | ModelFailed():
             aside: Aside = happened.aside
-            return replace(happened, aside=replace(aside, entries=(entry, *aside.entries)))
+            return structs.replace(happened, aside=structs.replace(aside, entries=(entry, *aside.entries)))
         case _:
             return happened

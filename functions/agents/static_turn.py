@@ -4,11 +4,11 @@ Invariant: the answer follows from the plan as it is recorded, which an older ve
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from events.core.happenings import ModelAnswered, ModelFailed
 from events.core.state import Failure
 from events.ports import History
-from events.replacing import replace
 from functions.agents.foreign_text import storable
 from functions.planning.carried_out import answer_of, plans_in
 from functions.planning.checking import plan_faults

@@ -5,13 +5,13 @@ Must not: record anything; what is to be recorded is handed back (`Aside`), for 
 """
 
 import logging
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from events.core.happenings import NO_ASIDE, Aside
 from events.ports import History
-from events.quick_init import quick_init
-from events.replacing import replace
 from functions.agents.agent import Agent
 from functions.agents.foreign_text import storable
 from functions.agents.model_call import ModelCalls
@@ -28,9 +28,7 @@ _log = logging.getLogger("baton.models")
 _SUMMARY_SHARE = 0.5
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """The history to tell; what it is thought to take together with the fixed part (0: not estimated)."""
 
     history: History

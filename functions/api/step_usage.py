@@ -6,9 +6,10 @@ admission, a job of an older version) is beside them. Pure.
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import asdict, replace
 from pydantic.alias_generators import to_camel
 
 from events.core.ends import COUNTED
@@ -16,7 +17,6 @@ from events.core.limits import Used
 from events.core.state import Usage
 from events.ports import Snapshot
 from events.prices import Prices
-from events.replacing import replace
 from functions.api.usage_view import job_cost, usage_view
 
 # Of a job's books, by the names that an event's part has for them.

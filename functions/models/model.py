@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from events.quick_init import quick_init
 from functions.models.call import Call
 
 
@@ -21,7 +20,6 @@ class ToolSpec:
     parameters: dict[str, Any]
 
 
-@quick_init
 @dataclass(frozen=True)
 class UserMessage:
     """The task: its text, and `data`, the job's inputData.
@@ -34,7 +32,6 @@ class UserMessage:
     note: bool = False
 
 
-@quick_init
 @dataclass(frozen=True)
 class PastCall:
     """A tool call that was made in an earlier turn; `call_id` ties it to its result."""
@@ -44,7 +41,6 @@ class PastCall:
     arguments: dict[str, Any]
 
 
-@quick_init
 @dataclass(frozen=True)
 class ModelMessage:
     """What the model said in an earlier turn. `provider`: as in the `ModelAnswer` that said it."""
@@ -54,7 +50,6 @@ class ModelMessage:
     provider: Mapping[str, Any] | None = None
 
 
-@quick_init
 @dataclass(frozen=True)
 class ToolMessage:
     """What a tool call gave: any JSON value, or its error."""
@@ -80,7 +75,6 @@ class Listener(Protocol):
         ...
 
 
-@quick_init
 @dataclass(frozen=True)
 class ModelRequest:
     """One turn's question to a model.
@@ -105,7 +99,6 @@ class ModelRequest:
     listener: Listener | None = None
 
 
-@quick_init
 @dataclass(frozen=True)
 class ModelAnswer:
     """What a model says in one turn; without calls, `text` is the final answer.

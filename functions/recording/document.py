@@ -7,9 +7,10 @@ redacted. Must not: shorten anything, or know any registry.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from msgspec import to_builtins
 from pydantic.alias_generators import to_camel
 
 from events.core.redaction import redacted
@@ -136,5 +137,5 @@ def _is(part: Mapping[str, Any], kind: EventType) -> bool:
 
 
 def camel(record: Any) -> dict[str, Any]:
-    """A flat dataclass as JSON with the names of the wire."""
-    return {to_camel(name): value for name, value in asdict(record).items()}
+    """A flat record as JSON with the names of the wire."""
+    return {to_camel(name): value for name, value in to_builtins(record).items()}

@@ -6,6 +6,8 @@ Invariant: a text that is open belongs to the leg that its owner holds; whoever 
 from collections.abc import Sequence
 from operator import attrgetter
 
+from msgspec.structs import replace
+
 from events.core import parts
 from events.core.effects import Changes
 from events.core.going_on import GoOn, is_released, may_go_on, of_one_invocation
@@ -13,7 +15,6 @@ from events.core.legs import Leg, LegKind, wish_key
 from events.core.state import Failure, State
 from events.core.transitions import JobStatus
 from events.ports import Begun, Claim, Committed, Verdict
-from events.replacing import replace
 from infra.in_memory.tree import NOT_USED, Tree
 from infra.in_memory.weighing import weighed
 

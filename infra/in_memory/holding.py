@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from events.core.legs import LegKind, given_back_at_ms
 from events.ports import Claim
-from events.replacing import replace
 from infra.in_memory.tree import Tree
 
 

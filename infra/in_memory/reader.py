@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from events.core.state import CallRecord, Job
 from events.core.transcript import recalled
 from events.errors import StoreError
 from events.ports import Snapshot, StoredParts
-from events.replacing import replace
 from infra.in_memory.admission import InMemoryAdmission
 from infra.in_memory.store import InMemoryStore
 from infra.in_memory.tree import NOT_USED, Tree

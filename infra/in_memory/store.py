@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from events.core.admission import Book
 from events.core.counts import checkpoints_in
 from events.core.effects import Changes
@@ -32,7 +34,6 @@ from events.ports import (
     charge,
 )
 from events.ports.spending import NOTHING
-from events.replacing import replace
 from infra.in_memory.claiming import (
     appended,
     done,

@@ -6,9 +6,11 @@ forgets the last writes costs nothing to model.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, cast
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from events.core.admission import Entry, Standing, Want, next_lap, wanted
 from events.core.effects import Skip
@@ -18,7 +20,6 @@ from events.core.state import CallRecord, Job, Level, Usage
 from events.core.transcript import calls_in, still_told
 from events.ids import job_of_call
 from events.ports import History, OutsideFact, Tombstone
-from events.replacing import replace
 
 # Of a job that has not said anything yet: whatever it wants first is new.
 NO_STANDING = Standing(cast("Want", ""), -1)
@@ -27,8 +28,7 @@ _KEY = attrgetter("key")
 NOT_USED, _NOT_SPENT = Usage(), Spend()
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """One tag's data. `expires_ms`: when it goes, once the root has ended; 0: never. `tombstone`: what is left then.
 
     `events`: by job, what has happened and nobody has waited for yet: "TIME:FACT" → the event's name.

@@ -2,12 +2,12 @@
 
 from operator import attrgetter
 
+from msgspec.structs import replace
 from pydantic.alias_generators import to_camel
 
 from events.core.ends import COUNTED
 from events.core.state import Usage
 from events.ports import Spent
-from events.replacing import replace
 from infra.in_memory.tree import Tree
 
 # What is counted, as the event says it.

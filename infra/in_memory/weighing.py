@@ -1,9 +1,10 @@
 """How much the store in memory tells, as the real one counts it."""
 
+from dataclasses import replace
+
 from events.core.state import Job
 from events.core.transcript import still_told
 from events.ports import History
-from events.replacing import replace
 from infra.in_memory.tree import Tree
 
 

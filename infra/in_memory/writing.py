@@ -5,10 +5,11 @@ Invariant: it makes a new tree of the old one; usage and expiry are the store's.
 
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from events.core.effects import Changes
 from events.core.legs import LegKind
 from events.core.state import Job, Usage
-from events.replacing import replace
 from infra.in_memory.claiming import without_children, without_legs
 from infra.in_memory.tree import Tree
 

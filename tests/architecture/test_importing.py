@@ -25,6 +25,7 @@ OF_A_WEBHOOK = {
     "idna",  # of httpx
     "jwt",  # of qstash: verifies signatures
     "mangum",
+    "msgspec",  # reads and writes stored records
     "pydantic",
     "pydantic_core",
     "qstash",

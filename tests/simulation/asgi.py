@@ -1,20 +1,16 @@
 """One HTTP request to an ASGI app, without a client library and without a socket."""
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
+from msgspec import Struct
 from starlette.types import ASGIApp, Receive, Scope, Send
-
-from events.quick_init import quick_init
 
 OK = 200
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What the app answered."""
 
     status: int

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from events.ports import Claim, Committed
-from events.replacing import replace
 from tests.fakes import Tree
 from tests.simulation.guarantee import is_guaranteed
 from tests.simulation.invocation import Invocation

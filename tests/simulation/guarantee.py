@@ -1,13 +1,13 @@
 """The carrier rule of DESIGN 3, watched: each leg has, at every moment, a message under way that will bring it on."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from events.core.admission import SWEEP
 from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, wish_key
 from events.ids import child_of, event_id
-from events.quick_init import quick_init
 from tests.fakes import Tree
 
 if TYPE_CHECKING:
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 _event_of = lru_cache(maxsize=4096)(event_id)
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """It is over with a message (`delivered`, `dead`, `cancelled`) or a call of the API (`over`); `late`: too late."""
 
     world: "World"

@@ -5,9 +5,10 @@ others are in starting.py (when a tool starts), guarantee.py (when it is over wi
 end). Written from DESIGN 3: nothing here asks the code under test what is right, but for the names of legs and events.
 """
 
-from dataclasses import dataclass
 from operator import attrgetter, lt
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from events.core.checkpoint import APPROVALS
 from events.core.ends import COUNTED
@@ -16,7 +17,6 @@ from events.core.limits import since
 from events.core.state import CallRecord
 from events.ids import is_child, root_of
 from events.ports import Claim, Committed, Verdict
-from events.quick_init import quick_init
 from tests.fakes import Tree
 from tests.simulation.going_on import is_only_marked
 from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """One write: what was done, under which claim, the tag before and after, the answer."""
 
     world: "World"
@@ -39,9 +37,7 @@ class Write:
     answer: Any
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """A running tool said something; `dropped`: its claim holds, and nothing was written."""
 
     world: "World"

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from events.core import calls, tool_approval
 from events.core.effects import Decision, RunTool
 from events.core.happenings import ToolAsks
@@ -22,11 +24,13 @@ _Asks = Callable[[State, ToolAsks, int], Decision]
 
 def _running_what_was_refused(approved: _Approved) -> _Approved:
     def running(state: State, now_ms: int) -> Decision | tool_approval.Refused:
-        verdict = approved(replace(state, outcome='{"ok":{"arguments":null}}'), now_ms)
+        verdict = approved(structs.replace(state, outcome='{"ok":{"arguments":null}}'), now_ms)
         assert isinstance(verdict, Decision), "it was told that somebody said yes"
         assert verdict.changes is not None, "a yes changes the job"
         # The store holds the end of a wait to what is recorded, and takes nothing else.
-        return replace(verdict, changes=replace(verdict.changes, results={state.the_call.id: state.outcome}))
+        return structs.replace(
+            verdict, changes=structs.replace(verdict.changes, results={state.the_call.id: state.outcome})
+        )
 
     return running
 
@@ -35,8 +39,8 @@ def _approving_when_time_is_up(asks: _Asks) -> _Asks:
     def asking(state: State, happened: ToolAsks, now_ms: int) -> Decision:
         decision = asks(state, happened, now_ms)
         assert decision.changes is not None, "a question changes the job"
-        legs = tuple(replace(leg, otherwise='{"ok":{"arguments":null}}') for leg in decision.changes.legs)
-        return replace(decision, changes=replace(decision.changes, legs=legs))
+        legs = tuple(structs.replace(leg, otherwise='{"ok":{"arguments":null}}') for leg in decision.changes.legs)
+        return structs.replace(decision, changes=structs.replace(decision.changes, legs=legs))
 
     return asking
 
@@ -47,8 +51,8 @@ def _asking_aside(asks: _Asks) -> _Asks:
     def asking(state: State, happened: ToolAsks, now_ms: int) -> Decision:
         decision = asks(state, happened, now_ms)
         assert decision.changes is not None, "a question changes the job"
-        legs = tuple(replace(leg, asks_for="") for leg in decision.changes.legs)
-        return replace(decision, changes=replace(decision.changes, legs=legs))
+        legs = tuple(structs.replace(leg, asks_for="") for leg in decision.changes.legs)
+        return structs.replace(decision, changes=structs.replace(decision.changes, legs=legs))
 
     return asking
 
@@ -73,7 +77,7 @@ def _counting_questions(started: Callable[[State, int], Decision]) -> Callable[[
     def counting(state: State, now_ms: int) -> Decision:
         match started(state, now_ms):
             case Decision(effects=(RunTool() as run,)):
-                return Decision(effects=(replace(run, attempt=state.leg.attempt),))
+                return Decision(effects=(structs.replace(run, attempt=state.leg.attempt),))
             case otherwise:
                 return otherwise
 

@@ -1,8 +1,9 @@
 """Defects of the admission's book, and of events about jobs that are not there."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from events.core.admission import Taken
 from events.errors import UnknownJobError

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from events.core import admission, calls
 from events.core.effects import Changes, Decision
 from events.core.legs import LegKind
@@ -33,7 +35,7 @@ def _wishing_for_nothing(without_children: Callable[..., Tree]) -> Callable[...,
         tree = without_children(self, *rest)
         new = {key for key, leg in tree.legs.items() if leg.kind is LegKind.WISH and key not in self.legs}
         legs = {key: leg for key, leg in tree.legs.items() if key not in new}
-        return replace(tree, standings=self.standings, legs=legs)
+        return structs.replace(tree, standings=self.standings, legs=legs)
 
     return leaking
 
@@ -43,8 +45,8 @@ def _starting_again(commit: Callable[..., Any]) -> Callable[..., Any]:
         committed: Committed = await commit(self, claim, changes, *rest)
         child, tree = changes.child, self.tree(claim.job_id)
         if not committed.applied and child and child.job and child.job.id in tree.jobs:
-            legs = {**tree.legs, **{leg.key: replace(leg, carrier=claim.message_id) for leg in child.legs}}
-            self.write(claim.job_id, replace(tree, legs=legs, jobs={**tree.jobs, child.job.id: child.job}))
+            legs = {**tree.legs, **{leg.key: structs.replace(leg, carrier=claim.message_id) for leg in child.legs}}
+            self.write(claim.job_id, structs.replace(tree, legs=legs, jobs={**tree.jobs, child.job.id: child.job}))
         return committed
 
     return starting
@@ -58,7 +60,9 @@ def _nameless(waits: Callable[..., Decision]) -> Callable[..., Decision]:
     def nameless(*arguments: Any) -> Decision:
         changes = waits(*arguments).changes
         assert changes is not None, "a wait is recorded"
-        return Decision(replace(changes, calls=tuple(replace(call, child="") for call in changes.calls)))
+        return Decision(
+            structs.replace(changes, calls=tuple(structs.replace(call, child="") for call in changes.calls))
+        )
 
     return nameless
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from events.core.legs import Leg
 from events.ports import Committed
-from events.replacing import replace
 from functions import pipeline
 from functions.run import Run
 from infra.in_memory import claiming, store

@@ -1,8 +1,9 @@
 """Defects of the shell and of the pure core: order of steps, handing on, retries, limits, admission."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from events.core import admission, calls, ending, submitting, turns
 from events.core.effects import Changes

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from msgspec.structs import replace
+
 from events.core import calls, tool_approval, turns
 from events.core.legs import Leg, LegKind
-from events.replacing import replace
 from functions.suspects import Suspects
 from tests.simulation.planting import Defect, Patch, constant, replaced
 

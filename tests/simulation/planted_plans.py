@@ -1,8 +1,9 @@
 """Defects of plans; caught in worlds whose jobs plan."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from events.core import calls, turns
 from events.core.effects import Decision, Join, Skip

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from events.core import admission, sweep_pages
 from events.core.legs import Leg, LegKind
 from events.ports import Loaded
@@ -44,7 +46,7 @@ def _last_come_first_served(_original: Any) -> Any:
 
 
 def _new_ones_first(rank: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda name, entry, held: rank(name, replace(entry, started=not entry.started), held)
+    return lambda name, entry, held: rank(name, structs.replace(entry, started=not entry.started), held)
 
 
 def _same_for_all(rank: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,7 +62,7 @@ def _trusting_wishes(without_progress: Callable[..., Any]) -> Callable[..., Any]
 
 
 def _losing(load_leg: Callable[[str], Leg]) -> Callable[[str], Leg]:
-    return lambda text: replace(load_leg(text), not_before_ms=0)
+    return lambda text: structs.replace(load_leg(text), not_before_ms=0)
 
 
 DEFECTS = (

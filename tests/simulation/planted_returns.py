@@ -1,8 +1,9 @@
 """Defects of retries, deletions and tombstones."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from events.core import retrying
 from events.core.happenings import Cancelled, Retried

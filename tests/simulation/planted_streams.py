@@ -1,8 +1,9 @@
 """Defects of streams; caught in worlds whose models say their texts piece by piece, and whose streams are read."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from events.core import parts
 from events.core.effects import Changes

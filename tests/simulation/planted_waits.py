@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from events.core import calls, waiting
 from events.core.admission import Taken
 from events.core.effects import Decision
@@ -43,7 +45,7 @@ def _result_at_once(told: _Told) -> _Told:
 
 def _losing_events(told: _Told) -> _Told:
     def losing(self: Tree, *rest: Any) -> Tree:
-        return replace(told(self, *rest), events=self.events)
+        return structs.replace(told(self, *rest), events=self.events)
 
     return losing
 
@@ -79,7 +81,7 @@ def _as_it_was(self: Tree, *_arguments: Any) -> Tree:
 
 def _answered_by_no_event(answered_early: Callable[..., Tree]) -> Callable[..., Tree]:
     def answered(self: Tree, leg: Leg, *rest: Any) -> Tree:
-        return answered_early(self, replace(leg, event=""), *rest)
+        return answered_early(self, structs.replace(leg, event=""), *rest)
 
     return answered
 
@@ -125,7 +127,7 @@ def _timing_out(begin: Callable[..., Any]) -> Callable[..., Any]:
             return begun
         outcome = begun.state.leg.otherwise
         self.write(claim.job_id, self.tree(claim.job_id).with_result(claim.job_id, begun.state.leg.call_id, outcome))
-        return replace(begun, state=replace(begun.state, outcome=outcome))
+        return structs.replace(begun, state=structs.replace(begun.state, outcome=outcome))
 
     return timing_out
 
@@ -135,8 +137,8 @@ def _beginning_early(begin: Callable[..., Any]) -> Callable[..., Any]:
         tree = self.tree(claim.job_id)
         leg = tree.legs.get(claim.leg_key)
         if leg is not None and leg.kind is LegKind.WAIT and claim.now_ms < leg.not_before_ms < FOREVER_MS:
-            legs = {**tree.legs, leg.key: replace(leg, not_before_ms=claim.now_ms)}
-            self.write(claim.job_id, replace(tree, legs=legs))
+            legs = {**tree.legs, leg.key: structs.replace(leg, not_before_ms=claim.now_ms)}
+            self.write(claim.job_id, structs.replace(tree, legs=legs))
         begun: Begun = await begin(self, claim)
         return begun
 
@@ -157,7 +159,7 @@ def _taking_nothing_back(take: Callable[..., Taken]) -> Callable[..., Taken]:
         before, entry = book.get(job_id), taken.book[job_id]
         if standing.want != "none" or before is None or not before.slot:
             return taken
-        return replace(taken, book={**taken.book, job_id: replace(entry, slot=True)})
+        return structs.replace(taken, book={**taken.book, job_id: structs.replace(entry, slot=True)})
 
     return keeping
 
@@ -184,7 +186,7 @@ def _refusing_repeats(told: Outside, *_arguments: Any) -> Outside:
 
 
 def _nothing_in_time(waits: Callable[..., Decision]) -> Callable[..., Decision]:
-    return lambda state, happened, now_ms: waits(state, replace(happened, otherwise='{"ok":null}'), now_ms)
+    return lambda state, happened, now_ms: waits(state, structs.replace(happened, otherwise='{"ok":null}'), now_ms)
 
 
 DEFECTS = (

@@ -6,12 +6,11 @@ What becomes of an accepted message is in delivery.py. Ids count up, so that the
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from events.errors import BatonError, PartialPublishError, PublishError, QueueUnreachableError
 from events.ports import Outgoing
-from events.replacing import replace
 from events.schema import SWEEP_ENDPOINT, TOPIC_SUFFIXES, EventType
 from tests.simulation.constants import DEDUPLICATION_SECONDS, LONGEST_DELAY_SECONDS
 from tests.simulation.dice import number_of

@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec.structs import replace
+
 from events.core.admission import Book
 from events.core.effects import Changes
 from events.core.going_on import GoOn
@@ -32,7 +34,6 @@ from events.ports import (
     Verdict,
 )
 from events.ports.spending import NOTHING
-from events.replacing import replace
 from tests.fakes import FakeReader, FakeStore
 from tests.simulation.blocking import ON_TIME_OUT
 from tests.simulation.dying import ON_DEATHS

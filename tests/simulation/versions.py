@@ -7,9 +7,9 @@ value is lost when an older one writes the record anew; that is what versions of
 
 import base64
 from collections.abc import Callable
-from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec.structs import fields, replace
 from pydantic_core import from_json, to_json
 
 from events.core.admission import Standing
@@ -27,7 +27,6 @@ from events.core.records import (
     load_standing,
 )
 from events.core.state import CallRecord, Job
-from events.replacing import replace
 from events.schema import SCHEMA_VERSION
 from tests.simulation.instances import instance_of
 from tests.simulation.invocation import Invocation
@@ -117,7 +116,7 @@ def _without_defaults(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]
 
 
 def _defaults_of(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
-    optional = {f.name for f in fields(kind) if f.default is not MISSING or f.default_factory is not MISSING}
+    optional = {field.name for field in fields(kind) if not field.required}
     return {name: value for name, value in values.items() if name in optional}
 
 

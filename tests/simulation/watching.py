@@ -5,13 +5,15 @@ version before, which was shown to it, too. Those that are asked come in the ord
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import astuple
 
 from tests.fakes import Tree
 
 Invariant = Callable[[Any], str | None]
-_BITS = {field.name: 1 << number for number, field in enumerate(fields(Tree))}
+_BITS = {name: 1 << number for number, name in enumerate(Tree.__struct_fields__)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,9 @@ def of(parts: str, invariant: Invariant) -> Watch:
 
 def changed(before: Tree, after: Tree) -> int:
     """The parts that are not the same, as bits."""
-    old, new, bits = before.__dict__, after.__dict__, 0
-    for name, bit in _BITS.items():
-        if new[name] is not old[name]:
+    bits = 0
+    for bit, old, new in zip(_BITS.values(), astuple(before), astuple(after), strict=True):
+        if new is not old:
             bits |= bit
     return bits
 

@@ -5,8 +5,10 @@ Invariant: a key that has no place here is an error, so that what a version stor
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from events.adapters import keys
 from events.core.records import (

@@ -6,9 +6,10 @@ kept beside its corpus.
 
 import json
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+import msgspec
 from pydantic import TypeAdapter
 
 from events.core.admission import Entry, Standing
@@ -50,7 +51,7 @@ def of_this_code() -> Schema:
 
 def shapes_of(kind: type[Any]) -> Shapes:
     """The shapes of a stored record, and of all that is in it."""
-    return _shapes(TypeAdapter(kind).json_schema(), kind)
+    return _shapes(msgspec.json.schema(kind))
 
 
 def kept(version: str) -> Schema:
@@ -64,20 +65,16 @@ def text_of(schema: Schema) -> str:
     return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _shapes(schema: dict[str, Any], kind: type[Any] | None = None) -> Shapes:
-    """Of a record, and of all that are in it."""
-    found = dict(schema.get("$defs", {}))
-    if kind is not None:
-        found[kind.__name__] = schema
-    return {name: _shape(one, kind if kind and kind.__name__ == name else None) for name, one in found.items()}
+def _shapes(schema: dict[str, Any]) -> Shapes:
+    """Of all records that are in it."""
+    return {name: _shape(one) for name, one in schema["$defs"].items()}
 
 
-def _shape(schema: dict[str, Any], kind: type[Any] | None) -> Shape:
+def _shape(schema: dict[str, Any]) -> Shape:
     if "enum" in schema:
         return list(schema["enum"])
-    made = _made_anew(kind)
     return {
-        name: f"{_kind(one)} {REQUIRED if name in schema.get('required', ()) else '= ' + _default(one, name in made)}"
+        name: f"{_kind(one)} {REQUIRED if name in schema.get('required', ()) else '= ' + _default(one)}"
         for name, one in sorted(schema["properties"].items())
     }
 
@@ -103,14 +100,9 @@ def _kind(schema: dict[str, Any]) -> str:  # noqa: PLR0911 - one for each form
             return " ".join([str(schema.get("type", "any")), *more])
 
 
-def _default(schema: dict[str, Any], is_made: bool) -> str:
-    return "one made anew" if is_made else json.dumps(schema.get("default"), sort_keys=True)
-
-
-def _made_anew(kind: type[Any] | None) -> set[str]:
-    """The fields whose defaults a dataclass makes anew each time; the JSON schema does not have them."""
-    made = fields(kind) if kind is not None and is_dataclass(kind) else ()
-    return {field.name for field in made if field.default_factory is not MISSING}
+def _default(schema: dict[str, Any]) -> str:
+    """The JSON schema does not have those that are made anew each time."""
+    return json.dumps(schema["default"], sort_keys=True) if "default" in schema else "one made anew"
 
 
 def differences(old: Shapes, new: Shapes) -> Iterator[tuple[str, bool]]:
@@ -139,11 +131,17 @@ def _of_record(record: str, old: Shape, new: Shape) -> Iterator[tuple[str, bool]
         elif name not in old:
             optional = not new[name].endswith(REQUIRED)
             yield f"{record}.{name} is new{'' if optional else ' and has no default'}: {new[name]}", optional
-        elif old[name] != new[name]:
+        elif _said(old[name]) != _said(new[name]):
             yield f"{record}.{name} was {old[name]} and is {new[name]}", _is_wider(old[name], new[name])
 
 
 def _is_wider(old: str, new: str) -> bool:
     """Whether whatever could be there before may still be there, and nothing means what is not there."""
-    (before, _, default), (now, _, default_now) = old.rpartition(" = "), new.rpartition(" = ")
-    return bool(before and now) and default == default_now and set(before.split(" | ")) <= set(now.split(" | "))
+    (before, default), (now, default_now) = _said(old), _said(new)
+    return before <= now and default == default_now
+
+
+def _said(shape: str) -> tuple[frozenset[str], str]:
+    """The kinds that a field may have, in whatever order, and its default, or that it has none."""
+    kinds, _, default = shape.rpartition(" = " if " = " in shape else " ")
+    return frozenset(kinds.split(" | ")), default

@@ -1,9 +1,11 @@
 """A change of what is stored or sent does not go unnoticed, and none loses what an earlier version has written."""
 
-from dataclasses import MISSING, Field, field, fields, make_dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_type_hints
 
+import msgspec
 import pytest
+from msgspec.inspect import DataclassType, Field, StructType, type_info
 
 from tests.upgrade.make import developed
 from tests.upgrade.saved import versions
@@ -115,13 +117,19 @@ def test_what_may_hold_more_loses_nothing() -> None:
 @pytest.mark.parametrize("kind", STORED, ids=lambda kind: kind.__name__)
 def test_a_renamed_field_of_each_stored_record_is_found(kind: type[Any]) -> None:
     """By the record's own code, not by what is written down of it."""
-    first, *others = fields(kind)
-    renamed = [(f"{first.name}_renamed", first.type, _copy(first)), *((f.name, f.type, _copy(f)) for f in others)]
-    other = make_dataclass(kind.__name__, renamed)
+    record, hints = type_info(kind), get_type_hints(kind)
+    assert isinstance(record, DataclassType | StructType)
+    other = msgspec.defstruct(
+        kind.__name__,
+        [
+            (one.name if number else f"{one.name}_renamed", hints[one.name], _copy(one))
+            for number, one in enumerate(record.fields)
+        ],
+    )
     assert lost(NOW, replace(NOW, stored={**NOW.stored, **shapes_of(other)}))
 
 
-def _copy(one: Field[Any]) -> Any:
-    if one.default_factory is not MISSING:
-        return field(default_factory=one.default_factory)
-    return field(default=one.default)
+def _copy(one: Field) -> Any:
+    if one.default_factory is not msgspec.NODEFAULT:
+        return msgspec.field(default_factory=one.default_factory)
+    return msgspec.field(default=one.default)

@@ -4,6 +4,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from events.core.state import Usage
 from events.ports import Begun, Committed, Created, Looked, Outside, Snapshot, StoredParts, Undelivered
 from tests.contract.store.operations import JOB_IDS, Operation
@@ -14,12 +16,12 @@ def comparable(answer: Any) -> Any:
     """An answer without what may differ: the order of what is carried."""
     match answer:
         case Begun():
-            return replace(_told(answer), carried=tuple(by_key(answer.carried)))
+            return structs.replace(_told(answer), carried=tuple(by_key(answer.carried)))
         case Outside():
             return replace(answer, legs=tuple(by_key(answer.legs)))
         case Committed():
             claimed = tuple(_told(begun) for begun in answer.claimed)
-            return replace(answer, carried=tuple(by_key(answer.carried)), claimed=claimed)
+            return structs.replace(answer, carried=tuple(by_key(answer.carried)), claimed=claimed)
         case Created() | Undelivered():
             return replace(answer, carried=tuple(by_key(answer.carried)))
         case Looked():
@@ -30,13 +32,15 @@ def comparable(answer: Any) -> Any:
 
 def _told(begun: Begun) -> Begun:
     state = begun.state
-    return begun if state is None else replace(begun, state=replace(state, usage=_uncounted(state.usage)))
+    return (
+        begun if state is None else structs.replace(begun, state=structs.replace(state, usage=_uncounted(state.usage)))
+    )
 
 
 def _uncounted(usage: Usage) -> Usage:
     """Without what only a real store counts."""
     before = {name: much for name, much in usage.before.items() if name not in ("redis_commands", "redis_bytes")}
-    return replace(usage, redis_commands=0, redis_bytes=0, before=before)
+    return structs.replace(usage, redis_commands=0, redis_bytes=0, before=before)
 
 
 def uncounted(read: StoredParts) -> StoredParts:

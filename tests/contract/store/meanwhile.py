@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection

@@ -4,10 +4,10 @@ Invariant: an operation holds values only, so that the same one can be applied t
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from events.core.admission import Book, Entry, Want
 from events.core.effects import Changes, Join, Report, Skip, Talk

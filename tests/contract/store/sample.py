@@ -1,7 +1,8 @@
 """Sample records: a job, its legs, what follows from them, and who asks for them."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from events.core.admission import Book, Entry, Want
 from events.core.decide import submit

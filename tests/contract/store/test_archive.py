@@ -1,8 +1,7 @@
 """Ended jobs: recalled for a retry, begun again, removed; and what is left of those whose data is gone."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.effects import Changes
 from events.core.legs import loop_leg

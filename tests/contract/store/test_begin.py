@@ -1,6 +1,6 @@
 """BEGIN: load and claim; what it answers in each case, and what it leaves behind."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from events.core.effects import Changes
 from events.core.legs import Leg, loop_leg

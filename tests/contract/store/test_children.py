@@ -1,6 +1,6 @@
 """Children: started in their parent's commit, reporting to it in their last one, and ended with it."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from events.core.effects import Changes, Report
 from events.core.legs import FOREVER_MS, LegKind

@@ -1,6 +1,6 @@
 """COMMIT: the first one of a leg wins, whoever sends it; any other changes nothing."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from events.core.effects import Changes
 from events.core.state import Usage

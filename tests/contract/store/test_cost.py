@@ -1,8 +1,7 @@
 """What an event costs: requests, and commands with the calls inside scripts (DESIGN 10); flat from first to last."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.admission import Place, Standing, Want
 from events.core.decide import decide

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from events.core.state import Usage
 from events.ports import Created, Spent
 from tests.contract.store.sample import JOB_ID, NOW_MS, a_job, creation, first_leg
@@ -11,21 +13,21 @@ from tests.contract.store.side import Side
 async def test_a_new_job_is_carried_by_its_witness(side: Side) -> None:
     """Its first turn is its only leg."""
     created = await side.store.create(creation(a_job()), "m1", NOW_MS)
-    assert created == Created(new=True, job=a_job(), carried=(replace(first_leg(), carrier="m1"),))
+    assert created == Created(new=True, job=a_job(), carried=(structs.replace(first_leg(), carrier="m1"),))
 
 
 async def test_the_same_message_again_finds_the_job_and_what_it_carries(side: Side) -> None:
     """A repeated command changes nothing but that the job's leg is handed on."""
     first = await side.store.create(creation(a_job()), "m1", NOW_MS)
     again = await side.store.create(creation(a_job()), "m1", NOW_MS)
-    assert again == replace(first, new=False, carried=(replace(first_leg(), carrier="m1", handed_on=True),))
+    assert again == replace(first, new=False, carried=(structs.replace(first_leg(), carrier="m1", handed_on=True),))
 
 
 async def test_another_message_finds_the_stored_job_and_carries_nothing(side: Side) -> None:
     """The first creation stays, whatever the second one holds."""
     await side.store.create(creation(a_job(), "first"), "m1", NOW_MS)
     before = await side.reader.job(JOB_ID)
-    created = await side.store.create(creation(replace(a_job(), priority=9), "second"), "m2", NOW_MS + 5)
+    created = await side.store.create(creation(structs.replace(a_job(), priority=9), "second"), "m2", NOW_MS + 5)
     assert created == Created(new=False, job=a_job(), carried=())
     assert await side.reader.job(JOB_ID) == before
 
@@ -37,15 +39,15 @@ async def test_what_was_submitted_can_be_read(side: Side) -> None:
     assert snapshot is not None
     assert snapshot.job == a_job()
     assert snapshot.task == {"role": "user", "v": 1, "text": "do it", "data": {"a": None}}
-    assert snapshot.legs == (replace(first_leg(), carrier="m1"),)
-    used = replace(snapshot.usage, redis_commands=0, redis_bytes=0)
+    assert snapshot.legs == (structs.replace(first_leg(), carrier="m1"),)
+    used = structs.replace(snapshot.usage, redis_commands=0, redis_bytes=0)
     assert used == Usage(messages=1, redis_requests=3, updated_ms=NOW_MS, function_ms=7)
     assert (await side.reader.parts(JOB_ID, 0)).parts == creation(a_job()).parts
 
 
 async def test_a_job_that_starts_later_has_a_leg_that_waits(side: Side) -> None:
     """Its start time is kept with its leg."""
-    job = replace(a_job(), start_at_ms=NOW_MS + 5_000)
+    job = structs.replace(a_job(), start_at_ms=NOW_MS + 5_000)
     created = await side.store.create(creation(job), "m1", NOW_MS)
     assert [leg.not_before_ms for leg in created.carried] == [NOW_MS + 5_000]
 

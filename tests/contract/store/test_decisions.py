@@ -1,7 +1,8 @@
 """A person's decision about a call that may not run yet: its question is a wait of its own, and the call stays open."""
 
 import asyncio
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from events.core.effects import Changes, Skip
 from events.core.legs import Leg, LegKind, following

@@ -1,6 +1,6 @@
 """The end: it takes the job's own legs with it, all but its last word to the admission; then its data expires."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from events.core.effects import Changes
 from events.core.transitions import JobStatus

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from events.core.effects import Changes
 from events.core.state import Usage
 from events.core.transitions import JobStatus
@@ -20,7 +22,7 @@ from tests.contract.store.sample import (
 )
 from tests.contract.store.side import Side
 
-CANCELLED = replace(a_job(), status=JobStatus.CANCELLED, finished_at_ms=NOW_MS)
+CANCELLED = structs.replace(a_job(), status=JobStatus.CANCELLED, finished_at_ms=NOW_MS)
 CANCEL = Changes(job=CANCELLED, parts=('{"type":"abort"}',), ends=True)
 
 
@@ -50,7 +52,7 @@ async def test_a_fact_about_a_job_that_changed_since_writes_nothing(side: Side) 
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     loaded = await side.store.load(JOB_ID)
     assert loaded is not None
-    going_on = Changes(job=replace(a_job(), status=JobStatus.PROCESSING), legs=(call_leg(0),))
+    going_on = Changes(job=structs.replace(a_job(), status=JobStatus.PROCESSING), legs=(call_leg(0),))
     await side.store.commit(claim_of(first_leg()), going_on, SPENT)
     before = await side.reader.job(JOB_ID)
     assert await side.store.record(loaded, "w", CANCEL, NOW_MS) == (Recorded.CHANGED, ())
@@ -97,4 +99,4 @@ async def test_a_fact_counts_what_it_took_and_its_own_request(side: Side) -> Non
     await side.store.record(loaded, "w", Changes(), NOW_MS + 3, Spent(messages=1, requests=1))
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
-    assert replace(snapshot.usage, redis_commands=0, redis_bytes=0) == Usage(1, 3, 0, NOW_MS + 3)
+    assert structs.replace(snapshot.usage, redis_commands=0, redis_bytes=0) == Usage(1, 3, 0, NOW_MS + 3)

@@ -1,6 +1,6 @@
 """The deployment's figures: sums that COMMIT and others add to."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from events.core.effects import Changes
 from events.core.legs import LegKind

@@ -1,8 +1,7 @@
 """Promises of the store that are not kept yet."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.effects import Changes
 from events.core.happenings import ModelAnswered, Wanted

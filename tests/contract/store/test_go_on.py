@@ -1,8 +1,7 @@
 """Going on in place: a COMMIT claims what follows for its invocation, and tells it as BEGIN would."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.effects import Changes, Join
 from events.core.going_on import GoOn

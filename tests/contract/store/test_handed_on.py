@@ -5,9 +5,9 @@ done. What the first one commits after that has nobody who brings it back: it is
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from events.core.admission import Standing
 from events.core.effects import Changes

@@ -1,6 +1,6 @@
 """Claims that are prolonged or given back: only by who still holds them."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from events.core.legs import CLOCK_ERROR_MS
 from events.ports import Begun, Verdict

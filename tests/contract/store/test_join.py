@@ -2,9 +2,9 @@
 
 import itertools
 import random  # noqa: TID251 - orders are drawn here, from a seed that the test names
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from events.core.effects import Changes
 from events.core.legs import Leg, LegKind, following

@@ -1,7 +1,8 @@
 """Every key that a script touches is declared, and all keys of one script share one hash tag (DESIGN 3, "Keys")."""
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from events.core.admission import Place, Standing
 from events.core.effects import Changes, Report

@@ -1,11 +1,11 @@
 """The list of jobs: what is written of a job, and how it is looked at."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from events.core.admission import Place
 from events.core.ends import End, row_of

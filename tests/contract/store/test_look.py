@@ -1,8 +1,7 @@
 """LOOK: the sweep finds legs without progress and carries them; it touches no live lease and no future timer."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.effects import Changes
 from events.core.legs import Leg

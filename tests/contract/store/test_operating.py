@@ -1,7 +1,8 @@
 """The admission as operators see it: stopped and started, its state, and what ended jobs add up to."""
 
-from dataclasses import replace
 from typing import cast
+
+from msgspec.structs import replace
 
 from events.core.admission import Entry, Place, Standing, Want
 from events.core.ends import AgentFigures, End, MonthUsed, with_end

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from events.core.effects import Changes
 from events.core.legs import tool_key
@@ -54,8 +55,8 @@ async def test_legs_come_by_key_and_belong_to_the_job(side: Side) -> None:
 @pytest.mark.parametrize(("after", "expected"), [(0, "abcd"), (1, "bcd"), (3, "d"), (4, ""), (99, ""), (-1, "d")])
 async def test_parts_come_from_a_position_on(side: Side, after: int, expected: str) -> None:
     """`after` is how many the reader has; -1 is the last one alone."""
-    job = replace(a_job(), status=JobStatus.PROCESSING)
-    await side.store.create(replace(creation(a_job()), parts=("a", "b")), "m1", NOW_MS)
+    job = structs.replace(a_job(), status=JobStatus.PROCESSING)
+    await side.store.create(structs.replace(creation(a_job()), parts=("a", "b")), "m1", NOW_MS)
     await side.store.commit(claim_of(first_leg()), Changes(job=job, parts=("c", "d")), SPENT)
     assert await side.reader.parts(JOB_ID, after) == StoredParts(job, tuple(expected))
 

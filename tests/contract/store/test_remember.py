@@ -1,6 +1,6 @@
 """The leg that remembers an ended job outlives its end: the same for the fake and for Redis."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from events.core.admission import Entry
 from events.core.decide import decide

@@ -1,7 +1,8 @@
 """Steps of a plan: each is due when no leg of a step before it is left, carried by whoever ended the last one."""
 
 import json
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from events.core.effects import Changes, Skip
 from events.core.legs import Leg, LegKind

@@ -1,10 +1,10 @@
 """Text that is appended while it is made: it goes on with its owner's COMMIT; whoever else comes next closes it."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from events.core import parts
 from events.core.effects import Changes, Talk

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from events.core.effects import Changes
 from events.core.legs import FOREVER_MS, Leg, LegKind, following
 from events.core.transitions import JobStatus
@@ -28,7 +30,7 @@ PAID = OutsideFact("evt_1", '{"ok":1}', event="paid")
 def wait_leg(position: int, event: str = "", until_ms: int = LATER_MS) -> Leg:
     """A call that waits."""
     waiting = following(call_leg(position), LegKind.WAIT, NOW_MS, not_before_ms=until_ms)
-    return replace(waiting, event=event, otherwise=OTHERWISE)
+    return structs.replace(waiting, event=event, otherwise=OTHERWISE)
 
 
 async def waiting(side: Side, *legs: Leg) -> None:
@@ -113,10 +115,10 @@ async def test_an_outcome_of_a_call_that_was_never_made_is_none_of_the_next_run(
     loaded = await side.store.load(JOB_ID)
     assert loaded is not None
     again = Changes(
-        job=replace(a_job(), run=2), legs=(call_leg(1),), calls=(record_of(call_leg(1)),), begins_again=True
+        job=structs.replace(a_job(), run=2), legs=(call_leg(1),), calls=(record_of(call_leg(1)),), begins_again=True
     )
     assert (await side.store.record(loaded, "w2", again, NOW_MS))[0] is Recorded.COMMITTED
-    claim = replace(claim_of(call_leg(1), "w2"), run=2)
+    claim = structs.replace(claim_of(call_leg(1), "w2"), run=2)
     assert (await side.store.commit(claim, Changes(legs=(wait_leg(1),)), SPENT)).applied
     assert (await side.store.begin(claim_of(wait_leg(1), "w2"))).verdict is Verdict.EARLY
     assert (await side.store.tell(JOB_ID, "w3", outcome_of(1), NOW_MS + 2)).heeded is Heeded.ENDED
@@ -178,7 +180,7 @@ async def test_what_nobody_knows_is_unknown_and_what_has_ended_is_ended(side: Si
     assert (await side.store.tell(JOB_ID, "w1", unknown, NOW_MS)).heeded is Heeded.UNKNOWN
     loaded = await side.store.load(JOB_ID)
     assert loaded is not None
-    ended = replace(a_job(), status=JobStatus.COMPLETED)
+    ended = structs.replace(a_job(), status=JobStatus.COMPLETED)
     await side.store.record(loaded, "w2", Changes(job=ended, ends=True), NOW_MS)
     told = await side.store.tell(JOB_ID, "w3", outcome_of(0), NOW_MS + 1)
     assert (told.heeded, told.legs) == (Heeded.ENDED, ())

@@ -1,9 +1,9 @@
 """Odd and large values: what is stored comes back as it was, and no text is taken for structure."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from events.core.effects import Changes
 from events.core.state import Failure

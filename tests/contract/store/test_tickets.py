@@ -1,8 +1,7 @@
 """A ticket stands for the wish that the admission has granted: whoever begins with it takes the slot."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.admission import KEEP_SLOT_MS, Standing
 from events.ports import Begun, Verdict

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from events.adapters.clock import SystemClock
 from events.adapters.redis import RedisConnection

@@ -1,6 +1,6 @@
 """How tools are used: counted by the COMMIT of each attempt, and never in its way."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from events.core.effects import Changes
 from events.core.tool_use import ToolFigures, ToolUse

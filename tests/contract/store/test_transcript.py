@@ -1,6 +1,6 @@
 """Reading a job's whole transcript."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from events.core.effects import Changes
 from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, first_leg

@@ -1,6 +1,6 @@
 """UNDELIVERED: the queue gave up on a message; counted once for each callback."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from events.core.effects import Changes
 from events.ports import Undelivered

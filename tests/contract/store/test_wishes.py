@@ -1,8 +1,7 @@
 """What a job wishes of the admission: a leg of its own, the gate that work waits at, and what settles it."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.admission import KEEP_SLOT_MS, Book, Entry, Standing, Want
 from events.core.effects import Changes

@@ -1,9 +1,9 @@
 """API calls that change a job: the witness first, then the commit, then handing on, then the answer."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from events.core.effects import Changes
 from events.core.limits import first_reserve

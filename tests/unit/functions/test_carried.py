@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from events.core.effects import Changes
 from events.core.going_on import GoOn
@@ -80,7 +81,9 @@ class Slow:
     def change(self, event: Event, **changes: Any) -> None:
         """Change the leg of an event."""
         tree, key = self.store.tree("job_1"), leg_key_of(event)
-        self.store.write("job_1", replace(tree, legs={**tree.legs, key: replace(tree.legs[key], **changes)}))
+        self.store.write(
+            "job_1", structs.replace(tree, legs={**tree.legs, key: structs.replace(tree.legs[key], **changes)})
+        )
 
     async def leg(self, event: Event) -> Leg:
         """The leg of an event."""

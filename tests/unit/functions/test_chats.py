@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from events.core.state import Job
 from events.core.transitions import JobStatus
@@ -55,7 +56,7 @@ async def say(stage: Stage, number: int, text: str, replaces: str = "", session:
     stage.clock.ms += 1_000
     chat = {"messageId": f"m{number}"} | ({"replaces": replaces} if replaces else {})
     remembers = stage.container.registry.agents[0].memory_policy is not None
-    job = replace(stage.job("talks", f"job_{number}", session=session), remembers=remembers)
+    job = structs.replace(stage.job("talks", f"job_{number}", session=session), remembers=remembers)
     await Sessions(stage.container).submit(job, {"text": text, "data": {}, "chat": chat})
     await stage.run()
     return (await stage.snapshot(job.id)).job
@@ -158,7 +159,7 @@ async def test_the_demo_model_answers_from_what_was_said() -> None:
 
 def _answering(stage: Stage, text: str) -> Tree:
     tree = stage.store.tree("job_1")
-    return replace(tree, jobs={"job_1": replace(tree.jobs["job_1"], result={"answer": text})})
+    return structs.replace(tree, jobs={"job_1": structs.replace(tree.jobs["job_1"], result={"answer": text})})
 
 
 async def test_an_answer_that_a_read_does_not_show_yet_is_told() -> None:
@@ -170,7 +171,7 @@ async def test_an_answer_that_a_read_does_not_show_yet_is_told() -> None:
 
     async def old(job_ids: Sequence[str]) -> dict[str, Snapshot]:
         found = await seen(job_ids)
-        running = replace(found["job_1"].job, status=JobStatus.PROCESSING, result=None)
+        running = structs.replace(found["job_1"].job, status=JobStatus.PROCESSING, result=None)
         return {**found, "job_1": replace(found["job_1"], job=running)}
 
     stage.reader.jobs = old  # type: ignore[method-assign]  # it is a little old

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from events.core.legs import Leg, LegKind, leg_key_of
 from events.errors import StoreError
@@ -159,7 +160,7 @@ async def test_a_process_that_stops_gives_back_what_it_works_on(monkeypatch: pyt
 async def test_of_those_that_died_before_one_is_worked_on_at_a_time() -> None:
     """Others do not wait for them; they come one after the other."""
     fresh = Leg("call:a:1", LegKind.CALL, "a", 1, 1)
-    died, suspects = replace(fresh, abandoned=1), Suspects()
+    died, suspects = structs.replace(fresh, abandoned=1), Suspects()
     with ExitStack() as stack:
         waits = [stack.enter_context(suspects.turn_of(leg)) for leg in (died, died, died, fresh)]
         assert waits == [0, SPREAD_MS, 2 * SPREAD_MS, 0]

@@ -1,6 +1,6 @@
 """What one invocation has handed on is not handed on twice, and nothing that must go out again stays in."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from events.core.legs import CLOCK_ERROR_MS, Leg, LegKind
 from functions.handed_on import HandedOn

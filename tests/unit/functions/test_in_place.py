@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 import pytest
+from msgspec import structs
 
 from events.core.effects import Changes
 from events.core.going_on import GoOn
@@ -108,7 +109,7 @@ async def test_what_is_isolated_has_an_invocation_of_its_own(whose: str) -> None
     """A tool by itself, or all of an agent. Taking in a result is no work, and goes with its run."""
     watched = Watched()
     stage = Stage(settings=INLINE, registry=watched.registry(1, isolated_tool=whose == "tool"))
-    job = replace(stage.job("looks"), isolated=whose == "agent")
+    job = structs.replace(stage.job("looks"), isolated=whose == "agent")
     await stage.container.acceptance.submit(job, {"text": "look", "data": {}})
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED

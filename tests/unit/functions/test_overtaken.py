@@ -1,9 +1,9 @@
 """Who was overtaken, or forgotten by the store, changes nothing and tells nobody."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from events.core.legs import LegKind
 from functions.agents.agent import Agent

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from events.core.legs import CLOCK_ERROR_MS, leg_key_of
 from events.core.transitions import JobStatus
@@ -84,8 +85,8 @@ async def test_what_was_driven_anew_is_not_swallowed_where_the_same_delivery_han
     await stage.deliver(first, "m-turn")
     for since_ms in (0, 0, 60_000):
         tree = stage.store.tree("job_1")
-        driven = {key: replace(leg, since_ms=stage.clock.ms + since_ms) for key, leg in tree.legs.items()}
-        stage.store.write("job_1", replace(tree, legs=driven))
+        driven = {key: structs.replace(leg, since_ms=stage.clock.ms + since_ms) for key, leg in tree.legs.items()}
+        stage.store.write("job_1", structs.replace(tree, legs=driven))
         await stage.deliver(first, "m-turn", retried=1)
     once, again, anew = ({message.deduplication_id for message in stage.outgoing()[at:][:2]} for at in (-6, -4, -2))
     assert len(once) == 2
@@ -116,8 +117,8 @@ async def test_a_busy_leg_comes_again_after_the_lease() -> None:
     stage = Stage()
     first = await stage.submit("adds")
     leg = stage.store.tree("job_1").legs["loop:job_1:1:1"]
-    held = replace(leg, owner="o-other", lease_until_ms=stage.clock.ms + LEASE_MS)
-    stage.store.write("job_1", replace(stage.store.tree("job_1"), legs={leg.key: held}))
+    held = structs.replace(leg, owner="o-other", lease_until_ms=stage.clock.ms + LEASE_MS)
+    stage.store.write("job_1", structs.replace(stage.store.tree("job_1"), legs={leg.key: held}))
     outcome = await stage.deliver(first, "m-second")
     last = stage.outgoing()[-1]
     assert outcome.word == "busy"
@@ -128,7 +129,7 @@ async def test_a_busy_leg_comes_again_after_the_lease() -> None:
 async def test_an_event_that_is_early_comes_again_when_it_is_due() -> None:
     """For instance because the queue's longest delay is shorter than the job's."""
     stage = Stage()
-    job = replace(stage.job("answers"), start_at_ms=stage.clock.ms + 500_000)
+    job = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 500_000)
     await stage.container.acceptance.submit(job, {"text": "", "data": {}})
     outcome = await stage.deliver(stage.events()[-1], "m1")
     assert outcome.word == "early"
@@ -138,7 +139,7 @@ async def test_an_event_that_is_early_comes_again_when_it_is_due() -> None:
 async def test_an_event_that_is_early_by_a_slow_clock_only_comes_again_once() -> None:
     """The queue's clock says that it is due: it would come again at once until this one says so, too."""
     stage = Stage()
-    job = replace(stage.job("answers"), start_at_ms=stage.clock.ms + CLOCK_ERROR_MS)
+    job = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + CLOCK_ERROR_MS)
     await stage.container.acceptance.submit(job, {"text": "", "data": {}})
     assert (await stage.deliver(stage.events()[-1], "m1")).word == "early"
     assert stage.outgoing()[-1].not_before_ms == job.start_at_ms + CLOCK_ERROR_MS
@@ -201,7 +202,7 @@ async def test_whoever_comes_back_after_its_lease_is_overtaken_and_changes_nothi
     without = {key: leg for key, leg in tree.legs.items() if leg.call_id != payload.call_id}
 
     def somebody_else_finishes() -> None:
-        stage.store.write("job_1", replace(stage.store.tree("job_1"), legs=without))
+        stage.store.write("job_1", structs.replace(stage.store.tree("job_1"), legs=without))
 
     stage.happened.while_running = somebody_else_finishes
     outcome = await stage.deliver(call, "m-late")

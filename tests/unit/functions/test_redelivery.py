@@ -1,10 +1,10 @@
 """What happens when the queue gives up on a message."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from events.core.ending import UNDELIVERED_BUDGET
 from events.core.legs import leg_key_of

@@ -1,10 +1,10 @@
 """Retries that meet failovers, witnesses, cancellations, and words of an earlier run."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from events.core.expected import event_of
 from events.core.transitions import CallStatus, JobStatus

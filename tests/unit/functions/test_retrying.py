@@ -1,6 +1,6 @@
 """Retries over the whole product: an ended job runs again under its id, from what failed or from its start."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from events.core.limits import Limits
 from events.core.transitions import CallStatus, JobStatus

@@ -1,8 +1,7 @@
 """What one invocation keeps in mind while it handles one message."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.expected import event_of
 from events.core.legs import Leg, LegKind

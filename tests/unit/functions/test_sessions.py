@@ -1,9 +1,9 @@
 """What a new job does while another one of its session is at work or in line: it waits, is refused, or interrupts."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from events.core.listing import Query
 from events.core.state import Job

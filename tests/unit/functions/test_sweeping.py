@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from events.core.admission import TOMBSTONE_MS, Book, Standing
 from events.core.legs import leg_key_of
@@ -109,13 +110,13 @@ async def test_a_live_lease_and_a_future_timer_are_left_alone() -> None:
     await stage.submit()
     tree = stage.store.tree("job_1")
     leg = tree.legs["loop:job_1:1:1"]
-    tree = replace(tree, standings={"job_1": Standing("slot", 1, slot=True)})
+    tree = structs.replace(tree, standings={"job_1": Standing("slot", 1, slot=True)})
     stage.clock.ms += LOST_AFTER_MS + 1
     for busy in (
-        replace(leg, owner="o1", lease_until_ms=stage.clock.ms + 1),
-        replace(leg, not_before_ms=stage.clock.ms + 1),
+        structs.replace(leg, owner="o1", lease_until_ms=stage.clock.ms + 1),
+        structs.replace(leg, not_before_ms=stage.clock.ms + 1),
     ):
-        stage.store.write("job_1", replace(tree, legs={leg.key: busy}))
+        stage.store.write("job_1", structs.replace(tree, legs={leg.key: busy}))
         assert (await stage.sweep.handle(Page(0), "m-sweep", "d1", again=False)).handed_on == 0
 
 
@@ -137,7 +138,7 @@ async def test_a_sweep_that_failed_hands_on_again_what_it_carries() -> None:
 async def test_the_backstop_looks_at_jobs_without_a_slot_too() -> None:
     """An armed sweep looks at those that hold one."""
     stage = Stage()
-    later = replace(stage.job("answers"), start_at_ms=stage.clock.ms + 100_000)
+    later = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 100_000)
     await stage.container.acceptance.submit(later, {"text": ""})
     stage.clock.ms += 100_000 + LOST_AFTER_MS + 1
     assert (await stage.sweep.handle(Page(stage.clock.ms), "m-armed", "d1", again=False)).handed_on == 0
@@ -155,7 +156,7 @@ async def test_a_sweep_that_comes_again_looks_at_every_job() -> None:
     stage.queue.failing += [PublishError("full")] * 2  # the next sweep's message, and what is driven
     with pytest.raises(PublishError):
         await stage.sweep.handle(Page(due_ms), "m-sweep", "m-sweep.0", again=False)
-    stage.admission.entries["job_1"] = replace(stage.entry(), want="none", slot=False)
+    stage.admission.entries["job_1"] = structs.replace(stage.entry(), want="none", slot=False)
     stage.clock.ms += 10_000
     assert (await stage.sweep.handle(Page(due_ms), "m-other", "m-other.0", again=False)).handed_on == 0
     assert (await stage.sweep.handle(Page(due_ms), "m-sweep", "m-sweep.1", again=True)).handed_on == 1
@@ -240,7 +241,7 @@ async def test_a_slot_that_the_admission_forgot_is_wished_for_again() -> None:
     stage = Stage()
     await stage.submit("adds")
     entry = stage.entry()
-    stage.admission.entries["job_1"] = replace(entry, slot=False, started=False)
+    stage.admission.entries["job_1"] = structs.replace(entry, slot=False, started=False)
     stage.clock.ms += LOST_AFTER_MS + 1
     await stage.sweep.handle(Page(0), "m-sweep", "d1", again=False)
     await stage.run()

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from events.core.admission import Standing
 from events.core.transitions import JobStatus
 from events.schema import AgentLoopInit, Ticket
@@ -33,7 +35,7 @@ async def test_a_ticket_of_an_earlier_wish_is_void() -> None:
     stage = Stage()
     first = await stage.submit("answers")
     tree = stage.store.tree("job_1")
-    stage.store.write("job_1", replace(tree, standings={"job_1": Standing("slot", 2)}))
+    stage.store.write("job_1", structs.replace(tree, standings={"job_1": Standing("slot", 2)}))
     assert (await stage.deliver(first)).word == "gated"
     assert not stage.store.tree("job_1").standing("job_1").slot
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -227,8 +228,12 @@ def test_a_traceparent_that_says_nothing_is_none(text: str) -> None:
 def test_a_job_without_a_caller_has_a_trace_of_its_own_which_all_its_legs_know() -> None:
     """It follows from the root job's id."""
     root = Job("job_1", "s", "t", "a", 0)
-    assert submitted_at(root) == submitted_at(replace(root, id="job_1.2")) != submitted_at(replace(root, id="job_2"))
+    assert (
+        submitted_at(root)
+        == submitted_at(structs.replace(root, id="job_1.2"))
+        != submitted_at(structs.replace(root, id="job_2"))
+    )
     assert place_of(submitted_at(root).traceparent) == submitted_at(root)
-    assert submitted_at(replace(root, traceparent=CALLER)) == Place(
+    assert submitted_at(structs.replace(root, traceparent=CALLER)) == Place(
         "0af7651916cd43dd8448eb211c80319c", submitted_at(root).span_id
     )

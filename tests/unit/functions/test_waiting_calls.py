@@ -1,9 +1,9 @@
 """Tool calls that wait: for an operation's outcome, for an event, for a time."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, sleep, tool, wait_for_event
 from events.core.legs import LegKind

@@ -1,8 +1,7 @@
 """`wall_seconds` ends a job by a timer, whatever it waits for, and without a message more."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from baton import (
     Agent,

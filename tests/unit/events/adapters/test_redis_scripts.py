@@ -4,12 +4,12 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 import respx
+from msgspec.structs import replace
 
 from events.adapters.redis import RedisConnection
 from events.errors import StoreError

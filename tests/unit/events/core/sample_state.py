@@ -1,6 +1,6 @@
 """A job in the middle of its life, as decide sees it."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from events.core.admission import Standing
 from events.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group

@@ -1,8 +1,7 @@
 """How often a step is started whose processes die, and what becomes of it then."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.abandoned import TAKING_IN_BUDGET, no_start_left
 from events.core.decide import decide

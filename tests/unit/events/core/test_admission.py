@@ -1,10 +1,9 @@
 """The admission's rules, pure: who gets a slot, and what a job wishes."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from events.core.admission import (
     KEEP_SLOT_MS,

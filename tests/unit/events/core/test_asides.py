@@ -1,8 +1,7 @@
 """What a turn does besides its model call is recorded and counted with it, whatever becomes of that call."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.decide import decide
 from events.core.effects import Changes

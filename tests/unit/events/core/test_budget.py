@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from events.core.budget import no_room, too_many_calls, with_lost
 from events.core.decide import decide
 from events.core.effects import CallModel
@@ -10,13 +12,13 @@ from events.core.limits import Limits, Spend, Used, first_reserve, spent
 from events.core.state import Job, Level, State
 from tests.unit.events.core.sample_state import JOB, NOW_MS, turn_state
 
-CHILD = replace(JOB, id="job_1.aaaaaaaaaa", used=Used(turns=1, input_tokens=10), limits=Limits(tokens=10_000))
-PARENT = replace(JOB, limits=Limits(turns=10, tokens=100, tool_calls=5))
+CHILD = structs.replace(JOB, id="job_1.aaaaaaaaaa", used=Used(turns=1, input_tokens=10), limits=Limits(tokens=10_000))
+PARENT = structs.replace(JOB, limits=Limits(turns=10, tokens=100, tool_calls=5))
 
 
 def child_state(below: Spend, in_flight_tokens: int = 0, job: Job = CHILD) -> State:
     """A turn of a child whose parent has used these."""
-    return replace(turn_state(job), levels=(Level(job), Level(PARENT, below, in_flight_tokens)))
+    return structs.replace(turn_state(job), levels=(Level(job), Level(PARENT, below, in_flight_tokens)))
 
 
 def test_a_child_has_room_while_there_is_room_above_it() -> None:
@@ -40,7 +42,7 @@ def test_what_is_used_and_reserved_below_a_job_counts_against_its_limits() -> No
 
 def test_a_limit_above_fails_a_child_that_is_to_fail_at_a_limit() -> None:
     """The message names the job."""
-    job = replace(CHILD, limits=replace(CHILD.limits, on_limit="fail"))
+    job = structs.replace(CHILD, limits=replace(CHILD.limits, on_limit="fail"))
     changes = decide(child_state(Spend(tokens=85), job=job), Started(), NOW_MS).changes
     assert changes is not None
     assert changes.job is not None
@@ -61,8 +63,8 @@ def test_tool_calls_count_above_too() -> None:
 
 def test_an_attempt_that_died_counts_in_full() -> None:
     """As much as the last call took, once for each; before the next one begins, and in what is recorded."""
-    job = replace(JOB, reserve_tokens=40, reserve_usd=0.5)
-    leg = replace(turn_state(job).leg, lost=2)
+    job = structs.replace(JOB, reserve_tokens=40, reserve_usd=0.5)
+    leg = structs.replace(turn_state(job).leg, lost=2)
     lost = with_lost(job, leg).used
     assert (lost.input_tokens, lost.cost_usd) == (JOB.used.input_tokens + 80, JOB.used.cost_usd + 1.0)
     changes = decide(State(job, leg), ModelAnswered("done", (), 7, 3, 0.1), NOW_MS).changes
@@ -70,7 +72,7 @@ def test_an_attempt_that_died_counts_in_full() -> None:
     assert changes.job is not None
     assert changes.job.used.input_tokens == JOB.used.input_tokens + 80 + 7
     assert (changes.job.reserve_tokens, changes.job.reserve_usd) == (10, 0.1)
-    tight = replace(job, limits=replace(job.limits, tokens=90))
+    tight = structs.replace(job, limits=replace(job.limits, tokens=90))
     assert no_room(State(tight, leg), NOW_MS) == ("tokens", with_lost(tight, leg))
 
 

@@ -1,9 +1,9 @@
 """What a tool call decides."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from events.core.decide import decide
 from events.core.effects import Changes, Decision, Join, RunTool

@@ -1,10 +1,10 @@
 """Checkpoints as people see them, and arguments that they edited without seeing secrets."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from events.core.checkpoint import TOOL_APPROVAL, approval_part, approval_view, info_part, left_hidden, restored
 from events.core.redaction import redacted

@@ -1,8 +1,7 @@
 """How a job ends from outside: cancelled, or given up by the queue."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.decide import cancel, decide
 from events.core.effects import Alert, Decision

@@ -1,8 +1,7 @@
 """What ended jobs add up to."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.ends import DURATION_BOUNDS_SECONDS, LAST_WORD, AgentFigures, end_of, with_end
 from events.core.limits import Used

@@ -1,8 +1,7 @@
 """The state is the outbox: each open leg has its event, and each event leads back to its leg."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.expected import event_of, expected_events
 from events.core.legs import EVENT_OF_KIND, Leg, LegKind, leg_key_of, loop_leg, wish_leg

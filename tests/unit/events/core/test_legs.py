@@ -1,8 +1,7 @@
 """Legs: their keys, and from when on somebody may work on them."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.legs import EVENT_OF_KIND, WORK_KINDS, LegKind, following, loop_leg, wish_leg
 from tests.unit.events.core.sample_state import NOW_MS, call_state

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from events.core.decide import decide
 from events.core.effects import Changes
@@ -24,7 +25,7 @@ DIAMOND = (
 def planned(*wanted: Wanted) -> Changes:
     """A turn whose answer is a plan."""
     limits = replace(turn_state().job.limits, tool_calls=50)
-    state = turn_state(replace(turn_state().job, limits=limits))
+    state = turn_state(structs.replace(turn_state().job, limits=limits))
     changes = decide(state, ModelAnswered("my plan", wanted, plan=True, reflection="so far so good"), NOW_MS).changes
     assert changes is not None
     return changes
@@ -59,11 +60,11 @@ def test_the_stream_shows_the_plan_and_what_its_maker_thinks() -> None:
 
 def gives_up(on_failure: OnFailure, dependant: CallStatus = CallStatus.QUEUED) -> Changes:
     """A step without attempts left, after which another one comes."""
-    after = replace(call_record(dependant), id="job_1-2-1-bbbbbbbbbb", position=1, step="b")
-    record = replace(
+    after = structs.replace(call_record(dependant), id="job_1-2-1-bbbbbbbbbb", position=1, step="b")
+    record = structs.replace(
         call_record(CallStatus.RETRYING), error=FOR_GOOD, step="a", on_failure=on_failure, dependants=(after.id,)
     )
-    state: State = replace(call_state(LegKind.FAILED, record), dependants=(after,))
+    state: State = structs.replace(call_state(LegKind.FAILED, record), dependants=(after,))
     changes = decide(state, Started(), NOW_MS).changes
     assert changes is not None
     return changes

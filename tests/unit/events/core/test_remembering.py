@@ -1,8 +1,7 @@
 """An ended job is remembered by a leg that outlives its end."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.decide import cancel, decide
 from events.core.effects import Alert, Changes, Decision, Remember

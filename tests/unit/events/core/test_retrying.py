@@ -1,8 +1,7 @@
 """What a retry decides, from records alone."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.checkpoint import LIMIT_APPROVAL
 from events.core.decide import cancel, decide, retry
@@ -24,7 +23,7 @@ def a_call(position: int, status: CallStatus, turn: int = 2, **changes: object) 
     """A call of the job."""
     arguments = {"path": str(position)}
     record = CallRecord(call_id(JOB.id, turn, position, "read_file", arguments), turn, position, "read_file", arguments)
-    return replace(record, status=status, attempts=1, **changes)  # type: ignore[arg-type]  # fields by name
+    return replace(record, status=status, attempts=1, **changes)
 
 
 def changes_of(ended: EndedJob, happened: Retried = AGAIN) -> Changes:

@@ -1,8 +1,7 @@
 """What a turn decides about a text of which something was appended while it was made."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core import parts
 from events.core.decide import decide

@@ -1,10 +1,10 @@
 """Asking a person before a tool call runs: what the question is, and what follows from the decision."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from events.core.checkpoint import EXPIRED, TOOL_APPROVAL, tool_digest
 from events.core.decide import decide

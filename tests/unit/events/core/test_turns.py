@@ -1,9 +1,9 @@
 """What a turn decides."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from events.core.admission import Standing
 from events.core.decide import decide, submit

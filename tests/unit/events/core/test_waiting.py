@@ -1,8 +1,7 @@
 """What a job waits for, in one line, and the status that this makes."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from events.core.admission import Standing
 from events.core.legs import Leg, LegKind, loop_leg, wish_leg

@@ -1,7 +1,6 @@
 """Jobs of agents with an output type, from submission to result."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from events.core.limits import Limits

@@ -1,7 +1,8 @@
 """Lists of jobs: what a page costs, and what becomes of rows that say too little."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from events.core.admission import Place, Standing
 from events.core.decide import submit

@@ -1,9 +1,9 @@
 """A job as JSON: what is recorded, and what follows from its legs."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from events.core.admission import Standing
 from events.core.legs import Leg, LegKind, tool_key

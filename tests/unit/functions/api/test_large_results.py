@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
 from functions.api.large_results import INLINE_RESULTS_BYTES, references

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from events.core.limits import Used
 from events.core.state import Job, Usage
@@ -56,7 +57,7 @@ def test_the_rest_is_beside_steps(parts: list[str]) -> None:
 
 def test_what_each_part_rounded_up_is_no_gain() -> None:
     """Money beside steps is never less than nothing."""
-    snapshot = replace(SNAPSHOT, job=replace(JOB, used=Used(cost_usd=0.05)))
+    snapshot = replace(SNAPSHOT, job=structs.replace(JOB, used=Used(cost_usd=0.05)))
     assert step_usage(snapshot, [said(1)], LIST_PRICES)["besideSteps"]["usage"]["costUsd"] == 0
 
 

@@ -3,11 +3,11 @@
 import asyncio
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from starlette.types import Message, Receive, Scope, Send
 
 from events.errors import StoreError

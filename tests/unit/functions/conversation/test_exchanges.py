@@ -1,7 +1,8 @@
 """What was said before in a session: which jobs are part of the conversation, and what is told of them."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from events.core.state import Job
 from events.core.transitions import JobStatus

@@ -1,7 +1,8 @@
 """Jobs and entries that tests of memory share."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from events.core.state import Job
 from events.ports import MemoryEntry
