@@ -15,7 +15,8 @@ API = "API and console"
 class Setting:
     """One environment variable: where it goes, its default as text, its unit, and what it means.
 
-    `needed`: a deployment does not work without it. `where`: which functions read it.
+    `needed`: a deployment does not work without it, unless the setting named by `instead` is there. `where`: which
+    functions read it.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Setting:
     read: Callable[[str], Any] = text
     secret: bool = False
     needed: bool = False
+    instead: str = ""
     where: str = EVERYWHERE
 
 

@@ -17,13 +17,13 @@ from events.setting_readers import (
     url,
     whole,
 )
+from events.store_settings import STORE_SETTINGS
 
 SETTINGS = (
     *QUEUE_SETTINGS,
+    *STORE_SETTINGS,
     *read_by(
         EVERYWHERE,
-        Setting("UPSTASH_REDIS_REST_URL", "redis_url", "", "URL", "the store", url, needed=True),
-        Setting("UPSTASH_REDIS_REST_TOKEN", "redis_token", "", "", "token of the store", secret=True, needed=True),
         Setting(
             "UPSTASH_VECTOR_REST_URL",
             "vector_url",

@@ -16,6 +16,7 @@ from events.prices import LIST_PRICES, Prices
 from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, TOPIC_SUFFIXES, WEBHOOK_ENDPOINTS, EventType
 from events.setting import Setting
 from events.setting_table import SETTINGS
+from events.store_address import secrets_of, shown_address
 from events.time_limits import FUNCTION_TIMEOUT_SECONDS
 
 # What is left for the COMMIT after the work; the limit of a message's body, and what stands in it around an outcome
@@ -44,6 +45,7 @@ class Settings:
     worker_urls: tuple[tuple[str, str], ...] = ()
     redis_url: str = ""
     redis_token: str = ""
+    resp_url: str = ""
     vector_url: str = ""
     vector_token: str = ""
     app: str = "functions.agents:registry"
@@ -100,8 +102,13 @@ class Settings:
     @property
     def secret_values(self) -> tuple[str, ...]:
         """Every value that must not be shown."""
-        own = (getattr(self, setting.field) for setting in SETTINGS if setting.secret)
-        return (*(value for value in own if value), *self.foreign_keys)
+        own = (getattr(self, setting.field) for setting in SETTINGS if setting.secret and setting.field != "resp_url")
+        return (*(value for value in own if value), *secrets_of(self.resp_url), *self.foreign_keys)
+
+    @property
+    def store_place(self) -> str:
+        """Where the store is, without secrets; empty where none is named."""
+        return shown_address(self.resp_url) if self.resp_url else self.redis_url
 
     @property
     def base_path(self) -> str:
@@ -145,7 +152,8 @@ def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
     for setting in SETTINGS:
         text = environment.get(setting.name, "").strip()
         if not text:
-            problems += [_missing(setting)] if setting.name in needed else []
+            has_other = bool(environment.get(setting.instead, "").strip())
+            problems += [_missing(setting)] if setting.name in needed and not has_other else []
             continue
         try:
             values[setting.field] = setting.read(text)
@@ -174,6 +182,11 @@ def _contradictions(settings: Settings) -> list[str]:
         )
     if bool(settings.vector_url) != bool(settings.vector_token):
         found.append("UPSTASH_VECTOR_REST_URL and UPSTASH_VECTOR_REST_TOKEN go together: set both or neither")
+    if settings.resp_url and (settings.redis_url or settings.redis_token):
+        found.append(
+            f"REDIS_URL ({settings.store_place}) and UPSTASH_REDIS_REST_URL ({settings.redis_url or 'not set'}) or its"
+            " token name two stores: unset REDIS_URL, or both of the other"
+        )
     most_bytes = MESSAGE_LIMIT_BYTES - _ENVELOPE_BYTES
     if settings.result_limit_bytes > most_bytes:
         found.append(
@@ -202,6 +215,12 @@ def _missing(setting: Setting) -> str:
     return f"{setting.name} is not set: {setting.help}"
 
 
+def has(settings: Settings, setting: Setting) -> bool:
+    """Whether a setting is there, or the one that stands for it."""
+    other = next((each.field for each in SETTINGS if each.name == setting.instead), "")
+    return bool(getattr(settings, setting.field) or (other and getattr(settings, other)))
+
+
 def require(settings: Settings, *names: str) -> None:
     """Check that these environment variables are set.
 
@@ -209,7 +228,7 @@ def require(settings: Settings, *names: str) -> None:
         SettingsError: some are missing; all are listed.
     """
     by_name = {setting.name: setting for setting in SETTINGS}
-    missing = [_missing(by_name[name]) for name in names if not getattr(settings, by_name[name].field)]
+    missing = [_missing(by_name[name]) for name in names if not has(settings, by_name[name])]
     if missing:
         raise SettingsError(join_problems("missing settings:", missing))
 

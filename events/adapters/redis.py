@@ -1,7 +1,8 @@
-"""The store's connection: scripts and pipelines through the official Upstash SDK, with time limits.
+"""The store's connection: scripts and pipelines, over REST by the official Upstash SDK or over RESP, with time limits.
 
 Invariant: whatever goes wrong is a StoreError; what was asked may have been applied or not. The SDK's own retries are
-off: it would repeat writes after seconds (redis-rest.md 10), while the queue repeats whole events.
+off: it would repeat writes after seconds (redis-rest.md 10), while the queue repeats whole events. No adapter above
+knows which transport there is.
 """
 
 import asyncio
@@ -10,7 +11,8 @@ import logging
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, Protocol
 
 import httpx
 from msgspec import Struct
@@ -19,14 +21,16 @@ from upstash_redis.errors import UpstashError
 from events.adapters.http_transport import http_transport
 from events.adapters.redis_commands import Command, RedisCommands
 from events.adapters.weighing import answer_bytes, command_bytes
-from events.errors import StoreAnswerError, StoreError
+from events.errors import SettingsError, StoreAnswerError, StoreError
 from events.ports import charge, share
 from events.settings import Settings, require
 
 _log = logging.getLogger("baton.store")
 
-_SHEBANG = "#!lua flags=allow-key-locking\n"
+# The flag is the hosted service's own: other servers refuse it.
+_SHEBANG, _PLAIN_SHEBANG = "#!lua flags=allow-key-locking\n", "#!lua\n"
 _SHARED = ("state", "prelude")
+_NOT_LET_IN = ("WRONGPASS", "NOAUTH", "invalid password")
 
 
 def script(name: str, *shared: str) -> str:
@@ -66,6 +70,23 @@ def _sha1(text: str) -> str:
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
+@cache
+def _without_flag(text: str) -> str:
+    return _PLAIN_SHEBANG + text.removeprefix(_SHEBANG) if text.startswith(_SHEBANG) else text
+
+
+class Transport(Protocol):
+    """What carries commands to the store."""
+
+    async def execute_all(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> tuple[list[Any], bool]:
+        """Run commands in one request, one after the other, not atomically: see redis_commands.py."""
+        ...
+
+    async def close(self) -> None:
+        """Give up what is under way and close connections."""
+        ...
+
+
 class RedisConnection:
     """One client for the process, made on first use: importing and constructing opens nothing.
 
@@ -74,22 +95,31 @@ class RedisConnection:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client: RedisCommands | None = None
+        if settings.resp_url:
+            _require_library(settings)
+        self._client: Transport | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loaded: set[str] = set()  # SHA1 of the scripts that the store has, as far as is known
 
-    def _redis(self) -> RedisCommands:
+    def _redis(self) -> Transport:
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:  # connections belong to the loop that opened them
-            require(self._settings, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN")
             self._client = self._commands()
             self._loop = loop
         return self._client
 
-    def _commands(self) -> RedisCommands:
+    def _commands(self) -> Transport:
         settings = self._settings
+        if settings.resp_url:
+            from events.adapters.resp_commands import RespCommands  # noqa: PLC0415 - of an extra
+
+            return RespCommands(settings.resp_url, settings.store_timeout_seconds)
+        require(settings, "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN")
         http = http_transport(settings, settings.redis_url)
         return RedisCommands(settings.redis_url, settings.redis_token, http, settings.store_timeout_seconds)
+
+    def _text(self, text: str) -> str:
+        return _without_flag(text) if self._settings.resp_url else text
 
     async def run(
         self,
@@ -108,10 +138,20 @@ class RedisConnection:
         if not asked:
             return []
         first = await self.run(text, *asked[0])  # so that the store has its text
-        rest = [("EVALSHA", _sha1(text), len(keys), *keys, *args) for keys, args in asked[1:]]
-        answers = [self._value(answer) for answer in await self._ask(rest)] if rest else []
-        charge(requests=1, commands=sum(a[0] for a in answers), size_bytes=sum(a[1] for a in answers))
-        return [first, *(answer[2] for answer in answers)]
+        sha = _sha1(self._text(text))
+        rest = [("EVALSHA", sha, len(keys), *keys, *args) for keys, args in asked[1:]]
+        answers = await self._ask(rest) if rest else []
+        told = [self._value(answer) for answer in answers if not _is_forgotten(answer)]
+        charge(requests=1, commands=sum(a[0] for a in told), size_bytes=sum(a[1] for a in told))
+        following = iter(told)
+        # The servers of a cluster do not share their scripts, and one that failed over has forgotten them.
+        return [
+            first,
+            *[
+                await self.run(text, *asked[n]) if _is_forgotten(answer) else next(following)[2]
+                for n, answer in enumerate(answers, 1)
+            ],
+        ]
 
     async def ask(
         self,
@@ -125,11 +165,12 @@ class RedisConnection:
         The text is sent once; then its SHA1 stands for it. A store that has forgotten it, as after a failover, did
         nothing, and is sent the text.
         """
+        text = self._text(text)
         sha = _sha1(text)
         rest = (len(keys), *keys, *args)
         known = ("EVALSHA", sha, *rest) if sha in self._loaded else ("EVAL", text, *rest)
         answer, *others = await self._ask((known, *beside))
-        if known[0] == "EVALSHA" and isinstance(answer, UpstashError) and "NOSCRIPT" in str(answer):
+        if known[0] == "EVALSHA" and _is_forgotten(answer):
             charge(requests=1, commands=1, size_bytes=command_bytes(("", *keys, *args)))
             answer = (await self._ask([("EVAL", text, *rest)]))[0]
         for other in others:
@@ -182,11 +223,12 @@ class RedisConnection:
         return answer
 
     def _store_error(self, error: Exception) -> StoreError:
-        where = self._settings.redis_url
+        where = self._settings.store_place
         if isinstance(error, TimeoutError):
             return StoreError(f"no answer from the store at {where} within {self._settings.store_timeout_seconds} s")
         if isinstance(error, UpstashError):
-            hint = ": check UPSTASH_REDIS_REST_TOKEN" if "WRONGPASS" in str(error) else ""
+            setting = "the password in REDIS_URL" if self._settings.resp_url else "UPSTASH_REDIS_REST_TOKEN"
+            hint = f": check {setting}" if any(word in str(error) for word in _NOT_LET_IN) else ""
             return StoreAnswerError(f"the store at {where} answered {str(error)[:300]!r}{hint}")
         kind = StoreError if isinstance(error, OSError | httpx.HTTPError) else StoreAnswerError
         return kind(f"no usable answer from the store at {where} ({type(error).__name__}): is it running?")
@@ -196,3 +238,17 @@ class RedisConnection:
         if self._client is not None:
             client, self._client = self._client, None
             await client.close()
+
+
+def _is_forgotten(answer: Any) -> bool:
+    """Whether a server does not have the script that its SHA1 named: it did nothing."""
+    return isinstance(answer, UpstashError) and "NOSCRIPT" in str(answer)
+
+
+def _require_library(settings: Settings) -> None:
+    missing = [name for name in ("redis", "hiredis") if find_spec(name) is None]
+    if missing:
+        raise SettingsError(
+            f"REDIS_URL ({settings.store_place}) needs {' and '.join(missing)}, which is not installed: "
+            "pip install 'baton[redis]', or set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN instead"
+        )

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-from events.adapters.redis import RedisConnection
+from events.adapters.redis import RedisConnection, counted
 from events.errors import StoreError
 from events.settings import Settings
 
-# As the product's scripts: declared keys, and the flag that the hosted store wants (redis-rest.md 9).
-_SCRIPT = """#!lua flags=allow-key-locking
-redis.call('SET', KEYS[1], ARGV[1], 'PX', 10000)
+# As the product's scripts: declared keys, and what is put around them.
+_SCRIPT = """redis.call('SET', KEYS[1], ARGV[1], 'PX', 10000)
 local found = redis.call('GET', KEYS[1])
 redis.call('DEL', KEYS[1])
 return found
@@ -30,7 +29,7 @@ class RedisCheck:
 
     async def try_script(self, key: str) -> None:
         """Run one."""
-        found = await self._connection.execute("EVAL", _SCRIPT, 1, key, _WORD)
+        found = await self._connection.run(counted(_SCRIPT), [key], [_WORD])
         if found != _WORD:
             raise StoreError(f"a script read {str(found)[:100]!r} where it had written {_WORD!r}")
 

@@ -43,8 +43,10 @@ class StreamTokens:
     """Makes tokens, and reads them."""
 
     def __init__(self, settings: Settings) -> None:
-        secrets = f"{settings.redis_token}\0{settings.qstash_token}".encode()
-        self._secret = hashlib.sha256(_PURPOSE + secrets).digest() if settings.redis_token else b""
+        # An address over RESP may hold no password: then all the secret there is is the queue's.
+        of_store = settings.redis_token or (settings.resp_url if settings.qstash_token else "")
+        secrets = f"{of_store}\0{settings.qstash_token}".encode()
+        self._secret = hashlib.sha256(_PURPOSE + secrets).digest() if of_store else b""
 
     def make(self, grant: Grant) -> str:
         """A token.
@@ -71,7 +73,9 @@ class StreamTokens:
 
     def _signature(self, said: str) -> bytes:
         if not self._secret:
-            raise ApiError(503, "tokens need UPSTASH_REDIS_REST_TOKEN, which is not set")
+            raise ApiError(
+                503, "tokens need UPSTASH_REDIS_REST_TOKEN, or REDIS_URL and QSTASH_TOKEN, which are not set"
+            )
         return hmac.new(self._secret, said.encode(), hashlib.sha256).digest()
 
 

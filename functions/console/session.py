@@ -31,7 +31,7 @@ class Signer:
     """Signs texts for their way through a browser; each for one purpose."""
 
     def __init__(self, settings: Settings) -> None:
-        parts = (settings.api_keys, settings.redis_token, settings.qstash_token)
+        parts = (settings.api_keys, settings.redis_token or settings.resp_url, settings.qstash_token)
         self._secret = hashlib.sha256("\n".join(("baton console", *parts)).encode()).digest()
 
     def signed(self, purpose: str, content: dict[str, Any]) -> str:

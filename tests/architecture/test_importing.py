@@ -13,6 +13,7 @@ import pytest
 from tests.architecture.source_files import PACKAGES, PLUGIN, ROOT, source_files
 
 MODELS_EXTRA = "functions.models.providers"  # all of these need it, nothing else does
+REDIS_EXTRA = "events.adapters.resp_"  # likewise
 PROBE = Path(__file__).with_name("import_probe.py")
 
 # What a webhook function that runs no model loads, beside the standard library: each line was weighed.
@@ -89,11 +90,12 @@ def test_a_webhook_function_imports_only_what_it_needs(function: str) -> None:
 def test_production_works_without_the_local_stack() -> None:
     """Every module of events, functions and baton imports with infra and the local extra not installed.
 
-    So does what asks a provider, once the models extra is; without it, that alone does not.
+    So does what asks a provider, once the models extra is, and what speaks RESP, once the redis extra is.
     """
-    modules = [name for name in _modules_of("events", "functions", "baton") if not name.startswith(MODELS_EXTRA)]
+    ours = _modules_of("events", "functions", "baton")
+    modules = [name for name in ours if not name.startswith((MODELS_EXTRA, REDIS_EXTRA))]
     report = _probe(modules, [*_not_in_production(), "infra"])
-    assert not {"infra", "pydantic_ai"} & set(report["loaded"])
+    assert not {"infra", "pydantic_ai", "redis", "hiredis"} & set(report["loaded"])
 
 
 RUNS_A_TOOL = """

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import cast
 
 import redis.asyncio as redis
 
@@ -17,7 +18,7 @@ class DoneList:
     async def _take(self) -> None:
         while True:
             got = await self._redis.blmpop(1, 1, "done", direction="LEFT", count=100)
-            for raw in got[1] if got else ():
+            for raw in cast("list[bytes]", got[1]) if got else ():
                 job, _, times = raw.decode().partition("|")
                 self._future(job).set_result(json.loads(times))
 

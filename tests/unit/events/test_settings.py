@@ -199,7 +199,8 @@ def test_secrets_are_never_shown() -> None:
     shown = repr(read_settings({**SECRETS, **urls}))
     assert "secret" not in shown
     assert "worker_base_url='https://example.com'" in shown
-    assert {setting.name for setting in SETTINGS if setting.secret} == set(SECRETS)
+    assert "secret" not in repr(read_settings({"REDIS_URL": "redis://:secret@store.example.com"}))
+    assert {setting.name for setting in SETTINGS if setting.secret} == {*SECRETS, "REDIS_URL"}
 
 
 @pytest.mark.parametrize("name", ["UPSTASH_VECTOR_REST_URL", "UPSTASH_VECTOR_REST_TOKEN"])
