@@ -60,8 +60,9 @@ class RedisOperationStream:
         """
         fields = [text[:_BURIED_CHARS] for item in entry.fields.items() for text in item]
         limit: list[str | int] = ["MAXLEN", "~", _BURIED_KEPT, "*"]
-        add = ["XADD", keys.OPERATIONS_DEAD, *limit, "entry", entry.id, "reason", reason, *fields]
-        await self._redis.pipeline(add, ["XACK", keys.OPERATIONS_COMPLETED, _GROUP, entry.id])
+        add: list[str | int] = ["XADD", keys.OPERATIONS_DEAD, *limit, "entry", entry.id, "reason", reason, *fields]
+        await self._redis.execute(*add)  # kept before it is let go: the two streams may be on two servers
+        await self._redis.execute("XACK", keys.OPERATIONS_COMPLETED, _GROUP, entry.id)
 
     async def trim(self) -> None:
         """Drop the oldest entries: never one that is still to be taken in, nor a newer one."""

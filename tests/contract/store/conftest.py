@@ -1,15 +1,30 @@
-"""Both sides of the store's contract as fixtures: each test that takes `side` runs against the fakes and for real."""
+"""Both sides of the store's contract as fixtures: a test that takes `side` runs against the fakes, REST and RESP."""
 
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.redis_process import RedisProcess, Transport
 from tests.contract.store.side import Side, fake_side, real_side
+
+# Whose tests run over RESP in the quick set, too: where answers have shapes of their own, transports could differ, and
+# the scripts of a job run. All others do so among the long ones.
+OVER_RESP = ("test_append", "test_commit", "test_end", "test_listing", "test_operation_stream", "test_store_check")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test that reaches the server does so over REST and over RESP."""
+    module = metafunc.module.__name__.rpartition(".")[2]
+    resp = pytest.param("resp", marks=() if module in OVER_RESP else pytest.mark.long)
+    over = ["rest"] if metafunc.definition.get_closest_marker("bridge") else ["rest", resp]
+    if "transport" in metafunc.fixturenames:
+        metafunc.parametrize("transport", over, indirect=True, scope="session")
+    elif "side" in metafunc.fixturenames:
+        metafunc.parametrize("side", ["fake", *over], indirect=True)
 
 
 @pytest.fixture(scope="session")
-def redis_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
     """The local Redis, one for the session."""
     process = RedisProcess(tmp_path_factory.mktemp("redis") / "data")
     try:
@@ -25,11 +40,24 @@ async def real(redis_process: RedisProcess) -> AsyncIterator[Side]:
         yield side
 
 
-@pytest.fixture(params=["fake", "real"])
-async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
+@pytest.fixture(scope="session")
+def transport(request: pytest.FixtureRequest) -> Transport:
+    """How the adapters reach the server in this test."""
+    made: Transport = request.param
+    return made
+
+
+@pytest.fixture(scope="session")
+def redis_process(redis_server: RedisProcess, transport: Transport) -> RedisProcess:
+    """The local Redis, reached in that way."""
+    return redis_server.over(transport)
+
+
+@pytest.fixture
+async def side(request: pytest.FixtureRequest, redis_server: RedisProcess) -> AsyncIterator[Side]:
     """Each side in turn."""
     if request.param == "fake":
         yield fake_side()
         return
-    async with real_side(request.getfixturevalue("redis_process")) as real:
+    async with real_side(redis_server.over(request.param)) as real:
         yield real

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 
 from events.adapters.redis import Asked, RedisConnection
-from events.settings import Settings
-from tests.contract.store.redis_process import TOKEN, RedisProcess
+from tests.contract.store.redis_process import RedisProcess
 
 
 class PlantedConnection(RedisConnection):
     """In each script, `instead` stands where it says `found`; both empty: the scripts are as they are."""
 
     def __init__(self, process: RedisProcess, found: str, instead: str) -> None:
-        super().__init__(Settings(redis_url=process.url, redis_token=TOKEN))
+        super().__init__(process.settings())
         self._found = found
         self._instead = instead
 

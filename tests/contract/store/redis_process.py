@@ -1,19 +1,23 @@
 """The local Redis as a process of its own, for the real side of the contract.
 
-Invariant: it is this process's child and has ended when `stop` returns. It knows nothing of our adapters.
+Invariant: it is this process's child and has ended when `stop` returns. It knows nothing of our adapters. `transport`
+says how they reach it: by the bridge, or straight.
 """
 
+import copy
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
+from events.settings import Settings
 from infra.local_redis.data_dir import DataDir
 
 TOKEN = "contract-token"
+Transport = Literal["rest", "resp"]
 _STOP_SECONDS = 60.0
 
 
@@ -39,6 +43,7 @@ class RedisProcess:
 
     def __init__(self, data: Path) -> None:
         self._data = data
+        self.transport: Transport = "rest"
         command = [sys.executable, "-m", "infra.local_redis", "--data", str(data), "--token", TOKEN, "--port", "0"]
         with (data.parent / f"{data.name}.log").open("wb") as log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
@@ -51,6 +56,18 @@ class RedisProcess:
             self.stop()
             raise RuntimeError(f"the local Redis said {line!r} instead of its URL")
         return line.split()[-1]
+
+    def over(self, transport: Transport) -> "RedisProcess":
+        """The same process, reached in another way."""
+        reached = copy.copy(self)
+        reached.transport = transport
+        return reached
+
+    def settings(self) -> Settings:
+        """Of who asks it by the present transport."""
+        if self.transport == "resp":
+            return Settings(resp_url=f"unix://{self.socket_path}")
+        return Settings(redis_url=self.url, redis_token=TOKEN)
 
     @property
     def socket_path(self) -> Path:
@@ -65,6 +82,7 @@ class RedisProcess:
 
     def counted(self) -> Counted:
         """The counters now; reading them counts nothing."""
+        assert self.transport == "rest", "nothing passes the bridge, which counts: mark the test as `bridge`"
         answer = httpx.get(f"{self.url}/admin/counters", headers={"Authorization": f"Bearer {TOKEN}"}).json()
         return Counted(
             answer["http_requests"],

@@ -1,4 +1,4 @@
-"""One side of the contract: the fakes, or the real adapters through the bridge on a real server."""
+"""One side of the contract: the fakes, or the real adapters on a real server, through the bridge or straight."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,8 +14,8 @@ from events.adapters.redis import RedisConnection
 from events.adapters.store import RedisStore
 from events.adapters.tool_statistics import RedisToolStatistics
 from events.ports import Admission, Archive, Figures, Listing, Operating, Reader, Store, ToolStatistics
-from events.settings import Settings
-from tests.contract.store.redis_process import TOKEN, RedisProcess
+from tests.contract.store.one_slot import OneSlot
+from tests.contract.store.redis_process import RedisProcess
 from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, FakeStore
 from tests.fakes.figures import FakeFigures
 from tests.fakes.tool_statistics import FakeToolStatistics
@@ -59,7 +59,7 @@ def fake_side() -> Side:
 
 def connection_to(process: RedisProcess) -> RedisConnection:
     """A connection of its own; whoever makes it closes it."""
-    return RedisConnection(Settings(redis_url=process.url, redis_token=TOKEN))
+    return OneSlot(process.settings())
 
 
 def side_over(connection: RedisConnection) -> Side:

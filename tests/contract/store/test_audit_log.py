@@ -18,13 +18,14 @@ def entry(number: int) -> AuditEntry:
     return AuditEntry(number, "abc", 'é 😀 "', "operators", "POST /x", f"/x/{number}", 200, {"body": {"a": [number]}})
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["fake", "rest", pytest.param("resp", marks=pytest.mark.long)])
 async def log(request: pytest.FixtureRequest) -> AsyncIterator[AuditLog]:
     """Each side in turn, empty."""
     if request.param == "fake":
         yield FakeAuditLog()
         return
-    process: RedisProcess = request.getfixturevalue("redis_process")
+    server: RedisProcess = request.getfixturevalue("redis_server")
+    process = server.over(request.param)
     process.ask("FLUSHALL")
     connection = connection_to(process)
     try:
@@ -52,6 +53,7 @@ async def test_the_next_page_goes_on_where_the_last_one_ended(log: AuditLog) -> 
     assert await log.page(second[-1][0], 10) == ()
 
 
+@pytest.mark.bridge
 async def test_only_about_the_newest_are_kept_and_each_costs_one_command(redis_process: RedisProcess) -> None:
     """Redis cuts in blocks, so it keeps a few more."""
     redis_process.ask("FLUSHALL")

@@ -12,6 +12,8 @@ from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.side import Side, side_over
 from tests.contract.store.test_cost import measured
 
+pytestmark = pytest.mark.bridge
+
 # event → commands; bytes at most.
 EVENTS = {"loop asks": (10, 6_500), "loop answers": (15, 4_100), "call returns": (12, 3_700), "complete": (9, 3_050)}
 

@@ -10,6 +10,8 @@ from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.side import Side
 from tests.contract.store.test_dearer import dearer
 
+pytestmark = pytest.mark.bridge
+
 CALLS = 5
 # agent → asks of the store, commands; requests and bytes at most.
 JOBS = {"in-a-row": (16, 138, 15, 34_300), "at-once": (8, 78, 7, 36_000)}

@@ -34,7 +34,7 @@ class World:
             await self.kept.add("acme", name)
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["fake", "rest", pytest.param("resp", marks=pytest.mark.long)])
 async def world(request: pytest.FixtureRequest, redis_process: RedisProcess) -> AsyncIterator[World]:
     """Nothing is kept yet."""
     if request.param == "fake":

@@ -15,13 +15,14 @@ OLD = StoredKey("a" * 64, "client", "acme", "bk_client_aaaaaa", 'é 😀 " label
 NEW = StoredKey("b" * 64, "admin", "operators", "bk_admin_bbbbbb", "", 2)
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["fake", "rest", pytest.param("resp", marks=pytest.mark.long)])
 async def book(request: pytest.FixtureRequest) -> AsyncIterator[KeyBook]:
     """Each side in turn, empty."""
     if request.param == "fake":
         yield FakeKeyBook()
         return
-    process: RedisProcess = request.getfixturevalue("redis_process")
+    server: RedisProcess = request.getfixturevalue("redis_server")
+    process = server.over(request.param)
     process.ask("FLUSHALL")
     connection = connection_to(process)
     try:
@@ -66,6 +67,7 @@ async def test_a_key_knows_its_last_day(book: KeyBook) -> None:
     assert await book.find(NEW.digest) is None
 
 
+@pytest.mark.bridge
 async def test_each_look_is_one_request_and_one_command(redis_process: RedisProcess) -> None:
     """As dear as any read."""
     redis_process.ask("FLUSHALL")

@@ -9,8 +9,7 @@ from events.adapters.reader import RedisReader
 from events.adapters.redis import RedisConnection
 from events.core.effects import Changes
 from events.errors import StoreAnswerError
-from events.settings import Settings
-from tests.contract.store.redis_process import TOKEN, RedisProcess
+from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, SPENT, claim_of, fan_out
 from tests.contract.store.side import side_over
 
@@ -41,7 +40,7 @@ def _within(answer: Any) -> Any:
 async def test_a_job_with_twelve_results_of_nearly_a_megabyte_is_read(redis_process: RedisProcess) -> None:
     """In several requests, each of which the store answers."""
     redis_process.ask("FLUSHALL")
-    connection = Narrow(Settings(redis_url=redis_process.url, redis_token=TOKEN))
+    connection = Narrow(redis_process.settings())
     try:
         side = side_over(connection)
         legs = await fan_out(side, 12)

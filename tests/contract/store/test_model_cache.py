@@ -14,13 +14,14 @@ from tests.fakes.model_cache import FakeModelCache
 TEXT = '{"text":"é 😀 \\" : \\n"}'
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["fake", "rest", pytest.param("resp", marks=pytest.mark.long)])
 async def cache(request: pytest.FixtureRequest) -> AsyncIterator[ModelCache]:
     """Each side in turn, empty."""
     if request.param == "fake":
         yield FakeModelCache(FakeClock())
         return
-    process: RedisProcess = request.getfixturevalue("redis_process")
+    server: RedisProcess = request.getfixturevalue("redis_server")
+    process = server.over(request.param)
     process.ask("FLUSHALL")
     connection = connection_to(process)
     try:
@@ -48,6 +49,7 @@ async def test_a_later_text_replaces_the_one_before(cache: ModelCache) -> None:
     assert await cache.get("acme", "key") == TEXT
 
 
+@pytest.mark.bridge
 async def test_redis_forgets_it_by_itself_and_is_asked_once_for_each(redis_process: RedisProcess) -> None:
     """One request and one command to look, one to keep; the expiry comes with the text."""
     redis_process.ask("FLUSHALL")

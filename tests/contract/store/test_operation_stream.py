@@ -6,6 +6,7 @@ import pytest
 
 from events.adapters.operation_stream import RedisOperationStream, trimming
 from events.adapters.redis import RedisConnection
+from events.errors import StoreError
 from events.ports import StreamEntry
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to
@@ -80,6 +81,18 @@ async def test_what_is_buried_is_kept_with_its_reason(
     ((_, fields),) = await connection.execute("XRANGE", "operations:dead", "-", "+")
     assert fields == ["entry", entry.id, "reason", "it names no operation", "success", "perhaps"]
     assert (await connection.execute("XPENDING", STREAM, GROUP))[0] == 0
+
+
+async def test_what_could_not_be_buried_stays_with_us(
+    connection: RedisConnection, stream: RedisOperationStream
+) -> None:
+    """A server that cannot keep it, or another one of a cluster that is away, loses no outcome."""
+    await add(connection, success="perhaps")
+    (entry,) = await stream.take()
+    await connection.execute("SET", "operations:dead", "in the way")
+    with pytest.raises(StoreError, match="WRONGTYPE"):
+        await stream.bury(entry, "it names no operation")
+    assert (await connection.execute("XPENDING", STREAM, GROUP))[0] == 1
 
 
 async def test_operations_wait_until_they_are_completed_or_their_time_is_up(stream: RedisOperationStream) -> None:

@@ -35,6 +35,7 @@ async def test_all_processes_share_one_bucket_for_each_name(connection: RedisCon
     assert await one.wait_seconds("b") == 0
 
 
+@pytest.mark.bridge
 async def test_a_token_costs_one_request_and_who_has_to_wait_costs_none(
     connection: RedisConnection, redis_process: RedisProcess
 ) -> None:

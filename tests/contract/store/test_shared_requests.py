@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from events.adapters.redis import RedisConnection, counted
 from events.errors import StoreError
 from events.settings import Settings
-from tests.contract.store.redis_process import TOKEN, RedisProcess
+from tests.contract.store.redis_process import RedisProcess
 
 TEXT = counted("return {redis.call('INCR', KEYS[1]), ARGV[1]}")
 
@@ -18,8 +19,8 @@ TEXT = counted("return {redis.call('INCR', KEYS[1]), ARGV[1]}")
 async def connection(request: pytest.FixtureRequest, redis_process: RedisProcess) -> AsyncIterator[RedisConnection]:
     """To the emptied server."""
     redis_process.ask("FLUSHALL")
-    transport: Literal["httpx", "httptools"] = request.param
-    made = RedisConnection(Settings(redis_url=redis_process.url, redis_token=TOKEN, http_transport=transport))
+    http: Literal["httpx", "httptools"] = request.param
+    made = RedisConnection(replace(redis_process.settings(), http_transport=http))
     yield made
     await made.close()
 

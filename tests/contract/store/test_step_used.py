@@ -8,10 +8,11 @@ import pytest
 
 from events.adapters.redis import Asked, RedisConnection
 from events.core.state import Usage
-from events.settings import Settings
 from tests.contract.store.real_stage import Continuation, RealStage
-from tests.contract.store.redis_process import TOKEN, Counted, RedisProcess
+from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.side import fake_side, side_over
+
+pytestmark = pytest.mark.bridge
 
 JOB_ID = "job_a"
 CREATE, COMMIT, EVENT = "-- CREATE.", "-- COMMIT:", '"type":"data-event"'
@@ -22,7 +23,7 @@ class Watched(RedisConnection):
     """A connection that reads the bridge's counters after each write of the job's books."""
 
     def __init__(self, process: RedisProcess) -> None:
-        super().__init__(Settings(redis_url=process.url, redis_token=TOKEN))
+        super().__init__(process.settings())
         self._process = process
         self._last = process.counted()
         self.events: list[Counted] = []

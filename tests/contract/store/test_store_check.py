@@ -1,13 +1,12 @@
 """What `baton doctor` asks of a store, against a real one."""
 
 from events.adapters.store_check import RedisCheck
-from events.settings import Settings
-from tests.contract.store.redis_process import TOKEN, RedisProcess
+from tests.contract.store.redis_process import RedisProcess
 
 
 async def test_a_store_that_is_well_answers_and_runs_scripts(redis_process: RedisProcess) -> None:
     """Nothing of the script is left behind, and nothing is raised."""
-    check = RedisCheck(Settings(redis_url=redis_process.url, redis_token=TOKEN))
+    check = RedisCheck(redis_process.settings())
     await check.ping()
     await check.try_script("baton:doctor:1")
     assert (await check.about())["redis_version"]

@@ -43,6 +43,11 @@ class ClusterNode:
         self.ask("CLUSTER", "ADDSLOTSRANGE", 0, LAST_SLOT)
         self._wait_until_ready()
 
+    @property
+    def address(self) -> str:
+        """Where the server itself is."""
+        return f"redis://127.0.0.1:{self._port}"
+
     def ask(self, *command: str | int) -> Any:
         """One command's result, from the server itself.
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from events.settings import Settings
 from tests.contract.store.side import Side, side_over
 from tests.contract.store_cluster.cluster_node import TOKEN, ClusterNode
 from tests.contract.store_cluster.watched_connection import WatchedConnection
@@ -20,11 +21,16 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterNode]:
         made.stop()
 
 
-@pytest.fixture
-async def connection(node: ClusterNode) -> AsyncIterator[WatchedConnection]:
-    """A connection to it, on an empty database."""
+@pytest.fixture(params=["rest", "resp", "resp, told"])
+async def connection(node: ClusterNode, request: pytest.FixtureRequest) -> AsyncIterator[WatchedConnection]:
+    """A connection to it, on an empty database: through the bridge, or straight, told that it is a cluster or not."""
     node.ask("FLUSHALL")
-    made = WatchedConnection(node.url, TOKEN)
+    over = {
+        "rest": Settings(redis_url=node.url, redis_token=TOKEN),
+        "resp": Settings(resp_url=node.address),
+        "resp, told": Settings(resp_url=f"{node.address}?cluster=true"),
+    }
+    made = WatchedConnection(over[request.param])
     try:
         yield made
     finally:

@@ -7,6 +7,7 @@ from typing import Any
 
 from events.adapters import redis
 from events.adapters.redis import RedisConnection
+from events.adapters.resp_slots import keys_of
 from events.ids import canonical_json
 from events.settings import Settings
 
@@ -24,7 +25,7 @@ class Asked:
         """The keys that it declares; of a plain command, the one that it is about."""
         if self.script:
             return tuple(str(key) for key in self.command[3 : 3 + int(self.command[2])])
-        return (str(self.command[1]),)
+        return keys_of(self.command)
 
     @property
     def answer_bytes(self) -> int:
@@ -35,8 +36,8 @@ class Asked:
 class WatchedConnection(RedisConnection):
     """`RedisConnection` with a record."""
 
-    def __init__(self, url: str, token: str) -> None:
-        super().__init__(Settings(redis_url=url, redis_token=token))
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
         self.asked: list[Asked] = []
         self._texts: dict[str, str] = {}
 
@@ -48,7 +49,8 @@ class WatchedConnection(RedisConnection):
         beside: Sequence[Sequence[str | int]] = (),
     ) -> redis.Asked:
         """Run a script; by its SHA1 it is known later."""
-        self._texts[hashlib.sha1(text.encode()).hexdigest()] = text
+        sent = self._text(text)
+        self._texts[hashlib.sha1(sent.encode()).hexdigest()] = sent
         return await super().ask(text, keys, args, beside)
 
     async def _ask(self, commands: Sequence[Sequence[str | int]]) -> list[Any]:

@@ -15,7 +15,7 @@ from events.adapters.keys import (
     TOOL_USE,
 )
 from tests.contract.store.monitor import ScriptRun, monitor
-from tests.contract.store.redis_process import TOKEN, Counted, RedisProcess
+from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.side import Side, side_over
 from tests.contract.store_cluster.raw_client import RawClient
 from tests.contract.store_cluster.watched_connection import Asked, WatchedConnection
@@ -52,7 +52,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
 @asynccontextmanager
 async def adapters(server: RedisProcess) -> AsyncIterator[tuple[Side, list[Asked]]]:
     """The real adapters, and what they ask."""
-    connection = WatchedConnection(server.url, TOKEN)
+    connection = WatchedConnection(server.settings())
     try:
         yield side_over(connection), connection.asked
     finally:

@@ -9,7 +9,7 @@ from events.adapters.keys import ADMISSION
 from events.core.admission import Place, Standing, Want
 from events.core.sweep_pages import PAGE
 from events.ports import Heard
-from tests.contract.store.redis_process import TOKEN, Counted, RedisProcess
+from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, Side, side_over
 from tests.contract.store_cluster.raw_client import RawClient
@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
 @asynccontextmanager
 async def adapters(server: RedisProcess) -> AsyncIterator[Side]:
     """The real adapters."""
-    connection = WatchedConnection(server.url, TOKEN)
+    connection = WatchedConnection(server.settings())
     try:
         yield side_over(connection)
     finally:
