@@ -1,4 +1,4 @@
-"""Health for load balancers and people; no key needed, nothing told but up or not, and why."""
+"""Health for load balancers and people; no key needed, nothing told but up or not, why, and by what."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,10 +19,10 @@ class Health:
         return JSONResponse({"status": "unhealthy", "reason": fault}, 503) if fault else JSONResponse({"status": "ok"})
 
     async def readyz(self, _request: Request) -> Response:
-        """200 when ready, else 503."""
+        """200 and how the store is reached when ready, else 503."""
         _ = self._container.registry  # what cannot be loaded is not ready
         try:
             await self._container.ports.reader.ping()
         except StoreError:
             return JSONResponse({"status": "the store does not answer"}, 503)
-        return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "ready", "store": "RESP" if self._container.settings.resp_url else "REST"})

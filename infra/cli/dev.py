@@ -6,12 +6,14 @@ Prints where everything is and what to try; the stack itself is `infra.dev.stack
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from infra.cli.interruption import Interruption, run_until_interrupted
 from infra.dev.dev_file import DEV_FILE_NAME, DevFile
+from infra.dev.parts import StoreKind
 from infra.dev.stack import SAID_BY_STACK, LocalStack, StackOptions
 
 DEFAULT_FOLDER = Path(".baton/dev")
@@ -32,7 +34,14 @@ TRY_QUESTION = "How did sailors tell one lighthouse from another?"
 @click.option(
     "--port", type=click.IntRange(0, 65_535), metavar="N", help="The app's port; 0: any free ports.  [default: 8090]"
 )
-def dev(data: Path, app: str | None, port: int | None) -> None:
+@click.option(
+    "--store",
+    type=click.Choice(["rest", "resp"]),
+    default="rest",
+    show_default=True,
+    help="How the app reaches its Redis: over REST as the hosted one, or straight (extra `redis`).",
+)
+def dev(data: Path, app: str | None, port: int | None, store: StoreKind) -> None:
     """Run the whole local stack in the foreground.
 
     Queue, Redis, vector index and the app, each a process of its own, supervised. Starting again on the same data
@@ -42,7 +51,11 @@ def dev(data: Path, app: str | None, port: int | None) -> None:
         raise click.BadParameter(
             f"{app!r} is not of the form MODULE:ATTR, such as my_agents:registry", param_hint="--app"
         )
-    options = StackOptions(folder=data, app=app, port=port)
+    if store == "resp" and (missing := [name for name in ("redis", "hiredis") if find_spec(name) is None]):
+        raise click.BadParameter(
+            f"resp needs {' and '.join(missing)}: pip install 'baton[redis]', or leave it out", param_hint="--store"
+        )
+    options = StackOptions(folder=data, app=app, port=port, store=store)
 
     screen = PlainScreen()
 
@@ -76,7 +89,7 @@ def ready_text(stack: DevFile, folder: Path, app: str | None) -> str:
   console     {stack.app_url}/console  (log in with the admin key)
   chat        {stack.app_url}/chat
   queue       {stack.qstash_url}
-  redis       {stack.redis_url}
+  redis       {f"{stack.store_url} (RESP)" if stack.store_url else f"{stack.redis_url} (REST)"}
   vector      {stack.vector_url}
 
   client key  {stack.client_key}

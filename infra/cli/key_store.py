@@ -37,10 +37,12 @@ def store_settings(data: Path | None) -> Settings | None:
             settings = settings_from_environment()
         except SettingsError as error:
             raise StackError(str(error)) from error
-        return settings if settings.redis_url and settings.redis_token else None
+        return settings if settings.resp_url or (settings.redis_url and settings.redis_token) else None
     path = data / DEV_FILE_NAME
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
+        if described.get("store_url"):
+            return Settings(resp_url=described["store_url"])
         return Settings(redis_url=described["redis_url"], redis_token=described["redis_token"])
     except FileNotFoundError:
         return None  # it does not run

@@ -18,7 +18,8 @@ from infra.dev.secrets_file import SECRETS_FILE_NAME, add_api_key_entry, api_key
 from infra.dev.stack_error import StackError
 
 _WHERE = (
-    "no store is set: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN, or name a data folder with --data DIR"
+    "no store is set: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN (or REDIS_URL), or name a data folder "
+    "with --data DIR"
 )
 
 _data = click.option(

@@ -33,6 +33,7 @@ _OF_STACK = {
     "WORKER_BASE_URL": "app_url",
     "UPSTASH_REDIS_REST_URL": "redis_url",
     "UPSTASH_REDIS_REST_TOKEN": "redis_token",
+    "REDIS_URL": "store_url",
     "UPSTASH_VECTOR_REST_URL": "vector_url",
     "UPSTASH_VECTOR_REST_TOKEN": "vector_token",
     "OPERATIONS_API_KEY": "operations_key",
@@ -108,6 +109,7 @@ def _stack(data: Path) -> dict[str, str]:
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
         keys = ",".join(api_key_entry(role, DEV_TENANT, described[f"{role}_key"]) for role in ROLES)
+        described.setdefault("store_url", "")  # of a stack that an earlier version started
         own = {name: str(described[key]) for name, key in _OF_STACK.items()}
         return {**dict.fromkeys(TOLD_SETTINGS, ""), **described.get("settings", {}), **own, "API_KEYS": keys}
     except FileNotFoundError as error:

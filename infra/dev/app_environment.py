@@ -24,16 +24,23 @@ def part_url(ports: Mapping[str, int], part: str) -> str:
     return f"http://{LOOPBACK}:{ports[part]}"
 
 
-def app_settings(ports: Mapping[str, int], stack_secrets: StackSecrets, app: str | None) -> dict[str, str]:
-    """Return the app's settings; `app` is the user's registry as `module:attribute`, None for the samples."""
+def app_settings(
+    ports: Mapping[str, int], stack_secrets: StackSecrets, app: str | None, store_url: str = ""
+) -> dict[str, str]:
+    """Return the app's settings.
+
+    `app` is the user's registry as `module:attribute`, None for the samples; `store_url`: of a store over RESP, none
+    for REST. What the person's own environment says of a store is never meant.
+    """
     settings = {
         "QSTASH_URL": part_url(ports, "qstash"),
         "QSTASH_TOKEN": stack_secrets.qstash_token,
         "QSTASH_CURRENT_SIGNING_KEY": stack_secrets.qstash_current_signing_key,
         "QSTASH_NEXT_SIGNING_KEY": stack_secrets.qstash_next_signing_key,
         "WORKER_BASE_URL": part_url(ports, "app"),
-        "UPSTASH_REDIS_REST_URL": part_url(ports, "redis_rest"),
-        "UPSTASH_REDIS_REST_TOKEN": stack_secrets.redis_token,
+        "UPSTASH_REDIS_REST_URL": "" if store_url else part_url(ports, "redis_rest"),
+        "UPSTASH_REDIS_REST_TOKEN": "" if store_url else stack_secrets.redis_token,
+        "REDIS_URL": store_url,
         "UPSTASH_VECTOR_REST_URL": part_url(ports, "vector"),
         "UPSTASH_VECTOR_REST_TOKEN": stack_secrets.vector_token,
         "API_KEYS": stack_secrets.api_keys_setting(),

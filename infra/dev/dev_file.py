@@ -26,7 +26,11 @@ TOLD_SETTINGS = (
 
 @dataclass(frozen=True)
 class DevFile:
-    """The content of `dev.json`; `settings`: what the person set that says how events go, for other commands."""
+    """The content of `dev.json`.
+
+    `settings`: what the person set that says how events go, for other commands. `store_url`: where the server is
+    reached over RESP; then there is no REST API, and `redis_url` and `redis_token` are empty.
+    """
 
     app_url: str
     qstash_url: str
@@ -42,6 +46,7 @@ class DevFile:
     qstash_next_signing_key: str
     processes: dict[str, int]
     settings: dict[str, str] = field(default_factory=dict[str, str])
+    store_url: str = ""
 
     def as_record(self) -> dict[str, Any]:
         """Return it as it stands in the file."""

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
 
 from infra.dev.app_environment import LOCAL_DEFAULTS, app_settings
 from infra.dev.part import Part
@@ -21,6 +23,7 @@ from infra.local_redis.data_dir import DataDir
 from infra.local_redis.valkey import server_command
 
 PROOF_BYTES = 12
+StoreKind = Literal["rest", "resp"]
 PYTHON = (sys.executable, "-P", "-u")
 
 
@@ -33,7 +36,13 @@ class StackPlan:
     secrets: StackSecrets
     inherited: Mapping[str, str]
     app: str | None = None
+    store: StoreKind = "rest"
     proof: str = field(default_factory=lambda: secrets.token_hex(PROOF_BYTES))
+
+    @property
+    def store_url(self) -> str:
+        """Where the app reaches its store over RESP; empty: it asks over REST."""
+        return f"unix://{quote(str(_redis_data(self).socket_path))}" if self.store == "resp" else ""
 
     def environment(self, **secret_values: str) -> dict[str, str]:
         """The environment of a part: what must not stand in a process list, and what it proves itself by."""
@@ -45,12 +54,13 @@ PartsOf = Callable[[StackPlan], tuple[Part, ...]]
 
 def stack_parts(plan: StackPlan) -> tuple[Part, ...]:
     """Return the parts in the order of their start; they stop in the opposite order."""
-    return _redis(plan), _redis_rest(plan), _vector(plan), _qstash(plan), _app(plan)
+    bridge = (_redis_rest(plan),) if plan.store == "rest" else ()
+    return _redis(plan), *bridge, _vector(plan), _qstash(plan), _app(plan)
 
 
 def app_environment(plan: StackPlan) -> dict[str, str]:
     """Return the whole environment of the app."""
-    return {**LOCAL_DEFAULTS, **plan.inherited, **app_settings(plan.ports, plan.secrets, plan.app)}
+    return {**LOCAL_DEFAULTS, **plan.inherited, **app_settings(plan.ports, plan.secrets, plan.app, plan.store_url)}
 
 
 def remove_socket_folder(plan: StackPlan) -> None:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from infra.dev.app_environment import part_url
 from infra.dev.dev_file import DevFile, remove_dev_file, told_settings, write_dev_file
 from infra.dev.folder_lock import folder_lock
-from infra.dev.parts import PartsOf, StackPlan, app_environment, remove_socket_folder, stack_parts
+from infra.dev.parts import PartsOf, StackPlan, StoreKind, app_environment, remove_socket_folder, stack_parts
 from infra.dev.port_holds import PortHolds, shared_holds
 from infra.dev.ports import ChosenPorts, choose_ports, read_remembered_ports, remember_ports
 from infra.dev.private_file import make_private_folder
@@ -32,7 +32,8 @@ T = TypeVar("T")
 class StackOptions:
     """What the person chose; `port` None = the usual ports, 0 = any free ones; `settings` go to the app.
 
-    `registers`: topics and the sweep's schedule with the queue; what lives for one job needs neither.
+    `store`: how the app reaches its Redis. `registers`: topics and the sweep's schedule with the queue; what lives for
+    one job needs neither.
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class StackOptions:
     registers: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
     parts_of: PartsOf = stack_parts
+    store: StoreKind = "rest"
 
 
 class LocalStack:
@@ -109,10 +111,10 @@ class LocalStack:
         return DevFile(
             app_url=part_url(plan.ports, "app"),
             qstash_url=part_url(plan.ports, "qstash"),
-            redis_url=part_url(plan.ports, "redis_rest"),
+            redis_url="" if plan.store_url else part_url(plan.ports, "redis_rest"),
             vector_url=part_url(plan.ports, "vector"),
             qstash_token=plan.secrets.qstash_token,
-            redis_token=plan.secrets.redis_token,
+            redis_token="" if plan.store_url else plan.secrets.redis_token,
             vector_token=plan.secrets.vector_token,
             client_key=plan.secrets.client_key,
             admin_key=plan.secrets.admin_key,
@@ -121,6 +123,7 @@ class LocalStack:
             qstash_next_signing_key=plan.secrets.qstash_next_signing_key,
             processes=self._supervisor.process_ids(),
             settings=told_settings(app_environment(plan)),
+            store_url=plan.store_url,
         )
 
     def _make_plan(self, holds: PortHolds) -> StackPlan:
@@ -134,7 +137,7 @@ class LocalStack:
             self._screen.notice(SAID_BY_STACK, remark)
         remember_ports(folder, chosen.ports)
         inherited = {**inherited_environment(), **self._options.settings}
-        return StackPlan(folder, chosen.ports, stack_secrets, inherited, app=self._options.app)
+        return StackPlan(folder, chosen.ports, stack_secrets, inherited, self._options.app, self._options.store)
 
     async def _start(self, supervisor: Supervisor, plan: StackPlan) -> None:
         """Start the parts, and register with the queue while the slower ones are still starting."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
+from events.errors import SettingsError
 from events.settings import Settings
 from infra.doctor.delivery import CHECK as ENDPOINTS
 from infra.doctor.endpoints import Probes
 from infra.doctor.environment import CHECK as SETTINGS
 from infra.doctor.environment import read
-from infra.doctor.finding import Finding, Level, skipped
+from infra.doctor.finding import Finding, Level, failed, skipped
 from infra.doctor.memory import look_at_memory
 from infra.doctor.outside import Outside
 from infra.doctor.queue import QUEUE, look_at_queue
@@ -24,7 +25,10 @@ async def examine(
     settings, found = read(environment)
     if settings is None:
         return [*found, skipped(SETTINGS, "nothing else is looked at before they are right"), versions()]
-    outside = outside_of(settings)
+    try:
+        outside = outside_of(settings)
+    except SettingsError as error:
+        return [*found, failed(SETTINGS, str(error), "install it here, too"), versions()]
     try:
         return [*found, *await _around(settings, outside, probe_seconds), versions()]
     finally:
@@ -33,8 +37,8 @@ async def examine(
 
 async def _around(settings: Settings, outside: Outside, probe_seconds: int) -> list[Finding]:
     found = list[Finding]()
-    if settings.redis_url and settings.redis_token:
-        found += await look_at_store(outside.store, outside.clock, outside.randomness.token())
+    if settings.resp_url or (settings.redis_url and settings.redis_token):
+        found += await look_at_store(outside.store, outside.clock, outside.randomness.token(), settings)
     else:
         found.append(skipped(STORE, "its address or its token is not set"))
     found += await look_at_memory(outside.memory)

@@ -7,7 +7,7 @@ from events.errors import SettingsError
 from events.loopback import is_loopback
 from events.schema import WEBHOOK_ENDPOINTS
 from events.setting_table import SETTINGS
-from events.settings import Settings, read_settings
+from events.settings import Settings, has, read_settings
 from events.time_limits import FUNCTION_TIMEOUT_SECONDS
 from infra.doctor.finding import Finding, Level, failed, note, ok, warning
 from infra.setup.reach import unreachable_base
@@ -49,7 +49,7 @@ def read(environment: Mapping[str, str]) -> tuple[Settings | None, list[Finding]
 
 def _missing(settings: Settings) -> Iterator[Finding]:
     needed = [setting for setting in SETTINGS if setting.needed]
-    missing = [setting for setting in needed if not getattr(settings, setting.field)]
+    missing = [setting for setting in needed if not has(settings, setting)]
     if missing == needed:
         way_out = "name its settings with --env-file FILE, or start `baton dev` to look at a local stack"
         yield failed(CHECK, "no deployment is named: nothing that one needs is set", way_out)

@@ -15,7 +15,7 @@ async def test_a_process_is_ready_when_its_store_answers(api: Api) -> None:
     """And names no agent: whoever asks shows no key."""
     response = await api.ask("GET", "/readyz", "")
     assert response.status_code == 200
-    assert response.json() == {"status": "ready"}
+    assert response.json() == {"status": "ready", "store": "REST"}
 
 
 async def test_a_process_is_not_ready_while_its_store_is_down(api: Api) -> None:

@@ -1,5 +1,6 @@
 """What `baton dev` prints and refuses; its life as a process is tested in tests/e2e."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,24 @@ def test_a_person_sees_addresses_keys_and_one_line_to_try() -> None:
         assert shown in text
     assert sum(line.strip().startswith("curl ") for line in text.splitlines()) == 1
     assert '"jobType": "research"' in text
+
+
+def test_a_person_sees_how_the_store_is_reached() -> None:
+    """By the bridge, or straight."""
+    assert f"{STACK.redis_url} (REST)" in ready_text(STACK, Path(".baton/dev"), None)
+    straight = replace(STACK, redis_url="", store_url="unix:///valkey.sock")
+    assert "unix:///valkey.sock (RESP)" in ready_text(straight, Path(".baton/dev"), None)
+
+
+def test_resp_without_its_library_is_refused_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what to install."""
+    monkeypatch.setattr("infra.cli.dev.find_spec", lambda name: None if name == "hiredis" else object())
+    result = CliRunner().invoke(main, ["dev", "--data", str(tmp_path / "data"), "--store", "resp"])
+    assert result.exit_code == 2
+    assert "resp needs hiredis: pip install 'baton[redis]'" in result.output.replace("\n", " ")
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("app", ["nocolon", ":registry", "module:", ""])

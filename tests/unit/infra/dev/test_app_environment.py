@@ -21,6 +21,15 @@ def test_the_app_is_told_where_everything_is(tmp_path: Path) -> None:
     assert settings["ENABLE_TEST_ENDPOINT"] == settings["METRICS_PUBLIC"] == "true"
 
 
+def test_a_store_over_resp_has_one_address_and_the_persons_own_is_never_meant(tmp_path: Path) -> None:
+    """What is not meant is empty, so that it covers what is inherited."""
+    secrets = load_or_make_secrets(tmp_path)
+    assert app_settings(PORTS, secrets, None)["REDIS_URL"] == ""
+    over_resp = app_settings(PORTS, secrets, None, "unix:///valkey.sock")
+    assert over_resp["REDIS_URL"] == "unix:///valkey.sock"
+    assert over_resp["UPSTASH_REDIS_REST_URL"] == over_resp["UPSTASH_REDIS_REST_TOKEN"] == ""
+
+
 def test_only_own_agents_are_named(tmp_path: Path) -> None:
     """Without `--app` the product's own default decides."""
     secrets = load_or_make_secrets(tmp_path)

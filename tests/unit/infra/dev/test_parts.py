@@ -3,6 +3,9 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from redis.asyncio.connection import parse_url
+
+from events.settings import read_settings
 from infra.dev.parts import StackPlan, remove_socket_folder, stack_parts
 from infra.dev.ports import USUAL_PORTS
 from infra.dev.secrets_file import load_or_make_secrets
@@ -17,6 +20,16 @@ def plan(folder: Path) -> StackPlan:
 def test_the_app_starts_last_so_that_it_stops_first(tmp_path: Path) -> None:
     """And the Redis server outlives whoever writes to it."""
     assert [part.name for part in stack_parts(plan(tmp_path))] == ["redis", "redis_rest", "vector", "qstash", "app"]
+
+
+def test_a_store_over_resp_needs_no_bridge(tmp_path: Path) -> None:
+    """The app is given the server's own socket, whatever its folder is called."""
+    folder = tmp_path / "a b?"
+    parts = stack_parts(replace(plan(folder), store="resp"))
+    assert [part.name for part in parts] == ["redis", "vector", "qstash", "app"]
+    address = parts[-1].environment["REDIS_URL"]
+    assert read_settings({"REDIS_URL": address}).resp_url == address
+    assert parse_url(address).get("path") == str(DataDir(folder / "redis").socket_path)
 
 
 def test_a_users_folder_never_hides_our_modules(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from events.errors import StoreError
+from events.settings import Settings
 from infra.doctor.finding import Finding, Level
 from infra.doctor.store import look_at_store
 from tests.fakes.clock import FakeClock
@@ -41,16 +42,54 @@ class FakeStoreCheck:
         """Nothing is open."""
 
 
-async def look(store: FakeStoreCheck) -> list[Finding]:
+REST = Settings(redis_url="https://store.example.com", redis_token="t")
+RESP = Settings(resp_url="redis://:swordfish@store.example.com:6379")
+
+
+async def look(store: FakeStoreCheck, settings: Settings = REST) -> list[Finding]:
     """What is said of it."""
-    return await look_at_store(store, store.clock, "name")
+    return await look_at_store(store, store.clock, "name", settings)
 
 
 async def test_a_store_that_is_well() -> None:
     """Speed, version, memory."""
     speed, memory = await look(FakeStoreCheck())
-    assert speed == Finding("store", Level.OK, "answers within 3 ms, runs scripts, version 7.2")
+    where = "over REST at https://store.example.com"
+    assert speed == Finding("store", Level.OK, f"answers within 3 ms, runs scripts, version 7.2, {where}")
     assert memory.level is Level.OK
+
+
+async def test_a_store_over_resp_is_named_without_its_password() -> None:
+    """What it is, and that everybody on the way reads along."""
+    about = {"maxmemory_policy": "noeviction", "valkey_version": "9.1.0", "redis_mode": "cluster"}
+    speed, _, plain = await look(FakeStoreCheck(told=about), RESP)
+    assert speed.text.endswith("version 9.1.0, a cluster, over RESP at redis://***@store.example.com:6379")
+    assert (plain.level, "rediss://" in plain.way_out) == (Level.WARNING, True)
+    for quiet in ("redis://127.0.0.1", "rediss://store.example.com", "unix:///run/valkey.sock"):
+        assert len(await look(FakeStoreCheck(told=about), Settings(resp_url=quiet))) == 2
+
+
+@pytest.mark.parametrize(
+    ("store", "text", "way_out"),
+    [
+        (FakeStoreCheck(ping_error="'WRONGPASS invalid'"), "WRONGPASS", "password of this server in REDIS_URL"),
+        (FakeStoreCheck(ping_error="'NOAUTH'"), "NOAUTH", "password of this server in REDIS_URL"),
+        (FakeStoreCheck(ping_error="no usable answer"), "no usable", "rediss:// where it speaks TLS"),
+        (FakeStoreCheck(script_error="READONLY"), "READONLY", "a primary server"),
+    ],
+)
+async def test_each_way_not_to_be_let_in_over_resp_has_its_message(
+    store: FakeStoreCheck, text: str, way_out: str
+) -> None:
+    """It speaks of the one setting."""
+    (found,) = await look(store, RESP)
+    assert (found.level, text in found.text, way_out in found.way_out) == (Level.FAILED, True, True), found
+
+
+async def test_a_server_that_is_too_old_is_refused() -> None:
+    """It would run no script of ours."""
+    speed, _ = await look(FakeStoreCheck(told={"redis_version": "6.2.14", "maxmemory_policy": "noeviction"}))
+    assert (speed.level, "7 or later" in speed.way_out) == (Level.FAILED, True)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +97,7 @@ async def test_a_store_that_is_well() -> None:
     [
         (FakeStoreCheck(ping_error="answered 'WRONGPASS invalid token'"), "WRONGPASS", "UPSTASH_REDIS_REST_TOKEN"),
         (FakeStoreCheck(ping_error="answered 'Unauthorized'"), "Unauthorized", "UPSTASH_REDIS_REST_TOKEN"),
-        (FakeStoreCheck(ping_error="no usable answer (ConnectError)"), "no usable", "the REST address, not redis://"),
+        (FakeStoreCheck(ping_error="no usable answer (ConnectError)"), "no usable", "the REST address; a redis:// one"),
         (FakeStoreCheck(script_error="NOPERM"), "refuses a script that writes: NOPERM", "not the read-only one"),
     ],
 )
