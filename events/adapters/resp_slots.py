@@ -1,13 +1,13 @@
 """Which server of a cluster owns which key: the map that CLUSTER SLOTS gives, and the keys of a command. Pure."""
 
+from binascii import crc_hqx
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from redis.crc import key_slot
-
 Place = tuple[str, int]
 
+_SLOTS = 16_384
 _KEYLESS = frozenset({"PING", "INFO", "SCRIPT", "CLUSTER", "COMMAND", "TIME", "DBSIZE", "CONFIG", "FLUSHALL"})
 _KEY_AFTER_SUBCOMMAND = frozenset({"XGROUP", "XINFO", "OBJECT", "MEMORY"})
 
@@ -35,8 +35,11 @@ class SlotMap:
 
 
 def slot_of(key: str) -> int:
-    """The slot of a key."""
-    return key_slot(key.encode())
+    """The slot of a key: of its hash tag, if it has one."""
+    begin = key.find("{")
+    end = key.find("}", begin + 1)
+    tag = key[begin + 1 : end] if begin >= 0 and end > begin + 1 else key
+    return crc_hqx(tag.encode(), 0) % _SLOTS
 
 
 def keys_of(command: Sequence[str | int]) -> tuple[str, ...]:

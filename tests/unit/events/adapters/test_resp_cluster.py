@@ -6,6 +6,9 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.crc import key_slot
 
 from events.adapters.redis import RedisConnection, counted
 from events.adapters.resp_slots import SlotMap, keys_of, redirection, slot_of
@@ -165,6 +168,12 @@ async def test_a_server_that_is_no_cluster_says_so_to_who_was_told_that_it_is() 
         with pytest.raises(StoreAnswerError, match="cluster support disabled"):
             await redis.execute("PING")
         await redis.close()
+
+
+@given(st.text("a{}é:", max_size=8))
+def test_the_slot_of_a_key_is_the_librarys(key: str) -> None:
+    """Tags that are empty, open or nested included."""
+    assert slot_of(key) == key_slot(key.encode())
 
 
 @pytest.mark.parametrize(
