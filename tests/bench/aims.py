@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 AT_ONCE = (1, 16, 64)
 INLINE_TO_RESTATE = (0.9, 1.5, 2.0)
+RESP_TO_RESTATE, RESP_TO_REST = (1.6, 2.0, 2.0), (1.0, 1.0, 1.0)
 QUEUE_TO_BARE_HOP = (0.33, 1.8, 2.5)
 CPU_TO_RESTATE = 0.5
 STEP_TO_ROUND_TRIP = 2.0
@@ -75,6 +76,8 @@ def _speeds(results: Found) -> list[Aim]:
     found: list[Aim] = []
     pairs = (
         ("baton-inline", "restate", INLINE_TO_RESTATE),
+        ("baton-inline-resp", "restate", RESP_TO_RESTATE),
+        ("baton-inline-resp", "baton-inline", RESP_TO_REST),
         ("baton-queue", "floor-hop-plain", QUEUE_TO_BARE_HOP),
     )
     for ours, theirs, least in pairs:

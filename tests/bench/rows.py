@@ -55,6 +55,7 @@ _INLINE, _QUEUE = ("--mode", "inline"), ("--mode", "queue")
 ROWS = (
     Row("baton-inline", "baton_row", _INLINE, own=True),
     Row("baton-queue", "baton_row", _QUEUE, own=True, lengthens=False),
+    Row("baton-inline-resp", "baton_row", (*_INLINE, "--store", "resp"), own=True, quick=False, crashes=False),
     Row("restate", "restate_row", restate=True),
     Row("floor-hop-plain", "floor_row", ("--mode", "hop", "--stack", "plain"), crashes=False, lengthens=False),
     Row("floor-hop-fast", "floor_row", ("--mode", "hop", "--stack", "fast"), quick=False, crashes=False),

@@ -83,6 +83,12 @@ def test_the_load_test_has_a_table_of_its_own() -> None:
     assert report({"about": ABOUT, "results": [_cell("restate", 1, 1.0)]}).loaded == ""
 
 
+def test_both_ways_to_the_store_are_compared() -> None:
+    """Where a run has both."""
+    lines = _lines(_cell("baton-inline", 1, 1000.0), _cell("baton-inline-resp", 1, 1430.0))
+    assert "| steps/s, baton-inline-resp ÷ baton-inline, 1 at once | 1.43 | ≥ 1 | yes |" in lines
+
+
 def test_what_was_not_measured_is_not_claimed() -> None:
     """Without the other row there is no ratio; why a row is missing is said."""
     lines = _lines(_cell("baton-inline", 1, 1000.0))

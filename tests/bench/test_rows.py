@@ -16,16 +16,17 @@ PATIENCE_SECONDS = 600
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("mode", ["inline", "queue"])
-def test_batons_row_runs_jobs_of_both_kinds(mode: str) -> None:
+@pytest.mark.parametrize(("mode", "store"), [("inline", "rest"), ("queue", "rest"), ("inline", "resp")])
+def test_batons_row_runs_jobs_of_both_kinds(mode: str, store: str) -> None:
     """One job each; every step has left its time."""
     command = [sys.executable, "-m", "tests.bench.peers.baton_row", "--mode", mode, "--jobs", "1", "--concurrency", "1"]
+    command += ["--store", store]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE_SECONDS)
     found: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(row["peer"], row["variant"], row["jobs"]) for row in found] == [
-        (f"baton-{mode}", variant, 1) for variant in work.VARIANTS
+        (f"baton-{mode}{'-resp' if store == 'resp' else ''}", variant, 1) for variant in work.VARIANTS
     ]
-    parts = {"app", "qstash", "redis", "redis_rest", "vector", "supervisor"}
+    parts = {"app", "qstash", "redis", "vector", "supervisor"} | ({"redis_rest"} if store == "rest" else set())
     assert found[0]["cpu_by_process"].keys() <= parts, "each process of the bill is known by its part"
 
 

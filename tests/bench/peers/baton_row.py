@@ -1,6 +1,6 @@
-"""Baton: `baton dev` with queue, Redis behind its REST bridge, and the app, each a process of its own.
+"""Baton: `baton dev` with queue, Redis behind its REST bridge or without it, and the app, each a process of its own.
 
-python -m tests.bench.peers.baton_row --mode queue|inline [--crash | --long CALLS | ...]
+python -m tests.bench.peers.baton_row --mode queue|inline [--store rest|resp] [--crash | --long CALLS | ...]
 """
 
 import asyncio
@@ -29,6 +29,7 @@ class Baton(Peer):
     """One row: all in queue mode, or continued in place."""
 
     mode: ClassVar[str] = "inline"
+    store: ClassVar[str] = "rest"
     crash_note = "time limit of a piece of work lowered to 1 s (default 120), pause of the queue to 0.3 s (default 10)"
 
     async def setup(self) -> None:
@@ -36,6 +37,7 @@ class Baton(Peer):
         data = self.folder / "data"
         own = {**SETTINGS, "CONTINUATION": self.mode, **(QUICK_RECOVERY if self.crashing else {})}
         command = [str(Path(sys.executable).with_name("baton")), "dev", "--data", str(data), "--port", "0"]
+        command += ["--store", self.store]
         self.spawn("stack", [*command, "--app", "tests.bench.peers.agents:registry"], variables=own)
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         self.closing.append(self._http.close)
@@ -99,6 +101,8 @@ class Baton(Peer):
 if __name__ == "__main__":
     parser = options(__doc__)
     parser.add_argument("--mode", choices=("queue", "inline"), default="inline")
+    parser.add_argument("--store", choices=("rest", "resp"), default="rest")
     chosen = parser.parse_args()
-    Baton.mode, Baton.name = chosen.mode, f"baton-{chosen.mode}"
+    Baton.mode, Baton.store = chosen.mode, chosen.store
+    Baton.name = f"baton-{chosen.mode}{'-resp' if chosen.store == 'resp' else ''}"
     run(Baton, chosen)
