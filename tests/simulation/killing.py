@@ -86,11 +86,14 @@ class Processes:
             here.pop(who, None)
 
     def die(self, who: "Invocation") -> None:
-        """The process of this one dies, and all who are at work in it, with what it remembers."""
-        place, world = instance_of(self._world.dice, who), self._world
-        others, self._at_work[place] = self._at_work[place], {}
+        """The process of this one dies, and all who are at work in it, with what it remembers.
+
+        Who is still at work in the process that this one has replaced lives on.
+        """
+        here, world = self._at_work[instance_of(self._world.dice, who)], self._world
         world.hosts.lose(who.process)
-        for other, lost in others.items():
+        for other, lost in [one for one in here.items() if one[0].process is who.process]:
+            del here[other]
             self.killers[other] = who.job_id
             if other is not who:
                 world.tell(other, f"dies with the process of {who.name}")
