@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from msgspec import DecodeError, convert
 from msgspec.json import Decoder, Encoder, decode
-from pydantic_core import from_json, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from events.core.admission import Entry, Standing
 from events.core.ends import AgentFigures, End
@@ -161,8 +161,8 @@ def load_values(texts: Collection[str]) -> list[Any]:
     """
     together = f"[{','.join(texts)}]"
     try:
-        values: list[Any] = from_json(together)
-    except ValueError:  # nested deeper than it reads, or no JSON, which the other one tells better
+        values: list[Any] = decode(together)
+    except ValueError:  # numbers that it does not read, or no JSON, which the other one tells better
         values = json.loads(together)
     if len(values) != len(texts):
         raise ValueError(f"{len(texts)} JSON texts have {len(values)} values: what is stored is damaged")
