@@ -32,9 +32,9 @@ _SPEND = Decoder(Spend, strict=False)
 _STANDING = Decoder(Standing, strict=False)
 _ENTRY = Decoder(Entry, strict=False)
 _FIGURES = Decoder(AgentFigures, strict=False)
-# Fields of a leg that are left out while they hold nothing, as versions that do not know them expect it. A comma before
-# a bare quote stands only before a name, never within a text.
-_NOTHING_IN_LEGS = (',"abandoned":0', ',"died":0', ',"handed_on":false', ',"driven":0')
+# The last fields of a leg are left out while they hold nothing, as by versions that do not know them.
+_RARE = ',"abandoned":'
+_NOTHING_RARE = (f"{_RARE}0", ',"died":0', ',"handed_on":false', ',"driven":0')
 
 
 def _read(decoder: Decoder[_T], text: str) -> _T:
@@ -93,9 +93,11 @@ def job_values(job: Job) -> dict[str, Any]:
 def dump_leg(leg: Leg) -> str:
     """A leg as JSON text."""
     text = _encode(leg).decode()
-    for nothing in _NOTHING_IN_LEGS:
-        text = text.replace(nothing, "")
-    return text
+    at = text.rindex(_RARE)  # where a comma stands before a bare quote, a name follows, in no text
+    rare = text[at:]
+    for nothing in _NOTHING_RARE:
+        rare = rare.replace(nothing, "")
+    return text[:at] + rare
 
 
 def load_leg(text: str) -> Leg:
