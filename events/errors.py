@@ -91,6 +91,20 @@ class SessionBusyError(BatonError):
     retryable = False
 
 
+class StorageFullError(BatonError):
+    """The jobs of a tenant have stored as much as they may; `wait_seconds`: until time alone gives room."""
+
+    status = 429
+    retryable = True
+
+    def __init__(self, tenant: str, size_bytes: int, limit_bytes: int, wait_ms: int) -> None:
+        self.wait_seconds = max(1, -(-wait_ms // 1000))
+        super().__init__(
+            f"the jobs of tenant {tenant!r} have stored {size_bytes} bytes, and BYTES_KEPT_PER_TENANT allows"
+            f" {limit_bytes}: delete ended jobs, or try again in {self.wait_seconds} s, when some of them have expired"
+        )
+
+
 class PublishError(BatonError):
     """Publishing failed: no message of the call was accepted, unless the subclass says otherwise."""
 

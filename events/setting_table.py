@@ -83,6 +83,14 @@ SETTINGS = (
             whole(1, 315_360_000),
         ),
         Setting(
+            "BYTES_KEPT_PER_TENANT",
+            "bytes_kept_per_tenant",
+            "0",
+            "bytes",
+            "what all jobs of a tenant may have stored together before it may submit no more; 0: no limit",
+            whole(0, 1_000_000_000_000),
+        ),
+        Setting(
             "SWEEP_INTERVAL_SECONDS",
             "sweep_interval_seconds",
             "60",

@@ -68,6 +68,7 @@ class Settings:
     result_limit_bytes: int = 1_000_000
     told_limit_bytes: int = 8_000_000
     job_retention_seconds: int = 2_592_000
+    bytes_kept_per_tenant: int = 0
     sweep_interval_seconds: int = 60
     operations_stream_seconds: int = 60
     stream_max_length: int = 10_000

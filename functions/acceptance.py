@@ -69,7 +69,7 @@ class Acceptance:
             alone: refuse it while another job of its session is at work or in line.
 
         Raises:
-            SessionBusyError: it is refused; there is no job, and will be none from this call.
+            SessionBusyError, StorageFullError: it is refused; there is no job, and will be none from this call.
             PublishError: the queue does not take the witness, and there is no job; or it does not give it back, and
                 nobody knows whether there will be one.
             StoreError: the store did not answer: there is no job yet, and it starts by itself within a minute.
@@ -83,6 +83,7 @@ class Acceptance:
             return Created(new=False, job=there)
         if may_exist and await self._facts.is_gone(job.id):
             raise JobGoneError(job.id)
+        await self._facts.quota.check(job.tenant)
         # A store that did not answer may have done what it was asked: then the witness is what guarantees it, so it
         # stays. So it does where the job "was there" and yet is carried by this very call, which was made twice.
         witness_id = await self._witness(job.id, job.session_id, fact)

@@ -16,11 +16,13 @@ from events.core.happenings import Admitted, Happening, Unheeded
 from events.core.legs import wish_leg
 from events.core.listing import Row
 from events.core.state import Job, Usage
+from events.core.stored_bytes import BytesAdded
 from events.emitter import Emitter
 from events.errors import PublishError
 from events.ports import Admission, Claim, Clock, Heard, History, Told
 from events.schema import SWEEP_ENDPOINT
 from functions.handing_on import hand_on
+from functions.stored_quota import StoredQuota
 
 _log = logging.getLogger("baton.admission")
 
@@ -32,7 +34,10 @@ WriteRows = Callable[[Row], Coroutine[Any, Any, None]]
 class Asking:
     """Performs AskAdmission."""
 
-    def __init__(self, admission: Admission, write_rows: WriteRows, emitter: Emitter, clock: Clock) -> None:
+    def __init__(
+        self, admission: Admission, write_rows: WriteRows, emitter: Emitter, clock: Clock, quota: StoredQuota
+    ) -> None:
+        self.quota = quota
         self._admission = admission
         self._write_rows = write_rows
         self._emitter = emitter
@@ -47,26 +52,34 @@ class Asking:
         return Admitted() if heard.slot or effect.want != "slot" else None
 
     async def ask(
-        self, job: Job, standing: Standing, drive: str, *, alone: bool = False, usage: Usage = NOT_AT_HAND
+        self,
+        job: Job,
+        standing: Standing,
+        drive: str,
+        *,
+        alone: bool = False,
+        usage: Usage = NOT_AT_HAND,
+        stored: BytesAdded | None = None,
     ) -> Heard:
         """Tell the admission, and whoever must hear of it; returns what it answers.
 
         `drive`: which invocation tells. `alone`: a new job is not entered while another one of its session is live.
-        `usage`: what an ended job has used.
+        `usage`: what an ended job has used. `stored`: what a new one adds to its tenant's bytes.
         """
         now_ms = self._clock.now_ms()
         place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
         end = end_of(job, usage) if standing.want == "gone" and job.ended else None
+        stored = self.quota.ended(job, usage) if end else stored
         row = row_of(job.id, place, end)
         if alone:
-            heard = await self._admission.wish(job.id, standing, place, now_ms, alone=True, end=end)
+            heard = await self._admission.wish(job.id, standing, place, now_ms, alone=True, end=end, stored=stored)
             if not heard.busy:
                 await self._write_rows(row)
         else:
             # Begun first, and awaited last: both are ready at the same time, so one request carries them.
             writing = asyncio.create_task(self._write_rows(row))
             try:
-                heard = await self._admission.wish(job.id, standing, place, now_ms, end=end)
+                heard = await self._admission.wish(job.id, standing, place, now_ms, end=end, stored=stored)
             except BaseException:
                 writing.cancel()
                 raise

@@ -7,8 +7,11 @@ write, or is overhead. A write of which nobody knows whether it was done is take
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from events.core.effects import Changes
 from events.core.going_on import GoOn
+from events.core.stored_bytes import told_bytes, written_bytes
 from events.ports import (
     Carried,
     Claim,
@@ -29,12 +32,20 @@ _Answer = TypeVar("_Answer")
 
 async def commit(store: Store, claim: Claim, changes: Changes, go_on: GoOn | None = None) -> Committed:
     """`Store.commit`."""
-    return await _kept(lambda spent: store.commit(claim, changes, spent, go_on), lambda answer: answer.applied)
+    return await _kept(
+        lambda spent: store.commit(claim, changes, spent, go_on),
+        lambda answer: answer.applied,
+        written_bytes(changes, claim.leg_key),
+    )
 
 
-async def create(store: Store, changes: Changes, carrier: str, now_ms: int) -> Created:
-    """`Store.create`."""
-    return await _kept(lambda spent: store.create(changes, carrier, now_ms, spent), lambda answer: answer.new)
+async def create(store: Store, changes: Changes, carrier: str, now_ms: int, counted_bytes: int = 0) -> Created:
+    """`Store.create`. `counted`: what the quota of its tenant knows of it."""
+    return await _kept(
+        lambda spent: store.create(changes, carrier, now_ms, replace(spent, counted=counted_bytes)),
+        lambda answer: answer.new,
+        written_bytes(changes),
+    )
 
 
 async def record(store: Store, loaded: Loaded, carrier: str, changes: Changes, now_ms: int) -> tuple[Recorded, Carried]:
@@ -42,20 +53,25 @@ async def record(store: Store, loaded: Loaded, carrier: str, changes: Changes, n
     return await _kept(
         lambda spent: store.record(loaded, carrier, changes, now_ms, spent),
         lambda answer: answer[0] is Recorded.COMMITTED,
+        written_bytes(changes),
     )
 
 
 async def tell(store: Store, job_id: str, carrier: str, fact: OutsideFact, now_ms: int) -> Outside:
     """`Store.tell`."""
     return await _kept(
-        lambda spent: store.tell(job_id, carrier, fact, now_ms, spent), lambda answer: answer.heeded.is_new
+        lambda spent: store.tell(job_id, carrier, fact, now_ms, spent),
+        lambda answer: answer.heeded.is_new,
+        told_bytes(fact.outcome, event=bool(fact.event)),
     )
 
 
-async def _kept(write: Callable[[Spent], Awaitable[_Answer]], is_written: Callable[[_Answer], bool]) -> _Answer:
+async def _kept(
+    write: Callable[[Spent], Awaitable[_Answer]], is_written: Callable[[_Answer], bool], stored_bytes: int
+) -> _Answer:
     spent, written = take(), False
     try:
-        answer = await write(spent)
+        answer = await write(replace(spent, written=spent.written + stored_bytes))
         written = is_written(answer)
     finally:
         if not written:

@@ -31,6 +31,7 @@ from events.ports import (
     Schedules,
     SessionMemory,
     Store,
+    StoredBytes,
     ToolStatistics,
     Tracer,
     Verifier,
@@ -73,6 +74,7 @@ from functions.source_budget import SourceBudget
 from functions.spec import Spec
 from functions.stopping import Stopping
 from functions.store_away import StoreAway
+from functions.stored_quota import StoredQuota
 from functions.suspects import Suspects
 from functions.sweep_requests import SweepRequests
 from functions.sweeping import Sweep
@@ -96,7 +98,7 @@ class Ports:
         alerts: None leaves them to the log.
         tracer: None traces nothing.
         rate_limit: None lets everybody ask as often as they like; `follow_limit`: likewise, of streams.
-        kept_events: None counts no events that no job waits for, and so refuses none.
+        kept_events: None counts no events that no job waits for, and so refuses none; `stored_bytes`: likewise, bytes.
         model_cache: None keeps no answers, whatever agents say.
         in_thread: runs tools that are not async.
     """
@@ -122,6 +124,7 @@ class Ports:
     rate_limit: RateLimit | None = None
     follow_limit: RateLimit | None = None
     kept_events: KeptEvents | None = None
+    stored_bytes: StoredBytes | None = None
     alerts: Alerts | None = None
     tracer: Tracer | None = None
     long_term_memory: LongTermMemory | None = None
@@ -202,7 +205,8 @@ class Container:
     @cached_property
     def _asking(self) -> Asking:
         rows = JobRows(self.ports.listing, self.ports.figures)
-        return Asking(self.ports.admission, rows, self.emitter, self.ports.clock)
+        quota = StoredQuota(self.ports.stored_bytes, self.ports.clock, self.settings)
+        return Asking(self.ports.admission, rows, self.emitter, self.ports.clock, quota)
 
     async def close(self) -> None:
         """Close connections."""
@@ -281,11 +285,10 @@ class Container:
         tending = Tending(self._sweep, self.operations.outcomes, tidying, ports.figures, self._away)
 
         async def handle(signed: Signed) -> Outcome:
-            drive = drive_of(signed.message_id, signed.retried)
+            head = (signed.message_id, signed.retried)
+            drive = drive_of(*head)
             return await self._observing.delivery(
-                lambda: tending.handle(signed.body, signed.message_id, drive, again=signed.retried > 0),
-                signed.message_id,
-                signed.retried,
+                lambda: tending.handle(signed.body, signed.message_id, drive, again=signed.retried > 0), *head
             )
 
         return self._signed(spec, handle)

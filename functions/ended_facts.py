@@ -52,6 +52,7 @@ class EndedFacts:
                 await self._take_place(job, carrier)
             recorded, legs = await record(self._store, recalled.loaded, carrier, changes or Changes(), now_ms)
             if recorded is Recorded.COMMITTED and changes and changes.job:
+                await self._asking.quota.retried(recalled, changes.job)
                 return Told(changes.job, changed=True, legs=legs)
             if recorded is Recorded.COMMITTED:
                 refused = "" if job.run > fact.run else why_not(recalled.ended, happened)
@@ -76,6 +77,7 @@ class EndedFacts:
             if not all([await self._say_gone(untold, carrier) for untold in recalled.wishes]):
                 raise _changing(job_id)
             if await self._archive.remove(recalled, self._clock.now_ms()) is Removed.REMOVED:
+                await self._asking.quota.removed(recalled)
                 return Told(job, changed=True)
         raise _changing(job_id)
 
@@ -98,7 +100,7 @@ class EndedFacts:
         A later word is not topped: it may be that of a run that has begun since. Where a failover made the job forget
         it, the job's own wish finds out, and wishes anew.
         """
-        heard = await self._asking.ask(untold.job, Standing("gone", untold.wish.attempt), carrier)
+        heard = await self._asking.ask(untold.job, Standing("gone", untold.wish.attempt), carrier, usage=untold.usage)
         return not heard.later_lap
 
 

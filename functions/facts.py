@@ -17,7 +17,7 @@ from events.core.legs import Leg, LegKind
 from events.core.records import job_from
 from events.core.state import Job
 from events.emitter import Emitter
-from events.errors import JobGoneError, MalformedEventError, StoreError, UnknownJobError
+from events.errors import JobGoneError, MalformedEventError, StorageFullError, StoreError, UnknownJobError
 from events.ids import CHILD_SEPARATOR, canonical_json, root_of
 from events.ports import Admission, Archive, Clock, Heeded, Outside, OutsideFact, Recorded, Store, charge
 from events.schema import (
@@ -58,6 +58,7 @@ class Facts:
     ) -> None:
         self.ended = EndedFacts(archive, store, asking, clock)
         self.submitting = Submitting(store, asking, clock)
+        self.quota = asking.quota
         self._store = store
         self._admission = admission
         self._asking = asking
@@ -139,10 +140,16 @@ class Facts:
             case Submission():
                 return await self._submission_again(event, fact, carrier)
             case Recurrence():
-                charge(messages=1)  # the queue's schedule made it
-                named = await self._admission.bearer(token, carrier) if token else carrier
-                submission, submitted = next_of(event, fact, named, self._clock.now_ms())
-                return await self._submission_again(submission, submitted, carrier)
+                return await self._fired(event, fact, carrier, token)
+
+    async def _fired(self, event: Event, fact: Recurrence, carrier: str, token: str) -> tuple[Leg, ...]:
+        """A schedule starts a job, unless its tenant has stored too much by now."""
+        charge(messages=1)  # the queue's schedule made it
+        named = await self._admission.bearer(token, carrier) if token else carrier
+        submission, submitted = next_of(event, fact, named, self._clock.now_ms())
+        if await self._has_room(submission, submitted):
+            return await self._submission_again(submission, submitted, carrier)
+        return ()
 
     async def _once_more(self, event: Event, told: Told) -> tuple[Leg, ...]:
         """A failover forgot the end that the fact is about: once the job has ended again, the fact counts."""
@@ -206,6 +213,16 @@ class Facts:
         if known and entry is None:
             await self._enter_again(event, created.job, legs, carrier)
         return legs
+
+    async def _has_room(self, event: Event, fact: Submission) -> bool:
+        """Whether a schedule may start its job: one that it has started goes on."""
+        try:
+            await self.quota.check(_job_of(event, fact).tenant)
+        except StorageFullError as error:
+            if await self.find(event.job_id) is None:
+                _log.warning("job %s of a schedule is not started: %s", event.job_id, error)
+                return False
+        return True
 
     async def _look_again(
         self, job_id: str, carried: tuple[Leg, ...], carrier: str

@@ -27,6 +27,7 @@ LOGGERS = (
     "baton.models",
     "baton.operations",
     "baton.pipeline",
+    "baton.quota",
     "baton.store",
     "baton.sweep",
     "baton.tidying",

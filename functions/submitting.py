@@ -12,6 +12,7 @@ from events.core.effects import Changes
 from events.core.happenings import Submitted
 from events.core.legs import wish_leg
 from events.core.state import Job
+from events.core.stored_bytes import BytesAdded
 from events.core.submitting import first_standing
 from events.errors import JobGoneError, SessionBusyError
 from events.ports import Clock, Created, Heard, Meter, Store, charge, metered, share
@@ -42,12 +43,14 @@ class Submitting:
         """
         now_ms = self._clock.now_ms()
         standing = first_standing(job, now_ms)
-        heard = None if known else await self._asking.ask(job, standing, carrier, alone=alone)
+        stored = self._asking.quota.submitted(job, _changes(job, task, now_ms, slot=False))
+        heard = None if known else await self._asking.ask(job, standing, carrier, alone=alone, stored=stored)
         if heard is not None and heard.busy:
             raise SessionBusyError(f"session {job.session_id!r} is busy: another job of it is at work or in line")
         slot = heard is not None and heard.slot
         try:
-            created = await create(self._store, _changes(job, task, now_ms, slot=slot), carrier, now_ms)
+            changes = _changes(job, task, now_ms, slot=slot)
+            created = await create(self._store, changes, carrier, now_ms, _counted(stored))
         except JobGoneError:
             await self._leave(job, standing, carrier)
             raise
@@ -64,10 +67,10 @@ class Submitting:
         """
         now_ms = self._clock.now_ms()
         standing, changes = first_standing(job, now_ms), _changes(job, task, now_ms, slot=False)
-        meter = Meter(self._clock, 0)
+        meter, stored = Meter(self._clock, 0), self._asking.quota.submitted(job, changes)
         heard, created = await asyncio.gather(
-            self._ask_on(meter, job, standing, carrier),
-            create(self._store, changes, carrier, now_ms),
+            self._ask_on(meter, job, standing, carrier, stored),
+            create(self._store, changes, carrier, now_ms, _counted(stored)),
             return_exceptions=True,
         )
         if isinstance(created, JobGoneError):
@@ -87,10 +90,12 @@ class Submitting:
         ticket = Ticket(lap=standing.lap, commands=asked.commands, size_bytes=asked.size_bytes)
         return replace(created, carried=(structs.replace(changes.legs[0], carrier=carrier),), ticket=ticket)
 
-    async def _ask_on(self, meter: Meter, job: Job, standing: Standing, carrier: str) -> Heard:
+    async def _ask_on(
+        self, meter: Meter, job: Job, standing: Standing, carrier: str, stored: BytesAdded | None
+    ) -> Heard:
         """Ask, and charge that apart: the creation, which goes with it, is written before its cost is known."""
         with metered(meter):
-            return await self._asking.ask(job, standing, carrier)
+            return await self._asking.ask(job, standing, carrier, stored=stored)
 
     def _found(self, created: Created, standing: Standing, now_ms: int) -> Created:
         """Somebody created it meanwhile, and the slot that we were given is its own: it must hear of it."""
@@ -104,3 +109,7 @@ def _changes(job: Job, task: dict[str, Any], now_ms: int, *, slot: bool) -> Chan
     changes = submit(Submitted(job, task, slot), now_ms).changes
     assert changes is not None, "a submission always creates"
     return changes
+
+
+def _counted(stored: BytesAdded | None) -> int:
+    return sum(stored.adds.values()) if stored else 0

@@ -25,6 +25,7 @@ from events.adapters.redis import RedisConnection
 from events.adapters.schedules import QStashSchedules
 from events.adapters.session_memory import RedisSessionMemory
 from events.adapters.store import RedisStore
+from events.adapters.stored_bytes import RedisStoredBytes
 from events.adapters.tool_statistics import RedisToolStatistics
 from events.adapters.verifier import QueueVerifier
 from events.ports import Tracer
@@ -61,6 +62,7 @@ def real_ports(settings: Settings) -> Ports:
         rate_limit=RedisRateLimit(connection, clock, per_minute) if per_minute else None,
         follow_limit=RedisRateLimit(connection, clock, follows) if follows else None,
         kept_events=RedisKeptEvents(connection, settings.job_retention_seconds * 1000),
+        stored_bytes=RedisStoredBytes(connection),
         alerts=WebhookAlerts(settings.alert_webhook_url, connection) if settings.alert_webhook_url else None,
         tracer=_tracer(settings),
         operation_stream=RedisOperationStream(connection, settings.stream_max_length),

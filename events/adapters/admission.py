@@ -8,7 +8,9 @@ from events.adapters.redis import RedisConnection
 from events.core.admission import ASKED_EVERY_MS, TOKEN_KEPT_MS, Entry, Place, Standing
 from events.core.ends import End
 from events.core.records import dump_end, load_entry
+from events.core.stored_bytes import BytesAdded
 from events.core.sweep_pages import PAGE, page_mark
+from events.ids import canonical_json
 from events.ports import Heard, SweepTurn
 
 
@@ -30,6 +32,7 @@ class RedisAdmission:
         *,
         alone: bool = False,
         end: End | None = None,
+        stored: BytesAdded | None = None,
     ) -> Heard:
         """Take a job's word."""
         slot, tell, sweep_at_ms, later_lap, busy = await self._scripts.run(
@@ -46,8 +49,13 @@ class RedisAdmission:
                 place.agent,
                 int(alone),
                 dump_end(end) if end else "",
+                *((canonical_json(stored.adds), stored.kept_ms) if stored and stored.adds else ()),
             ],
-            [keys.ADMISSION_ENDS, keys.ADMISSION_USED],
+            [
+                keys.ADMISSION_ENDS,
+                keys.ADMISSION_USED,
+                *((keys.stored_bytes_key(place.tenant),) if stored and stored.adds else ()),
+            ],
         )
         return Heard(bool(slot), told_of(tell), int(sweep_at_ms), int(later_lap), bool(busy))
 

@@ -5,8 +5,9 @@ from functools import cache
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection, script
-from events.core.records import load_call, load_job, load_leg
+from events.core.records import load_call, load_job, load_leg, load_usage
 from events.core.retrying import EndedJob
+from events.core.state import NOTHING_USED
 from events.core.transcript import recalled
 from events.errors import StoreError
 from events.ids import canonical_json, root_of
@@ -28,7 +29,7 @@ class RedisArchive:
 
     async def recall(self, job_id: str) -> Recalled | None:
         """A job with what a retry or a removal is decided on."""
-        text, calls, entries, head, wishes = await self._redis.run(
+        text, calls, entries, head, wishes, written = await self._redis.run(
             _text("recall"),
             [keys.state_key(job_id), keys.calls_key(job_id), keys.transcript_key(job_id)],
             [job_id],
@@ -37,8 +38,14 @@ class RedisArchive:
             return None
         job, records = load_job(text), tuple(load_call(call) for call in calls[1::2])
         ended = EndedJob(job, records, int(entries), 2 if recalled(head) else 1)
-        untold = tuple(Untold(load_leg(wish), load_job(of)) for wish, of in zip(wishes[::2], wishes[1::2], strict=True))
-        return Recalled(Loaded(job, text), ended, untold)
+        untold = tuple(
+            Untold(load_leg(wish), load_job(of), load_usage(books) if books else NOTHING_USED)
+            for wish, of, books in zip(wishes[::3], wishes[1::3], wishes[2::3], strict=True)
+        )
+        sizes = zip(written[::3], written[1::3], written[2::3], strict=True)
+        return Recalled(
+            Loaded(job, text), ended, untold, {name: (int(at_ms), int(size)) for name, at_ms, size in sizes}
+        )
 
     async def remove(self, recalled: Recalled, now_ms: int) -> Removed:
         """Remove a root with all below it, and leave a tombstone."""

@@ -148,7 +148,7 @@ def _room(go_on: GoOn, knows: str, most_bytes: int) -> dict[str, Any]:
 
 def usage_counts(spent: Spent) -> dict[str, int]:
     """What was spent, by the names of `Usage`."""
-    return {
+    counts = {
         "messages": spent.messages,
         "deliveries": spent.deliveries,
         "redis_requests": spent.requests,
@@ -157,6 +157,11 @@ def usage_counts(spent: Spent) -> dict[str, int]:
         "function_ms": spent.function_ms,
         "mb_ms": spent.mb_ms,
     }
+    if spent.written:
+        counts["written"] = spent.written
+    if spent.counted:
+        counts["counted"] = spent.counted
+    return counts
 
 
 def said_anew(changes: Changes) -> Changes:

@@ -44,6 +44,11 @@ OPERATIONS_DEAD = "operations:dead"
 OPERATIONS_EXPECTED = "baton:{operations}:expected"
 
 
+def stored_bytes_key(tenant: str) -> str:
+    """Hash: until when → how many bytes jobs of the tenant have stored (core/stored_bytes.py); it expires."""
+    return f"baton:{{admission}}:stored:{tenant}"
+
+
 def token_key(token: str) -> str:
     """String: the message that a token of the queue came with first; it expires."""
     return f"baton:token:{digest(token)}"

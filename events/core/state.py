@@ -144,6 +144,8 @@ class Usage(Struct, frozen=True):
 
     `appends`: requests that added parts in mid-work. `redis_bytes`: of keys, arguments and answers, both ways.
     `mb_ms`: time of functions times their memory. `before`: what there was when the job was retried last.
+    `written`: bytes that were stored (core/stored_bytes.py); `counted`: of these, what the quota of its tenant knows
+    until it ends.
     """
 
     messages: int = 0
@@ -156,6 +158,8 @@ class Usage(Struct, frozen=True):
     function_ms: int = 0
     mb_ms: int = 0
     before: dict[str, int] = field(default_factory=dict[str, int])
+    written: int = 0
+    counted: int = 0
 
 
 NOTHING_USED = Usage()

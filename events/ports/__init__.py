@@ -40,9 +40,10 @@ from events.ports.queue_setup import QueueSetup, SigningKeys, Topic, TopicEndpoi
 from events.ports.rate_limit import RateLimit
 from events.ports.reader import Reader, Snapshot, StoredParts
 from events.ports.schedules import QueueSchedule, Schedules
-from events.ports.spending import Meter, Spent, charge, give_back, is_metered, metered, share, take
+from events.ports.spending import Meter, Spent, charge, give_back, is_metered, metered, share, take, write
 from events.ports.store import Store
 from events.ports.store_check import StoreCheck
+from events.ports.stored_bytes import StoredBytes
 from events.ports.tool_statistics import ToolStatistics
 from events.ports.tracer import Span, Tracer
 
@@ -105,6 +106,7 @@ __all__ = [
     "Started",
     "Store",
     "StoreCheck",
+    "StoredBytes",
     "StoredKey",
     "StoredParts",
     "StreamEntry",
@@ -125,4 +127,5 @@ __all__ = [
     "metered",
     "share",
     "take",
+    "write",
 ]

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from events.core.admission import Entry, Place, Standing
 from events.core.ends import AgentFigures, End, MonthUsed
+from events.core.stored_bytes import BytesAdded
 from events.core.sweep_pages import PAGE
 
 
@@ -81,11 +82,13 @@ class Admission(Protocol):
         *,
         alone: bool = False,
         end: End | None = None,
+        stored: BytesAdded | None = None,
     ) -> Heard:
         """Take a job's word; one with a lower lap than its last changes nothing. The job is listed from now on.
 
         `alone`: a new job is not entered (`busy`) while another one of its session is at work or in line.
         `end`: how it ended, with the word that it is gone; counted once.
+        `stored`: what that changes of its tenant's bytes, counted with the end; without one, with a job's first word.
         """
         ...
 

@@ -3,27 +3,33 @@
 from enum import StrEnum
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from events.core.legs import Leg
 from events.core.retrying import EndedJob
-from events.core.state import Job
+from events.core.state import NOTHING_USED, Job, Usage
 from events.ports.facts import Loaded
 
 
 class Untold(Struct, frozen=True):
-    """A wish that the admission may not have heard, and the job whose it is."""
+    """A wish that the admission may not have heard, the job whose it is, and what the job's books say."""
 
     wish: Leg
     job: Job
+    usage: Usage = NOTHING_USED
 
 
 class Recalled(Struct, frozen=True):
-    """A job, ended or not, as one script read it. `wishes`: what its tree has not told the admission yet."""
+    """A job, ended or not, as one script read it.
+
+    `wishes`: what its tree has not told the admission yet. `written`: of the job and those below it that have ended:
+    when, and how many bytes its books say were stored.
+    """
 
     loaded: Loaded
     ended: EndedJob
     wishes: tuple[Untold, ...] = ()
+    written: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
 
 class Tombstone(Struct, frozen=True):

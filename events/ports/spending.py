@@ -26,6 +26,8 @@ class Spent(Struct, frozen=True):
         mb_ms: the same, times the function's memory.
         shared: of the requests, those that travelled with another one. No job's books have them: the last COMMIT
             of an invocation learns of it when it is written.
+        written: bytes that were stored of a job; they are no overhead.
+        counted: of these, what the quota of its tenant knows already.
     """
 
     messages: int = 0
@@ -36,6 +38,8 @@ class Spent(Struct, frozen=True):
     function_ms: int = 0
     mb_ms: int = 0
     shared: int = 0
+    written: int = 0
+    counted: int = 0
 
 
 NOTHING = Spent()
@@ -48,7 +52,7 @@ class Meter:
         self._clock = clock
         self._memory_mb = memory_mb
         self._counts = [0] * 5
-        self._shared = 0
+        self._shared = self._written_bytes = 0
         self._function_ms = self._mb_ms = 0
         self._counted_ms = clock.now_ms()
 
@@ -61,13 +65,17 @@ class Meter:
         counts[3] += deliveries
         counts[4] += size_bytes
 
+    def write(self, size_bytes: int) -> None:
+        """So much was stored of a job."""
+        self._written_bytes += size_bytes
+
     def share(self) -> None:
         """A request travelled with another one."""
         self._shared += 1
 
     def rest(self) -> Spent:
         """What nobody has taken, and how many requests were shared in all."""
-        return replace(self.take(), shared=self._shared)
+        return replace(self.take(), shared=self._shared, written=0)
 
     def take(self) -> Spent:
         """All that was used since it was taken last, time included: it is the caller's to keep."""
@@ -75,7 +83,8 @@ class Meter:
         lasted_ms = max(0, now_ms - self._counted_ms)
         function_ms, mb_ms = self._function_ms + lasted_ms, self._mb_ms + lasted_ms * self._memory_mb
         messages, requests, commands, deliveries, size_bytes = self._counts
-        taken = Spent(messages, requests, commands, deliveries, size_bytes, function_ms, mb_ms)
+        written_bytes, self._written_bytes = self._written_bytes, 0
+        taken = Spent(messages, requests, commands, deliveries, size_bytes, function_ms, mb_ms, written=written_bytes)
         self._counts, self._function_ms, self._mb_ms, self._counted_ms = [0] * 5, 0, 0, now_ms
         return taken
 
@@ -84,6 +93,7 @@ class Meter:
         self.charge(spent.messages, spent.requests, spent.commands, spent.deliveries, spent.size_bytes)
         self._function_ms += spent.function_ms
         self._mb_ms += spent.mb_ms
+        self._written_bytes += spent.written
 
 
 _METER: ContextVar[Meter | None] = ContextVar("baton_meter", default=None)
@@ -117,6 +127,13 @@ def charge(
     meter = _METER.get()
     if meter is not None:
         meter.charge(messages, requests, commands, deliveries, size_bytes)
+
+
+def write(size_bytes: int) -> None:
+    """So much was stored of the job that this invocation is about: its next COMMIT keeps it in the books."""
+    meter = _METER.get()
+    if meter is not None:
+        meter.write(size_bytes)
 
 
 def share() -> None:

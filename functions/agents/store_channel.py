@@ -5,9 +5,10 @@ from typing import Any
 
 from events.core.checkpoint import info_part
 from events.core.redaction import KnownSecrets, redacted
+from events.core.stored_bytes import bytes_of
 from events.errors import StoreError
 from events.ids import canonical_json
-from events.ports import Claim, Clock, Store
+from events.ports import Claim, Clock, Store, write
 
 _log = logging.getLogger("baton.tools")
 
@@ -52,4 +53,5 @@ class StoreChannel:
 
     async def _append(self, part: str) -> None:
         self._appended += 1
-        await self._store.append(self._claim, self._appended, [part])
+        if await self._store.append(self._claim, self._appended, [part]):
+            write(bytes_of([part]))

@@ -14,8 +14,9 @@ from events.core import parts
 from events.core.effects import CallModel
 from events.core.happenings import Spoken
 from events.core.redaction import KnownSecrets
+from events.core.stored_bytes import bytes_of
 from events.errors import StoreError
-from events.ports import Claim, Store
+from events.ports import Claim, Store, write
 from functions.agents.foreign_text import storable
 
 _log = logging.getLogger("baton.models")
@@ -130,7 +131,10 @@ class Talks:
             return None
 
         async def append(sequence: int, more: Sequence[str], text_id: str) -> bool:
-            return await self._store.append(claim, sequence, more, text_id)
+            appended = await self._store.append(claim, sequence, more, text_id)
+            if appended:
+                write(bytes_of(more))
+            return appended
 
         text_id = parts.text_id(effect.turn, effect.attempt, claim.owner)
         return Talk(append, effect.turn, text_id, self._secrets, self._batching)

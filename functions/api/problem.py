@@ -18,6 +18,7 @@ from events.errors import (
     PublishError,
     SessionBusyError,
     SettingsError,
+    StorageFullError,
     StoreError,
     UnknownJobError,
 )
@@ -104,6 +105,8 @@ async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR
             return problem(error)
         case SessionBusyError() | JobGoneError() | HungUpError():
             return problem(ApiError(error.status, str(error)))
+        case StorageFullError():
+            return problem(ApiError(error.status, str(error), headers={"Retry-After": str(error.wait_seconds)}))
         case HTTPException():
             detail = f"{request.method} {request.url.path}: {error.detail.lower()} here; /openapi.json lists the routes"
             return problem(ApiError(error.status_code, detail, headers=error.headers))

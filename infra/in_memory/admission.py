@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from events.core.admission import ASKED_EVERY_MS, SWEEP, Entry, Place, Standing, fill, line_of, take, untold
 from events.core.ends import AgentFigures, End, MonthUsed, with_end, with_used
+from events.core.stored_bytes import BytesAdded
 from events.core.sweep_pages import PAGE, page_mark, page_of
 from events.ports import AdmissionState, Heard, Started, SweepTurn, Told
 
@@ -20,6 +21,7 @@ class Kept:
     rows: frozenset[str] = frozenset()
     ends: dict[str, AgentFigures] = field(default_factory=dict[str, AgentFigures])
     used: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict[tuple[str, str], dict[str, int]])
+    stored: dict[str, dict[int, int]] = field(default_factory=dict[str, dict[int, int]])
 
 
 class InMemoryAdmission:
@@ -34,6 +36,7 @@ class InMemoryAdmission:
         self.rows: frozenset[str] = frozenset()
         self.ends: dict[str, AgentFigures] = {}
         self.used: dict[tuple[str, str], dict[str, int]] = {}
+        self.stored: dict[str, dict[int, int]] = {}
         self.slots = slots
         self._interval_ms = sweep_interval_ms
         self._clock_ms = clock_ms
@@ -42,13 +45,14 @@ class InMemoryAdmission:
 
     def kept(self) -> Kept:
         """What is kept now."""
-        return Kept(self.entries, self.sweep_at_ms, self.stopped_ms, self.swept_ms, self.rows, self.ends, self.used)
+        times = (self.sweep_at_ms, self.stopped_ms, self.swept_ms)
+        return Kept(self.entries, *times, self.rows, self.ends, self.used, self.stored)
 
     def go_back(self, kept: Kept) -> None:
         """As a failover does: to what was kept then."""
         self.entries, self.sweep_at_ms = kept.entries, kept.sweep_at_ms
         self.stopped_ms, self.swept_ms, self.rows = kept.stopped_ms, kept.swept_ms, kept.rows
-        self.ends, self.used = kept.ends, kept.used
+        self.ends, self.used, self.stored = kept.ends, kept.used, kept.stored
 
     async def wish(
         self,
@@ -59,6 +63,7 @@ class InMemoryAdmission:
         *,
         alone: bool = False,
         end: End | None = None,
+        stored: BytesAdded | None = None,
     ) -> Heard:
         """Take a job's word."""
         before = self.entries.get(job_id)
@@ -72,7 +77,15 @@ class InMemoryAdmission:
             self.ends = {**self.ends, place.agent: sums}
             month = (end.month, place.tenant)
             self.used = {**self.used, month: with_used(self.used.get(month, {}), end.used)}
+        if stored and stored.adds and (new if end else before is None):
+            self.add_stored(place.tenant, stored)
         return Heard(taken.slot, self._told(taken.tell), self.arm(now_ms), taken.later_lap)
+
+    def add_stored(self, tenant: str, more: BytesAdded) -> None:
+        """Add to the bytes that a tenant's jobs have stored."""
+        sums = self.stored.get(tenant, {})
+        added = {until_ms: sums.get(until_ms, 0) + size for until_ms, size in more.adds.items()}
+        self.stored = {**self.stored, tenant: {**sums, **added}}
 
     def _given_slots(self) -> int:
         """How many slots are given: none while it is stopped."""

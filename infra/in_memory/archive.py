@@ -7,7 +7,7 @@ from events.core.transcript import recalled as remembered
 from events.ids import root_of
 from events.ports import Loaded, Recalled, Removed, Tombstone, Untold
 from infra.in_memory.store import InMemoryStore
-from infra.in_memory.tree import Tree
+from infra.in_memory.tree import NOT_USED, Tree
 
 
 class InMemoryArchive:
@@ -24,8 +24,13 @@ class InMemoryArchive:
             return None
         ended = EndedJob(job, tuple(tree.calls.get(job_id, {}).values()), len(entries), 2 if remembered(entries) else 1)
         wishes = sorted((leg for leg in tree.legs.values() if leg.kind is LegKind.WISH), key=lambda leg: leg.key)
-        untold = tuple(Untold(leg, tree.jobs[leg.job_id]) for leg in wishes)
-        return Recalled(Loaded(job, dump_job(job)), ended, untold)
+        untold = tuple(Untold(leg, tree.jobs[leg.job_id], tree.usage.get(leg.job_id, NOT_USED)) for leg in wishes)
+        written = {
+            name: (other.finished_at_ms or 0, tree.usage.get(name, NOT_USED).written)
+            for name, other in tree.jobs.items()
+            if other.ended and (name == job_id or name.startswith(f"{job_id}."))
+        }
+        return Recalled(Loaded(job, dump_job(job)), ended, untold, written)
 
     async def remove(self, recalled: Recalled, now_ms: int) -> Removed:  # noqa: ARG002 - a tombstone here stays
         """Remove a root with all below it, and leave a tombstone."""

@@ -187,7 +187,8 @@ class InMemoryStore:
         tree = changed(tree, job_id, message_id, changes, now_ms)
         used = tree.usage.get(job_id, NOT_USED)
         if changes.begins_again:  # what was used before has been told
-            used = replace(used, before={name: getattr(used, name) for name in COUNTED})
+            before = {name: getattr(used, name) for name in COUNTED}
+            used = replace(used, before=before, counted=used.written)
         tree = replace(tree, usage={**tree.usage, job_id: more(used, spent, now_ms)})
         if not changes.ends or is_child(job_id):
             return tree

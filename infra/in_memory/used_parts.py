@@ -49,4 +49,6 @@ def more(used: Usage, spent: Spent, now_ms: int) -> Usage:
         function_ms=used.function_ms + spent.function_ms,
         mb_ms=used.mb_ms + spent.mb_ms,
         updated_ms=now_ms,
+        written=used.written + spent.written,
+        counted=used.counted + spent.counted,
     )

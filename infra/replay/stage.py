@@ -22,6 +22,7 @@ from functions.asking import Asking
 from functions.facts import Facts
 from functions.pipeline import Performer, Pipeline
 from functions.policy import Policy
+from functions.stored_quota import StoredQuota
 from functions.tools.running_calls import RunningCalls
 from functions.work_limits import work_limits_ms
 from infra.in_memory.admission import InMemoryAdmission
@@ -46,8 +47,8 @@ class Stage:
         self.store, self.queue = InMemoryStore(), ReplayQueue()
         self.reader = InMemoryReader(self.store)
         self.emitter = Emitter(SETTINGS, self.queue)
-        admission = InMemoryAdmission(_SLOTS)
-        asking = Asking(admission, nothing_is_listed, self.emitter, play.clock)
+        admission, quota = InMemoryAdmission(_SLOTS), StoredQuota(None, play.clock, SETTINGS)
+        asking = Asking(admission, nothing_is_listed, self.emitter, play.clock, quota)
         self.facts = Facts(self.store, InMemoryArchive(self.store), admission, asking, self.emitter, play.clock)
         self.pipeline = Pipeline(
             self.store,

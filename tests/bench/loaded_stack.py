@@ -16,6 +16,7 @@ from events.settings import Settings
 from functions.api.submit_body import new_job, read_submit_body
 from functions.asking import Asking
 from functions.job_rows import JobRows
+from functions.stored_quota import StoredQuota
 from functions.submitting import Submitting
 from functions.wiring import real_ports
 from infra.local_redis.data_dir import DataDir
@@ -98,7 +99,8 @@ class Loaded:
         )
         ports, clock = real_ports(settings), SystemClock()
         emitter = Emitter(settings, ports.queue)
-        asking = Asking(ports.admission, JobRows(ports.listing, ports.figures), emitter, clock)
+        rows, quota = JobRows(ports.listing, ports.figures), StoredQuota(ports.stored_bytes, clock, settings)
+        asking = Asking(ports.admission, rows, emitter, clock, quota)
         submitting = Submitting(ports.store, asking, clock)
 
         async def write(number: int) -> None:

@@ -6,6 +6,7 @@ from infra.in_memory.archive import InMemoryArchive as FakeArchive
 from infra.in_memory.listing import InMemoryListing as FakeListing
 from infra.in_memory.reader import InMemoryReader as FakeReader
 from infra.in_memory.store import InMemoryStore as FakeStore
+from infra.in_memory.stored_bytes import InMemoryStoredBytes as FakeStoredBytes
 from infra.in_memory.tree import NO_STANDING, Tree
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "FakeOperating",
     "FakeReader",
     "FakeStore",
+    "FakeStoredBytes",
     "Tree",
 ]

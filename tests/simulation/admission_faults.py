@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from events.core.admission import Entry, Place, Standing
 from events.core.ends import AgentFigures, End, MonthUsed
 from events.core.legs import wish_key
+from events.core.stored_bytes import BytesAdded
 from events.core.sweep_pages import PAGE
 from events.errors import StoreError
 from events.ports import AdmissionState, Heard, Started, SweepTurn
@@ -40,13 +41,14 @@ class SimAdmission:
         *,
         alone: bool = False,
         end: End | None = None,
+        stored: BytesAdded | None = None,
     ) -> Heard:
         """Take a job's word. One that comes late takes a slot for somebody, and tells nobody of those it gives."""
         world = self._world
 
         async def take() -> Heard:
             before = self._fake.entries.get(job_id)
-            heard = await self._fake.wish(job_id, standing, place, now_ms, alone=alone, end=end)
+            heard = await self._fake.wish(job_id, standing, place, now_ms, alone=alone, end=end, stored=stored)
             if CURRENT.get().zombie:
                 world.excused.add(wish_key(job_id, standing.lap))
                 world.excused.update(wish_key(told.job_id, told.lap) for told in heard.tell)

@@ -262,7 +262,7 @@ end
 if header.begins_again then
   local before = counted_in(books_of(job_id))
   before.appends = nil
-  books_of(job_id).before = before
+  books_of(job_id).before, books_of(job_id).counted = before, books_of(job_id).written
 end
 -- Its own cost is in the books, too: its request, what is called from here on, and what goes over the wire.
 local spent = header.spent or {}

@@ -1,13 +1,15 @@
 -- The admission's one entrance: take a job's word, fill the free slots, say whom to tell (admission.py: take).
--- KEYS: as slots.lua; 15 ends, 16 used.
+-- KEYS: as slots.lua; 15 ends, 16 used, 17 the tenant's stored bytes, where ARGV says what changes of them.
 -- ARGV: as slots.lua; 6 job id, 7 lap, 8 want, 9 tenant, 10 session, 11 priority, 12 created, 13 agent, 14 '1' if a new job
--- is to be alone in its session, 15 how the job ended (JSON, '' if it has not).
+-- is to be alone in its session, 15 how the job ended (JSON, '' if it has not), 16 until when (ms) → bytes stored more
+-- (JSON), 17 for how long (ms) all of them are kept; neither where nothing changes.
 -- Answer: 1 if the asker holds a slot, whom to tell (id, lap, session; flat), when a sweep must be armed (0: not), the
 -- lap of a later word of this job (0: there is none), 1 if it was to be alone, and is not: then nothing is written.
 local job_id, lap, want, agent = ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[13]
 local session, child = session_of(ARGV[9], ARGV[10]), is_child(ARGV[6])
 adopt(job_id)
 local entry = entry_of(job_id)
+local first = not entry
 if not entry then
   if ARGV[14] == '1' and head_of(session) then
     save()
@@ -53,5 +55,12 @@ if ends then
     used[name] = (used[name] or 0) + much
   end
   redis.call('HSET', KEYS[16], field, cjson.encode(used))
+end
+-- So are the bytes that a job has stored: with its end, and before that those that it was submitted with.
+if ARGV[16] and (ends or first and ARGV[15] == '') then
+  for until_ms, more in pairs(cjson.decode(ARGV[16])) do
+    redis.call('HINCRBY', KEYS[17], until_ms, string.format('%.0f', more))
+  end
+  redis.call('PEXPIRE', KEYS[17], ARGV[17])
 end
 return {current and entry.slot and 1 or 0, tell, sweep_at, current and 0 or entry.lap, 0}

@@ -43,9 +43,10 @@ def registry_of(calls: int) -> Registry:
 class RealStage(Stage):
     """One process whose store is real; the queue is not."""
 
-    def __init__(self, side: Side, calls: int, *, continuation: Continuation) -> None:
+    def __init__(self, side: Side, calls: int, *, continuation: Continuation, bytes_kept: int = 0) -> None:
         self._side = side
-        super().__init__(settings=replace(SETTINGS, continuation=continuation), registry=registry_of(calls))
+        settings = replace(SETTINGS, continuation=continuation, bytes_kept_per_tenant=bytes_kept)
+        super().__init__(settings=settings, registry=registry_of(calls))
 
     def _ports(self, verifier: Verifier, rate_limit: RateLimit | None, follow_limit: RateLimit | None) -> Ports:
         side = self._side
@@ -57,6 +58,7 @@ class RealStage(Stage):
             operating=side.operating,
             listing=side.listing,
             archive=side.archive,
+            stored_bytes=side.stored_bytes,
             tool_statistics=side.tools,
             figures=side.figures,
         )

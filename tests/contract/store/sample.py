@@ -19,7 +19,7 @@ NOW_MS = 1_800_000_000_000
 LEASE_MS = 130_000
 JOB_ID = "job_a"
 FIRST_LAP = first_standing(Job(JOB_ID, "", "", "", NOW_MS), NOW_MS).lap
-SPENT = Spent(messages=1, requests=1, commands=0)
+SPENT = Spent(messages=1, requests=1, commands=0, written=5)
 
 
 def a_job(job_id: str = JOB_ID, *, reads_history: bool = True) -> Job:

@@ -12,11 +12,12 @@ from events.adapters.operating import RedisOperating
 from events.adapters.reader import RedisReader
 from events.adapters.redis import RedisConnection
 from events.adapters.store import RedisStore
+from events.adapters.stored_bytes import RedisStoredBytes
 from events.adapters.tool_statistics import RedisToolStatistics
-from events.ports import Admission, Archive, Figures, Listing, Operating, Reader, Store, ToolStatistics
+from events.ports import Admission, Archive, Figures, Listing, Operating, Reader, Store, StoredBytes, ToolStatistics
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
-from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, FakeStore
+from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, FakeStore, FakeStoredBytes
 from tests.fakes.figures import FakeFigures
 from tests.fakes.tool_statistics import FakeToolStatistics
 
@@ -38,6 +39,7 @@ class Side:
     operating: Operating
     listing: Listing
     archive: Archive
+    stored_bytes: StoredBytes
 
 
 def fake_side() -> Side:
@@ -54,6 +56,7 @@ def fake_side() -> Side:
         FakeOperating(admission),
         FakeListing(admission),
         FakeArchive(store),
+        FakeStoredBytes(admission),
     )
 
 
@@ -74,6 +77,7 @@ def side_over(connection: RedisConnection) -> Side:
         RedisOperating(connection, SLOTS, SWEEP_INTERVAL_MS, store_clock=False),
         RedisListing(connection),
         RedisArchive(connection, RETENTION_MS),
+        RedisStoredBytes(connection),
     )
 
 

@@ -13,7 +13,8 @@ from functions.delivery import Outcome
 from functions.facts import Facts
 from functions.job_rows import JobRows
 from functions.redelivery import Redelivery, read_callback
-from tests.unit.functions.stage import BASE, Stage
+from functions.stored_quota import StoredQuota
+from tests.unit.functions.stage import BASE, SETTINGS, Stage
 
 SECRET = "a-key-of-somebody"
 
@@ -48,7 +49,8 @@ def redelivery_of(stage: Stage) -> Redelivery:
     """The function that failure callbacks reach, over the stage's ports."""
     container = stage.container
     emitter, clock = container.emitter, stage.clock
-    asking = Asking(stage.admission, JobRows(stage.ports.listing, stage.ports.figures), emitter, clock)
+    rows, quota = JobRows(stage.ports.listing, stage.ports.figures), StoredQuota(None, clock, SETTINGS)
+    asking = Asking(stage.admission, rows, emitter, clock, quota)
     facts = Facts(stage.store, stage.ports.archive, stage.admission, asking, emitter, clock)
     alerting = Alerting(stage.alerts, KnownSecrets((SECRET,)), BASE)
     afterwards = Afterwards(container.operations.outcomes, alerting)

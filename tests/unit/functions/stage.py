@@ -28,7 +28,7 @@ from functions.pipeline import Pipeline
 from functions.sweeping import Sweep
 from functions.tools.tool import tool
 from functions.tools.tool_error import ToolError
-from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, FakeStore
+from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, FakeStore, FakeStoredBytes
 from tests.fakes.alerts import FakeAlerts
 from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.clock import FakeClock
@@ -147,6 +147,7 @@ class Stage:
             rate_limit=rate_limit,
             follow_limit=follow_limit,
             kept_events=FakeKeptEvents(self.store),
+            stored_bytes=FakeStoredBytes(self.admission),
             operation_stream=self.outcomes,
             alerts=self.alerts,
             model_cache=self.cache,

@@ -1,0 +1,127 @@
+"""How many bytes a tenant's jobs have stored: counted with their admission updates, as much as was written for them."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from events.adapters import keys
+from events.core.admission import Place, Standing, Want
+from events.core.ends import End
+from events.core.stored_bytes import BytesAdded
+from tests.contract.store.real_stage import Continuation, RealStage
+from tests.contract.store.redis_process import Counted, RedisProcess
+from tests.contract.store.sample import NOW_MS
+from tests.contract.store.side import Side, connection_to, fake_side, real_side, side_over
+
+PLACE = Place("acme", "session-a", 5, NOW_MS)
+END = End("completed", 1, 0, 0, 0, 0)
+MORE, KEPT_MS, LIMIT = BytesAdded({NOW_MS: -7, NOW_MS + 1: 9}, 5_000), 5_000, 1_000_000
+
+
+async def wish(side: Side, want: Want, lap: int, stored: BytesAdded, *, end: End | None = None) -> None:
+    """An admission update of a job."""
+    await side.admission.wish("job_a", Standing(want, lap), PLACE, NOW_MS, end=end, stored=stored)
+
+
+async def test_a_submission_and_an_end_are_counted_once(side: Side) -> None:
+    """Not when they are told again, nor with what comes in between; nor the end of a job that has left."""
+    first, last = BytesAdded({NOW_MS: 7}, KEPT_MS), MORE
+    assert await side.stored_bytes.sums("acme") == {}
+    for lap in (1, 1, 2):
+        await wish(side, "slot", lap, first)
+    assert await side.stored_bytes.sums("acme") == {NOW_MS: 7}
+    for lap in (5, 5, 4, 6):
+        await wish(side, "gone", lap, last, end=END)
+    counted = {NOW_MS: 0, NOW_MS + 1: 9}
+    assert await side.stored_bytes.sums("acme") == counted
+    await side.admission.leave([("job_a", NOW_MS)])
+    await wish(side, "gone", 7, last, end=END)
+    assert (await side.stored_bytes.sums("acme"), await side.stored_bytes.sums("other")) == (counted, {})
+
+
+async def test_a_job_that_is_refused_adds_nothing(side: Side) -> None:
+    """Its session is busy."""
+    await wish(side, "slot", 1, BytesAdded({NOW_MS: 7}, KEPT_MS))
+    heard = await side.admission.wish("job_b", Standing("slot", 1), PLACE, NOW_MS, alone=True, stored=MORE)
+    assert (heard.busy, await side.stored_bytes.sums("acme")) == (True, {NOW_MS: 7})
+
+
+async def test_what_is_added_beside_is_in_the_same_sums(side: Side) -> None:
+    """Until it is taken out."""
+    await side.stored_bytes.add("acme", MORE)
+    await side.stored_bytes.add("acme", MORE)
+    await side.stored_bytes.add("acme", BytesAdded({}, KEPT_MS))
+    assert await side.stored_bytes.sums("acme") == {NOW_MS: -14, NOW_MS + 1: 18}
+    await side.stored_bytes.forget("acme", [NOW_MS, NOW_MS + 2])
+    assert await side.stored_bytes.sums("acme") == {NOW_MS + 1: 18}
+
+
+async def test_sums_expire(redis_process: RedisProcess) -> None:
+    """Whoever has added to them."""
+    async with real_side(redis_process) as side:
+        await wish(side, "slot", 1, MORE)
+        assert 0 < redis_process.ask("PTTL", keys.stored_bytes_key("acme")) <= KEPT_MS
+        await side.stored_bytes.add("other", MORE)
+        assert 0 < redis_process.ask("PTTL", keys.stored_bytes_key("other")) <= KEPT_MS
+
+
+@pytest.fixture
+async def connected(redis_process: RedisProcess) -> AsyncIterator[Side]:
+    """The real side, on an empty store."""
+    redis_process.ask("FLUSHALL")
+    connection = connection_to(redis_process)
+    try:
+        yield side_over(connection)
+    finally:
+        await connection.close()
+
+
+async def written(side: Side, agent: str, continuation: Continuation) -> int:
+    """What the books of a job that has run say, which is what its tenant's quota knows."""
+    await RealStage(side, 3, continuation=continuation, bytes_kept=LIMIT).play(agent)
+    snapshot = await side.reader.job("job_a")
+    assert snapshot is not None
+    sums = await side.stored_bytes.sums("acme")
+    assert [size for size in sums.values() if size] == [snapshot.usage.written]
+    return snapshot.usage.written
+
+
+def stored(process: RedisProcess) -> tuple[int, int]:
+    """The bytes that are there of the job: without its record, and of that."""
+    lists = [
+        text
+        for key in (keys.transcript_key("job_a"), keys.parts_key("job_a"))
+        for text in process.ask("LRANGE", key, 0, -1)
+    ]
+    named = (keys.results_key("job_a"), keys.calls_key("job_a"))
+    hashes = [text for key in named for text in process.ask("HVALS", key)]
+    plain = [re.sub(r',"used":\{[^}]*\}', "", text) for text in (*lists, *hashes)]  # what the scripts add to events
+    return sum(map(len, plain)), len(process.ask("HGET", keys.state_key("job_a"), "job:job_a"))
+
+
+@pytest.mark.parametrize("continuation", ["queue", "inline"])
+@pytest.mark.parametrize("agent", ["in-a-row", "at-once"])
+async def test_the_books_count_what_was_written(
+    connected: Side, redis_process: RedisProcess, agent: str, continuation: Continuation
+) -> None:
+    """By whichever script, and as the twin counts: the job's record as it began and as it ended, all else once."""
+    counted = await written(connected, agent, continuation)
+    there, record = stored(redis_process)
+    assert there + record < counted < there + 2 * record
+    assert counted == await written(fake_side(), agent, continuation)
+
+
+async def cost(side: Side, process: RedisProcess, bytes_kept: int) -> Counted:
+    """What a job takes, from its submission to its last admission update."""
+    process.ask("FLUSHALL")
+    stage, before = RealStage(side, 3, continuation="inline", bytes_kept=bytes_kept), process.counted()
+    await stage.play("in-a-row")
+    return process.counted().since(before)
+
+
+async def test_a_limit_costs_a_submission_one_request(connected: Side, redis_process: RedisProcess) -> None:
+    """And two commands in the script of each of its first and last admission updates; without one nothing."""
+    without, limited = [await cost(connected, redis_process, limit) for limit in (0, LIMIT)]
+    assert limited.requests - without.requests == 1
+    assert limited.commands - without.commands == 1 + 2 + 2
