@@ -1,6 +1,6 @@
 """The admission, as functions see it: the named fake behind a wire that fails; every change is shown to invariants."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from events.core.admission import Entry, Place, Standing
@@ -10,7 +10,7 @@ from events.core.stored_bytes import BytesAdded
 from events.core.sweep_pages import PAGE
 from events.errors import StoreError
 from events.ports import AdmissionState, Heard, Started, SweepTurn
-from tests.fakes import FakeAdmission, FakeOperating
+from tests.fakes import FakeAdmission, FakeOperating, FakeStoredBytes
 from tests.simulation.fairness import ON_GRANTS, Booked
 from tests.simulation.invariants import ON_BOOK
 from tests.simulation.invocation import CURRENT
@@ -119,6 +119,32 @@ class SimAdmission:
         looked_at, memory = self._looked_at[CURRENT.get().name], self._world.memory
         said = {name: at for name, at in self._spoken_at.items() if at > looked_at}
         return frozenset(name for name, at in said.items() if not memory.forgot(ADMISSION, at))
+
+
+class SimStoredBytes:
+    """`StoredBytes` behind a wire."""
+
+    def __init__(self, world: "World", fake: FakeAdmission) -> None:
+        self._world = world
+        self._fake = FakeStoredBytes(fake)
+
+    async def sums(self, tenant: str) -> dict[int, int]:
+        """All of them."""
+        return await self._ask("sums", lambda: self._fake.sums(tenant))
+
+    async def add(self, tenant: str, more: BytesAdded) -> None:
+        """Add to the sums."""
+        await self._ask("add", lambda: self._fake.add(tenant, more))
+
+    async def forget(self, tenant: str, until_ms: Iterable[int]) -> None:
+        """Take sums out."""
+        await self._ask("forget", lambda: self._fake.forget(tenant, until_ms))
+
+    async def _ask(self, op: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        def apply() -> _T:
+            return at_once(make())
+
+        return await self._world.wire.request(f"stored_bytes.{op}", "admission", "store", apply, StoreError)
 
 
 class SimOperating:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def who_is_refused_does_not_run(world: "World") -> str | None:
     """A submission whose every call was refused leaves no job, not even by its witness."""
-    refused = {agent for agent, answers in world.answered.items() if answers == {409}}
+    refused = {agent for agent, answers in world.answered.items() if answers <= {409, 429}}
     ran = [job.id for tree in world.trees.values() for job in tree.jobs.values() if job.agent in refused]
     return f"{ran} exist, and whoever submitted them was always refused" if ran else None
 

@@ -101,7 +101,7 @@ class Client:
         begun = live_of(world)
         answer = await self._ask("submit", world.base_url + SUBMIT_PATH, json.dumps(body).encode(), headers)
         world.answered[plan.agent].add(answer.status if answer is not None else 0)
-        known = (422, 503, 409) if plan.when_busy == "reject" else (422, 503)
+        known = (422, 503, *((409,) if plan.when_busy == "reject" else ()), *((429,) if world.plan.bytes_kept else ()))
         if answer is not None and answer.status == 202:
             self._accepted(json.loads(answer.body), begun)
         elif answer is not None and answer.status not in known and not self._gone(answer):

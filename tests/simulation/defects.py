@@ -27,6 +27,7 @@ from tests.simulation import (
     planted_returns,
     planted_sessions,
     planted_store,
+    planted_storing,
     planted_streams,
     planted_versions,
     planted_waits,
@@ -59,6 +60,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_kills.DEFECTS,
     *planted_places.DEFECTS,
     *planted_blocking.DEFECTS,
+    *planted_storing.DEFECTS,
 )
 # Since claims last twelve seconds a thousand schedules do not meet these any more; README.md names the tests that hold
 # their rules. They are planted by hand, as words of the command, until there is a schedule that tells of them.

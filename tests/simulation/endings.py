@@ -16,6 +16,7 @@ from tests.simulation.invariants import asked_by_model
 from tests.simulation.listed import ON_LISTED
 from tests.simulation.retried import ON_RETURNS_AT_END, check_deletions
 from tests.simulation.scripts import expected
+from tests.simulation.storing import ON_ALL_STORED
 from tests.simulation.streaming import ON_STREAMS_AT_END, a_reader_has_the_stream
 from tests.simulation.waiting_endings import ON_TAKEN, ON_WAITS_AT_END, messages_of_waits
 from tests.simulation.waiting_jobs import DAY_SECONDS
@@ -225,7 +226,7 @@ def check_endings(world: "World") -> None:
             end = Ended(world, plan, job, tree, must, parts, committed[job.id])
             world.check((*ON_STREAMS_AT_END, *AT_END) if world.plan.streams else AT_END, end)
     check_readers(world)
-    world.check(ON_ALL_ENDED, world)
+    world.check((*ON_ALL_ENDED, *ON_ALL_STORED), world)
     if world.plan.backstop:  # else an end may not be told: that is left to it
         world.check(ON_LISTED, world)
     if left := _left_in_the_book(world):

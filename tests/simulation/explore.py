@@ -4,9 +4,9 @@
 Most of them are plain; the others are worlds whose jobs also wait (plan.py, WAITING_SEEDS), in which most of them plan,
 whose texts are streamed and read, whose jobs ask people or share a session, or in which somebody comes back to ended
 jobs, or two versions run side by side, or the queue loses connections, or parts are away for long, or work
-kills its process, or hosts have few places, or tools block: `--waits`, `--plans`, `--streams`, `--approvals`,
-`--sessions`, `--returns`, `--deploys`, `--cuts`, `--limits`, `--outages`, `--kills`, `--crowds`, `--blocking`: all of
-them; those of `--returns` and after it also together. The first schedule that
+kills its process, or hosts have few places, or tools block, or tenants may store few bytes: `--waits`, `--plans`,
+`--streams`, `--approvals`, `--sessions`, `--returns`, `--deploys`, `--cuts`, `--limits`, `--outages`, `--kills`,
+`--crowds`, `--blocking`, `--full`: all of them; those of `--returns` and after it also together. The first that
 breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
 """
 
@@ -26,6 +26,7 @@ from tests.simulation.plan import (
     CROWDED_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
+    FULL_SEEDS,
     KILLING_SEEDS,
     LIMITED_SEEDS,
     NO_FAULTS,
@@ -104,6 +105,7 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
         *((cutting, LIMITED_SEEDS + first) for first in _LIMITED),
         *((cutting, AWAY_SEEDS + first) for first in _FAMILIES),
         *((killing, kind + first) for kind in (KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS) for first in _FAMILIES),
+        *((killing, FULL_SEEDS + first) for first in (*_FAMILIES, RETURNING_SEEDS)),
         *((killing, first) for first in _TOGETHER),
         *((each, first) for first in OTHER_FAMILIES),
         *((returning, RETURNING_SEEDS + first) for first in (0, WAITING_SEEDS, PLANNING_SEEDS)),
@@ -160,6 +162,7 @@ def main() -> int:
     parser.add_argument("--kills", action="store_true", help="only worlds in which work kills its process")
     parser.add_argument("--crowds", action="store_true", help="only worlds whose host has few places")
     parser.add_argument("--blocking", action="store_true", help="only worlds with tools that block, and hang")
+    parser.add_argument("--full", action="store_true", help="only worlds whose tenants may store few bytes")
     options = parser.parse_args()
     family = PLANNING_SEEDS if options.plans else WAITING_SEEDS if options.waits else 0
     family = APPROVING_SEEDS if options.approvals else STREAMING_SEEDS if options.streams else family
@@ -173,6 +176,7 @@ def main() -> int:
     seed += KILLING_SEEDS if options.kills else 0
     seed += CROWDED_SEEDS if options.crowds else 0
     seed += BLOCKING_SEEDS if options.blocking else 0
+    seed += FULL_SEEDS if options.full else 0
     began_at = time.monotonic()
     summary = explore(options.schedules, seed, faults_named(options.faults), Most(seconds=options.seconds), _found)
     print(told(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command

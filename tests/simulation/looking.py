@@ -17,6 +17,7 @@ from tests.simulation.plan import (
     CROWDED_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
+    FULL_SEEDS,
     KILLING_SEEDS,
     LIMITED_SEEDS,
     PLANNING_SEEDS,
@@ -94,6 +95,7 @@ def _kind(defect: Defect) -> int:
         (KILLING_SEEDS, defect.kills),
         (CROWDED_SEEDS, defect.crowded),
         (BLOCKING_SEEDS, defect.blocking),
+        (FULL_SEEDS, defect.full),
     )
     return next((seeds for seeds, shows in kinds if shows), 0)
 

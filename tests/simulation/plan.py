@@ -18,7 +18,7 @@ from tests.simulation.session_jobs import make_session_jobs
 from tests.simulation.streaming_jobs import make_streaming_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
-_MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES, _BLOCKING = 1, 2, 4, 5, 6, 8, 9, 10
+_MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES, _BLOCKING, _FULL = 1, 2, 4, 5, 6, 8, 9, 10, 11
 # From this seed on jobs also wait, and start others below them: a second family of worlds.
 WAITING_SEEDS = 1 << 40
 # From this one on most of them plan, too: a third one.
@@ -46,6 +46,8 @@ KILLING_SEEDS = 1 << 46
 CROWDED_SEEDS = 1 << 47
 # Of each family, the seeds with this bit: half of the calls are of tools that block, and many of them hang.
 BLOCKING_SEEDS = 1 << 48
+# Of each family, the seeds with this bit: a tenant may store a few thousand bytes, and is refused beyond.
+FULL_SEEDS = 1 << 49
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
 _WAITING = frozenset({WAITING_SEEDS, PLANNING_SEEDS, APPROVING_SEEDS})
 _MAKERS = {
@@ -102,6 +104,7 @@ class Plan:
     `processes`: so many, and work kills them with all that is in them; 0: nothing does.
     `most_hung`: so many calls may hang in a process, before it is replaced; 0: none of its tools blocks. `probed`: by
     who asks for its health; else it ends after an answer.
+    `bytes_kept`: so many may the jobs of a tenant store; 0: any number.
     `streams`: its models say their texts piece by piece, and somebody reads the streams.
     """
 
@@ -122,6 +125,7 @@ class Plan:
     flows: bool = False
     most_hung: int = 0
     probed: bool = False
+    bytes_kept: int = 0
     calm_at: float = 0.0
     rates: dict[str, float] = field(default_factory=dict[str, float])
     outages: tuple[Outage, ...] = ()
@@ -174,6 +178,7 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
         flows=places > 0 and dice.chance(0.5, _PLACES, 1),
         most_hung=dice.whole(1, 3, _BLOCKING) if seed & BLOCKING_SEEDS else 0,
         probed=dice.chance(0.5, _BLOCKING, 1),
+        bytes_kept=dice.whole(1_000, 9_000, _FULL) if seed & FULL_SEEDS else 0,
         by_topic=dice.chance(0.2, _WORLD, 4) and not seed & LIMITED_SEEDS,  # the smallest plan has one topic, not four
         work_timeout_seconds=work_timeout_seconds,
         message_timeout_seconds=30 if short else 300,

@@ -27,7 +27,7 @@ from tests.fakes.schedules import FakeSchedules
 from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.simulation import asgi
 from tests.simulation.actors import STAGE, Actors
-from tests.simulation.admission_faults import SimAdmission, SimOperating
+from tests.simulation.admission_faults import SimAdmission, SimOperating, SimStoredBytes
 from tests.simulation.after_outages import Back
 from tests.simulation.archive_faults import SimArchive
 from tests.simulation.blocking import Threads
@@ -134,6 +134,7 @@ class World:
             archive=SimArchive(self, store, FakeArchive(self.fake)),
             admission=SimAdmission(self, self.admission),
             operating=SimOperating(self, self.admission),
+            stored_bytes=SimStoredBytes(self, self.admission),
             listing=SimListing(self, self.admission),
             queue=self.queue,
             queue_records=SimQueueRecords(self, SimClock(self)),

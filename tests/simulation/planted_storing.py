@@ -1,0 +1,51 @@
+"""Defects of the quota of stored bytes."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from events.core.state import Job, Usage
+from events.core.stored_bytes import BytesAdded, Keeping
+from events.schema import Fact, Submission
+from functions.acceptance import Acceptance
+from functions.stored_quota import StoredQuota
+from tests.simulation.planting import Defect, Patch, replaced
+
+_check = StoredQuota.check
+
+
+async def _later(self: StoredQuota, tenant: str) -> None:
+    """Ask nobody yet."""
+    del self, tenant
+
+
+def _checking(witness: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[str]]:
+    """Ask once the witness is published, which comes all the same."""
+
+    async def witnessing(self: Acceptance, job_id: str, session_id: str, fact: Fact, *more: Any) -> str:
+        message_id = await witness(self, job_id, session_id, fact, *more)
+        if isinstance(fact, Submission):
+            await _check(self._facts.quota, str(fact.job["tenant"]))
+        return message_id
+
+    return witnessing
+
+
+def _twice(self: Keeping, job: Job, usage: Usage) -> BytesAdded:
+    """Leave what the job was submitted with."""
+    return self._added([(job.finished_at_ms or 0, usage.written)])
+
+
+DEFECTS = (
+    Defect(
+        "a tenant is refused after its witness is published",
+        "who_is_refused_does_not_run",
+        (replaced(StoredQuota, "check", _later), Patch(Acceptance, "_witness", _checking)),
+        full=True,
+    ),
+    Defect(
+        "an end counts beside its submission",
+        "what_is_counted_is_what_was_written",
+        (replaced(Keeping, "ended", _twice),),
+        full=True,
+    ),
+)
