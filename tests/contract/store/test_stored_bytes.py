@@ -120,6 +120,7 @@ async def cost(side: Side, process: RedisProcess, bytes_kept: int) -> Counted:
     return process.counted().since(before)
 
 
+@pytest.mark.bridge
 async def test_a_limit_costs_a_submission_one_request(connected: Side, redis_process: RedisProcess) -> None:
     """And two commands in the script of each of its first and last admission updates; without one nothing."""
     without, limited = [await cost(connected, redis_process, limit) for limit in (0, LIMIT)]
