@@ -166,8 +166,7 @@ def main() -> int:
     options = parser.parse_args()
     family = PLANNING_SEEDS if options.plans else WAITING_SEEDS if options.waits else 0
     family = APPROVING_SEEDS if options.approvals else STREAMING_SEEDS if options.streams else family
-    family = SESSION_SEEDS if options.sessions else family
-    seed = options.seed + family
+    seed = options.seed + (SESSION_SEEDS if options.sessions else family)
     seed += RETURNING_SEEDS if options.returns else 0
     seed += DEPLOYING_SEEDS if options.deploys else 0
     seed += CUTTING_SEEDS if options.cuts else 0

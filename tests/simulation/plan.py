@@ -104,7 +104,6 @@ class Plan:
     `processes`: so many, and work kills them with all that is in them; 0: nothing does.
     `most_hung`: so many calls may hang in a process, before it is replaced; 0: none of its tools blocks. `probed`: by
     who asks for its health; else it ends after an answer.
-    `bytes_kept`: so many may the jobs of a tenant store; 0: any number.
     `streams`: its models say their texts piece by piece, and somebody reads the streams.
     """
 
@@ -125,7 +124,6 @@ class Plan:
     flows: bool = False
     most_hung: int = 0
     probed: bool = False
-    bytes_kept: int = 0
     calm_at: float = 0.0
     rates: dict[str, float] = field(default_factory=dict[str, float])
     outages: tuple[Outage, ...] = ()
@@ -134,6 +132,11 @@ class Plan:
     waits: bool = False
     streams: bool = False
     waits_seconds: float = 0.0
+
+    @property
+    def bytes_kept(self) -> int:
+        """So many may the jobs of a tenant store; 0: any number."""
+        return Dice(self.seed).whole(1_000, 9_000, _FULL) if self.seed & FULL_SEEDS else 0
 
     @property
     def deployed_at(self) -> float:
@@ -178,7 +181,6 @@ def make_plan(seed: int, faults: frozenset[str] = ALL_FAULTS) -> Plan:
         flows=places > 0 and dice.chance(0.5, _PLACES, 1),
         most_hung=dice.whole(1, 3, _BLOCKING) if seed & BLOCKING_SEEDS else 0,
         probed=dice.chance(0.5, _BLOCKING, 1),
-        bytes_kept=dice.whole(1_000, 9_000, _FULL) if seed & FULL_SEEDS else 0,
         by_topic=dice.chance(0.2, _WORLD, 4) and not seed & LIMITED_SEEDS,  # the smallest plan has one topic, not four
         work_timeout_seconds=work_timeout_seconds,
         message_timeout_seconds=30 if short else 300,
