@@ -20,7 +20,9 @@ SPLIT = {
     frozenset({"list"}),  # rows of jobs, and where there are such
     frozenset({"admission", "list"}),  # rows of versions before, too
 }
-_FAMILY = re.compile(r"baton:(\{([a-z]*)[^}]*\}|[a-z-]+)")
+# The tags of keys that are no job's (keys.py).
+_TAGS = frozenset({"admission", "audit", "figures", "keys", "memory", "operations", "tools"})
+_FAMILY = re.compile(r"baton:(?:\{([^:}]*)[^}]*\}|([a-z-]+))")
 
 
 class OneSlot(RedisConnection):
@@ -39,8 +41,9 @@ class OneSlot(RedisConnection):
 
 
 def family(key: str) -> str:
-    """What kind of key it is: its tag's first word, "job" for that of no name; without a tag, the word before."""
+    """What kind of key it is: its tag's first word, "job" for a job's; without a tag, the word before."""
     found = _FAMILY.match(key)
     if found is None:
         return key
-    return found[1] if found[2] is None else found[2] or "job"
+    tag, word = found.groups()
+    return word if tag is None else tag if tag in _TAGS else "job"

@@ -50,12 +50,14 @@ async def test_a_position_larger_than_any_has_no_parts(side: Side, after: int) -
     assert (await side.reader.parts(JOB_ID, after)).parts == ()
 
 
+@pytest.mark.bridge
 async def test_the_books_of_the_last_event_agree_with_the_server(real: Side, redis_process: RedisProcess) -> None:
     """The expiries of the end are commands, too."""
     spent, books = await measured(real, redis_process, "loop answers", turns=0, reads_history=True)
     assert books == spent
 
 
+@pytest.mark.bridge
 async def test_a_turn_that_asks_for_an_unknown_tool_costs_at_most_twelve_commands(
     real: Side, redis_process: RedisProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
