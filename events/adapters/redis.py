@@ -250,5 +250,6 @@ def _require_library(settings: Settings) -> None:
     if missing:
         raise SettingsError(
             f"REDIS_URL ({settings.store_place}) needs {' and '.join(missing)}, which is not installed: "
-            "pip install 'baton[redis]', or set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN instead"
+            "install the extra `redis` (docs/redis.md), or set UPSTASH_REDIS_REST_URL and"
+            " UPSTASH_REDIS_REST_TOKEN instead"
         )

@@ -53,7 +53,8 @@ def dev(data: Path, app: str | None, port: int | None, store: StoreKind) -> None
         )
     if store == "resp" and (missing := [name for name in ("redis", "hiredis") if find_spec(name) is None]):
         raise click.BadParameter(
-            f"resp needs {' and '.join(missing)}: pip install 'baton[redis]', or leave it out", param_hint="--store"
+            f"resp needs {' and '.join(missing)}: install the extra `redis` (docs/redis.md), or leave it out",
+            param_hint="--store",
         )
     options = StackOptions(folder=data, app=app, port=port, store=store)
 

@@ -98,8 +98,9 @@ def all_go_on(client: FaultClient, jobs: list[Submission]) -> None:
     for job in jobs:
         left = ended + GOES_ON_SECONDS + UNSCALED_SECONDS - time.monotonic()
         wait_for(partial(goes_on, client, job, now_ms), f"progress of {job.agent}", left)
+    at_the_end = client.ended(jobs)
     starts = read_starts(client.stack.notes_path)
-    for job, read in client.ended(jobs).items():
+    for job, read in at_the_end.items():
         check_job(read, job)
         for call in read["toolCalls"]:
             check_call(call, starts.get(call["id"], []))

@@ -14,7 +14,7 @@ OVER_RESP = ("test_append", "test_commit", "test_end", "test_listing", "test_ope
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test that reaches the server does so over REST and over RESP."""
-    module = metafunc.module.__name__.rpartition(".")[2]
+    module = metafunc.definition.path.stem
     resp = pytest.param("resp", marks=() if module in OVER_RESP else pytest.mark.long)
     over = ["rest"] if metafunc.definition.get_closest_marker("bridge") else ["rest", resp]
     if "transport" in metafunc.fixturenames:

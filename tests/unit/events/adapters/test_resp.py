@@ -192,7 +192,7 @@ async def test_a_server_that_forgot_the_script_is_sent_the_text_again() -> None:
 def test_a_library_that_is_not_installed_is_told_at_the_start(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the way out, and without the password."""
     monkeypatch.setattr(connection_module, "find_spec", lambda name: None if name == missing else find_spec(name))
-    with pytest.raises(SettingsError, match=rf"needs {missing}, .*pip install 'baton\[redis\]'") as caught:
+    with pytest.raises(SettingsError, match=rf"needs {missing}, .*install the extra `redis`") as caught:
         RedisConnection(Settings(resp_url=f"redis://:{PASSWORD}@store.example.com:6379"))
     assert "redis://***@store.example.com:6379" in str(caught.value)
     assert PASSWORD not in str(caught.value)

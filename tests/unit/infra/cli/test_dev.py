@@ -51,7 +51,7 @@ def test_resp_without_its_library_is_refused_before_anything_starts(
     monkeypatch.setattr("infra.cli.dev.find_spec", lambda name: None if name == "hiredis" else object())
     result = CliRunner().invoke(main, ["dev", "--data", str(tmp_path / "data"), "--store", "resp"])
     assert result.exit_code == 2
-    assert "resp needs hiredis: pip install 'baton[redis]'" in result.output.replace("\n", " ")
+    assert "resp needs hiredis: install the extra `redis`" in result.output.replace("\n", " ")
     assert not (tmp_path / "data").exists()
 
 
