@@ -5,6 +5,8 @@ but for the first one: several pieces of work die with a process, and only one o
 that may be tried `retries` times again starts at most `retries + 2` times.
 """
 
+from msgspec.structs import replace
+
 from events.core.legs import Leg, LegKind
 from events.core.state import Failure, State
 
@@ -22,6 +24,23 @@ def no_start_left(leg: Leg, attempts_before: int, retries: int) -> bool:
         retries: how often it may be tried again.
     """
     return leg.deaths > 0 and attempts_before + leg.deaths > retries + 1
+
+
+def with_deaths(following: Leg, done: Leg) -> Leg:
+    """What goes on with a step, with all deaths of it that are known when it is done.
+
+    Who was overtaken may still be the one that ends the attempt, and has not heard of those who took it over since.
+
+    Args:
+        following: a leg that is new.
+        done: the leg that is done, as it stands.
+    """
+    if done.kind is LegKind.CALL and done.call_id in (following.call_id, following.asks_for):
+        return replace(following, died=max(following.died, done.deaths))
+    same_turn = (following.job_id, following.turn) == (done.job_id, done.turn)
+    if done.kind is following.kind is LegKind.LOOP and same_turn:
+        return replace(following, abandoned=max(following.abandoned, done.abandoned))
+    return following
 
 
 def is_given_up(state: State) -> bool:

@@ -4,10 +4,10 @@ from events.core.legs import LegKind
 from events.core.records import dump_job
 from events.core.retrying import EndedJob
 from events.core.transcript import recalled as remembered
+from events.engine.tree import NOT_USED, Tree
 from events.ids import root_of
 from events.ports import Loaded, Recalled, Removed, Tombstone, Untold
 from infra.in_memory.store import InMemoryStore
-from infra.in_memory.tree import NOT_USED, Tree
 
 
 class InMemoryArchive:

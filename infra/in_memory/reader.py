@@ -7,11 +7,12 @@ from typing import Any
 
 from events.core.state import CallRecord, Job
 from events.core.transcript import recalled
+from events.engine.tree import NOT_USED, Tree
 from events.errors import StoreError
 from events.ports import Snapshot, StoredParts
 from infra.in_memory.admission import InMemoryAdmission
 from infra.in_memory.store import InMemoryStore
-from infra.in_memory.tree import NOT_USED, Tree
+from infra.in_memory.telling import results_of
 
 
 class InMemoryReader:
@@ -31,7 +32,7 @@ class InMemoryReader:
         return replace(
             self._snapshot(job_id, tree),
             calls=tuple(calls),
-            results=tree.results_of(job_id),
+            results=results_of(tree, job_id),
             memory=recalled(tree.transcript[job_id]),
         )
 
@@ -59,7 +60,7 @@ class InMemoryReader:
         await self.ping()
         tree = self._store.tree(job_id)
         call = tree.calls.get(job_id, {}).get(call_id)
-        return tree.jobs.get(job_id), call, tree.results_of(job_id).get(call_id, {})
+        return tree.jobs.get(job_id), call, results_of(tree, job_id).get(call_id, {})
 
     async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
         """The job's parts after the first `after` ones."""

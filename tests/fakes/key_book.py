@@ -1,6 +1,6 @@
 """API keys in memory."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from events.errors import StoreError
 from events.ports import StoredKey

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from events.errors import MessageNotFoundError, TopicNotFoundError
-from events.ports import SigningKeys, Topic, TopicEndpoint
+from events.ports.queue_setup import SigningKeys, Topic, TopicEndpoint
 
 
 @dataclass

@@ -1,6 +1,8 @@
 """The queue's schedules in memory."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from events.errors import MessageNotFoundError, QueueRefusedError
 from events.ports import Outgoing, QueueSchedule

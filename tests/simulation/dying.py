@@ -41,6 +41,31 @@ def a_call_has_the_deaths_of_its_own_attempts(write: Write) -> str | None:
     return None
 
 
+def a_step_keeps_its_deaths(write: Write) -> str | None:
+    """Whoever ends an attempt, also one that was overtaken: what goes on with the step has all deaths that were known.
+
+    What goes on with a call is its result, its failure, a wait or a question of it, or its next attempt; of a turn only
+    its next attempt has its deaths. A job that begins again does so with none.
+    """
+    gone = [leg for key, leg in write.before.legs.items() if leg.deaths and key not in write.after.legs]
+    for old in gone:
+        job = write.after.jobs.get(old.job_id)
+        if job is None or job.run != write.before.jobs[old.job_id].run:
+            continue
+        for key in sorted(write.after.legs.keys() - write.before.legs.keys()):
+            leg = write.after.legs[key]
+            kept = leg.died if old.kind is LegKind.CALL else leg.abandoned
+            if _goes_on_with(leg, old) and kept < old.deaths:
+                return f"{key} has {kept} deaths; {old.key} had {old.deaths}"
+    return None
+
+
+def _goes_on_with(leg: Leg, old: Leg) -> bool:
+    if old.kind is LegKind.CALL:
+        return old.call_id in (leg.call_id, leg.asks_for)
+    return old.kind is leg.kind is LegKind.LOOP and (leg.job_id, leg.turn) == (old.job_id, old.turn)
+
+
 def _is_as_good_as_dead(who: "Invocation") -> bool:
     return who.dead or who.zombie or who.cut or who.stalled or who.faulty
 
@@ -143,6 +168,7 @@ def a_turn_that_kills_is_not_asked_for_ever(world: "World", about: str, asked: i
 ON_DEATHS = (
     of("legs", only_who_died_is_taken_over),
     of("legs", a_call_has_the_deaths_of_its_own_attempts),
+    of("legs", a_step_keeps_its_deaths),
     of("legs", a_death_counts_once_for_who_was_only_there),
     at("renew", only_who_holds_a_claim_prolongs_it),
     at("give_back", only_its_owner_gives_a_claim_back),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from events.core.state import Job
 from events.ids import root_of
+from infra.in_memory.telling import results_of
 from tests.fakes import Tree
 from tests.simulation.jobs import JobPlan
 from tests.simulation.scripts import DEFAULT_DEPTH, INPUT_TOKENS, OUTPUT_TOKENS, Came, Expected
@@ -69,7 +70,7 @@ class Ended:
 
 def came_to(tree: Tree, job: Job) -> Came:
     """What is recorded of each of a job's calls."""
-    calls, results = tree.calls.get(job.id, {}), tree.results_of(job.id)
+    calls, results = tree.calls.get(job.id, {}), results_of(tree, job.id)
     return {(call.turn, call.position): results[call.id] for call in calls.values() if call.id in results}
 
 

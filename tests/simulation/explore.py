@@ -60,6 +60,24 @@ _TOGETHER = tuple(
 # The families of which in some worlds the hosted parts have limits.
 _LIMITED = (0, *OTHER_FAMILIES, RETURNING_SEEDS, CUTTING_SEEDS)
 
+# By the option that asks for them: what worlds have that bit, and what they are.
+_ONLY = {
+    "waits": (WAITING_SEEDS, "whose jobs also wait"),
+    "plans": (PLANNING_SEEDS, "whose jobs also plan"),
+    "sessions": (SESSION_SEEDS, "whose jobs share a session"),
+    "streams": (STREAMING_SEEDS, "whose texts are streamed"),
+    "approvals": (APPROVING_SEEDS, "whose jobs also ask people"),
+    "returns": (RETURNING_SEEDS, "in which somebody comes back to jobs"),
+    "deploys": (DEPLOYING_SEEDS, "in which two versions run side by side"),
+    "cuts": (CUTTING_SEEDS, "whose queue loses connections"),
+    "limits": (LIMITED_SEEDS, "whose hosted parts have limits"),
+    "outages": (AWAY_SEEDS, "whose store or queue is away, up to a day"),
+    "kills": (KILLING_SEEDS, "in which work kills its process"),
+    "crowds": (CROWDED_SEEDS, "whose host has few places"),
+    "blocking": (BLOCKING_SEEDS, "with tools that block, and hang"),
+    "full": (FULL_SEEDS, "whose tenants may store few bytes"),
+}
+
 
 def explore(
     schedules: int,
@@ -149,33 +167,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", default="all", help=f"all, none, or some of {', '.join(sorted(ALL_FAULTS))}")
     parser.add_argument("--seconds", type=float, default=_NO_END.seconds, help="stop after that time")
-    parser.add_argument("--waits", action="store_true", help="only worlds whose jobs also wait")
-    parser.add_argument("--plans", action="store_true", help="only worlds whose jobs also plan")
-    parser.add_argument("--sessions", action="store_true", help="only worlds whose jobs share a session")
-    parser.add_argument("--streams", action="store_true", help="only worlds whose texts are streamed")
-    parser.add_argument("--approvals", action="store_true", help="only worlds whose jobs also ask people")
-    parser.add_argument("--returns", action="store_true", help="only worlds in which somebody comes back to jobs")
-    parser.add_argument("--deploys", action="store_true", help="only worlds in which two versions run side by side")
-    parser.add_argument("--cuts", action="store_true", help="only worlds whose queue loses connections")
-    parser.add_argument("--limits", action="store_true", help="only worlds whose hosted parts have limits")
-    parser.add_argument("--outages", action="store_true", help="only worlds whose store or queue is away, up to a day")
-    parser.add_argument("--kills", action="store_true", help="only worlds in which work kills its process")
-    parser.add_argument("--crowds", action="store_true", help="only worlds whose host has few places")
-    parser.add_argument("--blocking", action="store_true", help="only worlds with tools that block, and hang")
-    parser.add_argument("--full", action="store_true", help="only worlds whose tenants may store few bytes")
+    for name, (_, which) in _ONLY.items():
+        parser.add_argument(f"--{name}", action="store_true", help=f"only worlds {which}")
     options = parser.parse_args()
-    family = PLANNING_SEEDS if options.plans else WAITING_SEEDS if options.waits else 0
-    family = APPROVING_SEEDS if options.approvals else STREAMING_SEEDS if options.streams else family
-    seed = options.seed + (SESSION_SEEDS if options.sessions else family)
-    seed += RETURNING_SEEDS if options.returns else 0
-    seed += DEPLOYING_SEEDS if options.deploys else 0
-    seed += CUTTING_SEEDS if options.cuts else 0
-    seed += LIMITED_SEEDS if options.limits else 0
-    seed += AWAY_SEEDS if options.outages else 0
-    seed += KILLING_SEEDS if options.kills else 0
-    seed += CROWDED_SEEDS if options.crowds else 0
-    seed += BLOCKING_SEEDS if options.blocking else 0
-    seed += FULL_SEEDS if options.full else 0
+    asked = [bit for name, (bit, _) in _ONLY.items() if getattr(options, name)]
+    family = max((bit for bit in asked if bit in OTHER_FAMILIES), default=0)
+    seed = options.seed + family + sum(bit for bit in asked if bit not in OTHER_FAMILIES)
+    if seed >= LIMITED_SEEDS:
+        print(f"seeds from {LIMITED_SEEDS} on: worlds of one kind alone", flush=True)  # noqa: T201 - it is a command
     began_at = time.monotonic()
     summary = explore(options.schedules, seed, faults_named(options.faults), Most(seconds=options.seconds), _found)
     print(told(summary, time.monotonic() - began_at))  # noqa: T201 - it is a command

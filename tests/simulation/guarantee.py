@@ -1,5 +1,6 @@
 """The carrier rule of DESIGN 3, watched: each leg has, at every moment, a message under way that will bring it on."""
 
+import json
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from events.core.admission import SWEEP
 from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, wish_key
 from events.ids import child_of, event_id
 from tests.fakes import Tree
+from tests.simulation.queue import Message
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -84,8 +86,14 @@ def _is_looked_for(world: "World", leg: Leg) -> bool:
     """Whether somebody looks if the store is back, or has asked for the sweep then: it goes by the admission's book."""
     if leg.job_id not in world.admission.entries:
         return False
-    looks = (message for message in world.queue.live.values() if message.kind in ("look", "sweep"))
-    return any(message.kind == "look" or message.by.startswith("look:") for message in looks)
+    return any(_will_look(world, message) for message in world.queue.live.values())
+
+
+def _will_look(world: "World", message: Message) -> bool:
+    """A look that comes again asks for no second sweep: the queue takes that for a repeat of the first one."""
+    if message.kind == "look":
+        return not world.queue.known(f"back.{json.loads(message.outgoing.body)['awayMs']}")
+    return message.kind == "sweep" and message.by.startswith("look:")
 
 
 def _is_submitted(world: "World", job_id: str) -> bool:

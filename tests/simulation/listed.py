@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from events.core.ends import end_of
 from events.core.listing import Row, members
-from events.ids import is_child
+from events.ids import is_child, root_of
 from tests.fakes import Tree
 
 if TYPE_CHECKING:
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 class Ends:
     """Each end of a job, as the store writes it: one that is retried may have several.
 
-    `retried`: whether any was. `created`: when each was there first, in seconds.
+    `retried`: whether any was. `created`: since when each is there, in seconds; not of one that a failover forgot.
     """
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
+    def __init__(self, now: Callable[[], float], undone: Callable[[str, Callable[[], None]], None]) -> None:
+        self._now, self._undone = now, undone
         self.created: dict[str, float] = {}
         self.by_status: Counter[tuple[str, str]] = Counter()
         self.tokens = 0
@@ -29,13 +30,18 @@ class Ends:
     def wrote(self, before: Tree, after: Tree) -> None:
         """A tag has a new version."""
         for name, job in after.jobs.items():
-            self.created.setdefault(name, self._now())
+            if name not in self.created:
+                self.created[name] = self._now()
+                self._undone(root_of(name), partial(self._forget, name))
             old = before.jobs.get(name)
             self.retried = self.retried or job.run > 1
             if job.ended and not (old and old.ended):
                 end = end_of(job)
                 self.by_status[job.agent, end.status] += 1
                 self.tokens += end.input_tokens + end.output_tokens
+
+    def _forget(self, name: str) -> None:
+        self.created.pop(name, None)
 
 
 def every_job_is_listed(world: "World") -> str | None:

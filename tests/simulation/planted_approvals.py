@@ -11,10 +11,10 @@ from events.core.effects import Decision, RunTool
 from events.core.happenings import ToolAsks
 from events.core.legs import Leg
 from events.core.state import State
+from events.engine import tree as rule_of_trees
 from events.ports import Heeded, Outside
 from functions.agents import tool_run
 from functions.api import approvals
-from infra.in_memory import tree as tree_in_memory
 from tests.fakes import FakeStore
 from tests.simulation.planting import Defect, Patch, answering, constant
 
@@ -121,7 +121,7 @@ DEFECTS = (
     _asked(
         "what waits for a decision is not seen to be open",
         "a_step_starts_after_those_before_it",
-        Patch(tree_in_memory, "blocked", _never_blocked),
+        Patch(rule_of_trees, "blocked", _never_blocked),
     ),
     _asked(
         "two decisions are said to count",

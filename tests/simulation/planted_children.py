@@ -9,12 +9,11 @@ from msgspec import structs
 from events.core import admission, calls
 from events.core.effects import Changes, Decision
 from events.core.legs import LegKind
+from events.engine import operations, writing
 from events.ids import job_of_call
 from events.ports import Claim, Committed
 from functions import sweeping
 from functions.agents import child_job
-from infra.in_memory import store as store_in_memory
-from infra.in_memory import writing
 from tests.fakes import FakeStore, Tree
 from tests.simulation.planting import Defect, Patch, constant, in_waiting_worlds, replaced
 
@@ -96,7 +95,7 @@ DEFECTS = (
     in_waiting_worlds(
         "a child's end ends the data of its tree",
         "a_live_job_does_not_expire",
-        constant(store_in_memory, "is_child", answer=False),
+        constant(operations, "is_child", answer=False),
     ),
     in_waiting_worlds(
         "a commit that comes too late starts its child again",

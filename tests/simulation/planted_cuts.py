@@ -6,11 +6,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from events.core.legs import Leg
+from events.engine import claiming, operations
 from events.ports import Committed
 from functions import pipeline
 from functions.run import Run
-from infra.in_memory import claiming, store
-from tests.fakes import FakeStore, Tree
+from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, replaced
 
 
@@ -26,8 +26,8 @@ def _forgetting(claimed: Callable[..., tuple[Tree, Leg]]) -> Callable[..., tuple
 
 
 def _for_others_only(refused: Callable[..., Any]) -> Callable[..., Any]:
-    def for_others(self: FakeStore, claim: Any, tree: Tree, leg: Leg, **named: Any) -> Any:
-        return refused(self, claim, tree, replace(leg, carrier=""), **named)
+    def for_others(tree: Tree, claim: Any, leg: Leg, verdict: Any) -> Any:
+        return refused(tree, claim, replace(leg, carrier=""), verdict)
 
     return for_others
 
@@ -39,10 +39,10 @@ def _any_leg(may_continue: Callable[..., bool]) -> Callable[..., bool]:
     return may
 
 
-def _claimed_only(carried: Callable[..., Any]) -> Callable[..., Any]:
-    def claimed_only(self: FakeStore, *arguments: Any, free: bool = False) -> Any:
+def _claimed_only(handed_on: Callable[..., Any]) -> Callable[..., Any]:
+    def claimed_only(*arguments: Any, free: bool = False) -> Any:
         del free
-        return carried(self, *arguments)
+        return handed_on(*arguments)
 
     return claimed_only
 
@@ -69,7 +69,7 @@ DEFECTS = (
     Defect(
         "what follows of who is released is not marked as handed on",
         "what_begins_is_guaranteed",
-        (Patch(store, "going_on", _unmarked_after),),
+        (Patch(operations, "going_on", _unmarked_after),),
         cuts=True,
     ),
     Defect(
@@ -81,13 +81,13 @@ DEFECTS = (
     Defect(
         "who finds its own leg busy does not say so",
         _INVARIANT,
-        (Patch(FakeStore, "_refused", _for_others_only),),
+        (Patch(operations, "_refused", _for_others_only),),
         cuts=True,
     ),
     Defect(
         "what nobody has claimed yet is not marked as handed on",
         _INVARIANT,
-        (Patch(FakeStore, "_carried", _claimed_only),),
+        (Patch(operations, "handed_on", _claimed_only),),
         waits=True,
         cuts=True,
     ),

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from events.core import calls, tool_approval, turns
+from events.core import abandoned, calls, tool_approval, turns
 from events.core.legs import Leg, LegKind
 from functions.suspects import Suspects
 from tests.simulation.planting import Defect, Patch, constant, replaced
@@ -31,6 +31,11 @@ DEFECTS = (
         "a_call_has_the_deaths_of_its_own_attempts",
         tuple(Patch(module, "following", _with_deaths_of_others) for module in (calls, tool_approval)),
         approvals=True,
+    ),
+    Defect(
+        "who was overtaken leaves the deaths that it knows",
+        "a_step_keeps_its_deaths",
+        (Patch(abandoned, "with_deaths", lambda _original: lambda following, _done: following),),
     ),
     Defect(
         "a call that kills has always another start",

@@ -9,8 +9,8 @@ from events.core import calls, turns
 from events.core.effects import Decision, Join, Skip
 from events.core.legs import Leg
 from events.core.state import CallRecord, Failure, State
-from events.ports import History
 from functions.agents import tool_run
+from infra.in_memory import telling
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, replaced
 
@@ -112,7 +112,7 @@ DEFECTS = (
     _plans(
         "a step is not told what came of those before it",
         "calls_end_as_the_script_says",
-        constant(Tree, "told_to", answer=History()),
+        constant(telling, "_told_to", answer=None),
     ),
     _plans(
         "a step is told the result of another one",

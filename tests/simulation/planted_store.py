@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from events.core.effects import Changes
 from events.core.legs import Leg, LegKind
+from events.engine import operations
 from events.ports import Begun, Claim, Committed, Created, Undelivered, Verdict
 from functions import handing_on
 from tests.fakes import FakeStore, Tree
@@ -133,18 +134,18 @@ def _appended_again(append: Callable[..., Any]) -> Callable[..., Any]:
 
 def _changes_with(change: Callable[[Changes], Changes]) -> Patch:
     def make(changed: Callable[..., Any]) -> Callable[..., Any]:
-        def doing(self: FakeStore, tree: Tree, job_id: str, message_id: str, changes: Changes, *rest: Any) -> Tree:
-            after: Tree = changed(self, tree, job_id, message_id, change(changes), *rest)
+        def doing(tree: Tree, job_id: str, message_id: str, changes: Changes, *rest: Any) -> Tree:
+            after: Tree = changed(tree, job_id, message_id, change(changes), *rest)
             return after
 
         return doing
 
-    return Patch(FakeStore, "_changed", make)
+    return Patch(operations, "_changed", make)
 
 
 def _expiring(changed: Callable[..., Any]) -> Callable[..., Any]:
-    def expiring(self: FakeStore, *arguments: Any) -> Tree:
-        after: Tree = changed(self, *arguments)
+    def expiring(*arguments: Any) -> Tree:
+        after: Tree = changed(*arguments)
         return replace(after, expires_ms=1)
 
     return expiring
@@ -251,7 +252,7 @@ DEFECTS = (
         "calls_end_as_the_script_says",
         (_changes_with(lambda changes: replace(changes, results={})),),
     ),
-    Defect("a live job expires", "a_live_job_does_not_expire", (Patch(FakeStore, "_changed", _expiring),)),
+    Defect("a live job expires", "a_live_job_does_not_expire", (Patch(operations, "_changed", _expiring),)),
     Defect(
         "a sweep drives live leases and future timers",
         "a_sweep_drives_only_what_is_lost",

@@ -8,11 +8,10 @@ from msgspec.structs import replace
 from events.core import parts
 from events.core.effects import Changes
 from events.core.happenings import Spoken
+from events.engine import claiming, operations
 from events.ports import Claim
 from functions.agents.talk import Talk
 from functions.api import stream
-from infra.in_memory import claiming
-from infra.in_memory import store as store_in_memory
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, replaced
 
@@ -106,7 +105,7 @@ DEFECTS = (
     _in_streams(
         "a COMMIT goes on with whatever text is open",
         "the_texts_that_stand_are_what_was_answered",
-        Patch(store_in_memory, "done", _going_on_anyway),
+        Patch(operations, "done", _going_on_anyway),
     ),
     _in_streams(
         "what was not answered is appended again",

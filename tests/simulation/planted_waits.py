@@ -10,12 +10,12 @@ from events.core import calls, waiting
 from events.core.admission import Taken
 from events.core.effects import Decision
 from events.core.legs import FOREVER_MS, Leg, LegKind
+from events.engine import operations
+from events.engine import tree as rule_of_trees
 from events.ports import Begun, Claim, Heeded, Outside, OutsideFact
 from events.schema import Completion, Occurrence
 from functions import acceptance, handed_on
 from infra.in_memory import admission as book_in_memory
-from infra.in_memory import store as store_in_memory
-from infra.in_memory import tree as tree_in_memory
 from tests.fakes import FakeStore, Tree
 from tests.simulation.invocation import CURRENT
 from tests.simulation.planting import Patch, answering, constant, idle, in_waiting_worlds, replaced
@@ -222,7 +222,7 @@ DEFECTS = (
     in_waiting_worlds(
         "a waiting job wishes to keep its slot",
         "who_only_waits_wants_no_slot",
-        Patch(tree_in_memory, "wanted", _keeping_its_slot),
+        Patch(rule_of_trees, "wanted", _keeping_its_slot),
     ),
     in_waiting_worlds(
         "a waiting job keeps its slot",
@@ -274,6 +274,6 @@ DEFECTS = (
     in_waiting_worlds(
         "a turn counts that was told a forgotten result",
         "a_job_ends_as_its_script_says",
-        constant(store_in_memory, "is_anew", answer=False),
+        constant(operations, "is_anew", answer=False),
     ),
 )

@@ -110,12 +110,10 @@ class SimQueue:
     def accept(self, outgoing: Outgoing, source: Message | None = None) -> str:
         """Take a message in, or answer a repeat with the id of the first."""
         now, key = self._world.loop.seconds, outgoing.deduplication_id
-        if key:
-            until, known = self._seen.get(key, (0.0, ""))
-            if now < until:
-                self._world.note(f"{known} stands for a repeat of {key}")
-                self._world.memory.swallowed(outgoing)
-                return known
+        if known := self.known(key):
+            self._world.note(f"{known} stands for a repeat of {key}")
+            self._world.memory.swallowed(outgoing)
+            return known
         message = self._new(outgoing, source)
         self._world.hosting.accepted(message)
         if key:
@@ -126,6 +124,11 @@ class SimQueue:
         self.accepted[message.job_id] += 1
         self._world.accepted(message)
         return message.id
+
+    def known(self, deduplication_id: str) -> str:
+        """The message that stands for one with this id now; empty: none, it would be a new one."""
+        until, known = self._seen.get(deduplication_id, (0.0, ""))
+        return known if self._world.loop.seconds < until else ""
 
     def revive(self, dead_id: str) -> bool:
         """A failure callback that is a dead letter still becomes a new message, in which its source lives on."""

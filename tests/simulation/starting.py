@@ -164,11 +164,15 @@ def forgotten(start: Start) -> bool:
 def _slept(start: Start, run: "Run") -> bool:
     """Whether this run's lease may be over by now, with wrong clocks.
 
-    It is prolonged up to its work's limit and the margin, but by a process that has stood still, or met a fault.
+    It is prolonged up to its work's limit and the margin, but by a process that has stood still, or met a fault. The
+    limit of a tool that blocks begins with its thread, and nobody prolongs anything for a thread that is given up.
     """
     world, lease_seconds = start.world, LEASE_SECONDS
     if run.goes_on and run is not start.run and not (run.who.dead or run.who.stalled or run.who.faulty):
-        lease_seconds = min(world.plan.work_timeout_seconds, LONGEST_TOOL_SECONDS) + LEASE_MARGIN_SECONDS
+        limit_seconds = min(world.plan.work_timeout_seconds, LONGEST_TOOL_SECONDS)
+        if run.limit_seconds:
+            limit_seconds = run.started_at - run.claimed_at + run.limit_seconds
+        lease_seconds = limit_seconds + LEASE_MARGIN_SECONDS
     return world.loop.seconds - run.leased_at >= lease_seconds - 2 * world.plan.skew_ms / 1000
 
 

@@ -1,8 +1,15 @@
 """Each simulated instance is a process of its own: what it remembers is nobody else's, and dies with it."""
 
+import asyncio
 from contextlib import closing
 
-from tests.simulation.invocation import Invocation
+import pytest
+
+from events.errors import StoreError
+from events.ports import Meter, is_metered, metered
+from tests.fakes.clock import FakeClock
+from tests.simulation.invocation import CURRENT, Crashed, Invocation
+from tests.simulation.outages import Outage
 from tests.simulation.plan import KILLING_SEEDS, make_plan
 from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.world import World
@@ -35,3 +42,44 @@ def test_a_process_that_dies_takes_with_it_what_it_remembers() -> None:
         crashed.process, crashed.dead = second, True
         world.returned(crashed, None)
         assert world.hosts.of(0) not in (first, second)
+
+
+def test_nobody_spends_from_the_meter_of_whoever_led_to_it() -> None:
+    """A queue delivers from its own process: whoever publishes has no task in common with whoever is delivered to."""
+    seen = list[bool]()
+
+    async def deliver() -> None:
+        seen.append(is_metered())
+
+    with closing(VirtualLoop()) as loop:
+        world = World(make_plan(1), loop)
+        with metered(Meter(FakeClock(), 0)):
+            world.start(deliver)
+        loop.run_until_idle()
+    assert seen == [False]
+
+
+@pytest.mark.parametrize("fault", ["", "again", "twice", "slow", "timeout-after", "pause-after", "crash-after", "down"])
+def test_nothing_comes_back_to_who_dies_on_the_way(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its command is done, or not; it hears neither the answer nor an error, and does not go on to its work."""
+    heard = list[str]()
+
+    async def ask(world: World, who: Invocation) -> None:
+        CURRENT.set(who)
+        loop.call_soon(setattr, who, "dead", True)
+        try:
+            heard.append(await world.wire.request("store.begin", "store", "store", lambda: "granted", StoreError))
+        except Crashed:
+            heard.append("died")
+        except StoreError as error:
+            heard.append(str(error))
+
+    with closing(VirtualLoop()) as loop:
+        world = World(make_plan(1), loop)
+        monkeypatch.setattr(world.faults, "pick", lambda *_: fault)
+        if fault == "down":
+            monkeypatch.setattr(world.faults, "outages", (Outage("store", 0.0, 60.0),))
+        asked = asyncio.Task(ask(world, Invocation("who", 1, "call")), loop=loop)
+        loop.run_until_idle()
+        assert asked.done()
+    assert heard == ["died"]

@@ -29,7 +29,8 @@ from tests.simulation.plan import (
 from tests.simulation.planted_flow import DEFECTS
 from tests.simulation.planting import planted
 from tests.simulation.play import Summary, play, play_many
-from tests.simulation.regressions import SELDOM, playable
+from tests.simulation.regressions import playable
+from tests.simulation.seldom import SELDOM
 from tests.simulation.shrink import Shrinker, shrunk_story, whole_story
 from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.volume import BASE_SEED, FIRST, FIXED, FRESH_SCHEDULES, FRESH_VARIABLE, LIMIT, Batch, Most, fresh

@@ -46,6 +46,7 @@ class Wire:
         who.faulty = who.faulty or bool(fault)
         if faults.outages and faults.down(target):
             who.faulty = True
+            who.check_alive()
             raise error(f"the {target} is down")
         if not fault:
             answer = apply()
@@ -56,7 +57,13 @@ class Wire:
             who.ended = True
         if group == "store-in-work":  # a tool that talks must not run into its time limit: that is not its script
             roll /= 4
-        return await self._faulty(fault, target, roll, apply, error)
+        try:
+            answer = await self._faulty(fault, target, roll, apply, error)
+        except BatonError:
+            who.check_alive()
+            raise
+        who.check_alive()
+        return answer
 
     def step(self, who: Invocation, point: str) -> None:
         """Count a call to the world; a dead invocation makes none."""

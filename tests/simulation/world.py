@@ -8,6 +8,7 @@ import math
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterable
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +106,7 @@ class World:
         self.excused = Excuses(self)
         self.came_back: set[str] = set()
         self.told_by_sweeps: Counter[str] = Counter()
-        self.ends = Ends(lambda: self.loop.seconds)
+        self.ends = Ends(lambda: self.loop.seconds, self.memory.undone_by_a_failover)
         self.list_gaps: set[str] = set()
         self.accepted_jobs: list[str] = []
         self.readers: list[StreamReader] = []
@@ -176,8 +177,8 @@ class World:
         vars(self).clear()
 
     def start(self, work: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
-        """Let something run in this world."""
-        self.loop.create_task(self._guarded(work, arguments))
+        """Let something run in this world: a process of its own has nothing of whoever led to it, such as its meter."""
+        self.loop.create_task(self._guarded(work, arguments), context=Context())
 
     async def _guarded(self, work: Callable[..., Coroutine[Any, Any, None]], arguments: tuple[Any, ...]) -> None:
         try:

@@ -21,8 +21,8 @@ from events.core.records import (
     load_standing,
     load_usage,
 )
+from events.engine.tree import Tree
 from events.ports import StreamEntry, Tombstone
-from infra.in_memory.tree import Tree
 from tests.unit.functions.stage import Stage
 from tests.upgrade.stored import Keys, written
 

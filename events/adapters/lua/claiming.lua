@@ -29,6 +29,27 @@ local function claim(leg, owner, message, now, lease_until, parts_key)
   return leg
 end
 
+-- Most legs have no deaths, and no field for them.
+local function has_died(json)
+  return string.find(json, '"abandoned":', 1, true) or string.find(json, '"died":', 1, true)
+end
+
+-- What goes on with a step that is done has all its deaths that are known: who was overtaken and still ends the attempt
+-- has not heard of those who took it over since (events/core/abandoned.py).
+local function with_deaths(field, done)
+  local leg, name = record_of(field), 'died'
+  local deaths = (done.abandoned or 0) + (done.kind == 'call' and done.died or 0)
+  if done.kind == 'loop' and leg.kind == 'loop' and leg.job_id == done.job_id and leg.turn == done.turn then
+    name = 'abandoned'
+  elseif done.kind ~= 'call' or leg.call_id ~= done.call_id and leg.asks_for ~= done.call_id then
+    return
+  end
+  if deaths > (leg[name] or 0) then
+    leg[name] = deaths
+    put_record(field, leg)
+  end
+end
+
 -- The records of calls that this script has written, by their ids: nobody needs to read them back.
 local written = {}
 

@@ -116,6 +116,7 @@ local tombstone = (header.expires or header.begins_again) and take_key()
 -- The leg that was done goes; an end takes all legs of the job with it. What an ended job still had to say is out of
 -- date when it begins again.
 local released = on and ARGV[2] ~= '' and is_released(state[leg_field], header.owner)
+local done = ARGV[2] ~= '' and has_died(state[leg_field]) and record_of(leg_field)
 if ARGV[2] ~= '' then
   let_go(state[leg_field], job_id, KEYS[5], talk and take(talk.rest))
   remove(leg_field)
@@ -155,6 +156,9 @@ for i = 1, #new, 2 do
   -- A leg that stands already keeps its carrier and claim.
   if string.sub(new[i], 1, 4) ~= 'leg:' or not state[new[i]] then
     put(new[i], new[i + 1])
+    if done and string.sub(new[i], 1, 4) == 'leg:' then
+      with_deaths(new[i], done)
+    end
   end
 end
 -- What a new wait waits for may have come before it: its outcome, or an event, of which each ends one wait.

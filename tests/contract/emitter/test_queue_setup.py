@@ -6,7 +6,7 @@ import pytest
 
 from events.adapters.queue_setup import QStashSetup
 from events.errors import TopicNotFoundError
-from events.ports import QueueSetup, Topic, TopicEndpoint
+from events.ports.queue_setup import QueueSetup, Topic, TopicEndpoint
 from tests.contract.emitter.qstash_process import QStashProcess
 from tests.fakes.queue_setup import FakeQueueSetup
 

@@ -40,7 +40,7 @@ def _told(begun: Begun) -> Begun:
 def _uncounted(usage: Usage) -> Usage:
     """Without what only a real store counts."""
     before = {name: much for name, much in usage.before.items() if name not in ("redis_commands", "redis_bytes")}
-    return structs.replace(usage, redis_commands=0, redis_bytes=0, before=before)
+    return structs.replace(usage, redis_commands=0, redis_bytes=0, stamp="", before=before)
 
 
 def uncounted(read: StoredParts) -> StoredParts:

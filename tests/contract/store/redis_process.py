@@ -38,6 +38,11 @@ class Counted:
         )
 
 
+def _client() -> httpx.Client:
+    """One for all that is asked, since making one takes longer than asking; a connection serves one request."""
+    return httpx.Client(headers={"Authorization": f"Bearer {TOKEN}"}, limits=httpx.Limits(max_keepalive_connections=0))
+
+
 class RedisProcess:
     """`python -m infra.local_redis` on a folder."""
 
@@ -47,6 +52,7 @@ class RedisProcess:
         command = [sys.executable, "-m", "infra.local_redis", "--data", str(data), "--token", TOKEN, "--port", "0"]
         with (data.parent / f"{data.name}.log").open("wb") as log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        self._http = _client()
         self.url = self._ready_url()
 
     def _ready_url(self) -> str:
@@ -76,14 +82,14 @@ class RedisProcess:
 
     def ask(self, *command: str | int) -> Any:
         """One command's result, past the SDK and our adapters."""
-        answer = httpx.post(self.url, json=list(command), headers={"Authorization": f"Bearer {TOKEN}"}).json()
+        answer = self._http.post(self.url, json=list(command)).json()
         assert "result" in answer, answer
         return answer["result"]
 
     def counted(self) -> Counted:
         """The counters now; reading them counts nothing."""
         assert self.transport == "rest", "nothing passes the bridge, which counts: mark the test as `bridge`"
-        answer = httpx.get(f"{self.url}/admin/counters", headers={"Authorization": f"Bearer {TOKEN}"}).json()
+        answer = self._http.get(f"{self.url}/admin/counters").json()
         return Counted(
             answer["http_requests"],
             answer["commands_executed"],
@@ -92,6 +98,7 @@ class RedisProcess:
 
     def stop(self) -> None:
         """End it."""
+        self._http.close()
         self._process.terminate()
         try:
             self._process.wait(_STOP_SECONDS)

@@ -15,7 +15,16 @@ from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import RETENTION_MS, Side, side_over
 
 SHORT = "short_commits.py"
-_KINDS = {"hash": ("HGETALL",), "list": ("LRANGE", 0, -1), "string": ("GET",), "zset": ("ZRANGE", 0, -1)}
+_STORED = """
+local read = {hash = {'HGETALL'}, list = {'LRANGE', 0, -1}, string = {'GET'}, zset = {'ZRANGE', 0, -1}}
+local found = {}
+for number, key in ipairs(redis.call('KEYS', 'baton:*')) do
+  local kind = redis.call('TYPE', key).ok
+  local command, first, last = unpack(read[kind])
+  found[number] = {key, kind, first and redis.call(command, key, first, last) or redis.call(command, key)}
+end
+return found
+"""
 # A shorter request has fewer bytes, and the same commands; but what was counted beside one that was refused is paid for
 # by its invocation, with its next write.
 _BYTES, _COMMANDS = ("redis_bytes", "redisBytes"), ("redis_commands", "redisCommands")
@@ -126,12 +135,13 @@ async def told(process: RedisProcess, story: Story, *, short: bool, found: str =
 
 
 async def _stored(connection: RedisConnection) -> dict[str, Any]:
-    names = sorted(await connection.execute("KEYS", "baton:*"))
-    stored: dict[str, Any] = {}
-    for name in names:
-        command, *rest = _KINDS[await connection.execute("TYPE", name)]
-        stored[name] = await connection.execute(command, name, *rest)
-    return stored
+    """What is under each name: read in one request, of as many as a story has keys."""
+    found = await connection.execute("EVAL", _STORED, 0)
+    return {name: _fields(value) if kind == "hash" else value for name, kind, value in sorted(found)}
+
+
+def _fields(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _read(value: Any, without: tuple[str, ...]) -> Any:

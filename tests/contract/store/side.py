@@ -14,6 +14,7 @@ from events.adapters.redis import RedisConnection
 from events.adapters.store import RedisStore
 from events.adapters.stored_bytes import RedisStoredBytes
 from events.adapters.tool_statistics import RedisToolStatistics
+from events.adapters.tree_store import TreeStore
 from events.ports import Admission, Archive, Figures, Listing, Operating, Reader, Store, StoredBytes, ToolStatistics
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
@@ -65,11 +66,11 @@ def connection_to(process: RedisProcess) -> RedisConnection:
     return OneSlot(process.settings())
 
 
-def side_over(connection: RedisConnection) -> Side:
+def side_over(connection: RedisConnection, store: Store | None = None) -> Side:
     """The real adapters over one connection."""
     return Side(
         "real",
-        RedisStore(connection, RETENTION_MS),
+        store or RedisStore(connection, RETENTION_MS),
         RedisReader(connection),
         RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS, store_clock=False),
         RedisToolStatistics(connection),
@@ -82,11 +83,11 @@ def side_over(connection: RedisConnection) -> Side:
 
 
 @asynccontextmanager
-async def real_side(process: RedisProcess) -> AsyncIterator[Side]:
-    """The real adapters on an emptied server."""
+async def real_side(process: RedisProcess, *, trees: bool = False) -> AsyncIterator[Side]:
+    """The real adapters on an emptied server. `trees`: with the store that compares and writes."""
     process.ask("FLUSHALL")
     connection = connection_to(process)
     try:
-        yield side_over(connection)
+        yield side_over(connection, TreeStore(connection, RETENTION_MS) if trees else None)
     finally:
         await connection.close()

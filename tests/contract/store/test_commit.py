@@ -1,8 +1,10 @@
 """COMMIT: the first one of a leg wins, whoever sends it; any other changes nothing."""
 
+import pytest
 from msgspec.structs import replace
 
 from events.core.effects import Changes
+from events.core.legs import Leg, LegKind, following, loop_leg
 from events.core.state import Usage
 from events.core.transitions import CallStatus, JobStatus
 from events.ports import Committed, Spent, Verdict
@@ -82,6 +84,61 @@ async def test_the_first_commit_wins_whoever_holds_the_claim(side: Side) -> None
     assert begun.verdict is Verdict.GRANTED
 
 
+CALL, TURN = call_leg(0), first_leg()
+FAILED = following(CALL, LegKind.FAILED, NOW_MS)
+QUESTION = replace(
+    following(CALL, LegKind.WAIT, NOW_MS), key="wait:question:1", call_id="question", asks_for=CALL.call_id
+)
+AGAIN = following(FAILED, LegKind.CALL, NOW_MS, attempt=2)
+
+
+@pytest.mark.parametrize(
+    ("leg", "follows", "deaths"),
+    [
+        (CALL, FAILED, (0, 2)),
+        (CALL, QUESTION, (0, 2)),
+        (CALL, AGAIN, (0, 2)),
+        (CALL, replace(AGAIN, died=3), (0, 3)),
+        (CALL, call_leg(1), (0, 0)),
+        (TURN, loop_leg(JOB_ID, 1, 2, NOW_MS), (2, 0)),
+        (TURN, loop_leg(JOB_ID, 2, 1, NOW_MS), (0, 0)),
+        (TURN, call_leg(1), (0, 0)),
+    ],
+)
+async def test_what_goes_on_with_a_step_has_the_deaths_of_which_an_overtaken_owner_knows_nothing(
+    side: Side, leg: Leg, follows: Leg, deaths: tuple[int, int]
+) -> None:
+    """Else a call that kills its process is started more often than it may be: what takes it over counts."""
+    await (fan_out(side, 1) if leg is CALL else side.store.create(creation(a_job()), "witness", NOW_MS))
+    for number in range(3):
+        owner = claim_of(leg, f"m{number}", f"o{number}", after_ms=number * LEASE_MS)
+        assert (await side.store.begin(owner)).verdict is Verdict.GRANTED
+    late = claim_of(leg, "m0", "o0", after_ms=2 * LEASE_MS + 1)
+    assert (await side.store.commit(late, Changes(legs=(follows,)), SPENT)).applied
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    (found,) = snapshot.legs
+    assert (found.key, found.abandoned, found.died) == (follows.key, *deaths)
+
+
+async def test_deaths_of_earlier_attempts_are_kept_too(side: Side) -> None:
+    """Also where nobody has died of this one; and who takes its failure in has deaths of its own."""
+    await fan_out(side, 1)
+    again = replace(AGAIN, died=1)
+    assert (await side.store.commit(claim_of(CALL), Changes(legs=(again,)), SPENT)).applied
+    late = Changes(legs=(following(AGAIN, LegKind.FAILED, NOW_MS),))
+    assert (await side.store.commit(claim_of(again), late, SPENT)).applied
+    taken_in = following(again, LegKind.FAILED, NOW_MS, attempt=2)
+    for number in range(2):
+        await side.store.begin(claim_of(taken_in, f"m{number}", f"o{number}", after_ms=number * LEASE_MS))
+    third = following(taken_in, LegKind.CALL, NOW_MS, attempt=3)
+    claim = claim_of(taken_in, after_ms=LEASE_MS + 1)
+    assert (await side.store.commit(claim, Changes(legs=(third,)), SPENT)).applied
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert [(leg.key, leg.died) for leg in snapshot.legs] == [(third.key, 1)]
+
+
 async def test_a_turn_that_was_added_anew_since_it_was_claimed_does_not_count(side: Side) -> None:
     """A failover made the store forget the results that it was told; its claim is forgotten, too, or another's."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
@@ -138,7 +195,7 @@ async def test_a_commit_without_changes_only_removes_the_leg(side: Side) -> None
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
     assert (snapshot.job, snapshot.legs) == (a_job(), (wish,))
-    assert replace(snapshot.usage, redis_commands=0, redis_bytes=0) == Usage(
+    assert replace(snapshot.usage, redis_commands=0, redis_bytes=0, stamp="") == Usage(
         messages=2, redis_requests=5, updated_ms=NOW_MS + 9, deliveries=1, function_ms=40, mb_ms=80
     )
 

@@ -40,7 +40,7 @@ async def test_what_was_submitted_can_be_read(side: Side) -> None:
     assert snapshot.job == a_job()
     assert snapshot.task == {"role": "user", "v": 1, "text": "do it", "data": {"a": None}}
     assert snapshot.legs == (structs.replace(first_leg(), carrier="m1"),)
-    used = structs.replace(snapshot.usage, redis_commands=0, redis_bytes=0)
+    used = structs.replace(snapshot.usage, redis_commands=0, redis_bytes=0, stamp="")
     assert used == Usage(messages=1, redis_requests=3, updated_ms=NOW_MS, function_ms=7)
     assert (await side.reader.parts(JOB_ID, 0)).parts == creation(a_job()).parts
 

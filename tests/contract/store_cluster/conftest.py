@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from events.adapters.tree_store import TreeStore
 from events.settings import Settings
-from tests.contract.store.side import Side, side_over
+from tests.contract.store.side import RETENTION_MS, Side, side_over
 from tests.contract.store_cluster.cluster_node import TOKEN, ClusterNode
 from tests.contract.store_cluster.watched_connection import WatchedConnection
 
@@ -41,3 +42,9 @@ async def connection(node: ClusterNode, request: pytest.FixtureRequest) -> Async
 def clustered(connection: WatchedConnection) -> Side:
     """The adapters over that connection."""
     return side_over(connection)
+
+
+@pytest.fixture
+def comparing(connection: WatchedConnection) -> Side:
+    """The same, with the store that compares and writes."""
+    return side_over(connection, TreeStore(connection, RETENTION_MS))

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from events.adapters import redis
 from events.adapters.redis import RedisConnection
 from events.adapters.resp_slots import keys_of
 from events.ids import canonical_json
@@ -41,17 +40,16 @@ class WatchedConnection(RedisConnection):
         self.asked: list[Asked] = []
         self._texts: dict[str, str] = {}
 
-    async def ask(
+    async def _evaluate(
         self,
         text: str,
         keys: Sequence[str],
         args: Sequence[str | int],
-        beside: Sequence[Sequence[str | int]] = (),
-    ) -> redis.Asked:
+        beside: Sequence[Sequence[str | int]],
+    ) -> Any:
         """Run a script; by its SHA1 it is known later."""
-        sent = self._text(text)
-        self._texts[hashlib.sha1(sent.encode()).hexdigest()] = sent
-        return await super().ask(text, keys, args, beside)
+        self._texts[hashlib.sha1(text.encode()).hexdigest()] = text
+        return await super()._evaluate(text, keys, args, beside)
 
     async def _ask(self, commands: Sequence[Sequence[str | int]]) -> list[Any]:
         answers = await super()._ask(commands)

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.abandoned import TAKING_IN_BUDGET, no_start_left
+from events.core.abandoned import TAKING_IN_BUDGET, no_start_left, with_deaths
 from events.core.decide import decide
 from events.core.effects import CallModel, Remember, RunTool
 from events.core.happenings import ModelFailed, Started, ToolFailed
@@ -53,6 +53,19 @@ def test_deaths_count_for_all_attempts_of_a_call_and_not_for_what_takes_it_in() 
     (taken_in,) = changes.legs
     again = following(taken_in, LegKind.CALL, NOW_MS, attempt=2)
     assert (taken_in.abandoned, again.deaths, replace(again, abandoned=1).deaths) == (0, 2, 3)
+
+
+@pytest.mark.parametrize("retries", range(4))
+def test_a_call_starts_no_more_often_where_each_attempt_is_ended_by_who_was_overtaken(retries: int) -> None:
+    """Each is started twice, and whoever began it first ends it, knowing of no death: the second one counts."""
+    leg, starts = call_state(LegKind.CALL).leg, 0
+    while not no_start_left(leg, leg.attempt - 1, retries) and leg.attempt <= retries + 1:
+        began, starts = leg, starts + 1
+        leg = replace(leg, abandoned=1)
+        starts += not no_start_left(leg, leg.attempt - 1, retries)
+        failed = with_deaths(following(began, LegKind.FAILED, NOW_MS), leg)
+        leg = following(failed, LegKind.CALL, NOW_MS, attempt=leg.attempt + 1)
+    assert starts <= retries + 2
 
 
 @pytest.mark.parametrize("kind", [LegKind.FAILED, LegKind.WAIT])

@@ -1,40 +1,49 @@
 """What a COMMIT adds to a job's books, said in the part of the event that it ends, as commit.lua says it."""
 
+from collections.abc import Sequence
 from operator import attrgetter
 
+from msgspec.json import Encoder
 from msgspec.structs import replace
 from pydantic.alias_generators import to_camel
 
 from events.core.ends import COUNTED
 from events.core.state import Usage
+from events.engine.tree import Tree
 from events.ports import Spent
-from infra.in_memory.tree import Tree
 
 # What is counted, as the event says it.
-_TOLD_AS = {name: to_camel(name) for name in ("appends", *COUNTED)}
-_amounts = attrgetter(*_TOLD_AS)
+_COUNTED = ("appends", *COUNTED)
+_TOLD_AS = [to_camel(name) for name in _COUNTED]
+_amounts = attrgetter(*_COUNTED)
+_encode = Encoder().encode
 _NOT_USED = Usage()
 _EVENT_END = '},"transient":true,"type":"data-event"}'
 
 
 def with_used(before: Tree, tree: Tree, job_id: str) -> Tree:
     """The tree that a COMMIT has made of the one before."""
-    said, known = tree.parts.get(job_id, ()), len(before.parts.get(job_id, ()))
-    at = next((at for at in range(known, len(said)) if said[at].endswith(_EVENT_END)), None)
+    said = tree.parts.get(job_id, ())
+    at = event_end(said, len(before.parts.get(job_id, ())))
     if at is None:
         return tree
-    used = _more(before.usage.get(job_id, _NOT_USED), tree.usage.get(job_id, _NOT_USED))
-    return replace(tree, parts={**tree.parts, job_id: (*said[:at], _told(said[at], used), *said[at + 1 :])})
+    text = with_usage(said[at], before.usage.get(job_id, _NOT_USED), tree.usage.get(job_id, _NOT_USED))
+    return replace(tree, parts={**tree.parts, job_id: (*said[:at], text, *said[at + 1 :])})
 
 
-def _told(text: str, used: dict[str, int]) -> str:
-    amounts = ",".join(f'"{name}":{much}' for name, much in used.items())
-    return f'{text.removesuffix(_EVENT_END)},"used":{{{amounts}}}{_EVENT_END}'
+def event_end(said: Sequence[str], known: int) -> int | None:
+    """Where among these parts, behind those known before, the first is that ends an event."""
+    for at in range(known, len(said)):
+        if said[at].endswith(_EVENT_END):
+            return at
+    return None
 
 
-def _more(before: Usage, after: Usage) -> dict[str, int]:
-    amounts = zip(_TOLD_AS.values(), _amounts(before), _amounts(after), strict=True)
-    return {name: now - was for name, was, now in amounts if now != was}
+def with_usage(text: str, before: Usage, after: Usage) -> str:
+    """A part that ends an event, with what was used between."""
+    amounts = zip(_TOLD_AS, _amounts(before), _amounts(after), strict=True)
+    more = _encode({name: now - was for name, was, now in amounts if now != was}).decode()
+    return f'{text[: -len(_EVENT_END)]},"used":{more}{_EVENT_END}'
 
 
 def more(used: Usage, spent: Spent, now_ms: int) -> Usage:

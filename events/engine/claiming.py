@@ -8,15 +8,14 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
-from events.core import parts
+from events.core import abandoned, parts
 from events.core.effects import Changes
 from events.core.going_on import GoOn, is_released, may_go_on, of_one_invocation
 from events.core.legs import Leg, LegKind, wish_key
 from events.core.state import Failure, State
 from events.core.transitions import JobStatus
+from events.engine.tree import NOT_USED, Tree
 from events.ports import Begun, Claim, Committed, Verdict
-from infra.in_memory.tree import NOT_USED, Tree
-from infra.in_memory.weighing import weighed
 
 _APPEND_COMMANDS = 4
 
@@ -57,7 +56,7 @@ def with_ticket(claim: Claim, tree: Tree) -> Tree:
 
 
 def granted(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Begun]:
-    """With the leg held by who asks for it, and what they are told."""
+    """With the leg held by who asks for it, and what they are told; what was said before is not part of it."""
     tree, leg = claimed(claim, tree, leg)
     outcome, job = "", tree.jobs[leg.job_id]
     if leg.kind is LegKind.WAIT:
@@ -70,7 +69,7 @@ def granted(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Begun]:
     dependants = tuple(calls[name] for name in record.dependants if name in calls) if record and fails else ()
     usage = tree.usage.get(job.id, NOT_USED) if leg.kind is LegKind.WISH else NOT_USED
     state = State(job, leg, record, outcome, dependants, tree.levels(leg, claim.now_ms), usage)
-    return tree, Begun(Verdict.GRANTED, state=state, history=weighed(tree, job, tree.told_to(job, leg)))
+    return tree, Begun(Verdict.GRANTED, state=state)
 
 
 def handed_on(
@@ -171,8 +170,13 @@ def ends_otherwise(tree: Tree, claim: Claim, changes: Changes) -> bool:
 
 
 def done(tree: Tree, claim: Claim, changes: Changes) -> tuple[Tree, Changes]:
-    """Without the leg that was done; a text that is there as its owner left it goes on, another one is said anew."""
+    """Without the leg that was done; a text that is there as its owner left it goes on, another one is said anew.
+
+    What follows has the deaths that the leg had, also where its owner was overtaken and does not know of them.
+    """
     leg, talk = tree.legs[claim.leg_key], changes.talk
+    if leg.deaths:
+        changes = replace(changes, legs=tuple([abandoned.with_deaths(following, leg) for following in changes.legs]))
     goes_on = talk and (leg.owner, leg.text_id, leg.appended) == (claim.owner, talk.text_id, talk.appended)
     if talk and not goes_on:
         changes = replace(changes, parts=(*talk.anew, *changes.parts))

@@ -4,10 +4,9 @@ Invariant: a Tree never changes; a write makes a new one. So an older version is
 forgets the last writes costs nothing to model.
 """
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any, cast
+from typing import cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -17,9 +16,8 @@ from events.core.effects import Skip
 from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, blocked, wish_key, wish_leg
 from events.core.limits import Spend
 from events.core.state import CallRecord, Job, Level, Usage
-from events.core.transcript import calls_in, still_told
 from events.ids import job_of_call
-from events.ports import History, OutsideFact, Tombstone
+from events.ports import OutsideFact, Tombstone
 
 # Of a job that has not said anything yet: whatever it wants first is new.
 NO_STANDING = Standing(cast("Want", ""), -1)
@@ -69,34 +67,6 @@ class Tree(Struct, frozen=True):
             if leg.after and leg.kind is LegKind.CALL and not leg.carrier and not self.blocked(leg)
         }
         return replace(self, legs={**self.legs, **free}) if free else self
-
-    def results_of(self, job_id: str) -> dict[str, dict[str, Any]]:
-        """The stored results of a job, by the id of their call."""
-        texts = self.results.get(job_id, {})
-        return dict(zip(texts, _read(texts.values()), strict=True)) if texts else {}
-
-    def history(self, job: Job) -> History:
-        """What a turn of the job is told: all, or what is not summed up with the results of the calls in it."""
-        entries = tuple(_read(self.transcript.get(job.id, ())))
-        results = self.results_of(job.id)
-        if job.untold == (0, 0):
-            return History(entries, results)
-        told = still_told(entries, job.untold)
-        return History(told, {name: results[name] for name in calls_in(told) if name in results}, job.untold)
-
-    def told_to(self, job: Job, leg: Leg) -> History:
-        """What who works on a leg is told.
-
-        A turn what was said, a step of a plan the results of those before it, who remembers the job what it was asked.
-        """
-        if leg.kind is LegKind.LOOP and job.model.reads_history:
-            return self.history(job)
-        if leg.kind is LegKind.REMEMBER:
-            return History(tuple(json.loads(entry) for entry in self.transcript.get(leg.job_id, ())[:1]))
-        if leg.kind is not LegKind.CALL or not leg.after:
-            return History()
-        results = self.results_of(job.id)
-        return History(results={name: results[name] for name in leg.after.split(",") if name in results})
 
     def levels(self, leg: Leg, now_ms: int) -> tuple[Level, ...]:
         """The job of a turn and those above it, with what is used and reserved below each."""
@@ -292,9 +262,3 @@ def _above(job_id: str) -> list[str]:
     """The ids of the jobs above this one, the nearest first."""
     names = job_id.split(".")
     return [".".join(names[:count]) for count in range(len(names) - 1, 0, -1)]
-
-
-def _read(texts: Iterable[str]) -> list[Any]:
-    """What these JSON texts say, read at once: a reader for each takes several times as long."""
-    values: list[Any] = json.loads(f"[{','.join(texts)}]")
-    return values

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from events.core.legs import LegKind, given_back_at_ms
+from events.engine.tree import Tree
 from events.ports import Claim
-from infra.in_memory.tree import Tree
 
 
 def prolonged(tree: Tree, claims: Sequence[Claim], until_ms: int) -> tuple[Tree, list[str]]:

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from events.core.effects import Changes
 from events.core.legs import LegKind
 from events.core.state import Job, Usage
-from infra.in_memory.claiming import without_children, without_legs
-from infra.in_memory.tree import Tree
+from events.engine.claiming import without_children, without_legs
+from events.engine.tree import Tree
 
 _V = TypeVar("_V")
 

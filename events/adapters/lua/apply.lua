@@ -1,0 +1,110 @@
+-- Compare, then write: where all conditions hold, all is written, else nothing.
+-- ARGV[1]: JSON: conditions, writes, reads once it is written, and how many bytes are read at most.
+-- A condition: `same` (key, digest of the whole hash), `equal` or `absent` (key, fields, then texts), `count` (key, text,
+-- number of values that have it), `any` (key, fields: one of them is there), or `missing`
+-- (two keys). Writes and reads are commands: name, key, arguments. Keys and arguments are indexes of KEYS and ARGV.
+-- Answer: how many commands this took, 1 where it is written, and what was read, or the kind of the condition that does
+-- not hold.
+local plan, commands, values = cjson.decode(ARGV[1]), 1, {}
+
+local function call(name, key, ...)
+  commands = commands + 1
+  return redis.call(name, KEYS[key], ...)
+end
+
+-- In slices: Lua's unpack has room for a few thousand values.
+local function compare(key, first, count, text_of)
+  for from = first, first + count - 1, 4000 do
+    local last = math.min(from + 3999, first + count - 1)
+    for i, text in ipairs(call('HMGET', key, unpack(ARGV, from, last))) do
+      if text ~= text_of(from + i - 1) then
+        return false
+      end
+    end
+  end
+  return true
+end
+
+local holds = {
+  same = function(key, digest)
+    local flat, names, of, texts = call('HGETALL', key), {}, {}, {}
+    for i = 1, #flat, 2 do
+      names[#names + 1], of[flat[i]] = flat[i], flat[i + 1]
+    end
+    table.sort(names)
+    for i, name in ipairs(names) do
+      texts[2 * i - 1], texts[2 * i] = name, of[name]
+    end
+    return redis.sha1hex and redis.sha1hex(table.concat(texts, '\0')) == ARGV[digest]
+  end,
+  equal = function(key, first, count)
+    return compare(key, first, count, function(i) return ARGV[i + count] end)
+  end,
+  absent = function(key, first, count)
+    return compare(key, first, count, function() return false end)
+  end,
+  count = function(key, text, number)
+    values[key] = values[key] or call('HVALS', key)
+    for _, value in ipairs(values[key]) do
+      if string.find(value, ARGV[text], 1, true) then
+        number = number - 1
+      end
+    end
+    return number == 0
+  end,
+  any = function(key, first, count)
+    return not compare(key, first, count, function() return false end)
+  end,
+  missing = function(key, other)
+    return call('EXISTS', key, KEYS[other]) == 0
+  end,
+}
+
+local function run(name, key, first, last)
+  if not first then
+    return call(name, key)
+  end
+  local answer
+  for from = first, last, 4000 do
+    local one = call(name, key, unpack(ARGV, from, math.min(from + 3999, last)))
+    if type(one) ~= 'table' or not answer then
+      answer = one
+    else
+      for _, value in ipairs(one) do
+        answer[#answer + 1] = value
+      end
+    end
+  end
+  return answer
+end
+
+local function weight(value)
+  local sum = type(value) == 'string' and #value or 0
+  for _, each in ipairs(type(value) == 'table' and value or {}) do
+    sum = sum + weight(each)
+  end
+  return sum
+end
+
+-- What would be more than may be read at once is answered by its size.
+local function read(reads)
+  local found, sum = {}, 0
+  for i, each in ipairs(reads or {}) do
+    local answer = run(unpack(each))
+    local size = weight(answer)
+    sum = sum + size
+    found[i] = sum <= plan.most and {answer} or {false, size}
+  end
+  return found
+end
+
+for _, each in ipairs(plan.conditions) do
+  if not holds[each[1]](unpack(each, 2)) then
+    return {commands, 0, {each[1]}}
+  end
+end
+for _, each in ipairs(plan.writes) do
+  run(unpack(each))
+end
+local found = read(plan.reads)
+return {commands, 1, found}

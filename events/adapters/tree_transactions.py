@@ -1,0 +1,265 @@
+"""Runs transitions of trees: decide on what is known, compare and write, decide again where another one has written.
+
+Invariant: a process runs the transitions of one tree one after the other, those that wait together as one patch. None
+is answered before it is written; one that writes nothing is computed from what was read just now.
+"""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Mapping, Sequence
+from secrets import token_hex
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from events.adapters import keys
+from events.adapters.counting import Commands, in_sum
+from events.adapters.redis import RedisConnection
+from events.adapters.tree_attempt import Attempt, Transition
+from events.adapters.tree_details import Details, as_dict
+from events.adapters.tree_snapshot import Place, TreeSnapshot
+from events.adapters.weighing import answer_bytes
+from events.core.records import load_call
+from events.engine.patch import Command, Patch
+from events.errors import StoreError
+from events.ports import Tombstone, charge
+
+_ATTEMPTS = 20
+_TREES = 2000
+# Of all transcripts that are kept: those of a few thousand turns.
+KNOWN_CHARS = 16_000_000
+_MOST_CHARS = 1_000_000  # of one request
+_NOTHING = TreeSnapshot()
+
+
+class _Waiting:
+    """A transition, and its answer once it was made."""
+
+    def __init__(self, transition: Transition) -> None:
+        self.transition = transition
+        self.answer: Any = None
+        self.error: Exception | None = None
+        self.is_done = False
+
+    def end(self, answer: Any) -> None:
+        """It was made, or failed."""
+        if isinstance(answer, Exception):
+            self.error = answer
+        self.answer, self.is_done = answer, True
+
+
+class _Queue(Struct, eq=False):
+    """One tree in this process."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: list[_Waiting] = field(default_factory=list[_Waiting])
+    snapshot: TreeSnapshot | None = None
+
+    def next_batch(self) -> list[_Waiting]:
+        """Those that wait, as far as one request has room for them."""
+        batch, room = [self.waiting.pop(0)], _MOST_CHARS
+        while self.waiting:
+            if len(batch) == 1:
+                room -= batch[0].transition.size_chars()
+            room -= self.waiting[0].transition.size_chars()
+            if room < 0:
+                break
+            batch.append(self.waiting.pop(0))
+        return batch
+
+
+class Transactions:
+    """The trees that this process works on. `most_bytes`: of one answer; `known_chars`: of transcripts it keeps."""
+
+    def __init__(self, connection: RedisConnection, retention_ms: int, most_bytes: int, known_chars: int) -> None:
+        self._redis = connection
+        self._known_chars = known_chars
+        self._retention_ms = retention_ms
+        self._most_bytes = most_bytes
+        self._queues: dict[str, _Queue] = {}  # the longest unused first
+        self._name, self._count, self._size_chars, self._digests = token_hex(8), 0, 0, True
+
+    async def run(self, root_id: str, transition: Transition) -> Any:
+        """Make a transition; its answer.
+
+        Raises:
+            StoreError: it may have been made, or not.
+        """
+        queue, waiting = self._queue(root_id), _Waiting(transition)
+        queue.waiting.append(waiting)
+        try:
+            async with queue.lock:
+                if queue.snapshot is not None and len(queue.snapshot.tree.legs) > 1:
+                    await asyncio.sleep(0)  # others that are ready now
+                while not waiting.is_done:
+                    batch = queue.next_batch()
+                    making = self._try(root_id, queue, batch)
+                    try:
+                        await (making if len(batch) == 1 else _to_its_end(making))
+                    finally:
+                        if not batch[-1].is_done:
+                            queue.waiting[:0] = batch
+        finally:
+            if not waiting.is_done:
+                queue.waiting.remove(waiting)
+        if waiting.error is not None:
+            raise waiting.error
+        return waiting.answer
+
+    def _queue(self, root_id: str) -> _Queue:
+        queue = self._queues.pop(root_id, None) or _Queue()
+        self._queues[root_id] = queue
+        return queue
+
+    def _keep(self, queue: _Queue, snapshot: TreeSnapshot | None) -> None:
+        """Know this of a tree; forget the trees that are unused for longest where that is too much."""
+        now, was = snapshot or _NOTHING, queue.snapshot or _NOTHING
+        if now.transcripts is not was.transcripts:
+            self._size_chars += now.size_chars - was.size_chars
+        queue.snapshot = snapshot
+        for name in list(self._queues) if self._knows_too_much() else ():
+            if self._knows_too_much():
+                self._forget(name)
+
+    def _knows_too_much(self) -> bool:
+        return self._size_chars > self._known_chars or len(self._queues) > _TREES
+
+    def _forget(self, root_id: str) -> None:
+        queue = self._queues[root_id]
+        if queue.lock.locked() or queue.waiting:
+            return
+        self._size_chars -= (queue.snapshot or _NOTHING).size_chars
+        del self._queues[root_id]
+
+    async def _try(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
+        try:
+            await self._make(root_id, queue, batch)
+        except UnicodeEncodeError as error:
+            self._fail(queue, batch, StoreError(f"what is written of {root_id} is no UTF-8: {error}"))
+        except Exception as error:  # noqa: BLE001 - it is each asker's
+            self._fail(queue, batch, error)
+
+    def _fail(self, queue: _Queue, batch: list[_Waiting], error: Exception) -> None:
+        self._keep(queue, None)
+        for each in batch:
+            each.end(error)
+
+    async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
+        beside = batch[0].transition.beside if len(batch) == 1 else in_sum(each.transition.beside for each in batch)
+        transitions = [each.transition for each in batch]
+        refused: Mapping[str, str] | None = None
+        for number in range(_ATTEMPTS):
+            snapshot = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
+            # Where a digest is refused and nothing is other than it was, the server's scripts know no digests.
+            self._digests = self._digests and (refused is None or snapshot.state != refused)
+            self._count += 1
+            stamp = f"{self._name}.{self._count}"
+            attempt = Attempt(root_id, snapshot, transitions, stamp, apart=snapshot.is_contended or snapshot.is_fresh)
+            if attempt.is_nothing:
+                if not snapshot.is_fresh:
+                    self._keep(queue, None)
+                    continue
+                await self._answer(queue, snapshot, attempt, beside)
+            else:
+                failed = await self._write(queue, attempt, beside)
+                beside = ()
+                if failed and not attempt.is_apart:
+                    attempt = Attempt(root_id, snapshot, transitions, stamp, apart=True)
+                    failed = await self._write(queue, attempt, beside) if attempt.is_apart else failed
+                if failed:
+                    refused = snapshot.state if failed == "same" else None
+                    continue
+            for each, answer in zip(batch, attempt.answers, strict=True):
+                each.end(answer)
+            return
+        raise StoreError(f"the tree of {root_id} changes faster than it can be written")
+
+    async def _answer(self, queue: _Queue, snapshot: TreeSnapshot, attempt: Attempt, beside: Commands) -> None:
+        """Nothing is to be written: what was just read is answered."""
+        details = Details(attempt.answers, snapshot.transcripts)
+        reads = [*details.reads, *beside]
+        found = await self._redis.pipeline(*reads) if reads else []
+        found = [[each] for each in found]
+        attempt.answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
+        self._keep(queue, replace(snapshot, transcripts=details.transcripts, is_fresh=False))
+
+    async def _write(self, queue: _Queue, attempt: Attempt, beside: Commands) -> str:
+        """Compare and write. Returns the kind of the condition that does not hold; empty: it is written."""
+        patch = Patch(self._most_bytes)
+        attempt.fill(patch, self._retention_ms, digests=self._digests)
+        details = Details(attempt.answers, attempt.transcripts())
+        patch.read(details.reads)
+        size_bytes = attempt.settle(patch, beside)
+        commands, written, found = await self._redis.apply(*patch.request(), beside)
+        if not (written and attempt.is_charged):
+            charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes + answer_bytes(found))
+        elif found:
+            charge(commands=len(details.reads), size_bytes=answer_bytes(found))
+        if not written:
+            self._keep(queue, None)
+            return str(found[0])
+        attempt.answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
+        self._keep(queue, attempt.after(details.transcripts))
+        return ""
+
+    async def _snapshot(
+        self, root_id: str, snapshot: TreeSnapshot | None, transitions: Sequence[Transition], *, guesses: bool
+    ) -> TreeSnapshot:
+        """What the transitions can be computed from."""
+        if snapshot is None and guesses and all(transition.guesses for transition in transitions):
+            return _NOTHING
+        for _ in range(_ATTEMPTS):
+            if snapshot is not None and _suffices(snapshot, transitions):
+                return snapshot
+            known = snapshot or _NOTHING
+            waiting = [place for transition in transitions for place, _ in transition.places(known.tree)]
+            calls = list(dict.fromkeys(place for transition in transitions for place in transition.calls))
+            results = list(dict.fromkeys(waiting))
+            reads = _reads(root_id, results, calls)
+            snapshot = _read_again(known, await self._redis.pipeline(*reads), results, calls)
+        raise StoreError(f"the tree of {root_id} changes faster than it can be read")
+
+
+async def _to_its_end(making: Coroutine[Any, Any, None]) -> None:
+    """Make what others wait for, too, also where this one is cancelled: after that."""
+    task = asyncio.ensure_future(making)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+def _suffices(snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> bool:
+    """Whether all is known that the transitions read."""
+    for transition in transitions:
+        for place, must in transition.places(snapshot.tree):
+            if must and not snapshot.knows_result(place):
+                return False
+        for place in transition.calls:
+            if not snapshot.knows_call(place):
+                return False
+    return True
+
+
+def _reads(root_id: str, results: Sequence[Place], calls: Sequence[Place]) -> list[Command]:
+    return [
+        ["HGETALL", keys.state_key(root_id)],
+        ["GET", keys.tombstone_key(root_id)],
+        *(["HGET", keys.results_key(job_id), name] for job_id, name in results),
+        *(["HGET", keys.calls_key(job_id), name] for job_id, name in calls),
+    ]
+
+
+def _read_again(
+    snapshot: TreeSnapshot, answers: Sequence[Any], results: Sequence[Place], calls: Sequence[Place]
+) -> TreeSnapshot:
+    """As `_reads` has read it."""
+    state, stone, *texts = answers
+    state = as_dict(state)
+    kept = json.loads(stone) if stone else None
+    tombstone = Tombstone(kept["tenant"], kept["deleted"]) if kept else None
+    found, records = texts[: len(results)], texts[len(results) :]
+    known = {place: load_call(text) if text else None for place, text in zip(calls, records, strict=True)}
+    return snapshot.read_again(state, tombstone, dict(zip(results, found, strict=True)), known)

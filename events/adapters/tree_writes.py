@@ -1,0 +1,109 @@
+"""What steps have changed of a tree, as writes of a patch."""
+
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any
+
+from events.adapters import keys
+from events.core.records import dump_call
+from events.core.state import CallRecord
+from events.engine.layout import written
+from events.engine.patch import Patch
+from events.engine.tree import Tree
+from events.ids import canonical_json
+
+_NONE: dict[str, Any] = {}
+
+
+class Writes:
+    """By key. Of transcript and stream a tree has what is new alone."""
+
+    def __init__(self, root_id: str, before: Tree, after: Tree) -> None:
+        self._root_id, self._after = root_id, after
+        self.state, self.gone = written(before, after)
+        self.calls: dict[str, dict[str, CallRecord]] = {}
+        self.results: dict[str, dict[str, str]] = {}
+        self.forgotten: dict[str, list[str]] = {}
+        if before.calls is not after.calls:
+            for job_id, records in after.calls.items():
+                self.calls[job_id] = _new(before.calls.get(job_id, _NONE), records)
+        if before.results is not after.results:
+            for job_id in {*before.results, *after.results}:
+                was, now = before.results.get(job_id, _NONE), after.results.get(job_id, _NONE)
+                self.results[job_id] = {name: text for name, text in now.items() if was.get(name) != text}
+                self.forgotten[job_id] = [name for name in was if name not in now]
+        self.expires = after.expires_ms != before.expires_ms
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing has changed."""
+        if self.state or self.gone or self.expires:
+            return False
+        several = (self.calls, self.results, self.forgotten, self._after.transcript, self._after.parts)
+        return not any(any(each.values()) for each in several)
+
+    @property
+    def says(self) -> bool:
+        """Whether a transcript gets longer: its entries have an order."""
+        return any(self._after.transcript.values())
+
+    def jobs_written(self) -> set[str]:
+        """The jobs of whose history there is more, or less."""
+        several = (self.results, self.forgotten, self._after.transcript)
+        return {job_id for each in several for job_id, texts in each.items() if texts}
+
+    def add_to(self, patch: Patch, retention_ms: int, *, persists: bool) -> None:
+        """Write all of it. `persists`: an ended tree begins again."""
+        key = keys.state_key(self._root_id)
+        if self.gone:
+            patch.write("HDEL", key, self.gone)
+        if self.state:
+            patch.write("HSET", key, flat(self.state))
+        self._add_calls(patch)
+        for key_of, lists in ((keys.transcript_key, self._after.transcript), (keys.parts_key, self._after.parts)):
+            for job_id, entries in lists.items():
+                if entries:
+                    patch.write("RPUSH", key_of(job_id), entries)
+        if persists:
+            self._persist(patch)
+        elif self.expires:
+            self._expire(patch, retention_ms)
+
+    def _add_calls(self, patch: Patch) -> None:
+        for job_id, records in self.calls.items():
+            if records:
+                texts = {name: dump_call(record) for name, record in records.items()}
+                patch.write("HSET", keys.calls_key(job_id), flat(texts))
+        for job_id, results in self.results.items():
+            if self.forgotten[job_id]:
+                patch.write("HDEL", keys.results_key(job_id), self.forgotten[job_id])
+            if results:
+                patch.write("HSET", keys.results_key(job_id), flat(results))
+
+    def _expire(self, patch: Patch, retention_ms: int) -> None:
+        for key in all_keys(self._root_id, self._after.jobs):
+            patch.write("PEXPIRE", key, [str(retention_ms)])
+        if self._after.tombstone:
+            # Kept as long again as the data was.
+            text = canonical_json({"tenant": self._after.tombstone.tenant, "deleted": False})
+            patch.write("SET", keys.tombstone_key(self._root_id), [text, "PX", str(2 * retention_ms)])
+
+    def _persist(self, patch: Patch) -> None:
+        for key in all_keys(self._root_id, self._after.jobs):
+            patch.write("PERSIST", key, [])
+        patch.write("DEL", keys.tombstone_key(self._root_id), [])
+
+
+def all_keys(root_id: str, jobs: Iterable[str]) -> list[str]:
+    """The keys of a tree with these jobs."""
+    each = (keys.calls_key, keys.results_key, keys.transcript_key, keys.parts_key)
+    return [keys.state_key(root_id), *(key(job_id) for job_id in jobs for key in each)]
+
+
+def flat(texts: Mapping[str, str]) -> list[str]:
+    """Names and texts, in turn."""
+    return list(chain.from_iterable(texts.items()))
+
+
+def _new(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: record for name, record in now.items() if was.get(name) is not record}

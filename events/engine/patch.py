@@ -1,0 +1,111 @@
+"""A patch: what must hold, what is written, and what is read, as `apply` takes it; it knows its own cost.
+
+Invariant: there is no word of the domain in it: keys, fields and texts.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from msgspec.json import Encoder
+
+_encode = Encoder().encode
+_SLICE = 4000  # arguments of one command: apply.lua
+Command = Sequence[str | int]
+
+
+class Patch:
+    """Conditions, what is written where all of them hold, and what is read then. `commands`: what it takes then."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.commands = 1
+        self._most_bytes = most_bytes
+        self._keys: dict[str, int] = {}
+        self._arguments: list[str] = [""]  # the plan
+        self._conditions, self._writes, self._reads = list[list[Any]](), list[list[Any]](), list[list[Any]]()
+        self._counted: set[int] = set()
+
+    def same(self, key: str, texts: Mapping[str, str]) -> None:
+        """Require that a hash has these fields with these texts, and no other."""
+        self._conditions.append(["same", self._key(key), self._add([_digest(texts)])])
+        self.commands += 1
+
+    def equal(self, key: str, texts: Mapping[str, str | None]) -> None:
+        """Require that these fields of a hash have these texts; None: the field is absent."""
+        there = [field for field, text in texts.items() if text is not None]
+        absent = [field for field, text in texts.items() if text is None]
+        if there:
+            first = self._add([*there, *(str(texts[field]) for field in there)])
+            self._conditions.append(["equal", self._key(key), first, len(there)])
+        if absent:
+            self._conditions.append(["absent", self._key(key), self._add(absent), len(absent)])
+        self.commands += sum(-(-len(names) // _SLICE) for names in (there, absent))
+
+    def any(self, key: str, fields: Sequence[str]) -> None:
+        """Require that one of these fields is there."""
+        self._conditions.append(["any", self._key(key), self._add(fields), len(fields)])
+        self.commands += -(-len(fields) // _SLICE)
+
+    def count(self, key: str, text: str, number: int) -> None:
+        """Require that so many values of a hash contain this text."""
+        index = self._key(key)
+        self._conditions.append(["count", index, self._add([text]), number])
+        self.commands += index not in self._counted
+        self._counted.add(index)
+
+    def missing(self, *keys: str) -> None:
+        """Require that there is none of these keys."""
+        self._conditions.append(["missing", *map(self._key, keys)])
+        self.commands += 1
+
+    def write(self, command: str, key: str, arguments: Sequence[str]) -> None:
+        """Run a command."""
+        # As `_command`, without its calls: a step writes half a dozen times.
+        first, count = len(self._arguments) + 1, len(arguments)
+        self._arguments += arguments
+        index = self._keys.setdefault(key, len(self._keys) + 1)
+        self._writes.append([command, index, first, first + count - 1] if count else [command, index])
+        self.commands += 1 if count <= _SLICE else -(-count // _SLICE)
+
+    def read(self, reads: Iterable[Command]) -> None:
+        """Read these once it is written."""
+        for name, key, *arguments in reads:
+            texts = list(map(str, arguments))
+            first = self._add(texts)
+            self._reads.append([name, self._key(str(key)), *([first, first + len(texts) - 1] if texts else [])])
+            self.commands += 1
+
+    def _key(self, name: str) -> int:
+        return self._keys.setdefault(name, len(self._keys) + 1)
+
+    def _add(self, texts: Sequence[str]) -> int:
+        """The index of the first of these arguments."""
+        first = len(self._arguments) + 1
+        self._arguments += texts
+        return first
+
+    def size_bytes(self) -> int:
+        """Plan it: the bytes of keys and arguments. Nothing is added to it after that."""
+        plan: dict[str, Any] = {"conditions": self._conditions, "writes": self._writes, "most": self._most_bytes}
+        if self._reads:
+            plan["reads"] = self._reads
+        self._arguments[0] = _encode(plan).decode()
+        text = "".join([*self._keys, *self._arguments])
+        return len(text) if text.isascii() else len(text.encode())
+
+    def exchange(self, text: str, other: str) -> None:
+        """Send another text in place of this very one."""
+        for at, each in enumerate(self._arguments):
+            if each is text:
+                self._arguments[at] = other
+
+    def request(self) -> tuple[list[str], list[str]]:
+        """The script's keys and arguments, once it is planned."""
+        return list(self._keys), self._arguments
+
+
+def _digest(texts: Mapping[str, str]) -> str:
+    """As apply.lua makes it: names in the order of their bytes, which is that of their characters."""
+    together = "\0".join(chain.from_iterable(sorted(texts.items())))
+    return hashlib.sha1(together.encode(), usedforsecurity=False).hexdigest()

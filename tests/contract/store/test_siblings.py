@@ -1,0 +1,192 @@
+"""Many processes work on the calls of one turn: each pays for itself alone, and the turn goes on once."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from events.adapters.tree_store import TreeStore
+from events.core.effects import Changes
+from events.core.legs import Leg, LegKind, following
+from events.ports import Claim, Snapshot, Verdict
+from tests.contract.store.one_slot import OneSlot
+from tests.contract.store.operations import Operation
+from tests.contract.store.redis_process import Counted, RedisProcess
+from tests.contract.store.sample import (
+    JOB_ID,
+    LEASE_MS,
+    NOW_MS,
+    SPENT,
+    a_job,
+    call_leg,
+    claim_of,
+    creation,
+    first_leg,
+    next_turn,
+    record_of,
+)
+from tests.contract.store.side import RETENTION_MS, side_over
+from tests.contract.store.test_interleaved import Processes, run
+
+pytestmark = pytest.mark.bridge
+
+_ENTRY = '{"role":"model"}'
+
+
+def _turn(legs: Sequence[Leg]) -> Changes:
+    return Changes(legs=tuple(legs), calls=tuple(map(record_of, legs)), transcript=(_ENTRY,))
+
+
+def _returns(leg: Leg) -> Changes:
+    return Changes(results={leg.call_id: '{"ok":1}'}, join=next_turn())
+
+
+async def costs_of_a_fan_out(process: RedisProcess, count: int) -> tuple[Counted, Counted]:
+    """What it takes to begin, and to end, so many calls at the same time, each in a process of its own."""
+    process.ask("FLUSHALL")
+    connections = [OneSlot(process.settings()) for _ in range(count)]
+    stores = [TreeStore(connection, RETENTION_MS) for connection in connections]
+    legs = [call_leg(position) for position in range(count)]
+    await stores[0].create(creation(a_job()), "m1", NOW_MS)
+    await stores[0].begin(claim_of(first_leg()))
+    await stores[0].commit(claim_of(first_leg()), _turn(legs), SPENT)
+
+    claims = [claim_of(leg, f"call{leg.position}", f"o{leg.position}.1") for leg in legs]
+    at_first = process.counted()
+    begun = await asyncio.gather(*(store.begin(claim) for store, claim in zip(stores, claims, strict=True)))
+    assert [each.verdict for each in begun] == count * [Verdict.GRANTED]
+    between = process.counted()
+
+    asked = [store.commit(claim, _returns(leg), SPENT) for store, claim, leg in zip(stores, claims, legs, strict=True)]
+    answers = await asyncio.gather(*asked)
+    costs = between.since(at_first), process.counted().since(between)
+    assert all(answer.applied for answer in answers)
+    assert [leg.key for answer in answers for leg in answer.carried] == [next_turn().leg.key]
+    found = await side_over(connections[0], stores[0]).reader.job(JOB_ID)
+    assert found is not None
+    assert (len(found.results), found.usage.messages) == (count, 1 + count)
+    for connection in connections:
+        await connection.close()
+    return costs
+
+
+@pytest.mark.parametrize("count", [2, 10, 64])
+async def test_calls_at_the_same_time_take_a_few_requests_each(redis_process: RedisProcess, count: int) -> None:
+    """However many others there are."""
+    begin, end = await costs_of_a_fan_out(redis_process, count)
+    assert begin.requests <= 2 * count
+    assert end.requests <= count + 4
+
+
+_CALLS = [call_leg(position) for position in range(3)]
+_LATER = [following(leg, LegKind.CALL, NOW_MS, attempt=2, not_before_ms=NOW_MS + LEASE_MS) for leg in _CALLS]
+_LEGS = [
+    *_CALLS,
+    *_LATER,
+    *(following(leg, kind, NOW_MS) for leg in _CALLS for kind in (LegKind.COMPLETE, LegKind.FAILED)),
+    next_turn().leg,
+]
+
+
+def _ways(leg: Leg) -> list[Changes]:
+    """How a step may end."""
+    if leg.kind is LegKind.LOOP:
+        return [Changes(transcript=(_ENTRY,))]
+    after = [following(leg, kind, NOW_MS) for kind in (LegKind.COMPLETE, LegKind.FAILED) if leg.kind is LegKind.CALL]
+    again = [_LATER[leg.position]] if leg.attempt == 1 else []
+    waits = following(leg, LegKind.WAIT, NOW_MS, not_before_ms=NOW_MS + 9 * LEASE_MS)
+    return [_returns(leg), *(Changes(legs=(follows,)) for follows in (*after, *again, waits))]
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> Operation:
+    """Some step of some call is begun, ended, prolonged, or says something."""
+    leg, number = draw(st.sampled_from(_LEGS)), draw(st.integers(1, 3))
+    message = draw(st.sampled_from([f"m{number}", f"call{leg.position}"]))
+    claim = claim_of(leg, message, f"o{number}.1", after_ms=draw(st.integers(0, 3)) * LEASE_MS)
+    way = draw(st.sampled_from(["begin", "begin", "commit", "commit", "renew", "append"]))
+    changes = draw(st.sampled_from(_ways(leg)))
+    until_ms = claim.lease_until_ms + LEASE_MS
+    asks = {
+        "begin": lambda side: side.store.begin(claim),
+        "commit": lambda side: side.store.commit(claim, changes, SPENT),
+        "renew": lambda side: side.store.renew([claim], until_ms),
+        "append": lambda side: side.store.append(claim, number, ["said"], ""),
+    }
+    return Operation(f"{way} {claim} {changes if way == 'commit' else ''}", asks[way])
+
+
+def _begins(claim: Claim) -> Operation:
+    return Operation(f"begin {claim}", lambda side: side.store.begin(claim))
+
+
+def _ends(leg: Leg) -> Operation:
+    claim = claim_of(leg, f"call{leg.position}", f"o{leg.position}.1")
+    return Operation(f"end {leg.position}", lambda side: side.store.commit(claim, _returns(leg), SPENT))
+
+
+def _asked(count: int) -> list[Operation]:
+    """A turn that asks for calls, each begun by a process of its own."""
+    turn, claims = claim_of(first_leg()), [claim_of(leg, f"call{leg.position}", f"o{leg.position}.1") for leg in _CALLS]
+    return [
+        Operation("create", lambda side: side.store.create(creation(a_job()), "m1", NOW_MS)),
+        Operation("turn", lambda side: side.store.begin(turn)),
+        Operation("calls", lambda side: side.store.commit(turn, _turn(_CALLS[:count]), SPENT)),
+        *map(_begins, claims),
+    ]
+
+
+def _timeless(read: Any) -> Any:
+    """Without the time of the last use, which by the rule goes back where a clock does."""
+    if not isinstance(read, Snapshot):
+        return read
+    return replace(read, usage=structs.replace(read.usage, updated_ms=0))
+
+
+async def compare(process: RedisProcess, drawn: Sequence[tuple[Operation, Operation | None, bool]]) -> None:
+    """Do all of them, by one process and the other in turn, and by the rule alone."""
+    process.ask("FLUSHALL")
+    processes = Processes(process)
+    try:
+        for first, second, lost in [*((each, None, False) for each in _asked(3)), *drawn]:
+            await processes.both(first, second, lost=lost)
+            processes.connections.reverse()
+            processes.sides.reverse()
+        found, right = [await processes.state(side) for side in (processes.sides[0], processes.fake)]
+        assert [_timeless(each) for each in found] == [_timeless(each) for each in right]
+    finally:
+        for connection in processes.connections:
+            await connection.close()
+
+
+@given(drawn=st.lists(st.tuples(steps(), st.none() | steps(), st.booleans()), min_size=5, max_size=20))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_steps_of_several_calls_come_out_as_by_the_rule(
+    redis_process: RedisProcess, drawn: list[tuple[Operation, Operation | None, bool]]
+) -> None:
+    """Whoever does them, and whatever happens on the way."""
+    asyncio.run(compare(redis_process, drawn))
+
+
+async def test_the_last_of_two_that_end_at_the_same_time_goes_on(redis_process: RedisProcess) -> None:
+    """Each of them has seen the other one still at work."""
+    redis_process.ask("FLUSHALL")
+    processes = Processes(redis_process)
+    first, second = map(_ends, _CALLS[:2])
+    for operation in _asked(2)[:-1]:
+        await run(operation, processes.sides[0])
+        await run(operation, processes.fake)
+    late = TreeStore(processes.connections[1], RETENTION_MS)  # which reads the tree as it is now
+    processes.sides[1] = side_over(processes.connections[1], late)
+    processes.connections.reverse()
+    processes.sides.reverse()
+    await processes.both(first, second, lost=False)
+    answer: Any = await run(first, processes.fake)
+    assert answer == await run(first, processes.sides[1])
+    for connection in processes.connections:
+        await connection.close()

@@ -1,0 +1,125 @@
+"""What the store that compares and writes does beyond its contract: what it keeps, and what it sends together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from events.adapters.tree_store import TreeStore
+from events.core.effects import Changes
+from events.core.going_on import GoOn
+from events.ports import Committed, Verdict
+from tests.contract.store.one_slot import OneSlot
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.sample import (
+    JOB_ID,
+    NOW_MS,
+    SPENT,
+    a_job,
+    call_leg,
+    claim_of,
+    creation,
+    first_leg,
+    leases_of,
+    next_turn,
+    record_of,
+)
+from tests.contract.store.side import RETENTION_MS
+
+pytestmark = pytest.mark.bridge
+
+SECOND = next_turn().leg
+ENTRY = '{"role":"model","text":"' + 500 * "x" + '"}'
+
+
+class WithoutDigests(OneSlot):
+    """A connection to a server whose scripts know no SHA1."""
+
+    def _text(self, text: str) -> str:
+        return super()._text(text.replace("redis.sha1hex", "redis.no_such_function"))
+
+
+@pytest.fixture
+async def connection(redis_process: RedisProcess) -> AsyncIterator[OneSlot]:
+    """To an empty server."""
+    redis_process.ask("FLUSHALL")
+    made = OneSlot(redis_process.settings())
+    yield made
+    await made.close()
+
+
+async def begun_turn(store: TreeStore, job_id: str = JOB_ID) -> None:
+    """A job whose first turn is claimed."""
+    await store.create(creation(a_job(job_id)), "m1", NOW_MS)
+    assert (await store.begin(claim_of(first_leg(job_id)))).verdict is Verdict.GRANTED
+
+
+async def fan(store: TreeStore, count: int) -> list[Committed]:
+    """A turn that asks for calls, all of which end at the same time; their answers."""
+    await begun_turn(store)
+    legs = [call_leg(position) for position in range(count)]
+    room = GoOn("o1.1", leases_of(), count)
+    turn = Changes(legs=tuple(legs), calls=tuple(map(record_of, legs)), transcript=(ENTRY,))
+    assert len((await store.commit(claim_of(first_leg()), turn, SPENT, room)).claimed) == count
+    ends = [Changes(results={leg.call_id: '{"ok":1}'}, join=next_turn()) for leg in legs]
+    claims = [claim_of(leg, "m1", "o1.1") for leg in legs]
+    rooms = [GoOn(f"o1.{number}", leases_of(), count) for number in range(2, count + 2)]
+    commits = [store.commit(claim, each, SPENT, on) for claim, each, on in zip(claims, ends, rooms, strict=True)]
+    return list(await asyncio.gather(*commits))
+
+
+async def test_calls_that_end_at_the_same_time_are_one_request(
+    connection: OneSlot, redis_process: RedisProcess
+) -> None:
+    """And the last of them goes on with the next turn, which knows what all of them returned."""
+    store = TreeStore(connection, RETENTION_MS)
+    before = redis_process.counted()
+    answers = await fan(store, 10)
+    assert redis_process.counted().since(before).requests == 4
+    assert all(answer.applied for answer in answers)
+    assert [len(answer.claimed) for answer in answers] == 9 * [0] + [1]
+    history = answers[-1].claimed[0].history
+    assert (len(history.transcript), len(history.results)) == (2, 10)
+
+
+async def test_who_gives_up_waiting_takes_nobody_with_it(connection: OneSlot, redis_process: RedisProcess) -> None:
+    """The first of several is cancelled while its patch is under way: nobody asks again."""
+    store = TreeStore(connection, RETENTION_MS)
+    await begun_turn(store)
+    legs = [call_leg(position) for position in range(3)]
+    turn = Changes(legs=tuple(legs), calls=tuple(map(record_of, legs)))
+    await store.commit(claim_of(first_leg()), turn, SPENT)
+    before = redis_process.counted()
+    first, *others = [asyncio.create_task(store.begin(claim_of(leg, f"m{leg.position}"))) for leg in legs]
+    await asyncio.sleep(0.001)
+    first.cancel()
+    assert [begun.verdict for begun in await asyncio.gather(*others)] == 2 * [Verdict.GRANTED]
+    assert redis_process.counted().since(before).requests == 1
+    assert first.cancelled()
+
+
+async def test_a_server_without_digests_is_told_the_texts(redis_process: RedisProcess) -> None:
+    """Once it has refused one."""
+    redis_process.ask("FLUSHALL")
+    connection = WithoutDigests(redis_process.settings())
+    try:
+        answers = await fan(TreeStore(connection, RETENTION_MS), 3)
+    finally:
+        await connection.close()
+    assert all(answer.applied for answer in answers)
+
+
+@pytest.mark.parametrize(("known_chars", "requests"), [(10_000, 1), (1_000, 2)])
+async def test_no_more_is_kept_than_there_is_room_for(
+    connection: OneSlot, redis_process: RedisProcess, known_chars: int, requests: int
+) -> None:
+    """The tree that is unused for longest is forgotten first, and read again."""
+    store = TreeStore(connection, RETENTION_MS, known_chars=known_chars)
+    for job_id in (JOB_ID, "job_b"):
+        await begun_turn(store, job_id)
+        turn = Changes(legs=(next_turn(job_id).leg,), transcript=(ENTRY,))
+        await store.commit(claim_of(first_leg(job_id)), turn, SPENT)
+    before = redis_process.counted()
+    begun = await store.begin(claim_of(SECOND))
+    assert len(begun.history.transcript) == 2
+    assert redis_process.counted().since(before).requests == requests
