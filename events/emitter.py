@@ -5,8 +5,10 @@ DESIGN 2. The emitter decides nothing about jobs.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from events.adapters.publisher import QStashQueue
 from events.core.retry_waits import CALLBACK_WAITS, RetryWaits
@@ -16,8 +18,7 @@ from events.settings import Settings, require, settings_from_environment
 from events.time_limits import delivery_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """An event to publish: not before `not_before_ms` (0: at once).
 
     `deduplication_id`: empty for none; it must differ each time that the same event is driven again on purpose, since

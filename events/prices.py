@@ -4,11 +4,10 @@ Invariant: each price names where it was read and when. Free allowances are left
 job's. What has no price here costs nothing here: storage, the vector index. Model calls have prices of their own.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Struct, frozen=True):
     """One list price. `field`: of `Prices`; `as_of`: the day of the copy that was read, as it says itself."""
 
     field: str
@@ -53,8 +52,7 @@ LIST = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(Struct, frozen=True):
     """US dollars for one unit each."""
 
     message_usd: float = LIST[0].usd
@@ -67,8 +65,7 @@ class Prices:
 LIST_PRICES = Prices()
 
 
-@dataclass(frozen=True, slots=True)
-class Paid:
+class Paid(Struct, frozen=True):
     """What is paid for, of a job or of many."""
 
     messages: int
@@ -79,8 +76,7 @@ class Paid:
     model_usd: float
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     """What that costs, in US dollars, by who is used."""
 
     queue_usd: float

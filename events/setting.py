@@ -1,8 +1,10 @@
 """What a setting is: one environment variable, described for people and for the code that reads it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from events.setting_readers import text
 
@@ -11,8 +13,7 @@ WEBHOOKS = "webhooks"
 API = "API and console"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One environment variable: where it goes, its default as text, its unit, and what it means.
 
     `needed`: a deployment does not work without it, unless the setting named by `instead` is there. `where`: which

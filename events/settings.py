@@ -7,12 +7,13 @@ problem. Their names, defaults and meanings are in setting_table.py. Nothing els
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from events.errors import SettingsError, join_problems
 from events.prices import LIST_PRICES, Prices
+from events.record import Record
 from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, TOPIC_SUFFIXES, WEBHOOK_ENDPOINTS, EventType
 from events.setting import Setting
 from events.setting_table import SETTINGS
@@ -28,8 +29,7 @@ MESSAGE_LIMIT_BYTES, _ENVELOPE_BYTES = 4 * 1024 * 1024, 64 * 1024
 _FOREIGN_SECRET = re.compile(r".*_(API_KEY|TOKEN|SECRET|PASSWORD|SECRET_ACCESS_KEY)")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Record, frozen=True):
     """Every setting, with its default; see SETTINGS for names, units and meaning.
 
     `foreign_keys`: values of other variables named as secrets are; known only in order not to be shown.

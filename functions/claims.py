@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import AsyncIterator
 
 from events.core.legs import LegKind, kind_of
 from events.errors import NewerVersionError, StoreError
@@ -37,6 +36,7 @@ class Claims:
         self._clock = clock
         self._policy = policy
         self._held: dict[str, Claim] = {}
+        self._since_seconds = 0.0  # when it began to hold something, on the loop's clock
         self._timer: asyncio.TimerHandle | None = None
         self._renewing: asyncio.Task[None] | None = None
 
@@ -62,29 +62,28 @@ class Claims:
             await asyncio.sleep(pause_seconds)
         return await self._store.begin(claim)
 
-    @contextlib.asynccontextmanager
-    async def holding(self, claim: Claim) -> AsyncIterator[None]:
+    def holding(self, claim: Claim) -> "Holding":
         """Hold a claim for the time of the block, or until it is `done`; where that raises, it is given back."""
-        if kind_of(claim.leg_key) is LegKind.WISH:  # held by nobody
-            yield
-            return
+        return Holding(self, claim)
+
+    def hold(self, claim: Claim) -> None:
+        """Prolong it from now on."""
+        if not self._held:
+            self._since_seconds = asyncio.get_running_loop().time()
         self._held[claim.leg_key] = claim
         self._policy.stopping.at_work += 1
         self._renew_soon()
-        try:
-            yield
-        except (Exception, asyncio.CancelledError):
-            await self.give_back(claim, begun=True)
-            raise
-        finally:
-            self.done(claim)
-            self._policy.stopping.at_work -= 1
+
+    def let_go(self, claim: Claim) -> None:
+        """The block in which it was held is over."""
+        self.done(claim)
+        self._policy.stopping.at_work -= 1
 
     def done(self, claim: Claim) -> None:
         """It is over with this claim."""
         self._held.pop(claim.leg_key, None)
-        if not self._held:
-            self._rest()
+        if not self._held and self._renewing is not None:
+            self.rest()
 
     async def give_back(self, claim: Claim, *, begun: bool) -> None:
         """Let somebody else work on it at once, without counting a death; `begun`: a model may have been called.
@@ -101,14 +100,20 @@ class Claims:
 
     def _renew_soon(self) -> None:
         if self._timer is None and self._renewing is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(next_step(loop.time()), self._begin)
+            self._timer = asyncio.get_running_loop().call_at(next_step(self._since_seconds), self._begin)
 
     def _begin(self) -> None:
+        """Prolong what is held, unless that is another claim by now: one timer serves all steps of an invocation."""
         self._timer = None
-        self._renewing = asyncio.create_task(self._renew())
+        if not self._held:
+            return
+        if asyncio.get_running_loop().time() < next_step(self._since_seconds):
+            self._renew_soon()
+        else:
+            self._renewing = asyncio.create_task(self._renew())
 
-    def _rest(self) -> None:
+    def rest(self) -> None:
+        """Prolong nothing any more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -139,6 +144,32 @@ class Claims:
             for claim in self._held.values()
             if now_ms < claim.now_ms + self._policy.longest_ms(kind_of(claim.leg_key))
         ]
+
+
+class Holding:
+    """The time of a block in which a claim is held. Written out: each step enters one."""
+
+    __slots__ = ("_claim", "_claims", "_is_held")
+
+    def __init__(self, claims: Claims, claim: Claim) -> None:
+        self._claims = claims
+        self._claim = claim
+        self._is_held = kind_of(claim.leg_key) is not LegKind.WISH  # that is held by nobody
+
+    async def __aenter__(self) -> None:
+        """Hold it."""
+        if self._is_held:
+            self._claims.hold(self._claim)
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        """Let it go; give it back where the block has raised."""
+        if not self._is_held:
+            return
+        try:
+            if kind is not None and issubclass(kind, Exception | asyncio.CancelledError):
+                await self._claims.give_back(self._claim, begun=True)
+        finally:
+            self._claims.let_go(self._claim)
 
 
 def next_step(now_seconds: float, *, again: bool = False) -> float:

@@ -5,8 +5,9 @@ Invariant: only who cancels the caller cancels the caller. Must not: limit the t
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 _T = TypeVar("_T")
 
@@ -23,8 +24,7 @@ class CutShortError(Exception):
         self.type = type(cause).__name__
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How foreign code ended."""
 
     value: Any = None

@@ -1,10 +1,9 @@
 """Everything of one process, put together from its ports; tests give it fakes. Importing this module opens nothing."""
 
-from dataclasses import dataclass
 from functools import cached_property
 
 from events.core.counts import UNDELIVERED
-from events.core.effects import AskAdmission, CallModel, Effect, Remember, RunTool
+from events.core.effects import AskAdmission, Effect
 from events.core.redaction import KnownSecrets
 from events.emitter import Emitter, waits_at
 from events.errors import MalformedEventError
@@ -36,22 +35,16 @@ from events.ports import (
     Tracer,
     Verifier,
 )
+from events.record import Record
 from events.schema import event_type, parse_event
 from events.settings import Settings
 from functions.acceptance import Acceptance
 from functions.afterwards import Afterwards
-from functions.agents.conversing import Conversing
-from functions.agents.hiding import Hiding
 from functions.agents.loader import load_registry
-from functions.agents.model_turn import ModelTurn
-from functions.agents.recalling import Recalling
 from functions.agents.registry import Registry
-from functions.agents.talk import Batching, Talks
-from functions.agents.tool_run import ToolRun
 from functions.alerting import Alerting
 from functions.asking import Asking
 from functions.completing import Completing
-from functions.conversation.earlier import EarlierJobs
 from functions.counting import count
 from functions.dead_callbacks import DeadCallbacks
 from functions.delivery import Delivered, Outcome
@@ -63,7 +56,6 @@ from functions.hung_calls import HungCalls
 from functions.job_notices import JobNotices
 from functions.job_rows import JobRows
 from functions.memory.keeper import MemoryKeeper
-from functions.memory.remember_job import RememberJob
 from functions.metering import Metering
 from functions.observing import Observing
 from functions.operation_outcomes import OperationOutcomes, Operations
@@ -80,17 +72,14 @@ from functions.sweep_requests import SweepRequests
 from functions.sweeping import Sweep
 from functions.tending import Tending
 from functions.tidying import Tidying
-from functions.told_limit import ToldLimit
 from functions.tools.running_calls import RunningCalls
 from functions.tools.tool import InThread
-from functions.traced import Traced
 from functions.work_limits import guard_ms, work_limits_ms
 
 FORGED_PER_MINUTE = 60  # of one source: then they are refused without a word in the log
 
 
-@dataclass(frozen=True)
-class Ports:
+class Ports(Record, frozen=True):
     """The outside world.
 
     Attributes:
@@ -227,27 +216,13 @@ class Container:
             suspects=self.suspects,
         )
         outside = (ports.store, self.emitter, ports.clock, ports.randomness)
-        return Pipeline(*outside, self._performers(), self._facts, self._afterwards, policy)
+        return Pipeline(*outside, self._performers(spec), self._facts, self._afterwards, policy)
 
-    def _performers(self) -> dict[type[Effect], Performer]:
-        ports, settings, secrets = self.ports, self.settings, self.secrets
-        talks = Talks(ports.store, secrets, Batching(settings.stream_batch_ms, settings.stream_batch_bytes))
-        model_turn = ModelTurn(self.registry, settings.work_timeout_seconds, self.ports.model_cache, talks)
-        conversing = Conversing(model_turn, self.registry, EarlierJobs(ports.listing, ports.reader, ports.store))
-        runs = (self.running_calls, settings.result_limit_bytes)
-        tool_run = ToolRun(self.registry, ports.store, self.memory, ports.clock, *runs, secrets, ports.reader)
-        return {
-            AskAdmission: self._asking,
-            CallModel: self._bounded(Hiding(Recalling(conversing, self.registry, self.memory), secrets)),
-            RunTool: self._bounded(Hiding(tool_run, secrets)),
-            Remember: RememberJob(self.memory, settings.work_timeout_seconds, secrets.hide),
-        }
-
-    def _bounded(self, work: Performer) -> Performer:
-        performer = ToldLimit(work, self.settings.told_limit_bytes)
-        if self.ports.tracer is None:
-            return performer
-        return Traced(performer, self.ports.clock, lambda agent: self.registry.model_of(agent).name)
+    def _performers(self, spec: Spec) -> dict[type[Effect], Performer]:
+        found: dict[type[Effect], Performer] = {AskAdmission: self._asking}
+        for executors in spec.executors:
+            found.update(executors(self))
+        return found
 
     def endpoint(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app of one event function."""

@@ -1,12 +1,11 @@
 """One delivered message, verified and parsed, and what became of it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from events.schema import Event
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True):
     """An event as the queue delivered it; `retried` counts earlier attempts of the same message.
 
     `token`: what the queue signed for this attempt; empty: nothing that could have been captured.
@@ -18,8 +17,7 @@ class Delivered:
     token: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of a message: a word for logs and the answer's body, how many events it handed on."""
 
     word: str

@@ -7,9 +7,9 @@ turns this off. Errors are mapped to a status by their attributes, and a client 
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -31,8 +31,7 @@ UNAVAILABLE = 503
 NON_RETRYABLE_HEADER = "Upstash-NonRetryable-Error"
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(Struct, frozen=True):
     """A verified request of the queue. `token`: what was signed; another one for each attempt (qstash.md 9).
 
     The signature says nothing of `message_id` and `retried`: whoever has captured a request may send others with it.

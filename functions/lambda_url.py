@@ -8,10 +8,10 @@ import re
 
 from starlette.types import Scope
 
-_FUNCTION_URL = re.compile(r"[a-z0-9]+\.lambda-url\.[a-z0-9-]+\.on\.aws")
+_FUNCTION_URL = r"[a-z0-9]+\.lambda-url\.[a-z0-9-]+\.on\.aws"
 
 
 def lambda_url(scope: Scope) -> str:
     """`https://….lambda-url.REGION.on.aws` of the function that is asked; empty behind anything but a function URL."""
     domain = scope.get("aws.event", {}).get("requestContext", {}).get("domainName", "")
-    return f"https://{domain}" if _FUNCTION_URL.fullmatch(domain) else ""
+    return f"https://{domain}" if re.fullmatch(_FUNCTION_URL, domain) else ""

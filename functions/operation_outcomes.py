@@ -9,9 +9,9 @@ Invariant: an entry is acknowledged when its outcome has a witness and is record
 import contextlib
 import json
 import logging
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from events.core.counts import COMPLETIONS
@@ -36,8 +36,7 @@ LAST_LOOK = 12  # where pauses of a second would have become hours
 LOOK_MS = 15_000
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """A look at the stream that was armed: for when, and which one it is since an operation began to wait."""
 
     slot_ms: int
@@ -141,8 +140,7 @@ class OperationOutcomes:
         await count(self._figures, {f"{COMPLETIONS}:stream:dead": 1})
 
 
-@dataclass(frozen=True, slots=True)
-class Operations:
+class Operations(Struct, frozen=True):
     """What takes in outcomes: one at a time, and those of the stream."""
 
     completing: Completing

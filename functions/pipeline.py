@@ -93,7 +93,10 @@ class Pipeline:
         else:
             run.words.append("told")
             await self._hand_on(run, told, crosses=False)
-        await self._work_off(run)
+        try:
+            await self._work_off(run)
+        finally:
+            claims.rest()
         if run.failure is not None:
             raise run.failure
         return Outcome(run.words[0], run.published)
@@ -167,7 +170,6 @@ class Pipeline:
         state = begun.state
         if state is None:
             raise ValueError("a granted BEGIN comes with a state")
-        again = event_of(run.session_id, state.leg)
         try:
             async with run.claims.holding(claim):
                 with self._policy.suspects.turn_of(state.leg) as wait_ms:
@@ -176,9 +178,9 @@ class Pipeline:
                     await run.claims.give_back(claim, begun=False)
         except asyncio.CancelledError:
             if self._policy.stopping.begun:
-                await postpone(self._emitter, again, 0, run.drive)
+                await postpone(self._emitter, event_of(run.session_id, state.leg), 0, run.drive)
             raise
-        await postpone(self._emitter, again, self._clock.now_ms() + wait_ms, run.drive)
+        await postpone(self._emitter, event_of(run.session_id, state.leg), self._clock.now_ms() + wait_ms, run.drive)
         run.words.append(SUSPECT)
         run.leaves(step)
         return await self._hand_on(run, begun.carried, crosses=False)

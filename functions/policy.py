@@ -1,8 +1,9 @@
 """How a function works: the limit of one piece of work, and what it may go on with in place, for how long."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
+
+from msgspec import Struct, field
 
 from events.core.legs import LegKind
 from events.settings import CLAIM_MARGIN_SECONDS
@@ -30,8 +31,7 @@ BEGIN_PAUSES_SECONDS = PAUSES_SECONDS[:4]
 AT_ONCE = 16
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Struct, frozen=True, dict=True):
     """The policy of one function.
 
     Attributes:

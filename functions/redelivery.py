@@ -9,8 +9,8 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from events.core.decide import decide
@@ -32,8 +32,7 @@ from functions.sweeping import Sweep, read_page
 MALFORMED_STATUS = MalformedEventError.status
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """What a failure callback tells: the source message, its event, and the last answer."""
 
     source_message_id: str
@@ -42,16 +41,14 @@ class Failed:
     answer: str
 
 
-@dataclass(frozen=True, slots=True)
-class SweepFailed:
+class SweepFailed(Struct, frozen=True):
     """A sweep could not be delivered; `body` is its body."""
 
     source_message_id: str
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True):
     """The source message is no event of ours; it stays in the dead letter queue for a person."""
 
     source_message_id: str

@@ -6,8 +6,9 @@ instead. A fact that was told may be told again, since the first one stays. Must
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from events.core.legs import FOREVER_MS, Leg, leg_key_of
 from events.emitter import Delivery, Emitter
@@ -39,8 +40,7 @@ class Standing(StrEnum):
 SENDABLE = frozenset({Standing.DUE, Standing.TOLD, Standing.OURS})
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """A message beside its job. `expected`: how many steps of the job are due now."""
 
     standing: Standing

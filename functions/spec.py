@@ -1,7 +1,11 @@
 """What one function is: its endpoint, its limits, and the work that it may do. A record each, in functions/webhooks."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from msgspec import Struct
+
+from events.core.effects import Effect
 from events.core.legs import WORK_KINDS, LegKind
 from events.schema import ENDPOINTS, EventType
 from events.time_limits import function_seconds
@@ -9,8 +13,11 @@ from events.time_limits import function_seconds
 TAKES_IN = frozenset({LegKind.COMPLETE, LegKind.FAILED, LegKind.WAIT})
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+# From the container, which stands above this module: what does a piece of work, by the effect that asks for it.
+Executors = Callable[[Any], Mapping[type[Effect], Any]]
+
+
+class Spec(Struct, frozen=True):
     """One webhook function.
 
     Attributes:
@@ -20,6 +27,8 @@ class Spec:
         continues: kinds of legs that it may go on with in place. The tool executor never goes into a model turn, so it
             stays free of model libraries.
         retries: delivery attempts after the first.
+        executors: make what does its work, from the process's container, by the effect that asks for it. They are named
+            by the function itself, so that it imports no other's.
     """
 
     name: str
@@ -27,6 +36,7 @@ class Spec:
     event_type: EventType | None = None
     continues: frozenset[LegKind] = frozenset()
     retries: int = 3
+    executors: tuple[Executors, ...] = ()
 
     @property
     def timeout_seconds(self) -> int:
@@ -39,6 +49,6 @@ class Spec:
         return not self.continues.isdisjoint(WORK_KINDS)
 
 
-def event_spec(name: str, event_type: EventType, continues: frozenset[LegKind]) -> Spec:
+def event_spec(name: str, event_type: EventType, continues: frozenset[LegKind], *executors: Executors) -> Spec:
     """The spec of a function that handles one event type."""
-    return Spec(name=name, path=ENDPOINTS[event_type], event_type=event_type, continues=continues)
+    return Spec(name, ENDPOINTS[event_type], event_type, continues, executors=executors)

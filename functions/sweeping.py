@@ -10,7 +10,8 @@ loses nothing.
 import json
 import logging
 from collections import defaultdict
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from events.core.admission import TOMBSTONE_MS, Book, Entry
 from events.emitter import Emitter
@@ -28,8 +29,7 @@ _log = logging.getLogger("baton.sweep")
 LOST_AFTER_MS = 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Which part of which sweep a message asks for.
 
     Attributes:

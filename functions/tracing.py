@@ -9,7 +9,8 @@ Invariant: where nobody traces, nothing is done here. Ids are hexadecimal, as W3
 import re
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from events.core.legs import Leg, leg_key_of
 from events.core.state import Job, State
@@ -17,12 +18,11 @@ from events.ids import digest, root_of
 from events.ports import Begun, Claim, Clock, Span
 from events.schema import Event
 
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_TRACEPARENT = r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}"
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A span's place: its trace, and itself."""
 
     trace_id: str
@@ -34,8 +34,7 @@ class Place:
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
-@dataclass(slots=True, eq=False)
-class _OpenLeg:
+class _OpenLeg(Struct, eq=False):
     place: Place
     parent_id: str
     name: str
@@ -43,8 +42,7 @@ class _OpenLeg:
     attributes: dict[str, str | int | float]
 
 
-@dataclass(slots=True)
-class Trace:
+class Trace(Struct):
     """What one delivery or request traces. `incoming`: the place of who caused it; None: nobody says.
 
     `parents`: leg key → the place of the leg that hands it on.
@@ -79,7 +77,7 @@ def end_trace(trace: Trace, error: str) -> Sequence[Span]:
 
 def place_of(traceparent: str) -> Place | None:
     """What a traceparent says; None for one that says nothing, or cannot be read."""
-    match = _TRACEPARENT.fullmatch(traceparent)
+    match = re.fullmatch(_TRACEPARENT, traceparent)
     if match is None or match[1] == _NO_TRACE or match[2] == _NO_SPAN:
         return None
     return Place(match[1], match[2])

@@ -1,8 +1,9 @@
 """What operators did, in one Redis stream that keeps the newest entries; one request and one command each."""
 
 import json
-from dataclasses import asdict, fields
 from typing import Any
+
+from msgspec.structs import asdict, fields
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection

@@ -9,9 +9,10 @@ between askers. Must not: know what is asked, repeat anything, or outlive its ev
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 # Fewer are not worth a second request.
 _MANY = 8
@@ -20,8 +21,7 @@ Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """How many requests are under way at once, what each carries at most, and how long an asker waits in all.
 
     An ask that is larger by itself goes alone.

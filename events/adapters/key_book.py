@@ -1,8 +1,9 @@
 """API keys on Redis: one hash with a record and a last day of use for each digest; each call is one request."""
 
 import json
-from dataclasses import fields
 from typing import Any
+
+from msgspec.structs import fields
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _V = TypeVar("_V")
 # What the service says of a namespace that nothing was added to (vector-rest.md 3); whether also here, it does not say.
-_UNKNOWN_NAMESPACE = re.compile("Namespace .* does not exist")
+_UNKNOWN_NAMESPACE = "Namespace .* does not exist"
 
 
 class _UnknownNamespaceError(MemoryUnavailableError):
@@ -98,7 +98,7 @@ class UpstashLongTermMemory:
             message = f"no answer from the vector index at {where} within {limit_seconds} s"
             raise MemoryUnavailableError(message) from error
         except (UpstashError, ClientError) as error:
-            if _UNKNOWN_NAMESPACE.search(str(error)):
+            if re.search(_UNKNOWN_NAMESPACE, str(error)):
                 raise _UnknownNamespaceError(str(error)) from error
             hint = ": check UPSTASH_VECTOR_REST_TOKEN" if "Unauthorized" in str(error) else ""
             message = f"the vector index at {where} answered {str(error)[:300]!r}{hint}"

@@ -37,7 +37,7 @@ from events.errors import (
 )
 from events.settings import Settings, require
 
-_STATUS = re.compile(r"status: (\d{3})")
+_STATUS = r"status: (\d{3})"
 _Answer = TypeVar("_Answer")
 
 
@@ -128,7 +128,7 @@ class QStashClient:
 
 
 def _named(error: QStashError, topic: str, where: str) -> PublishError:
-    found = _STATUS.search(str(error))
+    found = re.search(_STATUS, str(error))
     status = int(found.group(1)) if found else 0
     if status == httpx.codes.UNAUTHORIZED:
         return QueueUnauthorizedError(where)

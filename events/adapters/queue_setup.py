@@ -7,7 +7,7 @@ from typing import Any
 from qstash.url_group import RemoveEndpointRequest, UpsertEndpointRequest
 
 from events.adapters.qstash_client import QStashClient
-from events.ports import SigningKeys, Topic, TopicEndpoint
+from events.ports.queue_setup import SigningKeys, Topic, TopicEndpoint
 from events.settings import Settings
 
 

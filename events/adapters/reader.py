@@ -10,8 +10,8 @@ from events.adapters.large_hash import in_pieces
 from events.adapters.redis import RedisConnection
 from events.adapters.redis_commands import Command
 from events.core.admission import Standing
-from events.core.records import load_call, load_job, load_leg, load_results, load_standing, load_usage
-from events.core.state import CallRecord, Job, Usage
+from events.core.records import load_call, load_job, load_leg, load_results, load_standing
+from events.core.state import CallRecord, Job
 from events.core.transcript import recalled
 from events.errors import StoreAnswerError
 from events.ports import Snapshot, StoredParts
@@ -116,13 +116,14 @@ def _page(first: int) -> tuple[int, int]:
 
 
 def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopped: str | None) -> Snapshot:
-    usage = state.get(f"usage:{job_id}")
+    from events.core.usage_sums import used_by  # noqa: PLC0415 - no step reads a whole job
+
     legs = (load_leg(text) for field, text in sorted(state.items()) if field.startswith("leg:"))
     return Snapshot(
         job=load_job(state[f"job:{job_id}"]),
         task=json.loads(first[0]) if first else {},
         legs=tuple(leg for leg in legs if leg.job_id == job_id),
         standing=load_standing(state[f"standing:{job_id}"]) if f"standing:{job_id}" in state else Standing(),
-        usage=load_usage(usage) if usage else Usage(),
+        usage=used_by(job_id, state),
         stopped=stopped not in (None, "", "0"),
     )

@@ -10,8 +10,8 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
@@ -45,8 +45,13 @@ def counted(text: str, before: str = "") -> str:
     return f"{_SHEBANG}{_lua('counted')}{before}local function main()\n{text}\nend\n{_lua('counted_end')}"
 
 
+@cache
+def _applying() -> str:
+    return _SHEBANG + _lua("apply")
+
+
 def _lua(name: str) -> str:
-    return (files("events.adapters") / "lua" / f"{name}.lua").read_text()
+    return Path(__file__).with_name("lua").joinpath(f"{name}.lua").read_text(encoding="utf-8")
 
 
 class Asked(Struct):
@@ -165,10 +170,26 @@ class RedisConnection:
         The text is sent once; then its SHA1 stands for it. A store that has forgotten it, as after a failover, did
         nothing, and is sent the text.
         """
-        text = self._text(text)
+        commands, size_bytes, *value = await self._evaluate(self._text(text), keys, args, beside)
+        beside_bytes = sum(map(command_bytes, beside)) if beside else 0
+        return Asked(value[0] if value else None, commands, size_bytes, len(beside), beside_bytes)
+
+    async def apply(
+        self, keys: Sequence[str], args: Sequence[str], beside: Sequence[Command] = ()
+    ) -> tuple[int, int, list[Any]]:
+        """Compare, then write (lua/apply.lua): how many commands it took, whether it is written, and what was read.
+
+        `beside`: commands that travel in the same request, whatever becomes of it. Nobody pays for either yet.
+        """
+        commands, written, found = await self._evaluate(self._text(_applying()), keys, args, beside)
+        return commands, written, found
+
+    async def _evaluate(
+        self, text: str, keys: Sequence[str], args: Sequence[str | int], beside: Sequence[Command]
+    ) -> Any:
         sha = _sha1(text)
         rest = (len(keys), *keys, *args)
-        known = ("EVALSHA", sha, *rest) if sha in self._loaded else ("EVAL", text, *rest)
+        known: Command = ("EVALSHA", sha, *rest) if sha in self._loaded else ("EVAL", text, *rest)
         answer, *others = await self._ask((known, *beside))
         if known[0] == "EVALSHA" and _is_forgotten(answer):
             charge(requests=1, commands=1, size_bytes=command_bytes(("", *keys, *args)))
@@ -176,10 +197,9 @@ class RedisConnection:
         for other in others:
             if isinstance(other, UpstashError):
                 _log.warning("counting failed: %s", self._store_error(other))
-        commands, size_bytes, *value = self._value(answer)
+        value = self._value(answer)
         self._loaded.add(sha)
-        beside_bytes = sum(map(command_bytes, beside)) if beside else 0
-        return Asked(value[0] if value else None, commands, size_bytes, len(beside), beside_bytes)
+        return value
 
     async def execute(self, *command: str | int) -> Any:
         """Run one command."""

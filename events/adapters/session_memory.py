@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from pydantic import TypeAdapter
+import msgspec
 
 from events.adapters import keys
 from events.adapters.redis import RedisConnection, script
@@ -10,7 +10,8 @@ from events.ports import MemoryEntry
 from events.ports.memory import SESSION_ENTRIES
 
 _text = cache(script)
-_ENTRY = TypeAdapter(MemoryEntry)
+_encode = msgspec.json.Encoder().encode
+_ENTRY = msgspec.json.Decoder(MemoryEntry)
 
 
 class RedisSessionMemory:
@@ -25,7 +26,7 @@ class RedisSessionMemory:
         kept = await self._redis.run(
             _text("memory_add", ""),
             [keys.session_memory_key(tenant, entry.session_id)],
-            [entry.id, entry.created_ms, _ENTRY.dump_json(entry).decode(), SESSION_ENTRIES, self._retention_ms],
+            [entry.id, entry.created_ms, _encode(entry).decode(), SESSION_ENTRIES, self._retention_ms],
         )
         return bool(kept)
 
@@ -34,7 +35,7 @@ class RedisSessionMemory:
         # The SDK makes a dict of each flat reply in a pipeline.
         (fields,) = await self._redis.pipeline(["HGETALL", keys.session_memory_key(tenant, session_id)])
         texts = (text.partition(" ")[2] for field, text in fields.items() if field.startswith("entry:"))
-        return tuple(sorted(map(_ENTRY.validate_json, texts), key=lambda entry: (entry.created_ms, entry.id)))
+        return tuple(sorted(map(_ENTRY.decode, texts), key=lambda entry: (entry.created_ms, entry.id)))
 
     async def forget(self, tenant: str, session_id: str, now_ms: int) -> tuple[str, ...]:
         """Forget the session, and refuse what jobs submitted until now still add; the ids that were there."""

@@ -4,18 +4,19 @@ Checked before each turn, with what is in flight, so a job overshoots by at most
 take more than they were thought to.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from msgspec import Struct, structs
+
+from events.record import Record
 
 OnLimit = Literal["stop", "fail", "ask"]
 FIRST_CALL_TOKENS = 1_000
 _ON_LIMIT = ("stop", "fail", "ask")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Record, frozen=True):
     """Limits of one job, shared with the jobs below it.
 
     They count from the submission on, and anew from each retry on.

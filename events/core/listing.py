@@ -9,21 +9,22 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from events.core.transitions import END_STATUSES
 from events.ids import digest, is_child
+from events.record import Record
 
 _MARK_CHARS = 8
 _RECENT_MARKS = 1024
 _LATEST_MS = 9_999_999_999_999
-_POSITION = re.compile(r"\d{13}:[A-Za-z0-9._-]{1,400}:")
+_POSITION = r"\d{13}:[A-Za-z0-9._-]{1,400}:"
 _ALL = "a"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Record, frozen=True):
     """A job as the list knows it; `status`: its end, if it has ended."""
 
     job_id: str
@@ -34,8 +35,7 @@ class Row:
     status: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """Which jobs are asked for; empty: whatever it is. Jobs below others come with `parent_id` only.
 
     `after_ms`: created then or later; `before_ms`: created before then. `statuses`: any of these; none: whatever it is.
@@ -55,8 +55,7 @@ class Query:
         return bool(self.statuses) and not self.statuses & END_STATUSES and not self.parent_id
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A row that a query may mean. `position`: from which the next page goes on. `member`: as it is stored."""
 
     job_id: str
@@ -150,7 +149,7 @@ def matching(query: Query, stored: Iterable[str]) -> tuple[Found, ...]:
 
 def is_position(text: str) -> bool:
     """Whether a list may give this position."""
-    return _POSITION.fullmatch(text) is not None
+    return re.fullmatch(_POSITION, text) is not None
 
 
 def cursor_of(position: str) -> str:

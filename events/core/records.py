@@ -145,6 +145,16 @@ def load_usage(text: str) -> Usage:
     return _read(_USAGE, text)
 
 
+def dump_usage(usage: Usage) -> str:
+    """A job's usage as JSON text."""
+    return _encode(usage).decode()
+
+
+def dump_spend(spend: Spend) -> str:
+    """What the jobs below one have used, as JSON text."""
+    return _encode(spend).decode()
+
+
 def load_spend(text: str) -> Spend:
     """What the jobs below one have used, from JSON text; empty: nothing."""
     return _read(_SPEND, text) if text else NOTHING_SPENT

@@ -3,9 +3,10 @@
 The queue has no chance of its own (qstash.md 10), so what a message asks for is spread by what the message is.
 """
 
-from dataclasses import dataclass
 from math import ceil
 from zlib import crc32
+
+from msgspec import Struct
 
 # A message waits for up to a quarter less or more than another one: what was refused at once does not come at once.
 SPREAD = 0.25
@@ -14,8 +15,7 @@ _PARTS = 1000
 _MOST_DOUBLINGS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class RetryWaits:
+class RetryWaits(Struct, frozen=True):
     """`first_ms` before the first retry, `factor` times as long before each further one, `longest_ms` at most."""
 
     first_ms: int

@@ -6,7 +6,8 @@ job with all that are below it. Where a row is kept follows from the row alone.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from events.core.listing import Query, bounds, index_of
 from events.ids import digest, root_of
@@ -18,8 +19,7 @@ _CATALOGUED = "aetf"
 _BEFORE_ANY_ID, _AFTER_ANY_MARK = "-:", "~"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a row is kept; `entry`: what the catalogue says of it. Sessions and families have no catalogue."""
 
     key: str
@@ -27,8 +27,7 @@ class Place:
     entry: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Shelf:
+class Shelf(Struct, frozen=True):
     """One entry of a catalogue: the rows of an index in ten minutes."""
 
     key: str
@@ -40,8 +39,7 @@ class Shelf:
         return self.begins_ms + SHELF_MS
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """What a query looks at: rows of one index, from the highest (left out) down to the lowest.
 
     `key`: the one that has all of them; empty: they are on shelves, which `catalogue` has between these two entries.

@@ -145,7 +145,8 @@ class Usage(Struct, frozen=True):
     `appends`: requests that added parts in mid-work. `redis_bytes`: of keys, arguments and answers, both ways.
     `mb_ms`: time of functions times their memory. `before`: what there was when the job was retried last.
     `written`: bytes that were stored (core/stored_bytes.py); `counted`: of these, what the quota of its tenant knows
-    until it ends.
+    until it ends. `stamp`: another one with each write to what was said in the job, so that no two histories have the
+    same usage.
     """
 
     messages: int = 0
@@ -160,6 +161,7 @@ class Usage(Struct, frozen=True):
     before: dict[str, int] = field(default_factory=dict[str, int])
     written: int = 0
     counted: int = 0
+    stamp: str = ""
 
 
 NOTHING_USED = Usage()

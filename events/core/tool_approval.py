@@ -7,8 +7,8 @@ question. Invariant: the first decision stays, as the outcome of any wait does.
 """
 
 import json
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from events.core import parts
@@ -27,8 +27,7 @@ _POSITION, _ATTEMPTS = 2_000_000, 1_000
 ASKS = "asks for approval"
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """Nobody approved: the question as it is closed, the call that it was about, and why it may not run."""
 
     asked: CallRecord

@@ -36,7 +36,6 @@ from events.ports.queue_records import (
     QueuedMessage,
     QueueRecords,
 )
-from events.ports.queue_setup import QueueSetup, SigningKeys, Topic, TopicEndpoint
 from events.ports.rate_limit import RateLimit
 from events.ports.reader import Reader, Snapshot, StoredParts
 from events.ports.schedules import QueueSchedule, Schedules
@@ -88,7 +87,6 @@ __all__ = [
     "Queue",
     "QueueRecords",
     "QueueSchedule",
-    "QueueSetup",
     "QueuedMessage",
     "Randomness",
     "RateLimit",
@@ -99,7 +97,6 @@ __all__ = [
     "Scanned",
     "Schedules",
     "SessionMemory",
-    "SigningKeys",
     "Snapshot",
     "Span",
     "Spent",
@@ -114,8 +111,6 @@ __all__ = [
     "Told",
     "Tombstone",
     "ToolStatistics",
-    "Topic",
-    "TopicEndpoint",
     "Tracer",
     "Undelivered",
     "Untold",

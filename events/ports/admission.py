@@ -1,17 +1,18 @@
 """Slots, session lines, and the list of live jobs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from events.core.admission import Entry, Place, Standing
 from events.core.ends import AgentFigures, End, MonthUsed
 from events.core.stored_bytes import BytesAdded
 from events.core.sweep_pages import PAGE
+from events.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """Another job that got a slot, and must be told."""
 
     job_id: str
@@ -19,8 +20,7 @@ class Told:
     session_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Record, frozen=True):
     """The admission's answer: whether the asker holds a slot, whom to tell, and when a sweep must be armed (0: not).
 
     `later_lap`: the lap of a later word of this job, which the admission knows and heeds instead; 0: there is none.
@@ -34,8 +34,7 @@ class Heard:
     busy: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SweepTurn:
+class SweepTurn(Struct, frozen=True):
     """When to arm the next sweep (0: not, for a copy older than the one armed last, or while nobody holds a slot).
 
     `book`: the entries of a page of those that it looks at, with their trees. `tell`: who holds a slot and has not
@@ -48,8 +47,7 @@ class SweepTurn:
     after: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AdmissionState:
+class AdmissionState(Struct, frozen=True):
     """How the admission stands. `stopped_ms`: since when nobody is admitted, 0: somebody is; `swept_ms`: 0: never.
 
     `active`: jobs that hold a slot; `pending`: jobs in line for one.
@@ -62,8 +60,7 @@ class AdmissionState:
     swept_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """Jobs are admitted again: when a sweep must be armed (0: not), and whom to tell."""
 
     sweep_at_ms: int

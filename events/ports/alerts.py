@@ -1,11 +1,11 @@
 """Where a person is told that something needs them."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+
+class Notice(Struct, frozen=True):
     """What a person is told.
 
     Attributes:

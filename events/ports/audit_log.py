@@ -1,11 +1,13 @@
 """What operators did."""
 
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from msgspec import field
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
+from events.record import Record
+
+
+class AuditEntry(Record, frozen=True):
     """One action.
 
     Attributes:

@@ -1,16 +1,15 @@
 """What the store answers where no leg is claimed: creations, facts from outside, redelivery, the sweep."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from events.core.admission import Standing
 from events.core.legs import Leg, LegKind
 from events.core.state import Job, State
+from events.record import Record
 from events.schema import Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(Record, frozen=True):
     """CREATE's answer: `new` is False when the job was there; `job` is the stored one.
 
     `ticket`: where the admission has granted its wish meanwhile: its first event brings it.
@@ -27,8 +26,7 @@ class Created:
         return Standing(slot=all(leg.kind is not LegKind.WISH for leg in self.carried))
 
 
-@dataclass(frozen=True, slots=True)
-class Undelivered:
+class Undelivered(Record, frozen=True):
     """What an undelivered message leaves: its leg's state with the count raised, or None.
 
     `carried`: what the message, and the callback that tells of it, still carry.
@@ -39,8 +37,7 @@ class Undelivered:
     session_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Record, frozen=True):
     """What the sweep found at a tree: legs without progress, which its message carries from now on.
 
     `ended`: jobs that have ended and have no leg any more: the admission has heard that they are gone.
@@ -54,16 +51,14 @@ class Looked:
     forgotten: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Record, frozen=True):
     """A job for deciding on a fact. `version` stands for exactly this state of it."""
 
     job: Job
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class OutsideFact:
+class OutsideFact(Record, frozen=True):
     """What ends a wait. `call_id`: whose outcome it is; empty: an event of that name. `outcome`: JSON text.
 
     `run`: in which run of the job the call waits: an outcome of an earlier one is none of a call that runs again.
@@ -100,8 +95,7 @@ class Heeded(StrEnum):
         return self.is_new or self is Heeded.AGAIN
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
+class Outside(Record, frozen=True):
     """The store's answer to a fact from outside; `legs`: what its message must hand on."""
 
     heeded: Heeded

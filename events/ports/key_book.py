@@ -1,11 +1,11 @@
 """The API keys that a deployment knows, beside those of the setting API_KEYS."""
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class StoredKey:
+
+class StoredKey(Struct, frozen=True):
     """What is kept of a key: never the key itself.
 
     Attributes:

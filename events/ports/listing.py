@@ -1,14 +1,14 @@
 """The list of all jobs: written beside what a job needs, so that a list which fails is a gap in a page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from events.core.listing import Found, Query, Row
 
 
-@dataclass(frozen=True, slots=True)
-class Scanned:
+class Scanned(Struct, frozen=True):
     """Rows that a query may mean, newest first. `next`: the position at which to go on; empty: that is all."""
 
     found: tuple[Found, ...] = ()

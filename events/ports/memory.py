@@ -3,8 +3,9 @@
 Invariant: an entry's id follows from the job or the tool call that it comes from, so storing it twice is one entry.
 """
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 EntryKind = Literal["exchange", "note"]
 
@@ -12,8 +13,7 @@ EntryKind = Literal["exchange", "note"]
 SESSION_ENTRIES = 10
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryEntry:
+class MemoryEntry(Struct, frozen=True):
     """One thing remembered.
 
     Attributes:
@@ -30,8 +30,7 @@ class MemoryEntry:
     created_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryHit:
+class MemoryHit(Struct, frozen=True):
     """An entry found by meaning; `score` from 0 to 1, 1 is the same text."""
 
     entry: MemoryEntry

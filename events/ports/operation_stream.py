@@ -1,12 +1,12 @@
 """Outcomes of operations by a stream of the store, for whoever would rather write to Redis than call a webhook."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class StreamEntry:
+
+class StreamEntry(Struct, frozen=True):
     """One entry: its id, which begins with the time at which it was added, and its fields."""
 
     id: str

@@ -1,14 +1,15 @@
 """The message queue: at least once, any order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import field
+
 from events.core.retry_waits import RetryWaits
+from events.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(Record, frozen=True):
     """Of all messages with this key, so many are delivered at once (qstash.md 18); no key: there is no limit."""
 
     key: str = ""
@@ -19,8 +20,7 @@ _NO_FLOW = Flow()
 _DEFAULT_WAITS = RetryWaits(10_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Record, frozen=True):
     """One message for the queue: to `url` or to `topic`, exactly one of them.
 
     `not_before_ms`: earliest delivery, 0: at once; one later than the queue's longest delay comes early.

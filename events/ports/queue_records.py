@@ -1,12 +1,12 @@
 """What the queue knows of messages: where each one is, what was answered, and which it gave up on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class QueuedMessage:
+
+class QueuedMessage(Struct, frozen=True):
     """A message as the queue keeps it. `label`: the job that it is about; empty for a sweep or a callback."""
 
     id: str
@@ -21,8 +21,7 @@ class QueuedMessage:
     retries: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(Struct, frozen=True):
     """One thing that happened to a message.
 
     Attributes:
@@ -40,16 +39,14 @@ class LogEntry:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LogPage:
+class LogPage(Struct, frozen=True):
     """Entries, the newest first. `cursor`: where older ones begin; empty: there are none."""
 
     entries: tuple[LogEntry, ...] = ()
     cursor: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(Struct, frozen=True):
     """A message that the queue gave up on, with the last answer."""
 
     id: str
@@ -58,8 +55,7 @@ class DeadLetter:
     answer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetters:
+class DeadLetters(Struct, frozen=True):
     """Dead letters; `cursor` as of a LogPage."""
 
     letters: tuple[DeadLetter, ...] = ()

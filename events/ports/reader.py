@@ -1,16 +1,17 @@
 """Jobs as people and programs read them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import field
 
 from events.core.admission import Standing
 from events.core.legs import Leg
 from events.core.state import CallRecord, Job, Usage
+from events.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Record, frozen=True):
     """Everything about one job, for showing it.
 
     `memory`: the transcript's entry of what was retrieved for it. `stopped`: nobody is admitted at present.
@@ -27,8 +28,7 @@ class Snapshot:
     stopped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StoredParts:
+class StoredParts(Record, frozen=True):
     """Parts of a job's stream from a position on, and whether the job has ended. `job` is None for an unknown job."""
 
     job: Job | None

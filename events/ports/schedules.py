@@ -1,13 +1,13 @@
 """The queue's schedules: messages that it sends again and again, by a cron expression."""
 
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from events.ports.queue import Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class QueueSchedule:
+class QueueSchedule(Struct, frozen=True):
     """A schedule of the queue.
 
     `body`: what it sends. `failure_callback`: where the queue tells that it could not. `last`: what became of its last

@@ -1,12 +1,12 @@
 """Where spans of traces go."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Span:
+
+class Span(Struct, frozen=True):
     """One finished piece of a trace. Ids are hexadecimal, as W3C Trace Context has them.
 
     `parent_id`: empty for a trace's first span. `error`: why it failed; empty: it did not.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from functions.agents.agent import Agent
 from functions.agents.model_choice import chosen_models
-from functions.planning.planner import PLAN_TOOL
+from functions.planning.plan import PLAN_TOOL
 from functions.planning.step import static_faults
 from functions.tools.tool import Tool
 

@@ -12,7 +12,7 @@ from functions.agents.research import library_tools
 from functions.models.call import Call
 from functions.models.model import ModelAnswer
 from functions.models.scripted import ScriptedModel
-from functions.planning.planner import PLAN_TOOL
+from functions.planning.plan import PLAN_TOOL
 from functions.planning.reference import result_of
 
 _BEST = result_of("search")["hits"][0]["path"].as_json()

@@ -6,10 +6,10 @@ Invariant: only a plan without faults is carried out; every other goes back to t
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from events.core.happenings import ModelAnswered, ModelFailed, Wanted
 from events.core.limits import since
@@ -22,16 +22,15 @@ from functions.agents.output import FINAL_TOOL
 from functions.models.call import Call
 from functions.models.model import ModelAnswer, ModelRequest, ToolSpec
 from functions.planning.carried_out import plans_in
-from functions.planning.plan import wanted_of
-from functions.planning.planner import PLAN_TOOL, InvalidPlan, plan_spec, planner_instructions, read_plan
+from functions.planning.plan import PLAN_TOOL, wanted_of
+from functions.planning.planner import InvalidPlan, plan_spec, planner_instructions, read_plan
 from functions.tools.tool import Tool
 
 _NOT_ALONE = f"call {PLAN_TOOL!r} alone: tools run as steps of a plan, and an answer comes when the steps are over"
 _NO_PLAN = f"tools run as steps of a plan: call {PLAN_TOOL!r}"
 
 
-@dataclass(frozen=True)
-class PlannerTurn:
+class PlannerTurn(Struct, frozen=True):
     """One turn; `rounds_made`: plans that were carried out before it. `max_steps`: tool calls that the job has left."""
 
     agent: Agent

@@ -12,7 +12,7 @@ from functions.agents.agent_tool import agent_tool_faults, own_tools
 from functions.agents.model_choice import chosen_models
 from functions.agents.output import FINAL_TOOL
 from functions.agents.plan_faults import agent_plan_faults
-from functions.agents.trial import TRIAL_AGENT, TRIAL_TOOL, trial
+from functions.agents.trial import TRIAL_AGENT, TRIAL_TOOL, trial_agent
 from functions.conversation.policy import Summarize
 from functions.models.catalog import available_models, model_fault, model_named
 from functions.models.chain import ModelChain
@@ -113,6 +113,7 @@ class Registry:
     def _know_trial(self) -> None:
         """Beside what was given, know what the test endpoint runs, unless something of that name was given."""
         if TRIAL_AGENT not in self._agents and TRIAL_TOOL not in self._tools:
+            trial = trial_agent()
             self._agents[TRIAL_AGENT], tools = trial, {item.name: item for item in own_tools([trial])[trial]}
             self._tools |= tools
             self._tools_of[TRIAL_AGENT], self._specs_of[TRIAL_AGENT] = tools, _told(tools)

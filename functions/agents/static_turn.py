@@ -4,7 +4,8 @@ Invariant: the answer follows from the plan as it is recorded, which an older ve
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from events.core.happenings import ModelAnswered, ModelFailed
 from events.core.state import Failure

@@ -8,7 +8,8 @@ the latest (`events.core.turns`), so nothing here is ever raised. Must not: keep
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from events.core import parts
 from events.core.effects import CallModel
@@ -28,16 +29,14 @@ _MOST_FAILURES = 3
 _Append = Callable[[int, Sequence[str], str], Awaitable[bool]]
 
 
-@dataclass(frozen=True, slots=True)
-class Batching:
+class Batching(Struct, frozen=True):
     """When what was said is appended: after so long, or that much; 0 bytes: not before the turn is over."""
 
     ms: int
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
+class _Batch(Struct, frozen=True):
     text_id: str
     text: str
     parts: tuple[str, ...]

@@ -4,6 +4,8 @@ Invariant: it costs nothing and touches nothing of a user's: its model is a scri
 meet each of the four events: calls that end and one that fails. Must not: take input; the endpoint needs no key.
 """
 
+from functools import cache
+
 from functions.agents.agent import Agent
 from functions.models.call import Call
 from functions.models.scripted import ScriptedModel
@@ -13,7 +15,6 @@ from functions.tools.tool_error import ToolError
 TRIAL_AGENT, TRIAL_TOOL = "baton-trial", "baton_trial_call"
 
 
-@tool(name=TRIAL_TOOL, retries=0, timeout_seconds=5)
 async def trial_call(*, fails: bool = False) -> str:
     """Do nothing, or fail."""
     if fails:
@@ -21,14 +22,10 @@ async def trial_call(*, fails: bool = False) -> str:
     return "done"
 
 
-trial = Agent(
-    name=TRIAL_AGENT,
-    model=ScriptedModel(
-        [
-            [Call(TRIAL_TOOL)],
-            [Call(TRIAL_TOOL), Call(TRIAL_TOOL, {"fails": True})],
-            "Made one call, then two at once, of which one failed as it was to: turns, calls and both outcomes arrive.",
-        ]
-    ),
-    tools=[trial_call],
-)
+@cache
+def trial_agent() -> Agent:
+    """Make the agent, once somebody asks for it: few processes ever run it."""
+    answer = "Made one call, then two at once, of which one failed as it was to: turns, calls and both outcomes arrive."
+    calls = [[Call(TRIAL_TOOL)], [Call(TRIAL_TOOL), Call(TRIAL_TOOL, {"fails": True})]]
+    made = tool(name=TRIAL_TOOL, retries=0, timeout_seconds=5)(trial_call)
+    return Agent(name=TRIAL_AGENT, model=ScriptedModel([*calls, answer]), tools=[made])

@@ -6,7 +6,9 @@ requests and reads: under a rare filter it may be short, or empty, and has a cur
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from events.core.admission import Entry
 from events.core.listing import Found, Query, cursor_of, position_from, position_of

@@ -5,9 +5,11 @@ until it spoke again. Entries of unknown roles stay where they stand. Must not: 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from events.ids import canonical_json
 from events.ports import History
@@ -20,8 +22,7 @@ def size_bytes(value: Any) -> int:
     return len(canonical_json(value).encode("utf-8", "surrogatepass"))
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """One turn: its number, its entries, and the stored results of its calls."""
 
     number: int
@@ -44,8 +45,7 @@ class Turn:
         return tuple(entry for entry in self.entries if entry["role"] == "user")
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(Struct, frozen=True):
     """All of it: `head` is the task and what was recorded with it; `turns` are those after the summary.
 
     `left_out`: how many turns are told of by number only.

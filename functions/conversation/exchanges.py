@@ -7,8 +7,9 @@ from what is recorded, the transcript's entry `{"role": "session", "v": 1, "exch
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from events.core.state import Job
 from events.core.transcript import ENTRY_VERSION, SESSION_ROLE
@@ -26,8 +27,7 @@ TOTAL_BYTES = 48_000
 _Told = TypeVar("_Told")
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Struct, frozen=True):
     """One job of the session; `answered` is None where it has no answer: `status` says why."""
 
     job_id: str

@@ -4,7 +4,7 @@ Invariant: pure, so the same records are told the same way after a crash. The he
 the newest turn: a head that is too large by itself is told all the same, and the provider says so.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from functions.conversation.conversation import Conversation, Turn
 from functions.conversation.shortening import shorten

@@ -4,21 +4,18 @@ Invariant: a policy is data, checked when it is made. Whatever it says, instruct
 tool call is told with its result or not at all. Must not: touch a conversation (fitting and summary do).
 """
 
-from dataclasses import dataclass
-
+from events.record import Record
 from functions.models.model import Model
 
 # Less has no room for instructions, a task and one turn.
 LEAST_TOKENS = 500
 
 
-@dataclass(frozen=True)
-class KeepAll:
+class KeepAll(Record, frozen=True):
     """Tell every turn, whatever its size."""
 
 
-@dataclass(frozen=True)
-class DropOldest:
+class DropOldest(Record, frozen=True):
     """Tell the newest turns that fit.
 
     Attributes:
@@ -32,8 +29,7 @@ class DropOldest:
         _check_max_tokens(self, self.max_tokens)
 
 
-@dataclass(frozen=True)
-class Summarize:
+class Summarize(Record, frozen=True):
     """Replace older turns by a summary that a model writes, once, when the conversation outgrows the limit.
 
     Attributes:

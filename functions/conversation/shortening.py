@@ -4,8 +4,9 @@ Invariant: pure; what a turn's model said and asked for stays whole, and every c
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from events.ids import canonical_json
 from functions.conversation.conversation import Turn, size_bytes

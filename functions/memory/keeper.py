@@ -7,8 +7,9 @@ the long-term memory first and to the session last, which refuses it if it was f
 import asyncio
 import logging
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from events.errors import MemoryUnavailableError, StoreError
 from events.ports import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
@@ -24,8 +25,7 @@ RETRIEVAL_LIMIT_SECONDS = 5.0
 QUERY_LIMIT_CHARS = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten:
+class Forgotten(Struct, frozen=True):
     """How many entries were forgotten."""
 
     session: int

@@ -1,17 +1,16 @@
 """What an agent remembers and recalls: `Agent(memory=Memory(...))`, or `memory=True` for the defaults. Data only."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from events.ports.memory import SESSION_ENTRIES
+from events.record import Record
 
 MOST_SIMILAR = 50
 
 Scope = Literal["tenant", "session"]
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Record, frozen=True):
     """What is retrieved before a job's first turn, and whether its question and answer are stored after its end.
 
     Attributes:

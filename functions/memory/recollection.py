@@ -6,8 +6,9 @@ Invariant: what is told follows from what is recorded, so every turn is told the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from events.core.transcript import ENTRY_VERSION, MEMORY_ROLE
 from events.ports import MemoryEntry
@@ -21,16 +22,14 @@ _HEAD = (
 _DATE_CHARS = len("2026-01-01")
 
 
-@dataclass(frozen=True, slots=True)
-class Recalled:
+class Recalled(Struct, frozen=True):
     """An entry that was retrieved; `score` where it was found by meaning."""
 
     entry: MemoryEntry
     score: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recollection:
+class Recollection(Struct, frozen=True):
     """All that was retrieved, in the order in which it is told; `warnings` says in a line each what did not answer."""
 
     session_id: str

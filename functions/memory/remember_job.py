@@ -6,7 +6,8 @@ the queue to repeat.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from events.core.effects import Remember, Work
 from events.core.happenings import Happening, NotRemembered, Remembered

@@ -6,10 +6,10 @@ question that has no JSON form. Must not: keep errors, or mix tenants.
 
 import asyncio
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
-from pydantic import TypeAdapter
+from msgspec import Struct, json
 
 from events.core.redaction import secrets_in
 from events.errors import StoreError
@@ -24,11 +24,10 @@ ANSWER_LIMIT_BYTES = 256 * 1024
 # A slow cache must not eat the time of the call that it is to save.
 TIMEOUT_SECONDS = 2.0
 
-_ANSWER = TypeAdapter(ModelAnswer)
+_ANSWER = json.Decoder(ModelAnswer, strict=False)
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerCache:
+class AnswerCache(Struct, frozen=True):
     """What one agent's jobs of one tenant asked its models within the last `seconds`."""
 
     cache: ModelCache
@@ -44,7 +43,7 @@ class AnswerCache:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 text = await self.cache.get(self.tenant, key)
-            answer = None if text is None else _ANSWER.validate_json(text)
+            answer = None if text is None else _ANSWER.decode(text)
         except (StoreError, TimeoutError, ValueError, TypeError) as error:
             _log.warning("the model cache gave nothing, so the model is asked: %s", error)
             return None
@@ -86,7 +85,7 @@ def _text_of(answer: ModelAnswer) -> str | None:
         values = asdict(answer)
         text = canonical_json(values)
         size_bytes = len(text.encode())
-        _ANSWER.validate_json(text)
+        _ANSWER.decode(text)
     except (TypeError, ValueError):
         return None  # no JSON, or no answer: it goes back to the model as its fault, and must not come again
     if secrets_in(values):

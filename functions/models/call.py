@@ -4,12 +4,14 @@ Invariant: a call is plain JSON data, so that it can be written down in one proc
 It carries no id: ids are derived from the job, the turn, the position and the digest of tool and arguments.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import field
 
-@dataclass(frozen=True)
-class Call:
+from events.record import Record
+
+
+class Call(Record, frozen=True):
     """One wish: which tool, with which arguments (a JSON object)."""
 
     tool: str

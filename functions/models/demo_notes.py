@@ -5,8 +5,9 @@ an unexpected form is passed over, never an error. Must not: decide what to do n
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from events.ids import canonical_json
 from functions.models.demo_memory import recalled_entries, told_entries, without_sources
@@ -16,8 +17,7 @@ _MAX_ERROR_CHARS = 160
 _THIS_CONVERSATION = "said before"
 
 
-@dataclass
-class Notes:
+class Notes(Struct):
     """Everything that was asked and found.
 
     Attributes:

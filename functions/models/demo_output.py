@@ -5,14 +5,14 @@ type has. Must not: check whether that fits; whoever asked does.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 _MAX_DEPTH = 8
 
 
-@dataclass(frozen=True)
-class Filling:
+class Filling(Struct, frozen=True):
     """What there is to say, and the definitions that the schema refers to."""
 
     answer: str

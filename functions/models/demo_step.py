@@ -1,12 +1,11 @@
 """What the demo model does next: what it says, and the calls that it makes; without calls, the text is its answer."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from functions.models.call import Call
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One turn of the demo model."""
 
     text: str

@@ -5,14 +5,15 @@ turns, because the next turn may run in another process. Must not: import a prov
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from msgspec import field
+
+from events.record import Record
 from functions.models.call import Call
 
 
-@dataclass(frozen=True)
-class ToolSpec:
+class ToolSpec(Record, frozen=True):
     """A tool as the model sees it; `parameters` is the JSON schema of its arguments."""
 
     name: str
@@ -20,8 +21,7 @@ class ToolSpec:
     parameters: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class UserMessage:
+class UserMessage(Record, frozen=True):
     """The task: its text, and `data`, the job's inputData.
 
     `note`: nobody asked this; it is what the model is told besides (a summary of turns that it is not told).
@@ -32,8 +32,7 @@ class UserMessage:
     note: bool = False
 
 
-@dataclass(frozen=True)
-class PastCall:
+class PastCall(Record, frozen=True):
     """A tool call that was made in an earlier turn; `call_id` ties it to its result."""
 
     call_id: str
@@ -41,8 +40,7 @@ class PastCall:
     arguments: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class ModelMessage:
+class ModelMessage(Record, frozen=True):
     """What the model said in an earlier turn. `provider`: as in the `ModelAnswer` that said it."""
 
     text: str
@@ -50,8 +48,7 @@ class ModelMessage:
     provider: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class ToolMessage:
+class ToolMessage(Record, frozen=True):
     """What a tool call gave: any JSON value, or its error."""
 
     call_id: str
@@ -75,8 +72,7 @@ class Listener(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class ModelRequest:
+class ModelRequest(Record, frozen=True):
     """One turn's question to a model.
 
     Attributes:
@@ -99,8 +95,7 @@ class ModelRequest:
     listener: Listener | None = None
 
 
-@dataclass(frozen=True)
-class ModelAnswer:
+class ModelAnswer(Record, frozen=True):
     """What a model says in one turn; without calls, `text` is the final answer.
 
     Attributes:

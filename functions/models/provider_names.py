@@ -4,8 +4,6 @@ Invariant: the list is the one of the pydantic-ai that is locked; a test compare
 which costs a second that only the function that calls models may spend.
 """
 
-from difflib import get_close_matches
-
 GATEWAY = "gateway/"  # Pydantic's gateway in front of a provider: gateway/openai:gpt-5
 
 PROVIDER_NAMES = frozenset(
@@ -60,6 +58,8 @@ def name_fault(name: str) -> str | None:
     """What is wrong with a name of the form `provider:model`; None: nothing that can be known here."""
     provider, _, model = name.partition(":")
     if provider.removeprefix(GATEWAY) not in PROVIDER_NAMES:
+        from difflib import get_close_matches  # noqa: PLC0415 - only where a name is wrong
+
         close = get_close_matches(provider, PROVIDER_NAMES, n=1)
         hint = f"did you mean '{close[0]}:{model}'?" if close else f"there are: {', '.join(sorted(PROVIDER_NAMES))}"
         return f"there is no provider {provider!r}; {hint}"

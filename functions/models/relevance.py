@@ -7,7 +7,8 @@ sentence given is in its file word for word, apart from markup and line breaks. 
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from functions.models.question import search_words, wants_name, wants_number, words_of
 
@@ -24,16 +25,14 @@ _COVERED_SHARE = 0.6  # a word that a chosen sentence has counts less from then 
 _WORST_TO_BEST = 0.25  # sentences far below the best one are left out: a short answer is better than a padded one
 
 
-@dataclass(frozen=True)
-class Quote:
+class Quote(Struct, frozen=True):
     """A sentence and the file it stands in."""
 
     path: str
     sentence: str
 
 
-@dataclass(frozen=True)
-class _Candidate:
+class _Candidate(Struct, frozen=True):
     """A sentence that may be quoted, with the question's words found in it and how much each counts (at most 1)."""
 
     quote: Quote

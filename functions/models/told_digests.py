@@ -6,8 +6,9 @@ the same. All that is known may be dropped at any time.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from events.ids import canonical_json
 from functions.models.model import Message
@@ -22,8 +23,7 @@ LIMIT_BYTES = 8_000_000
 Telling = Callable[[Sequence[Message], dict[str, int]], list[Any]]
 
 
-@dataclass(slots=True)
-class _Said:
+class _Said(Struct):
     """What was digested in a job's last turn. `hashed`: the JSON text of `[messages]`, but for its ends' brackets."""
 
     messages: tuple[Message, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any
 
 from events.ids import canonical_json
 from functions.models.model import ModelMessage, PastCall, ToolMessage
-from functions.planning.planner import PLAN_TOOL
+from functions.planning.plan import PLAN_TOOL
 
 _step_of = methodcaller("get", "step")  # asked of every call that was made, in every turn
 _LOST = {"error": {"type": "unknown", "message": "the result is not recorded"}}

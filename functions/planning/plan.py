@@ -1,20 +1,22 @@
 """A plan as recorded: its steps, and what their order says. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, cast, get_args
+
+from msgspec import Struct
 
 from events.core.happenings import Wanted
 from events.core.state import OnFailure
 from functions.planning.reference import references
 from functions.tools.tool import Tool
 
+# What a planner calls to make a plan.
+PLAN_TOOL = "make_plan"
 ON_FAILURE: tuple[OnFailure, ...] = tuple(policy for policy in get_args(OnFailure) if policy)
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
+class PlannedStep(Struct, frozen=True):
     """One step; `arguments` are JSON with recorded references."""
 
     name: str

@@ -6,7 +6,7 @@ Invariant: a plan that is read has no faults; every other goes back with all of 
 import copy
 import inspect
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,12 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from events.ids import canonical_json
 from functions.models.model import ToolSpec
 from functions.planning.checking import MAX_DEPTH, MAX_STEPS, NAME_PATTERN, plan_faults
-from functions.planning.plan import PlannedStep
+from functions.planning.plan import PLAN_TOOL, PlannedStep
 from functions.tools.arguments import ArgumentSchema, InvalidArguments
 from functions.tools.signature import Argument, ToolSignature
 from functions.tools.tool import Tool
 
-PLAN_TOOL = "make_plan"
 _DESCRIPTION = "Make a plan: steps that each run one tool. Call this alone, with nothing beside it."
 
 _INSTRUCTIONS = f"""You work in plans. Call {PLAN_TOOL!r} with all steps that you can foresee. A step runs one tool.
@@ -37,7 +36,7 @@ _LAST_ROUND = "You have made all the plans that you may make: answer now."
 class PlanStep(BaseModel):
     """One step of a plan."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     name: Annotated[str, Field(pattern=f"^{NAME_PATTERN}$", description="what other steps refer to it by")]
     tool: Annotated[str, Field(description="the tool that it runs")]
@@ -46,17 +45,15 @@ class PlanStep(BaseModel):
     on_failure: Literal["fail", "skip", "continue", "replan"] = "fail"
 
 
-_SCHEMA = ArgumentSchema(
-    PLAN_TOOL,
-    ToolSignature(
-        (
-            Argument("steps", list[PlanStep], inspect.Parameter.empty),
-            Argument("reflection", str, ""),
-        ),
-        None,
-    ),
-    {"steps": "the plan", "reflection": "for a further plan: what the results so far say, and why they do not do"},
-)
+@cache
+def _schema() -> ArgumentSchema:
+    """Make the schema of the planner's tool, in processes that have a planner."""
+    arguments = (Argument("steps", list[PlanStep], inspect.Parameter.empty), Argument("reflection", str, ""))
+    descriptions = {
+        "steps": "the plan",
+        "reflection": "for a further plan: what the results so far say, and why they do not do",
+    }
+    return ArgumentSchema(PLAN_TOOL, ToolSignature(arguments, None), descriptions)
 
 
 class InvalidPlan(ValueError):  # noqa: N818 - the name says what happened; it is shown to the planner
@@ -74,7 +71,7 @@ def plan_spec(tools: Sequence[str]) -> ToolSpec:
 
 @lru_cache(64)
 def _plan_spec(tools: tuple[str, ...]) -> ToolSpec:
-    parameters = copy.deepcopy(_SCHEMA.json_schema)
+    parameters = copy.deepcopy(_schema().json_schema)
     parameters["$defs"]["PlanStep"]["properties"]["tool"]["enum"] = list(tools)
     return ToolSpec(PLAN_TOOL, _DESCRIPTION, parameters)
 
@@ -96,7 +93,7 @@ def read_plan(arguments: Any, tools: Mapping[str, Tool], max_steps: int) -> tupl
         InvalidPlan: with all faults.
     """
     try:
-        steps = [PlanStep.model_validate(step) for step in _SCHEMA.to_json(arguments)["steps"]]
+        steps = [PlanStep.model_validate(step) for step in _schema().to_json(arguments)["steps"]]
     except InvalidArguments as error:
         raise InvalidPlan(error.faults) from error
     planned = tuple(

@@ -6,8 +6,9 @@ What a fixed plan takes from the job's task is referred to in the same way, unde
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn
+
+from events.record import Record
 
 KEY = "$resultOf"
 TASK = "$task"
@@ -18,8 +19,7 @@ class InvalidReference(ValueError):  # noqa: N818 - the name says what happened;
     """An object looks like a reference to a step's result and is none."""
 
 
-@dataclass(frozen=True)
-class ResultOf:
+class ResultOf(Record, frozen=True):
     """What stands in a step's arguments for the result of another step, or for what is at `path` in it."""
 
     step: str

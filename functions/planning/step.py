@@ -4,10 +4,13 @@ Invariant: data only; whether a plan holds together is the registry's to say, al
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from msgspec import field
+from msgspec.structs import force_setattr
+
 from events.core.state import OnFailure
+from events.record import Record
 from functions.planning.checking import MAX_STEPS, plan_faults
 from functions.planning.plan import ON_FAILURE, PlannedStep
 from functions.planning.reference import InvalidReference, recorded
@@ -24,8 +27,7 @@ class Named(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
+class Step(Record, frozen=True, eq=False):
     """A step of a plan.
 
     Attributes:
@@ -60,8 +62,8 @@ class Step:
             raise TypeError(f"step {self.name!r}: depends_on must be a list of names, got {self.depends_on!r}")
         if self.on_failure not in ON_FAILURE:
             raise ValueError(f"step {self.name!r}: on_failure is one of {ON_FAILURE}, got {self.on_failure!r}")
-        object.__setattr__(self, "arguments", dict(self.arguments))
-        object.__setattr__(self, "depends_on", tuple(self.depends_on))
+        force_setattr(self, "arguments", dict(self.arguments))
+        force_setattr(self, "depends_on", tuple(self.depends_on))
 
     @property
     def tool_name(self) -> str:

@@ -7,10 +7,9 @@ redacted. Must not: shorten anything, or know any registry.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from msgspec import to_builtins
+from msgspec import Struct, to_builtins
 from pydantic.alias_generators import to_camel
 
 from events.core.redaction import redacted
@@ -23,8 +22,7 @@ RECORDING_VERSION = 1
 _HANDLED, _OPERATION = "data-event", "data-operation"
 
 
-@dataclass(frozen=True, slots=True)
-class JobSource:
+class JobSource(Struct, frozen=True):
     """All that is stored of one job; `parts`: its stream's entries, as JSON texts."""
 
     snapshot: Snapshot

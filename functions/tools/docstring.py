@@ -5,14 +5,14 @@ Invariant: reading never fails; a docstring in another style is taken whole as t
 
 import inspect
 import re
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 _ARGS_HEADER = re.compile(r"(Args|Arguments|Parameters):\s*")
 _ARGUMENT = re.compile(r"(?P<name>\*{0,2}\w+)\s*(\([^)]*\))?\s*:\s*(?P<text>.*)")
 
 
-@dataclass(frozen=True)
-class Docstring:
+class Docstring(Struct, frozen=True):
     """A docstring in two parts: the description (without the `Args:` section) and the arguments' texts by name."""
 
     description: str = ""

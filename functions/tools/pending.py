@@ -4,18 +4,19 @@ Invariant: data only; the tool has returned, and nothing runs while the call wai
 agent authors".
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from msgspec import field
+
 from events.core.legs import FOREVER_MS
+from events.record import Record
 
 LONGEST_SECONDS = 10 * 365 * 86_400
 TIMED_OUT = {"timedOut": True}
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChildTask:
+class ChildTask(Record, frozen=True, kw_only=True):
     """A job for another agent: its name, what it is asked, and data for it."""
 
     agent: str
@@ -23,8 +24,7 @@ class ChildTask:
     data: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pending:
+class Pending(Record, frozen=True, kw_only=True):
     """The call is finished later: by whoever completes its operation, by an event, by its time, or by a job's end.
 
     Attributes:

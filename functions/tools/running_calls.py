@@ -8,8 +8,9 @@ Invariant: of one idempotency key at most one copy runs in this process. Must no
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from events.own_threads import in_own_thread
 from functions.contained import CutShortError, Outcome, outcome_of
@@ -29,8 +30,7 @@ class StillRunsError(Exception):
     """An earlier attempt of the call still runs, and this attempt cannot take its result."""
 
 
-@dataclass(frozen=True, slots=True)
-class HungCall:
+class HungCall(Struct, frozen=True):
     """A call that was written off. `hung`: how many hang in this process now; `most`: so many may."""
 
     tool: str
@@ -41,8 +41,7 @@ class HungCall:
     most: int
 
 
-@dataclass(slots=True, eq=False)
-class _Running:
+class _Running(Struct, eq=False):
     """One call.
 
     `blocking`: it is in a thread, which nothing can end. `waiting`: how many attempts wait for it. `stopped`: it was

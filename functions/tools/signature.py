@@ -7,10 +7,10 @@ that names the function, the parameter and the way out. Must not: call the funct
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import SimpleNamespace, UnionType
 from typing import Any, Union
 
+from msgspec import Struct
 from pydantic.fields import FieldInfo
 
 from functions.tools.context import ToolContext
@@ -22,8 +22,7 @@ _REFUSED_KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """One argument that the model fills in; `default` is `inspect.Parameter.empty` where it must."""
 
     name: str
@@ -36,8 +35,7 @@ class Argument:
         return self.default is inspect.Parameter.empty
 
 
-@dataclass(frozen=True)
-class ToolSignature:
+class ToolSignature(Struct, frozen=True):
     """A tool function's parameters; `context_name` is the parameter that takes the `ToolContext`, if there is one."""
 
     arguments: tuple[Argument, ...]

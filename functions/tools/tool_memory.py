@@ -3,8 +3,9 @@
 Invariant: a repeated attempt of a call stores once. Must not: know a store or an index.
 """
 
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from functions.tools.tool_error import ToolError
 
@@ -33,8 +34,7 @@ class NoMemory:
         raise ToolError(f"there is no memory here to look for {query[:40]!r} in", type="no_memory")
 
 
-@dataclass
-class RecordedMemory:
+class RecordedMemory(Struct):
     """`ToolMemory` for unit tests of tools: `notes` has what the tool stored, `queries` what it looked for.
 
     A recall gives the notes that contain a word of the query.

@@ -14,8 +14,9 @@ from infra.bundle.uv import Uv
 # wheels need a newer glibc than Lambda's Python 3.11 has. Only tiktoken needs regex.
 _LEFT_OUT = ("tiktoken", "regex")
 
-# What an installer notes of itself, and scripts that begin with the path of this machine's Python.
-_NOTES = (
+# What an installer notes of itself, scripts that begin with the path of this machine's Python, lists of what was linked
+# into a library, and what only a type checker reads.
+_NOT_RUN = (
     ".lock",
     "bin",
     "*.dist-info/RECORD",
@@ -23,6 +24,9 @@ _NOTES = (
     "*.dist-info/REQUESTED",
     "*.dist-info/direct_url.json",
     "*.dist-info/uv_cache.json",
+    "*.dist-info/sboms",
+    "**/*.pyi",
+    "pydantic/mypy.py",
 )
 
 
@@ -49,7 +53,7 @@ class Libraries:
 
     def _install(self, folder: Path, *options: str) -> None:
         self._uv.install(folder, self._platform, PYTHON_VERSION, options)
-        for pattern in _NOTES:
+        for pattern in _NOT_RUN:
             for path in folder.glob(pattern):
                 if path.is_dir():
                     shutil.rmtree(path)

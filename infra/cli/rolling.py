@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from events.errors import PublishError, SettingsError
-from events.ports import QueueSetup, SigningKeys
+from events.ports.queue_setup import QueueSetup, SigningKeys
 from events.settings import Settings, require
 from infra.cli.place import Place, with_place
 from infra.dev.stack_error import StackError

@@ -5,7 +5,8 @@ Invariant: prices are those of `events/prices.py`, what a job uses is what its l
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+
+from msgspec.structs import fields
 
 from events.prices import LIST, LIST_PRICES, Cost, Paid, cost_of
 from infra.docs.markdown_table import markdown_table

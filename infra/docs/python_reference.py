@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from functions.planning.reference import ResultOf
 from functions.tools.context import ToolContext
 from functions.tools.tool import Tool
@@ -76,7 +78,7 @@ def _parameters(value: Any) -> str:
 
 
 def _signature(value: Any) -> list[inspect.Parameter]:
-    if isinstance(value, type) and "__init__" not in vars(value):
+    if isinstance(value, type) and "__init__" not in vars(value) and not issubclass(value, Struct):
         return []  # it takes nothing
     found = list(inspect.signature(value).parameters.values())
     inside = {field.name for field in fields(value) if not field.repr} if is_dataclass(value) else set()

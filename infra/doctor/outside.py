@@ -9,7 +9,8 @@ from events.adapters.queue_records import QStashRecords
 from events.adapters.queue_setup import QStashSetup
 from events.adapters.randomness import SystemRandomness
 from events.adapters.store_check import RedisCheck
-from events.ports import Clock, LongTermMemory, Queue, QueueRecords, QueueSetup, Randomness, StoreCheck
+from events.ports import Clock, LongTermMemory, Queue, QueueRecords, Randomness, StoreCheck
+from events.ports.queue_setup import QueueSetup
 from events.settings import Settings
 from infra.setup.account import Account
 

@@ -1,7 +1,7 @@
 """Whether the queue takes our token, and signs with the keys that the functions check with."""
 
 from events.errors import MessageNotFoundError, PublishError, QueueUnauthorizedError, QueueUnreachableError
-from events.ports import QueueSetup, SigningKeys
+from events.ports.queue_setup import QueueSetup, SigningKeys
 from events.settings import Settings
 from infra.doctor.finding import Finding, failed, ok, warning
 

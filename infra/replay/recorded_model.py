@@ -5,7 +5,7 @@ from typing import Any
 from functions.agents.output import FINAL_TOOL
 from functions.models.call import Call
 from functions.models.model import Model, ModelAnswer, ModelError, ModelRequest
-from functions.planning.planner import PLAN_TOOL
+from functions.planning.plan import PLAN_TOOL
 from infra.replay.play import Play
 from infra.replay.recorded import RecordedJob
 

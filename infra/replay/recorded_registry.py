@@ -1,5 +1,7 @@
 """A registry whose agents are the real ones and whose models and tools give what is recorded."""
 
+from typing import Any
+
 from functions.agents.agent import Agent
 from functions.agents.registry import Registry
 from functions.models.model import Model
@@ -13,10 +15,14 @@ class RecordedRegistry(Registry):
     """The same agents, tools and their descriptions."""
 
     def __init__(self, real: Registry, play: Play) -> None:
-        # It has been checked already, and what it has must be the very same: nothing is built anew.
-        vars(self).update(vars(real))
         self._real = real
         self._play = play
+
+    def __getattr__(self, name: str) -> Any:
+        """What the real one has: it has been checked already, and may load its agents when it is first asked."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(vars(self)["_real"], name)
 
     def tool(self, name: str) -> Tool:
         """The tool, as it was."""

@@ -8,7 +8,8 @@ from typing import assert_never
 from events.adapters.queue_setup import QStashSetup
 from events.adapters.schedules import QStashSchedules
 from events.errors import MessageNotFoundError, QueueRefusedError, TopicNotFoundError
-from events.ports import QueueSetup, Schedules
+from events.ports import Schedules
+from events.ports.queue_setup import QueueSetup
 from events.settings import Settings
 from infra.setup.change import (
     Change,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from events.ports import Topic, TopicEndpoint
+from events.ports.queue_setup import Topic, TopicEndpoint
 from infra.setup.wanted import WantedSchedule
 
 

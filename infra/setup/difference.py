@@ -7,7 +7,8 @@ carries our prefix ever gets there. Applying `changes` leaves none.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from events.ports import QueueSchedule, Topic, TopicEndpoint
+from events.ports import QueueSchedule
+from events.ports.queue_setup import Topic, TopicEndpoint
 from infra.setup.change import (
     Change,
     DeleteSchedule,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from events.core.retry_waits import RetryWaits
 from events.emitter import message_to
-from events.ports import Outgoing, Topic, TopicEndpoint
+from events.ports import Outgoing
+from events.ports.queue_setup import Topic, TopicEndpoint
 from events.schema import ENDPOINTS, SWEEP_ENDPOINT, EventType
 from events.settings import Settings
 from events.time_limits import delivery_seconds

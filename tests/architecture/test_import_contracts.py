@@ -24,6 +24,7 @@ PLANTED = {
     "plugin": ("infra/pytest_plugin/admin_call.py", "import baton_pytest"),
     "events": ("events/errors.py", "from events import timestamps"),
     "events_core": ("events/core/limits.py", "from events.core import retry"),
+    "events_engine": ("events/engine/patch.py", "from events.engine import tree"),
     "events_adapters": ("events/adapters/verifier.py", "from events.adapters import reader"),
     "pure_core": ("events/core/retry.py", "import random"),
     "settings_know_no_jobs": ("events/settings.py", "from events.core import limits"),

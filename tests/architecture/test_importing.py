@@ -16,6 +16,49 @@ MODELS_EXTRA = "functions.models.providers"  # all of these need it, nothing els
 REDIS_EXTRA = "events.adapters.resp_"  # likewise
 PROBE = Path(__file__).with_name("import_probe.py")
 
+WEBHOOKS = (
+    "agent_loop",
+    "tool_executor",
+    "tool_result_complete",
+    "tool_result_failed",
+    "delivery_failed",
+    "sweep",
+)
+# What `tests.bench.startup` calls the bare libraries.
+BARE_LIBRARIES = (
+    "starlette.applications",
+    "starlette.routing",
+    "mangum",
+    "httpx",
+    "qstash",
+    "upstash_redis.asyncio",
+    "pydantic.main",
+    "pydantic.type_adapter",
+)
+# Pydantic looks for plugins in whatever is installed: here that is much more than in a bundle.
+NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
+NOT_FOR_WEBHOOKS = (
+    "events.adapters.http1_",
+    "events.adapters.open_telemetry",
+    "events.adapters.queue_setup",
+    "events.adapters.resp_",
+    "functions.agents.samples",
+    "functions.api",
+    "functions.console",
+    "functions.models.demo",
+    "functions.models.providers",
+    "functions.site",
+    "functions.tools.builtin",
+    "functions.web.",
+)
+FOR_TURNS_ALONE = (
+    "functions.agents.model_turn",
+    "functions.agents.planner_turn",
+    "functions.conversation.conversation",
+    "functions.memory.remember_job",
+    "functions.models.answer_cache",
+)
+
 # What a webhook function that runs no model loads, beside the standard library: each line was weighed.
 OF_A_WEBHOOK = {
     "events",
@@ -51,7 +94,7 @@ def _production_distributions() -> set[str]:
     return found
 
 
-def _not_in_production() -> list[str]:
+def not_in_production() -> list[str]:
     """Top-level modules of this environment that a deployed function would not have."""
     there = _production_distributions()
     return [
@@ -72,6 +115,14 @@ def _probe(modules: Sequence[str], missing: Sequence[str] = ()) -> dict[str, lis
     return report
 
 
+def _calls(modules: Sequence[str]) -> int:
+    """How many functions are called while these are imported, as a deployed function has them."""
+    request = json.dumps({"modules": list(modules), "missing": not_in_production(), "counts": True})
+    code = f"import runpy, sys; sys.path.insert(0, {str(ROOT)!r}); runpy.run_path({str(PROBE)!r}, run_name='__main__')"
+    command = [sys.executable, "-I", "-c", code, request]
+    return int(subprocess.run(command, env=NO_PLUGINS, capture_output=True, text=True, check=True).stdout)
+
+
 def _modules_of(*packages: str) -> list[str]:
     return [
         file.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
@@ -83,8 +134,22 @@ def _modules_of(*packages: str) -> list[str]:
 @pytest.mark.parametrize("function", ["tool_executor", "tool_result_complete", "tool_result_failed"])
 def test_a_webhook_function_imports_only_what_it_needs(function: str) -> None:
     """No command line, no local stack, no model library; and it works without the extras of a developer's machine."""
-    report = _probe([f"functions.webhooks.{function}"], _not_in_production())
+    report = _probe([f"functions.webhooks.{function}"], not_in_production())
     assert set(report["loaded"]) == OF_A_WEBHOOK
+
+
+@pytest.mark.parametrize("function", WEBHOOKS)
+def test_imports_of_a_webhook_cost_little_more_than_the_libraries(function: str) -> None:
+    """One and a half times as many calls as the bare libraries; a count does not depend on how busy a machine is."""
+    assert _calls([f"functions.webhooks.{function}"]) <= 1.5 * _calls(BARE_LIBRARIES)
+
+
+@pytest.mark.parametrize("function", WEBHOOKS)
+def test_a_webhook_function_imports_nothing_of_what_others_do(function: str) -> None:
+    """No page of the site, no sample agent, no tracing that nobody asked for; models where turns are made alone."""
+    ours = set(_probe([f"functions.webhooks.{function}"], not_in_production())["ours"])
+    others = NOT_FOR_WEBHOOKS if function == "agent_loop" else (*NOT_FOR_WEBHOOKS, *FOR_TURNS_ALONE)
+    assert [name for name in ours if name.startswith(others)] == []
 
 
 def test_production_works_without_the_local_stack() -> None:
@@ -94,7 +159,7 @@ def test_production_works_without_the_local_stack() -> None:
     """
     ours = _modules_of("events", "functions", "baton")
     modules = [name for name in ours if not name.startswith((MODELS_EXTRA, REDIS_EXTRA))]
-    report = _probe(modules, [*_not_in_production(), "infra"])
+    report = _probe(modules, [*not_in_production(), "infra"])
     assert not {"infra", "pydantic_ai", "redis", "hiredis"} & set(report["loaded"])
 
 
@@ -118,7 +183,7 @@ assert registry.model_of("a").name == "openai:gpt-5-mini, anthropic:claude-haiku
 def test_agents_with_models_of_providers_run_tools_without_any_model_library(tmp_path: Path) -> None:
     """Building the registry, running a tool, even making the model: only its first request loads the library."""
     (tmp_path / "runs_a_tool.py").write_text(RUNS_A_TOOL)
-    request = json.dumps({"modules": ["runs_a_tool"], "missing": _not_in_production()})
+    request = json.dumps({"modules": ["runs_a_tool"], "missing": not_in_production()})
     code = (
         f"import runpy, sys; sys.path[:0] = [{str(ROOT)!r}, {str(tmp_path)!r}];"
         f" runpy.run_path({str(PROBE)!r}, run_name='__main__')"

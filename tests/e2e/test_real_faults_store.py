@@ -37,17 +37,23 @@ def client(stack: FaultStack) -> Iterator[FaultClient]:
 
 def test_a_store_killed_again_and_again_forgets_nothing(stack: FaultStack, client: FaultClient) -> None:
     """Restarted from its append-only file, it has every result that was recorded before."""
-    jobs = [Submission(f"restart-{name}", "dev", name) for name in ("fan-10", "fan-8", "fan-shaky", "line-3")]
-    assert client.submit(*jobs) == [202] * len(jobs)
-    recorded = 0
-    for _ in range(RESTARTS):
-        enough = recorded + NEW_RESULTS
+    jobs = list[Submission]()
+    for restart in range(RESTARTS):
+        enough = client.recorded_calls(jobs) + NEW_RESULTS
+        new = [Submission(f"restart-{restart}-{name}", "dev", name) for name in ("fan-10", "fan-shaky", "line-3")]
+        assert client.submit(*new) == [202] * len(new)
+        jobs += new
         wait_for(partial(has_recorded, client, jobs, enough), f"{enough} results")
         recorded = client.recorded_calls(jobs)
         stack.wait_until_back("redis", stack.kill("redis"))
-        wait_for(lambda: all(map(client.job, jobs)), "an answer from the restarted store")
+        wait_for(partial(all_answer, client, jobs), "an answer from the restarted store")
         assert client.recorded_calls(jobs) >= recorded
     check(client, client.ended(jobs))
+
+
+def all_answer(client: FaultClient, jobs: list[Submission]) -> bool:
+    """Say whether each job can be read."""
+    return all(map(client.job, jobs))
 
 
 def has_recorded(client: FaultClient, jobs: list[Submission], calls: int) -> bool:

@@ -1,8 +1,7 @@
 """What units cost, and where that is said."""
 
-from dataclasses import fields
-
 import pytest
+from msgspec.structs import fields
 
 from events.errors import SettingsError
 from events.prices import LIST, Paid, Prices, cost_of

@@ -177,7 +177,8 @@ class Stage:
         """Submit a job; returns its first event, which is published but not delivered."""
         submitted = Submitted(self.job(agent, job_id), {"text": task, "data": data or {}})
         await self.container.acceptance.submit(submitted.job, submitted.task)
-        return self.events()[-1]
+        last = next(message for message in reversed(self.outgoing()) if "x-event-id" in message.headers)
+        return parse_event(last.body.encode())
 
     def pipeline(self, kind: EventType) -> Pipeline:
         """The function of an event type."""

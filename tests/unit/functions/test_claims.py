@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -86,6 +87,37 @@ async def test_work_that_is_soon_over_costs_no_request(monkeypatch: pytest.Monke
     await work.stage.submit("slow")
     await work.stage.run()
     assert (work.store.renewed, work.store.given_back) == ([], [])
+
+
+async def test_one_timer_serves_all_steps_of_an_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later step's claim is not prolonged where the first one's would have been; nothing is left of the timer."""
+    monkeypatch.setattr(claims_module, "RENEW_SECONDS", 10 * STEP_SECONDS)
+    monkeypatch.setattr(claims_module, "TOGETHER_SECONDS", STEP_SECONDS)
+    store, clock, armed = Observed(), FakeClock(), list[float]()
+    loop = asyncio.get_running_loop()
+    arm = loop.call_at
+
+    def call_at(when: float, *rest: Any, **named: Any) -> asyncio.TimerHandle:
+        armed.append(when)
+        return arm(when, *rest, **named)
+
+    monkeypatch.setattr(loop, "call_at", call_at)
+    claims = Claims(store, clock, Policy({LegKind.CALL: 60_000}))
+    claim = Claim("job_1", "call:job_1-1-0-a:1", "m1", "o", clock.now_ms(), clock.now_ms() + LEASE_MS)
+    for _ in range(5):
+        async with claims.holding(claim):
+            await asyncio.sleep(0)
+    assert len(armed) == 1
+    await asyncio.sleep(7 * STEP_SECONDS)
+    async with claims.holding(claim):
+        await asyncio.sleep(7 * STEP_SECONDS)  # past the first one's time
+        assert store.renewed == []
+        async with asyncio.timeout(5):
+            await store.asked.wait()
+    claims.rest()
+    before = len(store.renewed)
+    await asyncio.sleep(15 * STEP_SECONDS)
+    assert len(store.renewed) == before
 
 
 async def test_work_that_goes_on_keeps_its_claim(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,9 @@
 """What is ready at the same time travels together; whatever becomes of one asker harms no other."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from events.adapters.batching import Batcher
 from tests.unit.events.adapters.batching_wire import BOUNDS, Wire, asking, settled

@@ -3,9 +3,9 @@
 import asyncio
 import gc
 import weakref
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from events.adapters.batching import Batcher
 from tests.unit.events.adapters.batching_wire import BOUNDS, Wire, asking, settled

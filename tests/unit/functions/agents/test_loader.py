@@ -34,8 +34,8 @@ def write(package: str, text: str) -> None:
 
 def test_the_samples_are_found_under_their_reference() -> None:
     """It is the default of `BATON_APP`."""
-    assert load_registry("functions.agents:registry") is samples
-    assert functions.agents.registry is samples, "the module of the same name must not hide it"
+    assert load_registry("functions.agents:registry").agents is samples.agents
+    assert functions.agents.registry.agents is samples.agents, "the module of the same name must not hide it"
     assert load_registry(" functions.agents.samples:registry ") is samples
 
 

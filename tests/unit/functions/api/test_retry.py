@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.in_memory.tree import Tree
+from events.engine.tree import Tree
 from tests.unit.functions.api.client import ADMIN, OTHER, Api, assert_problem
 
 

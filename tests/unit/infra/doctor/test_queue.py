@@ -10,7 +10,7 @@ from events.errors import (
     QueueUnauthorizedError,
     QueueUnreachableError,
 )
-from events.ports import SigningKeys
+from events.ports.queue_setup import SigningKeys
 from events.settings import Settings
 from infra.doctor.finding import Level
 from infra.doctor.queue import judge_keys, look_at_queue

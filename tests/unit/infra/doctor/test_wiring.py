@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from events.errors import PublishError
-from events.ports import Outgoing, Topic, TopicEndpoint
+from events.ports import Outgoing
+from events.ports.queue_setup import Topic, TopicEndpoint
 from events.schema import EventType
 from infra.doctor.finding import Finding, Level
 from infra.doctor.wiring import look_at_account

@@ -6,7 +6,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.ports import Outgoing, Topic, TopicEndpoint
+from events.ports import Outgoing
+from events.ports.queue_setup import Topic, TopicEndpoint
 from events.schema import EventType
 from infra.setup.change import told
 from infra.setup.difference import Difference

@@ -3,7 +3,7 @@
 import pytest
 
 from events.errors import QueueRefusedError
-from events.ports import TopicEndpoint
+from events.ports.queue_setup import TopicEndpoint
 from events.schema import EventType
 from infra.setup.account import Account
 from infra.setup.difference import difference
