@@ -26,6 +26,7 @@ class Excuses:
     """Which legs are left to the sweep, since when.
 
     `roots`: all trees of which some ever were. `came_late`: what a fact or a look wrote when its message was over.
+    `looked_late`: what a look wrote whose sender was dead, or no longer waited for.
     """
 
     def __init__(self, world: "World") -> None:
@@ -33,6 +34,7 @@ class Excuses:
         self._since: dict[str, float] = {}
         self.roots: set[str] = set()
         self.came_late: set[str] = set()
+        self.looked_late: set[str] = set()
 
     def add(self, leg_key: str) -> None:
         """Leave a leg to the sweep."""
@@ -59,6 +61,11 @@ class Excuses:
             for key, leg in after.legs.items()
             if leg is not before.legs.get(key) or leg.carrier not in self._world.queue.live
         )
+
+    def looked_too_late(self, before: Tree, after: Tree) -> None:
+        """A look came late: it compared what the admission knew long ago, and may have written a wish nobody needs."""
+        self.wrote_too_late(before, after)
+        self.looked_late |= after.legs.keys() - before.legs.keys()
 
     def wrote_uncarried(self, claim: Claim | None, before: Tree, after: Tree) -> None:
         """A function wrote to which the queue has lost the connection: its message may be over, and then it may die.

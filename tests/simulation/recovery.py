@@ -19,7 +19,8 @@ def nothing_is_left_to_a_sweep(world: "World") -> str | None:
     """Each step of each job has a message under way, or waits for one that has."""
     for root, tree in world.trees.items():
         for leg in tree.legs.values():
-            if not _is_given_up(world, root) and not is_guaranteed(world, tree, leg):
+            left = _is_given_up(world, root) or _is_needed_by_nobody(world, tree, leg)
+            if not left and not is_guaranteed(world, tree, leg):
                 return f"nothing brings {leg.key} on, so long after the last fault: {leg}"
     return None
 
@@ -29,7 +30,8 @@ def every_step_goes_on(world: "World") -> str | None:
     for root, tree in world.trees.items():
         for leg in tree.legs.values():
             waited_seconds = world.loop.seconds - max(world.plan.calm_at, _due_at(world, leg))
-            if may_go_on(tree, leg) and waited_seconds >= LEFT_SECONDS and not _is_given_up(world, root):
+            left = _is_given_up(world, root) or _is_needed_by_nobody(world, tree, leg)
+            if may_go_on(tree, leg) and waited_seconds >= LEFT_SECONDS and not left:
                 return f"{leg.key} could go on {waited_seconds:.0f} s ago, and has not: {leg}"
     return None
 
@@ -37,6 +39,12 @@ def every_step_goes_on(world: "World") -> str | None:
 def _is_given_up(world: "World", root: str) -> bool:
     """Without the hourly sweep nobody comes for what is left to it."""
     return not world.plan.backstop and root in world.excused.roots | world.delivery.lost
+
+
+def _is_needed_by_nobody(world: "World", tree: Tree, leg: Leg) -> bool:
+    """The wish of an ended job that the admission does not know any more: a late look wrote it, and it expires."""
+    is_gone = tree.jobs[leg.job_id].ended and leg.job_id not in world.admission.entries
+    return leg.key in world.excused.looked_late and leg.kind is LegKind.WISH and is_gone and tree.expires_ms > 0
 
 
 def _due_at(world: "World", leg: Leg) -> float:

@@ -213,6 +213,8 @@ class SimStore:
                 who = CURRENT.get()
                 if op in ("renew", "give_back"):  # nothing is new
                     pass
+                elif op == "look" and (who.zombie or who.abandoned):
+                    world.excused.looked_too_late(before, after)
                 elif who.zombie or who.abandoned:
                     world.excused.wrote_too_late(before, after)
                 elif who.cut:
