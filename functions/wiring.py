@@ -24,9 +24,9 @@ from events.adapters.reader import RedisReader
 from events.adapters.redis import RedisConnection
 from events.adapters.schedules import QStashSchedules
 from events.adapters.session_memory import RedisSessionMemory
-from events.adapters.store import RedisStore
 from events.adapters.stored_bytes import RedisStoredBytes
 from events.adapters.tool_statistics import RedisToolStatistics
+from events.adapters.tree_store import TreeStore
 from events.adapters.verifier import QueueVerifier
 from events.ports import Tracer
 from events.settings import Settings, settings_from_environment
@@ -42,7 +42,7 @@ def real_ports(settings: Settings) -> Ports:
     connection, clock = RedisConnection(settings), SystemClock()
     per_minute, follows = settings.rate_limit_per_minute, 60 * settings.followers_per_key
     return Ports(
-        store=RedisStore(connection, settings.job_retention_seconds * 1000, told_limit_bytes=settings.told_limit_bytes),
+        store=TreeStore(connection, settings.job_retention_seconds * 1000, told_limit_bytes=settings.told_limit_bytes),
         reader=RedisReader(connection),
         archive=RedisArchive(connection, settings.job_retention_seconds * 1000),
         admission=RedisAdmission(connection, *slots),

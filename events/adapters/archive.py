@@ -1,21 +1,21 @@
-"""Ended jobs on Upstash Redis: each method is one script on one hash tag, or one read of it."""
+"""Ended jobs on Upstash Redis: read, decided by the engine, and removed where they are as they were read."""
 
 import json
-from functools import cache
 
 from events.adapters import keys
-from events.adapters.redis import RedisConnection, script
-from events.core.records import load_call, load_job, load_leg, load_usage
-from events.core.retrying import EndedJob
-from events.core.state import NOTHING_USED
-from events.core.transcript import recalled
+from events.adapters.redis import RedisConnection
+from events.adapters.tree_details import as_dict
+from events.adapters.tree_writes import all_keys
+from events.core.records import load_call, load_job
+from events.engine import archiving
+from events.engine.layout import tree_of
+from events.engine.patch import Patch
+from events.engine.tree import Tree
 from events.errors import StoreError
 from events.ids import canonical_json, root_of
-from events.ports import Loaded, Recalled, Removed, Tombstone, Untold
+from events.ports import Loaded, Recalled, Removed, Tombstone, charge
 
-_text = cache(script)
-# Who removes a job names the jobs below it; one attempt learns of them, and no more are started.
-_FAMILY_ATTEMPTS = 3
+_ATTEMPTS = 3
 # A message of a deleted job may come for so long, also where data is kept for a shorter time.
 _SHORTEST_MS = 3_600_000
 
@@ -29,41 +29,44 @@ class RedisArchive:
 
     async def recall(self, job_id: str) -> Recalled | None:
         """A job with what a retry or a removal is decided on."""
-        text, calls, entries, head, wishes, written = await self._redis.run(
-            _text("recall"),
-            [keys.state_key(job_id), keys.calls_key(job_id), keys.transcript_key(job_id)],
-            [job_id],
+        found, calls, entries, head = await self._redis.pipeline(
+            ["HGETALL", keys.state_key(job_id)],
+            ["HGETALL", keys.calls_key(job_id)],
+            ["LLEN", keys.transcript_key(job_id)],
+            ["LRANGE", keys.transcript_key(job_id), 0, 1],
         )
-        if not text:
+        state = as_dict(found)
+        text = state.get(f"job:{job_id}")
+        if text is None:
             return None
-        job, records = load_job(text), tuple(load_call(call) for call in calls[1::2])
-        ended = EndedJob(job, records, int(entries), 2 if recalled(head) else 1)
-        untold = tuple(
-            Untold(load_leg(wish), load_job(of), load_usage(books) if books else NOTHING_USED)
-            for wish, of, books in zip(wishes[::3], wishes[1::3], wishes[2::3], strict=True)
-        )
-        sizes = zip(written[::3], written[1::3], written[2::3], strict=True)
-        return Recalled(
-            Loaded(job, text), ended, untold, {name: (int(at_ms), int(size)) for name, at_ms, size in sizes}
-        )
+        records = map(load_call, as_dict(calls).values())
+        return archiving.recalled(tree_of(state, {}, Tree()), Loaded(load_job(text), text), records, int(entries), head)
 
     async def remove(self, recalled: Recalled, now_ms: int) -> Removed:
         """Remove a root with all below it, and leave a tombstone."""
         job = recalled.loaded.job
-        told = canonical_json([untold.wish.key for untold in recalled.wishes])
-        tombstone = canonical_json({"tenant": job.tenant, "deleted": True, "at": now_ms})
+        for _ in range(_ATTEMPTS):
+            state = as_dict(await self._redis.execute("HGETALL", keys.state_key(job.id)))
+            tree = tree_of(state, {}, Tree())
+            verdict = archiving.removal(tree, recalled)
+            if verdict is not Removed.REMOVED or await self._removed(job.id, job.tenant, state, tree, now_ms):
+                return verdict
+        raise StoreError(f"job {job.id} is not removed: it changes")
+
+    async def _removed(self, root_id: str, tenant: str, state: dict[str, str], tree: Tree, now_ms: int) -> bool:
+        """Whether the tree is removed, since it is as it was read."""
+        patch, key = Patch(0), keys.state_key(root_id)
+        patch.count(key, "", len(state))
+        patch.equal(key, dict(state))
+        for each in all_keys(root_id, tree.jobs):
+            patch.write("DEL", each, [])
+        stone = canonical_json({"tenant": tenant, "deleted": True, "at": now_ms})
         kept_ms = max(_SHORTEST_MS, self._retention_ms)
-        family: list[str] = []
-        for _ in range(_FAMILY_ATTEMPTS):
-            answer = await self._redis.run(
-                _text("remove"),
-                [keys.state_key(job.id), keys.tombstone_key(job.id), *_keys_of([job.id, *family])],
-                [job.id, recalled.loaded.version, canonical_json(family), told, tombstone, kept_ms],
-            )
-            if answer[0] != "family":
-                return Removed(answer[0])
-            family = sorted(answer[1])
-        raise StoreError(f"job {job.id} is not removed: the jobs below it change")
+        patch.write("SET", keys.tombstone_key(root_id), [stone, "PX", str(kept_ms)])
+        size_bytes = patch.size_bytes()
+        commands, written, _ = await self._redis.apply(*patch.request())
+        charge(requests=1, commands=commands, size_bytes=size_bytes)
+        return bool(written)
 
     async def tombstone(self, job_id: str) -> Tombstone | None:
         """What is kept of a job whose data is gone."""
@@ -74,8 +77,3 @@ class RedisArchive:
             return None
         kept = json.loads(text)
         return Tombstone(kept["tenant"], kept["deleted"])
-
-
-def _keys_of(names: list[str]) -> list[str]:
-    each = (keys.calls_key, keys.results_key, keys.transcript_key, keys.parts_key)
-    return [name_of(name) for name in names for name_of in each]

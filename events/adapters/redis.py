@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
-from msgspec import Struct
 from upstash_redis.errors import UpstashError
 
 from events.adapters.http_transport import http_transport
@@ -29,17 +28,16 @@ _log = logging.getLogger("baton.store")
 
 # The flag is the hosted service's own: other servers refuse it.
 _SHEBANG, _PLAIN_SHEBANG = "#!lua flags=allow-key-locking\n", "#!lua\n"
-_SHARED = ("state", "prelude")
 _NOT_LET_IN = ("WRONGPASS", "NOAUTH", "invalid password")
 
 
 def script(name: str, *shared: str) -> str:
-    """The text of a Lua script beside this file, after what it shares with others; '': nothing."""
-    return counted(_lua(name), "".join(_lua(part) for part in shared or _SHARED if part))
+    """The text of a Lua script beside this file, after what it shares with others."""
+    return counted(_lua(name), "".join(map(_lua, shared)))
 
 
 def counted(text: str, before: str = "") -> str:
-    """A script that tells what it cost beside its answer, as `RedisConnection.ask` expects it."""
+    """A script that tells what it cost beside its answer, as `RedisConnection.run` expects it."""
     if text.startswith("#!"):  # a library's own first line
         text = text.partition("\n")[2]
     return f"{_SHEBANG}{_lua('counted')}{before}local function main()\n{text}\nend\n{_lua('counted_end')}"
@@ -52,21 +50,6 @@ def _applying() -> str:
 
 def _lua(name: str) -> str:
     return Path(__file__).with_name("lua").joinpath(f"{name}.lua").read_text(encoding="utf-8")
-
-
-class Asked(Struct):
-    """A script's answer, what it cost, and what that cost which ran beside it."""
-
-    answer: Any
-    commands: int
-    size_bytes: int
-    beside_commands: int = 0
-    beside_bytes: int = 0
-
-    def charge(self) -> None:
-        """Let the present invocation pay for it."""
-        commands, size_bytes = self.commands + self.beside_commands, self.size_bytes + self.beside_bytes
-        charge(requests=1, commands=commands, size_bytes=size_bytes)
 
 
 @cache
@@ -133,46 +116,15 @@ class RedisConnection:
         args: Sequence[str | int],
         beside: Sequence[Sequence[str | int]] = (),
     ) -> Any:
-        """Run a script as `ask` does; the present invocation pays for it."""
-        asked = await self.ask(text, keys, args, beside)
-        asked.charge()
-        return asked.answer
-
-    async def run_each(self, text: str, asked: Sequence[tuple[Sequence[str], Sequence[str | int]]]) -> list[Any]:
-        """Run a script once for each of these keys and arguments, all in one request; not atomic."""
-        if not asked:
-            return []
-        first = await self.run(text, *asked[0])  # so that the store has its text
-        sha = _sha1(self._text(text))
-        rest = [("EVALSHA", sha, len(keys), *keys, *args) for keys, args in asked[1:]]
-        answers = await self._ask(rest) if rest else []
-        told = [self._value(answer) for answer in answers if not _is_forgotten(answer)]
-        charge(requests=1, commands=sum(a[0] for a in told), size_bytes=sum(a[1] for a in told))
-        following = iter(told)
-        # The servers of a cluster do not share their scripts, and one that failed over has forgotten them.
-        return [
-            first,
-            *[
-                await self.run(text, *asked[n]) if _is_forgotten(answer) else next(following)[2]
-                for n, answer in enumerate(answers, 1)
-            ],
-        ]
-
-    async def ask(
-        self,
-        text: str,
-        keys: Sequence[str],
-        args: Sequence[str | int],
-        beside: Sequence[Sequence[str | int]] = (),
-    ) -> Asked:
-        """Run a script, and in the same request commands `beside` it whose answers nobody needs.
+        """Run a script, and in the same request commands `beside` it; the present invocation pays for all.
 
         The text is sent once; then its SHA1 stands for it. A store that has forgotten it, as after a failover, did
         nothing, and is sent the text.
         """
         commands, size_bytes, *value = await self._evaluate(self._text(text), keys, args, beside)
         beside_bytes = sum(map(command_bytes, beside)) if beside else 0
-        return Asked(value[0] if value else None, commands, size_bytes, len(beside), beside_bytes)
+        charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes + beside_bytes)
+        return value[0] if value else None
 
     async def apply(
         self, keys: Sequence[str], args: Sequence[str], beside: Sequence[Command] = ()

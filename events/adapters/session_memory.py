@@ -24,7 +24,7 @@ class RedisSessionMemory:
     async def add(self, tenant: str, entry: MemoryEntry) -> bool:
         """Keep an entry among the newest ones; False: its session was forgotten after its job was submitted."""
         kept = await self._redis.run(
-            _text("memory_add", ""),
+            _text("memory_add"),
             [keys.session_memory_key(tenant, entry.session_id)],
             [entry.id, entry.created_ms, _encode(entry).decode(), SESSION_ENTRIES, self._retention_ms],
         )
@@ -40,7 +40,7 @@ class RedisSessionMemory:
     async def forget(self, tenant: str, session_id: str, now_ms: int) -> tuple[str, ...]:
         """Forget the session, and refuse what jobs submitted until now still add; the ids that were there."""
         ids = await self._redis.run(
-            _text("memory_forget", ""),
+            _text("memory_forget"),
             [keys.session_memory_key(tenant, session_id)],
             [now_ms, self._retention_ms],
         )

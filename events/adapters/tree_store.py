@@ -1,5 +1,6 @@
 """The store on Redis: the steps of `events.engine`, made of what is known of a tree, compared and written."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -37,14 +38,14 @@ from events.ports import (
 from events.ports.spending import NOTHING
 
 # Below the 10 MB that the hosted store lets an answer have; what else is in one has the rest.
-_ANSWER_LIMIT_BYTES = 8_000_000
+_TOLD_LIMIT_BYTES = 8_000_000
 _Places = Iterable[tuple[Place, bool]]
 
 
 class TreeStore:
     """`Store` over one connection. Ended jobs expire `retention_ms` after their end.
 
-    `answer_limit_bytes`: of what one answer reads; of more than that only the size is known. `known_chars`: of the
+    `told_limit_bytes`: of what one answer reads; of more than that only the size is known. `known_chars`: of the
     transcripts that this process keeps to itself.
     """
 
@@ -53,12 +54,12 @@ class TreeStore:
         connection: RedisConnection,
         retention_ms: int,
         *,
-        answer_limit_bytes: int = _ANSWER_LIMIT_BYTES,
+        told_limit_bytes: int = _TOLD_LIMIT_BYTES,
         known_chars: int = KNOWN_CHARS,
     ) -> None:
         self._redis = connection
         self._retention_ms = retention_ms
-        self._transactions = Transactions(connection, retention_ms, answer_limit_bytes, known_chars)
+        self._transactions = Transactions(connection, retention_ms, told_limit_bytes, known_chars)
 
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
         """Write a new job carried by its witness, unless it is there."""
@@ -202,8 +203,13 @@ class TreeStore:
     async def look_all(
         self, trees: Mapping[str, Book], message_id: str, now_ms: int, lost_after_ms: int
     ) -> dict[str, Looked]:
-        """Look at many trees."""
-        return {root: await self.look(root, message_id, now_ms, lost_after_ms, trees[root]) for root in trees}
+        """Look at many trees at once, in shared requests; where one cannot be looked at, none is said to be."""
+        looks = [self.look(root, message_id, now_ms, lost_after_ms, book) for root, book in trees.items()]
+        found = await asyncio.gather(*looks, return_exceptions=True)
+        for each in found:
+            if isinstance(each, BaseException):
+                raise each
+        return {root: each for root, each in zip(trees, found, strict=True) if isinstance(each, Looked)}
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         """Append parts in mid-work, only while the claim holds the leg."""

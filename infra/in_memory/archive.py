@@ -1,12 +1,10 @@
 """Ended jobs in the store in memory."""
 
-from events.core.legs import LegKind
 from events.core.records import dump_job
-from events.core.retrying import EndedJob
-from events.core.transcript import recalled as remembered
-from events.engine.tree import NOT_USED, Tree
+from events.engine import archiving
+from events.engine.tree import Tree
 from events.ids import root_of
-from events.ports import Loaded, Recalled, Removed, Tombstone, Untold
+from events.ports import Loaded, Recalled, Removed, Tombstone
 from infra.in_memory.store import InMemoryStore
 
 
@@ -22,27 +20,16 @@ class InMemoryArchive:
         job, entries = tree.jobs.get(job_id), tree.transcript.get(job_id, ())
         if job is None:
             return None
-        ended = EndedJob(job, tuple(tree.calls.get(job_id, {}).values()), len(entries), 2 if remembered(entries) else 1)
-        wishes = sorted((leg for leg in tree.legs.values() if leg.kind is LegKind.WISH), key=lambda leg: leg.key)
-        untold = tuple(Untold(leg, tree.jobs[leg.job_id], tree.usage.get(leg.job_id, NOT_USED)) for leg in wishes)
-        written = {
-            name: (other.finished_at_ms or 0, tree.usage.get(name, NOT_USED).written)
-            for name, other in tree.jobs.items()
-            if other.ended and (name == job_id or name.startswith(f"{job_id}."))
-        }
-        return Recalled(Loaded(job, dump_job(job)), ended, untold, written)
+        calls = tree.calls.get(job_id, {}).values()
+        return archiving.recalled(tree, Loaded(job, dump_job(job)), calls, len(entries), entries)
 
     async def remove(self, recalled: Recalled, now_ms: int) -> Removed:  # noqa: ARG002 - a tombstone here stays
         """Remove a root with all below it, and leave a tombstone."""
-        job, told = recalled.loaded.job, {untold.wish.key for untold in recalled.wishes}
-        tree = self._store.tree(job.id)
-        if job.id not in tree.jobs:
-            return Removed.UNKNOWN
-        untold = any(leg.kind is LegKind.WISH and leg.key not in told for leg in tree.legs.values())
-        if untold or tree.jobs[job.id] != job or not job.ended:
-            return Removed.CHANGED
-        self._store.write(job.id, Tree(tombstone=Tombstone(job.tenant, deleted=True)))
-        return Removed.REMOVED
+        job = recalled.loaded.job
+        verdict = archiving.removal(self._store.tree(job.id), recalled)
+        if verdict is Removed.REMOVED:
+            self._store.write(job.id, Tree(tombstone=Tombstone(job.tenant, deleted=True)))
+        return verdict
 
     async def tombstone(self, job_id: str) -> Tombstone | None:
         """What is kept of a job whose data is gone."""

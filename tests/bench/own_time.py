@@ -23,8 +23,8 @@ from events.adapters.admission import RedisAdmission
 from events.adapters.figures import RedisFigures
 from events.adapters.operation_stream import RedisOperationStream
 from events.adapters.redis import RedisConnection
-from events.adapters.store import RedisStore
 from events.adapters.tool_statistics import RedisToolStatistics
+from events.adapters.tree_store import TreeStore
 from events.schema import EventType
 from events.settings import Settings
 from functions.container import Container
@@ -71,7 +71,7 @@ def _stage(settings: Settings, connection: RedisConnection) -> Stage:
         settings,
         replace(
             stage.ports,
-            store=RedisStore(connection, RETENTION_MS),
+            store=TreeStore(connection, RETENTION_MS),
             admission=RedisAdmission(connection, settings.max_concurrent_jobs, RETENTION_MS),
             figures=RedisFigures(connection),
             tool_statistics=RedisToolStatistics(connection),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from events.adapters.redis import RedisConnection
-from events.adapters.store import RedisStore
+from events.adapters.tree_store import TreeStore
 from events.core.effects import Changes
 from events.core.going_on import GoOn
 from events.core.legs import leg_key_of
@@ -29,7 +29,7 @@ from tests.upgrade.stored import RawRedis
 HOUR_SECONDS = 3_600
 
 
-class MortalStore(RedisStore):
+class MortalStore(TreeStore):
     """A store whose caller dies at a write, once. `deadly`: "before commit", "after create", …; `spares`: so many."""
 
     deadly = ""

@@ -20,8 +20,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "transport" in metafunc.fixturenames:
         metafunc.parametrize("transport", over, indirect=True, scope="session")
     elif "side" in metafunc.fixturenames:
-        trees = pytest.param("trees", marks=pytest.mark.long)
-        metafunc.parametrize("side", ["fake", *over, trees], indirect=True)
+        metafunc.parametrize("side", ["fake", *over], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -56,10 +55,9 @@ def redis_process(redis_server: RedisProcess, transport: Transport) -> RedisProc
 
 @pytest.fixture
 async def side(request: pytest.FixtureRequest, redis_server: RedisProcess) -> AsyncIterator[Side]:
-    """Each side in turn; `trees`: the store that compares and writes, over REST."""
+    """Each side in turn."""
     if request.param == "fake":
         yield fake_side()
         return
-    trees = request.param == "trees"
-    async with real_side(redis_server.over("rest" if trees else request.param), trees=trees) as real:
+    async with real_side(redis_server.over(request.param)) as real:
         yield real

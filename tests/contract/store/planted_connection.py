@@ -1,8 +1,9 @@
 """A connection to a store whose scripts are not as they are."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from events.adapters.redis import Asked, RedisConnection
+from events.adapters.redis import RedisConnection
 from tests.contract.store.redis_process import RedisProcess
 
 
@@ -14,12 +15,8 @@ class PlantedConnection(RedisConnection):
         self._found = found
         self._instead = instead
 
-    async def ask(
-        self,
-        text: str,
-        keys: Sequence[str],
-        args: Sequence[str | int],
-        beside: Sequence[Sequence[str | int]] = (),
-    ) -> Asked:
+    async def _evaluate(
+        self, text: str, keys: Sequence[str], args: Sequence[str | int], beside: Sequence[Sequence[str | int]]
+    ) -> Any:
         """Plant it."""
-        return await super().ask(text.replace(self._found, self._instead), keys, args, beside)
+        return await super()._evaluate(text.replace(self._found, self._instead), keys, args, beside)

@@ -11,7 +11,6 @@ from events.adapters.listing import RedisListing
 from events.adapters.operating import RedisOperating
 from events.adapters.reader import RedisReader
 from events.adapters.redis import RedisConnection
-from events.adapters.store import RedisStore
 from events.adapters.stored_bytes import RedisStoredBytes
 from events.adapters.tool_statistics import RedisToolStatistics
 from events.adapters.tree_store import TreeStore
@@ -70,7 +69,7 @@ def side_over(connection: RedisConnection, store: Store | None = None) -> Side:
     """The real adapters over one connection."""
     return Side(
         "real",
-        store or RedisStore(connection, RETENTION_MS),
+        store or TreeStore(connection, RETENTION_MS),
         RedisReader(connection),
         RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS, store_clock=False),
         RedisToolStatistics(connection),
@@ -83,11 +82,11 @@ def side_over(connection: RedisConnection, store: Store | None = None) -> Side:
 
 
 @asynccontextmanager
-async def real_side(process: RedisProcess, *, trees: bool = False) -> AsyncIterator[Side]:
-    """The real adapters on an emptied server. `trees`: with the store that compares and writes."""
+async def real_side(process: RedisProcess) -> AsyncIterator[Side]:
+    """The real adapters on an emptied server."""
     process.ask("FLUSHALL")
     connection = connection_to(process)
     try:
-        yield side_over(connection, TreeStore(connection, RETENTION_MS) if trees else None)
+        yield side_over(connection)
     finally:
         await connection.close()

@@ -20,8 +20,8 @@ EVENTS = {"loop asks": (10, 6_500), "loop answers": (15, 4_100), "call returns":
 
 @pytest.fixture
 async def dearer(redis_process: RedisProcess) -> AsyncIterator[Side]:
-    """The real adapters, with a command more in each script."""
-    connection = PlantedConnection(redis_process, "local call = redis.call", "local call = redis.call call('TIME')")
+    """The real adapters, with a command more in the script."""
+    connection = PlantedConnection(redis_process, "local plan", "redis.call('TIME') local plan")
     try:
         yield side_over(connection)
     finally:

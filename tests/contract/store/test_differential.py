@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,10 +11,10 @@ from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import fake_side, real_side
 
 
-async def compare(process: RedisProcess, sequence: list[Operation], *, trees: bool) -> None:
+async def compare(process: RedisProcess, sequence: list[Operation]) -> None:
     """Apply each operation to both sides."""
     fake = fake_side()
-    async with real_side(process, trees=trees) as real:
+    async with real_side(process) as real:
         for number, operation in enumerate(sequence):
             expected, found = comparable(await operation.run(fake)), comparable(await operation.run(real))
             assert found == expected, f"the last of {sequence[: number + 1]}"
@@ -24,14 +23,13 @@ async def compare(process: RedisProcess, sequence: list[Operation], *, trees: bo
             assert uncounted(await real.reader.parts(job_id, 0)) == uncounted(await fake.reader.parts(job_id, 0))
 
 
-@pytest.mark.parametrize("trees", [False, True])
 @given(
     first=st.lists(st.sampled_from(creations()), unique_by=repr),
     sequence=st.lists(operations(), min_size=8, max_size=30),
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_fakes_and_real_adapters_give_the_same_answers(
-    redis_process: RedisProcess, trees: bool, first: list[Operation], sequence: list[Operation]
+    redis_process: RedisProcess, first: list[Operation], sequence: list[Operation]
 ) -> None:
     """Whatever is asked, in whatever order; a failing example is printed with what reproduces it."""
-    asyncio.run(compare(redis_process, [*first, *sequence], trees=trees))
+    asyncio.run(compare(redis_process, [*first, *sequence]))

@@ -1,12 +1,11 @@
-"""A store whose scripts know no SHA1 tells all of a history each time."""
+"""A server whose scripts know no SHA1 compares fields, not digests."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from events.adapters.known_histories import KnownHistories
 from events.adapters.redis import RedisConnection
-from events.adapters.store import RedisStore
+from events.adapters.tree_store import TreeStore
 from events.core.effects import Changes
 from events.core.legs import loop_leg
 from tests.contract.store.planted_connection import PlantedConnection
@@ -24,14 +23,13 @@ async def connection(redis_process: RedisProcess) -> AsyncIterator[RedisConnecti
     await made.close()
 
 
-async def test_all_is_told_each_time(connection: RedisConnection) -> None:
-    """And nothing is kept."""
-    histories = KnownHistories()
-    store = RedisStore(connection, RETENTION_MS, histories)
+async def test_fields_are_compared_one_by_one(connection: RedisConnection) -> None:
+    """Steps are written, and a process that knows nothing is told all that was said."""
+    store = TreeStore(connection, RETENTION_MS)
     second = loop_leg(JOB_ID, 2, 1, NOW_MS)
     await store.create(creation(a_job()), "m1", NOW_MS)
     await store.begin(claim_of(first_leg()))
-    await store.commit(claim_of(first_leg()), Changes(legs=(second,), transcript=('{"a":1}',)), SPENT)
-    for _ in range(2):
-        assert len((await store.begin(claim_of(second))).history.transcript) == 2
-    assert histories.of(JOB_ID) is None
+    changes = Changes(legs=(second,), transcript=('{"a":1}',))
+    assert (await store.commit(claim_of(first_leg()), changes, SPENT)).applied
+    for each in (store, TreeStore(connection, RETENTION_MS)):
+        assert len((await each.begin(claim_of(second))).history.transcript) == 2

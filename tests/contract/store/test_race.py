@@ -2,7 +2,7 @@
 
 import asyncio
 
-from events.adapters.store import RedisStore
+from events.adapters.tree_store import TreeStore
 from events.core.effects import Changes
 from events.ports import Store, Verdict
 from tests.contract.store.redis_process import RedisProcess
@@ -37,7 +37,7 @@ async def test_of_two_processes_one_gets_each_leg_and_one_commits_it(real: Side,
     """Two hundred times over two connections."""
     one, two = connection_to(redis_process), connection_to(redis_process)
     try:
-        await race(real, (RedisStore(one, RETENTION_MS), RedisStore(two, RETENTION_MS)))
+        await race(real, (TreeStore(one, RETENTION_MS), TreeStore(two, RETENTION_MS)))
     finally:
         await one.close()
         await two.close()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from events.adapters.redis import Asked, RedisConnection
+from events.adapters.redis import RedisConnection
 from events.core.state import Usage
 from tests.contract.store.real_stage import Continuation, RealStage
 from tests.contract.store.redis_process import Counted, RedisProcess
@@ -15,8 +15,7 @@ from tests.contract.store.side import fake_side, side_over
 pytestmark = pytest.mark.bridge
 
 JOB_ID = "job_a"
-CREATE, COMMIT, EVENT = "-- CREATE.", "-- COMMIT:", '"type":"data-event"'
-WRITES = (CREATE, COMMIT)
+EVENT = '"type":"data-event"'
 
 
 class Watched(RedisConnection):
@@ -29,21 +28,15 @@ class Watched(RedisConnection):
         self.events: list[Counted] = []
         self.besides: list[Counted] = []
 
-    async def ask(
-        self,
-        text: str,
-        keys: Sequence[str],
-        args: Sequence[str | int],
-        beside: Sequence[Sequence[str | int]] = (),
-    ) -> Asked:
+    async def apply(self, keys: Sequence[str], args: Sequence[str], beside: Any = ()) -> tuple[int, int, list[Any]]:
         """Note what was counted since the write before."""
-        asked = await super().ask(text, keys, args, beside)
-        if any(name in text for name in WRITES):
+        answer = await super().apply(keys, args, beside)
+        if answer[1] and f"usage:{JOB_ID}" in args:
             now = self._process.counted()
-            noted = self.events if any(EVENT in str(each) for each in args) else self.besides
+            noted = self.events if any(EVENT in each for each in args) else self.besides
             noted.append(now.since(self._last))
             self._last = now
-        return asked
+        return answer
 
 
 @pytest.fixture

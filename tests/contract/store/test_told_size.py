@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from events.adapters.clock import SystemClock
 from events.adapters.redis import RedisConnection
-from events.adapters.store import RedisStore
+from events.adapters.tree_store import TreeStore
 from events.core.effects import Changes
 from events.core.going_on import GoOn
 from events.core.legs import LegKind, loop_leg
@@ -44,12 +44,12 @@ async def connection(redis_process: RedisProcess) -> AsyncIterator[RedisConnecti
     await made.close()
 
 
-def store_on(connection: RedisConnection) -> RedisStore:
+def store_on(connection: RedisConnection) -> TreeStore:
     """One that knows nothing yet, and tells little."""
-    return RedisStore(connection, RETENTION_MS, told_limit_bytes=LIMIT_BYTES)
+    return TreeStore(connection, RETENTION_MS, told_limit_bytes=LIMIT_BYTES)
 
 
-async def fan(store: RedisStore, *results: str) -> None:
+async def fan(store: TreeStore, *results: str) -> None:
     """A job whose first turn asks for a call for each of these texts, which return them: its next turn is due."""
     await store.create(creation(a_job()), "m1", NOW_MS)
     await store.begin(claim_of(first_leg()))
@@ -60,7 +60,7 @@ async def fan(store: RedisStore, *results: str) -> None:
         await store.commit(claim_of(leg), ends, SPENT)
 
 
-async def begun_with_bytes(store: RedisStore) -> tuple[Begun, int]:
+async def begun_with_bytes(store: TreeStore) -> tuple[Begun, int]:
     """The second turn, and how many bytes went to and from the store."""
     meter = Meter(SystemClock(), 0)
     with metered(meter):
@@ -70,9 +70,9 @@ async def begun_with_bytes(store: RedisStore) -> tuple[Begun, int]:
 
 async def test_twelve_results_of_nearly_a_megabyte_are_no_answer_beyond_the_limit(connection: RedisConnection) -> None:
     """Another process is told how much it would be, and nothing of it; so often it may ask."""
-    await fan(RedisStore(connection, RETENTION_MS), *("x" * 900_000 for _ in range(12)))
+    await fan(TreeStore(connection, RETENTION_MS), *("x" * 900_000 for _ in range(12)))
     for _ in range(2):
-        begun, size_bytes = await begun_with_bytes(RedisStore(connection, RETENTION_MS))
+        begun, size_bytes = await begun_with_bytes(TreeStore(connection, RETENTION_MS))
         assert size_bytes < ANSWER_LIMIT_BYTES
         assert begun.history.size_bytes > ANSWER_LIMIT_BYTES
         assert (begun.history.transcript, begun.history.results) == ((), {})
