@@ -2,13 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from msgspec.structs import replace
-
 from events.adapters import keys
 from events.adapters.figures import adding
 from events.adapters.weighing import command_bytes
 from events.core.effects import Changes
-from events.ports import Spent
 
 Commands = Sequence[Sequence[str | int]]
 
@@ -31,11 +28,3 @@ def in_sum(several: Iterable[Commands]) -> Commands:
 def cost_of(commands: Commands) -> tuple[int, int]:
     """How many they are, and their bytes."""
     return len(commands), sum(map(command_bytes, commands))
-
-
-def with_counting(spent: Spent, commands: Commands) -> Spent:
-    """With what travels beside a COMMIT, which knows its own cost alone."""
-    if not commands:
-        return spent
-    count, size_bytes = cost_of(commands)
-    return replace(spent, commands=spent.commands + count, size_bytes=spent.size_bytes + size_bytes)

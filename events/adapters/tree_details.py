@@ -5,20 +5,23 @@ its size alone.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from events.adapters import keys
+from events.adapters.counting import Commands, cost_of
 from events.adapters.redis import RedisConnection
 from events.adapters.tree_snapshot import Transcript
+from events.adapters.weighing import answer_bytes
 from events.core.legs import Leg, LegKind
 from events.core.records import load_call, load_results, load_values
 from events.core.state import Job
 from events.core.transcript import calls_in, still_told
-from events.engine.patch import Command
-from events.ports import Begun, Committed, History
+from events.engine.patch import Command, Patch
+from events.errors import StoreError
+from events.ports import Begun, Committed, History, charge
 
 _ALL = (0, -1)
 
@@ -91,7 +94,9 @@ class Details:
         ):
             return begun
         if record is not None and record.dependants and leg.kind in (LegKind.FAILED, LegKind.WAIT):
-            texts = await self._redis.execute("HMGET", keys.calls_key(job.id), *record.dependants)
+            texts, size_bytes = await self._later("HMGET", keys.calls_key(job.id), *record.dependants)
+            if texts is None:
+                raise StoreError(f"{len(record.dependants)} calls that follow {leg.call_id} have {size_bytes} bytes")
             dependants = tuple(load_call(text) for text in texts if text)
         history = await self._history(leg, job)
         return replace(begun, state=replace(state, call=record, dependants=dependants), history=history)
@@ -106,9 +111,9 @@ class Details:
             names = leg.after.split(",")
             texts, size_bytes = self._answer("before", leg.key)
             if texts is None:  # perhaps since others were told much besides
-                if size_bytes > self._most_bytes:
-                    return History(size_bytes=size_bytes)
-                texts = await self._redis.execute("HMGET", keys.results_key(job.id), *names)
+                texts, size_bytes = await self._later("HMGET", keys.results_key(job.id), *names)
+            if texts is None:
+                return History(size_bytes=size_bytes)
             results = {name: text for name, text in zip(names, texts, strict=True) if text}
             return History(results=load_results(results), size_bytes=_size(results.values()))
         return History()
@@ -137,12 +142,31 @@ class Details:
             return History(size_bytes=too_much + _size(entries))
         values = load_values(entries)
         names = calls_in(tuple(values))
-        texts = await self._redis.execute("HMGET", keys.results_key(job.id), *names) if names else ()
+        texts, size_bytes = await self._later("HMGET", keys.results_key(job.id), *names) if names else ((), 0)
+        if texts is None:
+            return History(size_bytes=size_bytes + _size(entries))
         results = {name: text for name, text in zip(names, texts, strict=True) if text}
         size_bytes = _size(entries) + _size(results.values())
         if size_bytes > self._most_bytes:
             return History(size_bytes=size_bytes)
         return History(tuple(values), load_results(results), job.untold, size_bytes)
+
+    async def _later(self, *command: str) -> tuple[Any, int]:
+        """Read it in a request of its own: it, and 0, or None and its size."""
+        [(value, *size_bytes)] = await read_within(self._redis, [command], self._most_bytes)
+        return value or None, int(size_bytes[0]) if size_bytes else 0
+
+
+async def read_within(
+    redis: RedisConnection, reads: Sequence[Command], most_bytes: int, beside: Commands = ()
+) -> list[list[Any]]:
+    """Read all as it is at one moment: each in a list, or false and the size of what is more than may be read."""
+    patch = Patch(most_bytes)
+    patch.read(reads)
+    size_bytes = patch.size_bytes() + cost_of(beside)[1]
+    commands, _, found = await redis.apply(*patch.request(), beside)
+    charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes + answer_bytes(found))
+    return found
 
 
 def as_dict(answer: Any) -> dict[str, str]:
@@ -181,5 +205,6 @@ def _history(entries: Sequence[str], results: Mapping[str, str], job: Job) -> Hi
     return History(values, load_results(told), job.untold, _size(texts) + _size(told.values()))
 
 
-def _size(texts: Any) -> int:
-    return sum(map(len, texts))
+def _size(texts: Iterable[str]) -> int:
+    """As an answer has them: as JSON in JSON a quotation mark or a backslash takes two bytes."""
+    return sum([len(text) + text.count('"') + text.count("\\") for text in texts])

@@ -17,7 +17,7 @@ from events.adapters import keys
 from events.adapters.counting import Commands, in_sum
 from events.adapters.redis import RedisConnection
 from events.adapters.tree_attempt import Attempt, Transition
-from events.adapters.tree_details import Details, as_dict
+from events.adapters.tree_details import Details, as_dict, read_within
 from events.adapters.tree_snapshot import Place, TreeSnapshot
 from events.adapters.weighing import answer_bytes
 from events.core.records import load_call
@@ -178,9 +178,9 @@ class Transactions:
     async def _answer(self, queue: _Queue, snapshot: TreeSnapshot, attempt: Attempt, beside: Commands) -> None:
         """Nothing is to be written: what was just read is answered."""
         details = Details(attempt.answers, snapshot.transcripts)
-        reads = [*details.reads, *beside]
-        found = await self._redis.pipeline(*reads) if reads else []
-        found = [[each] for each in found]
+        found = list[list[Any]]()
+        if details.reads or beside:
+            found = await read_within(self._redis, details.reads, self._most_bytes, beside)
         attempt.answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
         self._keep(queue, replace(snapshot, transcripts=details.transcripts, is_fresh=False))
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.bridge
 
 CALLS = 5
 # agent → asks of the store, commands; requests and bytes at most.
-JOBS = {"in-a-row": (16, 138, 15, 34_300), "at-once": (8, 78, 7, 36_000)}
+JOBS = {"in-a-row": (16, 135, 15, 34_400), "at-once": (8, 75, 7, 22_100)}
 
 __all__ = ["dearer"]
 

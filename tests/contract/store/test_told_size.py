@@ -1,7 +1,8 @@
 """No answer of the store grows beyond its limit with what a turn, or a step of a plan, would be told."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -9,10 +10,12 @@ from msgspec.structs import replace
 from events.adapters.clock import SystemClock
 from events.adapters.redis import RedisConnection
 from events.adapters.tree_store import TreeStore
+from events.adapters.weighing import answer_bytes
 from events.core.effects import Changes
 from events.core.going_on import GoOn
 from events.core.legs import LegKind, loop_leg
 from events.ports import Begun, Meter, metered
+from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
@@ -28,18 +31,31 @@ from tests.contract.store.sample import (
     next_turn,
     record_of,
 )
-from tests.contract.store.side import RETENTION_MS, connection_to
+from tests.contract.store.side import RETENTION_MS
 
 ANSWER_LIMIT_BYTES = 10_000_000
 LIMIT_BYTES = 20_000
 SECOND = loop_leg(JOB_ID, 2, 1, NOW_MS)
 
 
+class Weighed(OneSlot):
+    """A connection that knows the largest answer that came on it."""
+
+    largest_bytes = 0
+
+    async def _send(
+        self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False
+    ) -> tuple[list[Any], bool]:
+        answers, leads = await super()._send(commands, beside_scripts=beside_scripts)
+        self.largest_bytes = max(self.largest_bytes, answer_bytes(answers))
+        return answers, leads
+
+
 @pytest.fixture
-async def connection(redis_process: RedisProcess) -> AsyncIterator[RedisConnection]:
+async def connection(redis_process: RedisProcess) -> AsyncIterator[Weighed]:
     """To an empty server."""
     redis_process.ask("FLUSHALL")
-    made = connection_to(redis_process)
+    made = Weighed(redis_process.settings())
     yield made
     await made.close()
 
@@ -104,8 +120,8 @@ async def test_what_takes_two_bytes_in_an_answer_counts_twice(connection: RedisC
     assert begun.history.results == {}
 
 
-async def test_steps_that_are_told_much_are_not_all_told_at_once(connection: RedisConnection) -> None:
-    """Each refers to one large result: a COMMIT goes on with as many as one answer can tell, and carries the others."""
+async def test_steps_that_are_told_much_are_not_all_told_at_once(connection: Weighed) -> None:
+    """Each refers to one large result: what one answer has no room for comes in others."""
     store = store_on(connection)
     first, *steps = (replace(call_leg(at), step=f"s{at}", after=call_leg(0).call_id if at else "") for at in range(5))
     await store.create(creation(a_job()), "m1", NOW_MS)
@@ -116,8 +132,8 @@ async def test_steps_that_are_told_much_are_not_all_told_at_once(connection: Red
     large = Changes(results={first.call_id: json.dumps({"ok": "x" * (LIMIT_BYTES * 2 // 5)})})
     room = GoOn("o1.1", leases_of(frozenset(LegKind)), 9)
     done = await store.commit(claim_of(first), large, SPENT, room)
-    assert [begun.state.leg.step for begun in done.claimed if begun.state] == ["s1", "s2"]
-    assert [leg.step for leg in done.carried] == ["s3", "s4"]
-    assert all(begun.history.results for begun in done.claimed)
-    again = await store.begin(claim_of(steps[2], "m2", "o2", after_ms=LEASE_MS))
+    assert [begun.state.leg.step for begun in done.claimed if begun.state] == ["s1", "s2", "s3", "s4"]
+    assert all(begun.history.results.keys() == {first.call_id} for begun in done.claimed)
+    assert connection.largest_bytes < 1.1 * LIMIT_BYTES
+    again = await store_on(connection).begin(claim_of(steps[2], "m2", "o2", after_ms=2 * LEASE_MS))
     assert again.history.results.keys() == {first.call_id}
