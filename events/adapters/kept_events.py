@@ -54,5 +54,5 @@ class RedisKeptEvents:
 
 
 def _kept(job_id: str, fields: list[str]) -> int:
-    """How many of the fields of a job's tree are events that it keeps (lua/tell.lua)."""
+    """How many of the fields of a job's tree are events that it keeps."""
     return sum(name.startswith(f"event:{job_id}:") for name in fields or [])

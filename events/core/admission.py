@@ -2,8 +2,7 @@
 
 A job's wish is a leg of its own state, with a lap that only grows; the book of the admission is in a hash tag of its
 own and has one entrance, `take`. What crosses the two tags goes through wishes, never through one script.
-The scripts events/adapters/lua/prelude.lua (settle) and wish.lua beside it say the same in the store; contract tests
-hold both to each other.
+The script events/adapters/lua/wish.lua says the same in the store; contract tests hold both to each other.
 Names in quotation marks are the rules of the protocol's executable model.
 """
 

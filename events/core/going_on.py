@@ -1,7 +1,7 @@
 """Going on in place: which legs a COMMIT claims for the invocation that makes it (DESIGN 3, "Continue in place").
 
 Invariant: what is claimed so is what the same invocation would get by a BEGIN at once; the claim needs no request of
-its own. Its twin is in claiming.lua.
+its own.
 """
 
 from collections.abc import Container, Mapping

@@ -1,4 +1,4 @@
-"""What a COMMIT adds to a job's books, said in the part of the event that it ends, as commit.lua says it."""
+"""What a COMMIT adds to a job's books, said in the part of the event that it ends."""
 
 from collections.abc import Sequence
 from operator import attrgetter

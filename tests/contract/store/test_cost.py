@@ -32,7 +32,7 @@ from tests.fakes.clock import FakeClock
 pytestmark = pytest.mark.bridge
 
 COMMANDS_LIMIT = 12
-APPEND_COMMANDS = 4  # as let_go of prelude.lua counts them
+APPEND_COMMANDS = 4
 LAST_EVENT_COMMANDS_LIMIT = 17  # it may take four requests (DESIGN 10); ours takes two; five expiries, a tombstone
 TURNS = 500
 

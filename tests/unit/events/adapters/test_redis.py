@@ -143,20 +143,10 @@ async def test_a_closed_connection_opens_again_when_it_is_used(redis: RedisConne
         await redis.close()
 
 
-@pytest.mark.parametrize("name", ["append", "begin", "commit", "create", "look", "undelivered"])
-def test_a_job_script_carries_the_flag_and_what_it_shares(name: str) -> None:
-    """Upstash locks only the named keys then (redis-rest.md 9); the shebang is the first line."""
-    text = script(name)
-    assert text.startswith("#!lua flags=allow-key-locking\n")
-    assert "local call = redis.call\n" in text
-    assert text.count("redis.call") == 1  # and that one counts (counted.lua)
-
-
 @pytest.mark.parametrize("name", ["leave", "start", "stop", "sweep", "wish"])
 def test_a_script_of_the_admission_carries_the_flag_and_what_they_share(name: str) -> None:
-    """It shares nothing with the job scripts; the flag stands once, before what it shares with its like."""
+    """Upstash locks only the named keys then (redis-rest.md 9); the flag stands once, before what it shares."""
     text = script(name, "slots", "adopting")
     assert text.startswith("#!lua flags=allow-key-locking\n")
     assert text.count("#!lua") == 1
     assert "local function put(" in text
-    assert "local call = redis.call\n" not in text

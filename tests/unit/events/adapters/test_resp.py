@@ -173,7 +173,7 @@ async def test_a_script_has_no_flag_of_the_hosted_service_and_is_sent_once() -> 
 
 
 async def test_a_server_that_forgot_the_script_is_sent_the_text_again() -> None:
-    """Also for one of several runs in one request, as where another server of a cluster has the key."""
+    """Whatever key it is about, as where another server of a cluster has that one."""
 
     def say(command: list[str]) -> Reply:
         if command[0] == "EVALSHA" and command[3] == "b":
@@ -182,7 +182,7 @@ async def test_a_server_that_forgot_the_script_is_sent_the_text_again() -> None:
 
     async with RespServer(say) as server:
         redis = RedisConnection(settings_of(server))
-        assert await redis.run_each(TEXT, [([key], [key + "!"]) for key in "abac"]) == ["a!", "b!", "a!", "c!"]
+        assert [await redis.run(TEXT, [key], [key + "!"]) for key in "abac"] == ["a!", "b!", "a!", "c!"]
         assert await redis.run(TEXT, ["b"], ["again"]) == "again"
         await redis.close()
     assert [command[3] for command in server.asked if command[0] == "EVAL"] == ["a", "b", "b"]

@@ -99,7 +99,7 @@ async def test_commands_go_to_the_owners_of_their_keys(cluster: Cluster, redis: 
 
 async def test_scripts_go_to_the_owners_of_their_keys(cluster: Cluster, redis: RedisConnection) -> None:
     """Each server has scripts of its own."""
-    assert await redis.run_each(TEXT, [([key], [f"{key}!"]) for key in (HIGH, LOW, HIGH)]) == ["a!", "b!", "a!"]
+    assert [await redis.run(TEXT, [key], [f"{key}!"]) for key in (HIGH, LOW, HIGH)] == ["a!", "b!", "a!"]
 
 
 async def test_a_slot_that_moved_is_followed_and_remembered(cluster: Cluster, redis: RedisConnection) -> None:

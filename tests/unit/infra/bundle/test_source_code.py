@@ -31,7 +31,7 @@ def test_our_own_code_is_there_with_its_data_and_without_infra(tmp_path: Path) -
     names = {path.name for path in tmp_path.iterdir()}
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert names == {"baton", "events", "functions", f"baton-{version}.dist-info"}
-    assert {"events/adapters/lua/begin.lua", "functions/console/templates/base.html", "baton/__init__.py"} <= found
+    assert {"events/adapters/lua/apply.lua", "functions/console/templates/base.html", "baton/__init__.py"} <= found
     assert not [name for name in found if name.endswith(".pyc") or "/." in name]
 
 
