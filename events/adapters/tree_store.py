@@ -1,6 +1,5 @@
 """The store on Redis: the steps of `events.engine`, made of what is known of a tree, compared and written."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -191,25 +190,16 @@ class TreeStore:
         self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
     ) -> Looked:
         """Legs without progress get this message as carrier; wishes that the admission forgot are wished again."""
-        transition = Transition(
-            job_id=root_id,
-            make=lambda tree: operations.look(tree, root_id, message_id, now_ms, lost_after_ms, book, only),
-            messages=(message_id,),
-            jobs=lambda tree: tree.jobs,
-        )
+        transition = _looking(root_id, message_id, now_ms, lost_after_ms, book, only)
         looked: Looked = await self._transactions.run(root_id, transition)
         return looked
 
     async def look_all(
         self, trees: Mapping[str, Book], message_id: str, now_ms: int, lost_after_ms: int
     ) -> dict[str, Looked]:
-        """Look at many trees at once, in shared requests; where one cannot be looked at, none is said to be."""
-        looks = [self.look(root, message_id, now_ms, lost_after_ms, book) for root, book in trees.items()]
-        found = await asyncio.gather(*looks, return_exceptions=True)
-        for each in found:
-            if isinstance(each, BaseException):
-                raise each
-        return {root: each for root, each in zip(trees, found, strict=True) if isinstance(each, Looked)}
+        """Look at many trees, read together; where one cannot be looked at, none is said to be."""
+        looks = {root: _looking(root, message_id, now_ms, lost_after_ms, book) for root, book in trees.items()}
+        return dict(zip(trees, await self._transactions.run_each(looks), strict=True))
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
         """Append parts in mid-work, only while the claim holds the leg."""
@@ -222,6 +212,15 @@ class TreeStore:
         )
         holds: bool = await self._transactions.run(root_of(claim.job_id), transition)
         return holds
+
+
+def _looking(root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = "") -> Transition:
+    return Transition(
+        job_id=root_id,
+        make=lambda tree: operations.look(tree, root_id, message_id, now_ms, lost_after_ms, book, only),
+        messages=(message_id,),
+        jobs=lambda tree: tree.jobs,
+    )
 
 
 def _none(_: Tree) -> tuple[str, ...]:

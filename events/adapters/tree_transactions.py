@@ -5,31 +5,32 @@ is answered before it is written; one that writes nothing is computed from what 
 """
 
 import asyncio
-import json
 from collections.abc import Coroutine, Mapping, Sequence
+from itertools import chain
 from secrets import token_hex
 from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from events.adapters import keys
 from events.adapters.counting import Commands, in_sum
 from events.adapters.redis import RedisConnection
 from events.adapters.tree_attempt import Attempt, Transition
-from events.adapters.tree_details import Details, as_dict, read_within
-from events.adapters.tree_snapshot import Place, TreeSnapshot
+from events.adapters.tree_details import Details, read_within
+from events.adapters.tree_reading import read_again, reads_of, suffices
+from events.adapters.tree_snapshot import TreeSnapshot
 from events.adapters.weighing import answer_bytes
-from events.core.records import load_call
-from events.engine.patch import Command, Patch
-from events.errors import StoreError
-from events.ports import Tombstone, charge
+from events.engine.patch import Patch
+from events.errors import StoreAnswerError, StoreError
+from events.ports import charge
 
 _ATTEMPTS = 20
 _TREES = 2000
 # Of all transcripts that are kept: those of a few thousand turns.
 KNOWN_CHARS = 16_000_000
 _MOST_CHARS = 1_000_000  # of one request
+# Trees: at some 30 kB each they are what one answer may have.
+_READ_AT_ONCE = 300
 _NOTHING = TreeSnapshot()
 
 
@@ -103,6 +104,44 @@ class Transactions:
         finally:
             if not waiting.is_done:
                 queue.waiting.remove(waiting)
+        if waiting.error is not None:
+            raise waiting.error
+        return waiting.answer
+
+    async def run_each(self, transitions: Mapping[str, Transition]) -> list[Any]:
+        """Make one of each of these trees, read together beforehand; none reads anything besides.
+
+        Raises:
+            StoreError: some of them may have been made, or not.
+        """
+        roots = list(transitions)
+        found = list[TreeSnapshot | None]()
+        for first in range(0, len(roots), _READ_AT_ONCE):
+            found += await self._read_each(roots[first : first + _READ_AT_ONCE])
+        making = [self._run_on(root, transitions[root], each) for root, each in zip(roots, found, strict=True)]
+        answers = await asyncio.gather(*making, return_exceptions=True)
+        for each in answers:
+            if isinstance(each, BaseException):
+                raise each
+        return answers
+
+    async def _read_each(self, roots: Sequence[str]) -> list[TreeSnapshot | None]:
+        """In one request; None: together they are too much for one, so each is read by itself."""
+        reads = [reads_of(root, (), ()) for root in roots]
+        try:
+            answers = await self._redis.pipeline(*chain.from_iterable(reads))
+        except StoreAnswerError:
+            return [None] * len(roots)
+        return [read_again(_NOTHING, answers[at : at + 2], (), ()) for at in range(0, len(answers), 2)]
+
+    async def _run_on(self, root_id: str, transition: Transition, snapshot: TreeSnapshot | None) -> Any:
+        """Make a transition of what was read for it alone: whoever comes meanwhile reads anew."""
+        if snapshot is None:
+            return await self.run(root_id, transition)
+        queue, waiting = self._queue(root_id), _Waiting(transition)
+        async with queue.lock:
+            self._keep(queue, snapshot)
+            await self._try(root_id, queue, [waiting])
         if waiting.error is not None:
             raise waiting.error
         return waiting.answer
@@ -210,14 +249,14 @@ class Transactions:
         if snapshot is None and guesses and all(transition.guesses for transition in transitions):
             return _NOTHING
         for _ in range(_ATTEMPTS):
-            if snapshot is not None and _suffices(snapshot, transitions):
+            if snapshot is not None and suffices(snapshot, transitions):
                 return snapshot
             known = snapshot or _NOTHING
             waiting = [place for transition in transitions for place, _ in transition.places(known.tree)]
             calls = list(dict.fromkeys(place for transition in transitions for place in transition.calls))
             results = list(dict.fromkeys(waiting))
-            reads = _reads(root_id, results, calls)
-            snapshot = _read_again(known, await self._redis.pipeline(*reads), results, calls)
+            reads = reads_of(root_id, results, calls)
+            snapshot = read_again(known, await self._redis.pipeline(*reads), results, calls)
         raise StoreError(f"the tree of {root_id} changes faster than it can be read")
 
 
@@ -229,37 +268,3 @@ async def _to_its_end(making: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         await task
         raise
-
-
-def _suffices(snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> bool:
-    """Whether all is known that the transitions read."""
-    for transition in transitions:
-        for place, must in transition.places(snapshot.tree):
-            if must and not snapshot.knows_result(place):
-                return False
-        for place in transition.calls:
-            if not snapshot.knows_call(place):
-                return False
-    return True
-
-
-def _reads(root_id: str, results: Sequence[Place], calls: Sequence[Place]) -> list[Command]:
-    return [
-        ["HGETALL", keys.state_key(root_id)],
-        ["GET", keys.tombstone_key(root_id)],
-        *(["HGET", keys.results_key(job_id), name] for job_id, name in results),
-        *(["HGET", keys.calls_key(job_id), name] for job_id, name in calls),
-    ]
-
-
-def _read_again(
-    snapshot: TreeSnapshot, answers: Sequence[Any], results: Sequence[Place], calls: Sequence[Place]
-) -> TreeSnapshot:
-    """As `_reads` has read it."""
-    state, stone, *texts = answers
-    state = as_dict(state)
-    kept = json.loads(stone) if stone else None
-    tombstone = Tombstone(kept["tenant"], kept["deleted"]) if kept else None
-    found, records = texts[: len(results)], texts[len(results) :]
-    known = {place: load_call(text) if text else None for place, text in zip(calls, records, strict=True)}
-    return snapshot.read_again(state, tombstone, dict(zip(results, found, strict=True)), known)
