@@ -143,13 +143,15 @@ class Transactions:
         return [read_again(_NOTHING, answers[at : at + 2], (), ()) for at in range(0, len(answers), 2)]
 
     async def _run_on(self, root_id: str, transition: Transition, snapshot: TreeSnapshot | None) -> Any:
-        """Make a transition of what was read for it alone: whoever comes meanwhile reads anew."""
+        """Make a transition of what was read for it alone; of a tree that was not known nothing is kept."""
         if snapshot is None:
             return await self.run(root_id, transition)
-        queue, waiting = self._queue(root_id), _Waiting(transition)
+        is_known, queue, waiting = root_id in self._queues, self._queue(root_id), _Waiting(transition)
         async with queue.lock:
             self._keep(queue, snapshot)
             await self._try(root_id, queue, [waiting])
+        if not is_known and root_id in self._queues:
+            self._forget(root_id)
         if waiting.error is not None:
             raise waiting.error
         return waiting.answer
