@@ -102,7 +102,7 @@ class Attempt:
         self.tree = _stamped(self._with_usage(tree), snapshot.tree, stamp)
         self._writes = Writes(root_id, snapshot.tree, self.tree)
         self._siblings = (
-            siblings(snapshot.tree, [each.leg_key for each in transitions], self._writes) if apart else None
+            siblings(snapshot.tree, self.tree, [each.leg_key for each in transitions], self._writes) if apart else None
         )
         self._books: tuple[str, Usage] | None = None
         if self._siblings is not None:
@@ -224,8 +224,8 @@ class Attempt:
             size_bytes = base + len(books) + len(part)
         patch.exchange(old_books, books)
         self._writes.state[field] = books
-        if not self._books:
-            self.tree = replace(self.tree, usage={**self.tree.usage, job_id: used})
+        used = _costing(self.tree.usage[job_id], commands, more)  # of which the books may be a part
+        self.tree = replace(self.tree, usage={**self.tree.usage, job_id: used})
         if old_part:
             patch.exchange(old_part, part)
         return more

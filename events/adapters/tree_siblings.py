@@ -13,7 +13,7 @@ from events.engine.tree import Tree
 _CALLS = frozenset({LegKind.CALL, LegKind.COMPLETE, LegKind.FAILED})
 
 
-def siblings(before: Tree, leg_keys: Iterable[str], writes: Writes) -> list[str] | None:
+def siblings(before: Tree, after: Tree, leg_keys: Iterable[str], writes: Writes) -> list[str] | None:
     """The fields of the others, of which one must still be there; empty: none must.
 
     None: it is no step of such a call, or the last one, and all that it read must be as it was.
@@ -26,6 +26,8 @@ def siblings(before: Tree, leg_keys: Iterable[str], writes: Writes) -> list[str]
     of_job = [leg for leg in before.legs.values() if leg.job_id == job_id]
     if any(leg.after for leg in of_job) or not _is_theirs(job_id, writes):
         return None
+    if any(leg.event and key not in before.legs for key, leg in after.legs.items()):
+        return None  # it may have happened, and nobody waited yet
     ended = [leg for leg in mine if f"leg:{leg.key}" in writes.gone]
     if not ended:
         return []

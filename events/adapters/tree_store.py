@@ -94,7 +94,8 @@ class TreeStore:
         def places(tree: Tree) -> _Places:
             leg = tree.legs.get(claim.leg_key)
             own = [((claim.job_id, leg.call_id), True)] if leg and leg.kind is LegKind.WAIT else []
-            return [*own, *_read_by(changes, claim.job_id, tree)]
+            waits = _gone_on_with(tree, claim) if go_on else ()
+            return [*own, *waits, *_read_by(changes, claim.job_id, tree)]
 
         transition = Transition(
             job_id=claim.job_id,
@@ -232,6 +233,13 @@ def _touched_by(changes: Changes, job_id: str) -> Callable[[Tree], Iterable[str]
     if not changes.ends:
         return lambda _: names
     return lambda tree: [*names, *(name for name in tree.jobs if name.startswith(f"{job_id}."))]
+
+
+def _gone_on_with(tree: Tree, claim: Claim) -> _Places:
+    """The results of the waits that are over and may be gone on with: without one, their time-out is written."""
+    mine = (leg for leg in tree.legs.values() if leg.job_id == claim.job_id and leg.carrier == claim.message_id)
+    over = (leg for leg in mine if leg.kind is LegKind.WAIT and leg.not_before_ms <= claim.now_ms)
+    return [((leg.job_id, leg.call_id), True) for leg in over]
 
 
 def _read_by(changes: Changes, job_id: str, tree: Tree) -> _Places:

@@ -40,7 +40,7 @@ class _Waiting:
         self.transition = transition
         self.answer: Any = None
         self.error: Exception | None = None
-        self.is_done = False
+        self.is_done = self.is_given_up = False
 
     def end(self, answer: Any) -> None:
         """It was made, or failed."""
@@ -99,10 +99,12 @@ class Transactions:
                         await (making if len(batch) == 1 else _to_its_end(making))
                     finally:
                         if not batch[-1].is_done:
-                            queue.waiting[:0] = batch
+                            queue.waiting[:0] = [each for each in batch if not each.is_given_up]
         finally:
             if not waiting.is_done:
-                queue.waiting.remove(waiting)
+                waiting.is_given_up = True
+                if waiting in queue.waiting:  # else it is in somebody's patch
+                    queue.waiting.remove(waiting)
         if waiting.error is not None:
             raise waiting.error
         return waiting.answer

@@ -1,0 +1,121 @@
+"""What one process does not know of what another one wrote is compared; and nobody pays for what somebody gave up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from events.adapters.tree_store import TreeStore
+from events.core.effects import Changes
+from events.core.going_on import GoOn
+from events.core.legs import Leg, LegKind
+from events.ports import Heeded, OutsideFact, Snapshot, Verdict
+from tests.contract.store.one_slot import OneSlot
+from tests.contract.store.redis_process import RedisProcess
+from tests.contract.store.sample import (
+    JOB_ID,
+    NOW_MS,
+    SPENT,
+    a_job,
+    call_leg,
+    claim_of,
+    complete_leg,
+    creation,
+    first_leg,
+    leases_of,
+    next_turn,
+    record_of,
+)
+from tests.contract.store.side import RETENTION_MS, side_over
+from tests.contract.store.test_tell import OTHERWISE, outcome_of, wait_leg
+
+pytestmark = pytest.mark.bridge
+
+
+class Processes:
+    """Two of them over one server."""
+
+    def __init__(self, process: RedisProcess) -> None:
+        self.connections = [OneSlot(process.settings()) for _ in range(2)]
+        self.first, self.second = [TreeStore(connection, RETENTION_MS) for connection in self.connections]
+
+    async def job(self) -> Snapshot:
+        """What the server has of the job."""
+        found = await side_over(self.connections[0]).reader.job(JOB_ID)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+async def processes(redis_process: RedisProcess) -> AsyncIterator[Processes]:
+    """On an empty server."""
+    redis_process.ask("FLUSHALL")
+    made = Processes(redis_process)
+    yield made
+    for connection in made.connections:
+        await connection.close()
+
+
+async def asked_for(store: TreeStore, count: int) -> list[Leg]:
+    """A turn that has asked for so many calls."""
+    await store.create(creation(a_job()), "m1", NOW_MS)
+    await store.begin(claim_of(first_leg()))
+    legs = [call_leg(position) for position in range(count)]
+    await store.commit(claim_of(first_leg()), Changes(legs=tuple(legs), calls=tuple(map(record_of, legs))), SPENT)
+    return legs
+
+
+async def test_who_gives_up_waiting_for_another_s_request_takes_nobody_with_it(processes: Processes) -> None:
+    """One whose transition is in the patch of another one is cancelled: the others are answered, and it is over."""
+    legs = await asked_for(processes.first, 3)
+    begins = [asyncio.create_task(processes.first.begin(claim_of(leg, f"m{leg.position}"))) for leg in legs]
+    await asyncio.sleep(0.001)
+    begins[1].cancel()
+    answers = await asyncio.gather(*begins, return_exceptions=True)
+    assert isinstance(answers[1], asyncio.CancelledError)
+    assert [answer.verdict for answer in answers if not isinstance(answer, BaseException)] == 2 * [Verdict.GRANTED]
+    assert (await processes.first.begin(claim_of(legs[1], "m1"))).verdict is Verdict.GRANTED
+
+
+async def test_what_calls_cost_at_the_same_time_stays_in_the_books(processes: Processes) -> None:
+    """Also where the last one is done by the process that wrote what others used apart."""
+    first, last = await asked_for(processes.first, 2)
+    for leg in (first, last):
+        await processes.second.begin(claim_of(leg, f"m{leg.position}"))
+    await processes.second.commit(
+        claim_of(first, "m0"), Changes(results={first.call_id: "{}"}, join=next_turn()), SPENT
+    )
+    before = (await processes.job()).usage
+    await processes.second.commit(claim_of(last, "m1"), Changes(results={last.call_id: "{}"}, join=next_turn()), SPENT)
+    after = (await processes.job()).usage
+    assert after.redis_bytes > before.redis_bytes
+    assert after.redis_commands > before.redis_commands + 1
+
+
+async def test_a_wait_that_begins_beside_other_calls_has_what_came_before_it(processes: Processes) -> None:
+    """An event is kept, and a process that does not know of it writes the wait for it."""
+    first, last = await asked_for(processes.first, 2)
+    for leg in (first, last):
+        await processes.second.begin(claim_of(leg, f"m{leg.position}"))
+    fact = OutsideFact("evt_1", '{"ok":1}', event="paid")
+    assert (await processes.first.tell(JOB_ID, "w1", fact, NOW_MS)).heeded is Heeded.FIRST
+    await processes.second.commit(claim_of(first, "m0"), Changes(legs=(wait_leg(0, "paid"),)), SPENT)
+    job = await processes.job()
+    assert job.results == {"event:evt_1": {"ok": 1}, first.call_id: {"ok": 1}}
+    assert [leg.not_before_ms for leg in job.legs if leg.kind is LegKind.WAIT] == [0]
+
+
+async def test_an_outcome_is_not_overwritten_by_its_wait_s_end(processes: Processes) -> None:
+    """A COMMIT goes on with a wait whose time is up, in a process that does not know what somebody has told of it."""
+    first, last = await asked_for(processes.first, 2)
+    wait = wait_leg(0, until_ms=NOW_MS + 10)
+    await processes.first.commit(claim_of(first), Changes(legs=(wait,)), SPENT)
+    await processes.second.begin(claim_of(last))
+    # By whose clock the wait is over, though nobody has begun it.
+    assert (await processes.first.tell(JOB_ID, "w1", outcome_of(0), NOW_MS + 20)).heeded is Heeded.FIRST
+    room = GoOn("o1.1", leases_of(), 2)
+    ends = Changes(legs=(complete_leg(1),), results={last.call_id: "{}"})
+    committed = await processes.second.commit(claim_of(last, after_ms=20), ends, SPENT, room)
+    outcomes = {begun.state.leg.key: begun.state.outcome for begun in committed.claimed if begun.state}
+    assert outcomes[wait.key] == '{"ok":7}' != OTHERWISE
+    assert (await processes.job()).results[first.call_id] == {"ok": 7}
