@@ -36,6 +36,7 @@ class Transition(Struct, kw_only=True):
         calls: the calls that it reads.
         pays: whether the job's books have what it costs, where this is its answer.
         guesses: it may be made of an empty tree, as if nothing were there.
+        ends: legs of others are gone after it.
         persists: an ended tree begins again.
         beside: commands that travel with it.
         size_chars: about how much it writes.
@@ -50,6 +51,7 @@ class Transition(Struct, kw_only=True):
     calls: tuple[Place, ...] = ()
     pays: Callable[[Any], bool] = lambda _: False
     guesses: bool = False
+    ends: bool = False
     persists: bool = False
     beside: Commands = ()
     size_chars: Callable[[], int] = lambda: 0

@@ -105,6 +105,7 @@ class TreeStore:
             leg_key=claim.leg_key,
             places=places,
             pays=lambda answer: answer.applied,
+            ends=changes.ends,
             beside=counting(changes),
             size_chars=lambda: _size_of(changes),
         )
@@ -131,6 +132,7 @@ class TreeStore:
             jobs=_touched_by(changes, job.id),
             places=lambda tree: [*_read_by(changes, job.id, tree), *(((job.id, name), True) for name in gone)],
             pays=lambda answer: answer[0] is Recorded.COMMITTED,
+            ends=changes.ends,
             persists=changes.begins_again,
             beside=counting(changes),
             size_chars=lambda: _size_of(changes),

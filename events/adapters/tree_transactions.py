@@ -57,14 +57,20 @@ class _Queue(Struct, eq=False):
     snapshot: TreeSnapshot | None = None
 
     def next_batch(self) -> list[_Waiting]:
-        """Those that wait, as far as one request has room for them."""
+        """Those that wait, as far as one request has room for them.
+
+        Who is granted a leg is told of its call once all is written, so nobody in the same request ends that leg.
+        """
         batch, room = [self.waiting.pop(0)], _MOST_CHARS
+        legs = {batch[0].transition.leg_key} - {""}
         while self.waiting:
+            following = self.waiting[0].transition
             if len(batch) == 1:
                 room -= batch[0].transition.size_chars()
-            room -= self.waiting[0].transition.size_chars()
-            if room < 0:
+            room -= following.size_chars()
+            if room < 0 or following.ends or following.leg_key in legs:
                 break
+            legs |= {following.leg_key} - {""}
             batch.append(self.waiting.pop(0))
         return batch
 

@@ -41,8 +41,8 @@ _TALKER = "talker"
 class Asked:
     """An operation that somebody asks of the store.
 
-    `gives_slot`: it takes in that there is a slot. `sequence`: of what is appended. `made`: what came of it when it was
-    made last; None: it was sent since, or is not made yet. `was_written`: it was, whatever its answer.
+    `gives_slot`: it takes in that there is a slot. `sequence`: of what is appended. `was_written`: it was, whatever its
+    answer. `over`: nobody waits for it any more.
     """
 
     who: Invocation
@@ -51,18 +51,8 @@ class Asked:
     group: str = "store"
     gives_slot: bool = False
     sequence: int = 0
-    made: Made | None = None
     was_written: bool = False
-
-    def watched(self, transition: Transition) -> Transition:
-        """The transition, which says what it makes."""
-
-        def make(tree: Tree) -> tuple[Tree, Any]:
-            after, answer = transition.make(tree)
-            self.made = Made(self, tree, after, answer)
-            return after, answer
-
-        return replace(transition, make=make)
+    over: bool = False
 
 
 ASKED: ContextVar[Asked] = ContextVar("asked")
@@ -73,14 +63,23 @@ class _Tag:
     """What goes on about one tree in this process."""
 
     asked: list[Asked] = field(default_factory=list[Asked])
+    made: list[Made] = field(default_factory=list[Made])
     fault: str = ""
 
-    def made(self) -> list[Made]:
-        """What is about to be written, in its order; nobody is told of it again."""
-        made = sorted((each.made for each in self.asked if each.made), key=lambda one: one.number)
-        for each in self.asked:
-            each.made = None
-        return made
+    def watched(self, asked: Asked, transition: Transition) -> Transition:
+        """The transition, which says what it makes."""
+
+        def make(tree: Tree) -> tuple[Tree, Any]:
+            after, answer = transition.make(tree)
+            self.made.append(Made(asked, tree, after, answer))
+            return after, answer
+
+        return replace(transition, make=make)
+
+    def to_write(self) -> list[Made]:
+        """What is about to be written, in its order; what was answered without a request is none of it."""
+        made, self.made = self.made, []
+        return [each for each in made if each.after is not each.before or not each.asked.over]
 
     def strike(self, fault: str) -> None:
         """A fault meets a request for which all of these wait."""
@@ -102,15 +101,16 @@ class SimConnection(RedisConnection):
         self._tags: dict[str, _Tag] = {}
 
     @contextmanager
-    def asking(self, root: str, asked: Asked) -> Iterator[None]:
+    def asking(self, root: str, asked: Asked) -> Iterator[_Tag]:
         """For the time of the block somebody waits for a transition of this tree."""
         tag = self._tags.setdefault(root, _Tag())
         tag.asked.append(asked)
         if tag.fault:
             tag.hold_up(asked)
         try:
-            yield
+            yield tag
         finally:
+            asked.over = True
             tag.asked.remove(asked)
             if not tag.asked:
                 self._tags.pop(root, None)
@@ -143,7 +143,7 @@ class SimConnection(RedisConnection):
             return answers
 
         if root in self._tags:
-            self._tags[root].made()  # what was made is made anew, of what is read now
+            self._tags[root].made.clear()  # what was made is made anew, of what is read now
         answers = await self._request("store.read", root, read)
         size_bytes = sum(map(command_bytes, commands)) + answer_bytes(answers)
         charge(requests=1, commands=len(commands), size_bytes=size_bytes)
@@ -161,7 +161,7 @@ class SimConnection(RedisConnection):
     ) -> tuple[int, int, list[Any]]:
         """Compare, then write: as the script does."""
         root, late = root_of_key(keys[0]), list[bool]()
-        made, arguments = self._tags[root].made() if root in self._tags else [], list(args)
+        made, arguments = self._tags[root].to_write() if root in self._tags else [], list(args)
         act = partial(self._applied, root, (list(keys), arguments), beside, made, late)
         try:
             commands, written, found = await self._request("store.apply", root, act)
@@ -182,7 +182,7 @@ class SimConnection(RedisConnection):
         answer = Applying(kept, *request).answer()
         for command in beside:
             self._run(root, *map(str, command))
-        if late:  # its sender has heard that it failed, or was answered long ago
+        if late:  # its senders have heard that it failed, or were answered long ago
             for each in made:
                 each.asked.who.zombie = True
         if answer[1]:
@@ -235,8 +235,8 @@ class WatchedTransactions(Transactions):
     async def run(self, root_id: str, transition: Transition) -> Any:
         """Make a transition."""
         asked = ASKED.get()
-        with self._connection.asking(root_id, asked):
-            return await super().run(root_id, asked.watched(transition))
+        with self._connection.asking(root_id, asked) as tag:
+            return await super().run(root_id, tag.watched(asked, transition))
 
 
 def root_of_key(key: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -30,17 +29,15 @@ if TYPE_CHECKING:
 _ALWAYS = (*ON_WRITE, *ON_DEATHS, *ON_PLACES, *ON_TIME_OUT)
 _PLAIN, _STREAMED = Watched(_ALWAYS), Watched((*_ALWAYS, *ON_STREAMS))
 _RETURNING, _WAITING = Watched(ON_RETURNS), Watched((*ON_RETURNS, *ON_WAITS))
-_numbers = count()
 
 
 class Made:
     """A transition as it was made: of what the process knew of the tree, and what came of it."""
 
-    __slots__ = ("after", "answer", "asked", "before", "number")
+    __slots__ = ("after", "answer", "asked", "before")
 
     def __init__(self, asked: "Asked", before: Tree, after: Tree, answer: Any) -> None:
         self.asked, self.before, self.after, self.answer = asked, before, after, answer
-        self.number = next(_numbers)
 
     @property
     def paid_by(self) -> str:
@@ -98,12 +95,13 @@ def _as(who: Invocation) -> Iterator[None]:
 
 def _show(world: "World", made: Made, before: Tree, after: Tree, pays: str) -> None:
     asked = made.asked
-    asked.was_written = True
-    heard(world, asked, made.answer, before, after)
+    given_up, asked.was_written = asked.over, True
+    if not given_up:
+        heard(world, asked, made.answer, before, after)
     if after is not before:
         write = Write(world, asked.op, asked.claim, before, after, made.answer, pays)
         check(world, write)
-        excuse(world, asked.who, write)
+        excuse(world, asked.who, write, late=given_up)
 
 
 def check(world: "World", write: Write) -> None:
@@ -117,14 +115,15 @@ def check(world: "World", write: Write) -> None:
         world.ends.wrote(before, after)
 
 
-def excuse(world: "World", who: Invocation, write: Write) -> None:
-    """Note what nobody may bring on, and what is brought on again."""
+def excuse(world: "World", who: Invocation, write: Write, *, late: bool = False) -> None:
+    """Note what nobody may bring on, and what is brought on again. `late`: nobody waits for it any more."""
     op, claim, before, after = write.op, write.claim, write.before, write.after
+    late = late or who.zombie or who.abandoned
     if op in ("renew", "give_back"):  # nothing is new
         pass
-    elif op == "look" and (who.zombie or who.abandoned):
+    elif op == "look" and late:
         world.excused.looked_too_late(before, after)
-    elif who.zombie or who.abandoned:
+    elif late:
         world.excused.wrote_too_late(before, after)
     elif who.cut:
         world.excused.wrote_uncarried(claim, before, after)

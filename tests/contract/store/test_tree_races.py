@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec import structs
 
 from events.adapters.tree_store import TreeStore
 from events.core.effects import Changes
 from events.core.going_on import GoOn
 from events.core.legs import Leg, LegKind
+from events.core.transitions import CallStatus
 from events.ports import Heeded, OutsideFact, Snapshot, Verdict
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,
+    LEASE_MS,
     NOW_MS,
     SPENT,
     a_job,
@@ -119,3 +122,17 @@ async def test_an_outcome_is_not_overwritten_by_its_wait_s_end(processes: Proces
     outcomes = {begun.state.leg.key: begun.state.outcome for begun in committed.claimed if begun.state}
     assert outcomes[wait.key] == '{"ok":7}' != OTHERWISE
     assert (await processes.job()).results[first.call_id] == {"ok": 7}
+
+
+async def test_who_is_granted_a_leg_is_told_of_its_call_as_it_was_then(processes: Processes) -> None:
+    """Though the one who had it commits at the same time, in the same process: one after the other."""
+    first, *_ = await asked_for(processes.first, 2)
+    await processes.second.begin(claim_of(first))
+    late = claim_of(first, "m2", "o2", after_ms=LEASE_MS + 1)
+    done = structs.replace(record_of(first), status=CallStatus.FAILED)
+    begun, committed = await asyncio.gather(
+        processes.second.begin(late), processes.second.commit(claim_of(first), Changes(calls=(done,)), SPENT)
+    )
+    assert committed.applied
+    assert begun.state is not None
+    assert begun.state.call == record_of(first)
