@@ -241,6 +241,10 @@ class Attempt:
                 known[job_id] = before.more(self.tree.transcript.get(job_id, ()), writes.results.get(job_id, {}))
         return known
 
+    def as_it_was(self, transcripts: Mapping[str, Transcript]) -> TreeSnapshot:
+        """What is known of the tree where nothing was written."""
+        return replace(self._snapshot, transcripts=transcripts, is_fresh=False)
+
     def after(self, transcripts: Mapping[str, Transcript]) -> TreeSnapshot | None:
         """The tree once it is written; None where nothing of it is open any more."""
         tree, writes = self.tree, self._writes

@@ -11,10 +11,9 @@ from secrets import token_hex
 from typing import Any
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from events.adapters import keys
-from events.adapters.counting import Commands, in_sum
+from events.adapters.counting import Commands, cost_of, in_sum
 from events.adapters.redis import RedisConnection
 from events.adapters.tree_attempt import Attempt, Transition
 from events.adapters.tree_details import Details, as_dict
@@ -164,33 +163,41 @@ class Transactions:
             self._count += 1
             stamp = f"{self._name}.{self._count}"
             attempt = Attempt(root_id, snapshot, transitions, stamp, apart=snapshot.is_contended or snapshot.is_fresh)
-            if attempt.is_nothing:
-                if not snapshot.is_fresh:
-                    self._keep(queue, None)
-                    continue
-                await self._answer(queue, snapshot, attempt, beside)
-            else:
-                failed = await self._write(queue, attempt, beside)
-                beside = ()
-                if failed and not attempt.is_apart:
-                    attempt = Attempt(root_id, snapshot, transitions, stamp, apart=True)
-                    failed = await self._write(queue, attempt, beside) if attempt.is_apart else failed
-                if failed:
-                    refused = snapshot.state if failed == "same" else None
-                    continue
+            if attempt.is_nothing and not snapshot.is_fresh:
+                self._keep(queue, None)
+                continue
+            failed = await (self._answer if attempt.is_nothing else self._write)(queue, attempt, beside)
+            beside = ()
+            if failed and not attempt.is_apart and not attempt.is_nothing:
+                attempt = Attempt(root_id, snapshot, transitions, stamp, apart=True)
+                failed = await self._write(queue, attempt, beside) if attempt.is_apart else failed
+            if failed:
+                refused = snapshot.state if failed == "same" else None
+                continue
             for each, answer in zip(batch, attempt.answers, strict=True):
                 each.end(answer)
             return
         raise StoreError(f"the tree of {root_id} changes faster than it can be written")
 
-    async def _answer(self, queue: _Queue, snapshot: TreeSnapshot, attempt: Attempt, beside: Commands) -> None:
-        """Nothing is to be written: what was just read is answered."""
-        details = Details(attempt.answers, snapshot.transcripts)
-        reads = [*details.reads, *beside]
-        found = await self._redis.pipeline(*reads) if reads else []
-        found = [[each] for each in found]
+    async def _answer(self, queue: _Queue, attempt: Attempt, beside: Commands) -> str:
+        """Nothing is to be written: what was just read is answered, if it still holds where more is to be read."""
+        details = Details(attempt.answers, attempt.transcripts())
+        found = list[Any]()
+        if details.reads:
+            patch = Patch(self._most_bytes)
+            attempt.fill(patch, self._retention_ms, digests=self._digests)
+            patch.read(details.reads)
+            size_bytes = patch.size_bytes() + cost_of(beside)[1]
+            commands, holds, found = await self._redis.apply(*patch.request(), beside)
+            charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes + answer_bytes(found))
+            if not holds:
+                self._keep(queue, None)
+                return str(found[0])
+        elif beside:
+            await self._redis.pipeline(*beside)
         attempt.answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
-        self._keep(queue, replace(snapshot, transcripts=details.transcripts, is_fresh=False))
+        self._keep(queue, attempt.as_it_was(details.transcripts))
+        return ""
 
     async def _write(self, queue: _Queue, attempt: Attempt, beside: Commands) -> str:
         """Compare and write. Returns the kind of the condition that does not hold; empty: it is written."""

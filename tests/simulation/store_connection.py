@@ -185,7 +185,7 @@ class SimConnection(RedisConnection):
         if late:  # its senders have heard that it failed, or were answered long ago
             for each in made:
                 each.asked.who.zombie = True
-        if answer[1]:
+        if answer[1] and any(each.after is not each.before for each in made):
             show_writes(world, root, kept, made)
         world.memory.strike(root)
         return answer

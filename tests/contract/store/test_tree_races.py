@@ -1,7 +1,8 @@
 """What one process does not know of what another one wrote is compared; and nobody pays for what somebody gave up."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -136,3 +137,31 @@ async def test_who_is_granted_a_leg_is_told_of_its_call_as_it_was_then(processes
     assert committed.applied
     assert begun.state is not None
     assert begun.state.call == record_of(first)
+
+
+class Late(OneSlot):
+    """A connection on which something happens once a tree was read."""
+
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def pipeline(self, *commands: Any) -> list[Any]:
+        """Run several commands."""
+        answers = await super().pipeline(*commands)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return answers
+
+
+async def test_who_has_a_leg_already_is_told_of_its_call_as_it_is(
+    processes: Processes, redis_process: RedisProcess
+) -> None:
+    """Nothing is written, and yet what was read at first and what is read then are of one moment."""
+    first, *_ = await asked_for(processes.first, 2)
+    await processes.second.begin(claim_of(first))
+    connection = Late(redis_process.settings())
+    done = structs.replace(record_of(first), status=CallStatus.FAILED)
+    connection.meanwhile = lambda: processes.first.commit(claim_of(first), Changes(calls=(done,)), SPENT)
+    begun = await TreeStore(connection, RETENTION_MS).begin(claim_of(first))
+    await connection.close()
+    assert begun.verdict is Verdict.APPLIED
