@@ -90,7 +90,8 @@ class Details:
             leg.kind is LegKind.CALL and not leg.after and record is state.call
         ):
             return begun
-        if record is not None and record.dependants and leg.kind in (LegKind.FAILED, LegKind.WAIT):
+        ends = record is not None and leg.kind in (LegKind.FAILED, LegKind.WAIT)
+        if record is not None and ends and len(dependants) < len(record.dependants):
             texts = await self._redis.execute("HMGET", keys.calls_key(job.id), *record.dependants)
             dependants = tuple(load_call(text) for text in texts if text)
         history = await self._history(leg, job)

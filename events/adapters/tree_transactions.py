@@ -229,7 +229,7 @@ class Transactions:
                 return snapshot
             known = snapshot or _NOTHING
             waiting = [place for transition in transitions for place, _ in transition.places(known.tree)]
-            calls = list(dict.fromkeys(place for transition in transitions for place in transition.calls))
+            calls = list(dict.fromkeys(place for transition in transitions for place in transition.calls(known.tree)))
             results = list(dict.fromkeys(waiting))
             reads = _reads(root_id, results, calls)
             snapshot = _read_again(known, await self._redis.pipeline(*reads), results, calls)
@@ -252,7 +252,7 @@ def _suffices(snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> bool
         for place, must in transition.places(snapshot.tree):
             if must and not snapshot.knows_result(place):
                 return False
-        for place in transition.calls:
+        for place in transition.calls(snapshot.tree):
             if not snapshot.knows_call(place):
                 return False
     return True
