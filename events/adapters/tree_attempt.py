@@ -33,7 +33,7 @@ class Transition(Struct, kw_only=True):
         jobs: which of the tree's jobs it reads.
         leg_key: the leg that it begins or ends; empty: it is about more, or less.
         places: the results that it reads; with True where it must be known whether there is one.
-        calls: the calls that it reads.
+        calls: the calls that it reads, which must be known.
         pays: whether the job's books have what it costs, where this is its answer.
         guesses: it may be made of an empty tree, as if nothing were there.
         ends: legs of others are gone after it.
@@ -48,7 +48,7 @@ class Transition(Struct, kw_only=True):
     jobs: Callable[[Tree], Iterable[str]]
     leg_key: str = ""
     places: Callable[[Tree], Iterable[tuple[Place, bool]]] = lambda _: ()
-    calls: tuple[Place, ...] = ()
+    calls: Callable[[Tree], Iterable[Place]] = lambda _: ()
     pays: Callable[[Any], bool] = lambda _: False
     guesses: bool = False
     ends: bool = False
@@ -240,6 +240,10 @@ class Attempt:
             if before is not None and not self.is_apart and not writes.forgotten.get(job_id):
                 known[job_id] = before.more(self.tree.transcript.get(job_id, ()), writes.results.get(job_id, {}))
         return known
+
+    def as_it_was(self, transcripts: Mapping[str, Transcript]) -> TreeSnapshot:
+        """What is known of the tree where nothing was written."""
+        return replace(self._snapshot, transcripts=transcripts, is_fresh=False)
 
     def after(self, transcripts: Mapping[str, Transcript]) -> TreeSnapshot | None:
         """The tree once it is written; None where nothing of it is open any more."""

@@ -11,7 +11,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from events.adapters import keys
-from events.adapters.counting import Commands, cost_of
 from events.adapters.redis import RedisConnection
 from events.adapters.tree_snapshot import Transcript
 from events.adapters.weighing import answer_bytes
@@ -93,7 +92,8 @@ class Details:
             leg.kind is LegKind.CALL and not leg.after and record is state.call
         ):
             return begun
-        if record is not None and record.dependants and leg.kind in (LegKind.FAILED, LegKind.WAIT):
+        ends = record is not None and leg.kind in (LegKind.FAILED, LegKind.WAIT)
+        if record is not None and ends and len(dependants) < len(record.dependants):
             texts, size_bytes = await self._later("HMGET", keys.calls_key(job.id), *record.dependants)
             if texts is None:
                 raise StoreError(f"{len(record.dependants)} calls that follow {leg.call_id} have {size_bytes} bytes")
@@ -153,20 +153,13 @@ class Details:
 
     async def _later(self, *command: str) -> tuple[Any, int]:
         """Read it in a request of its own: it, and 0, or None and its size."""
-        [(value, *size_bytes)] = await read_within(self._redis, [command], self._most_bytes)
-        return value or None, int(size_bytes[0]) if size_bytes else 0
-
-
-async def read_within(
-    redis: RedisConnection, reads: Sequence[Command], most_bytes: int, beside: Commands = ()
-) -> list[list[Any]]:
-    """Read all as it is at one moment: each in a list, or false and the size of what is more than may be read."""
-    patch = Patch(most_bytes)
-    patch.read(reads)
-    size_bytes = patch.size_bytes() + cost_of(beside)[1]
-    commands, _, found = await redis.apply(*patch.request(), beside)
-    charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes + answer_bytes(found))
-    return found
+        patch = Patch(self._most_bytes)
+        patch.read([command])
+        size_bytes = patch.size_bytes()
+        commands, _, found = await self._redis.apply(*patch.request())
+        charge(requests=1, commands=commands, size_bytes=size_bytes + answer_bytes(found))
+        [(value, *too_much)] = found
+        return value or None, int(too_much[0]) if too_much else 0
 
 
 def as_dict(answer: Any) -> dict[str, str]:

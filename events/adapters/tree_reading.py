@@ -19,7 +19,7 @@ def suffices(snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> bool:
         for place, must in transition.places(snapshot.tree):
             if must and not snapshot.knows_result(place):
                 return False
-        for place in transition.calls:
+        for place in transition.calls(snapshot.tree):
             if not snapshot.knows_call(place):
                 return False
     return True

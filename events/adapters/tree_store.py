@@ -8,6 +8,7 @@ from events.adapters.counting import counting
 from events.adapters.figures import adding
 from events.adapters.redis import RedisConnection
 from events.adapters.tree_attempt import Transition
+from events.adapters.tree_reads import calls_gone_on_with, calls_told_with, outcomes_gone_on_with
 from events.adapters.tree_snapshot import Place
 from events.adapters.tree_transactions import KNOWN_CHARS, Transactions
 from events.core.admission import Book
@@ -84,6 +85,7 @@ class TreeStore:
             jobs=_only(claim.job_id),
             leg_key=claim.leg_key,
             places=lambda _: [((claim.job_id, claim.call_id), True)] if waits else (),
+            calls=lambda tree: calls_told_with(claim, tree),
         )
         begun: Begun = await self._transactions.run(root_of(claim.job_id), transition)
         return begun
@@ -94,7 +96,7 @@ class TreeStore:
         def places(tree: Tree) -> _Places:
             leg = tree.legs.get(claim.leg_key)
             own = [((claim.job_id, leg.call_id), True)] if leg and leg.kind is LegKind.WAIT else []
-            waits = _gone_on_with(tree, claim) if go_on else ()
+            waits = outcomes_gone_on_with(claim, tree) if go_on else ()
             return [*own, *waits, *_read_by(changes, claim.job_id, tree)]
 
         transition = Transition(
@@ -104,6 +106,7 @@ class TreeStore:
             jobs=_touched_by(changes, claim.job_id),
             leg_key=claim.leg_key,
             places=places,
+            calls=lambda tree: calls_gone_on_with(claim, changes, tree) if go_on else (),
             pays=lambda answer: answer.applied,
             ends=changes.ends,
             beside=counting(changes),
@@ -156,7 +159,7 @@ class TreeStore:
             messages=(message_id,),
             jobs=_only(job_id),
             places=places,
-            calls=((job_id, fact.call_id),) if fact.call_id else (),
+            calls=lambda _: [(job_id, fact.call_id)] if fact.call_id else [],
             pays=lambda answer: answer.heeded.is_new,
         )
         outside: Outside = await self._transactions.run(root_of(job_id), transition)
@@ -169,7 +172,7 @@ class TreeStore:
             make=lambda tree: operations.undelivered(tree, claim, source_message_id, throttled=throttled),
             messages=(claim.message_id, source_message_id),
             jobs=_only(claim.job_id),
-            calls=((claim.job_id, claim.call_id),) if claim.call_id else (),
+            calls=lambda _: [(claim.job_id, claim.call_id)] if claim.call_id else [],
         )
         counted: Undelivered = await self._transactions.run(root_of(claim.job_id), transition)
         return counted

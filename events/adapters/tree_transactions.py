@@ -11,12 +11,11 @@ from secrets import token_hex
 from typing import Any
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
-from events.adapters.counting import Commands, in_sum
+from events.adapters.counting import Commands, cost_of, in_sum
 from events.adapters.redis import RedisConnection
 from events.adapters.tree_attempt import Attempt, Transition
-from events.adapters.tree_details import Details, read_within
+from events.adapters.tree_details import Details
 from events.adapters.tree_reading import read_again, reads_of, suffices
 from events.adapters.tree_snapshot import TreeSnapshot
 from events.adapters.weighing import answer_bytes
@@ -205,33 +204,41 @@ class Transactions:
             self._count += 1
             stamp = f"{self._name}.{self._count}"
             attempt = Attempt(root_id, snapshot, transitions, stamp, apart=snapshot.is_contended or snapshot.is_fresh)
-            if attempt.is_nothing:
-                if not snapshot.is_fresh:
-                    self._keep(queue, None)
-                    continue
-                await self._answer(queue, snapshot, attempt, beside)
-            else:
-                failed = await self._write(queue, attempt, beside)
-                beside = ()
-                if failed and not attempt.is_apart:
-                    attempt = Attempt(root_id, snapshot, transitions, stamp, apart=True)
-                    failed = await self._write(queue, attempt, beside) if attempt.is_apart else failed
-                if failed:
-                    refused = snapshot.state if failed == "same" else None
-                    continue
+            if attempt.is_nothing and not snapshot.is_fresh:
+                self._keep(queue, None)
+                continue
+            failed = await (self._answer if attempt.is_nothing else self._write)(queue, attempt, beside)
+            beside = ()
+            if failed and not attempt.is_apart and not attempt.is_nothing:
+                attempt = Attempt(root_id, snapshot, transitions, stamp, apart=True)
+                failed = await self._write(queue, attempt, beside) if attempt.is_apart else failed
+            if failed:
+                refused = snapshot.state if failed == "same" else None
+                continue
             for each, answer in zip(batch, attempt.answers, strict=True):
                 each.end(answer)
             return
         raise StoreError(f"the tree of {root_id} changes faster than it can be written")
 
-    async def _answer(self, queue: _Queue, snapshot: TreeSnapshot, attempt: Attempt, beside: Commands) -> None:
-        """Nothing is to be written: what was just read is answered."""
-        details = Details(attempt.answers, snapshot.transcripts)
-        found = list[list[Any]]()
-        if details.reads or beside:
-            found = await read_within(self._redis, details.reads, self._most_bytes, beside)
+    async def _answer(self, queue: _Queue, attempt: Attempt, beside: Commands) -> str:
+        """Nothing is to be written: what was just read is answered, if it still holds where more is to be read."""
+        details = Details(attempt.answers, attempt.transcripts())
+        found = list[Any]()
+        if details.reads:
+            patch = Patch(self._most_bytes)
+            attempt.fill(patch, self._retention_ms, digests=self._digests)
+            patch.read(details.reads)
+            size_bytes = patch.size_bytes() + cost_of(beside)[1]
+            commands, holds, found = await self._redis.apply(*patch.request(), beside)
+            charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes + answer_bytes(found))
+            if not holds:
+                self._keep(queue, None)
+                return str(found[0])
+        elif beside:
+            await self._redis.pipeline(*beside)
         attempt.answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
-        self._keep(queue, replace(snapshot, transcripts=details.transcripts, is_fresh=False))
+        self._keep(queue, attempt.as_it_was(details.transcripts))
+        return ""
 
     async def _write(self, queue: _Queue, attempt: Attempt, beside: Commands) -> str:
         """Compare and write. Returns the kind of the condition that does not hold; empty: it is written."""
@@ -263,7 +270,7 @@ class Transactions:
                 return snapshot
             known = snapshot or _NOTHING
             waiting = [place for transition in transitions for place, _ in transition.places(known.tree)]
-            calls = list(dict.fromkeys(place for transition in transitions for place in transition.calls))
+            calls = list(dict.fromkeys(place for transition in transitions for place in transition.calls(known.tree)))
             results = list(dict.fromkeys(waiting))
             reads = reads_of(root_id, results, calls)
             snapshot = read_again(known, await self._redis.pipeline(*reads), results, calls)

@@ -15,7 +15,7 @@ from tests.simulation.fairness import ON_GRANTS, Booked
 from tests.simulation.invariants import ON_BOOK
 from tests.simulation.invocation import CURRENT
 from tests.simulation.memory import ADMISSION
-from tests.simulation.store_faults import at_once
+from tests.simulation.wire import at_once
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -1,32 +1,56 @@
-"""The archive, as functions see it: the named fake behind the wire of the store, whose tags it shares."""
+"""The archive, as functions see it: the named fake behind a wire that fails; a removal is a write like any other."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from events.errors import StoreError
+from events.ids import root_of
 from events.ports import Recalled, Removed, Tombstone
 from tests.fakes import FakeArchive
-from tests.simulation.store_faults import SimStore
+from tests.simulation.invariants import Write
+from tests.simulation.invocation import CURRENT
+from tests.simulation.store_writes import check, excuse
+from tests.simulation.wire import at_once
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+_T = TypeVar("_T")
 
 
 class SimArchive:
     """`Archive` behind a wire."""
 
-    def __init__(self, world: "World", store: SimStore, fake: FakeArchive) -> None:
+    def __init__(self, world: "World", fake: FakeArchive) -> None:
         self._world = world
-        self._store = store
         self._fake = fake
 
     async def recall(self, job_id: str) -> Recalled | None:
         """A job, as one script reads it: never as it was before."""
-        return await self._store.ask("recall", job_id, None, lambda: self._fake.recall(job_id))
+        return await self._ask("recall", job_id, lambda: self._fake.recall(job_id))
 
     async def remove(self, recalled: Recalled, now_ms: int) -> Removed:
         """Remove a tree."""
-        job_id = recalled.loaded.job.id
-        return await self._store.ask("remove", job_id, None, lambda: self._fake.remove(recalled, now_ms))
+        return await self._ask("remove", recalled.loaded.job.id, lambda: self._fake.remove(recalled, now_ms))
 
     async def tombstone(self, job_id: str) -> Tombstone | None:
         """What is left of a tree."""
-        return await self._store.ask("tombstone", job_id, None, lambda: self._fake.tombstone(job_id))
+        return await self._ask("tombstone", job_id, lambda: self._fake.tombstone(job_id))
+
+    async def _ask(self, op: str, job_id: str, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        """One script on a job's tag."""
+        world, root = self._world, root_of(job_id)
+
+        def apply() -> _T:
+            before = world.tree(root)
+            answer = at_once(make())
+            after = world.tree(root)
+            if after is not before:
+                write = Write(world, op, None, before, after, answer)
+                check(world, write)
+                world.memory.wrote(root)
+                excuse(world, CURRENT.get(), write)
+            world.memory.strike(root)
+            return answer
+
+        return await world.wire.request(f"store.{op}", "store", "store", apply, StoreError)

@@ -56,10 +56,7 @@ _RARE = frozenset(
         "queue.cancel",
         "queue.dead_letters",
         "queue.retry",
-        "store.record",
         "store.remove",
-        "store.tell",
-        "store.undelivered",
     }
 )
 _RARER = 5
@@ -79,13 +76,13 @@ class Faults:
         self.calls: Counter[tuple[str, str]] = Counter()
         self.crashes: Counter[tuple[str, str, str]] = Counter()
 
-    def pick(self, who: Invocation, point: str, group: str) -> str:
-        """What befalls this call: the name of a fault, or empty."""
+    def pick(self, who: Invocation, point: str, group: str, *, rare: bool = False) -> str:
+        """What befalls this call: the name of a fault, or empty. `rare`: as of calls that are seldom made."""
         self.calls[who.kind, point] += 1
         thresholds, names = self._tables[group]
         if not thresholds or self._loop.seconds >= self._calm_at:
             return ""
-        rolled = self._dice.roll(_PICK, who.number, who.calls) / (_RARER if point in _RARE else 1)
+        rolled = self._dice.roll(_PICK, who.number, who.calls) / (_RARER if rare or point in _RARE else 1)
         if rolled >= thresholds[-1]:
             return ""
         fault = next(name for limit, name in zip(thresholds, names, strict=True) if rolled < limit)

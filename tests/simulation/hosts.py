@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
 from starlette.types import Receive, Scope, Send
 
 from events.schema import WEBHOOK_ENDPOINTS
@@ -25,6 +26,7 @@ from tests.simulation.outside import OPERATIONS_KEY
 from tests.simulation.plan import Plan
 from tests.simulation.routes import routes_made_quickly
 from tests.simulation.scripts import RESULT_LIMIT_BYTES, Script
+from tests.simulation.store_faults import SimStore
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -111,7 +113,8 @@ class Hosts:
             host.close()
 
     def _made(self, settings: Settings) -> Host:
-        container = Container(settings, self._ports, self._registry)
+        ports = structs.replace(self._ports, store=SimStore(self._world))
+        container = Container(settings, ports, self._registry)
         container.suspects = SimSuspects(self._world)
         return Host(container)
 

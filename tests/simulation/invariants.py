@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 class Write(Struct, frozen=True):
-    """One write: what was done, under which claim, the tag before and after, the answer."""
+    """One write: what was done, under which claim, the tag before and after, the answer.
+
+    `pays`: the job whose books have the request; of several writes in one request, one has it.
+    """
 
     world: "World"
     op: str
@@ -35,6 +38,7 @@ class Write(Struct, frozen=True):
     before: Tree
     after: Tree
     answer: Any
+    pays: str = ""
 
 
 class Said(Struct, frozen=True):
@@ -229,12 +233,12 @@ def a_sweep_drives_only_what_is_lost(write: Write) -> str | None:
 
 
 def books_only_grow(write: Write) -> str | None:
-    """What a job has used never gets less, and each COMMIT of it is one request more at least."""
+    """What a job has used never gets less; each COMMIT of it is one request more at least, several at once are one."""
     for job_id, old in write.before.usage.items():
         now = write.after.usage.get(job_id)
         if now is None or now is old:
             continue
-        own = int(write.op == "commit" and write.claim is not None and write.claim.job_id == job_id)
+        own = int(write.op == "commit" and write.pays == job_id)
         if now.redis_requests < old.redis_requests + own or any(map(lt, _counts(now), _counts(old))):
             return f"{write.op} made the books of {job_id} less than they were: {old} became {now}"
     return None

@@ -1,7 +1,7 @@
 """What the store has kept, with times: what a failover may forget, and what a read from a replica may still show.
 
-Invariant: a version is a reference (a Tree never changes), kept only in worlds that have such faults. A failover goes
-back to an earlier moment, at most LOSS_SECONDS ago, of one tag or of all, at most once in five minutes (DESIGN 3,
+Invariant: a version is a reference (trees and keys never change), kept only in worlds that have such faults. A failover
+goes back to an earlier moment, at most LOSS_SECONDS ago, of one tag or of all, at most once in five minutes (DESIGN 3,
 "Lost writes"); what the world itself remembers of forgotten writes is undone with them.
 """
 
@@ -18,6 +18,7 @@ from tests.fakes import Tree
 from tests.simulation.constants import BACKSTOP_SECONDS, DEDUPLICATION_SECONDS
 from tests.simulation.dice import number_of
 from tests.simulation.invocation import CURRENT
+from tests.simulation.stored import Version
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -46,7 +47,7 @@ class Memory:
         self._world = world
         rates = world.plan.rates
         self._fails, self._stale = rates.get("failover", 0.0) > 0, rates.get("stale", 0.0) > 0
-        self._trees: dict[str, list[tuple[float, Tree | None]]] = {}
+        self._trees: dict[str, list[tuple[float, Version | None]]] = {}
         self._books: list[tuple[float, Kept]] = [(_BEFORE, Kept())]
         self._undo: list[tuple[float, str, Callable[[], None]]] = []
         self.failovers: list[Failover] = []
@@ -54,10 +55,11 @@ class Memory:
         self.unbooked: dict[str, float] = {}
         self.listed: dict[str, float] = {}
 
-    def wrote(self, root: str, after: Tree) -> None:
+    def wrote(self, root: str) -> None:
         """A tag has a new version."""
         if self._fails or self._stale:
-            self._trees.setdefault(root, [(_BEFORE, None)]).append((self._world.loop.seconds, after))
+            version = self._world.fake.version(root)
+            self._trees.setdefault(root, [(_BEFORE, None)]).append((self._world.loop.seconds, version))
 
     def booked(self) -> None:
         """The admission's tag has a new version."""
@@ -149,15 +151,16 @@ class Memory:
         if not self._stale or not world.faults.strikes("stale", who.name, who.calls):
             return now
         cut = world.loop.seconds - STALE_SECONDS * world.dice.roll(_STALE, who.number, number_of(point))
-        shown = self._version(root, cut)
+        version = self._version(root, cut)
+        shown = version.tree if version else None
         if shown is not now:
             who.faulty = True
             world.tell(who, f"{point}: shows {root} as it was at {cut:.3f}")
         return shown
 
-    def _version(self, root: str, cut: float) -> Tree | None:
+    def _version(self, root: str, cut: float) -> Version | None:
         versions = self._trees.get(root, [(_BEFORE, None)])
-        return next(tree for at, tree in reversed(versions) if at <= cut)
+        return next(version for at, version in reversed(versions) if at <= cut)
 
     def _forget(self, failover: Failover) -> None:
         world = self._world
@@ -178,12 +181,11 @@ class Memory:
 
     def _forget_tree(self, root: str, cut: float) -> None:
         world, before = self._world, self._world.tree(root)
-        after = self._version(root, cut)
+        version = self._version(root, cut)
         self._trees[root] = [version for version in self._trees.get(root, [(_BEFORE, None)]) if version[0] <= cut]
-        if after is None:
-            world.trees.pop(root, None)
-        else:
-            world.trees[root] = after
+        world.fake.go_back(root, version)
+        if version is not None:
+            after = version.tree
             world.excused.update(
                 key
                 for key, leg in after.legs.items()

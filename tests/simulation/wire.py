@@ -6,9 +6,9 @@ request that was given up does is done within the time that the queue waits befo
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from events.errors import BatonError
 from tests.simulation.constants import MESSAGE_RETRY_DELAY_SECONDS, QUEUE_TIMEOUT_SECONDS, STORE_TIMEOUT_SECONDS
@@ -23,6 +23,16 @@ _LATENCY, _LAG, _PAUSE = 31, 32, 33
 _DONE_BY = 0.8
 
 
+def at_once(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """The result of a coroutine of a fake, which never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+    raise AssertionError("a fake waits for something")
+
+
 class Wire:
     """Requests of one world."""
 
@@ -30,13 +40,26 @@ class Wire:
         self._world = world
 
     async def request(
-        self, point: str, group: str, target: str, apply: Callable[[], _T], error: Callable[[str], BatonError]
+        self,
+        point: str,
+        group: str,
+        target: str,
+        apply: Callable[[], _T],
+        error: Callable[[str], BatonError],
+        struck: Callable[[str], None] = lambda _fault: None,
+        *,
+        rare: bool = False,
     ) -> _T:
-        """Apply `apply` at `target` ("store" or "queue") at some moment and give its answer, unless a fault strikes."""
+        """Apply `apply` at `target` ("store" or "queue") at some moment and give its answer, unless a fault strikes.
+
+        `struck`: is told so. `rare`: who asks it does so seldom (faults.py).
+        """
         world, who = self._world, CURRENT.get()
         self.step(who, point)
         faults, loop = world.faults, world.loop
-        fault = faults.pick(who, point, group)
+        fault = faults.pick(who, point, group, rare=rare)
+        if fault:
+            struck(fault)
         if fault and world.story.kept:
             world.tell(who, f"{point}: {fault}")
         roll = world.dice.roll(_LATENCY, who.number, who.calls)
@@ -46,6 +69,7 @@ class Wire:
         who.faulty = who.faulty or bool(fault)
         if faults.outages and faults.down(target):
             who.faulty = True
+            struck("down")
             who.check_alive()
             raise error(f"the {target} is down")
         if not fault:

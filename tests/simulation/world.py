@@ -53,10 +53,11 @@ from tests.simulation.operators import Operator
 from tests.simulation.outside import Outside
 from tests.simulation.plan import Plan
 from tests.simulation.queue import Message, SimQueue
+from tests.simulation.reader_faults import SimReader
 from tests.simulation.recovery import ON_CALM
 from tests.simulation.returning import Returns
 from tests.simulation.signatures import SimVerifier
-from tests.simulation.store_faults import SimReader, SimStore
+from tests.simulation.store_faults import SimStore
 from tests.simulation.stored import StoredTrees
 from tests.simulation.story import Story
 from tests.simulation.stream_readers import StreamReader
@@ -128,11 +129,10 @@ class World:
         return who.process
 
     def _ports(self) -> Ports:
-        store = SimStore(self, self.fake)
         return Ports(
-            store=store,
+            store=SimStore(self),
             reader=SimReader(self, FakeReader(self.fake)),
-            archive=SimArchive(self, store, FakeArchive(self.fake)),
+            archive=SimArchive(self, FakeArchive(self.fake)),
             admission=SimAdmission(self, self.admission),
             operating=SimOperating(self, self.admission),
             stored_bytes=SimStoredBytes(self, self.admission),

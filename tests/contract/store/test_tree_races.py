@@ -1,15 +1,17 @@
 """What one process does not know of what another one wrote is compared; and nobody pays for what somebody gave up."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 from msgspec import structs
 
 from events.adapters.tree_store import TreeStore
-from events.core.effects import Changes
+from events.core.effects import Changes, Skip
 from events.core.going_on import GoOn
 from events.core.legs import Leg, LegKind
+from events.core.legs import following as following_leg
 from events.core.transitions import CallStatus
 from events.ports import Heeded, OutsideFact, Snapshot, Verdict
 from tests.contract.store.one_slot import OneSlot
@@ -136,3 +138,75 @@ async def test_who_is_granted_a_leg_is_told_of_its_call_as_it_was_then(processes
     assert committed.applied
     assert begun.state is not None
     assert begun.state.call == record_of(first)
+
+
+class Late(OneSlot):
+    """A connection on which something happens once a tree was read."""
+
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def pipeline(self, *commands: Any) -> list[Any]:
+        """Run several commands."""
+        answers = await super().pipeline(*commands)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return answers
+
+
+class Overtaken(Late):
+    """A connection on which something happens once a patch was written."""
+
+    async def pipeline(self, *commands: Any) -> list[Any]:
+        """Run several commands."""
+        return await OneSlot.pipeline(self, *commands)
+
+    async def apply(self, keys: Any, args: Any, beside: Any = ()) -> Any:
+        """Compare, then write."""
+        answer = await super().apply(keys, args, beside)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return answer
+
+
+async def test_who_has_a_leg_already_is_told_of_its_call_as_it_is(
+    processes: Processes, redis_process: RedisProcess
+) -> None:
+    """Nothing is written, and yet what was read at first and what is read then are of one moment."""
+    first, *_ = await asked_for(processes.first, 2)
+    await processes.second.begin(claim_of(first))
+    connection = Late(redis_process.settings())
+    done = structs.replace(record_of(first), status=CallStatus.FAILED)
+    connection.meanwhile = lambda: processes.first.commit(claim_of(first), Changes(calls=(done,)), SPENT)
+    begun = await TreeStore(connection, RETENTION_MS).begin(claim_of(first))
+    await connection.close()
+    assert begun.verdict is Verdict.APPLIED
+
+
+async def test_who_is_granted_a_failed_step_is_told_of_those_after_it_as_they_were(
+    processes: Processes, redis_process: RedisProcess
+) -> None:
+    """Though somebody takes it over, and leaves them out, before the answer has come."""
+    step = structs.replace(call_leg(0), step="one")
+    failed, following = (following_leg(step, LegKind.FAILED, NOW_MS), call_leg(1))
+    after = record_of(following)
+    record = structs.replace(record_of(step), step="one", dependants=(after.id,))
+    await processes.first.create(creation(a_job()), "m1", NOW_MS)
+    await processes.first.begin(claim_of(first_leg()))
+    asks = Changes(legs=(failed, following), calls=(record, after))
+    await processes.first.commit(claim_of(first_leg()), asks, SPENT)
+    skipped = structs.replace(after, status=CallStatus.FAILED)
+
+    async def overtake() -> None:
+        late = claim_of(failed, "m3", "o3", after_ms=LEASE_MS + 1)
+        await processes.first.begin(late)
+        skips = (Skip(following.key, skipped, "{}"),)
+        await processes.first.commit(late, Changes(calls=(record,), skips=skips), SPENT)
+
+    connection = Overtaken(redis_process.settings())
+    connection.meanwhile = overtake
+    begun = await TreeStore(connection, RETENTION_MS).begin(claim_of(failed))
+    await connection.close()
+    assert begun.state is not None
+    assert begun.state.dependants == (after,)

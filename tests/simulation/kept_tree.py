@@ -1,0 +1,117 @@
+"""The tree that the keys of a tag mean, made of the one before: what did not change is the same object.
+
+Invariant: nothing here decides what is written; the tree is read from the keys alone, as whoever comes next reads it.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from events.adapters import keys as names
+from events.core.records import load_call
+from events.core.state import CallRecord
+from events.engine.layout import tree_of
+from events.ports import Tombstone
+from tests.fakes import Tree
+from tests.fakes.applying import Keys
+
+_V = TypeVar("_V")
+_Changed = dict[str, dict[str, Any]]
+_STATE_PARTS = ("jobs", "standings", "usage", "legs", "below", "events")
+NO_KEYS = Keys()
+
+
+def kept_tree(root: str, kept: Keys, before_kept: Keys, before: Tree) -> Tree:
+    """What the keys mean now, after they meant `before`."""
+    state_key = names.state_key(root)
+    state, known = kept.hash(state_key), before_kept.hash(state_key)
+    changes: dict[str, Any] = {}
+    if state is not known:
+        read = tree_of(state, known, before)
+        changes = {part: _as_before(getattr(before, part), getattr(read, part)) for part in _STATE_PARTS}
+    changes |= _of_jobs(kept, before_kept, before)
+    stone = kept.values.get(names.tombstone_key(root))
+    if stone is not before_kept.values.get(names.tombstone_key(root)):
+        value = json.loads(stone) if stone else None
+        changes["tombstone"] = Tombstone(value["tenant"], value["deleted"]) if value else None
+    return replace(before, **changes, expires_ms=kept.expiring.get(state_key, 0))
+
+
+def _of_jobs(kept: Keys, before_kept: Keys, before: Tree) -> dict[str, Any]:
+    """What each job has keys of its own for, as far as it has changed."""
+    changed: _Changed = {}
+    for key in kept.values.keys() | before_kept.values.keys():
+        value = kept.values.get(key)
+        if value is before_kept.values.get(key):
+            continue
+        kind, _, job_id = key.partition("}:")[2].partition(":")
+        if not job_id:
+            continue
+        of_kind: dict[str, Any] = changed.setdefault(kind, dict(getattr(before, kind)))
+        if value is None:
+            of_kind.pop(job_id, None)
+        else:
+            known = before_kept.hash(key) if kind == "calls" else {}
+            of_kind[job_id] = _calls(value, known, before.calls.get(job_id, {})) if kind == "calls" else value
+    return changed
+
+
+def _calls(texts: Mapping[str, str], known: Mapping[str, str], before: dict[str, CallRecord]) -> dict[str, CallRecord]:
+    return {name: before[name] if known.get(name) == text else load_call(text) for name, text in texts.items()}
+
+
+def _as_before(before: dict[str, _V], now: dict[str, _V]) -> dict[str, _V]:
+    """What is equal is the same object."""
+    if before == now:
+        return before
+    return {name: old if (old := before.get(name)) == value else value for name, value in now.items()}
+
+
+def with_objects_of(tree: Tree, before: Tree) -> Tree:
+    """The same tree, in which what is equal in this other one is the same object."""
+    parts = (*_STATE_PARTS, "calls", "results", "transcript", "parts")
+    return replace(tree, **{part: _as_before(getattr(before, part), getattr(tree, part)) for part in parts})
+
+
+def between(whole: Tree, before: Tree, after: Tree) -> Tree:
+    """The whole tree after one of several transitions of a request, but for its usage: all of them are one request.
+
+    `before`, `after`: what the process knew of the tree when it made this transition of it, and what it made.
+    """
+    parts: dict[str, Any] = {}
+    for part in ("jobs", "standings", "legs", "below"):
+        parts[part] = _changed(getattr(whole, part), getattr(before, part), getattr(after, part))
+    for part in ("calls", "results", "events"):
+        parts[part] = _changed_by_job(getattr(whole, part), getattr(before, part), getattr(after, part))
+    for part in ("transcript", "parts"):
+        parts[part] = _longer(getattr(whole, part), getattr(before, part), getattr(after, part))
+    for part in ("expires_ms", "tombstone"):
+        if getattr(before, part) != getattr(after, part):
+            parts[part] = getattr(after, part)
+    return replace(whole, **parts)
+
+
+def _changed(whole: dict[str, _V], before: dict[str, _V], after: dict[str, _V]) -> dict[str, _V]:
+    if before is after:
+        return whole
+    new = {name: value for name, value in after.items() if before.get(name) is not value}
+    gone = before.keys() - after.keys()
+    return {name: value for name, value in {**whole, **new}.items() if name not in gone} if new or gone else whole
+
+
+def _changed_by_job(
+    whole: dict[str, dict[str, _V]], before: dict[str, dict[str, _V]], after: dict[str, dict[str, _V]]
+) -> dict[str, dict[str, _V]]:
+    jobs = [job_id for job_id in {**before, **after} if before.get(job_id) is not after.get(job_id)]
+    made = {job_id: _changed(whole.get(job_id, {}), before.get(job_id, {}), after.get(job_id, {})) for job_id in jobs}
+    return {**whole, **made} if jobs else whole
+
+
+def _longer(
+    whole: dict[str, tuple[str, ...]], before: dict[str, tuple[str, ...]], after: dict[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    more = {job_id: entries[len(before.get(job_id, ())) :] for job_id, entries in after.items()}
+    new = {job_id: (*whole.get(job_id, ()), *entries) for job_id, entries in more.items() if entries}
+    return {**whole, **new} if new else whole

@@ -1,0 +1,244 @@
+"""The connection of one process to the simulated store: what its `TreeStore` uses of `RedisConnection`, over the wire.
+
+Invariant: each call is one request, applied at one moment; a fault may fall between the reads and the write of one
+operation. What befalls a request befalls all whose transitions wait for it: a process makes those of one tree one after
+the other.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec.structs import replace
+
+from events.adapters.redis import RedisConnection
+from events.adapters.tree_attempt import Transition
+from events.adapters.tree_transactions import Transactions
+from events.adapters.weighing import answer_bytes, command_bytes
+from events.core.legs import LegKind
+from events.core.records import dump_job
+from events.engine.tree import Tree
+from events.errors import StoreError
+from events.ports import Claim, charge
+from tests.fakes.applying import Applying
+from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.store_writes import Made, show_writes
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_T = TypeVar("_T")
+_Command = Sequence[str | int]
+# Calls that are seldom made: see faults.py.
+_RARE = frozenset({"record", "tell", "undelivered"})
+_TALKER = "talker"
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """An operation that somebody asks of the store.
+
+    `gives_slot`: it takes in that there is a slot. `sequence`: of what is appended. `was_written`: it was, whatever its
+    answer. `over`: nobody waits for it any more.
+    """
+
+    who: Invocation
+    op: str
+    claim: Claim | None = None
+    group: str = "store"
+    gives_slot: bool = False
+    sequence: int = 0
+    was_written: bool = False
+    over: bool = False
+
+
+ASKED: ContextVar[Asked] = ContextVar("asked")
+
+
+@dataclass(slots=True, eq=False)
+class _Tag:
+    """What goes on about one tree in this process."""
+
+    asked: list[Asked] = field(default_factory=list[Asked])
+    made: list[Made] = field(default_factory=list[Made])
+    fault: str = ""
+
+    def watched(self, asked: Asked, transition: Transition) -> Transition:
+        """The transition, which says what it makes."""
+
+        def make(tree: Tree) -> tuple[Tree, Any]:
+            after, answer = transition.make(tree)
+            self.made.append(Made(asked, tree, after, answer))
+            return after, answer
+
+        return replace(transition, make=make)
+
+    def to_write(self) -> list[Made]:
+        """What is about to be written, in its order; what was answered without a request is none of it."""
+        made, self.made = self.made, []
+        return [each for each in made if each.after is not each.before or not each.asked.over]
+
+    def strike(self, fault: str) -> None:
+        """A fault meets a request for which all of these wait."""
+        self.fault, leader = fault, CURRENT.get()
+        for each in self.asked:
+            if each.who is not leader:  # what becomes of that one, the wire says
+                self.hold_up(each)
+
+    def hold_up(self, asked: Asked) -> None:
+        """One that waits meanwhile."""
+        asked.who.faulty = asked.who.stalled = True
+
+
+class SimConnection(RedisConnection):
+    """`RedisConnection` to the keys of a world."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._tags: dict[str, _Tag] = {}
+
+    @contextmanager
+    def asking(self, root: str, asked: Asked) -> Iterator[_Tag]:
+        """For the time of the block somebody waits for a transition of this tree."""
+        tag = self._tags.setdefault(root, _Tag())
+        tag.asked.append(asked)
+        if tag.fault:
+            tag.hold_up(asked)
+        try:
+            yield tag
+        finally:
+            asked.over = True
+            tag.asked.remove(asked)
+            if not tag.asked:
+                self._tags.pop(root, None)
+
+    async def execute(self, *command: str | int) -> Any:
+        """Run one command."""
+        if ASKED.get().op != "load":
+            return (await self.pipeline(command))[0]
+        key, name = map(str, command[1:])
+        text = await self._request("store.load", root_of_key(key), partial(self._loaded, root_of_key(key), key, name))
+        charge(requests=1, commands=1, size_bytes=command_bytes(command) + answer_bytes(text))
+        return text
+
+    def _kept_text(self, root: str, key: str, name: str) -> str | None:
+        """A read of one record: sometimes it shows what was there a moment ago."""
+        world = self._world
+        tree = world.memory.seen(root, "load")
+        if tree is world.fake.trees.get(root):
+            return world.fake.keys(root).hash(key).get(name)
+        job = tree.jobs.get(name.partition(":")[2]) if tree else None
+        return dump_job(job) if job else None
+
+    async def pipeline(self, *commands: _Command) -> list[Any]:
+        """Run several commands in one request."""
+        root = root_of_key(str(commands[0][1]))
+
+        def read() -> list[Any]:
+            answers = [self._run(root, *map(str, command)) for command in commands]
+            self._world.memory.strike(root)
+            return answers
+
+        if root in self._tags:
+            self._tags[root].made.clear()  # what was made is made anew, of what is read now
+        answers = await self._request("store.read", root, read)
+        size_bytes = sum(map(command_bytes, commands)) + answer_bytes(answers)
+        charge(requests=1, commands=len(commands), size_bytes=size_bytes)
+        return answers
+
+    def _run(self, root: str, name: str, key: str, *arguments: str) -> Any:
+        """One command alone: it reads the tag, or adds to a sum that is nobody's."""
+        stored = self._world.fake
+        if name == "HINCRBY":
+            return stored.count(key, arguments[0], int(arguments[1]))
+        return stored.keys(root).run(name, key, *arguments)
+
+    async def apply(
+        self, keys: Sequence[str], args: Sequence[str], beside: Sequence[_Command] = ()
+    ) -> tuple[int, int, list[Any]]:
+        """Compare, then write: as the script does."""
+        root, late = root_of_key(keys[0]), list[bool]()
+        made, arguments = self._tags[root].to_write() if root in self._tags else [], list(args)
+        act = partial(self._applied, root, (list(keys), arguments), beside, made, late)
+        try:
+            commands, written, found = await self._request("store.apply", root, act)
+        finally:
+            late.append(True)
+        return commands, written, found
+
+    def _applied(
+        self,
+        root: str,
+        request: tuple[list[str], list[str]],
+        beside: Sequence[_Command],
+        made: list[Made],
+        late: list[bool],
+    ) -> list[Any]:
+        world = self._world
+        kept = world.fake.keys(root).copy()
+        answer = Applying(kept, *request).answer()
+        for command in beside:
+            self._run(root, *map(str, command))
+        if late:  # its senders have heard that it failed, or were answered long ago
+            for each in made:
+                each.asked.who.zombie = True
+        if answer[1] and any(each.after is not each.before for each in made):
+            show_writes(world, root, kept, made)
+        world.memory.strike(root)
+        return answer
+
+    async def _request(self, point: str, root: str, act: Callable[[], _T]) -> _T:
+        """One request of whoever leads those who wait."""
+        world, asked = self._world, ASKED.get()
+        tag = self._tags.get(root)
+        if tag is None or asked not in tag.asked:  # a read that nobody waits for
+            tag = _Tag()
+        try:
+            return await world.wire.request(
+                point, self._group(root, tag, asked), "store", act, StoreError, tag.strike, rare=asked.op in _RARE
+            )
+        finally:
+            tag.fault = ""
+
+    def _group(self, root: str, tag: _Tag, asked: Asked) -> str:
+        """Which faults may meet it: none that takes long where somebody talks, whose words would wait for it."""
+        groups = {each.group for each in tag.asked} | {asked.group} | self._talking(root)
+        for group in ("store-in-work", "store-in-talk"):
+            if group in groups:
+                return group
+        return asked.group
+
+    def _talking(self, root: str) -> set[str]:
+        """Who may say something now in this process: about the same tree, so that it would wait."""
+        world, process = self._world, CURRENT.get().process
+        groups = set[str]()
+        for leg in world.fake.tree(root).legs.values():
+            talks = leg.kind is LegKind.CALL and leg.tool == _TALKER
+            if not leg.owner or not (talks or (world.plan.streams and leg.kind is LegKind.LOOP)):
+                continue
+            who = world.owners.get(leg.owner.partition(".")[0])
+            if who is not None and who.process is process and not who.over and not who.dead:
+                groups.add("store-in-work" if talks else "store-in-talk")
+        return groups
+
+
+class WatchedTransactions(Transactions):
+    """The transitions of one process; what they make is shown to its connection."""
+
+    def __init__(self, connection: SimConnection, retention_ms: int, most_bytes: int, known_chars: int) -> None:
+        super().__init__(connection, retention_ms, most_bytes, known_chars)
+        self._connection = connection
+
+    async def run(self, root_id: str, transition: Transition) -> Any:
+        """Make a transition."""
+        asked = ASKED.get()
+        with self._connection.asking(root_id, asked) as tag:
+            return await super().run(root_id, tag.watched(asked, transition))
+
+
+def root_of_key(key: str) -> str:
+    """The tag of a key."""
+    return key[key.index("{") + 1 : key.index("}")]

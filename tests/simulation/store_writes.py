@@ -1,0 +1,165 @@
+"""What is written is shown to the invariants: each transition of a request by itself, whoever asked for it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from events.ports import Begun, Claim, Committed, Created, Outside, Recorded, Verdict
+from tests.fakes import Tree
+from tests.fakes.applying import Keys
+from tests.simulation.blocking import ON_TIME_OUT
+from tests.simulation.dying import ON_DEATHS
+from tests.simulation.going_on import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
+from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
+from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.kept_tree import between, with_objects_of
+from tests.simulation.places import ON_PLACES
+from tests.simulation.retried import ON_RETURNS
+from tests.simulation.streaming import ON_STREAMS
+from tests.simulation.waiting import ON_WAITS
+from tests.simulation.watching import Watched, changed
+
+if TYPE_CHECKING:
+    from tests.simulation.store_connection import Asked
+    from tests.simulation.world import World
+
+# What a world's writes are held to, before and after those who decide about questions hear of them.
+_ALWAYS = (*ON_WRITE, *ON_DEATHS, *ON_PLACES, *ON_TIME_OUT)
+_PLAIN, _STREAMED = Watched(_ALWAYS), Watched((*_ALWAYS, *ON_STREAMS))
+_RETURNING, _WAITING = Watched(ON_RETURNS), Watched((*ON_RETURNS, *ON_WAITS))
+
+
+class Made:
+    """A transition as it was made: of what the process knew of the tree, and what came of it."""
+
+    __slots__ = ("after", "answer", "asked", "before")
+
+    def __init__(self, asked: "Asked", before: Tree, after: Tree, answer: Any) -> None:
+        self.asked, self.before, self.after, self.answer = asked, before, after, answer
+
+    @property
+    def paid_by(self) -> str:
+        """The job whose books have the request; empty: none has."""
+        answer, claim = self.answer, self.asked.claim
+        if isinstance(answer, Committed) and claim is not None:
+            return claim.job_id if answer.applied else ""
+        if isinstance(answer, Created):
+            return answer.job.id if answer.new else ""
+        if isinstance(answer, Outside):
+            return answer.job.id if answer.job and answer.heeded.is_new else ""
+        return "another" if isinstance(answer, tuple) and answer[0] is Recorded.COMMITTED else ""
+
+
+def show_writes(world: "World", root: str, kept: Keys, made: Sequence[Made]) -> None:
+    """A request was written: keep it, and hold each of its transitions to the invariants that it concerns."""
+    stored = world.fake
+    before, last = stored.tree(root), stored.wrote(root, kept)
+    payers = [number for number, each in enumerate(made) if each.paid_by]
+    paying = payers[-1] if payers else _last_that_writes(made)
+    trees = _one_by_one(before, last, made, paying) if len(made) > 1 else [last]
+    for number, (each, after) in enumerate(zip(made, trees, strict=True)):
+        stored.trees[root] = after
+        with _as(each.asked.who):
+            _show(world, each, before, after, each.paid_by if number == paying else "")
+        before = after
+    world.memory.wrote(root)
+
+
+def _last_that_writes(made: Sequence[Made]) -> int:
+    return max(number for number, each in enumerate(made) if each.after is not each.before)
+
+
+def _one_by_one(before: Tree, last: Tree, made: Sequence[Made], paying: int) -> list[Tree]:
+    """The tree after each of several transitions; what they used is one request's, and written with who pays for it."""
+    trees, tree = list[Tree](), before
+    for number, each in enumerate(made):
+        if each.after is not each.before:
+            tree = between(tree, each.before, each.after)
+            parts = {job_id: last.parts[job_id][: len(entries)] for job_id, entries in tree.parts.items()}
+            tree = replace(tree, usage=last.usage if number == paying else tree.usage, parts=parts)
+        trees.append(tree)
+    whole = with_objects_of(last, tree)
+    return [whole if each is tree else each for each in trees]
+
+
+@contextmanager
+def _as(who: Invocation) -> Iterator[None]:
+    token = CURRENT.set(who)
+    try:
+        yield
+    finally:
+        CURRENT.reset(token)
+
+
+def _show(world: "World", made: Made, before: Tree, after: Tree, pays: str) -> None:
+    asked = made.asked
+    given_up, asked.was_written = asked.over, True
+    if not given_up:
+        heard(world, asked, made.answer, before, after)
+    if after is not before:
+        write = Write(world, asked.op, asked.claim, before, after, made.answer, pays)
+        check(world, write)
+        excuse(world, asked.who, write, late=given_up)
+
+
+def check(world: "World", write: Write) -> None:
+    """A tag has a new version: hold it to the invariants that it concerns."""
+    before, after, op = write.before, write.after, write.op
+    plan, bits = world.plan, changed(before, after)
+    world.check((_STREAMED if plan.streams else _PLAIN).by(op, bits), write)
+    world.deciders.written(before, after)
+    world.check((_WAITING if plan.waits else _RETURNING).by(op, bits), write)
+    if after.jobs is not before.jobs:
+        world.ends.wrote(before, after)
+
+
+def excuse(world: "World", who: Invocation, write: Write, *, late: bool = False) -> None:
+    """Note what nobody may bring on, and what is brought on again. `late`: nobody waits for it any more."""
+    op, claim, before, after = write.op, write.claim, write.before, write.after
+    late = late or who.zombie or who.abandoned
+    if op in ("renew", "give_back"):  # nothing is new
+        pass
+    elif op == "look" and late:
+        world.excused.looked_too_late(before, after)
+    elif late:
+        world.excused.wrote_too_late(before, after)
+    elif who.cut:
+        world.excused.wrote_uncarried(claim, before, after)
+    elif op == "begin" and claim is not None:
+        world.excused.taken_up(claim.leg_key, after)
+
+
+def heard(world: "World", asked: "Asked", answer: Any, before: Tree, after: Tree) -> None:
+    """What follows for the world of what somebody is told: who has claimed what, and who goes on."""
+    claim = asked.claim
+    if claim is None:
+        return
+    if isinstance(answer, Begun):
+        _begun(world, claim, answer, before, after)
+    elif isinstance(answer, Committed):
+        _committed(world, asked, claim, answer)
+    elif asked.op == "append" and answer:
+        world.check(ON_SAYING, Said(world, claim, asked.sequence, before is after))
+
+
+def _begun(world: "World", claim: Claim, begun: Begun, before: Tree, after: Tree) -> None:
+    world.actors.begun(claim, begun)
+    if begun.verdict is Verdict.GRANTED:
+        world.check(ON_BEGINNING, Begins(world, CURRENT.get(), claim, after))
+    if claim.ticket and not before.standing(claim.job_id).slot and after.standing(claim.job_id).slot:
+        world.memory.answer_of_long_ago(claim.job_id)
+
+
+def _committed(world: "World", asked: "Asked", claim: Claim, committed: Committed) -> None:
+    who = asked.who
+    for begun in committed.claimed:
+        if begun.state:
+            leg = begun.state.leg
+            mine = replace(claim, job_id=leg.job_id, leg_key=leg.key, call_id=leg.call_id, owner=leg.owner)
+            world.actors.begun(mine, begun)
+    if committed.claimed:
+        world.check(ON_GOING_ON, GoesOn(world, who, claim, committed))
+    if committed.applied and asked.gives_slot and (who.zombie or who.stalled):
+        world.memory.answer_of_long_ago(claim.job_id)
