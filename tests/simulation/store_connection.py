@@ -120,7 +120,9 @@ class SimConnection(RedisConnection):
         if ASKED.get().op != "load":
             return (await self.pipeline(command))[0]
         key, name = map(str, command[1:])
-        text = await self._request("store.load", root_of_key(key), partial(self._loaded, root_of_key(key), key, name))
+        text = await self._request(
+            "store.load", root_of_key(key), partial(self._kept_text, root_of_key(key), key, name)
+        )
         charge(requests=1, commands=1, size_bytes=command_bytes(command) + answer_bytes(text))
         return text
 
