@@ -25,7 +25,7 @@ from events.errors import StoreError
 from events.ports import Claim, charge
 from tests.fakes.applying import Applying
 from tests.simulation.invocation import CURRENT, Invocation
-from tests.simulation.store_writes import Made, show_writes
+from tests.simulation.store_writes import Made, running_as, show_writes
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -70,7 +70,8 @@ class _Tag:
         """The transition, which says what it makes."""
 
         def make(tree: Tree) -> tuple[Tree, Any]:
-            after, answer = transition.make(tree)
+            with running_as(asked.who):
+                after, answer = transition.make(tree)
             self.made.append(Made(asked, tree, after, answer))
             return after, answer
 
