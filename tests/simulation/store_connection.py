@@ -121,11 +121,13 @@ class SimConnection(RedisConnection):
         if ASKED.get().op != "load":
             return (await self.pipeline(command))[0]
         key, name = map(str, command[1:])
-        text = await self._request("store.load", root_of_key(key), partial(self._loaded, root_of_key(key), key, name))
+        text = await self._request(
+            "store.load", root_of_key(key), partial(self._one_record, root_of_key(key), key, name)
+        )
         charge(requests=1, commands=1, size_bytes=command_bytes(command) + answer_bytes(text))
         return text
 
-    def _loaded(self, root: str, key: str, name: str) -> str | None:
+    def _one_record(self, root: str, key: str, name: str) -> str | None:
         """A read of one record: sometimes it shows what was there a moment ago."""
         world = self._world
         tree = world.memory.seen(root, "load")
