@@ -87,10 +87,11 @@ def between(whole: Tree, before: Tree, after: Tree) -> Tree:
         parts[part] = _changed_by_job(getattr(whole, part), getattr(before, part), getattr(after, part))
     for part in ("transcript", "parts"):
         parts[part] = _longer(getattr(whole, part), getattr(before, part), getattr(after, part))
-    for part in ("expires_ms", "tombstone"):
-        if getattr(before, part) != getattr(after, part):
-            parts[part] = getattr(after, part)
-    return replace(whole, **parts)
+    if before.tombstone != after.tombstone:
+        parts["tombstone"] = after.tombstone
+    # When its data goes is no part of what a process remembers: what is written of that is seen at the end.
+    lives = not all(job.ended for job in parts["jobs"].values())
+    return replace(whole, **parts, expires_ms=0 if lives else whole.expires_ms)
 
 
 def _changed(whole: dict[str, _V], before: dict[str, _V], after: dict[str, _V]) -> dict[str, _V]:

@@ -11,10 +11,10 @@ from events.core.effects import Changes, Decision
 from events.core.legs import LegKind
 from events.engine import operations, writing
 from events.ids import job_of_call
-from events.ports import Claim, Committed
+from events.ports import Claim
 from functions import sweeping
 from functions.agents import child_job
-from tests.fakes import FakeStore, Tree
+from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, in_waiting_worlds, replaced
 
 
@@ -40,13 +40,13 @@ def _wishing_for_nothing(without_children: Callable[..., Tree]) -> Callable[...,
 
 
 def _starting_again(commit: Callable[..., Any]) -> Callable[..., Any]:
-    async def starting(self: FakeStore, claim: Claim, changes: Changes, *rest: Any) -> Committed:
-        committed: Committed = await commit(self, claim, changes, *rest)
-        child, tree = changes.child, self.tree(claim.job_id)
+    def starting(tree: Tree, claim: Claim, changes: Changes, *rest: Any) -> tuple[Tree, Any]:
+        tree, committed = commit(tree, claim, changes, *rest)
+        child = changes.child
         if not committed.applied and child and child.job and child.job.id in tree.jobs:
             legs = {**tree.legs, **{leg.key: structs.replace(leg, carrier=claim.message_id) for leg in child.legs}}
-            self.write(claim.job_id, structs.replace(tree, legs=legs, jobs={**tree.jobs, child.job.id: child.job}))
-        return committed
+            tree = structs.replace(tree, legs=legs, jobs={**tree.jobs, child.job.id: child.job})
+        return tree, committed
 
     return starting
 
@@ -100,7 +100,7 @@ DEFECTS = (
     in_waiting_worlds(
         "a commit that comes too late starts its child again",
         "a_leg_is_committed_once",
-        Patch(FakeStore, "commit", _starting_again),
+        Patch(operations, "commit", _starting_again),
     ),
     Defect(
         "a child that a failover forgot keeps its slot",

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from events.adapters.tree_store import TreeStore
 from events.core import admission, calls, ending, submitting, turns
 from events.core.effects import Changes
 from events.core.legs import Leg, LegKind, following, loop_leg
@@ -16,7 +17,7 @@ from functions import submitting as submission
 from functions.agents import tool_run
 from functions.delivery import Outcome
 from functions.tools.context import ToolContext
-from tests.fakes import FakeStore, Tree
+from tests.fakes import Tree
 from tests.simulation.invocation import Crashed
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced
 
@@ -203,7 +204,7 @@ DEFECTS = (
     Defect(
         "a claim is not prolonged while its work goes on",
         "only_who_died_is_taken_over",
-        (idle(FakeStore, "renew", ()),),
+        (idle(TreeStore, "renew", ()),),
     ),
     Defect(
         "what follows is published before COMMIT",

@@ -1,18 +1,18 @@
 """Defects of what heals: failovers, the sweep, the admission's order, old reads."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from msgspec import structs
 
 from events.core import admission, sweep_pages
 from events.core.legs import Leg, LegKind
-from events.ports import Loaded
+from events.core.state import Job
+from events.engine import operations
 from functions import dead_callbacks, facts, sweeping
 from functions.api.jobs import JobsApi
 from functions.api.problem import ApiError
-from tests.fakes import FakeStore, Tree
+from tests.fakes import Tree
 from tests.simulation import versions
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced
 
@@ -25,8 +25,8 @@ def _creating_nothing(again: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _whatever_it_was(record: Callable[..., Any]) -> Callable[..., Any]:
-    async def overwriting(self: FakeStore, loaded: Loaded, *rest: Any) -> Any:
-        return await record(self, replace(loaded, job=self.tree(loaded.job.id).jobs[loaded.job.id]), *rest)
+    def overwriting(tree: Tree, expected: Job, *rest: Any) -> Any:
+        return record(tree, tree.jobs.get(expected.id, expected), *rest)
 
     return overwriting
 
@@ -106,7 +106,7 @@ DEFECTS = (
     Defect(
         "a fact is written on whatever the job is by now",
         "the_stream_has_one_beginning_and_one_end",
-        (Patch(FakeStore, "record", _whatever_it_was),),
+        (Patch(operations, "record", _whatever_it_was),),
     ),
     Defect(
         "a repeated submission is told what a read shows",

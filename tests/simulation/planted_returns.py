@@ -10,9 +10,10 @@ from events.core.happenings import Cancelled, Retried
 from events.core.retrying import EndedJob
 from events.core.state import CallRecord
 from events.core.transitions import CallStatus
+from events.engine import operations
 from events.ports import Claim
 from functions import ended_facts, facts
-from tests.fakes import FakeStore, Tree
+from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, idle
 
 
@@ -52,11 +53,7 @@ def _expiring(begun_again: Callable[..., Tree]) -> Callable[..., Tree]:
 
 
 def _over_tombstones(create: Callable[..., Any]) -> Callable[..., Any]:
-    async def creating(self: FakeStore, changes: Any, *rest: Any) -> Any:
-        self.write(changes.job.id, replace(self.tree(changes.job.id), tombstone=None))
-        return await create(self, changes, *rest)
-
-    return creating
+    return lambda tree, *rest: create(replace(tree, tombstone=None), *rest)
 
 
 def _of_any_run(_original: Any) -> Any:
@@ -64,10 +61,10 @@ def _of_any_run(_original: Any) -> Any:
 
 
 def _in_any_run(commit: Callable[..., Any]) -> Callable[..., Any]:
-    async def committing(self: FakeStore, claim: Claim, *rest: Any) -> Any:
-        job = self.tree(claim.job_id).jobs.get(claim.job_id)
+    def committing(tree: Tree, claim: Claim, *rest: Any) -> Any:
+        job = tree.jobs.get(claim.job_id)
         # Nor is it compared when a turn's leg was added: that alone keeps most of these out.
-        return await commit(self, replace(claim, run=job.run, since_ms=0) if job else claim, *rest)
+        return commit(tree, replace(claim, run=job.run, since_ms=0) if job else claim, *rest)
 
     return committing
 
@@ -92,7 +89,7 @@ DEFECTS = (
         "a witness brings a deleted job back",
         "what_is_deleted_stays_so",
         idle(facts.Facts, "is_gone", answer=False),
-        Patch(FakeStore, "create", _over_tombstones),
+        Patch(operations, "create", _over_tombstones),
     ),
     in_returning_worlds(
         "a cancellation cancels a later run",
@@ -102,6 +99,6 @@ DEFECTS = (
     in_returning_worlds(
         "what was begun in an earlier run is committed in a later one",
         "each_retry_begins_one_run",
-        Patch(FakeStore, "commit", _in_any_run),
+        Patch(operations, "commit", _in_any_run),
     ),
 )

@@ -1,7 +1,7 @@
 """Defects of what the store's scripts do: claims, COMMIT, what a message carries, what the sweep touches."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -10,124 +10,114 @@ from msgspec.structs import replace
 from events.core.effects import Changes
 from events.core.legs import Leg, LegKind
 from events.engine import operations
-from events.ports import Begun, Claim, Committed, Created, Undelivered, Verdict
+from events.ports import Claim, Undelivered, Verdict
 from functions import handing_on
-from tests.fakes import FakeStore, Tree
-from tests.simulation.planting import Defect, Patch, answering, constant
+from tests.fakes import Tree
+from tests.simulation.actors import STAGE
+from tests.simulation.planting import Defect, Patch, answering_step, constant
+from tests.simulation.world import World
 
-_Begin = Callable[[FakeStore, Claim], Any]
-_Commit = Callable[..., Any]
-
-
-def _legs_with(store: FakeStore, job_id: str, change: Callable[[dict[str, Leg]], dict[str, Leg]]) -> None:
-    tree = store.tree(job_id)
-    store.write(job_id, replace(tree, legs=change(dict(tree.legs))))
+_Step = Callable[..., tuple[Tree, Any]]
 
 
-def _removing_at_begin(begin: _Begin) -> _Begin:
-    async def removing(self: FakeStore, claim: Claim) -> Begun:
-        begun: Begun = await begin(self, claim)
+def _with_legs(tree: Tree, change: Callable[[dict[str, Leg]], dict[str, Leg]]) -> Tree:
+    return replace(tree, legs=change(dict(tree.legs)))
+
+
+def _removing_at_begin(begin: _Step) -> _Step:
+    def removing(tree: Tree, claim: Claim) -> tuple[Tree, Any]:
+        tree, begun = begin(tree, claim)
         if begun.state is not None:
-            _kept(self)[claim.leg_key] = begun.state.leg
-            _legs_with(self, claim.job_id, lambda legs: {k: leg for k, leg in legs.items() if k != claim.leg_key})
-        return begun
+            _kept()[claim.leg_key] = begun.state.leg
+            tree = _with_legs(tree, lambda legs: {key: leg for key, leg in legs.items() if key != claim.leg_key})
+        return tree, begun
 
     return removing
 
 
-def _putting_back(commit: _Commit) -> _Commit:
+def _putting_back(commit: _Step) -> _Step:
     """Whoever commits had removed the leg, or never asked for it: in either case the COMMIT is taken."""
 
-    async def putting_back(self: FakeStore, claim: Claim, changes: Changes, *rest: Any) -> Committed:
-        leg = _kept(self).get(claim.leg_key)
-        tree = self.tree(claim.job_id)
+    def putting_back(tree: Tree, claim: Claim, *rest: Any) -> tuple[Tree, Any]:
+        leg = _kept().get(claim.leg_key)
         if leg is not None and claim.leg_key not in tree.legs and not tree.jobs[claim.job_id].ended:
-            _legs_with(self, claim.job_id, lambda legs: {**legs, claim.leg_key: leg})
-        committed: Committed = await commit(self, claim, changes, *rest)
-        return committed
+            tree = _with_legs(tree, lambda legs: {**legs, claim.leg_key: leg})
+        return commit(tree, claim, *rest)
 
     return putting_back
 
 
-def _booking_nothing(commit: _Commit) -> _Commit:
-    async def booking_nothing(self: FakeStore, claim: Claim, changes: Changes, *rest: Any) -> Committed:
-        before = self.tree(claim.job_id).usage.get(claim.job_id)
-        committed: Committed = await commit(self, claim, changes, *rest)
-        tree = self.tree(claim.job_id)
+def _booking_nothing(commit: _Step) -> _Step:
+    def booking_nothing(tree: Tree, claim: Claim, *rest: Any) -> tuple[Tree, Any]:
+        before = tree.usage.get(claim.job_id)
+        tree, committed = commit(tree, claim, *rest)
         if committed.applied and before is not None and claim.job_id in tree.usage:
             usage = {**tree.usage, claim.job_id: replace(before, updated_ms=tree.usage[claim.job_id].updated_ms)}
-            self.write(claim.job_id, replace(tree, usage=usage))
-        return committed
+            tree = replace(tree, usage=usage)
+        return tree, committed
 
     return booking_nothing
 
 
-def _remembering(begin: _Begin) -> _Begin:
-    async def remembering(self: FakeStore, claim: Claim) -> Begun:
-        begun: Begun = await begin(self, claim)
+def _remembering(begin: _Step) -> _Step:
+    def remembering(tree: Tree, claim: Claim) -> tuple[Tree, Any]:
+        tree, begun = begin(tree, claim)
         if begun.state is not None:
-            _kept(self)[claim.leg_key] = begun.state.leg
-        return begun
+            _kept()[claim.leg_key] = begun.state.leg
+        return tree, begun
 
     return remembering
 
 
-# Legs that the two defects above have seen, of each store: another world may have a leg of the same name.
-_KEPT: WeakKeyDictionary[FakeStore, dict[str, Leg]] = WeakKeyDictionary()
+# Legs that the two defects above have seen, of each world: another one may have a leg of the same name.
+_KEPT: WeakKeyDictionary[World, dict[str, Leg]] = WeakKeyDictionary()
 
 
-def _kept(store: FakeStore) -> dict[str, Leg]:
-    return _KEPT.setdefault(store, {})
+def _kept() -> dict[str, Leg]:
+    return _KEPT.setdefault(STAGE.world, {})
 
 
-def _counting_down(commit: _Commit) -> _Commit:
-    counted_by: WeakKeyDictionary[FakeStore, Counter[str]] = WeakKeyDictionary()
+def _counting_down(commit: _Step) -> _Step:
+    counted_by: WeakKeyDictionary[World, dict[str, Counter[str]]] = WeakKeyDictionary()
 
-    async def counting(self: FakeStore, claim: Claim, changes: Changes, *rest: Any) -> Committed:
-        counted, join = counted_by.setdefault(self, Counter()), changes.join
-        committed: Committed = await commit(self, claim, replace(changes, join=None), *rest)
+    def counting(tree: Tree, claim: Claim, changes: Changes, *rest: Any) -> tuple[Tree, Any]:
+        """How many are open is counted in the tree's own time: a COMMIT that is made again counts once."""
+        counted, join = counted_by.setdefault(STAGE.world, {}), changes.join
+        tree, committed = commit(tree, claim, replace(changes, join=None), *rest)
         groups = [leg.group for leg in changes.legs if leg.kind is LegKind.CALL and leg.attempt == 1]
         if committed.applied:
-            counted.update(groups)
+            for group in groups:
+                counted.setdefault(group, Counter()).setdefault(claim.leg_key, len(groups))
         if join is None:
-            return committed
-        counted[join.group] -= 1
-        if counted[join.group] == 0:
+            return tree, committed
+        asked = counted.setdefault(join.group, Counter())
+        asked[claim.leg_key] -= 1
+        if sum(asked.values()) == 0:
             leg = replace(join.leg, carrier=claim.message_id)
-            _legs_with(self, claim.job_id, lambda legs: {**legs, leg.key: leg})
-        return replace(committed, carried=self.tree(claim.job_id).carried(claim.message_id, claim.now_ms))
+            tree = _with_legs(tree, lambda legs: {**legs, leg.key: leg})
+        return tree, replace(committed, carried=tree.carried(claim.message_id, claim.now_ms))
 
     return counting
 
 
-def _overwriting(create: Callable[..., Any]) -> Callable[..., Any]:
-    async def overwriting(self: FakeStore, changes: Changes, *rest: Any) -> Created:
-        assert changes.job is not None, "a creation has a job"
-        self.trees.pop(changes.job.id, None)
-        created: Created = await create(self, changes, *rest)
-        return created
-
-    return overwriting
+def _overwriting(create: _Step) -> _Step:
+    return lambda _tree, *rest: create(Tree(), *rest)
 
 
-def _anybody_appends(append: Callable[..., Any]) -> Callable[..., Any]:
-    async def anybody(self: FakeStore, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
-        leg = self.tree(claim.job_id).legs.get(claim.leg_key)
-        owner = leg.owner if leg else ""
-        appended: bool = await append(self, replace(claim, owner=owner), sequence, parts, text_id)
-        return appended
+def _anybody_appends(append: _Step) -> _Step:
+    def anybody(tree: Tree, claim: Claim, *rest: Any) -> tuple[Tree, Any]:
+        leg = tree.legs.get(claim.leg_key)
+        return append(tree, replace(claim, owner=leg.owner if leg else ""), *rest)
 
     return anybody
 
 
-def _appended_again(append: Callable[..., Any]) -> Callable[..., Any]:
-    async def again(self: FakeStore, claim: Claim, _sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
-        appended: bool = await append(self, claim, 1_000_000, parts, text_id)
-        if claim.leg_key in self.tree(claim.job_id).legs:
-            _legs_with(
-                self, claim.job_id, lambda legs: {**legs, claim.leg_key: replace(legs[claim.leg_key], appended=0)}
-            )
-        return appended
+def _appended_again(append: _Step) -> _Step:
+    def again(tree: Tree, claim: Claim, _sequence: int, *rest: Any) -> tuple[Tree, Any]:
+        tree, appended = append(tree, claim, 1_000_000, *rest)
+        if claim.leg_key in tree.legs:
+            tree = _with_legs(tree, lambda legs: {**legs, claim.leg_key: replace(legs[claim.leg_key], appended=0)})
+        return tree, appended
 
     return again
 
@@ -161,14 +151,11 @@ def _looking_at_all(_original: Any) -> Any:
     return all_of_them
 
 
-def _without_timer(begin: _Begin) -> _Begin:
-    async def at_once(self: FakeStore, claim: Claim) -> Begun:
-        if claim.leg_key in self.tree(claim.job_id).legs:
-            _legs_with(
-                self, claim.job_id, lambda legs: {**legs, claim.leg_key: replace(legs[claim.leg_key], not_before_ms=0)}
-            )
-        begun: Begun = await begin(self, claim)
-        return begun
+def _without_timer(begin: _Step) -> _Step:
+    def at_once(tree: Tree, claim: Claim) -> tuple[Tree, Any]:
+        if claim.leg_key in tree.legs:
+            tree = _with_legs(tree, lambda legs: {**legs, claim.leg_key: replace(legs[claim.leg_key], not_before_ms=0)})
+        return begin(tree, claim)
 
     return at_once
 
@@ -177,12 +164,8 @@ def _at_once(delivery: Callable[..., Any]) -> Callable[..., Any]:
     return lambda event, _not_before_ms, drive: delivery(event, 0, drive)
 
 
-def _endless_lease(begin: _Begin) -> _Begin:
-    async def endless(self: FakeStore, claim: Claim) -> Begun:
-        begun: Begun = await begin(self, replace(claim, lease_until_ms=claim.lease_until_ms + 10**9))
-        return begun
-
-    return endless
+def _endless_lease(begin: _Step) -> _Step:
+    return lambda tree, claim: begin(tree, replace(claim, lease_until_ms=claim.lease_until_ms + 10**9))
 
 
 def _all_legs(_original: Any) -> Any:
@@ -193,26 +176,24 @@ def _all_legs(_original: Any) -> Any:
 
 
 def _silent(verdicts: set[Verdict]) -> Patch:
-    return answering(
-        FakeStore, "begin", lambda begun, *_: replace(begun, carried=()) if begun.verdict in verdicts else begun
-    )
+    return answering_step("begin", lambda begun, *_: replace(begun, carried=()) if begun.verdict in verdicts else begun)
 
 
 DEFECTS = (
     Defect(
         "a leg is removed at BEGIN",
         "a_live_job_has_a_leg",
-        (Patch(FakeStore, "begin", _removing_at_begin), Patch(FakeStore, "commit", _putting_back)),
+        (Patch(operations, "begin", _removing_at_begin), Patch(operations, "commit", _putting_back)),
     ),
     Defect(
         "a second COMMIT is accepted",
         "a_leg_is_committed_once",
-        (Patch(FakeStore, "begin", _remembering), Patch(FakeStore, "commit", _putting_back)),
+        (Patch(operations, "begin", _remembering), Patch(operations, "commit", _putting_back)),
     ),
     Defect(
         "a refused COMMIT hands nothing on",
         "every_leg_is_guaranteed",
-        (answering(FakeStore, "commit", lambda done, *_: done if done.applied else replace(done, carried=())),),
+        (answering_step("commit", lambda done, *_: done if done.applied else replace(done, carried=())),),
     ),
     Defect(
         "a message whose event was applied hands nothing on", "every_leg_is_guaranteed", (_silent({Verdict.APPLIED}),)
@@ -221,21 +202,25 @@ DEFECTS = (
     Defect(
         "a join is counted down instead of computed",
         "a_live_job_has_a_leg",
-        (Patch(FakeStore, "commit", _counting_down),),
+        (Patch(operations, "commit", _counting_down),),
     ),
     Defect(
-        "a creation overwrites the job that is there", "books_only_grow", (Patch(FakeStore, "create", _overwriting),)
+        "a creation overwrites the job that is there", "books_only_grow", (Patch(operations, "create", _overwriting),)
     ),
-    Defect("a COMMIT does not keep what was spent", "books_only_grow", (Patch(FakeStore, "commit", _booking_nothing),)),
+    Defect(
+        "a COMMIT does not keep what was spent",
+        "books_only_grow",
+        (Patch(operations, "commit", _booking_nothing),),
+    ),
     Defect(
         "anybody may append parts in mid-work",
         "parts_come_from_live_attempts",
-        (Patch(FakeStore, "append", _anybody_appends),),
+        (Patch(operations, "append", _anybody_appends),),
     ),
     Defect(
         "an append that is repeated is applied again",
         "parts_come_from_live_attempts",
-        (Patch(FakeStore, "append", _appended_again),),
+        (Patch(operations, "append", _appended_again),),
     ),
     Defect(
         "an end leaves the job's legs",
@@ -262,18 +247,18 @@ DEFECTS = (
     Defect(
         "a retry does not wait",
         "no_leg_begins_early",
-        (Patch(FakeStore, "begin", _without_timer), Patch(handing_on, "delivery", _at_once)),
+        (Patch(operations, "begin", _without_timer), Patch(handing_on, "delivery", _at_once)),
     ),
     Defect(
         "a message before its time publishes itself without a delay",
         "the_world_comes_to_rest",
         (Patch(handing_on, "delivery", _at_once),),
     ),
-    Defect("a lease never ends", "every_step_goes_on", (Patch(FakeStore, "begin", _endless_lease),)),
+    Defect("a lease never ends", "every_step_goes_on", (Patch(operations, "begin", _endless_lease),)),
     Defect("work needs no slot", "work_begins_with_a_slot", (constant(Tree, "gated", False),)),
     Defect(
         "what an undelivered message carried is forgotten",
         "every_leg_is_guaranteed",
-        (answering(FakeStore, "undelivered", lambda found, *_: Undelivered(found.state, (), found.session_id)),),
+        (answering_step("undelivered", lambda found, *_: Undelivered(found.state, (), found.session_id)),),
     ),
 )

@@ -16,9 +16,9 @@ from events.ports import Begun, Claim, Heeded, Outside, OutsideFact
 from events.schema import Completion, Occurrence
 from functions import acceptance, handed_on
 from infra.in_memory import admission as book_in_memory
-from tests.fakes import FakeStore, Tree
+from tests.fakes import Tree
 from tests.simulation.invocation import CURRENT
-from tests.simulation.planting import Patch, answering, constant, idle, in_waiting_worlds, replaced
+from tests.simulation.planting import Patch, answering_step, constant, idle, in_waiting_worlds, replaced
 
 _Told = Callable[[Tree, str, OutsideFact, str, int], Tree]
 
@@ -87,23 +87,21 @@ def _answered_by_no_event(answered_early: Callable[..., Tree]) -> Callable[..., 
 
 
 def _last_wins(tell: Callable[..., Any]) -> Callable[..., Any]:
-    async def last_wins(self: FakeStore, job_id: str, message_id: str, fact: OutsideFact, *rest: Any) -> Outside:
-        told: Outside = await tell(self, job_id, message_id, fact, *rest)
-        tree = self.tree(job_id)
+    def last_wins(tree: Tree, job_id: str, message_id: str, fact: OutsideFact, *rest: Any) -> tuple[Tree, Outside]:
+        tree, told = tell(tree, job_id, message_id, fact, *rest)
         if told.heeded is Heeded.OTHER and fact.call_id in tree.results[job_id]:
-            self.write(job_id, tree.with_result(job_id, fact.call_id, fact.outcome))
-        return told
+            tree = tree.with_result(job_id, fact.call_id, fact.outcome)
+        return tree, told
 
     return last_wins
 
 
 def _deaf_witness(tell: Callable[..., Any]) -> Callable[..., Any]:
-    async def deaf(self: FakeStore, job_id: str, message: str, fact: OutsideFact, now_ms: int, *rest: Any) -> Outside:
-        tree = self.tree(job_id)
+    def deaf(tree: Tree, job_id: str, message: str, fact: OutsideFact, now_ms: int, *rest: Any) -> tuple[Tree, Outside]:
         if CURRENT.get().kind == "witness" and fact.call_id and job_id in tree.jobs:
-            return Outside(Heeded.OTHER, tree.jobs[job_id], tree.carried(message, now_ms))
-        told: Outside = await tell(self, job_id, message, fact, now_ms, *rest)
-        return told
+            return tree, Outside(Heeded.OTHER, tree.jobs[job_id], tree.carried(message, now_ms))
+        tree, told = tell(tree, job_id, message, fact, now_ms, *rest)
+        return tree, told
 
     return deaf
 
@@ -111,36 +109,35 @@ def _deaf_witness(tell: Callable[..., Any]) -> Callable[..., Any]:
 def _knowing_its_calls(tell: Callable[..., Any]) -> Callable[..., Any]:
     """A failover forgot the call that an outcome is of: it is told later, which may be too late."""
 
-    async def told(self: FakeStore, job_id: str, message: str, fact: OutsideFact, *rest: Any) -> Outside:
-        if fact.call_id and fact.call_id not in self.tree(job_id).calls.get(job_id, {}):
-            return Outside(Heeded.UNKNOWN)
-        heard: Outside = await tell(self, job_id, message, fact, *rest)
-        return heard
+    def told(tree: Tree, job_id: str, message: str, fact: OutsideFact, *rest: Any) -> tuple[Tree, Outside]:
+        if fact.call_id and fact.call_id not in tree.calls.get(job_id, {}):
+            return tree, Outside(Heeded.UNKNOWN)
+        tree, heard = tell(tree, job_id, message, fact, *rest)
+        return tree, heard
 
     return told
 
 
 def _timing_out(begin: Callable[..., Any]) -> Callable[..., Any]:
-    async def timing_out(self: FakeStore, claim: Claim) -> Begun:
-        begun: Begun = await begin(self, claim)
+    def timing_out(tree: Tree, claim: Claim) -> tuple[Tree, Begun]:
+        tree, begun = begin(tree, claim)
         if begun.state is None or begun.state.leg.kind is not LegKind.WAIT or not begun.state.leg.otherwise:
-            return begun
+            return tree, begun
         outcome = begun.state.leg.otherwise
-        self.write(claim.job_id, self.tree(claim.job_id).with_result(claim.job_id, begun.state.leg.call_id, outcome))
-        return structs.replace(begun, state=structs.replace(begun.state, outcome=outcome))
+        tree = tree.with_result(claim.job_id, begun.state.leg.call_id, outcome)
+        return tree, structs.replace(begun, state=structs.replace(begun.state, outcome=outcome))
 
     return timing_out
 
 
 def _beginning_early(begin: Callable[..., Any]) -> Callable[..., Any]:
-    async def early(self: FakeStore, claim: Claim) -> Begun:
-        tree = self.tree(claim.job_id)
+    def early(tree: Tree, claim: Claim) -> tuple[Tree, Begun]:
         leg = tree.legs.get(claim.leg_key)
         if leg is not None and leg.kind is LegKind.WAIT and claim.now_ms < leg.not_before_ms < FOREVER_MS:
             legs = {**tree.legs, leg.key: structs.replace(leg, not_before_ms=claim.now_ms)}
-            self.write(claim.job_id, structs.replace(tree, legs=legs))
-        begun: Begun = await begin(self, claim)
-        return begun
+            tree = structs.replace(tree, legs=legs)
+        tree, begun = begin(tree, claim)
+        return tree, begun
 
     return early
 
@@ -205,8 +202,8 @@ DEFECTS = (
         "a_result_stays",
         Patch(Tree, "told", _result_at_once),
     ),
-    in_waiting_worlds("the last outcome wins", "a_result_stays", Patch(FakeStore, "tell", _last_wins)),
-    in_waiting_worlds("a time-out overwrites an outcome", "a_result_stays", Patch(FakeStore, "begin", _timing_out)),
+    in_waiting_worlds("the last outcome wins", "a_result_stays", Patch(operations, "tell", _last_wins)),
+    in_waiting_worlds("a time-out overwrites an outcome", "a_result_stays", Patch(operations, "begin", _timing_out)),
     in_waiting_worlds("an event ends two waits", "an_event_ends_at_most_one_wait", Patch(Tree, "told", _waking_all)),
     in_waiting_worlds(
         "an event before its wait is lost", "what_was_taken_in_is_kept", Patch(Tree, "told", _losing_events)
@@ -230,7 +227,7 @@ DEFECTS = (
         Patch(book_in_memory, "take", _taking_nothing_back),
     ),
     in_waiting_worlds(
-        "a timer on its way ends its wait", "no_leg_begins_early", Patch(FakeStore, "begin", _beginning_early)
+        "a timer on its way ends its wait", "no_leg_begins_early", Patch(operations, "begin", _beginning_early)
     ),
     in_waiting_worlds(
         "a wait's timer is not handed on", "every_leg_is_guaranteed", Patch(Tree, "carried", _without_timers)
@@ -243,12 +240,12 @@ DEFECTS = (
     in_waiting_worlds(
         "the witness of an outcome does not tell it again",
         "what_counted_is_not_lost",
-        Patch(FakeStore, "tell", _deaf_witness),
+        Patch(operations, "tell", _deaf_witness),
     ),
     in_waiting_worlds(
         "an outcome of a forgotten call is not kept",
         "what_counted_is_not_lost",
-        Patch(FakeStore, "tell", _knowing_its_calls),
+        Patch(operations, "tell", _knowing_its_calls),
     ),
     in_waiting_worlds(
         "a refused outcome keeps its witness",
@@ -258,7 +255,7 @@ DEFECTS = (
     in_waiting_worlds(
         "an outcome that is told again is refused",
         "what_is_refused_does_not_count",
-        answering(FakeStore, "tell", _refusing_repeats),
+        answering_step("tell", _refusing_repeats),
     ),
     in_waiting_worlds("a time-out is no outcome", "what_ends_a_wait_was_said", Patch(calls, "waits", _nothing_in_time)),
     in_waiting_worlds(

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from events.engine import operations
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:
@@ -97,3 +99,16 @@ def answering(owner: Any, attribute: str, change: Callable[..., Any]) -> Patch:
         return changed
 
     return Patch(owner, attribute, make)
+
+
+def answering_step(name: str, change: Callable[..., Any]) -> Patch:
+    """The answer of this step of the engine goes through `change(answer, tree, *arguments)`; what it writes stays."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(tree: Any, *arguments: Any, **named: Any) -> Any:
+            after, answer = original(tree, *arguments, **named)
+            return after, change(answer, tree, *arguments)
+
+        return changed
+
+    return Patch(operations, name, make)

@@ -25,7 +25,7 @@ from events.errors import StoreError
 from events.ports import Claim, charge
 from tests.fakes.applying import Applying
 from tests.simulation.invocation import CURRENT, Invocation
-from tests.simulation.store_writes import Made, show_writes
+from tests.simulation.store_writes import Made, running_as, show_writes
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -70,7 +70,8 @@ class _Tag:
         """The transition, which says what it makes."""
 
         def make(tree: Tree) -> tuple[Tree, Any]:
-            after, answer = transition.make(tree)
+            with running_as(asked.who):
+                after, answer = transition.make(tree)
             self.made.append(Made(asked, tree, after, answer))
             return after, answer
 
@@ -121,12 +122,12 @@ class SimConnection(RedisConnection):
             return (await self.pipeline(command))[0]
         key, name = map(str, command[1:])
         text = await self._request(
-            "store.load", root_of_key(key), partial(self._kept_text, root_of_key(key), key, name)
+            "store.load", root_of_key(key), partial(self._one_record, root_of_key(key), key, name)
         )
         charge(requests=1, commands=1, size_bytes=command_bytes(command) + answer_bytes(text))
         return text
 
-    def _kept_text(self, root: str, key: str, name: str) -> str | None:
+    def _one_record(self, root: str, key: str, name: str) -> str | None:
         """A read of one record: sometimes it shows what was there a moment ago."""
         world = self._world
         tree = world.memory.seen(root, "load")

@@ -11,6 +11,7 @@ from events.adapters.tree_store import TreeStore
 from events.core.admission import Book
 from events.core.effects import Changes
 from events.core.going_on import GoOn
+from events.errors import StoreError
 from events.ports import (
     Begun,
     Carried,
@@ -134,11 +135,18 @@ class SimStore:
 
     async def _ask(self, asked: Asked, asking: Coroutine[Any, Any, _T]) -> _T:
         """One operation; what it writes is shown to the invariants when it is applied."""
+        if asked.who.dead:  # what it asks might be done by another one of its process
+            asking.close()
+            self._world.wire.stop(asked.who, f"store.{asked.op}")
         token = ASKED.set(asked)
         try:
             answer = await asking
+        except StoreError:
+            asked.who.check_alive()  # another one of its process may have asked for it
+            raise
         finally:
             ASKED.reset(token)
+        asked.who.check_alive()
         if not asked.was_written and asked.claim and (asked.op == "append" or not asked.who.stalled):
             tree = self._world.tree(asked.claim.job_id)
             heard(self._world, asked, answer, tree, tree)

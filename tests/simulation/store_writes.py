@@ -61,7 +61,7 @@ def show_writes(world: "World", root: str, kept: Keys, made: Sequence[Made]) -> 
     trees = _one_by_one(before, last, made, paying) if len(made) > 1 else [last]
     for number, (each, after) in enumerate(zip(made, trees, strict=True)):
         stored.trees[root] = after
-        with _as(each.asked.who):
+        with running_as(each.asked.who):
             _show(world, each, before, after, each.paid_by if number == paying else "")
         before = after
     world.memory.wrote(root)
@@ -85,7 +85,8 @@ def _one_by_one(before: Tree, last: Tree, made: Sequence[Made], paying: int) -> 
 
 
 @contextmanager
-def _as(who: Invocation) -> Iterator[None]:
+def running_as(who: Invocation) -> Iterator[None]:
+    """For the time of the block this one is at work: one process does what several wait for."""
     token = CURRENT.set(who)
     try:
         yield

@@ -8,7 +8,7 @@ request that was given up does is done within the time that the queue waits befo
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from events.errors import BatonError
 from tests.simulation.constants import MESSAGE_RETRY_DELAY_SECONDS, QUEUE_TIMEOUT_SECONDS, STORE_TIMEOUT_SECONDS
@@ -91,10 +91,15 @@ class Wire:
 
     def step(self, who: Invocation, point: str) -> None:
         """Count a call to the world; a dead invocation makes none."""
-        if who.dead and not who.check_alive():
-            self._world.broken("a_crash_ends_an_invocation", f"{who.name} goes on to {point} after it crashed")
-            raise who.crash()
+        if who.dead:
+            self.stop(who, point)
         who.calls += 1
+
+    def stop(self, who: Invocation, point: str) -> NoReturn:
+        """End what a dead invocation does besides; where it has swallowed its crash, say so."""
+        if not who.check_alive():
+            self._world.broken("a_crash_ends_an_invocation", f"{who.name} goes on to {point} after it crashed")
+        raise who.crash()
 
     async def _faulty(
         self, fault: str, target: str, roll: float, apply: Callable[[], _T], error: Callable[[str], BatonError]
