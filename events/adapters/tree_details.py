@@ -16,7 +16,7 @@ from events.adapters.tree_snapshot import Transcript
 from events.adapters.weighing import answer_bytes
 from events.core.legs import Leg, LegKind
 from events.core.records import load_call, load_results, load_values
-from events.core.state import Job
+from events.core.state import Job, Usage
 from events.core.transcript import calls_in, still_told
 from events.engine.patch import Command, Patch
 from events.errors import StoreError
@@ -160,6 +160,19 @@ class Details:
         charge(requests=1, commands=commands, size_bytes=size_bytes + answer_bytes(found))
         [(value, *too_much)] = found
         return value or None, int(too_much[0]) if too_much else 0
+
+
+def with_books(answer: Any, usage: Mapping[str, Usage]) -> Any:
+    """The answer to a step that was paid for: a wish that is gone on with is told of books that have its cost, too."""
+    if not isinstance(answer, Committed) or not answer.claimed:
+        return answer
+    claimed = [
+        replace(begun, state=replace(begun.state, usage=usage[begun.state.job.id]))
+        if begun.state is not None and begun.state.leg.kind is LegKind.WISH
+        else begun
+        for begun in answer.claimed
+    ]
+    return replace(answer, claimed=tuple(claimed))
 
 
 def as_dict(answer: Any) -> dict[str, str]:

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from events.adapters.counting import Commands, cost_of, in_sum
 from events.adapters.redis import RedisConnection
 from events.adapters.tree_attempt import Attempt, Transition
-from events.adapters.tree_details import Details
+from events.adapters.tree_details import Details, with_books
 from events.adapters.tree_reading import read_again, reads_of, suffices
 from events.adapters.tree_snapshot import TreeSnapshot
 from events.adapters.weighing import answer_bytes
@@ -255,7 +255,8 @@ class Transactions:
         if not written:
             self._keep(queue, None)
             return str(found[0])
-        attempt.answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
+        answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
+        attempt.answers = [with_books(answer, attempt.tree.usage) for answer in answers]
         self._keep(queue, attempt.after(details.transcripts))
         return ""
 

@@ -4,10 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
+from events.adapters.reader import RedisReader
 from events.adapters.tree_store import TreeStore
 from events.core.effects import Changes
 from events.core.going_on import GoOn
+from events.core.legs import LegKind
+from events.core.transitions import JobStatus
 from events.ports import Committed, Verdict
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
@@ -107,6 +111,20 @@ async def test_a_server_without_digests_is_told_the_texts(redis_process: RedisPr
     finally:
         await connection.close()
     assert all(answer.applied for answer in answers)
+
+
+async def test_the_last_word_knows_what_the_end_cost(connection: OneSlot) -> None:
+    """It tells the admission what the job has used."""
+    store = TreeStore(connection, RETENTION_MS)
+    await begun_turn(store)
+    ends = Changes(job=replace(a_job(), status=JobStatus.COMPLETED), ends=True)
+    done = await store.commit(claim_of(first_leg()), ends, SPENT, GoOn("o1.1", leases_of(frozenset(LegKind)), 9))
+    [word] = done.claimed
+    snapshot = await RedisReader(connection).job(JOB_ID)
+    assert word.state is not None
+    assert snapshot is not None
+    assert word.state.leg.kind is LegKind.WISH
+    assert word.state.usage == snapshot.usage
 
 
 @pytest.mark.parametrize(("known_chars", "requests"), [(10_000, 1), (1_000, 2)])
