@@ -7,18 +7,19 @@ from collections.abc import Iterable, Mapping
 
 from events.adapters.tree_snapshot import Place
 from events.core.effects import Changes
-from events.core.legs import Leg, LegKind, kind_of
+from events.core.legs import Leg, LegKind
 from events.core.state import CallRecord
 from events.engine.tree import Tree
 from events.ports import Claim
 
 _ENDING = frozenset({LegKind.FAILED, LegKind.WAIT})
+_ENDING_KEYS = tuple(f"{kind}:" for kind in sorted(_ENDING))
 _NONE: dict[str, CallRecord] = {}
 
 
 def calls_told_with(claim: Claim, tree: Tree) -> list[Place]:
     """The calls of which who begins this leg is told."""
-    if not tree.jobs and kind_of(claim.leg_key) in _ENDING:  # nothing is known: its own is read with all else
+    if not tree.jobs and claim.leg_key.startswith(_ENDING_KEYS):  # nothing is known: its own is read with all else
         return [(claim.job_id, claim.call_id)]
     leg = tree.legs.get(claim.leg_key)
     return _calls_of([leg] if leg else (), tree.calls.get(claim.job_id, _NONE))
