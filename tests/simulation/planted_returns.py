@@ -12,6 +12,7 @@ from events.core.retrying import EndedJob
 from events.core.state import CallRecord
 from events.core.transitions import CallStatus
 from events.engine import operations
+from events.engine.patch import Patch as WrittenPatch
 from events.ports import Claim
 from functions import ended_facts, facts
 from tests.fakes import Tree
@@ -50,6 +51,10 @@ def _over_tombstones(create: Callable[..., Any]) -> Callable[..., Any]:
     return lambda tree, *rest: create(replace(tree, tombstone=None), *rest)
 
 
+def _one_key_alone(missing: Callable[..., None]) -> Callable[..., None]:
+    return lambda self, *keys: missing(self, keys[0])
+
+
 def _of_any_run(_original: Any) -> Any:
     return lambda by, _run: Cancelled(by, run=1_000)
 
@@ -84,6 +89,7 @@ DEFECTS = (
         "what_is_deleted_stays_so",
         idle(facts.Facts, "is_gone", answer=False),
         Patch(operations, "create", _over_tombstones),
+        Patch(WrittenPatch, "missing", _one_key_alone),
     ),
     in_returning_worlds(
         "a cancellation cancels a later run",
