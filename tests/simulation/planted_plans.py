@@ -5,14 +5,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from events.adapters.tree_details import Details
 from events.core import calls, turns
 from events.core.effects import Decision, Join, Skip
 from events.core.legs import Leg
 from events.core.state import CallRecord, Failure, State
+from events.ports import History
 from functions.agents import tool_run
-from infra.in_memory import telling
 from tests.fakes import Tree
-from tests.simulation.planting import Defect, Patch, constant, replaced
+from tests.simulation.planting import Defect, Patch, constant, idle, replaced
 
 _Skipping = Callable[[CallRecord, Sequence[CallRecord], int], tuple[Skip, ...]]
 
@@ -112,7 +113,7 @@ DEFECTS = (
     _plans(
         "a step is not told what came of those before it",
         "calls_end_as_the_script_says",
-        constant(telling, "_told_to", answer=None),
+        idle(Details, "_history", History()),
     ),
     _plans(
         "a step is told the result of another one",

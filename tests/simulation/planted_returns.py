@@ -5,12 +5,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from events.adapters.tree_writes import Writes
 from events.core import retrying
 from events.core.happenings import Cancelled, Retried
 from events.core.retrying import EndedJob
 from events.core.state import CallRecord
 from events.core.transitions import CallStatus
 from events.engine import operations
+from events.engine.patch import Patch as WrittenPatch
 from events.ports import Claim
 from functions import ended_facts, facts
 from tests.fakes import Tree
@@ -45,15 +47,12 @@ def _forgetting_nothing(retry: Callable[..., Any]) -> Callable[..., Any]:
     return kept
 
 
-def _expiring(begun_again: Callable[..., Tree]) -> Callable[..., Tree]:
-    def expiring(self: Tree, *arguments: Any) -> Tree:
-        return replace(begun_again(self, *arguments), expires_ms=self.expires_ms)
-
-    return expiring
-
-
 def _over_tombstones(create: Callable[..., Any]) -> Callable[..., Any]:
     return lambda tree, *rest: create(replace(tree, tombstone=None), *rest)
+
+
+def _one_key_alone(missing: Callable[..., None]) -> Callable[..., None]:
+    return lambda self, *keys: missing(self, keys[0])
 
 
 def _of_any_run(_original: Any) -> Any:
@@ -83,13 +82,14 @@ DEFECTS = (
         Patch(ended_facts, "retry", _forgetting_nothing),
     ),
     in_returning_worlds(
-        "the data of a retried job still expires", "a_live_job_does_not_expire", Patch(Tree, "begun_again", _expiring)
+        "the data of a retried job still expires", "a_live_job_does_not_expire", constant(Writes, "_persist", None)
     ),
     in_returning_worlds(
         "a witness brings a deleted job back",
         "what_is_deleted_stays_so",
         idle(facts.Facts, "is_gone", answer=False),
         Patch(operations, "create", _over_tombstones),
+        Patch(WrittenPatch, "missing", _one_key_alone),
     ),
     in_returning_worlds(
         "a cancellation cancels a later run",

@@ -98,8 +98,9 @@ class SimConnection(RedisConnection):
     """`RedisConnection` to the keys of a world."""
 
     def __init__(self, world: "World") -> None:
-        self._world = world
-        self._tags: dict[str, _Tag] = {}
+        self._world, self._tags = world, dict[str, _Tag]()
+        world.fake.processes += 1
+        self.name = f"{world.fake.processes:016x}"  # of its process, in every stamp: the same in each play
 
     @contextmanager
     def asking(self, root: str, asked: Asked) -> Iterator[_Tag]:
@@ -233,7 +234,7 @@ class WatchedTransactions(Transactions):
 
     def __init__(self, connection: SimConnection, retention_ms: int, most_bytes: int, known_chars: int) -> None:
         super().__init__(connection, retention_ms, most_bytes, known_chars)
-        self._connection = connection
+        self._connection, self._name = connection, connection.name
 
     async def run(self, root_id: str, transition: Transition) -> Any:
         """Make a transition."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _T = TypeVar("_T")
-_RETENTION_MS, _ANSWER_LIMIT_BYTES, _KNOWN_CHARS = 1_000_000, 8_000_000, 16_000_000
+_RETENTION_MS = 1_000_000
 
 
 class WatchedTreeStore(TreeStore):
@@ -44,7 +44,8 @@ class WatchedTreeStore(TreeStore):
 
     def __init__(self, connection: SimConnection) -> None:
         super().__init__(connection, _RETENTION_MS)
-        self._transactions = WatchedTransactions(connection, _RETENTION_MS, _ANSWER_LIMIT_BYTES, _KNOWN_CHARS)
+        usual = self._transactions
+        self._transactions = WatchedTransactions(connection, _RETENTION_MS, usual._most_bytes, usual._known_chars)
 
 
 class SimStore:

@@ -25,11 +25,15 @@ class Version(Struct, frozen=True):
 
 
 class StoredTrees(FakeStore):
-    """The keys of all tags. `trees`: what they mean; of the fake are those who read trees and sums."""
+    """The keys of all tags. `trees`: what they mean. `processes`: so many have asked for them.
+
+    Of the fake are those who read trees and sums.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._keys: dict[str, Keys] = {}
+        self.processes = 0
 
     def tree(self, job_id: str) -> Tree:
         """The tag of a job: one empty tree for all that is unknown, since making one takes long."""

@@ -76,7 +76,7 @@ def test_nothing_comes_back_to_who_dies_on_the_way(fault: str, monkeypatch: pyte
 
     with closing(VirtualLoop()) as loop:
         world = World(make_plan(1), loop)
-        monkeypatch.setattr(world.faults, "pick", lambda *_: fault)
+        monkeypatch.setattr(world.faults, "pick", lambda *_, **__: fault)
         if fault == "down":
             monkeypatch.setattr(world.faults, "outages", (Outage("store", 0.0, 60.0),))
         asked = asyncio.Task(ask(world, Invocation("who", 1, "call")), loop=loop)

@@ -13,6 +13,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, copy_context
 from typing import Any, TypeVarTuple
 
+from tests.simulation.invocation import Crashed
+
 _Ts = TypeVarTuple("_Ts")
 _CLOCK_RESOLUTION_SECONDS = 1e-6  # sums of floats may end a hair before a timer
 _LONGEST_STEP_SECONDS = 86_400.0
@@ -101,6 +103,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """`asyncio.sleep`, without going through the loop where nothing else happens meanwhile."""
         if not self.passes(seconds):
             await asyncio.sleep(seconds)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Tell of an error that nobody has heard of; that a process has died, somebody has."""
+        if not isinstance(context.get("exception"), Crashed):
+            super().call_exception_handler(context)
 
     def run_until_idle(self) -> None:
         """Run until nothing is left to happen."""
