@@ -14,13 +14,14 @@ from events.adapters.tree_writes import Writes
 from events.core.records import dump_usage
 from events.core.state import Usage
 from events.core.usage_sums import apart_in, less, usage_in, used_apart
-from events.engine.layout import fields_of, legs_of
+from events.engine.layout import fields_of, legs_of, levels_of, turns_of
 from events.engine.patch import Patch
 from events.engine.tree import NOT_USED, Tree
 from events.engine.used_parts import event_end, with_usage
 from events.errors import JobGoneError
 
 _V = TypeVar("_V")
+_TURN = '"kind":"loop"'
 
 
 class Transition(Struct, kw_only=True):
@@ -36,6 +37,7 @@ class Transition(Struct, kw_only=True):
         calls: the calls that it reads, which must be known.
         pays: whether the job's books have what it costs, where this is its answer.
         guesses: it may be made of an empty tree, as if nothing were there.
+        turns: it may begin a turn, which reads what the tree's other turns have reserved, and what jobs above used.
         ends: legs of others are gone after it.
         persists: an ended tree begins again.
         beside: commands that travel with it.
@@ -51,6 +53,7 @@ class Transition(Struct, kw_only=True):
     calls: Callable[[Tree], Iterable[Place]] = lambda _: ()
     pays: Callable[[Any], bool] = lambda _: False
     guesses: bool = False
+    turns: bool = False
     ends: bool = False
     persists: bool = False
     beside: Commands = ()
@@ -169,14 +172,7 @@ class Attempt:
                 patch.count(key, "", len(state))
                 compared |= state
         else:
-            for job_id in sorted(names):
-                compared |= {name: state.get(name) for name in fields_of(job_id, self._snapshot.tree)}
-                compared |= usage_in(job_id, state)
-                count = len(legs_of(job_id, self._snapshot.tree)) + len(
-                    usage_in(job_id, state).keys() - {f"usage:{job_id}"}
-                )
-                patch.count(key, f'"job_id":"{job_id}"', count)
-            compared |= self._guaranteed(patch, key)
+            compared |= self._compared_of(names, patch, key) | self._guaranteed(patch, key)
         if compared:
             patch.equal(key, compared)
         by_job: dict[str, dict[str, str | None]] = {}
@@ -185,6 +181,20 @@ class Attempt:
         for job_id, texts in by_job.items():
             patch.equal(keys.results_key(job_id), texts)
         self._writes.add_to(patch, retention_ms, persists=self._persists)
+
+    def _compared_of(self, job_ids: set[str], patch: Patch, key: str) -> dict[str, str | None]:
+        """All of these jobs, and where a turn of theirs may begin, what it shares with others."""
+        state, tree, names = self._snapshot.state, self._snapshot.tree, list[str]()
+        for job_id in sorted(job_ids):
+            used = usage_in(job_id, state)
+            names += [*fields_of(job_id, tree), *used]
+            patch.count(
+                key, f'"job_id":"{job_id}"', len(legs_of(job_id, tree)) + len(used.keys() - {f"usage:{job_id}"})
+            )
+        if any(transition.turns for transition in self._transitions):
+            names += [*turns_of(tree), *levels_of(job_ids, tree)]
+            patch.count(key, _TURN, sum(_TURN in text for text in state.values()))
+        return {name: state.get(name) for name in names}
 
     def _guaranteed(self, patch: Patch, key: str) -> dict[str, str | None]:
         """What is written, and what these messages guarantee, as it is known; they guarantee nothing else."""

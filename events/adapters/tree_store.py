@@ -84,6 +84,7 @@ class TreeStore:
             messages=(claim.message_id,),
             jobs=_only(claim.job_id),
             leg_key=claim.leg_key,
+            turns=claim.leg_key.startswith(f"{LegKind.LOOP}:"),
             places=lambda _: [((claim.job_id, claim.call_id), True)] if waits else (),
             calls=lambda tree: calls_told_with(claim, tree),
         )
@@ -108,6 +109,7 @@ class TreeStore:
             places=places,
             calls=lambda tree: calls_gone_on_with(claim, changes, tree) if go_on else (),
             pays=lambda answer: answer.applied,
+            turns=go_on is not None,
             ends=changes.ends,
             beside=counting(changes),
             size_chars=lambda: _size_of(changes),

@@ -4,11 +4,11 @@ Invariant: reading what was written gives the same tree. Fields are compared as 
 them, so records need no canonical form.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from events.core.legs import Leg
+from events.core.legs import Leg, LegKind
 from events.core.records import (
     dump_job,
     dump_leg,
@@ -47,6 +47,7 @@ _KINDS = (
 _ALL = attrgetter(*(kind.attribute for kind in _KINDS))
 _BY_PREFIX = {kind.prefix: kind for kind in _KINDS}
 _EVENT = "event:"
+_SHARED = ("job", "below")
 
 
 def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) -> Tree:
@@ -109,3 +110,17 @@ def fields_of(job_id: str, tree: Tree) -> list[str]:
 def legs_of(job_id: str, tree: Tree) -> list[Leg]:
     """The legs of a job."""
     return [leg for leg in tree.legs.values() if leg.job_id == job_id]
+
+
+def turns_of(tree: Tree) -> list[str]:
+    """The fields of the tree's turns, which reserve what their jobs share."""
+    return [f"leg:{leg.key}" for leg in tree.legs.values() if leg.kind is LegKind.LOOP]
+
+
+def levels_of(job_ids: Iterable[str], tree: Tree) -> list[str]:
+    """The fields that say what these jobs and those above them may use, and have used."""
+    return [f"{what}:{name}" for name in tree.jobs if any(_is_at(name, each) for each in job_ids) for what in _SHARED]
+
+
+def _is_at(name: str, job_id: str) -> bool:
+    return job_id == name or job_id.startswith(f"{name}.")

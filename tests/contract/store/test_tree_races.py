@@ -12,6 +12,7 @@ from events.core.effects import Changes, Skip
 from events.core.going_on import GoOn
 from events.core.legs import Leg, LegKind
 from events.core.legs import following as following_leg
+from events.core.limits import FIRST_CALL_TOKENS
 from events.core.transitions import CallStatus
 from events.ports import Heeded, OutsideFact, Snapshot, Verdict
 from tests.contract.store.one_slot import OneSlot
@@ -124,6 +125,18 @@ async def test_an_outcome_is_not_overwritten_by_its_wait_s_end(processes: Proces
     outcomes = {begun.state.leg.key: begun.state.outcome for begun in committed.claimed if begun.state}
     assert outcomes[wait.key] == '{"ok":7}' != OTHERWISE
     assert (await processes.job()).results[first.call_id] == {"ok": 7}
+
+
+async def test_a_turn_is_told_what_a_turn_below_it_has_reserved_meanwhile(processes: Processes) -> None:
+    """Jobs share their limits with those below them."""
+    child = first_leg(f"{JOB_ID}.1")
+    await processes.first.create(creation(a_job()), "m1", NOW_MS)
+    await processes.first.create(creation(a_job(child.job_id)), "m2", NOW_MS)
+    await processes.first.begin(claim_of(child, "m2"))
+    await processes.second.begin(claim_of(child, "m3", "o3", after_ms=LEASE_MS))
+    begun = await processes.first.begin(claim_of(first_leg(), after_ms=LEASE_MS))
+    assert begun.state is not None
+    assert [level.in_flight_tokens for level in begun.state.levels] == [FIRST_CALL_TOKENS]
 
 
 async def test_who_is_granted_a_leg_is_told_of_its_call_as_it_was_then(processes: Processes) -> None:
