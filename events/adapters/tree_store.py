@@ -8,7 +8,7 @@ from events.adapters.counting import counting
 from events.adapters.figures import adding
 from events.adapters.redis import RedisConnection
 from events.adapters.tree_attempt import Transition
-from events.adapters.tree_reads import calls_gone_on_with, calls_told_with, outcomes_gone_on_with
+from events.adapters.tree_reading import calls_gone_on_with, calls_told_with, outcomes_gone_on_with
 from events.adapters.tree_snapshot import Place
 from events.adapters.tree_transactions import KNOWN_CHARS, Transactions
 from events.core.admission import Book

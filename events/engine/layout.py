@@ -6,7 +6,9 @@ them, so records need no canonical form.
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from events.core.legs import Leg, LegKind
 from events.core.records import (
@@ -28,7 +30,7 @@ from events.engine.tree import Tree
 Fields = dict[str, str]
 
 
-class _Kind(NamedTuple):
+class _Kind(Struct, frozen=True):
     """One kind of record in the state."""
 
     prefix: str
