@@ -7,7 +7,7 @@ from events.adapters.redis import RedisConnection
 from events.adapters.tree_details import as_dict
 from events.adapters.tree_writes import all_keys
 from events.core.records import load_call, load_job
-from events.engine import archiving
+from events.engine import operations
 from events.engine.layout import tree_of
 from events.engine.patch import Patch
 from events.engine.tree import Tree
@@ -40,7 +40,9 @@ class RedisArchive:
         if text is None:
             return None
         records = map(load_call, as_dict(calls).values())
-        return archiving.recalled(tree_of(state, {}, Tree()), Loaded(load_job(text), text), records, int(entries), head)
+        return operations.recalled(
+            tree_of(state, {}, Tree()), Loaded(load_job(text), text), records, int(entries), head
+        )
 
     async def remove(self, recalled: Recalled, now_ms: int) -> Removed:
         """Remove a root with all below it, and leave a tombstone."""
@@ -48,7 +50,7 @@ class RedisArchive:
         for _ in range(_ATTEMPTS):
             state = as_dict(await self._redis.execute("HGETALL", keys.state_key(job.id)))
             tree = tree_of(state, {}, Tree())
-            verdict = archiving.removal(tree, recalled)
+            verdict = operations.removal(tree, recalled)
             if verdict is not Removed.REMOVED or await self._removed(job.id, job.tenant, state, tree, now_ms):
                 return verdict
         raise StoreError(f"job {job.id} is not removed: it changes")

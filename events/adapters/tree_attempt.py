@@ -8,9 +8,8 @@ from msgspec.structs import replace
 
 from events.adapters import keys
 from events.adapters.counting import Commands, cost_of
-from events.adapters.tree_siblings import siblings
 from events.adapters.tree_snapshot import Place, Transcript, TreeSnapshot
-from events.adapters.tree_writes import Writes
+from events.adapters.tree_writes import Writes, siblings
 from events.core.records import dump_usage
 from events.core.state import Usage
 from events.core.usage_sums import apart_in, less, usage_in, used_apart

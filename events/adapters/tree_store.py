@@ -18,7 +18,7 @@ from events.core.going_on import GoOn
 from events.core.legs import LegKind
 from events.core.records import load_job
 from events.engine import operations
-from events.engine.holding import given_back, prolonged
+from events.engine.claiming import given_back, prolonged
 from events.engine.tree import Tree
 from events.ids import job_of_call, root_of
 from events.ports import (

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from events.core import abandoned, parts
 from events.core.effects import Changes
 from events.core.going_on import GoOn, is_released, may_go_on, of_one_invocation
-from events.core.legs import Leg, LegKind, wish_key
+from events.core.legs import Leg, LegKind, given_back_at_ms, wish_key
 from events.core.state import Failure, State
 from events.core.transitions import JobStatus
 from events.engine.tree import NOT_USED, Tree
@@ -208,3 +208,25 @@ def _longer(tree: Tree, job_id: str, more: tuple[str, ...]) -> Tree:
     if not more:
         return tree
     return replace(tree, parts={**tree.parts, job_id: (*tree.parts.get(job_id, ()), *more)})
+
+
+def prolonged(tree: Tree, claims: Sequence[Claim], until_ms: int) -> tuple[Tree, list[str]]:
+    """With these leases lasting until then, and the keys of the legs that their owners do not hold."""
+    legs, lost = dict(tree.legs), list[str]()
+    for claim in claims:
+        leg = legs.get(claim.leg_key)
+        if leg is None or leg.owner != claim.owner:
+            lost.append(claim.leg_key)
+        elif leg.lease_until_ms < until_ms:
+            legs[leg.key] = replace(leg, lease_until_ms=until_ms)
+    return (replace(tree, legs=legs) if legs != tree.legs else tree), lost
+
+
+def given_back(tree: Tree, claim: Claim, now_ms: int, *, begun: bool) -> Tree:
+    """With the leg free for anybody."""
+    leg = tree.legs.get(claim.leg_key)
+    if leg is None or leg.owner != claim.owner:
+        return tree
+    lost = leg.lost + (1 if begun and leg.kind is LegKind.LOOP else 0)
+    free = replace(leg, owner="", lease_until_ms=given_back_at_ms(now_ms), lost=lost)
+    return replace(tree, legs={**tree.legs, leg.key: free})

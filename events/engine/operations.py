@@ -4,7 +4,7 @@ Invariant: a step that changes nothing returns the same tree. Whoever keeps the 
 of a newer one where somebody else has written meanwhile.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -12,8 +12,10 @@ from events.core.admission import Book
 from events.core.effects import Changes
 from events.core.ends import COUNTED
 from events.core.going_on import GoOn
-from events.core.legs import Leg
-from events.core.state import Job, State
+from events.core.legs import Leg, LegKind
+from events.core.retrying import EndedJob
+from events.core.state import CallRecord, Job, State
+from events.core.transcript import recalled as remembered
 from events.engine.claiming import (
     appended,
     done,
@@ -37,13 +39,17 @@ from events.ports import (
     Committed,
     Created,
     Heeded,
+    Loaded,
     Looked,
     Outside,
     OutsideFact,
+    Recalled,
     Recorded,
+    Removed,
     Spent,
     Tombstone,
     Undelivered,
+    Untold,
     Verdict,
 )
 
@@ -225,3 +231,31 @@ def append(tree: Tree, claim: Claim, sequence: int, parts: Sequence[str], text_i
     """Append parts in mid-work, only while the claim holds the leg."""
     after = appended(claim, tree, sequence, parts, text_id)
     return (tree, False) if after is None else (after, True)
+
+
+def recalled(tree: Tree, loaded: Loaded, calls: Iterable[CallRecord], entries: int, head: Sequence[str]) -> Recalled:
+    """A job with what a retry or a removal is decided on. `entries`, `head`: of its transcript, and its beginning."""
+    job_id = loaded.job.id
+    ended = EndedJob(loaded.job, tuple(calls), entries, 2 if remembered(head) else 1)
+    untold = tuple(
+        Untold(leg, tree.jobs[leg.job_id], tree.usage.get(leg.job_id, NOT_USED)) for leg in _wishes(tree.legs)
+    )
+    written = {
+        name: (other.finished_at_ms or 0, tree.usage.get(name, NOT_USED).written)
+        for name, other in tree.jobs.items()
+        if other.ended and (name == job_id or name.startswith(f"{job_id}."))
+    }
+    return Recalled(loaded, ended, untold, written)
+
+
+def removal(tree: Tree, recalled: Recalled) -> Removed:
+    """What becomes of it. A wish that nobody tells any more would leave its slot to nobody."""
+    job, told = recalled.loaded.job, {untold.wish.key for untold in recalled.wishes}
+    if job.id not in tree.jobs:
+        return Removed.UNKNOWN
+    untold = any(leg.key not in told for leg in _wishes(tree.legs))
+    return Removed.CHANGED if untold or tree.jobs[job.id] != job or not job.ended else Removed.REMOVED
+
+
+def _wishes(legs: Mapping[str, Leg]) -> list[Leg]:
+    return [legs[key] for key in sorted(legs) if legs[key].kind is LegKind.WISH]

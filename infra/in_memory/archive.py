@@ -1,7 +1,7 @@
 """Ended jobs in the store in memory."""
 
 from events.core.records import dump_job
-from events.engine import archiving
+from events.engine import operations
 from events.engine.tree import Tree
 from events.ids import root_of
 from events.ports import Loaded, Recalled, Removed, Tombstone
@@ -21,12 +21,12 @@ class InMemoryArchive:
         if job is None:
             return None
         calls = tree.calls.get(job_id, {}).values()
-        return archiving.recalled(tree, Loaded(job, dump_job(job)), calls, len(entries), entries)
+        return operations.recalled(tree, Loaded(job, dump_job(job)), calls, len(entries), entries)
 
     async def remove(self, recalled: Recalled, now_ms: int) -> Removed:  # noqa: ARG002 - a tombstone here stays
         """Remove a root with all below it, and leave a tombstone."""
         job = recalled.loaded.job
-        verdict = archiving.removal(self._store.tree(job.id), recalled)
+        verdict = operations.removal(self._store.tree(job.id), recalled)
         if verdict is Removed.REMOVED:
             self._store.write(job.id, Tree(tombstone=Tombstone(job.tenant, deleted=True)))
         return verdict

@@ -11,7 +11,7 @@ from events.core.effects import Changes
 from events.core.going_on import GoOn
 from events.core.records import dump_job
 from events.engine import operations
-from events.engine.holding import given_back, prolonged
+from events.engine.claiming import given_back, prolonged
 from events.engine.tree import Tree
 from events.engine.used_parts import with_used
 from events.errors import JobGoneError
