@@ -116,7 +116,7 @@ def _page(first: int) -> tuple[int, int]:
 
 
 def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopped: str | None) -> Snapshot:
-    from events.core.usage_sums import used_by  # noqa: PLC0415 - no step reads a whole job
+    from events.engine.books import used_by  # noqa: PLC0415 - no step reads a whole job
 
     legs = (load_leg(text) for field, text in sorted(state.items()) if field.startswith("leg:"))
     return Snapshot(

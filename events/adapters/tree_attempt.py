@@ -12,11 +12,10 @@ from events.adapters.tree_snapshot import Place, Transcript, TreeSnapshot
 from events.adapters.tree_writes import Writes, siblings
 from events.core.records import dump_usage
 from events.core.state import Usage
-from events.core.usage_sums import apart_in, less, usage_in, used_apart
+from events.engine.books import apart_in, event_end, less, usage_in, used_apart, with_usage
 from events.engine.layout import fields_of, legs_of, levels_of, turns_of
 from events.engine.patch import Patch
 from events.engine.tree import NOT_USED, Tree
-from events.engine.used_parts import event_end, with_usage
 from events.errors import JobGoneError
 
 _V = TypeVar("_V")

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from events.core.state import CallRecord
-from events.core.usage_sums import apart_in, usage_in
+from events.engine.books import apart_in, usage_in
 from events.engine.layout import tree_of
 from events.engine.tree import Tree
 from events.ports import Tombstone

@@ -24,7 +24,7 @@ from events.core.records import (
     load_usage,
 )
 from events.core.state import NOTHING_USED
-from events.core.usage_sums import USED_APART, apart_in, plus
+from events.engine.books import USED_APART, apart_in, plus
 from events.engine.tree import Tree
 
 Fields = dict[str, str]

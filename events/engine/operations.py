@@ -16,6 +16,7 @@ from events.core.legs import Leg, LegKind
 from events.core.retrying import EndedJob
 from events.core.state import CallRecord, Job, State
 from events.core.transcript import recalled as remembered
+from events.engine.books import more
 from events.engine.claiming import (
     appended,
     done,
@@ -28,7 +29,6 @@ from events.engine.claiming import (
     with_ticket,
 )
 from events.engine.tree import NOT_USED, Tree
-from events.engine.used_parts import more
 from events.engine.writing import changed, created
 from events.errors import JobGoneError
 from events.ids import is_child, root_of

@@ -11,9 +11,9 @@ from events.core.effects import Changes
 from events.core.going_on import GoOn
 from events.core.records import dump_job
 from events.engine import operations
+from events.engine.books import with_used
 from events.engine.claiming import given_back, prolonged
 from events.engine.tree import Tree
-from events.engine.used_parts import with_used
 from events.errors import JobGoneError
 from events.ids import root_of
 from events.ports import (

@@ -1,17 +1,23 @@
-"""What a COMMIT adds to a job's books, said in the part of the event that it ends."""
+"""A job's books: what several have used of it, together and apart, and what each event's part says of it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from operator import attrgetter
+from typing import Any
 
 from msgspec.json import Encoder
 from msgspec.structs import replace
 from pydantic.alias_generators import to_camel
 
 from events.core.ends import COUNTED
-from events.core.state import Usage
+from events.core.records import dump_usage, load_usage
+from events.core.state import NOTHING_USED, Usage
 from events.engine.tree import Tree
 from events.ports import Spent
 
+# Of fields for what one of several calls has used that end at the same time, until the next turn adds it to the rest.
+USED_APART = "used:"
+_SUMS = ("appends", *COUNTED, "written", "counted")
 # What is counted, as the event says it.
 _COUNTED = ("appends", *COUNTED)
 _TOLD_AS = [to_camel(name) for name in _COUNTED]
@@ -19,6 +25,43 @@ _amounts = attrgetter(*_COUNTED)
 _encode = Encoder().encode
 _NOT_USED = Usage()
 _EVENT_END = '},"transient":true,"type":"data-event"}'
+
+
+def plus(used: Usage, added: Usage) -> Usage:
+    """Both together."""
+    return replace(used, **_sums(used, added, 1), updated_ms=max(used.updated_ms, added.updated_ms))
+
+
+def less(used: Usage, before: Usage) -> Usage:
+    """What was used since."""
+    return Usage(**_sums(used, before, -1), updated_ms=used.updated_ms)
+
+
+def _sums(used: Usage, other: Usage, sign: int) -> dict[str, Any]:
+    return {name: getattr(used, name) + sign * getattr(other, name) for name in _SUMS}
+
+
+def used_apart(job_id: str, stamp: str, used: Usage) -> tuple[str, str]:
+    """A field for what was used by one of several, and its text, which names the job as a leg's does."""
+    return f"{USED_APART}{job_id}:{stamp}", f'{{"job_id":"{job_id}",{dump_usage(used)[1:]}'
+
+
+def apart_in(state: Mapping[str, str]) -> tuple[str, ...]:
+    """The fields for what was used by one of several."""
+    return tuple([name for name in state if name.startswith(USED_APART)])
+
+
+def usage_in(job_id: str, state: Mapping[str, str]) -> dict[str, str]:
+    """The fields that say together what a job has used."""
+    own = f"usage:{job_id}"
+    return {name: text for name, text in state.items() if name == own or name.startswith(f"{USED_APART}{job_id}:")}
+
+
+def used_by(job_id: str, state: Mapping[str, str]) -> Usage:
+    """What a job has used."""
+    texts = usage_in(job_id, state)
+    own = texts.pop(f"usage:{job_id}", "")
+    return reduce(plus, map(load_usage, texts.values()), load_usage(own) if own else NOTHING_USED)
 
 
 def with_used(before: Tree, tree: Tree, job_id: str) -> Tree:
