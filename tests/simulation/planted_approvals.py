@@ -15,8 +15,7 @@ from events.engine import tree as rule_of_trees
 from events.ports import Heeded, Outside
 from functions.agents import tool_run
 from functions.api import approvals
-from tests.fakes import FakeStore
-from tests.simulation.planting import Defect, Patch, answering, constant
+from tests.simulation.planting import Defect, Patch, answering_step, constant
 
 _Approved = Callable[[State, int], Decision | tool_approval.Refused]
 _Asks = Callable[[State, ToolAsks, int], Decision]
@@ -126,7 +125,7 @@ DEFECTS = (
     _asked(
         "two decisions are said to count",
         "a_decision_that_counts_is_recorded",
-        answering(FakeStore, "tell", _two_firsts),
+        answering_step("tell", _two_firsts),
     ),
     _asked(
         "a decision about something else counts",
