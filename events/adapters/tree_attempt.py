@@ -1,7 +1,7 @@
 """Steps of one tree, made of what is known of it, as one patch."""
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,7 +18,6 @@ from events.engine.patch import Patch
 from events.engine.tree import NOT_USED, Tree
 from events.errors import JobGoneError
 
-_V = TypeVar("_V")
 _TURN = '"kind":"loop"'
 
 
@@ -268,9 +267,9 @@ class Attempt:
         return TreeSnapshot(state, bare, transcripts, apart=apart, is_contended=self.is_apart)
 
 
-def _of(names: Container[str], by_job: Mapping[str, dict[str, _V]]) -> dict[str, dict[str, _V]]:
+def _of(names: Container[str], by_job: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """What is about these calls."""
-    kept: dict[str, dict[str, _V]] = {}
+    kept: dict[str, dict[str, Any]] = {}
     for job_id, mine in by_job.items():
         for name in mine:
             if name in names:

@@ -4,7 +4,7 @@ Invariant: it may be out of date at any time; whatever is decided on it is writt
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -15,7 +15,6 @@ from events.engine.layout import tree_of
 from events.engine.tree import Tree
 from events.ports import Tombstone
 
-_V = TypeVar("_V")
 Place = tuple[str, str]  # a job, and a call of it, or a name among its results
 
 
@@ -87,8 +86,8 @@ class TreeSnapshot(Struct, frozen=True):
         return TreeSnapshot(state, tree, transcripts, absent, is_fresh=True, apart=apart_in(state))
 
 
-def _by_job(known: Mapping[Place, _V | None]) -> dict[str, dict[str, _V]]:
-    found: dict[str, dict[str, _V]] = {}
+def _by_job(known: Mapping[Place, Any | None]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
     for (job_id, name), value in known.items():
         if value is not None:
             found.setdefault(job_id, {})[name] = value

@@ -7,7 +7,6 @@ from typing import Any
 
 from msgspec.json import Encoder
 from msgspec.structs import replace
-from pydantic.alias_generators import to_camel
 
 from events.core.ends import COUNTED
 from events.core.records import dump_usage, load_usage
@@ -20,7 +19,7 @@ USED_APART = "used:"
 _SUMS = ("appends", *COUNTED, "written", "counted")
 # What is counted, as the event says it.
 _COUNTED = ("appends", *COUNTED)
-_TOLD_AS = [to_camel(name) for name in _COUNTED]
+_TOLD_AS = ("appends", "messages", "deliveries", "redisRequests", "redisCommands", "redisBytes", "functionMs", "mbMs")
 _amounts = attrgetter(*_COUNTED)
 _encode = Encoder().encode
 _NOT_USED = Usage()
