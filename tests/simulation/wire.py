@@ -59,23 +59,18 @@ class Wire:
         faults, loop = world.faults, world.loop
         fault = faults.pick(who, point, group, rare=rare)
         if fault:
-            struck(fault)
-        if fault and world.story.kept:
-            world.tell(who, f"{point}: {fault}")
+            self._begins(who, point, fault, struck)
         roll = world.dice.roll(_LATENCY, who.number, who.calls)
         latency = 0.001 + 0.05 * roll * roll
         if not loop.passes(latency):
             await asyncio.sleep(latency)
-        who.faulty = who.faulty or bool(fault)
         if faults.outages and faults.down(target):
-            who.faulty = True
-            struck("down")
+            self._begins(who, point, "down", struck)
             who.check_alive()
             raise error(f"the {target} is down")
         if not fault:
             answer = apply()
-            if who.dead:
-                who.check_alive()  # its process has died meanwhile
+            who.check_alive()  # its process may have died meanwhile
             return answer
         if group == "store-renew" and fault.startswith("crash"):  # beside its work, which may be over before it notices
             who.ended = True
@@ -88,6 +83,13 @@ class Wire:
             raise
         who.check_alive()
         return answer
+
+    def _begins(self, who: Invocation, point: str, fault: str, struck: Callable[[str], None]) -> None:
+        """A fault meets a request."""
+        who.faulty = True
+        struck(fault)
+        if self._world.story.kept:
+            self._world.tell(who, f"{point}: {fault}")
 
     def step(self, who: Invocation, point: str) -> None:
         """Count a call to the world; a dead invocation makes none."""
