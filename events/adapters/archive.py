@@ -29,7 +29,7 @@ class RedisArchive:
 
     async def recall(self, job_id: str) -> Recalled | None:
         """A job with what a retry or a removal is decided on."""
-        found, calls, entries, head = await self._redis.pipeline(
+        found, calls, entries, head = await self._redis.read(
             ["HGETALL", keys.state_key(job_id)],
             ["HGETALL", keys.calls_key(job_id)],
             ["LLEN", keys.transcript_key(job_id)],
@@ -48,7 +48,8 @@ class RedisArchive:
         """Remove a root with all below it, and leave a tombstone."""
         job = recalled.loaded.job
         for _ in range(_ATTEMPTS):
-            state = as_dict(await self._redis.execute("HGETALL", keys.state_key(job.id)))
+            [found] = await self._redis.read(["HGETALL", keys.state_key(job.id)])
+            state = as_dict(found)
             tree = tree_of(state, {}, Tree())
             verdict = operations.removal(tree, recalled)
             if verdict is not Removed.REMOVED or await self._removed(job.id, job.tenant, state, tree, now_ms):

@@ -20,6 +20,7 @@ from upstash_redis.errors import UpstashError
 from events.adapters.http_transport import http_transport
 from events.adapters.redis_commands import Command, RedisCommands
 from events.adapters.weighing import answer_bytes, command_bytes
+from events.engine.patch import Patch
 from events.errors import SettingsError, StoreAnswerError, StoreError
 from events.ports import charge, share
 from events.settings import Settings, require
@@ -28,6 +29,8 @@ _log = logging.getLogger("baton.store")
 
 # The flag is the hosted service's own: other servers refuse it.
 _SHEBANG, _PLAIN_SHEBANG = "#!lua flags=allow-key-locking\n", "#!lua\n"
+# Of one answer: what is wrapped around it has the rest of the 10 MB that the hosted store lets it have.
+_MOST_BYTES = 8_000_000
 _NOT_LET_IN = ("WRONGPASS", "NOAUTH", "invalid password")
 
 
@@ -136,6 +139,32 @@ class RedisConnection:
         commands, written, found = await self._evaluate(self._text(_applying()), keys, args, beside)
         return commands, written, found
 
+    async def read(self, *commands: Command) -> list[Any]:
+        """Read several things of one tag as they are at one moment, by a script: never what a replica still has.
+
+        Raises:
+            StoreError: together they are more than one answer may have.
+        """
+        patch = _reading(commands, _MOST_BYTES)
+        size_bytes = patch.size_bytes()
+        count, _, found = await self.apply(*patch.request())
+        charge(requests=1, commands=count, size_bytes=size_bytes + answer_bytes(found))
+        told = _all_of(found)
+        if told is None:
+            raise StoreError(f"{commands[0][1]} and what belongs to it are more than {_MOST_BYTES} bytes")
+        return told
+
+    async def read_each(self, reads: Sequence[Sequence[Command]]) -> list[list[Any] | None]:
+        """As `read`, of several tags, in one request; None: that one is to be read by itself."""
+        patches = [_reading(commands, _MOST_BYTES // len(reads)) for commands in reads]
+        size_bytes, sha = sum(patch.size_bytes() for patch in patches), _sha1(self._text(_applying()))
+        requests = [patch.request() for patch in patches]
+        answers = await self._ask([("EVALSHA", sha, len(keys), *keys, *args) for keys, args in requests])
+        told = [None if _is_forgotten(answer) else self._value(answer) for answer in answers]
+        count = sum(answer[0] if answer else 1 for answer in told)
+        charge(requests=1, commands=count, size_bytes=size_bytes + answer_bytes(told))
+        return [_all_of(answer[2]) if answer else None for answer in told]
+
     async def _evaluate(
         self, text: str, keys: Sequence[str], args: Sequence[str | int], beside: Sequence[Command]
     ) -> Any:
@@ -210,6 +239,17 @@ class RedisConnection:
         if self._client is not None:
             client, self._client = self._client, None
             await client.close()
+
+
+def _reading(commands: Sequence[Command], most_bytes: int) -> Patch:
+    patch = Patch(most_bytes)
+    patch.read(commands)
+    return patch
+
+
+def _all_of(found: Sequence[Any]) -> list[Any] | None:
+    """What was read; None: it is more than may be read at once."""
+    return None if any(too_much for _, *too_much in found) else [value for value, *_ in found]
 
 
 def _is_forgotten(answer: Any) -> bool:

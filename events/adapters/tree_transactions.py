@@ -6,7 +6,6 @@ is answered before it is written; one that writes nothing is computed from what 
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from itertools import chain
 from secrets import token_hex
 from typing import Any
 
@@ -20,7 +19,7 @@ from events.adapters.tree_reading import read_again, reads_of, suffices
 from events.adapters.tree_snapshot import TreeSnapshot
 from events.adapters.weighing import answer_bytes
 from events.engine.patch import Patch
-from events.errors import StoreAnswerError, StoreError
+from events.errors import StoreError
 from events.ports import charge
 
 _ATTEMPTS = 20
@@ -133,13 +132,9 @@ class Transactions:
         return answers
 
     async def _read_each(self, roots: Sequence[str]) -> list[TreeSnapshot | None]:
-        """In one request; None: together they are too much for one, so each is read by itself."""
-        reads = [reads_of(root, (), ()) for root in roots]
-        try:
-            answers = await self._redis.pipeline(*chain.from_iterable(reads))
-        except StoreAnswerError:
-            return [None] * len(roots)
-        return [read_again(_NOTHING, answers[at : at + 2], (), ()) for at in range(0, len(answers), 2)]
+        """In one request; None: that one is read by itself."""
+        answers = await self._redis.read_each([reads_of(root, (), ()) for root in roots])
+        return [read_again(_NOTHING, answer, (), ()) if answer else None for answer in answers]
 
     async def _run_on(self, root_id: str, transition: Transition, snapshot: TreeSnapshot | None) -> Any:
         """Make a transition of what was read for it alone; of a tree that was not known nothing is kept."""
@@ -274,7 +269,8 @@ class Transactions:
             calls = list(dict.fromkeys(place for transition in transitions for place in transition.calls(known.tree)))
             results = list(dict.fromkeys(waiting))
             reads = reads_of(root_id, results, calls)
-            snapshot = read_again(known, await self._redis.pipeline(*reads), results, calls)
+            answers = await self._redis.read(*reads)
+            snapshot = read_again(known, answers, results, calls)
         raise StoreError(f"the tree of {root_id} changes faster than it can be read")
 
 

@@ -139,6 +139,10 @@ class SimConnection(RedisConnection):
 
     async def pipeline(self, *commands: _Command) -> list[Any]:
         """Run several commands in one request."""
+        return await self.read(*commands)
+
+    async def read(self, *commands: _Command) -> list[Any]:
+        """Read several things of one tag."""
         root = root_of_key(str(commands[0][1]))
 
         def read() -> list[Any]:
