@@ -158,9 +158,9 @@ class Late(OneSlot):
 
     meanwhile: Callable[[], Awaitable[object]] | None = None
 
-    async def pipeline(self, *commands: Any) -> list[Any]:
-        """Run several commands."""
-        answers = await super().pipeline(*commands)
+    async def read(self, *commands: Any) -> list[Any]:
+        """Read several things."""
+        answers = await super().read(*commands)
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
             await meanwhile()
@@ -170,9 +170,9 @@ class Late(OneSlot):
 class Overtaken(Late):
     """A connection on which something happens once a patch was written."""
 
-    async def pipeline(self, *commands: Any) -> list[Any]:
-        """Run several commands."""
-        return await OneSlot.pipeline(self, *commands)
+    async def read(self, *commands: Any) -> list[Any]:
+        """Read several things."""
+        return await OneSlot.read(self, *commands)
 
     async def apply(self, keys: Any, args: Any, beside: Any = ()) -> Any:
         """Compare, then write."""
