@@ -51,9 +51,11 @@ def known_stories() -> dict[str, Known]:
 
 
 def write_known_stories(known: Mapping[str, Known]) -> None:
-    """Write it, a line for each defect."""
+    """Write it, a line for each defect; whoever reads meanwhile finds the one before."""
     lines = ",\n".join(f"  {json.dumps(defect)}: {json.dumps(story)}" for defect, story in known.items())
-    _KNOWN.write_text(f"{{\n{lines}\n}}\n")
+    written = _KNOWN.with_suffix(".new")
+    written.write_text(f"{{\n{lines}\n}}\n")
+    written.replace(_KNOWN)
 
 
 def plan_of(story: str) -> Plan:
