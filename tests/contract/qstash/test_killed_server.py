@@ -17,6 +17,7 @@ pytestmark = pytest.mark.e2e
 Eventually = Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]
 
 KILLS = 20
+MOST_KILLS = 60  # as often as a slow machine needs, on which clients get little done between two of them
 LIMIT_SECONDS = 300
 KEPT_RETRY_MS = 6_000
 CLOCK_TOLERANCE_SECONDS = 0.01
@@ -70,7 +71,9 @@ async def test_nothing_promised_is_lost_though_the_server_is_killed_twenty_times
                 made = await make_what_must_survive(traffic, eventually)
                 async with asyncio.TaskGroup() as clients:
                     traffic.start(clients)
-                    for blow in blows(seed, KILLS):
+                    for number, blow in enumerate(blows(seed, MOST_KILLS)):
+                        if number >= KILLS and fewest_promised(traffic) >= KILLS:
+                            break
                         await server.strike(blow)
                     traffic.stop()
                 await everything_arrives(traffic, made, eventually)
@@ -82,6 +85,11 @@ async def test_nothing_promised_is_lost_though_the_server_is_killed_twenty_times
         finally:
             with server.running:  # whatever happened, no process stays behind
                 pass
+
+
+def fewest_promised(traffic: Traffic) -> int:
+    """How many messages were acknowledged where they were fewest."""
+    return min(map(len, traffic.promises.accepted.values()), default=0)
 
 
 async def everything_arrives(traffic: Traffic, made: dict[str, str], eventually: Eventually) -> None:
