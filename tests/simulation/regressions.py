@@ -287,6 +287,7 @@ REGRESSIONS = (
     Regression(
         2753715710562, 2, "the simulation's own: a job below that a failover forgot for good was taken to be there"
     ),
+    Regression(571773229261837, 2, "the simulation's own: a failover forgot the end of a job whose call still runs"),
     Regression(
         285882689101441, 2, "the simulation's own: a dead look's word of a job that is gone is needed by nobody"
     ),

@@ -144,7 +144,8 @@ def one_run_under_a_live_lease(start: Start) -> str | None:
             or _slept(start, start.run)
         ):
             continue
-        if not start.world.memory.forgot(start.context.job_id, run.claimed_at) and not forgotten(start):
+        # A failover may forget the claim, that it was prolonged, or that its job has ended: then nobody prolongs it.
+        if not start.world.memory.lost_writes(start.context.job_id, run.claimed_at) and not forgotten(start):
             return f"{run.leg_key} starts a second time while it runs, claimed at {run.claimed_at:.3f}"
     return None
 
