@@ -12,11 +12,11 @@ from events.adapters.tree_siblings import siblings
 from events.adapters.tree_snapshot import Place, Transcript, TreeSnapshot
 from events.adapters.tree_writes import Writes
 from events.core.records import dump_usage
-from events.core.state import Usage
+from events.core.state import NOTHING_USED, Usage
 from events.core.usage_sums import apart_in, less, usage_in, used_apart
 from events.engine.layout import fields_of, legs_of
 from events.engine.patch import Patch
-from events.engine.tree import NOT_USED, Tree
+from events.engine.tree import Tree
 from events.engine.used_parts import event_end, with_usage
 from events.errors import JobGoneError
 
@@ -116,7 +116,7 @@ class Attempt:
         state = self._writes.state
         for job_id in [name for name in self.tree.usage if f"usage:{name}" in state]:
             del state[f"usage:{job_id}"]
-            added = less(self.tree.usage[job_id], self._snapshot.tree.usage.get(job_id, NOT_USED))
+            added = less(self.tree.usage[job_id], self._snapshot.tree.usage.get(job_id, NOTHING_USED))
             name, state[name] = used_apart(job_id, stamp, added)
             self._books = (name, added)
 
@@ -279,4 +279,4 @@ def _stamped(tree: Tree, before: Tree, stamp: str) -> Tree:
 
 def _charged(job_id: str, before: Tree, after: Tree) -> _Charged:
     part = event_end(after.parts.get(job_id, ()), len(before.parts.get(job_id, ())))
-    return _Charged(job_id, before.usage.get(job_id, NOT_USED), after.usage.get(job_id, NOT_USED), part)
+    return _Charged(job_id, before.usage.get(job_id, NOTHING_USED), after.usage.get(job_id, NOTHING_USED), part)

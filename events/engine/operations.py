@@ -13,7 +13,7 @@ from events.core.effects import Changes
 from events.core.ends import COUNTED
 from events.core.going_on import GoOn
 from events.core.legs import Leg
-from events.core.state import Job, State
+from events.core.state import NOTHING_USED, Job, State
 from events.engine.claiming import (
     appended,
     done,
@@ -25,7 +25,7 @@ from events.engine.claiming import (
     released,
     with_ticket,
 )
-from events.engine.tree import NOT_USED, Tree
+from events.engine.tree import Tree
 from events.engine.used_parts import more
 from events.engine.writing import changed, created
 from events.errors import JobGoneError
@@ -63,7 +63,7 @@ def create(tree: Tree, changes: Changes, message_id: str, now_ms: int, spent: Sp
     if tree.tombstone is not None:
         raise JobGoneError(job.id)
     tree = created(tree, job, changes, message_id)
-    tree = replace(tree, usage={**tree.usage, job.id: more(NOT_USED, spent, now_ms)})
+    tree = replace(tree, usage={**tree.usage, job.id: more(NOTHING_USED, spent, now_ms)})
     return tree, Created(new=True, job=job, carried=tree.carried(message_id, now_ms))
 
 
@@ -146,7 +146,7 @@ def _changed(
     tree: Tree, job_id: str, message_id: str, changes: Changes, spent: Spent, now_ms: int, retention_ms: int
 ) -> Tree:
     tree = changed(tree, job_id, message_id, changes, now_ms)
-    used = tree.usage.get(job_id, NOT_USED)
+    used = tree.usage.get(job_id, NOTHING_USED)
     if changes.begins_again:  # what was used before has been told
         before = {name: getattr(used, name) for name in COUNTED}
         used = replace(used, before=before, counted=used.written)
@@ -175,7 +175,7 @@ def tell(
         tree, legs = handed_on(tree, message_id, now_ms, free=True)
         return tree, Outside(word, job, legs)
     tree = tree.told(job_id, fact, message_id, now_ms).settled(job_id, message_id, now_ms)
-    used = tree.usage.get(job_id, NOT_USED)
+    used = tree.usage.get(job_id, NOTHING_USED)
     tree = replace(tree, usage={**tree.usage, job_id: more(used, spent, used.updated_ms)})
     tree, legs = handed_on(tree, message_id, now_ms)
     return tree, Outside(Heeded.EARLY if early else Heeded.FIRST, job, legs)

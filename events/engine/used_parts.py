@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pydantic.alias_generators import to_camel
 
 from events.core.ends import COUNTED
-from events.core.state import Usage
+from events.core.state import NOTHING_USED, Usage
 from events.engine.tree import Tree
 from events.ports import Spent
 
@@ -17,7 +17,6 @@ _COUNTED = ("appends", *COUNTED)
 _TOLD_AS = [to_camel(name) for name in _COUNTED]
 _amounts = attrgetter(*_COUNTED)
 _encode = Encoder().encode
-_NOT_USED = Usage()
 _EVENT_END = '},"transient":true,"type":"data-event"}'
 
 
@@ -27,7 +26,7 @@ def with_used(before: Tree, tree: Tree, job_id: str) -> Tree:
     at = event_end(said, len(before.parts.get(job_id, ())))
     if at is None:
         return tree
-    text = with_usage(said[at], before.usage.get(job_id, _NOT_USED), tree.usage.get(job_id, _NOT_USED))
+    text = with_usage(said[at], before.usage.get(job_id, NOTHING_USED), tree.usage.get(job_id, NOTHING_USED))
     return replace(tree, parts={**tree.parts, job_id: (*said[:at], text, *said[at + 1 :])})
 
 

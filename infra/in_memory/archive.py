@@ -3,8 +3,9 @@
 from events.core.legs import LegKind
 from events.core.records import dump_job
 from events.core.retrying import EndedJob
+from events.core.state import NOTHING_USED
 from events.core.transcript import recalled as remembered
-from events.engine.tree import NOT_USED, Tree
+from events.engine.tree import Tree
 from events.ids import root_of
 from events.ports import Loaded, Recalled, Removed, Tombstone, Untold
 from infra.in_memory.store import InMemoryStore
@@ -24,9 +25,9 @@ class InMemoryArchive:
             return None
         ended = EndedJob(job, tuple(tree.calls.get(job_id, {}).values()), len(entries), 2 if remembered(entries) else 1)
         wishes = sorted((leg for leg in tree.legs.values() if leg.kind is LegKind.WISH), key=lambda leg: leg.key)
-        untold = tuple(Untold(leg, tree.jobs[leg.job_id], tree.usage.get(leg.job_id, NOT_USED)) for leg in wishes)
+        untold = tuple(Untold(leg, tree.jobs[leg.job_id], tree.usage.get(leg.job_id, NOTHING_USED)) for leg in wishes)
         written = {
-            name: (other.finished_at_ms or 0, tree.usage.get(name, NOT_USED).written)
+            name: (other.finished_at_ms or 0, tree.usage.get(name, NOTHING_USED).written)
             for name, other in tree.jobs.items()
             if other.ended and (name == job_id or name.startswith(f"{job_id}."))
         }
