@@ -213,10 +213,9 @@ class SimStore:
                 who = CURRENT.get()
                 if op in ("renew", "give_back"):  # nothing is new
                     pass
-                elif op == "look" and (who.zombie or who.abandoned):
-                    world.excused.looked_too_late(before, after)
                 elif who.zombie or who.abandoned:
-                    world.excused.wrote_too_late(before, after)
+                    late = world.excused.looked_too_late if op == "look" else world.excused.wrote_too_late
+                    late(before, after)
                 elif who.cut:
                     world.excused.wrote_uncarried(claim, before, after)
                 elif op == "begin" and claim is not None:
