@@ -11,11 +11,11 @@ from events.adapters.counting import Commands, cost_of
 from events.adapters.tree_snapshot import Place, Transcript, TreeSnapshot
 from events.adapters.tree_writes import Writes, siblings
 from events.core.records import dump_usage
-from events.core.state import Usage
+from events.core.state import NOTHING_USED, Usage
 from events.engine.books import apart_in, event_end, less, usage_in, used_apart, with_usage
 from events.engine.layout import fields_of, legs_of, levels_of, turns_of
 from events.engine.patch import Patch
-from events.engine.tree import NOT_USED, Tree
+from events.engine.tree import Tree
 from events.errors import JobGoneError
 
 _TURN = '"kind":"loop"'
@@ -118,7 +118,7 @@ class Attempt:
         state = self._writes.state
         for job_id in [name for name in self.tree.usage if f"usage:{name}" in state]:
             del state[f"usage:{job_id}"]
-            added = less(self.tree.usage[job_id], self._snapshot.tree.usage.get(job_id, NOT_USED))
+            added = less(self.tree.usage[job_id], self._snapshot.tree.usage.get(job_id, NOTHING_USED))
             name, state[name] = used_apart(job_id, stamp, added)
             self._books = (name, added)
 
@@ -292,4 +292,4 @@ def _stamped(tree: Tree, before: Tree, stamp: str) -> Tree:
 
 def _charged(job_id: str, before: Tree, after: Tree) -> _Charged:
     part = event_end(after.parts.get(job_id, ()), len(before.parts.get(job_id, ())))
-    return _Charged(job_id, before.usage.get(job_id, NOT_USED), after.usage.get(job_id, NOT_USED), part)
+    return _Charged(job_id, before.usage.get(job_id, NOTHING_USED), after.usage.get(job_id, NOTHING_USED), part)

@@ -22,7 +22,6 @@ _COUNTED = ("appends", *COUNTED)
 _TOLD_AS = ("appends", "messages", "deliveries", "redisRequests", "redisCommands", "redisBytes", "functionMs", "mbMs")
 _amounts = attrgetter(*_COUNTED)
 _encode = Encoder().encode
-_NOT_USED = Usage()
 _EVENT_END = '},"transient":true,"type":"data-event"}'
 
 
@@ -69,7 +68,7 @@ def with_used(before: Tree, tree: Tree, job_id: str) -> Tree:
     at = event_end(said, len(before.parts.get(job_id, ())))
     if at is None:
         return tree
-    text = with_usage(said[at], before.usage.get(job_id, _NOT_USED), tree.usage.get(job_id, _NOT_USED))
+    text = with_usage(said[at], before.usage.get(job_id, NOTHING_USED), tree.usage.get(job_id, NOTHING_USED))
     return replace(tree, parts={**tree.parts, job_id: (*said[:at], text, *said[at + 1 :])})
 
 

@@ -12,9 +12,9 @@ from events.core import abandoned, parts
 from events.core.effects import Changes
 from events.core.going_on import GoOn, is_released, may_go_on, of_one_invocation
 from events.core.legs import Leg, LegKind, given_back_at_ms, wish_key
-from events.core.state import Failure, State
+from events.core.state import NOTHING_USED, Failure, State
 from events.core.transitions import JobStatus
-from events.engine.tree import NOT_USED, Tree
+from events.engine.tree import Tree
 from events.ports import Begun, Claim, Committed, Verdict
 
 _APPEND_COMMANDS = 4
@@ -67,7 +67,7 @@ def granted(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Begun]:
     record = calls.get(leg.call_id)
     fails = record is not None and leg.kind in (LegKind.FAILED, LegKind.WAIT)
     dependants = tuple(calls[name] for name in record.dependants if name in calls) if record and fails else ()
-    usage = tree.usage.get(job.id, NOT_USED) if leg.kind is LegKind.WISH else NOT_USED
+    usage = tree.usage.get(job.id, NOTHING_USED) if leg.kind is LegKind.WISH else NOTHING_USED
     state = State(job, leg, record, outcome, dependants, tree.levels(leg, claim.now_ms), usage)
     return tree, Begun(Verdict.GRANTED, state=state)
 
@@ -140,7 +140,7 @@ def let_go(tree: Tree, leg: Leg, rest: tuple[str, ...] | None = None) -> Tree:
     tree = _longer(tree, job_id, rest)
     if not leg.appended:
         return tree
-    used = tree.usage.get(job_id, NOT_USED)
+    used = tree.usage.get(job_id, NOTHING_USED)
     used = replace(
         used,
         appends=used.appends + leg.appended,

@@ -14,7 +14,7 @@ from events.core.ends import COUNTED
 from events.core.going_on import GoOn
 from events.core.legs import Leg, LegKind
 from events.core.retrying import EndedJob
-from events.core.state import CallRecord, Job, State
+from events.core.state import NOTHING_USED, CallRecord, Job, State
 from events.core.transcript import recalled as remembered
 from events.engine.books import more
 from events.engine.claiming import (
@@ -28,7 +28,7 @@ from events.engine.claiming import (
     released,
     with_ticket,
 )
-from events.engine.tree import NOT_USED, Tree
+from events.engine.tree import Tree
 from events.engine.writing import changed, created
 from events.errors import JobGoneError
 from events.ids import is_child, root_of
@@ -69,7 +69,7 @@ def create(tree: Tree, changes: Changes, message_id: str, now_ms: int, spent: Sp
     if tree.tombstone is not None:
         raise JobGoneError(job.id)
     tree = created(tree, job, changes, message_id)
-    tree = replace(tree, usage={**tree.usage, job.id: more(NOT_USED, spent, now_ms)})
+    tree = replace(tree, usage={**tree.usage, job.id: more(NOTHING_USED, spent, now_ms)})
     return tree, Created(new=True, job=job, carried=tree.carried(message_id, now_ms))
 
 
@@ -152,7 +152,7 @@ def _changed(
     tree: Tree, job_id: str, message_id: str, changes: Changes, spent: Spent, now_ms: int, retention_ms: int
 ) -> Tree:
     tree = changed(tree, job_id, message_id, changes, now_ms)
-    used = tree.usage.get(job_id, NOT_USED)
+    used = tree.usage.get(job_id, NOTHING_USED)
     if changes.begins_again:  # what was used before has been told
         before = {name: getattr(used, name) for name in COUNTED}
         used = replace(used, before=before, counted=used.written)
@@ -181,7 +181,7 @@ def tell(
         tree, legs = handed_on(tree, message_id, now_ms, free=True)
         return tree, Outside(word, job, legs)
     tree = tree.told(job_id, fact, message_id, now_ms).settled(job_id, message_id, now_ms)
-    used = tree.usage.get(job_id, NOT_USED)
+    used = tree.usage.get(job_id, NOTHING_USED)
     tree = replace(tree, usage={**tree.usage, job_id: more(used, spent, used.updated_ms)})
     tree, legs = handed_on(tree, message_id, now_ms)
     return tree, Outside(Heeded.EARLY if early else Heeded.FIRST, job, legs)
@@ -238,10 +238,10 @@ def recalled(tree: Tree, loaded: Loaded, calls: Iterable[CallRecord], entries: i
     job_id = loaded.job.id
     ended = EndedJob(loaded.job, tuple(calls), entries, 2 if remembered(head) else 1)
     untold = tuple(
-        Untold(leg, tree.jobs[leg.job_id], tree.usage.get(leg.job_id, NOT_USED)) for leg in _wishes(tree.legs)
+        Untold(leg, tree.jobs[leg.job_id], tree.usage.get(leg.job_id, NOTHING_USED)) for leg in _wishes(tree.legs)
     )
     written = {
-        name: (other.finished_at_ms or 0, tree.usage.get(name, NOT_USED).written)
+        name: (other.finished_at_ms or 0, tree.usage.get(name, NOTHING_USED).written)
         for name, other in tree.jobs.items()
         if other.ended and (name == job_id or name.startswith(f"{job_id}."))
     }

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from events.core.admission import Entry, Standing, Want, next_lap, wanted
 from events.core.effects import Skip
 from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, blocked, wish_key, wish_leg
-from events.core.limits import Spend
+from events.core.limits import NOTHING_SPENT, Spend
 from events.core.state import CallRecord, Job, Level, Usage
 from events.ids import job_of_call
 from events.ports import OutsideFact, Tombstone
@@ -22,8 +22,6 @@ from events.ports import OutsideFact, Tombstone
 # Of a job that has not said anything yet: whatever it wants first is new.
 NO_STANDING = Standing(cast("Want", ""), -1)
 _KEY = attrgetter("key")
-# Frozen, and made once: of who has used nothing yet.
-NOT_USED, _NOT_SPENT = Usage(), Spend()
 
 
 class Tree(Struct, frozen=True):
@@ -74,7 +72,7 @@ class Tree(Struct, frozen=True):
             return ()
         names = [leg.job_id, *(name for name in _above(leg.job_id) if name in self.jobs)]
         return tuple(
-            Level(self.jobs[name], self.below.get(name, _NOT_SPENT), self._reserved(name, leg, now_ms))
+            Level(self.jobs[name], self.below.get(name, NOTHING_SPENT), self._reserved(name, leg, now_ms))
             for name in names
         )
 
@@ -87,7 +85,7 @@ class Tree(Struct, frozen=True):
         """With what a child used noted at the jobs above it."""
         below = dict(self.below)
         for name in _above(job_id):
-            old = below.get(name, _NOT_SPENT)
+            old = below.get(name, NOTHING_SPENT)
             below[name] = Spend(
                 old.turns + spends.turns,
                 old.tool_calls + spends.tool_calls,

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from events.core.state import CallRecord, Job
+from events.core.state import NOTHING_USED, CallRecord, Job
 from events.core.transcript import recalled
-from events.engine.tree import NOT_USED, Tree
+from events.engine.tree import Tree
 from events.errors import StoreError
 from events.ports import Snapshot, StoredParts
 from infra.in_memory.admission import InMemoryAdmission
@@ -82,6 +82,6 @@ class InMemoryReader:
             task=json.loads(tree.transcript[job_id][0]),
             legs=tuple(leg for leg in legs if leg.job_id == job_id),
             standing=tree.standing(job_id),
-            usage=tree.usage.get(job_id, NOT_USED),
+            usage=tree.usage.get(job_id, NOTHING_USED),
             stopped=bool(self._admission and self._admission.stopped_ms),
         )

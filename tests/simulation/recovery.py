@@ -19,8 +19,7 @@ def nothing_is_left_to_a_sweep(world: "World") -> str | None:
     """Each step of each job has a message under way, or waits for one that has."""
     for root, tree in world.trees.items():
         for leg in tree.legs.values():
-            left = _is_given_up(world, root) or _is_needed_by_nobody(world, tree, leg)
-            if not left and not is_guaranteed(world, tree, leg):
+            if not _is_left(world, root, tree, leg) and not is_guaranteed(world, tree, leg):
                 return f"nothing brings {leg.key} on, so long after the last fault: {leg}"
     return None
 
@@ -30,10 +29,13 @@ def every_step_goes_on(world: "World") -> str | None:
     for root, tree in world.trees.items():
         for leg in tree.legs.values():
             waited_seconds = world.loop.seconds - max(world.plan.calm_at, _due_at(world, leg))
-            left = _is_given_up(world, root) or _is_needed_by_nobody(world, tree, leg)
-            if may_go_on(tree, leg) and waited_seconds >= LEFT_SECONDS and not left:
+            if may_go_on(tree, leg) and waited_seconds >= LEFT_SECONDS and not _is_left(world, root, tree, leg):
                 return f"{leg.key} could go on {waited_seconds:.0f} s ago, and has not: {leg}"
     return None
+
+
+def _is_left(world: "World", root: str, tree: Tree, leg: Leg) -> bool:
+    return _is_given_up(world, root) or _is_needed_by_nobody(world, tree, leg)
 
 
 def _is_given_up(world: "World", root: str) -> bool:
