@@ -118,8 +118,8 @@ class TreeStore:
         return committed
 
     async def load(self, job_id: str) -> Loaded | None:
-        """A job, for deciding on a fact from outside."""
-        text = await self._redis.execute("HGET", keys.state_key(job_id), f"job:{job_id}")
+        """A job as it is, for deciding on a fact from outside."""
+        [text] = await self._redis.read(("HGET", keys.state_key(job_id), f"job:{job_id}"))
         return Loaded(load_job(text), text) if text else None
 
     async def record(
@@ -128,7 +128,7 @@ class TreeStore:
         """Write what follows from a fact, if the job is still as it was loaded."""
         job, names = loaded.job, list[str]()
         if changes.begins_again:
-            names = list(await self._redis.execute("HKEYS", keys.results_key(job.id)))
+            [names] = await self._redis.read(("HKEYS", keys.results_key(job.id)))
         gone = [name for name in names if name.startswith("early:") or name in changes.forgets]
         transition = Transition(
             job_id=job.id,

@@ -19,7 +19,6 @@ from events.adapters.tree_attempt import Transition
 from events.adapters.tree_transactions import Transactions
 from events.adapters.weighing import answer_bytes, command_bytes
 from events.core.legs import LegKind
-from events.core.records import dump_job
 from events.engine.tree import Tree
 from events.errors import StoreError
 from events.ports import Claim, charge
@@ -116,26 +115,6 @@ class SimConnection(RedisConnection):
             tag.asked.remove(asked)
             if not tag.asked:
                 self._tags.pop(root, None)
-
-    async def execute(self, *command: str | int) -> Any:
-        """Run one command."""
-        if ASKED.get().op != "load":
-            return (await self.pipeline(command))[0]
-        key, name = map(str, command[1:])
-        text = await self._request(
-            "store.load", root_of_key(key), partial(self._one_record, root_of_key(key), key, name)
-        )
-        charge(requests=1, commands=1, size_bytes=command_bytes(command) + answer_bytes(text))
-        return text
-
-    def _one_record(self, root: str, key: str, name: str) -> str | None:
-        """A read of one record: sometimes it shows what was there a moment ago."""
-        world = self._world
-        tree = world.memory.seen(root, "load")
-        if tree is world.fake.trees.get(root):
-            return world.fake.keys(root).hash(key).get(name)
-        job = tree.jobs.get(name.partition(":")[2]) if tree else None
-        return dump_job(job) if job else None
 
     async def pipeline(self, *commands: _Command) -> list[Any]:
         """Run several commands in one request."""
