@@ -107,6 +107,9 @@ class SimAdmission:
                 world.check(ON_BOOK, world)
                 slots = 0 if fake.stopped_ms else fake.slots
                 world.check(ON_GRANTS, Booked(op, before, fake.entries, slots, self._spoken(op)))
+                for name in before.keys() - fake.entries.keys() & self._spoken_at.keys():
+                    if world.memory.forgot(ADMISSION, self._spoken_at[name]):
+                        world.memory.taken_out_after_all(name)
             world.memory.booked()
             world.memory.strike(ADMISSION)
             return answer

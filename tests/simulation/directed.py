@@ -42,10 +42,19 @@ def a_job_is_created_while_a_sweep_looks() -> Iterator[Plan]:
 
 def an_outage_outlasts_callbacks() -> Iterator[Plan]:
     """A failover may forget an accepted job; then the store is away until its witness, and the callback, are dead."""
-    for seed in range(20):
-        outage = Outage("store", 8.0 + seed / 2, 2_600.0)
+    begins = {seed: 8.0 + seed / 2 for seed in range(20)}
+    begins[234] = 20.0  # the job is created once more while a sweep takes out what was left of it
+    for seed, begins_at in begins.items():
+        outage = Outage("store", begins_at, 2_600.0)
         rates = {"failover": 0.2, "crash": 0.02, "error": 0.02}
         yield Plan(seed, (_job(0, 0.0, _LONG),), inline=seed % 2 == 1, rates=rates, outages=(outage,), calm_at=4_000.0)
+
+
+def only_a_witness_looks() -> Iterator[Plan]:
+    """A job is told to a store that comes back late, and then a failover may forget what its only message did."""
+    for seed in range(1_015, 1_020):
+        rates = {"failover": 0.05, "crash": 0.02, "error": 0.02}
+        yield Plan(seed, (_job(0, 0.0, _LONG),), rates=rates, outages=(Outage("store", 0.5, 2_600.0),), calm_at=4_000.0)
 
 
 def an_outcome_is_forgotten() -> Iterator[Plan]:
@@ -104,6 +113,7 @@ _PLAIN = (
     slots_are_raised,
     a_job_is_created_while_a_sweep_looks,
     an_outage_outlasts_callbacks,
+    only_a_witness_looks,
     a_long_chain_meets_its_host_s_limit,
 )
 _WAITING = (

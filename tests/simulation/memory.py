@@ -86,6 +86,10 @@ class Memory:
         if self.struck(job_id):
             self.unbooked[job_id] = self._world.loop.seconds + HEALED_SECONDS
 
+    def taken_out_after_all(self, job_id: str) -> None:
+        """A sweep takes out of the book a job that it finds unknown: the word of its coming back is forgotten."""
+        self.unbooked[job_id] = self._world.loop.seconds + HEALED_SECONDS
+
     def swallowed(self, outgoing: Outgoing) -> None:
         """The queue's deduplication remembers what a failover made the store forget: left to the sweep."""
         job_id = outgoing.headers.get("x-job-id", "")
