@@ -104,7 +104,7 @@ DEFECTS = (
     ),
     Defect(
         "a child that a failover forgot keeps its slot",
-        "the_world_comes_to_rest",
+        "the_book_is_empty_at_last",
         (Patch(sweeping, "over", _remembering_forgotten),),
         plans=True,
     ),
