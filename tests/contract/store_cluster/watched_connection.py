@@ -40,16 +40,11 @@ class WatchedConnection(RedisConnection):
         self.asked: list[Asked] = []
         self._texts: dict[str, str] = {}
 
-    async def _evaluate(
-        self,
-        text: str,
-        keys: Sequence[str],
-        args: Sequence[str | int],
-        beside: Sequence[Sequence[str | int]],
-    ) -> Any:
-        """Run a script; by its SHA1 it is known later."""
+    def _text(self, text: str) -> str:
+        """A script, which is known by its SHA1 later."""
+        text = super()._text(text)
         self._texts[hashlib.sha1(text.encode()).hexdigest()] = text
-        return await super()._evaluate(text, keys, args, beside)
+        return text
 
     async def _ask(self, commands: Sequence[Sequence[str | int]]) -> list[Any]:
         answers = await super()._ask(commands)
