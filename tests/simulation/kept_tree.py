@@ -66,7 +66,7 @@ def _as_before(before: dict[str, _V], now: dict[str, _V]) -> dict[str, _V]:
     """What is equal is the same object."""
     if before == now:
         return before
-    return {name: old if (old := before.get(name)) == value else value for name, value in now.items()}
+    return {name: before[name] if before.get(name) == value else value for name, value in now.items()}
 
 
 def with_objects_of(tree: Tree, before: Tree) -> Tree:
