@@ -12,5 +12,5 @@ SELDOM = (
     Regression(RETURNING_SEEDS + 524, 2, "a deletion crashes before the data is gone"),
     Regression(RETURNING_SEEDS + 1001, 2, "a retry crashes when the job runs again"),
     Regression(FULL_SEEDS + RETURNING_SEEDS + 180, 2, "a retry crashes when the stored bytes of its job are moved"),
-    Regression(FULL_SEEDS + RETURNING_SEEDS + 249, 2, "a retry crashes before the stored bytes of its job are moved"),
+    Regression(FULL_SEEDS + RETURNING_SEEDS + 632, 2, "a retry crashes before the stored bytes of its job are moved"),
 )

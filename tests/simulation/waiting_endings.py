@@ -32,7 +32,7 @@ def what_ends_a_wait_was_said(end: Ended) -> str | None:
 
 def _waited(call: CallRecord) -> bool:
     """Whether it got as far as to wait: its record says so of an operation and a child; else its script."""
-    return call.arguments["how"] != "refuse" and (call.error is None or bool(call.operation_id or call.child))
+    return call.arguments.get("how") != "refuse" and (call.error is None or bool(call.operation_id or call.child))
 
 
 def _possible(end: Ended, call: CallRecord) -> set[str]:
