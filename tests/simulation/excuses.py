@@ -8,7 +8,7 @@ comes: there an excuse lasts, for the job and those that share its tag.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from events.core.legs import LegKind, kind_of
+from events.core.legs import Leg, LegKind, kind_of
 from events.ids import job_of_call, root_of
 from events.ports import Claim
 from tests.fakes import Tree
@@ -66,6 +66,11 @@ class Excuses:
         """A look came late: it compared what the admission knew long ago, and may have written a wish nobody needs."""
         self.wrote_too_late(before, after)
         self.looked_late |= after.legs.keys() - before.legs.keys()
+
+    def is_needless(self, tree: Tree, leg: Leg) -> bool:
+        """Whether it is the wish of an ended job that the admission does not know: a late look wrote it; it expires."""
+        is_gone = tree.jobs[leg.job_id].ended and leg.job_id not in self._world.admission.entries
+        return leg.key in self.looked_late and leg.kind is LegKind.WISH and is_gone and tree.expires_ms > 0
 
     def wrote_uncarried(self, claim: Claim | None, before: Tree, after: Tree) -> None:
         """A function wrote to which the queue has lost the connection: its message may be over, and then it may die.

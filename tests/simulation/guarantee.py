@@ -45,7 +45,7 @@ def every_leg_is_guaranteed(settled: Settled) -> str | None:
                 continue
             if settled.how in ("dead", "late"):
                 world.excused.add(leg.key)
-            elif leg.key not in world.excused:
+            elif leg.key not in world.excused and not world.excused.is_needless(tree, leg):
                 return f"nothing brings {leg.key} on: {settled.what} is {settled.how}"
     return None
 

@@ -35,18 +35,12 @@ def every_step_goes_on(world: "World") -> str | None:
 
 
 def _is_left(world: "World", root: str, tree: Tree, leg: Leg) -> bool:
-    return _is_given_up(world, root) or _is_needed_by_nobody(world, tree, leg)
+    return _is_given_up(world, root) or world.excused.is_needless(tree, leg)
 
 
 def _is_given_up(world: "World", root: str) -> bool:
     """Without the hourly sweep nobody comes for what is left to it."""
     return not world.plan.backstop and root in world.excused.roots | world.delivery.lost
-
-
-def _is_needed_by_nobody(world: "World", tree: Tree, leg: Leg) -> bool:
-    """The wish of an ended job that the admission does not know any more: a late look wrote it, and it expires."""
-    is_gone = tree.jobs[leg.job_id].ended and leg.job_id not in world.admission.entries
-    return leg.key in world.excused.looked_late and leg.kind is LegKind.WISH and is_gone and tree.expires_ms > 0
 
 
 def _due_at(world: "World", leg: Leg) -> float:

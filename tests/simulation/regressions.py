@@ -291,6 +291,8 @@ REGRESSIONS = (
     Regression(
         285882689101441, 2, "the simulation's own: a dead look's word of a job that is gone is needed by nobody"
     ),
+    Regression(563499709236202, 2, "the same, of a look for which the queue no longer waited"),
+    Regression(580569322284107, 2, "a client was refused for want of room where a replica did not show its job"),
 )
 
 
