@@ -24,17 +24,24 @@ class Strike(Enum):
 
 @dataclass(slots=True)
 class FaultPlan:
-    """What is still to happen. Empty `commands` means any; `delay_replies` None means until the plan is replaced."""
+    """What is still to happen. Empty `commands` means any; `delay_replies` None means until the plan is replaced.
+
+    `spare`: so many requests with these commands are served as ever before.
+    """
 
     refuse: int = 0
     drop_replies: int = 0
     delay_seconds: float = 0.0
     delay_replies: int | None = None
     commands: tuple[str, ...] = ()
+    spare: int = 0
 
     def next_strike(self, names: Iterable[bytes]) -> Strike | None:
         """The fault for a request with these commands; one of the planned ones is used up."""
         if self.commands and not any(name.decode("ascii", "replace").upper() in self.commands for name in names):
+            return None
+        if self.spare > 0:
+            self.spare -= 1
             return None
         if self.refuse > 0:
             self.refuse -= 1

@@ -13,7 +13,7 @@ from tests.e2e.ledger_meters import LedgerMeters, Units, units_of
 
 pytestmark = pytest.mark.e2e
 
-IDLE_COMMANDS = 2  # BEGIN, which finds no leg
+IDLE_COMMANDS = 3  # BEGIN, which finds no leg: the script, and what it reads of the tree
 
 
 @pytest.fixture(scope="module", params=["queue", "inline"])

@@ -79,7 +79,7 @@ def test_a_submission_whose_answer_is_lost_starts_by_itself(stack: FaultStack, c
     """The admission has given it a slot, but nobody knows: the client is told 503, and the witness does the rest."""
     for number in range(TRIES):  # the witnesses of the jobs before may come in between, and lose their answer instead
         job = Submission(f"unanswered-{number}", "dev", "line-3")
-        stack.plan_faults(drop_replies=1, commands=SCRIPTS)
+        stack.plan_faults(drop_replies=1, commands=SCRIPTS, spare=1)  # by which it is seen that it is new
         if client.submit(job) == [503]:
             break
     else:
@@ -92,7 +92,7 @@ def test_a_cancellation_whose_answer_is_lost_is_told_to_the_end(stack: FaultStac
     """The client is told 503; the job is cancelled all the same, and leaves the admission."""
     job = Submission("cancelled", "dev", "line-3", delay_seconds=600)  # nothing else of it runs meanwhile
     assert client.submit(job) == [202]
-    stack.plan_faults(drop_replies=1, commands=SCRIPTS)
+    stack.plan_faults(drop_replies=1, commands=SCRIPTS, spare=1)  # by which it is seen as it is
     assert client.cancel(job) == 503
     assert client.ended([job])[job]["status"] == "cancelled"
     wait_for(lambda: last_word(stack, job.job_id) == "gone", "its last word to the admission")

@@ -83,9 +83,10 @@ def test_replies_can_be_delayed(redis: LocalRedis) -> None:
 
 
 def test_faults_can_be_aimed_at_commands(redis: LocalRedis) -> None:
-    """Others pass unharmed."""
-    plan(redis, refuse=1, commands=["incr"])
+    """Others pass unharmed, and so many of them that come first."""
+    plan(redis, refuse=1, commands=["incr"], spare=1)
     assert redis.command("PING") == "PONG"
+    assert redis.command("INCR", "n") == 1
     assert redis.post([["PING"], ["INCR", "n"]], "/pipeline").status_code == 503
 
 
