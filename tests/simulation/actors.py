@@ -31,6 +31,7 @@ from tests.simulation.scripts import (
 )
 from tests.simulation.speaking import say
 from tests.simulation.starting import ON_START, Run, Start
+from tests.simulation.telling import ON_TOLD
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -66,6 +67,7 @@ class SimModel:
     async def answer(self, request: ModelRequest) -> ModelAnswer:
         """Do what the script says for this turn."""
         plan = self._script.turns[request.turn - 1]
+        STAGE.world.check(ON_TOLD, (STAGE.world, request))
         self._asked[request.turn] += 1
         asked = self._asked[request.turn]
         if plan.how == "kill":

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from events.core.legs import Leg, LegKind
 from events.core.state import Job
+from events.core.told_size import TOO_MUCH_TOLD
 from tests.fakes import Tree
 from tests.simulation.invariants import Write
 from tests.simulation.killing import KILL
@@ -122,7 +123,8 @@ def died_in(world: "World", tree: Tree, job: Job) -> Died:
     ]
     died = {(call.turn, call.position): (call.attempts, call.error.type if call.error else "") for call in calls}
     turn = job.turn - job.first_turn + 1  # of its run, as its script counts them
-    return Died(died, turn if job.error is not None and job.error.type == DIED else 0)
+    error = job.error.type if job.error else ""
+    return Died(died, turn if error in (DIED, TOO_MUCH_TOLD) else 0, error)
 
 
 def a_death_counts_once_for_who_was_only_there(write: Write) -> str | None:

@@ -18,6 +18,7 @@ from tests.simulation.retried import ON_RETURNS_AT_END, check_deletions
 from tests.simulation.scripts import expected
 from tests.simulation.storing import ON_ALL_STORED
 from tests.simulation.streaming import ON_STREAMS_AT_END, a_reader_has_the_stream
+from tests.simulation.telling import ON_TOLD_AT_END
 from tests.simulation.waiting_endings import ON_TAKEN, ON_WAITS_AT_END, messages_of_waits
 from tests.simulation.waiting_jobs import DAY_SECONDS
 
@@ -187,6 +188,7 @@ AT_END = (
     one_entry_for_each_handled_event,
     the_stream_has_one_beginning_and_one_end,
     messages_are_few,
+    *ON_TOLD_AT_END,
     *ON_WAITS_AT_END,
     *ON_APPROVALS_AT_END,
     *ON_RETURNS_AT_END,

@@ -8,17 +8,19 @@ from dataclasses import dataclass, field
 
 from tests.simulation.approving_jobs import make_approving_jobs
 from tests.simulation.blocking_jobs import with_blocking_tools
+from tests.simulation.constants import USUAL_TOLD_LIMIT_BYTES
 from tests.simulation.dice import Dice
 from tests.simulation.jobs import JobPlan, make_jobs, with_large_inputs
 from tests.simulation.killing import with_a_killer
 from tests.simulation.outages import Outage, long_outages, usual_outages
 from tests.simulation.planned_jobs import make_planned_jobs
 from tests.simulation.returning import with_returns
+from tests.simulation.scripts import RESULT_LIMIT_BYTES
 from tests.simulation.session_jobs import make_session_jobs
 from tests.simulation.streaming_jobs import make_streaming_jobs
 from tests.simulation.waiting_jobs import longest_seconds, make_waiting_jobs
 
-_MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES, _BLOCKING, _FULL = 1, 2, 4, 5, 6, 8, 9, 10, 11
+_MIX, _RATE, _WORLD, _CUT, _THROTTLE, _KILL, _PLACES, _BLOCKING, _FULL, _TOLD = 1, 2, 4, 5, 6, 8, 9, 10, 11, 12
 # From this seed on jobs also wait, and start others below them: a second family of worlds.
 WAITING_SEEDS = 1 << 40
 # From this one on most of them plan, too: a third one.
@@ -137,6 +139,13 @@ class Plan:
     def bytes_kept(self) -> int:
         """So many may the jobs of a tenant store; 0: any number."""
         return Dice(self.seed).whole(1_000, 9_000, _FULL) if self.seed & FULL_SEEDS else 0
+
+    @property
+    def told_limit_bytes(self) -> int:
+        """So much may a turn be told at once: in some worlds with limits less than a large input has."""
+        dice = Dice(self.seed)
+        small = self.limited and dice.chance(0.3, _TOLD)
+        return dice.whole(RESULT_LIMIT_BYTES, 6_000, _TOLD, 1) if small else USUAL_TOLD_LIMIT_BYTES
 
     @property
     def deployed_at(self) -> float:

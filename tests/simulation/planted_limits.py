@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from events import emitter
-from functions import container
+from functions import container, told_limit
 from functions.api import jobs as jobs_api
 from tests.simulation.planting import Defect, Patch, constant
 
@@ -28,7 +28,27 @@ def _with_copies(view: Callable[..., dict[str, Any]]) -> Callable[..., dict[str,
     return longer
 
 
+def _whatever_is_told(_: Callable[..., Any]) -> Callable[..., None]:
+    return lambda *_: None
+
+
+def _as_too_much(judge: Callable[[int, int], Any]) -> Callable[[int, int], Any]:
+    return lambda size_bytes, most: judge(size_bytes, most // 4)
+
+
 DEFECTS = (
+    Defect(
+        "a turn is told whatever there is",
+        "no_turn_is_told_too_much",
+        (Patch(told_limit, "too_much_told", _whatever_is_told),),
+        limits=True,
+    ),
+    Defect(
+        "little is too much to tell",
+        "only_a_long_job_is_too_long_to_tell",
+        (Patch(told_limit, "too_much_told", _as_too_much),),
+        limits=True,
+    ),
     Defect(
         "an event has its job's input twice", "a_message_fits", (Patch(emitter, "encode_event", _twice),), limits=True
     ),

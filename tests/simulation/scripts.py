@@ -166,10 +166,14 @@ Came = Mapping[tuple[int, int], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """What of a job its processes died in: attempts and errors of calls, by turn and position; a turn, or 0."""
+    """What of a job its processes died in: attempts and errors of calls, by turn and position; a turn, or 0.
+
+    `error`: why that turn was the last one; its process may also have been told too much.
+    """
 
     calls: Mapping[tuple[int, int], tuple[int, str]] = field(default_factory=dict[tuple[int, int], tuple[int, str]])
     turn: int = 0
+    error: str = "process_died"
 
 
 NOBODY_DIED = Died()
@@ -232,7 +236,7 @@ def expected(
         if limit:
             return _stopped(limits, limit, used, calls, answer)
         if turn == died.turn:
-            return Expected("failed", used, tuple(calls), error="process_died")
+            return Expected("failed", used, tuple(calls), error=died.error)
         if plan.forever:
             return Expected("failed", used, tuple(calls), error=_MODEL_ERRORS.get(plan.how, "model_error"))
         answer = plan.says or answer

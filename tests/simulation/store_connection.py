@@ -180,9 +180,8 @@ class SimConnection(RedisConnection):
     async def _request(self, point: str, root: str, act: Callable[[], _T]) -> _T:
         """One request of whoever leads those who wait."""
         world, asked = self._world, ASKED.get()
-        tag = self._tags.get(root)
-        if tag is None or asked not in tag.asked:  # a read that nobody waits for
-            tag = _Tag()
+        tags = (tag for tag in self._tags.values() if asked in tag.asked)
+        tag = next(tags, None) or _Tag()  # else it is a read that nobody waits for
         try:
             return await world.wire.request(
                 point, self._group(root, tag, asked), "store", act, StoreError, tag.strike, rare=asked.op in _RARE
