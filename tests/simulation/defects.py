@@ -25,6 +25,7 @@ from tests.simulation import (
     planted_plans,
     planted_recovery,
     planted_returns,
+    planted_schedules,
     planted_sessions,
     planted_store,
     planted_storing,
@@ -61,6 +62,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_places.DEFECTS,
     *planted_blocking.DEFECTS,
     *planted_storing.DEFECTS,
+    *planted_schedules.DEFECTS,
 )
 # Since claims last twelve seconds a thousand schedules do not meet these any more; README.md names the tests that hold
 # their rules. They are planted by hand, as words of the command, until there is a schedule that tells of them.

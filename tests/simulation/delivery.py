@@ -60,6 +60,7 @@ class Deliveries:
         self.failing: set[str] = set()
         self.begun: defaultdict[str, list[Invocation]] = defaultdict(list)
         self.times_dead: dict[str, int] = {}
+        self.given_up: set[str] = set()
         self.places, self._flows = Places(world), Flows()
 
     def schedule(self, message: Message) -> None:
@@ -188,6 +189,7 @@ class Deliveries:
         """The retries of a copy are used up. A message with a failure callback lives on in it."""
         message, world = attempt.message, self._world
         world.note(f"the queue gives up on {message.name}")
+        self.given_up.add(message.id)
         event_id = message.event_id
         if answer is None or answer.status not in THROTTLED:
             self.times_dead[event_id] = self.times_dead.get(event_id, 0) + 1

@@ -15,6 +15,7 @@ from tests.simulation.ended import Ended, came_to, depth_of
 from tests.simulation.invariants import asked_by_model
 from tests.simulation.listed import ON_LISTED
 from tests.simulation.retried import ON_RETURNS_AT_END, check_deletions
+from tests.simulation.scheduling import ON_ALL_SCHEDULED
 from tests.simulation.scripts import expected
 from tests.simulation.storing import ON_ALL_STORED
 from tests.simulation.streaming import ON_STREAMS_AT_END, a_reader_has_the_stream
@@ -228,7 +229,7 @@ def check_endings(world: "World") -> None:
             end = Ended(world, plan, job, tree, must, parts, committed[job.id])
             world.check((*ON_STREAMS_AT_END, *AT_END) if world.plan.streams else AT_END, end)
     check_readers(world)
-    world.check((*ON_ALL_ENDED, *ON_ALL_STORED), world)
+    world.check((*ON_ALL_ENDED, *ON_ALL_STORED, *ON_ALL_SCHEDULED), world)
     if world.plan.backstop:  # else an end may not be told: that is left to it
         world.check(ON_LISTED, world)
     if left := _left_in_the_book(world):

@@ -4,10 +4,10 @@
 Most of them are plain; the others are worlds whose jobs also wait (plan.py, WAITING_SEEDS), in which most of them plan,
 whose texts are streamed and read, whose jobs ask people or share a session, or in which somebody comes back to ended
 jobs, or two versions run side by side, or the queue loses connections, or parts are away for long, or work
-kills its process, or hosts have few places, or tools block, or tenants may store few bytes: `--waits`, `--plans`,
-`--streams`, `--approvals`, `--sessions`, `--returns`, `--deploys`, `--cuts`, `--limits`, `--outages`, `--kills`,
-`--crowds`, `--blocking`, `--full`: all of them; those of `--returns` and after it also together. The first that
-breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
+kills its process, or hosts have few places, or tools block, or tenants may store few bytes, or schedules start jobs:
+`--waits`, `--plans`, `--streams`, `--approvals`, `--sessions`, `--returns`, `--deploys`, `--cuts`, `--limits`,
+`--outages`, `--kills`, `--crowds`, `--blocking`, `--full`, `--crons`: all of them; those of `--returns` and after it
+also together. The first that breaks an invariant is shrunk and told as a story; `shrink.py` does that for any seed.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from tests.simulation.plan import (
     APPROVING_SEEDS,
     AWAY_SEEDS,
     BLOCKING_SEEDS,
+    CRON_SEEDS,
     CROWDED_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
@@ -51,6 +52,7 @@ _CUTTING = (0, *OTHER_FAMILIES, RETURNING_SEEDS, DEPLOYING_SEEDS)
 # The families of which in some worlds the store or the queue is away for long, in some work kills its process, in some
 # a host has few places, and in some tools block.
 _FAMILIES = (0, *OTHER_FAMILIES)
+_KINDS = (KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS, CRON_SEEDS)
 # What may go wrong together, in plain worlds and in those whose jobs wait.
 _TOGETHER = tuple(
     first + one + other
@@ -76,6 +78,7 @@ _ONLY = {
     "crowds": (CROWDED_SEEDS, "whose host has few places"),
     "blocking": (BLOCKING_SEEDS, "with tools that block, and hang"),
     "full": (FULL_SEEDS, "whose tenants may store few bytes"),
+    "crons": (CRON_SEEDS, "whose jobs a schedule starts"),
 }
 
 
@@ -122,7 +125,11 @@ def _chunks(schedules: int, seed: int) -> Iterator[range]:
         *((cutting, CUTTING_SEEDS + first) for first in _CUTTING),
         *((cutting, LIMITED_SEEDS + first) for first in _LIMITED),
         *((cutting, AWAY_SEEDS + first) for first in _FAMILIES),
-        *((killing, kind + first) for kind in (KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS) for first in _FAMILIES),
+        *(
+            (killing, kind + first)
+            for kind in (KILLING_SEEDS, CROWDED_SEEDS, BLOCKING_SEEDS, CRON_SEEDS)
+            for first in _FAMILIES
+        ),
         *((killing, FULL_SEEDS + first) for first in (*_FAMILIES, RETURNING_SEEDS)),
         *((killing, first) for first in _TOGETHER),
         *((each, first) for first in OTHER_FAMILIES),

@@ -31,7 +31,8 @@ class JobPlan:
     `helpers`: agents that its tools may ask, with their scripts. `words`: events that happen to it, by the time since
     it was accepted. `looks`: when somebody reads it.
     `readers`: how many follow its stream. `input_bytes`: how large its input is.
-    `when_busy`: what it does while another one of its session runs.
+    `when_busy`: what it does while another one of its session runs. `ticks`: a schedule starts it so long after it was
+    made, each time another one; without any it is submitted.
     """
 
     index: int
@@ -54,6 +55,7 @@ class JobPlan:
     when_busy: str = "queue"
     returns: tuple[Return, ...] = ()
     input_bytes: int = 0
+    ticks: tuple[float, ...] = ()
 
     def scripts(self) -> dict[str, Script]:
         """Its own script and its helpers', by agent."""

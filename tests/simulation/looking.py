@@ -14,6 +14,7 @@ from tests.simulation.plan import (
     APPROVING_SEEDS,
     AWAY_SEEDS,
     BLOCKING_SEEDS,
+    CRON_SEEDS,
     CROWDED_SEEDS,
     CUTTING_SEEDS,
     DEPLOYING_SEEDS,
@@ -101,6 +102,7 @@ def _kind(defect: Defect) -> int:
         (CROWDED_SEEDS, defect.crowded),
         (BLOCKING_SEEDS, defect.blocking),
         (FULL_SEEDS, defect.full),
+        (CRON_SEEDS, defect.crons),
     )
     return next((seeds for seeds, shows in kinds if shows), 0)
 

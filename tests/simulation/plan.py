@@ -15,6 +15,7 @@ from tests.simulation.killing import with_a_killer
 from tests.simulation.outages import Outage, long_outages, usual_outages
 from tests.simulation.planned_jobs import make_planned_jobs
 from tests.simulation.returning import with_returns
+from tests.simulation.scheduling import with_schedules
 from tests.simulation.scripts import RESULT_LIMIT_BYTES
 from tests.simulation.session_jobs import make_session_jobs
 from tests.simulation.streaming_jobs import make_streaming_jobs
@@ -50,6 +51,8 @@ CROWDED_SEEDS = 1 << 47
 BLOCKING_SEEDS = 1 << 48
 # Of each family, the seeds with this bit: a tenant may store a few thousand bytes, and is refused beyond.
 FULL_SEEDS = 1 << 49
+# Of each family, the seeds with this bit: a schedule of the queue starts most jobs, some of them several times.
+CRON_SEEDS = 1 << 50
 OTHER_FAMILIES = (WAITING_SEEDS, PLANNING_SEEDS, STREAMING_SEEDS, APPROVING_SEEDS, SESSION_SEEDS)
 _WAITING = frozenset({WAITING_SEEDS, PLANNING_SEEDS, APPROVING_SEEDS})
 _MAKERS = {
@@ -216,6 +219,7 @@ def _jobs(dice: Dice, seed: int, work_timeout_seconds: int) -> tuple[JobPlan, ..
     jobs = _MAKERS[family](dice, dice.whole(most // 2, most, _WORLD, 3), work_timeout_seconds)
     jobs = with_returns(dice, jobs) if seed & RETURNING_SEEDS else jobs
     jobs = with_blocking_tools(dice, jobs, work_timeout_seconds) if seed & BLOCKING_SEEDS else jobs
+    jobs = with_schedules(dice, jobs) if seed & CRON_SEEDS else jobs
     jobs = with_a_killer(dice, jobs) if seed & KILLING_SEEDS else jobs
     return with_large_inputs(dice, jobs) if seed & LIMITED_SEEDS else jobs
 

@@ -30,7 +30,8 @@ class Defect:
     `deploys`: in such in which two versions run side by side; `cuts`: in such whose queue loses connections;
     `limits`: in such whose hosted parts have limits; `away`: in such whose store or queue is away for long;
     `kills`: in such in which work kills its process; `crowded`: in such whose host has few places;
-    `blocking`: in such with tools that block. `full`: in such whose tenants may store few bytes.
+    `blocking`: in such with tools that block. `full`: in such whose tenants may store few bytes;
+    `crons`: in such whose jobs a schedule starts.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Defect:
     crowded: bool = False
     blocking: bool = False
     full: bool = False
+    crons: bool = False
 
 
 def in_waiting_worlds(name: str, invariant: str, *patches: Patch) -> Defect:

@@ -24,7 +24,6 @@ from tests.fakes.figures import FakeFigures
 from tests.fakes.key_book import FakeKeyBook
 from tests.fakes.memory import FakeSessionMemory
 from tests.fakes.operation_stream import FakeOperationStream
-from tests.fakes.schedules import FakeSchedules
 from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.simulation import asgi
 from tests.simulation.actors import STAGE, Actors
@@ -56,6 +55,7 @@ from tests.simulation.queue import Message, SimQueue
 from tests.simulation.reader_faults import SimReader
 from tests.simulation.recovery import ON_CALM
 from tests.simulation.returning import Returns
+from tests.simulation.scheduling import Scheduler, SimSchedules
 from tests.simulation.signatures import SimVerifier
 from tests.simulation.store_faults import SimStore
 from tests.simulation.stored import StoredTrees
@@ -110,6 +110,7 @@ class World:
         self.ends = Ends(lambda: self.loop.seconds, self.memory.undone_by_a_failover)
         self.list_gaps: set[str] = set()
         self.accepted_jobs: list[str] = []
+        self.schedules, self.ticks = SimSchedules(self), dict[str, str]()
         self.readers: list[StreamReader] = []
         self.api_calls: Counter[str] = Counter()
         self.calling: set[str] = set()
@@ -139,7 +140,7 @@ class World:
             listing=SimListing(self, self.admission),
             queue=self.queue,
             queue_records=SimQueueRecords(self, SimClock(self)),
-            schedules=FakeSchedules(),
+            schedules=self.schedules,
             verifier=SimVerifier(SimClock(self)),
             clock=SimClock(self),
             randomness=SimRandomness(self),
@@ -156,7 +157,7 @@ class World:
         """Play to the end; what is broken, if anything."""
         STAGE.world = self
         for plan in self.plan.jobs:
-            self.start(Client(self, plan).run)
+            self.start((Scheduler if plan.ticks else Client)(self, plan).run)
         if self.plan.stops:
             self.start(self.operator.run)
         self.back.watch()
@@ -224,7 +225,7 @@ class World:
 
     def _unknown(self, who: Invocation) -> bool:
         """Whether it is about a job that was not there: a witness may still create it. A callback is the queue's."""
-        tree = self.tree(who.job_id) if who.job_id else None
+        tree = self.tree(who.job_id) if who.job_id and who.job_id not in self.schedules.messages else None
         gone = tree is not None and not tree.jobs and tree.tombstone is None
         return gone and who.kind != "callback" and not self.memory.lost_writes(who.job_id, who.began_at)
 

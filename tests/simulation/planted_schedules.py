@@ -1,0 +1,21 @@
+"""Defects of jobs that schedules start."""
+
+from collections.abc import Callable
+
+from functions import recurring
+from tests.simulation.invocation import CURRENT
+from tests.simulation.planting import Defect, Patch
+
+
+def _of_each_delivery(named: Callable[[str, str], str]) -> Callable[[str, str], str]:
+    return lambda schedule_id, message_id: named(schedule_id, f"{message_id} {CURRENT.get().number}")
+
+
+DEFECTS = (
+    Defect(
+        "each delivery of a schedule's message starts a job",
+        "each_time_starts_one_job",
+        (Patch(recurring, "scheduled_job_id", _of_each_delivery),),
+        crons=True,
+    ),
+)
