@@ -152,10 +152,11 @@ def _found(failure: Failure) -> None:
 def told(summary: Summary, seconds: float, wanted: int = 0) -> str:
     """The summary for people; `wanted`: so many were promised."""
     played = f"{summary.schedules:,} of {wanted:,}" if summary.schedules < wanted else f"{summary.schedules:,}"
+    server = f"{summary.on_server:,} of them on the real server, too"
     took = f"{summary.processor_seconds:.0f} s of processor time ({seconds:.0f} s by the clock)"
     jobs = ", ".join(f"{count} {status}" for status, count in sorted(summary.jobs.items()))
     lines = [
-        f"{played} schedules in {took}",
+        f"{played} schedules in {took}, {server}",
         f"jobs: {jobs}; {summary.invocations} invocations, {summary.faults} faults",
         f"schedules that break an invariant: {len(summary.failures)}",
     ]

@@ -27,6 +27,7 @@ WAITING_SEEDS = 1 << 40
 # From this one on most of them plan, too: a third one.
 PLANNING_SEEDS = 1 << 41
 LONGEST_DEPLOY_SECONDS = 1_800.0
+_ONE_ON_SERVER = 9
 # Of each family, the seeds with this bit: somebody comes back to most jobs, to retry or to delete them.
 RETURNING_SEEDS = 1 << 39
 # Of each family, the seeds with this bit: two versions run side by side, one in each mode, each with forms of its own.
@@ -142,6 +143,11 @@ class Plan:
     def bytes_kept(self) -> int:
         """So many may the jobs of a tenant store; 0: any number."""
         return Dice(self.seed).whole(1_000, 9_000, _FULL) if self.seed & FULL_SEEDS else 0
+
+    @property
+    def on_server(self) -> bool:
+        """Whether it plays on the real server, with the real script, besides: one in nine does."""
+        return self.seed % _ONE_ON_SERVER == 0
 
     @property
     def told_limit_bytes(self) -> int:

@@ -8,6 +8,7 @@ from events.core.stored_bytes import BytesAdded, Keeping
 from events.schema import Fact, Submission
 from functions.acceptance import Acceptance
 from functions.stored_quota import StoredQuota
+from tests.fakes.applying import Applying
 from tests.simulation.planting import Defect, Patch, replaced
 
 _check = StoredQuota.check
@@ -36,6 +37,11 @@ def _twice(self: Keeping, job: Job, usage: Usage) -> BytesAdded:
 
 
 DEFECTS = (
+    Defect(
+        "the store's script counts, its twin does not",
+        "the_script_does_what_its_twin_does",
+        (replaced(Applying, "_count", lambda *_: True),),
+    ),
     Defect(
         "a tenant is refused after its witness is published",
         "who_is_refused_does_not_run",

@@ -28,10 +28,11 @@ class Failure:
 class Summary:
     """What came out of many schedules. Crash points: (kind of invocation, call) and, of crashes, before or after.
 
-    `processor_seconds`: of the processes that played them.
+    `processor_seconds`: of the processes that played them. `on_server`: so many played on the real server, too.
     """
 
     schedules: int = 0
+    on_server: int = 0
     invocations: int = 0
     faults: int = 0
     processor_seconds: float = 0.0
@@ -43,6 +44,7 @@ class Summary:
     def add(self, other: "Summary") -> None:
         """Add what came out elsewhere."""
         self.schedules += other.schedules
+        self.on_server += other.on_server
         self.invocations += other.invocations
         self.faults += other.faults
         self.processor_seconds += other.processor_seconds
@@ -71,6 +73,7 @@ def play_many(seeds: Iterable[int], faults: frozenset[str] = ALL_FAULTS) -> Summ
     with closing(VirtualLoop()) as loop, collecting_seldom():
         for world in _worlds(seeds, faults, loop):
             summary.schedules += 1
+            summary.on_server += world.plan.on_server
             summary.invocations += world.invocations
             summary.faults += len(world.faults.happened)
             summary.jobs.update(job.status.value for tree in world.trees.values() for job in tree.jobs.values())

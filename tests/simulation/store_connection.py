@@ -24,6 +24,7 @@ from events.errors import StoreError
 from events.ports import Claim, charge
 from tests.fakes.applying import Applying
 from tests.simulation.invocation import CURRENT, Invocation
+from tests.simulation.real_server import what_differs
 from tests.simulation.store_writes import Made, running_as, show_writes
 
 if TYPE_CHECKING:
@@ -165,8 +166,13 @@ class SimConnection(RedisConnection):
         late: list[bool],
     ) -> list[Any]:
         world = self._world
-        kept = world.fake.keys(root).copy()
+        before = world.fake.keys(root)
+        kept = before.copy()
         answer = Applying(kept, *request).answer()
+        if world.plan.on_server:
+            answer, difference = what_differs(before, request, answer, kept)
+            if difference:
+                world.broken("the_script_does_what_its_twin_does", difference)
         for command in beside:
             self._run(root, *map(str, command))
         if late:  # its senders have heard that it failed, or were answered long ago
