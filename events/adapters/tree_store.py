@@ -247,13 +247,6 @@ def _touched_by(changes: Changes, job_id: str) -> Callable[[Tree], Iterable[str]
     return lambda tree: [*names, *(name for name in tree.jobs if name.startswith(f"{job_id}."))]
 
 
-def _gone_on_with(tree: Tree, claim: Claim) -> _Places:
-    """The results of the waits that are over and may be gone on with: without one, their time-out is written."""
-    mine = (leg for leg in tree.legs.values() if leg.job_id == claim.job_id and leg.carrier == claim.message_id)
-    over = (leg for leg in mine if leg.kind is LegKind.WAIT and leg.not_before_ms <= claim.now_ms)
-    return [((leg.job_id, leg.call_id), True) for leg in over]
-
-
 def _read_by(changes: Changes, job_id: str, tree: Tree) -> _Places:
     """The results that are read by what a commit writes."""
     found: list[tuple[Place, bool]] = []

@@ -133,10 +133,14 @@ def test_the_report_says_which_schedules_were_played_and_how_long_it_took() -> N
     """By the processors, and by the clock; the fixed ones and the fresh ones."""
     findings = Findings()
     findings.played(Summary(schedules=1_000, processor_seconds=36.0), 20.0, FIRST)
-    assert findings.text().startswith("1,000 schedules in 36 s of processor time (20 s by the clock), 0 of them on the real server, too\n")
+    assert findings.text().startswith(
+        "1,000 schedules in 36 s of processor time (20 s by the clock), 0 of them on the real server, too\n"
+    )
     assert "  1,000 of 1,000 from seed 1 on: fixed\n" in findings.text()
     findings.played(Summary(schedules=350, processor_seconds=721.0), 340.0, Batch("fresh (today's)", 4711, 5_000))
-    assert findings.text().startswith("1,350 of 6,000 schedules in 757 s of processor time (360 s by the clock), 0 of them on the real server, too\n")
+    assert findings.text().startswith(
+        "1,350 of 6,000 schedules in 757 s of processor time (360 s by the clock), 0 of them on the real server, too\n"
+    )
     assert "  350 of 5,000 from seed 4711 on: fresh (today's)\n" in findings.text()
 
 
