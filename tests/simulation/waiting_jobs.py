@@ -30,7 +30,11 @@ def make_waiting_jobs(dice: Dice, count: int, longest_work_seconds: float) -> tu
 
 def longest_seconds(jobs: Iterable[JobPlan]) -> float:
     """For how long these jobs wait, one after the other. Without a key each submission may make another job."""
-    return sum(_seconds(plan.script, plan.scripts()) * (1 if plan.keyed else 1 + plan.repeats) for plan in jobs)
+    return sum(_seconds(plan.script, plan.scripts()) * _times(plan) for plan in jobs)
+
+
+def _times(plan: JobPlan) -> int:
+    return len(plan.ticks) or (1 if plan.keyed else 1 + plan.repeats)
 
 
 def _seconds(script: Script, scripts: dict[str, Script]) -> float:
