@@ -32,8 +32,6 @@ TOOLS = {
     "brisk": ToolKind(1, 0.0, 5),
     "talker": ToolKind(2, 2.0, 30),
 }
-
-
 # Tools whose call waits, when it does not fail: for an outcome from outside, an event, a time, a job below.
 WAITING_TOOLS = {
     "order": ToolKind(2, 1.0, 30),
@@ -166,10 +164,7 @@ Came = Mapping[tuple[int, int], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """What of a job its processes died in: attempts and errors of calls, by turn and position; a turn, or 0.
-
-    `error`: why that turn was the last one; its process may also have been told too much.
-    """
+    """What of a job its processes died in: attempts and errors of calls, by turn and position; a turn, or 0; why."""
 
     calls: Mapping[tuple[int, int], tuple[int, str]] = field(default_factory=dict[tuple[int, int], tuple[int, str]])
     turn: int = 0
