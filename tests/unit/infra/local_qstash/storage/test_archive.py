@@ -1,5 +1,4 @@
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -8,36 +7,34 @@ from tests.unit.infra.local_qstash.served import Served, serving
 
 URL = "https://Example.com/hook?a=1"
 DOUBLINGS = 15
+PIECES_AT_LEAST = 4
 DOUBLE = (
     "INSERT INTO events SELECT NULL, seq, time_ms, state, next_delivery_ms, status, headers, body, error FROM events"
 )
 
 
-async def longest_wait(server: Served, path: str, search: "asyncio.Task[object]") -> float:
-    """Of a caller who asks for something small again and again until the search is over."""
-    longest = 0.0
-    while True:
-        asked = time.perf_counter()
+async def answers_meanwhile(server: Served, path: str, search: "asyncio.Task[object]") -> int:
+    """How often somebody who asks for something small again and again is answered until the search is over."""
+    answers = 0
+    while not search.done():
         await server.call("GET", path)
         await asyncio.sleep(0)
-        longest = max(longest, time.perf_counter() - asked)
-        if search.done():
-            return longest
+        answers += 1
+    return answers
 
 
 @pytest.mark.parametrize("search", ["host=nowhere", "path=/nowhere"])
 async def test_a_search_of_a_long_log_lets_others_go_on(tmp_path: Path, search: str) -> None:
-    """A search goes piece by piece: a reader of a message waits for a piece of it at most."""
+    """A search goes piece by piece: a reader of a message is answered between any two."""
     async with serving(tmp_path) as server:
         message_id = (await server.call("POST", f"/v2/publish/{URL}"))["messageId"]
         await server.settle()
         for _ in range(DOUBLINGS):
             server.engine.database._connection.execute(DOUBLE)
-        began = time.perf_counter()
         searching = asyncio.create_task(server.call("GET", f"/v2/events?{search}"))
-        longest = await longest_wait(server, f"/v2/messages/{message_id}", searching)
+        answers = await answers_meanwhile(server, f"/v2/messages/{message_id}", searching)
         assert (await searching)["events"] == []
-        assert longest < (time.perf_counter() - began) / 2
+        assert answers > PIECES_AT_LEAST
 
 
 @pytest.mark.parametrize(
