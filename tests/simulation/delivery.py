@@ -196,7 +196,7 @@ class Deliveries:
         if message.outgoing.failure_callback:
             world.queue.accept(_callback(attempt, answer, world.now_ms()), message)
             return
-        self.lost |= {root_of(message.job_id)} if message.job_id else set(world.trees)
+        self.lost |= {root_of(world.job_of(message))} if message.job_id else set(world.trees)
         message.copies -= 1
         if message.copies == 0:
             if message.source is not None:

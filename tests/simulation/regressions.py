@@ -290,6 +290,7 @@ REGRESSIONS = (
     Regression(571773229261837, 2, "the simulation's own: a failover forgot the end of a job whose call still runs"),
     Regression(285882689101441, 2, "the simulation's own: nobody needs a dead look's word of a job that is gone"),
     Regression(563499709236202, 2, "the same, of a look for which the queue no longer waited"),
+    Regression(1127050653038333, 2, "the simulation's own: a schedule's message was taken for one about no job"),
     Regression(580569322284107, 2, "a client was refused for want of room where a replica did not show its job"),
 )
 

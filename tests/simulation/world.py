@@ -109,9 +109,8 @@ class World:
         self.told_by_sweeps: Counter[str] = Counter()
         self.ends = Ends(lambda: self.loop.seconds, self.memory.undone_by_a_failover)
         self.list_gaps: set[str] = set()
-        self.accepted_jobs: list[str] = []
+        self.accepted_jobs, self.readers = list[str](), list[StreamReader]()
         self.schedules, self.ticks = SimSchedules(self), dict[str, str]()
-        self.readers: list[StreamReader] = []
         self.api_calls: Counter[str] = Counter()
         self.calling: set[str] = set()
         self.cancelling: set[str] = set()
@@ -278,7 +277,11 @@ class World:
 
     def trees_of(self, message: Message) -> tuple[Tree, ...]:
         """What a message may carry legs of: its job's tag; all of them, if it is a sweep."""
-        return (self.tree(message.job_id),) if message.job_id else tuple(self.trees.values())
+        return (self.tree(self.job_of(message)),) if message.job_id else tuple(self.trees.values())
+
+    def job_of(self, message: Message) -> str:
+        """The job that a message is about: that of a schedule, the one that it starts."""
+        return self.ticks.get((message.source or message).id, message.job_id)
 
     def _backstop(self) -> None:
         """The hourly schedule."""
