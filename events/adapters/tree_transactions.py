@@ -23,7 +23,8 @@ from events.errors import StoreError
 from events.ports import charge
 
 _ATTEMPTS = 20
-_TREES = 2000
+# So many are known that nobody has asked for lately; whoever works asks for its own at least as often as this.
+_TREES, _IDLE_SECONDS = 2000, 12.0
 # Of all transcripts that are kept: those of a few thousand turns.
 KNOWN_CHARS = 16_000_000
 _MOST_CHARS = 1_000_000  # of one request
@@ -54,6 +55,7 @@ class _Queue(Struct, eq=False):
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: list[_Waiting] = field(default_factory=list[_Waiting])
     snapshot: TreeSnapshot | None = None
+    asked_seconds: float = 0.0  # when somebody has asked for it last, on the loop's clock
 
     def next_batch(self) -> list[_Waiting]:
         """Those that wait, as far as one request has room for them.
@@ -153,6 +155,7 @@ class Transactions:
     def _queue(self, root_id: str) -> _Queue:
         queue = self._queues.pop(root_id, None) or _Queue()
         self._queues[root_id] = queue
+        queue.asked_seconds = asyncio.get_running_loop().time()
         return queue
 
     def _keep(self, queue: _Queue, snapshot: TreeSnapshot | None) -> None:
@@ -161,19 +164,22 @@ class Transactions:
         if now.transcripts is not was.transcripts:
             self._size_chars += now.size_chars - was.size_chars
         queue.snapshot = snapshot
-        for name in list(self._queues) if self._knows_too_much() else ():
-            if self._knows_too_much():
-                self._forget(name)
+        while self._knows_too_much() and self._forget(next(iter(self._queues))):
+            pass
 
     def _knows_too_much(self) -> bool:
-        return self._size_chars > self._known_chars or len(self._queues) > _TREES
+        if self._size_chars > self._known_chars or len(self._queues) <= _TREES:
+            return self._size_chars > self._known_chars
+        idle_since = asyncio.get_running_loop().time() - _IDLE_SECONDS
+        return next(iter(self._queues.values())).asked_seconds < idle_since
 
-    def _forget(self, root_id: str) -> None:
+    def _forget(self, root_id: str) -> bool:
         queue = self._queues[root_id]
         if queue.lock.locked() or queue.waiting:
-            return
+            return False
         self._size_chars -= (queue.snapshot or _NOTHING).size_chars
         del self._queues[root_id]
+        return True
 
     async def _try(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
         try:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec.structs import replace
 
+from events.adapters import tree_transactions
 from events.adapters.reader import RedisReader
 from events.adapters.tree_store import TreeStore
 from events.core.effects import Changes
@@ -140,4 +141,24 @@ async def test_no_more_is_kept_than_there_is_room_for(
     before = redis_process.counted()
     begun = await store.begin(claim_of(SECOND))
     assert len(begun.history.transcript) == 2
+    assert redis_process.counted().since(before).requests == requests
+
+
+@pytest.mark.parametrize(("idle_seconds", "requests"), [(60.0, 4), (-1.0, 7)])
+async def test_what_is_at_work_is_known_however_much_it_is(
+    connection: OneSlot,
+    redis_process: RedisProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    idle_seconds: float,
+    requests: int,
+) -> None:
+    """Claims that are prolonged in turn cost a request each, also where there are more of them than are kept idle."""
+    monkeypatch.setattr(tree_transactions, "_TREES", 2)
+    store, names = TreeStore(connection, RETENTION_MS), ["job_b", "job_c", "job_d", "job_e"]
+    for job_id in names:
+        await begun_turn(store, job_id)
+    monkeypatch.setattr(tree_transactions, "_IDLE_SECONDS", idle_seconds)
+    before = redis_process.counted()
+    for job_id in names:
+        assert not await store.renew([claim_of(first_leg(job_id))], NOW_MS + 10_000_000)
     assert redis_process.counted().since(before).requests == requests
