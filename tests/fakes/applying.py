@@ -182,15 +182,15 @@ class Applying:
             answer = self._run(*read)
             if isinstance(answer, dict):  # a script gets names and texts in turn
                 answer = list(chain.from_iterable(answer.items()))
-            weight = _weight(answer)
-            size += weight
-            found.append([answer] if size <= most else [None, weight])
+            size_bytes = weight(answer)
+            size += size_bytes
+            found.append([answer] if size <= most else [None, size_bytes])
         return found
 
 
-def _weight(value: Any) -> int:
-    """The bytes of all its texts."""
+def weight(value: Any) -> int:
+    """The bytes of all its texts, as an answer has them: JSON in JSON."""
     if isinstance(value, str):
         escaped = value.count('"') + value.count("\\")
         return escaped + (len(value) if value.isascii() else len(value.encode()))
-    return sum(map(_weight, value)) if isinstance(value, list) else 0
+    return sum(map(weight, value)) if isinstance(value, list) else 0

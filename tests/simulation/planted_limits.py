@@ -28,10 +28,6 @@ def _with_copies(view: Callable[..., dict[str, Any]]) -> Callable[..., dict[str,
     return longer
 
 
-def _whatever_is_told(_: Callable[..., Any]) -> Callable[..., None]:
-    return lambda *_: None
-
-
 def _as_too_much(judge: Callable[[int, int], Any]) -> Callable[[int, int], Any]:
     return lambda size_bytes, most: judge(size_bytes, most // 4)
 
@@ -40,7 +36,7 @@ DEFECTS = (
     Defect(
         "a turn is told whatever there is",
         "no_turn_is_told_too_much",
-        (Patch(told_limit, "too_much_told", _whatever_is_told),),
+        (constant(told_limit, "too_much_told", None),),
         limits=True,
     ),
     Defect(

@@ -37,9 +37,8 @@ def _with_ticks(dice: Dice, job: JobPlan) -> JobPlan:
 class SimSchedules(FakeSchedules):
     """The queue's schedules, with what each of them sends."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._world = world
         self.messages: dict[str, Outgoing] = {}
 
     async def put(self, schedule_id: str, cron: str, message: Outgoing) -> None:
@@ -85,14 +84,12 @@ class Scheduler:
 
 def each_time_starts_one_job(world: "World") -> str | None:
     """Each message of a schedule has started its job, unless the queue has given up on it; nothing else has."""
-    started = {name for tree in world.trees.values() for name in tree.jobs}
+    started = {name: job for tree in world.trees.values() for name, job in tree.jobs.items()}
     for message_id, job_id in world.ticks.items():
         if job_id not in started and job_id not in world.returns.deleting and message_id not in world.delivery.given_up:
             return f"{message_id} of a schedule has started no job {job_id}"
-    agents = {plan.agent for plan in world.plan.jobs if plan.ticks}
-    known = set(world.ticks.values())
-    more = [job.id for tree in world.trees.values() for job in tree.jobs.values() if job.agent in agents]
-    strange = [job_id for job_id in more if job_id not in known]
+    agents, known = {plan.agent for plan in world.plan.jobs if plan.ticks}, set(world.ticks.values())
+    strange = [name for name, job in started.items() if job.agent in agents and name not in known]
     return f"{strange} were started by no time of a schedule" if strange else None
 
 

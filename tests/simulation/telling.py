@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from events.core.told_size import TOO_MUCH_TOLD
 from events.ids import canonical_json
 from functions.models.model import Message, ModelRequest, ToolMessage, UserMessage
+from tests.fakes.applying import weight
 from tests.simulation.ended import Ended
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ def only_a_long_job_is_too_long_to_tell(end: Ended) -> str | None:
         return None
     results = end.tree.results.get(end.job.id, {})
     texts = [*end.tree.transcript.get(end.job.id, ()), *results, *results.values()]
-    size_bytes = sum(len(text) + text.count('"') + text.count("\\") for text in texts)
-    most = end.world.plan.told_limit_bytes
+    size_bytes, most = weight(texts), end.world.plan.told_limit_bytes
     return None if size_bytes > most else f"{end.job.id} has {size_bytes} bytes to tell; {most} may be told"
 
 

@@ -110,7 +110,7 @@ class World:
         self.ends = Ends(lambda: self.loop.seconds, self.memory.undone_by_a_failover)
         self.list_gaps: set[str] = set()
         self.accepted_jobs, self.readers = list[str](), list[StreamReader]()
-        self.schedules, self.ticks = SimSchedules(self), dict[str, str]()
+        self.schedules, self.ticks = SimSchedules(), dict[str, str]()
         self.api_calls: Counter[str] = Counter()
         self.calling: set[str] = set()
         self.cancelling: set[str] = set()
