@@ -125,26 +125,16 @@ Fact = Annotated[
 ]
 
 
-class Ticket(WireModel):
-    """The admission has granted the wish with this lap; what it cost to ask is paid by the job that takes the slot."""
-
-    lap: int
-    commands: int = 0
-    size_bytes: int = 0
-
-
 class LoopPayload(WireModel):
     """`turn` and `attempt` count from 1.
 
-    `wish`: the lap of the job's wish, where the event is one to the admission. `ticket`: with which whoever begins the
-    turn takes the job's slot. `remember`: the job has ended, and is to be remembered. `fact`: what the event tells,
-    where it is the witness of an API call.
+    `wish`: the lap of the job's wish, where the event is one to the admission. `remember`: the job has ended, and is to
+    be remembered. `fact`: what the event tells, where it is the witness of an API call.
     """
 
     turn: Annotated[int, Field(ge=1)]
     attempt: Annotated[int, Field(ge=1)] = 1
     wish: int | None = None
-    ticket: Ticket | None = None
     remember: bool | None = None
     fact: Fact | None = None
 
@@ -212,11 +202,6 @@ _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="t
 def event_type(event: Event) -> EventType:
     """The event's type as the enum that routes it."""
     return EventType(event.type)
-
-
-def ticket_of(event: Event) -> Ticket | None:
-    """The ticket that an event brings, if it brings one."""
-    return event.payload.ticket if isinstance(event.payload, LoopPayload) else None
 
 
 def encode_event(event: Event) -> str:

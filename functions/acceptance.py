@@ -27,7 +27,6 @@ from events.schema import (
     Removal,
     Retrial,
     Submission,
-    Ticket,
 )
 from events.timestamps import moment
 from functions.facts import Facts, outside_fact
@@ -88,12 +87,7 @@ class Acceptance:
         # stays. So it does where the job "was there" and yet is carried by this very call, which was made twice.
         witness_id = await self._witness(job.id, job.session_id, fact)
         try:
-            submitting = self._facts.submitting
-            created = await (
-                submitting.submit(job, task, witness_id, alone=True)
-                if alone
-                else submitting.submit_at_once(job, task, witness_id)
-            )
+            created = await self._facts.submitting.submit(job, task, witness_id, alone=alone)
         except SessionBusyError:
             await self._refuse(witness_id, began_ms)
             raise
@@ -104,7 +98,7 @@ class Acceptance:
             await self._not_needed(witness_id, began_ms)
         await self._witness_late(job, fact, began_ms)
         submission(created.job, began_ms, created.carried)
-        await self._hand_on(created.job, created.carried, witness_id, created.ticket)
+        await self._hand_on(created.job, created.carried, witness_id)
         return created
 
     async def cancel(self, job: Job, by: str) -> Told:
@@ -227,11 +221,10 @@ class Acceptance:
     def _is_late(self, began_ms: int) -> bool:
         return self._clock.now_ms() - began_ms >= WITNESSED_MS
 
-    async def _hand_on(self, job: Job, legs: tuple[Leg, ...], witness_id: str, ticket: Ticket | None = None) -> None:
+    async def _hand_on(self, job: Job, legs: tuple[Leg, ...], witness_id: str) -> None:
         self._notices.notify(job.id)
         try:
-            tickets = {leg.key: ticket for leg in legs} if ticket else {}
-            await hand_on(self._emitter, job.session_id, legs, witness_id, tickets)
+            await hand_on(self._emitter, job.session_id, legs, witness_id)
         except PublishError as error:
             _log.warning(
                 "what follows for job %s is handed on in a minute or two, by its witness or a sweep: %s", job.id, error

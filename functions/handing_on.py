@@ -4,20 +4,16 @@ Invariant: exactly what the message carries, never the siblings' (that would be 
 goes out for the lease's end.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from events.core.expected import event_of
 from events.core.legs import CLOCK_ERROR_MS, Leg
 from events.emitter import Delivery, Emitter
-from events.schema import Event, Ticket
+from events.schema import Event
 from functions.tracing import with_trace
 
-_NO_TICKETS: Mapping[str, Ticket] = {}
 
-
-async def hand_on(
-    emitter: Emitter, session_id: str, legs: Sequence[Leg], drive: str, tickets: Mapping[str, Ticket] = _NO_TICKETS
-) -> int:
+async def hand_on(emitter: Emitter, session_id: str, legs: Sequence[Leg], drive: str) -> int:
     """Publish the events of these legs in one request; returns how many.
 
     Args:
@@ -27,12 +23,8 @@ async def hand_on(
         drive: which delivery of which message hands on. It is part of the deduplication id, as is when the leg was
             added or driven anew: the same delivery doing so twice is suppressed by the queue, a deliberate re-drive
             never is, also by another copy of a message, whose retries are counted anew.
-        tickets: by key, of a leg with which its job takes its slot: that of its first turn.
     """
-    deliveries = [
-        delivery(event_of(session_id, leg, tickets.get(leg.key)), leg.free_at_ms(), f"{leg.since_ms}.{drive}")
-        for leg in legs
-    ]
+    deliveries = [delivery(event_of(session_id, leg), leg.free_at_ms(), f"{leg.since_ms}.{drive}") for leg in legs]
     if deliveries:
         await emitter.emit_many(deliveries)
     return len(deliveries)

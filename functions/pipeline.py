@@ -87,8 +87,6 @@ class Pipeline:
         if told is None:  # else the fact has counted its witness
             if delivered.retried == 0:
                 charge(messages=1)
-                if ticket := run.first.ticket:
-                    charge(requests=1, commands=ticket.commands, size_bytes=ticket.size_bytes)
             run.begin(run.first)
         else:
             run.words.append("told")
@@ -139,7 +137,6 @@ class Pipeline:
             now_ms=now_ms,
             lease_until_ms=now_ms + LEASE_MS,
             call_id=step.call_id,
-            ticket=step.ticket.lap if step.ticket else 0,
         )
         begun = await self._still_held(claim, step.begun) if step.begun else await run.claims.begin(claim)
         match begun.verdict:

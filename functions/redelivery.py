@@ -21,7 +21,7 @@ from events.core.legs import Leg, leg_key_of
 from events.emitter import Emitter
 from events.errors import MalformedEventError, UnknownJobError
 from events.ports import Claim, Clock, Store, Undelivered
-from events.schema import SWEEP_ENDPOINT, Event, ToolPayload, parse_event, ticket_of
+from events.schema import SWEEP_ENDPOINT, Event, ToolPayload, parse_event
 from functions.afterwards import Afterwards
 from functions.books import commit
 from functions.delivery import Outcome
@@ -143,12 +143,9 @@ class Redelivery:
             if leg.driven == THROTTLED_ALERT if throttled else leg.undelivered == 1:  # a leg is told of once
                 text = f"job {event.job_id}: the queue gave up on {event.type}, which is driven again: {reason}"
                 await self._afterwards((Alert(event.job_id, text, "undelivered", leg.key),))
-        # Nobody else may know that the job has got the slot that it wishes for: its ticket goes along.
-        ticket = ticket_of(event)
-        tickets = {claim.leg_key: ticket} if ticket else {}
         driven = 0
         for drive, those in self._drives(found, drive_of(message_id, retried), claim.now_ms, throttled=throttled):
-            driven += await hand_on(self._emitter, found.session_id, those, drive, tickets)
+            driven += await hand_on(self._emitter, found.session_id, those, drive)
         return Outcome("driven" if driven else "applied", driven)
 
     @staticmethod

@@ -7,7 +7,7 @@ from msgspec import Struct
 from events.core.expected import event_of
 from events.core.legs import Leg, LegKind, kind_of, leg_key_of
 from events.ports import Begun
-from events.schema import Event, Ticket, ToolPayload, ticket_of
+from events.schema import Event, ToolPayload
 from functions.claims import Claims
 from functions.delivery import Delivered
 from functions.handed_on import HandedOn
@@ -28,11 +28,6 @@ class Step(Struct, frozen=True):
     owner: str
     event: Event | None = None
     begun: Begun | None = None
-
-    @property
-    def ticket(self) -> Ticket | None:
-        """With which the job takes the slot that it was given."""
-        return ticket_of(self.event) if self.event is not None else None
 
 
 class Run:

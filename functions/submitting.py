@@ -1,10 +1,7 @@
 """How a submitted job begins: it takes its place in the admission's book, and it is created, unless it is there."""
 
-import asyncio
 from dataclasses import replace
 from typing import Any
-
-from msgspec import structs
 
 from events.core.admission import Standing
 from events.core.decide import submit
@@ -15,8 +12,7 @@ from events.core.state import Job
 from events.core.stored_bytes import BytesAdded
 from events.core.submitting import first_standing
 from events.errors import JobGoneError, SessionBusyError
-from events.ports import Clock, Created, Heard, Meter, Store, charge, metered, share
-from events.schema import Ticket
+from events.ports import Clock, Created, Store
 from functions.asking import Asking
 from functions.books import create
 
@@ -55,47 +51,6 @@ class Submitting:
             await self._leave(job, standing, carrier)
             raise
         return created if created.new or not slot else self._found(created, standing, now_ms)
-
-    async def submit_at_once(self, job: Job, task: dict[str, Any], carrier: str) -> Created:
-        """Both in one request; where the job gets its slot at once, its first event says so: that is its ticket.
-
-        It is created with a wish for its slot, which whoever begins with the ticket takes out (BEGIN). Where the ticket
-        is lost, the carrier hands on the wish.
-
-        Raises:
-            JobGoneError: it was there, and its data is gone.
-        """
-        now_ms = self._clock.now_ms()
-        standing, changes = first_standing(job, now_ms), _changes(job, task, now_ms, slot=False)
-        meter, stored = Meter(self._clock, 0), self._asking.quota.submitted(job, changes)
-        heard, created = await asyncio.gather(
-            self._ask_on(meter, job, standing, carrier, stored),
-            create(self._store, changes, carrier, now_ms, _counted(stored)),
-            return_exceptions=True,
-        )
-        if isinstance(created, JobGoneError):
-            await self._leave(job, standing, carrier)
-        # What ends the invocation comes before what a request ended with.
-        for failed in sorted((created, heard), key=lambda answer: isinstance(answer, Exception)):
-            if isinstance(failed, BaseException):
-                raise failed
-        assert isinstance(heard, Heard), "it was not raised"
-        assert isinstance(created, Created), "nor this"
-        asked = meter.rest()
-        for _ in range(asked.shared):
-            share()
-        if not created.new or not heard.slot or standing.want != "slot":
-            charge(requests=asked.requests, commands=asked.commands, size_bytes=asked.size_bytes)
-            return self._found(created, standing, now_ms) if heard.slot and not created.new else created
-        ticket = Ticket(lap=standing.lap, commands=asked.commands, size_bytes=asked.size_bytes)
-        return replace(created, carried=(structs.replace(changes.legs[0], carrier=carrier),), ticket=ticket)
-
-    async def _ask_on(
-        self, meter: Meter, job: Job, standing: Standing, carrier: str, stored: BytesAdded | None
-    ) -> Heard:
-        """Ask, and charge that apart: the creation, which goes with it, is written before its cost is known."""
-        with metered(meter):
-            return await self._asking.ask(job, standing, carrier, stored=stored)
 
     def _found(self, created: Created, standing: Standing, now_ms: int) -> Created:
         """Somebody created it meanwhile, and the slot that we were given is its own: it must hear of it."""

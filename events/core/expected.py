@@ -11,7 +11,6 @@ from events.schema import (
     AgentToolCall,
     Event,
     LoopPayload,
-    Ticket,
     ToolExecutionComplete,
     ToolExecutionFailed,
     ToolPayload,
@@ -24,8 +23,8 @@ def expected_events(job: Job, legs: Iterable[Leg]) -> tuple[Event, ...]:
     return tuple(event_of(job.session_id, leg) for leg in legs)
 
 
-def event_of(session_id: str, leg: Leg, ticket: Ticket | None = None) -> Event:
-    """The event that carries a leg; `ticket`: of a turn, with which its job takes its slot."""
+def event_of(session_id: str, leg: Leg) -> Event:
+    """The event that carries a leg."""
     head: dict[str, Any] = {
         "id": event_id(leg.key),
         "session_id": session_id,
@@ -37,7 +36,7 @@ def event_of(session_id: str, leg: Leg, ticket: Ticket | None = None) -> Event:
     if leg.kind is LegKind.REMEMBER:
         return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, attempt=leg.attempt, remember=True))
     if leg.kind is LegKind.LOOP:
-        return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, attempt=leg.attempt, ticket=ticket))
+        return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, attempt=leg.attempt))
     payload = ToolPayload(
         turn=leg.turn,
         position=leg.position,

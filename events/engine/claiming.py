@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from events.core import abandoned, parts
 from events.core.effects import Changes
 from events.core.going_on import GoOn, is_released, may_go_on, of_one_invocation
-from events.core.legs import Leg, LegKind, given_back_at_ms, wish_key
+from events.core.legs import Leg, LegKind, given_back_at_ms
 from events.core.state import NOTHING_USED, Failure, State
 from events.core.transitions import JobStatus
 from events.engine.tree import Tree
@@ -43,16 +43,6 @@ def claimed(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Leg]:
         lease_until_ms=claim.now_ms if leg.kind is LegKind.WISH else claim.lease_until_ms,
     )
     return replace(tree, legs={**tree.legs, leg.key: held}), held
-
-
-def with_ticket(claim: Claim, tree: Tree) -> Tree:
-    """With the slot that a ticket stands for, if it is one of the present wish."""
-    standing = tree.standing(claim.job_id)
-    if not claim.ticket or standing.slot or (standing.lap, standing.want) != (claim.ticket, "slot"):
-        return tree
-    wish = wish_key(claim.job_id, standing.lap)
-    tree = replace(tree, legs={key: leg for key, leg in tree.legs.items() if key != wish})
-    return tree.admitted(claim.job_id, claim.message_id, claim.now_ms)
 
 
 def granted(claim: Claim, tree: Tree, leg: Leg) -> tuple[Tree, Begun]:

@@ -26,7 +26,6 @@ from events.engine.claiming import (
     handed_on,
     is_anew,
     released,
-    with_ticket,
 )
 from events.engine.tree import Tree
 from events.engine.writing import changed, created
@@ -82,11 +81,10 @@ def begin(tree: Tree, claim: Claim) -> tuple[Tree, Begun]:
     if leg is None:
         tree, legs = _others(tree, claim, free=True)
         return tree, Begun(Verdict.APPLIED, carried=legs)
-    ticketed = with_ticket(claim, tree)
-    verdict = _refusal(tree, claim, leg, gated=ticketed.gated(leg, claim.now_ms))
+    verdict = _refusal(tree, claim, leg)
     if verdict is not None:
         return _refused(tree, claim, leg, verdict)
-    tree, begun = granted(claim, ticketed, ticketed.legs[leg.key])
+    tree, begun = granted(claim, tree, leg)
     tree, legs = _others(tree, claim, leg.key)
     return tree, replace(begun, carried=legs)
 
@@ -96,14 +94,14 @@ def _others(tree: Tree, claim: Claim, but: str = "", *, free: bool = False) -> t
     return handed_on(tree, claim.message_id, claim.now_ms, but, claim.owner, free=free)
 
 
-def _refusal(tree: Tree, claim: Claim, leg: Leg, *, gated: bool) -> Verdict | None:
+def _refusal(tree: Tree, claim: Claim, leg: Leg) -> Verdict | None:
     if tree.held(leg):
         return Verdict.APPLIED
     if leg.not_before_ms > claim.now_ms:
         return Verdict.EARLY
     if leg.owner != claim.owner and leg.lease_until_ms > claim.now_ms:
         return Verdict.BUSY
-    return Verdict.GATED if gated else None
+    return Verdict.GATED if tree.gated(leg, claim.now_ms) else None
 
 
 def _refused(tree: Tree, claim: Claim, leg: Leg, verdict: Verdict) -> tuple[Tree, Begun]:

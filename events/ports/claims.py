@@ -29,9 +29,8 @@ class Verdict(StrEnum):
 class Claim(Struct, frozen=True):
     """Who asks for a leg, and for how long.
 
-    `run`: the job's run in which it was granted: what was begun in an earlier one is not committed. `ticket`: the lap
-    of the job's wish that the admission has granted; 0: none. One of an earlier wish is void. `since_ms`: of a turn's
-    leg, as it was granted: one that a failover made to be added anew is asked of other results; 0: it is no turn's.
+    `run`: the job's run in which it was granted: what was begun in an earlier one is not committed. `since_ms`: of a
+    turn's leg, as it was granted: one that a failover made to be added anew is asked of other results; 0: no turn's.
     """
 
     job_id: str
@@ -42,7 +41,6 @@ class Claim(Struct, frozen=True):
     lease_until_ms: int
     call_id: str = ""
     run: int = 1
-    ticket: int = 0
     since_ms: int = 0
 
 

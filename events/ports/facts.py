@@ -6,19 +6,14 @@ from events.core.admission import Standing
 from events.core.legs import Leg, LegKind
 from events.core.state import Job, State
 from events.record import Record
-from events.schema import Ticket
 
 
 class Created(Record, frozen=True):
-    """CREATE's answer: `new` is False when the job was there; `job` is the stored one.
-
-    `ticket`: where the admission has granted its wish meanwhile: its first event brings it.
-    """
+    """CREATE's answer: `new` is False when the job was there; `job` is the stored one."""
 
     new: bool
     job: Job
     carried: tuple[Leg, ...] = ()
-    ticket: Ticket | None = None
 
     @property
     def standing(self) -> Standing:

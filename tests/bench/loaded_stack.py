@@ -109,7 +109,7 @@ class Loaded:
             job = new_job(
                 body, registry, job_id=f"job_{name}", session_id=f"session_{name}", tenant=TENANT, now_ms=clock.now_ms()
             )
-            await submitting.submit_at_once(job, body.task, f"msg_{name}")
+            await submitting.submit(job, body.task, f"msg_{name}")
 
         try:
             await _at_once(waiting, write)

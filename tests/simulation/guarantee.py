@@ -79,7 +79,7 @@ def is_guaranteed(world: "World", tree: Tree, leg: Leg) -> bool:
     if entry is None or (entry.lap, entry.want) != (leg.attempt, "slot"):
         return False
     has_giver = _still_speaks(world, entry.cause) if entry.cause else _is_submitted(world, leg.job_id)
-    return not entry.slot or has_giver or _has_ticket(world, leg)
+    return not entry.slot or has_giver
 
 
 def _is_looked_for(world: "World", leg: Leg) -> bool:
@@ -99,13 +99,6 @@ def _will_look(world: "World", message: Message) -> bool:
 def _is_submitted(world: "World", job_id: str) -> bool:
     """Whether a call that outlived its witness has taken the slot itself: it hands on, and is asked again once over."""
     return any(name.startswith("submit:") and (name, job_id) in world.queue.sent_about for name in world.calling)
-
-
-def _has_ticket(world: "World", wish: Leg) -> bool:
-    """Whether an event brings a ticket for the wish: that of a call of the API which outlived its witness."""
-    ticket = f'"ticket":{{"lap":{wish.attempt},'
-    mine = (message for message in world.queue.live.values() if message.job_id == wish.job_id)
-    return any(ticket in message.outgoing.body for message in mine)
 
 
 def _still_speaks(world: "World", giver: str) -> bool:

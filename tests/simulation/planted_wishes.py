@@ -1,31 +1,25 @@
 """Defects of wishes that the admission knows otherwise, and of a slow clock: regressions.py has their seeds."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Callable
 
-from functions import pipeline, redelivery, submitting
-from tests.simulation.planting import Defect, Patch, answering, replaced
+from events.core.effects import Changes
+from functions import pipeline, submitting
+from tests.simulation.planting import Defect, Patch, replaced
 
 
 def _at_once(free_at_ms: int, _now_ms: int) -> int:
     return free_at_ms
 
 
-def _without_tickets(hand_on: Callable[..., Awaitable[int]]) -> Callable[..., Awaitable[int]]:
-    return lambda emitter, session_id, legs, drive, _tickets=None: hand_on(emitter, session_id, legs, drive)
+def _with_slot(changes: Callable[..., Changes]) -> Callable[..., Changes]:
+    return lambda job, task, now_ms, **_slot: changes(job, task, now_ms, slot=True)
 
 
 DEFECTS = (
     Defect(
-        "a job in line gets a ticket",
+        "a job in line is created with a slot",
         "work_begins_with_a_slot",
-        (answering(submitting.Submitting, "_ask_on", lambda heard, *_rest: replace(heard, slot=True)),),
-    ),
-    Defect(
-        "what could not be delivered is driven again without its ticket",
-        "every_leg_is_guaranteed",
-        (Patch(redelivery, "hand_on", _without_tickets),),
-        deploys=True,
+        (Patch(submitting, "_changes", _with_slot),),
     ),
     Defect(
         "what a slow clock finds early comes again at once",

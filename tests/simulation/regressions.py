@@ -231,16 +231,10 @@ REGRESSIONS = (
         2,
         "the simulation's own: a sweep tells a job of the slot that it was given just now, and the giver does, too",
     ),
-    Regression(2299, 2, "the simulation's own: an event with a ticket brings on the wish that the ticket stands for"),
     Regression(
         4673724418094,
         2,
         "a job that the admission forgot was in no sweep until its wish was delivered, which a dead queue prevented",
-    ),
-    Regression(
-        DEPLOYING_SEEDS + 2002605,  # with the delays of callbacks that the product asks for
-        2,
-        "an event that could not be delivered was driven again without the ticket that it had brought",
     ),
     Regression(
         PLANNING_SEEDS + RETURNING_SEEDS + 890003974,

@@ -149,8 +149,6 @@ def _begun(world: "World", claim: Claim, begun: Begun, before: Tree, after: Tree
     world.actors.begun(claim, begun)
     if begun.verdict is Verdict.GRANTED:
         world.check(ON_BEGINNING, Begins(world, CURRENT.get(), claim, after))
-    if claim.ticket and not before.standing(claim.job_id).slot and after.standing(claim.job_id).slot:
-        world.memory.answer_of_long_ago(claim.job_id)
 
 
 def _committed(world: "World", asked: "Asked", claim: Claim, committed: Committed) -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.bridge
 
 CALLS = 5
 # agent → asks of the store, commands; requests and bytes at most.
-JOBS = {"in-a-row": (16, 135, 15, 34_400), "at-once": (8, 75, 7, 22_100)}
+JOBS = {"in-a-row": (16, 134, 16, 34_000), "at-once": (8, 74, 8, 21_700)}
 
 __all__ = ["dearer"]
 

@@ -92,14 +92,14 @@ async def test_a_job_with_progress_is_left_alone() -> None:
 
 
 async def test_a_lost_event_is_driven_again_and_carried_by_the_sweep() -> None:
-    """The queue accepted it and forgot: with it, the ticket, so the job wishes for its slot."""
+    """The queue accepted it and forgot."""
     stage = Stage()
     await stage.submit()
     stage.clock.ms += LOST_AFTER_MS + 1
     outcome = await stage.sweep.handle(Page(stage.clock.ms), "m-sweep", "d1", again=False)
     assert (outcome.word, outcome.handed_on) == ("swept", 1)
-    [wish] = [leg for leg in await stage.legs() if leg.carrier == "m-sweep"]
-    assert stage.events()[-1].id == event_id(wish.key)
+    [leg] = [leg for leg in await stage.legs() if leg.carrier == "m-sweep"]
+    assert stage.events()[-1].id == event_id(leg.key)
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
@@ -132,7 +132,7 @@ async def test_a_sweep_that_failed_hands_on_again_what_it_carries() -> None:
     stage.clock.ms += 10_000
     outcome = await stage.sweep.handle(Page(due_ms), "m-sweep", "m-sweep.1", again=True)
     assert outcome.handed_on == 1
-    assert stage.events()[-1].id == event_id("wish:job_1:1")
+    assert stage.events()[-1].id == event_id("loop:job_1:1:1")
 
 
 async def test_the_backstop_looks_at_jobs_without_a_slot_too() -> None:

@@ -4,11 +4,11 @@ from tests.unit.functions.api.client import ADMIN, Api, assert_problem
 
 
 async def test_a_message_whose_step_is_open_is_sent_once_more(api: Api) -> None:
-    """And the job goes on; with the turn its wish is expected, which the ticket in the message stands for."""
+    """And the job goes on."""
     job = await api.submitted(jobType="answers")
     message_id = api.stage.queue.published[-1][0]
     answer = (await api.ask("POST", f"/api/admin/messages/{message_id}/replay", ADMIN)).json()
-    assert answer == {"messageId": message_id, "standing": "due", "sent": True, "jobId": job["id"], "expected": 2}
+    assert answer == {"messageId": message_id, "standing": "due", "sent": True, "jobId": job["id"], "expected": 1}
     assert api.stage.queue.published[-1][0] != message_id
 
 
@@ -26,7 +26,7 @@ async def test_what_a_job_expects_is_driven(api: Api) -> None:
     """Nothing for one that has ended; an unknown one is 404."""
     job = await api.submitted(jobType="answers")
     path = f"/api/admin/agent-jobs/{job['id']}/drive"
-    assert (await api.ask("POST", path, ADMIN)).json() == {"jobId": job["id"], "driven": 2}
+    assert (await api.ask("POST", path, ADMIN)).json() == {"jobId": job["id"], "driven": 1}
     await api.stage.run()
     assert (await api.ask("POST", path, ADMIN)).json()["driven"] == 0
     assert_problem(await api.ask("POST", "/api/admin/agent-jobs/job_0/drive", ADMIN), 404)
