@@ -55,10 +55,10 @@ imports: $(READY)
 	@said=$$($(BIN)/lint-imports --no-logo) && echo "$$said" | tail -1 || { echo "$$said"; exit 1; }
 
 docs: $(READY) ## write the generated parts of the documentation anew
-	@$(BIN)/python -m infra.docs
+	@$(BIN)/python -m baton_local.docs
 
 docs-check: $(READY)
-	@$(BIN)/python -m infra.docs --check
+	@$(BIN)/python -m baton_local.docs --check
 
 SECONDS ?= 360
 SEED ?= 1000000

@@ -14,7 +14,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-OURS = ("baton", "events", "functions", "infra")
+OURS = ("baton", "baton_events", "baton_local")
 FORBIDDEN_AUDITS = ("socket.", "subprocess.", "os.system", "os.fork", "os.exec", "sqlite3.", "os.mkdir", "os.remove")
 WRITING = os.O_WRONLY | os.O_RDWR
 

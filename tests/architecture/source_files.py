@@ -6,9 +6,8 @@ from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("baton", "events", "functions", "infra")
-# Beside them in the wheel: pytest loads it in every project, so it is in no package of ours.
-PLUGIN = "baton_pytest.py"
+# Package → its folder.
+PACKAGES = {"baton": "functions/baton", "baton_events": "events/baton_events", "baton_local": "infra/baton_local"}
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -51,11 +50,18 @@ def _files(name: str) -> tuple[SourceFile, ...]:
     return tuple(SourceFile(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")) for path in paths)
 
 
+def module_of(file: SourceFile) -> str:
+    """The name by which a file of a package is imported."""
+    place = next(place for place in PACKAGES.values() if file.name.startswith(f"{place}/"))
+    below = file.name.removeprefix(place.rpartition("/")[0] + "/")
+    return below.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
 def production_files() -> tuple[SourceFile, ...]:
-    """The files of the four packages, and the plugin."""
-    return source_files(*PACKAGES, PLUGIN)
+    """The files of the packages."""
+    return source_files(*PACKAGES.values())
 
 
 def all_files() -> tuple[SourceFile, ...]:
     """Those, and the tests."""
-    return source_files(*PACKAGES, PLUGIN, "tests")
+    return source_files(*PACKAGES.values(), "tests")

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from events.setting_table import SETTINGS
-from infra.cli.main import SUBCOMMANDS
-from infra.docs.marked_block import MarkerError, replace_block
-from infra.docs.pages import pages
+from baton.configuration.setting_table import SETTINGS
+from baton_local.cli.main import SUBCOMMANDS
+from baton_local.docs.marked_block import MarkerError, replace_block
+from baton_local.docs.pages import pages
 from tests.architecture.source_files import PACKAGES, ROOT, SourceFile, all_files, production_files
 
 # design.md and contract.md describe where the project goes, too, so they name what is not there yet.
 # What a reader makes or names: data, environment, archives, a package, a secret.
 NOT_OURS = (".baton", ".venv", "dist/", "my_company", "baton/prod")
+PLACES = [(ROOT / place).parent for place in PACKAGES.values()]
 NOT_YET = ("design.md", "contract.md", "seeds.md")  # the last one: what the sources named
 PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")] + [
     page
@@ -50,17 +51,18 @@ def _texts(file: SourceFile) -> list[str]:
 def _exists(path: str, beside: str) -> bool:
     """A path from the root, one beside or above the file that cites it, or the plain name of a page or a script."""
     above = [ROOT / folder for folder in Path(beside).parents]
-    by_name = [ROOT / folder for folder in ("docs", "docs/spec", "events/adapters/lua")]
-    names = (path, path.lower())  # DESIGN.md is docs/design.md
-    return any((place / name).exists() for place in (*above, *by_name) for name in names)
+    by_name = [ROOT / folder for folder in ("docs", "docs/spec", "functions/baton/adapters/lua")]
+    names = (path, path.lower(), path.replace(".handler", ".py"))  # DESIGN.md is docs/design.md
+    return any((place / name).exists() for place in (*above, *by_name, *PLACES) for name in names)
 
 
 def _is_module(name: str) -> bool:
     """A module, or something in one."""
     parts = name.split(".")
-    return (
-        any((ROOT / "/".join(parts[:n])).with_suffix(".py").exists() for n in range(2, len(parts) + 1))
-        or (ROOT / "/".join(parts)).is_dir()
+    return any(
+        (place / "/".join(parts)).is_dir()
+        or any((place / "/".join(parts[:n])).with_suffix(".py").exists() for n in range(2, len(parts) + 1))
+        for place in PLACES
     )
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source_files import PACKAGES, PLUGIN, ROOT, source_files
+from tests.architecture.source_files import PACKAGES, ROOT, module_of, source_files
 
-MODELS_EXTRA = "functions.models.providers"  # all of these need it, nothing else does
-REDIS_EXTRA = "events.adapters.resp_"  # likewise
+MODELS_EXTRA = "baton.models.providers"  # all of these need it, nothing else does
+REDIS_EXTRA = "baton.adapters.resp_"  # likewise
+PATHS = [str(ROOT), *(str((ROOT / place).parent) for place in PACKAGES.values())]
 PROBE = Path(__file__).with_name("import_probe.py")
 
 WEBHOOKS = (
@@ -38,31 +39,31 @@ BARE_LIBRARIES = (
 # Pydantic looks for plugins in whatever is installed: here that is much more than in a bundle.
 NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
 NOT_FOR_WEBHOOKS = (
-    "events.adapters.http1_",
-    "events.adapters.open_telemetry",
-    "events.adapters.queue_setup",
-    "events.adapters.resp_",
-    "functions.agents.samples",
-    "functions.api",
-    "functions.console",
-    "functions.models.demo",
-    "functions.models.providers",
-    "functions.site",
-    "functions.tools.builtin",
-    "functions.web.",
+    "baton.adapters.http1_",
+    "baton.adapters.open_telemetry",
+    "baton.adapters.queue_setup",
+    "baton.adapters.resp_",
+    "baton.agents.samples",
+    "baton.api",
+    "baton.console",
+    "baton.models.demo",
+    "baton.models.providers",
+    "baton.site",
+    "baton.tools.builtin",
+    "baton.web.",
 )
 FOR_TURNS_ALONE = (
-    "functions.agents.model_turn",
-    "functions.agents.planner_turn",
-    "functions.conversation.conversation",
-    "functions.memory.remember_job",
-    "functions.models.answer_cache",
+    "baton.agents.model_turn",
+    "baton.agents.planner_turn",
+    "baton.conversation.conversation",
+    "baton.memory.remember_job",
+    "baton.models.answer_cache",
 )
 
 # What a webhook function that runs no model loads, beside the standard library: each line was weighed.
 OF_A_WEBHOOK = {
-    "events",
-    "functions",
+    "baton",
+    "baton_events",
     "annotated_types",  # of pydantic
     "anyio",  # of starlette and httpx
     "httpx",  # of qstash and upstash_redis
@@ -106,7 +107,7 @@ def not_in_production() -> list[str]:
 
 def _probe(modules: Sequence[str], missing: Sequence[str] = ()) -> dict[str, list[str]]:
     request = json.dumps({"modules": list(modules), "missing": list(missing)})
-    code = f"import runpy, sys; sys.path.insert(0, {str(ROOT)!r}); runpy.run_path({str(PROBE)!r}, run_name='__main__')"
+    code = f"import runpy, sys; sys.path[:0] = {PATHS!r}; runpy.run_path({str(PROBE)!r}, run_name='__main__')"
     done = subprocess.run(
         [sys.executable, "-I", "-c", code, request], env={}, capture_output=True, text=True, check=False
     )
@@ -118,15 +119,15 @@ def _probe(modules: Sequence[str], missing: Sequence[str] = ()) -> dict[str, lis
 def _calls(modules: Sequence[str]) -> int:
     """How many functions are called while these are imported, as a deployed function has them."""
     request = json.dumps({"modules": list(modules), "missing": not_in_production(), "counts": True})
-    code = f"import runpy, sys; sys.path.insert(0, {str(ROOT)!r}); runpy.run_path({str(PROBE)!r}, run_name='__main__')"
+    code = f"import runpy, sys; sys.path[:0] = {PATHS!r}; runpy.run_path({str(PROBE)!r}, run_name='__main__')"
     command = [sys.executable, "-I", "-c", code, request]
     return int(subprocess.run(command, env=NO_PLUGINS, capture_output=True, text=True, check=True).stdout)
 
 
 def _modules_of(*packages: str) -> list[str]:
     return [
-        file.name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        for file in source_files(*packages)
+        module_of(file)
+        for file in source_files(*(PACKAGES[package] for package in packages))
         if not file.name.endswith("__main__.py")
     ]
 
@@ -134,41 +135,41 @@ def _modules_of(*packages: str) -> list[str]:
 @pytest.mark.parametrize("function", ["tool_executor", "tool_result_complete", "tool_result_failed"])
 def test_a_webhook_function_imports_only_what_it_needs(function: str) -> None:
     """No command line, no local stack, no model library; and it works without the extras of a developer's machine."""
-    report = _probe([f"functions.webhooks.{function}"], not_in_production())
+    report = _probe([f"baton.webhooks.{function}"], not_in_production())
     assert set(report["loaded"]) == OF_A_WEBHOOK
 
 
 @pytest.mark.parametrize("function", WEBHOOKS)
 def test_imports_of_a_webhook_cost_little_more_than_the_libraries(function: str) -> None:
     """One and a half times as many calls as the bare libraries; a count does not depend on how busy a machine is."""
-    assert _calls([f"functions.webhooks.{function}"]) <= 1.5 * _calls(BARE_LIBRARIES)
+    assert _calls([f"baton.webhooks.{function}"]) <= 1.5 * _calls(BARE_LIBRARIES)
 
 
 @pytest.mark.parametrize("function", WEBHOOKS)
 def test_a_webhook_function_imports_nothing_of_what_others_do(function: str) -> None:
     """No page of the site, no sample agent, no tracing that nobody asked for; models where turns are made alone."""
-    ours = set(_probe([f"functions.webhooks.{function}"], not_in_production())["ours"])
+    ours = set(_probe([f"baton.webhooks.{function}"], not_in_production())["ours"])
     others = NOT_FOR_WEBHOOKS if function == "agent_loop" else (*NOT_FOR_WEBHOOKS, *FOR_TURNS_ALONE)
     assert [name for name in ours if name.startswith(others)] == []
 
 
 def test_production_works_without_the_local_stack() -> None:
-    """Every module of events, functions and baton imports with infra and the local extra not installed.
+    """Every module of baton and baton_events imports with baton_local and the local extra not installed.
 
     So does what asks a provider, once the models extra is, and what speaks RESP, once the redis extra is.
     """
-    ours = _modules_of("events", "functions", "baton")
+    ours = _modules_of("baton", "baton_events")
     modules = [name for name in ours if not name.startswith((MODELS_EXTRA, REDIS_EXTRA))]
-    report = _probe(modules, [*not_in_production(), "infra"])
-    assert not {"infra", "pydantic_ai", "redis", "hiredis"} & set(report["loaded"])
+    report = _probe(modules, [*not_in_production(), "baton_local"])
+    assert not {"baton_local", "pydantic_ai", "redis", "hiredis"} & set(report["loaded"])
 
 
 RUNS_A_TOOL = """
 import asyncio
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.tools.context import ToolContext
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.tools.context import ToolContext
+from baton.tools.tool import tool
 
 @tool
 def add(a: int, b: int) -> int:
@@ -185,7 +186,7 @@ def test_agents_with_models_of_providers_run_tools_without_any_model_library(tmp
     (tmp_path / "runs_a_tool.py").write_text(RUNS_A_TOOL)
     request = json.dumps({"modules": ["runs_a_tool"], "missing": not_in_production()})
     code = (
-        f"import runpy, sys; sys.path[:0] = [{str(ROOT)!r}, {str(tmp_path)!r}];"
+        f"import runpy, sys; sys.path[:0] = [*{PATHS!r}, {str(tmp_path)!r}];"
         f" runpy.run_path({str(PROBE)!r}, run_name='__main__')"
     )
     done = subprocess.run(
@@ -197,28 +198,26 @@ def test_agents_with_models_of_providers_run_tools_without_any_model_library(tmp
 
 def test_importing_opens_nothing_and_reads_no_environment() -> None:
     """Any module, in a process with an empty environment."""
-    report = _probe(_modules_of(*PACKAGES, PLUGIN))
+    report = _probe(_modules_of(*PACKAGES))
     assert (report["audits"], report["readers"]) == ([], [])
 
 
 def test_the_pytest_plugin_loads_nothing_of_ours() -> None:
-    """It is loaded in every project that has Baton installed, where each of our packages' names may be another's."""
-    loaded = set(_probe(["baton_pytest"])["loaded"])
-    assert not loaded & set(PACKAGES)
-    assert loaded - set(_probe(["pytest"])["loaded"]) == {"baton_pytest"}
+    """It is loaded in every project that has Baton installed."""
+    plugin = _probe(["baton_local.pytest_plugin"])
+    assert set(plugin["loaded"]) - set(_probe(["pytest"])["loaded"]) == {"baton_local"}
+    assert plugin["ours"] == ["baton_local", "baton_local.pytest_plugin"]
 
 
 def test_the_probe_sees_what_it_looks_for(tmp_path: Path) -> None:
     """A module that opens a socket and reads the environment is found out."""
     planted = tmp_path / "functions_planted.py"
-    planted.write_text("import os, socket\n__name__ = 'events.planted'\nsocket.socket().close()\nos.environ.get('A')\n")
+    planted.write_text("import os, socket\n__name__ = 'baton.planted'\nsocket.socket().close()\nos.environ.get('A')\n")
     request = json.dumps({"modules": ["functions_planted"], "missing": []})
-    code = (
-        f"import runpy, sys; sys.path.insert(0, {str(tmp_path)!r}); runpy.run_path({str(PROBE)!r}, run_name='__main__')"
-    )
+    code = f"import runpy, sys; sys.path[:0] = [{str(tmp_path)!r}]; runpy.run_path({str(PROBE)!r}, run_name='__main__')"
     done = subprocess.run(
         [sys.executable, "-I", "-c", code, request], env={}, capture_output=True, text=True, check=True
     )
     report = json.loads(done.stdout)
-    assert report["readers"] == ["events.planted"]
+    assert report["readers"] == ["baton.planted"]
     assert any(audit.startswith("socket.") for audit in report["audits"])

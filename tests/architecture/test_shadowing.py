@@ -1,4 +1,4 @@
-"""Our packages have plain names; no distribution of the same name may take their place."""
+"""No distribution may bring a package of our names."""
 
 import re
 import subprocess
@@ -6,21 +6,20 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-from tests.architecture.source_files import PACKAGES, PLUGIN, ROOT
+from tests.architecture.source_files import PACKAGES, ROOT
 
-PLUGIN_MODULE = PLUGIN.removesuffix(".py")
-NAMES = (*PACKAGES, PLUGIN_MODULE)
+NAMES = tuple(PACKAGES)
 
 
 def test_our_packages_win(tmp_path: Path) -> None:
     """Also in a process that starts in another folder, as the `baton` command does."""
     code = f"import {', '.join(NAMES)}; print(*(m.__file__ for m in ({', '.join(NAMES)})), sep='\\n')"
     shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert shown.stdout.split() == [str(ROOT / package / "__init__.py") for package in PACKAGES] + [str(ROOT / PLUGIN)]
+    assert shown.stdout.split() == [str(ROOT / place / "__init__.py") for place in PACKAGES.values()]
 
 
 def test_no_installed_distribution_has_a_package_of_our_names() -> None:
-    """PyPI has one called `Events`: installed beside us it would be imported instead, as site-packages comes first."""
+    """Installed beside us it would be imported instead."""
     owners = packages_distributions()
     assert {name: owners[name] for name in NAMES if set(owners.get(name, ["baton"])) != {"baton"}} == {}
 
@@ -28,4 +27,4 @@ def test_no_installed_distribution_has_a_package_of_our_names() -> None:
 def test_the_lock_file_has_no_distribution_of_our_names() -> None:
     """A dependency of a dependency must not bring one in."""
     locked = set(re.findall(r'^name = "([^"]+)"', (ROOT / "uv.lock").read_text(encoding="utf-8"), re.MULTILINE))
-    assert locked & {*PACKAGES, "baton-pytest"} == {"baton"}
+    assert locked & {"baton", "baton-events", "baton-local"} == {"baton"}

@@ -4,7 +4,11 @@ import re
 
 from tests.architecture.source_files import ROOT
 
-MAKERS = ("events/core/parts.py", "events/core/checkpoint.py", "functions/agents/store_channel.py")
+MAKERS = (
+    "functions/baton/core/parts.py",
+    "functions/baton/core/checkpoint.py",
+    "functions/baton/agents/store_channel.py",
+)
 KIND_IN_CODE = re.compile(r'"type": ?"([a-z]+-[a-z-]+|start|abort|error|finish)"')
 
 

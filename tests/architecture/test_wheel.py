@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source_files import PACKAGES, PLUGIN, ROOT
+from tests.architecture.source_files import PACKAGES, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +23,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 def _files(*suffixes: str) -> set[str]:
     return {
-        path.relative_to(ROOT).as_posix()
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*")
-        if path.suffix in suffixes and "infra/docs" not in path.as_posix()
+        path.relative_to((ROOT / place).parent).as_posix()
+        for place in PACKAGES.values()
+        for path in (ROOT / place).rglob("*")
+        if path.suffix in suffixes and "infra/baton_local/docs" not in path.as_posix()
     }
 
 
 def test_it_has_every_module(wheel: zipfile.ZipFile) -> None:
-    """Of all four packages, but for the generator of this repository's pages; and the plugin beside them."""
-    assert {name for name in wheel.namelist() if name.endswith(".py")} == _files(".py") | {PLUGIN}
+    """Of all packages, but for the generator of this repository's pages."""
+    assert {name for name in wheel.namelist() if name.endswith(".py")} == _files(".py")
 
 
 def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> None:
@@ -40,9 +40,9 @@ def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> No
     data = {name for name in wheel.namelist() if not name.endswith(".py") and ".dist-info/" not in name}
     assert _files(".lua", ".md", ".html", ".css", ".js", ".svg") <= data
     assert any(name.endswith(".lua") for name in data)
-    assert any(name.startswith("functions/agents/library/") for name in data)
-    assert "functions/console/templates/base.html" in data
-    assert "functions/web/static/baton.js" in data
+    assert any(name.startswith("baton/agents/library/") for name in data)
+    assert "baton/console/templates/base.html" in data
+    assert "baton/web/static/baton.js" in data
     assert {Path(name).suffix for name in data} <= {
         ".lua",
         ".md",
@@ -59,12 +59,12 @@ def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> No
 def test_it_has_no_tests_and_no_surprises_at_its_top(wheel: zipfile.ZipFile) -> None:
     """A top-level folder of ours is one that everybody who installs the wheel gets."""
     tops = {name.partition("/")[0] for name in wheel.namelist()}
-    assert {top for top in tops if not re.fullmatch(r"baton-[\d.]+\.dist-info", top)} == {*PACKAGES, PLUGIN}
+    assert {top for top in tops if not re.fullmatch(r"baton-[\d.]+\.dist-info", top)} == set(PACKAGES)
 
 
 def test_it_brings_the_command_and_the_pytest_plugin(wheel: zipfile.ZipFile) -> None:
     """`baton` is on the path after installing, and pytest knows the fixtures."""
     (entry_points,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     text = wheel.read(entry_points).decode()
-    assert "[console_scripts]\nbaton = infra.cli.main:main\n" in text
-    assert "[pytest11]\nbaton = baton_pytest\n" in text
+    assert "[console_scripts]\nbaton = baton_local.cli.main:main\n" in text
+    assert "[pytest11]\nbaton = baton_local.pytest_plugin\n" in text

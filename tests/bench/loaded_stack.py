@@ -10,16 +10,16 @@ from typing import Any
 
 import aiohttp
 
-from events.adapters.clock import SystemClock
-from events.emitter import Emitter
-from events.settings import Settings
-from functions.api.submit_body import new_job, read_submit_body
-from functions.asking import Asking
-from functions.job_rows import JobRows
-from functions.stored_quota import StoredQuota
-from functions.submitting import Submitting
-from functions.wiring import real_ports
-from infra.local_redis.data_dir import DataDir
+from baton.adapters.clock import SystemClock
+from baton.admission.asking import Asking
+from baton.admission.job_rows import JobRows
+from baton.admission.stored_quota import StoredQuota
+from baton.api.submit_body import new_job, read_submit_body
+from baton.commands.submitting import Submitting
+from baton.configuration.settings import Settings
+from baton.emitter import Emitter
+from baton.wiring import real_ports
+from baton_local.redis.data_dir import DataDir
 from tests.bench.loaded_agents import registry
 from tests.bench.peers.job_ends import Wire
 

@@ -17,13 +17,13 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
 
-from events.adapters.long_term_memory import UpstashLongTermMemory
-from events.adapters.redis import RedisConnection
-from events.adapters.session_memory import RedisSessionMemory
-from events.ports import MemoryEntry
-from events.settings import Settings
-from functions.memory.keeper import MemoryKeeper
-from functions.memory.policy import Memory
+from baton.adapters.long_term_memory import UpstashLongTermMemory
+from baton.adapters.redis import RedisConnection
+from baton.adapters.session_memory import RedisSessionMemory
+from baton.configuration.settings import Settings
+from baton.memory.keeper import MemoryKeeper
+from baton.memory.policy import Memory
+from baton.ports import MemoryEntry
 from tests.contract.store.redis_process import TOKEN as REDIS_TOKEN
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.vector_rest.local_vector import TOKEN as VECTOR_TOKEN

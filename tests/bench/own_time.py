@@ -19,18 +19,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from events.adapters.admission import RedisAdmission
-from events.adapters.figures import RedisFigures
-from events.adapters.operation_stream import RedisOperationStream
-from events.adapters.redis import RedisConnection
-from events.adapters.tool_statistics import RedisToolStatistics
-from events.adapters.tree_store import TreeStore
-from events.schema import EventType
-from events.settings import Settings
-from functions.container import Container
-from functions.delivery import Delivered
-from functions.pipeline import Pipeline
-from functions.webhooks.agent_loop import SPEC
+from baton.adapters.admission import RedisAdmission
+from baton.adapters.figures import RedisFigures
+from baton.adapters.operation_stream import RedisOperationStream
+from baton.adapters.redis import RedisConnection
+from baton.adapters.tool_statistics import RedisToolStatistics
+from baton.adapters.tree_store import TreeStore
+from baton.configuration.settings import Settings
+from baton.container import Container
+from baton.dispatch.delivery import Delivered
+from baton.runtime.pipeline import Pipeline
+from baton.webhooks.agent_loop import SPEC
+from baton_events.schema import EventType
 from tests.bench.peers import work
 from tests.bench.played_store import PlayedConnection, RecordingConnection
 from tests.contract.store.redis_process import TOKEN, RedisProcess

@@ -26,7 +26,7 @@ import uvloop
 
 from tests.bench.qstash_load import Load
 
-SERVERS = {"ours": ["infra.local_qstash", "--port", "0"], "floor": ["tests.bench.qstash_floor"]}
+SERVERS = {"ours": ["baton_local.qstash", "--port", "0"], "floor": ["tests.bench.qstash_floor"]}
 _WARM_UP_SECONDS = 0.3
 
 

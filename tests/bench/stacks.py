@@ -21,15 +21,23 @@ GROUPS = (
     ("starlette, uvicorn", ("/starlette/", "/uvicorn/")),
     ("asyncio, loop", ("/asyncio/", "/uvloop/", "/selectors.py")),
     ("dataclasses, contextlib", ("/dataclasses.py", "<string>", "/contextlib.py")),
-    ("logging", ("/logging/", "functions/log_", "functions/observing")),
+    ("logging", ("/logging/", "functions/baton/observability/log_", "functions/baton/runtime/observing")),
     ("own: bench agent", ("tests/bench/",)),
-    ("own: core", ("events/core/",)),
-    ("own: adapters", ("events/adapters/",)),
-    ("own: events", ("events/",)),
-    ("own: pipeline", ("functions/pipeline", "functions/handing_on", "functions/edge", "functions/facts")),
-    ("own: agents, models, tools", ("functions/agents/", "functions/models/", "functions/tools/")),
-    ("own: api", ("functions/api/",)),
-    ("own: the rest", ("functions/", "infra/")),
+    ("own: core", ("functions/baton/core/",)),
+    ("own: adapters", ("functions/baton/adapters/",)),
+    ("own: events", ("events/baton_events/",)),
+    (
+        "own: pipeline",
+        (
+            "functions/baton/runtime/pipeline",
+            "functions/baton/dispatch/handing_on",
+            "functions/baton/runtime/edge",
+            "functions/baton/commands/facts",
+        ),
+    ),
+    ("own: agents, models, tools", ("functions/baton/agents/", "functions/baton/models/", "functions/baton/tools/")),
+    ("own: api", ("functions/baton/api/",)),
+    ("own: the rest", ("functions/baton/", "infra/baton_local/")),
 )
 OTHER = "other"
 

@@ -27,14 +27,14 @@ from pydantic import BaseModel, TypeAdapter
 BASE = "the bare libraries"
 CASES = {
     BASE: BARE,
-    "agent_loop": "import functions.webhooks.agent_loop",
-    "tool_executor": "import functions.webhooks.tool_executor",
-    "tool_result_complete": "import functions.webhooks.tool_result_complete",
-    "tool_result_failed": "import functions.webhooks.tool_result_failed",
-    "delivery_failed": "import functions.webhooks.delivery_failed",
-    "sweep": "import functions.webhooks.sweep",
-    "app (api, console, webhooks)": "import functions.app",
-    "events (to emit only)": "import events.emitter",
+    "agent_loop": "import baton.webhooks.agent_loop",
+    "tool_executor": "import baton.webhooks.tool_executor",
+    "tool_result_complete": "import baton.webhooks.tool_result_complete",
+    "tool_result_failed": "import baton.webhooks.tool_result_failed",
+    "delivery_failed": "import baton.webhooks.delivery_failed",
+    "sweep": "import baton.webhooks.sweep",
+    "app (api, console, webhooks)": "import baton.app",
+    "events (to emit only)": "import baton.emitter",
 }
 _ROOT = Path(__file__).parents[2]
 _BEGIN = f"""

@@ -4,7 +4,7 @@ from tests.bench.stacks import OTHER, sampled
 
 STACKS = """
 main (/app/run.py:1);post (/lib/site-packages/httpx/_client.py:10);send (/lib/site-packages/anyio/_core.py:5) 7
-main (/app/run.py:1);handle (/app/functions/pipeline.py:90);decide (/app/events/core/decide.py:3) 2
+main (/app/run.py:1);handle (/app/functions/baton/runtime/pipeline.py:90);decide (/functions/baton/core/decide.py:3) 2
 main (/app/run.py:1) 1
 """
 
@@ -16,4 +16,4 @@ def test_time_is_that_of_the_innermost_function() -> None:
     assert dict(found.groups) == {"httpcore, h11, anyio": 7, "own: core": 2, OTHER: 1}
     assert found.places["anyio/_core.py:send"] == 7
     assert found.below["app/run.py:main"] == 10
-    assert found.below["functions/pipeline.py:handle"] == 2
+    assert found.below["runtime/pipeline.py:handle"] == 2

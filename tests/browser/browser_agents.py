@@ -2,12 +2,12 @@
 
 import asyncio
 
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.models.call import Call
-from functions.models.scripted import ScriptedModel
-from functions.tools.context import ToolContext
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.models.call import Call
+from baton.models.scripted import ScriptedModel
+from baton.tools.context import ToolContext
+from baton.tools.tool import tool
 
 
 @tool

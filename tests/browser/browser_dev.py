@@ -4,10 +4,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from infra.cli.interruption import run_until_interrupted
-from infra.dev.part import Part
-from infra.dev.parts import StackPlan, stack_parts
-from infra.dev.stack import StackOptions
+from baton_local.cli.interruption import run_until_interrupted
+from baton_local.dev.part import Part
+from baton_local.dev.parts import StackPlan, stack_parts
+from baton_local.dev.stack import StackOptions
 from tests.e2e.fault_dev import running
 
 

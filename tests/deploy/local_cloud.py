@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT
-from functions.app import SPECS
+from baton.app import SPECS
+from baton_events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT
 from tests.deploy.bundles import Bundle
 from tests.deploy.http_event import HttpRequest, body_of, function_url_event, http_api_event
 from tests.deploy.lambda_function import LambdaFunction
@@ -34,11 +34,11 @@ def functions_of(
         return LambdaFunction(handler, bundle.folder, runtime, environment)
 
     webhooks = {spec.name: function(spec.name, _handler(spec.name)) for spec in SPECS}
-    return {**webhooks, "site": function("site", "functions/site.handler")}
+    return {**webhooks, "site": function("site", "baton/site.handler")}
 
 
 def _handler(name: str) -> str:
-    return f"functions/webhooks/{name.replace('-', '_')}.handler"
+    return f"baton/webhooks/{name.replace('-', '_')}.handler"
 
 
 class LocalCloud:

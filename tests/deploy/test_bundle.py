@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from functions.models.provider_names import PROVIDER_NAMES
-from infra.bundle.bundling import Bundling, Ingredients
-from infra.bundle.lambda_platform import UNPACKED_LIMIT_BYTES
+from baton.models.provider_names import PROVIDER_NAMES
+from baton_local.bundle.bundling import Bundling, Ingredients
+from baton_local.bundle.lambda_platform import UNPACKED_LIMIT_BYTES
 from tests.deploy.bundles import APP, ROOT, Bundle
 
 pytestmark = pytest.mark.e2e
@@ -20,7 +20,7 @@ MB = 1024 * 1024
 # What a cold start downloads and unpacks, with some room: a new library that is large has to be wanted.
 BUDGETS_MB = {"baton": (9.5, 24), "baton-models": (52, 150)}
 # What no function has any use for: the local stack, tests, tools of this repository and their libraries.
-NOT_WANTED = {"infra", "tests", "baton_pytest.py", "bin", "pytest", "mypy", "uvicorn", "click", "tiktoken", "boto3"}
+NOT_WANTED = {"baton_local", "tests", "bin", "pytest", "mypy", "uvicorn", "click", "tiktoken", "boto3"}
 
 
 def names_of(bundle: Bundle) -> list[str]:
@@ -42,7 +42,7 @@ def test_it_has_only_what_production_needs(bundles: Mapping[str, Bundle], name: 
     """Our code and its libraries; model libraries in one bundle only; nothing that an installer notes of itself."""
     names = names_of(bundles[name])
     tops = {path.partition("/")[0] for path in names}
-    assert {"baton", "events", "functions", "acme_agents", "qstash", "upstash_redis", "mangum"} <= tops
+    assert {"baton", "baton_events", "acme_agents", "qstash", "upstash_redis", "mangum"} <= tops
     assert not tops & NOT_WANTED
     assert ("pydantic_ai" in tops) == (name == "baton-models")
     assert not [path for path in names if path.endswith(("/RECORD", "/INSTALLER", "/REQUESTED"))]
@@ -56,7 +56,7 @@ def test_every_module_has_its_bytecode_for_lambdas_python_alone(bundles: Mapping
     compiled = {path for path in names if path.endswith(".pyc")}
     assert {path.rpartition(".cpython-")[2] for path in compiled} == {"311.pyc"}
     for path in names:
-        if path.endswith(".py") and path.startswith(("baton/", "events/", "functions/", "acme_agents/")):
+        if path.endswith(".py") and path.startswith(("baton/", "baton_events/", "acme_agents/")):
             folder, _, file = path.rpartition("/")
             assert f"{folder}/__pycache__/{file.removesuffix('.py')}.cpython-311.pyc" in compiled
 
@@ -100,7 +100,7 @@ def test_models_of_all_providers_load_from_the_bundle(bundles: Mapping[str, Bund
     """Although a library that only other parts of theirs import was left out."""
     script = (
         "import json, sys\n"
-        "from functions.models.providers.client import ProviderClient\n"
+        "from baton.models.providers.client import ProviderClient\n"
         "for name in json.loads(sys.argv[1]):\n"
         "    ProviderClient(name)\n"
         "print(sorted(name for name in ('tiktoken', 'regex') if name in sys.modules))\n"

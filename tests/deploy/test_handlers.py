@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from functions.app import SPECS
-from functions.edge import BODY_LIMIT_BYTES
-from functions.probe import probe_body
-from functions.spec import Spec
+from baton.app import SPECS
+from baton.runtime.edge import BODY_LIMIT_BYTES
+from baton.runtime.probe import probe_body
+from baton.runtime.spec import Spec
 from tests.deploy.bundles import Bundle
 from tests.deploy.http_event import FUNCTION_DOMAIN, HttpRequest, body_of, function_url_event, http_api_event
 from tests.deploy.lambda_function import LambdaFunction

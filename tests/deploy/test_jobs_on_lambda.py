@@ -13,9 +13,9 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from infra.cli.main import main
-from infra.pytest_plugin.qstash_server import QStashServer
-from infra.pytest_plugin.redis_server import RedisServer
+from baton_local.cli.main import main
+from baton_local.fixtures.qstash_server import QStashServer
+from baton_local.fixtures.redis_server import RedisServer
 from tests.deploy.bundles import Bundle
 from tests.deploy.local_cloud import LocalCloud
 
@@ -170,7 +170,7 @@ def test_what_the_queue_gave_up_on_comes_back(deploy: Start) -> None:
     """The failure callback reaches its function through the HTTP API, and the job ends."""
     stack = deploy(CONTINUATION="queue", MESSAGE_RETRIES="1")
     executor = stack.cloud.functions["tool-executor"]
-    handler, executor.handler = executor.handler, "functions/webhooks/no_such_file.handler"
+    handler, executor.handler = executor.handler, "functions/baton/webhooks/no_such_file.handler"
     job_id = stack.submit("greeter")
     until = time.monotonic() + LIMIT_SECONDS
     while not stack.invocations("delivery-failed"):

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS
-from events.setting_table import SETTINGS
-from events.settings import Settings, read_settings, require
-from events.time_limits import delivery_seconds
-from functions.app import EVENT_SPECS, SPECS
-from functions.spec import Spec
+from baton.app import EVENT_SPECS, SPECS
+from baton.configuration.setting_table import SETTINGS
+from baton.configuration.settings import Settings, read_settings, require
+from baton.configuration.time_limits import delivery_seconds
+from baton.runtime.spec import Spec
+from baton_events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS
 from tests.deploy.cloud_template import CloudTemplate, cloud_template
 
 pytestmark = pytest.mark.e2e
@@ -60,9 +60,9 @@ def route_targets(template: CloudTemplate) -> dict[str, str]:
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_each_webhook_is_a_function_with_its_handler_and_time(template: CloudTemplate, spec: Spec) -> None:
-    """What functions/webhooks says of it; an event function is behind a function URL, which does not end its work."""
+    """What webhooks says of it; an event function is behind a function URL, which does not end its work."""
     key, function = template.function(spec.name)
-    assert function["Handler"] == f"functions/webhooks/{spec.name.replace('-', '_')}.handler"
+    assert function["Handler"] == f"baton/webhooks/{spec.name.replace('-', '_')}.handler"
     assert function["Timeout"] == spec.timeout_seconds
     urls = [url for url in template.of_type("AWS::Lambda::Url").values() if url["TargetFunctionArn"] == _arn(key)]
     behind_url = spec in EVENT_SPECS or spec.path == SWEEP_ENDPOINT
@@ -77,7 +77,7 @@ def test_there_is_no_other_function_than_the_site(template: CloudTemplate) -> No
     """One for API and console, behind the HTTP API."""
     functions = template.of_type("AWS::Lambda::Function").values()
     assert sorted(each["FunctionName"] for each in functions) == [f"baton-dev-{name}" for name in FUNCTION_NAMES]
-    assert template.function("site")[1]["Handler"] == "functions/site.handler"
+    assert template.function("site")[1]["Handler"] == "baton/site.handler"
 
 
 def test_the_http_api_leads_each_path_to_its_function(template: CloudTemplate) -> None:

@@ -11,10 +11,10 @@ from tests.deploy.lambda_function import LambdaFunction
 _FUNCTION = """
 import threading
 from starlette.responses import Response
-from functions.entry import LazyApp, lambda_handler
-from functions.tools.context import ToolContext
-from functions.tools.running_calls import OverLimitError
-from functions.tools.tool import tool
+from baton.entry import LazyApp, lambda_handler
+from baton.tools.context import ToolContext
+from baton.tools.running_calls import OverLimitError
+from baton.tools.tool import tool
 
 @tool(timeout_seconds=0.01)
 def hang() -> None:
@@ -38,7 +38,7 @@ def test_a_process_with_a_call_that_hangs_ends_after_its_answer(tmp_path: Path) 
     """A healthy one stays."""
     (tmp_path / "hanging.py").write_text(_FUNCTION)
     environment = {
-        "PYTHONPATH": f"{tmp_path}:{ROOT}:{sysconfig.get_path('purelib')}",
+        "PYTHONPATH": f"{tmp_path}:{ROOT}/functions:{ROOT}/events:{sysconfig.get_path('purelib')}",
         "UPSTASH_REDIS_REST_URL": "http://127.0.0.1:9",
         "UPSTASH_REDIS_REST_TOKEN": "t",
         "QSTASH_TOKEN": "t",

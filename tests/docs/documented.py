@@ -6,7 +6,15 @@ goes.
 
 from tests.docs.fence import ROOT
 
-_FOLDERS = (".", "docs", "docs/guides", "docs/reference", "infra", "infra/local_qstash", "infra/local_redis")
+_FOLDERS = (
+    ".",
+    "docs",
+    "docs/guides",
+    "docs/reference",
+    "infra",
+    "infra/baton_local/qstash",
+    "infra/baton_local/redis",
+)
 _OTHERS = ("tests/simulation/README.md",)
 _LEFT_OUT = ("docs/design.md",)
 

@@ -10,7 +10,7 @@ import subprocess
 
 import click
 
-from infra.cli.main import main
+from baton_local.cli.main import main
 from tests.docs.fence import ROOT, Fence
 
 _STARTS = re.compile(r"^(?:[A-Z_]+=\S* )*(?:\.venv/bin/)?(baton|make) ")

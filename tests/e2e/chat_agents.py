@@ -3,7 +3,7 @@
 import asyncio
 
 from baton import Agent, Call, Registry, tool
-from functions.models.model import ModelAnswer, ModelRequest, UserMessage
+from baton.models.model import ModelAnswer, ModelRequest, UserMessage
 
 WORK_SECONDS = 0.5
 

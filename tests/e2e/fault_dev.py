@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from infra.cli.dev import PlainScreen
-from infra.cli.interruption import Interruption, run_until_interrupted
-from infra.dev.part import Part
-from infra.dev.parts import PartsOf, StackPlan, stack_parts
-from infra.dev.stack import LocalStack, StackOptions
-from infra.dev.stack_error import StackError
+from baton_local.cli.dev import PlainScreen
+from baton_local.cli.interruption import Interruption, run_until_interrupted
+from baton_local.dev.part import Part
+from baton_local.dev.parts import PartsOf, StackPlan, stack_parts
+from baton_local.dev.stack import LocalStack, StackOptions
+from baton_local.dev.stack_error import StackError
 
 
 def fault_parts(time_scale: float) -> PartsOf:

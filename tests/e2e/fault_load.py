@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from events.ids import job_id_from_key
+from baton_events.ids import job_id_from_key
 from tests.e2e.fault_stack import FaultStack
 
 CLIENT_SECONDS = 15.0

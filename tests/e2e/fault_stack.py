@@ -18,8 +18,8 @@ from typing import Any
 
 import httpx
 
-from infra.dev.api_key import api_key_entry, new_api_key
-from infra.dev.secrets_file import DEV_TENANT, add_api_key_entry
+from baton_local.dev.api_key import api_key_entry, new_api_key
+from baton_local.dev.secrets_file import DEV_TENANT, add_api_key_entry
 from tests.e2e.dev_stack import DevStack, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +101,7 @@ class FaultStack(DevStack):
     def has_ended_without_room(self, module: str) -> bool:
         """Take the room of whatever process of this module lives now; say whether the stack has ended."""
         assert self.process is not None
-        for pid in children_of(self.process.pid, f"infra.local_{module}"):
+        for pid in children_of(self.process.pid, f"baton_local.{module}"):
             with contextlib.suppress(AssertionError, ProcessLookupError):
                 self.take_room(pid)
         return self.process.poll() is not None

@@ -1,4 +1,4 @@
-"""The product as a production service: `uvicorn functions.app:app` on one listening socket that several servers share.
+"""The product as a production service: `uvicorn baton.app:app` on one listening socket that several servers share.
 
 The socket is this process's, so it takes connections whichever server stops or starts, as a load balancer would.
 Invariant: whatever was started here has ended when the block of `hosting_in` has.
@@ -84,7 +84,8 @@ class Hosting:
         """Start one more server, of this code or of another; it is not waited for."""
         log_path = self.folder / f"server{len(self.servers)}.log"
         number = str(self.listener.fileno())
-        command = ["uvicorn", "functions.app:app", "--fd", number, "--no-access-log", "--lifespan", "on"]
+        app = "baton.app:app" if code == ROOT else "functions.app:app"  # as releases have it
+        command = ["uvicorn", app, "--fd", number, "--no-access-log", "--lifespan", "on"]
         with log_path.open("wb") as log:
             process = subprocess.Popen(
                 # Without `-P` the folder in which it starts would come before the code that it is to run.

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 
-from infra.dev.api_key import api_key_entry, new_api_key
-from infra.dev.ports import any_free_port
-from infra.pytest_plugin.stand_in_process import StandInProcess
+from baton_local.dev.api_key import api_key_entry, new_api_key
+from baton_local.dev.ports import any_free_port
+from baton_local.fixtures.stand_in_process import StandInProcess
 from tests.e2e.dev_stack import PATIENCE_SECONDS, QUICK_RECOVERY, wait_for
 
 CLIENT_KEY = new_api_key("client")
@@ -64,7 +64,7 @@ class KeyedStack:
         if self.queue is not None:
             self.queue.stop()
         port = ("--port", str(self.ports[1]), "--no-sync", *options)
-        self.queue = StandInProcess("infra.local_qstash", self.folder / "queue", "QSTASH_NEXT_SIGNING_KEY", port)
+        self.queue = StandInProcess("baton_local.qstash", self.folder / "queue", "QSTASH_NEXT_SIGNING_KEY", port)
         self.queue.start()
 
     def start_store(self, *options: str) -> None:
@@ -72,7 +72,7 @@ class KeyedStack:
         if self.store is not None:
             self.store.stop()
         port = ("--port", str(self.ports[2]), *options)
-        self.store = StandInProcess("infra.local_redis", self.folder / "store", "UPSTASH_REDIS_REST_TOKEN", port)
+        self.store = StandInProcess("baton_local.redis", self.folder / "store", "UPSTASH_REDIS_REST_TOKEN", port)
         self.store.start()
 
     def deploy(self) -> None:
@@ -82,7 +82,15 @@ class KeyedStack:
         environment = {**os.environ, **QUICK_RECOVERY, **self.settings, "NOTES": str(self.folder / "notes")}  # noqa: TID251
         with (self.folder / "app.log").open("ab") as log:
             self.app = subprocess.Popen(
-                [sys.executable, "-P", "-m", "infra.dev.app_server", *arguments, "--registry", "slow_agents:registry"],
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "baton_local.dev.app_server",
+                    *arguments,
+                    "--registry",
+                    "slow_agents:registry",
+                ],
                 env=environment,
                 stdout=log,
                 stderr=log,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from infra.local_redis.data_dir import DataDir
+from baton_local.redis.data_dir import DataDir
 
 _BYTES = ("total_net_input_bytes:", "total_net_output_bytes:")
 

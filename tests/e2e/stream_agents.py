@@ -1,7 +1,7 @@
 """An agent that talks slowly, for tests that interrupt it in mid-text: started with `--app stream_agents:registry`."""
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from functions.models.model import ModelAnswer
+from baton.models.model import ModelAnswer
 
 WORDS = 70
 FIRST = "First I look " + " ".join(f"here-{number}" for number in range(WORDS // 2)) + "."

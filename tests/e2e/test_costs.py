@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.docs.cost_table import CALLS, TURNS, TYPICAL
+from baton_local.docs.cost_table import CALLS, TURNS, TYPICAL
 from tests.e2e.conftest import stacks
 from tests.e2e.dev_stack import QUICK_RECOVERY
 from tests.e2e.ledger_meters import LedgerMeters, Units
@@ -32,7 +32,7 @@ def used(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_a_typical_job_uses_what_the_page_says(used: tuple[str, Units]) -> None:
-    """No more than that, and no less than half: else `infra/docs/cost_table.py` has to be written anew."""
+    """No more than that, and no less than half: else `infra/baton_local/docs/cost_table.py` has to be written anew."""
     mode, counted = used
     said = TYPICAL[mode]
     for name in ("messages", "deliveries", "commands", "size_bytes"):

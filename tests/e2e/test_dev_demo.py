@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.cli.demo.scenario import SCENARIOS
+from baton_local.cli.demo.scenario import SCENARIOS
 from tests.e2e.dev_stack import PATIENCE_SECONDS, baton, wait_for
 
 pytestmark = pytest.mark.e2e

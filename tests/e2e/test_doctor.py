@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from infra.cli.main import main
+from baton_local.cli.main import main
 from tests.e2e.dev_stack import QUICK_RECOVERY, DevStack
 
 pytestmark = pytest.mark.e2e

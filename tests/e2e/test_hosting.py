@@ -1,4 +1,4 @@
-"""`uvicorn functions.app:app` as a production service: several workers, base path, graceful stops, rolling deploys."""
+"""`uvicorn baton.app:app` as a production service: several workers, base path, graceful stops, rolling deploys."""
 
 import json
 import os

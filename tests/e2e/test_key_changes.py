@@ -9,7 +9,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from infra.cli.main import main
+from baton_local.cli.main import main
 from tests.e2e.dev_stack import wait_for
 from tests.e2e.keyed_stack import KeyedStack
 from tests.e2e.slow_agents import STEPS

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from events.schema import DELIVERY_FAILED_ENDPOINT
+from baton_events.schema import DELIVERY_FAILED_ENDPOINT
 from tests.e2e.dev_stack import wait_for
 from tests.e2e.fault_client import END_STATES, FaultClient
 from tests.e2e.fault_load import Submission

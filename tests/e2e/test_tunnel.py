@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.dev.ports import any_free_port
+from baton_local.dev.ports import any_free_port
 from tests.e2e.dev_stack import PATIENCE_SECONDS, QUICK_RECOVERY, DevStack, baton, wait_for
 
 pytestmark = pytest.mark.e2e

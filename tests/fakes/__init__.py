@@ -1,13 +1,13 @@
-"""One fake for each port; those that the product itself can use are in `infra.in_memory`."""
+"""One fake for each port; those that the product itself can use are in `baton.in_memory`."""
 
-from events.engine.tree import NO_STANDING, Tree
-from infra.in_memory.admission import InMemoryAdmission as FakeAdmission
-from infra.in_memory.admission import InMemoryOperating as FakeOperating
-from infra.in_memory.archive import InMemoryArchive as FakeArchive
-from infra.in_memory.listing import InMemoryListing as FakeListing
-from infra.in_memory.reader import InMemoryReader as FakeReader
-from infra.in_memory.store import InMemoryStore as FakeStore
-from infra.in_memory.stored_bytes import InMemoryStoredBytes as FakeStoredBytes
+from baton.engine.tree import NO_STANDING, Tree
+from baton.in_memory.admission import InMemoryAdmission as FakeAdmission
+from baton.in_memory.admission import InMemoryOperating as FakeOperating
+from baton.in_memory.archive import InMemoryArchive as FakeArchive
+from baton.in_memory.listing import InMemoryListing as FakeListing
+from baton.in_memory.reader import InMemoryReader as FakeReader
+from baton.in_memory.store import InMemoryStore as FakeStore
+from baton.in_memory.stored_bytes import InMemoryStoredBytes as FakeStoredBytes
 
 __all__ = [
     "NO_STANDING",

@@ -1,6 +1,6 @@
 """Alerts that are kept, each once."""
 
-from events.ports import Notice
+from baton.ports import Notice
 
 
 class FakeAlerts:

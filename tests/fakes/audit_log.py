@@ -1,7 +1,7 @@
 """What operators did, in memory."""
 
-from events.errors import StoreError
-from events.ports import AuditEntry
+from baton.ports import AuditEntry
+from baton_events.errors import StoreError
 
 
 class FakeAuditLog:

@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from events.errors import StoreError
-from events.ports import StoredKey
+from baton.ports import StoredKey
+from baton_events.errors import StoreError
 
 
 class FakeKeyBook:

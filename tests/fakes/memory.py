@@ -4,9 +4,9 @@ import math
 import re
 from collections import Counter
 
-from events.errors import MemoryUnavailableError, StoreError
-from events.ports import MemoryEntry, MemoryHit
-from events.ports.memory import SESSION_ENTRIES
+from baton.ports import MemoryEntry, MemoryHit
+from baton.ports.memory import SESSION_ENTRIES
+from baton_events.errors import MemoryUnavailableError, StoreError
 
 
 class FakeSessionMemory:

@@ -1,7 +1,7 @@
 """The model cache in memory."""
 
-from events.errors import StoreError
-from events.ports import Clock
+from baton.ports import Clock
+from baton_events.errors import StoreError
 
 
 class FakeModelCache:

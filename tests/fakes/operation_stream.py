@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from events.ports import StreamEntry
+from baton.ports import StreamEntry
 
 
 class FakeOperationStream:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from events.errors import PublishError
-from events.ports import Outgoing
+from baton.ports import Outgoing
+from baton_events.errors import PublishError
 
 
 class FakeQueue:

@@ -3,16 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from events.errors import PublishError
-from events.ports import (
-    Clock,
-    DeadLetter,
-    DeadLetters,
-    LogEntry,
-    LogPage,
-    Outgoing,
-    QueuedMessage,
-)
+from baton.ports import Clock, DeadLetter, DeadLetters, LogEntry, LogPage, Outgoing, QueuedMessage
+from baton_events.errors import PublishError
 from tests.fakes.queue import FakeQueue
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from events.errors import MessageNotFoundError, TopicNotFoundError
-from events.ports.queue_setup import SigningKeys, Topic, TopicEndpoint
+from baton.ports.queue_setup import SigningKeys, Topic, TopicEndpoint
+from baton_events.errors import MessageNotFoundError, TopicNotFoundError
 
 
 @dataclass

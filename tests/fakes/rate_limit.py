@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from events.errors import StoreError
+from baton_events.errors import StoreError
 
 
 class FakeRateLimit:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from events.errors import MessageNotFoundError, QueueRefusedError
-from events.ports import Outgoing, QueueSchedule
+from baton.ports import Outgoing, QueueSchedule
+from baton_events.errors import MessageNotFoundError, QueueRefusedError
 
 _FIELDS = 5
 

@@ -1,6 +1,6 @@
 """How tools are used, as the fake store counted it."""
 
-from events.core.tool_use import ToolFigures, figures
+from baton.core.tool_use import ToolFigures, figures
 from tests.fakes import FakeStore
 
 

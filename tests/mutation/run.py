@@ -27,7 +27,10 @@ from _pytest.runner import runtestprotocol
 from tests.mutation.mutants import Mutant, mutants_of, mutated
 
 _ROOT = Path(__file__).parents[2]
-_SOURCES, _TESTS = ("events", "functions"), ("tests/unit/events", "tests/unit/functions", "tests/unit/baton")
+_SOURCES, _TESTS = (
+    ("events/baton_events", "functions/baton"),
+    ("tests/unit/events", "tests/unit/functions", "tests/unit/baton"),
+)
 _Key = tuple[str, int]  # file, first line
 KILLED, SURVIVED, UNREACHED = "killed", "survived", "unreached"
 
@@ -225,7 +228,7 @@ def main() -> int:
     parser.add_argument("--mutants", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3_600.0, help="begin no more after that time")
-    parser.add_argument("--only", default="", help="a folder or file: functions/pipeline.py")
+    parser.add_argument("--only", default="", help="a folder or file: functions/baton/runtime/pipeline.py")
     parser.add_argument("--out", type=Path, default=Path("/tmp/mutants.jsonl"), help="a line for each is added here")
     parser.add_argument("--again", type=Path, help="only what survived there, by all tests that call it")
     parser.add_argument("tests", nargs="*", help="folders or files of tests; else all unit tests")

@@ -4,13 +4,13 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from events.ports import Begun, Claim, Verdict
-from functions.agents.store_channel import StoreChannel
-from functions.models.call import Call
-from functions.models.model import ModelAnswer, ModelError, ModelRequest, ToolMessage
-from functions.tools.context import ToolContext
-from functions.tools.pending import Pending
-from functions.tools.tool_error import ToolError
+from baton.agents.store_channel import StoreChannel
+from baton.models.call import Call
+from baton.models.model import ModelAnswer, ModelError, ModelRequest, ToolMessage
+from baton.ports import Begun, Claim, Verdict
+from baton.tools.context import ToolContext
+from baton.tools.pending import Pending
+from baton.tools.tool_error import ToolError
 from tests.simulation.approving import ON_APPROVED_START
 from tests.simulation.blocking import ON_BLOCKING_START
 from tests.simulation.dying import ON_DYING_START, a_turn_that_kills_is_not_asked_for_ever

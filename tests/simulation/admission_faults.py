@@ -3,13 +3,13 @@
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from events.core.admission import Entry, Place, Standing
-from events.core.ends import AgentFigures, End, MonthUsed
-from events.core.legs import wish_key
-from events.core.stored_bytes import BytesAdded
-from events.core.sweep_pages import PAGE
-from events.errors import StoreError
-from events.ports import AdmissionState, Heard, Started, SweepTurn
+from baton.core.admission import Entry, Place, Standing
+from baton.core.ends import AgentFigures, End, MonthUsed
+from baton.core.legs import wish_key
+from baton.core.stored_bytes import BytesAdded
+from baton.core.sweep_pages import PAGE
+from baton.ports import AdmissionState, Heard, Started, SweepTurn
+from baton_events.errors import StoreError
 from tests.fakes import FakeAdmission, FakeOperating, FakeStoredBytes
 from tests.simulation.fairness import ON_GRANTS, Booked
 from tests.simulation.invariants import ON_BOOK

@@ -8,9 +8,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from events.core.checkpoint import TOOL_APPROVAL
-from events.core.state import CallRecord
-from events.ids import canonical_json, job_of_call
+from baton.core.checkpoint import TOOL_APPROVAL
+from baton.core.state import CallRecord
+from baton_events.ids import canonical_json, job_of_call
 from tests.fakes import Tree
 from tests.simulation.asgi import Answer
 from tests.simulation.ended import Ended

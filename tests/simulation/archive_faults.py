@@ -3,9 +3,9 @@
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from events.errors import StoreError
-from events.ids import root_of
-from events.ports import Recalled, Removed, Tombstone
+from baton.ports import Recalled, Removed, Tombstone
+from baton_events.errors import StoreError
+from baton_events.ids import root_of
 from tests.fakes import FakeArchive
 from tests.simulation.invariants import Write
 from tests.simulation.invocation import CURRENT

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from events.core.admission import Entry
-from events.ids import is_child, root_of
+from baton.core.admission import Entry
+from baton_events.ids import is_child, root_of
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -6,11 +6,11 @@ The tools are made once for a process, since a schedule is cheap and making a to
 from dataclasses import asdict
 from typing import Any
 
-from events.core.limits import Limits
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.tools.context import ToolContext
-from functions.tools.tool import Tool, tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.core.limits import Limits
+from baton.tools.context import ToolContext
+from baton.tools.tool import Tool, tool
 from tests.simulation.actors import STAGE, SimModel
 from tests.simulation.scripts import APPROVAL_SECONDS, APPROVED_TOOLS, BLOCKING_TOOLS, TOOLS, WAITING_TOOLS, Script
 

@@ -4,18 +4,18 @@ Invariant: they are those of the product as it is, also while a defect is plante
 imported. What a deployment sets has the default of the settings.
 """
 
-from events.adapters.publisher import failure_callback_headers
-from events.core.admission import KEEP_SLOT_MS
-from events.core.ending import UNDELIVERED_BUDGET
-from events.core.limits import Limits
-from events.settings import Settings
-from functions.api.jobs import BODY_LIMIT_BYTES
-from functions.policy import LEASE_MARGIN_MS, LEASE_MS
-from functions.store_away import LOOKS_EVERY_MS
-from functions.sweeping import LOST_AFTER_MS
-from infra.local_qstash.core import limits as queue_limits
-from infra.local_qstash.core.cron import parse_cron
-from infra.setup.wanted import EVERY_HOUR
+from baton.adapters.publisher import failure_callback_headers
+from baton.api.jobs import BODY_LIMIT_BYTES
+from baton.configuration.settings import Settings
+from baton.core.admission import KEEP_SLOT_MS
+from baton.core.ending import UNDELIVERED_BUDGET
+from baton.core.limits import Limits
+from baton.recovery.store_away import LOOKS_EVERY_MS
+from baton.recovery.sweeping import LOST_AFTER_MS
+from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS
+from baton_local.qstash.core import limits as queue_limits
+from baton_local.qstash.core.cron import parse_cron
+from baton_local.setup.wanted import EVERY_HOUR
 
 _SETTINGS, _QUEUE = Settings(), queue_limits.Limits()
 _HOUR_MS = 3_600_000

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from events.core.driving import THROTTLED
-from events.ids import root_of
-from events.ports import Outgoing
-from infra.local_qstash.core.options import Options, parse_options
-from infra.local_qstash.core.retry_after import next_delay_ms
-from infra.local_qstash.core.retry_delay import retry_delay_ms
+from baton.core.driving import THROTTLED
+from baton.ports import Outgoing
+from baton_events.ids import root_of
+from baton_local.qstash.core.options import Options, parse_options
+from baton_local.qstash.core.retry_after import next_delay_ms
+from baton_local.qstash.core.retry_delay import retry_delay_ms
 from tests.simulation.asgi import Answer
 from tests.simulation.constants import FAILURE_CALLBACK_HEADERS, QUEUE_LIMITS
 from tests.simulation.dice import number_of

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from events.core.legs import Leg, LegKind
-from events.core.state import Job
-from events.core.told_size import TOO_MUCH_TOLD
+from baton.core.legs import Leg, LegKind
+from baton.core.state import Job
+from baton.core.told_size import TOO_MUCH_TOLD
 from tests.fakes import Tree
 from tests.simulation.invariants import Write
 from tests.simulation.killing import KILL

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from events.core.state import Job
-from events.ids import root_of
-from infra.in_memory.telling import results_of
+from baton.core.state import Job
+from baton.in_memory.telling import results_of
+from baton_events.ids import root_of
 from tests.fakes import Tree
 from tests.simulation.jobs import JobPlan
 from tests.simulation.scripts import DEFAULT_DEPTH, INPUT_TOKENS, OUTPUT_TOKENS, Came, Expected

@@ -8,9 +8,9 @@ comes: there an excuse lasts, for the job and those that share its tag.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from events.core.legs import Leg, LegKind, kind_of
-from events.ids import job_of_call, root_of
-from events.ports import Claim
+from baton.core.legs import Leg, LegKind, kind_of
+from baton.ports import Claim
+from baton_events.ids import job_of_call, root_of
 from tests.fakes import Tree
 from tests.simulation.constants import BACKSTOP_SECONDS
 

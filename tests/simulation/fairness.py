@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from events.core.admission import Entry
-from events.ids import CHILD_SEPARATOR
+from baton.core.admission import Entry
+from baton_events.ids import CHILD_SEPARATOR
 
 
 @dataclass(frozen=True)

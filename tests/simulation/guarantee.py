@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from events.core.admission import SWEEP
-from events.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, wish_key
-from events.ids import child_of, event_id
+from baton.core.admission import SWEEP
+from baton.core.legs import FOREVER_MS, WORK_KINDS, Leg, LegKind, wish_key
+from baton_events.ids import child_of, event_id
 from tests.fakes import Tree
 from tests.simulation.queue import Message
 

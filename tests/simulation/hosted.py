@@ -7,7 +7,7 @@ size, since it has limits of its own below them.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.app import SPECS
+from baton.app import SPECS
 from tests.simulation.asgi import Answer
 from tests.simulation.invocation import Invocation
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 from starlette.types import Receive, Scope, Send
 
-from events.schema import WEBHOOK_ENDPOINTS
-from events.settings import Settings
-from functions.api.security_headers import secured
-from functions.app import Mounted, build_app, webhook_apps
-from functions.container import Container, Ports
+from baton.api.security_headers import secured
+from baton.app import Mounted, build_app, webhook_apps
+from baton.configuration.settings import Settings
+from baton.container import Container, Ports
+from baton_events.schema import WEBHOOK_ENDPOINTS
 from tests.simulation.calling import key_of
 from tests.simulation.cast import make_registry
 from tests.simulation.constants import USUAL_MOST_HUNG

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from events.core.legs import Leg
-from functions.suspects import Suspects
+from baton.core.legs import Leg
+from baton.runtime.suspects import Suspects
 from tests.simulation.dice import Dice
 from tests.simulation.invocation import CURRENT, Invocation
 

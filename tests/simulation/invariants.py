@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from events.core.checkpoint import APPROVALS
-from events.core.ends import COUNTED
-from events.core.legs import WORK_KINDS, LegKind
-from events.core.limits import since
-from events.core.state import CallRecord
-from events.ids import is_child, root_of
-from events.ports import Claim, Committed, Verdict
+from baton.core.checkpoint import APPROVALS
+from baton.core.ends import COUNTED
+from baton.core.legs import WORK_KINDS, LegKind
+from baton.core.limits import since
+from baton.core.state import CallRecord
+from baton.ports import Claim, Committed, Verdict
+from baton_events.ids import is_child, root_of
 from tests.fakes import Tree
 from tests.simulation.going_on import is_only_marked
 from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from events.adapters import keys as names
-from events.core.records import load_call
-from events.core.state import CallRecord
-from events.engine.layout import tree_of
-from events.ports import Tombstone
+from baton.adapters import keys as names
+from baton.core.records import load_call
+from baton.core.state import CallRecord
+from baton.engine.layout import tree_of
+from baton.ports import Tombstone
 from tests.fakes import Tree
 from tests.fakes.applying import Keys
 

@@ -5,8 +5,8 @@ Its faults are rolled apart from those of other calls: whether a list takes rows
 
 from typing import TYPE_CHECKING
 
-from events.core.listing import Row
-from events.errors import StoreError
+from baton.core.listing import Row
+from baton_events.errors import StoreError
 from tests.fakes import FakeAdmission, FakeListing
 from tests.simulation.invocation import CURRENT
 

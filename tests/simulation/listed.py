@@ -5,9 +5,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from events.core.ends import end_of
-from events.core.listing import Row, members
-from events.ids import is_child, root_of
+from baton.core.ends import end_of
+from baton.core.listing import Row, members
+from baton_events.ids import is_child, root_of
 from tests.fakes import Tree
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from events.core.legs import leg_key_of, wish_key
-from events.ids import root_of
-from events.ports import Outgoing
-from events.schema import parse_event
-from infra.in_memory.admission import Kept
+from baton.core.legs import leg_key_of, wish_key
+from baton.in_memory.admission import Kept
+from baton.ports import Outgoing
+from baton_events.ids import root_of
+from baton_events.schema import parse_event
 from tests.fakes import Tree
 from tests.simulation.constants import BACKSTOP_SECONDS, DEDUPLICATION_SECONDS
 from tests.simulation.dice import number_of

@@ -10,9 +10,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from events.core.state import Job
-from events.ids import canonical_json, child_of, root_of
-from functions.tools.context import ToolContext
+from baton.core.state import Job
+from baton.tools.context import ToolContext
+from baton_events.ids import canonical_json, child_of, root_of
 from tests.simulation.asgi import Answer
 from tests.simulation.calling import SUBMIT_PATH, Caller, key_of
 from tests.simulation.dice import number_of

@@ -8,8 +8,8 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from events.core.driving import THROTTLED
-from events.ports import Flow
+from baton.core.driving import THROTTLED
+from baton.ports import Flow
 from tests.simulation.asgi import Answer
 from tests.simulation.dice import Dice
 from tests.simulation.invariants import Write

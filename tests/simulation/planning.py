@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from events.ids import canonical_json
-from functions.models.call import Call
-from functions.models.model import Message, ModelMessage, ToolMessage
+from baton.models.call import Call
+from baton.models.model import Message, ModelMessage, ToolMessage
+from baton_events.ids import canonical_json
 from tests.simulation.scripts import WAITING_TOOLS, TurnPlan, value_from
 
 

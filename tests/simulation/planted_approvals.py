@@ -6,15 +6,15 @@ from typing import Any
 
 from msgspec import structs
 
-from events.core import calls, tool_approval
-from events.core.effects import Decision, RunTool
-from events.core.happenings import ToolAsks
-from events.core.legs import Leg
-from events.core.state import State
-from events.engine import tree as rule_of_trees
-from events.ports import Heeded, Outside
-from functions.agents import tool_run
-from functions.api import approvals
+from baton.agents import tool_run
+from baton.api import approvals
+from baton.core import calls, tool_approval
+from baton.core.effects import Decision, RunTool
+from baton.core.happenings import ToolAsks
+from baton.core.legs import Leg
+from baton.core.state import State
+from baton.engine import tree as rule_of_trees
+from baton.ports import Heeded, Outside
 from tests.simulation.planting import Defect, Patch, answering_step, constant
 
 _Approved = Callable[[State, int], Decision | tool_approval.Refused]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from functions.tools.running_calls import RunningCalls
+from baton.tools.running_calls import RunningCalls
 from tests.simulation.blocking import Threads
 from tests.simulation.planting import Defect, Patch, constant
 

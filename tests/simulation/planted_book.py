@@ -5,12 +5,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from events.core.admission import Taken
-from events.errors import UnknownJobError
-from functions import pipeline
-from functions.delivery import Outcome
-from infra.in_memory import admission as fake_admission
-from infra.in_memory import listing as fake_listing
+from baton.core.admission import Taken
+from baton.dispatch.delivery import Outcome
+from baton.in_memory import admission as fake_admission
+from baton.in_memory import listing as fake_listing
+from baton.runtime import pipeline
+from baton_events.errors import UnknownJobError
 from tests.simulation.planting import Defect, Patch, constant
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from msgspec import structs
 
-from events.core import admission, calls
-from events.core.effects import Changes, Decision
-from events.core.legs import LegKind
-from events.engine import operations, writing
-from events.ids import job_of_call
-from events.ports import Claim
-from functions import sweeping
-from functions.agents import child_job
+from baton.agents import child_job
+from baton.core import admission, calls
+from baton.core.effects import Changes, Decision
+from baton.core.legs import LegKind
+from baton.engine import operations, writing
+from baton.ports import Claim
+from baton.recovery import sweeping
+from baton_events.ids import job_of_call
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, in_waiting_worlds, replaced
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from events.core.legs import Leg
-from events.engine import claiming, operations
-from events.ports import Committed
-from functions import pipeline
-from functions.run import Run
+from baton.core.legs import Leg
+from baton.engine import claiming, operations
+from baton.ports import Committed
+from baton.runtime import pipeline
+from baton.runtime.run import Run
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, replaced
 

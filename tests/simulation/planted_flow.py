@@ -5,18 +5,22 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from events.adapters.tree_store import TreeStore
-from events.core import admission, calls, ending, submitting, turns
-from events.core.effects import Changes
-from events.core.legs import Leg, LegKind, following, loop_leg
-from events.emitter import Delivery
-from events.errors import StoreError
-from events.ports import Claim, Committed, Looked
-from functions import acceptance, container, facts, handed_on, handing_on, pipeline, redelivery, run, sweeping
-from functions import submitting as submission
-from functions.agents import tool_run
-from functions.delivery import Outcome
-from functions.tools.context import ToolContext
+from baton import container
+from baton.adapters.tree_store import TreeStore
+from baton.agents import tool_run
+from baton.commands import acceptance, facts
+from baton.commands import submitting as submission
+from baton.core import admission, calls, ending, submitting, turns
+from baton.core.effects import Changes
+from baton.core.legs import Leg, LegKind, following, loop_leg
+from baton.dispatch import handing_on
+from baton.dispatch.delivery import Outcome
+from baton.emitter import Delivery
+from baton.ports import Claim, Committed, Looked
+from baton.recovery import redelivery, sweeping
+from baton.runtime import handed_on, pipeline, run
+from baton.tools.context import ToolContext
+from baton_events.errors import StoreError
 from tests.fakes import Tree
 from tests.simulation.invocation import Crashed
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced
@@ -127,7 +131,7 @@ def _never_gone(settled: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _patches_of_take(make: Callable[..., Any]) -> tuple[Patch, ...]:
-    from infra.in_memory import admission as fake  # noqa: PLC0415 - the module, whose name is the core's, too
+    from baton.in_memory import admission as fake  # noqa: PLC0415 - the module, whose name is the core's, too
 
     return (Patch(fake, "take", make),)
 

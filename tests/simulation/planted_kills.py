@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from events.core import abandoned, calls, tool_approval, turns
-from events.core.legs import Leg, LegKind
-from functions.suspects import Suspects
+from baton.core import abandoned, calls, tool_approval, turns
+from baton.core.legs import Leg, LegKind
+from baton.runtime.suspects import Suspects
 from tests.simulation.planting import Defect, Patch, constant, replaced
 
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from events import emitter
-from functions import container, told_limit
-from functions.api import jobs as jobs_api
+from baton import container, emitter
+from baton.api import jobs as jobs_api
+from baton.runtime import told_limit
 from tests.simulation.planting import Defect, Patch, constant
 
 _COPIES = 7

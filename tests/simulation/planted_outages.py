@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from events.errors import StoreError
-from functions.delivery import Outcome
-from functions.store_away import StoreAway
+from baton.dispatch.delivery import Outcome
+from baton.recovery.store_away import StoreAway
+from baton_events.errors import StoreError
 from tests.simulation.planting import Defect, Patch, idle
 
 _GOES_ON = "every_job_goes_on_after_an_outage"

@@ -1,8 +1,8 @@
 """Defects that only a host with few places shows."""
 
-from events import emitter
-from events.ports import Flow
-from functions import redelivery
+from baton import emitter
+from baton.ports import Flow
+from baton.recovery import redelivery
 from tests.simulation.planting import Defect, constant, replaced
 
 DEFECTS = (

@@ -5,13 +5,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from events.adapters.tree_details import Details
-from events.core import calls, turns
-from events.core.effects import Decision, Join, Skip
-from events.core.legs import Leg
-from events.core.state import CallRecord, Failure, State
-from events.ports import History
-from functions.agents import tool_run
+from baton.adapters.tree_details import Details
+from baton.agents import tool_run
+from baton.core import calls, turns
+from baton.core.effects import Decision, Join, Skip
+from baton.core.legs import Leg
+from baton.core.state import CallRecord, Failure, State
+from baton.ports import History
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced
 

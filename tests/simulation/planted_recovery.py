@@ -5,13 +5,14 @@ from typing import Any
 
 from msgspec import structs
 
-from events.core import admission, sweep_pages
-from events.core.legs import Leg, LegKind
-from events.core.state import Job
-from events.engine import operations
-from functions import dead_callbacks, facts, sweeping
-from functions.api.jobs import JobsApi
-from functions.api.problem import ApiError
+from baton.api.jobs import JobsApi
+from baton.api.problem import ApiError
+from baton.commands import facts
+from baton.core import admission, sweep_pages
+from baton.core.legs import Leg, LegKind
+from baton.core.state import Job
+from baton.engine import operations
+from baton.recovery import dead_callbacks, sweeping
 from tests.fakes import Tree
 from tests.simulation import versions
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced

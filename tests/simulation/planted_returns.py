@@ -5,16 +5,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from events.adapters.tree_writes import Writes
-from events.core import retrying
-from events.core.happenings import Cancelled, Retried
-from events.core.retrying import EndedJob
-from events.core.state import CallRecord
-from events.core.transitions import CallStatus
-from events.engine import operations
-from events.engine.patch import Patch as WrittenPatch
-from events.ports import Claim
-from functions import ended_facts, facts
+from baton.adapters.tree_writes import Writes
+from baton.commands import ended_facts, facts
+from baton.core import retrying
+from baton.core.happenings import Cancelled, Retried
+from baton.core.retrying import EndedJob
+from baton.core.state import CallRecord
+from baton.core.transitions import CallStatus
+from baton.engine import operations
+from baton.engine.patch import Patch as WrittenPatch
+from baton.ports import Claim
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, idle
 

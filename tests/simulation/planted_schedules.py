@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from functions import recurring
+from baton.commands import recurring
 from tests.simulation.invocation import CURRENT
 from tests.simulation.planting import Defect, Patch
 

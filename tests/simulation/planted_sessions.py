@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from functions.acceptance import Acceptance
-from functions.sessions import Sessions
+from baton.api.session_line import Sessions
+from baton.commands.acceptance import Acceptance
 from tests.simulation.planting import Defect, Patch, replaced
 
 

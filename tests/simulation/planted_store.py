@@ -7,11 +7,11 @@ from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
-from events.core.effects import Changes
-from events.core.legs import Leg, LegKind
-from events.engine import operations
-from events.ports import Claim, Undelivered, Verdict
-from functions import handing_on
+from baton.core.effects import Changes
+from baton.core.legs import Leg, LegKind
+from baton.dispatch import handing_on
+from baton.engine import operations
+from baton.ports import Claim, Undelivered, Verdict
 from tests.fakes import Tree
 from tests.simulation.actors import STAGE
 from tests.simulation.planting import Defect, Patch, answering_step, constant

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from events.core.state import Job, Usage
-from events.core.stored_bytes import BytesAdded, Keeping
-from events.schema import Fact, Submission
-from functions.acceptance import Acceptance
-from functions.stored_quota import StoredQuota
+from baton.admission.stored_quota import StoredQuota
+from baton.commands.acceptance import Acceptance
+from baton.core.state import Job, Usage
+from baton.core.stored_bytes import BytesAdded, Keeping
+from baton_events.schema import Fact, Submission
 from tests.fakes.applying import Applying
 from tests.simulation.planting import Defect, Patch, replaced
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from events.core import parts
-from events.core.effects import Changes
-from events.core.happenings import Spoken
-from events.engine import claiming, operations
-from events.ports import Claim
-from functions.agents.talk import Talk
-from functions.api import stream
+from baton.agents.talk import Talk
+from baton.api import stream
+from baton.core import parts
+from baton.core.effects import Changes
+from baton.core.happenings import Spoken
+from baton.engine import claiming, operations
+from baton.ports import Claim
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, replaced
 

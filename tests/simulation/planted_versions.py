@@ -6,10 +6,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from events.core.state import CallRecord
-from events.errors import MalformedEventError, NewerVersionError
-from events.schema import Event
-from functions import container
+from baton import container
+from baton.core.state import CallRecord
+from baton_events.errors import MalformedEventError, NewerVersionError
+from baton_events.schema import Event
 from tests.simulation import store_faults
 from tests.simulation.planting import Defect, Patch
 

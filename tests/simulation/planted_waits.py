@@ -6,16 +6,17 @@ from typing import Any
 
 from msgspec import structs
 
-from events.core import calls, waiting
-from events.core.admission import Taken
-from events.core.effects import Decision
-from events.core.legs import FOREVER_MS, Leg, LegKind
-from events.engine import operations
-from events.engine import tree as rule_of_trees
-from events.ports import Begun, Claim, Heeded, Outside, OutsideFact
-from events.schema import Completion, Occurrence
-from functions import acceptance, handed_on
-from infra.in_memory import admission as book_in_memory
+from baton.commands import acceptance
+from baton.core import calls, waiting
+from baton.core.admission import Taken
+from baton.core.effects import Decision
+from baton.core.legs import FOREVER_MS, Leg, LegKind
+from baton.engine import operations
+from baton.engine import tree as rule_of_trees
+from baton.in_memory import admission as book_in_memory
+from baton.ports import Begun, Claim, Heeded, Outside, OutsideFact
+from baton.runtime import handed_on
+from baton_events.schema import Completion, Occurrence
 from tests.fakes import Tree
 from tests.simulation.invocation import CURRENT
 from tests.simulation.planting import Patch, answering_step, constant, idle, in_waiting_worlds, replaced

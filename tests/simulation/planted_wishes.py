@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from events.core.effects import Changes
-from functions import pipeline, submitting
+from baton.commands import submitting
+from baton.core.effects import Changes
+from baton.runtime import pipeline
 from tests.simulation.planting import Defect, Patch, replaced
 
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from events.errors import BatonError, PartialPublishError, PublishError, QueueUnreachableError
-from events.ports import Outgoing
-from events.schema import SWEEP_ENDPOINT, TOPIC_SUFFIXES, EventType
+from baton.ports import Outgoing
+from baton_events.errors import BatonError, PartialPublishError, PublishError, QueueUnreachableError
+from baton_events.schema import SWEEP_ENDPOINT, TOPIC_SUFFIXES, EventType
 from tests.simulation.constants import DEDUPLICATION_SECONDS, LONGEST_DELAY_SECONDS
 from tests.simulation.dice import number_of
 from tests.simulation.invocation import CURRENT

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from events.core.state import CallRecord, Job
-from events.errors import StoreError
-from events.ports import Snapshot, StoredParts
+from baton.core.state import CallRecord, Job
+from baton.ports import Snapshot, StoredParts
+from baton_events.errors import StoreError
 from tests.fakes import FakeReader
 from tests.simulation.reads_known import ReadsKnown
 from tests.simulation.stored import shown

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from events.ports import Snapshot
+from baton.ports import Snapshot
 
 
 class ReadsKnown(ABC):

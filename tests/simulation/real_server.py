@@ -15,8 +15,8 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ConnectionError as NotThereError
 
-from events import adapters
-from infra.local_redis.valkey import server_address, server_command
+from baton import adapters
+from baton_local.redis.valkey import server_address, server_command
 from tests.fakes.applying import Keys, Value
 
 Request = tuple[list[str], list[str]]

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from events.core.transitions import CallStatus
-from events.ids import is_child
+from baton.core.transitions import CallStatus
+from baton_events.ids import is_child
 from tests.simulation.ended import Ended
 from tests.simulation.invariants import Write
 from tests.simulation.invocation import CURRENT

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from zlib import crc32
 
-from events.ids import canonical_json
+from baton_events.ids import canonical_json
 from tests.simulation.constants import USUAL_LIMITS
 
 RESULT_LIMIT_BYTES = 2_000

@@ -2,9 +2,9 @@
 
 from zlib import crc32
 
-from events.core.signed_times import counts_at
-from events.errors import SignatureError
-from events.ports import Clock
+from baton.core.signed_times import counts_at
+from baton.ports import Clock
+from baton_events.errors import SignatureError
 from tests.simulation.dice import number_of
 
 # For so long a signature counts (qstash.md 9).

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from functions.models.model import ModelRequest
+from baton.models.model import ModelRequest
 from tests.simulation.invocation import CURRENT
 
 if TYPE_CHECKING:

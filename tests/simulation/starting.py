@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from events.core.state import CallRecord
-from events.ids import canonical_json
-from functions.tools.context import ToolContext
+from baton.core.state import CallRecord
+from baton.tools.context import ToolContext
+from baton_events.ids import canonical_json
 from tests.simulation.constants import LEASE_MARGIN_SECONDS, LEASE_SECONDS
 from tests.simulation.scripts import APPROVED_TOOLS, LONGEST_TOOL_SECONDS
 

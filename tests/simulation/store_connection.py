@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
-from events.adapters.redis import RedisConnection
-from events.adapters.tree_attempt import Transition
-from events.adapters.tree_transactions import Transactions
-from events.adapters.weighing import answer_bytes, command_bytes
-from events.core.legs import LegKind
-from events.engine.tree import Tree
-from events.errors import StoreError
-from events.ports import Claim, charge
+from baton.adapters.redis import RedisConnection
+from baton.adapters.tree_attempt import Transition
+from baton.adapters.tree_transactions import Transactions
+from baton.adapters.weighing import answer_bytes, command_bytes
+from baton.core.legs import LegKind
+from baton.engine.tree import Tree
+from baton.ports import Claim, charge
+from baton_events.errors import StoreError
 from tests.fakes.applying import Applying
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.real_server import what_differs

@@ -7,12 +7,11 @@ nor keys ever change, versions cost nothing, and reads may show an older one.
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from events.adapters.tree_store import TreeStore
-from events.core.admission import Book
-from events.core.effects import Changes
-from events.core.going_on import GoOn
-from events.errors import StoreError
-from events.ports import (
+from baton.adapters.tree_store import TreeStore
+from baton.core.admission import Book
+from baton.core.effects import Changes
+from baton.core.going_on import GoOn
+from baton.ports import (
     Begun,
     Carried,
     Claim,
@@ -26,7 +25,8 @@ from events.ports import (
     Spent,
     Undelivered,
 )
-from events.ports.spending import NOTHING
+from baton.ports.spending import NOTHING
+from baton_events.errors import StoreError
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.store_connection import ASKED, Asked, SimConnection, WatchedTransactions
 from tests.simulation.store_writes import heard

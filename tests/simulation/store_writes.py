@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from events.ports import Begun, Claim, Committed, Created, Outside, Recorded, Verdict
+from baton.ports import Begun, Claim, Committed, Created, Outside, Recorded, Verdict
 from tests.fakes import Tree
 from tests.fakes.applying import Keys
 from tests.simulation.blocking import ON_TIME_OUT

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from events.adapters import keys as names
-from events.ids import canonical_json, root_of
+from baton.adapters import keys as names
+from baton_events.ids import canonical_json, root_of
 from tests.fakes import FakeStore, Tree
 from tests.fakes.applying import Keys
 from tests.simulation.kept_tree import NO_KEYS, kept_tree

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from events.core.told_size import TOO_MUCH_TOLD
-from events.ids import canonical_json
-from functions.models.model import Message, ModelRequest, ToolMessage, UserMessage
+from baton.core.told_size import TOO_MUCH_TOLD
+from baton.models.model import Message, ModelRequest, ToolMessage, UserMessage
+from baton_events.ids import canonical_json
 from tests.fakes.applying import weight
 from tests.simulation.ended import Ended
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from events.adapters.publisher import failure_callback_headers
-from events.ports import Outgoing
-from events.settings import Settings
-from infra.local_qstash.core.retry_delay import retry_delay_ms
+from baton.adapters.publisher import failure_callback_headers
+from baton.configuration.settings import Settings
+from baton.ports import Outgoing
+from baton_local.qstash.core.retry_delay import retry_delay_ms
 from tests.simulation.asgi import Answer
 from tests.simulation.delivery import retry_seconds
 from tests.simulation.queue import Message
@@ -41,7 +41,9 @@ def _is_number(value: ast.expr) -> bool:
 
 def test_no_number_of_the_product_is_repeated() -> None:
     """Whoever changes one of them changes the simulated world, too."""
-    product = {_stem(name) for folder in ("events", "functions") for _, name in _numbers(_ROOT / folder)}
+    product = {
+        _stem(name) for folder in ("events/baton_events", "functions/baton") for _, name in _numbers(_ROOT / folder)
+    }
     product |= {_stem(field.name) for field in fields(Settings)}
     assert len(product) > 200
     # A setting that these worlds choose, and something else than what the product calls so.

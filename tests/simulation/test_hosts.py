@@ -5,8 +5,8 @@ from contextlib import closing
 
 import pytest
 
-from events.errors import StoreError
-from events.ports import Meter, is_metered, metered
+from baton.ports import Meter, is_metered, metered
+from baton_events.errors import StoreError
 from tests.fakes.clock import FakeClock
 from tests.simulation.invocation import CURRENT, Crashed, Invocation
 from tests.simulation.outages import Outage

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec.structs import fields, replace
 from pydantic_core import from_json, to_json
 
-from events.core.admission import Standing
-from events.core.effects import Changes
-from events.core.legs import Leg, LegKind
-from events.core.records import (
+from baton.core.admission import Standing
+from baton.core.effects import Changes
+from baton.core.legs import Leg, LegKind
+from baton.core.records import (
     dump_call,
     dump_job,
     dump_leg,
@@ -26,8 +26,8 @@ from events.core.records import (
     load_leg,
     load_standing,
 )
-from events.core.state import CallRecord, Job
-from events.schema import SCHEMA_VERSION
+from baton.core.state import CallRecord, Job
+from baton_events.schema import SCHEMA_VERSION
 from tests.simulation.instances import instance_of
 from tests.simulation.invocation import Invocation
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from events.core.legs import FOREVER_MS, Leg, LegKind, wish_key
-from events.ids import child_of, is_child, job_of_call
-from events.ports import Verdict
-from functions.acceptance import WITNESSED_MS
+from baton.commands.acceptance import WITNESSED_MS
+from baton.core.legs import FOREVER_MS, Leg, LegKind, wish_key
+from baton.ports import Verdict
+from baton_events.ids import child_of, is_child, job_of_call
 from tests.fakes import Tree
 from tests.simulation.asgi import Answer
 from tests.simulation.constants import KEEP_SLOT_SECONDS

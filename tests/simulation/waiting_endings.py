@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from events.core.state import CallRecord
-from events.ids import canonical_json, child_of, root_of
+from baton.core.state import CallRecord
+from baton_events.ids import canonical_json, child_of, root_of
 from tests.simulation.constants import BACKSTOP_SECONDS, LONGEST_DELAY_SECONDS
 from tests.simulation.ended import Ended
 from tests.simulation.invariants import asked_by_model

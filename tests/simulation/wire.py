@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from events.errors import BatonError
+from baton_events.errors import BatonError
 from tests.simulation.constants import MESSAGE_RETRY_DELAY_SECONDS, QUEUE_TIMEOUT_SECONDS, STORE_TIMEOUT_SECONDS
 from tests.simulation.invocation import CURRENT, Invocation
 

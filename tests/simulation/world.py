@@ -14,10 +14,10 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from events.core.legs import leg_key_of
-from events.schema import EventType, parse_event
-from functions.container import Ports
-from infra.setup.wanted import wanted_of
+from baton.container import Ports
+from baton.core.legs import leg_key_of
+from baton_events.schema import EventType, parse_event
+from baton_local.setup.wanted import wanted_of
 from tests.fakes import FakeAdmission, FakeArchive, FakeReader, Tree
 from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.figures import FakeFigures

@@ -25,8 +25,8 @@ from baton import (
     tool,
     wait_for_event,
 )
-from functions.models.model import ModelAnswer, ModelError, ModelRequest
-from functions.models.scripted import ScriptEntry
+from baton.models.model import ModelAnswer, ModelError, ModelRequest
+from baton.models.scripted import ScriptEntry
 
 DAY_SECONDS = 86_400
 # A job's time goes on while it waits.

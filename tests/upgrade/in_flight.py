@@ -9,9 +9,9 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from events.adapters.clock import SystemClock
-from events.ports import Clock, Outgoing
-from events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT
+from baton.adapters.clock import SystemClock
+from baton.ports import Clock, Outgoing
+from baton_events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT
 
 BASE = "https://fn.example.com"
 RETRY_DELAY_MS = 10_000

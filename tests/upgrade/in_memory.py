@@ -1,4 +1,4 @@
-"""What a Redis has stored, in the store in memory: each key by its name (events/adapters/keys.py).
+"""What a Redis has stored, in the store in memory: each key by its name (functions/baton/adapters/keys.py).
 
 Invariant: a key that has no place here is an error, so that what a version stores anew is not left out of the check.
 """
@@ -10,8 +10,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from events.adapters import keys
-from events.core.records import (
+from baton.adapters import keys
+from baton.core.records import (
     load_call,
     load_entry,
     load_figures,
@@ -21,8 +21,8 @@ from events.core.records import (
     load_standing,
     load_usage,
 )
-from events.engine.tree import Tree
-from events.ports import StreamEntry, Tombstone
+from baton.engine.tree import Tree
+from baton.ports import StreamEntry, Tombstone
 from tests.unit.functions.stage import Stage
 from tests.upgrade.stored import Keys, written
 

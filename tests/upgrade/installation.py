@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 
-from events.settings import Settings
-from functions.app import build_app
-from functions.container import Container, Ports
+from baton.app import build_app
+from baton.configuration.settings import Settings
+from baton.container import Container, Ports
 from tests.fakes.clock import FakeClock
 from tests.fakes.schedules import FakeSchedules
 from tests.upgrade.agents import Kit

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from functions.wiring import real_ports
+from baton.wiring import real_ports
 from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.fakes.clock import FakeClock
 from tests.unit.functions.stage import Stage

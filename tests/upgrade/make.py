@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
-from functions.wiring import real_ports
+from baton.wiring import real_ports
 from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.fakes.clock import FakeClock
 from tests.upgrade.finishing import ends_of, finish, not_ended, runs_of

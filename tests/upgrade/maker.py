@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from events.adapters.redis import RedisConnection
-from events.adapters.tree_store import TreeStore
-from events.core.effects import Changes
-from events.core.going_on import GoOn
-from events.core.legs import leg_key_of
-from events.core.state import Job
-from events.errors import MalformedEventError
-from events.ports import Carried, Claim, Committed, Created, Loaded, Outside, OutsideFact, Recorded, Spent
-from events.ports.spending import NOTHING
-from events.schema import DELIVERY_FAILED_ENDPOINT, parse_event
-from events.settings import Settings
-from functions.sessions import Sessions
+from baton.adapters.redis import RedisConnection
+from baton.adapters.tree_store import TreeStore
+from baton.api.session_line import Sessions
+from baton.configuration.settings import Settings
+from baton.core.effects import Changes
+from baton.core.going_on import GoOn
+from baton.core.legs import leg_key_of
+from baton.core.state import Job
+from baton.ports import Carried, Claim, Committed, Created, Loaded, Outside, OutsideFact, Recorded, Spent
+from baton.ports.spending import NOTHING
+from baton_events.errors import MalformedEventError
+from baton_events.schema import DELIVERY_FAILED_ENDPOINT, parse_event
 from tests.contract.store.redis_process import TOKEN, RedisProcess
 from tests.fakes.schedules import FakeSchedules
 from tests.upgrade.in_flight import Message, callback_of

@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 from pydantic import TypeAdapter
 
-from events.core.admission import Entry, Standing
-from events.core.ends import AgentFigures
-from events.core.legs import Leg
-from events.core.limits import Spend
-from events.core.state import STATE_VERSION, CallRecord, Job, Usage
-from events.core.transcript import ENTRY_VERSION
-from events.ports import MemoryEntry, StoredKey, Tombstone
-from events.schema import SCHEMA_VERSION, Event
+from baton.core.admission import Entry, Standing
+from baton.core.ends import AgentFigures
+from baton.core.legs import Leg
+from baton.core.limits import Spend
+from baton.core.state import STATE_VERSION, CallRecord, Job, Usage
+from baton.core.transcript import ENTRY_VERSION
+from baton.ports import MemoryEntry, StoredKey, Tombstone
+from baton_events.schema import SCHEMA_VERSION, Event
 from tests.upgrade.saved import CORPUS
 
 STORED = (Job, Leg, CallRecord, Usage, Spend, Standing, Entry, AgentFigures, MemoryEntry, StoredKey, Tombstone)

@@ -1,6 +1,6 @@
 """Situations of a job's life around its work: facts, slots, sessions, schedules, ends, sweeps, lost messages."""
 
-from events.schema import SWEEP_ENDPOINT
+from baton_events.schema import SWEEP_ENDPOINT
 from tests.upgrade.maker import Maker, kind_of
 
 

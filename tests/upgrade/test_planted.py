@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from events.errors import NewerVersionError
+from baton_events.errors import NewerVersionError
 from tests.contract.store.redis_process import RedisProcess
 from tests.upgrade.finishing import ends_of, finish, runs_of
 from tests.upgrade.in_flight import InFlight

@@ -17,6 +17,11 @@ What is stored or sent differs from what the corpus of {version} was made of:
 Raise the version in pyproject.toml if {version} is released, then run
   python -m tests.upgrade.make --version {developed}
 and look at what else has changed in tests/upgrade/corpus (docs/upgrading.md)."""
+# What a version before sent, and why nothing is lost with it.
+GIVEN_UP = {
+    "LoopPayload.ticket is gone (or renamed): what is stored under it is lost": "the job's witness hands on its wish",
+    "Ticket is gone": "the same",
+}
 BROKEN = """
 What version {version} has stored or sent means something else to this code:
   {found}
@@ -29,21 +34,21 @@ def unnoticed(old: Schema, new: Schema) -> list[str]:
     numbers = ("state_version", "schema_version", "entry_version")
     raised = [f"{name} is {getattr(new, name)}" for name in numbers if getattr(old, name) != getattr(new, name)]
     both = (*differences(old.stored, new.stored), *differences(old.events, new.events))
-    return raised + [text for text, _ in both]
+    return raised + [text for text, _ in both if text not in GIVEN_UP]
 
 
 def lost(old: Schema, new: Schema) -> list[tuple[str, str, str]]:
     """What an earlier version has written that means something else now, while no number says so."""
     rows = (
-        (old.stored, new.stored, old.state_version == new.state_version, "STATE_VERSION", "events/core/records.py"),
-        (old.events, new.events, old.schema_version == new.schema_version, "SCHEMA_VERSION", "events/schema.py"),
+        (old.stored, new.stored, old.state_version == new.state_version, "STATE_VERSION", "baton/core/records.py"),
+        (old.events, new.events, old.schema_version == new.schema_version, "SCHEMA_VERSION", "baton_events/schema.py"),
     )
     return [
         (text, number, place)
         for before, now, same, number, place in rows
         if same
         for text, is_fine in differences(before, now)
-        if not is_fine
+        if not is_fine and text not in GIVEN_UP
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import aiohttp
 import psutil
 
-from infra.local_redis.data_dir import DataDir
+from baton_local.redis.data_dir import DataDir
 from tests.bench.peers.command import options, run
 from tests.bench.peers.job_ends import JobEnds
 from tests.bench.peers.peer import Peer

@@ -11,9 +11,9 @@ from qstash.errors import SignatureError
 from upstash_redis.errors import UpstashError
 from upstash_vector.errors import UpstashError as VectorError
 
-from infra.pytest_plugin.qstash_server import QStashServer
-from infra.pytest_plugin.redis_server import RedisServer
-from infra.pytest_plugin.vector_server import VectorServer
+from baton_local.fixtures.qstash_server import QStashServer
+from baton_local.fixtures.redis_server import RedisServer
+from baton_local.fixtures.vector_server import VectorServer
 from tests.contract.coverage.either import Either, EitherIndex, EitherRedis
 from tests.contract.qstash.destination import Destination
 from tests.contract.qstash.either_client import EitherClient

@@ -2,9 +2,9 @@
 
 import pytest
 
-from infra.pytest_plugin.qstash_server import QStashServer
-from infra.pytest_plugin.redis_server import RedisServer
-from infra.pytest_plugin.vector_server import VectorServer
+from baton_local.fixtures.qstash_server import QStashServer
+from baton_local.fixtures.redis_server import RedisServer
+from baton_local.fixtures.vector_server import VectorServer
 from tests.contract.coverage.client_cases import CASES, Servers
 
 # Several methods may share a case: one run of it shows them all.

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.pytest_plugin.qstash_server import QStashServer
-from infra.pytest_plugin.redis_server import RedisServer
-from infra.pytest_plugin.vector_server import VectorServer
+from baton_local.fixtures.qstash_server import QStashServer
+from baton_local.fixtures.redis_server import RedisServer
+from baton_local.fixtures.vector_server import VectorServer
 from tests.contract.coverage.hostile_endpoints import BEHAVIOURS, HostileEndpoints
 from tests.contract.coverage.hostile_words import (
     AMBIGUOUS,

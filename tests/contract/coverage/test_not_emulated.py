@@ -4,8 +4,8 @@ import pytest
 from upstash_redis import Redis
 from upstash_redis.errors import UpstashError
 
-from infra.pytest_plugin.qstash_server import QStashServer
-from infra.pytest_plugin.redis_server import RedisServer
+from baton_local.fixtures.qstash_server import QStashServer
+from baton_local.fixtures.redis_server import RedisServer
 from tests.contract.coverage.surface import python_methods, synchronous
 
 JSON_METHODS = sorted(

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from events.adapters.publisher import QStashQueue
-from events.ports import Queue
-from events.settings import Settings
+from baton.adapters.publisher import QStashQueue
+from baton.configuration.settings import Settings
+from baton.ports import Queue
 from tests.contract.emitter.qstash_process import QStashProcess
 from tests.contract.emitter.receiver import Receiver, receiver
 from tests.fakes.queue import FakeQueue

@@ -7,16 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from events.settings import Settings
+from baton.configuration.settings import Settings
 
 _STOP_SECONDS = 60.0
 
 
 class QStashProcess:
-    """`python -m infra.local_qstash` on a folder."""
+    """`python -m baton_local.qstash` on a folder."""
 
     def __init__(self, data: Path) -> None:
-        command = [sys.executable, "-m", "infra.local_qstash", "--data", str(data), "--port", "0", "--no-sync"]
+        command = [sys.executable, "-m", "baton_local.qstash", "--data", str(data), "--port", "0", "--no-sync"]
         with (data.parent / f"{data.name}.log").open("wb") as log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         self._exports = self._read_exports()

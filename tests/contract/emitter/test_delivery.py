@@ -6,20 +6,20 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from events.adapters.clock import SystemClock
-from events.adapters.verifier import QueueVerifier
-from events.core.expected import event_of
-from events.core.legs import loop_leg
-from events.emitter import Delivery, Emitter
-from events.errors import (
+from baton.adapters.clock import SystemClock
+from baton.adapters.verifier import QueueVerifier
+from baton.configuration.settings import Settings
+from baton.core.expected import event_of
+from baton.core.legs import loop_leg
+from baton.emitter import Delivery, Emitter
+from baton_events.errors import (
     PartialPublishError,
     QueueUnauthorizedError,
     QueueUnreachableError,
     SignatureError,
     TopicNotFoundError,
 )
-from events.schema import SWEEP_ENDPOINT, EventType, encode_event, parse_event
-from events.settings import Settings
+from baton_events.schema import SWEEP_ENDPOINT, EventType, encode_event, parse_event
 from tests.contract.emitter.receiver import Receiver
 
 NOW_MS = 1_800_000_000_000

@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx
 
-from events.adapters.schedules import QStashSchedules
-from events.core.expected import event_of
-from events.core.legs import loop_leg
-from events.emitter import Delivery, Emitter, message_to
-from events.schema import SWEEP_ENDPOINT
-from events.settings import Settings
+from baton.adapters.schedules import QStashSchedules
+from baton.configuration.settings import Settings
+from baton.core.expected import event_of
+from baton.core.legs import loop_leg
+from baton.emitter import Delivery, Emitter, message_to
+from baton_events.schema import SWEEP_ENDPOINT
 
 LATER_MS = 4_000_000_000_000
 EVENTS = [event_of("session", loop_leg(f"job_{n}", 1, 1, LATER_MS)) for n in range(12)]

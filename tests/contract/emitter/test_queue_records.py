@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from events.adapters.clock import SystemClock
-from events.adapters.publisher import QStashQueue
-from events.adapters.queue_records import QStashRecords
-from events.ports import Outgoing, QueueRecords
+from baton.adapters.clock import SystemClock
+from baton.adapters.publisher import QStashQueue
+from baton.adapters.queue_records import QStashRecords
+from baton.ports import Outgoing, QueueRecords
 from tests.contract.emitter.qstash_process import QStashProcess
 from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_records import FakeQueueRecords

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from events.adapters.queue_setup import QStashSetup
-from events.errors import TopicNotFoundError
-from events.ports.queue_setup import QueueSetup, Topic, TopicEndpoint
+from baton.adapters.queue_setup import QStashSetup
+from baton.ports.queue_setup import QueueSetup, Topic, TopicEndpoint
+from baton_events.errors import TopicNotFoundError
 from tests.contract.emitter.qstash_process import QStashProcess
 from tests.fakes.queue_setup import FakeQueueSetup
 

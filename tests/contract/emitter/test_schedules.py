@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from events.adapters.schedules import QStashSchedules
-from events.errors import MessageNotFoundError, QueueRefusedError
-from events.ports import Outgoing, Schedules
+from baton.adapters.schedules import QStashSchedules
+from baton.ports import Outgoing, Schedules
+from baton_events.errors import MessageNotFoundError, QueueRefusedError
 from tests.contract.emitter.qstash_process import QStashProcess
 from tests.fakes.schedules import FakeSchedules
 

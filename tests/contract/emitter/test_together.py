@@ -7,10 +7,10 @@ from typing import Literal
 
 import pytest
 
-from events.adapters.clock import SystemClock
-from events.adapters.publisher import QStashQueue
-from events.errors import PublishError, TopicNotFoundError
-from events.ports import Outgoing
+from baton.adapters.clock import SystemClock
+from baton.adapters.publisher import QStashQueue
+from baton.ports import Outgoing
+from baton_events.errors import PublishError, TopicNotFoundError
 from tests.contract.emitter.qstash_process import QStashProcess
 
 LATER_MS = SystemClock().now_ms() + 3_600_000

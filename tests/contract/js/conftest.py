@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.dev.surroundings import inherited_environment
-from infra.pytest_plugin.qstash_server import QStashServer
-from infra.pytest_plugin.redis_server import RedisServer
-from infra.pytest_plugin.vector_server import VectorServer
+from baton_local.dev.surroundings import inherited_environment
+from baton_local.fixtures.qstash_server import QStashServer
+from baton_local.fixtures.redis_server import RedisServer
+from baton_local.fixtures.vector_server import VectorServer
 from tests.contract.js.javascript_results import JavaScriptResults
 from tests.contract.js.node_program import NodeProgram, node_program
 from tests.npm_packages import JavaScriptMissingError

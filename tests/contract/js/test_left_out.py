@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.dev.surroundings import inherited_environment
+from baton_local.dev.surroundings import inherited_environment
 
 HERE = Path(__file__).parent
 NOTHING_COLLECTED, FAILED = 5, 1

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from events.adapters.long_term_memory import UpstashLongTermMemory
-from events.adapters.redis import RedisConnection
-from events.adapters.session_memory import RedisSessionMemory
-from events.ports import LongTermMemory, MemoryEntry, SessionMemory
-from events.settings import Settings
-from infra.pytest_plugin.redis_server import RedisServer
-from infra.pytest_plugin.vector_server import VectorServer
+from baton.adapters.long_term_memory import UpstashLongTermMemory
+from baton.adapters.redis import RedisConnection
+from baton.adapters.session_memory import RedisSessionMemory
+from baton.configuration.settings import Settings
+from baton.ports import LongTermMemory, MemoryEntry, SessionMemory
+from baton_local.fixtures.redis_server import RedisServer
+from baton_local.fixtures.vector_server import VectorServer
 from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 
 RETENTION_MS = 1_000_000

@@ -2,12 +2,12 @@
 
 import pytest
 
-from events.adapters.long_term_memory import UpstashLongTermMemory
-from events.errors import MemoryUnavailableError
-from events.ports import LongTermMemory
-from events.settings import Settings
-from infra.pytest_plugin.vector_faults import VectorFaults
-from infra.pytest_plugin.vector_server import VectorServer
+from baton.adapters.long_term_memory import UpstashLongTermMemory
+from baton.configuration.settings import Settings
+from baton.ports import LongTermMemory
+from baton_events.errors import MemoryUnavailableError
+from baton_local.fixtures.vector_faults import VectorFaults
+from baton_local.fixtures.vector_server import VectorServer
 from tests.contract.memory.conftest import an_entry
 
 LAMP, FOG, BREAD = "the lamp on the tower is red", "the fog horn sounds twice a minute", "bread needs flour and salt"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from events.adapters.keys import session_memory_key
-from events.ports import SessionMemory
-from events.ports.memory import SESSION_ENTRIES
+from baton.adapters.keys import session_memory_key
+from baton.ports import SessionMemory
+from baton.ports.memory import SESSION_ENTRIES
 from tests.contract.memory.conftest import RETENTION_MS, Real, an_entry
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from infra.local_qstash.users import DEVELOPMENT_USERS
+from baton_local.qstash.users import DEVELOPMENT_USERS
 from tests.contract.qstash.destination import Destination
 from tests.contract.qstash.either_client import EitherClient
 from tests.unit.infra.local_qstash.server_process import ServerProcess

@@ -67,7 +67,7 @@ class KilledServer:
         assert self.running.banner, f"the server did not start again: {self.running.wait()}"
 
     async def _start_and_kill(self, seconds: float) -> None:
-        arguments = ("-m", "infra.local_qstash", "--data", str(self._data), "--port", str(self.port))
+        arguments = ("-m", "baton_local.qstash", "--data", str(self._data), "--port", str(self.port))
         process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=DEVNULL, stderr=DEVNULL)
         await asyncio.sleep(seconds)
         process.kill()

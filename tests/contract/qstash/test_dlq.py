@@ -5,7 +5,7 @@ import httpx
 import pytest
 from qstash.errors import QStashError
 
-from infra.local_qstash.users import DEVELOPMENT_USERS
+from baton_local.qstash.users import DEVELOPMENT_USERS
 from tests.contract.qstash.destination import Destination
 from tests.contract.qstash.either_client import EitherClient
 from tests.unit.infra.local_qstash.server_process import ServerProcess

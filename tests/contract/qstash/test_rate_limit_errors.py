@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from qstash.errors import DailyMessageLimitExceededError, RateLimitExceededError
 
-from infra.local_qstash.users import DEVELOPMENT_USERS
+from baton_local.qstash.users import DEVELOPMENT_USERS
 from tests.contract.qstash.either_client import EitherClient
 from tests.unit.infra.local_qstash.server_process import ServerProcess
 

@@ -1,4 +1,4 @@
-"""Starts `python -m infra.local_redis` as a user would, and speaks to it over raw HTTP."""
+"""Starts `python -m baton_local.redis` as a user would, and speaks to it over raw HTTP."""
 
 import subprocess
 import sys
@@ -15,8 +15,8 @@ TOKEN = "standard"
 class LocalRedis:
     """The program, from its ready line to its end."""
 
-    def __init__(self, folder: Path, *options: str, module: str = "infra.local_redis") -> None:
-        where = ("--data", str(folder)) if module == "infra.local_redis" else ()
+    def __init__(self, folder: Path, *options: str, module: str = "baton_local.redis") -> None:
+        where = ("--data", str(folder)) if module == "baton_local.redis" else ()
         self._command = [sys.executable, "-m", module, "--port", "0", *where, "--token", TOKEN, *options]
         self.ready_lines: list[str] = []
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.local_redis.valkey import server_address, server_command
+from baton_local.redis.valkey import server_address, server_command
 from tests.contract.redis_rest.local_redis import TOKEN, LocalRedis, free_of_processes
 
 
@@ -43,7 +43,7 @@ def server(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
 def bridge(tmp_path: Path) -> LocalRedis:
     """The bridge alone, in front of that server."""
     where = str(server_address(tmp_path / "data"))
-    return LocalRedis(tmp_path, "--server", where, module="infra.local_redis.bridge")
+    return LocalRedis(tmp_path, "--server", where, module="baton_local.redis.bridge")
 
 
 def wait_until_back(redis: LocalRedis) -> None:
@@ -116,7 +116,7 @@ def test_the_bridge_alone_is_ready_when_its_server_is(
         port = str(probe.getsockname()[1])
     url = f"http://127.0.0.1:{port}"
     where = ("--server", str(server_address(tmp_path / "data")), "--port", port, "--token", TOKEN)
-    command = [sys.executable, "-m", "infra.local_redis.bridge", *where]
+    command = [sys.executable, "-m", "baton_local.redis.bridge", *where]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert first_status(f"{url}/readyz") == 503
@@ -160,7 +160,7 @@ def test_a_killed_parent_takes_the_server_with_it(tmp_path: Path) -> None:
 
 def test_a_data_folder_serves_one_process(own_redis: LocalRedis, tmp_path: Path) -> None:
     """The second is told who has it and what to do, and the first goes on."""
-    command = [sys.executable, "-m", "infra.local_redis", "--port", "0", "--data", str(tmp_path / "data")]
+    command = [sys.executable, "-m", "baton_local.redis", "--port", "0", "--data", str(tmp_path / "data")]
     second = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert second.returncode == 1
     assert f"is in use by process {own_redis.server_pid()}" in second.stderr
@@ -171,7 +171,7 @@ def test_a_data_folder_serves_one_process(own_redis: LocalRedis, tmp_path: Path)
 def test_a_taken_port_is_said(own_redis: LocalRedis, tmp_path: Path) -> None:
     """Exit code 1 and the way out; the folder is free again."""
     port = own_redis.url.rpartition(":")[2]
-    command = [sys.executable, "-m", "infra.local_redis", "--port", port, "--data", str(tmp_path / "other")]
+    command = [sys.executable, "-m", "baton_local.redis", "--port", port, "--data", str(tmp_path / "other")]
     second = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert second.returncode == 1
     assert "choose another --port" in second.stderr
@@ -179,7 +179,7 @@ def test_a_taken_port_is_said(own_redis: LocalRedis, tmp_path: Path) -> None:
 
 def test_wrong_use_is_exit_code_2(tmp_path: Path) -> None:
     """As everywhere on a command line."""
-    command = [sys.executable, "-m", "infra.local_redis.bridge", "--server", "nonsense", "--token", "t"]
+    command = [sys.executable, "-m", "baton_local.redis.bridge", "--server", "nonsense", "--token", "t"]
     wrong = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert wrong.returncode == 2
     assert "unix:/path/to/socket or host:port" in wrong.stderr
@@ -187,7 +187,7 @@ def test_wrong_use_is_exit_code_2(tmp_path: Path) -> None:
 
 def test_without_a_token_the_folder_keeps_one(tmp_path: Path) -> None:
     """Made once, readable by its owner only, printed when ready."""
-    command = [sys.executable, "-m", "infra.local_redis", "--port", "0", "--data", str(tmp_path / "data")]
+    command = [sys.executable, "-m", "baton_local.redis", "--port", "0", "--data", str(tmp_path / "data")]
     tokens = []
     for _ in range(2):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

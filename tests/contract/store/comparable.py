@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import structs
 
-from events.core.state import Usage
-from events.ports import Begun, Committed, Created, Looked, Outside, Snapshot, StoredParts, Undelivered
+from baton.core.state import Usage
+from baton.ports import Begun, Committed, Created, Looked, Outside, Snapshot, StoredParts, Undelivered
 from tests.contract.store.operations import JOB_IDS, Operation
 from tests.contract.store.sample import NOW_MS, a_job, by_key, creation
 

@@ -9,16 +9,16 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from events.core.admission import Book, Entry, Want
-from events.core.effects import Changes, Join, Report, Skip, Talk
-from events.core.going_on import GoOn
-from events.core.legs import FOREVER_MS, Leg, LegKind, following, loop_leg, wish_leg
-from events.core.limits import Spend
-from events.core.parts import handled
-from events.core.transitions import JobStatus
-from events.errors import JobGoneError
-from events.ids import is_child, root_of
-from events.ports import Claim, OutsideFact
+from baton.core.admission import Book, Entry, Want
+from baton.core.effects import Changes, Join, Report, Skip, Talk
+from baton.core.going_on import GoOn
+from baton.core.legs import FOREVER_MS, Leg, LegKind, following, loop_leg, wish_leg
+from baton.core.limits import Spend
+from baton.core.parts import handled
+from baton.core.transitions import JobStatus
+from baton.ports import Claim, OutsideFact
+from baton_events.errors import JobGoneError
+from baton_events.ids import is_child, root_of
 from tests.contract.store.rooms import results_of, rooms, waits_once
 from tests.contract.store.sample import (
     FIRST_LAP,

@@ -3,15 +3,15 @@
 from dataclasses import replace
 from typing import Literal
 
-from events.ports import RateLimit, Verifier, charge
-from events.schema import Event
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.container import Ports
-from functions.delivery import Outcome
-from functions.models.call import Call
-from functions.models.scripted import ScriptedModel
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.container import Ports
+from baton.dispatch.delivery import Outcome
+from baton.models.call import Call
+from baton.models.scripted import ScriptedModel
+from baton.ports import RateLimit, Verifier, charge
+from baton.tools.tool import tool
+from baton_events.schema import Event
 from tests.contract.store.side import Side
 from tests.unit.functions.stage import SETTINGS, Stage
 

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import httpx
 
-from events.settings import Settings
-from infra.local_redis.data_dir import DataDir
+from baton.configuration.settings import Settings
+from baton_local.redis.data_dir import DataDir
 
 TOKEN = "contract-token"
 Transport = Literal["rest", "resp"]
@@ -44,12 +44,12 @@ def _client() -> httpx.Client:
 
 
 class RedisProcess:
-    """`python -m infra.local_redis` on a folder."""
+    """`python -m baton_local.redis` on a folder."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
         self.transport: Transport = "rest"
-        command = [sys.executable, "-m", "infra.local_redis", "--data", str(data), "--token", TOKEN, "--port", "0"]
+        command = [sys.executable, "-m", "baton_local.redis", "--data", str(data), "--token", TOKEN, "--port", "0"]
         with (data.parent / f"{data.name}.log").open("wb") as log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         self._http = _client()

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from events.core.going_on import GoOn
-from events.core.legs import Leg, LegKind
-from events.core.state import CallRecord
-from events.ports import Claim
+from baton.core.going_on import GoOn
+from baton.core.legs import Leg, LegKind
+from baton.core.state import CallRecord
+from baton.ports import Claim
 from tests.contract.store.sample import leases_of
 
 _KINDS = (frozenset(LegKind), frozenset({LegKind.WISH, LegKind.CALL}), frozenset({LegKind.LOOP}))

@@ -4,15 +4,15 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from events.core.admission import Book, Entry, Want
-from events.core.decide import submit
-from events.core.effects import Changes, Join
-from events.core.happenings import Submitted
-from events.core.legs import Leg, LegKind, following, loop_leg, tool_key, turn_group, wish_leg
-from events.core.limits import Limits, first_reserve
-from events.core.state import CallRecord, Job, ModelPolicy
-from events.core.submitting import first_standing
-from events.ports import Claim, Spent
+from baton.core.admission import Book, Entry, Want
+from baton.core.decide import submit
+from baton.core.effects import Changes, Join
+from baton.core.happenings import Submitted
+from baton.core.legs import Leg, LegKind, following, loop_leg, tool_key, turn_group, wish_leg
+from baton.core.limits import Limits, first_reserve
+from baton.core.state import CallRecord, Job, ModelPolicy
+from baton.core.submitting import first_standing
+from baton.ports import Claim, Spent
 from tests.contract.store.side import Side
 
 NOW_MS = 1_800_000_000_000

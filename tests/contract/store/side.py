@@ -4,17 +4,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from events.adapters.admission import RedisAdmission
-from events.adapters.archive import RedisArchive
-from events.adapters.figures import RedisFigures
-from events.adapters.listing import RedisListing
-from events.adapters.operating import RedisOperating
-from events.adapters.reader import RedisReader
-from events.adapters.redis import RedisConnection
-from events.adapters.stored_bytes import RedisStoredBytes
-from events.adapters.tool_statistics import RedisToolStatistics
-from events.adapters.tree_store import TreeStore
-from events.ports import Admission, Archive, Figures, Listing, Operating, Reader, Store, StoredBytes, ToolStatistics
+from baton.adapters.admission import RedisAdmission
+from baton.adapters.archive import RedisArchive
+from baton.adapters.figures import RedisFigures
+from baton.adapters.listing import RedisListing
+from baton.adapters.operating import RedisOperating
+from baton.adapters.reader import RedisReader
+from baton.adapters.redis import RedisConnection
+from baton.adapters.stored_bytes import RedisStoredBytes
+from baton.adapters.tool_statistics import RedisToolStatistics
+from baton.adapters.tree_store import TreeStore
+from baton.ports import Admission, Archive, Figures, Listing, Operating, Reader, Store, StoredBytes, ToolStatistics
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, FakeStore, FakeStoredBytes

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from events.core.admission import Place, Standing, Want
-from events.ports import Heard, SweepTurn, Told
+from baton.core.admission import Place, Standing, Want
+from baton.ports import Heard, SweepTurn, Told
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, fake_side, real_side

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from events.core.admission import Entry, Place, Standing
-from events.core.records import load_entry
+from baton.core.admission import Entry, Place, Standing
+from baton.core.records import load_entry
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side

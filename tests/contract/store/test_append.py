@@ -1,6 +1,6 @@
 """APPEND: parts in mid-work, only from the leg's owner, each sequence once."""
 
-from events.core.effects import Changes
+from baton.core.effects import Changes
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

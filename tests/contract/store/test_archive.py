@@ -3,14 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.effects import Changes
-from events.core.legs import loop_leg
-from events.core.state import CallRecord, Job
-from events.core.transcript import MEMORY_ROLE
-from events.core.transitions import JobStatus
-from events.errors import JobGoneError
-from events.ids import canonical_json
-from events.ports import Heeded, OutsideFact, Recalled, Recorded, Removed, Tombstone, Verdict
+from baton.core.effects import Changes
+from baton.core.legs import loop_leg
+from baton.core.state import CallRecord, Job
+from baton.core.transcript import MEMORY_ROLE
+from baton.core.transitions import JobStatus
+from baton.ports import Heeded, OutsideFact, Recalled, Recorded, Removed, Tombstone, Verdict
+from baton_events.errors import JobGoneError
+from baton_events.ids import canonical_json
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,

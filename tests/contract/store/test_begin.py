@@ -2,10 +2,10 @@
 
 from msgspec.structs import replace
 
-from events.core.effects import Changes
-from events.core.legs import Leg, loop_leg
-from events.core.state import Level, State
-from events.ports import Begun, History, Verdict
+from baton.core.effects import Changes
+from baton.core.legs import Leg, loop_leg
+from baton.core.state import Level, State
+from baton.ports import Begun, History, Verdict
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

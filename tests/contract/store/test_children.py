@@ -2,10 +2,10 @@
 
 from msgspec.structs import replace
 
-from events.core.effects import Changes, Report
-from events.core.legs import FOREVER_MS, LegKind
-from events.core.transitions import JobStatus
-from events.ports import Loaded
+from baton.core.effects import Changes, Report
+from baton.core.legs import FOREVER_MS, LegKind
+from baton.core.transitions import JobStatus
+from baton.ports import Loaded
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

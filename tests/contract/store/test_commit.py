@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.effects import Changes
-from events.core.legs import Leg, LegKind, following, loop_leg
-from events.core.state import Usage
-from events.core.transitions import CallStatus, JobStatus
-from events.ports import Committed, Spent, Verdict
+from baton.core.effects import Changes
+from baton.core.legs import Leg, LegKind, following, loop_leg
+from baton.core.state import Usage
+from baton.core.transitions import CallStatus, JobStatus
+from baton.ports import Committed, Spent, Verdict
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

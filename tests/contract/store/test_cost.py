@@ -3,17 +3,17 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.admission import Place, Standing, Want
-from events.core.decide import decide
-from events.core.effects import Changes, Decision
-from events.core.happenings import Happening, ModelAnswered, Started, ToolFailed, ToolReturned, Wanted
-from events.core.legs import Leg, LegKind, following, loop_leg
-from events.core.parts import text_delta
-from events.core.state import CallRecord, Failure, Usage
-from events.core.transitions import CallStatus
-from events.ports import Begun, Meter, metered, take
-from events.ports.spending import NOTHING
-from functions.books import commit
+from baton.core.admission import Place, Standing, Want
+from baton.core.decide import decide
+from baton.core.effects import Changes, Decision
+from baton.core.happenings import Happening, ModelAnswered, Started, ToolFailed, ToolReturned, Wanted
+from baton.core.legs import Leg, LegKind, following, loop_leg
+from baton.core.parts import text_delta
+from baton.core.state import CallRecord, Failure, Usage
+from baton.core.transitions import CallStatus
+from baton.dispatch.books import commit
+from baton.ports import Begun, Meter, metered, take
+from baton.ports.spending import NOTHING
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,

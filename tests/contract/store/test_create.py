@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from events.core.state import Usage
-from events.ports import Created, Spent
+from baton.core.state import Usage
+from baton.ports import Created, Spent
 from tests.contract.store.sample import JOB_ID, NOW_MS, a_job, creation, first_leg
 from tests.contract.store.side import Side
 

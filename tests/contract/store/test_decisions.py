@@ -4,9 +4,9 @@ import asyncio
 
 from msgspec.structs import replace
 
-from events.core.effects import Changes, Skip
-from events.core.legs import Leg, LegKind, following
-from events.ports import Heeded, OutsideFact, Verdict
+from baton.core.effects import Changes, Skip
+from baton.core.legs import Leg, LegKind, following
+from baton.ports import Heeded, OutsideFact, Verdict
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from events.core.effects import Changes
-from events.core.transitions import JobStatus
-from events.ports import Committed, Undelivered, Verdict
+from baton.core.effects import Changes
+from baton.core.transitions import JobStatus
+from baton.ports import Committed, Undelivered, Verdict
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
     JOB_ID,

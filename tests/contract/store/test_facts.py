@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from events.core.effects import Changes
-from events.core.state import Usage
-from events.core.transitions import JobStatus
-from events.ports import Recorded, Spent, Verdict
+from baton.core.effects import Changes
+from baton.core.state import Usage
+from baton.core.transitions import JobStatus
+from baton.ports import Recorded, Spent, Verdict
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

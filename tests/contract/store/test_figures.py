@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from events.core.effects import Changes
-from events.core.legs import LegKind
+from baton.core.effects import Changes
+from baton.core.legs import LegKind
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, fan_out, first_leg
 from tests.contract.store.side import Side

@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.effects import Changes
-from events.core.happenings import ModelAnswered, Wanted
-from events.core.state import Failure
+from baton.core.effects import Changes
+from baton.core.happenings import ModelAnswered, Wanted
+from baton.core.state import Failure
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, LEASE_MS, NOW_MS, SPENT, a_job, claim_of, creation, fan_out, first_leg
 from tests.contract.store.side import Side

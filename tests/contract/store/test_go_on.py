@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.effects import Changes, Join
-from events.core.going_on import GoOn
-from events.core.legs import LegKind, following, loop_leg
-from events.core.transitions import JobStatus
-from events.ports import Verdict
+from baton.core.effects import Changes, Join
+from baton.core.going_on import GoOn
+from baton.core.legs import LegKind, following, loop_leg
+from baton.core.transitions import JobStatus
+from baton.ports import Verdict
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 from msgspec.structs import replace
 
-from events.core.admission import Standing
-from events.core.effects import Changes
-from events.core.going_on import GoOn
-from events.core.legs import Leg, LegKind, following, loop_leg
-from events.ports import Committed, OutsideFact, Verdict
+from baton.core.admission import Standing
+from baton.core.effects import Changes
+from baton.core.going_on import GoOn
+from baton.core.legs import Leg, LegKind, following, loop_leg
+from baton.ports import Committed, OutsideFact, Verdict
 from tests.contract.store.sample import (
     FIRST_LAP,
     JOB_ID,

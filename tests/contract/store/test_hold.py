@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from events.core.legs import CLOCK_ERROR_MS
-from events.ports import Begun, Verdict
+from baton.core.legs import CLOCK_ERROR_MS
+from baton.ports import Begun, Verdict
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from events.adapters.tree_store import TreeStore
-from events.errors import StoreError
+from baton.adapters.tree_store import TreeStore
+from baton_events.errors import StoreError
 from tests.contract.store.comparable import comparable, creations, uncounted
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.operations import JOB_IDS, Operation, operations

@@ -6,9 +6,9 @@ import random  # noqa: TID251 - orders are drawn here, from a seed that the test
 import pytest
 from msgspec.structs import replace
 
-from events.core.effects import Changes
-from events.core.legs import Leg, LegKind, following
-from events.ports import Committed
+from baton.core.effects import Changes
+from baton.core.legs import Leg, LegKind, following
+from baton.ports import Committed
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from events.adapters import keys
-from events.adapters.kept_events import JOBS_LOOKED_AT, RedisKeptEvents
-from events.core.effects import Changes
-from events.ports import KeptEvents, OutsideFact
+from baton.adapters import keys
+from baton.adapters.kept_events import JOBS_LOOKED_AT, RedisKeptEvents
+from baton.core.effects import Changes
+from baton.ports import KeptEvents, OutsideFact
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, fan_out
 from tests.contract.store.side import RETENTION_MS, Side, connection_to, fake_side, side_over

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from events.adapters.key_book import RedisKeyBook
-from events.ports import KeyBook, StoredKey
+from baton.adapters.key_book import RedisKeyBook
+from baton.ports import KeyBook, StoredKey
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to
 from tests.fakes.key_book import FakeKeyBook

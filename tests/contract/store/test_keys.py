@@ -4,10 +4,10 @@ import re
 
 from msgspec.structs import replace
 
-from events.core.admission import Place, Standing
-from events.core.effects import Changes, Report
-from events.core.transitions import JobStatus
-from events.ports import OutsideFact, Recorded
+from baton.core.admission import Place, Standing
+from baton.core.effects import Changes, Report
+from baton.core.transitions import JobStatus
+from baton.ports import OutsideFact, Recorded
 from tests.contract.store.monitor import ScriptRun, monitor
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from infra.cli.main import main
-from infra.dev.secrets_file import load_or_make_secrets
+from baton_local.cli.main import main
+from baton_local.dev.secrets_file import load_or_make_secrets
 from tests.contract.store.redis_process import TOKEN, RedisProcess
 
 

@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from events.adapters.large_hash import pieces
-from events.adapters.reader import RedisReader
-from events.adapters.redis import RedisConnection
-from events.core.effects import Changes
-from events.errors import StoreAnswerError
+from baton.adapters.large_hash import pieces
+from baton.adapters.reader import RedisReader
+from baton.adapters.redis import RedisConnection
+from baton.core.effects import Changes
+from baton_events.errors import StoreAnswerError
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, SPENT, claim_of, fan_out
 from tests.contract.store.side import side_over

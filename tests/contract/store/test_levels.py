@@ -1,8 +1,8 @@
 """What a turn learns of the limits above it: what is used and reserved below each job, and attempts that died."""
 
-from events.core.effects import Changes
-from events.core.legs import FOREVER_MS
-from events.core.limits import Spend
+from baton.core.effects import Changes
+from baton.core.legs import FOREVER_MS
+from baton.core.limits import Spend
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from events.adapters import keys, listing
-from events.core.listing import Query, Row, members
-from events.core.shelves import SHELF_MS
-from functions.tidying import Tidying
+from baton.adapters import keys, listing
+from baton.core.listing import Query, Row, members
+from baton.core.shelves import SHELF_MS
+from baton.recovery.tidying import Tidying
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import Side, connection_to, real_side

@@ -2,11 +2,11 @@
 
 import pytest
 
-from events.adapters import keys
-from events.core.counts import LIST_GAPS
-from events.core.listing import Query, Row, members
-from events.core.shelves import place_of
-from events.core.transitions import JobStatus
+from baton.adapters import keys
+from baton.core.counts import LIST_GAPS
+from baton.core.listing import Query, Row, members
+from baton.core.shelves import place_of
+from baton.core.transitions import JobStatus
 from tests.contract.store.real_stage import RealStage
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import real_side

@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from events.core.admission import Place
-from events.core.ends import End, row_of
-from events.core.listing import Query
-from events.ports import Scanned
+from baton.core.admission import Place
+from baton.core.ends import End, row_of
+from baton.core.listing import Query
+from baton.ports import Scanned
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import Side, fake_side, real_side

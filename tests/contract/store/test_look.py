@@ -3,10 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.effects import Changes
-from events.core.legs import Leg
-from events.core.transitions import JobStatus
-from events.ports import Looked, Verdict
+from baton.core.effects import Changes
+from baton.core.legs import Leg
+from baton.core.transitions import JobStatus
+from baton.ports import Looked, Verdict
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

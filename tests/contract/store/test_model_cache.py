@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from events.adapters.model_cache import RedisModelCache
-from events.ports import ModelCache
+from baton.adapters.model_cache import RedisModelCache
+from baton.ports import ModelCache
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to
 from tests.fakes.clock import FakeClock

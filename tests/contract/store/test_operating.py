@@ -4,9 +4,9 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from events.core.admission import Entry, Place, Standing, Want
-from events.core.ends import AgentFigures, End, MonthUsed, with_end
-from events.ports import AdmissionState, Heard, Started, Told
+from baton.core.admission import Entry, Place, Standing, Want
+from baton.core.ends import AgentFigures, End, MonthUsed, with_end
+from baton.ports import AdmissionState, Heard, Started, Told
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
 

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from events.adapters.operation_stream import RedisOperationStream, trimming
-from events.adapters.redis import RedisConnection
-from events.errors import StoreError
-from events.ports import StreamEntry
+from baton.adapters.operation_stream import RedisOperationStream, trimming
+from baton.adapters.redis import RedisConnection
+from baton.ports import StreamEntry
+from baton_events.errors import StoreError
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to
 

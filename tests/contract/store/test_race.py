@@ -2,9 +2,9 @@
 
 import asyncio
 
-from events.adapters.tree_store import TreeStore
-from events.core.effects import Changes
-from events.ports import Store, Verdict
+from baton.adapters.tree_store import TreeStore
+from baton.core.effects import Changes
+from baton.ports import Store, Verdict
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import LEASE_MS, SPENT, claim_of, fan_out
 from tests.contract.store.side import RETENTION_MS, Side, connection_to

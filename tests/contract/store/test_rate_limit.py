@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from events.adapters.clock import SystemClock
-from events.adapters.rate_limit import RedisRateLimit
-from events.adapters.redis import RedisConnection
-from events.errors import StoreError
-from events.settings import Settings
+from baton.adapters.clock import SystemClock
+from baton.adapters.rate_limit import RedisRateLimit
+from baton.adapters.redis import RedisConnection
+from baton.configuration.settings import Settings
+from baton_events.errors import StoreError
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.side import connection_to
 

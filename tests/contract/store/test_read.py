@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from events.core.effects import Changes
-from events.core.legs import tool_key
-from events.core.transitions import JobStatus
-from events.ports import StoredParts
+from baton.core.effects import Changes
+from baton.core.legs import tool_key
+from baton.core.transitions import JobStatus
+from baton.ports import StoredParts
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

@@ -2,13 +2,13 @@
 
 from msgspec.structs import replace
 
-from events.core.admission import Entry
-from events.core.decide import decide
-from events.core.effects import Changes
-from events.core.happenings import ModelAnswered
-from events.core.legs import Leg, LegKind, remember_leg
-from events.core.state import State
-from events.ports import Verdict
+from baton.core.admission import Entry
+from baton.core.decide import decide
+from baton.core.effects import Changes
+from baton.core.happenings import ModelAnswered
+from baton.core.legs import Leg, LegKind, remember_leg
+from baton.core.state import State
+from baton.ports import Verdict
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,

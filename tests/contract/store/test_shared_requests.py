@@ -7,9 +7,9 @@ from typing import Literal
 
 import pytest
 
-from events.adapters.redis import RedisConnection, counted
-from events.errors import StoreError
-from events.settings import Settings
+from baton.adapters.redis import RedisConnection, counted
+from baton.configuration.settings import Settings
+from baton_events.errors import StoreError
 from tests.contract.store.redis_process import RedisProcess
 
 TEXT = counted("return {redis.call('INCR', KEYS[1]), ARGV[1]}")

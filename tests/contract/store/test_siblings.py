@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from events.adapters.tree_store import TreeStore
-from events.core.effects import Changes
-from events.core.legs import Leg, LegKind, following
-from events.ports import Claim, Snapshot, Verdict
+from baton.adapters.tree_store import TreeStore
+from baton.core.effects import Changes
+from baton.core.legs import Leg, LegKind, following
+from baton.ports import Claim, Snapshot, Verdict
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.operations import Operation
 from tests.contract.store.redis_process import Counted, RedisProcess

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from events.adapters.redis import RedisConnection
-from events.core.state import Usage
+from baton.adapters.redis import RedisConnection
+from baton.core.state import Usage
 from tests.contract.store.real_stage import Continuation, RealStage
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.side import fake_side, side_over

@@ -4,9 +4,9 @@ import json
 
 from msgspec.structs import replace
 
-from events.core.effects import Changes, Skip
-from events.core.legs import Leg, LegKind
-from events.ports import Verdict
+from baton.core.effects import Changes, Skip
+from baton.core.legs import Leg, LegKind
+from baton.ports import Verdict
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

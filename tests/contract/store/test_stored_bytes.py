@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from events.adapters import keys
-from events.core.admission import Place, Standing, Want
-from events.core.ends import End
-from events.core.stored_bytes import BytesAdded
+from baton.adapters import keys
+from baton.core.admission import Place, Standing, Want
+from baton.core.ends import End
+from baton.core.stored_bytes import BytesAdded
 from tests.contract.store.real_stage import Continuation, RealStage
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import NOW_MS

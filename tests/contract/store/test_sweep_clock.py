@@ -1,8 +1,8 @@
 """By which clock sweeps are armed: one that is wrong neither disarms them nor arms many."""
 
-from events.adapters.admission import RedisAdmission
-from events.core.admission import Place, Standing
-from events.ports import Heard
+from baton.adapters.admission import RedisAdmission
+from baton.core.admission import Place, Standing
+from baton.ports import Heard
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, connection_to

@@ -1,7 +1,7 @@
 """A sweep in pages: each job is looked at once, with its tree, whatever the size of a page."""
 
-from events.core.admission import TOMBSTONE_MS, Place, Standing
-from events.ports import SweepTurn
+from baton.core.admission import TOMBSTONE_MS, Place, Standing
+from baton.ports import SweepTurn
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
 

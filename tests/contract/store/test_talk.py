@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from events.core import parts
-from events.core.effects import Changes, Talk
-from events.core.ending import cancelled
-from events.core.happenings import Cancelled
-from events.core.legs import loop_leg
-from events.core.transitions import JobStatus
-from events.ports import Claim, Recorded, Spent
+from baton.core import parts
+from baton.core.effects import Changes, Talk
+from baton.core.ending import cancelled
+from baton.core.happenings import Cancelled
+from baton.core.legs import loop_leg
+from baton.core.transitions import JobStatus
+from baton.ports import Claim, Recorded, Spent
 from tests.contract.store.sample import JOB_ID, LEASE_MS, NOW_MS, SPENT, a_job, claim_of, creation, first_leg
 from tests.contract.store.side import Side
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from events.core.effects import Changes
-from events.core.legs import FOREVER_MS, Leg, LegKind, following
-from events.core.transitions import JobStatus
-from events.ports import Heeded, OutsideFact, Recorded, Verdict
+from baton.core.effects import Changes
+from baton.core.legs import FOREVER_MS, Leg, LegKind, following
+from baton.core.transitions import JobStatus
+from baton.ports import Heeded, OutsideFact, Recorded, Verdict
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

@@ -5,10 +5,10 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from events.core.effects import Changes
-from events.core.state import Failure
-from events.errors import StoreError
-from events.ids import canonical_json
+from baton.core.effects import Changes
+from baton.core.state import Failure
+from baton_events.errors import StoreError
+from baton_events.ids import canonical_json
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,

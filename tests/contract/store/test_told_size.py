@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from events.adapters.clock import SystemClock
-from events.adapters.redis import RedisConnection
-from events.adapters.tree_store import TreeStore
-from events.adapters.weighing import answer_bytes
-from events.core.effects import Changes
-from events.core.going_on import GoOn
-from events.core.legs import LegKind, loop_leg
-from events.ports import Begun, Meter, metered
+from baton.adapters.clock import SystemClock
+from baton.adapters.redis import RedisConnection
+from baton.adapters.tree_store import TreeStore
+from baton.adapters.weighing import answer_bytes
+from baton.core.effects import Changes
+from baton.core.going_on import GoOn
+from baton.core.legs import LegKind, loop_leg
+from baton.ports import Begun, Meter, metered
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (

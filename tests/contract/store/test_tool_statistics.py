@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from events.core.effects import Changes
-from events.core.tool_use import ToolFigures, ToolUse
+from baton.core.effects import Changes
+from baton.core.tool_use import ToolFigures, ToolUse
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, SPENT, call_leg, claim_of, complete_leg, fan_out, record_of
 from tests.contract.store.side import Side

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from events.core.effects import Changes
+from baton.core.effects import Changes
 from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, first_leg
 from tests.contract.store.side import Side
 

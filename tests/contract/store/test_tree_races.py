@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from events.adapters.tree_store import TreeStore
-from events.core.effects import Changes, Skip
-from events.core.going_on import GoOn
-from events.core.legs import Leg, LegKind
-from events.core.legs import following as following_leg
-from events.core.limits import FIRST_CALL_TOKENS
-from events.core.transitions import CallStatus
-from events.ports import Heeded, OutsideFact, Snapshot, Verdict
+from baton.adapters.tree_store import TreeStore
+from baton.core.effects import Changes, Skip
+from baton.core.going_on import GoOn
+from baton.core.legs import Leg, LegKind
+from baton.core.legs import following as following_leg
+from baton.core.limits import FIRST_CALL_TOKENS
+from baton.core.transitions import CallStatus
+from baton.ports import Heeded, OutsideFact, Snapshot, Verdict
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (

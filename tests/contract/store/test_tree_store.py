@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec.structs import replace
 
-from events.adapters import tree_transactions
-from events.adapters.reader import RedisReader
-from events.adapters.tree_store import TreeStore
-from events.core.effects import Changes
-from events.core.going_on import GoOn
-from events.core.legs import LegKind
-from events.core.transitions import JobStatus
-from events.ports import Committed, Verdict
+from baton.adapters import tree_transactions
+from baton.adapters.reader import RedisReader
+from baton.adapters.tree_store import TreeStore
+from baton.core.effects import Changes
+from baton.core.going_on import GoOn
+from baton.core.legs import LegKind
+from baton.core.transitions import JobStatus
+from baton.ports import Committed, Verdict
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (

@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from events.core.effects import Changes
-from events.ports import Undelivered
+from baton.core.effects import Changes
+from baton.ports import Undelivered
 from tests.contract.store.sample import (
     NOW_MS,
     SPENT,

@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.admission import KEEP_SLOT_MS, Book, Entry, Standing, Want
-from events.core.effects import Changes
-from events.core.legs import loop_leg, wish_leg
-from events.core.transitions import JobStatus
-from events.ports import Begun, Claim, Committed, OutsideFact, Verdict
+from baton.core.admission import KEEP_SLOT_MS, Book, Entry, Standing, Want
+from baton.core.effects import Changes
+from baton.core.legs import loop_leg, wish_leg
+from baton.core.transitions import JobStatus
+from baton.ports import Begun, Claim, Committed, OutsideFact, Verdict
 from tests.contract.store.sample import (
     FIRST_LAP,
     JOB_ID,

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from infra.local_redis.binary import find_server
+from baton_local.redis.binary import find_server
 from tests.contract.store_cluster.raw_client import RawClient
 
 TOKEN = "cluster-token"
@@ -39,7 +39,7 @@ class ClusterNode:
         self._port, bus_port = free_ports()
         self._start([str(find_server().path), *server_options(self._folder, self._port, bus_port)])
         options = ("--server", f"127.0.0.1:{self._port}", "--token", TOKEN, "--port", "0")
-        self.url = url_of(self._start([sys.executable, "-m", "infra.local_redis.bridge", *options]))
+        self.url = url_of(self._start([sys.executable, "-m", "baton_local.redis.bridge", *options]))
         self.ask("CLUSTER", "ADDSLOTSRANGE", 0, LAST_SLOT)
         self._wait_until_ready()
 

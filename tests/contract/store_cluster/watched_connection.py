@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from events.adapters.redis import RedisConnection
-from events.adapters.resp_slots import keys_of
-from events.ids import canonical_json
-from events.settings import Settings
+from baton.adapters.redis import RedisConnection
+from baton.adapters.resp_slots import keys_of
+from baton.configuration.settings import Settings
+from baton_events.ids import canonical_json
 
 
 @dataclass(frozen=True, slots=True)

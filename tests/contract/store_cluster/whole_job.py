@@ -7,11 +7,11 @@ are a script. Time is counted here, so that the same job id always gives the sam
 from collections import deque
 from collections.abc import AsyncIterator
 
-from events.core.admission import Place, Standing
-from events.core.decide import cancel, decide, submit
-from events.core.effects import AskAdmission, CallModel, RunTool
-from events.core.ends import End, row_of
-from events.core.happenings import (
+from baton.core.admission import Place, Standing
+from baton.core.decide import cancel, decide, submit
+from baton.core.effects import AskAdmission, CallModel, RunTool
+from baton.core.ends import End, row_of
+from baton.core.happenings import (
     Admitted,
     Cancelled,
     Happening,
@@ -22,12 +22,12 @@ from events.core.happenings import (
     ToolReturned,
     Wanted,
 )
-from events.core.legs import Leg, LegKind
-from events.core.state import Failure, Job, State
-from events.core.submitting import first_standing
-from events.ids import root_of
-from events.ports import Claim, Recorded, Spent, Verdict
-from functions.sweeping import over
+from baton.core.legs import Leg, LegKind
+from baton.core.state import Failure, Job, State
+from baton.core.submitting import first_standing
+from baton.ports import Claim, Recorded, Spent, Verdict
+from baton.recovery.sweeping import over
+from baton_events.ids import root_of
 from tests.contract.store.side import Side
 
 NOW_MS = 1_800_000_000_000

@@ -7,13 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from events.adapters.keys import (
-    ADMISSION,
-    ADMISSION_ENDS,
-    ADMISSION_JOBS,
-    ADMISSION_USED,
-    TOOL_USE,
-)
+from baton.adapters.keys import ADMISSION, ADMISSION_ENDS, ADMISSION_JOBS, ADMISSION_USED, TOOL_USE
 from tests.contract.store.monitor import ScriptRun, monitor
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.side import Side, side_over

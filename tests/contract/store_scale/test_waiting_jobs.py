@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager, closing
 
 import pytest
 
-from events.adapters.keys import ADMISSION
-from events.core.admission import Place, Standing, Want
-from events.core.sweep_pages import PAGE
-from events.ports import Heard
+from baton.adapters.keys import ADMISSION
+from baton.core.admission import Place, Standing, Want
+from baton.core.sweep_pages import PAGE
+from baton.ports import Heard
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, Side, side_over

@@ -1,4 +1,4 @@
-"""Starts `python -m infra.local_vector` as a user would, and speaks to it over raw HTTP."""
+"""Starts `python -m baton_local.vector` as a user would, and speaks to it over raw HTTP."""
 
 import json
 import signal
@@ -19,7 +19,7 @@ class LocalVector:
 
     def __init__(self, folder: Path, *options: str, cwd: Path | None = None) -> None:
         tokens = ("--token", TOKEN, "--read-only-token", READER)
-        command = [sys.executable, "-m", "infra.local_vector", "--port", "0", "--data", str(folder), *tokens, *options]
+        command = [sys.executable, "-m", "baton_local.vector", "--port", "0", "--data", str(folder), *tokens, *options]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd, env=_environment(cwd)
         )

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from upstash_vector.errors import UpstashError
 
-from infra.local_vector.wire.routes import ROUTES
+from baton_local.vector.wire.routes import ROUTES
 from tests.contract.vector_rest.local_vector import READER, TOKEN, LocalVector
 from tests.contract.vector_rest.sdk import Sdk
 

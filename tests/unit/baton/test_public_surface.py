@@ -5,7 +5,7 @@ import sys
 
 import baton
 
-FORBIDDEN = {"starlette", "mangum", "httpx", "qstash", "upstash_redis", "aiohttp", "infra"}
+FORBIDDEN = {"starlette", "mangum", "httpx", "qstash", "upstash_redis", "aiohttp", "baton_local"}
 
 
 def test_the_public_names_are_those_documented() -> None:
@@ -27,4 +27,4 @@ def test_importing_the_surface_loads_no_web_framework_no_sdk_and_no_model() -> N
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     loaded = done.stdout.split()
     assert not FORBIDDEN & {name.split(".")[0] for name in loaded}
-    assert "functions.models.demo" not in loaded
+    assert "baton.models.demo" not in loaded

@@ -2,7 +2,7 @@
 
 import baton.tools
 from baton import Agent, Registry, ScriptedModel
-from functions.tools.tool import Tool
+from baton.tools.tool import Tool
 
 
 def test_every_public_name_is_there() -> None:

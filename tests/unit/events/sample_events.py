@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from events.schema import (
+from baton_events.schema import (
     AgentLoopInit,
     AgentToolCall,
     Cancellation,

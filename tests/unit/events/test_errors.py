@@ -2,7 +2,7 @@
 
 import pytest
 
-from events.errors import (
+from baton_events.errors import (
     BatonError,
     HungUpError,
     MalformedEventError,

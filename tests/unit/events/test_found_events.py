@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from events.core import parts
-from events.core.state import CallRecord
-from events.errors import MalformedEventError
-from events.schema import parse_event
+from baton.core import parts
+from baton.core.state import CallRecord
+from baton_events.errors import MalformedEventError
+from baton_events.schema import parse_event
 
 
 @pytest.mark.parametrize("kind", [[], {}, ["agent.loop.init"]])

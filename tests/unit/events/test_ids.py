@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.ids import (
+from baton_events.ids import (
     call_id,
     canonical_json,
     digest,

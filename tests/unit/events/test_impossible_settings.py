@@ -2,8 +2,8 @@
 
 import pytest
 
-from events.errors import SettingsError
-from events.settings import read_settings
+from baton.configuration.settings import read_settings
+from baton_events.errors import SettingsError
 
 ON_LAMBDA = {"AWS_LAMBDA_FUNCTION_NAME": "baton-prod-agentLoop"}
 

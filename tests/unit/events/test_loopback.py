@@ -2,7 +2,7 @@
 
 import pytest
 
-from events.loopback import is_loopback
+from baton.configuration.loopback import is_loopback
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import fields
 
-from events.errors import SettingsError
-from events.prices import LIST, Paid, Prices, cost_of
-from events.settings import read_settings
+from baton.configuration.prices import LIST, Paid, Prices, cost_of
+from baton.configuration.settings import read_settings
+from baton_events.errors import SettingsError
 
 
 def test_each_price_is_in_the_list_with_its_source_and_date() -> None:

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from msgspec import field
 
-from events.record import Record
+from baton.record import Record
 
 
 class Point(Record, frozen=True):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.errors import MalformedEventError, NewerVersionError
-from events.schema import (
+from baton_events.errors import MalformedEventError, NewerVersionError
+from baton_events.schema import (
     DELIVERY_FAILED_ENDPOINT,
     ENDPOINTS,
     SWEEP_ENDPOINT,

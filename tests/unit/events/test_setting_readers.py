@@ -2,7 +2,7 @@
 
 import pytest
 
-from events.setting_readers import api_keys, reference, worker_urls
+from baton.configuration.setting_readers import api_keys, reference, worker_urls
 
 HASH = "0123456789abcdef" * 4
 

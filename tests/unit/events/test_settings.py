@@ -4,10 +4,10 @@ from dataclasses import fields
 
 import pytest
 
-from events.errors import SettingsError
-from events.schema import WEBHOOK_ENDPOINTS, EventType
-from events.setting_table import SETTINGS
-from events.settings import Settings, read_settings, require
+from baton.configuration.setting_table import SETTINGS
+from baton.configuration.settings import Settings, read_settings, require
+from baton_events.errors import SettingsError
+from baton_events.schema import WEBHOOK_ENDPOINTS, EventType
 
 SECRETS = {
     "QSTASH_TOKEN": "secret-token",

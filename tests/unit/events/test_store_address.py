@@ -2,10 +2,10 @@
 
 import pytest
 
-from events.errors import SettingsError
-from events.setting_table import SETTINGS
-from events.settings import Settings, has, read_settings, require
-from events.store_address import secrets_of, shown_address, wants_cluster, without_cluster
+from baton.configuration.setting_table import SETTINGS
+from baton.configuration.settings import Settings, has, read_settings, require
+from baton.configuration.store_address import secrets_of, shown_address, wants_cluster, without_cluster
+from baton_events.errors import SettingsError
 
 REST = {"UPSTASH_REDIS_REST_URL": "https://store.example.com", "UPSTASH_REDIS_REST_TOKEN": "t"}
 PASSWORD = "sword%21fish"

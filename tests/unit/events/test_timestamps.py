@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.timestamps import milliseconds, moment, rfc3339
+from baton_events.timestamps import milliseconds, moment, rfc3339
 
 
 def test_a_time_is_shown_in_utc_with_milliseconds() -> None:

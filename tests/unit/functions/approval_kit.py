@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, Step, ToolContext, ToolError, result_of, tool
-from events.ids import canonical_json
-from functions.models.model import ModelAnswer, ModelRequest, ToolMessage
+from baton.models.model import ModelAnswer, ModelRequest, ToolMessage
+from baton_events.ids import canonical_json
 from tests.unit.functions.api.client import ADMIN, Api
 
 DAY_SECONDS = 86_400

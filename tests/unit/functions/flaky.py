@@ -2,18 +2,18 @@
 
 from dataclasses import replace
 
-from events.core.transitions import JobStatus
-from events.schema import AgentLoopInit, Event
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.models.call import Call
-from functions.models.model import ModelAnswer, ModelError, ModelRequest
-from functions.models.scripted import ScriptedModel
-from functions.planning.step import Step
-from functions.tools.context import ToolContext
-from functions.tools.pending import Pending
-from functions.tools.tool import tool
-from functions.tools.tool_error import ToolError
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.core.transitions import JobStatus
+from baton.models.call import Call
+from baton.models.model import ModelAnswer, ModelError, ModelRequest
+from baton.models.scripted import ScriptedModel
+from baton.planning.step import Step
+from baton.tools.context import ToolContext
+from baton.tools.pending import Pending
+from baton.tools.tool import tool
+from baton.tools.tool_error import ToolError
+from baton_events.schema import AgentLoopInit, Event
 from tests.unit.functions.stage import SETTINGS, Stage
 
 

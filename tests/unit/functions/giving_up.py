@@ -4,16 +4,16 @@ import base64
 import json
 from typing import Any
 
-from events.core.redaction import KnownSecrets
-from events.schema import Event, encode_event
-from functions.afterwards import Afterwards
-from functions.alerting import Alerting
-from functions.asking import Asking
-from functions.delivery import Outcome
-from functions.facts import Facts
-from functions.job_rows import JobRows
-from functions.redelivery import Redelivery, read_callback
-from functions.stored_quota import StoredQuota
+from baton.admission.asking import Asking
+from baton.admission.job_rows import JobRows
+from baton.admission.stored_quota import StoredQuota
+from baton.commands.facts import Facts
+from baton.core.redaction import KnownSecrets
+from baton.dispatch.delivery import Outcome
+from baton.observability.alerting import Alerting
+from baton.recovery.redelivery import Redelivery, read_callback
+from baton.runtime.afterwards import Afterwards
+from baton_events.schema import Event, encode_event
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
 
 SECRET = "a-key-of-somebody"

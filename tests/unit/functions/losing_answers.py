@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 
-from events.core.effects import Changes
-from events.core.going_on import GoOn
-from events.errors import StoreError
-from events.ports import Claim, Committed, Spent
+from baton.core.effects import Changes
+from baton.core.going_on import GoOn
+from baton.ports import Claim, Committed, Spent
+from baton_events.errors import StoreError
 from tests.fakes import FakeStore
 from tests.unit.functions.stage import Stage
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from events.ports import Claim
-from functions.delivery import Outcome
+from baton.dispatch.delivery import Outcome
+from baton.ports import Claim
 from tests.fakes import FakeStore
 
 

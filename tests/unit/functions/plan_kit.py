@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from baton import Agent, Limits, Registry, Step, ToolContext, ToolError, result_of, tool
-from events.core.transitions import CallStatus
+from baton.core.transitions import CallStatus
 from tests.unit.functions.stage import Stage
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 
-from events.settings import Settings
+from baton.configuration.settings import Settings
 
 CURRENT, STRANGE = "sig_" + "c" * 40, "sig_" + "s" * 40
 

@@ -9,25 +9,25 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from events.core.admission import Entry
-from events.core.happenings import Submitted
-from events.core.legs import Leg
-from events.core.state import CallRecord, Job
-from events.ports import Outgoing, RateLimit, Snapshot, Verifier
-from events.schema import Event, EventType, event_type, parse_event
-from events.settings import Settings
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.app import EVENT_SPECS
-from functions.container import Container, Ports
-from functions.dead_callbacks import DeadCallbacks
-from functions.delivery import Delivered, Outcome
-from functions.models.call import Call
-from functions.models.scripted import ScriptedModel
-from functions.pipeline import Pipeline
-from functions.sweeping import Sweep
-from functions.tools.tool import tool
-from functions.tools.tool_error import ToolError
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.app import EVENT_SPECS
+from baton.configuration.settings import Settings
+from baton.container import Container, Ports
+from baton.core.admission import Entry
+from baton.core.happenings import Submitted
+from baton.core.legs import Leg
+from baton.core.state import CallRecord, Job
+from baton.dispatch.delivery import Delivered, Outcome
+from baton.models.call import Call
+from baton.models.scripted import ScriptedModel
+from baton.ports import Outgoing, RateLimit, Snapshot, Verifier
+from baton.recovery.dead_callbacks import DeadCallbacks
+from baton.recovery.sweeping import Sweep
+from baton.runtime.pipeline import Pipeline
+from baton.tools.tool import tool
+from baton.tools.tool_error import ToolError
+from baton_events.schema import Event, EventType, event_type, parse_event
 from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, FakeStore, FakeStoredBytes
 from tests.fakes.alerts import FakeAlerts
 from tests.fakes.audit_log import FakeAuditLog

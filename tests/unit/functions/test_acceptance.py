@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from events.core.effects import Changes
-from events.core.limits import first_reserve
-from events.core.state import Job
-from events.core.transitions import JobStatus
-from events.errors import PublishError, QueueUnreachableError, StoreError, UnknownJobError
-from events.ports import Carried, Created, Loaded, Outgoing, Recorded, Spent
-from events.ports.spending import NOTHING
-from events.schema import AgentLoopInit, Cancellation, Submission
-from functions.acceptance import WITNESS_DELAY_MS, WITNESSED_MS, YOUNG_MS
+from baton.commands.acceptance import WITNESS_DELAY_MS, WITNESSED_MS, YOUNG_MS
+from baton.core.effects import Changes
+from baton.core.limits import first_reserve
+from baton.core.state import Job
+from baton.core.transitions import JobStatus
+from baton.ports import Carried, Created, Loaded, Outgoing, Recorded, Spent
+from baton.ports.spending import NOTHING
+from baton_events.errors import PublishError, QueueUnreachableError, StoreError, UnknownJobError
+from baton_events.schema import AgentLoopInit, Cancellation, Submission
 from tests.fakes import FakeStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.queue import FakeQueue

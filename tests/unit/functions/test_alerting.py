@@ -1,9 +1,9 @@
 """Who is told of what needs a person: once, without secrets, with a link."""
 
-from events.core.ending import UNDELIVERED_BUDGET
-from events.schema import Cancellation, LoopPayload, encode_event
-from events.timestamps import milliseconds
-from functions.facts import PATIENCE_MS
+from baton.commands.facts import PATIENCE_MS
+from baton.core.ending import UNDELIVERED_BUDGET
+from baton_events.schema import Cancellation, LoopPayload, encode_event
+from baton_events.timestamps import milliseconds
 from tests.unit.functions.api.client import api_of
 from tests.unit.functions.giving_up import SECRET, callback, encoded, give_up
 from tests.unit.functions.stage import BASE, Stage

@@ -8,8 +8,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import Message, Scope
 
-from events.schema import WEBHOOK_ENDPOINTS
-from functions.app import build_app
+from baton.app import build_app
+from baton_events.schema import WEBHOOK_ENDPOINTS
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
 
 BELOW = "https://fn.example.com/api/v2"

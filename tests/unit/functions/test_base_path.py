@@ -5,7 +5,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from functions.base_path import BasePath
+from baton.hosting.base_path import BasePath
 
 
 async def tell_path(scope: Scope, receive: Receive, send: Send) -> None:

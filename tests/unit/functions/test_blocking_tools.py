@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.container import Container
-from functions.models.call import Call
-from functions.models.scripted import ScriptedModel
-from functions.tools.tool import Tool, tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.container import Container
+from baton.models.call import Call
+from baton.models.scripted import ScriptedModel
+from baton.tools.tool import Tool, tool
 from tests.unit.functions.api.client import api_of
 from tests.unit.functions.stage import SETTINGS, Stage
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from events.core.effects import Changes
-from events.core.going_on import GoOn
-from events.errors import StoreError
-from events.ports import Claim, Committed, Meter, Spent, charge, metered, take
-from functions.books import commit
+from baton.core.effects import Changes
+from baton.core.going_on import GoOn
+from baton.dispatch.books import commit
+from baton.ports import Claim, Committed, Meter, Spent, charge, metered, take
+from baton_events.errors import StoreError
 from tests.fakes import FakeStore
 from tests.fakes.clock import FakeClock
 

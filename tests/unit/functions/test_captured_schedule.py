@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from events.adapters.verifier import QueueVerifier
-from events.errors import StoreError
-from events.schema import encode_event
-from functions.app import build_app
-from functions.recurring import recurrence
+from baton.adapters.verifier import QueueVerifier
+from baton.app import build_app
+from baton.commands.recurring import recurrence
+from baton_events.errors import StoreError
+from baton_events.schema import encode_event
 from tests.unit.functions.signing import delivery_headers, keyed, signature
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
 

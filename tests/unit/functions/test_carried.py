@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from events.core.effects import Changes
-from events.core.going_on import GoOn
-from events.core.legs import Leg, LegKind, leg_key_of
-from events.ports import Claim, Committed, Spent
-from events.schema import Event
-from events.settings import Settings
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.models.call import Call
-from functions.models.scripted import ScriptedModel
-from functions.suspects import SPREAD_MS
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.configuration.settings import Settings
+from baton.core.effects import Changes
+from baton.core.going_on import GoOn
+from baton.core.legs import Leg, LegKind, leg_key_of
+from baton.models.call import Call
+from baton.models.scripted import ScriptedModel
+from baton.ports import Claim, Committed, Spent
+from baton.runtime.suspects import SPREAD_MS
+from baton.tools.tool import tool
+from baton_events.schema import Event
 from tests.fakes import FakeStore
 from tests.unit.functions.stage import SETTINGS, Stage
 

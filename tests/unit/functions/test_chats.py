@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from events.core.state import Job
-from events.core.transitions import JobStatus
-from events.errors import StoreError
-from events.ports import Snapshot
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.conversation.policy import DropOldest
-from functions.memory.policy import Memory
-from functions.models.call import Call
-from functions.models.model import Message, ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
-from functions.sessions import Sessions
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.api.session_line import Sessions
+from baton.conversation.policy import DropOldest
+from baton.core.state import Job
+from baton.core.transitions import JobStatus
+from baton.memory.policy import Memory
+from baton.models.call import Call
+from baton.models.model import Message, ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
+from baton.ports import Snapshot
+from baton.tools.tool import tool
+from baton_events.errors import StoreError
 from tests.fakes import Tree
 from tests.unit.functions.stage import Stage
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, sleep, tool
-from events.core.admission import TOMBSTONE_MS, Place, Standing
-from events.core.transitions import CallStatus, JobStatus
-from events.core.waiting import status_and_wait
-from events.ids import child_of
-from events.schema import ToolPayload
-from functions.sweeping import Page
+from baton.core.admission import TOMBSTONE_MS, Place, Standing
+from baton.core.transitions import CallStatus, JobStatus
+from baton.core.waiting import status_and_wait
+from baton.recovery.sweeping import Page
+from baton_events.ids import child_of
+from baton_events.schema import ToolPayload
 from tests.unit.functions.stage import SETTINGS, Stage
 
 

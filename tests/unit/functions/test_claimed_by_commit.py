@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from events.core.effects import Changes
-from events.core.going_on import GoOn
-from events.core.legs import LegKind
-from events.errors import StoreError
-from events.ports import Begun, Claim, Committed, Meter, Spent, metered
-from functions import claims, pipeline
-from functions.policy import LEASE_MARGIN_MS, LEASE_MS, RENEW_SECONDS
+from baton.core.effects import Changes
+from baton.core.going_on import GoOn
+from baton.core.legs import LegKind
+from baton.ports import Begun, Claim, Committed, Meter, Spent, metered
+from baton.runtime import claims, pipeline
+from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, RENEW_SECONDS
+from baton_events.errors import StoreError
 from tests.fakes import FakeStore
 from tests.unit.functions.losing_answers import LosingAnswers
 from tests.unit.functions.stage import SETTINGS, Stage

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from events.core.legs import Leg, LegKind, leg_key_of
-from events.errors import StoreError
-from events.ports import Claim
-from functions import claims as claims_module
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.claims import Claims
-from functions.models.call import Call
-from functions.models.scripted import ScriptedModel
-from functions.policy import LEASE_MS, RENEW_SECONDS, Policy
-from functions.suspects import SPREAD_MS, Suspects
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.core.legs import Leg, LegKind, leg_key_of
+from baton.models.call import Call
+from baton.models.scripted import ScriptedModel
+from baton.ports import Claim
+from baton.runtime import claims as claims_module
+from baton.runtime.claims import Claims
+from baton.runtime.policy import LEASE_MS, RENEW_SECONDS, Policy
+from baton.runtime.suspects import SPREAD_MS, Suspects
+from baton.tools.tool import tool
+from baton_events.errors import StoreError
 from tests.fakes import FakeStore
 from tests.fakes.clock import FakeClock
 from tests.unit.functions.stage import SETTINGS, Stage

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from events.schema import Event
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.models.call import Call
-from functions.models.scripted import ScriptedModel
-from functions.tools.pending import Pending
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.models.call import Call
+from baton.models.scripted import ScriptedModel
+from baton.tools.pending import Pending
+from baton.tools.tool import tool
+from baton_events.schema import Event
 from tests.unit.functions.losing_answers import LosingAnswers
 from tests.unit.functions.stage import SETTINGS, Stage
 

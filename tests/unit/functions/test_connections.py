@@ -12,11 +12,11 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from events.adapters.publisher import QStashQueue
-from events.adapters.redis import RedisConnection
-from events.ports import Outgoing
-from events.settings import Settings
-from functions.entry import lambda_handler
+from baton.adapters.publisher import QStashQueue
+from baton.adapters.redis import RedisConnection
+from baton.configuration.settings import Settings
+from baton.entry import lambda_handler
+from baton.ports import Outgoing
 from tests.unit.functions.lambda_url import Invoker, url_event
 
 TRANSPORTS: list[Literal["httpx", "httptools"]] = ["httpx", "httptools"]

@@ -2,13 +2,13 @@
 
 import pytest
 
-from events.core.transitions import JobStatus
-from events.errors import QueueUnreachableError
-from events.ports import Outgoing
-from events.schema import DELIVERY_FAILED_ENDPOINT, encode_event
-from functions.dead_callbacks import REFUSED_STATUS
-from functions.redelivery import read_callback
-from functions.sweeping import Page
+from baton.core.transitions import JobStatus
+from baton.ports import Outgoing
+from baton.recovery.dead_callbacks import REFUSED_STATUS
+from baton.recovery.redelivery import read_callback
+from baton.recovery.sweeping import Page
+from baton_events.errors import QueueUnreachableError
+from baton_events.schema import DELIVERY_FAILED_ENDPOINT, encode_event
 from tests.unit.functions.giving_up import callback, redelivery_of
 from tests.unit.functions.stage import BASE, Stage
 

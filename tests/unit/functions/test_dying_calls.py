@@ -7,12 +7,12 @@ from typing import Literal
 
 import pytest
 
-from events.schema import parse_event
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.models.call import Call
-from functions.models.model import ModelAnswer, ModelRequest
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.models.call import Call
+from baton.models.model import ModelAnswer, ModelRequest
+from baton.tools.tool import tool
+from baton_events.schema import parse_event
 from tests.unit.functions.mortal import MortalStore, killed
 from tests.unit.functions.stage import SETTINGS, Stage
 

@@ -8,15 +8,15 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from events.adapters.verifier import QueueVerifier
-from events.errors import StoreError
-from events.ports import Begun, Claim
-from events.schema import encode_event
-from functions import claims
-from functions.app import SPECS, build_app
-from functions.container import FORGED_PER_MINUTE
-from functions.edge import BODY_LIMIT_BYTES, NON_RETRYABLE_HEADER
-from functions.sweeping import LOST_AFTER_MS
+from baton.adapters.verifier import QueueVerifier
+from baton.app import SPECS, build_app
+from baton.container import FORGED_PER_MINUTE
+from baton.ports import Begun, Claim
+from baton.recovery.sweeping import LOST_AFTER_MS
+from baton.runtime import claims
+from baton.runtime.edge import BODY_LIMIT_BYTES, NON_RETRYABLE_HEADER
+from baton_events.errors import StoreError
+from baton_events.schema import encode_event
 from tests.fakes import FakeStore
 from tests.unit.functions.signing import STRANGE, delivery_headers, keyed, signature
 from tests.unit.functions.stage import BASE, SETTINGS, Stage

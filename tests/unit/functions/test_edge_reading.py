@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from events.core.transitions import JobStatus
+from baton.core.transitions import JobStatus
 from tests.unit.functions.signing import delivery_headers
 from tests.unit.functions.test_edge import LOOP, Edge
 

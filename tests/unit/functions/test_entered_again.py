@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from events.schema import AgentLoopInit, Event, Submission
-from functions.facts import LOST_AFTER_MS
-from infra.in_memory.admission import Kept
+from baton.commands.facts import LOST_AFTER_MS
+from baton.in_memory.admission import Kept
+from baton_events.schema import AgentLoopInit, Event, Submission
 from tests.unit.functions.stage import SETTINGS, Stage
 
 

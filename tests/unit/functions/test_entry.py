@@ -10,9 +10,9 @@ import pytest
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from events.errors import SettingsError
-from functions.container import Container
-from functions.entry import LazyApp, lambda_handler
+from baton.container import Container
+from baton.entry import LazyApp, lambda_handler
+from baton_events.errors import SettingsError
 from tests.unit.functions.lambda_url import Invoker, url_event
 
 ENVIRONMENT = {

@@ -10,11 +10,11 @@ import sentry_sdk
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
-from events.core.redaction import KnownSecrets
-from events.ports import Begun, Claim
-from events.schema import encode_event
-from events.settings import Settings
-from functions.error_reports import report_errors
+from baton.configuration.settings import Settings
+from baton.core.redaction import KnownSecrets
+from baton.observability.error_reports import report_errors
+from baton.ports import Begun, Claim
+from baton_events.schema import encode_event
 from tests.fakes import FakeStore
 from tests.unit.functions.api.client import api_of
 from tests.unit.functions.stage import Stage

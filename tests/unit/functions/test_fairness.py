@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from events.core.state import Job
+from baton.core.state import Job
 from tests.unit.functions.stage import SETTINGS, Stage
 
 SLOTS = 3

@@ -5,18 +5,18 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from events.core.expected import event_of
-from events.core.legs import loop_leg
-from events.core.records import dump_call, dump_job
-from events.errors import MalformedEventError
-from events.schema import AgentLoopInit, LoopPayload, Submission, encode_event
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.app import build_app
-from functions.models.call import Call
-from functions.models.scripted import ScriptedModel
-from functions.tools.tool import tool
-from functions.tools.tool_error import ToolError
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.app import build_app
+from baton.core.expected import event_of
+from baton.core.legs import loop_leg
+from baton.core.records import dump_call, dump_job
+from baton.models.call import Call
+from baton.models.scripted import ScriptedModel
+from baton.tools.tool import tool
+from baton.tools.tool_error import ToolError
+from baton_events.errors import MalformedEventError
+from baton_events.schema import AgentLoopInit, LoopPayload, Submission, encode_event
 from tests.unit.functions.signing import delivery_headers
 from tests.unit.functions.stage import SETTINGS, Stage
 

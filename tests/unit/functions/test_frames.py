@@ -4,9 +4,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from events.schema import encode_event
-from functions.edge import SignedEndpoint
-from functions.webhooks.agent_loop import SPEC
+from baton.runtime.edge import SignedEndpoint
+from baton.webhooks.agent_loop import SPEC
+from baton_events.schema import encode_event
 from tests.fakes import FakeStore
 from tests.unit.functions.stage import Stage
 

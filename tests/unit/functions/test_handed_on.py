@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from events.core.legs import CLOCK_ERROR_MS, Leg, LegKind
-from functions.handed_on import HandedOn
+from baton.core.legs import CLOCK_ERROR_MS, Leg, LegKind
+from baton.runtime.handed_on import HandedOn
 
 NOW_MS = 1_800_000_000_000
 DUE = Leg("call:a:1", LegKind.CALL, "job_1", 1, 1, call_id="a")

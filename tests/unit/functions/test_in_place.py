@@ -6,22 +6,22 @@ from dataclasses import dataclass, field, replace
 import pytest
 from msgspec import structs
 
-from events.core.effects import Changes
-from events.core.going_on import GoOn
-from events.core.legs import LegKind
-from events.core.transitions import JobStatus
-from events.errors import StoreError
-from events.ports import Claim, Committed, Spent
-from functions import pipeline
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.models.call import Call
-from functions.models.scripted import ScriptedModel
-from functions.policy import AT_ONCE, LEASE_MS
-from functions.sweeping import LOST_AFTER_MS
-from functions.tools.tool import tool
-from functions.webhooks import agent_loop
-from functions.work_limits import guard_ms
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.core.effects import Changes
+from baton.core.going_on import GoOn
+from baton.core.legs import LegKind
+from baton.core.transitions import JobStatus
+from baton.models.call import Call
+from baton.models.scripted import ScriptedModel
+from baton.ports import Claim, Committed, Spent
+from baton.recovery.sweeping import LOST_AFTER_MS
+from baton.runtime import pipeline
+from baton.runtime.policy import AT_ONCE, LEASE_MS
+from baton.runtime.work_limits import guard_ms
+from baton.tools.tool import tool
+from baton.webhooks import agent_loop
+from baton_events.errors import StoreError
 from tests.fakes import FakeStore
 from tests.unit.functions.losing_answers import LosingAnswers
 from tests.unit.functions.stage import SETTINGS, Stage

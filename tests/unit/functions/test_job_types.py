@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.agents.samples import registry
+from baton.agents.samples import registry
 from tests.unit.functions.api.client import Api, api_of, with_keys
 from tests.unit.functions.approval_kit import checkpoints, decide, pending, run_for_an_hour
 from tests.unit.functions.stage import Stage

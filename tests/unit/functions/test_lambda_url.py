@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.lambda_url import lambda_url
+from baton.hosting.lambda_url import lambda_url
 
 OWN = "abcdefghij0123456789.lambda-url.eu-central-1.on.aws"
 

@@ -7,14 +7,14 @@ from typing import Literal
 
 import pytest
 
-from events.core.legs import LegKind
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.models.call import Call
-from functions.models.scripted import ScriptedModel
-from functions.policy import LEASE_MARGIN_MS, LEASE_MS, Policy
-from functions.tools.tool import Tool, tool
-from functions.work_limits import work_limits_ms
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.core.legs import LegKind
+from baton.models.call import Call
+from baton.models.scripted import ScriptedModel
+from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, Policy
+from baton.runtime.work_limits import work_limits_ms
+from baton.tools.tool import Tool, tool
 from tests.unit.functions.mortal import MortalStore, killed
 from tests.unit.functions.stage import SETTINGS, Stage
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, tool
-from events.core.approval import DECISION_TIME_MS
-from functions.models.scripted import ScriptEntry
+from baton.core.approval import DECISION_TIME_MS
+from baton.models.scripted import ScriptEntry
 from tests.unit.functions.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
 from tests.unit.functions.stage import Stage
 

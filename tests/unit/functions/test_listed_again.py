@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from events.core.listing import Query
-from events.core.transitions import JobStatus
-from events.errors import StoreError
-from events.ports import Looked
-from events.schema import Submission
-from infra.in_memory.admission import Kept
+from baton.core.listing import Query
+from baton.core.transitions import JobStatus
+from baton.in_memory.admission import Kept
+from baton.ports import Looked
+from baton_events.errors import StoreError
+from baton_events.schema import Submission
 from tests.unit.functions.flaky import FlakyStage
 from tests.unit.functions.stage import Stage
 

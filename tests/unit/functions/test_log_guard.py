@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from events.core.redaction import KnownSecrets
-from functions.log_guard import LOGGERS, SecretFilter, guard_logs
+from baton.core.redaction import KnownSecrets
+from baton.observability.log_guard import LOGGERS, SecretFilter, guard_logs
 from tests.architecture.source_files import source_files
 
 SECRET = "the-planted-secret"
@@ -32,7 +32,7 @@ def test_every_logger_of_ours_is_guarded() -> None:
     """One that is missing here would let everything pass."""
     named = {
         name
-        for file in source_files("events", "functions")
+        for file in source_files("functions/baton", "events/baton_events")
         for name in re.findall(r'getLogger\("([^"]+)"\)', file.text)
     }
     assert named <= set(LOGGERS)

@@ -8,13 +8,13 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from events.core.redaction import KnownSecrets
-from events.ports import Begun, Claim
-from events.schema import Event, encode_event
-from events.settings import Settings
-from functions.log_context import speak_of
-from functions.log_guard import guard_logs
-from functions.log_lines import JsonLines, TextLines, write_logs
+from baton.configuration.settings import Settings
+from baton.core.redaction import KnownSecrets
+from baton.observability.log_context import speak_of
+from baton.observability.log_guard import guard_logs
+from baton.observability.log_lines import JsonLines, TextLines, write_logs
+from baton.ports import Begun, Claim
+from baton_events.schema import Event, encode_event
 from tests.fakes import FakeStore
 from tests.unit.functions.api.client import api_of
 from tests.unit.functions.stage import Stage

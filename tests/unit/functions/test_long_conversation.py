@@ -3,18 +3,18 @@
 import json
 from dataclasses import dataclass, field
 
-from events.core.effects import Changes
-from events.core.going_on import GoOn
-from events.core.transitions import JobStatus
-from events.errors import StoreError
-from events.ports import Claim, Committed, Spent
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.conversation.conversation import size_bytes
-from functions.conversation.policy import DropOldest, HistoryPolicy, Summarize
-from functions.models.call import Call
-from functions.models.model import ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.conversation.conversation import size_bytes
+from baton.conversation.policy import DropOldest, HistoryPolicy, Summarize
+from baton.core.effects import Changes
+from baton.core.going_on import GoOn
+from baton.core.transitions import JobStatus
+from baton.models.call import Call
+from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
+from baton.ports import Claim, Committed, Spent
+from baton.tools.tool import tool
+from baton_events.errors import StoreError
 from tests.fakes import FakeStore
 from tests.unit.functions.stage import Stage
 

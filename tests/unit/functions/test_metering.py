@@ -2,10 +2,10 @@
 
 import pytest
 
-from events.ports import Spent, charge, take
-from functions.delivery import Outcome
-from functions.edge import Signed
-from functions.metering import Metering
+from baton.dispatch.delivery import Outcome
+from baton.ports import Spent, charge, take
+from baton.runtime.edge import Signed
+from baton.runtime.metering import Metering
 from tests.fakes import FakeStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.figures import FakeFigures

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
-from events.errors import MalformedEventError, PublishError
-from events.ports import StreamEntry
-from functions.completing import CompletionBody
-from functions.operation_outcomes import LAST_LOOK, PATIENCE_MS, Look, UnreadableEntryError, pause_ms, read_entry
-from functions.store_away import StoreAway
-from functions.tending import Tending, read_look
-from functions.tidying import Tidying
+from baton.commands.completing import CompletionBody
+from baton.commands.operation_outcomes import LAST_LOOK, PATIENCE_MS, Look, UnreadableEntryError, pause_ms, read_entry
+from baton.ports import StreamEntry
+from baton.recovery.store_away import StoreAway
+from baton.recovery.tending import Tending, read_look
+from baton.recovery.tidying import Tidying
+from baton_events.errors import MalformedEventError, PublishError
 from tests.unit.functions.stage import SETTINGS, Stage
 
 LIMIT_BYTES = 1_000

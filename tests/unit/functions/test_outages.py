@@ -2,13 +2,13 @@
 
 import pytest
 
-from events.emitter import Emitter
-from events.errors import QueueUnreachableError, StoreError
-from events.schema import SWEEP_ENDPOINT
-from functions.delivery import Outcome
-from functions.store_away import LOOKS_EVERY_MS, StoreAway
-from functions.sweep_requests import SweepRequests
-from functions.tending import read_away_ms
+from baton.dispatch.delivery import Outcome
+from baton.emitter import Emitter
+from baton.recovery.store_away import LOOKS_EVERY_MS, StoreAway
+from baton.recovery.sweep_requests import SweepRequests
+from baton.recovery.tending import read_away_ms
+from baton_events.errors import QueueUnreachableError, StoreError
+from baton_events.schema import SWEEP_ENDPOINT
 from tests.fakes import FakeAdmission
 from tests.fakes.clock import FakeClock
 from tests.fakes.queue import FakeQueue

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
-from functions.completing import CompletionBody
+from baton.commands.completing import CompletionBody
 from tests.fakes.operation_stream import FakeOperationStream
 from tests.unit.functions.stage import Stage
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from events.core.legs import LegKind
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.models.call import Call
-from functions.models.model import ModelAnswer, ModelRequest
-from functions.tools.pending import Pending
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.core.legs import LegKind
+from baton.models.call import Call
+from baton.models.model import ModelAnswer, ModelRequest
+from baton.tools.pending import Pending
+from baton.tools.tool import tool
 from tests.unit.functions.stage import Stage
 
 

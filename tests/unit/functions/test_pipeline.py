@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from events.core.legs import CLOCK_ERROR_MS, leg_key_of
-from events.core.transitions import JobStatus
-from events.errors import PublishError, UnknownJobError
-from events.schema import Event, EventType, ToolPayload, event_type, parse_event
+from baton.core.legs import CLOCK_ERROR_MS, leg_key_of
+from baton.core.transitions import JobStatus
+from baton_events.errors import PublishError, UnknownJobError
+from baton_events.schema import Event, EventType, ToolPayload, event_type, parse_event
 from tests.unit.functions.stage import SETTINGS, Stage
 
 INLINE = replace(SETTINGS, continuation="inline")

@@ -3,8 +3,8 @@
 from typing import Any
 
 from baton import Step, result_of, tool
-from events.core.state import OnFailure
-from events.core.transitions import CallStatus, JobStatus
+from baton.core.state import OnFailure
+from baton.core.transitions import CallStatus, JobStatus
 from tests.unit.functions.plan_kit import Kit, parts_of, stage_of, statuses
 
 

@@ -7,11 +7,11 @@ import pytest
 from pydantic import BaseModel
 
 from baton import Agent, Call, Registry, ScriptedModel, result_of
-from events.core.state import CallRecord
-from events.core.transitions import CallStatus, JobStatus
-from functions.models.model import ModelAnswer, ModelMessage, ModelRequest, ToolMessage
-from functions.models.scripted import ScriptEntry
-from functions.tools.tool import Tool
+from baton.core.state import CallRecord
+from baton.core.transitions import CallStatus, JobStatus
+from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, ToolMessage
+from baton.models.scripted import ScriptEntry
+from baton.tools.tool import Tool
 from tests.unit.functions.plan_kit import Kit, parts_of
 from tests.unit.functions.stage import Stage
 

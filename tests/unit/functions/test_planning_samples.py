@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from baton import Agent, Registry
-from events.core.state import CallRecord
-from events.core.transitions import CallStatus, JobStatus
-from functions.agents.planner import planner
-from functions.agents.report import report
-from functions.agents.research import LIBRARY
-from functions.tools.files import file_tools
-from functions.tools.tool import Tool
+from baton.agents.planner import planner
+from baton.agents.report import report
+from baton.agents.research import LIBRARY
+from baton.core.state import CallRecord
+from baton.core.transitions import CallStatus, JobStatus
+from baton.tools.files import file_tools
+from baton.tools.tool import Tool
 from tests.unit.functions.stage import Stage
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from baton import Agent, Limits, Registry, Step, result_of, sleep, task_data, task_text
-from events.core.legs import LegKind
-from events.core.transitions import JobStatus
+from baton.core.legs import LegKind
+from baton.core.transitions import JobStatus
 from tests.unit.functions.plan_kit import Kit, diamond, parts_of, stage_of
 from tests.unit.functions.stage import Stage
 

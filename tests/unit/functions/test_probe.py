@@ -3,13 +3,13 @@
 import httpx
 import pytest
 
-from events.adapters.verifier import QueueVerifier
-from events.errors import StoreError
-from events.ports import Begun, Claim
-from events.schema import SCHEMA_VERSION, encode_event
-from functions.app import SPECS, build_app
-from functions.probe import is_probe, own_version, probe_body
-from functions.spec import Spec
+from baton.adapters.verifier import QueueVerifier
+from baton.app import SPECS, build_app
+from baton.ports import Begun, Claim
+from baton.runtime.probe import is_probe, own_version, probe_body
+from baton.runtime.spec import Spec
+from baton_events.errors import StoreError
+from baton_events.schema import SCHEMA_VERSION, encode_event
 from tests.fakes import FakeStore
 from tests.unit.events.sample_events import LOOP_INIT
 from tests.unit.functions.signing import STRANGE, delivery_headers, keyed, signature

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from events.ids import digest
-from events.ports import Outside, OutsideFact, Spent
-from events.ports.spending import NOTHING
+from baton.ports import Outside, OutsideFact, Spent
+from baton.ports.spending import NOTHING
+from baton_events.ids import digest
 from tests.fakes import FakeStore
 from tests.unit.functions.api.client import ADMIN, Api, api_of, with_keys
 from tests.unit.functions.approval_kit import Kit, asked, checkpoints, run_for_an_hour

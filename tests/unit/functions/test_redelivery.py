@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from events.core.ending import UNDELIVERED_BUDGET
-from events.core.legs import leg_key_of
-from events.core.transitions import JobStatus
-from events.errors import MalformedEventError
-from events.schema import Completion, LoopPayload, encode_event
-from events.timestamps import milliseconds
-from functions.facts import LOST_AFTER_MS, PATIENCE_MS
-from functions.redelivery import Failed, SweepFailed, read_callback
+from baton.commands.facts import LOST_AFTER_MS, PATIENCE_MS
+from baton.core.ending import UNDELIVERED_BUDGET
+from baton.core.legs import leg_key_of
+from baton.core.transitions import JobStatus
+from baton.recovery.redelivery import Failed, SweepFailed, read_callback
+from baton_events.errors import MalformedEventError
+from baton_events.schema import Completion, LoopPayload, encode_event
+from baton_events.timestamps import milliseconds
 from tests.unit.functions.giving_up import callback, encoded, give_up, redelivery_of
 from tests.unit.functions.stage import BASE, Stage
 

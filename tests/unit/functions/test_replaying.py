@@ -2,10 +2,10 @@
 
 import pytest
 
-from events.ports import QueuedMessage
-from events.schema import encode_event
-from functions.recurring import recurrence
-from functions.replaying import Replaying, Standing
+from baton.commands.recurring import recurrence
+from baton.ports import QueuedMessage
+from baton.recovery.replaying import Replaying, Standing
+from baton_events.schema import encode_event
 from tests.unit.functions.stage import BASE, Stage
 
 

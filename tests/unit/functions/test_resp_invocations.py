@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from events.adapters.redis import RedisConnection
-from events.settings import Settings
-from functions.entry import lambda_handler
-from infra.local_redis.resp import Status
+from baton.adapters.redis import RedisConnection
+from baton.configuration.settings import Settings
+from baton.entry import lambda_handler
+from baton_local.redis.resp import Status
 from tests.unit.events.adapters.resp_server import RespServer
 from tests.unit.functions.lambda_url import Invoker, url_event
 

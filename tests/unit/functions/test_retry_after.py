@@ -8,14 +8,14 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from events.adapters.verifier import QueueVerifier
-from events.core.retry_waits import CALLBACK_WAITS, SPREAD, RetryWaits
-from events.errors import QueueUnreachableError, StoreError
-from events.ports import Begun, Claim, Undelivered
-from events.schema import encode_event
-from functions import claims
-from functions.app import build_app
-from infra.local_qstash.core.retry_after import next_delay_ms
+from baton.adapters.verifier import QueueVerifier
+from baton.app import build_app
+from baton.core.retry_waits import CALLBACK_WAITS, SPREAD, RetryWaits
+from baton.ports import Begun, Claim, Undelivered
+from baton.runtime import claims
+from baton_events.errors import QueueUnreachableError, StoreError
+from baton_events.schema import encode_event
+from baton_local.qstash.core.retry_after import next_delay_ms
 from tests.fakes import FakeStore
 from tests.unit.functions.giving_up import callback
 from tests.unit.functions.signing import delivery_headers, keyed

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from events.core.expected import event_of
-from events.core.transitions import CallStatus, JobStatus
-from events.errors import PublishError, StoreError
-from events.ids import child_of
-from events.ports import Outgoing, Recalled
-from events.schema import AgentLoopInit, Cancellation, Completion, Retrial
-from functions.models.model import ModelAnswer, ModelRequest
+from baton.core.expected import event_of
+from baton.core.transitions import CallStatus, JobStatus
+from baton.models.model import ModelAnswer, ModelRequest
+from baton.ports import Outgoing, Recalled
+from baton_events.errors import PublishError, StoreError
+from baton_events.ids import child_of
+from baton_events.schema import AgentLoopInit, Cancellation, Completion, Retrial
 from tests.fakes import Tree
 from tests.unit.functions.flaky import FlakyStage
 

@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from events.core.limits import Limits
-from events.core.transitions import CallStatus, JobStatus
+from baton.core.limits import Limits
+from baton.core.transitions import CallStatus, JobStatus
 from tests.unit.functions.flaky import FlakyStage
 
 

@@ -3,13 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.expected import event_of
-from events.core.legs import Leg, LegKind
-from events.ports import Begun, Verdict
-from functions.claims import Claims
-from functions.delivery import Delivered
-from functions.policy import Policy
-from functions.run import Run
+from baton.core.expected import event_of
+from baton.core.legs import Leg, LegKind
+from baton.dispatch.delivery import Delivered
+from baton.ports import Begun, Verdict
+from baton.runtime.claims import Claims
+from baton.runtime.policy import Policy
+from baton.runtime.run import Run
 from tests.fakes import FakeStore
 from tests.fakes.clock import FakeClock
 from tests.unit.events.core.sample_state import NOW_MS, turn_state

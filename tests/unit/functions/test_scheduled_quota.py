@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from functions.recurring import recurrence
+from baton.commands.recurring import recurrence
 from tests.unit.functions.stage import SETTINGS, Stage
 
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from events.schema import EventType, event_type
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.api.job_view import job_view
-from functions.log_guard import LOGGERS, guard_logs
-from functions.models.call import Call
-from functions.models.model import ModelAnswer, ModelError, ModelRequest
-from functions.models.scripted import ScriptedModel
-from functions.tools.context import ToolContext
-from functions.tools.pending import Pending
-from functions.tools.tool import tool
-from functions.tools.tool_error import ToolError
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.api.job_view import job_view
+from baton.models.call import Call
+from baton.models.model import ModelAnswer, ModelError, ModelRequest
+from baton.models.scripted import ScriptedModel
+from baton.observability.log_guard import LOGGERS, guard_logs
+from baton.tools.context import ToolContext
+from baton.tools.pending import Pending
+from baton.tools.tool import tool
+from baton.tools.tool_error import ToolError
+from baton_events.schema import EventType, event_type
 from tests.unit.functions.stage import SETTINGS, Stage
 
 NAMED = "named-in-the-arguments"

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from events.core.listing import Query
-from events.core.state import Job
-from events.core.transitions import JobStatus
-from events.errors import PublishError, QueueUnreachableError, SessionBusyError, UnknownJobError
-from events.ports import Snapshot
-from events.schema import AgentLoopInit, Submission
-from functions.acceptance import WITNESSED_MS
-from functions.sessions import Sessions, WhenBusy
+from baton.api.session_line import Sessions, WhenBusy
+from baton.commands.acceptance import WITNESSED_MS
+from baton.core.listing import Query
+from baton.core.state import Job
+from baton.core.transitions import JobStatus
+from baton.ports import Snapshot
+from baton_events.errors import PublishError, QueueUnreachableError, SessionBusyError, UnknownJobError
+from baton_events.schema import AgentLoopInit, Submission
 from tests.unit.functions.stage import Stage
 
 TASK = {"text": "do it", "data": {}}

@@ -5,8 +5,8 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from events.schema import WEBHOOK_ENDPOINTS
-from functions.site import build_site
+from baton.site import build_site
+from baton_events.schema import WEBHOOK_ENDPOINTS
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
 
 

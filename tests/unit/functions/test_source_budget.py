@@ -1,6 +1,6 @@
 """How often one source may fail."""
 
-from functions.source_budget import SourceBudget
+from baton.runtime.source_budget import SourceBudget
 from tests.fakes.clock import FakeClock
 
 

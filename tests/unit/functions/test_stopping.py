@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from functions.stopping import Stopping
+from baton.hosting.stopping import Stopping
 
 
 @pytest.fixture

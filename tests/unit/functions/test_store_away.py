@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from events.core.effects import Changes
-from events.core.going_on import GoOn
-from events.core.legs import LegKind
-from events.core.state import State
-from events.errors import StoreError
-from events.ports import Begun, Claim, Committed, Spent
-from events.settings import Settings
-from functions import claims, pipeline
-from functions.policy import BEGIN_PAUSES_SECONDS, LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS
+from baton.configuration.settings import Settings
+from baton.core.effects import Changes
+from baton.core.going_on import GoOn
+from baton.core.legs import LegKind
+from baton.core.state import State
+from baton.ports import Begun, Claim, Committed, Spent
+from baton.runtime import claims, pipeline
+from baton.runtime.policy import BEGIN_PAUSES_SECONDS, LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS
+from baton_events.errors import StoreError
 from tests.fakes import FakeStore
 from tests.unit.functions.stage import SETTINGS, Stage
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.models.call import Call
-from functions.models.model import ModelAnswer, ModelError, ModelRequest
-from functions.models.scripted import ScriptedModel
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.models.call import Call
+from baton.models.model import ModelAnswer, ModelError, ModelRequest
+from baton.models.scripted import ScriptedModel
+from baton.tools.tool import tool
 from tests.unit.functions.stage import SETTINGS, Stage
 
 SECRET = "op-key-0123456789"

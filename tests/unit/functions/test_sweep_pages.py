@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from events.core.admission import Book, Entry
-from events.core.sweep_pages import PAGE
-from events.errors import StoreError
-from events.ports import Looked
-from events.schema import SWEEP_ENDPOINT
-from functions.sweeping import LOST_AFTER_MS, Page, read_page
+from baton.core.admission import Book, Entry
+from baton.core.sweep_pages import PAGE
+from baton.ports import Looked
+from baton.recovery.sweeping import LOST_AFTER_MS, Page, read_page
+from baton_events.errors import StoreError
+from baton_events.schema import SWEEP_ENDPOINT
 from tests.fakes import FakeStore
 from tests.unit.functions.stage import BASE, Stage
 

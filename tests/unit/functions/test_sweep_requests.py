@@ -1,10 +1,10 @@
 """Asking for a sweep now: often, by many, and where store or queue fail."""
 
-from events.core.admission import ASKED_EVERY_MS
-from events.errors import PublishError
-from events.schema import SWEEP_ENDPOINT
-from functions.sweep_requests import SweepRequests
-from functions.sweeping import LOST_AFTER_MS, read_page
+from baton.core.admission import ASKED_EVERY_MS
+from baton.recovery.sweep_requests import SweepRequests
+from baton.recovery.sweeping import LOST_AFTER_MS, read_page
+from baton_events.errors import PublishError
+from baton_events.schema import SWEEP_ENDPOINT
 from tests.unit.functions.stage import BASE, Stage
 
 

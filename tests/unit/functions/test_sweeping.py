@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from events.core.admission import TOMBSTONE_MS, Book, Standing
-from events.core.legs import leg_key_of
-from events.core.transitions import JobStatus
-from events.errors import MalformedEventError, PublishError
-from events.ids import event_id
-from events.ports import Looked
-from functions.sweeping import LOST_AFTER_MS, Page, read_page
+from baton.core.admission import TOMBSTONE_MS, Book, Standing
+from baton.core.legs import leg_key_of
+from baton.core.transitions import JobStatus
+from baton.ports import Looked
+from baton.recovery.sweeping import LOST_AFTER_MS, Page, read_page
+from baton_events.errors import MalformedEventError, PublishError
+from baton_events.ids import event_id
 from tests.fakes import FakeStore
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
 

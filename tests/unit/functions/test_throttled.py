@@ -2,10 +2,10 @@
 
 import pytest
 
-from events.core.driving import THROTTLED, THROTTLED_BUDGET
-from events.core.ending import UNDELIVERED_BUDGET
-from events.core.legs import leg_key_of
-from events.core.transitions import JobStatus
+from baton.core.driving import THROTTLED, THROTTLED_BUDGET
+from baton.core.ending import UNDELIVERED_BUDGET
+from baton.core.legs import leg_key_of
+from baton.core.transitions import JobStatus
 from tests.unit.functions.giving_up import give_up
 from tests.unit.functions.stage import Stage
 

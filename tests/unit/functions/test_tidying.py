@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from events.core.listing import Query
-from events.errors import MalformedEventError
-from functions.tending import read_prune_after
-from functions.tidying import PAGE_ROWS, RUN_MS, Tidying
+from baton.core.listing import Query
+from baton.recovery.tending import read_prune_after
+from baton.recovery.tidying import PAGE_ROWS, RUN_MS, Tidying
+from baton_events.errors import MalformedEventError
 from tests.unit.functions.stage import Stage
 
 RETENTION_MS, HOUR_MS = 100_000_000, 3_600_000

@@ -5,20 +5,20 @@ from typing import Literal
 
 import pytest
 
-from events.core.effects import CallModel, RunTool, Work
-from events.core.happenings import Happening, ModelFailed, ToolFailed, ToolReturned
-from events.core.state import CallRecord, Job
-from events.core.told_size import too_much_told
-from events.core.transitions import JobStatus
-from events.ports import Claim, History
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.models.call import Call
-from functions.models.scripted import ScriptedModel
-from functions.planning.reference import result_of
-from functions.planning.step import Step
-from functions.told_limit import ToldLimit
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.core.effects import CallModel, RunTool, Work
+from baton.core.happenings import Happening, ModelFailed, ToolFailed, ToolReturned
+from baton.core.state import CallRecord, Job
+from baton.core.told_size import too_much_told
+from baton.core.transitions import JobStatus
+from baton.models.call import Call
+from baton.models.scripted import ScriptedModel
+from baton.planning.reference import result_of
+from baton.planning.step import Step
+from baton.ports import Claim, History
+from baton.runtime.told_limit import ToldLimit
+from baton.tools.tool import tool
 from tests.unit.functions.stage import SETTINGS, Stage
 
 LIMIT_BYTES = 1_000

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from events.core.checkpoint import tool_digest
-from events.ids import canonical_json
+from baton.core.checkpoint import tool_digest
+from baton_events.ids import canonical_json
 from tests.unit.functions.api.client import Api, api_of, assert_problem, with_keys
 from tests.unit.functions.approval_kit import Kit, asked, checkpoints, decide, pending, run_for_an_hour
 from tests.unit.functions.stage import Stage

@@ -11,12 +11,12 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, Step, ToolContext, tool
-from events.adapters.open_telemetry import OpenTelemetryTracer
-from events.core.state import Job
-from events.schema import ENDPOINTS, Event, encode_event, event_type, parse_event
-from functions.container import Container
-from functions.models.model import ModelAnswer
-from functions.tracing import Place, place_of, submitted_at, with_trace
+from baton.adapters.open_telemetry import OpenTelemetryTracer
+from baton.container import Container
+from baton.core.state import Job
+from baton.models.model import ModelAnswer
+from baton.observability.tracing import Place, place_of, submitted_at, with_trace
+from baton_events.schema import ENDPOINTS, Event, encode_event, event_type, parse_event
 from tests.unit.functions.api.client import Api, api_of, with_keys
 from tests.unit.functions.stage import Stage
 

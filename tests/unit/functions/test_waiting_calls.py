@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, sleep, tool, wait_for_event
-from events.core.legs import LegKind
-from events.core.transitions import CallStatus, JobStatus
-from events.core.waiting import status_and_wait
-from events.errors import UnknownJobError
-from events.ports import Heeded
-from events.schema import Completion, Occurrence, parse_event
+from baton.core.legs import LegKind
+from baton.core.transitions import CallStatus, JobStatus
+from baton.core.waiting import status_and_wait
+from baton.ports import Heeded
+from baton_events.errors import UnknownJobError
+from baton_events.schema import Completion, Occurrence, parse_event
 from tests.unit.functions.stage import Stage
 
 MONTH_SECONDS = 30 * 86_400

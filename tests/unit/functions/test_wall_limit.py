@@ -16,9 +16,9 @@ from baton import (
     tool,
     wait_for_event,
 )
-from events.core.transitions import JobStatus
-from functions.models.model import ModelError
-from functions.tools.tool import Tool
+from baton.core.transitions import JobStatus
+from baton.models.model import ModelError
+from baton.tools.tool import Tool
 from tests.unit.functions.stage import Stage
 
 WALL_SECONDS, DAY_SECONDS = 60, 86_400

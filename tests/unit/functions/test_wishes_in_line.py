@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
-from events.core.transitions import JobStatus
-from events.ports import Begun, Claim
+from baton.core.transitions import JobStatus
+from baton.ports import Begun, Claim
 from tests.fakes import FakeStore
 from tests.unit.functions.stage import SETTINGS, Stage
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from events.adapters.batching import Batcher, Bounds
+from baton.adapters.batching import Batcher, Bounds
 
 BOUNDS = Bounds(requests=2, entries=4, size_bytes=100, seconds=30)
 

@@ -7,10 +7,10 @@ import httpx
 import pytest
 import respx
 
-from events.adapters.alert_webhook import WebhookAlerts
-from events.adapters.redis import RedisConnection
-from events.ports import Notice
-from events.settings import Settings
+from baton.adapters.alert_webhook import WebhookAlerts
+from baton.adapters.redis import RedisConnection
+from baton.configuration.settings import Settings
+from baton.ports import Notice
 
 HOOK, REDIS = "https://hooks.example.com/services/secret-part", "https://redis.example.com"
 NOTICE = Notice(

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from events.adapters.batching import Batcher
+from baton.adapters.batching import Batcher
 from tests.unit.events.adapters.batching_wire import BOUNDS, Wire, asking, settled
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.adapters.batching import Batcher, Bounds
+from baton.adapters.batching import Batcher, Bounds
 
 BOUNDS = Bounds(requests=2, entries=4, size_bytes=10, seconds=60)
 

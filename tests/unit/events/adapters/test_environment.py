@@ -2,9 +2,9 @@
 
 import re
 
-from events.adapters.clock import SystemClock
-from events.adapters.keys import calls_key, parts_key, results_key, state_key, transcript_key
-from events.adapters.randomness import SystemRandomness
+from baton.adapters.clock import SystemClock
+from baton.adapters.keys import calls_key, parts_key, results_key, state_key, transcript_key
+from baton.adapters.randomness import SystemRandomness
 
 
 def test_the_clock_tells_milliseconds_and_goes_on() -> None:

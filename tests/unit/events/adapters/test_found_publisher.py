@@ -4,10 +4,10 @@ import httpx
 import pytest
 import respx
 
-from events.adapters.publisher import QStashQueue
-from events.errors import PublishError
-from events.ports import Outgoing
-from events.settings import Settings
+from baton.adapters.publisher import QStashQueue
+from baton.configuration.settings import Settings
+from baton.ports import Outgoing
+from baton_events.errors import PublishError
 
 QUEUE_URL = "https://queue.example.com"
 TO_URL = Outgoing(body="{}", url="https://fn.example.com/workers/agent-loop")

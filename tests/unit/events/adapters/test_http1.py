@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.adapters import http_transport
-from events.adapters.http1 import Http1Transport
+from baton.adapters import http_transport
+from baton.adapters.http1 import Http1Transport
 
 LIMITS = httpx.Limits(max_connections=4, max_keepalive_connections=2, keepalive_expiry=50)
 SHORT = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=0)

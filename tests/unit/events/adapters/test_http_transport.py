@@ -11,10 +11,10 @@ import pytest
 from qstash import AsyncQStash
 from qstash.asyncio.http import AsyncHttpClient
 
-from events.adapters import http_transport
-from events.adapters.http1 import Http1Transport
-from events.adapters.qstash_client import QStashClient, _Http
-from events.settings import Settings, read_settings
+from baton.adapters import http_transport
+from baton.adapters.http1 import Http1Transport
+from baton.adapters.qstash_client import QStashClient, _Http
+from baton.configuration.settings import Settings, read_settings
 
 TRANSPORTS: list[Literal["httpx", "httptools"]] = ["httpx", "httptools"]
 

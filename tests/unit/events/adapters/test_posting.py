@@ -5,9 +5,9 @@ import gzip
 import httpx
 import pytest
 
-from events.adapters.http1 import Http1Transport
-from events.adapters.http_transport import tls_context
-from events.adapters.posting import posting
+from baton.adapters.http1 import Http1Transport
+from baton.adapters.http_transport import tls_context
+from baton.adapters.posting import posting
 from tests.unit.events.adapters.test_http1 import serving
 
 HEADERS = [(b"Host", b"store.example.com"), (b"Authorization", b"Bearer t")]

@@ -9,8 +9,10 @@ import httpx
 import pytest
 import respx
 
-from events.adapters.publisher import QStashQueue
-from events.errors import (
+from baton.adapters.publisher import QStashQueue
+from baton.configuration.settings import Settings
+from baton.ports import Outgoing
+from baton_events.errors import (
     PartialPublishError,
     PublishError,
     QueueUnauthorizedError,
@@ -18,8 +20,6 @@ from events.errors import (
     SettingsError,
     TopicNotFoundError,
 )
-from events.ports import Outgoing
-from events.settings import Settings
 from tests.fakes.clock import FakeClock
 
 QUEUE_URL = "https://queue.example.com"

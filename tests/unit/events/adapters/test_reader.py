@@ -4,8 +4,8 @@ from typing import Any, cast
 
 import pytest
 
-from events.adapters.reader import PAGE_PARTS, RedisReader
-from events.adapters.redis import RedisConnection
+from baton.adapters.reader import PAGE_PARTS, RedisReader
+from baton.adapters.redis import RedisConnection
 
 
 class OneStream:

@@ -8,9 +8,9 @@ import httpx
 import pytest
 import respx
 
-from events.adapters.redis import RedisConnection, script
-from events.errors import SettingsError, StoreError
-from events.settings import Settings
+from baton.adapters.redis import RedisConnection, script
+from baton.configuration.settings import Settings
+from baton_events.errors import SettingsError, StoreError
 
 STORE_URL = "https://store.example.com"
 TOKEN = "secret-token"

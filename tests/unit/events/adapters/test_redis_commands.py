@@ -11,10 +11,10 @@ import pytest
 import respx
 from upstash_redis.asyncio import Redis
 
-from events.adapters.redis import RedisConnection
-from events.adapters.redis_commands import RedisCommands
-from events.errors import StoreError
-from events.settings import Settings
+from baton.adapters.redis import RedisConnection
+from baton.adapters.redis_commands import RedisCommands
+from baton.configuration.settings import Settings
+from baton_events.errors import StoreError
 
 STORE_URL = "https://store.example.com"
 

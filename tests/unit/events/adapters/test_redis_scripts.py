@@ -11,10 +11,10 @@ import pytest
 import respx
 from msgspec.structs import replace
 
-from events.adapters.redis import RedisConnection
-from events.errors import StoreError
-from events.ports import Meter, Spent, metered
-from events.settings import Settings
+from baton.adapters.redis import RedisConnection
+from baton.configuration.settings import Settings
+from baton.ports import Meter, Spent, metered
+from baton_events.errors import StoreError
 from tests.fakes.clock import FakeClock
 
 STORE_URL = "https://store.example.com"

@@ -5,8 +5,8 @@ import gzip
 import httpx
 import pytest
 
-from events.adapters.http1 import Http1Transport
-from events.adapters.requesting import requesting
+from baton.adapters.http1 import Http1Transport
+from baton.adapters.requesting import requesting
 from tests.unit.events.adapters.test_http1 import serving
 from tests.unit.events.adapters.test_posting import transports
 

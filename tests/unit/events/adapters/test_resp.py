@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from events.adapters import redis as connection_module
-from events.adapters.redis import RedisConnection, counted
-from events.errors import SettingsError, StoreAnswerError, StoreError
-from events.settings import Settings
-from infra.local_redis.resp import OK, Reply, ServerError, Status
+from baton.adapters import redis as connection_module
+from baton.adapters.redis import RedisConnection, counted
+from baton.configuration.settings import Settings
+from baton_events.errors import SettingsError, StoreAnswerError, StoreError
+from baton_local.redis.resp import OK, Reply, ServerError, Status
 from tests.unit.events.adapters.resp_server import RespServer
 
 PASSWORD = "swordfish"

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
-from events.adapters.redis import RedisConnection, counted
-from events.adapters.resp_slots import SlotMap, keys_of, redirection, slot_of
-from events.errors import StoreAnswerError, StoreError
-from events.settings import Settings
-from infra.local_redis.resp import Reply, ServerError
+from baton.adapters.redis import RedisConnection, counted
+from baton.adapters.resp_slots import SlotMap, keys_of, redirection, slot_of
+from baton.configuration.settings import Settings
+from baton_events.errors import StoreAnswerError, StoreError
+from baton_local.redis.resp import Reply, ServerError
 from tests.unit.events.adapters.resp_server import HangsUp, RespServer
 
 LAST_SLOT, HALF = 16_383, 8_192

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from events.adapters import http_transport, resp_node
-from events.adapters.redis import RedisConnection
-from events.errors import StoreAnswerError, StoreError
-from events.settings import Settings
-from infra.local_redis.resp import Reply, ServerError
+from baton.adapters import http_transport, resp_node
+from baton.adapters.redis import RedisConnection
+from baton.configuration.settings import Settings
+from baton_events.errors import StoreAnswerError, StoreError
+from baton_local.redis.resp import Reply, ServerError
 from tests.unit.events.adapters.resp_server import Hangs, HangsUp, RespServer
 from tests.unit.events.adapters.test_resp import ASKS, PASSWORD, pong, settings_of
 

@@ -11,12 +11,12 @@ from typing import Literal
 import pytest
 import trustme
 
-from events.adapters import http_transport
-from events.adapters.publisher import QStashQueue
-from events.adapters.redis import RedisConnection
-from events.errors import QueueUnreachableError, StoreError
-from events.ports import Outgoing
-from events.settings import Settings
+from baton.adapters import http_transport
+from baton.adapters.publisher import QStashQueue
+from baton.adapters.redis import RedisConnection
+from baton.configuration.settings import Settings
+from baton.ports import Outgoing
+from baton_events.errors import QueueUnreachableError, StoreError
 
 TRANSPORTS: list[Literal["httpx", "httptools"]] = ["httpx", "httptools"]
 MESSAGE = Outgoing(body="{}", url="https://fn.example.com")

@@ -7,11 +7,11 @@ from typing import Literal
 
 import pytest
 
-from events.adapters.publisher import QStashQueue
-from events.adapters.redis import RedisConnection
-from events.errors import PublishError, StoreError
-from events.ports import Outgoing
-from events.settings import Settings
+from baton.adapters.publisher import QStashQueue
+from baton.adapters.redis import RedisConnection
+from baton.configuration.settings import Settings
+from baton.ports import Outgoing
+from baton_events.errors import PublishError, StoreError
 
 TRANSPORTS: list[Literal["httpx", "httptools"]] = ["httpx", "httptools"]
 WIRES: dict[str, bytes] = {

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.adapters.verifier import QueueVerifier
-from events.core.legs import CLOCK_ERROR_MS
-from events.core.signed_times import TOLERANCE_SECONDS
-from events.errors import SignatureError
-from events.settings import Settings
+from baton.adapters.verifier import QueueVerifier
+from baton.configuration.settings import Settings
+from baton.core.legs import CLOCK_ERROR_MS
+from baton.core.signed_times import TOLERANCE_SECONDS
+from baton_events.errors import SignatureError
 from tests.fakes.clock import FakeClock
 
 CURRENT, NEXT, STRANGE = "sig_" + "c" * 40, "sig_" + "n" * 40, "sig_" + "s" * 40

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from qstash import Receiver
 
-from events.core.signed_times import TOLERANCE_SECONDS
-from events.errors import SignatureError
+from baton.core.signed_times import TOLERANCE_SECONDS
+from baton_events.errors import SignatureError
 from tests.unit.events.adapters.test_verifier import BODY, BOTH, CURRENT, NEXT, STRANGE, URL, claims
 
 _RECEIVER = Receiver(CURRENT, NEXT)

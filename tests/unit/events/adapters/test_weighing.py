@@ -2,7 +2,7 @@
 
 import pytest
 
-from events.adapters.weighing import answer_bytes, command_bytes
+from baton.adapters.weighing import answer_bytes, command_bytes
 
 
 def test_a_command_weighs_its_arguments() -> None:

@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 
-from events.core.admission import Standing
-from events.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group
-from events.core.limits import Limits, Used
-from events.core.state import CallRecord, Failure, Job, ModelPolicy, State
-from events.core.transitions import CallStatus, JobStatus
+from baton.core.admission import Standing
+from baton.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group
+from baton.core.limits import Limits, Used
+from baton.core.state import CallRecord, Failure, Job, ModelPolicy, State
+from baton.core.transitions import CallStatus, JobStatus
 
 NOW_MS = 1_800_000_000_000
 CLAIMED_MS = NOW_MS - 500

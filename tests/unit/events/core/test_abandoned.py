@@ -3,13 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.abandoned import TAKING_IN_BUDGET, no_start_left, with_deaths
-from events.core.decide import decide
-from events.core.effects import CallModel, Remember, RunTool
-from events.core.happenings import ModelFailed, Started, ToolFailed
-from events.core.legs import LegKind, following, remember_leg
-from events.core.remembering import ATTEMPTS
-from events.core.state import Failure
+from baton.core.abandoned import TAKING_IN_BUDGET, no_start_left, with_deaths
+from baton.core.decide import decide
+from baton.core.effects import CallModel, Remember, RunTool
+from baton.core.happenings import ModelFailed, Started, ToolFailed
+from baton.core.legs import LegKind, following, remember_leg
+from baton.core.remembering import ATTEMPTS
+from baton.core.state import Failure
 from tests.unit.events.core.sample_state import NOW_MS, call_state, turn_state
 
 

@@ -5,20 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from events.core.admission import (
-    KEEP_SLOT_MS,
-    SWEEP,
-    Entry,
-    Place,
-    Standing,
-    Want,
-    fill,
-    next_lap,
-    take,
-    untold,
-    wanted,
-)
-from events.core.legs import Leg, LegKind, loop_leg, wish_leg
+from baton.core.admission import KEEP_SLOT_MS, SWEEP, Entry, Place, Standing, Want, fill, next_lap, take, untold, wanted
+from baton.core.legs import Leg, LegKind, loop_leg, wish_leg
 from tests.unit.events.core.sample_state import HELD, NOW_MS, call_state
 
 NO_SLOT = Standing("none", 5)

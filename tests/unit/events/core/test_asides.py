@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.decide import decide
-from events.core.effects import Changes
-from events.core.happenings import Aside, Happening, ModelAnswered, ModelFailed, Wanted
-from events.core.limits import Used
-from events.core.state import Failure
+from baton.core.decide import decide
+from baton.core.effects import Changes
+from baton.core.happenings import Aside, Happening, ModelAnswered, ModelFailed, Wanted
+from baton.core.limits import Used
+from baton.core.state import Failure
 from tests.unit.events.core.part_reader import decoded
 from tests.unit.events.core.sample_state import FAILURE, FOR_GOOD, JOB, NOW_MS, turn_state
 

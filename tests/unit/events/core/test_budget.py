@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from events.core.budget import no_room, too_many_calls, with_lost
-from events.core.decide import decide
-from events.core.effects import CallModel
-from events.core.happenings import ModelAnswered, Started, Wanted
-from events.core.limits import Limits, Spend, Used, first_reserve, spent
-from events.core.state import Job, Level, State
+from baton.core.budget import no_room, too_many_calls, with_lost
+from baton.core.decide import decide
+from baton.core.effects import CallModel
+from baton.core.happenings import ModelAnswered, Started, Wanted
+from baton.core.limits import Limits, Spend, Used, first_reserve, spent
+from baton.core.state import Job, Level, State
 from tests.unit.events.core.sample_state import JOB, NOW_MS, turn_state
 
 CHILD = structs.replace(JOB, id="job_1.aaaaaaaaaa", used=Used(turns=1, input_tokens=10), limits=Limits(tokens=10_000))

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from events.core.decide import decide
-from events.core.effects import Changes, Decision, Join, RunTool
-from events.core.happenings import Happening, Started, ToolFailed, ToolReturned
-from events.core.legs import Leg, LegKind, loop_leg
-from events.core.state import CallRecord, Failure, State
-from events.core.transitions import CallStatus, IllegalTransitionError
+from baton.core.decide import decide
+from baton.core.effects import Changes, Decision, Join, RunTool
+from baton.core.happenings import Happening, Started, ToolFailed, ToolReturned
+from baton.core.legs import Leg, LegKind, loop_leg
+from baton.core.state import CallRecord, Failure, State
+from baton.core.transitions import CallStatus, IllegalTransitionError
 from tests.unit.events.core.part_reader import decoded, outcomes, types_of
 from tests.unit.events.core.sample_state import (
     CLAIMED_MS,

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from events.core.checkpoint import TOOL_APPROVAL, approval_part, approval_view, info_part, left_hidden, restored
-from events.core.redaction import redacted
-from events.core.state import CallRecord
-from events.core.transitions import CallStatus
+from baton.core.checkpoint import TOOL_APPROVAL, approval_part, approval_view, info_part, left_hidden, restored
+from baton.core.redaction import redacted
+from baton.core.state import CallRecord
+from baton.core.transitions import CallStatus
 from tests.unit.events.core.sample_state import NOW_MS
 
 ABOUT = {"callId": "job_1-2-0-a", "tool": "pay", "title": "pay", "digest": "d", "untilMs": NOW_MS + 60_000}

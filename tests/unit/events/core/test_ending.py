@@ -3,13 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.decide import cancel, decide
-from events.core.effects import Alert, Decision
-from events.core.ending import UNDELIVERED_BUDGET
-from events.core.happenings import Cancelled, Undeliverable
-from events.core.legs import LegKind, wish_leg
-from events.core.state import Failure, State
-from events.core.transitions import JobStatus
+from baton.core.decide import cancel, decide
+from baton.core.effects import Alert, Decision
+from baton.core.ending import UNDELIVERED_BUDGET
+from baton.core.happenings import Cancelled, Undeliverable
+from baton.core.legs import LegKind, wish_leg
+from baton.core.state import Failure, State
+from baton.core.transitions import JobStatus
 from tests.unit.events.core.part_reader import decoded, types_of
 from tests.unit.events.core.sample_state import JOB, NOW_MS, call_state, claimed, turn_state
 

@@ -3,10 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.ends import DURATION_BOUNDS_SECONDS, LAST_WORD, AgentFigures, end_of, with_end
-from events.core.limits import Used
-from events.core.state import Job, Usage
-from events.core.transitions import JobStatus
+from baton.core.ends import DURATION_BOUNDS_SECONDS, LAST_WORD, AgentFigures, end_of, with_end
+from baton.core.limits import Used
+from baton.core.state import Job, Usage
+from baton.core.transitions import JobStatus
 from tests.unit.events.core.sample_state import NOW_MS
 
 USED = Used(input_tokens=100, output_tokens=20, cost_usd=0.0025)

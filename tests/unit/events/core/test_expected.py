@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.expected import event_of, expected_events
-from events.core.legs import EVENT_OF_KIND, Leg, LegKind, leg_key_of, loop_leg, wish_leg
-from events.schema import encode_event, event_type, parse_event
+from baton.core.expected import event_of, expected_events
+from baton.core.legs import EVENT_OF_KIND, Leg, LegKind, leg_key_of, loop_leg, wish_leg
+from baton_events.schema import encode_event, event_type, parse_event
 from tests.unit.events.core.sample_state import JOB, NOW_MS, call_state
 
 TOOL_KINDS = [LegKind.CALL, LegKind.COMPLETE, LegKind.FAILED]

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.legs import EVENT_OF_KIND, WORK_KINDS, LegKind, following, loop_leg, wish_leg
+from baton.core.legs import EVENT_OF_KIND, WORK_KINDS, LegKind, following, loop_leg, wish_leg
 from tests.unit.events.core.sample_state import NOW_MS, call_state
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from events.core.limits import Limits, Spend, Used, exceeded, shared_use, since, spent
+from baton.core.limits import Limits, Spend, Used, exceeded, shared_use, since, spent
 
 ROOMY = Limits(turns=3, tool_calls=5, tokens=100, cost_usd=1.0, wall_seconds=60)
 

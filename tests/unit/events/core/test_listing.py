@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.core.listing import (
+from baton.core.listing import (
     Query,
     Row,
     all_members,

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.core import parts
-from events.core.happenings import ModelAnswered
-from events.core.legs import LegKind, wish_leg
-from events.core.redaction import redacted
-from events.core.state import CallRecord, Failure
-from events.ids import canonical_json, event_id
+from baton.core import parts
+from baton.core.happenings import ModelAnswered
+from baton.core.legs import LegKind, wish_leg
+from baton.core.redaction import redacted
+from baton.core.state import CallRecord, Failure
+from baton_events.ids import canonical_json, event_id
 from tests.unit.events.core.part_reader import decoded, types_of
 from tests.unit.events.core.sample_state import CLAIMED_MS, NOW_MS, call_record, call_state, turn_state
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from events.core.decide import decide
-from events.core.effects import Changes
-from events.core.happenings import ModelAnswered, Started, Wanted
-from events.core.legs import LegKind, blocked
-from events.core.state import CallRecord, OnFailure, State
-from events.core.transitions import CallStatus, JobStatus
+from baton.core.decide import decide
+from baton.core.effects import Changes
+from baton.core.happenings import ModelAnswered, Started, Wanted
+from baton.core.legs import LegKind, blocked
+from baton.core.state import CallRecord, OnFailure, State
+from baton.core.transitions import CallStatus, JobStatus
 from tests.unit.events.core.part_reader import decoded, types_of
 from tests.unit.events.core.sample_state import FOR_GOOD, NOW_MS, call_record, call_state, turn_state
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
-from events.core.admission import Entry, Standing
-from events.core.legs import Leg, LegKind, wish_leg
-from events.core.limits import Limits
-from events.core.records import (
+from baton.core.admission import Entry, Standing
+from baton.core.legs import Leg, LegKind, wish_leg
+from baton.core.limits import Limits
+from baton.core.records import (
     dump_call,
     dump_job,
     dump_leg,
@@ -30,9 +30,9 @@ from events.core.records import (
     load_usage,
     load_values,
 )
-from events.core.state import STATE_VERSION, CallRecord, Failure, Job, Usage
-from events.core.transitions import CallStatus, JobStatus
-from events.errors import NewerVersionError
+from baton.core.state import STATE_VERSION, CallRecord, Failure, Job, Usage
+from baton.core.transitions import CallStatus, JobStatus
+from baton_events.errors import NewerVersionError
 from tests.unit.events.core.sample_state import JOB, NOW_MS, call_record, call_state
 
 FULL_JOB = replace(

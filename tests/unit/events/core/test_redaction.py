@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.core.redaction import REDACTED, KnownSecrets, is_secret_name, redacted, redacted_json, secrets_in
+from baton.core.redaction import REDACTED, KnownSecrets, is_secret_name, redacted, redacted_json, secrets_in
 
 SECRET_NAMES = [
     "api_key",

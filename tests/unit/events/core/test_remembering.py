@@ -3,10 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.decide import cancel, decide
-from events.core.effects import Alert, Changes, Decision, Remember
-from events.core.expected import event_of
-from events.core.happenings import (
+from baton.core.decide import cancel, decide
+from baton.core.effects import Alert, Changes, Decision, Remember
+from baton.core.expected import event_of
+from baton.core.happenings import (
     Cancelled,
     Happening,
     ModelAnswered,
@@ -17,11 +17,11 @@ from events.core.happenings import (
     Undeliverable,
     Wanted,
 )
-from events.core.legs import EVENT_OF_KIND, LegKind, leg_key_of, remember_leg
-from events.core.remembering import ATTEMPTS, UNDELIVERED_BUDGET
-from events.core.state import State
-from events.core.transitions import JobStatus
-from events.schema import encode_event, event_type, parse_event
+from baton.core.legs import EVENT_OF_KIND, LegKind, leg_key_of, remember_leg
+from baton.core.remembering import ATTEMPTS, UNDELIVERED_BUDGET
+from baton.core.state import State
+from baton.core.transitions import JobStatus
+from baton_events.schema import encode_event, event_type, parse_event
 from tests.unit.events.core.sample_state import FAILURE, FOR_GOOD, JOB, NOW_MS, claimed, turn_state
 
 REMEMBERS = replace(JOB, remembers=True)

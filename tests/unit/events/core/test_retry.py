@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.core.retry import MAX_DELAY_MS, backoff_ms
+from baton.core.retry import MAX_DELAY_MS, backoff_ms
 
 
 @pytest.mark.parametrize(("attempt", "expected_ms"), [(1, 1_000), (2, 2_000), (3, 4_000), (11, 1_024_000)])

@@ -3,16 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.checkpoint import LIMIT_APPROVAL
-from events.core.decide import cancel, decide, retry
-from events.core.effects import Changes, Decision
-from events.core.happenings import Cancelled, Retried, Undeliverable
-from events.core.legs import LegKind
-from events.core.redaction import redacted
-from events.core.retrying import EndedJob, why_not
-from events.core.state import CallRecord, Failure
-from events.core.transitions import CallStatus, JobStatus
-from events.ids import call_id
+from baton.core.checkpoint import LIMIT_APPROVAL
+from baton.core.decide import cancel, decide, retry
+from baton.core.effects import Changes, Decision
+from baton.core.happenings import Cancelled, Retried, Undeliverable
+from baton.core.legs import LegKind
+from baton.core.redaction import redacted
+from baton.core.retrying import EndedJob, why_not
+from baton.core.state import CallRecord, Failure
+from baton.core.transitions import CallStatus, JobStatus
+from baton_events.ids import call_id
 from tests.unit.events.core.sample_state import JOB, NOW_MS, call_state
 
 FAILED = replace(JOB, status=JobStatus.FAILED, attempts=3, finished_at_ms=NOW_MS, error=Failure("boom", "it broke"))

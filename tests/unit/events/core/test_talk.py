@@ -3,11 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core import parts
-from events.core.decide import decide
-from events.core.effects import Changes, Decision, Talk
-from events.core.happenings import ModelAnswered, Spoken, Wanted
-from events.core.limits import Limits
+from baton.core import parts
+from baton.core.decide import decide
+from baton.core.effects import Changes, Decision, Talk
+from baton.core.happenings import ModelAnswered, Spoken, Wanted
+from baton.core.limits import Limits
 from tests.unit.events.core.part_reader import decoded, types_of
 from tests.unit.events.core.sample_state import JOB, NOW_MS, turn_state
 

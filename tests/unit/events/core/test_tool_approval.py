@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from events.core.checkpoint import EXPIRED, TOOL_APPROVAL, tool_digest
-from events.core.decide import decide
-from events.core.effects import Changes
-from events.core.happenings import Started, ToolAsks
-from events.core.legs import LegKind, blocked
-from events.core.state import CallRecord, State
+from baton.core.checkpoint import EXPIRED, TOOL_APPROVAL, tool_digest
+from baton.core.decide import decide
+from baton.core.effects import Changes
+from baton.core.happenings import Started, ToolAsks
+from baton.core.legs import LegKind, blocked
+from baton.core.state import CallRecord, State
 from tests.unit.events.core.part_reader import types_of
 from tests.unit.events.core.sample_state import NOW_MS, call_record, call_state
 

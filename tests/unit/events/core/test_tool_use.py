@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.core.tool_use import ToolFigures, ToolUse, figures
+from baton.core.tool_use import ToolFigures, ToolUse, figures
 
 
 def counted(*uses: ToolUse) -> dict[str, int]:

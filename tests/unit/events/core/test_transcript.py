@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from events.core.happenings import ModelAnswered
-from events.core.state import CallRecord, Failure
-from events.core.transcript import ENTRY_VERSION, NewerEntryError, model_entry, recalled, task_entry, upcast
+from baton.core.happenings import ModelAnswered
+from baton.core.state import CallRecord, Failure
+from baton.core.transcript import ENTRY_VERSION, NewerEntryError, model_entry, recalled, task_entry, upcast
 
 CALL = CallRecord("c0", 1, 0, "add", {"a": 1})
 REFUSED = CallRecord("c1", 1, 1, "no", {}, error=Failure("unknown_tool", "there is no tool 'no'"))

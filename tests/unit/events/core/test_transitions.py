@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from events.core.transitions import (
+from baton.core.transitions import (
     CALL_TRANSITIONS,
     END_STATUSES,
     JOB_TRANSITIONS,

@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from events.core.admission import Standing
-from events.core.decide import decide, submit
-from events.core.effects import AskAdmission, CallModel, Changes, Decision
-from events.core.happenings import Admitted, ModelAnswered, ModelFailed, Started, Submitted, Unheeded, Wanted
-from events.core.legs import loop_leg, turn_group, wish_leg
-from events.core.limits import Limits, Used
-from events.core.state import Failure, Job, State
-from events.core.submitting import first_standing
-from events.core.transitions import CallStatus, JobStatus
-from events.ids import call_id
+from baton.core.admission import Standing
+from baton.core.decide import decide, submit
+from baton.core.effects import AskAdmission, CallModel, Changes, Decision
+from baton.core.happenings import Admitted, ModelAnswered, ModelFailed, Started, Submitted, Unheeded, Wanted
+from baton.core.legs import loop_leg, turn_group, wish_leg
+from baton.core.limits import Limits, Used
+from baton.core.state import Failure, Job, State
+from baton.core.submitting import first_standing
+from baton.core.transitions import CallStatus, JobStatus
+from baton_events.ids import call_id
 from tests.unit.events.core.part_reader import decoded, outcomes, types_of
 from tests.unit.events.core.sample_state import CLAIMED_MS, FAILURE, FOR_GOOD, JOB, NOW_MS, claimed, turn_state
 

@@ -3,10 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from events.core.admission import Standing
-from events.core.legs import Leg, LegKind, loop_leg, wish_leg
-from events.core.transitions import JobStatus
-from events.core.waiting import A_SLOT, status_and_wait
+from baton.core.admission import Standing
+from baton.core.legs import Leg, LegKind, loop_leg, wish_leg
+from baton.core.transitions import JobStatus
+from baton.core.waiting import A_SLOT, status_and_wait
 from tests.unit.events.core.sample_state import HELD, JOB, NOW_MS, call_state, claimed
 
 TURN = loop_leg("job_1", 2, 1, NOW_MS)

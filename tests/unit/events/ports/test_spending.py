@@ -1,7 +1,7 @@
 """The meter of an invocation: what is charged is taken once, or told as the rest."""
 
-from events.ports import Meter, Spent, charge, give_back, is_metered, metered, share, take
-from events.ports.spending import NOTHING
+from baton.ports import Meter, Spent, charge, give_back, is_metered, metered, share, take
+from baton.ports.spending import NOTHING
 from tests.fakes.clock import FakeClock
 
 

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.models.call import Call
-from functions.models.model import Message, ModelAnswer, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
-from functions.tools.arguments import InvalidArguments
-from functions.tools.context import ToolContext
-from functions.tools.tool import Tool
-from functions.tools.tool_error import ToolError
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.models.call import Call
+from baton.models.model import Message, ModelAnswer, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
+from baton.tools.arguments import InvalidArguments
+from baton.tools.context import ToolContext
+from baton.tools.tool import Tool
+from baton.tools.tool_error import ToolError
 
 
 @dataclass

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from events.core.limits import Limits
-from functions.agents.agent import Agent
-from functions.conversation.policy import DropOldest, KeepAll
-from functions.memory.policy import Memory
-from functions.models.scripted import ScriptedModel
-from functions.planning.step import Step
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.conversation.policy import DropOldest, KeepAll
+from baton.core.limits import Limits
+from baton.memory.policy import Memory
+from baton.models.scripted import ScriptedModel
+from baton.planning.step import Step
+from baton.tools.tool import tool
 
 
 @tool

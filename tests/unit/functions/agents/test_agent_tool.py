@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from events.core.transitions import CallStatus
-from events.ids import child_of
-from functions.agents.agent_tool import agent_tool
-from functions.agents.registry import RegistryError
-from functions.models.model import ModelAnswer, ModelRequest, ToolMessage
-from functions.tools.context import ToolContext
-from functions.tools.pending import ChildTask, Pending
+from baton.agents.agent_tool import agent_tool
+from baton.agents.registry import RegistryError
+from baton.core.transitions import CallStatus
+from baton.models.model import ModelAnswer, ModelRequest, ToolMessage
+from baton.tools.context import ToolContext
+from baton.tools.pending import ChildTask, Pending
+from baton_events.ids import child_of
 from tests.unit.functions.stage import Stage
 
 DONE = ScriptedModel(["done"])

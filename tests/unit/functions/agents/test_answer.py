@@ -3,12 +3,12 @@
 import pytest
 from pydantic import BaseModel
 
-from events.core.happenings import ModelAnswered
-from functions.agents.answer import answered
-from functions.agents.output import FINAL_TOOL, OutputType
-from functions.models.call import Call
-from functions.models.model import ModelAnswer
-from functions.tools.tool import tool
+from baton.agents.answer import answered
+from baton.agents.output import FINAL_TOOL, OutputType
+from baton.core.happenings import ModelAnswered
+from baton.models.call import Call
+from baton.models.model import ModelAnswer
+from baton.tools.tool import tool
 
 
 @tool

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from events.core.happenings import Submitted
-from events.core.transitions import JobStatus
-from functions.agents.samples import registry
+from baton.agents.samples import registry
+from baton.core.happenings import Submitted
+from baton.core.transitions import JobStatus
 from tests.fakes.memory import FakeLongTermMemory
 from tests.unit.functions.stage import Stage
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from events.errors import MemoryUnavailableError
-from functions.agents.call_memory import CallMemory
-from functions.memory.keeper import MemoryKeeper
-from functions.memory.policy import Memory
-from functions.tools.tool_error import ToolError
+from baton.agents.call_memory import CallMemory
+from baton.memory.keeper import MemoryKeeper
+from baton.memory.policy import Memory
+from baton.tools.tool_error import ToolError
+from baton_events.errors import MemoryUnavailableError
 from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 from tests.unit.functions.memory.sample_entries import JOB, SUBMITTED_MS, an_entry
 

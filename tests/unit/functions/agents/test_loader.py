@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import functions.agents
-from functions.agents.loader import RegistryNotLoadedError, load_registry
-from functions.agents.samples import registry as samples
+import baton.agents
+from baton.agents.loader import RegistryNotLoadedError, load_registry
+from baton.agents.samples import registry as samples
 
 NUMBERS = itertools.count()
 
@@ -34,9 +34,9 @@ def write(package: str, text: str) -> None:
 
 def test_the_samples_are_found_under_their_reference() -> None:
     """It is the default of `BATON_APP`."""
-    assert load_registry("functions.agents:registry").agents is samples.agents
-    assert functions.agents.registry.agents is samples.agents, "the module of the same name must not hide it"
-    assert load_registry(" functions.agents.samples:registry ") is samples
+    assert load_registry("baton.agents:registry").agents is samples.agents
+    assert baton.agents.registry.agents is samples.agents, "the module of the same name must not hide it"
+    assert load_registry(" baton.agents.samples:registry ") is samples
 
 
 def test_a_registry_of_the_users_own_is_found(package: str) -> None:
@@ -49,7 +49,7 @@ def test_a_registry_of_the_users_own_is_found(package: str) -> None:
     assert load_registry(f"{package}.agents:app.registry").agent("mine").name == "mine"
 
 
-@pytest.mark.parametrize("reference", ["", "functions.agents", "functions.agents:", ":registry", ":"])
+@pytest.mark.parametrize("reference", ["", "baton.agents", "baton.agents:", ":registry", ":"])
 def test_a_reference_without_both_halves_is_refused(reference: str) -> None:
     """The error shows the right form."""
     with pytest.raises(RegistryNotLoadedError, match=r"write module:attribute, as in 'my_company.agents:registry'"):

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from functions.agents.agent import Agent
-from functions.agents.model_call import calls_of
-from functions.models.model import ModelAnswer, ModelRequest, UserMessage
-from functions.models.scripted import ScriptedModel
+from baton.agents.agent import Agent
+from baton.agents.model_call import calls_of
+from baton.models.model import ModelAnswer, ModelRequest, UserMessage
+from baton.models.scripted import ScriptedModel
 from tests.fakes.clock import FakeClock
 from tests.fakes.model_cache import FakeModelCache
 

@@ -2,14 +2,14 @@
 
 from pydantic import BaseModel
 
-from events.core.effects import CallModel
-from events.core.happenings import ModelAnswered, ModelFailed
-from events.core.state import Job
-from events.ports import Claim, History
-from functions.agents.agent import Agent
-from functions.agents.model_turn import ModelTurn, messages
-from functions.agents.registry import Registry
-from functions.models.model import ModelAnswer, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
+from baton.agents.agent import Agent
+from baton.agents.model_turn import ModelTurn, messages
+from baton.agents.registry import Registry
+from baton.core.effects import CallModel
+from baton.core.happenings import ModelAnswered, ModelFailed
+from baton.core.state import Job
+from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
+from baton.ports import Claim, History
 
 
 def test_the_model_is_told_results_and_errors_of_its_calls() -> None:

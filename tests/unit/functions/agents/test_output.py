@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from functions.agents.output import FINAL_TOOL, InvalidOutput, OutputType
+from baton.agents.output import FINAL_TOOL, InvalidOutput, OutputType
 
 
 class City(BaseModel):

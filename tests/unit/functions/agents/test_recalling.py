@@ -4,17 +4,17 @@ import json
 
 import pytest
 
-from events.core.effects import CallModel
-from events.core.happenings import Happening, ModelAnswered, ModelFailed
-from events.errors import StoreError
-from events.ports import Claim, History
-from functions.agents.agent import Agent
-from functions.agents.model_turn import ModelTurn, messages
-from functions.agents.recalling import Recalling
-from functions.agents.registry import Registry
-from functions.memory.keeper import MemoryKeeper
-from functions.memory.policy import Memory
-from functions.models.model import Message, ModelAnswer, ModelError, ModelRequest, UserMessage
+from baton.agents.agent import Agent
+from baton.agents.model_turn import ModelTurn, messages
+from baton.agents.recalling import Recalling
+from baton.agents.registry import Registry
+from baton.core.effects import CallModel
+from baton.core.happenings import Happening, ModelAnswered, ModelFailed
+from baton.memory.keeper import MemoryKeeper
+from baton.memory.policy import Memory
+from baton.models.model import Message, ModelAnswer, ModelError, ModelRequest, UserMessage
+from baton.ports import Claim, History
+from baton_events.errors import StoreError
 from tests.fakes.memory import FakeSessionMemory
 from tests.unit.functions.memory.sample_entries import QUESTION, TASK, a_job, an_entry
 

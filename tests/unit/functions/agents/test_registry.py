@@ -3,14 +3,14 @@
 import pytest
 from pydantic import BaseModel
 
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry, RegistryError, UnknownAgentError, UnknownToolError
-from functions.conversation.policy import Summarize
-from functions.models.catalog import available_models, model_fault
-from functions.models.chain import ModelChain
-from functions.models.demo import DemoModel
-from functions.models.scripted import ScriptedModel
-from functions.tools.tool import Tool, tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry, RegistryError, UnknownAgentError, UnknownToolError
+from baton.conversation.policy import Summarize
+from baton.models.catalog import available_models, model_fault
+from baton.models.chain import ModelChain
+from baton.models.demo import DemoModel
+from baton.models.scripted import ScriptedModel
+from baton.tools.tool import Tool, tool
 
 DONE = ScriptedModel(["done"])
 

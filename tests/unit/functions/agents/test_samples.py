@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from functions.agents.agent import Agent
-from functions.agents.research import LIBRARY, research
-from functions.agents.samples import registry, simple
-from functions.tools.files import file_tools
+from baton.agents.agent import Agent
+from baton.agents.research import LIBRARY, research
+from baton.agents.samples import registry, simple
+from baton.tools.files import file_tools
 from tests.unit.functions.agents.in_memory_loop import run_agent
 
 QUESTIONS = [

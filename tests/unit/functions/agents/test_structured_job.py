@@ -3,14 +3,14 @@
 from msgspec.structs import replace
 from pydantic import BaseModel
 
-from events.core.limits import Limits
-from events.ports import Snapshot
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.models.call import Call
-from functions.models.model import ModelAnswer
-from functions.models.scripted import ScriptedModel
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.core.limits import Limits
+from baton.models.call import Call
+from baton.models.model import ModelAnswer
+from baton.models.scripted import ScriptedModel
+from baton.ports import Snapshot
+from baton.tools.tool import tool
 from tests.unit.functions.stage import Stage
 
 

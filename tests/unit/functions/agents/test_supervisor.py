@@ -1,9 +1,9 @@
 """The sample supervisor and its helpers, as jobs."""
 
-from events.core.happenings import Submitted
-from events.core.transitions import JobStatus
-from events.ids import child_of
-from functions.agents.samples import registry
+from baton.agents.samples import registry
+from baton.core.happenings import Submitted
+from baton.core.transitions import JobStatus
+from baton_events.ids import child_of
 from tests.unit.functions.stage import Stage
 
 

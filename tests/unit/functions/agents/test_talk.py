@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.core.happenings import Spoken
-from events.core.redaction import KnownSecrets
-from events.errors import StoreError
-from functions.agents.talk import Batching, Talk
+from baton.agents.talk import Batching, Talk
+from baton.core.happenings import Spoken
+from baton.core.redaction import KnownSecrets
+from baton_events.errors import StoreError
 
 SECRET = "sk-0123456789"
 AT_ONCE = Batching(ms=0, size_bytes=1)

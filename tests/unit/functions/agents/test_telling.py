@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from events.core.happenings import Aside
-from events.ports import History
-from functions.agents.agent import Agent
-from functions.agents.model_call import calls_of
-from functions.agents.model_turn import messages
-from functions.agents.telling import Told, told
-from functions.conversation.policy import DropOldest, HistoryPolicy, KeepAll, Summarize
-from functions.models.model import ModelAnswer, ModelError, ModelRequest, UserMessage
+from baton.agents.agent import Agent
+from baton.agents.model_call import calls_of
+from baton.agents.model_turn import messages
+from baton.agents.telling import Told, told
+from baton.conversation.policy import DropOldest, HistoryPolicy, KeepAll, Summarize
+from baton.core.happenings import Aside
+from baton.models.model import ModelAnswer, ModelError, ModelRequest, UserMessage
+from baton.ports import History
 from tests.unit.functions.conversation.sample_history import TASK, history_of, spoken, summary
 
 

@@ -5,20 +5,20 @@ from typing import Any
 
 import pytest
 
-from events.core.checkpoint import tool_digest
-from events.core.effects import RunTool
-from events.core.happenings import Happening, ToolAsks, ToolFailed, ToolReturned
-from events.core.state import CallRecord, Job
-from events.errors import StoreError
-from events.ports import Claim, History
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.agents.tool_run import ToolRun
-from functions.memory.keeper import MemoryKeeper
-from functions.models.scripted import ScriptedModel
-from functions.tools.running_calls import RunningCalls
-from functions.tools.tool import Tool, tool
-from functions.tools.tool_error import ToolError
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.agents.tool_run import ToolRun
+from baton.core.checkpoint import tool_digest
+from baton.core.effects import RunTool
+from baton.core.happenings import Happening, ToolAsks, ToolFailed, ToolReturned
+from baton.core.state import CallRecord, Job
+from baton.memory.keeper import MemoryKeeper
+from baton.models.scripted import ScriptedModel
+from baton.ports import Claim, History
+from baton.tools.running_calls import RunningCalls
+from baton.tools.tool import Tool, tool
+from baton.tools.tool_error import ToolError
+from baton_events.errors import StoreError
 from tests.fakes import FakeStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory import FakeSessionMemory

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from events.settings import Settings
-from functions.app import build_app
+from baton.app import build_app
+from baton.configuration.settings import Settings
 from tests.unit.functions.api.described_answers import documented
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
 

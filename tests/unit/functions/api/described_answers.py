@@ -7,13 +7,13 @@ import httpx
 from openapi_schema_validator import OAS31Validator
 from starlette.routing import compile_path
 
-from events.settings import Settings
-from functions.api.audit import Audit
-from functions.api.auth import Keys
-from functions.api.openapi import OpenApi
-from functions.api.routes import api_table
-from functions.container import Container
-from functions.wiring import real_ports
+from baton.api.audit import Audit
+from baton.api.auth import Keys
+from baton.api.openapi import OpenApi
+from baton.api.routes import api_table
+from baton.configuration.settings import Settings
+from baton.container import Container
+from baton.wiring import real_ports
 
 
 class Documented:

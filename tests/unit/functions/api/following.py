@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
-from events.ports import Snapshot, StoredParts
-from functions.app import build_app
+from baton.app import build_app
+from baton.ports import Snapshot, StoredParts
 from tests.fakes import FakeReader
 from tests.simulation import asgi
 from tests.simulation.virtual_loop import VirtualLoop

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from events.ports import StoredKey
+from baton.ports import StoredKey
 from tests.unit.functions.stage import Stage
 
 KEY, ADMIN_KEY = "bk_client_" + "a" * 43, "bk_admin_" + "b" * 43

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from functions.app import build_app
+from baton.app import build_app
 from tests.unit.functions.api.client import ACME, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.functions.stage import Stage
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, ToolContext, tool
-from functions.tools.pending import Pending
+from baton.tools.pending import Pending
 from tests.unit.functions.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.functions.approval_kit import Kit, asked, decide, run_for_an_hour
 from tests.unit.functions.stage import Stage

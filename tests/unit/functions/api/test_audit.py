@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from events.errors import StoreError
-from functions.api.route import ApiRoute
+from baton.api.route import ApiRoute
+from baton_events.errors import StoreError
 from tests.unit.functions.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
 from tests.unit.functions.api.stored_keys import ADMIN_KEY, digest, store_keys
 from tests.unit.functions.api.test_routes import TABLE, path_of, route_name

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.api.auth import Principal, parse_keys
+from baton.api.auth import Principal, parse_keys
 from tests.unit.functions.api.client import ACME, ADMIN, Api, assert_problem, with_keys
 
 HASH = "a" * 64

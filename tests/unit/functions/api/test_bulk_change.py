@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from events.errors import PublishError
+from baton_events.errors import PublishError
 from tests.unit.functions.api.client import ADMIN, OTHER, Api, assert_problem
 from tests.unit.functions.api.test_job_listing import submitted
 

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from functions.app import build_app
-from functions.sessions import Sessions
+from baton.api.session_line import Sessions
+from baton.app import build_app
 from tests.unit.functions.api.chatting import (
     chat_body,
     job_of,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from functions.api.stream_token import TOKEN_SECONDS
+from baton.api.stream_token import TOKEN_SECONDS
 from tests.unit.functions.api.client import ACME, OTHER, api_of, assert_problem
 from tests.unit.functions.api.following import Follower, ended, in_virtual_time, waiting_job, waiting_stage
 from tests.unit.functions.api.stored_keys import KEY, digest, store_keys

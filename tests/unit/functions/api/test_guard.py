@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from events.errors import StoreError
-from functions.api.guard import ADDRESS_LIMIT_BYTES, HEADERS_LIMIT_BYTES, OPEN_PER_MINUTE, WRONG_PER_MINUTE
-from functions.api.openapi import described
-from functions.api.route import ApiRoute
+from baton.api.guard import ADDRESS_LIMIT_BYTES, HEADERS_LIMIT_BYTES, OPEN_PER_MINUTE, WRONG_PER_MINUTE
+from baton.api.openapi import described
+from baton.api.route import ApiRoute
+from baton_events.errors import StoreError
 from tests.fakes.rate_limit import FakeRateLimit
 from tests.unit.functions.api.client import ACME, ADMIN, OTHER, Api, api_of, assert_problem
 from tests.unit.functions.api.test_routes import OPERATIONS_KEY, TABLE, WITH_OPERATIONS, path_of, route_name

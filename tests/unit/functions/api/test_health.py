@@ -1,6 +1,6 @@
 """Health: no key needed, nothing told but up or not."""
 
-from events.errors import StoreError
+from baton_events.errors import StoreError
 from tests.unit.functions.api.client import Api
 
 

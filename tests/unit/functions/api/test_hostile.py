@@ -7,10 +7,10 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from events.errors import HungUpError
-from functions.api.openapi import described
-from functions.api.problem import on_error
-from functions.api.route import ApiRoute
+from baton.api.openapi import described
+from baton.api.problem import on_error
+from baton.api.route import ApiRoute
+from baton_events.errors import HungUpError
 from tests.unit.functions.api.client import ADMIN, Api, api_of
 from tests.unit.functions.api.test_routes import OPERATIONS_KEY, TABLE, WITH_OPERATIONS, path_of, route_name
 from tests.unit.functions.stage import Stage

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from events.core.admission import Place, Standing
-from events.core.decide import submit
-from events.core.ends import end_of, row_of
-from events.core.happenings import Submitted
-from events.core.listing import Query
-from events.core.state import Job
-from events.core.transitions import JobStatus
-from events.ports import Snapshot
-from functions.api.job_list import JobList
+from baton.api.job_list import JobList
+from baton.core.admission import Place, Standing
+from baton.core.decide import submit
+from baton.core.ends import end_of, row_of
+from baton.core.happenings import Submitted
+from baton.core.listing import Query
+from baton.core.state import Job
+from baton.core.transitions import JobStatus
+from baton.ports import Snapshot
 from tests.fakes import FakeAdmission, FakeListing, FakeOperating, FakeReader, FakeStore
 
 NOW_MS = 1_800_000_000_000

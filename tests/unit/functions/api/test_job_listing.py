@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.api.job_list import YOUNG_MS
+from baton.api.job_list import YOUNG_MS
 from tests.unit.functions.api.client import ACME, ADMIN, OTHER, Api, assert_problem
 
 

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from events.core.admission import Standing
-from events.core.legs import Leg, LegKind, tool_key
-from events.core.limits import Used
-from events.core.state import CallRecord, Failure, Job, Usage
-from events.core.transitions import CallStatus, JobStatus
-from events.ports import Snapshot
-from functions.api.job_view import job_view
+from baton.api.job_view import job_view
+from baton.core.admission import Standing
+from baton.core.legs import Leg, LegKind, tool_key
+from baton.core.limits import Used
+from baton.core.state import CallRecord, Failure, Job, Usage
+from baton.core.transitions import CallStatus, JobStatus
+from baton.ports import Snapshot
 
 NOW_MS = 1_800_000_000_000
 JOB = Job(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from events.errors import PublishError, QueueUnreachableError
+from baton_events.errors import PublishError, QueueUnreachableError
 from tests.unit.functions.api.client import ADMIN, OTHER, Api, assert_problem
 
 CREATED = "2027-01-15T08:00:00.000Z"

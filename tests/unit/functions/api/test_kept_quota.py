@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from baton import Agent, Call, Registry, ScriptedModel, wait_for_event
-from events.errors import StoreError
+from baton_events.errors import StoreError
 from tests.unit.functions.api.client import ACME, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.functions.stage import SETTINGS, Stage
 

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from functions.api.large_results import INLINE_RESULTS_BYTES, references
+from baton.api.large_results import INLINE_RESULTS_BYTES, references
 from tests.unit.functions.api.client import ADMIN, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.functions.api.following import on_lambda
 from tests.unit.functions.stage import Stage

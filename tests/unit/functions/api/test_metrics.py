@@ -9,7 +9,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
-from events.errors import PublishError
+from baton_events.errors import PublishError
 from tests.architecture.source_files import ROOT
 from tests.unit.functions.api.client import ACME, ADMIN, Api, api_of, assert_problem, with_keys
 from tests.unit.functions.stage import Stage

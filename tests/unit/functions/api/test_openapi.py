@@ -7,9 +7,9 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from functions.api.described import DESCRIBED
-from functions.api.openapi import OpenApi, described
-from functions.api.route import ApiRoute
+from baton.api.described import DESCRIBED
+from baton.api.openapi import OpenApi, described
+from baton.api.route import ApiRoute
 from tests.unit.functions.api.client import ADMIN, Api, api_of
 from tests.unit.functions.api.test_routes import OPERATIONS_KEY, TABLE, WITH_OPERATIONS, path_of, route_name
 from tests.unit.functions.stage import SETTINGS, Stage

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from events.engine.tree import Tree
+from baton.engine.tree import Tree
 from tests.unit.functions.api.client import ADMIN, OTHER, Api, assert_problem
 
 

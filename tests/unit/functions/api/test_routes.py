@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 from starlette.routing import Route, WebSocketRoute
 
-from events.errors import SignatureError
-from functions.api.audit import Audit
-from functions.api.auth import Keys
-from functions.api.route import ApiRoute
-from functions.api.routes import api_table
-from functions.app import SPECS, build_app
-from functions.console.routes import console_routes
-from functions.spec import Spec
+from baton.api.audit import Audit
+from baton.api.auth import Keys
+from baton.api.route import ApiRoute
+from baton.api.routes import api_table
+from baton.app import SPECS, build_app
+from baton.console.routes import console_routes
+from baton.runtime.spec import Spec
+from baton_events.errors import SignatureError
 from tests.unit.functions.api.client import ACME, ADMIN, OTHER, api_of, assert_problem, with_keys
 from tests.unit.functions.stage import Stage
 

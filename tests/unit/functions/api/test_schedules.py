@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from events.schema import parse_event
+from baton_events.schema import parse_event
 from tests.unit.functions.api.client import ACME, ADMIN, OTHER, Api, assert_problem
 
 PATH = "/api/agent-schedules"

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from events.errors import SettingsError
-from events.settings import read_settings
-from functions.api.security_headers import HEADERS, STRICT_TRANSPORT, SecurityHeaders
+from baton.api.security_headers import HEADERS, STRICT_TRANSPORT, SecurityHeaders
+from baton.configuration.settings import read_settings
+from baton_events.errors import SettingsError
 from tests.unit.functions.api.client import Api, api_of, with_keys
 from tests.unit.functions.stage import SETTINGS, Stage
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from events.errors import MemoryUnavailableError
+from baton_events.errors import MemoryUnavailableError
 from tests.fakes.memory import FakeLongTermMemory
 from tests.unit.functions.api.client import ADMIN, Api, api_of, assert_problem, with_keys
 from tests.unit.functions.memory.sample_entries import an_entry

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from functions.api.sessions import NOTHING_RUNS
+from baton.api.sessions import NOTHING_RUNS
 from tests.unit.functions.api.chatting import job_of, parts_of, send, sending, text_of
 from tests.unit.functions.api.client import ADMIN, OTHER, Api, assert_problem
 

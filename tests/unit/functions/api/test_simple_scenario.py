@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from events.ports import Outgoing
-from events.schema import EventType
-from functions.agents import registry as samples
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.agents.trial import TRIAL_AGENT
-from functions.models.call import Call
-from functions.models.scripted import ScriptedModel
-from functions.tools.tool import tool
+from baton.agents import registry as samples
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.agents.trial import TRIAL_AGENT
+from baton.models.call import Call
+from baton.models.scripted import ScriptedModel
+from baton.ports import Outgoing
+from baton.tools.tool import tool
+from baton_events.schema import EventType
 from tests.fakes.queue import FakeQueue
 from tests.unit.functions.api.client import Api, api_of, assert_problem, with_keys
 from tests.unit.functions.stage import Stage

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from events.core.limits import Used
-from events.core.state import Job, Usage
-from events.ports import Snapshot
-from events.prices import LIST_PRICES
-from functions.api.step_usage import step_usage
+from baton.api.step_usage import step_usage
+from baton.configuration.prices import LIST_PRICES
+from baton.core.limits import Used
+from baton.core.state import Job, Usage
+from baton.ports import Snapshot
 from tests.unit.functions.api.client import Api
 
 JOB = Job("job_1", "session_1", "acme", "adds", 0, used=Used(2, 1, 12, 7, 0.3, model_calls=2))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from events.errors import StoreError
-from functions.api.auth import BELIEVED_MS, UNKNOWN_PER_MINUTE
+from baton.api.auth import BELIEVED_MS, UNKNOWN_PER_MINUTE
+from baton_events.errors import StoreError
 from tests.unit.functions.api.client import ACME, Api, assert_problem
 from tests.unit.functions.api.stored_keys import ADMIN_KEY, KEY, digest, store_keys
 

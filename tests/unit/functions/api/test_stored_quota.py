@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, tool
-from events.errors import StoreError
-from events.ports import StoredBytes
+from baton.ports import StoredBytes
+from baton_events.errors import StoreError
 from tests.unit.functions.api.chatting import chat_body, send
 from tests.unit.functions.api.client import ACME, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.functions.stage import SETTINGS, Stage

@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 from starlette.types import Message, Receive, Scope, Send
 
-from events.errors import StoreError
-from functions.app import build_app
+from baton.app import build_app
+from baton_events.errors import StoreError
 from tests.unit.functions.api.client import ACME, ADMIN, OTHER, Api, assert_problem
 
 CREATED_MS = 1_800_000_000_000

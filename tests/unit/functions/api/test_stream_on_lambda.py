@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from functions.app import build_app
-from functions.entry import lambda_handler
+from baton.app import build_app
+from baton.entry import lambda_handler
 from tests.unit.functions.api.client import ACME, with_keys
 from tests.unit.functions.lambda_url import Invoker, url_event
 from tests.unit.functions.stage import Stage

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from functions.api.stream_token import TOKEN_SECONDS, Grant, StreamTokens
+from baton.api.stream_token import TOKEN_SECONDS, Grant, StreamTokens
 from tests.unit.functions.api.chatting import send, sending, text_of
 from tests.unit.functions.api.client import ADMIN, OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.functions.stage import Stage

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from functions.api.ui_message import assistant_message
+from baton.api.ui_message import assistant_message
 
 
 def parts_of(*stored: dict[str, Any]) -> list[dict[str, Any]]:

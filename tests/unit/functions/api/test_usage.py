@@ -2,8 +2,8 @@
 
 import pytest
 
-from events.prices import LIST
-from events.timestamps import rfc3339
+from baton.configuration.prices import LIST
+from baton_events.timestamps import rfc3339
 from tests.unit.functions.api.client import ADMIN, Api
 
 PATH = "/api/admin/usage"

@@ -1,8 +1,8 @@
 """`/api/admin/agent-worker`: stopping and starting the admission of jobs."""
 
-from events.core.waiting import A_SLOT, STOPPED
-from events.errors import PublishError
-from events.timestamps import rfc3339
+from baton.core.waiting import A_SLOT, STOPPED
+from baton_events.errors import PublishError
+from baton_events.timestamps import rfc3339
 from tests.unit.functions.api.client import ADMIN, Api
 
 PATH = "/api/admin/agent-worker"

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from functions.app import build_app
+from baton.app import build_app
 from tests.unit.functions.api.client import ADMIN, Api, with_keys
 from tests.unit.functions.stage import BASE, Stage
 

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.models.call import Call
-from functions.models.scripted import ScriptedModel
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.models.call import Call
+from baton.models.scripted import ScriptedModel
+from baton.tools.tool import tool
 from tests.unit.functions.api.client import with_keys
 from tests.unit.functions.console.operator import Operator, operator_of
 from tests.unit.functions.stage import Stage

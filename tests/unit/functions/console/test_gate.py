@@ -6,10 +6,10 @@ from typing import cast
 import pytest
 from starlette.routing import Route
 
-from events.errors import PublishError
-from functions.api.auth import Keys
-from functions.console.gate import COOKIE
-from functions.console.routes import console_routes
+from baton.api.auth import Keys
+from baton.console.gate import COOKIE
+from baton.console.routes import console_routes
+from baton_events.errors import PublishError
 from tests.unit.functions.api.client import ADMIN, with_keys
 from tests.unit.functions.console.operator import Operator
 from tests.unit.functions.stage import Stage

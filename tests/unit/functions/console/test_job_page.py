@@ -3,17 +3,17 @@
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from events.core.limits import Limits
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.api.auth import Keys, Principal
-from functions.api.jobs import JobsApi
-from functions.console.gate import Gate, Visit
-from functions.console.live import Live
-from functions.console.session import Session
-from functions.models.call import Call
-from functions.models.scripted import ScriptedModel
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.api.auth import Keys, Principal
+from baton.api.jobs import JobsApi
+from baton.console.gate import Gate, Visit
+from baton.console.live import Live
+from baton.console.session import Session
+from baton.core.limits import Limits
+from baton.models.call import Call
+from baton.models.scripted import ScriptedModel
+from baton.tools.tool import tool
 from tests.unit.functions.api.client import with_keys
 from tests.unit.functions.console.operator import Operator, operator_of
 from tests.unit.functions.stage import Stage

@@ -2,9 +2,9 @@
 
 import pytest
 
-from events.ports import StoredKey
-from functions.api.auth import digest_of
-from functions.console.gate import COOKIE
+from baton.api.auth import digest_of
+from baton.console.gate import COOKIE
+from baton.ports import StoredKey
 from tests.unit.functions.api.client import ACME, ADMIN
 from tests.unit.functions.console.operator import Operator
 

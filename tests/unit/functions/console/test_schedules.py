@@ -2,7 +2,7 @@
 
 import pytest
 
-from events.ports import QueueSchedule
+from baton.ports import QueueSchedule
 from tests.unit.functions.console.operator import Operator
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from functions.console.session import Signer
+from baton.console.session import Signer
 from tests.unit.functions.api.client import with_keys
 
 CONTENT = {"id": "s", "key": "k", "until_ms": 10}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.console import shown
+from baton.console import shown
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import json
 
-from events.core import parts
-from functions.console.timeline import Timeline
+from baton.console.timeline import Timeline
+from baton.core import parts
 
 
 def _part(kind: str, **fields: object) -> str:

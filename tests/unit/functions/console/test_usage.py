@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from events.prices import LIST, Prices
+from baton.configuration.prices import LIST, Prices
 from tests.unit.functions.api.client import with_keys
 from tests.unit.functions.console.operator import Operator, operator_of
 from tests.unit.functions.stage import Stage

@@ -1,6 +1,6 @@
 """The admission of jobs, and the log of what operators did."""
 
-from events.errors import PublishError
+from baton_events.errors import PublishError
 from tests.unit.functions.console.operator import Operator
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from events.ports import History
+from baton.ports import History
 
 TASK: dict[str, Any] = {"role": "user", "text": "do it", "data": {}, "v": 1}
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from events.ports import History
-from functions.conversation.conversation import conversation_of, size_bytes, summarized, untold
+from baton.conversation.conversation import conversation_of, size_bytes, summarized, untold
+from baton.ports import History
 from tests.unit.functions.conversation.sample_history import TASK, history_of, spoken, summary
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from events.ports import History
-from functions.conversation.estimate import correction, fixed_bytes, room_bytes, tokens_of
-from functions.models.model import ToolSpec
+from baton.conversation.estimate import correction, fixed_bytes, room_bytes, tokens_of
+from baton.models.model import ToolSpec
+from baton.ports import History
 from tests.unit.functions.conversation.sample_history import TASK, spoken
 
 

@@ -4,10 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from events.core.state import Job
-from events.core.transitions import JobStatus
-from events.ports import Snapshot
-from functions.conversation.exchanges import (
+from baton.conversation.exchanges import (
     EXCHANGES,
     TOTAL_BYTES,
     Exchange,
@@ -17,7 +14,10 @@ from functions.conversation.exchanges import (
     standing,
     told,
 )
-from functions.models.model import ModelMessage, UserMessage
+from baton.core.state import Job
+from baton.core.transitions import JobStatus
+from baton.models.model import ModelMessage, UserMessage
+from baton.ports import Snapshot
 
 JOB = Job("job_1", "chat-1", "acme", "answers", 1)
 

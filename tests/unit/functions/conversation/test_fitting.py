@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.ports import History
-from functions.conversation.conversation import conversation_of, size_bytes
-from functions.conversation.fitting import fit
-from functions.conversation.shortening import LEAST_RESULT_BYTES
+from baton.conversation.conversation import conversation_of, size_bytes
+from baton.conversation.fitting import fit
+from baton.conversation.shortening import LEAST_RESULT_BYTES
+from baton.ports import History
 from tests.unit.functions.conversation.sample_history import TASK, history_of, spoken, summary
 
 

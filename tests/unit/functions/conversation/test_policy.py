@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from functions.conversation.policy import LEAST_TOKENS, DropOldest, Summarize
-from functions.models.scripted import ScriptedModel
+from baton.conversation.policy import LEAST_TOKENS, DropOldest, Summarize
+from baton.models.scripted import ScriptedModel
 
 
 @pytest.mark.parametrize("policy", [DropOldest, Summarize])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from functions.conversation.conversation import Turn
-from functions.conversation.shortening import LEAST_RESULT_BYTES, cut, shorten
+from baton.conversation.conversation import Turn
+from baton.conversation.shortening import LEAST_RESULT_BYTES, cut, shorten
 from tests.unit.functions.conversation.sample_history import spoken
 
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from events.ports import History
-from functions.conversation.conversation import conversation_of, size_bytes
-from functions.conversation.policy import Summarize
-from functions.conversation.summary import due, entry_of, request_of
-from functions.models.model import UserMessage
+from baton.conversation.conversation import conversation_of, size_bytes
+from baton.conversation.policy import Summarize
+from baton.conversation.summary import due, entry_of, request_of
+from baton.models.model import UserMessage
+from baton.ports import History
 from tests.unit.functions.conversation.sample_history import TASK, history_of, spoken, summary
 
 POLICY = Summarize(1_000, keep_turns=2)

@@ -4,8 +4,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from events.core.state import Job
-from events.ports import MemoryEntry
+from baton.core.state import Job
+from baton.ports import MemoryEntry
 
 SUBMITTED_MS = 1_800_000_000_000
 JOB = Job("job_1", "session_1", "acme", "keeper", SUBMITTED_MS, result={"answer": "It is red."})

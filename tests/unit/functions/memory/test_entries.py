@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.memory.entries import (
+from baton.memory.entries import (
     ANSWER_LIMIT_CHARS,
     NOTE_LIMIT_CHARS,
     QUESTION_LIMIT_CHARS,

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from events.errors import MemoryUnavailableError, StoreError
-from events.ports import MemoryEntry
-from functions.memory.keeper import Forgotten, MemoryKeeper
-from functions.memory.policy import Memory
-from functions.memory.recollection import Recollection
+from baton.memory.keeper import Forgotten, MemoryKeeper
+from baton.memory.policy import Memory
+from baton.memory.recollection import Recollection
+from baton.ports import MemoryEntry
+from baton_events.errors import MemoryUnavailableError, StoreError
 from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 from tests.unit.functions.memory.sample_entries import SUBMITTED_MS, an_entry
 

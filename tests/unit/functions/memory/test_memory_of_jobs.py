@@ -2,16 +2,16 @@
 
 import pytest
 
-from events.core.happenings import Submitted
-from events.core.legs import LegKind
-from events.core.state import Job, ModelPolicy
-from events.errors import MemoryUnavailableError
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.models.call import Call
-from functions.models.model import ModelAnswer, ModelRequest, UserMessage
-from functions.models.scripted import ScriptedModel
-from functions.tools.memory_tools import recall, remember
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.core.happenings import Submitted
+from baton.core.legs import LegKind
+from baton.core.state import Job, ModelPolicy
+from baton.models.call import Call
+from baton.models.model import ModelAnswer, ModelRequest, UserMessage
+from baton.models.scripted import ScriptedModel
+from baton.tools.memory_tools import recall, remember
+from baton_events.errors import MemoryUnavailableError
 from tests.fakes.memory import FakeLongTermMemory
 from tests.unit.functions.stage import Stage
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.memory.policy import Memory, memory_of
+from baton.memory.policy import Memory, memory_of
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What was retrieved, as it is recorded and told."""
 
-from functions.memory.recollection import Recalled, Recollection, told
+from baton.memory.recollection import Recalled, Recollection, told
 from tests.unit.functions.memory.sample_entries import SUBMITTED_MS, an_entry
 
 MINE = an_entry("job_0", "Asked: a\nAnswered: b")

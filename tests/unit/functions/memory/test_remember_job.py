@@ -2,12 +2,12 @@
 
 import pytest
 
-from events.core.effects import Remember
-from events.core.happenings import Happening, NotRemembered, Remembered
-from events.errors import MemoryUnavailableError, StoreError
-from events.ports import Claim, History
-from functions.memory.keeper import MemoryKeeper
-from functions.memory.remember_job import RememberJob
+from baton.core.effects import Remember
+from baton.core.happenings import Happening, NotRemembered, Remembered
+from baton.memory.keeper import MemoryKeeper
+from baton.memory.remember_job import RememberJob
+from baton.ports import Claim, History
+from baton_events.errors import MemoryUnavailableError, StoreError
 from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 from tests.unit.functions.memory.sample_entries import SUBMITTED_MS, TASK, a_job
 

@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from events.errors import StoreError
-from functions.models import answer_cache
-from functions.models.answer_cache import ANSWER_LIMIT_BYTES, AnswerCache
-from functions.models.call import Call
-from functions.models.model import ModelAnswer, ModelMessage, ModelRequest, PastCall, ToolMessage, ToolSpec, UserMessage
-from functions.models.scripted import ScriptedModel
+from baton.models import answer_cache
+from baton.models.answer_cache import ANSWER_LIMIT_BYTES, AnswerCache
+from baton.models.call import Call
+from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, PastCall, ToolMessage, ToolSpec, UserMessage
+from baton.models.scripted import ScriptedModel
+from baton_events.errors import StoreError
 from tests.fakes.clock import FakeClock
 from tests.fakes.model_cache import FakeModelCache
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.models.call import Call
+from baton.models.call import Call
 
 
 def test_arguments_default_to_none_given() -> None:

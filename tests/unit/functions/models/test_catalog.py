@@ -2,8 +2,8 @@
 
 import pytest
 
-from functions.models.catalog import MODEL_NAMES, available_models, model_fault, model_named
-from functions.models.model import Model
+from baton.models.catalog import MODEL_NAMES, available_models, model_fault, model_named
+from baton.models.model import Model
 
 
 @pytest.mark.parametrize("name", [*MODEL_NAMES, "openai:gpt-5-mini", "gateway/anthropic:claude-sonnet-5"])

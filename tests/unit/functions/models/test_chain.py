@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from functions.models.chain import ModelChain
-from functions.models.model import Model, ModelAnswer, ModelError, ModelRequest
-from functions.models.scripted import ScriptedModel
+from baton.models.chain import ModelChain
+from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest
+from baton.models.scripted import ScriptedModel
 from tests.fakes.listener import FakeListener
 
 REQUEST = ModelRequest("i", (), (), 1)

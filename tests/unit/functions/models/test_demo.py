@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from functions.models.demo import DemoModel
-from functions.models.model import (
+from baton.models.demo import DemoModel
+from baton.models.model import (
     Message,
     Model,
     ModelAnswer,

@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 import pytest
 
-from functions.models.call import Call
-from functions.models.demo_by_form import plan_by_form
-from functions.models.model import ToolSpec
-from functions.tools.tool import tool
+from baton.models.call import Call
+from baton.models.demo_by_form import plan_by_form
+from baton.models.model import ToolSpec
+from baton.tools.tool import tool
 
 
 def spec(name: str, required: list[str], **properties: Any) -> ToolSpec:

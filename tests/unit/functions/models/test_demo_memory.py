@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from events.ports import MemoryEntry
-from functions.memory.recollection import Recalled, Recollection, told
-from functions.models.demo_memory import recalled_entries, to_remember, told_entries
-from functions.models.model import ModelAnswer, ToolSpec, UserMessage
+from baton.memory.recollection import Recalled, Recollection, told
+from baton.models.demo_memory import recalled_entries, to_remember, told_entries
+from baton.models.model import ModelAnswer, ToolSpec, UserMessage
+from baton.ports import MemoryEntry
 from tests.unit.functions.models.test_demo import ask, past, spec
 
 TOOLS = (spec("remember", "text"), spec("recall", "query", "limit"))

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from functions.models.demo_notes import read_notes
-from functions.models.model import Message, ModelMessage, PastCall, ToolMessage, UserMessage
+from baton.models.demo_notes import read_notes
+from baton.models.model import Message, ModelMessage, PastCall, ToolMessage, UserMessage
 
 
 def result(tool: str, content: Any, *, asked: str = "x", is_error: bool = False) -> tuple[ModelMessage, ToolMessage]:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from functions.models.demo import DemoModel
-from functions.models.demo_output import output_arguments
-from functions.models.model import ModelError, ModelMessage, ModelRequest, PastCall, ToolMessage, ToolSpec, UserMessage
+from baton.models.demo import DemoModel
+from baton.models.demo_output import output_arguments
+from baton.models.model import ModelError, ModelMessage, ModelRequest, PastCall, ToolMessage, ToolSpec, UserMessage
 
 
 class Mood(StrEnum):

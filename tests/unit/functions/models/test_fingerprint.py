@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from functions.models.fingerprint import asked, fingerprint, parts_of
-from functions.models.model import ModelMessage, ModelRequest, PastCall, ToolMessage, ToolSpec, UserMessage
+from baton.models.fingerprint import asked, fingerprint, parts_of
+from baton.models.model import ModelMessage, ModelRequest, PastCall, ToolMessage, ToolSpec, UserMessage
 
 ADD = ToolSpec("add", "Add.", {"type": "object"})
 

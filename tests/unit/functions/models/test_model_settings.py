@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic_ai.settings import ModelSettings
 
-from functions.models.model_settings import REFUSED_NAMES, SETTING_NAMES, setting_faults
+from baton.models.model_settings import REFUSED_NAMES, SETTING_NAMES, setting_faults
 
 
 def test_the_names_are_those_of_the_library() -> None:

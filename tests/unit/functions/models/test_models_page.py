@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from functions.agents.registry import Registry
+from baton.agents.registry import Registry
 
 PAGE = Path(__file__).parents[4] / "docs" / "models.md"
 

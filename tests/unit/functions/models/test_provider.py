@@ -2,8 +2,8 @@
 
 import sys
 
-from functions.models.model import Model
-from functions.models.provider import ProviderModel
+from baton.models.model import Model
+from baton.models.provider import ProviderModel
 
 
 def test_making_one_needs_no_library_and_no_key() -> None:

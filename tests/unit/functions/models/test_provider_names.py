@@ -7,7 +7,7 @@ import pytest
 from pydantic_ai.models import known_model_names
 from pydantic_ai.providers import infer_provider_class
 
-from functions.models.provider_names import PROVIDER_NAMES, name_fault
+from baton.models.provider_names import PROVIDER_NAMES, name_fault
 
 # Providers of embeddings and of speech: `infer_model` refuses them.
 NO_CHAT = {"elevenlabs", "sentence-transformers", "voyageai"}

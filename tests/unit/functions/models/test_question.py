@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.models.question import search_words, stem, wants_name, wants_number
+from baton.models.question import search_words, stem, wants_name, wants_number
 
 
 @pytest.mark.parametrize(

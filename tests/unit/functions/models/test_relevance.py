@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.models.relevance import Quote, best_quotes, rank_files
+from baton.models.relevance import Quote, best_quotes, rank_files
 
 TEXT = """# Lamps
 

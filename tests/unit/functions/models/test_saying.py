@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.models.saying import say
+from baton.models.saying import say
 from tests.fakes.listener import FakeListener
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from functions.models.call import Call
-from functions.models.model import Model, ModelAnswer, ModelError, ModelRequest
-from functions.models.scripted import ScriptedModel
+from baton.models.call import Call
+from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest
+from baton.models.scripted import ScriptedModel
 from tests.fakes.listener import FakeListener
 
 READ = Call("read_file", {"path": "a.txt"})

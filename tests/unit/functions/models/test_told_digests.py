@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.models.fingerprint import DIGEST_CHARS, fingerprint, told_value
-from functions.models.model import Message, ModelMessage, PastCall, ToolMessage, UserMessage
-from functions.models.told_digests import LIMIT_BYTES, ToldDigests
+from baton.models.fingerprint import DIGEST_CHARS, fingerprint, told_value
+from baton.models.model import Message, ModelMessage, PastCall, ToolMessage, UserMessage
+from baton.models.told_digests import LIMIT_BYTES, ToldDigests
 
 CONTENTS = st.one_of(
     st.none(), st.integers(0, 3), st.text("ab\ud800é", max_size=3), st.just({"token": "secret", "b": [1]})

@@ -8,9 +8,9 @@ import pytest
 from typing_extensions import TypedDict
 
 from baton import result_of, tool
-from functions.planning.checking import MAX_DEPTH, MAX_STEPS, plan_faults
-from functions.planning.plan import PlannedStep, wanted_of
-from functions.planning.reference import recorded
+from baton.planning.checking import MAX_DEPTH, MAX_STEPS, plan_faults
+from baton.planning.plan import PlannedStep, wanted_of
+from baton.planning.reference import recorded
 
 
 class Row(TypedDict):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from baton import result_of
-from functions.planning.reference import InvalidReference, ResultOf, read, recorded, references
+from baton.planning.reference import InvalidReference, ResultOf, read, recorded, references
 
 
 def test_a_reference_is_recorded_as_json_with_its_path() -> None:

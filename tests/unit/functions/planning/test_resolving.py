@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from baton import result_of
-from functions.planning.reference import recorded
-from functions.planning.resolving import UnresolvedReference, resolved
+from baton.planning.reference import recorded
+from baton.planning.resolving import UnresolvedReference, resolved
 
 AFTER = {"a": "call-a", "bad": "call-bad", "lost": "call-lost"}
 RESULTS: dict[str, dict[str, Any]] = {

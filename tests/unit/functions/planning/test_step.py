@@ -6,8 +6,8 @@ import pytest
 from pydantic import BaseModel
 
 from baton import Agent, Limits, Registry, ScriptedModel, Step, result_of, sleep, tool
-from functions.agents.registry import RegistryError
-from functions.planning.step import planned
+from baton.agents.registry import RegistryError
+from baton.planning.step import planned
 
 
 @tool

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, ToolError, tool
-from functions.agents.samples import registry as samples
-from functions.models.model import ModelError
+from baton.agents.samples import registry as samples
+from baton.models.model import ModelError
 from tests.unit.functions.api.client import Api, api_of, with_keys
 from tests.unit.functions.stage import Stage
 

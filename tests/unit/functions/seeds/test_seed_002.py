@@ -3,7 +3,7 @@
 docs/seeds.md lists these rows beside their endpoints; a test holds both lists to each other.
 """
 
-from functions.sweeping import Page
+from baton.recovery.sweeping import Page
 from tests.unit.functions.api.client import Api
 from tests.unit.functions.approval_kit import run_for_an_hour
 

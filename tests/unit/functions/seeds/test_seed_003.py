@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from events.schema import parse_event
+from baton_events.schema import parse_event
 from tests.unit.functions.api.chatting import parts_of, sending
 from tests.unit.functions.api.client import OTHER, Api, api_of, assert_problem, with_keys
 from tests.unit.functions.approval_kit import run_for_an_hour

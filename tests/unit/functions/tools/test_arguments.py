@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from functions.tools.arguments import InvalidArguments
-from functions.tools.context import ToolContext
-from functions.tools.tool import tool
+from baton.tools.arguments import InvalidArguments
+from baton.tools.context import ToolContext
+from baton.tools.tool import tool
 
 CONTEXT = ToolContext.for_test()
 JSON = st.recursive(

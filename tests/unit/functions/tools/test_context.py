@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.tools.context import ToolContext, ToolRecorder
+from baton.tools.context import ToolContext, ToolRecorder
 
 
 def test_the_attributes_are_plain_and_fixed() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.tools.docstring import Docstring, read_docstring
+from baton.tools.docstring import Docstring, read_docstring
 
 
 def test_arguments_are_taken_out_of_the_description() -> None:

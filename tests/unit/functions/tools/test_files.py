@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from functions.tools.arguments import InvalidArguments
-from functions.tools.context import ToolContext
-from functions.tools.files import file_tools
-from functions.tools.tool import Tool
-from functions.tools.tool_error import ToolError
+from baton.tools.arguments import InvalidArguments
+from baton.tools.context import ToolContext
+from baton.tools.files import file_tools
+from baton.tools.tool import Tool
+from baton.tools.tool_error import ToolError
 
 
 @pytest.fixture

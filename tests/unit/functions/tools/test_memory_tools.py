@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from functions.tools.arguments import InvalidArguments
-from functions.tools.context import ToolContext
-from functions.tools.memory_tools import recall, remember
-from functions.tools.tool_error import ToolError
-from functions.tools.tool_memory import NoMemory
+from baton.tools.arguments import InvalidArguments
+from baton.tools.context import ToolContext
+from baton.tools.memory_tools import recall, remember
+from baton.tools.tool_error import ToolError
+from baton.tools.tool_memory import NoMemory
 
 
 async def test_they_pass_on_what_the_model_asks_for() -> None:

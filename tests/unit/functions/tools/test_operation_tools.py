@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Pending, Registry, ScriptedModel, ToolContext, operation_status, tool
-from functions.agents.tenant_operations import TenantOperations
-from functions.completing import CompletionBody
+from baton.agents.tenant_operations import TenantOperations
+from baton.commands.completing import CompletionBody
 from tests.unit.functions.stage import Stage
 
 

@@ -8,10 +8,10 @@ import pytest
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from functions.tools.context import ToolContext
-from functions.tools.pending import Pending
-from functions.tools.results import InvalidResult
-from functions.tools.tool import tool
+from baton.tools.context import ToolContext
+from baton.tools.pending import Pending
+from baton.tools.results import InvalidResult
+from baton.tools.tool import tool
 
 PENDING = Pending(timeout_seconds=1)
 

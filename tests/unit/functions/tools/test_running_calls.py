@@ -9,9 +9,9 @@ from threading import Event
 
 import pytest
 
-from functions.contained import CutShortError
-from functions.tools.running_calls import HungCall, OverLimitError, RunningCalls, StillRunsError
-from functions.tools.tool import Tool, tool
+from baton.tools.contained import CutShortError
+from baton.tools.running_calls import HungCall, OverLimitError, RunningCalls, StillRunsError
+from baton.tools.tool import Tool, tool
 from tests.unit.functions.tools.test_tool import CONTEXT
 
 
@@ -216,9 +216,9 @@ async def test_a_tool_that_cancels_its_own_task_has_failed() -> None:
 
 _HANGS = """
 import asyncio, threading
-from functions.tools.context import ToolContext
-from functions.tools.running_calls import OverLimitError, RunningCalls
-from functions.tools.tool import tool
+from baton.tools.context import ToolContext
+from baton.tools.running_calls import OverLimitError, RunningCalls
+from baton.tools.tool import tool
 
 @tool(timeout_seconds=0.01)
 def hang() -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from functions.tools.tool import tool
+from baton.tools.tool import tool
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from functions.tools.context import ToolContext
+    from baton.tools.context import ToolContext
 
 
 class Place(BaseModel):
@@ -28,7 +28,7 @@ async def visit(place: Place, nights: int, ctx: ToolContext) -> Decimal:
 
 async def test_text_annotations_are_resolved() -> None:
     """The context too, whose import linters move under TYPE_CHECKING; the return type may stay unresolved."""
-    from functions.tools.context import ToolContext  # noqa: PLC0415 - the module imports it for type checkers only
+    from baton.tools.context import ToolContext  # noqa: PLC0415 - the module imports it for type checkers only
 
     assert set(visit.parameters["properties"]) == {"place", "nights"}
     result: Any = await visit.run({"place": {"name": "Kew"}, "nights": "2"}, ToolContext.for_test())

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from functions.tools.context import ToolContext
-from functions.tools.tool import Tool, tool
-from functions.tools.tool_error import ToolError
+from baton.tools.context import ToolContext
+from baton.tools.tool import Tool, tool
+from baton.tools.tool_error import ToolError
 
 CONTEXT = ToolContext.for_test()
 

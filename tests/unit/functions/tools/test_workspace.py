@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.tools.tool_error import ToolError
-from functions.tools.workspace import MAX_FILE_SIZE_BYTES, Workspace
+from baton.tools.tool_error import ToolError
+from baton.tools.workspace import MAX_FILE_SIZE_BYTES, Workspace
 
 SECRET = "the secret"
 

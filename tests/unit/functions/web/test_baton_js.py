@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from infra.dev.surroundings import inherited_environment
+from baton_local.dev.surroundings import inherited_environment
 from tests.contract.js.node_program import NodeProgram
 from tests.npm_packages import find_node
 
 HERE = Path(__file__).parent
-CLIENT = HERE.parents[3] / "functions" / "web" / "static" / "baton.js"
+CLIENT = HERE.parents[3] / "functions" / "baton" / "web" / "static" / "baton.js"
 
 
 def test_the_client_does_what_its_tests_say() -> None:

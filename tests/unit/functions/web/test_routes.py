@@ -6,10 +6,10 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from events.errors import BatonError
-from events.settings import read_settings
-from functions.api.problem import on_error
-from functions.web.routes import NAMES, web_routes
+from baton.api.problem import on_error
+from baton.configuration.settings import read_settings
+from baton.web.routes import NAMES, web_routes
+from baton_events.errors import BatonError
 
 
 def client(**settings: str) -> httpx.AsyncClient:

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from events.adapters.verifier import QueueVerifier
-from events.core.legs import LegKind
-from events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, SWEEP_ENDPOINT, EventType, encode_event
-from events.settings import Settings
-from events.time_limits import delivery_seconds
-from functions.app import EVENT_SPECS, SPECS
-from functions.entry import lambda_handler
-from functions.spec import Spec
-from functions.webhooks import agent_loop
-from functions.work_limits import TAKING_IN_SECONDS, guard_ms
+from baton.adapters.verifier import QueueVerifier
+from baton.app import EVENT_SPECS, SPECS
+from baton.configuration.settings import Settings
+from baton.configuration.time_limits import delivery_seconds
+from baton.core.legs import LegKind
+from baton.entry import lambda_handler
+from baton.runtime.spec import Spec
+from baton.runtime.work_limits import TAKING_IN_SECONDS, guard_ms
+from baton.webhooks import agent_loop
+from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, SWEEP_ENDPOINT, EventType, encode_event
 from tests.unit.functions.lambda_url import Invoker, url_event
 from tests.unit.functions.signing import delivery_headers, keyed
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
@@ -36,7 +36,7 @@ LOOP = f"{BASE}/workers/agent-loop"
 
 def module_of(name: str) -> ModuleType:
     """A function's module."""
-    return importlib.import_module(f"functions.webhooks.{name}")
+    return importlib.import_module(f"baton.webhooks.{name}")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from infra.bundle.archive import pack
+from baton_local.bundle.archive import pack
 
 
 def folder_of(parent: Path, name: str, *files: tuple[str, bytes]) -> Path:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from infra.bundle.bundling import BUNDLES, Bundling
-from infra.cli.package import package
-from infra.dev.stack_error import StackError
+from baton_local.bundle.bundling import BUNDLES, Bundling
+from baton_local.cli.package import package
+from baton_local.dev.stack_error import StackError
 
 
 def test_they_are_made_in_a_clone_only(tmp_path: Path) -> None:

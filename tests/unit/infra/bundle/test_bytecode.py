@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.bundle.bytecode import compile_modules, lambda_python
-from infra.bundle.lambda_platform import PYTHON, PYTHON_VERSION
-from infra.dev.stack_error import StackError
+from baton_local.bundle.bytecode import compile_modules, lambda_python
+from baton_local.bundle.lambda_platform import PYTHON, PYTHON_VERSION
+from baton_local.dev.stack_error import StackError
 
 SOURCE = '"""Doc."""\nNAMES = {"b", "a", "c"}\n\n\ndef known(name: str) -> bool:\n    return name in {"x", "y", "z"}\n'
 UNCHECKED_HASH = 0b01

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.bundle.source_code import copy_app, copy_own
-from infra.dev.stack_error import StackError
+from baton_local.bundle.source_code import copy_app, copy_own
+from baton_local.dev.stack_error import StackError
 
 ROOT = Path(__file__).parents[4]
 
@@ -30,8 +30,12 @@ def test_our_own_code_is_there_with_its_data_and_without_infra(tmp_path: Path) -
     found = files_of(tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    assert names == {"baton", "events", "functions", f"baton-{version}.dist-info"}
-    assert {"events/adapters/lua/apply.lua", "functions/console/templates/base.html", "baton/__init__.py"} <= found
+    assert names == {"baton", "baton_events", f"baton-{version}.dist-info"}
+    assert {
+        "baton/adapters/lua/apply.lua",
+        "baton/console/templates/base.html",
+        "baton/__init__.py",
+    } <= found
     assert not [name for name in found if name.endswith(".pyc") or "/." in name]
 
 

@@ -7,7 +7,7 @@ import httpx
 import respx
 from click.testing import CliRunner, Result
 
-from infra.cli.main import main
+from baton_local.cli.main import main
 
 URL = "https://fn.example.com"
 JOB: dict[str, Any] = {

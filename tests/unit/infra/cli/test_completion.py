@@ -3,8 +3,8 @@
 import pytest
 from click.testing import CliRunner
 
-from infra.cli.completion import SHELLS
-from infra.cli.main import main
+from baton_local.cli.completion import SHELLS
+from baton_local.cli.main import main
 
 
 @pytest.mark.parametrize("shell", SHELLS)

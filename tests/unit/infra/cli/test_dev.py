@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from infra.cli.dev import ready_text
-from infra.cli.main import main
-from infra.dev.dev_file import DevFile
+from baton_local.cli.dev import ready_text
+from baton_local.cli.main import main
+from baton_local.dev.dev_file import DevFile
 
 STACK = DevFile(
     app_url="http://127.0.0.1:1",
@@ -48,7 +48,7 @@ def test_resp_without_its_library_is_refused_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With what to install."""
-    monkeypatch.setattr("infra.cli.dev.find_spec", lambda name: None if name == "hiredis" else object())
+    monkeypatch.setattr("baton_local.cli.dev.find_spec", lambda name: None if name == "hiredis" else object())
     result = CliRunner().invoke(main, ["dev", "--data", str(tmp_path / "data"), "--store", "resp"])
     assert result.exit_code == 2
     assert "resp needs hiredis: install the extra `redis`" in result.output.replace("\n", " ")

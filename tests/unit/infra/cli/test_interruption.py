@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from infra.cli.interruption import Interruption, run_until_interrupted
+from baton_local.cli.interruption import Interruption, run_until_interrupted
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

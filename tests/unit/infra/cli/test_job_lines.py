@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from events.core import parts
-from events.core.legs import Leg, LegKind
-from events.core.state import CallRecord
-from events.core.transitions import CallStatus
-from functions.planning.reference import result_of
-from infra.cli.job_lines import JobLines
+from baton.core import parts
+from baton.core.legs import Leg, LegKind
+from baton.core.state import CallRecord
+from baton.core.transitions import CallStatus
+from baton.planning.reference import result_of
+from baton_local.cli.job_lines import JobLines
 
 EVENT = {"type": "agent.tool.call", "turn": 2, "attempt": 1, "durationMs": 12, "outcome": "done", "tool": "look"}
 STEPS = [

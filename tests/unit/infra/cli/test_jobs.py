@@ -11,7 +11,7 @@ import pytest
 import respx
 from rich.console import Console
 
-from infra.cli import jobs, watching
+from baton_local.cli import jobs, watching
 from tests.unit.infra.cli.api import JOB, URL, baton, problem, sent
 
 JOBS = f"{URL}/api/agent-jobs"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from infra.cli.main import main
-from infra.dev.secrets_file import load_or_make_secrets
+from baton_local.cli.main import main
+from baton_local.dev.secrets_file import load_or_make_secrets
 
 
 def create(*arguments: str) -> tuple[int, list[str]]:

@@ -5,15 +5,16 @@ import sys
 
 from click.testing import CliRunner
 
-from infra.cli.main import SUBCOMMANDS, main
+from baton_local.cli.main import SUBCOMMANDS, main
 
 
 def test_help_lists_every_command_without_importing_any() -> None:
     """So that it is quick."""
     program = (
-        "import sys\nfrom infra.cli.main import main\n"
+        "import sys\nfrom baton_local.cli.main import main\n"
         "main(['--help'], standalone_mode=False)\n"
-        "print([name for name in sys.modules if name in ('httpx', 'rich', 'asyncio', 'uvicorn', 'infra.cli.dev')])"
+        "unwanted = ('httpx', 'rich', 'asyncio', 'uvicorn', 'baton_local.cli.dev')\n"
+        "print([name for name in sys.modules if name in unwanted])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=180)
     assert all(f"  {name} " in done.stdout for name in SUBCOMMANDS)

@@ -9,7 +9,7 @@ import pytest
 import respx
 from click.testing import CliRunner, Result
 
-from infra.cli.main import main
+from baton_local.cli.main import main
 from tests.unit.infra.replay.recorder import recorded
 from tests.unit.infra.replay.sample_agents import registry_of
 

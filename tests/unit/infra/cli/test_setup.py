@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from infra.cli.main import main
-from infra.pytest_plugin.qstash_server import QStashServer
+from baton_local.cli.main import main
+from baton_local.fixtures.qstash_server import QStashServer
 
 BASE = "http://127.0.0.1:9/base"
 

@@ -1,6 +1,6 @@
 """Server-sent events."""
 
-from infra.cli.sse import ServerSentEvent, SseLines
+from baton_local.cli.sse import ServerSentEvent, SseLines
 
 
 def events(text: str) -> list[ServerSentEvent]:

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from infra.dev.api_key import ROLES, Role, api_key_entry, new_api_key
-from infra.dev.stack_error import StackError
+from baton_local.dev.api_key import ROLES, Role, api_key_entry, new_api_key
+from baton_local.dev.stack_error import StackError
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from infra.dev.app_environment import app_settings
-from infra.dev.secrets_file import load_or_make_secrets
+from baton_local.dev.app_environment import app_settings
+from baton_local.dev.secrets_file import load_or_make_secrets
 
 PORTS = {"app": 1, "qstash": 2, "redis_rest": 3, "vector": 4}
 

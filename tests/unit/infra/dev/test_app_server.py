@@ -10,7 +10,16 @@ import pytest
 
 def serve(folder: Path, registry: str) -> subprocess.CompletedProcess[str]:
     """Run the server until it refuses."""
-    command = (sys.executable, "-P", "-m", "infra.dev.app_server", "--app-dir", str(folder), "--registry", registry)
+    command = (
+        sys.executable,
+        "-P",
+        "-m",
+        "baton_local.dev.app_server",
+        "--app-dir",
+        str(folder),
+        "--registry",
+        registry,
+    )
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
 
 

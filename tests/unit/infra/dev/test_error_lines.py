@@ -1,6 +1,6 @@
 """What of a log is shown."""
 
-from infra.dev.error_lines import ErrorLines
+from baton_local.dev.error_lines import ErrorLines
 
 
 def test_errors_are_shown_and_chatter_is_not() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.dev.folder_lock import folder_lock
-from infra.dev.stack_error import StackError
+from baton_local.dev.folder_lock import folder_lock
+from baton_local.dev.stack_error import StackError
 
 
 def test_the_second_one_is_told_who_holds_the_folder(tmp_path: Path) -> None:

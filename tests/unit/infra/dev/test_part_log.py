@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from infra.dev.part_log import PartLog
+from baton_local.dev.part_log import PartLog
 
 
 def write(log: PartLog, text: str) -> None:

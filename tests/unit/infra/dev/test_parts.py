@@ -5,11 +5,11 @@ from pathlib import Path
 
 from redis.asyncio.connection import parse_url
 
-from events.settings import read_settings
-from infra.dev.parts import StackPlan, remove_socket_folder, stack_parts
-from infra.dev.ports import USUAL_PORTS
-from infra.dev.secrets_file import load_or_make_secrets
-from infra.local_redis.data_dir import DataDir
+from baton.configuration.settings import read_settings
+from baton_local.dev.parts import StackPlan, remove_socket_folder, stack_parts
+from baton_local.dev.ports import USUAL_PORTS
+from baton_local.dev.secrets_file import load_or_make_secrets
+from baton_local.redis.data_dir import DataDir
 
 
 def plan(folder: Path) -> StackPlan:

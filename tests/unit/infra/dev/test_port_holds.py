@@ -3,8 +3,8 @@
 import contextlib
 from pathlib import Path
 
-from infra.dev.port_holds import PortHolds, shared_holds
-from infra.dev.ports import choose_ports
+from baton_local.dev.port_holds import PortHolds, shared_holds
+from baton_local.dev.ports import choose_ports
 
 
 def all_free(_port: int) -> bool:

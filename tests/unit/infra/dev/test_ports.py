@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.dev.ports import (
+from baton_local.dev.ports import (
     FREE_RANGE,
     ChosenPorts,
     any_free_port,
@@ -15,7 +15,7 @@ from infra.dev.ports import (
     read_remembered_ports,
     remember_ports,
 )
-from infra.dev.stack_error import StackError
+from baton_local.dev.stack_error import StackError
 
 USUAL = {"app": 8090, "qstash": 8080, "redis_rest": 8079, "vector": 8078}
 

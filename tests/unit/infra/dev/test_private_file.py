@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.dev.private_file import write_private_file
+from baton_local.dev.private_file import write_private_file
 
 
 def test_a_file_is_replaced_whole_and_private(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.dev.ports import any_free_port
-from infra.dev.readiness import http_is_ready, redis_socket_is_ready
+from baton_local.dev.ports import any_free_port
+from baton_local.dev.readiness import http_is_ready, redis_socket_is_ready
 
 
 @asynccontextmanager

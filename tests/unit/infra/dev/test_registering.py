@@ -1,7 +1,7 @@
 """What a local stack registers with its queue when it starts."""
 
-from infra.dev.registering import register
-from infra.pytest_plugin.qstash_server import QStashServer
+from baton_local.dev.registering import register
+from baton_local.fixtures.qstash_server import QStashServer
 
 BASE = "http://127.0.0.1:9"
 

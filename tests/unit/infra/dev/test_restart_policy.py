@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.dev.restart_policy import Again, GiveUp, RestartPolicy
+from baton_local.dev.restart_policy import Again, GiveUp, RestartPolicy
 
 
 def verdicts(*lives: float | None) -> list[Again | GiveUp]:

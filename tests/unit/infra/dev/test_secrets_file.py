@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.dev.api_key import api_key_entry
-from infra.dev.secrets_file import add_api_key_entry, load_or_make_secrets
-from infra.dev.stack_error import StackError
+from baton_local.dev.api_key import api_key_entry
+from baton_local.dev.secrets_file import add_api_key_entry, load_or_make_secrets
+from baton_local.dev.stack_error import StackError
 
 
 def test_secrets_are_made_once_and_stay(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from infra.dev.part import Part
-from infra.dev.parts import PartsOf, StackPlan
-from infra.dev.readiness import http_is_ready
-from infra.dev.stack import LocalStack, StackOptions
-from infra.dev.stack_error import StackError
+from baton_local.dev.part import Part
+from baton_local.dev.parts import PartsOf, StackPlan
+from baton_local.dev.readiness import http_is_ready
+from baton_local.dev.stack import LocalStack, StackOptions
+from baton_local.dev.stack_error import StackError
 
 STAND_IN = Path(__file__).with_name("stand_in_server.py")
 PATIENCE_SECONDS = 120.0

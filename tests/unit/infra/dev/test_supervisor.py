@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from infra.dev.part import Part
-from infra.dev.ports import any_free_port
-from infra.dev.readiness import http_is_ready
-from infra.dev.stack_error import StackError
-from infra.dev.supervisor import Supervisor
+from baton_local.dev.part import Part
+from baton_local.dev.ports import any_free_port
+from baton_local.dev.readiness import http_is_ready
+from baton_local.dev.stack_error import StackError
+from baton_local.dev.supervisor import Supervisor
 
 STAND_IN = Path(__file__).with_name("stand_in_server.py")
 PATIENCE_SECONDS = 120.0
@@ -250,8 +250,8 @@ async def test_parts_end_when_their_supervisor_is_killed(tmp_path: Path) -> None
 import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, {str(Path.cwd())!r})
-from infra.dev.part import Part
-from infra.dev.supervisor import Supervisor
+from baton_local.dev.part import Part
+from baton_local.dev.supervisor import Supervisor
 
 async def ready():
     return True

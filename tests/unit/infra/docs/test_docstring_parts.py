@@ -1,6 +1,6 @@
 """Docstrings, taken apart."""
 
-from infra.docs.docstring_parts import docstring_parts
+from baton_local.docs.docstring_parts import docstring_parts
 
 DOCSTRING = """What it is.
 

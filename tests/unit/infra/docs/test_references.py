@@ -4,12 +4,12 @@ import re
 
 import baton
 import baton.tools
-from infra.cli.main import SUBCOMMANDS
-from infra.docs.api_document import api_document, api_routes
-from infra.docs.command_reference import command_reference
-from infra.docs.endpoint_table import body_tables, endpoint_table
-from infra.docs.event_fields import event_fields, fact_fields
-from infra.docs.python_reference import baton_names, baton_tools_names
+from baton_local.cli.main import SUBCOMMANDS
+from baton_local.docs.api_document import api_document, api_routes
+from baton_local.docs.command_reference import command_reference
+from baton_local.docs.endpoint_table import body_tables, endpoint_table
+from baton_local.docs.event_fields import event_fields, fact_fields
+from baton_local.docs.python_reference import baton_names, baton_tools_names
 
 
 def test_every_name_of_the_surface_has_its_section() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.doctor.clocks import judge_clock
-from infra.doctor.finding import Level
+from baton_local.doctor.clocks import judge_clock
+from baton_local.doctor.finding import Level
 
 NOW_MS = 1_800_000_000_000
 

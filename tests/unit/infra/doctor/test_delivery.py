@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from events.ports import LogEntry, QueuedMessage
-from functions.probe import probe_answer
-from infra.doctor.delivery import verdict
-from infra.doctor.finding import Level
+from baton.ports import LogEntry, QueuedMessage
+from baton.runtime.probe import probe_answer
+from baton_local.doctor.delivery import verdict
+from baton_local.doctor.finding import Level
 
 MESSAGE = QueuedMessage("msg_1", "https://fn.example.com/workers/sweep", "{}")
 REFUSED = json.dumps({"title": "webhook refused", "detail": "the request's signature is not valid"})

@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from events.errors import QueueRefusedError
-from events.ports import LogPage
-from events.schema import WEBHOOK_ENDPOINTS
-from functions.probe import is_probe, probe_answer
-from infra.doctor.endpoints import Probes
-from infra.doctor.finding import Finding, Level
+from baton.ports import LogPage
+from baton.runtime.probe import is_probe, probe_answer
+from baton_events.errors import QueueRefusedError
+from baton_events.schema import WEBHOOK_ENDPOINTS
+from baton_local.doctor.endpoints import Probes
+from baton_local.doctor.finding import Finding, Level
 from tests.fakes.clock import FakeClock
 from tests.fakes.queue import FakeQueue
 from tests.fakes.queue_records import FakeQueueRecords

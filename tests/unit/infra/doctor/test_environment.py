@@ -2,9 +2,9 @@
 
 import pytest
 
-from events.setting_table import SETTINGS
-from infra.doctor.environment import read
-from infra.doctor.finding import Finding, Level
+from baton.configuration.setting_table import SETTINGS
+from baton_local.doctor.environment import read
+from baton_local.doctor.finding import Finding, Level
 
 WELL = {
     "QSTASH_TOKEN": "token",

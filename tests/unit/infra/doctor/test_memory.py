@@ -2,9 +2,9 @@
 
 import pytest
 
-from events.errors import MemoryUnavailableError
-from infra.doctor.finding import Level
-from infra.doctor.memory import look_at_memory
+from baton_events.errors import MemoryUnavailableError
+from baton_local.doctor.finding import Level
+from baton_local.doctor.memory import look_at_memory
 from tests.fakes.memory import FakeLongTermMemory
 
 

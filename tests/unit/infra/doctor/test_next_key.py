@@ -8,12 +8,12 @@ import respx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.adapters.clock import SystemClock
-from events.adapters.verifier import QueueVerifier
-from events.errors import SignatureError
-from events.schema import WEBHOOK_ENDPOINTS
-from functions.probe import probe_answer
-from infra.doctor.next_key import refusals, signed
+from baton.adapters.clock import SystemClock
+from baton.adapters.verifier import QueueVerifier
+from baton.runtime.probe import probe_answer
+from baton_events.errors import SignatureError
+from baton_events.schema import WEBHOOK_ENDPOINTS
+from baton_local.doctor.next_key import refusals, signed
 from tests.unit.infra.setup.accounts import SETTINGS
 
 

@@ -4,16 +4,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from events.errors import (
-    MessageNotFoundError,
-    PublishError,
-    QueueUnauthorizedError,
-    QueueUnreachableError,
-)
-from events.ports.queue_setup import SigningKeys
-from events.settings import Settings
-from infra.doctor.finding import Level
-from infra.doctor.queue import judge_keys, look_at_queue
+from baton.configuration.settings import Settings
+from baton.ports.queue_setup import SigningKeys
+from baton_events.errors import MessageNotFoundError, PublishError, QueueUnauthorizedError, QueueUnreachableError
+from baton_local.doctor.finding import Level
+from baton_local.doctor.queue import judge_keys, look_at_queue
 from tests.fakes.queue_setup import FakeQueueSetup
 
 SETTINGS = Settings(qstash_token="token", current_signing_key="sig_1", next_signing_key="sig_2")

@@ -2,8 +2,8 @@
 
 import json
 
-from infra.doctor.finding import failed, note, ok, skipped, warning
-from infra.doctor.report import document, lines_of, screen
+from baton_local.doctor.finding import failed, note, ok, skipped, warning
+from baton_local.doctor.report import document, lines_of, screen
 
 LONG = failed("endpoints", " ".join(["word"] * 60), " ".join(["way"] * 60))
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from events.errors import StoreError
-from events.settings import Settings
-from infra.doctor.finding import Finding, Level
-from infra.doctor.store import look_at_store
+from baton.configuration.settings import Settings
+from baton_events.errors import StoreError
+from baton_local.doctor.finding import Finding, Level
+from baton_local.doctor.store import look_at_store
 from tests.fakes.clock import FakeClock
 
 

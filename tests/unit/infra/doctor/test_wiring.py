@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from events.errors import PublishError
-from events.ports import Outgoing
-from events.ports.queue_setup import Topic, TopicEndpoint
-from events.schema import EventType
-from infra.doctor.finding import Finding, Level
-from infra.doctor.wiring import look_at_account
+from baton.ports import Outgoing
+from baton.ports.queue_setup import Topic, TopicEndpoint
+from baton_events.errors import PublishError
+from baton_events.schema import EventType
+from baton_local.doctor.finding import Finding, Level
+from baton_local.doctor.wiring import look_at_account
 from tests.fakes.queue_setup import FakeQueueSetup
 from tests.unit.infra.setup.accounts import SETTINGS, FakeAccount
 

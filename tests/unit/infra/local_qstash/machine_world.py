@@ -3,18 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
-from infra.local_qstash.core.answer import Answer
-from infra.local_qstash.core.attempt import AttemptResult
-from infra.local_qstash.core.capacity import Capacity
-from infra.local_qstash.core.changes import Change
-from infra.local_qstash.core.destination import parse_destination
-from infra.local_qstash.core.events_log import Event
-from infra.local_qstash.core.limits import Limits
-from infra.local_qstash.core.machine import AttemptEnded, Outcome, apply, tick
-from infra.local_qstash.core.publishing import Publish
-from infra.local_qstash.core.state import Deliver, State
-from infra.local_qstash.core.tenant import SigningKeys, Tenant
-from infra.local_qstash.ids import RunIds
+from baton_local.qstash.core.answer import Answer
+from baton_local.qstash.core.attempt import AttemptResult
+from baton_local.qstash.core.capacity import Capacity
+from baton_local.qstash.core.changes import Change
+from baton_local.qstash.core.destination import parse_destination
+from baton_local.qstash.core.events_log import Event
+from baton_local.qstash.core.limits import Limits
+from baton_local.qstash.core.machine import AttemptEnded, Outcome, apply, tick
+from baton_local.qstash.core.publishing import Publish
+from baton_local.qstash.core.state import Deliver, State
+from baton_local.qstash.core.tenant import SigningKeys, Tenant
+from baton_local.qstash.ids import RunIds
 
 START_MS = 1_700_000_000_000
 USER = "defaultUser"

@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 
-from infra.local_qstash.core.attempt import AttemptResult, OutgoingRequest
-from infra.local_qstash.core.limits import Limits
-from infra.local_qstash.engine import Engine
-from infra.local_qstash.server import create_app
-from infra.local_qstash.settings import Settings
-from infra.local_qstash.users import DEVELOPMENT_USERS, User
-from infra.local_qstash.virtual_clock import VirtualClock
+from baton_local.qstash.core.attempt import AttemptResult, OutgoingRequest
+from baton_local.qstash.core.limits import Limits
+from baton_local.qstash.engine import Engine
+from baton_local.qstash.server import create_app
+from baton_local.qstash.settings import Settings
+from baton_local.qstash.users import DEVELOPMENT_USERS, User
+from baton_local.qstash.virtual_clock import VirtualClock
 
 TOKEN, OTHER_TOKEN = DEVELOPMENT_USERS[0].token, DEVELOPMENT_USERS[1].token
 READ_ONLY = "read-only"

@@ -8,16 +8,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from infra.dev.surroundings import inherited_environment
+from baton_local.dev.surroundings import inherited_environment
 
 
 class ServerProcess:
-    """`python -m infra.local_qstash`; leaves no process behind."""
+    """`python -m baton_local.qstash`; leaves no process behind."""
 
     def __init__(
         self, data: Path, *arguments: str, port: int = 0, environment: Mapping[str, str] | None = None
     ) -> None:
-        command = [sys.executable, "-m", "infra.local_qstash", "--data", str(data), "--port", str(port), *arguments]
+        command = [sys.executable, "-m", "baton_local.qstash", "--data", str(data), "--port", str(port), *arguments]
         variables = {**inherited_environment(), **(environment or {})}
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path("infra/local_qstash")
+ROOT = Path("infra/baton_local/qstash")
 FILES = sorted(ROOT.rglob("*.py"))
 FOREIGN = {"qstash", "events", "functions", "baton", "upstash_redis", "upstash_vector"}
 IMPURE = {
@@ -46,7 +46,7 @@ def test_core_is_pure(path: Path) -> None:
     assert not {name.partition(".")[0] for name in names} & IMPURE
     assert "datetime.now" not in path.read_text(encoding="utf-8")
     own = {name for name in names if name.startswith("infra.")}
-    assert all(name.startswith("infra.local_qstash.core") for name in own)
+    assert all(name.startswith("baton_local.qstash.core") for name in own)
 
 
 def test_readme_names_files_that_exist() -> None:

@@ -3,9 +3,9 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from infra.local_qstash.core.attempt import AttemptResult
-from infra.local_qstash.core.destination import UrlDestination
-from infra.local_qstash.core.publishing import Publish
+from baton_local.qstash.core.attempt import AttemptResult
+from baton_local.qstash.core.destination import UrlDestination
+from baton_local.qstash.core.publishing import Publish
 from tests.unit.infra.local_qstash.served import serving
 
 DESTINATION = UrlDestination("https://example.com/")

@@ -1,9 +1,9 @@
 import asyncio
 
-from infra.local_qstash.core.attempt import AttemptResult, OutgoingRequest
-from infra.local_qstash.core.fault_plan import Fault, FaultPlan, FaultRule
-from infra.local_qstash.faults import FaultyDelivery, SkewedClock
-from infra.local_qstash.virtual_clock import VirtualClock
+from baton_local.qstash.core.attempt import AttemptResult, OutgoingRequest
+from baton_local.qstash.core.fault_plan import Fault, FaultPlan, FaultRule
+from baton_local.qstash.faults import FaultyDelivery, SkewedClock
+from baton_local.qstash.virtual_clock import VirtualClock
 
 OK = AttemptResult(200, {}, b"ok")
 

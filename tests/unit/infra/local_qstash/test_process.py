@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.local_qstash.users import DEVELOPMENT_USERS
+from baton_local.qstash.users import DEVELOPMENT_USERS
 from tests.unit.infra.local_qstash.server_process import ServerProcess
 
 pytestmark = pytest.mark.e2e

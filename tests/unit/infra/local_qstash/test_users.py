@@ -1,6 +1,6 @@
 import pytest
 
-from infra.local_qstash.users import DEVELOPMENT_USERS, Callers, User, user_id_of, users_with
+from baton_local.qstash.users import DEVELOPMENT_USERS, Callers, User, user_id_of, users_with
 
 
 @pytest.mark.parametrize(

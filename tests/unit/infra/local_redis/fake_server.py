@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from infra.local_redis.address import ServerAddress
-from infra.local_redis.resp import OK, Reply, ReplyParser, Status, encode_reply
+from baton_local.redis.address import ServerAddress
+from baton_local.redis.resp import OK, Reply, ReplyParser, Status, encode_reply
 
 Answering = Callable[[list[bytes]], Reply]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_redis.address import ServerAddress
+from baton_local.redis.address import ServerAddress
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local_redis.arguments import (
+from baton_local.redis.arguments import (
     MalformedRequestError,
     command_from_json,
     command_from_path,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local_redis.auth import Access, Tokens
+from baton_local.redis.auth import Access, Tokens
 
 TOKENS = Tokens(b"standard", b"reader")
 

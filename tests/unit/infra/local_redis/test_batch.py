@@ -1,8 +1,8 @@
 """Pipelines and transactions as data."""
 
-from infra.local_redis.batch import Pipeline, Transaction
-from infra.local_redis.command import Answer, Apart, Forward, refusal
-from infra.local_redis.resp import OK, Reply, ServerError, Status, encode_command
+from baton_local.redis.batch import Pipeline, Transaction
+from baton_local.redis.command import Answer, Apart, Forward, refusal
+from baton_local.redis.resp import OK, Reply, ServerError, Status, encode_command
 
 QUEUED = Status(b"QUEUED")
 

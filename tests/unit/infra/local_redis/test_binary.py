@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_redis.binary import ServerNotFoundError, find_server, wheel_binary
+from baton_local.redis.binary import ServerNotFoundError, find_server, wheel_binary
 
 
 def program(folder: Path, name: str, output: str) -> Path:

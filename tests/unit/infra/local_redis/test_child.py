@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_redis.child import ChildFailedError, ServerChild
+from baton_local.redis.child import ChildFailedError, ServerChild
 from tests.unit.infra.local_redis.waiting import until
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.local_redis.command_table import CommandTable
-from infra.local_redis.resp import Reply, Status
+from baton_local.redis.command_table import CommandTable
+from baton_local.redis.resp import Reply, Status
 
 
 def spec(begin: list[Reply], find: list[Reply]) -> Reply:

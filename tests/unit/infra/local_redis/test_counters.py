@@ -2,8 +2,8 @@
 
 import json
 
-from infra.local_redis.counters import Counters
-from infra.local_redis.resp import OK, ServerError
+from baton_local.redis.counters import Counters
+from baton_local.redis.resp import OK, ServerError
 
 STATS = b"# Commandstats\r\ncmdstat_%b:calls=%d,usec=1,usec_per_call=1.00\r\n"
 

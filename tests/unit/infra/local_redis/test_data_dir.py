@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_redis.data_dir import DataDir, DataDirError
+from baton_local.redis.data_dir import DataDir, DataDirError
 
 
 def test_a_token_is_made_once_and_kept_private(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_an_empty_token_file_is_no_token(tmp_path: Path) -> None:
 def test_the_lock_is_held_by_one_process(tmp_path: Path) -> None:
     """The other is told who has it; the lock ends with its holder."""
     folder = DataDir(tmp_path)
-    program = "import sys; from pathlib import Path; from infra.local_redis.data_dir import DataDir\n"
+    program = "import sys; from pathlib import Path; from baton_local.redis.data_dir import DataDir\n"
     program += "DataDir(Path(sys.argv[1])).lock(); print('held', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", program, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:

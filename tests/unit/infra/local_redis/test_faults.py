@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.local_redis.arguments import MalformedRequestError
-from infra.local_redis.faults import FaultPlan, Strike
+from baton_local.redis.arguments import MalformedRequestError
+from baton_local.redis.faults import FaultPlan, Strike
 
 
 def test_refusals_come_first_then_drops_then_delays() -> None:

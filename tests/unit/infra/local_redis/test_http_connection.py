@@ -6,7 +6,7 @@ from typing import Self
 
 import pytest
 
-from infra.local_redis.http_connection import Exchange, HttpConnection
+from baton_local.redis.http_connection import Exchange, HttpConnection
 
 
 class Endpoint:

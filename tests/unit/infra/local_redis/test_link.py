@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_redis.link import LinkLimits, RedisLink, RedisUnavailableError
-from infra.local_redis.resp import Reply, ServerError, encode_command
+from baton_local.redis.link import LinkLimits, RedisLink, RedisUnavailableError
+from baton_local.redis.resp import Reply, ServerError, encode_command
 from tests.unit.infra.local_redis.fake_server import FakeServer, echo
 from tests.unit.infra.local_redis.waiting import until
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from infra.local_redis.command import Answer, Apart, Forward
-from infra.local_redis.command_table import CommandTable
-from infra.local_redis.prepare import Preparer
-from infra.local_redis.resp import OK, ServerError
-from infra.local_redis.scripts import sha1_hex
+from baton_local.redis.command import Answer, Apart, Forward
+from baton_local.redis.command_table import CommandTable
+from baton_local.redis.prepare import Preparer
+from baton_local.redis.resp import OK, ServerError
+from baton_local.redis.scripts import sha1_hex
 
 FLAGGED = b"#!lua flags=allow-key-locking\nreturn 1"
 PLAIN = b"#!lua\nreturn 1"

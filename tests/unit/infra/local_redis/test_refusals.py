@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local_redis.refusals import why_refused
+from baton_local.redis.refusals import why_refused
 
 
 @pytest.mark.parametrize(

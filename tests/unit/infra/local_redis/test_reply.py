@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local_redis.reply import error_body, member
-from infra.local_redis.resp import OK, Reply, ServerError, Status
+from baton_local.redis.reply import error_body, member
+from baton_local.redis.resp import OK, Reply, ServerError, Status
 
 VALUES: st.SearchStrategy[Reply] = st.recursive(
     st.none() | st.integers(-(2**63), 2**63 - 1) | st.binary(max_size=30),

@@ -3,7 +3,7 @@
 import httptools
 import pytest
 
-from infra.local_redis.request import Request, RequestReader
+from baton_local.redis.request import Request, RequestReader
 
 
 class Reading:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local_redis.resp import (
+from baton_local.redis.resp import (
     OK,
     Reply,
     ReplyParser,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.local_redis.resp import ServerError
-from infra.local_redis.scan import ScanPage
+from baton_local.redis.resp import ServerError
+from baton_local.redis.scan import ScanPage
 
 
 @pytest.mark.parametrize("command", ["SCAN 0", "SCAN 0 COUNT 100", "SCAN", "SCAN 0 MATCH"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local_redis.scripts import ScriptMap, sha1_hex, without_key_locking
+from baton_local.redis.scripts import ScriptMap, sha1_hex, without_key_locking
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_redis.link import RedisUnavailableError
-from infra.local_redis.resp import OK, Reply
-from infra.local_redis.side import SideConnections
+from baton_local.redis.link import RedisUnavailableError
+from baton_local.redis.resp import OK, Reply
+from baton_local.redis.side import SideConnections
 from tests.unit.infra.local_redis.fake_server import FakeServer, echo
 from tests.unit.infra.local_redis.waiting import until
 

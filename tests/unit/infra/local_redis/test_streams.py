@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.local_redis.resp import OK, Reply, Status
-from infra.local_redis.streams import event
+from baton_local.redis.resp import OK, Reply, Status
+from baton_local.redis.streams import event
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_redis.binary import ServerBinary
-from infra.local_redis.data_dir import DataDir
-from infra.local_redis.valkey import main, server_address, server_arguments, server_command
+from baton_local.redis.binary import ServerBinary
+from baton_local.redis.data_dir import DataDir
+from baton_local.redis.valkey import main, server_address, server_arguments, server_command
 
 
 def options(arguments: list[str]) -> dict[str, str]:
@@ -31,7 +31,7 @@ def test_the_server_is_durable_and_private(tmp_path: Path) -> None:
 def test_a_supervisor_gets_a_command_that_ends_with_it(tmp_path: Path) -> None:
     """It names the folder, whatever directory the supervisor starts it in."""
     command = server_command(tmp_path, port=7000)
-    assert command[:4] == [sys.executable, "-P", "-m", "infra.local_redis.valkey"]
+    assert command[:4] == [sys.executable, "-P", "-m", "baton_local.redis.valkey"]
     assert command[4:] == ["--data", str(tmp_path.resolve()), "--port", "7000", "--parent", str(os.getpid())]
 
 

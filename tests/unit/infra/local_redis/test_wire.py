@@ -2,9 +2,9 @@
 
 import pytest
 
-from infra.local_redis.arguments import MalformedRequestError
-from infra.local_redis.resp import OK
-from infra.local_redis.wire import JSON, JSON_BASE64, RESP2, Wire, wire_of
+from baton_local.redis.arguments import MalformedRequestError
+from baton_local.redis.resp import OK
+from baton_local.redis.wire import JSON, JSON_BASE64, RESP2, Wire, wire_of
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_vector.command_line import parse
-from infra.local_vector.settings import Settings
+from baton_local.vector.command_line import parse
+from baton_local.vector.settings import Settings
 
 
 def test_without_options_the_defaults_hold() -> None:

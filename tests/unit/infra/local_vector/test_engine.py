@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_vector.core import writing
-from infra.local_vector.core.changes import Change
-from infra.local_vector.core.errors import ApiError
-from infra.local_vector.core.index import Index
-from infra.local_vector.core.querying import Query
-from infra.local_vector.core.record import Include
-from infra.local_vector.core.vector import Vector
-from infra.local_vector.embedding.model import EmbeddingModel
-from infra.local_vector.engine import Engine
-from infra.local_vector.settings import Settings
-from infra.local_vector.storage.schema import open_database
-from infra.local_vector.storage.store import Store
+from baton_local.vector.core import writing
+from baton_local.vector.core.changes import Change
+from baton_local.vector.core.errors import ApiError
+from baton_local.vector.core.index import Index
+from baton_local.vector.core.querying import Query
+from baton_local.vector.core.record import Include
+from baton_local.vector.core.vector import Vector
+from baton_local.vector.embedding.model import EmbeddingModel
+from baton_local.vector.engine import Engine
+from baton_local.vector.settings import Settings
+from baton_local.vector.storage.schema import open_database
+from baton_local.vector.storage.store import Store
 from tests.unit.infra.local_vector.core.made import draft
 from tests.unit.infra.local_vector.still import StillSurroundings
 

@@ -17,7 +17,7 @@ MODEL = "def embed(texts):\n    return [[float(len(text)), 1.0, float(text.count
 
 def refused(folder: Path, *options: str) -> str:
     """Start a server that cannot run; what it says."""
-    command = [sys.executable, "-m", "infra.local_vector", "--port", "0", "--data", str(folder), *options]
+    command = [sys.executable, "-m", "baton_local.vector", "--port", "0", "--data", str(folder), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 1
     assert done.stdout == ""
@@ -102,7 +102,7 @@ def test_kill_9_in_the_middle_of_writes_loses_no_answer(tmp_path: Path) -> None:
 
 def test_the_folders_own_token_is_kept(tmp_path: Path) -> None:
     """Without --token; callers find it in the ready lines."""
-    command = [sys.executable, "-m", "infra.local_vector", "--port", "0", "--data", str(tmp_path)]
+    command = [sys.executable, "-m", "baton_local.vector", "--port", "0", "--data", str(tmp_path)]
     said = []
     for _ in range(2):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -152,7 +152,7 @@ def test_a_model_of_another_dimension_than_asked_for_is_a_clear_error(tmp_path: 
     command = [
         sys.executable,
         "-m",
-        "infra.local_vector",
+        "baton_local.vector",
         "--port",
         "0",
         "--embedder",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import httpx
 
-from infra.local_vector.server import running
-from infra.local_vector.settings import Settings
+from baton_local.vector.server import running
+from baton_local.vector.settings import Settings
 from tests.unit.infra.local_vector.still import StillSurroundings
 
 

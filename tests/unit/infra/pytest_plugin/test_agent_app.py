@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from infra.pytest_plugin.agent_app import AgentApp, AgentAppError
-from infra.pytest_plugin.qstash_faults import QStashFaults
-from infra.pytest_plugin.redis_faults import RedisFaults
+from baton_local.fixtures.agent_app import AgentApp, AgentAppError
+from baton_local.fixtures.qstash_faults import QStashFaults
+from baton_local.fixtures.redis_faults import RedisFaults
 
 AGENTS = "tests.unit.infra.pytest_plugin.agents_of_a_project:registry"
 Start = Callable[..., AgentApp]

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-import baton_pytest
-from infra.local_qstash.command_line import _parser as qstash_parser
-from infra.local_vector.command_line import _parser as vector_parser
-from infra.pytest_plugin.qstash_faults import QStashFaults
-from infra.pytest_plugin.redis_faults import RedisFaults
-from infra.pytest_plugin.vector_faults import VectorFaults
+from baton_local import pytest_plugin as baton_pytest
+from baton_local.fixtures.qstash_faults import QStashFaults
+from baton_local.fixtures.redis_faults import RedisFaults
+from baton_local.fixtures.vector_faults import VectorFaults
+from baton_local.qstash.command_line import _parser as qstash_parser
+from baton_local.vector.command_line import _parser as vector_parser
 
 PAGE = (Path(__file__).resolve().parents[4] / "infra" / "README.md").read_text(encoding="utf-8")
 WRITTEN = PAGE.partition("## What is emulated")[0]

@@ -5,8 +5,8 @@ import pytest
 from qstash import Receiver
 from qstash.errors import SignatureError
 
-from infra.pytest_plugin.qstash_faults import QStashFaults
-from infra.pytest_plugin.qstash_server import QStashServer
+from baton_local.fixtures.qstash_faults import QStashFaults
+from baton_local.fixtures.qstash_server import QStashServer
 from tests.contract.qstash.destination import Destination
 
 OTHER = "http://127.0.0.1:9/other"

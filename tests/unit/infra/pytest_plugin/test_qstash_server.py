@@ -1,6 +1,6 @@
 import pytest
 
-from infra.pytest_plugin.qstash_server import QStashServer
+from baton_local.fixtures.qstash_server import QStashServer
 from tests.contract.qstash.destination import Destination
 
 NOWHERE = "http://127.0.0.1:9/"

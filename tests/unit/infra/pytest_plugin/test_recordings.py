@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from baton_pytest import replay_recording
+from baton_local.pytest_plugin import replay_recording
 from tests.unit.infra.replay.recorder import recorded
 from tests.unit.infra.replay.sample_agents import registry_of
 

@@ -9,10 +9,10 @@ from upstash_redis.errors import UpstashError
 from upstash_vector import Index
 from upstash_vector.errors import UpstashError as VectorError
 
-from infra.pytest_plugin.redis_faults import RedisFaults
-from infra.pytest_plugin.redis_server import RedisServer
-from infra.pytest_plugin.vector_faults import VectorFaults
-from infra.pytest_plugin.vector_server import VectorServer
+from baton_local.fixtures.redis_faults import RedisFaults
+from baton_local.fixtures.redis_server import RedisServer
+from baton_local.fixtures.vector_faults import VectorFaults
+from baton_local.fixtures.vector_server import VectorServer
 
 RECORD = {"id": "a", "data": "text"}
 

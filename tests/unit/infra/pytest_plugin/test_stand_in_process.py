@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from infra.pytest_plugin.stand_in_process import StandInFailedError, StandInProcess
+from baton_local.fixtures.stand_in_process import StandInFailedError, StandInProcess
 from tests.contract.redis_rest.local_redis import free_of_processes
 
 
 def test_it_serves_from_start_to_stop(tmp_path: Path) -> None:
     """Its address and what it exports are known; a second stop does nothing."""
-    process = StandInProcess("infra.local_qstash", tmp_path, "QSTASH_NEXT_SIGNING_KEY", ["--no-sync"])
+    process = StandInProcess("baton_local.qstash", tmp_path, "QSTASH_NEXT_SIGNING_KEY", ["--no-sync"])
     process.start()
     assert process.exports["QSTASH_URL"] == process.url
     assert set(process.exports) == {
@@ -24,7 +24,7 @@ def test_it_serves_from_start_to_stop(tmp_path: Path) -> None:
 
 def test_a_start_that_fails_tells_what_was_said(tmp_path: Path) -> None:
     """With the command line and the exit code."""
-    process = StandInProcess("infra.local_redis", tmp_path, "UPSTASH_REDIS_REST_TOKEN", ["--port", "none"])
-    with pytest.raises(StandInFailedError, match=r"(?s)infra\.local_redis .*exit code 2 .*--port.*invalid int"):
+    process = StandInProcess("baton_local.redis", tmp_path, "UPSTASH_REDIS_REST_TOKEN", ["--port", "none"])
+    with pytest.raises(StandInFailedError, match=r"(?s)baton_local\.redis .*exit code 2 .*--port.*invalid int"):
         process.start()
     assert free_of_processes(tmp_path)

@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from functions.agents.registry import Registry
-from infra.replay.recorded import Recording, read_recording
-from infra.replay.replaying import replay_now
+from baton.agents.registry import Registry
+from baton_local.replay.recorded import Recording, read_recording
+from baton_local.replay.replaying import replay_now
 from tests.unit.functions.api.client import api_of, with_keys
 from tests.unit.functions.stage import Stage
 

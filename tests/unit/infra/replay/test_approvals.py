@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Limits, Registry, ScriptedModel, ToolContext, ToolError, tool
-from events.schema import Completion
+from baton_events.schema import Completion
 from tests.unit.functions.stage import Stage
 from tests.unit.infra.replay.recorder import difference, recorded
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from baton import Agent, Registry
-from functions.agents.asked_texts import asked_texts
-from functions.models.model import ModelAnswer, ModelRequest
-from functions.recording.collecting import collect
-from functions.recording.document import recording
-from functions.sessions import Sessions
+from baton.agents.asked_texts import asked_texts
+from baton.api.session_line import Sessions
+from baton.models.model import ModelAnswer, ModelRequest
+from baton.recording.collecting import collect
+from baton.recording.document import recording
 from tests.unit.functions.stage import Stage
 from tests.unit.infra.replay.recorder import difference
 

@@ -1,6 +1,6 @@
 """How a difference is shown."""
 
-from infra.replay.difference import Difference
+from baton_local.replay.difference import Difference
 
 
 def test_short_sides_are_in_a_line_each() -> None:

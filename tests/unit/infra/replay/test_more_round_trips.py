@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Limits, Memory, Registry, ScriptedModel, Step, Summarize, tool
-from events.schema import Completion
-from functions.agents.samples import registry as samples
-from functions.models.model import ModelAnswer
-from functions.tools.tool import Tool
+from baton.agents.samples import registry as samples
+from baton.models.model import ModelAnswer
+from baton.tools.tool import Tool
+from baton_events.schema import Completion
 from tests.unit.functions.plan_kit import Kit, diamond
 from tests.unit.functions.stage import Stage
 from tests.unit.functions.test_long_conversation import Counting, Writer, page

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.replay.recorded import read_file, read_recording
-from infra.replay.replay_error import ReplayError
+from baton_local.replay.recorded import read_file, read_recording
+from baton_local.replay.replay_error import ReplayError
 from tests.unit.infra.replay.recorder import recorded
 from tests.unit.infra.replay.sample_agents import registry_of
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from baton import Agent, Call, Registry, ScriptedModel
-from events.schema import Completion
+from baton_events.schema import Completion
 from tests.unit.functions.stage import Stage
 from tests.unit.infra.replay.recorder import difference, recorded
 from tests.unit.infra.replay.sample_agents import Tools, registry_of

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from events.settings import Settings
-from infra.setup.account import Account
-from infra.setup.difference import Difference, difference
-from infra.setup.wanted import wanted_of
+from baton.configuration.settings import Settings
+from baton_local.setup.account import Account
+from baton_local.setup.difference import Difference, difference
+from baton_local.setup.wanted import wanted_of
 from tests.fakes.queue_setup import FakeQueueSetup
 from tests.fakes.schedules import FakeSchedules
 

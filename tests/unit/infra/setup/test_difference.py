@@ -6,11 +6,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.ports import Outgoing
-from events.ports.queue_setup import Topic, TopicEndpoint
-from events.schema import EventType
-from infra.setup.change import told
-from infra.setup.difference import Difference
+from baton.ports import Outgoing
+from baton.ports.queue_setup import Topic, TopicEndpoint
+from baton_events.schema import EventType
+from baton_local.setup.change import told
+from baton_local.setup.difference import Difference
 from tests.unit.infra.setup.accounts import SETTINGS, FakeAccount
 
 LOOP = SETTINGS.topic(EventType.LOOP_INIT)

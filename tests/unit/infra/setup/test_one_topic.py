@@ -2,12 +2,12 @@
 
 import pytest
 
-from events.errors import QueueRefusedError
-from events.ports.queue_setup import TopicEndpoint
-from events.schema import EventType
-from infra.setup.account import Account
-from infra.setup.difference import difference
-from infra.setup.wanted import wanted_of
+from baton.ports.queue_setup import TopicEndpoint
+from baton_events.errors import QueueRefusedError
+from baton_events.schema import EventType
+from baton_local.setup.account import Account
+from baton_local.setup.difference import difference
+from baton_local.setup.wanted import wanted_of
 from tests.fakes.queue_setup import FakeQueueSetup
 from tests.fakes.schedules import FakeSchedules
 from tests.unit.infra.setup.accounts import SETTINGS

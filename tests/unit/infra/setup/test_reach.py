@@ -1,7 +1,7 @@
 """Which addresses a queue cannot reach."""
 
-from events.settings import Settings
-from infra.setup.reach import unreachable_base
+from baton.configuration.settings import Settings
+from baton_local.setup.reach import unreachable_base
 
 HOSTED, LOCAL = "https://qstash.upstash.io", "http://127.0.0.1:8080"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.dev.stack_error import StackError
-from infra.tunnel.env_file import put
+from baton_local.dev.stack_error import StackError
+from baton_local.tunnel.env_file import put
 
 TEXT = "# comment\nA=1\nWORKER_BASE_URL=https://old.example.com\n\nB='two words'\n"
 

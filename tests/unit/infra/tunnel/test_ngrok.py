@@ -6,8 +6,8 @@ import httpx
 import pytest
 import respx
 
-from infra.dev.stack_error import StackError
-from infra.tunnel.ngrok import API_URL, Agent, command_of
+from baton_local.dev.stack_error import StackError
+from baton_local.tunnel.ngrok import API_URL, Agent, command_of
 
 TUNNELS = f"{API_URL}/api/tunnels"
 

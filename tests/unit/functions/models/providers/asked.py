@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import respx
 
-from functions.models.model import Message, ModelAnswer, ModelRequest, ToolSpec, UserMessage
-from functions.models.provider import ProviderModel
+from baton.models.model import Message, ModelAnswer, ModelRequest, ToolSpec, UserMessage
+from baton.models.provider import ProviderModel
 from tests.unit.functions.models.providers import httpx2_mocker
 from tests.unit.functions.models.providers.provider_case import ProviderCase
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from functions.models.call import Call
-from functions.models.model import ModelError, ToolSpec, UserMessage
-from functions.models.provider import ProviderModel
+from baton.models.call import Call
+from baton.models.model import ModelError, ToolSpec, UserMessage
+from baton.models.provider import ProviderModel
 from tests.unit.functions.models.providers.asked import Asked
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from functions.models.model import ModelAnswer, ModelMessage, PastCall, ToolMessage
+from baton.models.model import ModelAnswer, ModelMessage, PastCall, ToolMessage
 from tests.unit.functions.models.providers import openai_bodies as openai
 from tests.unit.functions.models.providers import other_bodies as other
 from tests.unit.functions.models.providers.asked import QUESTION, Asked, asking

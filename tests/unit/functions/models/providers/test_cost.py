@@ -5,7 +5,7 @@ from decimal import Decimal
 from pydantic_ai.messages import ModelResponse, TextPart
 from pydantic_ai.usage import RequestUsage
 
-from functions.models.providers.cost import cost_usd
+from baton.models.providers.cost import cost_usd
 from tests.unit.functions.models.providers.asked import Asked, asking
 from tests.unit.functions.models.providers.provider_cases import OPENAI
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from pydantic_ai.exceptions import UserError
 
-from functions.models.model import ModelError
-from functions.models.providers.errors import model_error
+from baton.models.model import ModelError
+from baton.models.providers.errors import model_error
 from tests.unit.functions.models.providers.asked import Asked, asking
 from tests.unit.functions.models.providers.provider_cases import ANTHROPIC, GOOGLE, KEY, OPENAI, OPENAI_CHAT, OPENROUTER
 

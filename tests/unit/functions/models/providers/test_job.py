@@ -3,10 +3,10 @@
 import httpx
 from pydantic import BaseModel
 
-from functions.agents.agent import Agent
-from functions.agents.registry import Registry
-from functions.api.job_view import job_view
-from functions.tools.tool import tool
+from baton.agents.agent import Agent
+from baton.agents.registry import Registry
+from baton.api.job_view import job_view
+from baton.tools.tool import tool
 from tests.unit.functions.models.providers import openai_bodies as openai
 from tests.unit.functions.models.providers.asked import asking
 from tests.unit.functions.models.providers.provider_cases import ANTHROPIC, OPENAI

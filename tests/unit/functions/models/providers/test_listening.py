@@ -17,9 +17,9 @@ from pydantic_ai.messages import (
     ToolCallPart,
 )
 
-from functions.models.call import Call
-from functions.models.model import ModelError
-from functions.models.providers.listening import listen
+from baton.models.call import Call
+from baton.models.model import ModelError
+from baton.models.providers.listening import listen
 from tests.fakes.listener import FakeListener
 from tests.unit.functions.models.providers.asked import asking
 from tests.unit.functions.models.providers.provider_case import ProviderCase

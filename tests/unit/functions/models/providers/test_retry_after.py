@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.models.providers.retry_after import duration_seconds, retry_after_seconds
+from baton.models.providers.retry_after import duration_seconds, retry_after_seconds
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.tools.builtin.addresses import refusal
+from baton.tools.builtin.addresses import refusal
 
 PUBLIC = ["93.184.216.34", "1.1.1.1", "172.32.0.1", "2606:4700::1111", "64:ff9b::101:101", "::ffff:1.1.1.1"]
 PRIVATE = [

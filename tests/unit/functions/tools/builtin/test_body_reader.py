@@ -7,8 +7,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from functions.tools.builtin.body_reader import read_body
-from functions.tools.tool_error import ToolError
+from baton.tools.builtin.body_reader import read_body
+from baton.tools.tool_error import ToolError
 
 WHOLE = b"".join(b"line %d of many\n" % number for number in range(5_000))
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from functions.tools.builtin.arithmetic import FUNCTIONS, evaluate
-from functions.tools.builtin.calculate import calculate
-from functions.tools.context import ToolContext
-from functions.tools.tool_error import ToolError
+from baton.tools.builtin.arithmetic import FUNCTIONS, evaluate
+from baton.tools.builtin.calculate import calculate
+from baton.tools.context import ToolContext
+from baton.tools.tool_error import ToolError
 
 
 async def value_of(expression: str) -> Any:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from functions.tools.builtin.fetch_policy import FetchPolicy, origin_of, read_allowed
-from functions.tools.tool_error import ToolError
+from baton.tools.builtin.fetch_policy import FetchPolicy, origin_of, read_allowed
+from baton.tools.tool_error import ToolError
 
 
 def policy(*patterns: str) -> FetchPolicy:

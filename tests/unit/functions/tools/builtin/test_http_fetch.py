@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.tools.arguments import InvalidArguments
-from functions.tools.builtin.http_fetch import http_fetch
-from functions.tools.context import ToolContext
-from functions.tools.tool_error import ToolError
+from baton.tools.arguments import InvalidArguments
+from baton.tools.builtin.http_fetch import http_fetch
+from baton.tools.context import ToolContext
+from baton.tools.tool_error import ToolError
 from tests.unit.functions.tools.builtin.web_server import Answer, answer, web_server
 
 PUBLIC = "93.184.216.34"

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from functions.tools.arguments import InvalidArguments
-from functions.tools.builtin.data_files import data_file_tools
-from functions.tools.builtin.query_csv import query_csv
-from functions.tools.context import ToolContext
-from functions.tools.tool_error import ToolError
+from baton.tools.arguments import InvalidArguments
+from baton.tools.builtin.data_files import data_file_tools
+from baton.tools.builtin.query_csv import query_csv
+from baton.tools.context import ToolContext
+from baton.tools.tool_error import ToolError
 
 TEXT = 'name,city,age\nAda,London,36\nBob,"Graz, Styria",9\nCyd,,100\nDee,Linz\n'
 

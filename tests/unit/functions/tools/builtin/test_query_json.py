@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from functions.tools.builtin.data_files import data_file_tools
-from functions.tools.builtin.query_json import query_json
-from functions.tools.context import ToolContext
-from functions.tools.tool_error import ToolError
+from baton.tools.builtin.data_files import data_file_tools
+from baton.tools.builtin.query_json import query_json
+from baton.tools.context import ToolContext
+from baton.tools.tool_error import ToolError
 
 DATA = {"people": [{"name": "Ada", "age": 36}, {"name": "Bob", "age": 20}]}
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from functions.tools.builtin.times import now, time_after, time_between
-from functions.tools.context import ToolContext
-from functions.tools.tool import Tool
-from functions.tools.tool_error import ToolError
+from baton.tools.builtin.times import now, time_after, time_between
+from baton.tools.context import ToolContext
+from baton.tools.tool import Tool
+from baton.tools.tool_error import ToolError
 
 NEW_YEAR_MS = 1_767_225_600_000
 

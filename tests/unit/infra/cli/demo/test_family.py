@@ -8,9 +8,9 @@ import httpx
 import pytest
 import respx
 
-from infra.cli.demo.family import Member, follow
-from infra.cli.demo.job_client import JobClient, Part
-from infra.dev.stack_error import StackError
+from baton_local.cli.demo.family import Member, follow
+from baton_local.cli.demo.job_client import JobClient, Part
+from baton_local.dev.stack_error import StackError
 from tests.unit.infra.cli.demo.test_story import APP, JOBS, sse
 
 

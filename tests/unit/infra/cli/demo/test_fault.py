@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from infra.cli.demo.fault import KillApp
+from baton_local.cli.demo.fault import KillApp
 
 
 def test_the_app_is_killed_once_and_not_before_its_time() -> None:

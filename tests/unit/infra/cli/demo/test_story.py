@@ -10,12 +10,12 @@ import pytest
 import respx
 from rich.console import Console
 
-from infra.cli.demo.fault import KillApp
-from infra.cli.demo.scenario import Ask, Scenario
-from infra.cli.demo.story import Story
-from infra.cli.demo.view import DemoView
-from infra.dev.dev_file import DevFile
-from infra.dev.stack_error import StackError
+from baton_local.cli.demo.fault import KillApp
+from baton_local.cli.demo.scenario import Ask, Scenario
+from baton_local.cli.demo.story import Story
+from baton_local.cli.demo.view import DemoView
+from baton_local.dev.dev_file import DevFile
+from baton_local.dev.stack_error import StackError
 
 APP, QUEUE, REDIS = "http://app", "http://queue", "http://redis"
 JOBS = f"{APP}/api/agent-jobs"

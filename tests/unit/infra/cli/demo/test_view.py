@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from infra.cli.demo.cost import Cost
-from infra.cli.demo.family import Member
-from infra.cli.demo.view import DemoView
+from baton_local.cli.demo.cost import Cost
+from baton_local.cli.demo.family import Member
+from baton_local.cli.demo.view import DemoView
 
 
 @pytest.fixture

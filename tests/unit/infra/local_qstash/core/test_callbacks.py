@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from infra.local_qstash.core.attempt import AttemptResult
-from infra.local_qstash.core.message import Message
-from infra.local_qstash.core.state import Deliver
+from baton_local.qstash.core.attempt import AttemptResult
+from baton_local.qstash.core.message import Message
+from baton_local.qstash.core.state import Deliver
 from tests.unit.infra.local_qstash.machine_world import FAILURE, OK, START_MS, URL, World
 
 CALLBACK, FAILURE_CALLBACK = "https://h/cb", "https://h/failed"

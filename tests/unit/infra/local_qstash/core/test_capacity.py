@@ -1,6 +1,6 @@
-from infra.local_qstash.core.capacity import Capacity
-from infra.local_qstash.core.message_commands import CancelMessages
-from infra.local_qstash.core.selection import Selection
+from baton_local.qstash.core.capacity import Capacity
+from baton_local.qstash.core.message_commands import CancelMessages
+from baton_local.qstash.core.selection import Selection
 from tests.unit.infra.local_qstash.machine_world import OK, USER, World
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local_qstash.core.cron import parse_cron
-from infra.local_qstash.core.errors import ApiError
+from baton_local.qstash.core.cron import parse_cron
+from baton_local.qstash.core.errors import ApiError
 
 
 def ms(text: str) -> int:

@@ -1,6 +1,6 @@
-from infra.local_qstash.core.dedup import DedupWindow
-from infra.local_qstash.core.topic_commands import UpsertEndpoints
-from infra.local_qstash.core.topics import Endpoint
+from baton_local.qstash.core.dedup import DedupWindow
+from baton_local.qstash.core.topic_commands import UpsertEndpoints
+from baton_local.qstash.core.topics import Endpoint
 from tests.unit.infra.local_qstash.machine_world import FAILURE, URL, USER, World
 
 MINUTE = 60

@@ -1,13 +1,13 @@
 import pytest
 
-from infra.local_qstash.core.destination import (
+from baton_local.qstash.core.destination import (
     GroupDestination,
     UrlDestination,
     check_name,
     origin_of,
     parse_destination,
 )
-from infra.local_qstash.core.errors import ApiError
+from baton_local.qstash.core.errors import ApiError
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from infra.local_qstash.core.dlq_commands import (
+from baton_local.qstash.core.dlq_commands import (
     DeleteDeadLetter,
     DeleteDeadLetters,
     RetryDeadLetter,
@@ -8,8 +8,8 @@ from infra.local_qstash.core.dlq_commands import (
     get_dead_letter,
     list_dead_letters,
 )
-from infra.local_qstash.core.errors import ApiError
-from infra.local_qstash.core.selection import FOR_DLQ, Selection, parse_selection
+from baton_local.qstash.core.errors import ApiError
+from baton_local.qstash.core.selection import FOR_DLQ, Selection, parse_selection
 from tests.unit.infra.local_qstash.machine_world import FAILURE, OK, URL, USER, World, status
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from infra.local_qstash.core.duration import parse_duration_ms, parse_fine_duration_ms
-from infra.local_qstash.core.errors import ApiError
+from baton_local.qstash.core.duration import parse_duration_ms, parse_fine_duration_ms
+from baton_local.qstash.core.errors import ApiError
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-from infra.local_qstash.core.fault_plan import Fault, FaultPlan, FaultRule
+from baton_local.qstash.core.fault_plan import Fault, FaultPlan, FaultRule
 
 HOOK = "http://127.0.0.1:3000/hook"
 

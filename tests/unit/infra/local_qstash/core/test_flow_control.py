@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.local_qstash.core.attempt import AttemptResult
-from infra.local_qstash.core.errors import ApiError
-from infra.local_qstash.core.flow_commands import (
+from baton_local.qstash.core.attempt import AttemptResult
+from baton_local.qstash.core.errors import ApiError
+from baton_local.qstash.core.flow_commands import (
     PinFlow,
     ResetFlow,
     SetFlowPaused,
@@ -15,9 +15,9 @@ from infra.local_qstash.core.flow_commands import (
     global_parallelism,
     list_flows,
 )
-from infra.local_qstash.core.message_commands import CancelMessage
-from infra.local_qstash.core.queue_commands import SetQueuePaused
-from infra.local_qstash.core.state import Deliver
+from baton_local.qstash.core.message_commands import CancelMessage
+from baton_local.qstash.core.queue_commands import SetQueuePaused
+from baton_local.qstash.core.state import Deliver
 from tests.unit.infra.local_qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World
 
 

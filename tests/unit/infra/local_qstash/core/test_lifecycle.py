@@ -1,8 +1,8 @@
 import pytest
 
-from infra.local_qstash.core.attempt import AttemptResult, build_request
-from infra.local_qstash.core.machine import AttemptEnded
-from infra.local_qstash.core.message_commands import CancelMessage
+from baton_local.qstash.core.attempt import AttemptResult, build_request
+from baton_local.qstash.core.machine import AttemptEnded
+from baton_local.qstash.core.message_commands import CancelMessage
 from tests.unit.infra.local_qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World, status
 
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local_qstash.core.line import Line
+from baton_local.qstash.core.line import Line
 
 
 def test_whoever_comes_back_has_its_old_place() -> None:

@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from infra.local_qstash.core.destination import parse_destination
-from infra.local_qstash.core.errors import ApiError, bad_request
-from infra.local_qstash.core.publishing import Publish, PublishBatch
-from infra.local_qstash.core.topic_commands import UpsertEndpoints
-from infra.local_qstash.core.topics import Endpoint
-from infra.local_qstash.core.views import message_view
+from baton_local.qstash.core.destination import parse_destination
+from baton_local.qstash.core.errors import ApiError, bad_request
+from baton_local.qstash.core.publishing import Publish, PublishBatch
+from baton_local.qstash.core.topic_commands import UpsertEndpoints
+from baton_local.qstash.core.topics import Endpoint
+from baton_local.qstash.core.views import message_view
 from tests.unit.infra.local_qstash.machine_world import START_MS, URL, USER, World
 
 

@@ -1,9 +1,9 @@
 import pytest
 
-from infra.local_qstash.core.errors import ApiError
-from infra.local_qstash.core.message_commands import CancelMessage
-from infra.local_qstash.core.queue_commands import DeleteQueue, SetQueuePaused, UpsertQueue, get_queue, list_queues
-from infra.local_qstash.core.queues import Queue
+from baton_local.qstash.core.errors import ApiError
+from baton_local.qstash.core.message_commands import CancelMessage
+from baton_local.qstash.core.queue_commands import DeleteQueue, SetQueuePaused, UpsertQueue, get_queue, list_queues
+from baton_local.qstash.core.queues import Queue
 from tests.unit.infra.local_qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World, status
 
 CALLBACK = "https://h/cb"

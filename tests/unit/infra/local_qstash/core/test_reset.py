@@ -1,6 +1,6 @@
-from infra.local_qstash.core.changes import UserForgotten
-from infra.local_qstash.core.key_commands import RotateKeys
-from infra.local_qstash.core.reset import Reset
+from baton_local.qstash.core.changes import UserForgotten
+from baton_local.qstash.core.key_commands import RotateKeys
+from baton_local.qstash.core.reset import Reset
 from tests.unit.infra.local_qstash.machine_world import OK, USER, World
 
 

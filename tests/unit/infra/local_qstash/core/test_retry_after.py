@@ -1,6 +1,6 @@
 import pytest
 
-from infra.local_qstash.core.retry_after import default_delay_ms, next_delay_ms
+from baton_local.qstash.core.retry_after import default_delay_ms, next_delay_ms
 
 NOW_MS = 1_700_000_000_000  # Tue, 14 Nov 2023 22:13:20 GMT
 

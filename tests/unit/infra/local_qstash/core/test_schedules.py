@@ -3,18 +3,18 @@ from typing import Any
 
 import pytest
 
-from infra.local_qstash.core.destination import parse_destination
-from infra.local_qstash.core.errors import ApiError
-from infra.local_qstash.core.queue_commands import UpsertQueue
-from infra.local_qstash.core.schedule_commands import (
+from baton_local.qstash.core.destination import parse_destination
+from baton_local.qstash.core.errors import ApiError
+from baton_local.qstash.core.queue_commands import UpsertQueue
+from baton_local.qstash.core.schedule_commands import (
     CreateSchedule,
     DeleteSchedule,
     SetSchedulePaused,
     get_schedule,
     list_schedules,
 )
-from infra.local_qstash.core.topic_commands import DeleteTopic, UpsertEndpoints
-from infra.local_qstash.core.topics import Endpoint
+from baton_local.qstash.core.topic_commands import DeleteTopic, UpsertEndpoints
+from baton_local.qstash.core.topics import Endpoint
 from tests.unit.infra.local_qstash.machine_world import FAILURE, START_MS, URL, USER, World
 
 TO_NEXT_MINUTE_SECONDS = 40  # the virtual clock starts at 22:13:20

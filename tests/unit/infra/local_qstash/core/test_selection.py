@@ -1,8 +1,8 @@
 import pytest
 
-from infra.local_qstash.core.errors import ApiError
-from infra.local_qstash.core.message_commands import CancelMessages
-from infra.local_qstash.core.selection import FOR_EVENTS, FOR_MESSAGES, parse_selection
+from baton_local.qstash.core.errors import ApiError
+from baton_local.qstash.core.message_commands import CancelMessages
+from baton_local.qstash.core.selection import FOR_EVENTS, FOR_MESSAGES, parse_selection
 from tests.unit.infra.local_qstash.machine_world import FAILURE, START_MS, USER, World
 
 

@@ -5,7 +5,7 @@ import json
 import jwt
 import pytest
 
-from infra.local_qstash.core.signature import sign
+from baton_local.qstash.core.signature import sign
 
 KEY = "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r"
 

@@ -1,7 +1,7 @@
 import pytest
 
-from infra.local_qstash.core.errors import ApiError
-from infra.local_qstash.core.topic_commands import (
+from baton_local.qstash.core.errors import ApiError
+from baton_local.qstash.core.topic_commands import (
     DeleteTopic,
     RemoveEndpoints,
     SetTopicHeaders,
@@ -9,7 +9,7 @@ from infra.local_qstash.core.topic_commands import (
     get_topic,
     list_topics,
 )
-from infra.local_qstash.core.topics import Endpoint, parse_default_headers, parse_endpoints
+from baton_local.qstash.core.topics import Endpoint, parse_default_headers, parse_endpoints
 from tests.unit.infra.local_qstash.machine_world import USER, World
 
 A, B = Endpoint("https://a/"), Endpoint("https://b/", "b")

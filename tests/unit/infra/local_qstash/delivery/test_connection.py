@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 import uvloop
 
-from infra.local_qstash.core.attempt import OutgoingRequest
-from infra.local_qstash.delivery import HttpDelivery
-from infra.local_qstash.delivery.connection import Connection
+from baton_local.qstash.core.attempt import OutgoingRequest
+from baton_local.qstash.delivery import HttpDelivery
+from baton_local.qstash.delivery.connection import Connection
 
 
 @pytest_asyncio.fixture

@@ -6,8 +6,8 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from infra.local_qstash.core.attempt import OutgoingRequest
-from infra.local_qstash.delivery import HttpDelivery
+from baton_local.qstash.core.attempt import OutgoingRequest
+from baton_local.qstash.delivery import HttpDelivery
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from infra.local_qstash.delivery.target import Place, target_of
+from baton_local.qstash.delivery.target import Place, target_of
 
 
 @pytest.mark.parametrize(

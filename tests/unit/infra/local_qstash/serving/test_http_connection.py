@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from infra.local_qstash.serving.exchange import App, Event
-from infra.local_qstash.serving.http_connection import HttpConnection
+from baton_local.qstash.serving.exchange import App, Event
+from baton_local.qstash.serving.http_connection import HttpConnection
 
 LIMIT_SECONDS = 60
 Receive = Callable[[], Awaitable[Event]]

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_qstash.core.attempt import AttemptResult
-from infra.local_qstash.core.changes import Change, MessageFinished, MessageStored, UserForgotten
-from infra.local_qstash.core.events_log import Event, EventState
-from infra.local_qstash.core.flow_spec import FlowSpec
-from infra.local_qstash.core.message import Message
-from infra.local_qstash.core.selection import FOR_EVENTS, parse_selection
-from infra.local_qstash.storage.database import Database
+from baton_local.qstash.core.attempt import AttemptResult
+from baton_local.qstash.core.changes import Change, MessageFinished, MessageStored, UserForgotten
+from baton_local.qstash.core.events_log import Event, EventState
+from baton_local.qstash.core.flow_spec import FlowSpec
+from baton_local.qstash.core.message import Message
+from baton_local.qstash.core.selection import FOR_EVENTS, parse_selection
+from baton_local.qstash.storage.database import Database
 
 MESSAGES, EVENTS = 20_000, 60_000
 FAILS_EVERY, JOB, TOPICS = 1_000, 10, 4

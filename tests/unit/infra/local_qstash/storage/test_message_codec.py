@@ -1,11 +1,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local_qstash.core.flow_spec import FlowSpec
-from infra.local_qstash.core.message import Message
-from infra.local_qstash.core.options import CallbackSpec
-from infra.local_qstash.core.redaction import NOTHING_REDACTED, Redaction
-from infra.local_qstash.storage.message_codec import decode, encode
+from baton_local.qstash.core.flow_spec import FlowSpec
+from baton_local.qstash.core.message import Message
+from baton_local.qstash.core.options import CallbackSpec
+from baton_local.qstash.core.redaction import NOTHING_REDACTED, Redaction
+from baton_local.qstash.storage.message_codec import decode, encode
 
 _TEXT = st.text(max_size=20)
 _OPTIONAL = st.none() | _TEXT

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_qstash.core.attempt import AttemptResult
-from infra.local_qstash.storage.folder_lock import FolderInUseError
-from infra.local_qstash.virtual_clock import VirtualClock
+from baton_local.qstash.core.attempt import AttemptResult
+from baton_local.qstash.storage.folder_lock import FolderInUseError
+from baton_local.qstash.virtual_clock import VirtualClock
 from tests.unit.infra.local_qstash.served import serving
 
 URL = "https://example.com/hook"

@@ -1,11 +1,11 @@
 from pathlib import Path
 
-from infra.local_qstash.core.attempt import AttemptResult
-from infra.local_qstash.core.changes import MessageFinished, MessageStored
-from infra.local_qstash.core.events_log import Event, EventState
-from infra.local_qstash.core.message import Message
-from infra.local_qstash.core.selection import Selection
-from infra.local_qstash.storage.database import Database
+from baton_local.qstash.core.attempt import AttemptResult
+from baton_local.qstash.core.changes import MessageFinished, MessageStored
+from baton_local.qstash.core.events_log import Event, EventState
+from baton_local.qstash.core.message import Message
+from baton_local.qstash.core.selection import Selection
+from baton_local.qstash.storage.database import Database
 
 HOUR_MS = 3_600_000
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from infra.local_qstash.core.fault_plan import FaultPlan
+from baton_local.qstash.core.fault_plan import FaultPlan
 from tests.unit.infra.local_qstash.served import READ_ONLY, Served, serving
 
 RULE = {"fault": "delay", "url": "http://a/", "count": 2, "seconds": 0.5, "status": 0}

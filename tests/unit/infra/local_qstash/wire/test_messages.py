@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.local_qstash.core.attempt import AttemptResult
+from baton_local.qstash.core.attempt import AttemptResult
 from tests.unit.infra.local_qstash.served import Served
 
 URL = "https://example.com/hook"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_qstash.virtual_clock import VirtualClock
+from baton_local.qstash.virtual_clock import VirtualClock
 from tests.unit.infra.local_qstash.served import Served, serving
 
 URL = "https://example.com/hook?x=1"

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from infra.local_vector.core.index import Index
-from infra.local_vector.core.record import Draft, Record
-from infra.local_vector.core.vector import Vector
-from infra.local_vector.core.writing import Plan, upsert
+from baton_local.vector.core.index import Index
+from baton_local.vector.core.record import Draft, Record
+from baton_local.vector.core.vector import Vector
+from baton_local.vector.core.writing import Plan, upsert
 
 
 def draft(name: str, *numbers: float, metadata: dict[str, Any] | None = None, data: str | None = None) -> Draft:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.local_vector.core.merge_patch import merge_patch
+from baton_local.vector.core.merge_patch import merge_patch
 
 # The test cases of RFC 7396, appendix A.
 CASES = [

@@ -1,6 +1,6 @@
 """What queries see of a namespace while it is being indexed."""
 
-from infra.local_vector.core.namespace import Namespace
+from baton_local.vector.core.namespace import Namespace
 from tests.unit.infra.local_vector.core.made import record
 
 

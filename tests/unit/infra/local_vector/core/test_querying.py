@@ -1,9 +1,9 @@
 """Ranking."""
 
-from infra.local_vector.core.filter.parser import parse_filter
-from infra.local_vector.core.querying import Query, hits_as_json, ranked
-from infra.local_vector.core.record import Include
-from infra.local_vector.core.vector import Vector
+from baton_local.vector.core.filter.parser import parse_filter
+from baton_local.vector.core.querying import Query, hits_as_json, ranked
+from baton_local.vector.core.record import Include
+from baton_local.vector.core.vector import Vector
 from tests.unit.infra.local_vector.core.made import record
 
 RECORDS = [record(seq, str(seq), 1.0, float(seq % 3), metadata={"even": seq % 2 == 0}) for seq in range(1, 10)]

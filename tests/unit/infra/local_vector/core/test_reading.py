@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local_vector.core import reading, writing
-from infra.local_vector.core.record import Include
-from infra.local_vector.core.selection import ByIds
+from baton_local.vector.core import reading, writing
+from baton_local.vector.core.record import Include
+from baton_local.vector.core.selection import ByIds
 from tests.unit.infra.local_vector.core.made import carry_out, draft, index_with
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from infra.local_vector.core.errors import ApiError
-from infra.local_vector.core.querying import Hit
-from infra.local_vector.core.record import Include
-from infra.local_vector.core.resumable import ResumableQueries
+from baton_local.vector.core.errors import ApiError
+from baton_local.vector.core.querying import Hit
+from baton_local.vector.core.record import Include
+from baton_local.vector.core.resumable import ResumableQueries
 from tests.unit.infra.local_vector.core.made import record
 
 HITS = [Hit(1.0, record(seq, str(seq))) for seq in range(5)]

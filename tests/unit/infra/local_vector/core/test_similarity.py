@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local_vector.core.similarity import scorer
-from infra.local_vector.core.vector import Vector
+from baton_local.vector.core.similarity import scorer
+from baton_local.vector.core.vector import Vector
 
 NUMBERS = st.lists(st.floats(-1e6, 1e6, width=32), min_size=3, max_size=3)
 

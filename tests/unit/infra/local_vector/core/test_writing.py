@@ -2,12 +2,12 @@
 
 import pytest
 
-from infra.local_vector.core import writing
-from infra.local_vector.core.changes import NamespaceMade, RecordPut
-from infra.local_vector.core.errors import ApiError
-from infra.local_vector.core.index import Index
-from infra.local_vector.core.selection import ByIds
-from infra.local_vector.core.writing import Update
+from baton_local.vector.core import writing
+from baton_local.vector.core.changes import NamespaceMade, RecordPut
+from baton_local.vector.core.errors import ApiError
+from baton_local.vector.core.index import Index
+from baton_local.vector.core.selection import ByIds
+from baton_local.vector.core.writing import Update
 from tests.unit.infra.local_vector.core.made import carry_out, draft, index_with
 
 

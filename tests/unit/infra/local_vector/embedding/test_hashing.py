@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local_vector.core.similarity import scorer
-from infra.local_vector.core.vector import Vector
-from infra.local_vector.embedding.hashing import hashed_text, hashing_model
+from baton_local.vector.core.similarity import scorer
+from baton_local.vector.core.vector import Vector
+from baton_local.vector.embedding.hashing import hashed_text, hashing_model
 
 # The vector of `hello hello`: the word twice, one pair, five trigrams twice each.
 KEPT = {39: 0.2132, 58: 0.8528, 158: 0.2132, 191: -0.2132, 223: 0.2132, 237: -0.2132, 332: -0.2132}
@@ -25,7 +25,7 @@ def score(one: str, other: str) -> float:
 def test_the_same_text_has_the_same_vector_everywhere() -> None:
     """In a process with another hash seed; and for good, since vectors are kept on disk."""
     program = (
-        "from infra.local_vector.embedding.hashing import hashed_text; print(hashed_text('Crème brûlée, twice', 384))"
+        "from baton_local.vector.embedding.hashing import hashed_text; print(hashed_text('Crème brûlée, twice', 384))"
     )
     done = subprocess.run([sys.executable, "-c", program], env={"PYTHONHASHSEED": "7"}, capture_output=True, check=True)
     vector = hashed_text("Crème brûlée, twice", 384)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_vector.embedding.loading import load_model
-from infra.local_vector.embedding.model import EmbedderError, EmbeddingModel
+from baton_local.vector.embedding.loading import load_model
+from baton_local.vector.embedding.model import EmbedderError, EmbeddingModel
 
 MODULE = """
 from array import array

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.local_vector.core.changes import RecordPut
-from infra.local_vector.storage.data_folder import DataFolder, DataFolderError
-from infra.local_vector.storage.folder_lock import FolderInUseError
-from infra.local_vector.storage.schema import open_database
-from infra.local_vector.storage.shape import keep_shape
-from infra.local_vector.storage.store import Store
+from baton_local.vector.core.changes import RecordPut
+from baton_local.vector.storage.data_folder import DataFolder, DataFolderError
+from baton_local.vector.storage.folder_lock import FolderInUseError
+from baton_local.vector.storage.schema import open_database
+from baton_local.vector.storage.shape import keep_shape
+from baton_local.vector.storage.store import Store
 from tests.unit.infra.local_vector.core.made import record
 
 

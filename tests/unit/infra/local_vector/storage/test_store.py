@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.local_vector.core import writing
-from infra.local_vector.core.changes import NamespaceMade, RecordPut
-from infra.local_vector.core.errors import ApiError
-from infra.local_vector.core.index import Index
-from infra.local_vector.core.record import EVERYTHING, Draft, as_json
-from infra.local_vector.core.selection import ByIds, ByPrefix
-from infra.local_vector.core.vector import Vector
-from infra.local_vector.core.writing import Plan, Update
-from infra.local_vector.storage.schema import open_database
-from infra.local_vector.storage.store import Store
+from baton_local.vector.core import writing
+from baton_local.vector.core.changes import NamespaceMade, RecordPut
+from baton_local.vector.core.errors import ApiError
+from baton_local.vector.core.index import Index
+from baton_local.vector.core.record import EVERYTHING, Draft, as_json
+from baton_local.vector.core.selection import ByIds, ByPrefix
+from baton_local.vector.core.vector import Vector
+from baton_local.vector.core.writing import Plan, Update
+from baton_local.vector.storage.schema import open_database
+from baton_local.vector.storage.store import Store
 from tests.unit.infra.local_vector.core.made import carry_out, draft, record
 
 NAMES = st.sampled_from(["a", "b", "ab", "ü\x00'"])

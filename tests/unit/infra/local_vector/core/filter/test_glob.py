@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local_vector.core.filter.glob import GlobError, parse_glob
+from baton_local.vector.core.filter.glob import GlobError, parse_glob
 
 
 def fits(pattern: str, text: str) -> bool:

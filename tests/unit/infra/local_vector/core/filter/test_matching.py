@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from infra.local_vector.core.filter.matching import matches
-from infra.local_vector.core.filter.parser import parse_filter
-from infra.local_vector.core.filter.tokens import FilterError
+from baton_local.vector.core.filter.matching import matches
+from baton_local.vector.core.filter.parser import parse_filter
+from baton_local.vector.core.filter.tokens import FilterError
 from tests.unit.infra.local_vector.core.filter.worked_cases import ERRORS, FALSE, METADATA, TRUE
 
 

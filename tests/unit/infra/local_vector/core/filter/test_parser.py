@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local_vector.core.filter.parser import parse_filter
-from infra.local_vector.core.filter.tokens import FilterError
+from baton_local.vector.core.filter.parser import parse_filter
+from baton_local.vector.core.filter.tokens import FilterError
 
 WORDS = st.sampled_from(
     [

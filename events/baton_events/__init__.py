@@ -1,0 +1,1 @@
+"""What travels: the events on the wire, their ids, and their errors."""

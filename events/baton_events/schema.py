@@ -1,0 +1,255 @@
+"""The four core events on the wire: names, topics, endpoints, payloads, version (DESIGN 2).
+
+Invariant: a body that `parse_event` accepts is an event that every function of this version can handle; anything else
+is a MalformedEventError, but for what a newer version has sent: that is left to it. Later versions read older ones here
+(upcast by `schemaVersion`), nowhere else.
+"""
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+
+from baton_events.errors import MalformedEventError, NewerVersionError
+
+SCHEMA_VERSION: Literal[1] = 1
+
+Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+$")]
+
+
+class EventType(StrEnum):
+    """The four core types."""
+
+    LOOP_INIT = "agent.loop.init"
+    TOOL_CALL = "agent.tool.call"
+    TOOL_COMPLETE = "tool.execution.complete"
+    TOOL_FAILED = "tool.execution.failed"
+
+
+ENDPOINTS = {
+    EventType.LOOP_INIT: "/workers/agent-loop",
+    EventType.TOOL_CALL: "/workers/tool-executor",
+    EventType.TOOL_COMPLETE: "/workers/tool-result-complete",
+    EventType.TOOL_FAILED: "/workers/tool-result-failed",
+}
+DELIVERY_FAILED_ENDPOINT = "/workers/delivery-failed"
+SWEEP_ENDPOINT = "/workers/sweep"
+WEBHOOK_ENDPOINTS = (*ENDPOINTS.values(), DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT)
+
+# What follows the prefix and a dot in a topic's name: `agent.agent-loop-init`.
+TOPIC_SUFFIXES = {
+    EventType.LOOP_INIT: "agent-loop-init",
+    EventType.TOOL_CALL: "agent-tool-call",
+    EventType.TOOL_COMPLETE: "tool-execution-complete",
+    EventType.TOOL_FAILED: "tool-execution-failed",
+}
+
+
+class WireModel(BaseModel):
+    """camelCase on the wire; unknown fields are ignored, so that a newer sender may add some."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+
+class Submission(WireModel):
+    """The fact that a job was submitted, told by the first event and a second time by its witness.
+
+    `job`: the new job's state, `task`: what the model is asked; both as the store keeps them.
+    """
+
+    kind: Literal["submit"] = "submit"
+    job: dict[str, Any]
+    task: dict[str, Any]
+
+
+class Cancellation(WireModel):
+    """The fact that somebody cancelled this run of the job; `by`: who, for people."""
+
+    kind: Literal["cancel"] = "cancel"
+    by: str = ""
+    run: int = 1
+
+
+class Retrial(WireModel):
+    """The fact that somebody wants the job to run again after this run, which had ended; `by`: who, for people."""
+
+    kind: Literal["retry"] = "retry"
+    run: int = 1
+    from_start: bool = False
+    by: str = ""
+
+
+class Removal(WireModel):
+    """The fact that somebody deleted the data of the job, whose run this was; it had ended."""
+
+    kind: Literal["remove"] = "remove"
+    run: int = 1
+
+
+class Completion(WireModel):
+    """The fact that an operation was completed from outside, in this run.
+
+    `outcome`: `{"ok": …}` or `{"error": {type, message}}`.
+    """
+
+    kind: Literal["complete"] = "complete"
+    call_id: Identifier
+    outcome: dict[str, Any]
+    run: int = 1
+
+
+class Occurrence(WireModel):
+    """The fact that an event that a job may wait for has happened."""
+
+    kind: Literal["event"] = "event"
+    name: str
+    data: Any = None
+
+
+class Recurrence(WireModel):
+    """The fact that it is time for a schedule's next job; its event's `jobId` is the schedule's id.
+
+    `job`: what the new job is made after, `task`: what its model is asked. `schedule`: for people: cron and time zone.
+    """
+
+    kind: Literal["recur"] = "recur"
+    job: dict[str, Any]
+    task: dict[str, Any]
+    schedule: dict[str, Any]
+
+
+Fact = Annotated[
+    Submission | Cancellation | Retrial | Removal | Completion | Occurrence | Recurrence, Field(discriminator="kind")
+]
+
+
+class LoopPayload(WireModel):
+    """`turn` and `attempt` count from 1.
+
+    `wish`: the lap of the job's wish, where the event is one to the admission. `remember`: the job has ended, and is to
+    be remembered. `fact`: what the event tells, where it is the witness of an API call.
+    """
+
+    turn: Annotated[int, Field(ge=1)]
+    attempt: Annotated[int, Field(ge=1)] = 1
+    wish: int | None = None
+    remember: bool | None = None
+    fact: Fact | None = None
+
+
+class ToolPayload(WireModel):
+    """One tool call's attempt. Arguments and results are in the store, never on the wire.
+
+    `wait`: the call waits for something from outside, or for a time, and this is its timer or what ends it. `step`: the
+    call's name in a plan.
+    """
+
+    turn: Annotated[int, Field(ge=1)]
+    position: Annotated[int, Field(ge=0)]
+    call_id: Identifier
+    tool: str
+    attempt: Annotated[int, Field(ge=1)] = 1
+    wait: bool | None = None
+    step: str | None = None
+
+
+class BaseEvent(WireModel):
+    """What every event has; `id` follows from content. `traceparent`: where in a trace it was handed on."""
+
+    id: Identifier
+    session_id: Annotated[str, Field(min_length=1, max_length=200)]
+    job_id: Identifier
+    created_at: AwareDatetime
+    schema_version: Literal[1] = SCHEMA_VERSION
+    traceparent: str | None = None
+
+
+class AgentLoopInit(BaseEvent):
+    """The next turn."""
+
+    type: Literal["agent.loop.init"] = "agent.loop.init"
+    payload: LoopPayload
+
+
+class AgentToolCall(BaseEvent):
+    """Run one tool call."""
+
+    type: Literal["agent.tool.call"] = "agent.tool.call"
+    payload: ToolPayload
+
+
+class ToolExecutionComplete(BaseEvent):
+    """A tool call returned; take its result in."""
+
+    type: Literal["tool.execution.complete"] = "tool.execution.complete"
+    payload: ToolPayload
+
+
+class ToolExecutionFailed(BaseEvent):
+    """A tool call failed; retry it, or give the model the error."""
+
+    type: Literal["tool.execution.failed"] = "tool.execution.failed"
+    payload: ToolPayload
+
+
+Event = AgentLoopInit | AgentToolCall | ToolExecutionComplete | ToolExecutionFailed
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+
+
+def event_type(event: Event) -> EventType:
+    """The event's type as the enum that routes it."""
+    return EventType(event.type)
+
+
+def encode_event(event: Event) -> str:
+    """The event as the JSON text that goes on the wire."""
+    return event.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def parse_event(body: bytes) -> Event:
+    """The event in a request's body.
+
+    Raises:
+        MalformedEventError: not JSON, not an object, an unknown type or version, or fields that are missing or wrong.
+        NewerVersionError: its version is one that a newer version of this code knows.
+    """
+    try:
+        return _EVENT.validate_json(body)
+    except ValidationError as error:
+        if (newer := _newer_version(body)) is not None:
+            raise NewerVersionError(
+                f"an event has schemaVersion {newer}, this code reads {SCHEMA_VERSION}: it comes again,"
+                " until an instance of the newer version takes it"
+            ) from error
+        raise MalformedEventError(_what_is_wrong(body, error)) from error
+
+
+def _newer_version(body: bytes) -> int | None:
+    """The version of an event that this code does not know yet; None: that is not what is wrong with it."""
+    try:
+        version = json.loads(body).get("schemaVersion")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    newer = isinstance(version, int) and not isinstance(version, bool) and version > SCHEMA_VERSION
+    return version if newer else None
+
+
+def _what_is_wrong(body: bytes, error: ValidationError) -> str:
+    try:
+        raw = json.loads(body)
+    except RecursionError:
+        return "the body is nested too deeply: send an event as a flat JSON object"
+    except ValueError:
+        return f"the body is not JSON ({len(body)} bytes, beginning with {body[:40]!r}): send an event as a JSON object"
+    if not isinstance(raw, dict):
+        return f"the body is a JSON {type(raw).__name__}, not an object: send one event"
+    if not isinstance(raw.get("type"), str) or raw["type"] not in ENDPOINTS:
+        return f"unknown event type {raw.get('type')!r}: known are {', '.join(ENDPOINTS)}"
+    version = raw.get("schemaVersion", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        return f"unknown schemaVersion {version!r} of {raw['type']}: this code reads {SCHEMA_VERSION}"
+    faults = [f"{'.'.join(map(str, fault['loc'][1:]))}: {fault['msg']}" for fault in error.errors()]
+    return f"not a valid {raw['type']}: {'; '.join(faults)}"

@@ -1,1 +1,0 @@
-"""Where events and requests arrive, and where users add agents and tools."""

@@ -1,0 +1,82 @@
+"""The documented surface for users' code: re-exports only, each loaded when it is asked for."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from baton.agents.agent import Agent
+    from baton.agents.registry import Registry
+    from baton.conversation.policy import DropOldest, KeepAll, Summarize
+    from baton.core.limits import Limits
+    from baton.emitter import Emitter
+    from baton.memory.policy import Memory
+    from baton.models.call import Call
+    from baton.models.scripted import ScriptedModel
+    from baton.planning.reference import result_of, task_data, task_text
+    from baton.planning.step import Step
+    from baton.tools.context import ToolContext
+    from baton.tools.memory_tools import recall, remember
+    from baton.tools.operation_tools import operation_status
+    from baton.tools.pending import Pending
+    from baton.tools.tool import tool
+    from baton.tools.tool_error import ToolError
+    from baton.tools.waiting import sleep, sleep_until, wait_for_event
+
+__all__ = [
+    "Agent",
+    "Call",
+    "DropOldest",
+    "Emitter",
+    "KeepAll",
+    "Limits",
+    "Memory",
+    "Pending",
+    "Registry",
+    "ScriptedModel",
+    "Step",
+    "Summarize",
+    "ToolContext",
+    "ToolError",
+    "operation_status",
+    "recall",
+    "remember",
+    "result_of",
+    "sleep",
+    "sleep_until",
+    "task_data",
+    "task_text",
+    "tool",
+    "wait_for_event",
+]
+_WHERE = {
+    "Agent": "baton.agents.agent",
+    "Call": "baton.models.call",
+    "DropOldest": "baton.conversation.policy",
+    "Emitter": "baton.emitter",
+    "KeepAll": "baton.conversation.policy",
+    "Limits": "baton.core.limits",
+    "Memory": "baton.memory.policy",
+    "Pending": "baton.tools.pending",
+    "Registry": "baton.agents.registry",
+    "ScriptedModel": "baton.models.scripted",
+    "Step": "baton.planning.step",
+    "Summarize": "baton.conversation.policy",
+    "ToolContext": "baton.tools.context",
+    "ToolError": "baton.tools.tool_error",
+    "operation_status": "baton.tools.operation_tools",
+    "recall": "baton.tools.memory_tools",
+    "remember": "baton.tools.memory_tools",
+    "result_of": "baton.planning.reference",
+    "sleep": "baton.tools.waiting",
+    "sleep_until": "baton.tools.waiting",
+    "task_data": "baton.planning.reference",
+    "task_text": "baton.planning.reference",
+    "tool": "baton.tools.tool",
+    "wait_for_event": "baton.tools.waiting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_WHERE[name]), name)

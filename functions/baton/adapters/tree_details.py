@@ -1,0 +1,216 @@
+"""What who holds a leg is told beyond the state of its tree: its call, what was said, and the results that it is about.
+
+Invariant: what this process knows is not read again; what is too much for one answer is told by
+its size alone.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from baton.adapters import keys
+from baton.adapters.redis import RedisConnection
+from baton.adapters.tree_snapshot import Transcript
+from baton.adapters.weighing import answer_bytes
+from baton.core.legs import Leg, LegKind
+from baton.core.records import load_call, load_results, load_values
+from baton.core.state import Job, Usage
+from baton.core.transcript import calls_in, still_told
+from baton.engine.patch import Command, Patch
+from baton.ports import Begun, Committed, History, charge
+from baton_events.errors import StoreError
+
+_ALL = (0, -1)
+
+
+class Details:
+    """Reads that complete the answers of one patch. `said`: what is known, by job."""
+
+    def __init__(self, answers: Sequence[Any], transcripts: Mapping[str, Transcript]) -> None:
+        self.transcripts = dict(transcripts)
+        self.reads: list[Command] = []
+        self._found: dict[tuple[str, ...], int] = {}
+        self._begun = dict[int, Begun]()
+        for answer in answers:
+            for begun in _begun_of(answer):
+                self._begun[id(begun)] = begun
+                self._ask_for(begun)
+
+    def _ask_for(self, begun: Begun) -> None:
+        state = begun.state
+        assert state is not None
+        leg, job = state.leg, state.job
+        if leg.call_id and state.call is None:
+            self._read("call", leg.call_id, ["HMGET", keys.calls_key(job.id), leg.call_id])
+        if _reads_history(leg, job) and job.id not in self.transcripts:
+            for name, first, last in _ranges(job):
+                self._read(name, job.id, ["LRANGE", keys.transcript_key(job.id), first, last])
+            if job.untold == (0, 0):
+                self._read("results", job.id, ["HGETALL", keys.results_key(job.id)])
+        if leg.kind is LegKind.REMEMBER:
+            self._read("task", job.id, ["LRANGE", keys.transcript_key(job.id), 0, 0])
+        if leg.kind is LegKind.CALL and leg.after:
+            self._read("before", leg.key, ["HMGET", keys.results_key(job.id), *leg.after.split(",")])
+
+    def _read(self, name: str, of: str, command: Command) -> None:
+        if (name, of) not in self._found:
+            self._found[name, of] = len(self.reads)
+            self.reads.append(command)
+
+    async def complete(
+        self, answers: list[Any], found: Sequence[Any], redis: RedisConnection, most_bytes: int
+    ) -> list[Any]:
+        """The answers with what was claimed, complete. `found`: what was read for it, each in a list."""
+        if not self._begun:
+            return answers
+        self._answers, self._redis, self._most_bytes = found, redis, most_bytes
+        for number, begun in self._begun.items():
+            self._begun[number] = await self._complete(begun)
+        return [self._completed(answer) for answer in answers]
+
+    def _completed(self, answer: Any) -> Any:
+        if isinstance(answer, Committed) and answer.claimed:
+            return replace(answer, claimed=tuple([self._begun[id(begun)] for begun in answer.claimed]))
+        return self._begun.get(id(answer), answer)
+
+    def _answer(self, name: str, of: str) -> tuple[Any, int]:
+        """What was read, and 0, or None and its size."""
+        value, *size_bytes = self._answers[self._found[name, of]]
+        return value, int(size_bytes[0]) if size_bytes else 0
+
+    async def _complete(self, begun: Begun) -> Begun:
+        state = begun.state
+        assert state is not None
+        leg, job, record = state.leg, state.job, state.call
+        if ("call", leg.call_id) in self._found:
+            (text,), _ = self._answer("call", leg.call_id)
+            record = load_call(text) if text else None
+        dependants = state.dependants
+        if (record is state.call and leg.kind in (LegKind.COMPLETE, LegKind.WISH)) or (
+            leg.kind is LegKind.CALL and not leg.after and record is state.call
+        ):
+            return begun
+        ends = record is not None and leg.kind in (LegKind.FAILED, LegKind.WAIT)
+        if record is not None and ends and len(dependants) < len(record.dependants):
+            texts, size_bytes = await self._later("HMGET", keys.calls_key(job.id), *record.dependants)
+            if texts is None:
+                raise StoreError(f"{len(record.dependants)} calls that follow {leg.call_id} have {size_bytes} bytes")
+            dependants = tuple(load_call(text) for text in texts if text)
+        history = await self._history(leg, job)
+        return replace(begun, state=replace(state, call=record, dependants=dependants), history=history)
+
+    async def _history(self, leg: Leg, job: Job) -> History:
+        if _reads_history(leg, job):
+            return await self._what_was_said(job)
+        if leg.kind is LegKind.REMEMBER:
+            entries, size_bytes = self._answer("task", job.id)
+            return History(tuple(map(json.loads, entries or ())), size_bytes=size_bytes or sum(map(len, entries)))
+        if leg.kind is LegKind.CALL and leg.after:
+            names = leg.after.split(",")
+            texts, size_bytes = self._answer("before", leg.key)
+            if texts is None:  # perhaps since others were told much besides
+                texts, size_bytes = await self._later("HMGET", keys.results_key(job.id), *names)
+            if texts is None:
+                return History(size_bytes=size_bytes)
+            results = {name: text for name, text in zip(names, texts, strict=True) if text}
+            return History(results=load_results(results), size_bytes=_size(results.values()))
+        return History()
+
+    async def _what_was_said(self, job: Job) -> History:
+        if (known := self.transcripts.get(job.id)) is not None:
+            return _history(known.entries, known.results, job)
+        entries: list[str] = []
+        size_bytes = 0
+        for name, _, _ in _ranges(job):
+            texts, too_much = self._answer(name, job.id)
+            entries += texts or ()
+            size_bytes += too_much
+        if job.untold != (0, 0):
+            return await self._what_is_still_told(entries, job, size_bytes)
+        found, too_much = self._answer("results", job.id)
+        results = as_dict(found or ())
+        if size_bytes + too_much:
+            return History(size_bytes=size_bytes + too_much + _size(entries) + _size(results.values()))
+        self.transcripts[job.id] = Transcript(tuple(entries), results, _size(entries) + _size(results.values()))
+        return _history(entries, results, job)
+
+    async def _what_is_still_told(self, entries: list[str], job: Job, too_much: int) -> History:
+        """Of a transcript that was read without what is not told any more."""
+        if too_much:
+            return History(size_bytes=too_much + _size(entries))
+        values = load_values(entries)
+        names = calls_in(tuple(values))
+        texts, size_bytes = await self._later("HMGET", keys.results_key(job.id), *names) if names else ((), 0)
+        if texts is None:
+            return History(size_bytes=size_bytes + _size(entries))
+        results = {name: text for name, text in zip(names, texts, strict=True) if text}
+        size_bytes = _size(entries) + _size(results.values())
+        if size_bytes > self._most_bytes:
+            return History(size_bytes=size_bytes)
+        return History(tuple(values), load_results(results), job.untold, size_bytes)
+
+    async def _later(self, *command: str) -> tuple[Any, int]:
+        """Read it in a request of its own: it, and 0, or None and its size."""
+        patch = Patch(self._most_bytes)
+        patch.read([command])
+        size_bytes = patch.size_bytes()
+        commands, _, found = await self._redis.apply(*patch.request())
+        charge(requests=1, commands=commands, size_bytes=size_bytes + answer_bytes(found))
+        [(value, *too_much)] = found
+        return value or None, int(too_much[0]) if too_much else 0
+
+
+def with_books(answer: Any, usage: Mapping[str, Usage]) -> Any:
+    """The answer to a step that was paid for: a wish that is gone on with is told of books that have its cost, too."""
+    if not isinstance(answer, Committed) or not answer.claimed:
+        return answer
+    claimed = [
+        replace(begun, state=replace(begun.state, usage=usage[begun.state.job.id]))
+        if begun.state is not None and begun.state.leg.kind is LegKind.WISH
+        else begun
+        for begun in answer.claimed
+    ]
+    return replace(answer, claimed=tuple(claimed))
+
+
+def as_dict(answer: Any) -> dict[str, str]:
+    """The fields of a hash: a script answers them flat, the SDK makes a dict of its answer."""
+    return dict(answer) if isinstance(answer, Mapping) else dict(zip(answer[::2], answer[1::2], strict=True))
+
+
+def _begun_of(answer: Any) -> Sequence[Begun]:
+    if isinstance(answer, Committed):
+        return answer.claimed
+    return (answer,) if isinstance(answer, Begun) and answer.state is not None else ()
+
+
+def _reads_history(leg: Leg, job: Job) -> bool:
+    return leg.kind is LegKind.LOOP and job.model.reads_history
+
+
+def _ranges(job: Job) -> list[tuple[str, int, int]]:
+    """What of the transcript is told."""
+    first, last = job.untold
+    if (first, last) == (0, 0):
+        return [("said", *_ALL)]
+    ranges = [("before", 0, first - 1)] if first else []
+    return [*ranges, ("after", last, -1)]
+
+
+def _history(entries: Sequence[str], results: Mapping[str, str], job: Job) -> History:
+    """All that was ever said, as it is told."""
+    if job.untold == (0, 0):
+        size_bytes = _size(entries) + _size(results.values())
+        return History(tuple(load_values(entries)), load_results(results), (0, 0), size_bytes)
+    texts = still_told(tuple(entries), job.untold)
+    values = tuple(load_values(texts))
+    named = frozenset(calls_in(values))
+    told = {name: text for name, text in results.items() if name in named}
+    return History(values, load_results(told), job.untold, _size(texts) + _size(told.values()))
+
+
+def _size(texts: Iterable[str]) -> int:
+    """As an answer has them: as JSON in JSON a quotation mark or a backslash takes two bytes."""
+    return sum([len(text) + text.count('"') + text.count("\\") for text in texts])

@@ -1,0 +1,1 @@
+"""Asking for a job's slot, and how operators steer who gets one."""

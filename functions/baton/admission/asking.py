@@ -1,0 +1,105 @@
+"""Telling the admission what a job wants: the one step that crosses to its hash tag (DESIGN 3, "A wish is a leg").
+
+Whatever the admission says besides is done here: a sweep is armed, and other jobs that got a slot are told so.
+Beside each admission update the job's rows are written into the list. A list that fails harms no job.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from baton.admission.stored_quota import StoredQuota
+from baton.core.admission import Place, Standing
+from baton.core.effects import AskAdmission, Work
+from baton.core.ends import end_of, row_of
+from baton.core.happenings import Admitted, Happening, Unheeded
+from baton.core.legs import wish_leg
+from baton.core.listing import Row
+from baton.core.state import Job, Usage
+from baton.core.stored_bytes import BytesAdded
+from baton.dispatch.handing_on import hand_on
+from baton.emitter import Emitter
+from baton.ports import Admission, Claim, Clock, Heard, History, Told
+from baton_events.errors import PublishError
+from baton_events.schema import SWEEP_ENDPOINT
+
+_log = logging.getLogger("baton.admission")
+
+NOT_AT_HAND = Usage()
+# Keeps a job in the lists; never fails.
+WriteRows = Callable[[Row], Coroutine[Any, Any, None]]
+
+
+class Asking:
+    """Performs AskAdmission."""
+
+    def __init__(
+        self, admission: Admission, write_rows: WriteRows, emitter: Emitter, clock: Clock, quota: StoredQuota
+    ) -> None:
+        self.quota = quota
+        self._admission = admission
+        self._write_rows = write_rows
+        self._emitter = emitter
+        self._clock = clock
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:  # noqa: ARG002 - one signature
+        """Tell the admission; nothing happens while the job must wait for its slot."""
+        assert isinstance(effect, AskAdmission), "this performer is registered for AskAdmission"
+        heard = await self.ask(effect.job, Standing(effect.want, effect.lap), claim.owner, usage=effect.usage)
+        if heard.later_lap:
+            return Unheeded(heard.later_lap)
+        return Admitted() if heard.slot or effect.want != "slot" else None
+
+    async def ask(
+        self,
+        job: Job,
+        standing: Standing,
+        drive: str,
+        *,
+        alone: bool = False,
+        usage: Usage = NOT_AT_HAND,
+        stored: BytesAdded | None = None,
+    ) -> Heard:
+        """Tell the admission, and whoever must hear of it; returns what it answers.
+
+        `drive`: which invocation tells. `alone`: a new job is not entered while another one of its session is live.
+        `usage`: what an ended job has used. `stored`: what a new one adds to its tenant's bytes.
+        """
+        now_ms = self._clock.now_ms()
+        place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
+        end = end_of(job, usage) if standing.want == "gone" and job.ended else None
+        stored = self.quota.ended(job, usage) if end else stored
+        row = row_of(job.id, place, end)
+        if alone:
+            heard = await self._admission.wish(job.id, standing, place, now_ms, alone=True, end=end, stored=stored)
+            if not heard.busy:
+                await self._write_rows(row)
+        else:
+            # Begun first, and awaited last: both are ready at the same time, so one request carries them.
+            writing = asyncio.create_task(self._write_rows(row))
+            try:
+                heard = await self._admission.wish(job.id, standing, place, now_ms, end=end, stored=stored)
+            except BaseException:
+                writing.cancel()
+                raise
+            await writing
+        if heard.sweep_at_ms:
+            await arm_sweep(self._emitter, heard.sweep_at_ms)
+        await tell(self._emitter, heard.tell, now_ms, drive)
+        return heard
+
+
+async def tell(emitter: Emitter, told: Sequence[Told], now_ms: int, drive: str) -> None:
+    """Tell other jobs that they hold a slot: the event of their wish comes again."""
+    for other in told:
+        leg = wish_leg(other.job_id, "slot", other.lap, now_ms)
+        await hand_on(emitter, other.session_id, [leg], drive)
+
+
+async def arm_sweep(emitter: Emitter, at_ms: int) -> None:
+    """Publish the next sweep's message. What is lost here is found by the hourly backstop."""
+    try:
+        await emitter.emit_to(SWEEP_ENDPOINT, f'{{"dueMs":{at_ms}}}', not_before_ms=at_ms)
+    except PublishError as error:
+        _log.warning("no sweep could be armed; the hourly one will look: %s", error)

@@ -1,0 +1,142 @@
+"""What an agent is: a name, a model, instructions, tools, and limits. Data only.
+
+Invariant: an agent is checked when it is made and never changes, so any process that loads the same code runs the same
+agent. Must not: hold anything of a running job, or look up models and capabilities (the registry does).
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from baton.agents.model_choice import ModelChoice, checked_choice, checked_settings
+from baton.agents.output import OutputType
+from baton.conversation.policy import HistoryPolicy, KeepAll
+from baton.core.limits import Limits
+from baton.memory.policy import Memory, memory_of
+from baton.planning.step import Step, checked_plan
+from baton.tools.tool import Tool
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # it is a job's `jobType` and appears in URLs and metrics
+_MODES = ("loop", "plan")
+
+
+@dataclass(frozen=True, eq=False)
+class Agent:
+    """An agent; its name is what a job's `jobType` says.
+
+    Attributes:
+        name: 1 to 64 letters, digits, `_`, `.` or `-`.
+        instructions: what the model is told before everything else.
+        limits: of a job, together with the jobs below it.
+        model: a model object or a model's name ("demo", "openai:gpt-5-mini"); or a list of them, of which the next one
+            answers where the one before cannot right now.
+        model_settings: how the model is to answer: `{"temperature": 0.2, "max_tokens": 2000, …}`.
+        output_type: a pydantic model that the job's answer must fit; the job's result has it as `output`.
+        description: in a line, what it is for: what another agent is told that has it among its tools.
+        tools: tools made with `@tool`, and other agents.
+        capabilities: adds every tool of the registry that declares one of them.
+        mode: "loop": the model asks for tools until it answers; "plan": it makes a plan, its steps run, and it reflects
+            on their results: it answers, or makes another plan.
+        max_rounds: how many plans a planner makes at most.
+        plan: steps that are always the same; the agent needs no model, and its answer is what the last steps return.
+        model_retries: attempts after the first, when the model fails in a way that may pass.
+        model_timeout_seconds: time limit of one model call; a list of models shares it.
+        history: what the model is told once the conversation is long: `KeepAll()`, `DropOldest(…)`, `Summarize(…)`.
+        cache_seconds: so long an answer of the model is kept for the same question; 0: not at all.
+        memory: what the agent remembers of earlier jobs: a `Memory`, or True for the defaults.
+        isolated: each turn and each tool call has an invocation of its own, instead of going on in place.
+    """
+
+    name: str
+    model: ModelChoice = None
+    instructions: str = ""
+    tools: "Sequence[Tool | Agent]" = ()
+    capabilities: Collection[str] = frozenset()
+    mode: str = "loop"
+    limits: Limits = field(default_factory=Limits)
+    model_retries: int = 3
+    model_timeout_seconds: float = 120
+    history: HistoryPolicy = field(default_factory=KeepAll)
+    cache_seconds: int = 0
+    model_settings: Mapping[str, Any] = field(default_factory=dict)
+    output_type: Any = None
+    output: OutputType | None = field(init=False, default=None)
+    memory: Memory | bool | None = None
+    description: str = ""
+    plan: Sequence[Step] = ()
+    max_rounds: int = 3
+    isolated: bool = False
+
+    def __post_init__(self) -> None:
+        """Check every field, and keep collections in a form that cannot change."""
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"agent name {self.name!r} must be 1 to 64 letters, digits, '_', '.' or '-', first a letter or digit"
+            )
+        object.__setattr__(self, "model", checked_choice(self.name, self.model))
+        object.__setattr__(self, "model_settings", checked_settings(self.name, self.model_settings))
+        if self.output_type is not None:
+            object.__setattr__(self, "output", OutputType(self.name, self.output_type))
+        self._check_parts()
+        self._check_numbers()
+        object.__setattr__(self, "plan", checked_plan(self.name, self.plan))
+        object.__setattr__(self, "tools", tuple(dict.fromkeys((*self.tools, *self._tools_of_plan()))))
+        object.__setattr__(self, "capabilities", frozenset(self.capabilities))
+
+    @property
+    def memory_policy(self) -> Memory | None:
+        """What `memory` means; None: the agent remembers nothing."""
+        return memory_of(self.memory)
+
+    def _tools_of_plan(self) -> "Iterator[Tool | Agent]":
+        for step in self.plan:
+            if isinstance(step.tool, Tool | Agent):
+                yield step.tool
+            elif not isinstance(step.tool, str):
+                raise TypeError(
+                    f"agent {self.name!r}, step {step.name!r}: {step.tool!r} is not a tool;"
+                    " decorate the function with @tool"
+                )
+
+    def _check_parts(self) -> None:
+        if self.mode not in _MODES:
+            raise ValueError(f"agent {self.name!r}: unknown mode {self.mode!r}; there are: {', '.join(_MODES)}")
+        if isinstance(self.tools, Tool | Agent | str) or not isinstance(self.tools, Sequence):
+            raise TypeError(f"agent {self.name!r}: tools must be a list, got {self.tools!r}")
+        for item in self.tools:
+            if not isinstance(item, Tool | Agent):
+                raise TypeError(f"agent {self.name!r}: {item!r} is not a tool; decorate the function with @tool")
+        if isinstance(self.capabilities, str):
+            example = {self.capabilities}
+            raise TypeError(
+                f"agent {self.name!r}: capabilities must be a set, got {self.capabilities!r}; write {example}"
+            )
+        if not isinstance(self.isolated, bool):
+            raise TypeError(f"agent {self.name!r}: isolated must be True or False, got {self.isolated!r}")
+        if not isinstance(self.history, HistoryPolicy):
+            raise TypeError(
+                f"agent {self.name!r}: history must be KeepAll(), DropOldest(...) or Summarize(...),"
+                f" got {self.history!r}"
+            )
+        try:
+            memory_of(self.memory)
+        except TypeError as error:
+            raise TypeError(f"agent {self.name!r}: {error}") from error
+        if not isinstance(self.limits, Limits):
+            raise TypeError(f"agent {self.name!r}: limits must be Limits(...), got {self.limits!r}")
+
+    def _check_numbers(self) -> None:
+        rounds = self.max_rounds
+        if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 1:
+            raise ValueError(f"agent {self.name!r}: max_rounds must be a whole number from 1, got {rounds!r}")
+        retries = self.model_retries
+        if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+            raise ValueError(f"agent {self.name!r}: model_retries must be a whole number from 0, got {retries!r}")
+        kept = self.cache_seconds
+        if not isinstance(kept, int) or isinstance(kept, bool) or kept < 0:
+            raise ValueError(f"agent {self.name!r}: cache_seconds must be a whole number from 0, got {kept!r}")
+        if not self.model_timeout_seconds > 0:
+            raise ValueError(
+                f"agent {self.name!r}: model_timeout_seconds must be more than 0, got {self.model_timeout_seconds!r}"
+            )

@@ -1,0 +1,204 @@
+"""All agents and tools of one application, by name.
+
+Invariant: a registry that exists is consistent: every agent's model, tools and capabilities resolve, and a tool's name
+means one tool. All faults are reported at once. Must not: build a model before somebody asks for it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+from baton.agents.agent import Agent
+from baton.agents.agent_tool import agent_tool_faults, own_tools
+from baton.agents.model_choice import chosen_models
+from baton.agents.output import FINAL_TOOL
+from baton.agents.plan_faults import agent_plan_faults
+from baton.agents.trial import TRIAL_AGENT, TRIAL_TOOL, trial_agent
+from baton.conversation.policy import Summarize
+from baton.models.catalog import available_models, model_fault, model_named
+from baton.models.chain import ModelChain
+from baton.models.model import Model, ToolSpec
+from baton.tools.tool import Tool
+
+
+class RegistryError(ValueError):
+    """The registry's parts do not fit together; `faults` has one line for each fault."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join([f"the registry has {len(faults)} fault(s):", *(f"- {fault}" for fault in faults)]))
+        self.faults = tuple(faults)
+
+
+class UnknownAgentError(LookupError):
+    """No agent has that name."""
+
+
+class UnknownToolError(LookupError):
+    """No tool has that name."""
+
+
+class Registry:
+    """All agents of an application; `BATON_APP` names it. Parts that do not fit are refused, all faults at once.
+
+    Args:
+        agents: each under a name of its own.
+        tools: more tools, for agents that ask for capabilities.
+    """
+
+    def __init__(self, agents: Sequence[Agent] = (), tools: Sequence[Tool] = ()) -> None:
+        _refuse_strangers(agents, tools)
+        own = own_tools(agents)
+        everything = list(dict.fromkeys([*tools, *(item for items in own.values() for item in items)]))
+        tools_of = {agent: _tools_of(agent, own[agent], everything) for agent in agents}
+        faults = list(_faults(agents, tools_of, everything))
+        if faults:
+            raise RegistryError(faults)
+        self._given, self._given_tools = tuple(agents), tuple(everything)
+        self._agents = {agent.name: agent for agent in agents}
+        self._tools = {item.name: item for item in everything}
+        self._tools_of = {agent.name: tools for agent, tools in tools_of.items()}
+        self._specs_of = {name: _told(tools) for name, tools in self._tools_of.items()}
+        self._models: dict[str, Model] = {}
+        self._model_of: dict[str, Model] = {}
+
+    @property
+    def agents(self) -> tuple[Agent, ...]:
+        """All agents, in the order in which they were given."""
+        return self._given
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """All tools: the registry's own, then the agents'."""
+        return self._given_tools
+
+    def agent(self, name: str) -> Agent:
+        """Find an agent by name, or raise `UnknownAgentError`."""
+        if name == TRIAL_AGENT:
+            self._know_trial()
+        if name not in self._agents:
+            raise UnknownAgentError(f"unknown agent {name!r}; there are: {_listed({one.name for one in self._given})}")
+        return self._agents[name]
+
+    def tool(self, name: str) -> Tool:
+        """Find a tool by name, or raise `UnknownToolError`."""
+        if name == TRIAL_TOOL:
+            self._know_trial()
+        if name not in self._tools:
+            listed = _listed({item.name for item in self._given_tools})
+            raise UnknownToolError(f"unknown tool {name!r}; there are: {listed}")
+        return self._tools[name]
+
+    def tools_of(self, agent: Agent | str) -> Mapping[str, Tool]:
+        """What an agent may use: its own tools, then those found by capability."""
+        return self._tools_of[self._known(agent)]
+
+    def specs_of(self, agent: Agent | str) -> tuple[ToolSpec, ...]:
+        """The same tools as a model is told of them."""
+        return self._specs_of[self._known(agent)]
+
+    def model_of(self, agent: Agent | str) -> Model:
+        """Give the agent's model; a named one is made at the first use and kept. Several are one that asks in turn."""
+        name = _name_of(agent)
+        if name not in self._model_of:
+            models = [self._made(model) for model in chosen_models(self.agent(name).model)]
+            assert models, "the constructor refuses agents without a model"
+            self._model_of[name] = models[0] if len(models) == 1 else ModelChain(models)
+        return self._model_of[name]
+
+    def summarizer_of(self, agent: Agent | str) -> Model:
+        """Give the model that writes the agent's summaries: its own, unless its history policy names another."""
+        policy = self._agents[self._known(agent)].history
+        named = policy.model if isinstance(policy, Summarize) else None
+        return self.model_of(agent) if named is None else self._made(named)
+
+    def _know_trial(self) -> None:
+        """Beside what was given, know what the test endpoint runs, unless something of that name was given."""
+        if TRIAL_AGENT not in self._agents and TRIAL_TOOL not in self._tools:
+            trial = trial_agent()
+            self._agents[TRIAL_AGENT], tools = trial, {item.name: item for item in own_tools([trial])[trial]}
+            self._tools |= tools
+            self._tools_of[TRIAL_AGENT], self._specs_of[TRIAL_AGENT] = tools, _told(tools)
+
+    def _known(self, agent: Agent | str) -> str:
+        name = _name_of(agent)
+        return name if name in self._agents else self.agent(name).name
+
+    def _made(self, model: Model | str) -> Model:
+        if not isinstance(model, str):
+            return model
+        if model not in self._models:
+            self._models[model] = model_named(model)
+        return self._models[model]
+
+
+def _refuse_strangers(agents: Sequence[Agent], tools: Sequence[Tool]) -> None:
+    for agent in agents:
+        if not isinstance(agent, Agent):
+            raise TypeError(f"Registry(agents=...): {agent!r} is not an Agent; write Agent(name=...)")
+    for item in tools:
+        if not isinstance(item, Tool):
+            raise TypeError(f"Registry(tools=...): {item!r} is not a tool; decorate the function with @tool")
+
+
+def _name_of(agent: Agent | str) -> str:
+    return agent if isinstance(agent, str) else agent.name
+
+
+def _tools_of(agent: Agent, own: Sequence[Tool], everything: Sequence[Tool]) -> Mapping[str, Tool]:
+    named = {step.tool for step in agent.plan}
+    found = (item for item in everything if not item.capabilities.isdisjoint(agent.capabilities) or item.name in named)
+    return MappingProxyType({item.name: item for item in (*own, *found)})
+
+
+def _told(tools: Mapping[str, Tool]) -> tuple[ToolSpec, ...]:
+    return tuple(ToolSpec(item.name, item.description, item.parameters) for item in tools.values())
+
+
+_ToolsOf = Mapping[Agent, Mapping[str, Tool]]
+
+
+def _faults(agents: Sequence[Agent], tools_of: _ToolsOf, everything: Sequence[Tool]) -> Iterator[str]:
+    yield from _agent_faults(agents, tools_of, everything)
+    yield from agent_tool_faults(agents)
+    yield from _tool_faults(agents, everything)
+
+
+def _agent_faults(agents: Sequence[Agent], tools_of: _ToolsOf, everything: Sequence[Tool]) -> Iterator[str]:
+    known = {capability for item in everything for capability in item.capabilities}
+    for name in _repeated([agent.name for agent in agents]):
+        yield f"two agents are named {name!r}; a job finds its agent by name, so rename one"
+    for agent in agents:
+        for capability in sorted(set(agent.capabilities) - known):
+            yield f"agent {agent.name!r}: no tool has capability {capability!r}; there are: {_listed(known)}"
+        yield from (f"agent {agent.name!r}{fault}" for fault in _model_faults(agent))
+        yield from (f"agent {agent.name!r}: {fault}" for fault in agent_plan_faults(agent, tools_of[agent]))
+        if agent.output is not None and FINAL_TOOL in tools_of[agent]:
+            yield f"agent {agent.name!r} has an output_type, so no tool of its may be named {FINAL_TOOL!r}; rename it"
+
+
+def _model_faults(agent: Agent) -> Iterator[str]:
+    models = chosen_models(agent.model)
+    if not models and not agent.plan:
+        yield f" has no model; {available_models()}"
+    for model in models:
+        fault = model_fault(model) if isinstance(model, str) else None
+        if fault is not None:
+            yield f": {fault}"
+    writer = agent.history.model if isinstance(agent.history, Summarize) else None
+    fault = model_fault(writer) if isinstance(writer, str) else None
+    if fault is not None:
+        yield f": history=Summarize: {fault}"
+
+
+def _tool_faults(agents: Sequence[Agent], everything: Sequence[Tool]) -> Iterator[str]:
+    names = {agent.name for agent in agents}
+    for name in _repeated([item.name for item in everything]):
+        or_agent = ", or rename the agent" if name in names else ""
+        yield f"two different tools are named {name!r}; give one another name with @tool(name=...){or_agent}"
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
+
+
+def _listed(names: Mapping[str, object] | set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,198 @@
+"""Who may use the API: bearer keys, stored as hashes, compared in constant time (DESIGN 8).
+
+A key belongs to a tenant and a role: `client` keys see their tenant's jobs, `admin` keys every tenant's. Keys are those
+of the setting API_KEYS, and those of the store, which `baton keys` makes and revokes; what the store said of a key is
+believed for 30 s. Invariant: what cannot be a key costs no read; a source that came with too many unknown ones costs
+one in 30 s, and a good key that comes from there, such as from behind the same proxy, is good still.
+"""
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from starlette.requests import HTTPConnection, Request
+
+from baton.api.problem import ApiError
+from baton.configuration.setting_readers import API_KEY_ENTRY
+from baton.container import Container
+from baton.ports import StoredKey
+from baton.runtime.source_budget import SourceBudget
+from baton_events.errors import StoreError
+from baton_events.timestamps import rfc3339
+
+Role = Literal["client", "admin"]
+KEY_ID_CHARS = 12
+BELIEVED_MS = 30_000
+UNKNOWN_PER_MINUTE = 30
+_MOST_KNOWN = 10_000
+_DAY_CHARS = len("2026-01-31")
+_PRINCIPAL = "baton.principal"
+_STORED_FORM = re.compile(r"bk_(client|admin)_[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks.
+
+    Attributes:
+        key_id: the beginning of their key's digest: names the key to people and opens nothing.
+    """
+
+    role: Role
+    tenant: str
+    key_id: str = field(default="", compare=False)
+    label: str = field(default="", compare=False)
+
+    def may_see(self, tenant: str) -> bool:
+        """Whether a tenant's jobs are theirs to see and change."""
+        return self.role == "admin" or self.tenant == tenant
+
+
+class Keys:
+    """Every key that this deployment knows."""
+
+    def __init__(self, container: Container) -> None:
+        self._configured = parse_keys(container.settings.api_keys)
+        self._book = container.ports.key_book
+        self._clock = container.ports.clock
+        self._unknown = SourceBudget(container.ports.clock, UNKNOWN_PER_MINUTE)
+        self._believed: dict[str, tuple[Principal, int]] = {}
+        self._noted: dict[str, str] = {}
+        self._whole: tuple[dict[str, StoredKey], int] = ({}, -BELIEVED_MS)
+
+    async def authenticate(self, request: HTTPConnection) -> Principal:
+        """Who asks; looked up once a request, by the guard, and known to the endpoint from then on.
+
+        Raises:
+            ApiError: 401, no key or one that is not known; 429, too many unknown ones from there. StoreError.
+        """
+        known: Principal | None = request.scope.get(_PRINCIPAL)
+        if known is None:
+            known = await self.ask_again(request)
+            remember(request, known)
+        return known
+
+    async def ask_again(self, request: HTTPConnection) -> Principal:
+        """Whose key a request came with, as far as is known now: it may have been revoked meanwhile.
+
+        Raises:
+            ApiError: 401, 429. StoreError.
+        """
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise _unknown_key()
+        return await self.of_key(key.strip(), source_of(request))
+
+    async def of_key(self, key: str, source: str) -> Principal:
+        """Whose key this is; `source`: where it came from, whose failures are counted.
+
+        Raises:
+            ApiError: 401, 429. StoreError.
+        """
+        digest = digest_of(key)
+        found = self._of_settings(digest)
+        if found is None and _STORED_FORM.fullmatch(key):
+            found = await self._stored(digest, source)
+        if found is None:
+            raise _unknown_key()
+        return found
+
+    async def of_digest(self, digest: str, source: str) -> Principal | None:
+        """Whose key has this digest, for as long as there is one: of a session that the key has opened.
+
+        Raises:
+            ApiError: 429. StoreError.
+        """
+        return self._of_settings(digest) or await self._stored(digest, source)
+
+    def _of_settings(self, digest: str) -> Principal | None:
+        found: Principal | None = None
+        for known, principal in self._configured:  # all of them, so that the time tells nothing
+            if hmac.compare_digest(known, digest):
+                found = principal
+        return found
+
+    async def _stored(self, digest: str, source: str) -> Principal | None:
+        now_ms = self._clock.now_ms()
+        principal, at_ms = self._believed.get(digest, (None, 0))
+        if principal is not None and now_ms - at_ms < BELIEVED_MS:
+            return principal
+        wait_seconds = self._unknown.wait_seconds(source)
+        if principal is None and wait_seconds:  # one that was good a while ago is asked after all
+            stored = (await self._book_as_a_whole(now_ms)).get(digest)
+            if stored is None:
+                raise too_many("too many requests with unknown keys from here", wait_seconds)
+        else:
+            stored = await self._book.find(digest)
+        if stored is None or not hmac.compare_digest(stored.digest, digest):
+            self._believed.pop(digest, None)
+            self._unknown.spend(source)
+            return None
+        found = Principal(stored.role, stored.tenant, digest[:KEY_ID_CHARS], stored.label)
+        if len(self._believed) >= _MOST_KNOWN:
+            self._believed.clear()
+        self._believed[digest] = (found, now_ms)
+        await self._note_use(stored, rfc3339(now_ms)[:_DAY_CHARS])
+        return found
+
+    async def _book_as_a_whole(self, now_ms: int) -> dict[str, StoredKey]:
+        """Every stored key, read once in a while: who guesses does not lock out others behind the same address."""
+        whole, at_ms = self._whole
+        if now_ms - at_ms >= BELIEVED_MS:
+            whole = {key.digest: key for key in await self._book.all()}
+            self._whole = (whole, now_ms)
+        return whole
+
+    async def _note_use(self, stored: StoredKey, day: str) -> None:
+        """Once a day for each process."""
+        if day in (stored.used_day, self._noted.get(stored.digest)):
+            return
+        self._noted[stored.digest] = day
+        try:
+            await self._book.used(stored.digest, day)
+        except StoreError:
+            self._noted.pop(stored.digest, None)  # the next look notes it
+
+
+def digest_of(key: str) -> str:
+    """What is kept of a key."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def remember(request: HTTPConnection, principal: Principal) -> None:
+    """Let the guard and the endpoint know who asks, where that was found out in another way than by a bearer key."""
+    request.scope[_PRINCIPAL] = principal
+
+
+def known_principal(request: Request) -> Principal | None:
+    """Who asks, if that was found out."""
+    found: Principal | None = request.scope.get(_PRINCIPAL)
+    return found
+
+
+def source_of(request: HTTPConnection) -> str:
+    """Where a request comes from: the address that the server saw; a proxy's headers may say anything."""
+    return request.client.host if request.client else ""
+
+
+def too_many(detail: str, wait_seconds: float) -> ApiError:
+    """429 with the time to wait, in whole seconds."""
+    seconds = max(1, -int(-wait_seconds // 1))
+    return ApiError(429, f"{detail}: try again in {seconds} s", headers={"Retry-After": str(seconds)})
+
+
+def _unknown_key() -> ApiError:
+    detail = "no valid key: send `Authorization: Bearer KEY` with a key from `baton keys create`"
+    return ApiError(401, detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def parse_keys(text: str) -> list[tuple[str, Principal]]:
+    """`role:tenant:sha256hex, …` as (hash, principal); the settings were read with each entry of that form."""
+    keys: list[tuple[str, Principal]] = []
+    for match in map(API_KEY_ENTRY.fullmatch, (part.strip() for part in text.split(",") if part.strip())):
+        if match is not None:
+            role: Role = "admin" if match[1] == "admin" else "client"
+            keys.append((match[3], Principal(role, match[2], match[3][:KEY_ID_CHARS])))
+    return keys

@@ -1,0 +1,239 @@
+"""Who is let in: each route's rule is enforced here, before its endpoint runs, and what operators do is kept.
+
+Invariant: first the size of the head, then the key, then how often it asks, then the size of the body, then the
+endpoint; so nobody without a key learns what is there or what is wrong with their request. Must not: know any endpoint.
+"""
+
+import hmac
+import logging
+import re
+from collections.abc import Mapping, Sequence
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Message, Receive
+
+from baton.api.audit import DETAIL_LIMIT_BYTES, Audit
+from baton.api.auth import Keys, Principal, known_principal, remember, source_of, too_many
+from baton.api.head import without_body
+from baton.api.problem import ApiError, on_error
+from baton.api.route import ApiRoute, Endpoint
+from baton.api.stream_token import StreamTokens, remember_grant
+from baton.container import Container
+from baton.ports import RateLimit
+from baton.runtime.observing import Observing
+from baton.runtime.source_budget import SourceBudget
+from baton_events.errors import StoreError
+
+_log = logging.getLogger("baton.api")
+
+# Of one source: what asks for no key must not be a way to make the store busy, and a key is not to be guessed.
+OPEN_PER_MINUTE, WRONG_PER_MINUTE = 600, 30
+ADDRESS_LIMIT_BYTES, HEADERS_LIMIT_BYTES = 8_192, 32_768
+_TARGET_LIMIT_CHARS = 500
+_DIGITS, _LENGTH_DIGITS = re.compile(r"[0-9]+"), 15
+
+
+class Guard:
+    """Stands before every endpoint of the table."""
+
+    def __init__(self, container: Container, keys: Keys, audit: Audit) -> None:
+        self._settings = container.settings
+        self._rate_limit, self._follow_limit = container.ports.rate_limit, container.ports.follow_limit
+        self._observing = Observing(container.ports.clock, container.ports.tracer)
+        self._keys = keys
+        self._audit = audit
+        self._clock, self._tokens = container.ports.clock, StreamTokens(container.settings)
+        self._open = SourceBudget(container.ports.clock, OPEN_PER_MINUTE)
+        self._wrong = SourceBudget(container.ports.clock, WRONG_PER_MINUTE)
+
+    def routes(self, table: Sequence[ApiRoute]) -> list[Route]:
+        """The table as routes of the web framework: one a path, so that a 405 names every method there is."""
+        by_path: dict[str, dict[str, Endpoint]] = {}
+        for route in table:
+            by_path.setdefault(route.path, {})[route.method] = self._guarded(route)
+        return [Route(path, _by_method(answers), methods=list(answers)) for path, answers in by_path.items()]
+
+    def _guarded(self, route: ApiRoute) -> Endpoint:
+        async def answer(request: Request) -> Response:
+            sent = bytearray()
+            try:
+                _check_head(request)
+                await self._admit(route, request)
+                async with self._observing.traced(request.headers.get("traceparent", "")):
+                    response = await route.endpoint(_limited(request, route, sent))
+            except Exception as error:  # noqa: BLE001 - further out, an answer would lack the headers for browsers
+                response = await on_error(request, error)
+            await self._keep(route, request, response, bytes(sent))
+            return response
+
+        return answer
+
+    async def _admit(self, route: ApiRoute, request: Request) -> None:
+        """Ask for what the route's rule says.
+
+        Raises:
+            ApiError: 401, 403, 429 or 503.
+        """
+        match route.access:
+            case "client":
+                await self._throttle(await self._keys.authenticate(request))
+            case "admin":
+                await self._admin(request)
+            case "stream":
+                await self.follower(request)
+            case "operations":
+                self._operations(request)
+            case "metrics":
+                await self._metrics(request)
+            case "open":
+                self._spend(self._open, request)
+            case "self":
+                pass
+
+    async def follower(self, connection: HTTPConnection) -> Principal:
+        """Who wants to follow a stream: with a key, or with a short-lived token in the query.
+
+        Raises:
+            ApiError: 401, 429, 503.
+        """
+        token = connection.query_params.get("token")
+        if token is None or "authorization" in connection.headers:
+            principal = await self._keys.authenticate(connection)
+        else:
+            grant = self._tokens.read(token, self._clock.now_ms())
+            principal = Principal("client", grant.tenant, f"stream token of {grant.tenant}")
+            remember(connection, principal)
+            remember_grant(connection, grant)
+        await self._throttle_follower(principal)
+        return principal
+
+    async def _admin(self, request: Request) -> None:
+        principal = await self._keys.authenticate(request)
+        await self._throttle(principal)
+        if principal.role != "admin":
+            raise ApiError(403, f"{request.method} {request.url.path} needs an admin key")
+
+    async def _metrics(self, request: Request) -> None:
+        """An admin's key or METRICS_TOKEN; where METRICS_PUBLIC=true, nobody is asked."""
+        if self._settings.metrics_public:
+            self._spend(self._open, request)
+            return
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        token = self._settings.metrics_token
+        same = hmac.compare_digest(token.encode(), given.strip().encode("utf-8", "surrogateescape"))
+        if not (token and same and scheme.lower() == "bearer"):
+            await self._admin(request)
+
+    def _operations(self, request: Request) -> None:
+        """The key of outside completions. It is not limited: what it tells is work done, and jobs wait for it."""
+        key = self._settings.operations_api_key
+        if not key:
+            raise ApiError(503, "no key is configured: set OPERATIONS_API_KEY")
+        given = request.headers.get("x-api-key", "")
+        if not hmac.compare_digest(key.encode(), given.encode("utf-8", "surrogateescape")):
+            self._spend(self._wrong, request)
+            raise ApiError(401, "no valid key: send the header `x-api-key`", headers={"WWW-Authenticate": "ApiKey"})
+
+    async def _throttle(self, principal: Principal) -> None:
+        """Limit how often a key asks."""
+        if wait_seconds := await _wait_seconds(self._rate_limit, principal.key_id):
+            limit = self._settings.rate_limit_per_minute
+            raise too_many(f"more than {limit} requests a minute with this key", wait_seconds)
+
+    async def _throttle_follower(self, principal: Principal) -> None:
+        """Limit how often a key opens streams.
+
+        Apart from what else it asks: where a host holds none open, readers come back again and again, and must not
+        keep their key from submitting.
+        """
+        if wait_seconds := await _wait_seconds(self._follow_limit, f"{principal.key_id}:follow"):
+            limit = self._settings.followers_per_key
+            raise too_many(f"more than {limit} streams a second with this key (FOLLOWERS_PER_KEY)", wait_seconds)
+
+    @staticmethod
+    def _spend(budget: SourceBudget, request: Request) -> None:
+        wait_seconds = budget.wait_seconds(source_of(request))
+        if wait_seconds:
+            raise too_many("too many requests from here", wait_seconds)
+        budget.spend(source_of(request))
+
+    async def _keep(self, route: ApiRoute, request: Request, response: Response, sent: bytes) -> None:
+        """Write down what an operator did; not what jobs they submitted, which are kept as jobs."""
+        principal = known_principal(request)
+        if principal is None or principal.role != "admin" or route.method == "GET":
+            return
+        own = route.access == "admin" or route.method in ("PATCH", "DELETE")
+        query = f"?{request.url.query}" if request.url.query else ""
+        target = f"{request.url.path}{query}"[:_TARGET_LIMIT_CHARS]
+        action = f"{route.method} {route.path}"
+        await self._audit.record(principal, action, target, response.status_code, sent if own else b"")
+
+
+async def _wait_seconds(limit: RateLimit | None, name: str) -> float:
+    """How long a name has to wait; while the store does not answer, nobody is kept out for it."""
+    if limit is None:
+        return 0
+    try:
+        return await limit.wait_seconds(name)
+    except StoreError as error:
+        _log.warning("no limit while the store does not answer: %s", error)
+        return 0
+
+
+def _by_method(answers: Mapping[str, Endpoint]) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        if request.method == "HEAD":
+            return without_body(await answers["GET"](request))
+        return await answers[request.method](request)
+
+    return answer
+
+
+def _check_head(request: Request) -> None:
+    """Refuse an address or headers that no client of ours sends, before anything is made of them.
+
+    Raises:
+        ApiError: 414, 431.
+    """
+    address_bytes = len(request.scope.get("raw_path") or b"") + len(request.scope["query_string"])
+    if address_bytes > ADDRESS_LIMIT_BYTES:
+        raise ApiError(414, f"the address has {address_bytes} bytes; at most {ADDRESS_LIMIT_BYTES}")
+    headers_bytes = sum(len(name) + len(value) for name, value in request.headers.raw)
+    if headers_bytes > HEADERS_LIMIT_BYTES:
+        raise ApiError(431, f"the headers have {headers_bytes} bytes; at most {HEADERS_LIMIT_BYTES}")
+
+
+def _limited(request: Request, route: ApiRoute, sent: bytearray) -> Request:
+    """The same request, whose body ends in a refusal where it gets too large; `sent`: its beginning, as it comes.
+
+    Raises:
+        ApiError: 413, its header says already that it is too large.
+    """
+    declared = request.headers.get("content-length", "")
+    if _DIGITS.fullmatch(declared) and (len(declared) > _LENGTH_DIGITS or int(declared) > route.body_limit_bytes):
+        raise _too_large(route)
+    return Request(request.scope, _counting(request.receive, route, sent))
+
+
+def _counting(receive: Receive, route: ApiRoute, sent: bytearray) -> Receive:
+    """The body's chunks, as long as they stay below the limit together."""
+    received_bytes = 0
+
+    async def counted() -> Message:
+        nonlocal received_bytes
+        message = await receive()
+        chunk = message.get("body", b"")
+        received_bytes += len(chunk)
+        sent.extend(chunk[: DETAIL_LIMIT_BYTES + 1 - len(sent)])
+        if received_bytes > route.body_limit_bytes:
+            raise _too_large(route)
+        return message
+
+    return counted
+
+
+def _too_large(route: ApiRoute) -> ApiError:
+    setting = f"; {route.limit_setting} is {route.body_limit_bytes}" if route.limit_setting else ""
+    return ApiError(413, f"the body is larger than {route.body_limit_bytes} bytes{setting}")

@@ -1,0 +1,124 @@
+"""Errors as RFC 9457 problem details, never with internals (CONTRACT, first paragraph)."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from baton_events.errors import (
+    BatonError,
+    HungUpError,
+    JobGoneError,
+    MemoryUnavailableError,
+    PublishError,
+    SessionBusyError,
+    SettingsError,
+    StorageFullError,
+    StoreError,
+    UnknownJobError,
+)
+
+_log = logging.getLogger("baton.api")
+
+_SHOWN_CHARS = 80
+_LONGEST_CHARS, _MOST_FAULTS = 1_000, 50
+
+_TITLES = {
+    400: "bad request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not found",
+    405: "method not allowed",
+    409: "conflict",
+    410: "gone",
+    413: "too large",
+    414: "address too long",
+    422: "unprocessable",
+    426: "upgrade required",
+    429: "too many requests",
+    431: "headers too large",
+    503: "unavailable",
+}
+
+
+class ApiError(BatonError):
+    """An answer other than success. `faults`: (field, message) where a body or query is at fault."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        faults: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.faults = tuple(faults)
+        self.headers = dict(headers or {})
+
+
+def problem(error: ApiError) -> Response:
+    """The response of an error."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": _TITLES.get(error.status, "error"),
+        "status": error.status,
+        "detail": _cut(str(error)),
+    }
+    if error.faults:
+        body["errors"] = [
+            {"field": _cut(field), "message": _cut(message)} for field, message in error.faults[:_MOST_FAULTS]
+        ]
+    return JSONResponse(body, error.status, error.headers, media_type="application/problem+json")
+
+
+def _cut(text: str) -> str:
+    """Values are named in errors, and may be as long as a client likes."""
+    return text if len(text) <= _LONGEST_CHARS else f"{text[:_LONGEST_CHARS]}…"
+
+
+def invalid(error: ValidationError, what: str) -> ApiError:
+    """422 that lists every fault of a body or query."""
+    faults = [(".".join(str(part) for part in fault["loc"]) or what, _message(fault)) for fault in error.errors()]
+    listed = "; ".join(f"{field}: {message}" for field, message in faults)
+    return ApiError(422, f"the {what} is not valid: {listed}", faults)
+
+
+def _message(fault: ErrorDetails) -> str:
+    """What is wrong, with the offending value where it is short and was given."""
+    given = fault["input"]
+    shown = (
+        isinstance(given, str | int | float | bool) and fault["type"] != "missing" and len(repr(given)) <= _SHOWN_CHARS
+    )
+    return f"{fault['msg']}, got {given!r}" if shown else fault["msg"]
+
+
+async def on_error(request: Request, error: Exception) -> Response:  # noqa: PLR0911 - one for each kind
+    """The response of any error that an endpoint raised."""
+    match error:
+        case ApiError():
+            return problem(error)
+        case SessionBusyError() | JobGoneError() | HungUpError():
+            return problem(ApiError(error.status, str(error)))
+        case StorageFullError():
+            return problem(ApiError(error.status, str(error), headers={"Retry-After": str(error.wait_seconds)}))
+        case HTTPException():
+            detail = f"{request.method} {request.url.path}: {error.detail.lower()} here; /openapi.json lists the routes"
+            return problem(ApiError(error.status_code, detail, headers=error.headers))
+        case PublishError():
+            _log.warning("the queue: %s", error)
+            return problem(ApiError(503, "the queue does not take messages; try again", headers={"Retry-After": "5"}))
+        case UnknownJobError():
+            return problem(ApiError(503, f"{error}; try again", headers={"Retry-After": "5"}))
+        case StoreError() | SettingsError() | MemoryUnavailableError():
+            what = "vector index" if isinstance(error, MemoryUnavailableError) else "store"
+            _log.warning("the %s: %s", what, error)
+            return problem(ApiError(503, f"the {what} does not answer; try again", headers={"Retry-After": "5"}))
+        case _:
+            _log.error("an endpoint failed", exc_info=error)
+            return problem(ApiError(500, "internal error"))

@@ -1,0 +1,40 @@
+"""One line of the API's table of routes: where it is, who may call it, how much they may send, and what it does.
+
+Invariant: a route without a rule cannot be written. Whoever is let in is let in by api/guard.py, before the
+endpoint runs, and by nothing else. The table is the one source of docs/reference/http.md and of the OpenAPI document.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+# open: nobody is asked. client: a key of a tenant, or an admin's. admin: an admin's key. operations: `x-api-key`.
+# metrics: an admin's key or METRICS_TOKEN, or nobody is asked where METRICS_PUBLIC=true.
+# stream: as client, or a short-lived token in the query, which the endpoint holds to what it opens.
+# self: the endpoint asks by itself, since what it takes is no bearer key (a cookie, a short-lived token).
+Access = Literal["open", "client", "stream", "admin", "operations", "metrics", "self"]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+BODY_LIMIT_BYTES = 64_000
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRoute:
+    """One endpoint.
+
+    Attributes:
+        what: one line for people, in markdown.
+        body_limit_bytes: a larger body is refused (413) before it is read to its end.
+        limit_setting: the setting that this limit comes from, if any; a refusal names it.
+    """
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    access: Access
+    endpoint: Endpoint
+    what: str
+    body_limit_bytes: int = BODY_LIMIT_BYTES
+    limit_setting: str = ""

@@ -1,0 +1,204 @@
+"""The API's table of routes: one line each, and their rules with them."""
+
+from starlette.routing import BaseRoute
+
+from baton.api.agent_start import AgentStartApi
+from baton.api.approvals import Approvals
+from baton.api.audit import Audit
+from baton.api.auth import Keys
+from baton.api.bulk_change import BulkChangeApi
+from baton.api.chat import BODY_LIMIT_BYTES as CHAT_LIMIT_BYTES
+from baton.api.chat import ChatApi
+from baton.api.checkpoints import BODY_LIMIT_BYTES as DECISION_LIMIT_BYTES
+from baton.api.checkpoints import CheckpointsApi
+from baton.api.guard import Guard
+from baton.api.health import Health
+from baton.api.job_events import JobEventsApi
+from baton.api.job_listing import JobListingApi
+from baton.api.job_results import JobResultsApi
+from baton.api.jobs import BODY_LIMIT_BYTES as SUBMIT_LIMIT_BYTES
+from baton.api.jobs import JobsApi
+from baton.api.messages import MessagesApi
+from baton.api.metrics import MetricsApi
+from baton.api.openapi import OpenApi
+from baton.api.operations import OperationsApi
+from baton.api.recordings import RecordingsApi
+from baton.api.route import ApiRoute
+from baton.api.schedules import BODY_LIMIT_BYTES as SCHEDULE_LIMIT_BYTES
+from baton.api.schedules import SchedulesApi
+from baton.api.session_memory import SessionMemoryApi
+from baton.api.sessions import SessionsApi
+from baton.api.simple_scenario import SimpleScenario
+from baton.api.stream import StreamApi
+from baton.api.stream_token_api import StreamTokensApi
+from baton.api.tools import ToolsApi
+from baton.api.updates import PATH as UPDATES_PATH
+from baton.api.updates import update_routes, updates_over_http
+from baton.api.usage import UsageApi
+from baton.api.worker import WorkerApi
+from baton.container import Container
+
+
+def api_routes(container: Container, keys: Keys) -> list[BaseRoute]:
+    """Every route of the API, with a guard before each."""
+    audit = Audit(container)
+    guard = Guard(container, keys, audit)
+    return [*guard.routes(api_table(container, keys, audit)), *update_routes(container, keys, guard)]
+
+
+def api_table(container: Container, keys: Keys, audit: Audit) -> list[ApiRoute]:
+    """Every line of the table, in the order in which docs/reference/http.md lists them."""
+    jobs = JobsApi(container, keys)
+    table = [
+        *_of_jobs(container, keys, jobs),
+        *_of_schedules(container, keys),
+        *_of_checkpoints(container, keys, jobs),
+        *_of_operations(container),
+        *_of_chats(container, keys, jobs),
+        *_of_sessions(container, keys),
+        *_of_operators(container, audit),
+        *_open(container, jobs),
+    ]
+    document = OpenApi(table, container.settings.worker_base_url)  # it is in itself, too
+    table.append(ApiRoute("GET", "/openapi.json", "open", document.show, "all of this as an OpenAPI 3.1 document"))
+    return table
+
+
+def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
+    jobs_path, job_path = "/api/agent-jobs", "/api/agent-jobs/{job_id}"
+    events, stream = JobEventsApi(container, keys, jobs), StreamApi(container, keys)
+    listing, bulk_path = JobListingApi(container, keys), "/api/admin/agent-jobs/bulk"
+    bulk = BulkChangeApi(keys, jobs, listing)
+    bulk_changes = '`{"action", "filter", "dryRun"}` cancels or retries jobs; repeat with `cursor` while there is one'
+    recordings, result_limit_bytes = RecordingsApi(container, keys, jobs), container.settings.result_limit_bytes
+    submits = "submit a job; 202 and the job. `Idempotency-Key` is honoured"
+    lists = (
+        "jobs, newest first: `status`, `jobType`, `sessionId`, `createdAfter`, `createdBefore`, `parentJobId`, `cursor`"
+    )
+    reads = "the job: status, what it waits for, tool calls, result, usage; `steps=true`: that of each step, too"
+    changes = (
+        '`{"action": "cancel"}` ends the job at once; `{"action": "retry", "from": "failure"}` (or `"start"`) lets an'
+        " ended one run again; 409 where its state does not allow it"
+    )
+    deletes = "delete an ended job's data; 204, and 410 for whoever reads it then; 409 before its end"
+    tells = '`{"name", "data"}`: something happened that the job may wait for; kept for it if nobody waits yet'
+    streams = "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`"
+    records = "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end"
+    limit, results = (result_limit_bytes, "RESULT_LIMIT_BYTES"), JobResultsApi(container, keys)
+    shows = "one tool call's result: where the job's answer has a `resultRef` instead, since all of them are too large"
+    return [
+        ApiRoute("POST", jobs_path, "client", jobs.submit, submits, SUBMIT_LIMIT_BYTES),
+        ApiRoute("GET", jobs_path, "client", listing.show, lists),
+        ApiRoute("GET", job_path, "client", jobs.read, reads),
+        ApiRoute("PATCH", job_path, "client", jobs.change, changes),
+        ApiRoute("DELETE", job_path, "client", jobs.delete, deletes),
+        ApiRoute("POST", bulk_path, "admin", bulk.change, bulk_changes),
+        ApiRoute("POST", f"{job_path}/events", "client", events.post, tells, *limit),
+        ApiRoute("GET", f"{job_path}/stream", "stream", stream.stream, streams),
+        ApiRoute("GET", f"{job_path}/results/{{call_id}}", "client", results.show, shows),
+        ApiRoute("GET", f"{job_path}/recording", "client", recordings.show, records),
+    ]
+
+
+def _of_schedules(container: Container, keys: Keys) -> list[ApiRoute]:
+    schedules, path = SchedulesApi(container, keys), "/api/agent-schedules"
+    one = f"{path}/{{schedule_id}}"
+    makes = "a job that recurs: a job's fields, `cron` and `timeZone`; 201 and the schedule"
+    return [
+        ApiRoute("POST", path, "client", schedules.create, makes, SCHEDULE_LIMIT_BYTES),
+        ApiRoute("GET", path, "client", schedules.show_all, "schedules, by id"),
+        ApiRoute("GET", one, "client", schedules.read, "a schedule: when it runs next, and what it started last"),
+        ApiRoute("PATCH", one, "client", schedules.pause, '`{"paused": true}` or false'),
+        ApiRoute("DELETE", one, "client", schedules.delete, "no more of its jobs; those that it started go on"),
+    ]
+
+
+def _of_checkpoints(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
+    checkpoints, every = CheckpointsApi(keys, Approvals(container, jobs)), "/api/admin/agent-checkpoints"
+    path, pending = f"{every}/{{checkpoint_id}}", "approvals of all jobs: those that wait, or `?status=`; `cursor`"
+    lists = "marks that tools set, and decisions that it waits for"
+    approves = '`{"arguments", "comment", "digest"}`, all optional: approves; 409 where it was decided before'
+    return [
+        ApiRoute("GET", "/api/agent-jobs/{job_id}/checkpoints", "client", checkpoints.of_job, lists),
+        ApiRoute("GET", every, "admin", checkpoints.listed, pending),
+        ApiRoute("POST", path, "admin", checkpoints.approve, approves, DECISION_LIMIT_BYTES),
+        ApiRoute("DELETE", path, "admin", checkpoints.reject, '`{"reason"}`: rejects; 409 likewise'),
+    ]
+
+
+def _of_operations(container: Container) -> list[ApiRoute]:
+    operations, path = OperationsApi(container), "/api/operations/{operation_id}"
+    completes = '`{"success", "result" or "error"}` finishes the waiting call; repeatable, the first outcome stays'
+    limit = (container.settings.result_limit_bytes, "RESULT_LIMIT_BYTES")
+    return [
+        ApiRoute("GET", path, "operations", operations.show, "the tool call that waits for the operation"),
+        ApiRoute("POST", f"{path}/complete", "operations", operations.complete, completes, *limit),
+    ]
+
+
+def _of_chats(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
+    chats, starting = ChatApi(container, keys), AgentStartApi(container, keys, jobs)
+    tokens = StreamTokensApi(container, keys, jobs)
+    makes = '`{"jobId"}` or `{"sessionId"}`: a token for its streams, good for 5 minutes, where no header can be sent'
+    starts = '`{"request", "conversationId", "agent"}`, the last two optional: 202 `{"workflowId"}`, a job\'s id'
+    updates = "`?workflowId=`: the job's parts over a WebSocket, under uvicorn only; to a plain request 426"
+    sends = "what AI SDK's `useChat` sends: the chat's `id` is the session; 200 and the answer's stream"
+    resumes = (
+        "the running answer's stream from its start, 204 if none runs; an admin key names the tenant with `?tenant=`"
+    )
+    return [
+        ApiRoute("POST", "/api/chat", "client", chats.send, sends, CHAT_LIMIT_BYTES),
+        ApiRoute("GET", "/api/chat/{session_id:path}/stream", "stream", chats.resume, resumes),
+        ApiRoute("POST", "/api/stream-tokens", "client", tokens.make, makes),
+        ApiRoute("POST", "/api/agent/start", "client", starting.start, starts, SUBMIT_LIMIT_BYTES),
+        ApiRoute("GET", UPDATES_PATH, "open", updates_over_http, updates),
+    ]
+
+
+def _of_sessions(container: Container, keys: Keys) -> list[ApiRoute]:
+    memory, sessions = SessionMemoryApi(container, keys), SessionsApi(container, keys)
+    path = "/api/sessions/{session_id:path}"
+    shows = "its messages, what it is doing (`activeStream`), and what waits; `?limit=`, `?cursor=` for older ones"
+    deletes = "delete its jobs' data and its memory; 409 while one has not ended"
+    cancels = "stop the running job and those in line; answers once they have stopped, within 5 s"
+    forgets = "forget what agents remember of a session; an admin key names the tenant with `?tenant=`"
+    return [
+        ApiRoute("DELETE", f"{path}/memory", "client", memory.forget, forgets),  # before the path that takes any id
+        ApiRoute("POST", f"{path}/cancel", "client", sessions.cancel, cancels),
+        ApiRoute("GET", path, "client", sessions.show, shows),
+        ApiRoute("DELETE", path, "client", sessions.delete, deletes),
+    ]
+
+
+def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
+    tools, shows = ToolsApi(container), "each tool's capabilities, attempts, failures, and durations (p50, p95)"
+    worker, worker_path = WorkerApi(container), "/api/admin/agent-worker"
+    usage = UsageApi(container)
+    used = "what the jobs of each tenant used that ended in a month, what belongs to no job, prices; `tenant`, `month`"
+    messages, replays = MessagesApi(container), "send a message of the queue once more; one that was applied says so"
+    drives = "send the events of all steps that a job expects now"
+    measures = "figures for Prometheus: an admin key or `METRICS_TOKEN`, or `METRICS_PUBLIC=true`"
+    audits = "what operators did, the newest first: who, what, when, and how it ended; `limit`, `cursor`"
+    return [
+        ApiRoute(
+            "GET", worker_path, "admin", worker.show, "whether jobs are admitted, how many are at work and in line"
+        ),
+        ApiRoute("GET", "/api/admin/usage", "admin", usage.show, used),
+        ApiRoute("POST", worker_path, "admin", worker.start, "start: jobs get slots, those that wait for one at once"),
+        ApiRoute("DELETE", worker_path, "admin", worker.stop, "stop: nobody gets a slot; who holds one goes on"),
+        ApiRoute("POST", "/api/admin/messages/{message_id}/replay", "admin", messages.replay, replays),
+        ApiRoute("POST", "/api/admin/agent-jobs/{job_id}/drive", "admin", messages.drive, drives),
+        ApiRoute("GET", "/api/admin/tools", "admin", tools.show, shows),
+        ApiRoute("GET", "/api/admin/audit", "admin", audit.show, audits),
+        ApiRoute("GET", "/api/metrics", "metrics", MetricsApi(container).show, measures),
+    ]
+
+
+def _open(container: Container, jobs: JobsApi) -> list[ApiRoute]:
+    scenario, health = SimpleScenario(container, jobs), Health(container)
+    tries = "run a small job to its end; only where `ENABLE_TEST_ENDPOINT=true`"
+    return [
+        ApiRoute("POST", "/test/simple", "open", scenario.run, tries),
+        ApiRoute("GET", "/healthz", "open", health.healthz, "the process needs no restart; else 503"),
+        ApiRoute("GET", "/readyz", "open", health.readyz, "agents are loaded and the store answers; else 503"),
+    ]

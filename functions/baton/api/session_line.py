@@ -1,0 +1,80 @@
+"""What is going on in a session: its line of jobs, what a new one does when the line is not empty, and stopping them.
+
+Invariant: a session is one tenant's; a job of another tenant under the same name is in another session. Must not: know
+HTTP, or what a job is about.
+"""
+
+from typing import Any, Literal
+
+from baton.container import Container
+from baton.core.admission import Book, Entry
+from baton.core.state import Job
+from baton.core.transitions import JobStatus
+from baton.ports import Created, Snapshot
+from baton_events.errors import UnknownJobError
+
+# What a new job does while another one of its session is at work or in line: it waits for its turn, it is refused, or
+# those before it are cancelled.
+WhenBusy = Literal["queue", "reject", "interrupt"]
+
+
+class Sessions:
+    """Sessions of all tenants."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+
+    async def submit(
+        self, job: Job, task: dict[str, Any], when_busy: WhenBusy = "queue", *, may_exist: bool = False
+    ) -> Created:
+        """Accept a job into its session, as `Acceptance.submit`.
+
+        One that starts later interrupts nobody. A crash between accepting a job and cancelling those before it leaves
+        it in line behind them, until the same request comes again.
+
+        Raises:
+            SessionBusyError: it was to be refused where the session is busy, and is.
+            UnknownJobError: it was to interrupt others, is accepted, and its place in line is not known yet.
+            PublishError, StoreError: as for a submission.
+        """
+        acceptance = self._container.acceptance
+        created = await acceptance.submit(job, task, may_exist=may_exist, alone=when_busy == "reject")
+        if when_busy == "interrupt":
+            await self._interrupt(created)
+        return created
+
+    async def _interrupt(self, created: Created) -> None:
+        """Cancel those before it in line. One that ended meanwhile, or is to start later, interrupts nobody."""
+        job = created.job
+        book = await self._container.ports.operating.line(job.tenant, job.session_id)
+        if job.id not in book and not created.new and job.status is JobStatus.PENDING and not job.start_at_ms:
+            # The call that created it died before the admission heard of it, which its witness tells.
+            raise UnknownJobError(f"job {job.id!r} is accepted, and gets its place in line within a minute")
+        line = [snapshot.job for snapshot in await self._line(book)]
+        before = next((line[:place] for place, other in enumerate(line) if other.id == job.id), [])
+        await self.stop(before, f"job {job.id}, which was sent meanwhile")
+
+    async def line(self, tenant: str, session_id: str) -> list[Snapshot]:
+        """The session's jobs at work or in line: the one whose turn it is comes first; none that starts later."""
+        return await self._line(await self._container.ports.operating.line(tenant, session_id))
+
+    async def _line(self, book: Book) -> list[Snapshot]:
+        mine = sorted(book.items(), key=_turn)
+        found = await self._container.ports.reader.jobs([name for name, _ in mine])
+        line = [found.get(name) or _unseen(name, entry) for name, entry in mine]
+        return [snapshot for snapshot in line if not snapshot.job.ended]  # an entry may outlive its job by a moment
+
+    async def stop(self, jobs: list[Job], by: str) -> list[Job]:
+        """Cancel jobs, the last in line first, so that none of them starts meanwhile; returns them as they are now."""
+        return [(await self._container.acceptance.cancel(job, by)).job for job in reversed(jobs)][::-1]
+
+
+def _unseen(name: str, entry: Entry) -> Snapshot:
+    """A job that was accepted just now: a read may be older than that, and does not show it yet."""
+    return Snapshot(Job(name, entry.session_id, entry.tenant, entry.agent, entry.created_ms), {})
+
+
+def _turn(item: tuple[str, Entry]) -> tuple[bool, bool, int, str]:
+    """As the admission takes them."""
+    name, entry = item
+    return (not entry.slot, not entry.started, entry.created_ms, name)

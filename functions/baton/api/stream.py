@@ -1,0 +1,203 @@
+"""A job's parts as server-sent events: AI SDK UI message stream v1, resumable by `Last-Event-ID` (CONTRACT, Streams).
+
+A part's id is `<ms>-<n>`: the job's creation time and the part's number, from 1. Reading is by position, so a client
+that comes back gets each part once. Stop is not disconnect: nothing here touches the job. A host that cannot stream
+gets what is there, without the end, and when to come back: nothing is held while nothing comes.
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+from collections.abc import AsyncIterator, Iterator
+
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from baton.api.auth import Keys, Principal
+from baton.api.no_job import no_job
+from baton.api.permit import Permit, check_room
+from baton.api.problem import ApiError
+from baton.api.stream_token import must_cover
+from baton.container import Container
+from baton.following.job_notices import noticed_within
+from baton.following.look_pace import SOON_MS, LookPace, come_back_ms, only_waits
+from baton.ports import StoredParts
+from baton_events.errors import StoreError
+
+_log = logging.getLogger("baton.api")
+
+_ID = re.compile(r"\d{1,15}-(\d{1,15})")
+HEARTBEAT_SECONDS = 15.0
+# Where an answer is handed over whole, it has about so much of a long stream: hosts let 6 MB through.
+_ANSWER_BYTES = 2_000_000
+# So often it is seen whether the process stops, or who follows may not any more; no store is asked for that.
+_STEP_SECONDS = 1.0
+HEADERS = {"cache-control": "no-cache, no-transform", "x-vercel-ai-ui-message-stream": "v1", "x-accel-buffering": "no"}
+
+
+class StreamApi:
+    """`GET /api/agent-jobs/{id}/stream`."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+
+    async def stream(self, request: Request) -> Response:
+        """All parts after the last one that the client has, then live until the job has ended."""
+        principal = await self._keys.authenticate(request)
+        job_id, after = request.path_params["job_id"], position_of(request)
+        first = await self._container.ports.reader.parts(job_id, after)
+        if first.job is None:
+            raise await no_job(self._container.ports.archive, principal, job_id)
+        if not principal.may_see(first.job.tenant):
+            raise ApiError(403, f"job {job_id!r} belongs to another tenant")
+        must_cover(request, first.job.tenant, job_id, first.job.session_id)
+        return Streams(self._container, self._keys).answer(request, principal, first, after)
+
+
+class Streams:
+    """Makes answers that are streams."""
+
+    def __init__(self, container: Container, keys: Keys) -> None:
+        self._container = container
+        self._keys = keys
+
+    def answer(self, request: Request, principal: Principal, first: StoredParts, after: int = 0) -> Response:
+        """A job's parts after the first `after` ones, of which `first` are read already; the job is known.
+
+        Raises:
+            ApiError: 429, the key follows as many as it may.
+        """
+        if first.job is None:
+            raise ValueError("only a known job's parts can be streamed")
+        check_room(self._container, principal)
+        permit = Permit(self._container, self._keys, request, principal)
+        return _PartsResponse(Looks(self._container, permit, first.job.id, after), first)
+
+
+class _PartsResponse(StreamingResponse):
+    """Live, but where the host keeps an answer back until it is whole: Mangum, which says so in the scope."""
+
+    def __init__(self, looks: "Looks", first: StoredParts) -> None:
+        self._looks = looks
+        super().__init__(looks.events(first), headers=HEADERS, media_type="text/event-stream")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        self._looks.live = "aws.event" not in scope
+        with self._looks.open(), contextlib.suppress(ClientDisconnect):  # who goes away comes back, or not
+            await super().__call__(scope, receive, send)
+
+
+class Looks:
+    """One reader's looks at a job's parts. `after`: how many it has. `live`: they go on until the job has ended."""
+
+    def __init__(self, container: Container, permit: Permit, job_id: str, after: int) -> None:
+        self._reader, self._clock = container.ports.reader, container.ports.clock
+        self._stopping, self._notices = container.stopping, container.notices
+        self._followers, self._permit = container.followers, permit
+        self._job_id = job_id
+        self.after = after
+        self.live = True
+        self._pace, self._noticed, self._silent_seconds = LookPace(), asyncio.Event(), 0.0
+        self._permitted = True
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """The time in which it counts as one of its key's followers, and is woken when its job goes on here."""
+        if not self.live:
+            yield
+            return
+        with self._followers.following(self._permit.key_id), self._notices.of(self._job_id) as self._noticed:
+            yield
+
+    async def events(self, stored: StoredParts) -> AsyncIterator[str]:
+        """The events of these parts and of those that come."""
+        first = self.after
+        if not self.live:
+            yield f"retry: {await self._come_back_ms(stored)}\n\n"
+        room_bytes = _ANSWER_BYTES
+        while stored.job is not None:
+            for part in stored.parts:
+                room_bytes -= len(part)
+                if not self.live and room_bytes < 0 and self.after > first:
+                    return  # the client comes back for the next page
+                self.after += 1
+                yield f"id: {stored.job.created_at_ms}-{self.after}\ndata: {part}\n\n"
+            if stored.job.ended:
+                yield "data: [DONE]\n\n"
+                return
+            if self.stopped or not self.live:  # the client comes back for more, to a process that stays
+                return
+            if not stored.parts and self._silent_seconds >= HEARTBEAT_SECONDS:
+                self._silent_seconds = 0.0
+                yield ": heartbeat\n\n"
+            try:
+                stored = await self.next(stored)
+            except StoreError as error:
+                # The answer has begun, so there is no status left to give: it ends, and the client comes back.
+                _log.warning("the stream of %s ends before the job: %s", self._job_id, error)
+                return
+
+    @property
+    def stopped(self) -> bool:
+        """Whether there are no more looks here: the process ends, or whoever follows may not any more."""
+        return self._stopping.begun or not self._permitted
+
+    async def next(self, stored: StoredParts) -> StoredParts:
+        """Look again in a while; `stored` is what the last look has found. Nothing: to be called again.
+
+        Raises StoreError.
+        """
+        pace = self._pace
+        if stored.parts:
+            pace.heard()
+            self._silent_seconds = 0.0
+        while pace.until_look_seconds:
+            seconds = min(_STEP_SECONDS, pace.until_look_seconds, HEARTBEAT_SECONDS - self._silent_seconds)
+            if await noticed_within(self._noticed, seconds):
+                pace.heard()
+            else:
+                pace.passed(seconds)
+                self._silent_seconds += seconds
+            self._permitted = await self._permit.lasts()
+            if self.stopped or self._silent_seconds >= HEARTBEAT_SECONDS:
+                return StoredParts(stored.job)
+        return await self._look(stored)
+
+    async def _look(self, stored: StoredParts) -> StoredParts:
+        pace = self._pace
+        if pace.asks_whether_it_waits:
+            snapshot = (await self._reader.jobs([self._job_id])).get(self._job_id)
+            pace.learned(waits=snapshot is not None and only_waits(snapshot, self._clock.now_ms()))
+        pace.looks()
+        if not pace.needs_whole_look and not await self._reader.parts_after(self._job_id, self.after):
+            return StoredParts(stored.job)
+        pace.looks_whole()
+        return await self._reader.parts(self._job_id, self.after)
+
+    async def _come_back_ms(self, stored: StoredParts) -> int:
+        """Where nothing is held: when to come for more."""
+        if stored.job is None or stored.parts or stored.job.ended:
+            return SOON_MS
+        try:
+            snapshot = (await self._reader.jobs([self._job_id])).get(self._job_id)
+        except StoreError as error:
+            _log.warning("how long job %s has waited is not known: %s", self._job_id, error)
+            snapshot = None
+        return come_back_ms(snapshot, self._clock.now_ms()) if snapshot else SOON_MS
+
+
+def position_of(request: HTTPConnection) -> int:
+    """How many parts the client has.
+
+    Raises:
+        ApiError: 400, what it says is no position.
+    """
+    text = request.headers.get("last-event-id") or request.query_params.get("last_message_id") or "0-0"
+    match = _ID.fullmatch(text)
+    if match is None:
+        raise ApiError(400, f"Last-Event-ID {text!r} is not of the form <ms>-<n>; 0-0 is the beginning")
+    return int(match[1])

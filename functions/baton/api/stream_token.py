@@ -1,0 +1,116 @@
+"""Short-lived tokens for following one job or one session, where no header can be sent: `EventSource`, WebSocket.
+
+Invariant: a token says itself what it opens and until when, and is signed with a secret that follows from the settings,
+so nothing is stored and every process of the deployment knows it. It opens streams, and nothing else. It stands in a
+URL, which servers log: that is why it is short-lived.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from dataclasses import asdict, dataclass
+
+from starlette.requests import HTTPConnection
+
+from baton.api.problem import ApiError
+from baton.configuration.settings import Settings
+
+TOKEN_SECONDS = 300
+_GRANT = "baton.stream_grant"
+_PURPOSE = b"baton stream tokens\0"
+_TOKEN_LIMIT_CHARS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token opens: the streams of one job, or of all jobs of a session."""
+
+    tenant: str
+    job_id: str
+    session_id: str
+    expires_ms: int
+
+    def covers(self, tenant: str, job_id: str, session_id: str) -> bool:
+        """Whether it opens the stream of this job; `job_id` empty: of the session."""
+        if tenant != self.tenant:
+            return False
+        return job_id == self.job_id if self.job_id else session_id == self.session_id
+
+
+class StreamTokens:
+    """Makes tokens, and reads them."""
+
+    def __init__(self, settings: Settings) -> None:
+        # An address over RESP may hold no password: then all the secret there is is the queue's.
+        of_store = settings.redis_token or (settings.resp_url if settings.qstash_token else "")
+        secrets = f"{of_store}\0{settings.qstash_token}".encode()
+        self._secret = hashlib.sha256(_PURPOSE + secrets).digest() if of_store else b""
+
+    def make(self, grant: Grant) -> str:
+        """A token.
+
+        Raises:
+            ApiError: 503, the settings have no secret from which one could follow.
+        """
+        said = _encoded(json.dumps(asdict(grant)).encode())
+        return f"{said}.{_encoded(self._signature(said))}"
+
+    def read(self, token: str, now_ms: int) -> Grant:
+        """What a token opens.
+
+        Raises:
+            ApiError: 401, it is none, or its time is up.
+        """
+        said, _, signature = token.partition(".")
+        if len(token) > _TOKEN_LIMIT_CHARS or not hmac.compare_digest(_decoded(signature), self._signature(said)):
+            raise _refused("the token is none of this deployment")
+        grant = Grant(**json.loads(_decoded(said)))
+        if grant.expires_ms <= now_ms:
+            raise _refused("the token's time is up: get another one from POST /api/stream-tokens")
+        return grant
+
+    def _signature(self, said: str) -> bytes:
+        if not self._secret:
+            raise ApiError(
+                503, "tokens need UPSTASH_REDIS_REST_TOKEN, or REDIS_URL and QSTASH_TOKEN, which are not set"
+            )
+        return hmac.new(self._secret, said.encode(), hashlib.sha256).digest()
+
+
+def remember_grant(connection: HTTPConnection, grant: Grant) -> None:
+    """Let the endpoint know what the token of a request opens."""
+    connection.scope[_GRANT] = grant
+
+
+def grant_of(connection: HTTPConnection) -> Grant | None:
+    """What the token of a request opens; None: it came with a key."""
+    found: Grant | None = connection.scope.get(_GRANT)
+    return found
+
+
+def must_cover(connection: HTTPConnection, tenant: str, job_id: str, session_id: str) -> None:
+    """Hold a request with a token to what that opens; one with a key is not held to anything here.
+
+    Raises:
+        ApiError: 403.
+    """
+    grant = grant_of(connection)
+    if grant is not None and not grant.covers(tenant, job_id, session_id):
+        raise ApiError(403, "the token is for another job or session")
+
+
+def _refused(detail: str) -> ApiError:
+    return ApiError(401, detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), "-_", validate=True)
+    except (binascii.Error, ValueError):
+        return b""

@@ -1,0 +1,104 @@
+"""`/api/agent/updates?workflowId=`: a job's parts over a WebSocket, one JSON part a message, until the job's end.
+
+Only where the host speaks WebSocket (uvicorn): a plain request is told so, as on Lambda. Invariant: who closes the
+connection changes nothing of the job, and is looked for no longer.
+"""
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from baton.api.auth import Keys, Principal
+from baton.api.guard import Guard
+from baton.api.no_job import no_job
+from baton.api.permit import Permit, check_room
+from baton.api.problem import ApiError, on_error
+from baton.api.stream import Looks, position_of
+from baton.api.stream_token import must_cover
+from baton.container import Container
+from baton.core.state import Job
+from baton.ports import StoredParts
+from baton_events.errors import BatonError, StoreError
+
+PATH = "/api/agent/updates"
+# What a connection that ends before the job is closed with: the client comes back with `lastMessageId`.
+_TRY_AGAIN = 1013
+
+
+async def updates_over_http(_request: Request) -> Response:
+    """Whoever asks for the updates without a WebSocket is told the way out."""
+    detail = (
+        f"{PATH} is a WebSocket, which this request, or its host, is not (Lambda has none): follow the job at"
+        " /api/agent-jobs/{id}/stream"
+    )
+    raise ApiError(426, detail, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+
+
+def update_routes(container: Container, keys: Keys, guard: Guard) -> list[WebSocketRoute]:
+    """The one socket."""
+    return [WebSocketRoute(PATH, Updates(container, keys, guard).follow)]
+
+
+class Updates:
+    """Tells jobs' parts."""
+
+    def __init__(self, container: Container, keys: Keys, guard: Guard) -> None:
+        self._container, self._keys = container, keys
+        self._reader, self._archive = container.ports.reader, container.ports.archive
+        self._guard = guard
+
+    async def follow(self, socket: WebSocket) -> None:
+        """Tell one job's parts; refused as a request is: 401, 403, 404."""
+        try:
+            job_id, after = socket.query_params.get("workflowId", ""), position_of(socket)
+            principal, first = await self._first(socket, job_id, after)
+            check_room(self._container, principal)
+        except BatonError as error:
+            asked = Request({**socket.scope, "type": "http", "method": "GET"})
+            await socket.send_denial_response(await on_error(asked, error))
+            return
+        await socket.accept()
+        looks = Looks(self._container, Permit(self._container, self._keys, socket, principal), job_id, after)
+        with looks.open():
+            telling = asyncio.create_task(self._tell(socket, looks, first))
+            leaving = asyncio.create_task(_left(socket))
+            await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
+            for task in (telling, leaving):
+                task.cancel()
+            await asyncio.gather(telling, leaving, return_exceptions=True)
+
+    async def _first(self, socket: WebSocket, job_id: str, after: int) -> tuple[Principal, StoredParts]:
+        principal = await self._guard.follower(socket)
+        first = await self._reader.parts(job_id, after)
+        job: Job | None = first.job
+        if job is None:
+            raise await no_job(self._archive, principal, job_id)
+        if not principal.may_see(job.tenant):
+            raise ApiError(403, f"job {job_id!r} belongs to another tenant")
+        must_cover(socket, job.tenant, job.id, job.session_id)
+        return principal, first
+
+    async def _tell(self, socket: WebSocket, looks: Looks, stored: StoredParts) -> None:
+        try:
+            while stored.job is not None and not looks.stopped:
+                for part in stored.parts:
+                    looks.after += 1
+                    await socket.send_text(part)
+                if stored.job.ended:
+                    await socket.close()
+                    return
+                stored = await looks.next(stored)
+        except StoreError:
+            pass
+        except (WebSocketDisconnect, RuntimeError):
+            return  # it was closed meanwhile
+        await socket.close(_TRY_AGAIN)
+
+
+async def _left(socket: WebSocket) -> None:
+    """Until the client has closed the connection; what it sends is not read."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass

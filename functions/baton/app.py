@@ -1,0 +1,57 @@
+"""Everything on one ASGI app: `uvicorn baton.app:app`. Importing it opens nothing."""
+
+from collections.abc import Mapping
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from baton.api.security_headers import secured
+from baton.container import Container
+from baton.entry import LazyApp
+from baton.site import build_site
+from baton.webhooks import agent_loop, delivery_failed, sweep, tool_executor, tool_result_complete, tool_result_failed
+
+EVENT_SPECS = (agent_loop.SPEC, tool_executor.SPEC, tool_result_complete.SPEC, tool_result_failed.SPEC)
+SPECS = (*EVENT_SPECS, delivery_failed.SPEC, sweep.SPEC)
+
+
+def webhook_apps(container: Container) -> dict[str, ASGIApp]:
+    """The app of each webhook function, by its path: what each function is by itself."""
+    return {
+        **{spec.path: container.endpoint(spec) for spec in EVENT_SPECS},
+        delivery_failed.SPEC.path: container.delivery_failed(delivery_failed.SPEC),
+        sweep.SPEC.path: container.sweep(sweep.SPEC),
+    }
+
+
+class Mounted:
+    """Webhooks as their functions are by themselves, without the site's routes; the site for everything else.
+
+    `base`: the path of the public URL, which a proxy may have stripped or not.
+    """
+
+    def __init__(self, site: Starlette, webhooks: Mapping[str, ASGIApp], base: str) -> None:
+        self.site = site
+        self._apps = {**webhooks, **{base + path: app for path, app in webhooks.items()}}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or take part in the server's start and stop."""
+        app = self._apps.get(_path_in(scope), self.site) if scope["type"] == "http" else self.site
+        await app(scope, receive, send)
+
+
+def _path_in(scope: Scope) -> str:
+    """A request's path, below where a server or another app has put this one."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
+
+
+def build_app(container: Container) -> Mounted:
+    """The whole product on one app, for local use and for any ASGI host."""
+    settings = container.settings
+    webhooks = {path: secured(app, settings) for path, app in webhook_apps(container).items()}
+    return Mounted(build_site(container), webhooks, settings.base_path)
+
+
+app = LazyApp(build_app)

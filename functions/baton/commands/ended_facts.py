@@ -1,0 +1,120 @@
+"""Facts about ended jobs: somebody retries one, or deletes its data (DESIGN 3, "Accepting").
+
+Invariant: a fact names the run of the job that it is about, so one that is told twice does once what it says, and never
+to a later run. Must not: bring back what is gone.
+"""
+
+from baton.admission.asking import Asking
+from baton.commands.told import Told
+from baton.core.admission import Standing
+from baton.core.decide import retry
+from baton.core.effects import Changes
+from baton.core.happenings import Retried
+from baton.core.retrying import why_not
+from baton.core.state import Job
+from baton.dispatch.books import record
+from baton.ports import Archive, Clock, Recorded, Removed, Store, Untold
+from baton_events.errors import JobGoneError, StoreError, UnknownJobError
+from baton_events.ids import is_child, root_of
+from baton_events.schema import Removal, Retrial
+
+# The state may change between reading a job and writing what a fact makes of it: then it is decided anew.
+_ATTEMPTS = 20
+
+
+class EndedFacts:
+    """Takes in facts about ended jobs, from the API or from a witness."""
+
+    def __init__(self, archive: Archive, store: Store, asking: Asking, clock: Clock) -> None:
+        self._archive = archive
+        self._store = store
+        self._asking = asking
+        self._clock = clock
+
+    async def retried(self, job_id: str, fact: Retrial, carrier: str) -> Told:
+        """Somebody wants a job to run again.
+
+        Raises:
+            UnknownJobError: there is no such job (yet). JobGoneError: its data is gone.
+            StoreError: what became of it is not known.
+        """
+        happened = Retried(fact.run, fact.from_start, fact.by)
+        for _ in range(_ATTEMPTS):
+            recalled = await self._archive.recall(job_id)
+            if recalled is None:
+                raise await self.missing(job_id)
+            now_ms, job = self._clock.now_ms(), recalled.loaded.job
+            changes = retry(recalled.ended, happened, now_ms).changes
+            for untold in recalled.wishes if changes else ():
+                if untold.job.id == job_id:  # else its end would not be counted: a retry has another word at once
+                    await self._say_gone(untold, carrier)
+            if changes:
+                await self._take_place(job, carrier)
+            recorded, legs = await record(self._store, recalled.loaded, carrier, changes or Changes(), now_ms)
+            if recorded is Recorded.COMMITTED and changes and changes.job:
+                await self._asking.quota.retried(recalled, changes.job)
+                return Told(changes.job, changed=True, legs=legs)
+            if recorded is Recorded.COMMITTED:
+                refused = "" if job.run > fact.run else why_not(recalled.ended, happened)
+                return Told(job, changed=False, legs=legs, refused=refused, early=_is_early(job, fact))
+        raise _changing(job_id)
+
+    async def removed(self, job_id: str, fact: Removal, carrier: str) -> Told:
+        """Somebody deletes the data of a job and of those below it.
+
+        Raises:
+            UnknownJobError: there is no such job (yet). JobGoneError: its data is gone, as it should be.
+            StoreError: what became of it is not known.
+        """
+        for _ in range(_ATTEMPTS):
+            recalled = await self._archive.recall(job_id)
+            if recalled is None:
+                raise await self.missing(job_id)
+            job = recalled.loaded.job
+            refused = _why_not_removed(job, fact)
+            if refused:
+                return Told(job, changed=False, refused=refused, early=_is_early(job, fact))
+            if not all([await self._say_gone(untold, carrier) for untold in recalled.wishes]):
+                raise _changing(job_id)
+            if await self._archive.remove(recalled, self._clock.now_ms()) is Removed.REMOVED:
+                await self._asking.quota.removed(recalled)
+                return Told(job, changed=True)
+        raise _changing(job_id)
+
+    async def missing(self, job_id: str) -> UnknownJobError | JobGoneError:
+        """What is to be said of a job that is not there."""
+        if await self._archive.tombstone(job_id):
+            return JobGoneError(job_id)
+        return UnknownJobError(f"there is no job {job_id!r} (yet)")
+
+    async def _take_place(self, job: Job, carrier: str) -> None:
+        """Have the job in the admission's book before it runs again: it may have left it, and sweeps go by the book.
+
+        With the word of the end that was read, so that one of a later run is never topped.
+        """
+        await self._asking.ask(job, Standing("gone", job.finished_at_ms or 0), carrier)
+
+    async def _say_gone(self, untold: Untold, carrier: str) -> bool:
+        """Tell the admission at once what nobody would tell it any more: exactly the job's word; whether it took it.
+
+        A later word is not topped: it may be that of a run that has begun since. Where a failover made the job forget
+        it, the job's own wish finds out, and wishes anew.
+        """
+        heard = await self._asking.ask(untold.job, Standing("gone", untold.wish.attempt), carrier, usage=untold.usage)
+        return not heard.later_lap
+
+
+def _is_early(job: Job, fact: Retrial | Removal) -> bool:
+    return job.run < fact.run or (job.run == fact.run and not job.ended)
+
+
+def _why_not_removed(job: Job, fact: Removal) -> str:
+    if is_child(job.id):
+        return f"job {job.id!r} belongs to job {root_of(job.id)!r}: delete that one"
+    if not job.ended:
+        return f"job {job.id!r} has not ended: cancel it first"
+    return "" if job.run == fact.run else f"job {job.id!r} was retried meanwhile, and has ended again"
+
+
+def _changing(job_id: str) -> StoreError:
+    return StoreError(f"job {job_id!r} changes faster than it can be read: send the request again")

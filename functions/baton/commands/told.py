@@ -1,0 +1,20 @@
+"""What became of a fact from outside, as whoever told it needs to know."""
+
+from msgspec import Struct
+
+from baton.core.legs import Leg
+from baton.core.state import Job
+
+
+class Told(Struct, frozen=True):
+    """The job as it is now, whether this changed it, and legs to hand on.
+
+    `refused`: why the job does not allow it, and the way out. `early`: a failover forgot what the fact is about: it is
+    to be told again.
+    """
+
+    job: Job
+    changed: bool
+    legs: tuple[Leg, ...] = ()
+    refused: str = ""
+    early: bool = False

@@ -1,0 +1,138 @@
+"""The console's routes: one line each. All but the login and the static files are behind the gate."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from baton.admission.worker import Worker
+from baton.api.approvals import Approvals
+from baton.api.auth import Keys
+from baton.api.bulk_change import BulkChangeApi
+from baton.api.job_listing import JobListingApi
+from baton.api.jobs import JobsApi
+from baton.api.route import Endpoint
+from baton.api.schedules import SchedulesApi
+from baton.api.session_line import Sessions
+from baton.api.tools import ToolsApi
+from baton.api.usage import UsageApi
+from baton.console.approvals_page import HOME as APPROVALS
+from baton.console.approvals_page import ApprovalsPage
+from baton.console.audit_page import AuditPage
+from baton.console.bulk_page import BulkPage
+from baton.console.dead_letters_page import DeadLettersPage
+from baton.console.gate import LOGIN, Gate, Visit
+from baton.console.job_actions import JobActions
+from baton.console.job_page import JobPage
+from baton.console.jobs_page import JobsPage
+from baton.console.live import Live
+from baton.console.login import HOME, Login
+from baton.console.messages_page import MessagesPage
+from baton.console.pages import static_file
+from baton.console.schedules_page import SchedulesPage
+from baton.console.sessions_page import SessionsPage
+from baton.console.tools_page import ToolsPage
+from baton.console.usage_page import UsagePage
+from baton.console.worker_page import WorkerPage
+from baton.container import Container
+from baton.recovery.replaying import Replaying
+
+
+def console_routes(container: Container, keys: Keys) -> list[Route]:
+    """Every route of the console."""
+    gate, jobs = Gate(container, keys), JobsApi(container, keys)
+    login = Login(container, keys, gate.signer)
+    return [
+        Route("/console", _to(HOME), methods=["GET"]),
+        Route(LOGIN, login.show, methods=["GET"]),
+        Route(LOGIN, login.enter, methods=["POST"]),
+        gate.post("/console/logout", login.leave),
+        *_of_jobs(gate, container, keys, jobs),
+        *_of_approvals(gate, ApprovalsPage(Approvals(container, jobs))),
+        *_of_queue(gate, container, keys),
+        *_of_worker(gate, container),
+        gate.get("/console/tools", ToolsPage(ToolsApi(container)).show),
+        gate.get("/console/usage", UsagePage(UsageApi(container)).show),
+        Route("/console/static/{version}/{name}", static_file, methods=["GET"]),
+        gate.get("/console/{path:path}", _nothing),
+    ]
+
+
+def _of_jobs(gate: Gate, container: Container, keys: Keys, jobs: JobsApi) -> list[Route]:
+    listing = JobListingApi(container, keys)
+    sessions = SessionsPage(listing, Sessions(container))
+    bulk = BulkPage(BulkChangeApi(keys, jobs, listing))
+    actions, job, live = JobActions(container, jobs), JobPage(container, jobs), Live(container, jobs)
+    path = "/console/jobs/{job_id}"
+    return [
+        gate.get("/console/jobs", JobsPage(container, listing).show),
+        gate.get("/console/jobs/new", actions.ask),
+        gate.post("/console/jobs/new", actions.start),
+        gate.get("/console/jobs/bulk", bulk.ask),
+        gate.post("/console/jobs/bulk", bulk.change),
+        gate.get(path, job.show),
+        gate.get(f"{path}/live", live.stream),
+        gate.get(f"{path}/calls/{{call_id}}", job.call),
+        gate.get(f"{path}/steps", job.steps),
+        gate.post(f"{path}/cancel", actions.cancel),
+        gate.post(f"{path}/retry", actions.retry),
+        gate.post(f"{path}/delete", actions.delete),
+        gate.get("/console/sessions", sessions.show),
+        gate.get("/console/sessions/{session_id:path}", sessions.one),
+        gate.post("/console/sessions/{session_id:path}/cancel", sessions.cancel),
+    ]
+
+
+def _of_approvals(gate: Gate, approvals: ApprovalsPage) -> list[Route]:
+    path = f"{APPROVALS}/{{checkpoint_id}}"
+    return [
+        gate.get(APPROVALS, approvals.show),
+        gate.get(path, approvals.one),
+        gate.post(f"{path}/approve", approvals.approve),
+        gate.post(f"{path}/reject", approvals.reject),
+        Route("/admin/agent-checkpoints", _to(APPROVALS), methods=["GET"]),
+    ]
+
+
+def _of_worker(gate: Gate, container: Container) -> list[Route]:
+    ports = container.ports
+    admission = Worker(ports.operating, container.emitter, ports.clock, ports.randomness)
+    worker = WorkerPage(ports.operating, admission, ports.queue_records)
+    return [
+        gate.get("/console/worker", worker.show),
+        gate.post("/console/worker/start", worker.start),
+        gate.post("/console/worker/stop", worker.stop),
+        gate.get("/console/audit", AuditPage(ports.audit_log).show),
+    ]
+
+
+def _of_queue(gate: Gate, container: Container, keys: Keys) -> list[Route]:
+    ports = container.ports
+    replaying = Replaying(ports.reader, container.emitter, ports.clock, ports.randomness, container.settings)
+    messages, dead = MessagesPage(ports.queue_records, replaying), DeadLettersPage(ports.queue_records, replaying)
+    schedules = SchedulesPage(container, SchedulesApi(container, keys))
+    return [
+        gate.get("/console/messages", messages.show),
+        gate.post("/console/messages/replay", messages.replay),
+        gate.get("/console/messages/{message_id}", messages.one),
+        gate.post("/console/jobs/{job_id}/drive", messages.drive),
+        gate.get("/console/dead-letters", dead.show),
+        gate.post("/console/dead-letters/retry", dead.retry),
+        gate.post("/console/dead-letters/delete", dead.delete),
+        gate.get("/console/schedules", schedules.show),
+        gate.get("/console/schedules/new", schedules.ask),
+        gate.post("/console/schedules/new", schedules.make),
+        gate.post("/console/schedules/{schedule_id}/delete", schedules.delete),
+        gate.post("/console/schedules/{schedule_id}/pause", schedules.pause),
+        gate.post("/console/schedules/{schedule_id}/resume", schedules.resume),
+    ]
+
+
+def _to(path: str) -> Endpoint:
+    async def go(_request: Request) -> Response:
+        return RedirectResponse(path, 303)
+
+    return go
+
+
+async def _nothing(visit: Visit) -> Response:
+    return visit.page("error.html", 404, code=404, detail=f"there is no page {visit.request.url.path}")

@@ -1,0 +1,77 @@
+"""Schedules: jobs that recur, made and tended here, and whatever else the queue sends again and again."""
+
+import json
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from baton.api.problem import ApiError, invalid
+from baton.api.schedule_body import PREFIX, ScheduleBody, recurrence_in, schedule_view
+from baton.api.schedules import SchedulesApi
+from baton.console.form import field
+from baton.console.gate import Visit
+from baton.console.job_form import body_of, job_form
+from baton.container import Container
+from baton_events.errors import MessageNotFoundError
+
+HOME = "/console/schedules"
+_FIELDS = ("jobType", "taskDescription", "inputData", "priority", "sessionId", "cron", "timeZone", "once")
+
+
+class SchedulesPage:
+    """Shows schedules, makes and tends them."""
+
+    def __init__(self, container: Container, api: SchedulesApi) -> None:
+        self._container = container
+        self._schedules = container.ports.schedules
+        self._api = api
+
+    async def show(self, visit: Visit) -> Response:
+        """All of them; of ours what they start."""
+        found = [(each, recurrence_in(each)) for each in await self._schedules.all()]
+        rows = [(each, schedule_view(each, fact) if fact else None) for each, fact in found]
+        return visit.page("schedules.html", rows=rows)
+
+    async def ask(self, visit: Visit) -> Response:
+        """The form that makes one."""
+        given = dict.fromkeys(_FIELDS, "") | {"priority": "5", "timeZone": "UTC"}
+        given["once"] = self._container.ports.randomness.token()
+        return job_form(visit, self._container.registry, given, {})
+
+    async def make(self, visit: Visit) -> Response:
+        """Make it, once however often the form is sent; what is wrong is said at its field, and the input kept."""
+        given = {name: field(visit.form, name) for name in _FIELDS}
+        try:
+            body = {**body_of(visit.form), "cron": given["cron"], "timeZone": given["timeZone"] or "UTC"}
+            asked = ScheduleBody.model_validate_json(json.dumps(body))
+            made = await self._api.made(visit.principal, asked, f"console {given['once']}" if given["once"] else "")
+        except (ApiError, ValidationError) as error:
+            refused = error if isinstance(error, ApiError) else invalid(error, "form")
+            if not refused.faults:
+                raise refused from error
+            return job_form(visit, self._container.registry, given, dict(refused.faults), refused.status)
+        return visit.go(HOME, f"Schedule {made['id']} is made.")
+
+    async def pause(self, visit: Visit) -> Response:
+        """No more ticks until it is resumed."""
+        return await self._set(visit, paused=True)
+
+    async def resume(self, visit: Visit) -> Response:
+        """It goes on."""
+        return await self._set(visit, paused=False)
+
+    async def delete(self, visit: Visit) -> Response:
+        """Delete one of ours; jobs that it started go on."""
+        schedule_id = visit.request.path_params["schedule_id"]
+        if not schedule_id.startswith(PREFIX):
+            raise ApiError(409, f"schedule {schedule_id!r} starts no job, so it is not deleted from here: pause it")
+        await self._schedules.delete(schedule_id)
+        return visit.go(HOME, f"Schedule {schedule_id} is deleted.")
+
+    async def _set(self, visit: Visit, *, paused: bool) -> Response:
+        schedule_id = visit.request.path_params["schedule_id"]
+        try:
+            await self._schedules.pause(schedule_id, paused=paused)
+        except MessageNotFoundError as error:
+            raise ApiError(404, f"there is no schedule {schedule_id!r}") from error
+        return visit.go(HOME, f"Schedule {schedule_id} {'is paused' if paused else 'goes on'}.")

@@ -1,0 +1,107 @@
+"""How values look on a page: times, numbers, money, JSON. Pure; the templates' filters.
+
+Invariant: what comes in may be anything a tool or a stranger wrote; what goes out is text, escaped by the template.
+"""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from baton_events.timestamps import milliseconds, rfc3339
+
+__all__ = [
+    "ago",
+    "clock",
+    "exact",
+    "lasted",
+    "ms",
+    "number",
+    "one_line",
+    "pretty",
+    "pretty_json",
+    "price",
+    "short",
+    "usd",
+]
+
+SHOWN_CHARS = 2_000
+_STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_SECOND_MS, _MINUTE_MS = 1_000, 60_000
+_SMALL_USD = 0.01
+
+
+def ago(at_ms: int, now_ms: int) -> str:
+    """`3 min ago`, `in 2 h`, `now`."""
+    seconds = abs(now_ms - at_ms) // 1000
+    for size, unit in _STEPS:
+        if seconds >= size:
+            text = f"{seconds // size} {unit}"
+            return f"{text} ago" if now_ms > at_ms else f"in {text}"
+    return "now"
+
+
+def exact(at_ms: int) -> str:
+    """The time to the millisecond, for a title and for programs."""
+    return rfc3339(at_ms)
+
+
+def ms(text: str) -> int:
+    """The milliseconds since 1970 of a time on the wire."""
+    return milliseconds(datetime.fromisoformat(text))
+
+
+def clock(at_ms: int) -> str:
+    """`09:03:25.120`, UTC."""
+    return rfc3339(at_ms)[11:23]
+
+
+def lasted(duration_ms: int) -> str:
+    """`84 ms`, `3.2 s`, `5 min 12 s`, `2 h 5 min`."""
+    if duration_ms < _SECOND_MS:
+        return f"{duration_ms} ms"
+    if duration_ms < _MINUTE_MS:
+        return f"{duration_ms / 1000:.1f} s"
+    minutes, seconds = divmod(duration_ms // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def number(value: float | None) -> str:
+    """`12 345`, with thin spaces; a dash where there is none."""
+    return "\N{EN DASH}" if value is None else f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def usd(value: float) -> str:
+    """`$0.000123` or `$1.25`."""
+    if not value:
+        return "$0"
+    return f"${value:.6f}".rstrip("0") if value < _SMALL_USD else f"${value:.2f}"
+
+
+def price(value: float) -> str:
+    """`$0.000002`: of one unit, as many digits as it has."""
+    return f"${value:.10f}".rstrip("0").rstrip(".")
+
+
+def pretty(value: Any) -> str:
+    """JSON to read; a text as it is."""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def pretty_json(text: str) -> str:
+    """A text that may be JSON, to read."""
+    try:
+        return pretty(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
+
+
+def short(text: str, chars: int = SHOWN_CHARS) -> str:
+    """At most so many characters, and how many are left out."""
+    return text if len(text) <= chars else f"{text[:chars]}\n… {number(len(text) - chars)} more characters"
+
+
+def one_line(value: Any, chars: int = 120) -> str:
+    """A value in one line, for a list."""
+    text = " ".join((value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)).split())
+    return text if len(text) <= chars else f"{text[: chars - 1]}…"

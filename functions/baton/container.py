@@ -1,0 +1,275 @@
+"""Everything of one process, put together from its ports; tests give it fakes. Importing this module opens nothing."""
+
+from functools import cached_property
+
+from baton.admission.asking import Asking
+from baton.admission.job_rows import JobRows
+from baton.admission.stored_quota import StoredQuota
+from baton.agents.loader import load_registry
+from baton.agents.registry import Registry
+from baton.commands.acceptance import Acceptance
+from baton.commands.completing import Completing
+from baton.commands.facts import Facts
+from baton.commands.operation_outcomes import OperationOutcomes, Operations
+from baton.configuration.settings import Settings
+from baton.core.counts import UNDELIVERED
+from baton.core.effects import AskAdmission, Effect
+from baton.core.redaction import KnownSecrets
+from baton.dispatch.delivery import Delivered, Outcome
+from baton.dispatch.handing_on import drive_of
+from baton.emitter import Emitter, waits_at
+from baton.following.followers import Followers
+from baton.following.job_notices import JobNotices
+from baton.hosting.stopping import Stopping
+from baton.memory.keeper import MemoryKeeper
+from baton.observability.alerting import Alerting
+from baton.observability.counting import count
+from baton.own_threads import in_own_thread
+from baton.ports import (
+    Admission,
+    Alerts,
+    Archive,
+    AuditLog,
+    Clock,
+    Figures,
+    KeptEvents,
+    KeyBook,
+    Listing,
+    LongTermMemory,
+    ModelCache,
+    Operating,
+    OperationStream,
+    Queue,
+    QueueRecords,
+    Randomness,
+    RateLimit,
+    Reader,
+    Schedules,
+    SessionMemory,
+    Store,
+    StoredBytes,
+    ToolStatistics,
+    Tracer,
+    Verifier,
+)
+from baton.record import Record
+from baton.recovery.dead_callbacks import DeadCallbacks
+from baton.recovery.redelivery import Failed, Redelivery, read_callback, what_failed
+from baton.recovery.store_away import StoreAway
+from baton.recovery.sweep_requests import SweepRequests
+from baton.recovery.sweeping import Sweep
+from baton.recovery.tending import Tending
+from baton.recovery.tidying import Tidying
+from baton.runtime.afterwards import Afterwards
+from baton.runtime.edge import Handler, Signed, SignedEndpoint
+from baton.runtime.hung_calls import HungCalls
+from baton.runtime.metering import Metering
+from baton.runtime.observing import Observing
+from baton.runtime.pipeline import Performer, Pipeline
+from baton.runtime.policy import Policy
+from baton.runtime.source_budget import SourceBudget
+from baton.runtime.spec import Spec
+from baton.runtime.suspects import Suspects
+from baton.runtime.work_limits import guard_ms, work_limits_ms
+from baton.tools.running_calls import RunningCalls
+from baton.tools.tool import InThread
+from baton_events.errors import MalformedEventError
+from baton_events.schema import event_type, parse_event
+
+FORGED_PER_MINUTE = 60  # of one source: then they are refused without a word in the log
+
+
+class Ports(Record, frozen=True):
+    """The outside world.
+
+    Attributes:
+        long_term_memory: None where no vector index is configured.
+        alerts: None leaves them to the log.
+        tracer: None traces nothing.
+        rate_limit: None lets everybody ask as often as they like; `follow_limit`: likewise, of streams.
+        kept_events: None counts no events that no job waits for, and so refuses none; `stored_bytes`: likewise, bytes.
+        model_cache: None keeps no answers, whatever agents say.
+        in_thread: runs tools that are not async.
+    """
+
+    store: Store
+    reader: Reader
+    archive: Archive
+    admission: Admission
+    operating: Operating
+    listing: Listing
+    queue: Queue
+    queue_records: QueueRecords
+    schedules: Schedules
+    verifier: Verifier
+    clock: Clock
+    randomness: Randomness
+    session_memory: SessionMemory
+    tool_statistics: ToolStatistics
+    figures: Figures
+    operation_stream: OperationStream
+    key_book: KeyBook
+    audit_log: AuditLog
+    rate_limit: RateLimit | None = None
+    follow_limit: RateLimit | None = None
+    kept_events: KeptEvents | None = None
+    stored_bytes: StoredBytes | None = None
+    alerts: Alerts | None = None
+    tracer: Tracer | None = None
+    long_term_memory: LongTermMemory | None = None
+    model_cache: ModelCache | None = None
+    in_thread: InThread = in_own_thread
+
+
+class Container:
+    """Everything of one process, each thing built when it is first asked for."""
+
+    def __init__(self, settings: Settings, ports: Ports, registry: Registry | None = None) -> None:
+        self.settings, self.ports, self._registry = settings, ports, registry
+        self.secrets = KnownSecrets(settings.secret_values)  # what must not be shown
+        self.stopping, self.suspects, self.notices = Stopping(), Suspects(), JobNotices()
+        self.followers = Followers(settings.followers_per_key)
+        self.metering = Metering(ports.clock, ports.figures, settings.function_memory_mb)  # what invocations spend
+        self.sweep_requests = SweepRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
+        self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.sweep_requests)
+        self._alerting = Alerting(ports.alerts, self.secrets, settings.worker_base_url)
+        report, longest_seconds = HungCalls(ports.figures, self._alerting), settings.work_timeout_seconds
+        self.running_calls = RunningCalls(longest_seconds, settings.hung_tools_limit, report, ports.in_thread)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The agents and tools that BATON_APP names."""
+        return self._registry if self._registry is not None else load_registry(self.settings.app)
+
+    @cached_property
+    def emitter(self) -> Emitter:
+        """Publishes events."""
+        return Emitter(self.settings, self.ports.queue)
+
+    @cached_property
+    def _facts(self) -> Facts:
+        ports = self.ports
+        return Facts(ports.store, ports.archive, ports.admission, self._asking, self.emitter, ports.clock)
+
+    @cached_property
+    def acceptance(self) -> Acceptance:
+        """Accepts API calls that change a job."""
+        return Acceptance(self._facts, self.emitter, self.ports.clock, self.ports.randomness, self.notices)
+
+    @cached_property
+    def memory(self) -> MemoryKeeper:
+        """What agents remember."""
+        return MemoryKeeper(self.ports.session_memory, self.ports.long_term_memory)
+
+    @cached_property
+    def _sweep(self) -> Sweep:
+        ports = self.ports
+        dead = DeadCallbacks(ports.queue_records, self.settings.failure_callback_url)
+        return Sweep(ports.store, ports.admission, self.emitter, dead, ports.clock)
+
+    @cached_property
+    def _forged(self) -> SourceBudget:
+        return SourceBudget(self.ports.clock, FORGED_PER_MINUTE)
+
+    @cached_property
+    def operations(self) -> Operations:
+        """Takes in outcomes of operations, by whichever way they come."""
+        ports, settings = self.ports, self.settings
+        stream, figures = ports.operation_stream, ports.figures
+        completing = Completing(ports.reader, self.acceptance, stream, figures, self.secrets)
+        limit_bytes, interval_ms = settings.result_limit_bytes, settings.operations_stream_seconds * 1000
+        outcomes = OperationOutcomes(
+            stream, completing, self.emitter, figures, ports.clock, interval_ms=interval_ms, limit_bytes=limit_bytes
+        )
+        return Operations(completing, outcomes)
+
+    @cached_property
+    def _observing(self) -> Observing:
+        return Observing(self.ports.clock, self.ports.tracer)
+
+    @cached_property
+    def _afterwards(self) -> Afterwards:
+        return Afterwards(self.operations.outcomes, self._alerting)
+
+    @cached_property
+    def _asking(self) -> Asking:
+        rows = JobRows(self.ports.listing, self.ports.figures)
+        quota = StoredQuota(self.ports.stored_bytes, self.ports.clock, self.settings)
+        return Asking(self.ports.admission, rows, self.emitter, self.ports.clock, quota)
+
+    async def close(self) -> None:
+        """Close connections."""
+        ports = self.ports
+        for each in (self.emitter, ports.queue_records, ports.schedules, ports.reader, ports.long_term_memory):
+            if each is not None:
+                await each.close()
+
+    def pipeline(self, spec: Spec) -> Pipeline:
+        """The shell of one function."""
+        ports, settings = self.ports, self.settings
+        policy = Policy(
+            work_limits_ms(settings.work_timeout_seconds, self.registry.tools),
+            inline=settings.continuation == "inline",
+            continues=spec.continues,
+            guard_ms=guard_ms(spec, settings),
+            stopping=self.stopping,
+            suspects=self.suspects,
+        )
+        outside = (ports.store, self.emitter, ports.clock, ports.randomness)
+        return Pipeline(*outside, self._performers(spec), self._facts, self._afterwards, policy)
+
+    def _performers(self, spec: Spec) -> dict[type[Effect], Performer]:
+        found: dict[type[Effect], Performer] = {AskAdmission: self._asking}
+        for executors in spec.executors:
+            found.update(executors(self))
+        return found
+
+    def endpoint(self, spec: Spec) -> SignedEndpoint:
+        """The ASGI app of one event function."""
+        pipeline = self.pipeline(spec)
+
+        async def handle(signed: Signed) -> Outcome:
+            event = parse_event(signed.body)
+            if event_type(event) is not spec.event_type:
+                raise MalformedEventError(f"{event.type} does not belong to {spec.path}, which takes {spec.event_type}")
+            delivered = Delivered(signed.message_id, signed.retried, event, signed.token)
+            with self.notices.around(event.job_id):
+                work, head = lambda: pipeline.handle(delivered), (signed.message_id, signed.retried, event)
+                return await self._observing.delivery(work, *head)
+
+        return self._signed(spec, handle)
+
+    def delivery_failed(self, spec: Spec) -> SignedEndpoint:
+        """The ASGI app that takes the queue's failure callbacks."""
+        ports = self.ports
+        redelivery = Redelivery(ports.store, self._facts, self._sweep, self.emitter, ports.clock, self._afterwards)
+
+        async def handle(signed: Signed) -> Outcome:
+            failed = read_callback(signed.body)
+            head, event = (signed.message_id, signed.retried), failed.event if isinstance(failed, Failed) else None
+            outcome = await self._observing.delivery(lambda: redelivery.handle(failed, *head), *head, event)
+            await count(self.ports.figures, {f"{UNDELIVERED}:{what_failed(failed)}": 1})
+            return outcome
+
+        return self._signed(spec, handle)
+
+    def sweep(self, spec: Spec) -> SignedEndpoint:
+        """The ASGI app of the sweep."""
+        ports, retention_ms = self.ports, self.settings.job_retention_seconds * 1000
+        tidying = Tidying(ports.listing, ports.reader, self.emitter, ports.clock, retention_ms)
+        tending = Tending(self._sweep, self.operations.outcomes, tidying, ports.figures, self._away)
+
+        async def handle(signed: Signed) -> Outcome:
+            head = (signed.message_id, signed.retried)
+            drive = drive_of(*head)
+            return await self._observing.delivery(
+                lambda: tending.handle(signed.body, signed.message_id, drive, again=signed.retried > 0), *head
+            )
+
+        return self._signed(spec, handle)
+
+    def _signed(self, spec: Spec, handler: Handler) -> SignedEndpoint:
+        url = self.settings.endpoint_url(spec.path)
+        metered = self.metering.handler(self._away.watching(handler), events=spec.event_type is not None)
+        waits = waits_at(self.settings, spec.path)
+        return SignedEndpoint(spec.path, url, self.ports.verifier, metered, self._forged, waits)

@@ -1,0 +1,131 @@
+"""A job's conversation in turns: what was said before the first, the newest summary, and the turns that it leaves out.
+
+Invariant: pure, and a turn is whole: what the model said with its calls, their results, and whatever was recorded
+until it spoke again. Entries of unknown roles stay where they stand. Must not: change what is stored.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from baton.ports import History
+from baton_events.ids import canonical_json
+
+Entry = Mapping[str, Any]
+
+
+def size_bytes(value: Any) -> int:
+    """How many bytes the value has as compact JSON."""
+    return len(canonical_json(value).encode("utf-8", "surrogatepass"))
+
+
+class Turn(Struct, frozen=True):
+    """One turn: its number, its entries, and the stored results of its calls."""
+
+    number: int
+    entries: tuple[dict[str, Any], ...]
+    results: dict[str, dict[str, Any]]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of everything in it that may be told."""
+        return sum(size_bytes(_tellable(entry)) for entry in self.entries) + self.results_bytes
+
+    @property
+    def results_bytes(self) -> int:
+        """Of its calls' results."""
+        return sum(size_bytes(result) for result in self.results.values())
+
+    @property
+    def lasting(self) -> tuple[dict[str, Any], ...]:
+        """What is told even where the turn is not: what the user said."""
+        return tuple(entry for entry in self.entries if entry["role"] == "user")
+
+
+class Conversation(Struct, frozen=True):
+    """All of it: `head` is the task and what was recorded with it; `turns` are those after the summary.
+
+    `left_out`: how many turns are told of by number only.
+    """
+
+    head: tuple[dict[str, Any], ...]
+    turns: tuple[Turn, ...]
+    summary: dict[str, Any] | None = None
+    left_out: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """Of everything that is told."""
+        return self.head_bytes + sum(turn.size_bytes for turn in self.turns)
+
+    @property
+    def head_bytes(self) -> int:
+        """Of what is told before the turns."""
+        return sum(size_bytes(_tellable(entry)) for entry in self._before_turns())
+
+    def without(self, turns: Sequence[Turn]) -> "Conversation":
+        """The same without its oldest turns, which are these."""
+        lasting = tuple(entry for turn in turns for entry in turn.lasting)
+        return replace(self, head=(*self.head, *lasting), turns=self.turns[len(turns) :])
+
+    def history(self) -> History:
+        """What is to be told, in the form in which it is stored."""
+        entries = [*self._before_turns(), *(entry for turn in self.turns for entry in turn.entries)]
+        results = {call_id: result for turn in self.turns for call_id, result in turn.results.items()}
+        return History(tuple(entries), results)
+
+    def _before_turns(self) -> tuple[dict[str, Any], ...]:
+        summary = (self.summary,) if self.summary else ()
+        left_out = ({"role": "omitted", "turns": self.left_out},) if self.left_out else ()
+        return (*self.head, *summary, *left_out)
+
+
+def conversation_of(history: History) -> Conversation:
+    """Read what is stored; turns that the newest summary covers are left out."""
+    entries = [entry for entry in history.transcript if entry["role"] != "summary"]
+    summaries = [entry for entry in history.transcript if entry["role"] == "summary"]
+    starts = [index for index, entry in enumerate(entries) if entry["role"] == "model"]
+    ends = [*starts, len(entries)]
+    turns = tuple(_turn(entries[start:end], history) for start, end in pairwise(ends))
+    whole = Conversation(tuple(entries[: ends[0]]), turns)
+    return summarized(whole, max(summaries, key=_up_to)) if summaries else whole
+
+
+def summarized(conversation: Conversation, summary: dict[str, Any]) -> Conversation:
+    """The conversation with this summary instead of the turns that it covers, and of the summary before."""
+    covered = [turn for turn in conversation.turns if turn.number <= _up_to(summary)]
+    return replace(conversation.without(covered), summary=summary)
+
+
+def untold(history: History, up_to: int) -> tuple[int, int] | None:
+    """Where in the whole transcript the turns up to this one stand; None where something else stands among them.
+
+    Nor may anything else stand between what is left out already and these turns: a job that was retried from its start
+    may have remembered something anew there.
+    """
+    roles = [entry["role"] for entry in history.transcript]
+    begin = roles.index("model")
+    later = (i for i, entry in enumerate(history.transcript) if entry["role"] == "model" and entry["turn"] > up_to)
+    end = next(later, len(roles))
+    begins_at = history.untold[0] or begin
+    if not {"model", "summary"}.issuperset(roles[min(begins_at, begin) : end]):
+        return None
+    return begin, end + history.untold[1] - history.untold[0]
+
+
+def _tellable(entry: Entry) -> Entry:
+    """Without what is kept for playing the run back."""
+    return {name: value for name, value in entry.items() if name not in ("asked", "usage")}
+
+
+def _turn(entries: Sequence[dict[str, Any]], history: History) -> Turn:
+    ids = [call["id"] for call in entries[0]["calls"]]
+    results = {call_id: history.results[call_id] for call_id in ids if call_id in history.results}
+    return Turn(int(entries[0]["turn"]), tuple(entries), results)
+
+
+def _up_to(summary: Entry) -> int:
+    return int(summary["upTo"])

@@ -1,0 +1,60 @@
+"""What an agent's model is told when the conversation gets long: the policies that `Agent(history=…)` names.
+
+Invariant: a policy is data, checked when it is made. Whatever it says, instructions and task are always told, and a
+tool call is told with its result or not at all. Must not: touch a conversation (fitting and summary do).
+"""
+
+from baton.models.model import Model
+from baton.record import Record
+
+# Less has no room for instructions, a task and one turn.
+LEAST_TOKENS = 500
+
+
+class KeepAll(Record, frozen=True):
+    """Tell every turn, whatever its size."""
+
+
+class DropOldest(Record, frozen=True):
+    """Tell the newest turns that fit.
+
+    Attributes:
+        max_tokens: of instructions, tools and messages together; leave room for the answer in the model's window.
+    """
+
+    max_tokens: int
+
+    def __post_init__(self) -> None:
+        """Refuse a limit that nothing fits into."""
+        _check_max_tokens(self, self.max_tokens)
+
+
+class Summarize(Record, frozen=True):
+    """Replace older turns by a summary that a model writes, once, when the conversation outgrows the limit.
+
+    Attributes:
+        max_tokens: of instructions, tools and messages together; leave room for the answer in the model's window.
+        keep_turns: that many newest turns stay as they are.
+        model: who writes the summary: a model's name or object; None: the agent's own model.
+    """
+
+    max_tokens: int
+    keep_turns: int = 4
+    model: Model | str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        _check_max_tokens(self, self.max_tokens)
+        if not isinstance(self.keep_turns, int) or isinstance(self.keep_turns, bool) or self.keep_turns < 1:
+            raise ValueError(f"Summarize(keep_turns={self.keep_turns!r}): a whole number from 1")
+        if isinstance(self.model, type) or (self.model is not None and not isinstance(self.model, str | Model)):
+            raise TypeError(f"Summarize(model={self.model!r}): a model's name, a model object, or None")
+
+
+HistoryPolicy = KeepAll | DropOldest | Summarize
+
+
+def _check_max_tokens(policy: DropOldest | Summarize, max_tokens: object) -> None:
+    name = type(policy).__name__
+    if not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < LEAST_TOKENS:
+        raise ValueError(f"{name}(max_tokens={max_tokens!r}): a whole number from {LEAST_TOKENS}")

@@ -1,0 +1,189 @@
+"""Admission, pure: who may use compute now, and what a job wishes of it (DESIGN 3, "Accepting, waiting, admission").
+
+A job's wish is a leg of its own state, with a lap that only grows; the book of the admission is in a hash tag of its
+own and has one entrance, `take`. What crosses the two tags goes through wishes, never through one script.
+The script functions/baton/adapters/lua/wish.lua says the same in the store; contract tests hold both to each other.
+Names in quotation marks are the rules of the protocol's executable model.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from baton.core.legs import WORK_KINDS, Leg, LegKind, blocked
+from baton_events.ids import is_child
+
+Want = Literal["slot", "none", "gone"]
+
+KEEP_SLOT_MS = 60_000
+# The entry of an ended job stays this long, and until a sweep has found it ended: its witness may create it again.
+TOMBSTONE_MS = 150_000
+# A sweep is asked for at most this often, by whichever process.
+ASKED_EVERY_MS = 60_000
+# For so long a token of the queue speaks for one message only: far longer than it is valid.
+TOKEN_KEPT_MS = 3_600_000
+# The cause of a slot that a sweep gave, since no word of a job did.
+SWEEP = "sweep"
+
+
+class Standing(Struct, frozen=True):
+    """How a job stands with the admission: what it wants, in which lap, and whether it holds a slot."""
+
+    want: Want = "slot"
+    lap: int = 0
+    slot: bool = False
+
+
+class Place(Struct, frozen=True):
+    """What the admission must know of a job to be fair, and to list it."""
+
+    tenant: str
+    session_id: str
+    priority: int
+    created_ms: int
+    agent: str = ""
+
+
+class Entry(Struct, frozen=True):
+    """A job in the admission's book: its place, and what it said last.
+
+    Attributes:
+        started: it has held a slot before.
+        cause: the job by whose word it got the slot, until it has taken it; empty: nobody, or taken.
+        since_ms: when it last said something.
+    """
+
+    tenant: str
+    session_id: str
+    priority: int
+    created_ms: int
+    lap: int = -1
+    want: Want = "none"
+    slot: bool = False
+    started: bool = False
+    cause: str = ""
+    since_ms: int = 0
+    agent: str = ""
+
+
+Book = Mapping[str, Entry]
+
+
+class Taken(Struct, frozen=True):
+    """The admission's answer: the new book, whether the asker holds a slot, and who must be told that they do.
+
+    `later_lap`: of the word of this job that the book knows, if it is a later one than this; else 0.
+    `busy`: it was to be alone in its session, and is not: its word was not taken.
+    """
+
+    book: dict[str, Entry]
+    slot: bool
+    tell: tuple[str, ...]
+    later_lap: int = 0
+    busy: bool = False
+
+
+def wanted(standing: Standing, legs: Iterable[Leg], *, ended: bool, now_ms: int) -> Want:
+    """What a job wants now: a slot when there is work, kept while results are taken in ("release").
+
+    `now_ms` may be long ago, if whoever asks stood still: a leg is no older than it is, and one that is claimed is due.
+    """
+    if ended:
+        return "gone"
+    mine = tuple(legs)
+    for leg in mine:
+        soon = leg.owner or leg.not_before_ms <= max(now_ms, leg.since_ms) + KEEP_SLOT_MS
+        counts = leg.kind in WORK_KINDS or (standing.want == "slot" and leg.kind is not LegKind.WISH)
+        if soon and counts and not blocked(leg, mine):
+            return "slot"
+    return "none"
+
+
+def next_lap(standing: Standing, now_ms: int, later_lap: int = 0) -> int:
+    """A number that only grows, and a time, so that it grows across a failover, too ("fresh lap")."""
+    return max(standing.lap + 1, now_ms, later_lap + 1)
+
+
+def take(
+    book: Book, job_id: str, standing: Standing, place: Place, now_ms: int, slots: int, *, alone: bool = False
+) -> Taken:
+    """Take a job's word: note its wish unless it is an older one, fill the free slots, say whom to tell.
+
+    `alone`: a job that the book does not know is refused while another one of its session is at work or in line.
+    """
+    entries = dict(book)
+    if alone and job_id not in entries and line_of(entries, place.tenant, place.session_id):
+        return Taken(entries, slot=False, tell=(), busy=True)
+    entry = entries.get(job_id) or Entry(
+        place.tenant, place.session_id, place.priority, place.created_ms, agent=place.agent
+    )
+    if standing.lap > entry.lap:  # "lap"
+        slot = entry.slot and standing.want == "slot"
+        started = entry.started and entry.want != "gone"  # one that was retried is no wake-up
+        entry = replace(entry, lap=standing.lap, want=standing.want, slot=slot, started=started)
+    current = standing.lap == entry.lap
+    if current:  # also a repeated word is news: who says it lives, and its entry must not leave the book
+        entry = replace(entry, since_ms=max(entry.since_ms, now_ms))
+    if current and entry.slot:
+        entry = replace(entry, cause="")  # taken
+    entries[job_id] = entry
+    fill(entries, job_id, slots)
+    tell = tuple(
+        name for name in sorted(entries) if current and entries[name].slot and entries[name].cause == job_id
+    )  # "told until taken"
+    return Taken(entries, current and entries[job_id].slot, tell, 0 if current else entry.lap)
+
+
+def untold(book: Book) -> tuple[str, ...]:
+    """Who holds a slot and has not taken it yet: a sweep tells them again, by whosever word they got it."""
+    return tuple(name for name in sorted(book) if book[name].slot and book[name].cause)
+
+
+def fill(entries: dict[str, Entry], cause: str, slots: int) -> None:
+    """Give free slots: wake-ups first, then the tenant with the fewest, then by priority, then in order."""
+    while sum(entry.slot for entry in entries.values()) < slots:
+        able = [name for name in lines(entries).values() if entries[name].want == "slot" and not entries[name].slot]
+        if not able:
+            return
+        held: dict[str, int] = {}
+        for entry in entries.values():
+            held[entry.tenant] = held.get(entry.tenant, 0) + entry.slot
+        name = min(able, key=lambda n: _rank(n, entries[n], held[entries[n].tenant]))
+        entries[name] = replace(entries[name], slot=True, started=True, cause=cause if name != cause else "")
+
+
+def lines(entries: Mapping[str, Entry]) -> dict[str, str]:
+    """Session → the one of its jobs whose turn it is: who holds a slot, who has started, else the first in order.
+
+    A child needs no session: it has the one of the job that started it.
+    """
+    heads: dict[str, str] = {}
+    for name, entry in sorted(entries.items(), key=_turn):
+        if _lives(entry):
+            heads.setdefault(name if is_child(name) else f"{entry.tenant}/{entry.session_id}", name)
+    return heads
+
+
+def line_of(entries: Mapping[str, Entry], tenant: str, session_id: str) -> dict[str, Entry]:
+    """A session's jobs at work or in line; children are none of them."""
+    return {
+        name: entry
+        for name, entry in entries.items()
+        if _lives(entry) and not is_child(name) and (entry.tenant, entry.session_id) == (tenant, session_id)
+    }
+
+
+def _lives(entry: Entry) -> bool:
+    """Whether it takes part in its session's line: one that is to start later does not hold it up."""
+    return entry.want == "slot" or (entry.want == "none" and entry.started)
+
+
+def _turn(item: tuple[str, Entry]) -> tuple[bool, bool, int, str]:
+    name, entry = item
+    return (not entry.slot, not entry.started, entry.created_ms, name)
+
+
+def _rank(name: str, entry: Entry, held: int) -> tuple[bool, int, int, int, str]:
+    return (not entry.started, held, -entry.priority, entry.created_ms, name)

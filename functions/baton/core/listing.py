@@ -1,0 +1,172 @@
+"""The list of jobs, pure: what a job's rows are, where a page begins, and which rows a query has to look at.
+
+All rows are members of one sorted set in the order of their bytes, so that one command writes those of a job, and a
+page is a range. A row is `INDEX:TIME:JOB:MARKS`: TIME is when the job was created, in 13 digits, so newer ones come
+later. A row is a hint: it never changes, so what a job is by now is read from the job.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from msgspec import Struct
+
+from baton.core.transitions import END_STATUSES
+from baton.record import Record
+from baton_events.ids import digest, is_child
+
+_MARK_CHARS = 8
+_RECENT_MARKS = 1024
+_LATEST_MS = 9_999_999_999_999
+_POSITION = r"\d{13}:[A-Za-z0-9._-]{1,400}:"
+_ALL = "a"
+
+
+class Row(Record, frozen=True):
+    """A job as the list knows it; `status`: its end, if it has ended."""
+
+    job_id: str
+    created_ms: int
+    tenant: str
+    session_id: str
+    agent: str
+    status: str = ""
+
+
+class Query(Struct, frozen=True):
+    """Which jobs are asked for; empty: whatever it is. Jobs below others come with `parent_id` only.
+
+    `after_ms`: created then or later; `before_ms`: created before then. `statuses`: any of these; none: whatever it is.
+    """
+
+    tenant: str = ""
+    session_id: str = ""
+    agent: str = ""
+    statuses: frozenset[str] = frozenset()
+    parent_id: str = ""
+    after_ms: int = 0
+    before_ms: int = _LATEST_MS
+
+    @property
+    def live(self) -> bool:
+        """Whether only jobs that have not ended are asked for: the admission's book knows those."""
+        return bool(self.statuses) and not self.statuses & END_STATUSES and not self.parent_id
+
+
+class Found(Struct, frozen=True):
+    """A row that a query may mean. `position`: from which the next page goes on. `member`: as it is stored."""
+
+    job_id: str
+    created_ms: int
+    position: str
+    member: str = ""
+
+
+@lru_cache(_RECENT_MARKS)  # a tenant, a session, an agent: they come again and again
+def mark(*texts: str) -> str:
+    """A short stand-in of fixed length for texts of any length; two may share one, so who reads checks the job."""
+    return digest(*texts)[:_MARK_CHARS]
+
+
+def position_of(created_ms: int, job_id: str) -> str:
+    """Where a job stands in a list."""
+    return f"{created_ms:013d}:{job_id}:"
+
+
+def members(row: Row) -> tuple[str, ...]:
+    """A job's rows."""
+    marks = "".join(mark(text) for text in (row.agent, row.session_id, row.tenant))
+    tail = f":{position_of(row.created_ms, row.job_id)}{marks}{mark(row.tenant, row.session_id)}"
+    if is_child(row.job_id):
+        return (f"c:{row.job_id.rpartition('.')[0]}{tail}",)
+    indexes = [_ALL, f"t:{mark(row.tenant)}", f"s:{mark(row.tenant, row.session_id)}"]
+    if row.status:
+        indexes += [f"e:{row.status}", f"f:{row.status}:{mark(row.tenant)}"]
+    return tuple(index + tail for index in indexes)
+
+
+def all_members(member: str) -> tuple[str, ...]:
+    """Every row that the job of this one may have: to remove it."""
+    index, created, job_id, marks = _parts(member)
+    tail = f":{created}:{job_id}:{marks}"
+    if is_child(job_id):
+        return (index + tail,)
+    tenant, place = marks[2 * _MARK_CHARS : 3 * _MARK_CHARS], marks[3 * _MARK_CHARS :]
+    ends = [index for status in sorted(END_STATUSES) for index in (f"e:{status}", f"f:{status}:{tenant}")]
+    return tuple(index + tail for index in (_ALL, f"t:{tenant}", f"s:{place}", *ends))
+
+
+def ranges_below(job_id: str) -> tuple[tuple[str, str], ...]:
+    """Where the rows of the jobs below one are: of those it started, and of those that these started in turn."""
+    return ((f"c:{job_id}:", f"c:{job_id};"), (f"c:{job_id}.", f"c:{job_id}/"))
+
+
+def found(member: str) -> Found:
+    """What a row says."""
+    _, created, job_id, _ = _parts(member)
+    return Found(job_id, int(created), position_of(int(created), job_id), member)
+
+
+def _parts(member: str) -> tuple[str, str, str, str]:
+    index, created, job_id, marks = member.rsplit(":", 3)
+    return index, created, job_id, marks
+
+
+def index_of(query: Query) -> str:
+    """The index with the fewest rows that has all of the query's."""
+    if query.parent_id:
+        return f"c:{query.parent_id}"
+    if query.tenant and query.session_id:
+        return f"s:{mark(query.tenant, query.session_id)}"
+    if len(query.statuses) == 1 and query.statuses <= END_STATUSES:
+        (status,) = query.statuses
+        return f"f:{status}:{mark(query.tenant)}" if query.tenant else f"e:{status}"
+    return f"t:{mark(query.tenant)}" if query.tenant else _ALL
+
+
+def bounds(query: Query, before: str) -> tuple[str, str]:
+    """The range of rows, from the highest (left out) down to the lowest; `before`: where a page goes on."""
+    index = index_of(query)
+    highest = min(position for position in (before, f"{min(query.before_ms, _LATEST_MS):013d}:") if position)
+    return f"{index}:{highest}", f"{index}:{min(query.after_ms, _LATEST_MS):013d}:"
+
+
+def may_match(query: Query, member: str) -> bool:
+    """Whether a row's job may be meant, as far as the row tells."""
+    marks = _parts(member)[3]
+    agent, session = marks[:_MARK_CHARS], marks[_MARK_CHARS : 2 * _MARK_CHARS]
+    return (not query.agent or agent == mark(query.agent)) and (
+        not query.session_id or session == mark(query.session_id)
+    )
+
+
+def matching(query: Query, stored: Iterable[str]) -> tuple[Found, ...]:
+    """The rows whose jobs may be meant."""
+    return tuple(found(member) for member in stored if may_match(query, member))
+
+
+def is_position(text: str) -> bool:
+    """Whether a list may give this position."""
+    return re.fullmatch(_POSITION, text) is not None
+
+
+def cursor_of(position: str) -> str:
+    """A position as people send it back."""
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def position_from(cursor: str) -> str:
+    """The position in a cursor.
+
+    Raises:
+        ValueError: no list gave it.
+    """
+    try:
+        position = base64.b64decode(cursor + "=" * (-len(cursor) % 4), "-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"{cursor[:80]!r} is no cursor of a list") from error
+    if not is_position(position):
+        raise ValueError(f"{cursor[:80]!r} is no cursor of a list")
+    return position

@@ -1,0 +1,181 @@
+"""How records are kept in the store and carried by a submission: compact JSON.
+
+Unknown fields of a newer version are ignored on reading; a record that says that it means something else by what we
+know (`STATE_VERSION`), or that cannot be read, is left to the newer version. What an older one wrote is brought to
+today's form here, and nowhere else.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
+
+from msgspec import DecodeError, convert
+from msgspec.json import Decoder, Encoder, decode
+from pydantic_core import to_jsonable_python
+
+from baton.core.admission import Entry, Standing
+from baton.core.ends import AgentFigures, End
+from baton.core.legs import Leg
+from baton.core.limits import NOTHING_SPENT, Spend
+from baton.core.state import STATE_VERSION, CallRecord, Job, Usage
+from baton_events.errors import NewerVersionError
+
+_T = TypeVar("_T")
+
+_encode = Encoder(enc_hook=to_jsonable_python).encode
+# Not strict: a script may write a whole number as `1e+14`.
+_JOB = Decoder(Job, strict=False)
+_LEG = Decoder(Leg, strict=False)
+_CALL = Decoder(CallRecord, strict=False)
+_USAGE = Decoder(Usage, strict=False)
+_SPEND = Decoder(Spend, strict=False)
+_STANDING = Decoder(Standing, strict=False)
+_ENTRY = Decoder(Entry, strict=False)
+_FIGURES = Decoder(AgentFigures, strict=False)
+# The last fields of a leg are left out while they hold nothing, as by versions that do not know them.
+_RARE = ',"abandoned":'
+_NOTHING_RARE = (f"{_RARE}0", ',"died":0', ',"handed_on":false', ',"driven":0')
+
+
+def _read(decoder: Decoder[_T], text: str) -> _T:
+    """A record from JSON text.
+
+    Raises:
+        NewerVersionError: this version cannot read it.
+    """
+    try:
+        return decoder.decode(text)
+    except DecodeError as error:
+        raise NewerVersionError(
+            f"a stored {decoder.type.__name__} cannot be read by this version ({error}): a newer one wrote it, or it is"
+            " damaged"
+        ) from error
+
+
+def _known(job: Job) -> Job:
+    if job.version > STATE_VERSION:
+        raise NewerVersionError(
+            f"the state of job {job.id!r} has version {job.version}, this code reads {STATE_VERSION}: what is about it"
+            " comes again, until an instance of the newer version takes it"
+        )
+    return job
+
+
+def dump_job(job: Job) -> str:
+    """A job's state as JSON text."""
+    return _encode(job).decode()
+
+
+def load_job(text: str) -> Job:
+    """A job's state from JSON text.
+
+    Raises:
+        NewerVersionError: a newer version of this code wrote it.
+    """
+    return _known(_read(_JOB, text))
+
+
+def job_from(values: dict[str, Any]) -> Job:
+    """A job's state from decoded JSON, as a submission carries it.
+
+    Raises:
+        NewerVersionError: a newer version of this code wrote it. msgspec.ValidationError: it is no job's state.
+    """
+    return _known(convert(values, Job, strict=False))
+
+
+def job_values(job: Job) -> dict[str, Any]:
+    """A job's state as plain JSON values."""
+    values: dict[str, Any] = decode(_encode(job))
+    return values
+
+
+def dump_leg(leg: Leg) -> str:
+    """A leg as JSON text."""
+    text = _encode(leg).decode()
+    at = text.rindex(_RARE)  # where a comma stands before a bare quote, a name follows, in no text
+    rare = text[at:]
+    for nothing in _NOTHING_RARE:
+        rare = rare.replace(nothing, "")
+    return text[:at] + rare
+
+
+def load_leg(text: str) -> Leg:
+    """A leg from JSON text."""
+    return _read(_LEG, text)
+
+
+def dump_call(record: CallRecord) -> str:
+    """A tool call as JSON text."""
+    return _encode(record).decode()
+
+
+def load_call(text: str) -> CallRecord:
+    """A tool call from JSON text."""
+    return _read(_CALL, text)
+
+
+def dump_standing(standing: Standing) -> str:
+    """A job's standing with the admission as JSON text."""
+    return _encode(standing).decode()
+
+
+def load_standing(text: str) -> Standing:
+    """A job's standing with the admission from JSON text."""
+    return _read(_STANDING, text)
+
+
+def load_entry(text: str) -> Entry:
+    """An entry of the admission's book from JSON text."""
+    return _read(_ENTRY, text)
+
+
+def dump_end(end: End) -> str:
+    """What an ended job adds to the figures, as JSON text."""
+    return _encode(end).decode()
+
+
+def load_figures(text: str) -> AgentFigures:
+    """What the ended jobs of an agent add up to, from JSON text."""
+    return _read(_FIGURES, text)
+
+
+def load_usage(text: str) -> Usage:
+    """A job's usage from JSON text."""
+    return _read(_USAGE, text)
+
+
+def dump_usage(usage: Usage) -> str:
+    """A job's usage as JSON text."""
+    return _encode(usage).decode()
+
+
+def dump_spend(spend: Spend) -> str:
+    """What the jobs below one have used, as JSON text."""
+    return _encode(spend).decode()
+
+
+def load_spend(text: str) -> Spend:
+    """What the jobs below one have used, from JSON text; empty: nothing."""
+    return _read(_SPEND, text) if text else NOTHING_SPENT
+
+
+def load_results(texts: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Stored results by call id."""
+    return dict(zip(texts, load_values(texts.values()), strict=True))
+
+
+def load_values(texts: Collection[str]) -> list[Any]:
+    """The values of JSON texts, read as one text: a turn is told all that was said before.
+
+    Raises:
+        ValueError: one of them is not the JSON of one value.
+    """
+    together = f"[{','.join(texts)}]"
+    try:
+        values: list[Any] = decode(together)
+    except ValueError:  # numbers that it does not read, or no JSON, which the other one tells better
+        values = json.loads(together)
+    if len(values) != len(texts):
+        raise ValueError(f"{len(texts)} JSON texts have {len(values)} values: what is stored is damaged")
+    return values

@@ -1,0 +1,18 @@
+"""The executor that runs tools, for the functions that may."""
+
+from collections.abc import Mapping
+
+from baton.agents.hiding import Hiding
+from baton.agents.tool_run import ToolRun
+from baton.container import Container
+from baton.core.effects import Effect, RunTool
+from baton.executors.bounded import bounded
+from baton.runtime.pipeline import Performer
+
+
+def tool_work(container: Container) -> Mapping[type[Effect], Performer]:
+    """Make it from the process's container."""
+    ports, secrets = container.ports, container.secrets
+    runs = (container.running_calls, container.settings.result_limit_bytes)
+    tool_run = ToolRun(container.registry, ports.store, container.memory, ports.clock, *runs, secrets, ports.reader)
+    return {RunTool: bounded(container, Hiding(tool_run, secrets))}

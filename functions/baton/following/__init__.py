@@ -1,0 +1,1 @@
+"""Following a job as it goes on: who is woken, and how often is looked."""

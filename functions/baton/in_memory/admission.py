@@ -1,0 +1,199 @@
+"""The admission in memory: the pure rules of functions/baton/core/admission.py over a dict."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from baton.core.admission import ASKED_EVERY_MS, SWEEP, Entry, Place, Standing, fill, line_of, take, untold
+from baton.core.ends import AgentFigures, End, MonthUsed, with_end, with_used
+from baton.core.stored_bytes import BytesAdded
+from baton.core.sweep_pages import PAGE, page_mark, page_of
+from baton.ports import AdmissionState, Heard, Started, SweepTurn, Told
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All that the admission keeps. It never changes; a word makes a new one."""
+
+    entries: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    sweep_at_ms: int = 0
+    stopped_ms: int = 0
+    swept_ms: int = 0
+    rows: frozenset[str] = frozenset()
+    ends: dict[str, AgentFigures] = field(default_factory=dict[str, AgentFigures])
+    used: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict[tuple[str, str], dict[str, int]])
+    stored: dict[str, dict[int, int]] = field(default_factory=dict[str, dict[int, int]])
+
+
+class InMemoryAdmission:
+    """`Admission` in memory, with so many slots (a setting).
+
+    `clock_ms`: the store's clock, by which sweeps are armed, where it is another one than the caller's.
+    """
+
+    def __init__(self, slots: int = 3, sweep_interval_ms: int = 60_000, clock_ms: Callable[[int], int] = int) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.sweep_at_ms = self.stopped_ms = self.swept_ms = 0
+        self.rows: frozenset[str] = frozenset()
+        self.ends: dict[str, AgentFigures] = {}
+        self.used: dict[tuple[str, str], dict[str, int]] = {}
+        self.stored: dict[str, dict[int, int]] = {}
+        self.slots = slots
+        self._interval_ms = sweep_interval_ms
+        self._clock_ms = clock_ms
+        self._asked_ms = 0
+        self._bearers: dict[str, str] = {}
+
+    def kept(self) -> Kept:
+        """What is kept now."""
+        times = (self.sweep_at_ms, self.stopped_ms, self.swept_ms)
+        return Kept(self.entries, *times, self.rows, self.ends, self.used, self.stored)
+
+    def go_back(self, kept: Kept) -> None:
+        """As a failover does: to what was kept then."""
+        self.entries, self.sweep_at_ms = kept.entries, kept.sweep_at_ms
+        self.stopped_ms, self.swept_ms, self.rows = kept.stopped_ms, kept.swept_ms, kept.rows
+        self.ends, self.used, self.stored = kept.ends, kept.used, kept.stored
+
+    async def wish(
+        self,
+        job_id: str,
+        standing: Standing,
+        place: Place,
+        now_ms: int,
+        *,
+        alone: bool = False,
+        end: End | None = None,
+        stored: BytesAdded | None = None,
+    ) -> Heard:
+        """Take a job's word."""
+        before = self.entries.get(job_id)
+        taken = take(self.entries, job_id, standing, place, now_ms, self._given_slots(), alone=alone)
+        if taken.busy:
+            return Heard(slot=False, busy=True)
+        self.entries = taken.book
+        new = before is not None and standing.lap > before.lap and before.want != "gone"
+        if end and new:
+            sums = with_end(self.ends.get(place.agent, AgentFigures()), end)
+            self.ends = {**self.ends, place.agent: sums}
+            month = (end.month, place.tenant)
+            self.used = {**self.used, month: with_used(self.used.get(month, {}), end.used)}
+        if stored and stored.adds and (new if end else before is None):
+            self.add_stored(place.tenant, stored)
+        return Heard(taken.slot, self._told(taken.tell), self.arm(now_ms), taken.later_lap)
+
+    def add_stored(self, tenant: str, more: BytesAdded) -> None:
+        """Add to the bytes that a tenant's jobs have stored."""
+        sums = self.stored.get(tenant, {})
+        added = {until_ms: sums.get(until_ms, 0) + size for until_ms, size in more.adds.items()}
+        self.stored = {**self.stored, tenant: {**sums, **added}}
+
+    def _given_slots(self) -> int:
+        """How many slots are given: none while it is stopped."""
+        return 0 if self.stopped_ms else self.slots
+
+    def arm(self, now_ms: int) -> int:
+        """When a sweep must be armed, 0: not: only while somebody holds a slot; an overdue one was lost."""
+        clock_ms = self._clock_ms(now_ms)
+        if not self._active() or self._is_armed(clock_ms):
+            return 0
+        self.sweep_at_ms = clock_ms + self._interval_ms
+        return self.sweep_at_ms
+
+    def _is_armed(self, clock_ms: int) -> bool:
+        """Whether a sweep is on its way; one that is much too late was armed by a clock that is wrong."""
+        return clock_ms - self._interval_ms <= self.sweep_at_ms <= clock_ms + 2 * self._interval_ms
+
+    async def sweep(
+        self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
+    ) -> SweepTurn:
+        """A sweep begins, or goes on with a page."""
+        clock_ms, next_ms, tell = self._clock_ms(now_ms), 0, tuple[Told, ...]()
+        if not after:
+            entries = dict(self.entries)
+            fill(entries, SWEEP, self._given_slots())
+            self.entries, self.swept_ms = entries, now_ms
+            taken = self._is_armed(clock_ms) and (not due_ms or self.sweep_at_ms > due_ms)
+            if self._active() and not taken:
+                next_ms = self.sweep_at_ms = clock_ms + self._interval_ms
+            tell = self._told(untold(entries))
+        book, following = page_of(self.entries, page_mark(due_ms, after, again=again), clock_ms, page)
+        return SweepTurn(next_ms, book, tell, following)
+
+    async def book(self) -> dict[str, Entry]:
+        """All entries, by job id."""
+        return dict(self.entries)
+
+    async def entry(self, job_id: str) -> Entry | None:
+        """A job's entry."""
+        return self.entries.get(job_id)
+
+    async def may_ask_for_sweep(self, now_ms: int) -> bool:
+        """Whether a sweep may be asked for now."""
+        if self._asked_ms and abs(now_ms - self._asked_ms) < ASKED_EVERY_MS:
+            return False
+        self._asked_ms = now_ms
+        return True
+
+    async def bearer(self, token: str, message_id: str) -> str:
+        """The message that a token of the queue came with first."""
+        return self._bearers.setdefault(token, message_id)
+
+    async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
+        """Take ended jobs off the book."""
+        gone = {name for name, since_ms in ended if name in self.entries and self.entries[name].since_ms == since_ms}
+        self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
+
+    def start(self, now_ms: int) -> Started:
+        """Admit jobs again."""
+        entries = dict(self.entries)
+        fill(entries, SWEEP, self.slots)
+        self.entries, self.stopped_ms = entries, 0
+        return Started(self.arm(now_ms), self._told(untold(entries)))
+
+    def _told(self, names: tuple[str, ...]) -> tuple[Told, ...]:
+        return tuple(Told(name, self.entries[name].lap, self.entries[name].session_id) for name in names)
+
+    def _active(self) -> bool:
+        return any(entry.slot for entry in self.entries.values())
+
+
+class InMemoryOperating:
+    """`Operating` over an InMemoryAdmission."""
+
+    def __init__(self, admission: InMemoryAdmission) -> None:
+        self._admission = admission
+
+    async def stop(self, now_ms: int) -> None:
+        """Admit nobody any more."""
+        self._admission.stopped_ms = self._admission.stopped_ms or now_ms
+
+    async def start(self, now_ms: int) -> Started:
+        """Admit jobs again."""
+        return self._admission.start(now_ms)
+
+    async def state(self) -> AdmissionState:
+        """How it stands."""
+        admission, entries = self._admission, self._admission.entries.values()
+        return AdmissionState(
+            admission.slots,
+            active=sum(entry.slot for entry in entries),
+            pending=sum(entry.want == "slot" and not entry.slot for entry in entries),
+            stopped_ms=admission.stopped_ms,
+            swept_ms=admission.swept_ms,
+        )
+
+    async def live(self) -> dict[str, Entry]:
+        """The entries of all jobs that are not gone."""
+        return {name: entry for name, entry in self._admission.entries.items() if entry.want != "gone"}
+
+    async def line(self, tenant: str, session_id: str) -> dict[str, Entry]:
+        """The entries of a session's jobs at work or in line."""
+        return line_of(self._admission.entries, tenant, session_id)
+
+    async def ends(self) -> dict[str, AgentFigures]:
+        """What ended jobs add up to."""
+        return dict(self._admission.ends)
+
+    async def used(self) -> tuple[MonthUsed, ...]:
+        """What the jobs of each month and tenant have used."""
+        return tuple(MonthUsed(*name, used) for name, used in sorted(self._admission.used.items()))

@@ -1,0 +1,87 @@
+"""Reading jobs from the store in memory."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from baton.core.state import NOTHING_USED, CallRecord, Job
+from baton.core.transcript import recalled
+from baton.engine.tree import Tree
+from baton.in_memory.admission import InMemoryAdmission
+from baton.in_memory.store import InMemoryStore
+from baton.in_memory.telling import results_of
+from baton.ports import Snapshot, StoredParts
+from baton_events.errors import StoreError
+
+
+class InMemoryReader:
+    """`Reader` over a InMemoryStore, and an admission if there is one. `down`: what is raised instead of an answer."""
+
+    def __init__(self, store: InMemoryStore, admission: InMemoryAdmission | None = None) -> None:
+        self._store = store
+        self._admission = admission
+        self.down: StoreError | None = None
+
+    async def job(self, job_id: str) -> Snapshot | None:
+        """Everything about a job."""
+        tree = self._store.tree(job_id)
+        if job_id not in tree.jobs:
+            return None
+        calls = sorted(tree.calls.get(job_id, {}).values(), key=lambda call: (call.turn, call.position))
+        return replace(
+            self._snapshot(job_id, tree),
+            calls=tuple(calls),
+            results=results_of(tree, job_id),
+            memory=recalled(tree.transcript[job_id]),
+        )
+
+    async def jobs(self, job_ids: Sequence[str]) -> dict[str, Snapshot]:
+        """Many jobs."""
+        found = ((name, self._store.tree(name)) for name in job_ids)
+        return {name: self._snapshot(name, tree) for name, tree in found if name in tree.jobs}
+
+    async def known(self, job_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these jobs have data."""
+        return frozenset(name for name in job_ids if name in self._store.tree(name).jobs)
+
+    async def transcript(self, job_id: str) -> tuple[dict[str, Any], ...]:
+        """All entries of the job's transcript, in order."""
+        return tuple(json.loads(entry) for entry in self._store.tree(job_id).transcript.get(job_id, ()))
+
+    async def parts(self, job_id: str, after: int) -> StoredParts:
+        """The job's parts after the first `after` ones."""
+        await self.ping()
+        tree = self._store.tree(job_id)
+        return StoredParts(tree.jobs.get(job_id), tree.parts.get(job_id, ())[after:])
+
+    async def result(self, job_id: str, call_id: str) -> tuple[Job | None, CallRecord | None, dict[str, Any]]:
+        """One tool call, and its result."""
+        await self.ping()
+        tree = self._store.tree(job_id)
+        call = tree.calls.get(job_id, {}).get(call_id)
+        return tree.jobs.get(job_id), call, results_of(tree, job_id).get(call_id, {})
+
+    async def parts_after(self, job_id: str, after: int) -> tuple[str, ...]:
+        """The job's parts after the first `after` ones."""
+        await self.ping()
+        return self._store.tree(job_id).parts.get(job_id, ())[after:]
+
+    async def ping(self) -> None:
+        """Raises StoreError while it is down."""
+        if self.down:
+            raise self.down
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _snapshot(self, job_id: str, tree: Tree) -> Snapshot:
+        legs = sorted(tree.legs.values(), key=lambda leg: f"leg:{leg.key}")
+        return Snapshot(
+            job=tree.jobs[job_id],
+            task=json.loads(tree.transcript[job_id][0]),
+            legs=tuple(leg for leg in legs if leg.job_id == job_id),
+            standing=tree.standing(job_id),
+            usage=tree.usage.get(job_id, NOTHING_USED),
+            stopped=bool(self._admission and self._admission.stopped_ms),
+        )

@@ -1,0 +1,67 @@
+"""Several models in a row: the next one answers where the one before cannot right now.
+
+Invariant: a model is passed over only for a failure that may pass (429, 5xx, no connection, no answer in time); what
+was refused for good would be refused by the next one, too, or hide a mistake. When all fail, the error names them all.
+Must not: remember who failed; each turn begins with the first.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from baton.models.model import Model, ModelAnswer, ModelError, ModelRequest
+
+
+class ModelChain:
+    """`Agent(model=["openai:gpt-5-mini", "anthropic:claude-haiku-4-5"])`."""
+
+    def __init__(self, models: Sequence[Model]) -> None:
+        self._models = tuple(models)
+        self.name = ", ".join(model.name for model in self._models)
+        self.reads_history = any(model.reads_history for model in self._models)
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Ask one after the other; each has an equal share of the time that is left."""
+        clock = asyncio.get_running_loop().time
+        ends_at = None if request.time_limit_seconds is None else clock() + request.time_limit_seconds
+        failures: list[tuple[str, ModelError]] = []
+        for position, model in enumerate(self._models):
+            waiting = len(self._models) - position
+            share_seconds = None if ends_at is None else max(0.0, ends_at - clock()) / waiting
+            try:
+                return await _ask(model, replace(request, time_limit_seconds=share_seconds))
+            except ModelError as error:
+                failures.append((model.name, error))
+                if request.listener is not None:
+                    await request.listener.withdrawn()
+                if not error.retryable:
+                    break
+        raise _all_failed(failures)
+
+
+async def _ask(model: Model, request: ModelRequest) -> ModelAnswer:
+    try:
+        async with asyncio.timeout(request.time_limit_seconds):
+            return await model.answer(request)
+    except ModelError:
+        raise
+    except TimeoutError as error:
+        seconds = request.time_limit_seconds
+        within = "" if seconds is None else f" within {seconds:.3g} s"
+        raise ModelError(f"no answer{within}", retryable=True) from error
+    except Exception as error:
+        # A model is foreign code: an error that it did not foresee may be gone with the next one.
+        raise ModelError(f"{type(error).__name__}: {error}", retryable=True) from error
+
+
+def _all_failed(failures: Sequence[tuple[str, ModelError]]) -> ModelError:
+    """Worth trying again if one of them is: the soonest that one of them asks for."""
+    if len(failures) == 1:
+        return failures[0][1]
+    message = "; ".join(f"{name}: {error.message}" for name, error in failures)
+    passing = [error for _, error in failures if error.retryable]
+    waits = [error.retry_after_seconds or 0 for error in passing]
+    wait_seconds = min(waits, default=0) or None
+    return ModelError(
+        f"no model of the chain answered: {message}", retryable=bool(passing), retry_after_seconds=wait_seconds
+    )

@@ -1,0 +1,102 @@
+"""Digests of what a model was asked: small enough to be recorded with every turn, and told apart part by part.
+
+Invariant: the same question has the same digests in any process and any job: a call's number stands for its id. Secrets
+do not count, by name, so what is played back from a redacted recording has them, too. Must not: keep the question.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from baton.core.redaction import redacted
+from baton.models.model import Message, ModelMessage, ModelRequest, ToolMessage, ToolSpec, UserMessage
+from baton.models.told_digests import ToldDigests
+from baton_events.ids import digest
+
+DIGEST_CHARS = 16
+_KEPT = 64
+# What agents tell of their tools is the same in every turn: the digest of a tuple that is still that tuple.
+_OF_TOOLS: dict[int, tuple[tuple[ToolSpec, ...], str]] = {}
+
+
+def fingerprint(value: Any) -> str:
+    """The digest of one part: a JSON value."""
+    return digest(value)[:DIGEST_CHARS]
+
+
+def specs_value(tools: Sequence[ToolSpec]) -> list[dict[str, Any]]:
+    """What a model is told of tools, as JSON."""
+    return [{"name": tool.name, "description": tool.description, "parameters": tool.parameters} for tool in tools]
+
+
+def asked(request: ModelRequest, *, reads_history: bool = True, job_id: str = "") -> dict[str, str] | None:
+    """The digests of a question: `instructions`, `tools`, and where there are any `settings`, `output`, `messages`.
+
+    `messages` begins with how many there are: `3-0f…`. None: a part of the question is no JSON. `job_id`: of whose
+    model, which is asked more with each turn.
+    """
+    try:
+        digests = {"instructions": _of_text(request.instructions), "tools": _of_tools(request.tools)}
+        digests |= {name: fingerprint(value) for name, value in _own_parts(request).items()}
+        if reads_history:
+            digest_of_all = _TOLD.of(job_id, request.messages)
+            digests["messages"] = f"{len(request.messages)}-{digest_of_all[:DIGEST_CHARS]}"
+    except (TypeError, ValueError):
+        return None
+    return digests
+
+
+@lru_cache(_KEPT)
+def _of_text(text: str) -> str:
+    return fingerprint(text)
+
+
+def _of_tools(tools: tuple[ToolSpec, ...]) -> str:
+    found = _OF_TOOLS.get(id(tools))
+    if found is None or found[0] is not tools:
+        if len(_OF_TOOLS) >= _KEPT:
+            _OF_TOOLS.clear()
+        found = _OF_TOOLS[id(tools)] = tools, fingerprint(specs_value(tools))
+    return found[1]
+
+
+def parts_of(request: ModelRequest) -> dict[str, Any]:
+    """What is asked besides the conversation, part by part, as JSON."""
+    return {"instructions": request.instructions, "tools": specs_value(request.tools), **_own_parts(request)}
+
+
+def _own_parts(request: ModelRequest) -> dict[str, Any]:
+    """Those that not every question has."""
+    parts: dict[str, Any] = {}
+    if request.settings:
+        parts["settings"] = dict(request.settings)
+    if request.output:
+        parts["output"] = specs_value([request.output])
+    return parts
+
+
+def told_value(messages: Sequence[Message], numbers: dict[str, int] | None = None) -> list[Any]:
+    """The conversation as JSON, each message a list; what only its provider reads is left out.
+
+    `numbers`: those of calls that were told before; the others get theirs.
+    """
+    numbers = {} if numbers is None else numbers
+    told: list[Any] = []
+    for message in messages:  # in one function: each turn goes through all that was said
+        match message:
+            case ToolMessage():
+                number = numbers.setdefault(message.call_id, len(numbers))
+                kind = "error" if message.is_error else "result"
+                told.append([kind, number, message.tool, message.content])
+            case ModelMessage():
+                calls: list[Any] = []
+                for call in message.calls:
+                    number = numbers.setdefault(call.call_id, len(numbers))
+                    calls.append([number, call.tool, redacted(call.arguments)])
+                told.append(["model", message.text, calls])
+            case UserMessage():
+                told.append(["note" if message.note else "user", message.text, redacted(message.data)])
+    return told
+
+
+_TOLD = ToldDigests(told_value)

@@ -1,0 +1,144 @@
+"""What a model is asked and what it answers: the records that cross the border to any model, and the protocol itself.
+
+Invariant: the records are frozen JSON-like data; a model is given everything it may know and remembers nothing between
+turns, because the next turn may run in another process. Must not: import a provider's library, or know of tools' code.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from msgspec import field
+
+from baton.models.call import Call
+from baton.record import Record
+
+
+class ToolSpec(Record, frozen=True):
+    """A tool as the model sees it; `parameters` is the JSON schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+class UserMessage(Record, frozen=True):
+    """The task: its text, and `data`, the job's inputData.
+
+    `note`: nobody asked this; it is what the model is told besides (a summary of turns that it is not told).
+    """
+
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
+    note: bool = False
+
+
+class PastCall(Record, frozen=True):
+    """A tool call that was made in an earlier turn; `call_id` ties it to its result."""
+
+    call_id: str
+    tool: str
+    arguments: dict[str, Any]
+
+
+class ModelMessage(Record, frozen=True):
+    """What the model said in an earlier turn. `provider`: as in the `ModelAnswer` that said it."""
+
+    text: str
+    calls: tuple[PastCall, ...] = ()
+    provider: Mapping[str, Any] | None = None
+
+
+class ToolMessage(Record, frozen=True):
+    """What a tool call gave: any JSON value, or its error."""
+
+    call_id: str
+    tool: str
+    content: Any
+    is_error: bool = False
+
+
+Message = UserMessage | ModelMessage | ToolMessage
+
+
+class Listener(Protocol):
+    """Who hears an answer's text while it is made. Never raises, and does not keep a model waiting for long."""
+
+    async def said(self, text: str) -> None:
+        """The text goes on with this."""
+        ...
+
+    async def withdrawn(self) -> None:
+        """What was said is no part of the answer: it begins anew."""
+        ...
+
+
+class ModelRequest(Record, frozen=True):
+    """One turn's question to a model.
+
+    Attributes:
+        turn: counts from 1 within the job.
+        settings: how the model is to answer (`temperature`, `max_tokens`, …), as plain JSON values.
+        output: the final answer is to be a call of this tool, alone in its turn; None: the final answer is text.
+        step_tools: what the steps of a plan may run, where the model is asked for one; else empty.
+        time_limit_seconds: whoever asks waits no longer; None: as long as it takes.
+        listener: hears the text of the answer, piece by piece, where the model can say it so; None: nobody does.
+    """
+
+    instructions: str
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...]
+    turn: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    output: ToolSpec | None = None
+    step_tools: tuple[ToolSpec, ...] = ()
+    time_limit_seconds: float | None = None
+    listener: Listener | None = None
+
+
+class ModelAnswer(Record, frozen=True):
+    """What a model says in one turn; without calls, `text` is the final answer.
+
+    Attributes:
+        cost_usd: of this turn; 0 where nobody knows the price.
+        cached: it was given before to the same question, so this time no model was called, and nothing is paid.
+        cached_input_tokens: those of the input tokens that the provider had in a cache of its own.
+        provider: JSON that the provider wants to see again in the next turn (signatures, ids); nobody else reads it.
+    """
+
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    cached: bool = False
+    cached_input_tokens: int = 0
+    provider: dict[str, Any] | None = None
+
+
+class ModelError(Exception):
+    """A model could not answer. Says whether asking again may help, and how long to wait before that."""
+
+    def __init__(self, message: str, *, retryable: bool, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retryable = retryable
+        self.retry_after_seconds = retry_after_seconds
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Anything that can answer a turn."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called in logs and usage figures."""
+        ...
+
+    @property
+    def reads_history(self) -> bool:
+        """False: the model never looks at `messages`, so they need not be loaded for it."""
+        ...
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Answer one turn, or raise `ModelError`."""
+        ...

@@ -1,0 +1,101 @@
+"""One request to a provider, through pydantic-ai's model class for it: never through its agents.
+
+Invariant: whatever goes wrong leaves here as a `ModelError`; the library's own retries are off, and a request ends with
+the caller's time limit. Must not: keep anything between requests but the connections.
+"""
+
+from typing import Any, cast
+
+from pydantic_ai.direct import model_request, model_request_stream
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.messages import ModelResponse
+from pydantic_ai.models import Model, ModelRequestParameters, infer_model
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.tools import ToolDefinition
+
+from baton.models.model import ModelAnswer, ModelError, ModelRequest, ToolSpec
+from baton.models.providers.asking import to_messages
+from baton.models.providers.cost import cost_usd
+from baton.models.providers.errors import model_error
+from baton.models.providers.hearing import calls_of, provider_field, text_of
+from baton.models.providers.listening import listen
+
+
+class ProviderClient:
+    """A model's connection to its provider.
+
+    Raises:
+        ModelError: permanent: the name is unknown, or a setting such as the API key is missing.
+        ImportError: the provider's library is not installed.
+    """
+
+    def __init__(self, name: str) -> None:
+        try:
+            self._model = infer_model(name)
+        except UserError as error:
+            raise ModelError(f"model {name!r}: {error.message}", retryable=False) from error
+
+    async def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Ask, and bring the answer into our form."""
+        try:
+            response = await self._response(request)
+        except Exception as error:
+            raise model_error(error) from error
+        return _answer(response)
+
+    async def _response(self, request: ModelRequest) -> ModelResponse:
+        told, settings, parameters = to_messages(request), _settings(request), _parameters(request)
+        # A class without streams answers in one piece.
+        if request.listener is not None and type(self._model).request_stream is not Model.request_stream:
+            async with model_request_stream(
+                self._model, told, model_settings=settings, model_request_parameters=parameters
+            ) as stream:
+                await listen(stream, request.listener)
+                return stream.get()
+        return await model_request(self._model, told, model_settings=settings, model_request_parameters=parameters)
+
+
+def _settings(request: ModelRequest) -> ModelSettings:
+    """Retries are the job's, by delayed events: the library's own would only use up the function's time."""
+    settings: dict[str, Any] = {**request.settings, "max_retries": 0}
+    if request.time_limit_seconds is not None:
+        settings["timeout"] = request.time_limit_seconds
+    return cast("ModelSettings", settings)
+
+
+def _parameters(request: ModelRequest) -> ModelRequestParameters:
+    tools = [_definition(spec) for spec in request.tools]
+    if request.output is None:
+        return ModelRequestParameters(function_tools=tools)
+    # A final tool works with every provider; where a model cannot be made to call one, pydantic-ai only offers it.
+    return ModelRequestParameters(
+        function_tools=tools, output_mode="tool", output_tools=[_definition(request.output)], allow_text_output=False
+    )
+
+
+def _definition(spec: ToolSpec) -> ToolDefinition:
+    return ToolDefinition(name=spec.name, description=spec.description, parameters_json_schema=spec.parameters)
+
+
+def _answer(response: ModelResponse) -> ModelAnswer:
+    if response.finish_reason == "content_filter":
+        raise ModelError("the provider's content filter stopped the answer", retryable=False)
+    text, calls = text_of(response), calls_of(response)
+    if not text and not calls:
+        raise _empty(response)
+    usage = response.usage
+    return ModelAnswer(
+        text=text,
+        calls=calls,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=cost_usd(response),
+        cached_input_tokens=usage.cache_read_tokens,
+        provider=provider_field(response),
+    )
+
+
+def _empty(response: ModelResponse) -> ModelError:
+    if response.finish_reason == "length":
+        return ModelError("max_tokens was used up before there was any answer; allow more", retryable=False)
+    return ModelError("the answer has neither text nor tool calls", retryable=True)

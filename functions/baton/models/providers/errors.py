@@ -1,0 +1,86 @@
+"""What went wrong at a provider, as a `ModelError`: may it be tried again, when, and what did the provider say.
+
+Invariant: no key is in a message. Must not: decide how often something is tried.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_ai.exceptions import (
+    ContentFilterError,
+    ModelAPIError,
+    ModelHTTPError,
+    ModelQuotaExceededError,
+    ModelRequestRejectedError,
+    UserError,
+)
+
+from baton.models.model import ModelError
+from baton.models.providers.retry_after import retry_after_seconds
+
+_MAX_CHARS = 2_000
+_FIRST_SERVER_STATUS = 500
+_MAY_PASS = frozenset({408, 409, 425, 429})
+# Keys as the providers make them, and whatever stands behind a scheme of authorization.
+_SECRET = re.compile(
+    r"\b(?:sk|pk|rk|gsk|xai|r8|hf)[-_][A-Za-z0-9_\-]{8,}|\bAIza[A-Za-z0-9_\-]{10,}|\b(?:Bearer|Basic)\s+[^\s\"']{8,}"
+)
+
+
+def model_error(error: Exception) -> ModelError:
+    """The same failure in our words."""
+    match error:
+        case ModelError():
+            return error
+        case ContentFilterError():
+            return ModelError("the provider's content filter stopped the answer", retryable=False)
+        case ModelAPIError():
+            return _from_provider(error)
+        case UserError():
+            return ModelError(_clean(error.message), retryable=False)
+        case _:
+            return ModelError(_clean(f"{type(error).__name__}: {error}"), retryable=True)
+
+
+def _from_provider(error: ModelAPIError) -> ModelError:
+    status = f"{error.status_code} " if isinstance(error, ModelHTTPError) else ""
+    said = _said(error.body) or error.message
+    retryable = _may_pass(error)
+    wait_seconds = _wait_seconds(error) if retryable else None
+    message = _clean(f"{status}from {error.model_name}: {said}")
+    return ModelError(message, retryable=retryable, retry_after_seconds=wait_seconds)
+
+
+def _may_pass(error: ModelAPIError) -> bool:
+    """Time-outs, connections, 429 and 5xx may; what was refused or is used up stays so."""
+    if isinstance(error, ModelRequestRejectedError | ModelQuotaExceededError):
+        return False
+    if not isinstance(error, ModelHTTPError):
+        return True
+    return error.status_code in _MAY_PASS or error.status_code >= _FIRST_SERVER_STATUS
+
+
+def _wait_seconds(error: ModelAPIError) -> float | None:
+    if error.retry_after is not None:
+        return error.retry_after
+    return retry_after_seconds(error.headers or {}) if isinstance(error, ModelHTTPError) else None
+
+
+def _said(body: Any) -> str:
+    """The provider's own message, which all have, each in another place."""
+    if isinstance(body, str):
+        return body.strip()
+    if not isinstance(body, Mapping):
+        return ""
+    for key in ("error", "message", "detail", "msg"):
+        inner = body.get(key)
+        said = inner if isinstance(inner, str) else _said(inner)
+        if said:
+            return said
+    return ""
+
+
+def _clean(text: str) -> str:
+    line = _SECRET.sub("(key)", " ".join(text.split()))
+    return line if len(line) <= _MAX_CHARS else f"{line[: _MAX_CHARS - 1]}…"

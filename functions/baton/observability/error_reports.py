@@ -1,0 +1,57 @@
+"""Our errors to Sentry, where a deployment asks for it; the library is that of the extra `sentry`.
+
+What our loggers call an error is reported, alerts among it, with what it is about as tags. Invariant: nothing of Sentry
+is imported unless SENTRY_DSN is set; no local variables, no requests, no known secret leave the process, and nothing of
+loggers that are not ours.
+"""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from baton.configuration.settings import Settings
+from baton.core.redaction import KnownSecrets
+from baton.observability.log_context import about
+from baton_events.errors import SettingsError
+
+if TYPE_CHECKING:
+    from sentry_sdk.transport import Transport
+
+_OURS = "baton."
+
+
+def report_errors(settings: Settings, secrets: KnownSecrets, transport: "type[Transport] | None" = None) -> None:
+    """From now on, errors of this process are reported. `transport`: how, if not over HTTP.
+
+    Raises:
+        SettingsError: the extra `sentry` is not installed.
+    """
+    if not settings.sentry_dsn:
+        return
+    try:
+        import sentry_sdk  # noqa: PLC0415 - of an extra
+        from sentry_sdk.integrations.logging import LoggingIntegration  # noqa: PLC0415 - of an extra
+    except ImportError as error:
+        raise SettingsError("SENTRY_DSN is set: install the extra `sentry` (docs/operations.md)") from error
+
+    def before_send(event: Any, _hint: Any) -> Any:
+        return shown(event, secrets)
+
+    sentry_sdk.init(
+        dsn=settings.sentry_dsn,
+        transport=transport,
+        default_integrations=False,
+        auto_enabling_integrations=False,
+        integrations=[LoggingIntegration(level=None, event_level=logging.ERROR)],
+        before_send=before_send,
+        include_local_variables=False,
+        max_request_body_size="never",
+        max_breadcrumbs=0,
+    )
+
+
+def shown(event: dict[str, Any], secrets: KnownSecrets) -> dict[str, Any] | None:
+    """What is reported of an event: with what it is about, without secrets; None: nothing, it is not ours."""
+    if not str(event.get("logger", "")).startswith(_OURS):
+        return None
+    clean: dict[str, Any] = secrets.hide_in({name: value for name, value in event.items() if name != "server_name"})
+    return {**clean, "tags": {**clean.get("tags", {}), **about()}}

@@ -1,0 +1,177 @@
+"""The spans of one delivery or request, and where the next ones belong: one trace for all legs of a job.
+
+A job's trace is that of the request which submitted it, else one whose id follows from the job's; so all its legs
+agree on it, also those that a sweep drives, which know no span before theirs. A leg's parent is the leg that handed it
+on: its event says so (`traceparent`), as far as it was handed on by somebody who traces.
+Invariant: where nobody traces, nothing is done here. Ids are hexadecimal, as W3C Trace Context has them.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+
+from msgspec import Struct, field
+
+from baton.core.legs import Leg, leg_key_of
+from baton.core.state import Job, State
+from baton.ports import Begun, Claim, Clock, Span
+from baton_events.ids import digest, root_of
+from baton_events.schema import Event
+
+_TRACEPARENT = r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}"
+_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+
+
+class Place(Struct, frozen=True):
+    """A span's place: its trace, and itself."""
+
+    trace_id: str
+    span_id: str
+
+    @property
+    def traceparent(self) -> str:
+        """As W3C Trace Context writes it."""
+        return f"00-{self.trace_id}-{self.span_id}-01"
+
+
+class _OpenLeg(Struct, eq=False):
+    place: Place
+    parent_id: str
+    name: str
+    start_ms: int
+    attributes: dict[str, str | int | float]
+
+
+class Trace(Struct):
+    """What one delivery or request traces. `incoming`: the place of who caused it; None: nobody says.
+
+    `parents`: leg key → the place of the leg that hands it on.
+    """
+
+    clock: Clock
+    incoming: Place | None = None
+    spans: list[Span] = field(default_factory=list[Span])
+    parents: dict[str, Place] = field(default_factory=dict[str, Place])
+    legs: list[_OpenLeg] = field(default_factory=list[_OpenLeg])
+
+
+_TRACE: ContextVar[Trace | None] = ContextVar("baton_trace", default=None)
+# Legs that one delivery works on at the same time have a task each.
+_LEG: ContextVar[_OpenLeg | None] = ContextVar("baton_trace_leg", default=None)
+
+
+def begin_trace(clock: Clock, traceparent: str) -> Trace:
+    """From now on, this task is traced."""
+    trace = Trace(clock, place_of(traceparent))
+    _TRACE.set(trace)
+    return trace
+
+
+def end_trace(trace: Trace, error: str) -> Sequence[Span]:
+    """It is traced no longer; what was traced. `error`: why it failed, if it did."""
+    _TRACE.set(None)
+    for leg in tuple(trace.legs):
+        _close(trace, leg, "not committed", error)
+    return trace.spans
+
+
+def place_of(traceparent: str) -> Place | None:
+    """What a traceparent says; None for one that says nothing, or cannot be read."""
+    match = re.fullmatch(_TRACEPARENT, traceparent)
+    if match is None or match[1] == _NO_TRACE or match[2] == _NO_SPAN:
+        return None
+    return Place(match[1], match[2])
+
+
+def submitted_at(job: Job) -> Place:
+    """The place of a job's submission: of its root's, for a job below another."""
+    root, caller = root_of(job.id), place_of(job.traceparent)
+    trace_id = caller.trace_id if caller else digest("trace", root)[:32]
+    return Place(trace_id, digest("submit", root)[:16])
+
+
+def incoming_traceparent() -> str:
+    """What a job that is submitted now keeps, so that it goes on with the caller's trace; empty: a trace of its own."""
+    trace = _TRACE.get()
+    return trace.incoming.traceparent if trace and trace.incoming else ""
+
+
+def submission(job: Job, began_ms: int, legs: Sequence[Leg]) -> None:
+    """A job was submitted, and these legs are handed on."""
+    trace = _TRACE.get()
+    if trace is None:
+        return
+    place, caller = submitted_at(job), place_of(job.traceparent)
+    parent_id = caller.span_id if caller else ""
+    trace.spans.append(_span("submit", place, parent_id, began_ms, trace.clock.now_ms(), _about(job)))
+    trace.parents.update({leg.key: place for leg in legs})
+
+
+def leg_begun(claim: Claim, state: State) -> None:
+    """A leg was claimed."""
+    trace = _TRACE.get()
+    if trace is None:
+        return
+    job, leg = state.job, state.leg
+    root = submitted_at(job)
+    parent = trace.parents.get(leg.key) or trace.incoming
+    if parent is None or parent.trace_id != root.trace_id:
+        parent = root
+    attributes = _about(job) | {"baton.leg": leg.kind, "baton.turn": leg.turn, "baton.attempt": leg.attempt}
+    attributes |= {"messaging.message.id": claim.message_id, **({"baton.tool": leg.tool} if leg.tool else {})}
+    place = Place(root.trace_id, digest("leg", claim.owner, leg.key, claim.now_ms)[:16])
+    opened = _OpenLeg(place, parent.span_id, f"{leg.kind} {leg.tool}".rstrip(), claim.now_ms, attributes)
+    _LEG.set(opened)
+    trace.legs.append(opened)
+
+
+def leg_ended(outcome: str, handed_on: Sequence[Leg], claimed: Sequence[Begun] = ()) -> None:
+    """The leg that was claimed is done; these are handed on, and those are gone on with."""
+    trace, opened = _TRACE.get(), _LEG.get()
+    if trace is None or opened is None:
+        return
+    for leg in (*handed_on, *(begun.state.leg for begun in claimed if begun.state)):
+        trace.parents.setdefault(leg.key, opened.place)
+    _close(trace, opened, outcome, "")
+    _LEG.set(None)
+
+
+def work_done(name: str, start_ms: int, attributes: Mapping[str, str | int | float], error: str = "") -> None:
+    """A piece of work was done for the leg that is claimed."""
+    trace, leg = _TRACE.get(), _LEG.get()
+    if trace is None or leg is None:
+        return
+    end_ms = trace.clock.now_ms()
+    place = Place(leg.place.trace_id, digest("work", leg.place.span_id, name)[:16])
+    told = {**leg.attributes, **attributes}
+    trace.spans.append(_span(name, place, leg.place.span_id, start_ms, end_ms, told, error))
+
+
+def with_trace(event: Event) -> Event:
+    """The event, with the place of the leg that hands it on."""
+    trace = _TRACE.get()
+    place = trace.parents.get(leg_key_of(event)) if trace else None
+    return event.model_copy(update={"traceparent": place.traceparent}) if place else event
+
+
+def _close(trace: Trace, leg: _OpenLeg, outcome: str, error: str) -> None:
+    if leg in trace.legs:
+        trace.legs.remove(leg)
+        told = {**leg.attributes, "baton.outcome": outcome}
+        trace.spans.append(_span(leg.name, leg.place, leg.parent_id, leg.start_ms, trace.clock.now_ms(), told, error))
+
+
+def _about(job: Job) -> dict[str, str | int | float]:
+    return {"baton.job.id": job.id, "baton.session.id": job.session_id, "baton.job.type": job.agent}
+
+
+def _span(
+    name: str,
+    place: Place,
+    parent_id: str,
+    start_ms: int,
+    end_ms: int,
+    attributes: Mapping[str, str | int | float],
+    error: str = "",
+) -> Span:
+    return Span(name, place.trace_id, place.span_id, parent_id, start_ms, max(start_ms, end_ms), attributes, error)

@@ -1,0 +1,126 @@
+"""References from a step's arguments to the results of earlier steps, as authors write them and as they are recorded.
+
+Recorded, a reference is JSON: `{"$resultOf": {"step": "a", "path": ["field", 0]}}`; `path` may be left out. Invariant:
+an object that has the key and is no such reference is refused, so a literal is never taken for one, nor the reverse.
+What a fixed plan takes from the job's task is referred to in the same way, under a name that no step can have.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+from baton.record import Record
+
+KEY = "$resultOf"
+TASK = "$task"
+Place = tuple[str | int, ...]
+
+
+class InvalidReference(ValueError):  # noqa: N818 - the name says what happened; it is shown to the planner
+    """An object looks like a reference to a step's result and is none."""
+
+
+class ResultOf(Record, frozen=True):
+    """What stands in a step's arguments for the result of another step, or for what is at `path` in it."""
+
+    step: str
+    path: Place = ()
+
+    def __getitem__(self, part: str | int) -> "ResultOf":
+        """What is under this name, or at this position, in the result."""
+        if not isinstance(part, str | int) or isinstance(part, bool):
+            raise TypeError(f"{self!r}[{part!r}]: a name or a position, as in result_of('a')['rows'][0]")
+        return ResultOf(self.step, (*self.path, part))
+
+    def __iter__(self) -> NoReturn:
+        """Refuse: Python would count through positions without an end."""
+        raise TypeError(f"{self!r} is not there yet, so it cannot be looped over; let a tool do that")
+
+    def __format__(self, spec: str) -> NoReturn:
+        """Refuse: a text with a reference inside is no reference."""
+        raise TypeError(f"{self!r} cannot be put into a text; give it to the step as an argument of its own")
+
+    def __repr__(self) -> str:
+        """As the author wrote it."""
+        if self.step == TASK and self.path:
+            return f"task_{self.path[0]}" + "".join(f"[{part!r}]" for part in self.path[1:])
+        return f"result_of({self.step!r})" + "".join(f"[{part!r}]" for part in self.path)
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is recorded."""
+        return {KEY: {"step": self.step, "path": list(self.path)}}
+
+
+def result_of(step: str) -> ResultOf:
+    """Refer to the result of an earlier step in the arguments of a later one.
+
+    Args:
+        step: the earlier step's name; the later one must name it in `depends_on`.
+
+    Returns:
+        The reference; `result_of("a")["rows"][0]` is one to what is inside the result.
+    """
+    if not isinstance(step, str) or not step:
+        raise TypeError(f"result_of({step!r}): give the step's name")
+    return ResultOf(step)
+
+
+# What a step of a fixed plan takes from its job: the task's text, and its data (`inputData`): `task_data["path"]`.
+task_text = ResultOf(TASK, ("text",))
+task_data = ResultOf(TASK, ("data",))
+
+
+def recorded(value: Any) -> Any:
+    """An author's arguments with references in the form in which they are recorded.
+
+    Raises:
+        InvalidReference: a literal object looks like a recorded reference.
+    """
+    if isinstance(value, ResultOf):
+        return value.as_json()
+    if isinstance(value, Mapping):
+        if KEY in value:
+            raise InvalidReference(f"{value!r}: an object may not have the key {KEY!r}; to refer, write result_of(...)")
+        return {key: recorded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [recorded(item) for item in value]
+    return value
+
+
+def references(value: Any, place: Place = ()) -> Iterator[tuple[Place, ResultOf]]:
+    """All references in recorded arguments, and where they stand.
+
+    Raises:
+        InvalidReference: an object looks like a reference and is none.
+    """
+    if isinstance(value, dict):
+        found = read(value)
+        if found is not None:
+            yield place, found
+            return
+        for key, item in value.items():
+            yield from references(item, (*place, key))
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from references(item, (*place, position))
+
+
+def read(value: Mapping[str, Any]) -> ResultOf | None:
+    """The reference that an object is; None: it is a literal.
+
+    Raises:
+        InvalidReference: it looks like a reference and is none.
+    """
+    if KEY not in value:
+        return None
+    inner = value[KEY]
+    if len(value) == 1 and isinstance(inner, dict) and inner.keys() <= {"step", "path"}:
+        step, path = inner.get("step"), inner.get("path", [])
+        if isinstance(step, str) and isinstance(path, list) and all(_is_part(part) for part in path):
+            return ResultOf(step, tuple(path))
+    raise InvalidReference(
+        f'{value!r} is no reference; write {{"{KEY}": {{"step": "a", "path": ["rows", 0]}}}} and nothing beside it'
+    )
+
+
+def _is_part(part: object) -> bool:
+    return isinstance(part, str | int) and not isinstance(part, bool)

@@ -1,0 +1,109 @@
+"""What the product needs of the outside world: protocols declared here, implemented in adapters.
+
+Each method says what it promises under repetition: every call may be made twice, since clients repeat.
+"""
+
+from baton.ports.admission import Admission, AdmissionState, Heard, Operating, Started, SweepTurn, Told
+from baton.ports.alerts import Alerts, Notice
+from baton.ports.archive import Archive, Recalled, Removed, Tombstone, Untold
+from baton.ports.audit_log import AuditEntry, AuditLog
+from baton.ports.claims import Begun, Claim, Committed, History, Verdict
+from baton.ports.environment import Clock, Randomness, Verifier
+from baton.ports.facts import Carried, Created, Heeded, Loaded, Looked, Outside, OutsideFact, Recorded, Undelivered
+from baton.ports.figures import Figures
+from baton.ports.kept_events import KeptEvents
+from baton.ports.key_book import KeyBook, StoredKey
+from baton.ports.listing import Listing, Scanned
+from baton.ports.memory import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
+from baton.ports.model_cache import ModelCache
+from baton.ports.operation_stream import OperationStream, StreamEntry
+from baton.ports.queue import Flow, Outgoing, Queue
+from baton.ports.queue_records import DeadLetter, DeadLetters, LogEntry, LogPage, QueuedMessage, QueueRecords
+from baton.ports.rate_limit import RateLimit
+from baton.ports.reader import Reader, Snapshot, StoredParts
+from baton.ports.schedules import QueueSchedule, Schedules
+from baton.ports.spending import Meter, Spent, charge, give_back, is_metered, metered, share, take, write
+from baton.ports.store import Store
+from baton.ports.store_check import StoreCheck
+from baton.ports.stored_bytes import StoredBytes
+from baton.ports.tool_statistics import ToolStatistics
+from baton.ports.tracer import Span, Tracer
+
+__all__ = [
+    "Admission",
+    "AdmissionState",
+    "Alerts",
+    "Archive",
+    "AuditEntry",
+    "AuditLog",
+    "Begun",
+    "Carried",
+    "Claim",
+    "Clock",
+    "Committed",
+    "Created",
+    "DeadLetter",
+    "DeadLetters",
+    "Figures",
+    "Flow",
+    "Heard",
+    "Heeded",
+    "History",
+    "KeptEvents",
+    "KeyBook",
+    "Listing",
+    "Loaded",
+    "LogEntry",
+    "LogPage",
+    "LongTermMemory",
+    "Looked",
+    "MemoryEntry",
+    "MemoryHit",
+    "Meter",
+    "ModelCache",
+    "Notice",
+    "Operating",
+    "OperationStream",
+    "Outgoing",
+    "Outside",
+    "OutsideFact",
+    "Queue",
+    "QueueRecords",
+    "QueueSchedule",
+    "QueuedMessage",
+    "Randomness",
+    "RateLimit",
+    "Reader",
+    "Recalled",
+    "Recorded",
+    "Removed",
+    "Scanned",
+    "Schedules",
+    "SessionMemory",
+    "Snapshot",
+    "Span",
+    "Spent",
+    "Started",
+    "Store",
+    "StoreCheck",
+    "StoredBytes",
+    "StoredKey",
+    "StoredParts",
+    "StreamEntry",
+    "SweepTurn",
+    "Told",
+    "Tombstone",
+    "ToolStatistics",
+    "Tracer",
+    "Undelivered",
+    "Untold",
+    "Verdict",
+    "Verifier",
+    "charge",
+    "give_back",
+    "is_metered",
+    "metered",
+    "share",
+    "take",
+    "write",
+]

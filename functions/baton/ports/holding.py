@@ -1,0 +1,21 @@
+"""Claims while their work goes on."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from baton.ports.claims import Claim
+
+
+class Holding(Protocol):
+    """Claims that last, as atomic scripts: only whoever holds a leg prolongs its claim, or gives it back."""
+
+    async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
+        """Prolong claims of one tree that their owners still hold; returns the keys of the legs that they do not."""
+        ...
+
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+        """End a claim that its owner still holds: somebody else may work on the leg at once, and no death is counted.
+
+        `begun`: of a turn, its model may have been called, which counts with what attempts that died may have used.
+        """
+        ...

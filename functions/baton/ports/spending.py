@@ -1,0 +1,156 @@
+"""What an invocation spends: whoever asks the queue or the store charges it to the meter of the task they run in.
+
+Invariant: what is charged is taken once, by the COMMIT (or fact) that keeps it with its job, or at the invocation's end
+as overhead, which is nobody's. Where no meter runs (a program that only emits), nothing is kept. Must not: ask anything
+of its own, or change what becomes of what it counts.
+"""
+
+from contextvars import ContextVar, Token
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from baton.ports.environment import Clock
+
+
+class Spent(Struct, frozen=True):
+    """What was used of queue, store and functions.
+
+    Attributes:
+        messages: that the queue took, each counted when it is first delivered, or by the fact whose witness it is.
+        requests: asks of the store, of which those that are ready at the same time share an HTTP request.
+        commands: each script, and each call in it, as Upstash may bill them (redis-rest.md 11).
+        deliveries: attempts of the queue to deliver a message.
+        size_bytes: keys, arguments and answers of commands, both ways; not the scripts' texts, nor what wraps them.
+        function_ms: time of the function, as far as it has gone.
+        mb_ms: the same, times the function's memory.
+        shared: of the requests, those that travelled with another one. No job's books have them: the last COMMIT
+            of an invocation learns of it when it is written.
+        written: bytes that were stored of a job; they are no overhead.
+        counted: of these, what the quota of its tenant knows already.
+    """
+
+    messages: int = 0
+    requests: int = 0
+    commands: int = 0
+    deliveries: int = 0
+    size_bytes: int = 0
+    function_ms: int = 0
+    mb_ms: int = 0
+    shared: int = 0
+    written: int = 0
+    counted: int = 0
+
+
+NOTHING = Spent()
+
+
+class Meter:
+    """What one invocation has spent that is kept nowhere yet. `memory_mb`: of its function."""
+
+    def __init__(self, clock: Clock, memory_mb: int) -> None:
+        self._clock = clock
+        self._memory_mb = memory_mb
+        self._counts = [0] * 5
+        self._shared = self._written_bytes = 0
+        self._function_ms = self._mb_ms = 0
+        self._counted_ms = clock.now_ms()
+
+    def charge(self, messages: int, requests: int, commands: int, deliveries: int, size_bytes: int) -> None:
+        """Add what was just used."""
+        counts = self._counts
+        counts[0] += messages
+        counts[1] += requests
+        counts[2] += commands
+        counts[3] += deliveries
+        counts[4] += size_bytes
+
+    def write(self, size_bytes: int) -> None:
+        """So much was stored of a job."""
+        self._written_bytes += size_bytes
+
+    def share(self) -> None:
+        """A request travelled with another one."""
+        self._shared += 1
+
+    def rest(self) -> Spent:
+        """What nobody has taken, and how many requests were shared in all."""
+        return replace(self.take(), shared=self._shared, written=0)
+
+    def take(self) -> Spent:
+        """All that was used since it was taken last, time included: it is the caller's to keep."""
+        now_ms = self._clock.now_ms()
+        lasted_ms = max(0, now_ms - self._counted_ms)
+        function_ms, mb_ms = self._function_ms + lasted_ms, self._mb_ms + lasted_ms * self._memory_mb
+        messages, requests, commands, deliveries, size_bytes = self._counts
+        written_bytes, self._written_bytes = self._written_bytes, 0
+        taken = Spent(messages, requests, commands, deliveries, size_bytes, function_ms, mb_ms, written=written_bytes)
+        self._counts, self._function_ms, self._mb_ms, self._counted_ms = [0] * 5, 0, 0, now_ms
+        return taken
+
+    def give_back(self, spent: Spent) -> None:
+        """What was taken is not kept after all: it is there for whoever takes next."""
+        self.charge(spent.messages, spent.requests, spent.commands, spent.deliveries, spent.size_bytes)
+        self._function_ms += spent.function_ms
+        self._mb_ms += spent.mb_ms
+        self._written_bytes += spent.written
+
+
+_METER: ContextVar[Meter | None] = ContextVar("baton_meter", default=None)
+
+
+class metered:  # noqa: N801 - a context manager, used as the functions below are
+    """What is done within, and in tasks that it starts, is charged to this meter."""
+
+    __slots__ = ("_before", "_meter")
+    _before: Token[Meter | None]
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def __enter__(self) -> None:
+        self._before = _METER.set(self._meter)
+
+    def __exit__(self, *_: object) -> None:
+        _METER.reset(self._before)
+
+
+def is_metered() -> bool:
+    """Whether what is done here is charged to somebody."""
+    return _METER.get() is not None
+
+
+def charge(
+    *, messages: int = 0, requests: int = 0, commands: int = 0, deliveries: int = 0, size_bytes: int = 0
+) -> None:
+    """Something was used in this invocation."""
+    meter = _METER.get()
+    if meter is not None:
+        meter.charge(messages, requests, commands, deliveries, size_bytes)
+
+
+def write(size_bytes: int) -> None:
+    """So much was stored of the job that this invocation is about: its next COMMIT keeps it in the books."""
+    meter = _METER.get()
+    if meter is not None:
+        meter.write(size_bytes)
+
+
+def share() -> None:
+    """A request of this invocation travelled with another one, of whomever."""
+    meter = _METER.get()
+    if meter is not None:
+        meter.share()
+
+
+def take() -> Spent:
+    """What this invocation has used since this was asked last: whoever asks keeps it, or gives it back."""
+    meter = _METER.get()
+    return NOTHING if meter is None else meter.take()
+
+
+def give_back(spent: Spent) -> None:
+    """What was taken is not kept."""
+    meter = _METER.get()
+    if meter is not None:
+        meter.give_back(spent)

@@ -1,0 +1,176 @@
+"""What happens when the queue gives up on a message: decide says whether its event still applies; it is driven again.
+
+The budget is measured in progress: it counts how often in a row one leg could not be delivered, and any progress makes
+a new leg. Only a malformed event or a spent budget fails a job, with a reason and an alert. An endpoint that had no
+place for a message spends none: its leg is driven again after a pause that grows. Source: qstash.md 11.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from baton.commands.facts import Facts
+from baton.core.decide import decide
+from baton.core.driving import THROTTLED, THROTTLED_ALERT, driven_at_ms
+from baton.core.effects import Alert
+from baton.core.happenings import Undeliverable
+from baton.core.legs import Leg, leg_key_of
+from baton.dispatch.books import commit
+from baton.dispatch.delivery import Outcome
+from baton.dispatch.handing_on import drive_of, hand_on
+from baton.emitter import Emitter
+from baton.ports import Claim, Clock, Store, Undelivered
+from baton.recovery.sweeping import Sweep, read_page
+from baton.runtime.afterwards import Afterwards
+from baton_events.errors import MalformedEventError, UnknownJobError
+from baton_events.schema import SWEEP_ENDPOINT, Event, ToolPayload, parse_event
+
+MALFORMED_STATUS = MalformedEventError.status
+
+
+class Failed(Struct, frozen=True):
+    """What a failure callback tells: the source message, its event, and the last answer."""
+
+    source_message_id: str
+    event: Event
+    status: int
+    answer: str
+
+
+class SweepFailed(Struct, frozen=True):
+    """A sweep could not be delivered; `body` is its body."""
+
+    source_message_id: str
+    body: bytes
+
+
+class Unreadable(Struct, frozen=True):
+    """The source message is no event of ours; it stays in the dead letter queue for a person."""
+
+    source_message_id: str
+    why: str
+
+
+Callback = Failed | SweepFailed | Unreadable
+
+
+def read_callback(body: bytes) -> Callback:
+    """The callback's content.
+
+    Raises:
+        MalformedEventError: not a failure callback at all.
+    """
+    try:
+        told = json.loads(body)
+        source_id, status = str(told["sourceMessageId"]), int(told.get("status", 0))
+        source, answer = base64.b64decode(told["sourceBody"]), base64.b64decode(told.get("body") or "")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
+        raise MalformedEventError(f"not a failure callback of the queue: {type(error).__name__}: {error}") from error
+    if str(told.get("url", "")).endswith(SWEEP_ENDPOINT):
+        return SweepFailed(source_id, source)
+    try:
+        event = parse_event(source)
+    except MalformedEventError as error:
+        return Unreadable(source_id, str(error))
+    return Failed(source_id, event, status, answer.decode("utf-8", "replace")[:300])
+
+
+def what_failed(failed: Callback) -> str:
+    """What the queue gave up on, for the figures."""
+    match failed:
+        case Failed():
+            return failed.event.type
+        case SweepFailed():
+            return "sweep"
+        case Unreadable():
+            return "unreadable"
+
+
+class Redelivery:
+    """Drives undelivered events again."""
+
+    def __init__(
+        self, store: Store, facts: Facts, sweep: Sweep, emitter: Emitter, clock: Clock, afterwards: Afterwards
+    ) -> None:
+        self._store = store
+        self._facts = facts
+        self._sweep = sweep
+        self._emitter = emitter
+        self._clock = clock
+        self._afterwards = afterwards
+
+    async def handle(self, failed: Callback, message_id: str, retried: int) -> Outcome:
+        """Handle one failure callback, itself a message `message_id`, delivered `retried` times before."""
+        if isinstance(failed, Unreadable):
+            source_id = failed.source_message_id
+            text = f"message {source_id} is not an event and stays in the dead letter queue: {failed.why}"
+            await self._afterwards((Alert("", text, "unreadable_message", source_id),))
+            return Outcome("kept for a person")
+        if isinstance(failed, SweepFailed):
+            # It may carry legs that it took over before it failed, so its work is done in its name.
+            drive = drive_of(message_id, retried)
+            return await self._sweep.handle(read_page(failed.body), failed.source_message_id, drive, again=True)
+        return await self._event_failed(failed, message_id, retried)
+
+    async def _event_failed(self, failed: Failed, message_id: str, retried: int) -> Outcome:
+        event = failed.event
+        try:
+            told = await self._facts.witness(event, failed.source_message_id)
+        except UnknownJobError:
+            return await self._tell_later(event)
+        if told is not None:
+            return Outcome("told", await self._drive(event.session_id, told, message_id, retried))
+        call_id = event.payload.call_id if isinstance(event.payload, ToolPayload) else ""
+        claim = Claim(event.job_id, leg_key_of(event), message_id, "", self._clock.now_ms(), 0, call_id)
+        throttled = failed.status in THROTTLED
+        found = await self._store.undelivered(claim, failed.source_message_id, throttled=throttled)
+        if found.state is not None:
+            reason = f"the endpoint answered {failed.status or 'nothing'} {failed.answer}".strip()
+            happened = Undeliverable(reason, malformed=failed.status == MALFORMED_STATUS)
+            decision = decide(found.state, happened, claim.now_ms)
+            if decision.changes is not None:
+                claim = replace(claim, run=found.state.job.run)
+                committed = await commit(self._store, claim, decision.changes)
+                await self._afterwards(decision.effects if committed.applied else ())
+                # Whoever came first may have left what the source message carried.
+                legs = committed.carried if committed.applied else (*committed.carried, *found.carried)
+                return Outcome("failed", await self._drive(found.session_id, legs, message_id, retried))
+            leg = found.state.leg
+            if leg.driven == THROTTLED_ALERT if throttled else leg.undelivered == 1:  # a leg is told of once
+                text = f"job {event.job_id}: the queue gave up on {event.type}, which is driven again: {reason}"
+                await self._afterwards((Alert(event.job_id, text, "undelivered", leg.key),))
+        driven = 0
+        for drive, those in self._drives(found, drive_of(message_id, retried), claim.now_ms, throttled=throttled):
+            driven += await hand_on(self._emitter, found.session_id, those, drive)
+        return Outcome("driven" if driven else "applied", driven)
+
+    @staticmethod
+    def _drives(found: Undelivered, drive: str, now_ms: int, *, throttled: bool) -> Iterator[tuple[str, Sequence[Leg]]]:
+        """What is driven in whose name: for a leg that found no place, in that of the time at which it comes again.
+
+        So the queue takes it once, however many messages about it have died.
+        """
+        if found.state is None:
+            yield drive, found.carried
+        elif throttled:
+            yield drive, found.carried
+            at_ms = driven_at_ms(found.state.leg.driven, now_ms)
+            later = replace(found.state.leg, not_before_ms=max(found.state.leg.not_before_ms, at_ms))
+            yield f"full.{at_ms}", (later,)
+        else:
+            yield drive, (*found.carried, found.state.leg)
+
+    async def _tell_later(self, event: Event) -> Outcome:
+        """The witness of an unknown job comes back for a quarter of an hour, one below a job that lives as long."""
+        if await self._facts.tell_again(event, "later"):
+            return Outcome("told later", 1)
+        text = f"the fact {event.id} about job {event.job_id} is dropped: there is no such job"
+        await self._afterwards((Alert(event.job_id, text, "fact_dropped", event.id),))
+        return Outcome("dropped")
+
+    async def _drive(self, session_id: str, legs: tuple[Leg, ...], message_id: str, retried: int) -> int:
+        return await hand_on(self._emitter, session_id, legs, drive_of(message_id, retried))

@@ -1,0 +1,102 @@
+"""An outage of store or queue that outlasts the retries of messages: what is left alone goes on within two minutes.
+
+While the store is away, one small message a minute comes to the sweep's endpoint, looks whether it is back, and is
+acknowledged; so none of its retries are used up, however long that lasts. Once it is back, a sweep of everything is
+asked for. Where the queue did not take that message either, whoever succeeds next in this process asks for the sweep.
+
+Invariant: it is begun by a message that comes again and fails again: what is over in a moment needs nothing of this.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from baton.dispatch.delivery import Outcome
+from baton.emitter import Emitter
+from baton.ports import Admission, Clock
+from baton.recovery.sweep_requests import SweepRequests
+from baton_events.errors import PublishError, StoreError
+from baton_events.schema import SWEEP_ENDPOINT
+
+_log = logging.getLogger("baton.sweep")
+
+LOOKS_EVERY_MS = 60_000
+
+
+class _Redelivered(Protocol):
+    """A message that was delivered so often before."""
+
+    @property
+    def retried(self) -> int: ...
+
+
+_Delivery = TypeVar("_Delivery", bound=_Redelivered)
+
+
+class StoreAway:
+    """Notices outages, and looks whether they are over."""
+
+    def __init__(self, admission: Admission, emitter: Emitter, clock: Clock, requests: SweepRequests) -> None:
+        self._admission = admission
+        self._emitter = emitter
+        self._clock = clock
+        self._requests = requests
+        self._armed_ms = 0
+        self._owes_a_sweep = False
+
+    async def watched(self, handle: Callable[[], Awaitable[Outcome]], retried: int) -> Outcome:
+        """Handle a message that was delivered `retried` times before."""
+        try:
+            outcome = await handle()
+        except StoreError:
+            if retried:
+                await self.look_later()
+            raise
+        except PublishError:
+            self._owes_a_sweep = self._owes_a_sweep or retried > 0
+            raise
+        if self._owes_a_sweep and await self._requests.sweep_soon("the queue takes messages again"):
+            self._owes_a_sweep = False
+        return outcome
+
+    def watching(self, handler: Callable[[_Delivery], Awaitable[Outcome]]) -> Callable[[_Delivery], Awaitable[Outcome]]:
+        """The handler of an endpoint's messages, watched."""
+        return lambda signed: self.watched(lambda: handler(signed), signed.retried)
+
+    async def look(self, at_ms: int) -> Outcome:
+        """Whether the store is back, by the look that was armed for that time.
+
+        Then everything is looked at; else somebody looks again in a minute.
+
+        Raises:
+            PublishError: the queue takes no message, neither for a sweep nor for the next look: this one comes again.
+        """
+        try:
+            # It only shows that the store answers: it may have heard the question twice, and said no to the second one.
+            await self._admission.may_ask_for_sweep(self._clock.now_ms())
+        except StoreError:
+            await self._arm(at_ms)
+            return Outcome("still away")
+        await self._emitter.emit_to(SWEEP_ENDPOINT, "", deduplication_id=f"back.{at_ms}")
+        _log.warning("the store is back after an outage; everything is looked at")
+        return Outcome("back", 1)
+
+    async def look_later(self) -> None:
+        """Have somebody look, as far as the queue takes a message; else whoever succeeds next asks for a sweep."""
+        try:
+            await self._arm()
+        except PublishError as error:
+            self._owes_a_sweep = True
+            _log.warning("store and queue are away: %s", error)
+
+    async def _arm(self, after_ms: int = 0) -> None:
+        """Publish the next look, one a minute in the whole deployment: the others are deduplicated by the queue.
+
+        `after_ms`: the look was armed for then that has just been; a clock that is behind shows the minute before.
+        """
+        at_ms = (max(self._clock.now_ms(), after_ms) // LOOKS_EVERY_MS + 1) * LOOKS_EVERY_MS
+        if at_ms == self._armed_ms:
+            return
+        body = f'{{"awayMs":{at_ms}}}'
+        await self._emitter.emit_to(SWEEP_ENDPOINT, body, not_before_ms=at_ms, deduplication_id=f"away.{at_ms}")
+        self._armed_ms = at_ms

@@ -1,0 +1,1 @@
+"""What one delivered message goes through: from the signed request to what follows from it."""

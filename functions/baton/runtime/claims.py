@@ -1,0 +1,181 @@
+"""The claims of one invocation: prolonged in short steps while their work lives, given back where it is broken off.
+
+A claim lasts for a few seconds, so a step whose process dies is soon somebody else's. Work that is over before the
+first step costs no request; all claims of a process come due together, and share requests. Invariant: a claim is
+prolonged or given back only while its owner still holds it, which the store decides; so one that comes late takes
+nothing from whoever has taken over.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+
+from baton.core.legs import LegKind, kind_of
+from baton.ports import Begun, Claim, Clock, Store
+from baton.runtime.policy import (
+    AGAIN_SECONDS,
+    BEGIN_PAUSES_SECONDS,
+    GIVE_BACK_SECONDS,
+    LEASE_MARGIN_MS,
+    LEASE_MS,
+    RENEW_SECONDS,
+    TOGETHER_SECONDS,
+    Policy,
+)
+from baton_events.errors import NewerVersionError, StoreError
+
+_log = logging.getLogger("baton.claims")
+
+
+class Claims:
+    """What one invocation holds. All of it is of one tree."""
+
+    def __init__(self, store: Store, clock: Clock, policy: Policy) -> None:
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self._held: dict[str, Claim] = {}
+        self._since_seconds = 0.0  # when it began to hold something, on the loop's clock
+        self._timer: asyncio.TimerHandle | None = None
+        self._renewing: asyncio.Task[None] | None = None
+
+    async def begin(self, claim: Claim) -> Begun:
+        """BEGIN. What cannot be worked on is given back: its process lives, so nobody has died of it.
+
+        That is what only a newer version can read, and what may have been claimed by a BEGIN whose answer was lost.
+        """
+        try:
+            return await self._begun(claim)
+        except (NewerVersionError, StoreError):
+            await self._give_back(claim, begun=False)
+            raise
+
+    async def _begun(self, claim: Claim) -> Begun:
+        """Repeated where the store fails: who has the claim by that name already is told so again."""
+        for pause_seconds in BEGIN_PAUSES_SECONDS:
+            try:
+                return await self._store.begin(claim)
+            except StoreError:
+                if self._clock.now_ms() + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS:
+                    raise
+            await asyncio.sleep(pause_seconds)
+        return await self._store.begin(claim)
+
+    def holding(self, claim: Claim) -> "Holding":
+        """Hold a claim for the time of the block, or until it is `done`; where that raises, it is given back."""
+        return Holding(self, claim)
+
+    def hold(self, claim: Claim) -> None:
+        """Prolong it from now on."""
+        if not self._held:
+            self._since_seconds = asyncio.get_running_loop().time()
+        self._held[claim.leg_key] = claim
+        self._policy.stopping.at_work += 1
+        self._renew_soon()
+
+    def let_go(self, claim: Claim) -> None:
+        """The block in which it was held is over."""
+        self.done(claim)
+        self._policy.stopping.at_work -= 1
+
+    def done(self, claim: Claim) -> None:
+        """It is over with this claim."""
+        self._held.pop(claim.leg_key, None)
+        if not self._held and self._renewing is not None:
+            self.rest()
+
+    async def give_back(self, claim: Claim, *, begun: bool) -> None:
+        """Let somebody else work on it at once, without counting a death; `begun`: a model may have been called.
+
+        Where the store does not hear of it, the claim ends by itself.
+        """
+        if self._held.pop(claim.leg_key, None) is not None:
+            await self._give_back(claim, begun=begun)
+
+    async def _give_back(self, claim: Claim, *, begun: bool) -> None:
+        with contextlib.suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(GIVE_BACK_SECONDS):
+                await self._store.give_back(claim, self._clock.now_ms(), begun=begun)
+
+    def _renew_soon(self) -> None:
+        if self._timer is None and self._renewing is None:
+            self._timer = asyncio.get_running_loop().call_at(next_step(self._since_seconds), self._begin)
+
+    def _begin(self) -> None:
+        """Prolong what is held, unless that is another claim by now: one timer serves all steps of an invocation."""
+        self._timer = None
+        if not self._held:
+            return
+        if asyncio.get_running_loop().time() < next_step(self._since_seconds):
+            self._renew_soon()
+        else:
+            self._renewing = asyncio.create_task(self._renew())
+
+    def rest(self) -> None:
+        """Prolong nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
+
+    async def _renew(self) -> None:
+        loop = asyncio.get_running_loop()
+        again_seconds = next_step(loop.time(), again=True)
+        if claims := self._living():
+            try:
+                lost = await self._store.renew(claims, self._clock.now_ms() + LEASE_MS)
+            except StoreError as error:
+                self._timer = loop.call_later(AGAIN_SECONDS, self._begin)
+                _log.info("claims of %s are not prolonged, and are tried again: %s", claims[0].job_id, error)
+            else:
+                self._timer = loop.call_at(again_seconds, self._begin)
+                for leg_key in lost:  # somebody else works on it, or has done it; what is done here may still count
+                    self._held.pop(leg_key, None)
+        self._renewing = None
+
+    def _living(self) -> list[Claim]:
+        """Those whose work may still go on: what hangs beyond its limit is somebody else's in the end."""
+        now_ms = self._clock.now_ms()
+        return [
+            claim
+            for claim in self._held.values()
+            if now_ms < claim.now_ms + self._policy.longest_ms(kind_of(claim.leg_key))
+        ]
+
+
+class Holding:
+    """The time of a block in which a claim is held. Written out: each step enters one."""
+
+    __slots__ = ("_claim", "_claims", "_is_held")
+
+    def __init__(self, claims: Claims, claim: Claim) -> None:
+        self._claims = claims
+        self._claim = claim
+        self._is_held = kind_of(claim.leg_key) is not LegKind.WISH  # that is held by nobody
+
+    async def __aenter__(self) -> None:
+        """Hold it."""
+        if self._is_held:
+            self._claims.hold(self._claim)
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        """Let it go; give it back where the block has raised."""
+        if not self._is_held:
+            return
+        try:
+            if kind is not None and issubclass(kind, Exception | asyncio.CancelledError):
+                await self._claims.give_back(self._claim, begun=True)
+        finally:
+            self._claims.let_go(self._claim)
+
+
+def next_step(now_seconds: float, *, again: bool = False) -> float:
+    """When a claim that is held now is prolonged: after `RENEW_SECONDS`, then as soon as all of its process are.
+
+    `again`: it was prolonged just now; late by up to half of `TOGETHER_SECONDS`, it is not later the next time.
+    """
+    earliest_seconds = now_seconds + RENEW_SECONDS - (TOGETHER_SECONDS / 2 if again else 0)
+    return math.ceil(earliest_seconds / TOGETHER_SECONDS) * TOGETHER_SECONDS

@@ -1,0 +1,176 @@
+"""The edge of a webhook: raw body → verify the signature → parse → pipeline → status code (DESIGN 3).
+
+Invariant: nothing of a request is read before its signature is verified against the public URL; there is no switch that
+turns this off. Errors are mapped to a status by their attributes, and a client never sees a traceback.
+"""
+
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+from pydantic_core import to_json
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from baton.configuration.settings import MESSAGE_LIMIT_BYTES
+from baton.core.retry_waits import RetryWaits
+from baton.dispatch.delivery import Outcome
+from baton.hosting.lambda_url import lambda_url
+from baton.ports import Verifier
+from baton.runtime.probe import is_probe, probe_answer
+from baton.runtime.source_budget import SourceBudget
+from baton_events.errors import BatonError, HungUpError, MalformedEventError, SignatureError, TooLargeError
+
+_log = logging.getLogger("baton.edge")
+
+BODY_LIMIT_BYTES = MESSAGE_LIMIT_BYTES
+_RETRIED_DIGITS = 9
+UNAVAILABLE = 503
+NON_RETRYABLE_HEADER = "Upstash-NonRetryable-Error"
+
+
+class Signed(Struct, frozen=True):
+    """A verified request of the queue. `token`: what was signed; another one for each attempt (qstash.md 9).
+
+    The signature says nothing of `message_id` and `retried`: whoever has captured a request may send others with it.
+    """
+
+    body: bytes
+    message_id: str
+    retried: int
+    token: str = ""
+
+
+Handler = Callable[[Signed], Awaitable[Outcome]]
+
+
+class SignedEndpoint:
+    """The ASGI app of one webhook. `url` is the public one: what the queue signed, or else the function's own URL.
+
+    `failures` limits a source by what fails verification, and by nothing else: a 429 to the queue's own messages would
+    burn their retries, so even a source that is over its budget is heard when its signature is valid. `waits`: of the
+    messages that come here: 503 asks for none that are shorter, since the queue would heed them (qstash.md 10).
+    """
+
+    def __init__(
+        self, path: str, url: str, verifier: Verifier, handler: Handler, failures: SourceBudget, waits: RetryWaits
+    ) -> None:
+        self._path = path
+        self._url = url
+        self._verifier = verifier
+        self._handler = handler
+        self._failures = failures
+        self._waits = waits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        response = await self._answer(scope, receive)
+        await response(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        if (method := scope["method"]) != "POST":
+            return _problem(405, f"{method} is not served here: the queue delivers by POST", {"Allow": "POST"})
+        headers = _headers_of(scope)
+        try:
+            body = await self._verified(scope, headers, receive)
+            if is_probe(body):
+                return _json(probe_answer())
+            outcome = await self._handler(_signed(headers, body))
+        except SignatureError as error:
+            return self._forged(scope, error)
+        except BatonError as error:
+            return _refused(error, self._come_again(headers) if error.status == UNAVAILABLE else None)
+        except Exception:  # noqa: BLE001 - the last line: logged, and answered without a traceback
+            _log.exception("the message %s failed", headers.get("upstash-message-id"))
+            return _problem(500, "internal error; the queue will try again")
+        return _json({"outcome": outcome.word, "handedOn": outcome.handed_on})
+
+    async def _verified(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes:
+        signature = headers.get("upstash-signature", "")
+        if not signature:  # the body of somebody who does not even try is not read
+            raise SignatureError("the request has no signature")
+        body = await read_body(receive, BODY_LIMIT_BYTES)
+        self._verify(signature, body, lambda_url(scope))
+        return body
+
+    def _verify(self, signature: str, body: bytes, own_url: str) -> None:
+        if own_url:
+            with contextlib.suppress(SignatureError):
+                self._verifier.verify(signature, body, own_url + self._path)
+                return
+        self._verifier.verify(signature, body, self._url)
+
+    def _come_again(self, headers: Mapping[str, str]) -> dict[str, str]:
+        seconds = self._waits.asked_seconds(headers.get("upstash-message-id", ""), _retried(headers))
+        return {"Retry-After": str(seconds)}
+
+    def _forged(self, scope: Scope, error: SignatureError) -> Response:
+        source = (scope.get("client") or ("",))[0]
+        if self._failures.wait_seconds(source):  # and not a line more in the log
+            return _problem(429, "too many requests without a valid signature from here", {"Retry-After": "60"})
+        self._failures.spend(source)
+        return _refused(error)
+
+
+async def read_body(receive: Receive, limit_bytes: int) -> bytes:
+    """A request's body.
+
+    Raises:
+        TooLargeError: it is larger than the limit; no more than that is read.
+        HungUpError: whoever sends it has gone.
+    """
+    chunks, size_bytes, more = list[bytes](), 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HungUpError("whoever sent the request hung up before its body was whole")
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        size_bytes += len(chunk)
+        if size_bytes > limit_bytes:
+            raise TooLargeError(f"the body is larger than {limit_bytes} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _headers_of(scope: Scope) -> dict[str, str]:
+    """The queue's headers; of one that comes twice, the first."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in reversed(scope["headers"])
+        if name.startswith(b"upstash-")
+    }
+
+
+def _signed(headers: Mapping[str, str], body: bytes) -> Signed:
+    message_id, retried = headers.get("upstash-message-id", ""), _retried(headers)
+    if not message_id or retried < 0:
+        shown = headers.get("upstash-retried")
+        raise MalformedEventError(f"Upstash-Message-Id {message_id!r}, Upstash-Retried {shown!r}: not a delivery")
+    # Without the signature itself, which can be spelled in several ways.
+    return Signed(body, message_id, retried, headers["upstash-signature"].rpartition(".")[0])
+
+
+def _retried(headers: Mapping[str, str]) -> int:
+    """How often the message was delivered before; -1: the header says no such number."""
+    retried = headers.get("upstash-retried", "0")
+    return int(retried) if retried.isdecimal() and len(retried) <= _RETRIED_DIGITS else -1
+
+
+def _refused(error: BatonError, headers: Mapping[str, str] | None = None) -> Response:
+    level = logging.INFO if error.retryable else logging.WARNING
+    _log.log(level, "answered %d: %s", error.status, error)
+    final = {NON_RETRYABLE_HEADER: "true"} if isinstance(error, MalformedEventError) else {}
+    return _problem(error.status, str(error), {**(headers or {}), **final})
+
+
+def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    body = {"type": "about:blank", "title": "webhook refused", "status": status, "detail": detail}
+    return _json(body, status, headers, "application/problem+json")
+
+
+def _json(
+    content: Mapping[str, Any], status: int = 200, headers: dict[str, str] | None = None, kind: str = "application/json"
+) -> Response:
+    return Response(to_json(content), status, headers, kind)

@@ -1,0 +1,71 @@
+"""Each invocation has a meter of its own; what no job's books have taken by its end is overhead, kept as figures.
+
+Invariant: what is counted is in a job's books or in the overhead, never in both. Overhead is told to the figures once a
+minute at most, by an invocation that is there anyway: a process that ends before takes with it what it has not told.
+Must not: fail what it counts.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+
+from msgspec.structs import asdict
+
+from baton.dispatch.delivery import Outcome
+from baton.observability.counting import count
+from baton.ports import Clock, Figures, Meter, Spent, charge, is_metered, metered
+from baton.runtime.edge import Handler, Signed
+
+OVERHEAD = "overhead"
+_PART = nullcontext[None]()
+_TOLD_EVERY_MS = 60_000
+
+
+class Metering:
+    """The meters of one process. `memory_mb`: of its function."""
+
+    def __init__(self, clock: Clock, figures: Figures, memory_mb: int) -> None:
+        self._clock = clock
+        self._figures = figures
+        self._memory_mb = memory_mb
+        self._overhead: Counter[str] = Counter()
+        self._told_ms: int | None = None
+
+    def invocation(self) -> AbstractAsyncContextManager[None]:
+        """What is done within is metered; within a metered one it is a part of that."""
+        return _PART if is_metered() else self._metered()
+
+    @asynccontextmanager
+    async def _metered(self) -> AsyncIterator[None]:
+        meter = Meter(self._clock, self._memory_mb)
+        with metered(meter):
+            try:
+                yield
+            finally:
+                self._keep(meter.rest())
+        now_ms = self._clock.now_ms()
+        if self._told_ms is None:
+            self._told_ms = now_ms
+        elif now_ms - self._told_ms >= _TOLD_EVERY_MS:
+            await self.tell()
+
+    def handler(self, handler: Handler, *, events: bool) -> Handler:
+        """The same handler of deliveries, metered. `events`: what it is delivered is counted by who handles events."""
+
+        async def handle(signed: Signed) -> Outcome:
+            async with self.invocation():
+                charge(messages=int(not events and signed.retried == 0), deliveries=1)
+                return await handler(signed)
+
+        return handle
+
+    async def tell(self) -> None:
+        """Add the overhead so far to the figures; what that takes is overhead of the next minute."""
+        told, self._overhead, self._told_ms = self._overhead, Counter(), self._clock.now_ms()
+        meter = Meter(self._clock, self._memory_mb)
+        with metered(meter):
+            await count(self._figures, {f"{OVERHEAD}:{name}": much for name, much in told.items() if much})
+        self._keep(meter.rest())
+
+    def _keep(self, spent: Spent) -> None:
+        self._overhead.update(asdict(spent))

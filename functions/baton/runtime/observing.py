@@ -1,0 +1,61 @@
+"""What is told of each delivery and request: one line in the log, and its spans, where somebody traces.
+
+Must not: change what becomes of them; what they raise is raised.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+
+from baton.dispatch.delivery import Outcome
+from baton.observability.log_context import speak_of
+from baton.observability.tracing import begin_trace, end_trace
+from baton.ports import Clock, Tracer
+from baton_events.schema import Event
+
+_log = logging.getLogger("baton.delivery")
+_UNTRACED = nullcontext[None]()
+
+
+class Observing:
+    """Watches deliveries and requests. `tracer`: None: nobody traces."""
+
+    def __init__(self, clock: Clock, tracer: Tracer | None) -> None:
+        self._clock = clock
+        self._tracer = tracer
+
+    async def delivery(
+        self, work: Callable[[], Awaitable[Outcome]], message_id: str, retried: int, event: Event | None = None
+    ) -> Outcome:
+        """Do the work of one delivery; `event`: None for messages that carry none."""
+        speak_of(message_id, event)
+        began_ms, word, handed_on = self._clock.now_ms(), "error", 0
+        try:
+            async with self.traced((event.traceparent if event else None) or ""):
+                outcome = await work()
+            word, handed_on = outcome.word, outcome.handed_on
+        except Exception as error:
+            word = f"error: {type(error).__name__}"
+            raise
+        finally:
+            if _log.isEnabledFor(logging.INFO):
+                duration_ms = self._clock.now_ms() - began_ms
+                fields = {"outcome": word, "handedOn": handed_on, "durationMs": duration_ms, "retried": retried}
+                _log.info("%s: %s", event.type if event else "message", word, extra={"fields": fields})
+        return outcome
+
+    def traced(self, traceparent: str) -> AbstractAsyncContextManager[None]:
+        """What is done within goes on with this trace, if it is one; its spans are handed over at the end."""
+        return _UNTRACED if self._tracer is None else self._in_trace(self._tracer, traceparent)
+
+    @asynccontextmanager
+    async def _in_trace(self, tracer: Tracer, traceparent: str) -> AsyncIterator[None]:
+        trace, failed = begin_trace(self._clock, traceparent), ""
+        try:
+            yield
+        except Exception as error:
+            failed = type(error).__name__
+            raise
+        finally:
+            if spans := end_trace(trace, failed):
+                await tracer.export(spans)

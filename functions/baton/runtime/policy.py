@@ -1,0 +1,70 @@
+"""How a function works: the limit of one piece of work, and what it may go on with in place, for how long."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from msgspec import Struct, field
+
+from baton.configuration.settings import CLAIM_MARGIN_SECONDS
+from baton.core.legs import LegKind
+from baton.hosting.stopping import Stopping
+from baton.runtime.suspects import Suspects
+
+# A claim lasts so long, and is prolonged in these steps while its work lives. After a crash the queue delivers again
+# (after 10 s) when it is over, or nearly so; a stall or a lost prolongation of a few seconds costs nothing.
+LEASE_MS = 12_000
+RENEW_SECONDS = 4.5
+# All claims of a process that come due within so long are prolonged together, so much late. What else the process does
+# waits for as many claims as come due at once: of 2,000 calls at work these are some 55 (docs/benchmarks.md).
+TOGETHER_SECONDS = 0.125
+# After a prolongation that the store has failed.
+AGAIN_SECONDS = 1.0
+# A claim is prolonged for this much longer than its work may take: a COMMIT may be late.
+LEASE_MARGIN_MS = CLAIM_MARGIN_SECONDS * 1000
+# What is broken off does not wait longer for the store to hear of it.
+GIVE_BACK_SECONDS = 2.0
+# Before a COMMIT is repeated which the store has failed: together less than that, so that it still finds its claim.
+PAUSES_SECONDS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+# The same for a BEGIN: where only its answer was lost, nobody else gets the leg before the lease is over.
+BEGIN_PAUSES_SECONDS = PAUSES_SECONDS[:4]
+# Several calls of a turn run at once in one invocation; what is over is published, so that others take part.
+AT_ONCE = 16
+
+
+class Policy(Struct, frozen=True, dict=True):
+    """The policy of one function.
+
+    Attributes:
+        work_limits_ms: the limit of one piece of work, by the kind of leg that is work; no other kind is.
+        inline: whether it goes on in place, or publishes what follows.
+        continues: kinds of legs that it is able to go on with.
+        guard_ms: for how long an invocation begins another piece of work.
+        at_once: how many legs an invocation works on at the same time.
+        stopping: once its process is about to stop, nothing more is begun in place.
+        suspects: of the process, which work on them one at a time.
+    """
+
+    work_limits_ms: Mapping[LegKind, int]
+    inline: bool = False
+    continues: frozenset[LegKind] = frozenset()
+    guard_ms: int = 120_000
+    at_once: int = AT_ONCE
+    stopping: Stopping = field(default_factory=Stopping)
+    suspects: Suspects = field(default_factory=Suspects)
+
+    def longest_ms(self, kind: LegKind) -> int:
+        """For how long the claim of such a leg is prolonged: as long as its work may take, and a late COMMIT."""
+        return self.work_limits_ms.get(kind, 0) + LEASE_MARGIN_MS
+
+    def leases_ms(self, *, crosses: bool) -> Mapping[LegKind, int]:
+        """The kinds of legs to go on with, and for how long each is claimed at first.
+
+        What goes to the admission or comes from it (`crosses`) continues in place in both modes: it needs no hop.
+        """
+        return self._leases_ms[self.inline or crosses]
+
+    @cached_property
+    def _leases_ms(self) -> Mapping[bool, Mapping[LegKind, int]]:
+        wishes = frozenset({LegKind.WISH})
+        of = {False: wishes, True: wishes | self.continues}
+        return {far: dict.fromkeys(sorted(kinds), LEASE_MS) for far, kinds in of.items()}

@@ -1,0 +1,118 @@
+"""Which URLs a fetching tool may ask for: scheme, host, port; addresses are judged when the host is resolved.
+
+Invariant: the very URL object that was checked is the one that is asked, so no second reading of the text can differ.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import httpx
+
+from baton.tools.tool_error import ToolError
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAX_URL_CHARS = 4_000
+_PATTERN = re.compile(r"(?P<host>\*|(?:\*\.)?[^*:/?#@\[\]\s]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}|\*))?")
+_ENDS_IN_A_NUMBER = re.compile(r"(?:^|\.)(?:\d+|0[xX][0-9A-Fa-f]*)\.?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """One entry of an allow list; `port` None: the scheme's own, -1: any."""
+
+    host: str
+    port: int | None
+
+    def covers(self, host: str, port: int, default_port: int) -> bool:
+        """Whether a request to this host and port is allowed by this entry."""
+        if self.port != -1 and port != (default_port if self.port is None else self.port):
+            return False
+        if self.host == "*":
+            return True
+        if self.host.startswith("*."):
+            return host.endswith(self.host[1:])
+        return host == self.host
+
+
+def read_allowed(patterns: Collection[str]) -> tuple[Allowed, ...]:
+    """The entries `host`, `*.domain` (its subdomains) or `*` (any), each with an optional `:port` or `:*`.
+
+    Raises:
+        TypeError: an entry is of another form, or there is none; when the tool is made.
+    """
+    if isinstance(patterns, str) or not patterns:
+        raise TypeError(f"allow={patterns!r} must list hosts, such as ['api.example.com', '*.example.org']")
+    return tuple(_read_entry(pattern) for pattern in patterns)
+
+
+def _read_entry(pattern: str) -> Allowed:
+    match = _PATTERN.fullmatch(pattern)
+    if match is None:
+        raise TypeError(
+            f"allow has {pattern!r}; write a host such as 'api.example.com', '*.example.org', 'localhost:8080' or '*'"
+        )
+    host, port = match["host"], match["port"]
+    wildcard = "*." if host.startswith("*.") else ""
+    plain = host if host == "*" else wildcard + _host_of(httpx.URL(f"http://{host.removeprefix(wildcard)}/"))
+    return Allowed(plain, None if port is None else -1 if port == "*" else int(port))
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPolicy:
+    """The allow list of one tool."""
+
+    allowed: tuple[Allowed, ...]
+
+    def check(self, text: str, base: httpx.URL | None = None) -> httpx.URL:
+        """The URL to ask for, without its fragment; `base` resolves a relative one, as of a redirect.
+
+        Raises:
+            ToolError: the URL is wrong or not allowed; permanent.
+        """
+        shown = repr(text if len(text) <= 200 else f"{text[:199]}…")  # noqa: PLR2004 - only for reading
+        try:
+            if len(text) > _MAX_URL_CHARS:
+                raise ToolError(f"the URL has {len(text)} characters; at most {_MAX_URL_CHARS}", type="UrlRefused")
+            url = (base.join(text) if base else httpx.URL(text)).copy_with(fragment=None)
+        except (httpx.InvalidURL, ValueError, TypeError) as error:
+            raise ToolError(f"{shown} is not a URL: {error}", type="UrlRefused") from error
+        fault = self._fault(url)
+        if fault:
+            raise ToolError(f"{shown} cannot be fetched: {fault}", type="UrlRefused")
+        return url
+
+    def _fault(self, url: httpx.URL) -> str:
+        if url.scheme not in _DEFAULT_PORTS:
+            return "only http and https URLs are"
+        if url.userinfo:
+            return "it carries a user name or password; leave them out"
+        host = _host_of(url)
+        if not host:
+            return "it names no host"
+        if _ENDS_IN_A_NUMBER.search(host) and not _is_address(host):
+            return "its host is a number in disguise; write a name or a plain address"
+        default_port = _DEFAULT_PORTS[url.scheme]
+        port = url.port or default_port
+        if not any(entry.covers(host, port, default_port) for entry in self.allowed):
+            return f"host {host!r} with port {port} is not on the tool's allow list"
+        return ""
+
+
+def origin_of(url: httpx.URL) -> tuple[str, str, int]:
+    """Scheme, host and port: what a secret header belongs to."""
+    return url.scheme, _host_of(url), url.port or _DEFAULT_PORTS[url.scheme]
+
+
+def _host_of(url: httpx.URL) -> str:
+    """As it is resolved: ASCII, lower case, without the root's dot."""
+    return url.raw_host.decode("ascii").lower().rstrip(".")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True

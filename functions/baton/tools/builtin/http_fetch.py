@@ -1,0 +1,224 @@
+"""A tool that fetches from the web, and only from where its author allows.
+
+Invariant: every request, the one after a redirect as well, goes to a host on the allow list and to an address that may
+be connected to; time, size and the number of redirects are bounded. Must not: send the author's headers to any other
+origin than the one that was asked for, or use a proxy (an address could not be judged behind one).
+"""
+
+import asyncio
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
+
+import httpx
+from pydantic import Field
+
+from baton.tools.builtin.body_reader import read_body
+from baton.tools.builtin.fetch_policy import FetchPolicy, origin_of, read_allowed
+from baton.tools.builtin.pinned_transport import PinnedTransport, Resolver, system_resolver
+from baton.tools.context import ToolContext
+from baton.tools.tool import Tool, tool
+from baton.tools.tool_error import ToolError
+
+METHODS = ("GET", "HEAD", "POST")
+# What a model may set itself: nothing that speaks for somebody, names a host, or frames a body.
+MODEL_HEADERS = frozenset({"accept", "accept-language", "content-type", "if-modified-since", "if-none-match"})
+_SHOWN_HEADERS = ("content-length", "content-type", "etag", "last-modified", "link", "retry-after")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_KEEPS_METHOD = frozenset({307, 308})
+_TOO_MANY, _FIRST_ERROR, _FIRST_SERVER_ERROR = 429, 400, 500
+_MAX_BODY_BYTES = 200_000
+_SHOWN_OF_AN_ERROR_CHARS = 300
+_USER_AGENT = "baton-fetch"
+
+
+@dataclass(frozen=True)
+class _Options:
+    """How one tool fetches."""
+
+    policy: FetchPolicy
+    methods: tuple[str, ...]
+    allow_private: bool
+    max_bytes: int
+    timeout_seconds: float
+    max_redirects: int
+    headers: Mapping[str, str]
+    resolver: Resolver
+    inner: httpx.AsyncBaseTransport | None
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """One request."""
+
+    method: str
+    url: httpx.URL
+    headers: dict[str, str]
+    body: bytes = field(default=b"", repr=False)
+
+
+def http_fetch(  # noqa: PLR0913 - the public factory; every option has a name
+    allow: Collection[str],
+    *,
+    name: str = "fetch",
+    methods: Collection[str] = ("GET", "HEAD"),
+    headers: Mapping[str, str] | None = None,
+    allow_private: bool = False,
+    max_bytes: int = 500_000,
+    timeout_seconds: float = 20,
+    max_redirects: int = 5,
+    retries: int = 2,
+    resolver: Resolver = system_resolver,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Tool:
+    """Make a tool that fetches URLs.
+
+    Args:
+        allow: `api.example.com`, `*.example.org` (its subdomains) or `*` (any public host); with `:8080` or `:*` for
+            other ports than 80 and 443.
+        name: the tool's name: several fetching tools need one each.
+        methods: of GET, HEAD, POST. A POST carries the call's `Idempotency-Key`, the same on every attempt.
+        headers: sent with each request, such as an Authorization; not sent on where a redirect leads elsewhere. Every
+            allowed host gets them, so a tool with a secret should allow one host.
+        allow_private: also private and loopback addresses; metadata, link-local and multicast ones never.
+        max_bytes: the largest answer, unpacked.
+        timeout_seconds: for everything, redirects included.
+        max_redirects: how many are followed.
+        retries: attempts after the first, where a server is busy or does not answer.
+        resolver: how hosts become addresses.
+        transport: stands in for the network, in tests.
+
+    Raises:
+        TypeError: an option cannot be; nothing is fetched yet.
+    """
+    unknown = sorted(set(methods) - set(METHODS))
+    if unknown or not methods or isinstance(methods, str):
+        raise TypeError(f"methods={methods!r} must be some of {METHODS}")
+    options = _Options(
+        FetchPolicy(read_allowed(allow)),
+        tuple(methods),
+        allow_private,
+        max_bytes,
+        timeout_seconds,
+        max_redirects,
+        {key.lower(): value for key, value in (headers or {}).items()},
+        resolver,
+        transport,
+    )
+    return _make_tool(options, name, retries)
+
+
+def _make_tool(options: _Options, name: str, retries: int) -> Tool:
+    pattern = f"^({'|'.join(options.methods)})$"
+
+    @tool(name=name, capabilities={"web"}, timeout_seconds=options.timeout_seconds + 1, retries=retries)
+    async def fetch(
+        url: str,
+        context: ToolContext,
+        method: Annotated[str, Field(pattern=pattern)] = options.methods[0],
+        headers: dict[str, str] | None = None,
+        body: str = "",
+    ) -> dict[str, Any]:
+        """Fetch a URL from the web. Gives status, url, headers, and `json` or `text`.
+
+        Args:
+            url: an http or https URL of a host that this tool may reach.
+            context: the call, for its idempotency key.
+            method: how to ask.
+            headers: accept, accept-language, content-type, if-none-match, if-modified-since; no others.
+            body: what to send, for POST alone.
+        """
+        ask = _first_ask(options, method, url, headers or {}, body)
+        if method == "POST":
+            ask.headers["idempotency-key"] = context.idempotency_key
+        return await _fetched(options, ask)
+
+    return fetch
+
+
+def _first_ask(options: _Options, method: str, url: str, headers: Mapping[str, str], body: str) -> _Ask:
+    given = {key.lower(): value for key, value in headers.items()}
+    refused = sorted(set(given) - MODEL_HEADERS)
+    if refused:
+        message = f"header {refused[0]!r} cannot be set here; only {', '.join(sorted(MODEL_HEADERS))} can"
+        raise ToolError(message, type="HeaderRefused")
+    if body and method != "POST":
+        raise ToolError(f"a {method} carries no body; leave it out", type="BodyRefused")
+    if len(body.encode()) > _MAX_BODY_BYTES:
+        raise ToolError(f"the body has more than {_MAX_BODY_BYTES} bytes; send less", type="TooLarge")
+    own = {"accept-encoding": "gzip, deflate", "user-agent": _USER_AGENT}
+    return _Ask(method, options.policy.check(url), {**own, **given, **options.headers}, body.encode())
+
+
+async def _fetched(options: _Options, ask: _Ask) -> dict[str, Any]:
+    transport = PinnedTransport(allow_private=options.allow_private, resolver=options.resolver, inner=options.inner)
+    host = ask.url.host
+    try:
+        async with (
+            asyncio.timeout(options.timeout_seconds),
+            httpx.AsyncClient(transport=transport, timeout=options.timeout_seconds, trust_env=False) as client,
+        ):
+            for _ in range(options.max_redirects + 1):
+                found = await _asked(options, client, ask)
+                if isinstance(found, dict):
+                    return found
+                ask = found
+    except (TimeoutError, httpx.TimeoutException) as error:
+        message = f"{host} did not answer within {options.timeout_seconds:g} s"
+        raise ToolError(message, retryable=True, type="Timeout") from error
+    except (httpx.InvalidURL, httpx.LocalProtocolError, ValueError) as error:
+        raise ToolError(f"the request to {host} cannot be sent: {error}", type="RequestRefused") from error
+    except httpx.HTTPError as error:
+        message = f"no answer from {host}: {error or type(error).__name__}"
+        raise ToolError(message, retryable=True, type="NotReached") from error
+    raise ToolError(f"more than {options.max_redirects} redirects, the last to {ask.url}", type="TooManyRedirects")
+
+
+async def _asked(options: _Options, client: httpx.AsyncClient, ask: _Ask) -> dict[str, Any] | _Ask:
+    """The answer, or what to ask next."""
+    async with client.stream(ask.method, ask.url, headers=ask.headers, content=ask.body or None) as response:
+        if response.status_code in _REDIRECTS and "location" in response.headers:
+            return _next_ask(options, ask, response)
+        body = b"" if ask.method == "HEAD" else await read_body(response, options.max_bytes)
+        if response.status_code >= _FIRST_ERROR:
+            raise _error_answer(ask, response, body)
+        shown = {key: response.headers[key] for key in _SHOWN_HEADERS if key in response.headers}
+        answer: dict[str, Any] = {"status": response.status_code, "url": str(ask.url), "headers": shown}
+        return {**answer, **_content(response, body)}
+
+
+def _next_ask(options: _Options, ask: _Ask, response: httpx.Response) -> _Ask:
+    url = options.policy.check(response.headers["location"], base=ask.url)
+    if ask.url.scheme == "https" and url.scheme == "http":
+        raise ToolError(f"{ask.url.host} redirects from https to http, which is not followed", type="UrlRefused")
+    following = replace(ask, url=url, headers=dict(ask.headers))
+    if ask.method == "POST" and response.status_code not in _KEEPS_METHOD:
+        following = replace(following, method="GET", body=b"")
+        following.headers.pop("content-type", None)
+    if origin_of(url) != origin_of(ask.url):
+        for key in (*options.headers, "idempotency-key"):
+            following.headers.pop(key, None)
+    return following
+
+
+def _content(response: httpx.Response, body: bytes) -> dict[str, Any]:
+    kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
+    try:
+        text = body.decode(response.charset_encoding or "utf-8")
+    except (UnicodeDecodeError, LookupError) as error:
+        raise ToolError(f"the answer is not text but {kind or 'unknown'}", type="NotText") from error
+    if kind == "application/json" or kind.endswith("+json"):
+        try:
+            return {"json": json.loads(text)}
+        except (ValueError, RecursionError):
+            return {"text": text}  # said to be JSON and is not: the reader sees what it is
+    return {"text": text}
+
+
+def _error_answer(ask: _Ask, response: httpx.Response, body: bytes) -> ToolError:
+    status = response.status_code
+    said = " ".join(body.decode("utf-8", "replace").split())[:_SHOWN_OF_AN_ERROR_CHARS]
+    wait = f", to be asked again after {response.headers['retry-after']}" if "retry-after" in response.headers else ""
+    message = f"{ask.method} {ask.url} answered {status}{wait}" + (f": {said}" if said else "")
+    return ToolError(message, status == _TOO_MANY or status >= _FIRST_SERVER_ERROR, f"http_{status}")

@@ -1,0 +1,142 @@
+"""What a running tool knows about its call and may say while it runs.
+
+Invariant: attributes are plain values fixed before the tool starts; everything that leaves the tool goes through the
+channel given to it. Must not: know a store, a queue or a stream.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from baton.tools.pending import ChildTask, Pending
+from baton.tools.tool_memory import NoMemory, RecordedMemory, ToolMemory
+from baton.tools.tool_operations import NoOperations, ToolOperations
+
+_ROUNDING = 1e-6  # sums of floats may end a hair above 1; that is no mistake of the author
+
+
+class ToolChannel(Protocol):
+    """Where a tool's words go while it runs."""
+
+    async def info(self, title: str, data: Any) -> None:
+        """Record an info checkpoint."""
+        ...
+
+    async def progress(self, fraction: float, text: str) -> None:
+        """Record how far the tool has come."""
+        ...
+
+    async def cancelled(self) -> bool:
+        """Tell whether the job was cancelled meanwhile."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolContext:
+    """The call a tool is running for. A tool asks for it with a parameter annotated `ToolContext`.
+
+    What a tool says, it awaits, so a tool that says something is an async function.
+
+    Attributes:
+        job_id: the job; a job that another one started has an id of its own.
+        session_id: the conversation that the job belongs to.
+        call_id: the call, the same for all its attempts.
+        operation_id: under which the call is finished from outside, where the tool returns `Pending`.
+        attempt: counts 1, 2, …
+        idempotency_key: the same for every attempt of one call, also after a crash.
+        started_at_ms: when this attempt began, in milliseconds since 1970.
+    """
+
+    job_id: str
+    session_id: str
+    call_id: str
+    operation_id: str
+    attempt: int
+    idempotency_key: str
+    started_at_ms: int
+    channel: ToolChannel = field(repr=False)
+    memory: ToolMemory = field(default_factory=NoMemory, repr=False)
+    operations: ToolOperations = field(default_factory=NoOperations, repr=False)
+
+    async def info(self, title: str, data: Any = None) -> None:
+        """Record an info checkpoint: shown with the job, blocks nothing. `data` is any JSON value."""
+        if not isinstance(title, str) or not title.strip():
+            raise ValueError(f"an info checkpoint needs a title, got {title!r}; say in a few words what was reached")
+        await self.channel.info(title, data)
+
+    async def progress(self, fraction: float, text: str = "") -> None:
+        """Say how far the tool has come, from 0 to 1."""
+        if not -_ROUNDING <= fraction <= 1 + _ROUNDING:
+            raise ValueError(f"progress is a fraction from 0 to 1, got {fraction!r}; write 0.5 for 50 %")
+        await self.channel.progress(min(max(float(fraction), 0.0), 1.0), text)
+
+    async def cancelled(self) -> bool:
+        """Tell whether the job was cancelled meanwhile; a long tool asks now and then and returns early."""
+        return await self.channel.cancelled()
+
+    def start(self, agent: str, task: str, data: dict[str, Any] | None = None) -> Pending:
+        """Give a task to another agent, as a job below this one: `return ctx.start("writer", "…")`.
+
+        The tool returns what this gives it; the call's result is the other agent's answer. Nothing runs meanwhile.
+        """
+        if not isinstance(agent, str) or not agent:
+            raise ValueError(f"start() needs an agent's name, got {agent!r}")
+        return Pending(child=ChildTask(agent=agent, task=task, data=data or {}), operation=False)
+
+    @classmethod
+    def for_test(
+        cls,
+        *,
+        job_id: str = "job-test",
+        session_id: str = "session-test",
+        call_id: str = "call-test",
+        attempt: int = 1,
+        idempotency_key: str = "key-test",
+        started_at_ms: int = 1_767_225_600_000,  # 2026-01-01
+        cancelled: bool = False,
+    ) -> "RecordedToolContext":
+        """Make a context for unit tests of tools; it keeps what the tool said in lists."""
+        recorder = ToolRecorder(is_cancelled=cancelled)
+        return RecordedToolContext(
+            job_id=job_id,
+            session_id=session_id,
+            call_id=call_id,
+            operation_id=f"{call_id}-operation",
+            attempt=attempt,
+            idempotency_key=idempotency_key,
+            started_at_ms=started_at_ms,
+            channel=recorder,
+            memory=recorder.memory,
+            recorder=recorder,
+        )
+
+
+@dataclass
+class ToolRecorder:
+    """A channel that keeps what a tool said: `infos` as (title, data), `progress_reports` as (fraction, text).
+
+    `memory` is the context's: what it is asked to remember.
+    """
+
+    is_cancelled: bool = False
+    infos: list[tuple[str, Any]] = field(default_factory=list)
+    progress_reports: list[tuple[float, str]] = field(default_factory=list)
+    memory: RecordedMemory = field(default_factory=RecordedMemory)
+
+    async def info(self, title: str, data: Any) -> None:
+        """Keep an info checkpoint."""
+        self.infos.append((title, data))
+
+    async def progress(self, fraction: float, text: str) -> None:
+        """Keep a progress report."""
+        self.progress_reports.append((fraction, text))
+
+    async def cancelled(self) -> bool:
+        """Tell what the test set."""
+        return self.is_cancelled
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedToolContext(ToolContext):
+    """The context of `ToolContext.for_test`; `recorder` has what the tool said."""
+
+    recorder: ToolRecorder

@@ -1,0 +1,67 @@
+"""What a tool returns instead of a result when its call goes on outside, or only waits.
+
+Invariant: data only; the tool has returned, and nothing runs while the call waits. Names: CONTRACT, "For tool and
+agent authors".
+"""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import field
+
+from baton.core.legs import FOREVER_MS
+from baton.record import Record
+
+LONGEST_SECONDS = 10 * 365 * 86_400
+TIMED_OUT = {"timedOut": True}
+
+
+class ChildTask(Record, frozen=True, kw_only=True):
+    """A job for another agent: its name, what it is asked, and data for it."""
+
+    agent: str
+    task: str
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Pending(Record, frozen=True, kw_only=True):
+    """The call is finished later: by whoever completes its operation, by an event, by its time, or by a job's end.
+
+    Attributes:
+        timeout_seconds: how long it waits at most; this or `until` is given.
+        until: the same as a time.
+        event: the name of the event that ends it; empty: its operation is completed from outside.
+        otherwise: the call's result when its time is up, any JSON value.
+        operation: whether it can be completed from outside, under `ToolContext.operation_id`.
+        child: a job to start, whose answer is the call's result; made by `ToolContext.start`. It needs no time limit
+            of its own: it ends no later than the job that starts it.
+    """
+
+    timeout_seconds: float | None = None
+    until: datetime | None = None
+    event: str = ""
+    otherwise: Any = field(default_factory=lambda: dict(TIMED_OUT))
+    operation: bool = True
+    child: ChildTask | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a wait without an end, or one that never begins."""
+        if self.child is not None and (self.timeout_seconds, self.until) == (None, None):
+            return
+        if (self.timeout_seconds is None) == (self.until is None):
+            raise ValueError("Pending(...): give timeout_seconds or until, one of them: a wait has an end")
+        seconds = self.timeout_seconds
+        if seconds is not None and not 0 <= seconds <= LONGEST_SECONDS:
+            raise ValueError(
+                f"Pending(timeout_seconds={seconds!r}): from 0 to {LONGEST_SECONDS} seconds, which is ten years"
+            )
+        if self.until is not None and self.until.tzinfo is None:
+            raise ValueError(f"Pending(until={self.until!r}): give the time with its time zone")
+
+    def until_ms(self, now_ms: int) -> int:
+        """When the wait is over in any case, in milliseconds since 1970."""
+        if self.child is not None:
+            return FOREVER_MS
+        if self.until is not None:
+            return max(now_ms, min(int(self.until.timestamp() * 1000), now_ms + LONGEST_SECONDS * 1000))
+        return now_ms + int((self.timeout_seconds or 0) * 1000)

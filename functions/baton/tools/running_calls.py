@@ -1,0 +1,186 @@
+"""The tool calls that run in this process: each once at a time, within its time limit.
+
+A call that still runs after its limit is written off: nobody waits for it, it is reported once, and it counts as hung
+until it ends. A later attempt of the same call waits for it instead of starting a second copy: a result is its own,
+too, after a failure it runs itself.
+Invariant: of one idempotency key at most one copy runs in this process. Must not: retry; its caller decides.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from baton.own_threads import in_own_thread
+from baton.tools.contained import CutShortError, Outcome, outcome_of
+from baton.tools.context import ToolContext
+from baton.tools.tool import InThread, Tool
+
+
+class OverLimitError(Exception):
+    """The call did not return in time. `hung`: it still runs."""
+
+    def __init__(self, *, hung: bool) -> None:
+        super().__init__("over its time limit")
+        self.hung = hung
+
+
+class StillRunsError(Exception):
+    """An earlier attempt of the call still runs, and this attempt cannot take its result."""
+
+
+class HungCall(Struct, frozen=True):
+    """A call that was written off. `hung`: how many hang in this process now; `most`: so many may."""
+
+    tool: str
+    job_id: str
+    call_id: str
+    limit_seconds: float
+    hung: int
+    most: int
+
+
+class _Running(Struct, eq=False):
+    """One call.
+
+    `blocking`: it is in a thread, which nothing can end. `waiting`: how many attempts wait for it. `stopped`: it was
+    cancelled here.
+    """
+
+    arguments: Mapping[str, Any]
+    blocking: bool = False
+    waiting: int = 0
+    stopped: bool = False
+    hung: bool = False
+
+
+class RunningCalls:
+    """Runs tool calls, each within its tool's limit and `work_limit_seconds`.
+
+    `most_hung`: with more of them the process is unhealthy. `report`: is told of each call that is written off.
+    `in_thread`: runs a blocking function. `grace_seconds`: for what an async tool does when it is cancelled.
+    """
+
+    def __init__(
+        self,
+        work_limit_seconds: float,
+        most_hung: int = 16,
+        report: Callable[[HungCall], Awaitable[None]] | None = None,
+        in_thread: InThread = in_own_thread,
+        grace_seconds: float = 1.0,
+    ) -> None:
+        self._work_limit_seconds = work_limit_seconds
+        self._most_hung = most_hung
+        self._report = report
+        self._in_thread = in_thread
+        self._grace_seconds = grace_seconds
+        self._running: dict[str, tuple[_Running, asyncio.Task[Outcome]]] = {}
+
+    @property
+    def hung(self) -> int:
+        """How many calls run on that were written off."""
+        return sum(running.hung for running, _ in self._running.values())
+
+    def fault(self) -> str:
+        """Why the process needs a restart; empty while it does not."""
+        hung = self.hung
+        if hung <= self._most_hung:
+            return ""
+        return f"{hung} tool calls hang past their time limit, HUNG_TOOLS_LIMIT={self._most_hung}: restart the process"
+
+    def limit_seconds(self, tool: Tool) -> float:
+        """For how long one attempt of the tool may run."""
+        return min(tool.timeout_seconds, self._work_limit_seconds)
+
+    async def result(self, tool: Tool, arguments: Mapping[str, Any], context: ToolContext) -> Any:
+        """What the tool returns. Its work starts at once, and its time limit with it.
+
+        Raises:
+            OverLimitError: it did not return in time.
+            StillRunsError: an earlier attempt still runs, with other arguments or about to end.
+            Exception: what the tool raised; `CutShortError` for what is no `Exception`.
+        """
+        limit_seconds, left_seconds = self.limit_seconds(tool), self._work_limit_seconds
+        now_seconds = asyncio.get_running_loop().time
+        while earlier := self._joined(arguments, context):
+            began_seconds = now_seconds()
+            outcome = await self._outcome(*earlier, tool, context, limit_seconds)
+            waited_seconds = now_seconds() - began_seconds
+            left_seconds -= waited_seconds
+            # Another one's failure, or the end of another one's time, is not this attempt's.
+            if outcome.error is None or waited_seconds >= limit_seconds or left_seconds <= 0:
+                return outcome.result()
+        started = self._started(tool, arguments, context)
+        return (await self._outcome(*started, tool, context, min(limit_seconds, left_seconds))).result()
+
+    async def _outcome(
+        self, running: _Running, task: asyncio.Task[Outcome], tool: Tool, context: ToolContext, limit_seconds: float
+    ) -> Outcome:
+        """Wait for a call, within a limit; raises where it cannot be ended."""
+        running.waiting += 1
+        try:
+            await asyncio.wait({task}, timeout=limit_seconds)
+        except asyncio.CancelledError:
+            if running.waiting == 1:
+                await self._stop(running, task)
+                running.hung = not task.done()
+            raise
+        finally:
+            running.waiting -= 1
+        if not task.done():
+            await self._stop(running, task)
+        if not task.done():
+            await self._write_off(running, tool, context)
+            raise OverLimitError(hung=True)
+        if task.cancelled():
+            return Outcome(
+                error=OverLimitError(hung=False) if running.stopped else CutShortError(asyncio.CancelledError())
+            )
+        return task.result()
+
+    def _joined(
+        self, arguments: Mapping[str, Any], context: ToolContext
+    ) -> tuple[_Running, asyncio.Task[Outcome]] | None:
+        """The earlier attempt that still runs."""
+        found = self._running.get(context.idempotency_key)
+        if found is None:
+            return None
+        running, _ = found
+        if running.arguments != arguments or running.stopped:
+            raise StillRunsError(f"an earlier attempt of call {context.call_id} still runs in this process")
+        return found
+
+    def _started(
+        self, tool: Tool, arguments: Mapping[str, Any], context: ToolContext
+    ) -> tuple[_Running, asyncio.Task[Outcome]]:
+        running, key = _Running(arguments), context.idempotency_key
+
+        async def in_thread(function: Callable[..., Any], *given: Any) -> Any:
+            running.blocking = True
+            try:
+                return await self._in_thread(function, *given)
+            finally:
+                running.blocking = False
+
+        task = asyncio.create_task(outcome_of(lambda: tool.run(arguments, context, in_thread)))
+        self._running[key] = running, task
+        task.add_done_callback(lambda _: self._running.pop(key))
+        return running, task
+
+    async def _write_off(self, running: _Running, tool: Tool, context: ToolContext) -> None:
+        """Wait no longer for a call that cannot be ended; report it once."""
+        if running.hung:
+            return
+        running.hung = True
+        limit_seconds = self.limit_seconds(tool)
+        if self._report is not None:
+            call = HungCall(tool.name, context.job_id, context.call_id, limit_seconds, self.hung, self._most_hung)
+            await self._report(call)
+
+    async def _stop(self, running: _Running, task: asyncio.Task[Outcome]) -> None:
+        """End the call, if it can be ended: nothing ends a thread."""
+        if not running.blocking:
+            running.stopped = True
+            task.cancel()
+            await asyncio.wait({task}, timeout=self._grace_seconds)

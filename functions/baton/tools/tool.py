@@ -1,0 +1,222 @@
+"""The `@tool` decorator: a function becomes something a model can be offered and a job can run.
+
+Invariant: a tool keeps nothing between runs; what it is (name, arguments, retries, time limit) is fixed and checked
+when it is made. Must not: enforce its own time limit or retries; whoever runs it reads them here and does so.
+"""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Generic, Protocol, overload
+
+from typing_extensions import ParamSpec, TypeVar
+
+from baton.own_threads import in_own_thread
+from baton.tools.arguments import ArgumentSchema
+from baton.tools.context import ToolContext
+from baton.tools.docstring import read_docstring
+from baton.tools.results import ResultSchema
+from baton.tools.signature import read_signature
+
+TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every model provider accepts as a function's name
+WEEK_SECONDS = 604_800
+_LONGEST_APPROVAL_SECONDS = 366 * 86_400
+_P = ParamSpec("_P", default=...)
+_R_co = TypeVar("_R_co", default=Any, covariant=True)
+
+
+class InThread(Protocol):
+    """Runs a blocking function where it holds up nothing else."""
+
+    def __call__(self, function: Callable[..., Any], /, *arguments: Any) -> Awaitable[Any]:
+        """The function's result, or what it raised."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Tool(Generic[_P, _R_co]):
+    """A function that models may call. Called directly it is the original function, so it can be unit-tested as one."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any] = field(repr=False)
+    capabilities: frozenset[str]
+    timeout_seconds: float
+    retries: int
+    retry_delay_seconds: float
+    requires_approval: bool
+    approval_seconds: float
+    approval_title: str
+    isolated: bool
+    function: Callable[_P, _R_co] = field(repr=False)
+    context_name: str | None = field(repr=False)
+    schema: ArgumentSchema = field(repr=False)
+    results: ResultSchema = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a name or a number that nothing could work with."""
+        if not TOOL_NAME.fullmatch(self.name):
+            raise TypeError(
+                f"tool name {self.name!r} must be 1 to 64 letters, digits, '_' or '-'; give one with @tool(name=...)"
+            )
+        if not _is_number(self.timeout_seconds) or not self.timeout_seconds > 0:
+            raise TypeError(f"tool {self.name!r}: timeout_seconds must be more than 0, got {self.timeout_seconds!r}")
+        if not isinstance(self.retries, int) or isinstance(self.retries, bool) or self.retries < 0:
+            raise TypeError(f"tool {self.name!r}: retries must be a whole number from 0, got {self.retries!r}")
+        if not _is_number(self.retry_delay_seconds) or not self.retry_delay_seconds >= 0:
+            raise TypeError(
+                f"tool {self.name!r}: retry_delay_seconds must be 0 or more, got {self.retry_delay_seconds!r}"
+            )
+        if not _is_number(self.approval_seconds) or not 0 < self.approval_seconds <= _LONGEST_APPROVAL_SECONDS:
+            raise TypeError(
+                f"tool {self.name!r}: approval_seconds must be more than 0 and at most a year"
+                f" ({_LONGEST_APPROVAL_SECONDS}), got {self.approval_seconds!r}"
+            )
+        if not isinstance(self.approval_title, str):
+            raise TypeError(f"tool {self.name!r}: approval_title must be a text, got {self.approval_title!r}")
+        if not isinstance(self.isolated, bool):
+            raise TypeError(f"tool {self.name!r}: isolated must be True or False, got {self.isolated!r}")
+
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co:
+        """Call the original function."""
+        return self.function(*args, **kwargs)
+
+    def check(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Validate and coerce a model's arguments, or raise `InvalidArguments`; the result is JSON, fit for `run`."""
+        return self.schema.to_json(arguments)
+
+    async def run(self, arguments: Mapping[str, Any], context: ToolContext, in_thread: InThread = in_own_thread) -> Any:
+        """Check the arguments, run the function (one that is not async in a thread of its own), and check its result.
+
+        Raises:
+            InvalidArguments: the function did not run. InvalidResult: it did.
+        """
+        keywords = self.schema.to_keywords(arguments)
+        if self.context_name is not None:
+            keywords[self.context_name] = context
+        function: Callable[..., Any] = self.function
+        if _is_async(function):
+            return self.results.check(await function(**keywords))
+        result = await in_thread(_call_in_thread, function, keywords)
+        return self.results.check(await result if inspect.isawaitable(result) else result)
+
+
+@overload
+def tool(function: Callable[_P, _R_co], /) -> Tool[_P, _R_co]: ...
+
+
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    capabilities: Collection[str] = (),
+    timeout_seconds: float = 30,
+    retries: int = 2,
+    retry_delay_seconds: float = 1.0,
+    requires_approval: bool = False,
+    approval_seconds: float = WEEK_SECONDS,
+    approval_title: str = "",
+    isolated: bool = False,
+) -> Callable[[Callable[_P, _R_co]], Tool[_P, _R_co]]: ...
+
+
+def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    capabilities: Collection[str] = (),
+    timeout_seconds: float = 30,
+    retries: int = 2,
+    retry_delay_seconds: float = 1.0,
+    requires_approval: bool = False,
+    approval_seconds: float = WEEK_SECONDS,
+    approval_title: str = "",
+    isolated: bool = False,
+) -> Any:
+    """Make a tool of a function; its docstring and annotations become what the model is told.
+
+    Use it bare (`@tool`) or with settings (`@tool(retries=0)`). A function that is not async runs in a thread.
+
+    Args:
+        function: what the tool does.
+        name: what models call it; the function's name, unless given.
+        capabilities: what an agent may ask for instead of naming the tool.
+        timeout_seconds: limit of one attempt.
+        retries: attempts after the first, where one was too slow or raised a retryable `ToolError`.
+        retry_delay_seconds: pause before the second attempt; it doubles with each further one.
+        requires_approval: each call waits until a person has approved it.
+        approval_seconds: how long it waits at most (a week); then it has failed as `expired`.
+        approval_title: what that person reads above the arguments.
+        isolated: each run has an invocation of its own, so what it takes (memory, time) harms no other call.
+    """
+    names_in_scope = _names_in_scope_of_caller()
+
+    def make(function: Callable[..., Any]) -> Tool:
+        _refuse_non_function(function)
+        tool_name = function.__name__ if name is None else name
+        signature, docstring = read_signature(function, names_in_scope), read_docstring(function.__doc__)
+        schema = ArgumentSchema(tool_name, signature, docstring.arguments)
+        return Tool(
+            name=tool_name,
+            description=docstring.description,
+            parameters=schema.json_schema,
+            capabilities=_read_capabilities(tool_name, capabilities),
+            timeout_seconds=timeout_seconds,
+            retries=retries,
+            retry_delay_seconds=retry_delay_seconds,
+            requires_approval=requires_approval,
+            approval_seconds=approval_seconds,
+            approval_title=approval_title or f"run tool {tool_name}",
+            isolated=isolated,
+            function=function,
+            context_name=signature.context_name,
+            schema=schema,
+            results=ResultSchema(tool_name, function, names_in_scope),
+        )
+
+    return make if function is None else make(function)
+
+
+@lru_cache(1024)
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function)
+
+
+def _names_in_scope_of_caller() -> Mapping[str, Any]:
+    """Names that annotations written as text may use, when a tool is defined inside a function."""
+    frame = inspect.currentframe()
+    caller = frame.f_back.f_back if frame and frame.f_back else None
+    return dict(caller.f_locals) if caller else {}
+
+
+def _refuse_non_function(function: object) -> None:
+    if not inspect.isfunction(function):
+        raise TypeError(f"@tool needs a function, got {function!r}; options are named, as in @tool(name='search')")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"tool {function.__qualname__}: a generator has no one result; return a list instead of yielding"
+        )
+
+
+def _read_capabilities(tool_name: str, capabilities: Collection[str]) -> frozenset[str]:
+    if isinstance(capabilities, str) or not all(isinstance(item, str) and item for item in capabilities):
+        raise TypeError(
+            f"tool {tool_name!r}: capabilities must be a set of texts, got {capabilities!r}; write {{'files'}}"
+        )
+    return frozenset(capabilities)
+
+
+def _is_number(value: object) -> bool:
+    """A finite number; a bool is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value - value == 0
+
+
+def _call_in_thread(function: Callable[..., Any], keywords: dict[str, Any]) -> Any:
+    """Run a function that is not async; `StopIteration` cannot cross a future, so it would never be reported."""
+    try:
+        return function(**keywords)
+    except StopIteration as error:
+        raise RuntimeError(f"{error!r} left the tool: next() found nothing; give next() a default") from error

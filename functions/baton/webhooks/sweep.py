@@ -1,0 +1,9 @@
+"""The sweep: drives what nobody has driven. Called by an armed message and by the hourly schedule."""
+
+from baton.entry import LazyApp, lambda_handler
+from baton.runtime.spec import Spec
+from baton_events.schema import SWEEP_ENDPOINT
+
+SPEC = Spec(name="sweep", path=SWEEP_ENDPOINT)
+app = LazyApp(lambda container: container.sweep(SPEC))
+handler = lambda_handler(app)

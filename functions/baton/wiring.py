@@ -1,0 +1,96 @@
+"""The composition root: real adapters are built here and nowhere else, once for a process, on first use.
+
+Importing this module opens nothing.
+"""
+
+from baton.adapters.admission import RedisAdmission
+from baton.adapters.alert_webhook import WebhookAlerts
+from baton.adapters.archive import RedisArchive
+from baton.adapters.audit_log import RedisAuditLog
+from baton.adapters.clock import SystemClock
+from baton.adapters.figures import RedisFigures
+from baton.adapters.kept_events import RedisKeptEvents
+from baton.adapters.key_book import RedisKeyBook
+from baton.adapters.listing import RedisListing
+from baton.adapters.long_term_memory import UpstashLongTermMemory
+from baton.adapters.model_cache import RedisModelCache
+from baton.adapters.operating import RedisOperating
+from baton.adapters.operation_stream import RedisOperationStream
+from baton.adapters.publisher import QStashQueue
+from baton.adapters.queue_records import QStashRecords
+from baton.adapters.randomness import SystemRandomness
+from baton.adapters.rate_limit import RedisRateLimit
+from baton.adapters.reader import RedisReader
+from baton.adapters.redis import RedisConnection
+from baton.adapters.schedules import QStashSchedules
+from baton.adapters.session_memory import RedisSessionMemory
+from baton.adapters.stored_bytes import RedisStoredBytes
+from baton.adapters.tool_statistics import RedisToolStatistics
+from baton.adapters.tree_store import TreeStore
+from baton.adapters.verifier import QueueVerifier
+from baton.configuration.settings import Settings, settings_from_environment
+from baton.container import Container, Ports
+from baton.observability.error_reports import report_errors
+from baton.observability.log_guard import guard_logs
+from baton.observability.log_lines import write_logs
+from baton.ports import Tracer
+
+
+def real_ports(settings: Settings) -> Ports:
+    """The real adapters; nothing is opened before it is used."""
+    slots = (settings.max_concurrent_jobs, settings.sweep_interval_seconds * 1000)
+    connection, clock = RedisConnection(settings), SystemClock()
+    per_minute, follows = settings.rate_limit_per_minute, 60 * settings.followers_per_key
+    return Ports(
+        store=TreeStore(connection, settings.job_retention_seconds * 1000, told_limit_bytes=settings.told_limit_bytes),
+        reader=RedisReader(connection),
+        archive=RedisArchive(connection, settings.job_retention_seconds * 1000),
+        admission=RedisAdmission(connection, *slots),
+        operating=RedisOperating(connection, *slots),
+        listing=RedisListing(connection),
+        queue=QStashQueue(settings),
+        queue_records=QStashRecords(settings),
+        schedules=QStashSchedules(settings),
+        verifier=QueueVerifier(settings, clock),
+        clock=clock,
+        randomness=SystemRandomness(),
+        model_cache=RedisModelCache(connection),
+        tool_statistics=RedisToolStatistics(connection),
+        figures=RedisFigures(connection),
+        key_book=RedisKeyBook(connection),
+        audit_log=RedisAuditLog(connection, settings.audit_log_length),
+        rate_limit=RedisRateLimit(connection, clock, per_minute) if per_minute else None,
+        follow_limit=RedisRateLimit(connection, clock, follows) if follows else None,
+        kept_events=RedisKeptEvents(connection, settings.job_retention_seconds * 1000),
+        stored_bytes=RedisStoredBytes(connection),
+        alerts=WebhookAlerts(settings.alert_webhook_url, connection) if settings.alert_webhook_url else None,
+        tracer=_tracer(settings),
+        operation_stream=RedisOperationStream(connection, settings.stream_max_length),
+        session_memory=RedisSessionMemory(connection, settings.job_retention_seconds * 1000),
+        long_term_memory=UpstashLongTermMemory(settings) if settings.vector_url else None,
+    )
+
+
+def _tracer(settings: Settings) -> Tracer | None:
+    """Where spans go; nothing of it is imported where nobody traces."""
+    if not settings.otel_endpoint:
+        return None
+    from baton.adapters.open_telemetry import OpenTelemetryTracer  # noqa: PLC0415 - only where it is asked for
+
+    return OpenTelemetryTracer.to(settings.otel_endpoint, settings.otel_service_name)
+
+
+def container_from_environment() -> Container:
+    """The container of this process.
+
+    Raises:
+        SettingsError: settings are missing or wrong; all are listed.
+    """
+    settings = settings_from_environment(
+        "UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN", "QSTASH_TOKEN", "WORKER_BASE_URL"
+    )
+    container = Container(settings, real_ports(settings))
+    guard_logs(container.secrets)
+    write_logs(settings)
+    report_errors(settings, container.secrets)
+    return container

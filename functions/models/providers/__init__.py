@@ -1,1 +1,0 @@
-"""Models of providers, through pydantic-ai's model classes. Only `functions.models.provider` goes in here, lazily."""

@@ -1,9 +1,0 @@
-"""`tool.execution.complete`: take in a result; the last one of a turn starts the next turn."""
-
-from events.schema import EventType
-from functions.entry import LazyApp, lambda_handler
-from functions.spec import TAKES_IN, event_spec
-
-SPEC = event_spec("tool-result-complete", EventType.TOOL_COMPLETE, TAKES_IN)
-app = LazyApp(lambda container: container.endpoint(SPEC))
-handler = lambda_handler(app)

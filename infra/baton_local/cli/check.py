@@ -1,0 +1,89 @@
+"""`baton check`: whether a deployment answers, and whether work gets done there (seed 002's two test scripts).
+
+Each check is a line; the first that fails says what to do, and ends the command with exit code 1.
+"""
+
+import sys
+import time
+from typing import Any
+
+import click
+import httpx
+
+from baton_local.cli.deployment import Deployment, with_deployment
+from baton_local.dev.stack_error import StackError
+
+_END = ("completed", "failed", "cancelled")
+
+
+@click.group()
+def check() -> None:
+    """Check that a deployment answers, and that its jobs run."""
+
+
+@check.command()
+@with_deployment
+def connection(deployment: Deployment) -> None:
+    """Is the API there, does it reach its store, does it accept the key?"""
+    _line("address", deployment.url)
+    _answers(deployment, "/healthz", "the app answers", "is the address right, and does the app run?")
+    _answers(deployment, "/readyz", "its store answers", "check UPSTASH_REDIS_REST_URL and its token")
+    deployment.get("/api/agent-jobs", limit=1)
+    _line("ok", "the key is accepted")
+
+
+@check.command()
+@with_deployment
+@click.option("--agent", help="Run one small job of this agent, too, and wait for its end.")
+@click.option("--timeout", "timeout_seconds", type=click.IntRange(1), default=30, show_default=True, metavar="SECONDS")
+def worker(deployment: Deployment, *, agent: str | None, timeout_seconds: int) -> None:
+    """Does the deployment take up jobs? Needs an admin key."""
+    state = deployment.get("/api/admin/agent-worker")
+    figures = f"{state['activeJobs']} of {state['maxConcurrentJobs']} slots in use, {state['pendingJobs']} jobs wait"
+    if not state["running"]:
+        _fail(f"admission is stopped ({figures}): start it with POST /api/admin/agent-worker, or in the console")
+    _line("ok", f"admission runs: {figures}")
+    _line("ok", f"last sweep: {state['lastSweepAt'] or 'none yet'}")
+    if agent is not None:
+        _run_a_job(deployment, agent, timeout_seconds)
+
+
+def _run_a_job(deployment: Deployment, agent: str, timeout_seconds: int) -> None:
+    job = deployment.ask("POST", "/api/agent-jobs", {"jobType": agent, "taskDescription": "Is anybody there?"})
+    _line("ok", f"job {job['id']} is accepted")
+    until = time.monotonic() + timeout_seconds
+    while job["status"] not in _END and time.monotonic() < until:
+        time.sleep(0.2)
+        job = deployment.get(f"/api/agent-jobs/{job['id']}")
+    _judge(job, timeout_seconds)
+
+
+def _judge(job: dict[str, Any], timeout_seconds: int) -> None:
+    if job["status"] == "completed":
+        _line("ok", f"it completed after {job['turns']} turn(s)")
+    elif job["status"] in _END:
+        _fail(f"it {job['status']}: {job['error']['message']}")
+    else:
+        _fail(
+            f"after {timeout_seconds} s it is {job['status']}, and waits for {job['waitingFor'] or 'its next event'}: "
+            "does the queue reach WORKER_BASE_URL, and are its signing keys the app's?"
+        )
+
+
+def _answers(deployment: Deployment, path: str, what: str, hint: str) -> None:
+    try:
+        response = httpx.get(deployment.url + path, timeout=10.0)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise StackError(f"{deployment.url}{path} does not answer ({error}): {hint}") from error
+    if not response.is_success:
+        _fail(f"{path} answers {response.status_code}: {hint}")
+    _line("ok", what)
+
+
+def _line(word: str, text: str) -> None:
+    print(f"{word:<8}{text}", flush=True)
+
+
+def _fail(text: str) -> None:
+    print(f"{'failed':<8}{text}", flush=True)
+    sys.exit(1)

@@ -1,0 +1,93 @@
+"""`baton checkpoints`: what waits for a person, and their decisions, over the API."""
+
+import json
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from baton_local.cli.deployment import Deployment, with_deployment
+from baton_local.cli.job_lines import compact, plain
+from baton_local.cli.jobs import as_json
+
+STATUSES = ("pending", "approved", "rejected", "expired", "cancelled")
+_PAGE = 100
+
+
+@click.group()
+def checkpoints() -> None:
+    """See what waits for a decision, and decide it."""
+
+
+@checkpoints.command("list")
+@with_deployment
+@click.option("--job", "job_id", metavar="JOB", help="All checkpoints of this job, infos too.")
+@click.option("--status", type=click.Choice(STATUSES), default="pending", show_default=True)
+@as_json
+def list_checkpoints(deployment: Deployment, *, job_id: str | None, status: str, shows_json: bool) -> None:
+    """List what waits for a decision, of all jobs; needs an admin key."""
+    found = _of_job(deployment, job_id) if job_id else _of_all(deployment, status)
+    if shows_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    elif not found:
+        print("no such checkpoints")
+    else:
+        _print(found)
+
+
+@checkpoints.command()
+@with_deployment
+@click.argument("checkpoint_id", metavar="CHECKPOINT")
+@click.option("--arguments", metavar="JSON", help="Run the tool with these arguments instead.")
+@click.option("--comment", default="", help="Kept with the decision.")
+def approve(deployment: Deployment, checkpoint_id: str, *, arguments: str | None, comment: str) -> None:
+    """Let the job go on."""
+    body: dict[str, Any] = {"comment": comment} if comment else {}
+    if arguments is not None:
+        try:
+            body["arguments"] = json.loads(arguments)
+        except ValueError as error:
+            raise click.BadParameter(f"{arguments[:100]!r} is not JSON: {error}", param_hint="--arguments") from error
+    _decide(deployment, "POST", checkpoint_id, body)
+
+
+@checkpoints.command()
+@with_deployment
+@click.argument("checkpoint_id", metavar="CHECKPOINT")
+@click.option("--reason", required=True, help="Why; the model reads it.")
+def reject(deployment: Deployment, checkpoint_id: str, *, reason: str) -> None:
+    """Refuse, and say why."""
+    _decide(deployment, "DELETE", checkpoint_id, {"reason": reason})
+
+
+def _decide(deployment: Deployment, method: str, checkpoint_id: str, body: dict[str, Any]) -> None:
+    decided = deployment.ask(method, f"/api/admin/agent-checkpoints/{checkpoint_id}", body)
+    print(f"{decided['id']}  {decided['status']}")
+
+
+def _of_job(deployment: Deployment, job_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = deployment.get(f"/api/agent-jobs/{job_id}/checkpoints")["checkpoints"]
+    return found
+
+
+def _of_all(deployment: Deployment, status: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        page = deployment.get("/api/admin/agent-checkpoints", status=status, limit=_PAGE, cursor=cursor)
+        found += page["checkpoints"]
+        cursor = page.get("cursor")
+        if cursor is None:
+            return found
+
+
+def _print(found: list[dict[str, Any]]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("id", overflow="fold")
+    for name in ("status", "what", "tool", "arguments"):
+        table.add_column(name, overflow="fold")
+    for one in found:
+        arguments = plain(compact(one["arguments"])) if one.get("arguments") else ""
+        table.add_row(one.get("id") or "", one["status"], plain(one["title"]), one.get("tool") or "", arguments)
+    Console().print(table)

@@ -1,0 +1,82 @@
+"""`baton demo [NAME]`: starts a stack in a temporary folder, shows an agent's jobs live, and ends everything.
+
+Invariant: the first line is on the screen before anything slow begins; nothing that was started outlives the command.
+"""
+
+import asyncio
+import importlib
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from baton_local.cli.demo.fault import SETTINGS_WITH_FAULT, KillApp
+from baton_local.cli.demo.scenario import SCENARIOS, Scenario
+from baton_local.cli.demo.view import DemoView
+from baton_local.cli.interruption import Interruption, run_until_interrupted
+from baton_local.dev.stack import LocalStack, StackOptions
+from baton_local.dev.stack_error import StackError
+
+IMPORT_AFTER_SECONDS = 0.15
+THE_SAMPLES = {"BATON_APP": "baton.agents:registry"}  # whatever agents of their own somebody has named
+
+
+@click.command()
+@click.argument("name", default="research")
+@click.option("--fault", type=click.Choice(["kill"]), help="kill: end the app with -9 in the middle of the job.")
+@click.option("--list", "lists", is_flag=True, help="List what there is to show.")
+def demo(name: str, fault: str | None, *, lists: bool) -> None:
+    """Show real jobs of a sample agent live, on a stack of their own.
+
+    NAME is the agent; the default is research. --list says what each has to show.
+    """
+    if lists:
+        for known, scenario in SCENARIOS.items():
+            click.echo(f"{known:<{max(map(len, SCENARIOS))}}  {scenario.about}")
+        return
+    if name not in SCENARIOS:
+        raise click.UsageError(f"there is no demo {name!r}; there are {', '.join(SCENARIOS)} (--list says more)")
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a text file, unless a test replaced it
+    view = DemoView(Console())
+    view.say(f"Baton: {name}, live, on a local stack of its own", "bold")
+
+    async def run(interruption: Interruption) -> int:
+        with tempfile.TemporaryDirectory(prefix="baton-demo-", ignore_cleanup_errors=True) as folder:
+            try:
+                return await _show(name, Path(folder), view, interruption, with_fault=fault is not None)
+            except StackError:
+                view.show_last_log_lines()
+                raise
+
+    sys.exit(run_until_interrupted(run, lambda: view.say("stopping", "dim"), code_when_interrupted=1))
+
+
+async def _show(name: str, folder: Path, view: DemoView, interruption: Interruption, *, with_fault: bool) -> int:
+    started, scenario = time.monotonic(), SCENARIOS[name]
+    settings = {**THE_SAMPLES, **(SETTINGS_WITH_FAULT if with_fault else {})}
+    options = StackOptions(folder=folder, port=0, registers=False, settings=settings)
+    stack = LocalStack(options, view)
+    interruption.at_once = stack.kill
+    view.say("Starting queue, Redis and app, each a process of its own ...")
+    importing = asyncio.create_task(_import_meanwhile())
+    async with stack.running() as description:
+        await importing
+        view.say(f"Ready in {time.monotonic() - started:.1f} s", "dim")
+        view.say("")
+        from baton_local.cli.demo.story import Story  # noqa: PLC0415 - already imported, see below
+
+        kill = _kill(stack, scenario) if with_fault else None
+        return await stack.unless_broken(Story(scenario, description, view, kill).tell())
+
+
+def _kill(stack: LocalStack, scenario: Scenario) -> KillApp:
+    return KillApp(lambda: stack.description().processes.get("app"), scenario.fault_after_events)
+
+
+async def _import_meanwhile() -> None:
+    """Import the HTTP client while the parts start: it takes as long as they do."""
+    await asyncio.sleep(IMPORT_AFTER_SECONDS)
+    importlib.import_module("baton_local.cli.demo.story")

@@ -1,0 +1,82 @@
+"""What `baton demo` can show.
+
+Explicit lines: to add one, name an agent of `baton.agents:registry` and tasks that show it well.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A job to submit; asks with the same `session` are one conversation, without one each is its own."""
+
+    task: str
+    session: str = ""
+    data: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """An agent's jobs, one after another.
+
+    Attributes:
+        about: in a line, what there is to see.
+        fault_after_events: when `--fault` comes; early enough that the first job is in its middle.
+    """
+
+    job_type: str
+    about: str
+    asks: tuple[Ask, ...]
+    fault_after_events: int = 4
+
+
+SCENARIOS = {
+    "research": Scenario(
+        "research",
+        "answers a question from the sample library, with its sources",
+        (Ask("How did the Fresnel lens change lighthouses, and what was used before it?"),),
+    ),
+    "report": Scenario(
+        "report",
+        "follows a fixed plan without a model; steps run side by side",
+        (Ask("Report on the first two texts of the library."),),
+    ),
+    "planner": Scenario(
+        "planner",
+        "makes a plan, is corrected, carries it out, reflects on it",
+        (Ask("Report on what the library says about Fresnel."),),
+        fault_after_events=5,
+    ),
+    "supervisor": Scenario(
+        "supervisor",
+        "shares a question between two agents, each a job of its own",
+        (Ask("Who was Grace Darling? How did the sun valve light lamps without keepers?"),),
+    ),
+    "assistant": Scenario(
+        "assistant",
+        "is told something, and knows it in later jobs and conversations",
+        (
+            Ask("Remember that Ann Ward cleaned the lens on Gull Rock on 3 May.", "monday"),
+            Ask("Who cleaned the lens?", "monday"),
+            Ask("When was the lens on Gull Rock cleaned?", "tuesday"),
+        ),
+        fault_after_events=2,
+    ),
+    "simple-task": Scenario(
+        "simple-task", "does a simple task, with a checkpoint that blocks nothing", (Ask("Trim the wick."),), 2
+    ),
+    "code-generation": Scenario(
+        "code-generation",
+        "drafts a file, and writes it once somebody has approved it",
+        (Ask("Generate a greeting.", data={"files": [{"path": "hello.py", "content": 'print("hello")\n'}]}),),
+    ),
+    "data-processing": Scenario(
+        "data-processing",
+        "cleans and sums up rows, with a checkpoint after each step",
+        (Ask("Sum up the log.", data={"rows": [{"oil": 3.5}, {"oil": 4.0}, {}]}),),
+    ),
+    "simple": Scenario(
+        "simple", "uses a few tools; what it does is scripted", (Ask("List the library, search it, count two files."),)
+    ),
+}

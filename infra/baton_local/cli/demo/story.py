@@ -1,0 +1,110 @@
+"""The course of a demo on a running stack: submit, watch, sum up.
+
+Invariant: everything shown comes from the product's public API and from the servers' counters, as any client could
+read them. Returns the exit code: 0 when the job completed.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from baton_local.cli.demo.cost import read_cost
+from baton_local.cli.demo.family import Member, follow
+from baton_local.cli.demo.fault import KillApp
+from baton_local.cli.demo.job_client import JobClient, Part
+from baton_local.cli.demo.scenario import Ask, Scenario
+from baton_local.cli.demo.view import DemoView
+from baton_local.dev.dev_file import DevFile
+from baton_local.dev.stack_error import StackError
+
+JOB_LIMIT_SECONDS = 180.0
+LOOK_SECONDS = 1.0
+NEXT_STEP = "Next: `baton dev` keeps such a stack running; README shows how to add agents."
+
+
+@dataclass(frozen=True)
+class Story:
+    """A demo about to be told."""
+
+    scenario: Scenario
+    stack: DevFile
+    view: DemoView
+    fault: KillApp | None = None
+
+    async def tell(self) -> int:
+        """Run the job and show it; return the exit code."""
+        async with httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=JOB_LIMIT_SECONDS), trust_env=False) as http:
+            try:
+                return await self._tell(http)
+            except httpx.HTTPError as error:
+                raise StackError(
+                    f"{error.request.url} does not answer as it should: {error or type(error).__name__}"
+                ) from error
+
+    async def _tell(self, http: httpx.AsyncClient) -> int:
+        client = JobClient(http, self.stack.app_url, self.stack.client_key, self.stack.admin_key)
+        before = await read_cost(http, self.stack)
+        started = time.monotonic()
+        for ask in self.scenario.asks:
+            job = await self._run(client, ask, started)
+            if job["status"] != "completed":
+                self.view.say(f"The job ended as {job['status']}: {_reason(job)}", "bold red")
+                return 1
+            self.view.memory(job.get("memory"))
+            self.view.answer(str(job["result"]["answer"]))
+            self.view.say("")
+        wall_seconds = time.monotonic() - started
+        self.view.bill(await read_cost(http, self.stack) - before, wall_seconds)
+        self.view.say(NEXT_STEP)
+        return 0
+
+    async def _run(self, client: JobClient, ask: Ask, started: float) -> dict[str, Any]:
+        """Show one job to its end; return it as it is then."""
+        job_id = await client.submit(self.scenario.job_type, ask.task, ask.session, ask.data)
+        self.view.begin(self.scenario.job_type, ask.task, job_id, ask.session)
+
+        approvals: list[asyncio.Task[None]] = []
+
+        def show(member: Member, part: Part) -> None:
+            self.view.part(part, time.monotonic() - started, member)
+            if _asks(part):
+                approvals.append(asyncio.create_task(self._approve(client, part["data"]["id"])))
+            self._bring_fault()
+
+        try:
+            async with asyncio.timeout(JOB_LIMIT_SECONDS):
+                await follow(client, Member(job_id), show)
+                await asyncio.gather(*approvals)
+        except TimeoutError as error:
+            raise StackError(f"job {job_id} did not end within {JOB_LIMIT_SECONDS:g} s") from error
+        finally:
+            for approval in approvals:
+                approval.cancel()
+        return await client.job(job_id)
+
+    async def _approve(self, client: JobClient, checkpoint_id: str) -> None:
+        """What a person would decide, who had a look first."""
+        self.view.say("      nothing runs until a person has decided; here the demo approves", "dim")
+        await asyncio.sleep(LOOK_SECONDS)
+        await client.approve(checkpoint_id)
+
+    def _bring_fault(self) -> None:
+        """When its time has come."""
+        killed = self.fault.after_event(self.view.events) if self.fault is not None else None
+        if killed is not None:
+            self.view.say(f"  !!  kill -9 of the app (process {killed}) in the middle of the job", "bold red")
+            self.view.say("      what it had just begun is claimed for ten seconds more; then on it goes", "dim")
+
+
+def _asks(part: Part) -> bool:
+    data: dict[str, Any] = part.get("data") or {}
+    about = (part.get("type"), data.get("type"), data.get("status"))
+    return about == ("data-checkpoint", "approval", "pending")
+
+
+def _reason(job: dict[str, Any]) -> str:
+    error = job.get("error")
+    return str(error["message"]) if error else str(job.get("waitingFor") or "no reason was recorded")

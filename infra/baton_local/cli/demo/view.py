@@ -1,0 +1,108 @@
+"""What the demo shows: one line per event as it happens, then the answer and the bill.
+
+Only formats and prints; it decides nothing. Invariant: one line stays one line, cut to the width of the terminal, and
+everything reads well in 80 columns and without colour. Text from the job is shown as plain text: control characters
+are taken out, markup is not interpreted.
+"""
+
+from collections import deque
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from baton_local.cli.demo.cost import Cost
+from baton_local.cli.demo.family import Member
+from baton_local.cli.job_lines import JobLines, plain
+
+ANSWER_WIDTH = 100
+ANSWER_INDENT = "  "
+LOG_LINES_KEPT = 12
+_ONLY = Member("")
+
+
+class DemoView:
+    """The demo on a screen; also hears what the stack has to say."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._jobs: dict[str, JobLines] = {}
+        self._log_lines: deque[str] = deque(maxlen=LOG_LINES_KEPT)
+        self.events = 0
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print one line."""
+        self._line(Text(plain(text), style=style))
+
+    def begin(self, job_type: str, task: str, job_id: str, session: str = "") -> None:
+        """Show the job, and the heads of the columns."""
+        self._line(Text.assemble(("Question  ", "bold"), plain(task)))
+        if session:
+            self._line(Text.assemble(("Session   ", "bold"), plain(session)))
+        self._line(Text.assemble(("Job       ", "bold"), f"{job_id} (agent {job_type})"))
+        self._line(Text(""))
+        self._line(Text(f"{'time':>7}  {'event':<23} {'took':>8}  try  what happened", style="dim"))
+
+    def part(self, part: dict[str, Any], elapsed_seconds: float, member: Member = _ONLY) -> None:
+        """Show one part of a job's stream; a job below another one is shown below it."""
+        if part.get("type") == "data-event":
+            self.events += 1
+        lines = self._jobs.setdefault(member.job_id, JobLines(member.name, member.depth))
+        for line in lines.of(part, elapsed_seconds):
+            self._line(line)
+
+    def notice(self, name: str, line: str) -> None:
+        """Show what the supervisor says about a part."""
+        self.say(f"  !!  {name} {line}", "yellow")
+
+    def log_line(self, name: str, line: str) -> None:
+        """Keep a line of a part's log, in case the demo fails."""
+        self._log_lines.append(f"{name} | {line}")
+
+    def show_last_log_lines(self) -> None:
+        """Show what the parts' logs last complained about."""
+        for line in self._log_lines:
+            self.say(line, "dim")
+
+    def memory(self, recalled: dict[str, Any] | None) -> None:
+        """Show what was retrieved of memory, an entry a line; nothing for a job without."""
+        entries = (recalled or {}).get("entries", [])
+        if not entries:
+            return
+        self._line(Text(""))
+        self._line(Text("Retrieved from memory", style="bold"))
+        for entry in entries:
+            near = f" ({entry['score']:.2f} near)" if "score" in entry else ""
+            where = f"{entry['kind']} of session {entry['sessionId']}{near}: "
+            self._line(Text.assemble(ANSWER_INDENT, (plain(where), "yellow"), plain(entry["text"])))
+
+    def answer(self, text: str) -> None:
+        """Show the job's answer, wrapped."""
+        self._line(Text(""))
+        self._line(Text("Answer", style="bold"))
+        shown = Text("\n".join(plain(line) for line in text.splitlines()))
+        for line in shown.wrap(self._console, min(self._console.width, ANSWER_WIDTH) - len(ANSWER_INDENT)):
+            self._line(Text(ANSWER_INDENT + line.plain.rstrip()))
+
+    def bill(self, cost: Cost, wall_seconds: float) -> None:
+        """Show what the job cost."""
+        per_event = max(self.events, 1)
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        table.add_column(style="bold")
+        table.add_column(justify="right")
+        table.add_column(style="dim")
+        table.add_row("Events handled", str(self.events), "each one signed webhook, no state in between")
+        table.add_row("Queue messages", str(cost.messages), f"{cost.deliveries} deliveries")
+        table.add_row(
+            "Redis requests",
+            str(cost.redis_requests),
+            f"{cost.redis_requests / per_event:.1f} per event, reading this stream included",
+        )
+        table.add_row("Redis commands", str(cost.redis_commands), f"{cost.redis_commands / per_event:.1f} per event")
+        table.add_row("Wall time", f"{wall_seconds:.2f} s", "")
+        self._console.print(table)
+        self._line(Text(""))
+
+    def _line(self, text: Text) -> None:
+        self._console.print(text, no_wrap=True, overflow="ellipsis", highlight=False)

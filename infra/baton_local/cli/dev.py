@@ -1,0 +1,105 @@
+"""`baton dev`: the whole local stack in the foreground, until Ctrl-C.
+
+Prints where everything is and what to try; the stack itself is `baton_local.dev.stack`. Exit code 0 after Ctrl-C or
+SIGTERM, 1 when the stack could not start or a part was given up.
+"""
+
+import json
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from baton_local.cli.interruption import Interruption, run_until_interrupted
+from baton_local.dev.dev_file import DEV_FILE_NAME, DevFile
+from baton_local.dev.parts import StoreKind
+from baton_local.dev.stack import SAID_BY_STACK, LocalStack, StackOptions
+
+DEFAULT_FOLDER = Path(".baton/dev")
+NAME_WIDTH = 10
+TRY_QUESTION = "How did sailors tell one lighthouse from another?"
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_FOLDER,
+    show_default=True,
+    metavar="DIR",
+    help="Where jobs, messages, secrets and logs are kept.",
+)
+@click.option("--app", metavar="MODULE:ATTR", help="Your own agents' registry, imported from the current folder.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), metavar="N", help="The app's port; 0: any free ports.  [default: 8090]"
+)
+@click.option(
+    "--store",
+    type=click.Choice(["rest", "resp"]),
+    default="rest",
+    show_default=True,
+    help="How the app reaches its Redis: over REST as the hosted one, or straight (extra `redis`).",
+)
+def dev(data: Path, app: str | None, port: int | None, store: StoreKind) -> None:
+    """Run the whole local stack in the foreground.
+
+    Queue, Redis, vector index and the app, each a process of its own, supervised. Starting again on the same data
+    goes on with unfinished jobs.
+    """
+    if app is not None and not all(app.partition(":")):
+        raise click.BadParameter(
+            f"{app!r} is not of the form MODULE:ATTR, such as my_agents:registry", param_hint="--app"
+        )
+    if store == "resp" and (missing := [name for name in ("redis", "hiredis") if find_spec(name) is None]):
+        raise click.BadParameter(
+            f"resp needs {' and '.join(missing)}: install the extra `redis` (docs/redis.md), or leave it out",
+            param_hint="--store",
+        )
+    options = StackOptions(folder=data, app=app, port=port, store=store)
+
+    screen = PlainScreen()
+
+    async def run(interruption: Interruption) -> int:
+        stack = LocalStack(options, screen)
+        interruption.at_once = stack.kill
+        screen.notice(SAID_BY_STACK, f"starting (data in {data}, logs in {data / 'logs'})")
+        async with stack.running() as description:
+            print(ready_text(description, data, app), flush=True)
+            await stack.until_broken()
+        return 0
+
+    sys.exit(run_until_interrupted(run, lambda: screen.notice(SAID_BY_STACK, "stopping; Ctrl-C again kills"), 0))
+
+
+class PlainScreen:
+    """Everything that the stack has to say, line by line with the part's name in front."""
+
+    def notice(self, name: str, line: str) -> None:
+        """Show one line."""
+        print(f"{name:>{NAME_WIDTH}} | {line}", flush=True)
+
+    log_line = notice
+
+
+def ready_text(stack: DevFile, folder: Path, app: str | None) -> str:
+    """Return what a person needs to know once everything serves."""
+    job = {"jobType": "research" if app is None else "AN_AGENT_OF_YOURS", "taskDescription": TRY_QUESTION}
+    return f"""
+  app         {stack.app_url}
+  console     {stack.app_url}/console  (log in with the admin key)
+  chat        {stack.app_url}/chat
+  queue       {stack.qstash_url}
+  redis       {f"{stack.store_url} (RESP)" if stack.store_url else f"{stack.redis_url} (REST)"}
+  vector      {stack.vector_url}
+
+  client key  {stack.client_key}
+  admin key   {stack.admin_key}
+  everything  {folder / DEV_FILE_NAME}
+
+Try:
+  curl -s {stack.app_url}/api/agent-jobs -H 'Authorization: Bearer {stack.client_key}' \
+-H 'Content-Type: application/json' -d '{json.dumps(job)}'
+
+Ready. Ctrl-C stops everything; starting again goes on where it was.
+"""

@@ -1,0 +1,196 @@
+"""`baton jobs`: submit, list, show, watch, cancel, retry, over the API of a deployment or of the local stack.
+
+Invariant: `--json` prints JSON and nothing else on the standard output; progress goes to the standard error.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from baton_local.cli.changing import STATUSES, Wanted, change, meant
+from baton_local.cli.deployment import Deployment, with_deployment
+from baton_local.cli.job_lines import JobLines
+from baton_local.cli.job_screen import print_answer, print_job, print_jobs
+from baton_local.cli.watching import parts_of
+
+_PAGE = 100
+as_json = click.option("--json", "shows_json", is_flag=True, help="Print JSON, as the API answers it.")
+
+
+@click.group()
+def jobs() -> None:
+    """Submit jobs, and see what becomes of them."""
+
+
+@jobs.command()
+@with_deployment
+@click.argument("job_type", metavar="AGENT")
+@click.argument("task", nargs=-1)
+@click.option("--input", "input_json", metavar="JSON|@FILE", help="inputData: a JSON object, or a file that holds one.")
+@click.option("--session", metavar="ID", help="The conversation that it belongs to; default: one of its own.")
+@click.option("--priority", type=click.IntRange(0, 9), help="9 is first; default 5.")
+@click.option("--delay", "delay_seconds", type=click.IntRange(0), metavar="SECONDS", help="Start so much later.")
+@click.option("--start-at", metavar="TIME", help="Start then: RFC 3339, such as 2026-05-01T08:00:00Z.")
+@click.option("--when-busy", type=click.Choice(["queue", "reject", "interrupt"]), help="While its session is busy.")
+@click.option("--idempotency-key", default="", metavar="KEY", help="A repeat with the same key is the same job.")
+@click.option("--watch", "watches", is_flag=True, help="Follow it to its end.")
+@as_json
+def submit(  # noqa: PLR0913 - one for each option
+    deployment: Deployment,
+    job_type: str,
+    task: tuple[str, ...],
+    *,
+    input_json: str | None,
+    session: str | None,
+    priority: int | None,
+    delay_seconds: int | None,
+    start_at: str | None,
+    when_busy: str | None,
+    idempotency_key: str,
+    watches: bool,
+    shows_json: bool,
+) -> None:
+    """Submit a job to AGENT; the words after it are its task, which an agent with a plan may do without."""
+    body = {
+        "jobType": job_type,
+        "taskDescription": " ".join(task) or None,
+        "inputData": _object(input_json) if input_json else None,
+        "sessionId": session,
+        "priority": priority,
+        "delaySeconds": delay_seconds,
+        "startAt": start_at,
+        "whenBusy": when_busy,
+    }
+    given = {name: value for name, value in body.items() if value is not None}
+    job = deployment.ask("POST", "/api/agent-jobs", given, key=idempotency_key)
+    if watches:
+        _watch(deployment, job["id"], shows_json=shows_json)
+    elif shows_json:
+        _print_json(job)
+    else:
+        print(job["id"])
+
+
+@jobs.command("list")
+@with_deployment
+@click.option("--status", type=click.Choice(STATUSES), help="Only these.")
+@click.option("--type", "job_type", metavar="AGENT", help="Only jobs of this agent.")
+@click.option("--session", metavar="ID", help="Only jobs of this session.")
+@click.option("--after", metavar="TIME", help="Created after: RFC 3339.")
+@click.option("--before", metavar="TIME", help="Created before: RFC 3339.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many.")
+@as_json
+def list_jobs(
+    deployment: Deployment,
+    *,
+    status: str | None,
+    job_type: str | None,
+    session: str | None,
+    after: str | None,
+    before: str | None,
+    limit: int,
+    shows_json: bool,
+) -> None:
+    """List jobs, the newest first."""
+    query = {
+        "status": status,
+        "jobType": job_type,
+        "sessionId": session,
+        "createdAfter": after,
+        "createdBefore": before,
+    }
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while len(found) < limit:
+        page = deployment.get("/api/agent-jobs", **query, limit=min(_PAGE, limit - len(found)), cursor=cursor)
+        found += page["jobs"]
+        cursor = page.get("cursor")
+        if cursor is None:
+            break
+    if shows_json:
+        _print_json(found)
+    elif found:
+        with Console() as console:
+            print_jobs(console, found)
+    else:
+        print("no such jobs")
+
+
+@jobs.command()
+@with_deployment
+@click.argument("job_id", metavar="JOB")
+@as_json
+def show(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
+    """Show a job: status, what it waits for, tool calls, usage and what each step took of it, answer."""
+    job = deployment.get(f"/api/agent-jobs/{job_id}", steps="true")
+    if shows_json:
+        _print_json(job)
+    else:
+        # In one piece: who stops reading at the line they look for, as `grep -q` does, makes no write fail.
+        with Console() as console:
+            print_job(console, job)
+
+
+@jobs.command()
+@with_deployment
+@click.argument("job_id", metavar="JOB")
+@as_json
+def watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
+    """Follow a job to its end, as it happens; exit code 0 if it completes. --json prints a part a line."""
+    _watch(deployment, job_id, shows_json=shows_json)
+
+
+@jobs.command()
+@with_deployment
+@click.argument("job_ids", metavar="JOB...", nargs=-1)
+@meant
+def cancel(deployment: Deployment, job_ids: tuple[str, ...], *, wanted: Wanted) -> None:
+    """Cancel jobs at once, and those that they started: by their ids, or by a filter."""
+    change(deployment, job_ids, {"action": "cancel"}, wanted)
+
+
+@jobs.command()
+@with_deployment
+@click.argument("job_ids", metavar="JOB...", nargs=-1)
+@click.option("--from", "start", type=click.Choice(["failure", "start"]), default="failure", show_default=True)
+@meant
+def retry(deployment: Deployment, job_ids: tuple[str, ...], *, start: str, wanted: Wanted) -> None:
+    """Run ended jobs again, from the step that failed or from the start: by their ids, or by a filter."""
+    change(deployment, job_ids, {"action": "retry", "from": start}, wanted)
+
+
+def _watch(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
+    console, lines, started = Console(), JobLines(), time.monotonic()
+    for part in parts_of(deployment, job_id):
+        if shows_json:
+            print(json.dumps(part, ensure_ascii=False), flush=True)
+            continue
+        for line in lines.of(part, time.monotonic() - started):
+            console.print(line, no_wrap=True, overflow="ellipsis", highlight=False)
+    job = deployment.get(f"/api/agent-jobs/{job_id}")
+    if not shows_json:
+        print_answer(console, job)
+        print(f"{job['id']}  {job['status']}" + (f": {job['error']['message']}" if job["error"] else ""))
+    sys.exit(0 if job["status"] == "completed" else 1)
+
+
+def _object(text: str) -> dict[str, Any]:
+    """The JSON object in an option's value, or in the file that it names."""
+    try:
+        found = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
+    except OSError as error:
+        raise click.BadParameter(f"{text[1:]} cannot be read: {error.strerror}", param_hint="--input") from error
+    except ValueError as error:
+        raise click.BadParameter(f"{text[:100]!r} is not JSON: {error}", param_hint="--input") from error
+    if not isinstance(found, dict):
+        raise click.BadParameter(f"{text[:100]!r} is not a JSON object", param_hint="--input")
+    return found
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,135 @@
+"""`baton keys create|list|revoke`: who may use the API; `baton keys roll`: with which keys the queue signs.
+
+Invariant: a key itself is printed once, alone on the last line of the standard output, and stored nowhere; only its
+digest is kept, in the deployment's store or, for a local stack that does not run, in its folder.
+"""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from baton_local.cli.key_store import KeyStore, store_settings
+from baton_local.cli.rolling import roll
+from baton_local.dev.api_key import ID_CHARS, ROLES, Role, api_key_entry, new_api_key
+from baton_local.dev.secrets_file import SECRETS_FILE_NAME, add_api_key_entry, api_key_entries, remove_api_key_entry
+from baton_local.dev.stack_error import StackError
+
+_WHERE = (
+    "no store is set: set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN (or REDIS_URL), or name a data folder "
+    "with --data DIR"
+)
+
+_data = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The local stack of this folder. Without it: the deployment whose store the environment names.",
+)
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke API keys; roll the signing keys of the queue."""
+
+
+@keys.command()
+@click.option("--tenant", required=True, metavar="NAME", help="Whose jobs the key may see.")
+@click.option("--role", required=True, type=click.Choice(ROLES), help="client: one tenant's jobs; admin: an operator.")
+@click.option("--label", default="", metavar="TEXT", help="What people know the key by, such as who has it.")
+@_data
+def create(*, tenant: str, role: Role, label: str, data: Path | None) -> None:
+    """Make a key and print it alone on the last line."""
+    key = new_api_key(role)
+    try:
+        entry = api_key_entry(role, tenant, key)
+    except StackError as error:
+        raise click.BadParameter(str(error), param_hint="--tenant") from error
+    settings = store_settings(data)
+    if settings is not None:
+        KeyStore(settings).add(key, role, tenant, label)
+        print(f"Key {_id_of(key)} is in the store: it is accepted at once.")
+    elif data is not None:
+        add_api_key_entry(data, entry)
+        print(f"Added to {data / SECRETS_FILE_NAME}: the next `baton dev --data {data}` accepts the key.")
+    else:
+        print("No store is set, so the key is accepted nowhere yet. Add this entry to the setting API_KEYS (a comma")
+        print("list; it holds the key's digest only), or set UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN:")
+        print(f"  {entry}")
+    print("The key itself is stored nowhere. Keep it now:")
+    print(key)
+
+
+@keys.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@_data
+def list_(*, as_json: bool, data: Path | None) -> None:
+    """List the keys: whose they are, when they were made and last used. Those of the setting API_KEYS are not here."""
+    rows = _of_folder(data) + _of_store(data)
+    if as_json:
+        print(json.dumps({"keys": rows}, indent=2))
+        return
+    print(f"{'id':<13} {'role':<7} {'tenant':<20} {'created':<11} {'last used':<11} {'begins':<18} label")
+    for row in rows:
+        print(
+            f"{row['id']:<13} {row['role']:<7} {row['tenant']:<20} {row['created']:<11} {row['lastUsed']:<11}"
+            f" {row['prefix']:<18} {row['label']}"
+        )
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@_data
+def revoke(key_id: str, data: Path | None) -> None:
+    """Let a key in no longer; ID is what `baton keys list` shows, or the key itself."""
+    wanted = _id_of(key_id) if key_id.startswith("bk_") else key_id
+    if data is not None and remove_api_key_entry(data, wanted):
+        print(f"Removed from {data / SECRETS_FILE_NAME}: the next `baton dev --data {data}` refuses key {wanted}.")
+        return
+    settings = store_settings(data)
+    if settings is None and data is None:
+        raise StackError(_WHERE)
+    store = KeyStore(settings) if settings is not None else None
+    found = [key for key in store.all() if key.digest.startswith(wanted)] if store and wanted else []
+    if store is None or len(found) != 1:
+        many = f"{len(found)} keys begin with" if found else "there is no key"
+        raise StackError(f"{many} {wanted!r}: `baton keys list` shows the ids; keys of API_KEYS are revoked there")
+    store.revoke(found[0])
+    print(f"Key {found[0].digest[:ID_CHARS]} of {found[0].tenant} is revoked; every process refuses it within 30 s.")
+
+
+keys.add_command(roll)
+
+
+def _of_store(data: Path | None) -> list[dict[str, str]]:
+    settings = store_settings(data)
+    if settings is None and data is None:
+        raise StackError(_WHERE)
+    return [
+        {
+            "id": key.digest[:ID_CHARS],
+            "role": key.role,
+            "tenant": key.tenant,
+            "created": datetime.fromtimestamp(key.created_ms / 1000, UTC).date().isoformat(),
+            "lastUsed": key.used_day or "never",
+            "prefix": key.prefix,
+            "label": key.label,
+        }
+        for key in (KeyStore(settings).all() if settings is not None else ())
+    ]
+
+
+def _of_folder(data: Path | None) -> list[dict[str, str]]:
+    """Keys that were made while the stack did not run."""
+    rows = []
+    for entry in api_key_entries(data) if data is not None else ():
+        role, tenant, digest = entry.split(":")
+        unknown = {"created": "-", "lastUsed": "-", "prefix": "-", "label": f"in {SECRETS_FILE_NAME}"}
+        rows.append({"id": digest[:ID_CHARS], "role": role, "tenant": tenant, **unknown})
+    return rows
+
+
+def _id_of(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:ID_CHARS]

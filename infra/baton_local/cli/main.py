@@ -1,0 +1,99 @@
+"""The `baton` command itself: its table of subcommands.
+
+Invariant: a subcommand's code is imported when it is used, never before, so that `baton --help` and the small commands
+start quickly. Errors made for people are printed as one line with exit code 1, without a traceback.
+"""
+
+import importlib
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from baton_local.dev.stack_error import StackError
+
+
+@dataclass(frozen=True)
+class Subcommand:
+    """Where a subcommand lives, and what the list of commands says about it."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+SUBCOMMANDS = {
+    "check": Subcommand("baton_local.cli.check", "check", "Check that a deployment answers, and that its jobs run."),
+    "checkpoints": Subcommand(
+        "baton_local.cli.checkpoints", "checkpoints", "See what waits for a decision, and decide it."
+    ),
+    "completion": Subcommand(
+        "baton_local.cli.completion", "completion", "Print what a shell needs to complete commands."
+    ),
+    "demo": Subcommand("baton_local.cli.demo.command", "demo", "Show one real job live, on a stack of its own."),
+    "dev": Subcommand("baton_local.cli.dev", "dev", "Run the whole local stack in the foreground."),
+    "jobs": Subcommand("baton_local.cli.jobs", "jobs", "Submit jobs, and see what becomes of them."),
+    "doctor": Subcommand(
+        "baton_local.cli.doctor", "doctor", "Find out what is wrong with a deployment, and what to do."
+    ),
+    "keys": Subcommand("baton_local.cli.keys", "keys", "Make, list and revoke API keys."),
+    "package": Subcommand("baton_local.cli.package", "package", "Make the archives that AWS Lambda runs."),
+    "qstash": Subcommand("baton_local.cli.servers", "qstash", "Run the local QStash server alone."),
+    "redis": Subcommand("baton_local.cli.servers", "redis", "Run the local Redis with its REST bridge alone."),
+    "replay": Subcommand("baton_local.cli.replay", "replay", "Send a message once more, or play a recorded job back."),
+    "setup": Subcommand(
+        "baton_local.cli.setup", "setup", "Create or update topics and schedules in the queue's account."
+    ),
+    "tunnel": Subcommand(
+        "baton_local.cli.tunnel", "tunnel", "Let the hosted queue reach an app on this machine, by ngrok."
+    ),
+    "vector": Subcommand("baton_local.cli.vector", "vector", "Run the local vector index alone."),
+}
+
+
+class Commands(click.Group):
+    """A group that imports a subcommand only to run it or to show its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in alphabetical order."""
+        del ctx
+        return sorted(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the subcommand."""
+        del ctx
+        found = SUBCOMMANDS.get(cmd_name)
+        if found is None:
+            return None
+        command = getattr(importlib.import_module(found.module), found.attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the commands there are when somebody asks for another."""
+        if args and not args[0].startswith("-") and args[0] not in SUBCOMMANDS:
+            ctx.fail(f"there is no command {args[0]!r}; there are {', '.join(sorted(SUBCOMMANDS))}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the subcommands from the table, without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUBCOMMANDS[name].summary) for name in sorted(SUBCOMMANDS)])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Turn an error made for people into one clear line."""
+        try:
+            return super().invoke(ctx)
+        except StackError as error:
+            print(f"baton: {error}", file=sys.stderr, flush=True)
+            ctx.exit(1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="baton", message="%(prog)s %(version)s")
+def main() -> None:
+    """Durable AI agents on serverless functions: the local stack and its tools."""

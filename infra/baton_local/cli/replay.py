@@ -1,0 +1,114 @@
+"""`baton replay`: sends a message once more or, with `--offline`, plays a recorded job back with the code as it is now.
+
+Offline it prints one line and ends with 0 where everything is decided as it was, or shows the first difference and
+ends with 1. Then it must not ask a model, run a tool, or change the job: it asks the network for the recording alone.
+"""
+
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+from baton.agents.loader import RegistryNotLoadedError, load_registry
+from baton.agents.registry import Registry
+from baton.configuration.settings import Settings, settings_from_environment
+from baton_events.errors import SettingsError
+from baton_local.cli.deployment import Deployment, deployment
+from baton_local.replay.recorded import read_file, read_recording
+from baton_local.replay.replay_error import ReplayError
+from baton_local.replay.replaying import replay_now
+
+_DEFAULT_FOLDER = Path(".baton/dev")
+
+
+@click.command()
+@click.argument("target", metavar="MESSAGE|JOB|FILE")
+@click.option("--offline", is_flag=True, help="Answers of models and tools are the recorded ones; nothing is asked.")
+@click.option("--url", metavar="URL", help="Where the job ran, such as https://api.example.com.")
+@click.option("--key", metavar="KEY", envvar="BATON_API_KEY", help="An API key that may see the job. [BATON_API_KEY]")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=_DEFAULT_FOLDER,
+    show_default=True,
+    metavar="DIR",
+    help="Without --url: the data folder of the `baton dev` where the job ran.",
+)
+@click.option("--app", metavar="MODULE:ATTR", help="Your own agents' registry, imported from the current folder.")
+@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep the recording.")
+def replay(
+    *, target: str, offline: bool, url: str | None, key: str | None, data: Path, app: str | None, save: Path | None
+) -> None:
+    """Send a message once more, or what a job expects now; with --offline play a job back, up to the first difference.
+
+    MESSAGE is the id of a message of the queue, JOB a job's id, FILE a recording that was saved with --save.
+    """
+    if not offline:
+        _send(deployment(url, key, data), target)
+        return
+    if url is not None and key is None:
+        raise click.UsageError("--url needs a key: add --key KEY, or set BATON_API_KEY")
+    path = Path(target)
+    if path.is_file():
+        recording = read_file(path)
+        text = path.read_text(encoding="utf-8")
+    else:
+        _refuse_missing_file(target)
+        text = deployment(url, key, data).text(f"/api/agent-jobs/{quote(target, safe='')}/recording")
+        recording = read_recording(text, f"job {target}")
+    if save is not None:
+        _save(save, text)
+    found = replay_now(recording, _registry(app))
+    if found.difference is not None:
+        print(found.difference)
+        sys.exit(1)
+    print(found.summary)
+
+
+def _send(place: Deployment, target: str) -> None:
+    """Over the API, with an admin key; what was applied already is not sent, and said to be so."""
+    if target.startswith("job_"):
+        driven = place.ask("POST", f"/api/admin/agent-jobs/{quote(target, safe='')}/drive")["driven"]
+        print(f"{target}: {driven} step(s) driven again" if driven else f"{target}: expects nothing now")
+        return
+    looked = place.ask("POST", f"/api/admin/messages/{quote(target, safe='')}/replay")
+    if looked["sent"]:
+        print(f"{target}: sent once more")
+        return
+    print(f"{target}: not sent, since it is {looked['standing']}")
+    if looked["expected"]:
+        print(f"its job still expects {looked['expected']} step(s): baton replay {looked['jobId']}")
+
+
+def _save(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ReplayError(f"the recording cannot be saved: {error}") from error
+    print(f"saved: {path}")
+
+
+def _refuse_missing_file(target: str) -> None:
+    if "/" in target or target.endswith(".json"):
+        raise click.BadParameter(f"there is no file {target!r}", param_hint="MESSAGE|JOB|FILE")
+
+
+def _registry(app: str | None) -> Registry:
+    """The application that runs now.
+
+    Raises:
+        ReplayError: it cannot be loaded.
+    """
+    sys.path.insert(0, str(Path.cwd()))  # as `baton dev` and uvicorn do
+    try:
+        return load_registry(app or _settings().app)
+    except RegistryNotLoadedError as error:
+        raise ReplayError(str(error)) from error
+
+
+def _settings() -> Settings:
+    try:
+        return settings_from_environment()
+    except SettingsError as error:
+        raise ReplayError(str(error)) from error

@@ -1,0 +1,70 @@
+"""`baton setup`: makes the account of the queue as the deployment needs it, and says what it did.
+
+Invariant: doing it again changes nothing; `--dry-run` changes nothing at all; nothing is taken away without `--prune`.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import click
+
+from baton.configuration.settings import Settings, require
+from baton_events.errors import PublishError, SettingsError
+from baton_local.cli.place import Place, with_place
+from baton_local.dev.stack_error import StackError
+from baton_local.setup.account import Account
+from baton_local.setup.change import Change, told
+from baton_local.setup.difference import difference
+from baton_local.setup.reach import unreachable_base
+from baton_local.setup.wanted import wanted_of
+
+NEEDED = ("QSTASH_TOKEN", "WORKER_BASE_URL")
+
+
+@click.command()
+@with_place
+@click.option("--dry-run", is_flag=True, help="Print the difference, and change nothing.")
+@click.option("--prune", is_flag=True, help="Take away, too, what carries our prefix and no code knows any more.")
+def setup(place: Place, *, dry_run: bool, prune: bool) -> None:
+    """Create or update topics, endpoints and schedules in the queue's account."""
+    settings = place.settings()
+    try:
+        require(settings, *NEEDED)
+    except SettingsError as error:
+        raise StackError(f"{error}\nlooked at: {place.origin}") from error
+    refusal = unreachable_base(settings)
+    if refusal:
+        raise StackError(refusal)
+    print(f"queue   {settings.qstash_url}  ({place.origin})")
+    print(f"app     {settings.worker_base_url}", flush=True)
+    try:
+        asyncio.run(_run(settings, dry_run=dry_run, prune=prune))
+    except PublishError as error:
+        raise StackError(str(error)) from error
+
+
+async def _run(settings: Settings, *, dry_run: bool, prune: bool) -> None:
+    account = Account.of(settings)
+    try:
+        found = difference(wanted_of(settings), await account.look())
+        todo = (*found.changes, *(found.left if prune else ()))
+        for change in todo:
+            remark = "" if dry_run else await account.apply(change)
+            print(told(change) + (f"\n  {remark}" if remark else ""), flush=True)
+        print(_summary(todo, dry_run=dry_run))
+        if found.left and not prune:
+            print(_left(found.left))
+    finally:
+        await account.close()
+
+
+def _summary(todo: Sequence[Change], *, dry_run: bool) -> str:
+    if not todo:
+        return "Nothing to do: topics, endpoints and schedules are as they should be."
+    changes = f"{len(todo)} change{'s' if len(todo) > 1 else ''}"
+    return f"{changes} to make; nothing was changed (--dry-run)." if dry_run else f"{changes} made."
+
+
+def _left(left: Sequence[Change]) -> str:
+    lines = "\n".join(told(change) for change in left)
+    return f"Not ours, or no longer; --prune takes it away (an endpoint more gets every event, too):\n{lines}"

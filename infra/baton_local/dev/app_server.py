@@ -1,0 +1,73 @@
+"""Serves the product with uvicorn, for the local stack: `python -P -m baton_local.dev.app_server --port N`.
+
+It is `uvicorn baton.app:app --app-dir DIR` but for one thing: our own packages are imported before DIR is put on
+the import path, so that nothing in it hides them. Must not hold any setting of
+the product: those come through the environment.
+"""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+import traceback
+
+import uvicorn
+
+OWN_PACKAGES = ("baton", "baton_events")
+GRACE_SECONDS = 2
+PROOF = "LOCAL_PART_PROOF"  # answers show it, so that the supervisor knows its own app among others
+# With the level in each line: the supervisor shows errors by it.
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+# Longer than the queue's client keeps a connection, so that it never writes into one that is just being closed.
+KEEP_ALIVE_SECONDS = 75
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(
+        prog="python -m baton_local.dev.app_server", description="Serve the product locally."
+    )
+    parser.add_argument("--target", default="baton.app:app", help="the ASGI application (default: %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8090)
+    parser.add_argument("--app-dir", help="folder to import the user's agents from")
+    parser.add_argument("--registry", help="the user's registry as module:attribute, checked before serving")
+    options = parser.parse_args(arguments)
+    if options.app_dir is not None:
+        for package in OWN_PACKAGES:
+            importlib.import_module(package)
+        sys.path.insert(0, options.app_dir)
+    if options.registry is not None:
+        _check_registry(options.registry)
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT)
+    logging.getLogger("baton").setLevel(logging.INFO)
+    proof = os.environ.get(PROOF)  # noqa: TID251 - not a setting of the product
+    uvicorn.run(
+        options.target,
+        host=options.host,
+        port=options.port,
+        access_log=False,
+        server_header=False,
+        headers=[("Part-Proof", proof)] if proof else [],
+        lifespan="on",  # else uvicorn takes an app that cannot be built for one that has no start-up, and serves it
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def _check_registry(reference: str) -> None:
+    """End with the exit code that is not tried again when the user's agents cannot be loaded."""
+    from baton.agents.loader import RegistryNotLoadedError, load_registry  # noqa: PLC0415 - after the import path
+
+    try:
+        load_registry(reference)
+    except RegistryNotLoadedError as error:
+        if error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        print(f"{error}", file=sys.stderr)
+        sys.exit(os.EX_CONFIG)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,153 @@
+"""Keeps one part alive: starts it, sees when it serves, starts it again when it dies.
+
+Invariant: at most one process of the part exists at any time, and none after `stop` has returned. What a death means
+is the restart policy's decision; which parts exist and in which order they stop is the supervisor's.
+"""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+
+from baton_local.dev.disk_room import MIN_ROOM_BYTES
+from baton_local.dev.error_lines import ErrorLines
+from baton_local.dev.part import Part
+from baton_local.dev.part_log import PartLog
+from baton_local.dev.processes import LOOK_SECONDS, describe_exit, end_process, kill_group, start_process, until_dead
+from baton_local.dev.restart_policy import GiveUp, RestartPolicy
+from baton_local.dev.screen import Screen
+from baton_local.dev.stack_error import StackError
+
+SHOWN_LOG_LINES = 8
+LOG_LOOK_SECONDS = 0.25
+ROOM_LOOK_SECONDS = 1.0
+
+
+class PartKeeper:
+    """One part and its present process."""
+
+    def __init__(
+        self, part: Part, log: PartLog, screen: Screen, on_ready: Callable[[], None], room: Callable[[], int]
+    ) -> None:
+        self.part = part
+        self.ready = asyncio.Event()
+        self.log = log
+        self._screen = screen
+        self._on_ready = on_ready
+        self._room = room
+        self._process: subprocess.Popen[bytes] | None = None
+        self._served_since: float | None = None
+        self._stopping = asyncio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the present process; None while there is none."""
+        return self._process.pid if self._process is not None else None
+
+    async def keep(self, others: Mapping[str, "PartKeeper"]) -> None:
+        """Run the part until it is stopped; one that keeps dying at once, or says it never can, ends this."""
+        for name in self.part.needs:
+            await others[name].ready.wait()
+        policy = RestartPolicy()
+        while not self._stopping.is_set():
+            code = await self._one_life()
+            if self._stopping.is_set():
+                return
+            if self._room() < MIN_ROOM_BYTES:
+                await self._until_room()
+                continue
+            if code == os.EX_CONFIG and self._served_since is None:
+                raise self._broken(f"{self.part.name} cannot start with what it was given.")
+            policy, verdict = policy.after_death(self._served_seconds())
+            if isinstance(verdict, GiveUp):
+                deaths = f"{verdict.quick_deaths} times in a row right after its start"
+                raise self._broken(f"{self.part.name} died {deaths} (last: {describe_exit(code)}).")
+            self._tell_death(code, policy.quick_deaths, verdict.pause_seconds)
+            await self._pause(verdict.pause_seconds)
+
+    def let_none_follow(self) -> None:
+        """Start the part no more; its present process goes on, and its log is not shown any more."""
+        self._stopping.set()
+
+    async def stop(self) -> None:
+        """End the present process and let no other follow."""
+        self.let_none_follow()
+        if self._process is not None:
+            await end_process(self._process, self.part.stop_seconds)
+            self._process = None  # whoever looks must not find it until its watcher has seen the end, too
+
+    def kill(self) -> None:
+        """End the present process with -9 and let no other follow; does not wait."""
+        self.let_none_follow()
+        if self._process is not None:
+            kill_group(self._process)
+
+    def _served_seconds(self) -> float | None:
+        """How long the part has been ready; None if it never was."""
+        return None if self._served_since is None else time.monotonic() - self._served_since
+
+    async def _one_life(self) -> int:
+        """Start the part and return its exit code."""
+        with self.log.opened_for_part() as output:
+            self._process = process = start_process(self.part, output)
+        self._served_since = None
+        async with asyncio.TaskGroup() as group:
+            watchers = [group.create_task(self._see_when_ready()), group.create_task(self._show_errors())]
+            code = await until_dead(process)
+            for watcher in watchers:
+                watcher.cancel()
+        self._process = None
+        self.ready.clear()
+        return code
+
+    async def _see_when_ready(self) -> None:
+        """Wait until the part serves."""
+        while not await self.part.is_ready():  # noqa: ASYNC110 - the part cannot set an event of ours
+            await asyncio.sleep(LOOK_SECONDS)
+        self._served_since = time.monotonic()
+        self.ready.set()
+        self._on_ready()
+
+    async def _show_errors(self) -> None:
+        """Pass on the error lines of the log, until cancelled."""
+        errors = ErrorLines()
+        try:
+            while not self._stopping.is_set():
+                await asyncio.sleep(LOG_LOOK_SECONDS)
+                self._show(errors.pick(self.log.new_lines()))
+        finally:
+            # What a part says while it is being stopped (broken connections, mostly) stays in its log.
+            if not self._stopping.is_set():
+                self._show(errors.pick(self.log.new_lines()))
+
+    async def _until_room(self) -> None:
+        """Say once that the disk is full, and wait: what died of it would only die again, which wears nothing out."""
+        self._screen.notice(
+            self.part.name,
+            f"ended: the disk of {self.log.path.parent} is full ({self._room() / 1e6:.1f} MB left); it starts again as "
+            f"soon as {MIN_ROOM_BYTES / 1e6:.0f} MB are free",
+        )
+        while self._room() < MIN_ROOM_BYTES and not self._stopping.is_set():
+            await self._pause(ROOM_LOOK_SECONDS)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless the part is stopped meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    def _tell_death(self, code: int, quick_deaths: int, pause_seconds: float) -> None:
+        """Tell that the part died; when it died at once, with the last lines of its log."""
+        when = f"in {pause_seconds:g} s" if pause_seconds else "now"
+        self._screen.notice(self.part.name, f"ended by itself ({describe_exit(code)}); starting it again {when}")
+        if quick_deaths:
+            self._show(self.log.last_lines(SHOWN_LOG_LINES))
+
+    def _broken(self, reason: str) -> StackError:
+        last = "".join(f"\n  {line}" for line in self.log.last_lines(SHOWN_LOG_LINES))
+        return StackError(f"{reason} Its log is {self.log.path} and ends with:{last or ' nothing'}")
+
+    def _show(self, lines: list[str]) -> None:
+        for line in lines:
+            self._screen.log_line(self.part.name, line)

@@ -1,0 +1,63 @@
+"""The log file of one part: written by the part itself, read by the supervisor.
+
+The part writes straight into the file, so a busy supervisor never slows a part down, and nothing is lost when the
+supervisor is killed. Invariant: a file older than the size limit is set aside (`NAME.log.1`) before a part starts on
+it, so that a folder holds at most two such files per part.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from baton_local.dev.private_file import PRIVATE_FILE_MODE, make_private_folder
+
+LOG_LIMIT_BYTES = 5_000_000
+TAIL_BYTES = 8_192
+
+
+@dataclass
+class PartLog:
+    """Where a part's output goes, and how far it has been read."""
+
+    path: Path
+    limit_bytes: int = LOG_LIMIT_BYTES
+    _read_bytes: int = field(default=0, init=False)
+    _unfinished: bytes = field(default=b"", init=False)
+
+    @contextmanager
+    def opened_for_part(self) -> Iterator[int]:
+        """Set an over-long file aside and lend a file descriptor for the part's output."""
+        make_private_folder(self.path.parent)
+        size_bytes = self.path.stat().st_size if self.path.exists() else 0
+        if size_bytes > self.limit_bytes:
+            self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+            size_bytes = 0
+        self._read_bytes = size_bytes
+        self._unfinished = b""
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE_FILE_MODE)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def new_lines(self) -> list[str]:
+        """Return the whole lines that were written since the last call."""
+        if not self.path.exists() or self.path.stat().st_size <= self._read_bytes:
+            return []
+        with self.path.open("rb") as file:
+            file.seek(self._read_bytes)
+            fresh = file.read()
+        self._read_bytes += len(fresh)
+        *lines, self._unfinished = (self._unfinished + fresh).split(b"\n")
+        return [line.decode(errors="replace").rstrip("\r") for line in lines]
+
+    def last_lines(self, count: int) -> list[str]:
+        """Return the last lines that say something."""
+        if not self.path.exists():
+            return []
+        with self.path.open("rb") as file:
+            file.seek(max(0, self.path.stat().st_size - TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+        return [line for line in text.splitlines() if line.strip()][-count:]

@@ -1,0 +1,153 @@
+"""The parts of the local stack: what is run for each, and with which settings.
+
+The one place that knows the entry points of the parts. Every part runs with this interpreter and with `-P`, so that a
+folder of the user's which happens to be called `infra` or `functions` does not hide ours. Nothing is started here.
+"""
+
+import secrets
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from baton_local.dev.app_environment import LOCAL_DEFAULTS, app_settings
+from baton_local.dev.part import Part
+from baton_local.dev.ports import LOOPBACK
+from baton_local.dev.readiness import http_is_ready, redis_socket_is_ready
+from baton_local.dev.secrets_file import StackSecrets
+from baton_local.redis.data_dir import DataDir
+from baton_local.redis.valkey import server_command
+
+PROOF_BYTES = 12
+StoreKind = Literal["rest", "resp"]
+PYTHON = (sys.executable, "-P", "-u")
+
+
+@dataclass(frozen=True)
+class StackPlan:
+    """Everything that the parts of one stack are made from."""
+
+    folder: Path
+    ports: Mapping[str, int]
+    secrets: StackSecrets
+    inherited: Mapping[str, str]
+    app: str | None = None
+    store: StoreKind = "rest"
+    proof: str = field(default_factory=lambda: secrets.token_hex(PROOF_BYTES))
+
+    @property
+    def store_url(self) -> str:
+        """Where the app reaches its store over RESP; empty: it asks over REST."""
+        return f"unix://{quote(str(_redis_data(self).socket_path))}" if self.store == "resp" else ""
+
+    def environment(self, **secret_values: str) -> dict[str, str]:
+        """The environment of a part: what must not stand in a process list, and what it proves itself by."""
+        return {**self.inherited, **secret_values, "LOCAL_PART_PROOF": self.proof}
+
+
+PartsOf = Callable[[StackPlan], tuple[Part, ...]]
+
+
+def stack_parts(plan: StackPlan) -> tuple[Part, ...]:
+    """Return the parts in the order of their start; they stop in the opposite order."""
+    bridge = (_redis_rest(plan),) if plan.store == "rest" else ()
+    return _redis(plan), *bridge, _vector(plan), _qstash(plan), _app(plan)
+
+
+def app_environment(plan: StackPlan) -> dict[str, str]:
+    """Return the whole environment of the app."""
+    return {**LOCAL_DEFAULTS, **plan.inherited, **app_settings(plan.ports, plan.secrets, plan.app, plan.store_url)}
+
+
+def remove_socket_folder(plan: StackPlan) -> None:
+    """Take away what a stopped Redis leaves outside the data folder: its socket's folder, when that one is too deep."""
+    folder = _redis_data(plan).socket_path.parent
+    if not folder.is_relative_to(plan.folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _redis_data(plan: StackPlan) -> DataDir:
+    return DataDir(plan.folder / "redis")
+
+
+def _redis(plan: StackPlan) -> Part:
+    data = _redis_data(plan)
+    return Part(
+        name="redis",
+        command=tuple(server_command(data.path)),
+        environment=plan.inherited,
+        is_ready=partial(redis_socket_is_ready, str(data.socket_path)),
+        stop_seconds=5.0,
+        log_path=data.log_path,  # the server writes it itself
+    )
+
+
+def _redis_rest(plan: StackPlan) -> Part:
+    port = plan.ports["redis_rest"]
+    return Part(
+        name="redis_rest",
+        command=(
+            *PYTHON,
+            *("-m", "baton_local.redis.bridge"),
+            *("--server", f"unix:{_redis_data(plan).socket_path}"),
+            *("--host", LOOPBACK),
+            *("--port", str(port)),
+        ),
+        environment=plan.environment(LOCAL_REDIS_TOKEN=plan.secrets.redis_token),
+        is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz", plan.proof),
+        needs=("redis",),
+    )
+
+
+def _vector(plan: StackPlan) -> Part:
+    port = plan.ports["vector"]
+    return Part(
+        name="vector",
+        command=(
+            *PYTHON,
+            *("-m", "baton_local.vector"),
+            *("--host", LOOPBACK),
+            *("--port", str(port)),
+            *("--data", str(plan.folder / "vector")),
+        ),
+        environment=plan.environment(LOCAL_VECTOR_TOKEN=plan.secrets.vector_token),
+        is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz", plan.proof),
+    )
+
+
+def _qstash(plan: StackPlan) -> Part:
+    port = plan.ports["qstash"]
+    return Part(
+        name="qstash",
+        command=(
+            *PYTHON,
+            *("-m", "baton_local.qstash"),
+            *("--host", LOOPBACK),
+            *("--port", str(port)),
+            *("--data", str(plan.folder / "qstash")),
+            "--no-sync",  # as its Redis, which syncs every second: safe from kill -9, not from power cuts
+        ),
+        environment=plan.environment(
+            LOCAL_QSTASH_TOKEN=plan.secrets.qstash_token,
+            LOCAL_QSTASH_CURRENT_SIGNING_KEY=plan.secrets.qstash_current_signing_key,
+            LOCAL_QSTASH_NEXT_SIGNING_KEY=plan.secrets.qstash_next_signing_key,
+        ),
+        is_ready=partial(http_is_ready, LOOPBACK, port, "/readyz", plan.proof),
+    )
+
+
+def _app(plan: StackPlan) -> Part:
+    """The app is asked whether it serves, not whether all it needs is there: that is the other parts' business."""
+    port = plan.ports["app"]
+    own = ("--app-dir", str(Path.cwd()), "--registry", plan.app) if plan.app is not None else ()
+    return Part(
+        name="app",
+        command=(*PYTHON, "-m", "baton_local.dev.app_server", "--host", LOOPBACK, "--port", str(port), *own),
+        environment=app_environment(plan) | {"LOCAL_PART_PROOF": plan.proof},
+        is_ready=partial(http_is_ready, LOOPBACK, port, "/healthz", plan.proof),
+        stop_seconds=4.0,
+    )

@@ -1,0 +1,164 @@
+"""One running local stack on one data folder, from its lock to its last process.
+
+Invariant: inside the `async with` block every part serves and `dev.json` says how to reach it; after the block, however
+it ends, no process of the stack is left and `dev.json` is gone. Used by `baton dev` and `baton demo`.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from baton_local.dev.app_environment import part_url
+from baton_local.dev.dev_file import DevFile, remove_dev_file, told_settings, write_dev_file
+from baton_local.dev.folder_lock import folder_lock
+from baton_local.dev.parts import PartsOf, StackPlan, StoreKind, app_environment, remove_socket_folder, stack_parts
+from baton_local.dev.port_holds import PortHolds, shared_holds
+from baton_local.dev.ports import ChosenPorts, choose_ports, read_remembered_ports, remember_ports
+from baton_local.dev.private_file import make_private_folder
+from baton_local.dev.screen import Screen
+from baton_local.dev.secrets_file import load_or_make_secrets
+from baton_local.dev.supervisor import Supervisor
+from baton_local.dev.surroundings import inherited_environment, reach_loopback_directly
+
+SAID_BY_STACK = "baton"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """What the person chose; `port` None = the usual ports, 0 = any free ones; `settings` go to the app.
+
+    `store`: how the app reaches its Redis. `registers`: topics and the sweep's schedule with the queue; what lives for
+    one job needs neither.
+    """
+
+    folder: Path
+    app: str | None = None
+    port: int | None = None
+    registers: bool = True
+    settings: Mapping[str, str] = field(default_factory=dict)
+    parts_of: PartsOf = stack_parts
+    store: StoreKind = "rest"
+
+
+class LocalStack:
+    """A stack on its folder; `running` is its life."""
+
+    def __init__(self, options: StackOptions, screen: Screen) -> None:
+        self._options = options
+        self._screen = screen
+        self._supervisor: Supervisor | None = None
+        self._plan: StackPlan | None = None
+        self._described = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[DevFile]:
+        """Run all parts for the time of the block; only one stack runs on a folder."""
+        folder = self._options.folder
+        with folder_lock(folder), contextlib.closing(shared_holds()) as holds:
+            remove_dev_file(folder)
+            reach_loopback_directly()
+            self._plan = plan = self._make_plan(holds)
+            logs = folder / "logs"
+            make_private_folder(logs)
+            self._supervisor = supervisor = Supervisor(
+                self._options.parts_of(plan), logs, self._screen, self._on_change
+            )
+            try:
+                await self._start(supervisor, plan)
+                self._described = True
+                self._on_change()
+                yield self.description()
+            finally:
+                self._described = False
+                remove_dev_file(folder)
+                await supervisor.stop()
+                remove_socket_folder(plan)
+
+    async def until_broken(self) -> None:
+        """Wait until a part is given up, and raise its reason."""
+        assert self._supervisor is not None
+        await self._supervisor.until_broken()
+
+    async def unless_broken(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do some work on the running stack; when a part is given up meanwhile, raise its reason."""
+        working = asyncio.create_task(work)
+        breaking = asyncio.create_task(self.until_broken())
+        try:
+            await asyncio.wait([working, breaking], return_when=asyncio.FIRST_COMPLETED)
+            if breaking.done():
+                await breaking
+            return await working
+        finally:
+            working.cancel()
+            breaking.cancel()
+            await asyncio.gather(working, breaking, return_exceptions=True)
+
+    def kill(self) -> None:
+        """End every process with -9, now."""
+        if self._supervisor is not None:
+            self._supervisor.kill()
+
+    def description(self) -> DevFile:
+        """Return what `dev.json` says at this moment."""
+        assert self._plan is not None
+        assert self._supervisor is not None
+        plan = self._plan
+        return DevFile(
+            app_url=part_url(plan.ports, "app"),
+            qstash_url=part_url(plan.ports, "qstash"),
+            redis_url="" if plan.store_url else part_url(plan.ports, "redis_rest"),
+            vector_url=part_url(plan.ports, "vector"),
+            qstash_token=plan.secrets.qstash_token,
+            redis_token="" if plan.store_url else plan.secrets.redis_token,
+            vector_token=plan.secrets.vector_token,
+            client_key=plan.secrets.client_key,
+            admin_key=plan.secrets.admin_key,
+            operations_key=plan.secrets.operations_key,
+            qstash_current_signing_key=plan.secrets.qstash_current_signing_key,
+            qstash_next_signing_key=plan.secrets.qstash_next_signing_key,
+            processes=self._supervisor.process_ids(),
+            settings=told_settings(app_environment(plan)),
+            store_url=plan.store_url,
+        )
+
+    def _make_plan(self, holds: PortHolds) -> StackPlan:
+        """Settle secrets and ports, and tell what is unusual about the ports."""
+        folder = self._options.folder.resolve()
+        stack_secrets = load_or_make_secrets(folder)
+        chosen: ChosenPorts = choose_ports(
+            read_remembered_ports(folder), self._options.port, holds.take, holds.take_any
+        )
+        for remark in chosen.remarks:
+            self._screen.notice(SAID_BY_STACK, remark)
+        remember_ports(folder, chosen.ports)
+        inherited = {**inherited_environment(), **self._options.settings}
+        return StackPlan(folder, chosen.ports, stack_secrets, inherited, self._options.app, self._options.store)
+
+    async def _start(self, supervisor: Supervisor, plan: StackPlan) -> None:
+        """Start the parts, and register with the queue while the slower ones are still starting."""
+        registering = asyncio.create_task(self._register(supervisor, plan))
+        try:
+            await supervisor.start()
+            await registering
+        finally:
+            registering.cancel()
+
+    async def _register(self, supervisor: Supervisor, plan: StackPlan) -> None:
+        if not self._options.registers:
+            return
+        await supervisor.until_ready("qstash")
+        from baton_local.dev.registering import register  # noqa: PLC0415 - the SDK takes 0.2 s to import
+
+        refusal = await register(app_environment(plan))
+        if refusal is not None:
+            self._screen.notice(SAID_BY_STACK, refusal)
+
+    def _on_change(self) -> None:
+        """Describe the stack anew, once it is complete and as long as it is."""
+        if self._described:
+            write_dev_file(self._options.folder, self.description())

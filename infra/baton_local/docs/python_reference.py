@@ -1,0 +1,132 @@
+"""The reference of what users' code imports: `baton`, `baton.tools`, and the fixtures of `baton_local.pytest_plugin`.
+
+Invariant: every name of the documented surface is there, with its signature and docstring as the code has them; a name
+without a docstring fails the making.
+"""
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from msgspec import Struct
+
+from baton.planning.reference import ResultOf
+from baton.tools.context import ToolContext
+from baton.tools.tool import Tool
+from baton_local.docs.docstring_parts import docstring_parts
+from baton_local.docs.markdown_table import markdown_table
+
+# Values that carry no docstring of their own.
+_VALUES = {
+    "task_text": "Stands for the job's `taskDescription` in the arguments of a plan's step.",
+    "task_data": "Stands for the job's `inputData`: `task_data['path']` for what is at that name.",
+}
+_MODULE = re.compile(r"\b(?:[a-z_]+\.)+(?=[A-Za-z])")
+_METHODS_OF = (ToolContext,)
+
+
+def baton_names() -> str:
+    """What `from baton import …` gives."""
+    return _entries("baton")
+
+
+def baton_tools_names() -> str:
+    """What `from baton.tools import …` gives."""
+    return _entries("baton.tools")
+
+
+def fixture_table() -> str:
+    """The fixtures and functions of the pytest plugin."""
+    plugin = importlib.import_module("baton_local.pytest_plugin")
+    found = ((name, value) for name, value in vars(plugin).items() if not name.startswith("_"))
+    rows = [[f"`{name}`", _first_paragraph(value)] for name, value in found if _is_fixture(value)]
+    return markdown_table(["fixture", "what"], sorted(rows))
+
+
+def _is_fixture(value: Any) -> bool:
+    return type(value).__name__ == "FixtureFunctionDefinition"
+
+
+def _entries(name: str) -> str:
+    module = importlib.import_module(name)  # by name: it is read here, not used
+    return "\n\n".join(_entry(name, getattr(module, name)) for name in module.__all__)
+
+
+def _entry(name: str, value: Any) -> str:
+    if isinstance(value, ResultOf):
+        return f"### `{name}`\n\n{_VALUES[name]}"
+    if isinstance(value, Tool):
+        arguments = ", ".join(value.parameters.get("properties", {}))
+        return f"### `{name}`: a tool\n\n{value.description} Arguments: `{arguments}`."
+    parts = [f"### `{name}`", _text(value), _parameters(value)]
+    if value in _METHODS_OF:
+        parts.append(_methods(value))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _text(value: Any) -> str:
+    return docstring_parts(_docstring(value)).text
+
+
+def _parameters(value: Any) -> str:
+    said = docstring_parts(_docstring(value)).parameters
+    rows = [_row(each, said.get(each.name, "")) for each in _signature(value) if not each.name.startswith("_")]
+    return markdown_table(["parameter", "type", "default", "what"], rows) if rows else ""
+
+
+def _signature(value: Any) -> list[inspect.Parameter]:
+    if isinstance(value, type) and "__init__" not in vars(value) and not issubclass(value, Struct):
+        return []  # it takes nothing
+    found = list(inspect.signature(value).parameters.values())
+    inside = {field.name for field in fields(value) if not field.repr} if is_dataclass(value) else set()
+    return [each for each in found if each.name not in inside]
+
+
+def _row(parameter: inspect.Parameter, said: str) -> list[str]:
+    default = "" if parameter.default is inspect.Parameter.empty else f"`{_default(parameter.default)}`"
+    return [f"`{parameter.name}`", f"`{_type(parameter.annotation)}`", default, said]
+
+
+def _default(value: Any) -> str:
+    return f"{value.__name__}" if inspect.isfunction(value) else _shortened(repr(value))
+
+
+def _type(annotation: Any) -> str:
+    if annotation is inspect.Parameter.empty:
+        return ""
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return _shortened(text.strip("'"))
+
+
+def _shortened(text: str) -> str:
+    """Names without their modules; a default that is made anew each time has no text that would help."""
+    return _MODULE.sub("", text).replace("'", '"').replace("<factory>", "…")
+
+
+def _methods(value: type) -> str:
+    rows = [
+        [f"`{_call(name, method)}`", _first_paragraph(method)]
+        for name, method in vars(value).items()
+        if not name.startswith("_") and isinstance(method, Callable | classmethod)  # type: ignore[arg-type]  # a protocol that isinstance knows
+    ]
+    return markdown_table(["method", "what"], rows)
+
+
+def _call(name: str, method: Any) -> str:
+    function = method.__func__ if isinstance(method, classmethod) else method
+    names = [each.name for each in inspect.signature(function).parameters.values() if each.name not in {"self", "cls"}]
+    return f"{'await ' if inspect.iscoroutinefunction(function) else ''}{name}({', '.join(names)})"
+
+
+def _first_paragraph(value: Any) -> str:
+    return " ".join(_docstring(value).partition("\n\n")[0].split())
+
+
+def _docstring(value: Any) -> str:
+    docstring = inspect.getdoc(value)
+    if not docstring:
+        raise ValueError(f"{value!r} is in the documented surface and has no docstring: write one")
+    return docstring

@@ -1,0 +1,62 @@
+"""All checks in their order: what another failure is in the way of is skipped, and says so."""
+
+from collections.abc import Callable, Mapping
+
+from baton.configuration.settings import Settings
+from baton_events.errors import SettingsError
+from baton_local.doctor.delivery import CHECK as ENDPOINTS
+from baton_local.doctor.endpoints import Probes
+from baton_local.doctor.environment import CHECK as SETTINGS
+from baton_local.doctor.environment import read
+from baton_local.doctor.finding import Finding, Level, failed, skipped
+from baton_local.doctor.memory import look_at_memory
+from baton_local.doctor.outside import Outside
+from baton_local.doctor.queue import QUEUE, look_at_queue
+from baton_local.doctor.store import CHECK as STORE
+from baton_local.doctor.store import look_at_store
+from baton_local.doctor.versions import versions
+from baton_local.doctor.wiring import TOPICS, look_at_account
+
+
+async def examine(
+    environment: Mapping[str, str], outside_of: Callable[[Settings], Outside], probe_seconds: int
+) -> list[Finding]:
+    """What is to be said of a deployment; `probe_seconds` 0 sends no probes."""
+    settings, found = read(environment)
+    if settings is None:
+        return [*found, skipped(SETTINGS, "nothing else is looked at before they are right"), versions()]
+    try:
+        outside = outside_of(settings)
+    except SettingsError as error:
+        return [*found, failed(SETTINGS, str(error), "install it here, too"), versions()]
+    try:
+        return [*found, *await _around(settings, outside, probe_seconds), versions()]
+    finally:
+        await outside.close()
+
+
+async def _around(settings: Settings, outside: Outside, probe_seconds: int) -> list[Finding]:
+    found = list[Finding]()
+    if settings.resp_url or (settings.redis_url and settings.redis_token):
+        found += await look_at_store(outside.store, outside.clock, outside.randomness.token(), settings)
+    else:
+        found.append(skipped(STORE, "its address or its token is not set"))
+    found += await look_at_memory(outside.memory)
+    if not settings.qstash_token:
+        return [*found, skipped(QUEUE, "its token is not set")]
+    queue = await look_at_queue(outside.setup, settings)
+    found += queue
+    if queue[0].level is Level.FAILED:
+        return [*found, skipped(ENDPOINTS, "the queue does not take our messages")]
+    if not settings.worker_base_url:
+        return [*found, skipped(TOPICS, "WORKER_BASE_URL is not set"), skipped(ENDPOINTS, "WORKER_BASE_URL is not set")]
+    found += await look_at_account(outside.account, settings)
+    if not probe_seconds:
+        return [*found, skipped(ENDPOINTS, "no probes are sent (--no-probe)")]
+    return [*found, *await probe(settings, outside, probe_seconds)]
+
+
+async def probe(settings: Settings, outside: Outside, seconds: int) -> list[Finding]:
+    """What becomes of a signed message to each endpoint, and what the clocks say."""
+    name = outside.randomness.token()
+    return await Probes(outside.queue, outside.records, outside.clock, name).send(settings, seconds)

@@ -1,0 +1,102 @@
+"""Whether the settings can be right, as far as they tell by themselves. Pure."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+
+from baton.configuration.loopback import is_loopback
+from baton.configuration.setting_table import SETTINGS
+from baton.configuration.settings import Settings, has, read_settings
+from baton.configuration.time_limits import FUNCTION_TIMEOUT_SECONDS
+from baton_events.errors import SettingsError
+from baton_events.schema import WEBHOOK_ENDPOINTS
+from baton_local.doctor.finding import Finding, Level, failed, note, ok, warning
+from baton_local.setup.reach import unreachable_base
+
+CHECK = "settings"
+_CLOSE = 0.85
+_OURS = ("QSTASH_", "UPSTASH_", "WORKER_", "BATON_", "PUBLISH_")
+# Of the SDKs and of ours, and no settings of the functions.
+_NO_SETTINGS = ("QSTASH_DEV", "QSTASH_DEV_PORT", "BATON_URL", "BATON_API_KEY")
+_KEY_START = "sig_"
+_QUEUE_PAGE = "copy it from the queue's console (https://console.upstash.com/qstash)"
+_STORE_PAGE = "copy it from the page of the Redis database, part REST API (https://console.upstash.com/redis)"
+_FROM = {
+    "QSTASH_TOKEN": _QUEUE_PAGE,
+    "QSTASH_CURRENT_SIGNING_KEY": f"{_QUEUE_PAGE}: without it every message is a 401",
+    "QSTASH_NEXT_SIGNING_KEY": f"{_QUEUE_PAGE}: without it a change of keys refuses every message",
+    "UPSTASH_REDIS_REST_URL": _STORE_PAGE,
+    "UPSTASH_REDIS_REST_TOKEN": _STORE_PAGE,
+    "WORKER_BASE_URL": "set the public address of the functions; `baton tunnel` makes one for this machine",
+}
+
+
+def read(environment: Mapping[str, str]) -> tuple[Settings | None, list[Finding]]:
+    """The settings, if they can be read at all, and what is to be said of them."""
+    try:
+        settings = read_settings(environment)
+    except SettingsError as error:
+        problems = [line.strip(" -") for line in str(error).splitlines()[1:]]
+        return None, [failed(CHECK, problem, "correct it: no function starts with it") for problem in problems]
+    found = [*_missing(settings), *_odd(settings), *_misspelt(environment)]
+    refusal = unreachable_base(settings)
+    if refusal:
+        what, _, way_out = refusal.partition(": set ")
+        found.append(failed(CHECK, what, f"set {way_out}"))
+    if all(finding.level is Level.NOTE for finding in found):
+        found.insert(0, ok(CHECK, f"queue {settings.qstash_url}, functions {settings.worker_base_url}"))
+    return settings, found
+
+
+def _missing(settings: Settings) -> Iterator[Finding]:
+    needed = [setting for setting in SETTINGS if setting.needed]
+    missing = [setting for setting in needed if not has(settings, setting)]
+    if missing == needed:
+        way_out = "name its settings with --env-file FILE, or start `baton dev` to look at a local stack"
+        yield failed(CHECK, "no deployment is named: nothing that one needs is set", way_out)
+    for setting in missing:
+        yield failed(CHECK, f"{setting.name} is not set: {setting.help}", _FROM[setting.name])
+    if not settings.api_keys:
+        yield note(CHECK, "API_KEYS is not set: only keys of the store are let in", "`baton keys create` makes one")
+
+
+def _odd(settings: Settings) -> Iterator[Finding]:
+    if settings.qstash_url.endswith(("/v2", "/v2/publish")):
+        yield failed(CHECK, f"QSTASH_URL {settings.qstash_url} has a path of the API", "leave out all from /v2 on")
+    if settings.qstash_token.startswith(_KEY_START):
+        yield failed(CHECK, "QSTASH_TOKEN holds a signing key", "set the token; the keys have settings of their own")
+    if settings.redis_token and settings.redis_token == settings.qstash_token:
+        yield warning(CHECK, "store and queue have the same token", "check which of the two is the other's")
+    for endpoint in WEBHOOK_ENDPOINTS:
+        base = settings.endpoint_url(endpoint).removesuffix(endpoint)
+        if base.endswith(("/workers", endpoint)):
+            yield failed(CHECK, f"{base}{endpoint} has the endpoint twice", "leave /workers out of WORKER_BASE_URL")
+            return
+    if not is_loopback(settings.worker_base_url):
+        yield from _open_to_all(settings)
+    if settings.work_timeout_seconds >= FUNCTION_TIMEOUT_SECONDS:
+        yield warning(
+            CHECK,
+            f"WORK_TIMEOUT_SECONDS ({settings.work_timeout_seconds}) is not below the functions' own limit "
+            f"({FUNCTION_TIMEOUT_SECONDS} s): work that takes so long is cut off",
+            "lower it, or raise the limit in functions/baton/webhooks and in the deployment",
+        )
+
+
+def _open_to_all(settings: Settings) -> Iterator[Finding]:
+    opened = {
+        "ENABLE_TEST_ENDPOINT": (settings.enable_test_endpoint, "anybody runs jobs"),
+        "METRICS_PUBLIC": (settings.metrics_public, "anybody reads the metrics"),
+    }
+    for name, (is_open, what) in opened.items():
+        if is_open:
+            yield warning(CHECK, f"{name} is true: {what} without a key", f"take {name} out, outside `baton dev`")
+
+
+def _misspelt(environment: Mapping[str, str]) -> Iterator[Finding]:
+    known = {setting.name for setting in SETTINGS}
+    for name in sorted(environment):
+        if name in known or name in _NO_SETTINGS or not name.startswith(_OURS):
+            continue
+        meant = difflib.get_close_matches(name, sorted(known), n=1, cutoff=_CLOSE)
+        if meant:
+            yield warning(CHECK, f"{name} is no setting and is not read", f"did you mean {meant[0]}?")

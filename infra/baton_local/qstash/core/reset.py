@@ -1,0 +1,34 @@
+"""Forgets everything of one user, as if the server had just been made: for tests that share a server."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from baton_local.qstash.core import dispatch
+from baton_local.qstash.core.answer import Answer
+from baton_local.qstash.core.changes import UserForgotten
+from baton_local.qstash.core.destination import origin_of
+from baton_local.qstash.core.message import Phase
+from baton_local.qstash.core.state import Transition
+from baton_local.qstash.core.tenant import SigningKeys, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Forget a user's messages, log, dead letters, names, limits, schedules, counters and rotated keys."""
+
+    user: str
+
+
+def reset(step: Transition, command: Reset) -> Answer:
+    """An attempt in flight may still reach its destination; what comes back from it changes nothing."""
+    capacity, tenant = step.state.capacity, step.state.tenant(command.user)
+    for live in tenant.live.values():
+        origin = origin_of(live.message.url)
+        capacity.unpark(origin, (tenant.user, live.message.id))
+        if live.phase is Phase.ACTIVE:
+            capacity.give_back(origin)
+    configured = tenant.keys.configured
+    step.state.tenants[tenant.user] = Tenant(tenant.user, SigningKeys(*configured, configured))
+    step.changes.append(UserForgotten(tenant.user))
+    dispatch.pump_capacity(step)
+    return Answer(HTTPStatus.OK)

@@ -1,0 +1,110 @@
+"""The whole state of the server, and what one transition of it brings about.
+
+Invariant: `Transition` is the only way to change the state, so whatever changes is also recorded for storage.
+"""
+
+import heapq
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from baton_local.qstash.core.attempt import AttemptResult
+from baton_local.qstash.core.capacity import Capacity
+from baton_local.qstash.core.changes import Change, ThingStored
+from baton_local.qstash.core.errors import not_found
+from baton_local.qstash.core.events_log import Event, EventState
+from baton_local.qstash.core.limits import Limits
+from baton_local.qstash.core.message import Live, Message
+from baton_local.qstash.core.tenant import Tenant
+
+
+class Ids(Protocol):
+    """Source of ids: unique across restarts, increasing within one run."""
+
+    def next(self, prefix: str) -> str:
+        """A new id such as `msg_...`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """The one effect: start a delivery attempt, after the changes are on disk."""
+
+    message: Message
+    retried: int
+    signing_key: str
+
+
+class Timer(NamedTuple):
+    """Something to look at when its time has come; one that no longer applies is ignored."""
+
+    at_ms: int
+    order: int
+    kind: str
+    user: str
+    key: str
+
+
+@dataclass(slots=True)
+class State:
+    """Tenants, timers and slots."""
+
+    limits: Limits
+    ids: Ids
+    tenants: dict[str, Tenant]
+    capacity: Capacity
+    timers: list[Timer] = field(default_factory=list)
+    last_seq: int = 0
+    last_timer: int = 0
+    last_turn: int = 0
+    stale_timers: int = 0
+
+    def tenant(self, user: str) -> Tenant:
+        """The user's own world."""
+        if user not in self.tenants:
+            raise not_found(f"user {user!r} is unknown to this server")
+        return self.tenants[user]
+
+    def next_seq(self) -> int:
+        """The next number in the order of all messages and dead letters."""
+        self.last_seq += 1
+        return self.last_seq
+
+    def next_turn(self) -> int:
+        """The next number in the order in which messages became due."""
+        self.last_turn += 1
+        return self.last_turn
+
+    def wake_at(self, at_ms: int, kind: str, user: str, key: str) -> None:
+        """Look at this when the time has come."""
+        self.last_timer += 1
+        heapq.heappush(self.timers, Timer(at_ms, self.last_timer, kind, user, key))
+
+    def next_wakeup_ms(self) -> int | None:
+        """When `tick` has to be called next."""
+        return self.timers[0].at_ms if self.timers else None
+
+
+@dataclass(slots=True)
+class Transition:
+    """One step of the state: what changed, and what is to be done after it is on disk."""
+
+    state: State
+    now_ms: int
+    changes: list[Change] = field(default_factory=list)
+    effects: list[Deliver] = field(default_factory=list)
+
+    def log(
+        self,
+        live: Live,
+        state: EventState,
+        *,
+        next_delivery_ms: int | None = None,
+        result: AttemptResult | None = None,
+    ) -> None:
+        """Write one event."""
+        self.changes.append(Event(live.message, self.now_ms, state, next_delivery_ms, result))
+
+    def count(self, tenant: Tenant, name: str) -> None:
+        """Add one to a counter of the user."""
+        setattr(tenant.counters, name, getattr(tenant.counters, name) + 1)
+        self.changes.append(ThingStored("counters", tenant.user, "", tenant.counters))

@@ -1,0 +1,121 @@
+"""Sends attempts over HTTP: keep-alive, a time limit, bounded answers, no redirects (qstash.md 8).
+
+Invariant: every attempt ends within its time limit and gives a result; nothing a destination does raises from here.
+"""
+
+import asyncio
+import ssl
+from functools import cached_property, partial
+
+from baton_local.qstash.core.attempt import AttemptResult, OutgoingRequest
+from baton_local.qstash.delivery.connection import Connection
+from baton_local.qstash.delivery.target import Place, Target, target_of
+
+# Shorter than what servers commonly allow (5 s and more), so that we rarely write into a connection being closed.
+_KEEP_ALIVE_SECONDS = 2.0
+# A host that drops packets is given up sooner than one that thinks about its answer.
+_CONNECT_SECONDS = 30.0
+# What may be sent once more when a kept connection was closed just before it was used (RFC 9110 9.2.2).
+_IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
+
+
+class HttpDelivery:
+    """The delivery function of a running server; how many at once is decided by the state machine."""
+
+    def __init__(self, *, max_response_bytes: int, keep_alive_seconds: float = _KEEP_ALIVE_SECONDS) -> None:
+        self._max_response_bytes = max_response_bytes
+        self._keep_alive_seconds = keep_alive_seconds
+        self._loop = asyncio.get_running_loop()
+        self._free: dict[Place, list[Connection]] = {}
+        self._sweep: asyncio.TimerHandle | None = None
+
+    async def __call__(self, request: OutgoingRequest) -> AttemptResult:
+        """Make one attempt."""
+        seconds = request.timeout_ms / 1_000
+        try:
+            return await self._send(request, self._loop.time() + seconds)
+        except TimeoutError as error:
+            return AttemptResult(error=f"timeout: {str(error) or f'no complete answer within {seconds:g}s'}")
+        except (OSError, ValueError) as error:
+            return AttemptResult(error=f"{type(error).__name__}: {error}"[:1_000])
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for free in self._free.values():
+            for connection in free:
+                connection.close()
+        self._free.clear()
+
+    async def _send(self, request: OutgoingRequest, deadline: float) -> AttemptResult:
+        target = target_of(request.url)
+        data = encode(request, target)
+        connection = self._take_free(target.place)
+        if connection is not None:
+            try:
+                return await self._exchange(connection, data, deadline)
+            except ConnectionError:
+                if connection.head_bytes or request.method not in _IDEMPOTENT:
+                    raise
+        return await self._exchange(await self._connect(target.place, deadline), data, deadline)
+
+    async def _exchange(self, connection: Connection, data: bytes, deadline: float) -> AttemptResult:
+        try:
+            return await connection.exchange(data, deadline - self._loop.time())
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+
+    async def _connect(self, place: Place, deadline: float) -> Connection:
+        make = partial(Connection, self._max_response_bytes, partial(self._put_free, place))
+        tls = self._tls if place.secure else None
+        at = min(deadline, self._loop.time() + _CONNECT_SECONDS)
+        try:
+            async with asyncio.timeout_at(at):
+                _, connection = await self._loop.create_connection(make, place.host, place.port, ssl=tls)
+        except TimeoutError as error:
+            raise error if at == deadline else TimeoutError(f"no connection within {_CONNECT_SECONDS:g}s") from error
+        return connection
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    def _take_free(self, place: Place) -> Connection | None:
+        free, oldest = self._free.get(place), self._loop.time() - self._keep_alive_seconds
+        while free:
+            connection = free.pop()
+            if not connection.closed and connection.free_since > oldest:
+                return connection
+            connection.close()
+        return None
+
+    def _put_free(self, place: Place, connection: Connection) -> None:
+        self._free.setdefault(place, []).append(connection)
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(self._keep_alive_seconds, self._close_old)
+
+    def _close_old(self) -> None:
+        oldest = self._loop.time() - self._keep_alive_seconds
+        for place, free in list(self._free.items()):
+            self._free[place] = [each for each in free if not each.closed and each.free_since > oldest]
+            for connection in set(free).difference(self._free[place]):
+                connection.close()
+            if not self._free[place]:
+                del self._free[place]
+        self._sweep = self._loop.call_later(self._keep_alive_seconds, self._close_old) if self._free else None
+
+
+def encode(request: OutgoingRequest, target: Target) -> bytes:
+    """The request as bytes; ValueError if a header would break it apart."""
+    lines = [f"{request.method} {target.request_target} HTTP/1.1", f"Host: {target.host_header}"]
+    lines += [f"{name}: {value}" for name, value in request.headers]
+    if target.authorization and not any(name.lower() == "authorization" for name, _ in request.headers):
+        lines.append(f"Authorization: {target.authorization}")
+    if request.body or request.method != "GET":
+        lines.append(f"Content-Length: {len(request.body)}")
+    head = "\r\n".join(lines)
+    if not head.count("\n") == head.count("\r") == len(lines) - 1:
+        raise ValueError("a header holds a line break; remove it")
+    return f"{head}\r\n\r\n".encode() + request.body

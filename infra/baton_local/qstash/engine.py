@@ -1,0 +1,134 @@
+"""The shell around the state machine: commands in, deliveries as tasks, one alarm for the next timer.
+
+Invariant: nothing is answered and no delivery starts before the changes behind it are on disk
+(storage/group_commit.py).
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from baton_local.qstash.clock import Cancellable, Clock
+from baton_local.qstash.core.answer import Answer
+from baton_local.qstash.core.attempt import AttemptResult, OutgoingRequest, build_request
+from baton_local.qstash.core.fault_plan import FaultPlan
+from baton_local.qstash.core.machine import AttemptEnded, Outcome, apply, tick
+from baton_local.qstash.core.state import Deliver, State
+from baton_local.qstash.storage.database import Database
+from baton_local.qstash.storage.group_commit import EngineStoppedError, GroupCommit
+
+Send = Callable[[OutgoingRequest], Awaitable[AttemptResult]]
+
+_log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Runs commands and deliveries over one state and one database."""
+
+    def __init__(
+        self, state: State, database: Database, clock: Clock, send: Send, wall_clock: Clock | None = None
+    ) -> None:
+        self.state = state
+        self.database = database
+        self.clock = clock
+        self.faults: FaultPlan | None = None  # what is planned; None: faults are off
+        self.commits = GroupCommit(database, clock.now_ms, self._start)
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        # Receivers check signatures against real time, whatever time the server lives in.
+        self._wall_clock = wall_clock or clock
+        self._stopping = False
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._alarm: Cancellable | None = None
+        self._alarm_ms: int | None = None
+
+    def check_running(self) -> None:
+        """Raise if the engine can promise nothing any more."""
+        if self.commits.broken is not None:
+            raise self.commits.broken
+        if self._stopping:
+            raise EngineStoppedError("the server is shutting down")
+
+    async def execute(self, command: Any) -> Answer:
+        """Carry out a command; returns when its changes are on disk."""
+        self.check_running()
+        outcome = apply(self.state, command, self.clock.now_ms())
+        if self.take(outcome, urgent=True):
+            await self.commits.on_disk()
+        return outcome.answer
+
+    async def shown(self) -> None:
+        """Wait until all that a reader can see is on disk, so that no crash undoes what was shown."""
+        self.check_running()
+        if not self.commits.settled():
+            await self.commits.on_disk()
+
+    def take(self, outcome: Outcome, *, urgent: bool = False) -> bool:
+        """Put an outcome into the next commit; whether there is anything to write."""
+        self._arm()
+        return self.commits.add(outcome, urgent=urgent)
+
+    async def settled(self) -> None:
+        """Wait until nothing is being written or delivered; what waits for a time may still wait."""
+        await self.commits.drained()
+        while self._attempts:
+            await asyncio.wait(self._attempts, return_when=asyncio.FIRST_COMPLETED)
+            await self.commits.drained()
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Let attempts in flight end for a moment, then give up on them: they are repeated by the next run."""
+        if self._attempts:
+            await asyncio.wait(self._attempts, timeout=grace_seconds)
+        self._stopping = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+        await self.commits.drained()
+        for attempt in self._attempts:
+            attempt.cancel()
+        await asyncio.gather(*self._attempts, return_exceptions=True)
+        self.commits.close()
+        try:
+            self.database.close()
+        except sqlite3.Error as error:
+            _log.critical("the data folder could not be closed in order: %s", error)
+
+    def _start(self, effect: Deliver) -> None:
+        attempt = self._loop.create_task(self._attempt(effect))
+        self._attempts.add(attempt)
+        attempt.add_done_callback(self._attempts.discard)
+
+    async def _attempt(self, effect: Deliver) -> None:
+        message = effect.message
+        request = build_request(
+            message,
+            effect.retried,
+            effect.signing_key,
+            now_seconds=self._wall_clock.now_ms() // 1_000,
+            jwt_id=self.state.ids.next("jwt"),
+            default_timeout_ms=self.state.limits.max_timeout_ms,
+        )
+        try:
+            result = await self._send(request)
+        except Exception as error:  # noqa: BLE001 - an attempt always ends with a result
+            _log.exception("delivery of %s failed in an unforeseen way", message.id)
+            result = AttemptResult(error=f"{type(error).__name__}: {error}")
+        if not self._stopping and self.commits.broken is None:
+            ended = AttemptEnded(message.user, message.id, effect.retried, result)
+            self.take(apply(self.state, ended, self.clock.now_ms()))
+
+    def _arm(self) -> None:
+        """Be woken when the next timer is due."""
+        at_ms = self.state.next_wakeup_ms()
+        if at_ms == self._alarm_ms or self._stopping:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = None if at_ms is None else self.clock.call_at(at_ms, self._wake)
+        self._alarm_ms = at_ms
+
+    def _wake(self) -> None:
+        self._alarm, self._alarm_ms = None, None
+        if self.commits.broken is None:
+            self.take(tick(self.state, self.clock.now_ms()))

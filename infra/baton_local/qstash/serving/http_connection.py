@@ -1,0 +1,154 @@
+"""One HTTP/1.1 connection of a caller: requests in, answers out in the same order.
+
+Written on httptools, because a general server's objects, timers and two writes an answer cost a publish more than the
+publish itself (tests/bench/qstash_hop.py measures it).
+Invariant: one request of a connection is answered at a time; those behind it wait, and so does the reading, so that
+what is kept of a caller is bounded.
+"""
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import MutableSet
+from typing import cast
+
+from baton_local.qstash.serving.exchange import App, Event, Exchange
+from baton_local.qstash.serving.request_reader import BadRequestError, RequestReader
+
+_MAX_BUFFERED_BYTES = 65_536
+_LINGER_SECONDS = 2.0  # RFC 9112 9.6
+_log = logging.getLogger(__name__)
+
+
+class HttpConnection(asyncio.Protocol):
+    """Passes the requests of one connection to an ASGI application."""
+
+    def __init__(self, app: App, connections: MutableSet["HttpConnection"]) -> None:
+        self._app = app
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        self._reader = RequestReader(self)
+        self._exchanges: deque[Exchange] = deque()
+        self._incoming: Exchange | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._paused = self._choked = self._closing = False
+        self._active_at = self._loop.time()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+
+    def close_if_unused(self, since: float) -> None:
+        """End if no request is under way and nothing has come since then."""
+        if not self._exchanges and self._active_at < since:
+            self._transport.abort()
+
+    def close_when_done(self) -> None:
+        """Answer what has come, and end."""
+        self._closing = True
+        if not self._exchanges:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A caller has connected."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without inheriting
+        self._client = transport.get_extra_info("peername")
+        self._connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """A part of a request, or several."""
+        if self._closing:
+            return
+        self._active_at = self._loop.time()
+        try:
+            self._reader.feed(data)
+        except BadRequestError as error:
+            self._refuse(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The caller has gone; what was asked for completely is done all the same."""
+        del exc
+        self._closing = True
+        self._connections.discard(self)
+        if not self.closed.done():
+            self.closed.set_result(None)
+        for exchange in self._exchanges:
+            exchange.lost()
+
+    def pause_writing(self) -> None:
+        """The caller does not take the answers."""
+        self._choked = True
+
+    def resume_writing(self) -> None:
+        """The caller takes them again."""
+        self._choked = False
+        self._go_on()
+
+    def begin(self, scope: Event, *, keep_alive: bool) -> None:
+        """A request was read, up to its body."""
+        scope["client"] = self._client
+        self._incoming = Exchange(scope, self._transport.write, self._regulate, keep_alive=keep_alive)
+        self._exchanges.append(self._incoming)
+        if self._incoming.awaits_continue:
+            self._go_on()
+
+    def body(self, data: bytes) -> None:
+        """A piece of the body; what is large is passed on before it is complete."""
+        if self._incoming is not None:
+            self._incoming.feed(data)
+            if self._incoming.buffered_bytes > _MAX_BUFFERED_BYTES:
+                self._go_on()
+
+    def end(self) -> None:
+        """The request is complete."""
+        if self._incoming is not None:
+            self._incoming.end()
+            self._incoming = None
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Answer the next request if it is its turn."""
+        if self._task is None and self._exchanges and not self._choked:
+            self._task = self._loop.create_task(self._exchanges[0].run(self._app))
+            self._task.add_done_callback(self._done)
+        self._regulate()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        exchange, self._task = self._exchanges.popleft(), None
+        if not exchange.answered:
+            if not task.cancelled():
+                _log.error("a request was left without an answer", exc_info=task.exception())
+            self._transport.abort()
+        elif not exchange.keep_alive or (self._closing and not self._exchanges):
+            self._end(at_once=exchange.complete)
+        else:
+            self._go_on()
+
+    def _regulate(self) -> None:
+        """Read on only while there is room for what comes."""
+        incoming_bytes = 0 if self._incoming is None else self._incoming.buffered_bytes
+        full = len(self._exchanges) > 1 or incoming_bytes > _MAX_BUFFERED_BYTES
+        if full != self._paused and not self._transport.is_closing():
+            self._paused = full
+            if full:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    def _refuse(self, error: BadRequestError) -> None:
+        """What was asked before is still answered."""
+        self._closing = True
+        if self._exchanges:
+            self._exchanges[-1].keep_alive = False
+            return
+        body = json.dumps({"error": str(error)}).encode()
+        head = f"HTTP/1.1 {error.status.value} {error.status.phrase}\r\ncontent-type: application/json\r\n"
+        self._transport.write(f"{head}content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body)
+        self._end(at_once=False)
+
+    def _end(self, *, at_once: bool) -> None:
+        """To close on a caller who still sends could destroy the answer: say that no more comes, and read on."""
+        self._closing = True
+        if at_once:
+            self._transport.close()
+        elif not self._transport.is_closing():
+            self._transport.write_eof()
+            self._loop.call_later(_LINGER_SECONDS, self._transport.abort)

@@ -1,0 +1,156 @@
+"""The ASGI application: reads a request within bounds, finds out who asks, routes, answers JSON.
+
+Invariant: whatever comes in, an answer goes out, and every error body is `{"error": text}` (qstash.md 1).
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from baton_local.qstash.core.answer import Answer
+from baton_local.qstash.core.errors import ApiError
+from baton_local.qstash.core.headers import HeaderMap
+from baton_local.qstash.engine import Engine
+from baton_local.qstash.settings import Settings
+from baton_local.qstash.storage.group_commit import EngineStoppedError
+from baton_local.qstash.users import Caller, Callers
+from baton_local.qstash.wire import publishing
+from baton_local.qstash.wire.call import Call
+from baton_local.qstash.wire.rate_limits import RateLimits
+from baton_local.qstash.wire.routes import Route, Router
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Reply = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_READY_PATH = "/readyz"
+_log = logging.getLogger(__name__)
+_dump = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Api:
+    """The HTTP surface over a running engine."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._callers = Callers(settings.users)
+        self._proof = settings.proof
+        self._rates = RateLimits(settings.max_calls_per_second, settings.max_messages_per_day)
+        self._router = Router()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Reply) -> None:
+        """Answer one HTTP request."""
+        try:
+            answer = await self._answer(scope, receive)
+        except ApiError as error:
+            answer = Answer(error.status, {"error": error.message}, error.headers)
+        except EngineStoppedError as error:
+            answer = Answer(HTTPStatus.SERVICE_UNAVAILABLE, {"error": str(error)})
+        except Exception:  # noqa: BLE001 - a fault of ours is one bad answer, never a dead server
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            answer = Answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "internal error; the server's log says more"})
+        await _reply(send, answer)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        raw_path = scope["raw_path"].decode("latin-1")
+        if raw_path == _READY_PATH:
+            return self._ready()
+        headers = _headers(scope["headers"])
+        query = scope["query_string"].decode("latin-1")
+        caller = self._identify(headers, query)
+        route, params = self._router.find(scope["method"], raw_path)
+        _authorise(caller, route, headers)
+        self._rates.check(self._engine.state.tenant(caller.user_id), route, self._engine.clock.now_ms())
+        limits = self._engine.state.limits
+        limit_bytes = limits.max_batch_bytes if route.handler is publishing.batch else limits.max_message_bytes
+        body = await _read_body(receive, headers, limit_bytes)
+        client = scope.get("client")
+        call = Call(self._engine, caller.user_id, params, query, headers, body, client[0] if client else None)
+        answer = await route.handler(call)
+        if not route.changes:
+            await self._engine.shown()
+        return answer
+
+    def _ready(self) -> Answer:
+        self._engine.check_running()
+        return Answer(HTTPStatus.OK, {"ready": True} | ({"proof": self._proof} if self._proof else {}))
+
+    def _identify(self, headers: HeaderMap, query: str) -> Caller:
+        scheme, _, token = headers.get("authorization", [""])[0].partition(" ")
+        if scheme.lower() != "bearer":
+            token = next((value for name, value in parse_qsl(query) if name == "qstash_token"), "")
+        caller = self._callers.identify(token.strip())
+        if caller is None:
+            raise ApiError(
+                HTTPStatus.UNAUTHORIZED, "unknown or missing token; send 'Authorization: Bearer <QSTASH_TOKEN>'"
+            )
+        return caller
+
+
+def _authorise(caller: Caller, route: Route, headers: HeaderMap) -> None:
+    if caller.published and not all(_is_of_this_machine(origin) for origin in headers.get("origin", ())):
+        raise ApiError(
+            HTTPStatus.FORBIDDEN,
+            f"a page of {headers['origin'][0][:200]!r} may not use the published development token; start the server "
+            "with --token",
+        )
+    if route.changes and not caller.may_write:
+        raise ApiError(HTTPStatus.FORBIDDEN, "this token may only read; use the full token for changes")
+
+
+def _is_of_this_machine(origin: str) -> bool:
+    try:
+        host = urlsplit(origin).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]]) -> HeaderMap:
+    result: HeaderMap = {}
+    for name, value in raw:
+        result.setdefault(name.decode("latin-1").lower(), []).append(_text(value))
+    return result
+
+
+def _text(value: bytes) -> str:
+    """Most clients mean UTF-8; what is not, is taken byte by byte."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+async def _read_body(receive: Receive, headers: HeaderMap, limit_bytes: int) -> bytes:
+    declared = headers.get("content-length", ["0"])[0]
+    if declared.isdigit() and int(declared[:18]) > limit_bytes:
+        raise _too_large(limit_bytes)
+    parts, size_bytes, more = [], 0, True
+    while more:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            raise ApiError(HTTPStatus.BAD_REQUEST, "the request ended before its body was complete")
+        parts.append(event.get("body", b""))
+        size_bytes += len(parts[-1])
+        if size_bytes > limit_bytes:
+            raise _too_large(limit_bytes)
+        more = event.get("more_body", False)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_large(limit_bytes: int) -> ApiError:
+    return ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: is over the limit of {limit_bytes} bytes")
+
+
+async def _reply(send: Reply, answer: Answer) -> None:
+    body = b"" if answer.body is None else _dump(answer.body).encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    if body:
+        headers.append((b"content-type", b"application/json"))
+    headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers]
+    await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,124 @@
+"""`/v2/messages`, `/v2/dlq`, `/v2/events` (qstash.md 12, 13, 14)."""
+
+import asyncio
+from http import HTTPStatus
+from urllib.parse import unquote
+
+from baton_local.qstash.core import dlq_commands
+from baton_local.qstash.core.answer import Answer
+from baton_local.qstash.core.errors import bad_request, not_found
+from baton_local.qstash.core.events_log import Event
+from baton_local.qstash.core.message import Message
+from baton_local.qstash.core.message_commands import CancelMessage, CancelMessages
+from baton_local.qstash.core.selection import FOR_DLQ, FOR_EVENTS, FOR_MESSAGES, Query, Selection, parse_selection
+from baton_local.qstash.core.views import event_view, message_view
+from baton_local.qstash.wire.call import Call
+
+_MAX_CANCEL = 500
+_MAX_EVENTS = 1_000
+_DEFAULT_LOGS = 100
+
+
+async def get_message(call: Call) -> Answer:
+    """One message, finished or not."""
+    return Answer(HTTPStatus.OK, message_view(await _message(call)))
+
+
+async def cancel_message(call: Call) -> Answer:
+    """Cancel one message; unknown ones are 404, finished ones count 0."""
+    message = await _message(call)
+    return await call.engine.execute(CancelMessage(call.user, message.id))
+
+
+async def cancel_messages(call: Call) -> Answer:
+    """Cancel what is selected."""
+    selection = _strict(call, FOR_MESSAGES, _MAX_CANCEL)
+    return await call.engine.execute(CancelMessages(call.user, selection))
+
+
+async def list_dlq(call: Call) -> Answer:
+    """One page of dead letters."""
+    selection = parse_selection(call.query_pairs(), FOR_DLQ, max_count=dlq_commands.MAX_COUNT, strict=False)
+    return dlq_commands.list_dead_letters(call.tenant, selection)
+
+
+async def get_dlq(call: Call) -> Answer:
+    """One dead letter."""
+    return dlq_commands.get_dead_letter(call.tenant, unquote(call.params["id"]))
+
+
+async def delete_dlq(call: Call) -> Answer:
+    """Delete one dead letter."""
+    return await call.engine.execute(dlq_commands.DeleteDeadLetter(call.user, unquote(call.params["id"])))
+
+
+async def delete_dlq_many(call: Call) -> Answer:
+    """Delete what is selected."""
+    selection = _strict(call, FOR_DLQ, dlq_commands.MAX_COUNT)
+    return await call.engine.execute(dlq_commands.DeleteDeadLetters(call.user, selection))
+
+
+async def retry_dlq(call: Call) -> Answer:
+    """Retry one dead letter."""
+    return await call.engine.execute(dlq_commands.RetryDeadLetter(call.user, unquote(call.params["id"])))
+
+
+async def retry_dlq_many(call: Call) -> Answer:
+    """Retry what is selected."""
+    selection = _strict(call, FOR_DLQ, dlq_commands.MAX_COUNT)
+    return await call.engine.execute(dlq_commands.RetryDeadLetters(call.user, selection))
+
+
+async def list_events(call: Call) -> Answer:
+    """One page of events under the key that the SDKs read."""
+    return await _events(call, "events", _MAX_EVENTS)
+
+
+async def list_logs(call: Call) -> Answer:
+    """The same under the documented key."""
+    return await _events(call, "logs", _DEFAULT_LOGS)
+
+
+async def _events(call: Call, key: str, default_count: int) -> Answer:
+    selection = parse_selection(call.query_pairs(), FOR_EVENTS, max_count=_MAX_EVENTS, strict=False)
+    archive, limit = call.engine.database.archive, selection.limit(default_count)
+    page: list[tuple[int, Event]] = []
+    before = selection.cursor
+    while len(page) <= limit:  # one more than is shown, to know whether there is more
+        piece = await asyncio.to_thread(archive.piece, call.user, selection, before, limit + 1 - len(page))
+        page += piece.events
+        if (before := piece.before) is None:
+            break
+    shown = await asyncio.to_thread(lambda: [event_view(event) for _, event in page[:limit]])
+    return Answer(HTTPStatus.OK, {key: shown} | ({"cursor": str(page[limit - 1][0])} if len(page) > limit else {}))
+
+
+async def _message(call: Call) -> Message:
+    message_id = unquote(call.params["id"])
+    live = call.tenant.live.get(message_id)
+    if live is not None:
+        return live.message
+    message = await asyncio.to_thread(call.engine.database.archive.message, call.user, message_id)
+    if message is None:
+        raise not_found(f"message {message_id[:80]!r} does not exist; finished ones are kept for a limited time")
+    return message
+
+
+def _strict(call: Call, known: frozenset[str], max_count: int) -> Selection:
+    """A selection from the query (JS) or a JSON body of ids (Python); what is unknown is refused."""
+    return parse_selection([*call.query_pairs(), *_ids_in_body(call)], known, max_count=max_count, strict=True)
+
+
+def _ids_in_body(call: Call) -> Query:
+    if not call.body.strip():
+        return []
+    body = call.json()
+    if not isinstance(body, dict):
+        raise bad_request('body: must be an object like {"messageIds": ["msg_..."]}')
+    pairs: list[tuple[str, str]] = []
+    for name, value in body.items():
+        values = value if isinstance(value, list) else [value]
+        if not all(isinstance(each, str | int) and not isinstance(each, bool) for each in values):
+            raise bad_request(f"{name[:80]}: must be a text or a list of texts")
+        pairs += [(name, str(each)) for each in values or [""]]  # an empty list selects nothing, never everything
+    return pairs

@@ -1,0 +1,136 @@
+"""Which handler answers which method and path; one line per endpoint."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from baton_local.qstash.core.answer import Answer
+from baton_local.qstash.core.errors import ApiError, not_found, not_served
+from baton_local.qstash.wire import admin, faults, flow_control, messages, publishing, queues, schedules, topics
+from baton_local.qstash.wire.call import Call
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method, a path with `{parts}` (`{part...}`: all the rest), and what answers."""
+
+    method: str
+    segments: tuple[str, ...]
+    handler: Handler
+    changes: bool
+    publishes: bool
+
+    def match(self, path: list[str]) -> Mapping[str, str] | None:
+        """The variable parts if the path fits."""
+        rest = self.segments[-1].endswith("...}")
+        if len(path) < len(self.segments) or (not rest and len(path) > len(self.segments)):
+            return None
+        params: dict[str, str] = {}
+        for index, (wanted, given) in enumerate(zip(self.segments, path, strict=False)):
+            if wanted.startswith("{"):
+                params[wanted.strip("{.}")] = "/".join(path[index:]) if wanted.endswith("...}") else given
+            elif wanted != given:
+                return None
+        return params if all(params.values()) else None
+
+
+# Operational calls have no limit per second, but count against the day's messages (qstash.md 20).
+_PUBLISHING = frozenset({publishing.publish, publishing.enqueue, publishing.batch})
+
+
+def _route(method: str, path: str, handler: Handler) -> Route:
+    return Route(method, tuple(path.strip("/").split("/")), handler, method != "GET", handler in _PUBLISHING)
+
+
+async def _not_available(_call: Call) -> Answer:
+    raise not_served("Upstash Workflow and LLM endpoints are not available on this local server")
+
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_NOT_AVAILABLE = (
+    "/v2/trigger/{rest...}",
+    "/v2/batch/trigger",
+    "/v2/wait/{rest...}",
+    "/v2/notify/{rest...}",
+    "/v2/waiters/{rest...}",
+    "/v2/workflows/{rest...}",
+    "/llm/v1/{rest...}",
+)
+
+ROUTES = (
+    _route("POST", "/v2/publish/{destination...}", publishing.publish),
+    _route("POST", "/v2/enqueue/{queue}/{destination...}", publishing.enqueue),
+    _route("POST", "/v2/batch", publishing.batch),
+    _route("GET", "/v2/messages/{id}", messages.get_message),
+    _route("DELETE", "/v2/messages/{id}", messages.cancel_message),
+    _route("DELETE", "/v2/messages", messages.cancel_messages),
+    _route("GET", "/v2/dlq", messages.list_dlq),
+    _route("DELETE", "/v2/dlq", messages.delete_dlq_many),
+    _route("POST", "/v2/dlq/retry", messages.retry_dlq_many),
+    _route("POST", "/v2/dlq/retry/{id}", messages.retry_dlq),
+    _route("GET", "/v2/dlq/{id}", messages.get_dlq),
+    _route("DELETE", "/v2/dlq/{id}", messages.delete_dlq),
+    _route("GET", "/v2/events", messages.list_events),
+    _route("GET", "/v2/logs", messages.list_logs),
+    _route("GET", "/v2/topics", topics.list_topics),
+    _route("GET", "/v2/topics/{name}", topics.get_topic),
+    _route("PATCH", "/v2/topics/{name}", topics.set_headers),
+    _route("DELETE", "/v2/topics/{name}", topics.delete_topic),
+    _route("POST", "/v2/topics/{name}/endpoints", topics.upsert_endpoints),
+    _route("DELETE", "/v2/topics/{name}/endpoints", topics.remove_endpoints),
+    _route("GET", "/v2/keys", topics.get_keys),
+    _route("POST", "/v2/keys/rotate", topics.rotate_keys),
+    _route("POST", "/v2/queues", queues.upsert_queue),
+    _route("GET", "/v2/queues", queues.list_queues),
+    _route("GET", "/v2/queues/{name}", queues.get_queue),
+    _route("DELETE", "/v2/queues/{name}", queues.delete_queue),
+    _route("POST", "/v2/queues/{name}/pause", queues.pause_queue),
+    _route("POST", "/v2/queues/{name}/resume", queues.resume_queue),
+    # SDKs send PATCH, the documentation says POST (qstash.md 21); before the creation, whose path takes all the rest.
+    *(_route(method, "/v2/schedules/{id}/pause", schedules.pause_schedule) for method in ("PATCH", "POST")),
+    *(_route(method, "/v2/schedules/{id}/resume", schedules.resume_schedule) for method in ("PATCH", "POST")),
+    _route("GET", "/v2/schedules", schedules.list_schedules),
+    _route("GET", "/v2/schedules/{id}", schedules.get_schedule),
+    _route("DELETE", "/v2/schedules/{id}", schedules.delete_schedule),
+    _route("POST", "/v2/schedules/{destination...}", schedules.create_schedule),
+    _route("GET", "/v2/flowControl", flow_control.list_flows),
+    _route("GET", "/v2/flowControl/{key}", flow_control.get_flow),
+    _route("POST", "/v2/flowControl/{key}/pause", flow_control.pause),
+    _route("POST", "/v2/flowControl/{key}/resume", flow_control.resume),
+    _route("POST", "/v2/flowControl/{key}/pin", flow_control.pin),
+    _route("POST", "/v2/flowControl/{key}/unpin", flow_control.unpin),
+    _route("POST", "/v2/flowControl/{key}/resetRate", flow_control.reset_rate),
+    _route("POST", "/v2/flowControl/{key}/reset", flow_control.reset),
+    _route("GET", "/v2/globalParallelism", flow_control.global_parallelism),
+    _route("GET", "/admin/counters", admin.counters),
+    _route("GET", "/admin/faults", faults.show),
+    _route("POST", "/admin/faults", faults.add),
+    _route("DELETE", "/admin/faults", faults.clear),
+    _route("POST", "/admin/reset", faults.reset),
+    *(_route(method, path, _not_available) for path in _NOT_AVAILABLE for method in _METHODS),
+)
+
+
+class Router:
+    """Finds the route of a request; paths are compared as sent, without decoding."""
+
+    def __init__(self, routes: Iterable[Route] = ROUTES) -> None:
+        self._by_head: dict[tuple[str, str], list[Route]] = {}
+        for route in routes:
+            self._by_head.setdefault((route.segments[0], route.segments[1]), []).append(route)
+
+    def find(self, method: str, raw_path: str) -> tuple[Route, Mapping[str, str]]:
+        """The route and the variable parts; 404 or 405 if there is none."""
+        path = raw_path.removeprefix("/").split("/")
+        found = False
+        for route in self._by_head.get((path[0], path[1] if len(path) > 1 else ""), ()):
+            params = route.match(path)
+            if params is not None:
+                if route.method == method:
+                    return route, params
+                found = True
+        if found:
+            raise ApiError(HTTPStatus.METHOD_NOT_ALLOWED, f"{method} is not allowed for {raw_path[:200]}")
+        raise not_found(f"{raw_path[:200]} does not exist")

@@ -1,0 +1,100 @@
+"""What is between an account of the queue as it is and as a deployment needs it. Pure.
+
+Invariant: `changes` only adds and changes what is ours; whatever takes something away is in `left`, and only what
+carries our prefix ever gets there. Applying `changes` leaves none.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from baton.ports import QueueSchedule
+from baton.ports.queue_setup import Topic, TopicEndpoint
+from baton_local.setup.change import (
+    Change,
+    DeleteSchedule,
+    DeleteTopic,
+    PutDefaults,
+    PutEndpoint,
+    PutSchedule,
+    RemoveEndpoint,
+)
+from baton_local.setup.wanted import Wanted, WantedSchedule
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an account has, also of others."""
+
+    topics: tuple[Topic, ...] = ()
+    schedules: tuple[QueueSchedule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What to do, and what only `--prune` does: it would take something away."""
+
+    changes: tuple[Change, ...] = ()
+    left: tuple[Change, ...] = ()
+
+
+def difference(wanted: Wanted, found: Found) -> Difference:
+    """What makes the account as it should be."""
+    topics = {topic.name: topic for topic in found.topics}
+    schedules = {schedule.id: schedule for schedule in found.schedules}
+    changes = [change for topic in wanted.topics for change in _of_topic(topic, topics.get(topic.name))]
+    changes += [change for each in wanted.schedules for change in _of_schedule(each, schedules.get(each.id))]
+    return Difference(tuple(changes), (*_left_topics(wanted, topics), *_left_schedules(wanted, schedules)))
+
+
+def _of_topic(topic: Topic, known: Topic | None) -> Iterator[Change]:
+    (endpoint,) = topic.endpoints
+    there = known.endpoints if known is not None else ()
+    if all(each.url != endpoint.url for each in there):
+        before = next((each.url for each in there if each.name == endpoint.name), "")
+        yield PutEndpoint(topic.name, endpoint, before)
+    told = {name.lower(): value for name, value in (known.defaults if known is not None else {}).items()}
+    if any(told.get(name.lower()) != value for name, value in topic.defaults.items()):
+        yield PutDefaults(topic)
+
+
+def _of_schedule(schedule: WantedSchedule, known: QueueSchedule | None) -> Iterator[Change]:
+    if known is None:
+        yield PutSchedule(schedule)
+        return
+    message = schedule.message
+    wrong = {
+        f"it sends to {known.destination}": known.destination != message.url,
+        f"its cron expression is {known.cron!r}": known.cron != schedule.cron,
+        "it has another failure callback": known.failure_callback != message.failure_callback,
+        "it is paused": known.paused,
+    }
+    why = ", ".join(each for each, holds in wrong.items() if holds)
+    if why:
+        yield PutSchedule(schedule, why)
+
+
+def _left_topics(wanted: Wanted, topics: Mapping[str, Topic]) -> Iterator[Change]:
+    ours = {topic.name: topic for topic in wanted.topics}
+    for name, topic in topics.items():
+        if name in ours:
+            yield from (RemoveEndpoint(name, each) for each in _others(ours[name].endpoints[0], topic.endpoints))
+        elif name.startswith(wanted.prefix):
+            yield DeleteTopic(name)
+
+
+def _others(ours: TopicEndpoint, there: Sequence[TopicEndpoint]) -> list[TopicEndpoint]:
+    """Endpoints that get every event as well.
+
+    Twice the same address: the named one goes, since the queue takes an endpoint without a name out by its address, and
+    with it the other.
+    """
+    twice = len([each for each in there if each.url == ours.url]) > 1
+    others = [each for each in there if each.url != ours.url and each.name != ours.name]
+    return [*others, *(each for each in there if twice and each == ours)]
+
+
+def _left_schedules(wanted: Wanted, schedules: Mapping[str, QueueSchedule]) -> Iterator[Change]:
+    ours = {schedule.id for schedule in wanted.schedules}
+    for schedule_id in schedules:
+        if schedule_id.startswith(wanted.prefix) and schedule_id not in ours:
+            yield DeleteSchedule(schedule_id)

@@ -1,0 +1,63 @@
+"""What a deployment needs in its account of the queue: topics with endpoints, and the sweep's schedule. Pure.
+
+Invariant: everything that it makes is known by a name that begins with the deployment's prefix and a dot, so that two
+deployments on one account, each with its own QSTASH_TOPIC_PREFIX, do not meet.
+"""
+
+from dataclasses import dataclass
+
+from baton.configuration.settings import Settings
+from baton.configuration.time_limits import delivery_seconds
+from baton.core.retry_waits import RetryWaits
+from baton.emitter import message_to
+from baton.ports import Outgoing
+from baton.ports.queue_setup import Topic, TopicEndpoint
+from baton_events.schema import ENDPOINTS, SWEEP_ENDPOINT, EventType
+
+# An endpoint is put by its name, so that a new address replaces the old one instead of being a second (qstash.md 23).
+ENDPOINT_NAME = "baton"
+EVERY_HOUR = "0 * * * *"
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSchedule:
+    """A schedule as it should be."""
+
+    id: str
+    cron: str
+    message: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Everything that a deployment needs; `prefix`: what the names of all of it begin with."""
+
+    prefix: str
+    topics: tuple[Topic, ...]
+    schedules: tuple[WantedSchedule, ...]
+
+
+def wanted_of(settings: Settings) -> Wanted:
+    """What the deployment with these settings needs."""
+    prefix = f"{settings.topic_prefix}."
+    sweep = WantedSchedule(f"{prefix}sweep", EVERY_HOUR, _sweep(settings))
+    return Wanted(prefix, tuple(_topic(settings, kind) for kind in EventType), (sweep,))
+
+
+def _topic(settings: Settings, kind: EventType) -> Topic:
+    endpoint = TopicEndpoint(settings.event_url(kind), ENDPOINT_NAME)
+    return Topic(settings.topic(kind), (endpoint,), _defaults(settings, kind))
+
+
+def _defaults(settings: Settings, kind: EventType) -> dict[str, str]:
+    """For messages of others, such as a test from the queue's console: ours say all of this themselves."""
+    return {
+        "Upstash-Retries": str(settings.message_retries),
+        "Upstash-Retry-Delay": RetryWaits(settings.message_retry_delay_ms).expression,
+        "Upstash-Timeout": f"{delivery_seconds(ENDPOINTS[kind], settings.message_timeout_seconds)}s",
+        "Upstash-Failure-Callback": settings.failure_callback_url,
+    }
+
+
+def _sweep(settings: Settings) -> Outgoing:
+    return message_to(settings, SWEEP_ENDPOINT, "")  # an empty body is the backstop's

@@ -1,0 +1,143 @@
+"""Opens a tunnel, runs the app behind it, tells the queue of it, and sees that the queue gets through.
+
+Invariant: what was started here is stopped here, whatever happens; what ran before goes on. The app is started with
+the tunnel's address, since its signatures are checked against that; an app that runs already cannot be told.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from baton.configuration.settings import Settings
+from baton_events.errors import PublishError
+from baton_local.dev.part import Part
+from baton_local.dev.parts import PYTHON
+from baton_local.dev.ports import LOOPBACK
+from baton_local.dev.readiness import http_is_ready
+from baton_local.dev.screen import Screen
+from baton_local.dev.stack_error import StackError
+from baton_local.dev.supervisor import Supervisor
+from baton_local.doctor.checkup import probe
+from baton_local.doctor.finding import Finding
+from baton_local.doctor.outside import Outside
+from baton_local.setup.account import Account
+from baton_local.setup.change import told
+from baton_local.setup.difference import difference
+from baton_local.setup.wanted import wanted_of
+from baton_local.tunnel.ngrok import Agent, command_of
+
+_APP, _NGROK = "app", "ngrok"
+_LOOK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class TunnelOptions:
+    """What the person chose; `app`: the registry as MODULE:ATTR, None: the setting's. `folder`: for logs."""
+
+    environment: Mapping[str, str]
+    port: int
+    agent: Agent
+    folder: Path
+    app: str | None = None
+    starts_app: bool = True
+
+
+class Tunnelling:
+    """One tunnel for as long as it is needed."""
+
+    def __init__(self, options: TunnelOptions, screen: Screen) -> None:
+        self._options = options
+        self._screen = screen
+        self._supervisors: list[Supervisor] = []
+
+    @property
+    def started(self) -> bool:
+        """Whether anything was started here, and has to stay."""
+        return bool(self._supervisors)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[str]:
+        """The public address, for the time of the block."""
+        try:
+            yield await self._address()
+        finally:
+            for supervisor in reversed(self._supervisors):
+                await supervisor.stop()
+
+    async def _address(self) -> str:
+        agent, port = self._options.agent, self._options.port
+        if await agent.tunnels() is None:
+            around = self._options.environment
+            await self._run(Part(_NGROK, command_of(port, around.get("PATH")), around, self._is_open))
+        address = await agent.address_of(port)
+        if address is None:
+            raise StackError("ngrok runs, and has no tunnel: see its screen, or start `ngrok http` again")
+        return address
+
+    async def _is_open(self) -> bool:
+        return bool(await self._options.agent.tunnels())
+
+    async def run_app(self, address: str) -> bool:
+        """Start the app with its public address; False: one runs already, or none is to be started."""
+        options = self._options
+        is_ready = partial(http_is_ready, LOOPBACK, options.port, "/healthz")
+        if not options.starts_app or await is_ready():
+            return False
+        registry = options.app or options.environment.get("BATON_APP")
+        own = ("--app-dir", str(Path.cwd()), "--registry", registry) if registry else ()
+        command = (*PYTHON, "-m", "baton_local.dev.app_server", "--host", LOOPBACK, "--port", str(options.port), *own)
+        await self._run(Part(_APP, command, self.environment(address), is_ready, stop_seconds=4.0))
+        return True
+
+    def environment(self, address: str) -> dict[str, str]:
+        """The app's, at this address: every function is there."""
+        own = {"WORKER_BASE_URL": address, "WORKER_URLS": ""}
+        return {"LOG_FORMAT": "text", **self._options.environment, **own}
+
+    async def register(self, settings: Settings) -> None:
+        """Tell the queue's account where the endpoints are."""
+        account = Account.of(settings)
+        try:
+            for change in difference(wanted_of(settings), await account.look()).changes:
+                await account.apply(change)
+                self._screen.notice("setup", told(change))
+        except PublishError as error:
+            raise StackError(str(error)) from error
+        finally:
+            await account.close()
+
+    async def check(self, settings: Settings, seconds: int) -> list[Finding]:
+        """What becomes of a signed probe to each endpoint."""
+        outside = Outside.of(settings)
+        try:
+            return await probe(settings, outside, seconds)
+        finally:
+            await outside.close()
+
+    async def until_broken(self, address: str) -> None:
+        """Wait until what was started here is given up, or the tunnel leads elsewhere; then raise why."""
+        watching = [asyncio.create_task(supervisor.until_broken()) for supervisor in self._supervisors]
+        watching.append(asyncio.create_task(self._until_moved(address)))
+        try:
+            done, _ = await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+
+    async def _until_moved(self, address: str) -> None:
+        """A tunnel that was opened anew has another address, unless it was reserved."""
+        while (await self._options.agent.address_of(self._options.port) or address) == address:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise StackError(f"the tunnel is not at {address} any more: run `baton tunnel` again")
+
+    async def _run(self, part: Part) -> None:
+        supervisor = Supervisor([part], self._options.folder, self._screen, lambda: None)
+        self._supervisors.append(supervisor)
+        self._screen.notice(part.name, "starting")
+        await supervisor.start()

@@ -1,0 +1,107 @@
+"""The shell around the index: writes one after the other, searches and embeddings in threads.
+
+Invariant: a write is on disk before it is in memory, and in memory before it is answered, so what anybody was told or
+could read survives kill -9. If the disk refuses, the request fails and nothing of it is there.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any
+
+from baton_local.vector.core.errors import ApiError, unacceptable
+from baton_local.vector.core.index import Index
+from baton_local.vector.core.querying import Hit, Query, ranked
+from baton_local.vector.core.resumable import ResumableQueries
+from baton_local.vector.core.vector import Vector
+from baton_local.vector.core.writing import Plan
+from baton_local.vector.embedding.model import EmbedderError, EmbeddingModel
+from baton_local.vector.settings import Settings
+from baton_local.vector.storage.store import Store
+from baton_local.vector.surroundings import Surroundings
+
+_SEARCH_THREADS = 4  # no faster than one, but a long search does not hold up short ones
+
+_log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Runs requests over one index and its store."""
+
+    def __init__(
+        self, index: Index, store: Store, model: EmbeddingModel | None, surroundings: Surroundings, settings: Settings
+    ) -> None:
+        self.index = index
+        self.limits = settings.limits
+        self._index_delay_ms = settings.index_delay_ms
+        self.surroundings = surroundings
+        self.resumable = ResumableQueries(settings.limits.max_resumable_queries)
+        self._store = store
+        self._model = model
+        self._writing = asyncio.Lock()
+        self._writes: set[asyncio.Task[Any]] = set()
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vector-disk")
+        self._searching = ThreadPoolExecutor(max_workers=_SEARCH_THREADS, thread_name_prefix="vector-search")
+        self._embedding = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vector-embed")
+
+    @property
+    def has_model(self) -> bool:
+        """Whether texts can be embedded."""
+        return self._model is not None
+
+    async def write(self, plan: Callable[[Index], Plan]) -> Any:
+        """Plan and carry out a write; its result, once it is on disk. A caller that goes away does not stop it."""
+        task = asyncio.get_running_loop().create_task(self._write(plan))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return await asyncio.shield(task)
+
+    async def search(self, namespace: str, query: Query) -> list[Hit]:
+        """All records that match, best first."""
+        space = self.index.namespaces.get(namespace)
+        if space is None:
+            return []
+        records = space.queryable(self.surroundings.now_ms())
+        return await asyncio.get_running_loop().run_in_executor(self._searching, ranked, records, query)
+
+    async def embed(self, texts: Sequence[str]) -> list[Vector]:
+        """The vectors of these texts."""
+        if self._model is None:
+            raise unacceptable(
+                "Embedding data for this index is not allowed. "
+                "The index must be created with an embedding model to use it."
+            )
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._embedding, self._model.vectors_of, list(texts))
+        except EmbedderError as error:
+            _log.exception("texts could not be embedded")
+            raise ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
+
+    async def stop(self) -> None:
+        """Let writes in flight reach the disk, and close."""
+        if self._writes:
+            await asyncio.wait(self._writes)
+        self._searching.shutdown(wait=False, cancel_futures=True)
+        self._embedding.shutdown(wait=False, cancel_futures=True)
+        self._disk.shutdown()
+        self._store.close()
+
+    async def _write(self, plan: Callable[[Index], Plan]) -> Any:
+        async with self._writing:
+            planned = plan(self.index)
+            if planned.changes:
+                try:
+                    await asyncio.get_running_loop().run_in_executor(self._disk, self._store.write, planned.changes)
+                except sqlite3.Error as error:
+                    _log.critical("cannot write to the data folder: %s", error)
+                    raise ApiError(
+                        HTTPStatus.SERVICE_UNAVAILABLE, f"cannot write to the data folder ({error}); nothing was stored"
+                    ) from error
+                now_ms = self.surroundings.now_ms()
+                for change in planned.changes:
+                    self.index.apply(change, now_ms, self._index_delay_ms)
+            return planned.result
