@@ -73,6 +73,8 @@ def handed_on(
     for leg in tree.carried(message_id, now_ms, but):
         tree, marked = released(tree, leg, owner, free=free)
         told.append(marked)
+    for leg in tree.begun_with_slot(message_id, now_ms, but):
+        tree, _ = released(tree, leg, owner)
     return tree, tuple(told)
 
 

@@ -49,6 +49,14 @@ class Tree(Struct, frozen=True):
         free = [leg for leg in mine if not self.gated(leg, now_ms) and not self.held(leg)]
         return tuple(sorted(free, key=_KEY) if len(free) > 1 else free)
 
+    def begun_with_slot(self, message_id: str, now_ms: int, but: str = "") -> tuple[Leg, ...]:
+        """The legs of a message that somebody has claimed while their job had a slot, which it has lost since.
+
+        Nobody hands them on, as they wait for the job's wish; and the message may be over before they are done.
+        """
+        mine = (leg for leg in self.legs.values() if leg.carrier == message_id and leg.key != but and leg.owner)
+        return tuple(sorted((leg for leg in mine if self.gated(leg, now_ms)), key=_KEY))
+
     def blocked(self, leg: Leg) -> bool:
         """Whether a step waits for one before it."""
         return bool(leg.after) and blocked(leg, self.legs.values())

@@ -227,6 +227,17 @@ async def test_who_comes_again_while_its_job_has_no_slot_releases_its_own_leg(si
     assert [leg.handed_on for leg in snapshot.legs if leg.kind is LegKind.CALL] == [True]
 
 
+async def test_who_comes_again_about_what_is_done_releases_what_was_begun_with_a_slot(side: Side) -> None:
+    """The same, where the message is about an earlier leg of its chain: it hands on nothing, and is acknowledged."""
+    await in_place(side)
+    await side.store.look(JOB_ID, "sweep1", NOW_MS + LOST_AFTER_MS, LOST_AFTER_MS, {})
+    begun = await side.store.begin(claim_of(first_leg(), owner="o2"))
+    assert (begun.verdict, begun.carried) == (Verdict.APPLIED, ())
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert [leg.handed_on for leg in snapshot.legs if leg.kind is LegKind.CALL] == [True]
+
+
 async def test_a_wish_that_is_taken_from_somebody_else_is_released(side: Side) -> None:
     """Nobody holds a wish: whoever is told of it may claim it, also who has lost its message meanwhile."""
     await side.store.create(creation(a_job(), slot=False), "m1", NOW_MS)
