@@ -82,11 +82,11 @@ OF_A_WEBHOOK = {
 
 
 def _production_distributions() -> set[str]:
-    """What `pip install baton` brings, without the extras and the development group: from the lock file."""
+    """What `pip install durable-baton` brings, without the extras and the development group: from the lock file."""
     packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
     needs = {package["name"]: [need["name"] for need in package.get("dependencies", [])] for package in packages}
     found: set[str] = set()
-    waiting = ["baton"]
+    waiting = ["durable-baton"]
     while waiting:
         name = waiting.pop()
         if name not in found:

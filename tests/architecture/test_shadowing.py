@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from baton.distribution import DISTRIBUTION
 from tests.architecture.source_files import PACKAGES, ROOT
 
 NAMES = tuple(PACKAGES)
@@ -21,10 +22,10 @@ def test_our_packages_win(tmp_path: Path) -> None:
 def test_no_installed_distribution_has_a_package_of_our_names() -> None:
     """Installed beside us it would be imported instead."""
     owners = packages_distributions()
-    assert {name: owners[name] for name in NAMES if set(owners.get(name, ["baton"])) != {"baton"}} == {}
+    assert {name: owners[name] for name in NAMES if set(owners.get(name, [DISTRIBUTION])) != {DISTRIBUTION}} == {}
 
 
 def test_the_lock_file_has_no_distribution_of_our_names() -> None:
     """A dependency of a dependency must not bring one in."""
     locked = set(re.findall(r'^name = "([^"]+)"', (ROOT / "uv.lock").read_text(encoding="utf-8"), re.MULTILINE))
-    assert locked & {"baton", "baton-events", "baton-local"} == {"baton"}
+    assert locked & {"baton", "baton-events", "baton-local"} == set()

@@ -59,7 +59,7 @@ def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> No
 def test_it_has_no_tests_and_no_surprises_at_its_top(wheel: zipfile.ZipFile) -> None:
     """A top-level folder of ours is one that everybody who installs the wheel gets."""
     tops = {name.partition("/")[0] for name in wheel.namelist()}
-    assert {top for top in tops if not re.fullmatch(r"baton-[\d.]+\.dist-info", top)} == set(PACKAGES)
+    assert {top for top in tops if not re.fullmatch(r"durable_baton-[\d.]+\.dist-info", top)} == set(PACKAGES)
 
 
 def test_it_brings_the_command_and_the_pytest_plugin(wheel: zipfile.ZipFile) -> None:

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from baton.api.described import DESCRIBED, UNDESCRIBED, Described
 from baton.api.route import ApiRoute
 from baton.api.schemas import SCHEMAS
+from baton.distribution import DISTRIBUTION
 
 _REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"\{(\w+)(:path)?\}")
@@ -76,7 +77,11 @@ class OpenApi:
             paths.setdefault(_PARAMETER.sub(r"{\1}", route.path), {})[route.method.lower()] = _operation(route)
         return {
             "openapi": "3.1.0",
-            "info": {"title": "Baton", "version": version("baton"), "description": "Durable AI agents: their API."},
+            "info": {
+                "title": "Baton",
+                "version": version(DISTRIBUTION),
+                "description": "Durable AI agents: their API.",
+            },
             **({"servers": [{"url": self._server_url}]} if self._server_url else {}),
             "paths": paths,
             "components": {"schemas": SCHEMAS | _body_schemas(), "securitySchemes": _SCHEMES},

@@ -4,6 +4,7 @@ Invariant: it is answered after the signature was checked and before anything is
 endpoint it comes to. `baton doctor` sends it. Must not: tell anything that an outsider could use.
 """
 
+from baton.distribution import DISTRIBUTION
 from baton_events.schema import SCHEMA_VERSION
 
 PROBE_WORD = "probe"
@@ -30,6 +31,6 @@ def own_version() -> str:
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow, and only probes ask
 
     try:
-        return version("baton")
+        return version(DISTRIBUTION)
     except PackageNotFoundError:
         return ""

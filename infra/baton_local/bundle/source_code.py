@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+from baton.distribution import DISTRIBUTION
 from baton_local.dev.stack_error import StackError
 
 OWN_PACKAGES = {"baton": "functions/baton", "baton_events": "events/baton_events"}
@@ -21,9 +22,9 @@ def copy_own(root: Path, folder: Path) -> None:
     for package, place in OWN_PACKAGES.items():
         _copy(root / place, folder / package)
     version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    metadata = folder / f"baton-{version}.dist-info" / "METADATA"
+    metadata = folder / f"{DISTRIBUTION.replace('-', '_')}-{version}.dist-info" / "METADATA"
     metadata.parent.mkdir()
-    metadata.write_text(f"Metadata-Version: 2.1\nName: baton\nVersion: {version}\n", encoding="utf-8")
+    metadata.write_text(f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: {version}\n", encoding="utf-8")
 
 
 def copy_app(app: Path, folder: Path) -> None:
@@ -51,10 +52,10 @@ def _check_libraries(app: Path) -> None:
     if not project.is_file() or (app / REQUIREMENTS).is_file():
         return
     needs = tomllib.loads(project.read_text(encoding="utf-8")).get("project", {}).get("dependencies", [])
-    if any(not str(need).startswith("baton") for need in needs):
+    if any(not str(need).startswith(DISTRIBUTION) for need in needs):
         raise StackError(
             f"--app {app}: its pyproject.toml names libraries, and a bundle takes them from {REQUIREMENTS}: write it"
-            f" with `uv export --no-emit-project --no-emit-package baton -o {REQUIREMENTS}` in that folder"
+            f" with `uv export --no-emit-project --no-emit-package {DISTRIBUTION} -o {REQUIREMENTS}` in that folder"
         )
 
 

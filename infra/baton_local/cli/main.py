@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from baton.distribution import DISTRIBUTION
 from baton_local.dev.stack_error import StackError
 
 
@@ -94,6 +95,6 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="baton", message="%(prog)s %(version)s")
+@click.version_option(package_name=DISTRIBUTION, message="%(prog)s %(version)s")
 def main() -> None:
     """Durable AI agents on serverless functions: the local stack and its tools."""

@@ -4,11 +4,12 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from baton.core.state import STATE_VERSION
+from baton.distribution import DISTRIBUTION
 from baton_events.schema import SCHEMA_VERSION
 from baton_local.doctor.finding import Finding, ok
 
 CHECK = "versions"
-_PACKAGES = ("baton", "qstash", "upstash-redis", "upstash-vector", "upstash-ratelimit")
+_PACKAGES = (DISTRIBUTION, "qstash", "upstash-redis", "upstash-vector", "upstash-ratelimit")
 
 
 def versions() -> Finding:

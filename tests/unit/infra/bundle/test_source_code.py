@@ -30,7 +30,7 @@ def test_our_own_code_is_there_with_its_data_and_without_infra(tmp_path: Path) -
     found = files_of(tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    assert names == {"baton", "baton_events", f"baton-{version}.dist-info"}
+    assert names == {"baton", "baton_events", f"durable_baton-{version}.dist-info"}
     assert {
         "baton/adapters/lua/apply.lua",
         "baton/console/templates/base.html",
@@ -73,7 +73,9 @@ def test_libraries_of_an_app_are_not_forgotten(tmp_path: Path) -> None:
     """Those in pyproject.toml alone would be missing in the cloud, at the first import."""
     app, folder = tree(tmp_path / "app", "acme/agents.py"), tmp_path / "task"
     folder.mkdir()
-    (app / "pyproject.toml").write_text('[project]\nname = "acme"\ndependencies = ["baton", "pypdf>=6"]\n', "utf-8")
+    (app / "pyproject.toml").write_text(
+        '[project]\nname = "acme"\ndependencies = ["durable-baton", "pypdf>=6"]\n', "utf-8"
+    )
     with pytest.raises(StackError, match=r"takes them from requirements.txt: write it with `uv export"):
         copy_app(app, folder)
     tree(app, "requirements.txt")
@@ -85,6 +87,6 @@ def test_an_app_that_needs_only_baton_names_nothing_else(tmp_path: Path) -> None
     """Its pyproject.toml alone will do."""
     app, folder = tree(tmp_path / "app", "acme/agents.py"), tmp_path / "task"
     folder.mkdir()
-    (app / "pyproject.toml").write_text('[project]\nname = "acme"\ndependencies = ["baton>=0.1"]\n', "utf-8")
+    (app / "pyproject.toml").write_text('[project]\nname = "acme"\ndependencies = ["durable-baton>=0.1"]\n', "utf-8")
     copy_app(app, folder)
     assert files_of(folder) == {"acme/agents.py"}
