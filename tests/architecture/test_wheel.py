@@ -62,6 +62,26 @@ def test_it_has_no_tests_and_no_surprises_at_its_top(wheel: zipfile.ZipFile) -> 
     assert {top for top in tops if not re.fullmatch(r"durable_baton-[\d.]+\.dist-info", top)} == set(PACKAGES)
 
 
+def test_a_projects_own_packages_stay_its_own(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    """A serverless project has folders of such names: neither hides the other."""
+    site, project = tmp_path / "site", tmp_path / "project"
+    wheel.extractall(site)
+    theirs = ("events", "functions", "infra", "tests")
+    for name in theirs:
+        (project / name).mkdir(parents=True)
+        (project / name / "__init__.py").write_text("OF_THE_PROJECT = True\n", "utf-8")
+    code = (
+        f"import {', '.join(theirs)}, baton.app, baton_events.schema, baton_local.cli.main\n"
+        f"assert all(module.OF_THE_PROJECT for module in ({', '.join(theirs)}))\n"
+        "print(*(module.__path__[0] for module in (baton, baton_events, baton_local)), sep='\\n')"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=project, env={"PYTHONPATH": str(site)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [str(site / package) for package in PACKAGES]
+
+
 def test_it_brings_the_command_and_the_pytest_plugin(wheel: zipfile.ZipFile) -> None:
     """`baton` is on the path after installing, and pytest knows the fixtures."""
     (entry_points,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
