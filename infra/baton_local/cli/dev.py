@@ -41,11 +41,17 @@ TRY_QUESTION = "How did sailors tell one lighthouse from another?"
     show_default=True,
     help="How the app reaches its Redis: over REST as the hosted one, or straight (extra `redis`).",
 )
-def dev(data: Path, app: str | None, port: int | None, store: StoreKind) -> None:
+@click.option(
+    "--reload/--no-reload",
+    "reloads",
+    default=True,
+    help="Start your agents again when a Python file in the current folder changes.  [default: reload]",
+)
+def dev(*, data: Path, app: str | None, port: int | None, store: StoreKind, reloads: bool) -> None:
     """Run the whole local stack in the foreground.
 
     Queue, Redis, vector index and the app, each a process of its own, supervised. Starting again on the same data
-    goes on with unfinished jobs.
+    goes on with unfinished jobs. With --app, a change of your code starts the app again, and jobs go on with it.
     """
     if app is not None and not all(app.partition(":")):
         raise click.BadParameter(
@@ -56,7 +62,7 @@ def dev(data: Path, app: str | None, port: int | None, store: StoreKind) -> None
             f"resp needs {' and '.join(missing)}: install the extra `redis` (docs/redis.md), or leave it out",
             param_hint="--store",
         )
-    options = StackOptions(folder=data, app=app, port=port, store=store)
+    options = StackOptions(folder=data, app=app, port=port, store=store, reloads=reloads)
 
     screen = PlainScreen()
 

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import traceback
+from types import TracebackType
 
 import uvicorn
 
@@ -64,9 +65,16 @@ def _check_registry(reference: str) -> None:
         load_registry(reference)
     except RegistryNotLoadedError as error:
         if error.__cause__ is not None:
-            traceback.print_exception(error.__cause__)
+            traceback.print_exception(error.__cause__.with_traceback(_of_user(error.__cause__.__traceback__)))
         print(f"{error}", file=sys.stderr)
         sys.exit(os.EX_CONFIG)
+
+
+def _of_user(trace: TracebackType | None) -> TracebackType | None:
+    """Where the user's own code begins: without the frames of ours and of importlib that load it."""
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(("baton.", "importlib")):
+        trace = trace.tb_next
+    return trace
 
 
 if __name__ == "__main__":

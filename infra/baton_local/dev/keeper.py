@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 
+from baton_local.dev.code_changes import CodeChanges
 from baton_local.dev.disk_room import MIN_ROOM_BYTES
 from baton_local.dev.error_lines import ErrorLines
 from baton_local.dev.part import Part
@@ -39,6 +40,8 @@ class PartKeeper:
         self._room = room
         self._process: subprocess.Popen[bytes] | None = None
         self._served_since: float | None = None
+        self._has_served = self._is_replaced = False
+        self._changes = CodeChanges(part.code) if part.code else None
         self._stopping = asyncio.Event()
 
     @property
@@ -50,16 +53,31 @@ class PartKeeper:
         """Run the part until it is stopped; one that keeps dying at once, or says it never can, ends this."""
         for name in self.part.needs:
             await others[name].ready.wait()
+        watching = asyncio.create_task(self._watch(self._changes)) if self._changes else None
+        try:
+            await self._live_on()
+        finally:
+            if watching is not None:
+                watching.cancel()
+
+    async def _live_on(self) -> None:
+        """One life after the other."""
         policy = RestartPolicy()
         while not self._stopping.is_set():
             code = await self._one_life()
             if self._stopping.is_set():
                 return
+            if self._is_replaced:
+                policy, self._is_replaced = RestartPolicy(), False
+                continue
             if self._room() < MIN_ROOM_BYTES:
                 await self._until_room()
                 continue
             if code == os.EX_CONFIG and self._served_since is None:
-                raise self._broken(f"{self.part.name} cannot start with what it was given.")
+                if self._changes is None or not self._has_served:
+                    raise self._broken(f"{self.part.name} cannot start with what it was given.")
+                await self._until_changed(self._changes)
+                continue
             policy, verdict = policy.after_death(self._served_seconds())
             if isinstance(verdict, GiveUp):
                 deaths = f"{verdict.quick_deaths} times in a row right after its start"
@@ -93,8 +111,12 @@ class PartKeeper:
         with self.log.opened_for_part() as output:
             self._process = process = start_process(self.part, output)
         self._served_since = None
+        if self._changes is not None:
+            self._changes.changed.clear()
         async with asyncio.TaskGroup() as group:
             watchers = [group.create_task(self._see_when_ready()), group.create_task(self._show_errors())]
+            if self._changes is not None:
+                watchers.append(group.create_task(self._replace_when_changed(self._changes, process)))
             code = await until_dead(process)
             for watcher in watchers:
                 watcher.cancel()
@@ -106,9 +128,30 @@ class PartKeeper:
         """Wait until the part serves."""
         while not await self.part.is_ready():  # noqa: ASYNC110 - the part cannot set an event of ours
             await asyncio.sleep(LOOK_SECONDS)
-        self._served_since = time.monotonic()
+        self._served_since, self._has_served = time.monotonic(), True
         self.ready.set()
         self._on_ready()
+
+    async def _watch(self, changes: CodeChanges) -> None:
+        """See what changes; where that is not possible, the part goes on as it is."""
+        try:
+            await changes.watch()
+        except (OSError, RuntimeError) as error:
+            self._screen.notice(self.part.name, f"changes of its code are not seen, start the stack again: {error}")
+
+    async def _replace_when_changed(self, changes: CodeChanges, process: subprocess.Popen[bytes]) -> None:
+        """End the process when its code changes; another one follows."""
+        await changes.changed.wait()
+        self._is_replaced = True
+        self._screen.notice(self.part.name, f"{changes.name} has changed: starting again with it")
+        await end_process(process, self.part.stop_seconds)
+
+    async def _until_changed(self, changes: CodeChanges) -> None:
+        """Wait until the code that cannot be loaded is changed; what is wrong with it has been shown."""
+        self._show(self.log.last_lines(1))
+        self._screen.notice(self.part.name, "waits for its code to be mended: it starts again when a file is saved")
+        while not (changes.changed.is_set() or self._stopping.is_set()):
+            await self._pause(LOOK_SECONDS)
 
     async def _show_errors(self) -> None:
         """Pass on the error lines of the log, until cancelled."""

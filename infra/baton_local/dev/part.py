@@ -13,7 +13,11 @@ ReadyCheck = Callable[[], Awaitable[bool]]
 
 @dataclass(frozen=True)
 class Part:
-    """One process of the stack; `log_path` is for one that keeps a log of its own."""
+    """One process of the stack.
+
+    `log_path`: of one that keeps a log of its own. `code`: the folder of a person's code that it runs; it is started
+    again when a file of that changes.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -22,3 +26,4 @@ class Part:
     needs: tuple[str, ...] = ()
     stop_seconds: float = 3.0
     log_path: Path | None = None
+    code: Path | None = None

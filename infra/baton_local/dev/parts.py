@@ -37,6 +37,7 @@ class StackPlan:
     inherited: Mapping[str, str]
     app: str | None = None
     store: StoreKind = "rest"
+    reloads: bool = False
     proof: str = field(default_factory=lambda: secrets.token_hex(PROOF_BYTES))
 
     @property
@@ -143,11 +144,13 @@ def _qstash(plan: StackPlan) -> Part:
 def _app(plan: StackPlan) -> Part:
     """The app is asked whether it serves, not whether all it needs is there: that is the other parts' business."""
     port = plan.ports["app"]
-    own = ("--app-dir", str(Path.cwd()), "--registry", plan.app) if plan.app is not None else ()
+    folder = Path.cwd()
+    own = ("--app-dir", str(folder), "--registry", plan.app) if plan.app is not None else ()
     return Part(
         name="app",
         command=(*PYTHON, "-m", "baton_local.dev.app_server", "--host", LOOPBACK, "--port", str(port), *own),
         environment=app_environment(plan) | {"LOCAL_PART_PROOF": plan.proof},
         is_ready=partial(http_is_ready, LOOPBACK, port, "/healthz", plan.proof),
         stop_seconds=4.0,
+        code=folder if plan.app is not None and plan.reloads else None,
     )

@@ -33,7 +33,7 @@ class StackOptions:
     """What the person chose; `port` None = the usual ports, 0 = any free ones; `settings` go to the app.
 
     `store`: how the app reaches its Redis. `registers`: topics and the sweep's schedule with the queue; what lives for
-    one job needs neither.
+    one job needs neither. `reloads`: a change of the app's code starts the app again.
     """
 
     folder: Path
@@ -43,6 +43,7 @@ class StackOptions:
     settings: Mapping[str, str] = field(default_factory=dict)
     parts_of: PartsOf = stack_parts
     store: StoreKind = "rest"
+    reloads: bool = False
 
 
 class LocalStack:
@@ -137,7 +138,10 @@ class LocalStack:
             self._screen.notice(SAID_BY_STACK, remark)
         remember_ports(folder, chosen.ports)
         inherited = {**inherited_environment(), **self._options.settings}
-        return StackPlan(folder, chosen.ports, stack_secrets, inherited, self._options.app, self._options.store)
+        options = self._options
+        return StackPlan(
+            folder, chosen.ports, stack_secrets, inherited, options.app, options.store, reloads=options.reloads
+        )
 
     async def _start(self, supervisor: Supervisor, plan: StackPlan) -> None:
         """Start the parts, and register with the queue while the slower ones are still starting."""
