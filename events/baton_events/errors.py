@@ -1,4 +1,4 @@
-"""The errors of `events`: each knows the HTTP status that answers it and whether trying again may help.
+"""The errors: each knows the HTTP status that answers it and whether trying again may help.
 
 The edge maps an error by these two attributes, never by its class. Messages name the offending value and the way out,
 and hold nothing secret: they are shown to callers.

@@ -1,7 +1,7 @@
 """The parts of the local stack: what is run for each, and with which settings.
 
 The one place that knows the entry points of the parts. Every part runs with this interpreter and with `-P`, so that a
-folder of the user's which happens to be called `infra` or `functions` does not hide ours. Nothing is started here.
+file of the user's which happens to be called as one of ours hides nothing. Nothing is started here.
 """
 
 import secrets

@@ -29,7 +29,7 @@ def server_command(data: Path, *, port: int | None = None) -> list[str]:
         data: the data folder; made when missing.
         port: also listen on this loopback port; by default only on the folder's unix socket.
     """
-    # -P: a package called `infra` in the current folder does not hide this one.
+    # -P: nothing in the current folder hides this one.
     command = [sys.executable, "-P", "-m", "baton_local.redis.valkey", "--data", str(data.resolve())]
     if port is not None:
         command += ["--port", str(port)]

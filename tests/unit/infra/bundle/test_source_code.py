@@ -50,10 +50,10 @@ def test_an_app_brings_its_packages_and_their_data(tmp_path: Path) -> None:
 
 
 def test_an_app_takes_no_name_that_is_there(tmp_path: Path) -> None:
-    """A package called `events` would be imported in place of ours."""
-    folder = tree(tmp_path / "task", "events/__init__.py")
-    with pytest.raises(StackError, match="events is a name that Baton or a library has"):
-        copy_app(tree(tmp_path / "app", "events/__init__.py", "acme/agents.py"), folder)
+    """A package called `baton` would be imported in place of ours."""
+    folder = tree(tmp_path / "task", "baton/__init__.py")
+    with pytest.raises(StackError, match="baton is a name that Baton or a library has"):
+        copy_app(tree(tmp_path / "app", "baton/__init__.py", "acme/agents.py"), folder)
 
 
 def test_a_folder_without_code_is_no_app(tmp_path: Path) -> None:
