@@ -221,13 +221,13 @@ def no_leg_begins_early(write: Write) -> str | None:
 
 
 def a_sweep_drives_only_what_is_lost(write: Write) -> str | None:
-    """A sweep, and a witness that looks, touch no live lease and no future timer that is not theirs already."""
+    """A look touches no live lease and no future timer that is not its own, or of who had lost their message."""
     now_ms = write.world.now_ms() + write.world.plan.skew_ms
     for key, leg in write.after.legs.items():
         old = write.before.legs.get(key)
         if old is None or old is leg or leg.carrier == old.carrier:
             continue
-        if max(old.lease_until_ms, old.not_before_ms) > now_ms:
+        if max(old.lease_until_ms, 0 if old.handed_on and not old.owner else old.not_before_ms) > now_ms:
             return f"{key} is driven at {now_ms}: {old}"
     return None
 

@@ -257,7 +257,9 @@ class Tree(Struct, frozen=True):
             waits = in_line if leg.kind is LegKind.WISH else self.gated(leg, now_ms) or self.held(leg)
             # A wish of which the book knows nothing was forgotten: a submission's witness must not come too soon.
             patience_ms = lost_after_ms / 2 if leg.kind is LegKind.WISH and entry is None else lost_after_ms
-            last_ms = max(leg.since_ms, leg.not_before_ms, leg.lease_until_ms + lost_after_ms / 6 - patience_ms)
+            # Who had lost its message may have failed to publish a timer: that one is published once more.
+            due_ms = 0 if leg.handed_on and not leg.owner else leg.not_before_ms
+            last_ms = max(leg.since_ms, due_ms, leg.lease_until_ms + lost_after_ms / 6 - patience_ms)
             if leg.job_id == job_id and not waits and (leg.carrier == message_id or now_ms - last_ms > patience_ms):
                 again = bool(leg.owner) or (leg.carrier == message_id and leg.since_ms < now_ms)
                 found.append(replace(leg, since_ms=now_ms, carrier=message_id, handed_on=again))

@@ -3,8 +3,8 @@
 Armed as a delayed message, one at a time, while somebody holds a slot; an hourly schedule, the backstop, looks at
 everybody, and at failure callbacks that the queue has given up on, so that idle costs next to nothing. It goes on page
 by page, each a message of its own, so what it costs at once does not grow with the jobs, and a job at which it dies
-holds up one page. It never touches a live lease or a future timer. What it drives it carries, so a crash in the middle
-loses nothing.
+holds up one page. It touches no live lease, and a future timer once at most, where nobody may have published it. What
+it drives it carries, so a crash in the middle loses nothing.
 """
 
 import json

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from baton.core.effects import Changes
-from baton.core.legs import Leg
+from baton.core.legs import Leg, LegKind, loop_leg
 from baton.core.transitions import JobStatus
 from baton.ports import Looked, Verdict
 from tests.contract.store.sample import (
@@ -22,6 +22,7 @@ from tests.contract.store.sample import (
     wish_of,
 )
 from tests.contract.store.side import Side
+from tests.contract.store.test_handed_on import OVER, again, committed, in_place
 
 LOST_AFTER_MS = 60_000
 BOOK = book_of(JOB_ID)
@@ -92,6 +93,18 @@ async def test_a_future_timer_is_never_touched(side: Side) -> None:
         assert (await side.store.look(JOB_ID, "sweep", NOW_MS + after_ms, LOST_AFTER_MS, BOOK)).lost == ()
     looked = await side.store.look(JOB_ID, "sweep", NOW_MS + 50_000 + LOST_AFTER_MS + 1, LOST_AFTER_MS, BOOK)
     assert keys(looked.lost) == [first_leg().key]
+
+
+async def test_a_timer_of_who_had_lost_its_message_is_published_once_more(side: Side) -> None:
+    """Its publication may have failed, and its message was acknowledged before: nobody would come back."""
+    await in_place(side)
+    await again(side)
+    timer = replace(loop_leg(JOB_ID, 2, 1, NOW_MS), not_before_ms=NOW_MS + 9 * LOST_AFTER_MS)
+    assert (await committed(side, changes=replace(OVER, join=None, legs=(timer,)))).applied
+    for sweep, found in (("s1", [timer.key]), ("s2", [])):
+        at_ms = NOW_MS + (1 + (sweep == "s2")) * (LOST_AFTER_MS + 1)
+        looked = await side.store.look(JOB_ID, sweep, at_ms, LOST_AFTER_MS, BOOK)
+        assert [leg.key for leg in looked.lost if leg.kind is LegKind.LOOP] == found
 
 
 async def test_of_many_legs_only_the_quiet_ones_are_lost(side: Side) -> None:
