@@ -43,6 +43,7 @@ def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> No
     assert any(name.startswith("baton/agents/library/") for name in data)
     assert "baton/console/templates/base.html" in data
     assert "baton/web/static/baton.js" in data
+    assert "baton_local/project/pyproject.toml.tmpl" in data
     assert {Path(name).suffix for name in data} <= {
         ".lua",
         ".md",
@@ -53,6 +54,7 @@ def test_it_has_the_scripts_and_the_sample_library(wheel: zipfile.ZipFile) -> No
         ".css",
         ".js",
         ".svg",
+        ".tmpl",
     }
 
 

@@ -38,6 +38,7 @@ SUBCOMMANDS = {
     "doctor": Subcommand(
         "baton_local.cli.doctor", "doctor", "Find out what is wrong with a deployment, and what to do."
     ),
+    "init": Subcommand("baton_local.cli.new_project", "init", "Make a project with an agent, a tool and tests."),
     "keys": Subcommand("baton_local.cli.keys", "keys", "Make, list and revoke API keys."),
     "package": Subcommand("baton_local.cli.package", "package", "Make the archives that AWS Lambda runs."),
     "qstash": Subcommand("baton_local.cli.servers", "qstash", "Run the local QStash server alone."),

@@ -8,13 +8,14 @@ import importlib
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from baton_local.cli.demo.fault import SETTINGS_WITH_FAULT, KillApp
-from baton_local.cli.demo.scenario import SCENARIOS, Scenario
+from baton_local.cli.demo.scenario import SCENARIOS, Ask, Scenario
 from baton_local.cli.demo.view import DemoView
 from baton_local.cli.interruption import Interruption, run_until_interrupted
 from baton_local.dev.stack import LocalStack, StackOptions
@@ -28,16 +29,19 @@ THE_SAMPLES = {"BATON_APP": "baton.agents:registry"}  # whatever agents of their
 @click.argument("name", default="research")
 @click.option("--fault", type=click.Choice(["kill"]), help="kill: end the app with -9 in the middle of the job.")
 @click.option("--list", "lists", is_flag=True, help="List what there is to show.")
-def demo(name: str, fault: str | None, *, lists: bool) -> None:
-    """Show real jobs of a sample agent live, on a stack of their own.
+@click.option("--app", metavar="MODULE:ATTR", help="Your own agents' registry, imported from the current folder.")
+@click.option("--task", default="Do it.", show_default=True, help="What the job of your agent is asked, with --app.")
+def demo(name: str, fault: str | None, app: str | None, task: str, *, lists: bool) -> None:
+    """Show real jobs of an agent live, on a stack of their own.
 
-    NAME is the agent; the default is research. --list says what each has to show.
+    NAME is a sample agent; the default is research, and --list says what each has to show. With --app it is one of
+    yours.
     """
     if lists:
         for known, scenario in SCENARIOS.items():
             click.echo(f"{known:<{max(map(len, SCENARIOS))}}  {scenario.about}")
         return
-    if name not in SCENARIOS:
+    if app is None and name not in SCENARIOS:
         raise click.UsageError(f"there is no demo {name!r}; there are {', '.join(SCENARIOS)} (--list says more)")
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a text file, unless a test replaced it
     view = DemoView(Console())
@@ -46,7 +50,8 @@ def demo(name: str, fault: str | None, *, lists: bool) -> None:
     async def run(interruption: Interruption) -> int:
         with tempfile.TemporaryDirectory(prefix="baton-demo-", ignore_cleanup_errors=True) as folder:
             try:
-                return await _show(name, Path(folder), view, interruption, with_fault=fault is not None)
+                shown = Shown(Scenario(name, "", (Ask(task),)) if app else SCENARIOS[name], app, fault is not None)
+                return await _show(shown, Path(folder), view, interruption)
             except StackError:
                 view.show_last_log_lines()
                 raise
@@ -54,10 +59,19 @@ def demo(name: str, fault: str | None, *, lists: bool) -> None:
     sys.exit(run_until_interrupted(run, lambda: view.say("stopping", "dim"), code_when_interrupted=1))
 
 
-async def _show(name: str, folder: Path, view: DemoView, interruption: Interruption, *, with_fault: bool) -> int:
-    started, scenario = time.monotonic(), SCENARIOS[name]
-    settings = {**THE_SAMPLES, **(SETTINGS_WITH_FAULT if with_fault else {})}
-    options = StackOptions(folder=folder, port=0, registers=False, settings=settings)
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown: of the samples, or of somebody's own `app`; `with_fault`: and killed in its middle."""
+
+    scenario: Scenario
+    app: str | None
+    with_fault: bool
+
+
+async def _show(shown: Shown, folder: Path, view: DemoView, interruption: Interruption) -> int:
+    started = time.monotonic()
+    settings = {**({} if shown.app else THE_SAMPLES), **(SETTINGS_WITH_FAULT if shown.with_fault else {})}
+    options = StackOptions(folder=folder, app=shown.app, port=0, registers=False, settings=settings)
     stack = LocalStack(options, view)
     interruption.at_once = stack.kill
     view.say("Starting queue, Redis and app, each a process of its own ...")
@@ -68,8 +82,8 @@ async def _show(name: str, folder: Path, view: DemoView, interruption: Interrupt
         view.say("")
         from baton_local.cli.demo.story import Story  # noqa: PLC0415 - already imported, see below
 
-        kill = _kill(stack, scenario) if with_fault else None
-        return await stack.unless_broken(Story(scenario, description, view, kill).tell())
+        kill = _kill(stack, shown.scenario) if shown.with_fault else None
+        return await stack.unless_broken(Story(shown.scenario, description, view, kill).tell())
 
 
 def _kill(stack: LocalStack, scenario: Scenario) -> KillApp:

@@ -1,0 +1,45 @@
+"""A project that `baton init` has made runs, and passes its tests, at once."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.dev_stack import PATIENCE_SECONDS, baton
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project, made in an empty folder."""
+    run(tmp_path, *baton("init", "my-agents"))
+    return tmp_path / "my-agents"
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a command there; what it prints."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_its_demo_shows_its_agent(project: Path) -> None:
+    """What `make demo` runs."""
+    arguments = ("assistant", "--app", "functions.agents:registry", "--task", "What is 19 percent of 240?")
+    shown = run(project, *baton("demo", *arguments))
+    assert "What is 19 percent of 240?" in shown
+    assert "share_of: returned" in shown
+    assert "19 percent of 240 is 45.6." in shown
+
+
+def test_its_tests_pass(project: Path) -> None:
+    """What `make test` runs; one of them kills the app."""
+    assert "3 passed" in run(project, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+
+def test_its_makefile_lists_what_can_be_done(project: Path) -> None:
+    """`make` alone."""
+    listed = [line.split()[:2] for line in run(project, "make").splitlines()]
+    assert listed == [["make", target] for target in ("help", "demo", "dev", "test")]
