@@ -286,6 +286,7 @@ REGRESSIONS = (
     Regression(563499709236202, 2, "the same, of a look for which the queue no longer waited"),
     Regression(1127050653038333, 2, "the simulation's own: a schedule's message was taken for one about no job"),
     Regression(580569322284107, 2, "a client was refused for want of room where a replica did not show its job"),
+    Regression(2299158658869, 2, "a call's record was not told where others were told much besides: a 500"),
 )
 
 

@@ -16,7 +16,7 @@ from baton.adapters.tree_snapshot import Transcript
 from baton.adapters.weighing import answer_bytes
 from baton.core.legs import Leg, LegKind
 from baton.core.records import load_call, load_results, load_values
-from baton.core.state import Job, Usage
+from baton.core.state import CallRecord, Job, Usage
 from baton.core.transcript import calls_in, still_told
 from baton.engine.patch import Command, Patch
 from baton.ports import Begun, Committed, History, charge
@@ -85,8 +85,7 @@ class Details:
         assert state is not None
         leg, job, record = state.leg, state.job, state.call
         if ("call", leg.call_id) in self._found:
-            (text,), _ = self._answer("call", leg.call_id)
-            record = load_call(text) if text else None
+            record = await self._record(job.id, leg.call_id)
         dependants = state.dependants
         if (record is state.call and leg.kind in (LegKind.COMPLETE, LegKind.WISH)) or (
             leg.kind is LegKind.CALL and not leg.after and record is state.call
@@ -100,6 +99,14 @@ class Details:
             dependants = tuple(load_call(text) for text in texts if text)
         history = await self._history(leg, job)
         return replace(begun, state=replace(state, call=record, dependants=dependants), history=history)
+
+    async def _record(self, job_id: str, call_id: str) -> CallRecord | None:
+        texts, size_bytes = self._answer("call", call_id)
+        if texts is None:  # since others were told much besides
+            texts, size_bytes = await self._later("HMGET", keys.calls_key(job_id), call_id)
+        if texts is None:
+            raise StoreError(f"the call {call_id} has {size_bytes} bytes")
+        return load_call(texts[0]) if texts[0] else None
 
     async def _history(self, leg: Leg, job: Job) -> History:
         if _reads_history(leg, job):
