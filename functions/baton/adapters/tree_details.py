@@ -75,17 +75,20 @@ class Details:
             return replace(answer, claimed=tuple([self._begun[id(begun)] for begun in answer.claimed]))
         return self._begun.get(id(answer), answer)
 
-    def _answer(self, name: str, of: str) -> tuple[Any, int]:
-        """What was read, and 0, or None and its size."""
-        value, *size_bytes = self._answers[self._found[name, of]]
-        return value, int(size_bytes[0]) if size_bytes else 0
+    async def _answer(self, name: str, of: str) -> tuple[Any, int]:
+        """What was read, and 0, or None and its size: what others have left no room for is read by itself."""
+        number = self._found[name, of]
+        value, *too_much = self._answers[number]
+        if too_much and int(too_much[0]) <= self._most_bytes:
+            return await self._later(*map(str, self.reads[number]))
+        return value, int(too_much[0]) if too_much else 0
 
     async def _complete(self, begun: Begun) -> Begun:
         state = begun.state
         assert state is not None
         leg, job, record = state.leg, state.job, state.call
         if ("call", leg.call_id) in self._found:
-            record = await self._record(job.id, leg.call_id)
+            record = await self._record(leg.call_id)
         dependants = state.dependants
         if (record is state.call and leg.kind in (LegKind.COMPLETE, LegKind.WISH)) or (
             leg.kind is LegKind.CALL and not leg.after and record is state.call
@@ -100,10 +103,8 @@ class Details:
         history = await self._history(leg, job)
         return replace(begun, state=replace(state, call=record, dependants=dependants), history=history)
 
-    async def _record(self, job_id: str, call_id: str) -> CallRecord | None:
-        texts, size_bytes = self._answer("call", call_id)
-        if texts is None:  # since others were told much besides
-            texts, size_bytes = await self._later("HMGET", keys.calls_key(job_id), call_id)
+    async def _record(self, call_id: str) -> CallRecord | None:
+        texts, size_bytes = await self._answer("call", call_id)
         if texts is None:
             raise StoreError(f"the call {call_id} has {size_bytes} bytes")
         return load_call(texts[0]) if texts[0] else None
@@ -112,16 +113,13 @@ class Details:
         if _reads_history(leg, job):
             return await self._what_was_said(job)
         if leg.kind is LegKind.REMEMBER:
-            entries, size_bytes = self._answer("task", job.id)
+            entries, size_bytes = await self._answer("task", job.id)
             return History(tuple(map(json.loads, entries or ())), size_bytes=size_bytes or sum(map(len, entries)))
         if leg.kind is LegKind.CALL and leg.after:
-            names = leg.after.split(",")
-            texts, size_bytes = self._answer("before", leg.key)
-            if texts is None:  # perhaps since others were told much besides
-                texts, size_bytes = await self._later("HMGET", keys.results_key(job.id), *names)
+            texts, size_bytes = await self._answer("before", leg.key)
             if texts is None:
                 return History(size_bytes=size_bytes)
-            results = {name: text for name, text in zip(names, texts, strict=True) if text}
+            results = {name: text for name, text in zip(leg.after.split(","), texts, strict=True) if text}
             return History(results=load_results(results), size_bytes=_size(results.values()))
         return History()
 
@@ -131,16 +129,17 @@ class Details:
         entries: list[str] = []
         size_bytes = 0
         for name, _, _ in _ranges(job):
-            texts, too_much = self._answer(name, job.id)
+            texts, too_much = await self._answer(name, job.id)
             entries += texts or ()
             size_bytes += too_much
         if job.untold != (0, 0):
             return await self._what_is_still_told(entries, job, size_bytes)
-        found, too_much = self._answer("results", job.id)
+        found, too_much = await self._answer("results", job.id)
         results = as_dict(found or ())
-        if size_bytes + too_much:
-            return History(size_bytes=size_bytes + too_much + _size(entries) + _size(results.values()))
-        self.transcripts[job.id] = Transcript(tuple(entries), results, _size(entries) + _size(results.values()))
+        told_bytes = _size(entries) + _size(results.values())
+        if size_bytes + too_much or told_bytes > self._most_bytes:
+            return History(size_bytes=size_bytes + too_much + told_bytes)
+        self.transcripts[job.id] = Transcript(tuple(entries), results, told_bytes)
         return _history(entries, results, job)
 
     async def _what_is_still_told(self, entries: list[str], job: Job, too_much: int) -> History:

@@ -1,5 +1,6 @@
 """No answer of the store grows beyond its limit with what a turn, or a step of a plan, would be told."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from baton.adapters.weighing import answer_bytes
 from baton.core.effects import Changes
 from baton.core.going_on import GoOn
 from baton.core.legs import LegKind, loop_leg
-from baton.ports import Begun, Meter, metered
+from baton.ports import Begun, Meter, Verdict, metered
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
@@ -137,3 +138,15 @@ async def test_steps_that_are_told_much_are_not_all_told_at_once(connection: Wei
     assert connection.largest_bytes < 1.1 * LIMIT_BYTES
     again = await store_on(connection).begin(claim_of(steps[2], "m2", "o2", after_ms=2 * LEASE_MS))
     assert again.history.results.keys() == {first.call_id}
+
+
+async def test_turns_that_begin_together_are_each_told_what_was_said(connection: Weighed) -> None:
+    """What one answer has no room for comes in others; a model that is told nothing would begin anew."""
+    store, jobs = store_on(connection), [a_job(name) for name in (JOB_ID, f"{JOB_ID}.1", f"{JOB_ID}.2")]
+    for job in jobs:
+        await store.create(creation(job, "x" * (LIMIT_BYTES * 3 // 5)), f"m-{job.id}", NOW_MS)
+    cold = store_on(connection)
+    begun = await asyncio.gather(*(cold.begin(claim_of(first_leg(job.id), f"m-{job.id}")) for job in jobs))
+    assert [each.verdict for each in begun] == [Verdict.GRANTED] * 3
+    assert [len(each.history.transcript) for each in begun] == [1] * 3
+    assert connection.largest_bytes < 1.1 * LIMIT_BYTES
