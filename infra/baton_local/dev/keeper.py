@@ -40,7 +40,7 @@ class PartKeeper:
         self._room = room
         self._process: subprocess.Popen[bytes] | None = None
         self._served_since: float | None = None
-        self._has_served = self._is_replaced = False
+        self._has_served = False
         self._changes = CodeChanges(part.code) if part.code else None
         self._stopping = asyncio.Event()
 
@@ -67,8 +67,8 @@ class PartKeeper:
             code = await self._one_life()
             if self._stopping.is_set():
                 return
-            if self._is_replaced:
-                policy, self._is_replaced = RestartPolicy(), False
+            if self._changes is not None and self._changes.changed.is_set():
+                policy = RestartPolicy()
                 continue
             if self._room() < MIN_ROOM_BYTES:
                 await self._until_room()
@@ -142,7 +142,6 @@ class PartKeeper:
     async def _replace_when_changed(self, changes: CodeChanges, process: subprocess.Popen[bytes]) -> None:
         """End the process when its code changes; another one follows."""
         await changes.changed.wait()
-        self._is_replaced = True
         self._screen.notice(self.part.name, f"{changes.name} has changed: starting again with it")
         await end_process(process, self.part.stop_seconds)
 
