@@ -1,8 +1,8 @@
 """Serves the product with uvicorn, for the local stack: `python -P -m baton_local.dev.app_server --port N`.
 
 It is `uvicorn baton.app:app --app-dir DIR` but for one thing: our own packages are imported before DIR is put on
-the import path, so that nothing in it hides them. Must not hold any setting of
-the product: those come through the environment.
+the import path, so that nothing in it hides them. Must not hold any setting of the product: those come through the
+environment.
 """
 
 import argparse

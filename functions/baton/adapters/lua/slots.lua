@@ -1,5 +1,5 @@
 -- Shared by the admission's scripts: its jobs, and the indexes by which a word costs the same however many jobs wait
--- (functions/baton/core/admission.py says what they decide). What is kept for a job follows from its entry alone: `put` changes
+-- (core/admission.py says what they decide). What is kept for a job follows from its entry alone: `put` changes
 -- all indexes by the difference between what they say and what the entry is now.
 -- KEYS: 1 jobs, 2 flags, 3 names (all jobs) and 4 holders (of slots) by name, 5 gone (by when they said so), 6 lines,
 -- 7 tenants, 8 ranks, 9 held, 10 sessions, 11 untold, 12 to 14 book, gone, stopped of versions before; a script's own follow.

@@ -1,6 +1,6 @@
 -- A sweep, or the next page of one: free slots are filled and the next sweep is armed while somebody holds one (by the
 -- first page only), and some of those that it looks at are told, with all of their trees.
--- KEYS: as slots.lua. ARGV: as slots.lua; 6 due (0: the backstop), 7 where the page begins (functions/baton/core/sweep_pages.py: `h:` and a
+-- KEYS: as slots.lua. ARGV: as slots.lua; 6 due (0: the backstop), 7 where the page begins (core/sweep_pages.py: `h:` and a
 -- holder, `g:` and when somebody gone said so, `a:` and anybody), 8 '1' for the first page, 9 its size.
 -- A sweep older than the one armed last is a copy and arms none, nor does a backstop while one is armed.
 -- Answer: the next sweep's time (0: none), whom to tell (whosever word gave the slot), entries by job id (flat), whom the
