@@ -82,7 +82,8 @@ class Sweep:
         if turn.after:  # before this page's work: where that fails each time, the others are looked at
             following = Page(page.due_ms, turn.after, carrier if again or page.carrier else "")
             await self._emitter.emit_to(SWEEP_ENDPOINT, following.body())
-        await tell(self._emitter, turn.tell, now_ms, drive)
+        # Sweeps and their copies tell a job once in that time: the queue takes one message of a name.
+        await tell(self._emitter, turn.tell, now_ms - now_ms % LOST_AFTER_MS, "swept")
         driven = await self._look(turn.book, carrier, now_ms, drive)
         if driven:
             _log.warning("the sweep drove %d event(s) that nobody had driven for %d s", driven, LOST_AFTER_MS // 1000)

@@ -191,6 +191,25 @@ async def test_a_slot_of_a_forgotten_job_is_given_on_and_told_at_each_sweep_unti
     assert (await stage.snapshot("job_2")).job.status is JobStatus.COMPLETED
 
 
+async def test_sweeps_of_one_minute_tell_a_job_of_its_slot_once() -> None:
+    """However many copies of a sweep come in an outage: the queue takes one message of a name."""
+    stage = Stage(settings=replace(SETTINGS, max_concurrent_jobs=1))
+    await stage.submit("answers", "job_1")
+    await stage.submit("answers", "job_2")
+    stage.admission.entries["job_1"] = structs.replace(stage.entry("job_1"), slot=False, want="gone")
+    stage.clock.ms += LOST_AFTER_MS - stage.clock.ms % LOST_AFTER_MS
+    await stage.sweep.handle(Page(1), "m0", "d0", again=False)  # gives the slot
+    names = list[str]()
+    for number in (1, 2, 3):
+        seen = len(stage.outgoing())
+        await stage.sweep.handle(Page(1), "m1", f"m1.{number}", again=True)
+        told = [message for message in stage.outgoing()[seen:] if "wish" in message.body]  # first; then what it drives
+        names.append(told[0].deduplication_id)
+        stage.clock.ms += LOST_AFTER_MS // 2
+    first, copy, later = names
+    assert first == copy != later
+
+
 async def test_a_job_that_speaks_while_the_sweep_looks_stays_in_the_book() -> None:
     """Its submission came again, in the moment in which its entry was found old: it holds a slot, so it must stay."""
     store = Interrupted()
