@@ -34,15 +34,17 @@ class Transcript(Struct, frozen=True):
 class TreeSnapshot(Struct, frozen=True):
     """One tree, with the calls and results that belong to its open legs, as far as they are known.
 
-    `transcripts`: by job, valid while its usage is the same: no two histories share one (`Usage.stamp`). `absent`:
-    calls and results that are known not to exist. `is_fresh`: it was read just now. `apart`: fields of what was used
-    that are still to be added to the rest. `is_contended`: others write at the same time.
+    `transcripts`: by job, valid while its usage is the same: no two histories share one (`Usage.stamp`). `no_results`,
+    `no_calls`: what is known not to exist; a result has the name of its call. `is_fresh`: it was read just now.
+    `apart`: fields of what was used that are still to be added to the rest. `is_contended`: others write at the same
+    time.
     """
 
     state: Mapping[str, str] = field(default_factory=dict[str, str])
     tree: Tree = field(default_factory=Tree)
     transcripts: Mapping[str, Transcript] = field(default_factory=dict[str, Transcript])
-    absent: frozenset[Place] = frozenset()
+    no_results: frozenset[Place] = frozenset()
+    no_calls: frozenset[Place] = frozenset()
     is_fresh: bool = False
     apart: tuple[str, ...] = ()
     is_contended: bool = False
@@ -61,11 +63,11 @@ class TreeSnapshot(Struct, frozen=True):
 
     def knows_result(self, place: Place) -> bool:
         """Whether it is known whether there is this result."""
-        return place in self.absent or self.result(place) is not None
+        return place in self.no_results or self.result(place) is not None
 
     def knows_call(self, place: Place) -> bool:
         """Whether it is known whether there is this call."""
-        return place in self.absent or place[1] in self.tree.calls.get(place[0], {})
+        return place in self.no_calls or place[1] in self.tree.calls.get(place[0], {})
 
     def read_again(
         self,
@@ -82,8 +84,12 @@ class TreeSnapshot(Struct, frozen=True):
             for name, transcript in self.transcripts.items()
             if usage_in(name, state) == usage_in(name, self.state)
         }
-        absent = frozenset(place for found in (results, calls) for place, value in found.items() if value is None)
-        return TreeSnapshot(state, tree, transcripts, absent, is_fresh=True, apart=apart_in(state))
+        no_results, no_calls = _missing(results), _missing(calls)
+        return TreeSnapshot(state, tree, transcripts, no_results, no_calls, is_fresh=True, apart=apart_in(state))
+
+
+def _missing(known: Mapping[Place, Any | None]) -> frozenset[Place]:
+    return frozenset(place for place, value in known.items() if value is None)
 
 
 def _by_job(known: Mapping[Place, Any | None]) -> dict[str, dict[str, Any]]:
