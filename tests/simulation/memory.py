@@ -72,10 +72,13 @@ class Memory:
     def word_of_a_forgotten_state(self, job_id: str) -> None:
         """A job gave its slot back, and then a failover forgot that it had done so: it goes on as if it had one.
 
-        Or it took the slot again, and the admission forgot that: then a word from before, which comes late, is obeyed.
+        Or it asks for one again, and the word of what is forgotten takes it out of the line. Or it took the slot again,
+        and the admission forgot that: then a word from before, which comes late, is obeyed.
         """
         world, entry = self._world, self._world.admission.entries[job_id]
         standing = world.tree(job_id).standing(job_id)
+        if standing.lap < entry.lap and self.struck(job_id):
+            world.excused.add(wish_key(job_id, standing.lap))
         if not standing.slot or entry.slot or standing.lap == entry.lap:
             return
         if self.struck(job_id) if standing.lap < entry.lap else self.struck(ADMISSION):
