@@ -66,7 +66,7 @@ class Deliveries:
     def schedule(self, message: Message) -> None:
         """Deliver a message when it is due, and sometimes again."""
         world = self._world
-        due = world.queue.due_at(message.outgoing)
+        due = message.due_at
         self._deliver_at(due, Attempt(message, 0, 0))
         for copy in range(1, _COPIES):
             if not world.faults.strikes("duplicate", message.name, copy):
@@ -85,7 +85,7 @@ class Deliveries:
         message.copies = 0
         for who in self.begun[message.id]:
             who.abandoned = True
-        self._settled(message, "late" if world.queue.due_at(message.outgoing) <= world.loop.seconds else "cancelled")
+        self._settled(message, "late" if message.due_at <= world.loop.seconds else "cancelled")
 
     def _deliver_at(self, at: float, attempt: Attempt) -> None:
         world, message = self._world, attempt.message
@@ -194,7 +194,7 @@ class Deliveries:
         if answer is None or answer.status not in THROTTLED:
             self.times_dead[event_id] = self.times_dead.get(event_id, 0) + 1
         if message.outgoing.failure_callback:
-            world.queue.accept(_callback(attempt, answer, world.now_ms()), message)
+            world.queue.accept(_callback(attempt, answer, world.now_ms()), source=message)
             return
         self.lost |= {root_of(world.job_of(message))} if message.job_id else set(world.trees)
         message.copies -= 1

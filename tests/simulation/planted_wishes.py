@@ -1,15 +1,10 @@
-"""Defects of wishes that the admission knows otherwise, and of a slow clock: regressions.py has their seeds."""
+"""Defects of wishes that the admission knows otherwise: regressions.py has their seeds."""
 
 from collections.abc import Callable
 
 from baton.commands import submitting
 from baton.core.effects import Changes
-from baton.runtime import pipeline
-from tests.simulation.planting import Defect, Patch, replaced
-
-
-def _at_once(free_at_ms: int, _now_ms: int) -> int:
-    return free_at_ms
+from tests.simulation.planting import Defect, Patch
 
 
 def _with_slot(changes: Callable[..., Changes]) -> Callable[..., Changes]:
@@ -21,10 +16,5 @@ DEFECTS = (
         "a job in line is created with a slot",
         "work_begins_with_a_slot",
         (Patch(submitting, "_changes", _with_slot),),
-    ),
-    Defect(
-        "what a slow clock finds early comes again at once",
-        "messages_are_few",
-        (replaced(pipeline, "again_at_ms", _at_once),),
     ),
 )

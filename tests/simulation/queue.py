@@ -34,7 +34,8 @@ class Message:
             store is back) or `callback`.
         source: the message that a failure callback is about. copies: deliveries that are not settled yet.
         job_id: the job that it is about; empty for a sweep. event_id: what it brings, or whose failure it tells.
-        by: who published it. newer: an instance of a newer version did, and says so in the event.
+        due_at: when it may be delivered first. by: who published it. newer: an instance of a newer version did, and
+            says so in the event.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Message:
     url: str
     outgoing: Outgoing
     accepted_at: float
+    due_at: float
     source: "Message | None" = None
     copies: int = 1
     job_id: str = ""
@@ -80,8 +82,9 @@ class SimQueue:
         if is_other_version(self._world, CURRENT.get()):
             messages = [replace(message, body=event_of_another_version(message.body)) for message in messages]
         try:
+            delays = [self._delay(message) for message in messages]
             return await self._world.wire.request(
-                "queue.publish", "queue", "queue", lambda: self._accept_all(messages), unreachable
+                "queue.publish", "queue", "queue", lambda: self._accept_all(messages, delays), unreachable
             )
         except PublishError:
             CURRENT.get().unsent = True
@@ -94,27 +97,28 @@ class SimQueue:
     async def close(self) -> None:
         """Nothing is open."""
 
-    def _accept_all(self, messages: Sequence[Outgoing]) -> list[str]:
+    def _accept_all(self, messages: Sequence[Outgoing], delays: Sequence[float]) -> list[str]:
         who, world = CURRENT.get(), self._world
         if len(messages) == 1 or not world.faults.strikes("refuse", f"{who.name}:{who.calls}:batch"):
-            return [self.accept(message) for message in messages]
+            return [self.accept(*each) for each in zip(messages, delays, strict=True)]
         taken = [world.dice.chance(0.5, _PARTIAL, who.number, who.calls, position) for position in range(len(messages))]
         world.tell(who, f"the queue takes {sum(taken)} of {len(messages)} messages")
-        accepted = {position: self.accept(messages[position]) for position, good in enumerate(taken) if good}
+        good = [position for position, good in enumerate(taken) if good]
+        accepted = {position: self.accept(messages[position], delays[position]) for position in good}
         failed = {position: "quota" for position, good in enumerate(taken) if not good}
         if not failed:
             return list(accepted.values())
         who.faulty = True
         raise PartialPublishError(accepted, failed)
 
-    def accept(self, outgoing: Outgoing, source: Message | None = None) -> str:
+    def accept(self, outgoing: Outgoing, delay: float = 0.0, source: Message | None = None) -> str:
         """Take a message in, or answer a repeat with the id of the first."""
         now, key = self._world.loop.seconds, outgoing.deduplication_id
         if known := self.known(key):
             self._world.note(f"{known} stands for a repeat of {key}")
             self._world.memory.swallowed(outgoing)
             return known
-        message = self._new(outgoing, source)
+        message = self._new(outgoing, now + delay, source)
         self._world.hosting.accepted(message)
         if key:
             self._seen[key] = (now + DEDUPLICATION_SECONDS, message.id)
@@ -140,15 +144,15 @@ class SimQueue:
         if source.id not in self.live:
             self.live[source.id] = source
             self.live_events[source.event_id] += 1
-        self.accept(message.outgoing, source)
+        self.accept(message.outgoing, source=source)
         return True
 
-    def due_at(self, outgoing: Outgoing) -> float:
-        """When a message may be delivered first: Not-Before has whole seconds, rounded up (qstash.md 4)."""
+    def _delay(self, outgoing: Outgoing) -> float:
+        """For how long the publisher wants it kept: by its own clock, in whole seconds, rounded up (publisher.py)."""
         if not outgoing.not_before_ms:
-            return self._world.loop.seconds
-        due = math.ceil(outgoing.not_before_ms / 1000) - self._world.epoch_ms / 1000
-        return min(due, self._world.loop.seconds + LONGEST_DELAY_SECONDS)
+            return 0.0
+        now_ms = self._world.now_ms() + CURRENT.get().skew_ms
+        return min(max(math.ceil((outgoing.not_before_ms - now_ms) / 1000), 0), LONGEST_DELAY_SECONDS)
 
     def settle(self, message: Message) -> None:
         """It is over with this message."""
@@ -161,7 +165,7 @@ class SimQueue:
             message.cancelled = True
             self._world.delivery.cancelled(message)
 
-    def _new(self, outgoing: Outgoing, source: Message | None) -> Message:
+    def _new(self, outgoing: Outgoing, due_at: float, source: Message | None) -> Message:
         kind = "callback" if source else _kind(outgoing)
         about = source.name if source else outgoing.headers.get("x-event-id", "all")
         about = f"{kind}:{about}"
@@ -177,6 +181,7 @@ class SimQueue:
             url=outgoing.url or self._world.topics[outgoing.topic],
             outgoing=outgoing,
             accepted_at=self._world.loop.seconds,
+            due_at=due_at,
             source=source,
             job_id=source.job_id if source else outgoing.headers.get("x-job-id", ""),
             event_id=source.event_id if source else outgoing.headers.get("x-event-id", ""),

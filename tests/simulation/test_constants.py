@@ -58,8 +58,8 @@ def test_no_number_of_the_product_is_repeated() -> None:
 def test_a_failure_callback_is_delivered_when_the_product_asks_for_it(retried: int) -> None:
     """Not by the queue's own delays, which are longer than most outages."""
     outgoing = Outgoing(body="", url="https://baton.test/failed")
-    source = Message("msg_1", "source", 1, "loop", outgoing.url, outgoing, 0.0)
-    callback = Message("msg_2", "callback", 2, "callback", outgoing.url, outgoing, 0.0, source=source)
+    source = Message("msg_1", "source", 1, "loop", outgoing.url, outgoing, 0.0, 0.0)
+    callback = Message("msg_2", "callback", 2, "callback", outgoing.url, outgoing, 0.0, 0.0, source=source)
     expression = failure_callback_headers()["Upstash-Failure-Callback-Retry-Delay"]
     assert retry_seconds(callback, retried) == retry_delay_ms(expression, retried) / 1000
     assert retry_seconds(source, retried) == retry_delay_ms(outgoing.waits.expression, retried) / 1000
@@ -68,6 +68,6 @@ def test_a_failure_callback_is_delivered_when_the_product_asks_for_it(retried: i
 def test_a_message_is_delivered_again_when_its_endpoint_asks_for_it() -> None:
     """The queue heeds that first (qstash.md 10, rule 2)."""
     outgoing = Outgoing(body="", url="https://baton.test/work")
-    message = Message("msg_1", "work", 1, "loop", outgoing.url, outgoing, 0.0)
+    message = Message("msg_1", "work", 1, "loop", outgoing.url, outgoing, 0.0, 0.0)
     assert retry_seconds(message, 0, Answer(503, ((b"retry-after", b"77"),), b"")) == 77
     assert retry_seconds(message, 0, Answer(503, (), b"")) == retry_seconds(message, 0)

@@ -236,8 +236,7 @@ class World:
     def accepted(self, message: Message) -> None:
         """The queue took a message in."""
         if self.story.kept:
-            due = self.queue.due_at(message.outgoing)
-            self.note(f"{message.id} is {message.name} for {about(message)}, due at {due:.3f}")
+            self.note(f"{message.id} is {message.name} for {about(message)}, due at {message.due_at:.3f}")
         self.delivery.schedule(message)
 
     def check(self, invariants: Iterable[Any], subject: Any) -> None:

@@ -109,9 +109,11 @@ class QStashQueue:
     def _request(self, message: Outgoing) -> BatchRequest:
         request = _request(message)
         if message.not_before_ms:
-            # What is due later than the queue keeps a message comes early, and is published again: in hops.
-            latest_seconds = self._clock.now_ms() // 1000 + self._settings.message_max_delay_seconds
-            request["not_before"] = min(math.ceil(message.not_before_ms / 1000), latest_seconds)
+            # A delay needs no clock in common with the queue's: a time would come at once, and again, where this one is
+            # behind. What is due later than the queue keeps a message comes early, and is published again: in hops.
+            seconds = math.ceil((message.not_before_ms - self._clock.now_ms()) / 1000)
+            if seconds > 0:
+                request["delay"] = min(seconds, self._settings.message_max_delay_seconds)
         return request
 
     async def cancel(self, message_id: str) -> None:

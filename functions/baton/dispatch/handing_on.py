@@ -7,7 +7,7 @@ goes out for the lease's end.
 from collections.abc import Sequence
 
 from baton.core.expected import event_of
-from baton.core.legs import CLOCK_ERROR_MS, Leg
+from baton.core.legs import Leg
 from baton.emitter import Delivery, Emitter
 from baton.observability.tracing import with_trace
 from baton_events.schema import Event
@@ -33,16 +33,6 @@ async def hand_on(emitter: Emitter, session_id: str, legs: Sequence[Leg], drive:
 async def postpone(emitter: Emitter, event: Event, not_before_ms: int, drive: str) -> None:
     """Publish a message's own event again: its leg is busy, or not due yet. A 5xx would burn one of few retries."""
     await emitter.emit_many([delivery(event, not_before_ms, drive)])
-
-
-def again_at_ms(free_at_ms: int, now_ms: int) -> int:
-    """When a message that came before `free_at_ms` comes again.
-
-    It may have come in time by the queue's clock, which this one is behind: then it would come again at once, and
-    again. So a short wait is added to the time itself, which is then reached by both clocks.
-    """
-    wait_ms = free_at_ms - now_ms
-    return free_at_ms + wait_ms if wait_ms <= CLOCK_ERROR_MS else free_at_ms
 
 
 def drive_of(message_id: str, retried: int) -> str:

@@ -22,7 +22,7 @@ from baton.core.legs import WORK_KINDS, Leg, LegKind
 from baton.core.state import State
 from baton.dispatch.books import commit
 from baton.dispatch.delivery import Delivered, Outcome
-from baton.dispatch.handing_on import again_at_ms, hand_on, postpone
+from baton.dispatch.handing_on import hand_on, postpone
 from baton.emitter import Emitter
 from baton.observability.tracing import leg_begun, leg_ended
 from baton.ports import Begun, Claim, Clock, Committed, History, Randomness, Store, Verdict, charge
@@ -145,7 +145,7 @@ class Pipeline:
             case Verdict.GRANTED:
                 return await self._hold(run, step, claim, begun)
             case Verdict.BUSY | Verdict.EARLY if step.event is not None:
-                await postpone(self._emitter, step.event, again_at_ms(begun.free_at_ms, now_ms), run.drive)
+                await postpone(self._emitter, step.event, begun.free_at_ms, run.drive)
         run.words.append(begun.verdict)
         run.leaves(step)
         return await self._hand_on(run, begun.carried, crosses=False)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from baton.core.legs import CLOCK_ERROR_MS, leg_key_of
+from baton.core.legs import leg_key_of
 from baton.core.transitions import JobStatus
 from baton_events.errors import PublishError, UnknownJobError
 from baton_events.schema import Event, EventType, ToolPayload, event_type, parse_event
@@ -134,15 +134,6 @@ async def test_an_event_that_is_early_comes_again_when_it_is_due() -> None:
     outcome = await stage.deliver(stage.events()[-1], "m1")
     assert outcome.word == "early"
     assert stage.outgoing()[-1].not_before_ms == job.start_at_ms
-
-
-async def test_an_event_that_is_early_by_a_slow_clock_only_comes_again_once() -> None:
-    """The queue's clock says that it is due: it would come again at once until this one says so, too."""
-    stage = Stage()
-    job = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + CLOCK_ERROR_MS)
-    await stage.container.acceptance.submit(job, {"text": "", "data": {}})
-    assert (await stage.deliver(stage.events()[-1], "m1")).word == "early"
-    assert stage.outgoing()[-1].not_before_ms == job.start_at_ms + CLOCK_ERROR_MS
 
 
 async def test_a_job_that_forgot_what_the_admission_knows_of_it_wishes_again() -> None:

@@ -76,14 +76,15 @@ async def test_one_message_is_published_with_the_options_of_the_design(queue: QS
 
 
 @respx.mock
-async def test_a_later_delivery_is_a_time_in_whole_seconds_never_too_early(queue: QStashQueue) -> None:
-    """And what tells a message apart goes along."""
+async def test_a_later_delivery_is_a_delay_in_whole_seconds_never_too_early(queue: QStashQueue) -> None:
+    """And what tells a message apart goes along. What is due by now has no delay."""
     route = respx.post(f"{QUEUE_URL}/v2/publish/{URL}").mock(return_value=accepted())
-    for at_ms, seconds in ((1_800_000_000_000, "1800000000"), (1_800_000_000_001, "1800000001")):
-        await queue.publish([Outgoing(body="{}", url=URL, not_before_ms=at_ms, deduplication_id="evt_1.msg_1.0")])
+    for wait_ms, delay in ((-5_000, None), (0, None), (1, "1s"), (60_000, "60s"), (60_001, "61s")):
+        later = Outgoing(body="{}", url=URL, not_before_ms=NOW_MS + wait_ms, deduplication_id="evt_1.msg_1.0")
+        await queue.publish([later])
         headers = route.calls.last.request.headers
-        assert (headers["upstash-not-before"], headers["upstash-deduplication-id"]) == (seconds, "evt_1.msg_1.0")
-        assert "upstash-delay" not in headers
+        assert (headers.get("upstash-delay"), headers["upstash-deduplication-id"]) == (delay, "evt_1.msg_1.0")
+        assert "upstash-not-before" not in headers
 
 
 @respx.mock
@@ -91,7 +92,7 @@ async def test_a_delivery_after_the_queues_longest_delay_comes_early(queue: QSta
     """Whoever gets it publishes it again; the queue would refuse the message otherwise."""
     route = respx.post(f"{QUEUE_URL}/v2/publish/{URL}").mock(return_value=accepted())
     await queue.publish([Outgoing(body="{}", url=URL, not_before_ms=NOW_MS + 30 * 86_400_000)])
-    assert route.calls.last.request.headers["upstash-not-before"] == str(NOW_MS // 1000 + 7 * 86_400)
+    assert route.calls.last.request.headers["upstash-delay"] == f"{7 * 86_400}s"
 
 
 @respx.mock
