@@ -42,13 +42,13 @@ def every_job_ends(end: Ended) -> str | None:
 
 
 def _waits_for_the_sweep(end: Ended) -> bool:
-    """Whether something of its tree was left to the sweep, or it is in line behind such a tree."""
+    """Whether something of its tree was left to the sweep, or a job of it is in line behind such a tree."""
     left = end.world.excused.roots | end.world.delivery.lost
     if root_of(end.job.id) in left:
         return True
-    line = end.tree.standing(end.job.id)
     ahead = {root_of(name) for name, entry in end.world.admission.entries.items() if entry.want != "gone"}
-    return line.want == "slot" and not line.slot and not left.isdisjoint(ahead)
+    in_line = any(line.want == "slot" and not line.slot for line in map(end.tree.standing, end.tree.jobs))
+    return in_line and not left.isdisjoint(ahead)
 
 
 def a_job_ends_as_its_script_says(end: Ended) -> str | None:

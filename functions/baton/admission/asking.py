@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from baton.admission.stored_quota import StoredQuota
 from baton.core.admission import Place, Standing
 from baton.core.effects import AskAdmission, Work
@@ -20,7 +22,7 @@ from baton.core.state import Job, Usage
 from baton.core.stored_bytes import BytesAdded
 from baton.dispatch.handing_on import hand_on
 from baton.emitter import Emitter
-from baton.ports import Admission, Claim, Clock, Heard, History, Told
+from baton.ports import Admission, Claim, Clock, Heard, History, Told, written
 from baton_events.errors import PublishError
 from baton_events.schema import SWEEP_ENDPOINT
 
@@ -46,7 +48,9 @@ class Asking:
     async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:  # noqa: ARG002 - one signature
         """Tell the admission; nothing happens while the job must wait for its slot."""
         assert isinstance(effect, AskAdmission), "this performer is registered for AskAdmission"
-        heard = await self.ask(effect.job, Standing(effect.want, effect.lap), claim.owner, usage=effect.usage)
+        # Parts of calls that the end has dropped are stored, and no COMMIT has said so yet: this one's will.
+        usage = replace(effect.usage, written=effect.usage.written + written())
+        heard = await self.ask(effect.job, Standing(effect.want, effect.lap), claim.owner, usage=usage)
         if heard.later_lap:
             return Unheeded(heard.later_lap)
         return Admitted() if heard.slot or effect.want != "slot" else None

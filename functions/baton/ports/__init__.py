@@ -22,7 +22,7 @@ from baton.ports.queue_records import DeadLetter, DeadLetters, LogEntry, LogPage
 from baton.ports.rate_limit import RateLimit
 from baton.ports.reader import Reader, Snapshot, StoredParts
 from baton.ports.schedules import QueueSchedule, Schedules
-from baton.ports.spending import Meter, Spent, charge, give_back, is_metered, metered, share, take, write
+from baton.ports.spending import Meter, Spent, charge, give_back, is_metered, metered, share, take, write, written
 from baton.ports.store import Store
 from baton.ports.store_check import StoreCheck
 from baton.ports.stored_bytes import StoredBytes
@@ -106,4 +106,5 @@ __all__ = [
     "share",
     "take",
     "write",
+    "written",
 ]

@@ -52,7 +52,7 @@ class Meter:
         self._clock = clock
         self._memory_mb = memory_mb
         self._counts = [0] * 5
-        self._shared = self._written_bytes = 0
+        self._shared = self.written_bytes = 0
         self._function_ms = self._mb_ms = 0
         self._counted_ms = clock.now_ms()
 
@@ -67,7 +67,7 @@ class Meter:
 
     def write(self, size_bytes: int) -> None:
         """So much was stored of a job."""
-        self._written_bytes += size_bytes
+        self.written_bytes += size_bytes
 
     def share(self) -> None:
         """A request travelled with another one."""
@@ -83,7 +83,7 @@ class Meter:
         lasted_ms = max(0, now_ms - self._counted_ms)
         function_ms, mb_ms = self._function_ms + lasted_ms, self._mb_ms + lasted_ms * self._memory_mb
         messages, requests, commands, deliveries, size_bytes = self._counts
-        written_bytes, self._written_bytes = self._written_bytes, 0
+        written_bytes, self.written_bytes = self.written_bytes, 0
         taken = Spent(messages, requests, commands, deliveries, size_bytes, function_ms, mb_ms, written=written_bytes)
         self._counts, self._function_ms, self._mb_ms, self._counted_ms = [0] * 5, 0, 0, now_ms
         return taken
@@ -93,7 +93,7 @@ class Meter:
         self.charge(spent.messages, spent.requests, spent.commands, spent.deliveries, spent.size_bytes)
         self._function_ms += spent.function_ms
         self._mb_ms += spent.mb_ms
-        self._written_bytes += spent.written
+        self.written_bytes += spent.written
 
 
 _METER: ContextVar[Meter | None] = ContextVar("baton_meter", default=None)
@@ -134,6 +134,12 @@ def write(size_bytes: int) -> None:
     meter = _METER.get()
     if meter is not None:
         meter.write(size_bytes)
+
+
+def written() -> int:
+    """How many bytes were stored since the last COMMIT: the next one keeps them in the books."""
+    meter = _METER.get()
+    return 0 if meter is None else meter.written_bytes
 
 
 def share() -> None:
