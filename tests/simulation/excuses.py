@@ -76,15 +76,15 @@ class Excuses:
         """A function wrote to which the queue has lost the connection: its message may be over, and then it may die.
 
         Or is about to be over: the next delivery has read the state, and handed on what it found, if only that is not
-        known any more since a failover. Or it has given the work back, to come again by a message of its own. What a
-        fact or a look writes for a message that is over, nobody could know.
+        known any more since a failover. Or it has given the work back, to come again by a message of its own. Of what a
+        fact or a look writes meanwhile, nobody could know.
         """
         ended = before.legs.get(claim.leg_key) if claim else None
         lost = ended is not None and self._world.memory.lost_writes(ended.job_id)
         told = ended is not None and (ended.handed_on or not ended.owner or lost)
         new = {key for key, leg in after.legs.items() if leg is not before.legs.get(key)}
         uncarried = {key for key in new if after.legs[key].carrier not in self._world.queue.live}
-        self.update(new if told else uncarried)
+        self.update(new if told or claim is None else uncarried)
         self.came_late |= uncarried if claim is None else set()
 
     def taken_up(self, leg_key: str, after: Tree) -> None:

@@ -82,10 +82,10 @@ class SimStore:
         asked = Asked(CURRENT.get(), "renew", claims[0], "store-renew")
         return await self._ask(asked, self._store.renew(claims, lease_until_ms))
 
-    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
         """End a claim."""
         asked = Asked(CURRENT.get(), "give_back", claim)
-        await self._ask(asked, self._store.give_back(claim, now_ms, begun=begun))
+        return await self._ask(asked, self._store.give_back(claim, now_ms, begun=begun))
 
     async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
         """Count that the queue gave up."""

@@ -186,13 +186,16 @@ class TreeStore:
         lost: Sequence[str] = await self._transactions.run(root_of(job_id), transition)
         return lost
 
-    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
         """End a claim that its owner still holds."""
 
-        def make(tree: Tree) -> tuple[Tree, None]:
-            return given_back(tree, claim, now_ms, begun=begun), None
+        def make(tree: Tree) -> tuple[Tree, bool]:
+            free = given_back(tree, claim, now_ms, begun=begun)
+            return free, free is not tree
 
-        await self._transactions.run(root_of(claim.job_id), Transition(job_id=claim.job_id, make=make, jobs=_none))
+        transition = Transition(job_id=claim.job_id, make=make, jobs=_none)
+        held: bool = await self._transactions.run(root_of(claim.job_id), transition)
+        return held
 
     async def look(
         self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""

@@ -121,10 +121,13 @@ class InMemoryStore:
         self.write(claims[0].job_id, tree)
         return lost
 
-    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
         """End a claim that its owner still holds."""
         charge(requests=1)
-        self.write(claim.job_id, given_back(self.tree(claim.job_id), claim, now_ms, begun=begun))
+        tree = self.tree(claim.job_id)
+        free = given_back(tree, claim, now_ms, begun=begun)
+        self.write(claim.job_id, free)
+        return free is not tree
 
     async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
         """Count that the queue gave up on the source message; once for each callback message."""

@@ -13,9 +13,10 @@ class Holding(Protocol):
         """Prolong claims of one tree that their owners still hold; returns the keys of the legs that they do not."""
         ...
 
-    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
         """End a claim that its owner still holds: somebody else may work on the leg at once, and no death is counted.
 
-        `begun`: of a turn, its model may have been called, which counts with what attempts that died may have used.
+        Returns whether its owner held it. `begun`: of a turn, its model may have been called, which counts with what
+        attempts that died may have used.
         """
         ...

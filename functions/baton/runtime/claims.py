@@ -85,18 +85,18 @@ class Claims:
         if not self._held and self._renewing is not None:
             self.rest()
 
-    async def give_back(self, claim: Claim, *, begun: bool) -> None:
+    async def give_back(self, claim: Claim, *, begun: bool) -> bool:
         """Let somebody else work on it at once, without counting a death; `begun`: a model may have been called.
 
-        Where the store does not hear of it, the claim ends by itself.
+        Returns whether it was held. Where the store does not hear of it, the claim ends by itself.
         """
-        if self._held.pop(claim.leg_key, None) is not None:
-            await self._give_back(claim, begun=begun)
+        return self._held.pop(claim.leg_key, None) is not None and await self._give_back(claim, begun=begun)
 
-    async def _give_back(self, claim: Claim, *, begun: bool) -> None:
+    async def _give_back(self, claim: Claim, *, begun: bool) -> bool:
         with contextlib.suppress(StoreError, TimeoutError):
             async with asyncio.timeout(GIVE_BACK_SECONDS):
-                await self._store.give_back(claim, self._clock.now_ms(), begun=begun)
+                return await self._store.give_back(claim, self._clock.now_ms(), begun=begun)
+        return False
 
     def _renew_soon(self) -> None:
         if self._timer is None and self._renewing is None:

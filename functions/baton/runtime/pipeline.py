@@ -172,11 +172,13 @@ class Pipeline:
                 with self._policy.suspects.turn_of(state.leg) as wait_ms:
                     if not wait_ms:
                         return await self._do(run, step, claim, begun, state)
-                    await run.claims.give_back(claim, begun=False)
+                    is_free = await run.claims.give_back(claim, begun=False)
         except asyncio.CancelledError:
             if self._policy.stopping.begun:
                 await postpone(self._emitter, event_of(run.session_id, state.leg), 0, run.drive)
             raise
+        if not is_free:  # an earlier delivery may have done it meanwhile: then this one has what follows to hand on
+            return run.begin(replace(step, begun=None))
         await postpone(self._emitter, event_of(run.session_id, state.leg), self._clock.now_ms() + wait_ms, run.drive)
         run.words.append(SUSPECT)
         run.leaves(step)

@@ -16,10 +16,9 @@ class MortalStore(FakeStore):
         super().__init__()
         self.is_cut_off = False
 
-    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
         """Give back, unless the process that would do so is dead."""
-        if not self.is_cut_off:
-            await super().give_back(claim, now_ms, begun=begun)
+        return not self.is_cut_off and await super().give_back(claim, now_ms, begun=begun)
 
 
 async def killed(store: MortalStore, at_work: asyncio.Event, delivery: Coroutine[Any, Any, Outcome]) -> bool:

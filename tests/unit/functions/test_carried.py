@@ -37,12 +37,12 @@ class Returning(FakeStore):
         self.given_back: list[tuple[str, bool]] = []
         self.ends = False
 
-    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
         """Give back, after a while that is longer for each."""
         for _ in range(3 * len(claim.leg_key) + 5 * len(self.given_back)):
             await asyncio.sleep(0)
         self.given_back.append((claim.leg_key, begun))
-        await super().give_back(claim, now_ms, begun=begun)
+        return await super().give_back(claim, now_ms, begun=begun)
 
     async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
         """Commit, or end."""
@@ -112,6 +112,33 @@ async def test_of_steps_that_died_the_second_waits_for_its_turn_and_its_message_
     await at_work
     await slow.stage.run()
     assert ((await slow.stage.snapshot()).job.result, sorted(slow.starts)) == ({"answer": "done"}, [0, 1, 2])
+
+
+async def test_who_waits_for_its_turn_finds_what_an_earlier_delivery_has_done_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has lost its claim before it could give it back: what its message carries by now is its to hand on."""
+    slow = Slow()
+    one, other, carried = await slow.calls()
+    for event in (one, other):
+        slow.change(event, abandoned=1)
+    slow.change(carried, carrier="m-other")
+    at_work = asyncio.create_task(slow.stage.deliver(one, "m-one"))
+    await slow.began.wait()
+    give_back = slow.store.give_back
+
+    async def overtaken(claim: Claim, now_ms: int, *, begun: bool) -> bool:
+        tree = slow.store.tree("job_1")
+        legs = {key: leg for key, leg in tree.legs.items() if key != claim.leg_key}
+        slow.store.write("job_1", structs.replace(tree, legs=legs))
+        return await give_back(claim, now_ms, begun=begun)
+
+    monkeypatch.setattr(slow.store, "give_back", overtaken)
+    outcome = await slow.stage.deliver(other, "m-other")
+    assert (outcome.word, outcome.handed_on) == ("applied", 1)
+    assert leg_key_of(slow.stage.events()[-1]) == leg_key_of(carried)
+    slow.may_end.set()
+    await at_work
 
 
 async def test_who_is_broken_off_ends_when_all_that_it_worked_on_is_given_back() -> None:

@@ -47,10 +47,10 @@ class Observed(FakeStore):
             raise StoreError("the store is away")
         return await super().renew(claims, lease_until_ms)
 
-    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
         """Give back."""
         self.given_back.append(claim.leg_key)
-        await super().give_back(claim, now_ms, begun=begun)
+        return await super().give_back(claim, now_ms, begun=begun)
 
 
 class Work:

@@ -70,8 +70,9 @@ class CrashingStore(FakeStore):
             raise KilledError
         return await super().commit(claim, changes, spent, go_on)
 
-    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> None:
+    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
         """Give nothing back: who was killed cannot."""
+        return False
 
 
 @tool
