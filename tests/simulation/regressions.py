@@ -289,7 +289,7 @@ REGRESSIONS = (
     Regression(2299158658869, 2, "a call's record was not told where others were told much besides: a 500"),
     Regression(8964947902216, 2, "copies of sweeps told a job of its slot each, and their messages died in turn"),
     Regression(290311193189693, 2, "a call was taken for absent for want of a result, and read once it was over: 500"),
-    Regression(281665133946058, 2, "who was to wait for its turn had been overtaken, and left what its message carried"),
+    Regression(281665133946058, 2, "who was to wait for its turn was overtaken, and left what its message carried"),
     Regression(571798764725597, 2, "what calls said that an end had dropped was stored, and counted for no tenant"),
     Regression(327596188820, 2, "the late word of an end that was forgotten took a job out of the line"),
 )
