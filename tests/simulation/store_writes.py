@@ -97,7 +97,7 @@ def running_as(who: Invocation) -> Iterator[None]:
 def _show(world: "World", made: Made, before: Tree, after: Tree, pays: str) -> None:
     asked = made.asked
     given_up, asked.was_written = asked.over, True
-    if not given_up:
+    if not given_up or asked.op == "append":  # what was said is said, whoever waits for the answer
         heard(world, asked, made.answer, before, after)
     if after is not before:
         write = Write(world, asked.op, asked.claim, before, after, made.answer, pays)
