@@ -38,7 +38,7 @@ class SignatureError(BatonError):
 
 
 class UnknownJobError(BatonError):
-    """An event of a job that the store does not know (yet): its witness may still come, so the queue tries again."""
+    """An event of a job that the store does not know (yet): its backup may still come, so the queue tries again."""
 
     status = 503
     retryable = True

@@ -104,6 +104,6 @@ def job_of_call(call_id: str) -> str:
     return call_id.rsplit("-", _CALL_DASHES)[0]
 
 
-def event_id(leg_key: str) -> str:
-    """An event's id: the leg key holds job, cause, position, digest and attempt."""
-    return f"evt_{hashlib.sha256(leg_key.encode()).hexdigest()[:24]}"
+def event_id(item_key: str) -> str:
+    """An event's id: the work item key holds job, cause, position, digest and attempt."""
+    return f"evt_{hashlib.sha256(item_key.encode()).hexdigest()[:24]}"

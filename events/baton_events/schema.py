@@ -54,7 +54,7 @@ class WireModel(BaseModel):
 
 
 class Submission(WireModel):
-    """The fact that a job was submitted, told by the first event and a second time by its witness.
+    """The fact that a job was submitted, told by the first event and a second time by its backup message.
 
     `job`: the new job's state, `task`: what the model is asked; both as the store keeps them.
     """
@@ -128,13 +128,13 @@ Fact = Annotated[
 class LoopPayload(WireModel):
     """`turn` and `attempt` count from 1.
 
-    `wish`: the lap of the job's wish, where the event is one to the admission. `remember`: the job has ended, and is to
-    be remembered. `fact`: what the event tells, where it is the witness of an API call.
+    `wish`: the request epoch of the job's slot request, where the event is one to the admission. `remember`: the job
+    has ended, and is to be remembered. `fact`: what the event tells, where it is the backup message of an API call.
     """
 
     turn: Annotated[int, Field(ge=1)]
     attempt: Annotated[int, Field(ge=1)] = 1
-    wish: int | None = None
+    slot_request: Annotated[int | None, Field(alias="wish")] = None
     remember: bool | None = None
     fact: Fact | None = None
 
@@ -156,7 +156,7 @@ class ToolPayload(WireModel):
 
 
 class BaseEvent(WireModel):
-    """What every event has; `id` follows from content. `traceparent`: where in a trace it was handed on."""
+    """What every event has; `id` follows from content. `traceparent`: where in a trace it was dispatched."""
 
     id: Identifier
     session_id: Annotated[str, Field(min_length=1, max_length=200)]

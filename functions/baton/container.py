@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from baton.admission.asking import Asking
+from baton.admission.asking import SlotClient
 from baton.admission.job_rows import JobRows
 from baton.admission.stored_quota import StoredQuota
 from baton.agents.loader import load_registry
@@ -13,10 +13,10 @@ from baton.commands.facts import Facts
 from baton.commands.operation_outcomes import OperationOutcomes, Operations
 from baton.configuration.settings import Settings
 from baton.core.counts import UNDELIVERED
-from baton.core.effects import AskAdmission, Effect
+from baton.core.effects import Effect, RequestSlot
 from baton.core.redaction import KnownSecrets
 from baton.dispatch.delivery import Delivered, Outcome
-from baton.dispatch.handing_on import drive_of
+from baton.dispatch.dispatching import redrive_of
 from baton.emitter import Emitter, waits_at
 from baton.following.followers import Followers
 from baton.following.job_notices import JobNotices
@@ -27,17 +27,17 @@ from baton.observability.counting import count
 from baton.own_threads import in_own_thread
 from baton.ports import (
     Admission,
+    AdmissionControl,
     Alerts,
+    ApiKeyStore,
     Archive,
     AuditLog,
     Clock,
-    Figures,
+    Counters,
     KeptEvents,
-    KeyBook,
     Listing,
     LongTermMemory,
     ModelCache,
-    Operating,
     OperationStream,
     Queue,
     QueueRecords,
@@ -54,19 +54,19 @@ from baton.ports import (
 )
 from baton.record import Record
 from baton.recovery.dead_callbacks import DeadCallbacks
+from baton.recovery.maintenance import Maintenance
+from baton.recovery.pruning import Pruning
 from baton.recovery.redelivery import Failed, Redelivery, read_callback, what_failed
 from baton.recovery.store_away import StoreAway
 from baton.recovery.sweep_requests import SweepRequests
 from baton.recovery.sweeping import Sweep
-from baton.recovery.tending import Tending
-from baton.recovery.tidying import Tidying
-from baton.runtime.afterwards import Afterwards
 from baton.runtime.edge import Handler, Signed, SignedEndpoint
 from baton.runtime.hung_calls import HungCalls
 from baton.runtime.metering import Metering
 from baton.runtime.observing import Observing
-from baton.runtime.pipeline import Performer, Pipeline
+from baton.runtime.pipeline import Executor, Pipeline
 from baton.runtime.policy import Policy
+from baton.runtime.post_commit import PostCommit
 from baton.runtime.source_budget import SourceBudget
 from baton.runtime.spec import Spec
 from baton.runtime.suspects import Suspects
@@ -96,7 +96,7 @@ class Ports(Record, frozen=True):
     reader: Reader
     archive: Archive
     admission: Admission
-    operating: Operating
+    admission_control: AdmissionControl
     listing: Listing
     queue: Queue
     queue_records: QueueRecords
@@ -106,9 +106,9 @@ class Ports(Record, frozen=True):
     randomness: Randomness
     session_memory: SessionMemory
     tool_statistics: ToolStatistics
-    figures: Figures
+    counters: Counters
     operation_stream: OperationStream
-    key_book: KeyBook
+    api_key_store: ApiKeyStore
     audit_log: AuditLog
     rate_limit: RateLimit | None = None
     follow_limit: RateLimit | None = None
@@ -129,11 +129,11 @@ class Container:
         self.secrets = KnownSecrets(settings.secret_values)  # what must not be shown
         self.stopping, self.suspects, self.notices = Stopping(), Suspects(), JobNotices()
         self.followers = Followers(settings.followers_per_key)
-        self.metering = Metering(ports.clock, ports.figures, settings.function_memory_mb)  # what invocations spend
+        self.metering = Metering(ports.clock, ports.counters, settings.function_memory_mb)  # what invocations spend
         self.sweep_requests = SweepRequests(ports.admission, Emitter(settings, ports.queue), ports.clock)
         self._away = StoreAway(ports.admission, Emitter(settings, ports.queue), ports.clock, self.sweep_requests)
         self._alerting = Alerting(ports.alerts, self.secrets, settings.worker_base_url)
-        report, longest_seconds = HungCalls(ports.figures, self._alerting), settings.work_timeout_seconds
+        report, longest_seconds = HungCalls(ports.counters, self._alerting), settings.work_timeout_seconds
         self.running_calls = RunningCalls(longest_seconds, settings.hung_tools_limit, report, ports.in_thread)
 
     @cached_property
@@ -149,7 +149,7 @@ class Container:
     @cached_property
     def _facts(self) -> Facts:
         ports = self.ports
-        return Facts(ports.store, ports.archive, ports.admission, self._asking, self.emitter, ports.clock)
+        return Facts(ports.store, ports.archive, ports.admission, self._slot_client, self.emitter, ports.clock)
 
     @cached_property
     def acceptance(self) -> Acceptance:
@@ -175,11 +175,11 @@ class Container:
     def operations(self) -> Operations:
         """Takes in outcomes of operations, by whichever way they come."""
         ports, settings = self.ports, self.settings
-        stream, figures = ports.operation_stream, ports.figures
-        completing = Completing(ports.reader, self.acceptance, stream, figures, self.secrets)
+        stream, counters = ports.operation_stream, ports.counters
+        completing = Completing(ports.reader, self.acceptance, stream, counters, self.secrets)
         limit_bytes, interval_ms = settings.result_limit_bytes, settings.operations_stream_seconds * 1000
         outcomes = OperationOutcomes(
-            stream, completing, self.emitter, figures, ports.clock, interval_ms=interval_ms, limit_bytes=limit_bytes
+            stream, completing, self.emitter, counters, ports.clock, interval_ms=interval_ms, limit_bytes=limit_bytes
         )
         return Operations(completing, outcomes)
 
@@ -188,14 +188,14 @@ class Container:
         return Observing(self.ports.clock, self.ports.tracer)
 
     @cached_property
-    def _afterwards(self) -> Afterwards:
-        return Afterwards(self.operations.outcomes, self._alerting)
+    def _post_commit(self) -> PostCommit:
+        return PostCommit(self.operations.outcomes, self._alerting)
 
     @cached_property
-    def _asking(self) -> Asking:
-        rows = JobRows(self.ports.listing, self.ports.figures)
+    def _slot_client(self) -> SlotClient:
+        rows = JobRows(self.ports.listing, self.ports.counters)
         quota = StoredQuota(self.ports.stored_bytes, self.ports.clock, self.settings)
-        return Asking(self.ports.admission, rows, self.emitter, self.ports.clock, quota)
+        return SlotClient(self.ports.admission, rows, self.emitter, self.ports.clock, quota)
 
     async def close(self) -> None:
         """Close connections."""
@@ -216,10 +216,10 @@ class Container:
             suspects=self.suspects,
         )
         outside = (ports.store, self.emitter, ports.clock, ports.randomness)
-        return Pipeline(*outside, self._performers(spec), self._facts, self._afterwards, policy)
+        return Pipeline(*outside, self._executors(spec), self._facts, self._post_commit, policy)
 
-    def _performers(self, spec: Spec) -> dict[type[Effect], Performer]:
-        found: dict[type[Effect], Performer] = {AskAdmission: self._asking}
+    def _executors(self, spec: Spec) -> dict[type[Effect], Executor]:
+        found: dict[type[Effect], Executor] = {RequestSlot: self._slot_client}
         for executors in spec.executors:
             found.update(executors(self))
         return found
@@ -242,13 +242,13 @@ class Container:
     def delivery_failed(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app that takes the queue's failure callbacks."""
         ports = self.ports
-        redelivery = Redelivery(ports.store, self._facts, self._sweep, self.emitter, ports.clock, self._afterwards)
+        redelivery = Redelivery(ports.store, self._facts, self._sweep, self.emitter, ports.clock, self._post_commit)
 
         async def handle(signed: Signed) -> Outcome:
             failed = read_callback(signed.body)
             head, event = (signed.message_id, signed.retried), failed.event if isinstance(failed, Failed) else None
             outcome = await self._observing.delivery(lambda: redelivery.handle(failed, *head), *head, event)
-            await count(self.ports.figures, {f"{UNDELIVERED}:{what_failed(failed)}": 1})
+            await count(self.ports.counters, {f"{UNDELIVERED}:{what_failed(failed)}": 1})
             return outcome
 
         return self._signed(spec, handle)
@@ -256,14 +256,14 @@ class Container:
     def sweep(self, spec: Spec) -> SignedEndpoint:
         """The ASGI app of the sweep."""
         ports, retention_ms = self.ports, self.settings.job_retention_seconds * 1000
-        tidying = Tidying(ports.listing, ports.reader, self.emitter, ports.clock, retention_ms)
-        tending = Tending(self._sweep, self.operations.outcomes, tidying, ports.figures, self._away)
+        pruning = Pruning(ports.listing, ports.reader, self.emitter, ports.clock, retention_ms)
+        maintenance = Maintenance(self._sweep, self.operations.outcomes, pruning, ports.counters, self._away)
 
         async def handle(signed: Signed) -> Outcome:
             head = (signed.message_id, signed.retried)
-            drive = drive_of(*head)
+            redrive = redrive_of(*head)
             return await self._observing.delivery(
-                lambda: tending.handle(signed.body, signed.message_id, drive, again=signed.retried > 0), *head
+                lambda: maintenance.handle(signed.body, signed.message_id, redrive, again=signed.retried > 0), *head
             )
 
         return self._signed(spec, handle)

@@ -21,7 +21,7 @@ from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, Event, enco
 class Delivery(Struct, frozen=True):
     """An event to publish: not before `not_before_ms` (0: at once).
 
-    `deduplication_id`: empty for none; it must differ each time that the same event is driven again on purpose, since
+    `deduplication_id`: empty for none; it must differ each time that the same event is redriven on purpose, since
     the queue accepts a repeat within ten minutes and never delivers it.
     """
 

@@ -4,17 +4,17 @@ Importing this module opens nothing.
 """
 
 from baton.adapters.admission import RedisAdmission
+from baton.adapters.admission_control import RedisAdmissionControl
 from baton.adapters.alert_webhook import WebhookAlerts
+from baton.adapters.api_key_store import RedisApiKeyStore
 from baton.adapters.archive import RedisArchive
 from baton.adapters.audit_log import RedisAuditLog
 from baton.adapters.clock import SystemClock
-from baton.adapters.figures import RedisFigures
+from baton.adapters.counters import RedisCounters
 from baton.adapters.kept_events import RedisKeptEvents
-from baton.adapters.key_book import RedisKeyBook
 from baton.adapters.listing import RedisListing
 from baton.adapters.long_term_memory import UpstashLongTermMemory
 from baton.adapters.model_cache import RedisModelCache
-from baton.adapters.operating import RedisOperating
 from baton.adapters.operation_stream import RedisOperationStream
 from baton.adapters.publisher import QStashQueue
 from baton.adapters.queue_records import QStashRecords
@@ -46,7 +46,7 @@ def real_ports(settings: Settings) -> Ports:
         reader=RedisReader(connection),
         archive=RedisArchive(connection, settings.job_retention_seconds * 1000),
         admission=RedisAdmission(connection, *slots),
-        operating=RedisOperating(connection, *slots),
+        admission_control=RedisAdmissionControl(connection, *slots),
         listing=RedisListing(connection),
         queue=QStashQueue(settings),
         queue_records=QStashRecords(settings),
@@ -56,8 +56,8 @@ def real_ports(settings: Settings) -> Ports:
         randomness=SystemRandomness(),
         model_cache=RedisModelCache(connection),
         tool_statistics=RedisToolStatistics(connection),
-        figures=RedisFigures(connection),
-        key_book=RedisKeyBook(connection),
+        counters=RedisCounters(connection),
+        api_key_store=RedisApiKeyStore(connection),
         audit_log=RedisAuditLog(connection, settings.audit_log_length),
         rate_limit=RedisRateLimit(connection, clock, per_minute) if per_minute else None,
         follow_limit=RedisRateLimit(connection, clock, follows) if follows else None,

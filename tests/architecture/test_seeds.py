@@ -26,7 +26,7 @@ def test_each_test_of_a_row_is_named_in_the_page() -> None:
 
 
 def test_each_row_of_a_table_names_a_test() -> None:
-    """The page says so; a row without one is a wish."""
+    """The page says so; a row without one is a slot request."""
     rows = [line for line in PAGE.splitlines() if re.match(r"\| (?!---|the document )", line)]
     assert len(rows) > 40
     whole_files = {path for row in rows for path in re.findall(r"`(tests/[\w/]+\.py)`", row)}

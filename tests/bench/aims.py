@@ -53,7 +53,7 @@ class Aim:
 
 
 def aims(results: Found) -> list[list[object]]:
-    """All aims of which a run has the figures."""
+    """All aims of which a run has the counters."""
     found = [*_speeds(results), *_processor(results), *_job(results), *_own(results), *_long(results)]
     crashed = [row for row in results.of("crash") if row["peer"].startswith("baton")]
     found += [

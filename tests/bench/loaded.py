@@ -9,7 +9,7 @@ time, with pauses in which an empty deployment ends its job: it is not slowed do
 
 Running jobs are submitted through the API. Those in line are written by the product's own code for submissions, over
 its own adapters, from this process: the same requests to the store as the API makes. Left out are the HTTP request and
-the witness, a message that is over a minute after its submission.
+the backup message, a message that is over a minute after its submission.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from tests.e2e.dev_stack import DevStack
 ROOT = Path(__file__).parents[2]
 PAUSE_SECONDS = 0.1
 WARM_UP = 20
-SETTLING_SECONDS = 75.0  # the witnesses of the running jobs are over
+SETTLING_SECONDS = 75.0  # the backup messages of the running jobs are over
 
 
 async def posted_ms(described: dict[str, Any], posts: int) -> list[float]:

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from baton.adapters.clock import SystemClock
-from baton.admission.asking import Asking
+from baton.admission.asking import SlotClient
 from baton.admission.job_rows import JobRows
 from baton.admission.stored_quota import StoredQuota
 from baton.api.submit_body import new_job, read_submit_body
@@ -99,8 +99,8 @@ class Loaded:
         )
         ports, clock = real_ports(settings), SystemClock()
         emitter = Emitter(settings, ports.queue)
-        rows, quota = JobRows(ports.listing, ports.figures), StoredQuota(ports.stored_bytes, clock, settings)
-        asking = Asking(ports.admission, rows, emitter, clock, quota)
+        rows, quota = JobRows(ports.listing, ports.counters), StoredQuota(ports.stored_bytes, clock, settings)
+        asking = SlotClient(ports.admission, rows, emitter, clock, quota)
         submitting = Submitting(ports.store, asking, clock)
 
         async def write(number: int) -> None:
@@ -119,8 +119,8 @@ class Loaded:
 
 
 def _has_claim(values: Any, now_ms: int) -> bool:
-    legs = [json.loads(value) for value in values if value[:1] == b"{"] if isinstance(values, list) else []
-    return any(leg.get("owner") and leg.get("call_id") and leg.get("lease_until_ms", 0) > now_ms for leg in legs)
+    items = [json.loads(value) for value in values if value[:1] == b"{"] if isinstance(values, list) else []
+    return any(item.get("owner") and item.get("call_id") and item.get("lease_until_ms", 0) > now_ms for item in items)
 
 
 async def _at_once(times: int, do: Callable[[int], Awaitable[None]]) -> None:

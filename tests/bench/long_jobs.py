@@ -19,7 +19,7 @@ from tests.e2e.long_run import Comparison, LongRun, Window
 
 
 def row(window: Window) -> list[float]:
-    """The figures of one step."""
+    """The counters of one step."""
     cost = window.cost
     totals = (window.seconds * 1000, cost.requests, cost.commands, cost.messages, cost.size_bytes)
     return [total / window.steps for total in totals]
@@ -34,9 +34,9 @@ def table(name: str, compared: Comparison) -> str:
     ratio = [end / begin if begin else 0.0 for begin, end in zip(first, last, strict=True)]
     lines = [f"{name}: {len(ended['toolCalls'])} tool calls, {ended['turns']} turns, {ended['status']}"]
     lines.append(f"  {'per step':<12}{'ms':>10}{'requests':>10}{'commands':>10}{'messages':>10}{'bytes':>12}")
-    for title, figures in (("first fifty", first), ("last fifty", last), ("ratio", ratio)):
-        *most, size = figures
-        lines.append(f"  {title:<12}" + "".join(f"{figure:>10.2f}" for figure in most) + f"{size:>12.2f}")
+    for title, counters in (("first fifty", first), ("last fifty", last), ("ratio", ratio)):
+        *most, size = counters
+        lines.append(f"  {title:<12}" + "".join(f"{counter:>10.2f}" for counter in most) + f"{size:>12.2f}")
     return "\n".join(lines) + "\n"
 
 

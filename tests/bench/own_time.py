@@ -20,7 +20,7 @@ from pathlib import Path
 
 from baton import Agent, Call, Registry, ScriptedModel, tool
 from baton.adapters.admission import RedisAdmission
-from baton.adapters.figures import RedisFigures
+from baton.adapters.counters import RedisCounters
 from baton.adapters.operation_stream import RedisOperationStream
 from baton.adapters.redis import RedisConnection
 from baton.adapters.tool_statistics import RedisToolStatistics
@@ -73,7 +73,7 @@ def _stage(settings: Settings, connection: RedisConnection) -> Stage:
             stage.ports,
             store=TreeStore(connection, RETENTION_MS),
             admission=RedisAdmission(connection, settings.max_concurrent_jobs, RETENTION_MS),
-            figures=RedisFigures(connection),
+            counters=RedisCounters(connection),
             tool_statistics=RedisToolStatistics(connection),
             operation_stream=RedisOperationStream(connection, settings.stream_max_length),
             randomness=OneName(),
@@ -109,7 +109,7 @@ class OwnTime:
         # By a process that knows nothing of the job, as each of those is for which it is played back.
         outcome = await _stage(settings, connection).container.pipeline(SPEC).handle(delivered)
         await connection.close()
-        if outcome.word != "done" or outcome.handed_on:
+        if outcome.word != "done" or outcome.dispatched:
             raise RuntimeError(f"the job was not done in place: {outcome}")
         return cls(settings, delivered, PlayedConnection(settings, connection.answers))
 

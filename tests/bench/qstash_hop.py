@@ -39,7 +39,7 @@ class Server:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Counters:
     """One measurement of one server; costs are for each message."""
 
     per_second: float
@@ -49,7 +49,7 @@ class Figures:
     load_cpu_us: float  # what the load took itself: it should be less than the server, and it is the same for both
 
 
-Rounds = dict[str, list[Figures]]
+Rounds = dict[str, list[Counters]]
 
 
 @contextmanager
@@ -71,14 +71,14 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def measure(load: Load, server: Server, in_flight: int, seconds: float) -> Figures:
+async def measure(load: Load, server: Server, in_flight: int, seconds: float) -> Counters:
     """One server, warmed up, for so long."""
     await load.run(server.port, in_flight, _WARM_UP_SECONDS)
     before, own_before = cpu_seconds(server.pid), time.process_time()
     run = await load.run(server.port, in_flight, seconds)
     used, own_used = cpu_seconds(server.pid) - before, time.process_time() - own_before
     latencies, count = run.latencies_ms, run.delivered
-    return Figures(
+    return Counters(
         count / run.seconds,
         latencies[count // 2],
         latencies[count * 99 // 100],
@@ -103,20 +103,20 @@ async def measure_all(servers: dict[str, Server], options: argparse.Namespace) -
 def summary(rounds: Rounds) -> dict[str, Any]:
     """Medians of each server, and medians of the ratios of what was measured one after the other."""
 
-    def of(figures: Iterable[Figures]) -> dict[str, float]:
-        listed = list(figures)
-        return {name: round(median(getattr(each, name) for each in listed), 2) for name in Figures.__annotations__}
+    def of(counters: Iterable[Counters]) -> dict[str, float]:
+        listed = list(counters)
+        return {name: round(median(getattr(each, name) for each in listed), 2) for name in Counters.__annotations__}
 
-    def ratio(value: Callable[[Figures], float]) -> dict[str, float]:
+    def ratio(value: Callable[[Counters], float]) -> dict[str, float]:
         pairs = sorted(value(ours) / value(floor) for ours, floor in zip(rounds["ours"], rounds["floor"], strict=True))
         return {"median": round(median(pairs), 2), "lowest": round(pairs[0], 2), "highest": round(pairs[-1], 2)}
 
     return {
-        **{name: of(figures) for name, figures in rounds.items()},
+        **{name: of(counters) for name, counters in rounds.items()},
         "ratios": {
-            "time_each": ratio(lambda figures: 1 / figures.per_second),
-            "p50": ratio(lambda figures: figures.p50_ms),
-            "cpu_each": ratio(lambda figures: figures.cpu_us),
+            "time_each": ratio(lambda counters: 1 / counters.per_second),
+            "p50": ratio(lambda counters: counters.p50_ms),
+            "cpu_each": ratio(lambda counters: counters.cpu_us),
         },
     }
 
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement (default %(default)s)")
     parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 16, 64], metavar="N")
     parser.add_argument("--no-sync", action="store_true", help="do not wait for the disk")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the counters there as well")
     options = parser.parse_args()
     synced = not options.no_sync
     with (

@@ -49,7 +49,7 @@ class Results:
         return list(dict.fromkeys(cell["peer"] for cell in self.of("cell")))
 
 
-def figure(value: object) -> str:
+def counter(value: object) -> str:
     """A number with three digits that count."""
     if value is None:
         return "-"
@@ -61,12 +61,12 @@ def figure(value: object) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table."""
-    lines = [head, ["---", *("--:" for _ in head[1:])], *([figure(value) for value in row] for row in rows)]
+    lines = [head, ["---", *("--:" for _ in head[1:])], *([counter(value) for value in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _three(value: Callable[[int], float | None]) -> str:
-    return " / ".join(figure(value(at_once)) for at_once in AT_ONCE)
+    return " / ".join(counter(value(at_once)) for at_once in AT_ONCE)
 
 
 def _cells(results: Results, variant: str) -> str:
@@ -84,7 +84,7 @@ def _listed(results: Results, test: str, head: Mapping[str, str]) -> str:
     return table(list(head.values()), [[row.get(name) for name in head] for row in results.of(test)])
 
 
-def _figures(results: Results) -> str:
+def _counters(results: Results) -> str:
     rows = [
         [
             row["peer"],
@@ -183,7 +183,7 @@ def report(found: Mapping[str, Any]) -> Report:
         ("Aims", table(["what", "measured", "aim", "met"], met) if met else ""),
         ("Five tool calls, one after another (11 steps)", _cells(results, "seq") if results.of("cell") else ""),
         ("Ten tool calls at once (12 steps)", _cells(results, "fan") if results.of("cell") else ""),
-        ("A job of five calls, alone, by the servers' meters", _figures(results) if results.of("figures") else ""),
+        ("A job of five calls, alone, by the servers' meters", _counters(results) if results.of("figures") else ""),
         ("A long job: the last fifty calls to the first fifty", _flat(results) if results.of("flat") else ""),
         ("A long job beside the peers", _listed(results, "long", LONG) if results.of("long") else ""),
         ("kill -9 in a fan-out of ten", _listed(results, "crash", CRASH) if results.of("crash") else ""),

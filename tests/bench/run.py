@@ -1,6 +1,6 @@
 """The benchmark: every row in turn on this machine, its results as JSON, and the tables. `make bench` runs it.
 
-python -m tests.bench.run [--quick] [--rows REGEX] [--tests cells,crash,long,figures,own,startup,loaded] [--docs]
+python -m tests.bench.run [--quick] [--rows REGEX] [--tests cells,crash,long,counters,own,startup,loaded] [--docs]
 
 Rows take turns in rounds, so that a busy minute is not one row's; tables show medians of the rounds. Nothing is
 measured over a network. `--docs` writes the tables of what was run into docs/benchmarks.md; the load test has a place
@@ -107,7 +107,7 @@ class Bench:
                 variants = ("--variants", "seq-unread,seq") if row.own else ()
                 yield from self._row(row, "--long", str(self._extent.calls), *variants)
 
-    def figures(self) -> Iterator[dict[str, Any]]:
+    def counters(self) -> Iterator[dict[str, Any]]:
         """What only Baton is asked."""
         for mode in ("inline", "queue"):
             yield from self._ours("figures", "--mode", mode, "--length", str(self._extent.length))

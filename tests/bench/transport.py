@@ -2,7 +2,7 @@
 
 Run: `python -m tests.bench.transport [--seconds 2] [--rounds 3] [--json]`. One script as a COMMIT is, at 1, 16 and 64
 at once, in one process, on the local bridge and a real server. Rows take turns in rounds, and the table shows medians:
-on a busy machine ratios hold better than figures. CPU is the client process's alone. `2 in flight` is what is used.
+on a busy machine ratios hold better than counters. CPU is the client process's alone. `2 in flight` is what is used.
 """
 
 import argparse

@@ -123,7 +123,7 @@ def test_a_job_goes_through_all_functions(deploy: Start, continuation: str, by: 
     assert "[DONE]" in stack.stream(job["id"])
 
 
-def test_a_long_chain_is_handed_on_before_the_functions_time_is_over(deploy: Start) -> None:
+def test_a_long_chain_is_dispatched_before_the_functions_time_is_over(deploy: Start) -> None:
     """The time guard: one more piece of work still fits into the limit, so the rest goes to another invocation."""
     free = deploy(CONTINUATION="inline")
     assert free.ended(free.submit("waiter"))["status"] == "completed"

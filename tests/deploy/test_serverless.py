@@ -132,8 +132,8 @@ def test_memory_and_concurrency_are_each_functions_own(template: CloudTemplate) 
     for name in FUNCTION_NAMES:
         function = template.function(name)[1]
         assert function["MemorySize"] >= 512
-        condition, reserved[name], otherwise = function["ReservedConcurrentExecutions"]["Fn::If"]
-        assert (condition, otherwise) == ("ReservesConcurrency", {"Ref": "AWS::NoValue"})
+        condition, reserved[name], timeout_result = function["ReservedConcurrentExecutions"]["Fn::If"]
+        assert (condition, timeout_result) == ("ReservesConcurrency", {"Ref": "AWS::NoValue"})
     assert settings_of(template, "agent-loop").max_concurrent_jobs <= reserved["agent-loop"]
 
 

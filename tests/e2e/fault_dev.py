@@ -1,7 +1,7 @@
 """`baton dev` with two switches that only tests need: `python -m tests.e2e.fault_dev --data DIR --time-scale N`.
 
 The parts, their settings and their supervisor are those of `baton dev`; the bridge also takes fault plans, and delays
-of the queue pass N times faster, so that what waits a minute by its nature (a witness) needs seconds in a test.
+of the queue pass N times faster, so that what waits a minute by its nature (a backup message) needs seconds in a test.
 Must not change anything else: what these tests show is meant to hold for `baton dev`.
 """
 

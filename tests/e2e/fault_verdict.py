@@ -116,8 +116,8 @@ def check_stored(stack: FaultStack, job: dict[str, Any]) -> None:
     """Every result is stored once, no step is left to do, and the job's data expires."""
     tag = f"baton:{{{job['id']}}}"
     assert stack.ask_redis("HLEN", f"{tag}:results:{job['id']}") == len(job["toolCalls"])
-    legs = [field for field in stack.ask_redis("HKEYS", f"{tag}:state") if field.startswith("leg:")]
-    assert [leg for leg in legs if not leg.startswith("leg:wish:")] == []
+    items = [field for field in stack.ask_redis("HKEYS", f"{tag}:state") if field.startswith("leg:")]
+    assert [item for item in items if not item.startswith("leg:wish:")] == []
     assert stack.ask_redis("PTTL", f"{tag}:state") > 0
 
 
@@ -134,7 +134,7 @@ def check_sessions(jobs: Jobs) -> None:
 
 
 def slots_held(stack: FaultStack) -> list[str]:
-    """The jobs that hold a slot, as the admission's book says it."""
+    """The jobs that hold a slot, as the admission's slot table says it."""
     return [name for name, entry in admission_book(stack).items() if entry["slot"]]
 
 

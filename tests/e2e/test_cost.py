@@ -15,13 +15,14 @@ from tests.e2e.dev_stack import DevStack
 
 pytestmark = pytest.mark.e2e
 
-MESSAGES_BESIDES_STEPS = 2  # the witness, and the first event
-# Accepting: a place in the book, and the job. The first BEGIN. The last word to the admission, and that it was heard.
+MESSAGES_BESIDES_STEPS = 2  # the backup message, and the first event
+# Accepting: a place in the slot table, and the job. The first CLAIM. The last word to the admission, and that it was
+# heard.
 REQUESTS_BESIDES_STEPS = 5
 COMMANDS_PER_EVENT = 12
 REQUESTS_PER_EVENT = 2
 SWEEP_COMMANDS = 3
-# What goes on once a minute besides: a witness looks at its job, a sweep at all of them.
+# What goes on once a minute besides: a backup message looks at its job, a sweep at all of them.
 REQUESTS_PER_MINUTE, COMMANDS_PER_MINUTE, MINUTE_SECONDS = 25, 150, 55.0
 
 
@@ -158,7 +159,7 @@ def test_the_first_and_the_last_event_cost_a_little_more_and_no_more(meter: Mete
     """Accepting a job and its last event add a fixed number of requests."""
     cost = meter.run(LENGTHS[0])
     inside = REQUESTS_PER_EVENT * (1 + 3 * cost.length)
-    # Accepting: a place in the admission's book, and the job. The last event: its last word to the admission.
+    # Accepting: a place in the admission's slot table, and the job. The last event: its last word to the admission.
     assert cost.requests <= inside + 2 + 4, cost
 
 

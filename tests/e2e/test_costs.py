@@ -14,13 +14,13 @@ from tests.e2e.typical_agents import CALLS as MADE
 
 pytestmark = pytest.mark.e2e
 
-# The page rounds, and counts the witness, which comes a minute later, with the job.
+# The page rounds, and counts the backup message, which comes a minute later, with the job.
 DEARER, MUCH_CHEAPER = 1.1, 0.5
 
 
 @pytest.fixture(params=["inline", "queue"])
 def used(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Units]]:
-    """What a typical job uses until it has ended, without its witness; its second run, when scripts are known."""
+    """What a typical job uses until it has ended, without its backup; its second run, when scripts are known."""
     with stacks(tmp_path_factory.mktemp("costs")) as make, httpx.Client(timeout=120) as client:
         made = make(None, ("--port", "0", "--app", "tests.e2e.typical_agents:registry"))
         made.working_folder = Path(__file__).parents[2]

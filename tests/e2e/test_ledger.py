@@ -13,7 +13,7 @@ from tests.e2e.ledger_meters import LedgerMeters, Units, units_of
 
 pytestmark = pytest.mark.e2e
 
-IDLE_COMMANDS = 3  # BEGIN, which finds no leg: the script, and what it reads of the tree
+IDLE_COMMANDS = 3  # CLAIM, which finds no work item: the script, and what it reads of the tree
 
 
 @pytest.fixture(scope="module", params=["queue", "inline"])
@@ -36,7 +36,7 @@ def meters(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.mark.parametrize("agent", ["in-a-row", "at-once", "tries-again"])
 def test_a_jobs_ledger_agrees_with_the_meters(meters: LedgerMeters, agent: str) -> None:
-    """From the request that submitted it to its last word to the admission; its witness comes a minute later."""
+    """From the request that submitted it to its last word to the admission; its backup message comes a minute later."""
     job, counted = meters.run(agent)
     agree(units_of(job["usage"]), counted)
 

@@ -120,7 +120,7 @@ def test_jobs_go_on_after_the_store_was_away_for_longer_than_all_retries(
 
 
 def test_jobs_go_on_after_the_queue_was_away_for_ten_minutes(stack: FaultStack, client: FaultClient) -> None:
-    """It keeps what it has; what could not be published meanwhile is handed on by what it delivers again."""
+    """It keeps what it has; what could not be published meanwhile is dispatched by what it delivers again."""
     jobs = at_work(client)
     with stack.stopped("qstash"):
         time.sleep(OUTAGE_SECONDS)

@@ -78,9 +78,9 @@ def test_a_submission_that_the_queue_never_took_leaves_no_job(stack: FaultStack,
 
 
 def test_a_submission_that_the_queue_took_too_late_starts_by_itself(stack: FaultStack, client: FaultClient) -> None:
-    """503, since the queue did not answer; but it has the witness, which creates the job when its time comes."""
+    """503, since the queue did not answer; but it has the backup message, which creates the job when its time comes."""
     job = Submission("late", "dev", "fan-5")
     with stack.stopped("qstash"):
         assert client.submit(job) == [503]
-    wait_for(lambda: client.job(job), "its creation by its witness")
+    wait_for(lambda: client.job(job), "its creation by its backup message")
     check(client, client.ended([job]))

@@ -62,7 +62,7 @@ def has_recorded(client: FaultClient, jobs: list[Submission], calls: int) -> boo
 
 
 def test_answers_that_are_lost_after_the_store_has_acted_change_nothing(stack: FaultStack, client: FaultClient) -> None:
-    """Claims, COMMITs and wishes whose answers never come, several in a row, again and again."""
+    """Claims, COMMITs and slot requests whose answers never come, several in a row, again and again."""
     jobs = [Submission(f"lost-{number}", "dev", ("fan-8", "fan-shaky")[number % 2]) for number in range(10)]
     assert client.submit(*jobs) == [202] * len(jobs)
     lost = 0
@@ -76,15 +76,17 @@ def test_answers_that_are_lost_after_the_store_has_acted_change_nothing(stack: F
 
 
 def test_a_submission_whose_answer_is_lost_starts_by_itself(stack: FaultStack, client: FaultClient) -> None:
-    """The admission has given it a slot, but nobody knows: the client is told 503, and the witness does the rest."""
-    for number in range(TRIES):  # the witnesses of the jobs before may come in between, and lose their answer instead
+    """The admission has given it a slot, but nobody knows: the client is told 503, and the backup does the rest."""
+    for number in range(
+        TRIES
+    ):  # the backup messages of the jobs before may come in between, and lose their answer instead
         job = Submission(f"unanswered-{number}", "dev", "line-3")
         stack.plan_faults(drop_replies=1, commands=SCRIPTS, spare=1)  # by which it is seen that it is new
         if client.submit(job) == [503]:
             break
     else:
         pytest.fail("no submission lost its answer")
-    wait_for(lambda: client.job(job), "its creation by its witness")
+    wait_for(lambda: client.job(job), "its creation by its backup message")
     check(client, client.ended([job]))
 
 

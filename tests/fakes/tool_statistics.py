@@ -1,6 +1,6 @@
 """How tools are used, as the fake store counted it."""
 
-from baton.core.tool_use import ToolFigures, figures
+from baton.core.tool_use import ToolCounters, counters
 from tests.fakes import FakeStore
 
 
@@ -10,6 +10,6 @@ class FakeToolStatistics:
     def __init__(self, store: FakeStore) -> None:
         self._store = store
 
-    async def figures(self) -> tuple[ToolFigures, ...]:
+    async def counters(self) -> tuple[ToolCounters, ...]:
         """Of every tool that was ever used, by name."""
-        return figures(self._store.tool_uses)
+        return counters(self._store.tool_uses)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from baton.agents.store_channel import StoreChannel
 from baton.models.call import Call
 from baton.models.model import ModelAnswer, ModelError, ModelRequest, ToolMessage
-from baton.ports import Begun, Claim, Verdict
+from baton.ports import Claim, ClaimResult, Verdict
 from baton.tools.context import ToolContext
 from baton.tools.pending import Pending
 from baton.tools.tool_error import ToolError
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _ENDLESS_SECONDS = 10_000.0
-_TALK = 81
+_TEXT_STREAM = 81
 
 
 class Stage:
@@ -126,7 +126,7 @@ def _call(plan: CallPlan, nonce: int) -> Call:
 
 
 class Actors:
-    """The tools' side of one world: who has claimed which leg when, and which runs go on."""
+    """The tools' side of one world: who has claimed which work item when, and which runs go on."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -136,19 +136,19 @@ class Actors:
         self.at_work, self.died_at_work = set[tuple[Invocation, str]](), Counter[tuple[str, str]]()
         self.said: Counter[tuple[str, str]] = Counter()
 
-    def begun(self, claim: Claim, answer: Begun) -> None:
-        """An invocation is granted a leg, at this moment; a repeat of the command changes nothing."""
+    def claim_result(self, claim: Claim, answer: ClaimResult) -> None:
+        """An invocation is granted a work item, at this moment; a repeat of the command changes nothing."""
         if claim.call_id and answer.verdict is Verdict.GRANTED:
-            self._claimed.setdefault((claim.owner, claim.leg_key), self._world.loop.seconds)
+            self._claimed.setdefault((claim.owner, claim.item_key), self._world.loop.seconds)
 
     def claimed_at(self, claim: Claim) -> float:
         """When this claim was granted."""
-        return self._claimed.get((claim.owner, claim.leg_key), 0.0)
+        return self._claimed.get((claim.owner, claim.item_key), 0.0)
 
     def given_back(self, claim: Claim) -> None:
         """The claim of a run was given back."""
         for run in self.runs.get(claim.call_id, ()):
-            if run.leg_key == claim.leg_key and run.owner == claim.owner:
+            if run.item_key == claim.item_key and run.owner == claim.owner:
                 run.given_back = True
 
     async def work(self, point: str, seconds: float) -> None:
@@ -186,9 +186,9 @@ class Actors:
             world.threads.started(run)
         try:
             if name == "talker":
-                await self._talk(context, claim)
+                await self._text_stream(context, claim)
             if name in WAITING_TOOLS:
-                world.outside.begun(context, arguments["number"])
+                world.outside.claim_result(context, arguments["number"])
             await self.work("work.tool", arguments["seconds"])
             if arguments["how"] == "kill" and sum(one.of == run.of for one in runs) <= arguments["times"]:
                 raise self.killed()
@@ -201,7 +201,7 @@ class Actors:
         job = world.tree(context.job_id).jobs.get(context.job_id)
         limit_seconds = BLOCKING_TOOLS[name].timeout_seconds if name in BLOCKING_TOOLS else 0.0
         return Run(
-            leg_key=claim.leg_key,
+            item_key=claim.item_key,
             owner=claim.owner,
             who=who,
             claimed_at=self.claimed_at(claim),
@@ -212,11 +212,11 @@ class Actors:
             limit_seconds=min(limit_seconds, world.plan.work_timeout_seconds),
         )
 
-    async def _talk(self, context: ToolContext, claim: Claim) -> None:
+    async def _text_stream(self, context: ToolContext, claim: Claim) -> None:
         """Say some things, another number of them in each run."""
-        times = self._world.dice.whole(1, 4, _TALK, CURRENT.get().number)
+        times = self._world.dice.whole(1, 4, _TEXT_STREAM, CURRENT.get().number)
         for time in range(1, times + 1):
-            self.said[claim.owner, claim.leg_key] += 1
+            self.said[claim.owner, claim.item_key] += 1
             if time == 1:
                 await context.info("begun", {"attempt": context.attempt})
             else:

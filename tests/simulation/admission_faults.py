@@ -3,14 +3,14 @@
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from baton.core.admission import Entry, Place, Standing
-from baton.core.ends import AgentFigures, End, MonthUsed
-from baton.core.legs import wish_key
+from baton.core.admission import Entry, Place, SlotState
+from baton.core.ends import AgentCounters, End, MonthUsed
 from baton.core.stored_bytes import BytesAdded
 from baton.core.sweep_pages import PAGE
-from baton.ports import AdmissionState, Heard, Started, SweepTurn
+from baton.core.work_items import slot_request_key
+from baton.ports import AdmissionState, SlotAnswer, Started, SweepTurn
 from baton_events.errors import StoreError
-from tests.fakes import FakeAdmission, FakeOperating, FakeStoredBytes
+from tests.fakes import FakeAdmission, FakeAdmissionControl, FakeStoredBytes
 from tests.simulation.fairness import ON_GRANTS, Booked
 from tests.simulation.invariants import ON_BOOK
 from tests.simulation.invocation import CURRENT
@@ -29,38 +29,40 @@ class SimAdmission:
     def __init__(self, world: "World", fake: FakeAdmission) -> None:
         self._world = world
         self._fake = fake
-        self._spoken_at: dict[str, float] = {}
+        self._streamed_text_at: dict[str, float] = {}
         self._looked_at: dict[str, float] = {}
 
-    async def wish(
+    async def slot_request(
         self,
         job_id: str,
-        standing: Standing,
+        slot_state: SlotState,
         place: Place,
         now_ms: int,
         *,
         alone: bool = False,
         end: End | None = None,
         stored: BytesAdded | None = None,
-    ) -> Heard:
+    ) -> SlotAnswer:
         """Take a job's word. One that comes late takes a slot for somebody, and tells nobody of those it gives."""
         world = self._world
 
-        async def take() -> Heard:
+        async def take() -> SlotAnswer:
             before = self._fake.entries.get(job_id)
-            heard = await self._fake.wish(job_id, standing, place, now_ms, alone=alone, end=end, stored=stored)
+            slot_answer = await self._fake.slot_request(
+                job_id, slot_state, place, now_ms, alone=alone, end=end, stored=stored
+            )
             if CURRENT.get().zombie:
-                world.excused.add(wish_key(job_id, standing.lap))
-                world.excused.update(wish_key(told.job_id, told.lap) for told in heard.tell)
-            if heard.busy:
-                return heard
+                world.excused.add(slot_request_key(job_id, slot_state.epoch))
+                world.excused.update(slot_request_key(told.job_id, told.epoch) for told in slot_answer.tell)
+            if slot_answer.busy:
+                return slot_answer
             if before is None and job_id in world.tree(job_id).jobs:
                 world.came_back.add(job_id)
             later = before is None or before.since_ms < now_ms  # who stood still meanwhile says what was known
-            if later and self._fake.entries[job_id].lap == standing.lap:  # not an older word
-                self._spoken_at[job_id] = world.loop.seconds
+            if later and self._fake.entries[job_id].epoch == slot_state.epoch:  # not an older word
+                self._streamed_text_at[job_id] = world.loop.seconds
             world.memory.word_of_a_forgotten_state(job_id)
-            return heard
+            return slot_answer
 
         return await self._ask("wish", take)
 
@@ -76,9 +78,9 @@ class SimAdmission:
         self._world.told_by_sweeps.update(told.job_id for told in turn.tell)
         return turn
 
-    async def book(self) -> dict[str, Entry]:
+    async def slot_table(self) -> dict[str, Entry]:
         """All entries."""
-        return await self._ask("book", self._fake.book)
+        return await self._ask("book", self._fake.slot_table)
 
     async def entry(self, job_id: str) -> Entry | None:
         """A job's entry."""
@@ -93,7 +95,7 @@ class SimAdmission:
         return await self._ask("bearer", lambda: self._fake.bearer(token, message_id))
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
-        """Take ended jobs off the book."""
+        """Take ended jobs off the slot table."""
         if ended:  # the real one asks nothing for nothing, too
             await self._ask("leave", lambda: self._fake.leave(ended))
 
@@ -106,9 +108,9 @@ class SimAdmission:
             if fake.entries is not before:
                 world.check(ON_BOOK, world)
                 slots = 0 if fake.stopped_ms else fake.slots
-                world.check(ON_GRANTS, Booked(op, before, fake.entries, slots, self._spoken(op)))
-                for name in before.keys() - fake.entries.keys() & self._spoken_at.keys():
-                    if world.memory.forgot(ADMISSION, self._spoken_at[name]):
+                world.check(ON_GRANTS, Booked(op, before, fake.entries, slots, self._streamed_text(op)))
+                for name in before.keys() - fake.entries.keys() & self._streamed_text_at.keys():
+                    if world.memory.forgot(ADMISSION, self._streamed_text_at[name]):
                         world.memory.taken_out_after_all(name)
             world.memory.booked()
             world.memory.strike(ADMISSION)
@@ -116,11 +118,11 @@ class SimAdmission:
 
         return await world.wire.request(f"admission.{op}", "admission", "store", apply, StoreError)
 
-    def _spoken(self, op: str) -> frozenset[str]:
+    def _streamed_text(self, op: str) -> frozenset[str]:
         if op != "leave":
             return frozenset()
         looked_at, memory = self._looked_at[CURRENT.get().name], self._world.memory
-        said = {name: at for name, at in self._spoken_at.items() if at > looked_at}
+        said = {name: at for name, at in self._streamed_text_at.items() if at > looked_at}
         return frozenset(name for name, at in said.items() if not memory.forgot(ADMISSION, at))
 
 
@@ -150,13 +152,13 @@ class SimStoredBytes:
         return await self._world.wire.request(f"stored_bytes.{op}", "admission", "store", apply, StoreError)
 
 
-class SimOperating:
-    """`Operating` behind a wire."""
+class SimAdmissionControl:
+    """`AdmissionControl` behind a wire."""
 
     def __init__(self, world: "World", fake: FakeAdmission) -> None:
         self._world = world
         self._admission = fake
-        self._fake = FakeOperating(fake)
+        self._fake = FakeAdmissionControl(fake)
 
     async def stop(self, now_ms: int) -> None:
         """Admit nobody any more."""
@@ -178,7 +180,7 @@ class SimOperating:
         """The entries of a session's jobs."""
         return await self._ask("line", lambda: self._fake.line(tenant, session_id))
 
-    async def ends(self) -> dict[str, AgentFigures]:
+    async def ends(self) -> dict[str, AgentCounters]:
         """What ended jobs add up to."""
         return await self._ask("ends", self._fake.ends)
 

@@ -7,10 +7,10 @@ where the queue took nothing and yet delivered, the bound is that of the hourly 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from baton.core.legs import Leg, LegKind
+from baton.core.work_items import ItemKind, WorkItem
 from tests.simulation.constants import BACK_SECONDS
 from tests.simulation.excuses import LEFT_SECONDS
-from tests.simulation.recovery import may_go_on
+from tests.simulation.recovery import may_continue
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -22,7 +22,7 @@ class AfterOutage:
 
     world: "World"
     seconds: float
-    steps: dict[str, Leg]
+    steps: dict[str, WorkItem]
 
 
 class Back:
@@ -56,8 +56,8 @@ class Back:
 
     def _is_over(self, seconds: float) -> None:
         world = self._world
-        legs = (leg for tree in world.trees.values() for leg in tree.legs.values())
-        steps = {leg.key: leg for leg in legs if _could_go_on(world, leg)}
+        items = (item for tree in world.trees.values() for item in tree.items.values())
+        steps = {item.key: item for item in items if _could_go_on(world, item)}
         world.loop.call_later(seconds, self._look, AfterOutage(world, seconds, steps))
 
     def _look(self, over: AfterOutage) -> None:
@@ -66,25 +66,25 @@ class Back:
 
 def every_job_goes_on_after_an_outage(over: AfterOutage) -> str | None:
     """Each step that could go on when it ended has been begun, or is done."""
-    for key, leg in over.steps.items():
-        now = over.world.tree(leg.job_id).legs.get(key)
-        if now is not None and (now.owner, now.claimed_ms, now.lease_until_ms) == _held(leg):
+    for key, item in over.steps.items():
+        now = over.world.tree(item.job_id).items.get(key)
+        if now is not None and (now.owner, now.claimed_ms, now.lease_until_ms) == _held(item):
             return f"{key} could go on {over.seconds:.0f} s ago, and has not: {now}"
     return None
 
 
-def _held(leg: Leg) -> tuple[str, int, int]:
-    return leg.owner, leg.claimed_ms, leg.lease_until_ms
+def _held(item: WorkItem) -> tuple[str, int, int]:
+    return item.owner, item.claimed_ms, item.lease_until_ms
 
 
-def _could_go_on(world: "World", leg: Leg) -> bool:
-    """Whether its time has come, and it needs nobody else; a wish has its place in the book, or is told it."""
-    if leg.not_before_ms > world.now_ms():
+def _could_go_on(world: "World", item: WorkItem) -> bool:
+    """Whether its time has come, and it needs nobody else; a request has its place in the slot table, or is told it."""
+    if item.not_before_ms > world.now_ms():
         return False
-    if leg.kind is not LegKind.WISH or leg.want != "slot":
-        return may_go_on(world.tree(leg.job_id), leg)
-    entry = world.admission.entries.get(leg.job_id)
-    return entry is None or (entry.lap, entry.want) != (leg.attempt, "slot") or entry.slot
+    if item.kind is not ItemKind.SLOT_REQUEST or item.want != "slot":
+        return may_continue(world.tree(item.job_id), item)
+    entry = world.admission.entries.get(item.job_id)
+    return entry is None or (entry.epoch, entry.want) != (item.attempt, "slot") or entry.slot
 
 
 ON_BACK = (every_job_goes_on_after_an_outage,)

@@ -86,7 +86,7 @@ def one_copy_runs_in_a_process(start: Start) -> str | None:
     """Of one idempotency key; nothing ends a thread, so a second attempt waits for the first one."""
     for run in start.world.actors.runs.get(start.context.call_id, ()):
         if run.goes_on and run.limit_seconds and run.who.process is start.run.who.process and run.key == start.run.key:
-            return f"{run.leg_key} still runs in the process in which {start.run.leg_key} starts"
+            return f"{run.item_key} still runs in the process in which {start.run.item_key} starts"
     return None
 
 
@@ -101,7 +101,7 @@ def a_call_starts_with_its_claim(start: Start) -> str | None:
         for one in world.actors.runs.get(start.context.call_id, ())
     ):
         return None
-    return f"{run.leg_key} starts {waited_seconds:.1f} s after its claim"
+    return f"{run.item_key} starts {waited_seconds:.1f} s after its claim"
 
 
 def a_time_out_is_of_a_call_that_runs(write: Write) -> str | None:
@@ -119,7 +119,7 @@ def a_time_out_is_of_a_call_that_runs(write: Write) -> str | None:
     runs = world.actors.runs.get(claim.call_id, ())
     if any(run.who.process is process and _went_on(run, claimed_at) for run in runs):
         return None
-    return f"{claim.leg_key} is said to be too slow, and no attempt of it ran"
+    return f"{claim.item_key} is said to be too slow, and no attempt of it ran"
 
 
 def _went_on(run: Run, since: float) -> bool:

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 def who_is_refused_does_not_run(world: "World") -> str | None:
-    """A submission whose every call was refused leaves no job, not even by its witness."""
+    """A submission whose every call was refused leaves no job, not even by its backup message."""
     refused = {agent for agent, answers in world.answered.items() if answers <= {409, 429}}
     ran = [job.id for tree in world.trees.values() for job in tree.jobs.values() if job.agent in refused]
     return f"{ran} exist, and whoever submitted them was always refused" if ran else None
 
 
-def who_interrupts_is_next(world: "World", job_id: str, begun: frozenset[str]) -> str | None:
+def who_interrupts_is_next(world: "World", job_id: str, claim_result: frozenset[str]) -> str | None:
     """When an interrupting job is accepted, none of its session that was before it when it was asked for is live.
 
     Where a failover forgot a job, or the place of one, nobody knows better until the sweep has compared.
@@ -27,7 +27,7 @@ def who_interrupts_is_next(world: "World", job_id: str, begun: frozenset[str]) -
     left = [
         name
         for name, entry in world.admission.entries.items()
-        if name in begun
+        if name in claim_result
         and _is_of(name, entry, mine)
         and _turn(name, entry) < _turn(job_id, mine)
         and _lives(world, name)

@@ -98,12 +98,12 @@ class Client:
         headers = {"idempotency-key": f"key-{plan.index}"} if plan.keyed else {}
         if plan.when_busy != "queue":
             body["whenBusy"] = plan.when_busy
-        begun = live_of(world)
+        claim_result = live_of(world)
         answer = await self._ask("submit", world.base_url + SUBMIT_PATH, json.dumps(body).encode(), headers)
         world.answered[plan.agent].add(answer.status if answer is not None else 0)
         known = (422, 503, *((409,) if plan.when_busy == "reject" else ()), *((429,) if world.plan.bytes_kept else ()))
         if answer is not None and answer.status == 202:
-            self._accepted(json.loads(answer.body), begun)
+            self._accepted(json.loads(answer.body), claim_result)
         elif answer is not None and answer.status not in known and not self._gone(answer):
             world.broken("an_api_answer_is_a_known_one", f"{plan.agent}: {answer}")
         return answer
@@ -114,7 +114,7 @@ class Client:
         key = {"authorization": f"Bearer {key_of(self._plan.tenant)}"}
         return await self._caller.ask(kind, url, body, {**key, **headers}, method)
 
-    def _accepted(self, job: dict[str, Any], begun: frozenset[str]) -> None:
+    def _accepted(self, job: dict[str, Any], claim_result: frozenset[str]) -> None:
         world, job_id = self._world, job["id"]
         world.accepted_jobs.append(job_id)
         if self._plan.keyed and self._job_id not in ("", job_id):
@@ -123,6 +123,6 @@ class Client:
         if job["status"] in ("pending", "processing", "waiting") and not job["waitingFor"]:
             world.broken("a_live_job_says_what_it_waits_for", f"{job}")
         if self._plan.when_busy == "interrupt" and not self._plan.delay_seconds:  # else it interrupts nobody
-            text = who_interrupts_is_next(world, job_id, begun)
+            text = who_interrupts_is_next(world, job_id, claim_result)
             if text:
                 world.broken("who_interrupts_is_next", text)

@@ -57,10 +57,10 @@ def _fresh(config: pytest.Config) -> Batch:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Nothing survives."""
-    begun = [config.stash.get(_DEFECTS, None), config.stash.get(_FIXED, None), config.stash.get(_FRESH, None)]
-    for ahead in filter(None, begun):
+    claim_result = [config.stash.get(_DEFECTS, None), config.stash.get(_FIXED, None), config.stash.get(_FRESH, None)]
+    for ahead in filter(None, claim_result):
         ahead.stop()
-    for ahead in filter(None, begun):
+    for ahead in filter(None, claim_result):
         ahead.join()
 
 

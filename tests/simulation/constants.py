@@ -33,7 +33,7 @@ SWEEP_INTERVAL_MS = _SETTINGS.sweep_interval_seconds * 1000
 # What the API takes of a submission, without what is said beside its input.
 LARGEST_INPUT_BYTES = BODY_LIMIT_BYTES - 10_000
 LEASE_SECONDS, LEASE_MARGIN_SECONDS = LEASE_MS / 1000, LEASE_MARGIN_MS / 1000
-# After an outage: somebody looks whether the store is back, and what is without progress then is driven.
+# After an outage: somebody looks whether the store is back, and what is without progress then is redriven.
 BACK_SECONDS = (LOOKS_EVERY_MS + LOST_AFTER_MS) / 1000
 KEEP_SLOT_SECONDS = KEEP_SLOT_MS / 1000
 # How often in a row the queue gives up on an event before its job fails (DESIGN 3: a budget measured in progress).

@@ -27,12 +27,12 @@ from tests.simulation import (
     planted_returns,
     planted_schedules,
     planted_sessions,
+    planted_slot_requests,
     planted_store,
     planted_storing,
     planted_streams,
     planted_versions,
     planted_waits,
-    planted_wishes,
 )
 from tests.simulation.looking import Known, known_stories, looked_through, plan_of, write_known_stories
 from tests.simulation.plan import Plan
@@ -46,7 +46,7 @@ DEFECTS: tuple[Defect, ...] = (
     *planted_flow.DEFECTS,
     *planted_recovery.DEFECTS,
     *planted_book.DEFECTS,
-    *planted_wishes.DEFECTS,
+    *planted_slot_requests.DEFECTS,
     *planted_waits.DEFECTS,
     *planted_children.DEFECTS,
     *planted_plans.DEFECTS,
@@ -69,9 +69,9 @@ DEFECTS: tuple[Defect, ...] = (
 MET_SELDOM = frozenset(
     {
         "a turn counts that was told a forgotten result",
-        "the same message gets back what it has handed on",
-        "what follows of who is released is not marked as handed on",
-        "what nobody has claimed yet is not marked as handed on",
+        "the same message gets back what it has dispatched",
+        "what follows of who is released is not marked as dispatched",
+        "what nobody has claimed yet is not marked as dispatched",
     }
 )
 ALL_NAMES = tuple(defect.name for defect in DEFECTS if defect.name not in MET_SELDOM)
@@ -139,8 +139,8 @@ def catch_each(
     with workers(giving_way) as pool:
         left, running = iter(names), list[Future[Caught]]()
         while True:
-            begun = islice(left, 0 if stopped() else 2 * PROCESSES - len(running))
-            running += [pool.submit(catch, name, seed, most, anew=anew) for name in begun]
+            claim_result = islice(left, 0 if stopped() else 2 * PROCESSES - len(running))
+            running += [pool.submit(catch, name, seed, most, anew=anew) for name in claim_result]
             if not running:
                 return
             yield running.pop(0).result()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from baton.core.driving import THROTTLED
+from baton.core.redriving import THROTTLED
 from baton.ports import Outgoing
 from baton_events.ids import root_of
 from baton_local.qstash.core.options import Options, parse_options
@@ -50,15 +50,16 @@ class Attempt:
 class Deliveries:
     """Delivers messages to the functions of a world.
 
-    `lost`: the trees of which a message used up its retries and has no callback. `begun`: by message, the deliveries
-    that have begun. `failing`: the jobs about which a delivery failed, for want of something else than a place.
+    `lost`: the trees of which a message used up its retries and has no callback. `claim_result`: by message, the
+    deliveries that have begun. `failing`: the jobs about which a delivery failed, for want of something else than a
+    place.
     """
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self.lost: set[str] = set()
         self.failing: set[str] = set()
-        self.begun: defaultdict[str, list[Invocation]] = defaultdict(list)
+        self.claim_result: defaultdict[str, list[Invocation]] = defaultdict(list)
         self.times_dead: dict[str, int] = {}
         self.given_up: set[str] = set()
         self.places, self._flows = Places(world), Flows()
@@ -83,7 +84,7 @@ class Deliveries:
         world = self._world
         world.note(f"{message.name} is cancelled")
         message.copies = 0
-        for who in self.begun[message.id]:
+        for who in self.claim_result[message.id]:
             who.abandoned = True
         self._settled(message, "late" if message.due_at <= world.loop.seconds else "cancelled")
 
@@ -117,7 +118,7 @@ class Deliveries:
         limit_seconds = message.outgoing.timeout_seconds
         who = Invocation(name, number_of(name), message.kind, job_id=message.job_id, limit_seconds=limit_seconds)
         world.enroll(who)
-        self.begun[message.id].append(who)
+        self.claim_result[message.id].append(who)
         limit = world.loop.call_later(limit_seconds, self._give_up, attempt, who)
         if world.faults.strikes("cut", name):
             lasts = _LONGEST_SECONDS * world.dice.roll(_CUT, message.number, attempt.copy, attempt.retried) ** 3
@@ -209,7 +210,7 @@ class Deliveries:
         world.check(ON_SETTLE, Settled(world, f"{message.name} ({message.id})", how, world.trees_of(message)))
         source = message.source
         if source is not None:
-            # What the source carried is the callback's to hand on: only now is it over with the source.
+            # What the source carried is the callback's to dispatch: only now is it over with the source.
             source.copies -= 1
             if source.copies == 0:
                 self._settled(source, how)

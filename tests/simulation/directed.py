@@ -28,10 +28,11 @@ def slots_are_raised() -> Iterator[Plan]:
 
 
 def a_job_is_created_while_a_sweep_looks() -> Iterator[Plan]:
-    """A job takes its place in the book, and a long outage keeps everybody from creating it.
+    """A job takes its place in the slot table, and a long outage keeps everybody from creating it.
 
-    The last callback of its witness comes with the last callback of a sweep, which finds an old entry of an unknown
-    job and takes it off the book, in the moment in which the witness takes the same place once more.
+    The last callback of its backup message comes with the last callback of a sweep, which finds an old entry of an
+    unknown job and takes it off the slot table, in the moment in which the backup message takes the same place once
+    more.
     """
     for seed in range(10):
         outage = Outage("store", 1.0, 700.0)
@@ -41,7 +42,7 @@ def a_job_is_created_while_a_sweep_looks() -> Iterator[Plan]:
 
 
 def an_outage_outlasts_callbacks() -> Iterator[Plan]:
-    """A failover may forget an accepted job; then the store is away until its witness, and the callback, are dead."""
+    """A failover may forget an accepted job; then the store is away until its backup, and the callback, are dead."""
     begins = {seed: 8.0 + seed / 2 for seed in range(20)}
     begins[234] = 20.0  # the job is created once more while a sweep takes out what was left of it
     for seed, begins_at in begins.items():
@@ -50,7 +51,7 @@ def an_outage_outlasts_callbacks() -> Iterator[Plan]:
         yield Plan(seed, (_job(0, 0.0, _LONG),), inline=seed % 2 == 1, rates=rates, outages=(outage,), calm_at=4_000.0)
 
 
-def only_a_witness_looks() -> Iterator[Plan]:
+def only_a_backup_looks() -> Iterator[Plan]:
     """A job is told to a store that comes back late, and then a failover may forget what its only message did."""
     for seed in range(1_266, 1_272):
         rates = {"failover": 0.05, "crash": 0.02, "error": 0.02}
@@ -79,7 +80,7 @@ def a_call_and_its_outcome_are_forgotten() -> Iterator[Plan]:
 
 
 def jobs_below_and_waits_side_by_side() -> Iterator[Plan]:
-    """A turn starts several jobs, each of which wishes for a slot, and waits for several times to come."""
+    """A turn starts several jobs, each of which requests a slot, and waits for several times to come."""
     helper = Script((TurnPlan(says="done"),))
     naps = tuple(CallPlan("nap", 100 + n, wait=WaitPlan(600.0 + n)) for n in range(5))
     asks = tuple(CallPlan("ask", 105 + n, wait=WaitPlan(name="helper")) for n in range(5))
@@ -113,7 +114,7 @@ _PLAIN = (
     slots_are_raised,
     a_job_is_created_while_a_sweep_looks,
     an_outage_outlasts_callbacks,
-    only_a_witness_looks,
+    only_a_backup_looks,
     a_long_chain_meets_its_host_s_limit,
 )
 _WAITING = (

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from baton.core.legs import Leg, LegKind
 from baton.core.state import Job
 from baton.core.told_size import TOO_MUCH_TOLD
+from baton.core.work_items import ItemKind, WorkItem
 from tests.fakes import Tree
 from tests.simulation.invariants import Write
 from tests.simulation.killing import KILL
@@ -21,14 +21,14 @@ DIED = "process_died"
 
 def only_who_died_is_taken_over(write: Write) -> str | None:
     """A death is counted where an invocation died, or met something by which it is as good as dead."""
-    for key, leg in write.after.legs.items():
-        old = write.before.legs.get(key)
-        if old is None or leg.abandoned <= old.abandoned:
+    for key, item in write.after.items.items():
+        old = write.before.items.get(key)
+        if old is None or item.abandoned <= old.abandoned:
             continue
-        if leg.kind is LegKind.CALL:
-            write.world.actors.deaths[leg.call_id] += 1
+        if item.kind is ItemKind.CALL:
+            write.world.actors.deaths[item.call_id] += 1
         who = write.world.owners.get(old.owner.partition(".")[0])
-        if who is not None and not (_is_as_good_as_dead(who) or write.world.memory.struck(leg.job_id, who.began_at)):
+        if who is not None and not (_is_as_good_as_dead(who) or write.world.memory.struck(item.job_id, who.began_at)):
             return f"{key} is taken from {who.name}, which lives"
     return None
 
@@ -36,9 +36,13 @@ def only_who_died_is_taken_over(write: Write) -> str | None:
 def a_call_has_the_deaths_of_its_own_attempts(write: Write) -> str | None:
     """What else dies on its way, a result that is taken in or a decision, has a budget of its own."""
     deaths = write.world.actors.deaths
-    for key, leg in write.after.legs.items():
-        if write.before.legs.get(key) is not leg and leg.kind is LegKind.CALL and leg.deaths > deaths[leg.call_id]:
-            return f"{key} has {leg.deaths} deaths; {deaths[leg.call_id]} are those of its call"
+    for key, item in write.after.items.items():
+        if (
+            write.before.items.get(key) is not item
+            and item.kind is ItemKind.CALL
+            and item.deaths > deaths[item.call_id]
+        ):
+            return f"{key} has {item.deaths} deaths; {deaths[item.call_id]} are those of its call"
     return None
 
 
@@ -48,23 +52,23 @@ def a_step_keeps_its_deaths(write: Write) -> str | None:
     What goes on with a call is its result, its failure, a wait or a question of it, or its next attempt; of a turn only
     its next attempt has its deaths. A job that begins again does so with none.
     """
-    gone = [leg for key, leg in write.before.legs.items() if leg.deaths and key not in write.after.legs]
+    gone = [item for key, item in write.before.items.items() if item.deaths and key not in write.after.items]
     for old in gone:
         job = write.after.jobs.get(old.job_id)
         if job is None or job.run != write.before.jobs[old.job_id].run:
             continue
-        for key in sorted(write.after.legs.keys() - write.before.legs.keys()):
-            leg = write.after.legs[key]
-            kept = leg.died if old.kind is LegKind.CALL else leg.abandoned
-            if _goes_on_with(leg, old) and kept < old.deaths:
+        for key in sorted(write.after.items.keys() - write.before.items.keys()):
+            item = write.after.items[key]
+            kept = item.died if old.kind is ItemKind.CALL else item.abandoned
+            if _goes_on_with(item, old) and kept < old.deaths:
                 return f"{key} has {kept} deaths; {old.key} had {old.deaths}"
     return None
 
 
-def _goes_on_with(leg: Leg, old: Leg) -> bool:
-    if old.kind is LegKind.CALL:
-        return old.call_id in (leg.call_id, leg.asks_for)
-    return old.kind is leg.kind is LegKind.LOOP and (leg.job_id, leg.turn) == (old.job_id, old.turn)
+def _goes_on_with(item: WorkItem, old: WorkItem) -> bool:
+    if old.kind is ItemKind.CALL:
+        return old.call_id in (item.call_id, item.approval_of_call)
+    return old.kind is item.kind is ItemKind.LOOP and (item.job_id, item.turn) == (old.job_id, old.turn)
 
 
 def _is_as_good_as_dead(who: "Invocation") -> bool:
@@ -75,23 +79,23 @@ def only_who_holds_a_claim_prolongs_it(write: Write) -> str | None:
     """One that comes late takes nothing from whoever has taken over, and none ends sooner for it."""
     assert write.claim is not None, "a claim is prolonged"
     mine = write.claim.owner.partition(".")[0]
-    for key, leg in write.after.legs.items():
-        old = write.before.legs.get(key)
-        if old is None or old is leg:
+    for key, item in write.after.items.items():
+        old = write.before.items.get(key)
+        if old is None or old is item:
             continue
-        if old.owner.partition(".")[0] != mine or leg.owner != old.owner or leg.lease_until_ms < old.lease_until_ms:
-            return f"{write.claim.owner} makes {old} into {leg}"
+        if old.owner.partition(".")[0] != mine or item.owner != old.owner or item.lease_until_ms < old.lease_until_ms:
+            return f"{write.claim.owner} makes {old} into {item}"
     return None
 
 
 def only_its_owner_gives_a_claim_back(write: Write) -> str | None:
     """What is given back is begun anew without a death, whatever becomes of the process that gave it back."""
     assert write.claim is not None, "a claim is given back"
-    for key, leg in write.after.legs.items():
-        old = write.before.legs.get(key)
-        if old is None or old is leg:
+    for key, item in write.after.items.items():
+        old = write.before.items.get(key)
+        if old is None or old is item:
             continue
-        if (old.owner, key) != (write.claim.owner, write.claim.leg_key):
+        if (old.owner, key) != (write.claim.owner, write.claim.item_key):
             return f"{write.claim.owner} gives {old} back"
         write.world.actors.given_back(write.claim)
     return None
@@ -135,18 +139,18 @@ def a_death_counts_once_for_who_was_only_there(write: Write) -> str | None:
     could not prolong its claim, since the store was away, is taken over, too: that is no process's death.
     """
     world = write.world
-    for key, leg in write.after.legs.items():
-        old = write.before.legs.get(key)
-        if old is None or leg.abandoned <= old.abandoned or not world.plan.processes:
+    for key, item in write.after.items.items():
+        old = write.before.items.get(key)
+        if old is None or item.abandoned <= old.abandoned or not world.plan.processes:
             continue
         who = world.owners.get(old.owner.partition(".")[0])
         if who is None or not who.dead or (who, key) not in world.actors.at_work:
             continue
-        about = leg.call_id or f"turn {leg.turn} of {leg.job_id}"
+        about = item.call_id or f"turn {item.turn} of {item.job_id}"
         killer = world.processes.killers.get(who, "")
         world.actors.died_at_work[about, killer] += 1
-        agent = write.after.jobs[leg.job_id].agent
-        if world.actors.died_at_work[about, killer] > 1 and not _kills(write.after, leg, _script(world, agent)):
+        agent = write.after.jobs[item.job_id].agent
+        if world.actors.died_at_work[about, killer] > 1 and not _kills(write.after, item, _script(world, agent)):
             return f"{about} kills nobody, and has died more than once of {killer or 'nobody'}"
     return None
 
@@ -155,10 +159,10 @@ def _script(world: "World", agent: str) -> Script:
     return world.outside.plan_of(agent).scripts()[agent]
 
 
-def _kills(tree: Tree, leg: Leg, script: Script) -> bool:
-    if leg.call_id:
-        return bool(tree.calls[leg.job_id][leg.call_id].arguments.get("how") == KILL)
-    return script.turns[leg.turn - 1].how == KILL
+def _kills(tree: Tree, item: WorkItem, script: Script) -> bool:
+    if item.call_id:
+        return bool(tree.calls[item.job_id][item.call_id].arguments.get("how") == KILL)
+    return script.turns[item.turn - 1].how == KILL
 
 
 def a_turn_that_kills_is_not_asked_for_ever(world: "World", about: str, asked: int, retries: int) -> None:
@@ -168,10 +172,10 @@ def a_turn_that_kills_is_not_asked_for_ever(world: "World", about: str, asked: i
 
 
 ON_DEATHS = (
-    of("legs", only_who_died_is_taken_over),
-    of("legs", a_call_has_the_deaths_of_its_own_attempts),
-    of("legs", a_step_keeps_its_deaths),
-    of("legs", a_death_counts_once_for_who_was_only_there),
+    of("items", only_who_died_is_taken_over),
+    of("items", a_call_has_the_deaths_of_its_own_attempts),
+    of("items", a_step_keeps_its_deaths),
+    of("items", a_death_counts_once_for_who_was_only_there),
     at("renew", only_who_holds_a_claim_prolongs_it),
     at("give_back", only_its_owner_gives_a_claim_back),
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """One job at the end of its world; `parts`: its stream; `committed`: its legs, without those of jobs below."""
+    """One job at the end of its world; `parts`: its stream; `committed`: its items, without those of jobs below."""
 
     world: "World"
     plan: JobPlan

@@ -36,9 +36,9 @@ def every_job_ends(end: Ended) -> str | None:
     world = end.world
     if end.job.ended or (not world.plan.backstop and _waits_for_the_sweep(end)):
         return None
-    legs = list(end.tree.legs.values())
-    _, line = status_and_wait(end.job, legs, end.tree.standing(end.job.id), world.now_ms())
-    return f"{end.job.id} of {end.plan.agent} is {end.job.status}, waits for {line}: {legs}"
+    items = list(end.tree.items.values())
+    _, line = status_and_wait(end.job, items, end.tree.slot_state(end.job.id), world.now_ms())
+    return f"{end.job.id} of {end.plan.agent} is {end.job.status}, waits for {line}: {items}"
 
 
 def _waits_for_the_sweep(end: Ended) -> bool:
@@ -47,7 +47,7 @@ def _waits_for_the_sweep(end: Ended) -> bool:
     if root_of(end.job.id) in left:
         return True
     ahead = {root_of(name) for name, entry in end.world.admission.entries.items() if entry.want != "gone"}
-    in_line = any(line.want == "slot" and not line.slot for line in map(end.tree.standing, end.tree.jobs))
+    in_line = any(line.want == "slot" and not line.slot for line in map(end.tree.slot_state, end.tree.jobs))
     return in_line and not left.isdisjoint(ahead)
 
 
@@ -77,7 +77,7 @@ def _ends_in_a_later_run(end: Ended) -> str | None:
 def a_cancelled_job_is_cancelled(end: Ended) -> str | None:
     """Whoever was told that the job is cancelled was told the truth."""
     if end.job.id in end.world.memory.reopened or end.world.returns.asked[end.job.id]:
-        return None  # forgotten; it may have ended otherwise before the witness told it again
+        return None  # forgotten; it may have ended otherwise before the backup message told it again
     if end.job.id in end.world.cancelled and end.job.status != "cancelled":
         return f"{end.job.id} was said to be cancelled and is {end.job.status}"
     return None
@@ -118,13 +118,13 @@ def calls_end_as_the_script_says(end: Ended) -> str | None:
 
 
 def one_entry_for_each_handled_event(end: Ended) -> str | None:
-    """The timeline has one entry for each leg that was committed, and for each that was taken in with its run.
+    """The timeline has one entry for each work item that was committed, and for each that was taken in with its run.
 
-    A wish has none, but for one that could not be delivered: with it the job failed.
+    A slot request has none, but for one that could not be delivered: with it the job failed.
     """
-    wishes = {event_id(key) for key in end.committed if key.startswith("wish:")} if end.undeliverable else set()
+    slot_requests = {event_id(key) for key in end.committed if key.startswith("wish:")} if end.undeliverable else set()
     told = Counter(part["data"]["eventId"] for part in end.parts if part["type"] == "data-event")
-    told = Counter({name: count for name, count in told.items() if name not in wishes or count > 1})
+    told = Counter({name: count for name, count in told.items() if name not in slot_requests or count > 1})
     keys = [key for key in end.committed if not key.startswith("wish:")]
     done = Counter(map(event_id, keys))
     runs = [key.removeprefix("call:") for key in keys if key.startswith("call:")]
@@ -160,23 +160,23 @@ def the_stream_has_one_beginning_and_one_end(end: Ended) -> str | None:
 
 
 def messages_are_few(end: Ended) -> str | None:
-    """No storm: one message for a leg and two for a call of the API; with faults so many more for each."""
-    world, legs = end.world, len(end.committed)
+    """No storm: one message for a work item and two for a call of the API; with faults so many more for each."""
+    world, items = end.world, len(end.committed)
     published = world.queue.accepted[end.job.id]
     calls = world.api_calls[end.job.id] + (0 if end.job.parent_call else world.api_calls[end.plan.agent])
-    most = 1 + legs + 2 * calls + (6 if end.plan.delay_seconds else 0) + messages_of_waits(end)
-    # What a cancellation drops was handed on before: each call's leg, and the wish that was told of its slot meanwhile.
-    # So was what a step drops that fails its job.
+    most = 1 + items + 2 * calls + (6 if end.plan.delay_seconds else 0) + messages_of_waits(end)
+    # What a cancellation drops was dispatched before: each call's work item, and the slot request that was told of its
+    # slot meanwhile. So was what a step drops that fails its job.
     drops = ("cancelled", "failed") if end.plan.scripts()[end.job.agent].plans else ("cancelled",)
     most += 1 + len(end.tree.calls.get(end.job.id, ())) if end.job.status in drops else 0
-    # Each call of a submission that interrupts may cancel it, with a witness.
+    # Each call of a submission that interrupts may cancel it, with a backup message.
     most += 2 * sum(world.api_calls[plan.agent] for plan in world.plan.jobs if plan.when_busy == "interrupt")
     most += world.told_by_sweeps[end.job.id]  # of the slot that it has, which whoever gave it tells it, too
     if not world.plan.faultless:
-        most += 2 * legs + 6 * len(world.faults.happened) + 10 * len(world.plan.outages) + 30
-        most += (legs + 20) * len(world.memory.failovers) + 2 * world.delivery.places.refused
+        most += 2 * items + 6 * len(world.faults.happened) + 10 * len(world.plan.outages) + 30
+        most += (items + 20) * len(world.memory.failovers) + 2 * world.delivery.places.refused
     if published > most:
-        return f"{end.job.id} took {published} messages for {legs} legs; {most} are enough"
+        return f"{end.job.id} took {published} messages for {items} work items; {most} are enough"
     return None
 
 

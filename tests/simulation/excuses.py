@@ -1,4 +1,4 @@
-"""Legs that no message will bring on, and which are left to the sweep: each by its own name, and not for ever.
+"""Work items that no message will bring on, and which are left to the sweep: each by its own name, and not for ever.
 
 Invariant: where there is a backstop, an excuse ends LEFT_SECONDS after what it was made for, so that its job goes on by
 then; time in which the store or the queue is away is added, since no sweep could do anything. Without a backstop nobody
@@ -8,7 +8,7 @@ comes: there an excuse lasts, for the job and those that share its tag.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from baton.core.legs import Leg, LegKind, kind_of
+from baton.core.work_items import ItemKind, WorkItem, kind_of
 from baton.ports import Claim
 from baton_events.ids import job_of_call, root_of
 from tests.fakes import Tree
@@ -17,13 +17,13 @@ from tests.simulation.constants import BACKSTOP_SECONDS
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-# By then an hourly sweep has come, with all its retries and a callback's, and what it drove has been delivered.
+# By then an hourly sweep has come, with all its retries and a callback's, and what it redrove has been delivered.
 LEFT_SECONDS = BACKSTOP_SECONDS + 900.0
-_OF_JOBS = frozenset({LegKind.LOOP, LegKind.WISH, LegKind.REMEMBER})
+_OF_JOBS = frozenset({ItemKind.LOOP, ItemKind.SLOT_REQUEST, ItemKind.REMEMBER})
 
 
 class Excuses:
-    """Which legs are left to the sweep, since when.
+    """Which work items are left to the sweep, since when.
 
     `roots`: all trees of which some ever were. `came_late`: what a fact or a look wrote when its message was over.
     `looked_late`: what a look wrote whose sender was dead, or no longer waited for.
@@ -36,61 +36,61 @@ class Excuses:
         self.came_late: set[str] = set()
         self.looked_late: set[str] = set()
 
-    def add(self, leg_key: str) -> None:
-        """Leave a leg to the sweep."""
-        self._since[leg_key] = self._world.loop.seconds
-        self.roots.add(root_of_leg(leg_key))
+    def add(self, item_key: str) -> None:
+        """Leave a work item to the sweep."""
+        self._since[item_key] = self._world.loop.seconds
+        self.roots.add(root_of_item(item_key))
 
-    def update(self, leg_keys: Iterable[str]) -> None:
-        """Leave some legs to the sweep."""
-        for leg_key in leg_keys:
-            self.add(leg_key)
+    def update(self, item_keys: Iterable[str]) -> None:
+        """Leave some work items to the sweep."""
+        for item_key in item_keys:
+            self.add(item_key)
 
-    def discard(self, leg_key: str) -> None:
-        """Somebody has taken the leg up."""
-        self._since.pop(leg_key, None)
+    def discard(self, item_key: str) -> None:
+        """Somebody has taken the work item up."""
+        self._since.pop(item_key, None)
 
-    def __contains__(self, leg_key: str) -> bool:
-        since = self._since.get(leg_key)
+    def __contains__(self, item_key: str) -> bool:
+        since = self._since.get(item_key)
         return since is not None and (not self._world.plan.backstop or self._world.loop.seconds <= self.over_at(since))
 
     def wrote_too_late(self, before: Tree, after: Tree) -> None:
-        """A function wrote whose message is over, or a command came late: nobody may hand on what is new."""
+        """A function wrote whose message is over, or a command came late: nobody may dispatch what is new."""
         self.update(
             key
-            for key, leg in after.legs.items()
-            if leg is not before.legs.get(key) or leg.carrier not in self._world.queue.live
+            for key, item in after.items.items()
+            if item is not before.items.get(key) or item.relay_id not in self._world.queue.live
         )
 
     def looked_too_late(self, before: Tree, after: Tree) -> None:
-        """A look came late: it compared what the admission knew long ago, and may have written a wish nobody needs."""
+        """A look came late: it compared what the admission knew long ago, and may have written a needless request."""
         self.wrote_too_late(before, after)
-        self.looked_late |= after.legs.keys() - before.legs.keys()
+        self.looked_late |= after.items.keys() - before.items.keys()
 
-    def is_needless(self, tree: Tree, leg: Leg) -> bool:
-        """Whether it is the wish of an ended job that the admission does not know: a late look wrote it; it expires."""
-        is_gone = tree.jobs[leg.job_id].ended and leg.job_id not in self._world.admission.entries
-        return leg.key in self.looked_late and leg.kind is LegKind.WISH and is_gone and tree.expires_ms > 0
+    def is_needless(self, tree: Tree, item: WorkItem) -> bool:
+        """Whether it is the request of an ended job unknown to the admission: a late look wrote it; it expires."""
+        is_gone = tree.jobs[item.job_id].ended and item.job_id not in self._world.admission.entries
+        return item.key in self.looked_late and item.kind is ItemKind.SLOT_REQUEST and is_gone and tree.expires_ms > 0
 
-    def wrote_uncarried(self, claim: Claim | None, before: Tree, after: Tree) -> None:
+    def wrote_unguaranteed(self, claim: Claim | None, before: Tree, after: Tree) -> None:
         """A function wrote to which the queue has lost the connection: its message may be over, and then it may die.
 
-        Or is about to be over: the next delivery has read the state, and handed on what it found, if only that is not
+        Or is about to be over: the next delivery has read the state, and dispatched what it found, if only that is not
         known any more since a failover. Or it has given the work back, to come again by a message of its own. Of what a
         fact or a look writes meanwhile, nobody could know.
         """
-        ended = before.legs.get(claim.leg_key) if claim else None
+        ended = before.items.get(claim.item_key) if claim else None
         lost = ended is not None and self._world.memory.lost_writes(ended.job_id)
-        told = ended is not None and (ended.handed_on or not ended.owner or lost)
-        new = {key for key, leg in after.legs.items() if leg is not before.legs.get(key)}
-        uncarried = {key for key in new if after.legs[key].carrier not in self._world.queue.live}
-        self.update(new if told or claim is None else uncarried)
-        self.came_late |= uncarried if claim is None else set()
+        told = ended is not None and (ended.redelivered or not ended.owner or lost)
+        new = {key for key, item in after.items.items() if item is not before.items.get(key)}
+        unguaranteed = {key for key in new if after.items[key].relay_id not in self._world.queue.live}
+        self.update(new if told or claim is None else unguaranteed)
+        self.came_late |= unguaranteed if claim is None else set()
 
-    def taken_up(self, leg_key: str, after: Tree) -> None:
-        """A message that is under way carries a leg from now on: whatever was left to the sweep is left no more."""
-        if leg_key in self and leg_key in after.legs and after.legs[leg_key].carrier in self._world.queue.live:
-            self.discard(leg_key)
+    def taken_up(self, item_key: str, after: Tree) -> None:
+        """A message that is under way carries an item from now on: whatever was left to the sweep is left no more."""
+        if item_key in self and item_key in after.items and after.items[item_key].relay_id in self._world.queue.live:
+            self.discard(item_key)
 
     def over_at(self, since: float) -> float:
         """When a sweep has surely come: time without the store or the queue is added."""
@@ -101,7 +101,7 @@ class Excuses:
         return until
 
 
-def root_of_leg(leg_key: str) -> str:
-    """The root of the tree that has a leg with this key."""
-    about = leg_key.split(":")[1]
-    return root_of(about if kind_of(leg_key) in _OF_JOBS else job_of_call(about))
+def root_of_item(item_key: str) -> str:
+    """The root of the tree that has a work item with this key."""
+    about = item_key.split(":")[1]
+    return root_of(about if kind_of(item_key) in _OF_JOBS else job_of_call(about))

@@ -1,7 +1,8 @@
-"""Who gets a free slot and who leaves the book, by name, like invariants.py: DESIGN 3, "A wish is a leg".
+"""Who gets a free slot and who leaves the slot table, by name, like invariants.py: DESIGN 3, "A request is an item".
 
 Jobs that ran before come first, then the tenant with the fewest slots, then priority, then order; of a session the one
-that has started, else the first. Written from what the book is after a word: who was given a slot, and who was not.
+that has started, else the first. Written from what the slot table is after a word: who was given a slot, and who was
+not.
 """
 
 from collections import Counter
@@ -15,17 +16,17 @@ from baton_events.ids import CHILD_SEPARATOR
 
 @dataclass(frozen=True)
 class Booked:
-    """The admission's book before and after a word, a sweep's look, or a leaving.
+    """The admission's slot table before and after a word, a sweep's look, or a leaving.
 
     `slots`: how many are given: none while the admission is stopped.
-    `spoken`: whose word was taken since the sweep that now lets others leave has looked.
+    `streamed_text`: whose word was taken since the sweep that now lets others leave has looked.
     """
 
     op: str
     before: Mapping[str, Entry]
     after: Mapping[str, Entry]
     slots: int
-    spoken: frozenset[str]
+    streamed_text: frozenset[str]
 
     @cached_property
     def given(self) -> Sequence[tuple[str, Entry, bool]]:
@@ -114,19 +115,19 @@ def nobody_is_admitted_while_it_is_stopped(booked: Booked) -> str | None:
 
 
 def who_speaks_stays(booked: Booked) -> str | None:
-    """Whoever has said something since a sweep looked lives, so this sweep does not take them off the book."""
-    gone = [name for name in booked.before if name not in booked.after and name in booked.spoken]
-    return f"{gone} are off the book, and spoke after the sweep had looked" if gone else None
+    """Whoever has said something since a sweep looked lives, so this sweep does not take them off the slot table."""
+    gone = [name for name in booked.before if name not in booked.after and name in booked.streamed_text]
+    return f"{gone} are off the slot table, and spoke after the sweep had looked" if gone else None
 
 
 def a_later_word_stays(booked: Booked) -> str | None:
-    """A job's word with a lower lap than the one that is known changes nothing."""
+    """A job's word with a lower request epoch than the one that is known changes nothing."""
     for name, entry in booked.after.items():
         old = booked.before.get(name)
         if (
             old is not None
             and old is not entry
-            and (entry.lap < old.lap or (entry.lap == old.lap and entry.want != old.want))
+            and (entry.epoch < old.epoch or (entry.epoch == old.epoch and entry.want != old.want))
         ):
             return f"{booked.op} makes {old} of {name} into {entry}"
     return None

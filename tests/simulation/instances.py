@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from baton.core.legs import Leg
+from baton.core.work_items import WorkItem
 from baton.runtime.suspects import Suspects
 from tests.simulation.dice import Dice
 from tests.simulation.invocation import CURRENT, Invocation
@@ -57,11 +57,11 @@ class SimSuspects(Suspects):
         self._world = world
 
     @contextmanager
-    def turn_of(self, leg: Leg) -> Iterator[int]:
+    def turn_of(self, item: WorkItem) -> Iterator[int]:
         """For the time of the block work on a step, where that says 0."""
-        with super().turn_of(leg) as wait_ms:
+        with super().turn_of(item) as wait_ms:
             if not wait_ms:
-                self._world.actors.at_work.add((CURRENT.get(), leg.key))
+                self._world.actors.at_work.add((CURRENT.get(), item.key))
             yield wait_ms
 
 

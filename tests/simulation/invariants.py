@@ -2,7 +2,7 @@
 
 ON_WRITE: at each write of the store that concerns them (watching.py). ON_BOOK: at each change of the admission. The
 others are in starting.py (when a tool starts), guarantee.py (when it is over with a message) and endings.py (at the
-end). Written from DESIGN 3: nothing here asks the code under test what is right, but for the names of legs and events.
+end). Written from DESIGN 3: nothing here asks the code under test what is right, but for names of items and events.
 """
 
 from operator import attrgetter, lt
@@ -12,13 +12,13 @@ from msgspec import Struct
 
 from baton.core.checkpoint import APPROVALS
 from baton.core.ends import COUNTED
-from baton.core.legs import WORK_KINDS, LegKind
 from baton.core.limits import since
 from baton.core.state import CallRecord
+from baton.core.work_items import WORK_KINDS, ItemKind
 from baton.ports import Claim, Committed, Verdict
 from baton_events.ids import is_child, root_of
 from tests.fakes import Tree
-from tests.simulation.going_on import is_only_marked
+from tests.simulation.inline_continuation import is_only_marked
 from tests.simulation.scripts import INPUT_TOKENS, OUTPUT_TOKENS
 from tests.simulation.watching import at, of
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Write(Struct, frozen=True):
     """One write: what was done, under which claim, the tag before and after, the answer.
 
-    `pays`: the job whose books have the request; of several writes in one request, one has it.
+    `pays`: the job whose usage ledger has the request; of several writes in one request, one has it.
     """
 
     world: "World"
@@ -93,11 +93,11 @@ def _begins_again(write: Write, job_id: str) -> bool:
     return old is not None and (now is None or now.run != old.run)
 
 
-def a_leg_is_committed_once(write: Write) -> str | None:
-    """The first COMMIT of a leg wins; there is no second. It may mark what another one holds, and it hands on."""
+def an_item_is_committed_once(write: Write) -> str | None:
+    """The first COMMIT of an item wins; there is no second. It may mark what another one holds, and it dispatches."""
     if not isinstance(write.answer, Committed) or write.claim is None:
         return None
-    world, key = write.world, write.claim.leg_key
+    world, key = write.world, write.claim.item_key
     if not write.answer.applied:
         return None if is_only_marked(write.before, write.after) else f"{key}: it changed the state and says it did not"
     world.committed[key] += 1
@@ -139,40 +139,40 @@ def parts_are_only_appended(write: Write) -> str | None:
 
 
 def parts_come_from_live_attempts(write: Write) -> str | None:
-    """In mid-work only the holder of the leg appends, and each entry once."""
+    """In mid-work only the holder of the item appends, and each entry once."""
     claim = write.claim
     if claim is None:
         return None
-    leg = write.before.legs.get(claim.leg_key)
-    if leg is None or leg.owner != claim.owner:
-        return f"{claim.owner} appends to {claim.leg_key}, which {leg.owner if leg else 'nobody'} holds"
-    if claim.leg_key.startswith("loop:"):
+    item = write.before.items.get(claim.item_key)
+    if item is None or item.owner != claim.owner:
+        return f"{claim.owner} appends to {claim.item_key}, which {item.owner if item else 'nobody'} holds"
+    if claim.item_key.startswith("loop:"):
         return None  # what a model says: streaming.py
     added = write.after.parts[claim.job_id][len(write.before.parts[claim.job_id]) :]
-    world, said, count = write.world, (claim.owner, claim.leg_key), len(added)
+    world, said, count = write.world, (claim.owner, claim.item_key), len(added)
     world.appended[said] += count
     world.memory.undone_by_a_failover(root_of(claim.job_id), lambda: world.appended.subtract({said: count}))
     if world.appended[said] > world.actors.said[said]:
-        return f"what {claim.owner} said in {claim.leg_key} is there twice"
+        return f"what {claim.owner} said in {claim.item_key} is there twice"
     return None
 
 
-def a_live_job_has_a_leg(write: Write) -> str | None:
+def a_live_job_has_an_item(write: Write) -> str | None:
     """A job that has not ended has at least one step to do; one that has ended only its word to the admission."""
-    having = {leg.job_id for leg in write.after.legs.values() if leg.kind is not LegKind.WISH}
+    having = {item.job_id for item in write.after.items.values() if item.kind is not ItemKind.SLOT_REQUEST}
     for job_id, job in write.after.jobs.items():
         if job.ended == (job_id in having):
-            return f"{job_id} is {job.status} and has {'legs' if job.ended else 'no leg'} after {write.op}"
+            return f"{job_id} is {job.status} and has {'work items' if job.ended else 'no work item'} after {write.op}"
     return None
 
 
 def no_turn_begins_while_a_step_is_open(write: Write) -> str | None:
     """The next turn is there when no call of the one before it is left: what came of all of them belongs to it."""
-    turns = {leg.job_id: leg for leg in write.after.legs.values() if leg.kind is LegKind.LOOP}
-    for leg in write.after.legs.values():
-        turn = turns.get(leg.job_id)
-        if turn is not None and leg.call_id and leg.turn < turn.turn:
-            return f"{write.op} begins {turn.key} while {leg.key} is open"
+    turns = {item.job_id: item for item in write.after.items.values() if item.kind is ItemKind.LOOP}
+    for item in write.after.items.values():
+        turn = turns.get(item.job_id)
+        if turn is not None and item.call_id and item.turn < turn.turn:
+            return f"{write.op} begins {turn.key} while {item.key} is open"
     return None
 
 
@@ -199,36 +199,36 @@ def limits_hold(write: Write) -> str | None:
 
 
 def work_begins_with_a_slot(write: Write) -> str | None:
-    """Model turns and tool runs begin only while the admission's book says that the job holds a slot.
+    """Model turns and tool runs begin only while the admission's slot table says that the job holds a slot.
 
     Where a failover made it forget so, it does not know better until the sweep has compared.
     """
     if write.claim is None or write.answer.verdict is not Verdict.GRANTED:
         return None
-    leg, entry = write.after.legs[write.claim.leg_key], write.world.admission.entries.get(write.claim.job_id)
+    item, entry = write.after.items[write.claim.item_key], write.world.admission.entries.get(write.claim.job_id)
     unbooked_until = write.world.memory.unbooked.get(write.claim.job_id, 0.0)
-    if leg.kind in WORK_KINDS and (entry is None or not entry.slot) and write.world.loop.seconds > unbooked_until:
-        return f"{leg.key} begins, and its job holds no slot: {entry}"
+    if item.kind in WORK_KINDS and (entry is None or not entry.slot) and write.world.loop.seconds > unbooked_until:
+        return f"{item.key} begins, and its job holds no slot: {entry}"
     return None
 
 
-def no_leg_begins_early(write: Write) -> str | None:
+def no_item_begins_early(write: Write) -> str | None:
     """A timer is not claimed before its time, by a clock that may be wrong."""
     if write.claim is None or write.answer.verdict is not Verdict.GRANTED:
         return None
-    leg, now_ms = write.before.legs[write.claim.leg_key], write.world.now_ms() + write.world.plan.skew_ms
-    return f"{leg.key} begins at {now_ms}, before {leg.not_before_ms}" if leg.not_before_ms > now_ms else None
+    item, now_ms = write.before.items[write.claim.item_key], write.world.now_ms() + write.world.plan.skew_ms
+    return f"{item.key} begins at {now_ms}, before {item.not_before_ms}" if item.not_before_ms > now_ms else None
 
 
-def a_sweep_drives_only_what_is_lost(write: Write) -> str | None:
+def a_sweep_redrives_only_what_is_lost(write: Write) -> str | None:
     """A look touches no live lease and no future timer that is not its own, or of who had lost their message."""
     now_ms = write.world.now_ms() + write.world.plan.skew_ms
-    for key, leg in write.after.legs.items():
-        old = write.before.legs.get(key)
-        if old is None or old is leg or leg.carrier == old.carrier:
+    for key, item in write.after.items.items():
+        old = write.before.items.get(key)
+        if old is None or old is item or item.relay_id == old.relay_id:
             continue
-        if max(old.lease_until_ms, 0 if old.handed_on and not old.owner else old.not_before_ms) > now_ms:
-            return f"{key} is driven at {now_ms}: {old}"
+        if max(old.lease_until_ms, 0 if old.redelivered and not old.owner else old.not_before_ms) > now_ms:
+            return f"{key} is redriven at {now_ms}: {old}"
     return None
 
 
@@ -240,7 +240,7 @@ def books_only_grow(write: Write) -> str | None:
             continue
         own = int(write.op == "commit" and write.pays == job_id)
         if now.redis_requests < old.redis_requests + own or any(map(lt, _counts(now), _counts(old))):
-            return f"{write.op} made the books of {job_id} less than they were: {old} became {now}"
+            return f"{write.op} made the usage ledger of {job_id} less than they were: {old} became {now}"
     return None
 
 
@@ -248,21 +248,21 @@ ON_WRITE = (
     of("jobs", an_end_is_final),
     of("usage", books_only_grow),
     of("results", a_result_stays),
-    at("commit", a_leg_is_committed_once),
+    at("commit", an_item_is_committed_once),
     of("calls", a_call_keeps_what_was_asked),
     of("parts transcript", parts_are_only_appended),
     at("append", parts_come_from_live_attempts),
-    of("jobs legs", a_live_job_has_a_leg),
-    of("legs", no_turn_begins_while_a_step_is_open),
+    of("jobs items", a_live_job_has_an_item),
+    of("items", no_turn_begins_while_a_step_is_open),
     of("jobs expires_ms", a_live_job_does_not_expire),
     of("jobs", limits_hold),
-    at("begin", work_begins_with_a_slot),
-    at("begin", no_leg_begins_early),
-    at("look", a_sweep_drives_only_what_is_lost),
+    at("claim", work_begins_with_a_slot),
+    at("claim", no_item_begins_early),
+    at("look", a_sweep_redrives_only_what_is_lost),
 )
 
 
-# At each change of the admission's book.
+# At each change of the admission's slot table.
 
 
 def slots_are_not_exceeded(world: "World") -> str | None:
@@ -289,10 +289,10 @@ ON_BOOK = (slots_are_not_exceeded, one_job_of_a_session_at_a_time)
 
 
 def what_a_live_attempt_says_is_kept(said: Said) -> str | None:
-    """Whoever holds the leg is heard; only a repeat is dropped."""
-    entry = (said.claim.owner, said.claim.leg_key, said.sequence)
+    """Whoever holds the item is heard; only a repeat is dropped."""
+    entry = (said.claim.owner, said.claim.item_key, said.sequence)
     if said.dropped and entry not in said.world.heard:
-        return f"entry {said.sequence} of {said.claim.owner}, who holds {said.claim.leg_key}, is dropped"
+        return f"entry {said.sequence} of {said.claim.owner}, who holds {said.claim.item_key}, is dropped"
     said.world.heard.add(entry)
     return None
 

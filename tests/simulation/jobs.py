@@ -90,7 +90,7 @@ def make_job(dice: Dice, index: int, longest_work_seconds: float) -> JobPlan:
         repeats=int(roll(4) * 5),
         again_at=1 + roll(5) ** 3 * 800 if keyed and roll(6) < 0.4 else 0.0,
         other_body=roll(7) < 0.2,
-        # Many start about when their witness comes, a minute after the submission.
+        # Many start about when their backup message comes, a minute after the submission.
         delay_seconds=int(roll(8) * 200 if roll(14) < 0.5 else 58 + roll(8) * 8) if roll(9) < 0.2 else 0,
         session="shared" if roll(10) < 0.3 else "",
         priority=int(roll(11) * 10),

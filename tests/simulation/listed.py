@@ -47,9 +47,9 @@ class Ends:
 def every_job_is_listed(world: "World") -> str | None:
     """With its end, whatever failed on the way.
 
-    A root whose row a failover forgot is listed again by its witness; a job below it has none. Where the list took no
-    row with a job's last admission update, or a failover forgot that one, the job is missing from pages; nothing else
-    may follow from that.
+    A root whose row a failover forgot is listed again by its backup message; a job below it has none. Where the list
+    took no row with a job's last admission update, or a failover forgot that one, the job is missing from pages;
+    nothing else may follow from that.
     """
     for tree in world.trees.values():
         for job in tree.jobs.values():
@@ -74,7 +74,7 @@ def _only_unheard(world: "World", got: Counter[tuple[str, str]]) -> bool:
 def each_end_is_counted_once(world: "World") -> str | None:
     """Crashes and copies change nothing; what a failover forgot may be missing, or counted again.
 
-    So may be a job that a word brought back into the book, which came when it had left.
+    So may be a job that a word brought back into the slot table, which came when it had left.
     """
     if world.memory.failovers or world.came_back:
         return None

@@ -31,7 +31,7 @@ from tests.simulation.plan import (
     make_plan,
 )
 from tests.simulation.planting import Defect
-from tests.simulation.regressions import playable
+from tests.simulation.regressions import seeds_of
 
 _Story = tuple[str, Plan]
 # Seeds that catch what few others do. They are only played first: without them it takes longer.
@@ -77,10 +77,10 @@ def looked_through(defect: Defect, seed: int, most: int) -> Iterator[_Story]:
     """The hand-made schedules of the defect's family of worlds, its known seeds, and then seed after seed."""
     family = _family(defect)
     if defect.deploys:
-        old = (known for known in playable() if known & DEPLOYING_SEEDS)
+        old = (known for known in seeds_of() if known & DEPLOYING_SEEDS)
         return _of_seeds(old, _range(DEPLOYING_SEEDS + seed, most))
     if defect.cuts:
-        old = (known for known in playable() if known & CUTTING_SEEDS)
+        old = (known for known in seeds_of() if known & CUTTING_SEEDS)
         return _of_seeds(old, _range(CUTTING_SEEDS + family + seed, most))
     if defect.limits:
         long = (one for one in directed().items() if one[0].startswith("a_long_chain"))
@@ -89,7 +89,7 @@ def looked_through(defect: Defect, seed: int, most: int) -> Iterator[_Story]:
         return _of_seeds(_range(first + seed, most))
     if defect.returns:
         return _of_seeds(_range(family + RETURNING_SEEDS + seed, most))
-    old = (known for known in (*playable(), *RARE_STORIES) if family_of(known) == family)
+    old = (known for known in (*seeds_of(), *RARE_STORIES) if family_of(known) == family)
     by_hand = {} if family >= PLANNING_SEEDS else directed(waits=defect.waits)
     return chain(by_hand.items(), _of_seeds(old, _range(family + seed, most)))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from baton.core.legs import leg_key_of, wish_key
+from baton.core.work_items import item_key_of, slot_request_key
 from baton.in_memory.admission import Kept
 from baton.ports import Outgoing
 from baton_events.ids import root_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 LOSS_SECONDS, APART_SECONDS, STALE_SECONDS = 20.0, 300.0, 2.0
-# By then the hourly backstop has compared what jobs wish with what the admission knows.
+# By then the hourly backstop has compared what jobs request with what the admission knows.
 HEALED_SECONDS = BACKSTOP_SECONDS + 900.0
 _WHAT, _BACK, _STALE = 91, 92, 93
 ADMISSION = "admission"
@@ -48,7 +48,7 @@ class Memory:
         rates = world.plan.rates
         self._fails, self._stale = rates.get("failover", 0.0) > 0, rates.get("stale", 0.0) > 0
         self._trees: dict[str, list[tuple[float, Version | None]]] = {}
-        self._books: list[tuple[float, Kept]] = [(_BEFORE, Kept())]
+        self._slot_tables: list[tuple[float, Kept]] = [(_BEFORE, Kept())]
         self._undo: list[tuple[float, str, Callable[[], None]]] = []
         self.failovers: list[Failover] = []
         self.reopened: set[str] = set()
@@ -64,9 +64,11 @@ class Memory:
     def booked(self) -> None:
         """The admission's tag has a new version."""
         if self._fails:
-            book = self._world.admission
-            self._books.append((self._world.loop.seconds, book.kept()))
-            for name in [name for name in self.unbooked if name in book.entries and book.entries[name].slot]:
+            slot_table = self._world.admission
+            self._slot_tables.append((self._world.loop.seconds, slot_table.kept()))
+            for name in [
+                name for name in self.unbooked if name in slot_table.entries and slot_table.entries[name].slot
+            ]:
                 del self.unbooked[name]
 
     def word_of_a_forgotten_state(self, job_id: str) -> None:
@@ -76,28 +78,28 @@ class Memory:
         and the admission forgot that: then a word from before, which comes late, is obeyed.
         """
         world, entry = self._world, self._world.admission.entries[job_id]
-        standing = world.tree(job_id).standing(job_id)
-        if standing.lap < entry.lap and self.struck(job_id):
-            world.excused.add(wish_key(job_id, standing.lap))
-        if not standing.slot or entry.slot or standing.lap == entry.lap:
+        slot_state = world.tree(job_id).slot_state(job_id)
+        if slot_state.epoch < entry.epoch and self.struck(job_id):
+            world.excused.add(slot_request_key(job_id, slot_state.epoch))
+        if not slot_state.slot or entry.slot or slot_state.epoch == entry.epoch:
             return
-        if self.struck(job_id) if standing.lap < entry.lap else self.struck(ADMISSION):
+        if self.struck(job_id) if slot_state.epoch < entry.epoch else self.struck(ADMISSION):
             self.unbooked[job_id] = self.failovers[-1].at + HEALED_SECONDS
 
     def answer_of_long_ago(self, job_id: str) -> None:
-        """Somebody acts late on an answer to a wish that was told again since, which a failover restored."""
+        """Somebody acts late on an answer to a slot request that was told again since, which a failover restored."""
         if self.struck(job_id):
             self.unbooked[job_id] = self._world.loop.seconds + HEALED_SECONDS
 
     def taken_out_after_all(self, job_id: str) -> None:
-        """A sweep takes out of the book a job that it finds unknown: the word of its coming back is forgotten."""
+        """A sweep takes out of the slot table a job that it finds unknown: the word of its coming back is forgotten."""
         self.unbooked[job_id] = self._world.loop.seconds + HEALED_SECONDS
 
     def swallowed(self, outgoing: Outgoing) -> None:
         """The queue's deduplication remembers what a failover made the store forget: left to the sweep."""
         job_id = outgoing.headers.get("x-job-id", "")
         if job_id and self.struck(job_id, self._world.loop.seconds - DEDUPLICATION_SECONDS):
-            self._world.excused.add(leg_key_of(parse_event(outgoing.body.encode())))
+            self._world.excused.add(item_key_of(parse_event(outgoing.body.encode())))
 
     def undone_by_a_failover(self, root: str, undo: Callable[[], None]) -> None:
         """What the world notes of a write now: `undo` takes it back if the write is forgotten."""
@@ -183,7 +185,7 @@ class Memory:
         for tree in world.trees.values():
             for job_id in tree.jobs:
                 entry = world.admission.entries.get(job_id)
-                if tree.standing(job_id).slot and (entry is None or not entry.slot):
+                if tree.slot_state(job_id).slot and (entry is None or not entry.slot):
                     self.unbooked[job_id] = failover.at + HEALED_SECONDS
 
     def _forget_tree(self, root: str, cut: float) -> None:
@@ -195,26 +197,26 @@ class Memory:
             after = version.tree
             world.excused.update(
                 key
-                for key, leg in after.legs.items()
-                if before.legs.get(key) is not leg or _relied_on_a_wish(leg.job_id, before, after)
+                for key, item in after.items.items()
+                if before.items.get(key) is not item or _relied_on_a_slot_request(item.job_id, before, after)
             )
         now = world.tree(root).jobs
         self.reopened.update(name for name, job in before.jobs.items() if job.ended and now.get(name) != job)
 
     def _forget_book(self, cut: float) -> None:
         world, before = self._world, self._world.admission.entries
-        self._books = [version for version in self._books if version[0] <= cut]
-        world.admission.go_back(self._books[-1][1])
+        self._slot_tables = [version for version in self._slot_tables if version[0] <= cut]
+        world.admission.go_back(self._slot_tables[-1][1])
         entries = world.admission.entries
         for name in {*before, *entries}:
             old, new = before.get(name), entries.get(name)
             if old == new:
                 continue
-            world.excused.update(wish_key(name, entry.lap) for entry in (old, new) if entry)
+            world.excused.update(slot_request_key(name, entry.epoch) for entry in (old, new) if entry)
             if old and old.slot and not (new and new.slot):
                 self.unbooked[name] = world.loop.seconds + HEALED_SECONDS
 
 
-def _relied_on_a_wish(job_id: str, before: Tree, after: Tree) -> bool:
-    """Whether a wish of this job is forgotten, on which what it does next relied."""
-    return before.standing(job_id) != after.standing(job_id)
+def _relied_on_a_slot_request(job_id: str, before: Tree, after: Tree) -> bool:
+    """Whether a slot request of this job is forgotten, on which what it does next relied."""
+    return before.slot_state(job_id) != after.slot_state(job_id)

@@ -75,7 +75,7 @@ class Outside:
         for number, at in enumerate(plan.looks):
             self._world.start(self._look, at, f"{plan.agent}/look{number}", job_id)
 
-    def begun(self, context: ToolContext, number: int) -> None:
+    def claim_result(self, context: ToolContext, number: int) -> None:
         """A tool whose call is to wait has begun; the first time, those who will speak to it hear of it."""
         world, call_id = self._world, context.call_id
         job = world.tree(context.job_id).jobs.get(context.job_id)

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from baton.core.driving import THROTTLED
+from baton.core.redriving import THROTTLED
 from baton.ports import Flow
 from tests.simulation.asgi import Answer
 from tests.simulation.dice import Dice
@@ -82,10 +82,10 @@ def nothing_is_spent_for_want_of_a_place(write: Write) -> str | None:
     if not write.world.plan.places:
         return None
     failing = write.world.delivery.failing
-    for key, leg in write.after.legs.items():
-        if leg.undelivered and leg is not write.before.legs.get(key) and leg.job_id not in failing:
-            return f"{key} found no place, and counts as undelivered {leg.undelivered} times"
+    for key, item in write.after.items.items():
+        if item.undelivered and item is not write.before.items.get(key) and item.job_id not in failing:
+            return f"{key} found no place, and counts as undelivered {item.undelivered} times"
     return None
 
 
-ON_PLACES = (of("legs", nothing_is_spent_for_want_of_a_place),)
+ON_PLACES = (of("items", nothing_is_spent_for_want_of_a_place),)

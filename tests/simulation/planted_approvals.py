@@ -10,11 +10,11 @@ from baton.agents import tool_run
 from baton.api import approvals
 from baton.core import calls, tool_approval
 from baton.core.effects import Decision, RunTool
-from baton.core.happenings import ToolAsks
-from baton.core.legs import Leg
 from baton.core.state import State
+from baton.core.step_results import ToolAsks
+from baton.core.work_items import WorkItem
 from baton.engine import tree as rule_of_trees
-from baton.ports import Heeded, Outside
+from baton.ports import Outside, SignalResult
 from tests.simulation.planting import Defect, Patch, answering_step, constant
 
 _Approved = Callable[[State, int], Decision | tool_approval.Refused]
@@ -35,23 +35,25 @@ def _running_what_was_refused(approved: _Approved) -> _Approved:
 
 
 def _approving_when_time_is_up(asks: _Asks) -> _Asks:
-    def asking(state: State, happened: ToolAsks, now_ms: int) -> Decision:
-        decision = asks(state, happened, now_ms)
+    def asking(state: State, step_result: ToolAsks, now_ms: int) -> Decision:
+        decision = asks(state, step_result, now_ms)
         assert decision.changes is not None, "a question changes the job"
-        legs = tuple(structs.replace(leg, otherwise='{"ok":{"arguments":null}}') for leg in decision.changes.legs)
-        return structs.replace(decision, changes=structs.replace(decision.changes, legs=legs))
+        items = tuple(
+            structs.replace(item, timeout_result='{"ok":{"arguments":null}}') for item in decision.changes.items
+        )
+        return structs.replace(decision, changes=structs.replace(decision.changes, items=items))
 
     return asking
 
 
-def _asking_aside(asks: _Asks) -> _Asks:
+def _asking_extra_usage(asks: _Asks) -> _Asks:
     """Nobody sees that the call is not over while somebody is asked about it."""
 
-    def asking(state: State, happened: ToolAsks, now_ms: int) -> Decision:
-        decision = asks(state, happened, now_ms)
+    def asking(state: State, step_result: ToolAsks, now_ms: int) -> Decision:
+        decision = asks(state, step_result, now_ms)
         assert decision.changes is not None, "a question changes the job"
-        legs = tuple(structs.replace(leg, asks_for="") for leg in decision.changes.legs)
-        return structs.replace(decision, changes=structs.replace(decision.changes, legs=legs))
+        items = tuple(structs.replace(item, approval_of_call="") for item in decision.changes.items)
+        return structs.replace(decision, changes=structs.replace(decision.changes, items=items))
 
     return asking
 
@@ -61,13 +63,13 @@ def _without_edits(_restored: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _two_firsts(told: Outside, *_arguments: Any) -> Outside:
-    return replace(told, heeded=Heeded.FIRST) if told.heeded is Heeded.OTHER else told
+    return replace(told, signal_result=SignalResult.FIRST) if told.signal_result is SignalResult.OTHER else told
 
 
 def _never_blocked(_blocked: Callable[..., bool]) -> Callable[..., bool]:
-    def blocked(leg: Leg, legs: Any) -> bool:
-        before = leg.after.split(",") if leg.after else []
-        return any(other.call_id in before for other in legs)
+    def blocked(item: WorkItem, items: Any) -> bool:
+        before = item.after.split(",") if item.after else []
+        return any(other.call_id in before for other in items)
 
     return blocked
 
@@ -76,9 +78,9 @@ def _counting_questions(started: Callable[[State, int], Decision]) -> Callable[[
     def counting(state: State, now_ms: int) -> Decision:
         match started(state, now_ms):
             case Decision(effects=(RunTool() as run,)):
-                return Decision(effects=(structs.replace(run, attempt=state.leg.attempt),))
-            case otherwise:
-                return otherwise
+                return Decision(effects=(structs.replace(run, attempt=state.item.attempt),))
+            case timeout_result:
+                return timeout_result
 
     return counting
 
@@ -115,7 +117,7 @@ DEFECTS = (
     _asked(
         "a step starts while somebody is asked about the one before it",
         "a_step_starts_after_those_before_it",
-        Patch(tool_approval, "asks", _asking_aside),
+        Patch(tool_approval, "asks", _asking_extra_usage),
     ),
     _asked(
         "what waits for a decision is not seen to be open",

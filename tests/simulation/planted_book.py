@@ -1,4 +1,4 @@
-"""Defects of the admission's book, and of events about jobs that are not there."""
+"""Defects of the admission's slot table, and of events about jobs that are not there."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,11 +26,13 @@ def _acknowledging(handle: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _repeating_nothing(take: Callable[..., Taken]) -> Callable[..., Taken]:
-    def repeating_nothing(book: Any, job_id: str, standing: Any, *rest: Any, **named: Any) -> Taken:
-        taken, before = take(book, job_id, standing, *rest, **named), book.get(job_id)
-        if before is None or before.lap != standing.lap:
+    def repeating_nothing(slot_table: Any, job_id: str, slot_state: Any, *rest: Any, **named: Any) -> Taken:
+        taken, before = take(slot_table, job_id, slot_state, *rest, **named), slot_table.get(job_id)
+        if before is None or before.epoch != slot_state.epoch:
             return taken
-        return replace(taken, book={**taken.book, job_id: replace(taken.book[job_id], since_ms=before.since_ms)})
+        return replace(
+            taken, slot_table={**taken.slot_table, job_id: replace(taken.slot_table[job_id], since_ms=before.since_ms)}
+        )
 
     return repeating_nothing
 

@@ -9,7 +9,7 @@ from msgspec import structs
 from baton.agents import child_job
 from baton.core import admission, calls
 from baton.core.effects import Changes, Decision
-from baton.core.legs import LegKind
+from baton.core.work_items import ItemKind
 from baton.engine import operations, writing
 from baton.ports import Claim
 from baton.recovery import sweeping
@@ -32,9 +32,9 @@ def _recorded_only(_original: Any) -> Callable[..., Tree]:
 def _wishing_for_nothing(without_children: Callable[..., Tree]) -> Callable[..., Tree]:
     def leaking(self: Tree, *rest: Any) -> Tree:
         tree = without_children(self, *rest)
-        new = {key for key, leg in tree.legs.items() if leg.kind is LegKind.WISH and key not in self.legs}
-        legs = {key: leg for key, leg in tree.legs.items() if key not in new}
-        return structs.replace(tree, standings=self.standings, legs=legs)
+        new = {key for key, item in tree.items.items() if item.kind is ItemKind.SLOT_REQUEST and key not in self.items}
+        items = {key: item for key, item in tree.items.items() if key not in new}
+        return structs.replace(tree, slot_states=self.slot_states, items=items)
 
     return leaking
 
@@ -44,8 +44,11 @@ def _starting_again(commit: Callable[..., Any]) -> Callable[..., Any]:
         tree, committed = commit(tree, claim, changes, *rest)
         child = changes.child
         if not committed.applied and child and child.job and child.job.id in tree.jobs:
-            legs = {**tree.legs, **{leg.key: structs.replace(leg, carrier=claim.message_id) for leg in child.legs}}
-            tree = structs.replace(tree, legs=legs, jobs={**tree.jobs, child.job.id: child.job})
+            items = {
+                **tree.items,
+                **{item.key: structs.replace(item, relay_id=claim.message_id) for item in child.items},
+            }
+            tree = structs.replace(tree, items=items, jobs={**tree.jobs, child.job.id: child.job})
         return tree, committed
 
     return starting
@@ -99,7 +102,7 @@ DEFECTS = (
     ),
     in_waiting_worlds(
         "a commit that comes too late starts its child again",
-        "a_leg_is_committed_once",
+        "an_item_is_committed_once",
         Patch(operations, "commit", _starting_again),
     ),
     Defect(

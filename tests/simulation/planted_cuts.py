@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.core.legs import Leg
+from baton.core.work_items import WorkItem
 from baton.engine import claiming, operations
 from baton.ports import Committed
 from baton.runtime import pipeline
@@ -14,62 +14,64 @@ from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, replaced
 
 
-def _unmarked(tree: Tree, leg: Leg, *_: Any, **__: Any) -> tuple[Tree, Leg]:
-    return tree, leg
+def _unmarked(tree: Tree, item: WorkItem, *_: Any, **__: Any) -> tuple[Tree, WorkItem]:
+    return tree, item
 
 
-def _forgetting(claimed: Callable[..., tuple[Tree, Leg]]) -> Callable[..., tuple[Tree, Leg]]:
-    def forgetting(claim: Any, tree: Tree, leg: Leg) -> tuple[Tree, Leg]:
-        return claimed(claim, tree, replace(leg, handed_on=False))
+def _forgetting(claimed: Callable[..., tuple[Tree, WorkItem]]) -> Callable[..., tuple[Tree, WorkItem]]:
+    def forgetting(claim: Any, tree: Tree, item: WorkItem) -> tuple[Tree, WorkItem]:
+        return claimed(claim, tree, replace(item, redelivered=False))
 
     return forgetting
 
 
 def _for_others_only(refused: Callable[..., Any]) -> Callable[..., Any]:
-    def for_others(tree: Tree, claim: Any, leg: Leg, verdict: Any) -> Any:
-        return refused(tree, claim, replace(leg, carrier=""), verdict)
+    def for_others(tree: Tree, claim: Any, item: WorkItem, verdict: Any) -> Any:
+        return refused(tree, claim, replace(item, relay_id=""), verdict)
 
     return for_others
 
 
-def _any_leg(may_continue: Callable[..., bool]) -> Callable[..., bool]:
-    def may(self: pipeline.Pipeline, run: Run, leg: Leg, *arguments: Any, **named: Any) -> bool:
-        return may_continue(self, run, replace(leg, handed_on=False), *arguments, **named)
+def _any_item(may_continue: Callable[..., bool]) -> Callable[..., bool]:
+    def may(self: pipeline.Pipeline, run: Run, item: WorkItem, *arguments: Any, **named: Any) -> bool:
+        return may_continue(self, run, replace(item, redelivered=False), *arguments, **named)
 
     return may
 
 
-def _claimed_only(handed_on: Callable[..., Any]) -> Callable[..., Any]:
+def _claimed_only(dispatched: Callable[..., Any]) -> Callable[..., Any]:
     def claimed_only(*arguments: Any, free: bool = False) -> Any:
         del free
-        return handed_on(*arguments)
+        return dispatched(*arguments)
 
     return claimed_only
 
 
-def _unmarked_after(going_on: Callable[..., tuple[Tree, Committed]]) -> Callable[..., tuple[Tree, Committed]]:
+def _unmarked_after(
+    inline_continuation: Callable[..., tuple[Tree, Committed]],
+) -> Callable[..., tuple[Tree, Committed]]:
     def unmarked(claim: Any, tree: Tree, *arguments: Any) -> tuple[Tree, Committed]:
-        before = tree.legs
-        tree, committed = going_on(claim, tree, *arguments)
-        told = {leg.key: before[leg.key] for leg in committed.carried if not leg.owner}
-        return replace(tree, legs=tree.legs | told), committed
+        before = tree.items
+        tree, committed = inline_continuation(claim, tree, *arguments)
+        told = {item.key: before[item.key] for item in committed.pending if not item.owner}
+        return replace(tree, items=tree.items | told), committed
 
     return unmarked
 
 
-_INVARIANT = "who_goes_on_is_carried"
+_INVARIANT = "what_goes_on_in_place_is_guaranteed"
 
 DEFECTS = (
     Defect(
-        "a COMMIT goes on though its leg has been handed on",
+        "a COMMIT goes on though its work item has been dispatched",
         _INVARIANT,
         (constant(claiming, "is_released", answer=False),),
         cuts=True,
     ),
     Defect(
-        "what follows of who is released is not marked as handed on",
+        "what follows of who is released is not marked as dispatched",
         "what_begins_is_guaranteed",
-        (Patch(operations, "going_on", _unmarked_after),),
+        (Patch(operations, "inline_continuation", _unmarked_after),),
         cuts=True,
     ),
     Defect(
@@ -79,28 +81,28 @@ DEFECTS = (
         cuts=True,
     ),
     Defect(
-        "who finds its own leg busy does not say so",
+        "who finds its own work item busy does not say so",
         _INVARIANT,
         (Patch(operations, "_refused", _for_others_only),),
         cuts=True,
     ),
     Defect(
-        "what nobody has claimed yet is not marked as handed on",
+        "what nobody has claimed yet is not marked as dispatched",
         _INVARIANT,
-        (Patch(operations, "handed_on", _claimed_only),),
+        (Patch(operations, "dispatched", _claimed_only),),
         waits=True,
         cuts=True,
     ),
     Defect(
-        "the same message gets back what it has handed on",
+        "the same message gets back what it has dispatched",
         _INVARIANT,
         (Patch(claiming, "claimed", _forgetting),),
         cuts=True,
     ),
     Defect(
-        "what somebody else hands on is begun in place",
+        "what somebody else dispatches is begun in place",
         "what_begins_is_guaranteed",
-        (Patch(pipeline.Pipeline, "_may_continue", _any_leg),),
+        (Patch(pipeline.Pipeline, "_may_continue", _any_item),),
         cuts=True,
     ),
 )

@@ -1,4 +1,4 @@
-"""Defects of the shell and of the pure core: order of steps, handing on, retries, limits, admission."""
+"""Defects of the shell and of the pure core: order of steps, dispatching, retries, limits, admission."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,13 +12,13 @@ from baton.commands import acceptance, facts
 from baton.commands import submitting as submission
 from baton.core import admission, calls, ending, submitting, turns
 from baton.core.effects import Changes
-from baton.core.legs import Leg, LegKind, following, loop_leg
-from baton.dispatch import handing_on
+from baton.core.work_items import ItemKind, WorkItem, following, loop_item
+from baton.dispatch import dispatching
 from baton.dispatch.delivery import Outcome
 from baton.emitter import Delivery
 from baton.ports import Claim, Committed, Looked
 from baton.recovery import redelivery, sweeping
-from baton.runtime import handed_on, pipeline, run
+from baton.runtime import dispatched, pipeline, run
 from baton.tools.context import ToolContext
 from baton_events.errors import StoreError
 from tests.fakes import Tree
@@ -26,8 +26,8 @@ from tests.simulation.invocation import Crashed
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced
 
 
-def _without_drive(_original: Any) -> Any:
-    return lambda event, not_before_ms, _drive: Delivery(event, not_before_ms, event.id)
+def _without_redrive(_original: Any) -> Any:
+    return lambda event, not_before_ms, _redrive: Delivery(event, not_before_ms, event.id)
 
 
 async def _refuse(*_arguments: Any) -> None:
@@ -45,11 +45,11 @@ class _PublishingFirst:
         return getattr(self._store, name)
 
     async def commit(self, claim: Claim, changes: Changes, *rest: Any) -> Committed:
-        legs = [*changes.legs, *([changes.join.leg] if changes.join else [])]
-        await handing_on.hand_on(self._emitter, self._session_id, legs, claim.message_id)
+        items = [*changes.items, *([changes.join.item] if changes.join else [])]
+        await dispatching.dispatch(self._emitter, self._session_id, items, claim.message_id)
         committed = await self._store.commit(claim, changes, *rest)
-        published = {leg.key for leg in legs}
-        return replace(committed, carried=tuple(leg for leg in committed.carried if leg.key not in published))
+        published = {item.key for item in items}
+        return replace(committed, pending=tuple(item for item in committed.pending if item.key not in published))
 
 
 def _publishing_first(do: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,13 +76,15 @@ def _surviving(handle: Callable[..., Any]) -> Callable[..., Any]:
     return surviving
 
 
-def _same_attempt(leg: Leg, kind: LegKind, now_ms: int, *, attempt: int | None = None, not_before_ms: int = 0) -> Leg:
-    number = leg.attempt if kind is LegKind.CALL else attempt
-    return following(leg, kind, now_ms, attempt=number, not_before_ms=not_before_ms)
+def _same_attempt(
+    item: WorkItem, kind: ItemKind, now_ms: int, *, attempt: int | None = None, not_before_ms: int = 0
+) -> WorkItem:
+    number = item.attempt if kind is ItemKind.CALL else attempt
+    return following(item, kind, now_ms, attempt=number, not_before_ms=not_before_ms)
 
 
-def _first_attempt(job_id: str, turn: int, _attempt: int, now_ms: int, not_before_ms: int = 0) -> Leg:
-    return loop_leg(job_id, turn, 1, now_ms, not_before_ms)
+def _first_attempt(job_id: str, turn: int, _attempt: int, now_ms: int, not_before_ms: int = 0) -> WorkItem:
+    return loop_item(job_id, turn, 1, now_ms, not_before_ms)
 
 
 def _key_of_attempt(**named: Any) -> ToolContext:
@@ -97,18 +99,18 @@ def _other_arguments(started: Callable[..., Any]) -> Callable[..., Any]:
     return other
 
 
-def _any_lap(take: Callable[..., Any]) -> Callable[..., Any]:
-    def anything(book: Any, job_id: str, standing: Any, *rest: Any, **named: Any) -> Any:
-        older = {name: replace(entry, lap=-1) if name == job_id else entry for name, entry in book.items()}
-        return take(older, job_id, standing, *rest, **named)
+def _any_epoch(take: Callable[..., Any]) -> Callable[..., Any]:
+    def anything(slot_table: Any, job_id: str, slot_state: Any, *rest: Any, **named: Any) -> Any:
+        older = {name: replace(entry, epoch=-1) if name == job_id else entry for name, entry in slot_table.items()}
+        return take(older, job_id, slot_state, *rest, **named)
 
     return anything
 
 
 def _told_once(take: Callable[..., Any]) -> Callable[..., Any]:
-    def once(book: Any, *rest: Any, **named: Any) -> Any:
-        taken = take(book, *rest, **named)
-        new = tuple(name for name in taken.tell if name not in book or not book[name].slot)
+    def once(slot_table: Any, *rest: Any, **named: Any) -> Any:
+        taken = take(slot_table, *rest, **named)
+        new = tuple(name for name in taken.tell if name not in slot_table or not slot_table[name].slot)
         return replace(taken, tell=new)
 
     return once
@@ -136,9 +138,9 @@ def _patches_of_take(make: Callable[..., Any]) -> tuple[Patch, ...]:
     return (Patch(fake, "take", make),)
 
 
-def _not_taken_in(witness: Callable[..., Any]) -> Callable[..., Any]:
+def _not_taken_in(backup: Callable[..., Any]) -> Callable[..., Any]:
     async def not_taken_in(self: facts.Facts, event: Any, *rest: Any) -> Any:
-        return () if getattr(event.payload, "fact", None) else await witness(self, event, *rest)
+        return () if getattr(event.payload, "fact", None) else await backup(self, event, *rest)
 
     return not_taken_in
 
@@ -160,31 +162,31 @@ def _looking_at_nothing(init: Callable[..., None]) -> Callable[..., None]:
     return lambda self, store, *rest: init(self, _Blind(store), *rest)
 
 
-def _noting_witnesses(witness: Callable[..., Any]) -> Callable[..., Any]:
+def _noting_backups(backup: Callable[..., Any]) -> Callable[..., Any]:
     async def noting(self: acceptance.Acceptance, job_id: str, *rest: Any) -> str:
-        _WITNESSES[job_id] = await witness(self, job_id, *rest)
-        return _WITNESSES[job_id]
+        _BACKUPS[job_id] = await backup(self, job_id, *rest)
+        return _BACKUPS[job_id]
 
     return noting
 
 
-_WITNESSES: dict[str, str] = {}
+_BACKUPS: dict[str, str] = {}
 
 
 def _taking_back(submit: Callable[..., Any]) -> Callable[..., Any]:
     async def taking_back(self: acceptance.Acceptance, job: Any, *rest: Any, **named: Any) -> Any:
-        _WITNESSES.pop(job.id, None)  # another world's
+        _BACKUPS.pop(job.id, None)  # another world's
         try:
             return await submit(self, job, *rest, **named)
         except StoreError:
-            await self._take_back(_WITNESSES.get(job.id, ""))
+            await self._take_back(_BACKUPS.get(job.id, ""))
             raise
 
     return taking_back
 
 
-def _always_lap_0(first_standing: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *arguments, **named: replace(first_standing(*arguments, **named), lap=0)
+def _always_epoch_0(first_slot_state: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *arguments, **named: replace(first_slot_state(*arguments, **named), epoch=0)
 
 
 def _only_once(handle: Callable[..., Any]) -> Callable[..., Any]:
@@ -199,12 +201,14 @@ def _only_once(handle: Callable[..., Any]) -> Callable[..., Any]:
 
 DEFECTS = (
     Defect(
-        "a deduplication id without a drive",
-        "every_leg_is_guaranteed",
-        (Patch(handing_on, "delivery", _without_drive),),
+        "a deduplication id without a redrive",
+        "every_item_is_guaranteed",
+        (Patch(dispatching, "delivery", _without_redrive),),
     ),
-    Defect("a busy leg is acknowledged without postponing", "every_leg_is_guaranteed", (idle(pipeline, "postpone"),)),
-    Defect("a busy leg is refused with 503", "what_is_refused_met_a_fault", (replaced(pipeline, "postpone", _refuse),)),
+    Defect("a busy item is acknowledged without postponing", "every_item_is_guaranteed", (idle(pipeline, "postpone"),)),
+    Defect(
+        "a busy item is refused with 503", "what_is_refused_met_a_fault", (replaced(pipeline, "postpone", _refuse),)
+    ),
     Defect(
         "a claim is not prolonged while its work goes on",
         "only_who_died_is_taken_over",
@@ -212,21 +216,21 @@ DEFECTS = (
     ),
     Defect(
         "what follows is published before COMMIT",
-        "every_leg_is_guaranteed",
+        "every_item_is_guaranteed",
         (Patch(pipeline.Pipeline, "_do", _publishing_first),),
     ),
-    Defect("nothing is handed on", "every_leg_is_guaranteed", (idle(pipeline, "hand_on", 0),)),
+    Defect("nothing is dispatched", "every_item_is_guaranteed", (idle(pipeline, "dispatch", 0),)),
     Defect("a crash is survived", "a_crash_ends_an_invocation", (Patch(pipeline.Pipeline, "handle", _surviving),)),
-    Defect("no witness is published", "an_accepted_job_exists", (idle(acceptance.Acceptance, "_witness", "msg_none"),)),
+    Defect("no backup is published", "an_accepted_job_exists", (idle(acceptance.Acceptance, "_backup", "msg_none"),)),
     Defect(
-        "a witness does not look at its job",
+        "a backup does not look at its job",
         "nothing_is_left_to_a_sweep",
         (Patch(facts.Facts, "__init__", _looking_at_nothing),),
     ),
-    Defect("a witness is not taken in", "every_leg_is_guaranteed", (Patch(facts.Facts, "witness", _not_taken_in),)),
+    Defect("a backup is not taken in", "every_item_is_guaranteed", (Patch(facts.Facts, "backup", _not_taken_in),)),
     Defect(
         "a failure callback is ignored",
-        "every_leg_is_guaranteed",
+        "every_item_is_guaranteed",
         (idle(redelivery.Redelivery, "handle", Outcome("ignored")),),
     ),
     Defect(
@@ -237,7 +241,9 @@ DEFECTS = (
     Defect(
         "a tool's retry is not counted", "an_attempt_is_the_next_one", (replaced(calls, "following", _same_attempt),)
     ),
-    Defect("a model's retry is not counted", "a_leg_is_committed_once", (replaced(turns, "loop_leg", _first_attempt),)),
+    Defect(
+        "a model's retry is not counted", "an_item_is_committed_once", (replaced(turns, "loop_item", _first_attempt),)
+    ),
     Defect(
         "each attempt has an idempotency key of its own",
         "one_idempotency_key_per_call",
@@ -249,29 +255,32 @@ DEFECTS = (
         (Patch(calls, "started", _other_arguments),),
     ),
     Defect("limits are not checked", "limits_hold", (constant(turns, "no_room", None),)),
-    Defect("a wish with a lower lap is obeyed", "a_later_word_stays", _patches_of_take(_any_lap)),
-    Defect("a slot is told once only", "every_leg_is_guaranteed", _patches_of_take(_told_once)),
+    Defect("a request with a lower epoch is obeyed", "a_later_word_stays", _patches_of_take(_any_epoch)),
+    Defect("a slot is told once only", "every_item_is_guaranteed", _patches_of_take(_told_once)),
     Defect("there is one slot too many", "slots_are_not_exceeded", (Patch(admission, "fill", _one_slot_more),)),
     Defect(
         "two jobs of a session run at once", "one_job_of_a_session_at_a_time", (Patch(admission, "lines", _no_lines),)
     ),
     Defect(
-        "a witness is taken back though the store may have done it",
-        "every_leg_is_guaranteed",
+        "a backup is taken back though the store may have done it",
+        "every_item_is_guaranteed",
         (
-            Patch(acceptance.Acceptance, "_witness", _noting_witnesses),
+            Patch(acceptance.Acceptance, "_backup", _noting_backups),
             Patch(acceptance.Acceptance, "submit", _taking_back),
         ),
     ),
     Defect(
-        "a later word has the lap of an earlier one",
-        "every_leg_is_guaranteed",
-        (Patch(submitting, "first_standing", _always_lap_0), Patch(submission, "first_standing", _always_lap_0)),
+        "a later word has the epoch of an earlier one",
+        "every_item_is_guaranteed",
+        (
+            Patch(submitting, "first_slot_state", _always_epoch_0),
+            Patch(submission, "first_slot_state", _always_epoch_0),
+        ),
     ),
     Defect(
-        "work that found no slot is not handed on again",
-        "every_leg_is_guaranteed",
-        (constant(handed_on.HandedOn, "begin_anew", None),),
+        "work that found no slot is not dispatched again",
+        "every_item_is_guaranteed",
+        (constant(dispatched.Dispatched, "begin_anew", None),),
         plans=True,
     ),
     Defect(
@@ -280,8 +289,8 @@ DEFECTS = (
         (constant(container, "guard_ms", 10**9),),
     ),
     Defect(
-        "a redelivered sweep hands nothing on",
-        "every_leg_is_guaranteed",
+        "a redelivered sweep dispatches nothing",
+        "every_item_is_guaranteed",
         (Patch(sweeping.Sweep, "handle", _only_once),),
     ),
     Defect("a job that ended keeps its slot", "every_job_ends", (Patch(Tree, "settled", _never_gone),)),

@@ -7,20 +7,20 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton.core import abandoned, calls, tool_approval, turns
-from baton.core.legs import Leg, LegKind
+from baton.core.work_items import ItemKind, WorkItem
 from baton.runtime.suspects import Suspects
 from tests.simulation.planting import Defect, Patch, constant, replaced
 
 
 @contextmanager
-def _all_at_once(_self: Suspects, _leg: Any) -> Iterator[int]:
+def _all_at_once(_self: Suspects, _item: Any) -> Iterator[int]:
     yield 0
 
 
-def _with_deaths_of_others(original: Callable[..., Leg]) -> Callable[..., Leg]:
-    def following(leg: Leg, kind: LegKind, *arguments: Any, **named: Any) -> Leg:
-        then = original(leg, kind, *arguments, **named)
-        return replace(then, died=then.died + leg.abandoned) if kind is LegKind.CALL else then
+def _with_deaths_of_others(original: Callable[..., WorkItem]) -> Callable[..., WorkItem]:
+    def following(item: WorkItem, kind: ItemKind, *arguments: Any, **named: Any) -> WorkItem:
+        then = original(item, kind, *arguments, **named)
+        return replace(then, died=then.died + item.abandoned) if kind is ItemKind.CALL else then
 
     return following
 

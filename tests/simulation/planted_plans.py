@@ -9,8 +9,8 @@ from baton.adapters.tree_details import Details
 from baton.agents import tool_run
 from baton.core import calls, turns
 from baton.core.effects import Decision, Join, Skip
-from baton.core.legs import Leg
 from baton.core.state import CallRecord, Failure, State
+from baton.core.work_items import WorkItem
 from baton.ports import History
 from tests.fakes import Tree
 from tests.simulation.planting import Defect, Patch, constant, idle, replaced
@@ -18,8 +18,8 @@ from tests.simulation.planting import Defect, Patch, constant, idle, replaced
 _Skipping = Callable[[CallRecord, Sequence[CallRecord], int], tuple[Skip, ...]]
 
 
-def _leaving_legs(made: Callable[[State, Failure, int], Decision]) -> Callable[[State, Failure, int], Decision]:
-    """What is skipped is recorded as over, and its leg stays."""
+def _leaving_items(made: Callable[[State, Failure, int], Decision]) -> Callable[[State, Failure, int], Decision]:
+    """What is skipped is recorded as over, and its work item stays."""
 
     def leaving(state: State, failure: Failure, now_ms: int) -> Decision:
         decision = made(state, failure, now_ms)
@@ -50,8 +50,8 @@ def _never_unblocked(self: Tree, *_arguments: Any) -> Tree:
     return self
 
 
-def _joining_at_once(join: Callable[[Leg, int], Join]) -> Callable[[Leg, int], Join]:
-    return lambda leg, now_ms: replace(join(leg, now_ms), group="nobody's")
+def _joining_at_once(join: Callable[[WorkItem, int], Join]) -> Callable[[WorkItem, int], Join]:
+    return lambda item, now_ms: replace(join(item, now_ms), group="nobody's")
 
 
 def _with(**fields: Any) -> Callable[[Any], Any]:
@@ -84,7 +84,7 @@ DEFECTS = (
         "a_step_starts_after_those_before_it",
         constant(Tree, "blocked", answer=False),
     ),
-    _plans("a skipped step runs", "a_skipped_step_does_not_start", Patch(calls, "_given_up", _leaving_legs)),
+    _plans("a skipped step runs", "a_skipped_step_does_not_start", Patch(calls, "_given_up", _leaving_items)),
     _plans(
         "what comes after a skipped step runs",
         "calls_end_as_the_script_says",
@@ -96,8 +96,8 @@ DEFECTS = (
         Patch(calls, "skipping", _without_results),
     ),
     _plans(
-        "nobody hands on a step that has become due",
-        "every_leg_is_guaranteed",
+        "nobody dispatches a step that has become due",
+        "every_item_is_guaranteed",
         replaced(Tree, "unblocked", _never_unblocked),
     ),
     _plans(

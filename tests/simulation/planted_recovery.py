@@ -9,8 +9,8 @@ from baton.api.jobs import JobsApi
 from baton.api.problem import ApiError
 from baton.commands import facts
 from baton.core import admission, sweep_pages
-from baton.core.legs import Leg, LegKind
 from baton.core.state import Job
+from baton.core.work_items import ItemKind, WorkItem
 from baton.engine import operations
 from baton.recovery import dead_callbacks, sweeping
 from tests.fakes import Tree
@@ -54,31 +54,31 @@ def _same_for_all(rank: Callable[..., Any]) -> Callable[..., Any]:
     return lambda name, entry, _held: rank(name, entry, 0)
 
 
-def _trusting_wishes(without_progress: Callable[..., Any]) -> Callable[..., Any]:
-    def trusting(self: Tree, job_id: str, entry: Any, *rest: Any) -> list[Leg]:
-        found: list[Leg] = without_progress(self, job_id, entry, *rest)
-        return [leg for leg in found if leg.kind is not LegKind.WISH or entry is not None]
+def _trusting_slot_requests(without_progress: Callable[..., Any]) -> Callable[..., Any]:
+    def trusting(self: Tree, job_id: str, entry: Any, *rest: Any) -> list[WorkItem]:
+        found: list[WorkItem] = without_progress(self, job_id, entry, *rest)
+        return [item for item in found if item.kind is not ItemKind.SLOT_REQUEST or entry is not None]
 
     return trusting
 
 
-def _losing(load_leg: Callable[[str], Leg]) -> Callable[[str], Leg]:
-    return lambda text: structs.replace(load_leg(text), not_before_ms=0)
+def _losing(load_item: Callable[[str], WorkItem]) -> Callable[[str], WorkItem]:
+    return lambda text: structs.replace(load_item(text), not_before_ms=0)
 
 
 DEFECTS = (
     Defect(
-        "a sweep does not compare wishes with the book",
+        "a sweep does not compare slot requests with the slot table",
         "the_book_is_empty_at_last",
         (constant(Tree, "agrees", answer=True),),
     ),
     Defect(
-        "a wish that the book knows nothing of is trusted",
+        "a slot request that the slot table knows nothing of is trusted",
         "nothing_is_left_to_a_sweep",
-        (Patch(Tree, "without_progress", _trusting_wishes),),
+        (Patch(Tree, "without_progress", _trusting_slot_requests),),
     ),
     Defect(
-        "a witness creates nothing",
+        "a backup message creates nothing",
         "an_accepted_job_exists",
         (Patch(facts.Facts, "_submission_again", _creating_nothing),),
     ),
@@ -117,6 +117,6 @@ DEFECTS = (
     Defect(
         "another version's record is read without a field",
         "versions_understand_each_other",
-        (Patch(versions, "load_leg", _losing),),
+        (Patch(versions, "load_item", _losing),),
     ),
 )

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from baton.adapters.tree_writes import Writes
 from baton.commands import ended_facts, facts
 from baton.core import retrying
-from baton.core.happenings import Cancelled, Retried
 from baton.core.retrying import EndedJob
 from baton.core.state import CallRecord
+from baton.core.step_results import Cancelled, Retried
 from baton.core.transitions import CallStatus
 from baton.engine import operations
 from baton.engine.patch import Patch as WrittenPatch
@@ -25,11 +25,11 @@ def in_returning_worlds(name: str, invariant: str, *patches: Patch) -> Defect:
 
 
 def _whichever_run(retry: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda ended, happened, now_ms: retry(ended, _of_run(happened, ended), now_ms)
+    return lambda ended, step_result, now_ms: retry(ended, _of_run(step_result, ended), now_ms)
 
 
-def _of_run(happened: Retried, ended: EndedJob) -> Retried:
-    return replace(happened, run=ended.job.run)
+def _of_run(step_result: Retried, ended: EndedJob) -> Retried:
+    return replace(step_result, run=ended.job.run)
 
 
 def _all_of_the_turn(_original: Any) -> Any:
@@ -62,7 +62,7 @@ def _of_any_run(_original: Any) -> Any:
 def _in_any_run(commit: Callable[..., Any]) -> Callable[..., Any]:
     def committing(tree: Tree, claim: Claim, *rest: Any) -> Any:
         job = tree.jobs.get(claim.job_id)
-        # Nor is it compared when a turn's leg was added: that alone keeps most of these out.
+        # Nor is it compared when a turn's work item was added: that alone keeps most of these out.
         return commit(tree, replace(claim, run=job.run, since_ms=0) if job else claim, *rest)
 
     return committing
@@ -85,7 +85,7 @@ DEFECTS = (
         "the data of a retried job still expires", "a_live_job_does_not_expire", constant(Writes, "_persist", None)
     ),
     in_returning_worlds(
-        "a witness brings a deleted job back",
+        "a backup message brings a deleted job back",
         "what_is_deleted_stays_so",
         idle(facts.Facts, "is_gone", answer=False),
         Patch(operations, "create", _over_tombstones),

@@ -8,15 +8,15 @@ from baton.commands.acceptance import Acceptance
 from tests.simulation.planting import Defect, Patch, replaced
 
 
-async def _leaving_the_witness(self: Acceptance, witness_id: str, began_ms: int) -> None:
-    """Refuse, and let the witness come."""
-    del self, witness_id, began_ms
+async def _leaving_the_backup(self: Acceptance, backup_id: str, began_ms: int) -> None:
+    """Refuse, and let the backup message come."""
+    del self, backup_id, began_ms
 
 
-async def _sure_of_itself(self: Acceptance, witness_id: str, began_ms: int) -> None:
-    """Take the witness back, however late."""
+async def _sure_of_itself(self: Acceptance, backup_id: str, began_ms: int) -> None:
+    """Take the backup message back, however late."""
     del began_ms
-    await self._emitter.cancel(witness_id)
+    await self._emitter.cancel(backup_id)
 
 
 async def _only_the_first(self: Sessions, jobs: list[Any], by: str) -> list[Any]:
@@ -39,9 +39,9 @@ def _in_sessions(name: str, invariant: str, *patches: Patch) -> Defect:
 
 DEFECTS = (
     _in_sessions(
-        "the witness of a refused job stays",
+        "the backup message of a refused job stays",
         "who_is_refused_does_not_run",
-        replaced(Acceptance, "_refuse", _leaving_the_witness),
+        replaced(Acceptance, "_refuse", _leaving_the_backup),
     ),
     _in_sessions(
         "a late refusal is thought to be sure",

@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 from msgspec.structs import replace
 
 from baton.core.effects import Changes
-from baton.core.legs import Leg, LegKind
-from baton.dispatch import handing_on
+from baton.core.work_items import ItemKind, WorkItem
+from baton.dispatch import dispatching
 from baton.engine import operations
 from baton.ports import Claim, Undelivered, Verdict
 from tests.fakes import Tree
@@ -20,28 +20,28 @@ from tests.simulation.world import World
 _Step = Callable[..., tuple[Tree, Any]]
 
 
-def _with_legs(tree: Tree, change: Callable[[dict[str, Leg]], dict[str, Leg]]) -> Tree:
-    return replace(tree, legs=change(dict(tree.legs)))
+def _with_items(tree: Tree, change: Callable[[dict[str, WorkItem]], dict[str, WorkItem]]) -> Tree:
+    return replace(tree, items=change(dict(tree.items)))
 
 
 def _removing_at_begin(begin: _Step) -> _Step:
     def removing(tree: Tree, claim: Claim) -> tuple[Tree, Any]:
-        tree, begun = begin(tree, claim)
-        if begun.state is not None:
-            _kept()[claim.leg_key] = begun.state.leg
-            tree = _with_legs(tree, lambda legs: {key: leg for key, leg in legs.items() if key != claim.leg_key})
-        return tree, begun
+        tree, claim_result = begin(tree, claim)
+        if claim_result.state is not None:
+            _kept()[claim.item_key] = claim_result.state.item
+            tree = _with_items(tree, lambda items: {key: item for key, item in items.items() if key != claim.item_key})
+        return tree, claim_result
 
     return removing
 
 
 def _putting_back(commit: _Step) -> _Step:
-    """Whoever commits had removed the leg, or never asked for it: in either case the COMMIT is taken."""
+    """Whoever commits had removed the work item, or never asked for it: in either case the COMMIT is taken."""
 
     def putting_back(tree: Tree, claim: Claim, *rest: Any) -> tuple[Tree, Any]:
-        leg = _kept().get(claim.leg_key)
-        if leg is not None and claim.leg_key not in tree.legs and not tree.jobs[claim.job_id].ended:
-            tree = _with_legs(tree, lambda legs: {**legs, claim.leg_key: leg})
+        item = _kept().get(claim.item_key)
+        if item is not None and claim.item_key not in tree.items and not tree.jobs[claim.job_id].ended:
+            tree = _with_items(tree, lambda items: {**items, claim.item_key: item})
         return commit(tree, claim, *rest)
 
     return putting_back
@@ -61,19 +61,19 @@ def _booking_nothing(commit: _Step) -> _Step:
 
 def _remembering(begin: _Step) -> _Step:
     def remembering(tree: Tree, claim: Claim) -> tuple[Tree, Any]:
-        tree, begun = begin(tree, claim)
-        if begun.state is not None:
-            _kept()[claim.leg_key] = begun.state.leg
-        return tree, begun
+        tree, claim_result = begin(tree, claim)
+        if claim_result.state is not None:
+            _kept()[claim.item_key] = claim_result.state.item
+        return tree, claim_result
 
     return remembering
 
 
-# Legs that the two defects above have seen, of each world: another one may have a leg of the same name.
-_KEPT: WeakKeyDictionary[World, dict[str, Leg]] = WeakKeyDictionary()
+# Work items that the two defects above have seen, of each world: another one may have a work item of the same name.
+_KEPT: WeakKeyDictionary[World, dict[str, WorkItem]] = WeakKeyDictionary()
 
 
-def _kept() -> dict[str, Leg]:
+def _kept() -> dict[str, WorkItem]:
     return _KEPT.setdefault(STAGE.world, {})
 
 
@@ -84,18 +84,18 @@ def _counting_down(commit: _Step) -> _Step:
         """How many are open is counted in the tree's own time: a COMMIT that is made again counts once."""
         counted, join = counted_by.setdefault(STAGE.world, {}), changes.join
         tree, committed = commit(tree, claim, replace(changes, join=None), *rest)
-        groups = [leg.group for leg in changes.legs if leg.kind is LegKind.CALL and leg.attempt == 1]
+        groups = [item.group for item in changes.items if item.kind is ItemKind.CALL and item.attempt == 1]
         if committed.applied:
             for group in groups:
-                counted.setdefault(group, Counter()).setdefault(claim.leg_key, len(groups))
+                counted.setdefault(group, Counter()).setdefault(claim.item_key, len(groups))
         if join is None:
             return tree, committed
         asked = counted.setdefault(join.group, Counter())
-        asked[claim.leg_key] -= 1
+        asked[claim.item_key] -= 1
         if sum(asked.values()) == 0:
-            leg = replace(join.leg, carrier=claim.message_id)
-            tree = _with_legs(tree, lambda legs: {**legs, leg.key: leg})
-        return tree, replace(committed, carried=tree.carried(claim.message_id, claim.now_ms))
+            item = replace(join.item, relay_id=claim.message_id)
+            tree = _with_items(tree, lambda items: {**items, item.key: item})
+        return tree, replace(committed, pending=tree.pending(claim.message_id, claim.now_ms))
 
     return counting
 
@@ -106,8 +106,8 @@ def _overwriting(create: _Step) -> _Step:
 
 def _anybody_appends(append: _Step) -> _Step:
     def anybody(tree: Tree, claim: Claim, *rest: Any) -> tuple[Tree, Any]:
-        leg = tree.legs.get(claim.leg_key)
-        return append(tree, replace(claim, owner=leg.owner if leg else ""), *rest)
+        item = tree.items.get(claim.item_key)
+        return append(tree, replace(claim, owner=item.owner if item else ""), *rest)
 
     return anybody
 
@@ -115,8 +115,10 @@ def _anybody_appends(append: _Step) -> _Step:
 def _appended_again(append: _Step) -> _Step:
     def again(tree: Tree, claim: Claim, _sequence: int, *rest: Any) -> tuple[Tree, Any]:
         tree, appended = append(tree, claim, 1_000_000, *rest)
-        if claim.leg_key in tree.legs:
-            tree = _with_legs(tree, lambda legs: {**legs, claim.leg_key: replace(legs[claim.leg_key], appended=0)})
+        if claim.item_key in tree.items:
+            tree = _with_items(
+                tree, lambda items: {**items, claim.item_key: replace(items[claim.item_key], appended=0)}
+            )
         return tree, appended
 
     return again
@@ -144,64 +146,75 @@ def _expiring(changed: Callable[..., Any]) -> Callable[..., Any]:
 def _looking_at_all(_original: Any) -> Any:
     def all_of_them(
         self: Tree, job_id: str, _entry: Any, message_id: str, now_ms: int, _lost_after_ms: int
-    ) -> list[Leg]:
-        legs = [leg for leg in self.legs.values() if leg.job_id == job_id and not self.gated(leg, now_ms)]
-        return [replace(leg, since_ms=now_ms, carrier=message_id) for leg in legs]
+    ) -> list[WorkItem]:
+        items = [item for item in self.items.values() if item.job_id == job_id and not self.gated(item, now_ms)]
+        return [replace(item, since_ms=now_ms, relay_id=message_id) for item in items]
 
     return all_of_them
 
 
 def _without_timer(begin: _Step) -> _Step:
     def at_once(tree: Tree, claim: Claim) -> tuple[Tree, Any]:
-        if claim.leg_key in tree.legs:
-            tree = _with_legs(tree, lambda legs: {**legs, claim.leg_key: replace(legs[claim.leg_key], not_before_ms=0)})
+        if claim.item_key in tree.items:
+            tree = _with_items(
+                tree, lambda items: {**items, claim.item_key: replace(items[claim.item_key], not_before_ms=0)}
+            )
         return begin(tree, claim)
 
     return at_once
 
 
 def _at_once(delivery: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda event, _not_before_ms, drive: delivery(event, 0, drive)
+    return lambda event, _not_before_ms, redrive: delivery(event, 0, redrive)
 
 
 def _endless_lease(begin: _Step) -> _Step:
     return lambda tree, claim: begin(tree, replace(claim, lease_until_ms=claim.lease_until_ms + 10**9))
 
 
-def _all_legs(_original: Any) -> Any:
-    def everything(self: Tree, _message_id: str, now_ms: int, but: str = "") -> tuple[Leg, ...]:
-        return tuple(leg for leg in self.legs.values() if leg.key != but and not self.gated(leg, now_ms))
+def _all_items(_original: Any) -> Any:
+    def everything(self: Tree, _message_id: str, now_ms: int, but: str = "") -> tuple[WorkItem, ...]:
+        return tuple(item for item in self.items.values() if item.key != but and not self.gated(item, now_ms))
 
     return everything
 
 
 def _silent(verdicts: set[Verdict]) -> Patch:
-    return answering_step("begin", lambda begun, *_: replace(begun, carried=()) if begun.verdict in verdicts else begun)
+    return answering_step(
+        "claim",
+        lambda claim_result, *_: (
+            replace(claim_result, pending=()) if claim_result.verdict in verdicts else claim_result
+        ),
+    )
 
 
 DEFECTS = (
     Defect(
-        "a leg is removed at BEGIN",
-        "a_live_job_has_a_leg",
-        (Patch(operations, "begin", _removing_at_begin), Patch(operations, "commit", _putting_back)),
+        "a work item is removed at CLAIM",
+        "a_live_job_has_an_item",
+        (Patch(operations, "claim", _removing_at_begin), Patch(operations, "commit", _putting_back)),
     ),
     Defect(
         "a second COMMIT is accepted",
-        "a_leg_is_committed_once",
-        (Patch(operations, "begin", _remembering), Patch(operations, "commit", _putting_back)),
+        "an_item_is_committed_once",
+        (Patch(operations, "claim", _remembering), Patch(operations, "commit", _putting_back)),
     ),
     Defect(
-        "a refused COMMIT hands nothing on",
-        "every_leg_is_guaranteed",
-        (answering_step("commit", lambda done, *_: done if done.applied else replace(done, carried=())),),
+        "a refused COMMIT dispatches nothing",
+        "every_item_is_guaranteed",
+        (answering_step("commit", lambda done, *_: done if done.applied else replace(done, pending=())),),
     ),
     Defect(
-        "a message whose event was applied hands nothing on", "every_leg_is_guaranteed", (_silent({Verdict.APPLIED}),)
+        "a message whose event was applied dispatches nothing",
+        "every_item_is_guaranteed",
+        (_silent({Verdict.APPLIED}),),
     ),
-    Defect("a message hands on its siblings' legs, too", "messages_are_few", (Patch(Tree, "carried", _all_legs),)),
+    Defect(
+        "a message dispatches its siblings' work items, too", "messages_are_few", (Patch(Tree, "pending", _all_items),)
+    ),
     Defect(
         "a join is counted down instead of computed",
-        "a_live_job_has_a_leg",
+        "a_live_job_has_an_item",
         (Patch(operations, "commit", _counting_down),),
     ),
     Defect(
@@ -223,8 +236,8 @@ DEFECTS = (
         (Patch(operations, "append", _appended_again),),
     ),
     Defect(
-        "an end leaves the job's legs",
-        "a_live_job_has_a_leg",
+        "an end leaves the job's work items",
+        "a_live_job_has_an_item",
         (_changes_with(lambda changes: replace(changes, ends=False)),),
     ),
     Defect(
@@ -239,26 +252,26 @@ DEFECTS = (
     ),
     Defect("a live job expires", "a_live_job_does_not_expire", (Patch(operations, "_changed", _expiring),)),
     Defect(
-        "a sweep drives live leases and future timers",
-        "a_sweep_drives_only_what_is_lost",
+        "a sweep redrives live leases and future timers",
+        "a_sweep_redrives_only_what_is_lost",
         (Patch(Tree, "without_progress", _looking_at_all),),
     ),
     Defect("a sweep finds nothing", "nothing_is_left_to_a_sweep", (constant(Tree, "without_progress", []),)),
     Defect(
         "a retry does not wait",
-        "no_leg_begins_early",
-        (Patch(operations, "begin", _without_timer), Patch(handing_on, "delivery", _at_once)),
+        "no_item_begins_early",
+        (Patch(operations, "claim", _without_timer), Patch(dispatching, "delivery", _at_once)),
     ),
     Defect(
         "a message before its time publishes itself without a delay",
         "the_world_comes_to_rest",
-        (Patch(handing_on, "delivery", _at_once),),
+        (Patch(dispatching, "delivery", _at_once),),
     ),
-    Defect("a lease never ends", "every_step_goes_on", (Patch(operations, "begin", _endless_lease),)),
+    Defect("a lease never ends", "every_step_goes_on", (Patch(operations, "claim", _endless_lease),)),
     Defect("work needs no slot", "work_begins_with_a_slot", (constant(Tree, "gated", False),)),
     Defect(
         "what an undelivered message carried is forgotten",
-        "every_leg_is_guaranteed",
+        "every_item_is_guaranteed",
         (answering_step("undelivered", lambda found, *_: Undelivered(found.state, (), found.session_id)),),
     ),
 )

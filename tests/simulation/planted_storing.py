@@ -19,11 +19,11 @@ async def _later(self: StoredQuota, tenant: str) -> None:
     del self, tenant
 
 
-def _checking(witness: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[str]]:
-    """Ask once the witness is published, which comes all the same."""
+def _checking(backup: Callable[..., Awaitable[str]]) -> Callable[..., Awaitable[str]]:
+    """Ask once the backup message is published, which comes all the same."""
 
     async def witnessing(self: Acceptance, job_id: str, session_id: str, fact: Fact, *more: Any) -> str:
-        message_id = await witness(self, job_id, session_id, fact, *more)
+        message_id = await backup(self, job_id, session_id, fact, *more)
         if isinstance(fact, Submission):
             await _check(self._facts.quota, str(fact.job["tenant"]))
         return message_id
@@ -43,9 +43,9 @@ DEFECTS = (
         (replaced(Applying, "_count", lambda *_: True),),
     ),
     Defect(
-        "a tenant is refused after its witness is published",
+        "a tenant is refused after its backup message is published",
         "who_is_refused_does_not_run",
-        (replaced(StoredQuota, "check", _later), Patch(Acceptance, "_witness", _checking)),
+        (replaced(StoredQuota, "check", _later), Patch(Acceptance, "_backup", _checking)),
         full=True,
     ),
     Defect(

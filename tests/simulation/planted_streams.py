@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.agents.talk import Talk
+from baton.agents.text_stream import TextStream
 from baton.api import stream
 from baton.core import parts
 from baton.core.effects import Changes
-from baton.core.happenings import Spoken
+from baton.core.step_results import StreamedText
 from baton.engine import claiming, operations
 from baton.ports import Claim
 from tests.fakes import Tree
@@ -20,16 +20,16 @@ _LetGo = Callable[..., Tree]
 
 def _leaving_it_open(let_go: _LetGo) -> _LetGo:
     """An open text is closed only by who goes on with it."""
-    return lambda tree, leg, rest=None: let_go(tree, replace(leg, text_id=""), rest)
+    return lambda tree, item, rest=None: let_go(tree, replace(item, text_id=""), rest)
 
 
 def _without_its_name(let_go: _LetGo) -> _LetGo:
     """What was abandoned is closed and not named."""
 
-    def nameless(tree: Tree, leg: Any, rest: tuple[str, ...] | None = None) -> Tree:
-        if rest is None and leg.text_id:
-            rest = parts.abandoned(leg.text_id)[:1]
-        return let_go(tree, leg, rest)
+    def nameless(tree: Tree, item: Any, rest: tuple[str, ...] | None = None) -> Tree:
+        if rest is None and item.text_id:
+            rest = parts.abandoned(item.text_id)[:1]
+        return let_go(tree, item, rest)
 
     return nameless
 
@@ -38,11 +38,11 @@ def _going_on_anyway(done: Callable[..., Any]) -> Callable[..., Any]:
     """A COMMIT does not look whether the text is there as its owner left it."""
 
     def blind(tree: Tree, claim: Claim, changes: Changes) -> Any:
-        leg = tree.legs[claim.leg_key]
-        if changes.talk is None or not leg.text_id:
+        item = tree.items[claim.item_key]
+        if changes.text_stream is None or not item.text_id:
             return done(tree, claim, changes)
-        as_it_is = replace(changes.talk, text_id=leg.text_id, appended=leg.appended)
-        return done(tree, replace(claim, owner=leg.owner), replace(changes, talk=as_it_is))
+        as_it_is = replace(changes.text_stream, text_id=item.text_id, appended=item.appended)
+        return done(tree, replace(claim, owner=item.owner), replace(changes, text_stream=as_it_is))
 
     return blind
 
@@ -68,11 +68,11 @@ def _forgetting_what_was_not_answered(send: Callable[..., Any]) -> Callable[...,
     return forgetting
 
 
-def _from_memory(spoken: Callable[..., Any]) -> Callable[..., Any]:
+def _from_memory(streamed_text: Callable[..., Any]) -> Callable[..., Any]:
     """What another model said before it failed is thought to stand."""
 
-    async def everything(self: Any) -> Spoken | None:
-        found: Spoken | None = await spoken(self)
+    async def everything(self: Any) -> StreamedText | None:
+        found: StreamedText | None = await streamed_text(self)
         return found and replace(found, text="")
 
     return everything
@@ -94,7 +94,7 @@ def _in_streams(name: str, invariant: str, *patches: Patch) -> Defect:
 DEFECTS = (
     _in_streams(
         "an abandoned text stays open",
-        "an_open_text_is_its_leg_s",
+        "an_open_text_is_its_items",
         Patch(claiming, "let_go", _leaving_it_open),
     ),
     _in_streams(
@@ -110,12 +110,12 @@ DEFECTS = (
     _in_streams(
         "what was not answered is appended again",
         "the_texts_that_stand_are_what_was_answered",
-        Patch(Talk, "_send", _under_another_number),
+        Patch(TextStream, "_send", _under_another_number),
     ),
     _in_streams(
         "what was not answered is thought to be there",
         "the_texts_that_stand_are_what_was_answered",
-        Patch(Talk, "_send", _forgetting_what_was_not_answered),
+        Patch(TextStream, "_send", _forgetting_what_was_not_answered),
     ),
     _in_streams(
         "all attempts of a turn say one text",
@@ -125,12 +125,12 @@ DEFECTS = (
     _in_streams(
         "what another model said before stays",
         "the_texts_that_stand_are_what_was_answered",
-        replaced(Talk, "withdrawn", _withdrawn_in_mind),
+        replaced(TextStream, "withdrawn", _withdrawn_in_mind),
     ),
     _in_streams(
         "a COMMIT says again what was appended",
         "the_texts_that_stand_are_what_was_answered",
-        Patch(Talk, "spoken", _from_memory),
+        Patch(TextStream, "streamed_text", _from_memory),
     ),
     _in_streams(
         "a reader that comes back gets one part again",

@@ -10,12 +10,12 @@ from baton.commands import acceptance
 from baton.core import calls, waiting
 from baton.core.admission import Taken
 from baton.core.effects import Decision
-from baton.core.legs import FOREVER_MS, Leg, LegKind
+from baton.core.work_items import FOREVER_MS, ItemKind, WorkItem
 from baton.engine import operations
 from baton.engine import tree as rule_of_trees
 from baton.in_memory import admission as book_in_memory
-from baton.ports import Begun, Claim, Heeded, Outside, OutsideFact
-from baton.runtime import handed_on
+from baton.ports import Claim, ClaimResult, Outside, OutsideFact, SignalResult
+from baton.runtime import dispatched
 from baton_events.schema import Completion, Occurrence
 from tests.fakes import Tree
 from tests.simulation.invocation import CURRENT
@@ -24,13 +24,13 @@ from tests.simulation.planting import Patch, answering_step, constant, idle, in_
 _Told = Callable[[Tree, str, OutsideFact, str, int], Tree]
 
 
-def _open_waits(tree: Tree, job_id: str) -> list[Leg]:
-    return [leg for leg in tree.legs.values() if leg.kind is LegKind.WAIT and leg.job_id == job_id]
+def _open_waits(tree: Tree, job_id: str) -> list[WorkItem]:
+    return [item for item in tree.items.values() if item.kind is ItemKind.WAIT and item.job_id == job_id]
 
 
 def _dropping_early_outcomes(told: _Told) -> _Told:
     def dropping(self: Tree, job_id: str, fact: OutsideFact, *rest: Any) -> Tree:
-        waits = any(leg.call_id == fact.call_id for leg in _open_waits(self, job_id))
+        waits = any(item.call_id == fact.call_id for item in _open_waits(self, job_id))
         return told(self, job_id, fact, *rest) if waits or not fact.call_id else self
 
     return dropping
@@ -56,9 +56,9 @@ def _waking_all(told: _Told) -> _Told:
 
     def waking(self: Tree, job_id: str, fact: OutsideFact, message_id: str, now_ms: int) -> Tree:
         tree = told(self, job_id, fact, message_id, now_ms)
-        for leg in tree.waits(job_id, now_ms):
-            if fact.event and leg.event == fact.event:
-                tree = tree.with_result(job_id, leg.call_id, fact.outcome).woken(leg, message_id, now_ms)
+        for item in tree.waits(job_id, now_ms):
+            if fact.event and item.event == fact.event:
+                tree = tree.with_result(job_id, item.call_id, fact.outcome).woken(item, message_id, now_ms)
         return tree
 
     return waking
@@ -69,8 +69,8 @@ def _waking_others(told: _Told) -> _Told:
 
     def waking(self: Tree, job_id: str, fact: OutsideFact, message_id: str, now_ms: int) -> Tree:
         tree = told(self, job_id, fact, message_id, now_ms)
-        for leg in tree.waits(job_id, now_ms):
-            tree = tree.woken(leg, message_id, now_ms)
+        for item in tree.waits(job_id, now_ms):
+            tree = tree.woken(item, message_id, now_ms)
         return tree
 
     return waking
@@ -81,8 +81,8 @@ def _as_it_was(self: Tree, *_arguments: Any) -> Tree:
 
 
 def _answered_by_no_event(answered_early: Callable[..., Tree]) -> Callable[..., Tree]:
-    def answered(self: Tree, leg: Leg, *rest: Any) -> Tree:
-        return answered_early(self, structs.replace(leg, event=""), *rest)
+    def answered(self: Tree, item: WorkItem, *rest: Any) -> Tree:
+        return answered_early(self, structs.replace(item, event=""), *rest)
 
     return answered
 
@@ -90,17 +90,17 @@ def _answered_by_no_event(answered_early: Callable[..., Tree]) -> Callable[..., 
 def _last_wins(tell: Callable[..., Any]) -> Callable[..., Any]:
     def last_wins(tree: Tree, job_id: str, message_id: str, fact: OutsideFact, *rest: Any) -> tuple[Tree, Outside]:
         tree, told = tell(tree, job_id, message_id, fact, *rest)
-        if told.heeded is Heeded.OTHER and fact.call_id in tree.results[job_id]:
+        if told.signal_result is SignalResult.OTHER and fact.call_id in tree.results[job_id]:
             tree = tree.with_result(job_id, fact.call_id, fact.outcome)
         return tree, told
 
     return last_wins
 
 
-def _deaf_witness(tell: Callable[..., Any]) -> Callable[..., Any]:
+def _deaf_backup(tell: Callable[..., Any]) -> Callable[..., Any]:
     def deaf(tree: Tree, job_id: str, message: str, fact: OutsideFact, now_ms: int, *rest: Any) -> tuple[Tree, Outside]:
         if CURRENT.get().kind == "witness" and fact.call_id and job_id in tree.jobs:
-            return tree, Outside(Heeded.OTHER, tree.jobs[job_id], tree.carried(message, now_ms))
+            return tree, Outside(SignalResult.OTHER, tree.jobs[job_id], tree.pending(message, now_ms))
         tree, told = tell(tree, job_id, message, fact, now_ms, *rest)
         return tree, told
 
@@ -112,7 +112,7 @@ def _knowing_its_calls(tell: Callable[..., Any]) -> Callable[..., Any]:
 
     def told(tree: Tree, job_id: str, message: str, fact: OutsideFact, *rest: Any) -> tuple[Tree, Outside]:
         if fact.call_id and fact.call_id not in tree.calls.get(job_id, {}):
-            return tree, Outside(Heeded.UNKNOWN)
+            return tree, Outside(SignalResult.UNKNOWN)
         tree, heard = tell(tree, job_id, message, fact, *rest)
         return tree, heard
 
@@ -120,71 +120,77 @@ def _knowing_its_calls(tell: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _timing_out(begin: Callable[..., Any]) -> Callable[..., Any]:
-    def timing_out(tree: Tree, claim: Claim) -> tuple[Tree, Begun]:
-        tree, begun = begin(tree, claim)
-        if begun.state is None or begun.state.leg.kind is not LegKind.WAIT or not begun.state.leg.otherwise:
-            return tree, begun
-        outcome = begun.state.leg.otherwise
-        tree = tree.with_result(claim.job_id, begun.state.leg.call_id, outcome)
-        return tree, structs.replace(begun, state=structs.replace(begun.state, outcome=outcome))
+    def timing_out(tree: Tree, claim: Claim) -> tuple[Tree, ClaimResult]:
+        tree, claim_result = begin(tree, claim)
+        if (
+            claim_result.state is None
+            or claim_result.state.item.kind is not ItemKind.WAIT
+            or not claim_result.state.item.timeout_result
+        ):
+            return tree, claim_result
+        outcome = claim_result.state.item.timeout_result
+        tree = tree.with_result(claim.job_id, claim_result.state.item.call_id, outcome)
+        return tree, structs.replace(claim_result, state=structs.replace(claim_result.state, outcome=outcome))
 
     return timing_out
 
 
 def _beginning_early(begin: Callable[..., Any]) -> Callable[..., Any]:
-    def early(tree: Tree, claim: Claim) -> tuple[Tree, Begun]:
-        leg = tree.legs.get(claim.leg_key)
-        if leg is not None and leg.kind is LegKind.WAIT and claim.now_ms < leg.not_before_ms < FOREVER_MS:
-            legs = {**tree.legs, leg.key: structs.replace(leg, not_before_ms=claim.now_ms)}
-            tree = structs.replace(tree, legs=legs)
-        tree, begun = begin(tree, claim)
-        return tree, begun
+    def early(tree: Tree, claim: Claim) -> tuple[Tree, ClaimResult]:
+        item = tree.items.get(claim.item_key)
+        if item is not None and item.kind is ItemKind.WAIT and claim.now_ms < item.not_before_ms < FOREVER_MS:
+            items = {**tree.items, item.key: structs.replace(item, not_before_ms=claim.now_ms)}
+            tree = structs.replace(tree, items=items)
+        tree, claim_result = begin(tree, claim)
+        return tree, claim_result
 
     return early
 
 
 def _keeping_its_slot(wanted: Callable[..., Any]) -> Callable[..., Any]:
-    def keeping(standing: Any, legs: Any, **rest: Any) -> Any:
-        want = wanted(standing, legs, **rest)
-        return "slot" if want == "none" and standing.want == "slot" else want
+    def keeping(slot_state: Any, items: Any, **rest: Any) -> Any:
+        want = wanted(slot_state, items, **rest)
+        return "slot" if want == "none" and slot_state.want == "slot" else want
 
     return keeping
 
 
 def _taking_nothing_back(take: Callable[..., Taken]) -> Callable[..., Taken]:
-    def keeping(book: Any, job_id: str, standing: Any, *rest: Any, **named: Any) -> Taken:
-        taken = take(book, job_id, standing, *rest, **named)
-        before, entry = book.get(job_id), taken.book[job_id]
-        if standing.want != "none" or before is None or not before.slot:
+    def keeping(slot_table: Any, job_id: str, slot_state: Any, *rest: Any, **named: Any) -> Taken:
+        taken = take(slot_table, job_id, slot_state, *rest, **named)
+        before, entry = slot_table.get(job_id), taken.slot_table[job_id]
+        if slot_state.want != "none" or before is None or not before.slot:
             return taken
-        return structs.replace(taken, book={**taken.book, job_id: structs.replace(entry, slot=True)})
+        return structs.replace(taken, slot_table={**taken.slot_table, job_id: structs.replace(entry, slot=True)})
 
     return keeping
 
 
-def _without_timers(carried: Callable[..., Any]) -> Callable[..., Any]:
+def _without_timers(pending: Callable[..., Any]) -> Callable[..., Any]:
     def without(self: Tree, *rest: Any) -> Any:
-        return tuple(leg for leg in carried(self, *rest) if leg.kind is not LegKind.WAIT or not leg.not_before_ms)
+        return tuple(item for item in pending(self, *rest) if item.kind is not ItemKind.WAIT or not item.not_before_ms)
 
     return without
 
 
-def _unwitnessed(witness: Callable[..., Any]) -> Callable[..., Any]:
+def _unwitnessed(backup: Callable[..., Any]) -> Callable[..., Any]:
     async def unwitnessed(self: acceptance.Acceptance, job_id: str, session_id: str, fact: Any, *rest: Any) -> str:
         if isinstance(fact, Completion | Occurrence):
             return "nobody"
-        told: str = await witness(self, job_id, session_id, fact, *rest)
+        told: str = await backup(self, job_id, session_id, fact, *rest)
         return told
 
     return unwitnessed
 
 
 def _refusing_repeats(told: Outside, *_arguments: Any) -> Outside:
-    return replace(told, heeded=Heeded.OTHER) if told.heeded is Heeded.AGAIN else told
+    return replace(told, signal_result=SignalResult.OTHER) if told.signal_result is SignalResult.AGAIN else told
 
 
 def _nothing_in_time(waits: Callable[..., Decision]) -> Callable[..., Decision]:
-    return lambda state, happened, now_ms: waits(state, structs.replace(happened, otherwise='{"ok":null}'), now_ms)
+    return lambda state, step_result, now_ms: waits(
+        state, structs.replace(step_result, timeout_result='{"ok":null}'), now_ms
+    )
 
 
 DEFECTS = (
@@ -204,7 +210,7 @@ DEFECTS = (
         Patch(Tree, "told", _result_at_once),
     ),
     in_waiting_worlds("the last outcome wins", "a_result_stays", Patch(operations, "tell", _last_wins)),
-    in_waiting_worlds("a time-out overwrites an outcome", "a_result_stays", Patch(operations, "begin", _timing_out)),
+    in_waiting_worlds("a time-out overwrites an outcome", "a_result_stays", Patch(operations, "claim", _timing_out)),
     in_waiting_worlds("an event ends two waits", "an_event_ends_at_most_one_wait", Patch(Tree, "told", _waking_all)),
     in_waiting_worlds(
         "an event before its wait is lost", "what_was_taken_in_is_kept", Patch(Tree, "told", _losing_events)
@@ -218,7 +224,7 @@ DEFECTS = (
         "whatever comes ends all waits of a job", "no_wait_ends_early", Patch(Tree, "told", _waking_others)
     ),
     in_waiting_worlds(
-        "a waiting job wishes to keep its slot",
+        "a waiting job requests to keep its slot",
         "who_only_waits_wants_no_slot",
         Patch(rule_of_trees, "wanted", _keeping_its_slot),
     ),
@@ -228,20 +234,20 @@ DEFECTS = (
         Patch(book_in_memory, "take", _taking_nothing_back),
     ),
     in_waiting_worlds(
-        "a timer on its way ends its wait", "no_leg_begins_early", Patch(operations, "begin", _beginning_early)
+        "a timer on its way ends its wait", "no_item_begins_early", Patch(operations, "claim", _beginning_early)
     ),
     in_waiting_worlds(
-        "a wait's timer is not handed on", "every_leg_is_guaranteed", Patch(Tree, "carried", _without_timers)
+        "a wait's timer is not dispatched", "every_item_is_guaranteed", Patch(Tree, "pending", _without_timers)
     ),
     in_waiting_worlds(
-        "an outcome from outside has no witness",
-        "every_leg_is_guaranteed",
-        Patch(acceptance.Acceptance, "_witness", _unwitnessed),
+        "an outcome from outside has no backup message",
+        "every_item_is_guaranteed",
+        Patch(acceptance.Acceptance, "_backup", _unwitnessed),
     ),
     in_waiting_worlds(
-        "the witness of an outcome does not tell it again",
+        "the backup message of an outcome does not tell it again",
         "what_counted_is_not_lost",
-        Patch(operations, "tell", _deaf_witness),
+        Patch(operations, "tell", _deaf_backup),
     ),
     in_waiting_worlds(
         "an outcome of a forgotten call is not kept",
@@ -249,8 +255,8 @@ DEFECTS = (
         Patch(operations, "tell", _knowing_its_calls),
     ),
     in_waiting_worlds(
-        "a refused outcome keeps its witness",
-        "what_is_refused_leaves_no_witness",
+        "a refused outcome keeps its backup message",
+        "what_is_refused_leaves_no_backup",
         idle(acceptance.Acceptance, "_not_needed"),
     ),
     in_waiting_worlds(
@@ -265,9 +271,9 @@ DEFECTS = (
         constant(waiting, "_wait", "something to happen"),
     ),
     in_waiting_worlds(
-        "each slot hands on again what is to come later",
+        "each slot dispatches again what is to come later",
         "messages_are_few",
-        constant(handed_on.HandedOn, "is_under_way", answer=False),
+        constant(dispatched.Dispatched, "is_under_way", answer=False),
     ),
     in_waiting_worlds(
         "a turn counts that was told a forgotten result",

@@ -6,7 +6,7 @@ sooner is held by the invariants that are checked at each moment: they need no s
 
 from typing import TYPE_CHECKING
 
-from baton.core.legs import WORK_KINDS, Leg, LegKind
+from baton.core.work_items import WORK_KINDS, ItemKind, WorkItem
 from tests.fakes import Tree
 from tests.simulation.excuses import LEFT_SECONDS
 from tests.simulation.guarantee import is_guaranteed
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 def nothing_is_left_to_a_sweep(world: "World") -> str | None:
     """Each step of each job has a message under way, or waits for one that has."""
     for root, tree in world.trees.items():
-        for leg in tree.legs.values():
-            if not _is_left(world, root, tree, leg) and not is_guaranteed(world, tree, leg):
-                return f"nothing brings {leg.key} on, so long after the last fault: {leg}"
+        for item in tree.items.values():
+            if not _is_left(world, root, tree, item) and not is_guaranteed(world, tree, item):
+                return f"nothing brings {item.key} on, so long after the last fault: {item}"
     return None
 
 
 def every_step_goes_on(world: "World") -> str | None:
     """No step that could have gone on since the last fault, or before it, is still where it was."""
     for root, tree in world.trees.items():
-        for leg in tree.legs.values():
-            waited_seconds = world.loop.seconds - max(world.plan.calm_at, _due_at(world, leg))
-            if may_go_on(tree, leg) and waited_seconds >= LEFT_SECONDS and not _is_left(world, root, tree, leg):
-                return f"{leg.key} could go on {waited_seconds:.0f} s ago, and has not: {leg}"
+        for item in tree.items.values():
+            waited_seconds = world.loop.seconds - max(world.plan.calm_at, _due_at(world, item))
+            if may_continue(tree, item) and waited_seconds >= LEFT_SECONDS and not _is_left(world, root, tree, item):
+                return f"{item.key} could go on {waited_seconds:.0f} s ago, and has not: {item}"
     return None
 
 
-def _is_left(world: "World", root: str, tree: Tree, leg: Leg) -> bool:
-    return _is_given_up(world, root) or world.excused.is_needless(tree, leg)
+def _is_left(world: "World", root: str, tree: Tree, item: WorkItem) -> bool:
+    return _is_given_up(world, root) or world.excused.is_needless(tree, item)
 
 
 def _is_given_up(world: "World", root: str) -> bool:
@@ -43,15 +43,15 @@ def _is_given_up(world: "World", root: str) -> bool:
     return not world.plan.backstop and root in world.excused.roots | world.delivery.lost
 
 
-def _due_at(world: "World", leg: Leg) -> float:
-    return (max(leg.not_before_ms, leg.since_ms) - world.epoch_ms) / 1000
+def _due_at(world: "World", item: WorkItem) -> float:
+    return (max(item.not_before_ms, item.since_ms) - world.epoch_ms) / 1000
 
 
-def may_go_on(tree: Tree, leg: Leg) -> bool:
+def may_continue(tree: Tree, item: WorkItem) -> bool:
     """Whether nothing but time is needed: work needs a slot, a step those before it, and a slot somebody who ends."""
-    if leg.kind is LegKind.WISH:
-        return leg.want != "slot"
-    return not leg.after and (leg.kind not in WORK_KINDS or tree.standing(leg.job_id).slot)
+    if item.kind is ItemKind.SLOT_REQUEST:
+        return item.want != "slot"
+    return not item.after and (item.kind not in WORK_KINDS or tree.slot_state(item.job_id).slot)
 
 
 ON_CALM = (nothing_is_left_to_a_sweep, every_step_goes_on)

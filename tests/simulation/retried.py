@@ -28,7 +28,7 @@ def each_retry_begins_one_run(write: Write) -> str | None:
 
 
 def a_cancellation_is_of_the_run_that_was_seen(write: Write) -> str | None:
-    """Its witness, which comes a minute later, does not cancel a run that has begun since.
+    """Its backup message, which comes a minute later, does not cancel a run that has begun since.
 
     In which run a call that is still at work has seen the job, nobody knows yet.
     """

@@ -34,7 +34,7 @@ def _with_returns(dice: Dice, job: JobPlan) -> JobPlan:
     cancel_at = job.cancel_at or (0.1 + roll(1) ** 3 * 60 if dice.chance(0.5, _CANCEL, job.index) else 0.0)
     at, returns = cancel_at, list[Return]()
     for number in range(int(roll(2) * 4)):
-        # Often at once, or about when the witness of what was done before comes.
+        # Often at once, or about when the backup message of what was done before comes.
         at += roll(10 + number) ** 2 * 20 if roll(20 + number) < 0.5 else 55 + roll(10 + number) * 200
         what = "delete" if roll(30 + number) < 0.2 else "start" if roll(30 + number) < 0.5 else "failure"
         returns.append(Return(at, what, twice=roll(40 + number) < 0.2))

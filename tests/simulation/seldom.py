@@ -4,8 +4,10 @@ from tests.simulation.plan import FULL_SEEDS, RETURNING_SEEDS
 from tests.simulation.regressions import Regression
 
 SELDOM = (
-    Regression(RETURNING_SEEDS + 111, 2, "a deletion crashes before the data is gone"),
-    Regression(RETURNING_SEEDS + 524, 2, "a deletion crashes when the data is gone"),
-    Regression(FULL_SEEDS + RETURNING_SEEDS + 180, 2, "a witness crashes when the stored bytes of its job are moved"),
-    Regression(FULL_SEEDS + RETURNING_SEEDS + 632, 2, "a deletion crashes before the stored bytes are moved"),
+    Regression(RETURNING_SEEDS + 111, "a deletion crashes before the data is gone"),
+    Regression(RETURNING_SEEDS + 524, "a deletion crashes when the data is gone"),
+    Regression(
+        FULL_SEEDS + RETURNING_SEEDS + 180, "a backup message crashes when the stored bytes of its job are moved"
+    ),
+    Regression(FULL_SEEDS + RETURNING_SEEDS + 632, "a deletion crashes before the stored bytes are moved"),
 )

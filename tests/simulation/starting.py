@@ -22,7 +22,7 @@ class Run:
     `given_back`: its claim is, so its end is no death.
     """
 
-    leg_key: str
+    item_key: str
     owner: str
     who: "Invocation"
     claimed_at: float
@@ -96,9 +96,11 @@ def a_step_starts_after_those_before_it(start: Start) -> str | None:
     job_id, tree = start.context.job_id, start.world.tree(start.context.job_id)
     record = tree.calls[job_id][start.context.call_id]
     for name, before in record.after.items():
-        going_on = [leg.key for leg in tree.legs.values() if before in (leg.call_id, leg.asks_for)]
-        if going_on or before not in tree.results.get(job_id, {}):
-            return f"{record.step} starts before {name} is over: {going_on or 'no result'}"
+        inline_continuation = [
+            item.key for item in tree.items.values() if before in (item.call_id, item.approval_of_call)
+        ]
+        if inline_continuation or before not in tree.results.get(job_id, {}):
+            return f"{record.step} starts before {name} is over: {inline_continuation or 'no result'}"
     return None
 
 
@@ -137,7 +139,7 @@ def one_run_under_a_live_lease(start: Start) -> str | None:
     for run in start.world.actors.runs.get(start.context.call_id, ()):
         if (
             not run.goes_on
-            or run.leg_key != start.run.leg_key
+            or run.item_key != start.run.item_key
             or run.of != start.run.of
             or run.given_back  # a thread goes on without it
             or _slept(start, run)
@@ -146,17 +148,17 @@ def one_run_under_a_live_lease(start: Start) -> str | None:
             continue
         # A failover may forget the claim, that it was prolonged, or that its job has ended: then nobody prolongs it.
         if not start.world.memory.lost_writes(start.context.job_id, run.claimed_at) and not forgotten(start):
-            return f"{run.leg_key} starts a second time while it runs, claimed at {run.claimed_at:.3f}"
+            return f"{run.item_key} starts a second time while it runs, claimed at {run.claimed_at:.3f}"
     return None
 
 
 def overtaken(start: Start) -> bool:
     """Whether somebody committed this attempt after this run had claimed it."""
-    return start.world.committed_at.get(start.run.leg_key, 0.0) > start.run.claimed_at
+    return start.world.committed_at.get(start.run.item_key, 0.0) > start.run.claimed_at
 
 
 def forgotten(start: Start) -> bool:
-    """Whether a failover met the job after this run had claimed its leg, or it is deleted: what it knows is old."""
+    """Whether a failover met the job after this run had claimed its item, or it is deleted: what it knows is old."""
     if start.context.job_id not in start.world.tree(start.context.job_id).jobs:
         return True
     return start.world.memory.lost_writes(start.context.job_id, start.run.claimed_at)

@@ -18,7 +18,7 @@ from baton.adapters.redis import RedisConnection
 from baton.adapters.tree_attempt import Transition
 from baton.adapters.tree_transactions import Transactions
 from baton.adapters.weighing import answer_bytes, command_bytes
-from baton.core.legs import LegKind
+from baton.core.work_items import ItemKind
 from baton.engine.tree import Tree
 from baton.ports import Claim, charge
 from baton_events.errors import StoreError
@@ -207,13 +207,13 @@ class SimConnection(RedisConnection):
         """Who may say something now in this process: about the same tree, so that it would wait."""
         world, process = self._world, CURRENT.get().process
         groups = set[str]()
-        for leg in world.fake.tree(root).legs.values():
-            talks = leg.kind is LegKind.CALL and leg.tool == _TALKER
-            if not leg.owner or not (talks or (world.plan.streams and leg.kind is LegKind.LOOP)):
+        for item in world.fake.tree(root).items.values():
+            text_streams = item.kind is ItemKind.CALL and item.tool == _TALKER
+            if not item.owner or not (text_streams or (world.plan.streams and item.kind is ItemKind.LOOP)):
                 continue
-            who = world.owners.get(leg.owner.partition(".")[0])
+            who = world.owners.get(item.owner.partition(".")[0])
             if who is not None and who.process is process and not who.over and not who.dead:
-                groups.add("store-in-work" if talks else "store-in-talk")
+                groups.add("store-in-work" if text_streams else "store-in-talk")
         return groups
 
 

@@ -8,19 +8,19 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from baton.adapters.tree_store import TreeStore
-from baton.core.admission import Book
+from baton.core.admission import SlotTable
 from baton.core.effects import Changes
-from baton.core.going_on import GoOn
+from baton.core.inline_continuation import Continuation
 from baton.ports import (
-    Begun,
-    Carried,
     Claim,
+    ClaimResult,
     Committed,
     Created,
     Loaded,
     Looked,
     Outside,
     OutsideFact,
+    PendingItems,
     Recorded,
     Spent,
     Undelivered,
@@ -60,22 +60,24 @@ class SimStore:
         changes = self._written(changes)
         return await self._ask(Asked(CURRENT.get(), "create"), self._store.create(changes, message_id, now_ms, spent))
 
-    async def begin(self, claim: Claim) -> Begun:
-        """Load and claim a leg."""
+    async def claim(self, claim: Claim) -> ClaimResult:
+        """Load and claim a work item."""
         who = CURRENT.get()
-        self._goes_on(who, claim.leg_key, goes_on=True)
-        return await self._ask(Asked(who, "begin", claim), self._store.begin(claim))
+        self._continues(who, claim.item_key, goes_on=True)
+        return await self._ask(Asked(who, "claim", claim), self._store.claim(claim))
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
-        """Remove the leg and write what follows; claim what the invocation goes on with."""
+    async def commit(
+        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
+    ) -> Committed:
+        """Remove the work item and write what follows; claim what the invocation goes on with."""
         who, changes = CURRENT.get(), self._written(changes)
-        self._goes_on(who, claim.leg_key, goes_on=go_on is not None)
+        self._continues(who, claim.item_key, goes_on=continuation is not None)
         asked = Asked(who, "commit", claim, gives_slot=changes.admitted)
-        return await self._ask(asked, self._store.commit(claim, changes, spent, go_on))
+        return await self._ask(asked, self._store.commit(claim, changes, spent, continuation))
 
-    def _goes_on(self, who: Invocation, leg_key: str, *, goes_on: bool) -> None:
+    def _continues(self, who: Invocation, item_key: str, *, goes_on: bool) -> None:
         if goes_on and who.zombie and not who.stalled and not who.dead:
-            self._world.broken("a_chain_ends_before_the_queue_gives_up", f"{who.name} goes on after {leg_key}")
+            self._world.broken("a_chain_ends_before_the_queue_gives_up", f"{who.name} goes on after {item_key}")
 
     async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
         """Prolong claims."""
@@ -93,14 +95,14 @@ class SimStore:
         return await self._ask(asked, self._store.undelivered(claim, source_message_id, throttled=throttled))
 
     async def look(
-        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
+        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
     ) -> Looked:
-        """Legs without progress."""
+        """Work items without progress."""
         asked = Asked(CURRENT.get(), "look")
-        return await self._ask(asked, self._store.look(root_id, message_id, now_ms, lost_after_ms, book, only))
+        return await self._ask(asked, self._store.look(root_id, message_id, now_ms, lost_after_ms, slot_table, only))
 
     async def look_all(
-        self, trees: Mapping[str, Book], message_id: str, now_ms: int, lost_after_ms: int
+        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, lost_after_ms: int
     ) -> dict[str, Looked]:
         """Look at many trees; each is found as it is at another moment."""
         return {root: await self.look(root, message_id, now_ms, lost_after_ms, trees[root]) for root in trees}
@@ -111,7 +113,7 @@ class SimStore:
 
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
-    ) -> tuple[Recorded, Carried]:
+    ) -> tuple[Recorded, PendingItems]:
         """Write what follows from a fact."""
         changes = self._written(changes)
         asked = Asked(CURRENT.get(), "record")

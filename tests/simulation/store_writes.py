@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from baton.ports import Begun, Claim, Committed, Created, Outside, Recorded, Verdict
+from baton.ports import Claim, ClaimResult, Committed, Created, Outside, Recorded, Verdict
 from tests.fakes import Tree
 from tests.fakes.applying import Keys
 from tests.simulation.blocking import ON_TIME_OUT
 from tests.simulation.dying import ON_DEATHS
-from tests.simulation.going_on import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
+from tests.simulation.inline_continuation import ON_BEGINNING, ON_GOING_ON, Begins, GoesOn
 from tests.simulation.invariants import ON_SAYING, ON_WRITE, Said, Write
 from tests.simulation.invocation import CURRENT, Invocation
 from tests.simulation.kept_tree import between, with_objects_of
@@ -41,14 +41,14 @@ class Made:
 
     @property
     def paid_by(self) -> str:
-        """The job whose books have the request; empty: none has."""
+        """The job whose usage ledger has the request; empty: none has."""
         answer, claim = self.answer, self.asked.claim
         if isinstance(answer, Committed) and claim is not None:
             return claim.job_id if answer.applied else ""
         if isinstance(answer, Created):
             return answer.job.id if answer.new else ""
         if isinstance(answer, Outside):
-            return answer.job.id if answer.job and answer.heeded.is_new else ""
+            return answer.job.id if answer.job and answer.signal_result.is_new else ""
         return "another" if isinstance(answer, tuple) and answer[0] is Recorded.COMMITTED else ""
 
 
@@ -127,9 +127,9 @@ def excuse(world: "World", who: Invocation, write: Write, *, late: bool = False)
     elif late:
         world.excused.wrote_too_late(before, after)
     elif who.cut:
-        world.excused.wrote_uncarried(claim, before, after)
-    elif op == "begin" and claim is not None:
-        world.excused.taken_up(claim.leg_key, after)
+        world.excused.wrote_unguaranteed(claim, before, after)
+    elif op == "claim" and claim is not None:
+        world.excused.taken_up(claim.item_key, after)
 
 
 def heard(world: "World", asked: "Asked", answer: Any, before: Tree, after: Tree) -> None:
@@ -137,7 +137,7 @@ def heard(world: "World", asked: "Asked", answer: Any, before: Tree, after: Tree
     claim = asked.claim
     if claim is None:
         return
-    if isinstance(answer, Begun):
+    if isinstance(answer, ClaimResult):
         _begun(world, claim, answer, before, after)
     elif isinstance(answer, Committed):
         _committed(world, asked, claim, answer)
@@ -145,19 +145,19 @@ def heard(world: "World", asked: "Asked", answer: Any, before: Tree, after: Tree
         world.check(ON_SAYING, Said(world, claim, asked.sequence, before is after))
 
 
-def _begun(world: "World", claim: Claim, begun: Begun, before: Tree, after: Tree) -> None:
-    world.actors.begun(claim, begun)
-    if begun.verdict is Verdict.GRANTED:
+def _begun(world: "World", claim: Claim, claim_result: ClaimResult, before: Tree, after: Tree) -> None:
+    world.actors.claim_result(claim, claim_result)
+    if claim_result.verdict is Verdict.GRANTED:
         world.check(ON_BEGINNING, Begins(world, CURRENT.get(), claim, after))
 
 
 def _committed(world: "World", asked: "Asked", claim: Claim, committed: Committed) -> None:
     who = asked.who
-    for begun in committed.claimed:
-        if begun.state:
-            leg = begun.state.leg
-            mine = replace(claim, job_id=leg.job_id, leg_key=leg.key, call_id=leg.call_id, owner=leg.owner)
-            world.actors.begun(mine, begun)
+    for claim_result in committed.claimed:
+        if claim_result.state:
+            item = claim_result.state.item
+            mine = replace(claim, job_id=item.job_id, item_key=item.key, call_id=item.call_id, owner=item.owner)
+            world.actors.claim_result(mine, claim_result)
     if committed.claimed:
         world.check(ON_GOING_ON, GoesOn(world, who, claim, committed))
     if committed.applied and asked.gives_slot and (who.zombie or who.stalled):

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def what_is_counted_is_what_was_written(world: "World") -> str | None:
-    """Where nothing goes wrong the quota knows what the books of a tenant's jobs say, once all have ended."""
+    """Where nothing goes wrong the quota knows what the usage ledger of a tenant's jobs say, once all have ended."""
     if not world.plan.bytes_kept or not world.plan.faultless:
         return None
     written = Counter[str]()

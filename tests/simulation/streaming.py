@@ -31,20 +31,20 @@ def _texts(parts: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 def _faults(parts: Sequence[dict[str, Any]]) -> Iterator[str]:
     """What no client could read: every text begins once, is said only while it is open, ends once."""
-    begun, open_ids, abandoned = set[str](), set[str](), set[str]()
+    claim_result, open_ids, abandoned = set[str](), set[str](), set[str]()
     for part in parts:
         kind, name = part["type"], part.get("id", "")
         if kind == "text-start":
-            if name in begun or open_ids:
-                yield f"{name} begins, and there were {begun}, of which {open_ids or 'none'} are open"
-            begun.add(name)
+            if name in claim_result or open_ids:
+                yield f"{name} begins, and there were {claim_result}, of which {open_ids or 'none'} are open"
+            claim_result.add(name)
             open_ids.add(name)
         elif kind in ("text-delta", "text-end") and name not in open_ids:
             yield f"{kind} of {name}, which is not open"
         elif kind == "data-retry":
             name = part["data"]["textId"]
-            if name not in begun or name in open_ids or name in abandoned:
-                yield f"{name} is abandoned, and of {begun} are open {open_ids}, abandoned {abandoned}"
+            if name not in claim_result or name in open_ids or name in abandoned:
+                yield f"{name} is abandoned, and of {claim_result} are open {open_ids}, abandoned {abandoned}"
             abandoned.add(name)
         elif kind in ("finish", "start-step", "tool-input-available") and open_ids:
             yield f"{kind} while {open_ids} are open"
@@ -55,19 +55,19 @@ def _faults(parts: Sequence[dict[str, Any]]) -> Iterator[str]:
 # At each write.
 
 
-def an_open_text_is_its_leg_s(write: Write) -> str | None:
-    """At most one text of a job is open, and a claimed leg says that it is its own: whoever comes next closes it."""
+def an_open_text_is_its_items(write: Write) -> str | None:
+    """At most one text of a job is open, and a claimed item says that it is its own: whoever comes next closes it."""
     for job_id, parts in write.after.parts.items():
         edges = (part for part in reversed(parts) if '"type":"text-start"' in part or '"type":"text-end"' in part)
         last = next(edges, "")
         still = [json.loads(last)["id"]] if '"type":"text-start"' in last else []
-        mine = [leg.text_id for leg in write.after.legs.values() if leg.job_id == job_id and leg.text_id]
+        mine = [item.text_id for item in write.after.items.values() if item.job_id == job_id and item.text_id]
         if still != mine:
-            return f"after {write.op} of {write.claim} the open text of {job_id} is {still}; its legs say {mine}"
+            return f"after {write.op} of {write.claim} the open text of {job_id} is {still}; its work items say {mine}"
     return None
 
 
-ON_STREAMS = (of("parts legs", an_open_text_is_its_leg_s),)
+ON_STREAMS = (of("parts items", an_open_text_is_its_items),)
 
 
 # At the end.
@@ -79,11 +79,11 @@ def each_text_is_one_attempt_s_and_closed(end: Ended) -> str | None:
 
 
 def the_texts_that_stand_are_what_was_answered(end: Ended) -> str | None:
-    """In order, whole, and once: what the transcript says that the model said, and what a live leg has begun to say."""
+    """In order, whole, and once: what the transcript says that the model said, and what a live item began to say."""
     entries = [json.loads(entry) for entry in end.tree.transcript.get(end.job.id, ())]
     said = [entry["text"] for entry in entries if entry["role"] in ("model", "withheld") and entry["text"]]
-    begun = {leg.text_id for leg in end.tree.legs.values()}
-    told = [text for name, text in _texts(end.parts).items() if name not in begun]
+    claim_result = {item.text_id for item in end.tree.items.values()}
+    told = [text for name, text in _texts(end.parts).items() if name not in claim_result]
     return None if told == said else f"{end.job.id} tells {told}; recorded is {said}"
 
 

@@ -66,7 +66,7 @@ def test_a_failure_callback_is_delivered_when_the_product_asks_for_it(retried: i
 
 
 def test_a_message_is_delivered_again_when_its_endpoint_asks_for_it() -> None:
-    """The queue heeds that first (qstash.md 10, rule 2)."""
+    """The queue accepts that first (qstash.md 10, rule 2)."""
     outgoing = Outgoing(body="", url="https://baton.test/work")
     message = Message("msg_1", "work", 1, "loop", outgoing.url, outgoing, 0.0, 0.0)
     assert retry_seconds(message, 0, Answer(503, ((b"retry-after", b"77"),), b"")) == 77

@@ -29,7 +29,7 @@ from tests.simulation.plan import (
 from tests.simulation.planted_flow import DEFECTS
 from tests.simulation.planting import planted
 from tests.simulation.play import Summary, play, play_many
-from tests.simulation.regressions import playable
+from tests.simulation.regressions import seeds_of
 from tests.simulation.seldom import SELDOM
 from tests.simulation.shrink import Shrinker, shrunk_story, whole_story
 from tests.simulation.virtual_loop import VirtualLoop
@@ -66,7 +66,7 @@ def judge(summary: Summary, seconds: float, batch: Batch, findings: Findings) ->
 def test_no_schedule_breaks_an_invariant(findings: Findings) -> None:
     """Jobs end as their scripts say, once, whatever fails on the way; and crashes met every call to the world."""
     summary = play_all(FIRST, findings)
-    summary.add(play_many(playable(SELDOM)))
+    summary.add(play_many(seeds_of(SELDOM)))
     assert unmet(summary) == []
 
 
@@ -169,7 +169,7 @@ def test_hand_made_schedules_break_no_invariant() -> None:
 
 def test_schedules_that_once_broke_an_invariant_break_none() -> None:
     """Each seed of regressions.py tells again the story that it is kept for."""
-    summary = play_many(playable())
+    summary = play_many(seeds_of())
     assert not summary.failures, told(summary, 0)
     assert summary.schedules > 0
 

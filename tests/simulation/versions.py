@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from msgspec.structs import fields, replace
 from pydantic_core import from_json, to_json
 
-from baton.core.admission import Standing
+from baton.core.admission import SlotState
 from baton.core.effects import Changes
-from baton.core.legs import Leg, LegKind
 from baton.core.records import (
     dump_call,
+    dump_item,
     dump_job,
-    dump_leg,
-    dump_standing,
+    dump_slot_state,
     job_values,
     load_call,
+    load_item,
     load_job,
-    load_leg,
-    load_standing,
+    load_slot_state,
 )
 from baton.core.state import CallRecord, Job
+from baton.core.work_items import ItemKind, WorkItem
 from baton_events.schema import SCHEMA_VERSION
 from tests.simulation.instances import instance_of
 from tests.simulation.invocation import Invocation
@@ -83,10 +83,10 @@ def as_another_version_writes(world: "World", changes: Changes) -> Changes:
     return replace(
         changes,
         job=again(changes.job, dump_job, load_job) if changes.job else None,
-        legs=tuple(again(leg, dump_leg, load_leg) for leg in changes.legs),
+        items=tuple(again(item, dump_item, load_item) for item in changes.items),
         calls=tuple(again(call, dump_call, load_call) for call in changes.calls),
         child=as_another_version_writes(world, changes.child) if changes.child else None,
-        standing=again(changes.standing, dump_standing, load_standing) if changes.standing else None,
+        slot_state=again(changes.slot_state, dump_slot_state, load_slot_state) if changes.slot_state else None,
     )
 
 
@@ -122,7 +122,7 @@ def _defaults_of(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
 
 _DEFAULTS: dict[type[Any], dict[str, Any]] = {
     Job: _defaults_of(Job, job_values(Job("", "", "", "", 0))),
-    Leg: _defaults_of(Leg, from_json(dump_leg(Leg("", LegKind.LOOP, "", 0, 0)))),
+    WorkItem: _defaults_of(WorkItem, from_json(dump_item(WorkItem("", ItemKind.LOOP, "", 0, 0)))),
     CallRecord: _defaults_of(CallRecord, from_json(dump_call(CallRecord("", 0, 0, "", {})))),
-    Standing: _defaults_of(Standing, from_json(dump_standing(Standing()))),
+    SlotState: _defaults_of(SlotState, from_json(dump_slot_state(SlotState()))),
 }

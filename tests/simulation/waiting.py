@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from baton.commands.acceptance import WITNESSED_MS
-from baton.core.legs import FOREVER_MS, Leg, LegKind, wish_key
+from baton.core.work_items import FOREVER_MS, ItemKind, WorkItem, slot_request_key
 from baton.ports import Verdict
 from baton_events.ids import child_of, is_child, job_of_call
 from tests.fakes import Tree
@@ -40,10 +40,10 @@ def _latest_ms(world: "World") -> int:
     return world.now_ms() + world.plan.skew_ms
 
 
-def _open_waits(world: "World", tree: Tree) -> Iterator[Leg]:
+def _open_waits(world: "World", tree: Tree) -> Iterator[WorkItem]:
     """The waits that nothing has ended, by any clock."""
     now_ms = _latest_ms(world)
-    return (leg for leg in tree.legs.values() if leg.kind is LegKind.WAIT and leg.not_before_ms > now_ms)
+    return (item for item in tree.items.values() if item.kind is ItemKind.WAIT and item.not_before_ms > now_ms)
 
 
 # At each write.
@@ -51,11 +51,11 @@ def _open_waits(world: "World", tree: Tree) -> Iterator[Leg]:
 
 def nobody_waits_for_what_has_come(write: Write) -> str | None:
     """An outcome or an event that is recorded ends a wait at once, whichever of both came first."""
-    for leg in _open_waits(write.world, write.after):
-        kept = write.after.events.get(leg.job_id, {}).values()
-        results = write.after.results.get(leg.job_id, {})
-        if leg.call_id in results or f"early:{leg.call_id}" in results or (leg.event and leg.event in kept):
-            return f"{leg.key} waits on after {write.op}, though it has come: {leg}"
+    for item in _open_waits(write.world, write.after):
+        kept = write.after.events.get(item.job_id, {}).values()
+        results = write.after.results.get(item.job_id, {})
+        if item.call_id in results or f"early:{item.call_id}" in results or (item.event and item.event in kept):
+            return f"{item.key} waits on after {write.op}, though it has come: {item}"
     return None
 
 
@@ -74,38 +74,38 @@ def no_wait_ends_early(write: Write) -> str | None:
     """A wait is over when its time is up, or something has come for it."""
     if write.claim is None or write.answer.verdict is not Verdict.GRANTED:
         return None
-    leg = write.before.legs[write.claim.leg_key]
-    if leg.kind is not LegKind.WAIT or leg.call_id in write.before.results.get(leg.job_id, {}):
+    item = write.before.items[write.claim.item_key]
+    if item.kind is not ItemKind.WAIT or item.call_id in write.before.results.get(item.job_id, {}):
         return None
-    if leg.not_before_ms == 0 or leg.not_before_ms > _latest_ms(write.world):
-        return f"{leg.key} is over, and nothing has come for it: {leg}"
+    if item.not_before_ms == 0 or item.not_before_ms > _latest_ms(write.world):
+        return f"{item.key} is over, and nothing has come for it: {item}"
     return None
 
 
 def who_only_waits_wants_no_slot(write: Write) -> str | None:
-    """A job that waits for longer than a slot is kept for it wishes for none."""
+    """A job that waits for longer than a slot is kept for it requests none."""
     soon_ms = _latest_ms(write.world) + KEEP_SLOT_SECONDS * 1000
-    steps: dict[str, list[Leg]] = {}
-    for leg in write.after.legs.values():
-        if leg.kind is not LegKind.WISH:
-            steps.setdefault(leg.job_id, []).append(leg)
-    for job_id, legs in steps.items():
-        waits = all(leg.kind is LegKind.WAIT and leg.not_before_ms > soon_ms for leg in legs)
-        if waits and write.after.standing(job_id).want == "slot":
-            return f"{job_id} only waits after {write.op}, and wants a slot: {legs}"
+    steps: dict[str, list[WorkItem]] = {}
+    for item in write.after.items.values():
+        if item.kind is not ItemKind.SLOT_REQUEST:
+            steps.setdefault(item.job_id, []).append(item)
+    for job_id, items in steps.items():
+        waits = all(item.kind is ItemKind.WAIT and item.not_before_ms > soon_ms for item in items)
+        if waits and write.after.slot_state(job_id).want == "slot":
+            return f"{job_id} only waits after {write.op}, and wants a slot: {items}"
     return None
 
 
 def who_wants_no_slot_holds_none(write: Write) -> str | None:
     """Once its word was heard the slot is somebody else's."""
-    if write.claim is None or not write.claim.leg_key.startswith("wish:"):
+    if write.claim is None or not write.claim.item_key.startswith("wish:"):
         return None
     job_id = write.claim.job_id
-    standing, entry = write.after.standing(job_id), write.world.admission.entries.get(job_id)
-    if standing.want == "slot" or entry is None or not entry.slot or write.world.memory.struck(job_id):
+    slot_state, entry = write.after.slot_state(job_id), write.world.admission.entries.get(job_id)
+    if slot_state.want == "slot" or entry is None or not entry.slot or write.world.memory.struck(job_id):
         return None
-    if entry.lap <= standing.lap and wish_key(job_id, standing.lap) not in write.after.legs:
-        return f"{job_id} wants {standing.want}, and holds a slot: {entry}"
+    if entry.epoch <= slot_state.epoch and slot_request_key(job_id, slot_state.epoch) not in write.after.items:
+        return f"{job_id} wants {slot_state.want}, and holds a slot: {entry}"
     return None
 
 
@@ -121,8 +121,8 @@ def children_end_with_their_parent(write: Write) -> str | None:
 def who_ends_gives_its_slot_back(write: Write) -> str | None:
     """Whatever ended it."""
     for job_id, job in write.after.jobs.items():
-        if job.ended and write.after.standing(job_id).want != "gone":
-            return f"{job_id} is {job.status} after {write.op}, and wants {write.after.standing(job_id)}"
+        if job.ended and write.after.slot_state(job_id).want != "gone":
+            return f"{job_id} is {job.status} after {write.op}, and wants {write.after.slot_state(job_id)}"
     return None
 
 
@@ -139,24 +139,24 @@ def a_childs_end_is_recorded_at_its_parent(write: Write) -> str | None:
 
 def who_waits_without_end_has_a_child(write: Write) -> str | None:
     """A wait without an end of its own has no message, so the job for which it waits must live."""
-    for leg in write.after.legs.values():
-        if leg.kind is LegKind.WAIT and leg.not_before_ms >= FOREVER_MS:
-            child = write.after.jobs.get(child_in(write.after, leg.call_id))
+    for item in write.after.items.values():
+        if item.kind is ItemKind.WAIT and item.not_before_ms >= FOREVER_MS:
+            child = write.after.jobs.get(child_in(write.after, item.call_id))
             if child is None or child.ended:
-                return f"{leg.key} waits without end after {write.op}, and its job is {child}"
+                return f"{item.key} waits without end after {write.op}, and its job is {child}"
     return None
 
 
 ON_WAITS = (
-    of("legs results events", nobody_waits_for_what_has_come),
+    of("items results events", nobody_waits_for_what_has_come),
     of("results", an_event_ends_at_most_one_wait),
-    at("begin", no_wait_ends_early),
-    of("legs", who_only_waits_wants_no_slot),
+    at("claim", no_wait_ends_early),
+    of("items", who_only_waits_wants_no_slot),
     at("commit", who_wants_no_slot_holds_none),
     of("jobs", children_end_with_their_parent),
     of("jobs", who_ends_gives_its_slot_back),
     of("jobs", a_childs_end_is_recorded_at_its_parent),
-    of("jobs legs", who_waits_without_end_has_a_child),
+    of("jobs items", who_waits_without_end_has_a_child),
 )
 
 
@@ -253,7 +253,7 @@ def what_is_refused_does_not_count(told: Answered) -> str | None:
     )
 
 
-def what_is_refused_leaves_no_witness(told: Answered) -> str | None:
+def what_is_refused_leaves_no_backup(told: Answered) -> str | None:
     """It is taken back, unless the call was so slow, or so faulty, that it may be under way."""
     if not told.refused or told.faulty or told.world.loop.seconds - told.said.asked_at > WITNESSED_MS / 1000:
         return None
@@ -267,19 +267,19 @@ def what_it_waits_for_is_the_truth(told: Answered) -> str | None:
         return None
     world, view = told.world, json.loads(told.answer.body)
     tree, job_id = world.tree(told.said.job_id), told.said.job_id
-    legs = [leg for leg in tree.legs.values() if leg.job_id == job_id and leg.kind is not LegKind.WISH]
+    items = [item for item in tree.items.values() if item.job_id == job_id and item.kind is not ItemKind.SLOT_REQUEST]
     if bool(view["waitingFor"]) == tree.jobs[job_id].ended:
         return f"{job_id} is {view['status']} and waits for {view['waitingFor']}"
-    if not legs or not all(leg.kind is LegKind.WAIT and leg.not_before_ms > _latest_ms(world) for leg in legs):
+    if not items or not all(item.kind is ItemKind.WAIT and item.not_before_ms > _latest_ms(world) for item in items):
         return None
-    first = min(legs, key=lambda leg: leg.not_before_ms)
+    first = min(items, key=lambda item: item.not_before_ms)
     named = child_in(tree, first.call_id) if first.not_before_ms >= FOREVER_MS else first.event or first.tool
-    right = view["status"] == "waiting" and any(_said(view["waitingFor"], tree, leg, named) for leg in legs)
-    return None if right else f"{job_id} is {view['status']}, waits for {view['waitingFor']}; its waits are {legs}"
+    right = view["status"] == "waiting" and any(_said(view["waitingFor"], tree, item, named) for item in items)
+    return None if right else f"{job_id} is {view['status']}, waits for {view['waitingFor']}; its waits are {items}"
 
 
-def _said(line: str, tree: Tree, leg: Leg, named: str) -> bool:
-    same_child = child_in(tree, leg.call_id) in line and job_of_call(leg.call_id) == leg.job_id
+def _said(line: str, tree: Tree, item: WorkItem, named: str) -> bool:
+    same_child = child_in(tree, item.call_id) in line and job_of_call(item.call_id) == item.job_id
     return same_child or named in line
 
 
@@ -287,6 +287,6 @@ ON_ANSWER = (
     an_answer_to_those_outside_is_a_known_one,
     what_was_taken_in_is_kept,
     what_is_refused_does_not_count,
-    what_is_refused_leaves_no_witness,
+    what_is_refused_leaves_no_backup,
     what_it_waits_for_is_the_truth,
 )

@@ -98,7 +98,7 @@ def _is_in(script: Script, at: int, call: CallRecord) -> bool:
 
 
 def messages_of_waits(end: Ended) -> int:
-    """How many messages the waits of a job may take besides one for each of its legs: who wakes it, and its way."""
+    """How many messages the waits of a job may take besides one for each of its items: who wakes it, and its way."""
     most = 0
     script = end.plan.scripts()[end.job.agent]
     for call in asked_by_model(end.tree, end.job.id):

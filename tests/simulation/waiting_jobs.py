@@ -12,7 +12,7 @@ from tests.simulation.scripts import DEFAULT_DEPTH, CallPlan, Script, TurnPlan, 
 
 _HOW_LONG, _CALL, _WORD, _JOB, _HELPER = 101, 102, 103, 104, 105
 DAY_SECONDS = 86_400.0
-# The queue takes a message for at most seven days: a longer wait is handed on on its way.
+# The queue takes a message for at most seven days: a longer wait is dispatched on its way.
 _LONG_SECONDS = 20 * DAY_SECONDS
 _WALL_SECONDS = 400 * 86_400
 # Limits are shared with the jobs below: which of them meets one first is a matter of time, and not of any script.

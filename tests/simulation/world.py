@@ -15,19 +15,19 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from baton.container import Ports
-from baton.core.legs import leg_key_of
+from baton.core.work_items import item_key_of
 from baton_events.schema import EventType, parse_event
 from baton_local.setup.wanted import wanted_of
 from tests.fakes import FakeAdmission, FakeArchive, FakeReader, Tree
+from tests.fakes.api_key_store import FakeApiKeyStore
 from tests.fakes.audit_log import FakeAuditLog
-from tests.fakes.figures import FakeFigures
-from tests.fakes.key_book import FakeKeyBook
+from tests.fakes.counters import FakeCounters
 from tests.fakes.memory import FakeSessionMemory
 from tests.fakes.operation_stream import FakeOperationStream
 from tests.fakes.tool_statistics import FakeToolStatistics
 from tests.simulation import asgi
 from tests.simulation.actors import STAGE, Actors
-from tests.simulation.admission_faults import SimAdmission, SimOperating, SimStoredBytes
+from tests.simulation.admission_faults import SimAdmission, SimAdmissionControl, SimStoredBytes
 from tests.simulation.after_outages import Back
 from tests.simulation.archive_faults import SimArchive
 from tests.simulation.blocking import Threads
@@ -134,7 +134,7 @@ class World:
             reader=SimReader(self, FakeReader(self.fake)),
             archive=SimArchive(self, FakeArchive(self.fake)),
             admission=SimAdmission(self, self.admission),
-            operating=SimOperating(self, self.admission),
+            admission_control=SimAdmissionControl(self, self.admission),
             stored_bytes=SimStoredBytes(self, self.admission),
             listing=SimListing(self, self.admission),
             queue=self.queue,
@@ -145,8 +145,8 @@ class World:
             randomness=SimRandomness(self),
             session_memory=FakeSessionMemory(),
             tool_statistics=FakeToolStatistics(self.fake),
-            figures=FakeFigures(self.fake),
-            key_book=FakeKeyBook(),
+            counters=FakeCounters(self.fake),
+            api_key_store=FakeApiKeyStore(),
             audit_log=FakeAuditLog(),
             operation_stream=FakeOperationStream(),
             in_thread=self.threads,
@@ -223,7 +223,7 @@ class World:
             self.broken("a_crash_ends_an_invocation", f"{who.name} crashed and answered {answer.status}")
 
     def _unknown(self, who: Invocation) -> bool:
-        """Whether it is about a job that was not there: a witness may still create it. A callback is the queue's."""
+        """Whether it is about a job that was not there: a backup may still create it. A callback is the queue's."""
         tree = self.tree(who.job_id) if who.job_id and who.job_id not in self.schedules.messages else None
         gone = tree is not None and not tree.jobs and tree.tombstone is None
         return gone and who.kind != "callback" and not self.memory.lost_writes(who.job_id, who.began_at)
@@ -275,7 +275,7 @@ class World:
         return self.fake.tree(job_id)
 
     def trees_of(self, message: Message) -> tuple[Tree, ...]:
-        """What a message may carry legs of: its job's tag; all of them, if it is a sweep."""
+        """What a message may carry work items of: its job's tag; all of them, if it is a sweep."""
         return (self.tree(self.job_of(message)),) if message.job_id else tuple(self.trees.values())
 
     def job_of(self, message: Message) -> str:
@@ -293,7 +293,7 @@ class World:
 
 
 def about(message: Message) -> str:
-    """The leg that a message brings, for people."""
+    """The work item that a message brings, for people."""
     if message.source is not None or not message.event_id:
         return message.job_id or "every job"
-    return leg_key_of(parse_event(message.outgoing.body.encode()))
+    return item_key_of(parse_event(message.outgoing.body.encode()))

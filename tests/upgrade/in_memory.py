@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from baton.adapters import keys
 from baton.core.records import (
     load_call,
+    load_counters,
     load_entry,
-    load_figures,
+    load_item,
     load_job,
-    load_leg,
+    load_slot_state,
     load_spend,
-    load_standing,
     load_usage,
 )
 from baton.engine.tree import Tree
@@ -26,7 +26,7 @@ from baton.ports import StreamEntry, Tombstone
 from tests.unit.functions.stage import Stage
 from tests.upgrade.stored import Keys, written
 
-# Not what this check is about: figures of what was done and not of what is to be done.
+# Not what this check is about: counters of what was done and not of what is to be done.
 _LEFT_OUT = ("baton:{audit}:", "baton:{keys}:", "baton:alert:", "baton:rate:")
 
 
@@ -78,7 +78,7 @@ class Loading:
             case "listing":
                 admission.rows = frozenset(value)
             case "ends":
-                admission.ends = {agent: load_figures(written(sums)) for agent, sums in value.items()}
+                admission.ends = {agent: load_counters(written(sums)) for agent, sums in value.items()}
             case "used":
                 admission.used = {(name[:7], name[8:]): json.loads(written(used)) for name, used in value.items()}
             case other:
@@ -128,9 +128,9 @@ def _with_field(tree: Tree, field: str, text: str) -> Tree:
         case "usage":
             return replace(tree, usage={**tree.usage, rest: load_usage(text)})
         case "standing":
-            return replace(tree, standings={**tree.standings, rest: load_standing(text)})
+            return replace(tree, slot_states={**tree.slot_states, rest: load_slot_state(text)})
         case "leg":
-            return replace(tree, legs={**tree.legs, rest: load_leg(text)})
+            return replace(tree, items={**tree.items, rest: load_item(text)})
         case "below":
             return replace(tree, below={**tree.below, rest: load_spend(text)})
         case "event":

@@ -13,10 +13,10 @@ from baton.adapters.tree_store import TreeStore
 from baton.api.session_line import Sessions
 from baton.configuration.settings import Settings
 from baton.core.effects import Changes
-from baton.core.going_on import GoOn
-from baton.core.legs import leg_key_of
+from baton.core.inline_continuation import Continuation
 from baton.core.state import Job
-from baton.ports import Carried, Claim, Committed, Created, Loaded, Outside, OutsideFact, Recorded, Spent
+from baton.core.work_items import item_key_of
+from baton.ports import Claim, Committed, Created, Loaded, Outside, OutsideFact, PendingItems, Recorded, Spent
 from baton.ports.spending import NOTHING
 from baton_events.errors import MalformedEventError
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, parse_event
@@ -53,16 +53,18 @@ class MortalStore(TreeStore):
         self._at("after create")
         return created
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
+    async def commit(
+        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
+    ) -> Committed:
         """Commit, or die."""
         self._at("before commit")
-        committed = await super().commit(claim, changes, spent, go_on)
+        committed = await super().commit(claim, changes, spent, continuation)
         self._at("after commit")
         return committed
 
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
-    ) -> tuple[Recorded, Carried]:
+    ) -> tuple[Recorded, PendingItems]:
         """Record, or die."""
         self._at("before record")
         return await super().record(loaded, message_id, changes, now_ms, spent)
@@ -125,7 +127,7 @@ class Maker:
         assert status == 0, f"{message} was answered {status} and did not come to {moment!r}"
 
     async def up_to(self, *kinds: str, after: int = 0) -> None:
-        """Deliver until what is due first is an event of such a leg; so many of them are delivered, too."""
+        """Deliver until what is due first is an event of such a work item; so many of them are delivered, too."""
         while True:
             kind = kind_of(self._due())
             if kind in kinds and not after:
@@ -181,13 +183,13 @@ class Maker:
 
 
 def kind_of(message: Message) -> str:
-    """What a message brings: the kind of its leg; of what is no leg's event: the fact it tells, or its endpoint."""
+    """What a message brings: the kind of its item; of what is no item's event: the fact it tells, or its endpoint."""
     try:
         event = parse_event(message.body.encode())
     except MalformedEventError:
         return message.path.rpartition("/")[2]
     fact = json.loads(message.body)["payload"].get("fact")
-    return str(fact["kind"]) if fact else leg_key_of(event).partition(":")[0]
+    return str(fact["kind"]) if fact else item_key_of(event).partition(":")[0]
 
 
 def mortal_store(process: RedisProcess, retention_ms: int) -> MortalStore:

@@ -12,17 +12,24 @@ from typing import Any
 import msgspec
 from pydantic import TypeAdapter
 
-from baton.core.admission import Entry, Standing
-from baton.core.ends import AgentFigures
-from baton.core.legs import Leg
+from baton.core.admission import Entry, SlotState
+from baton.core.ends import AgentCounters
 from baton.core.limits import Spend
 from baton.core.state import STATE_VERSION, CallRecord, Job, Usage
 from baton.core.transcript import ENTRY_VERSION
+from baton.core.work_items import WorkItem
 from baton.ports import MemoryEntry, StoredKey, Tombstone
 from baton_events.schema import SCHEMA_VERSION, Event
 from tests.upgrade.saved import CORPUS
 
-STORED = (Job, Leg, CallRecord, Usage, Spend, Standing, Entry, AgentFigures, MemoryEntry, StoredKey, Tombstone)
+STORED = (Job, WorkItem, CallRecord, Usage, Spend, SlotState, Entry, AgentCounters, MemoryEntry, StoredKey, Tombstone)
+# By today's name, the one that a record had when the first corpora were made; no name of a record is stored.
+NAMED_BEFORE: dict[str, str] = {
+    "WorkItem": "Leg",
+    "ItemKind": "LegKind",
+    "SlotState": "Standing",
+    "AgentCounters": "AgentFigures",
+}
 REQUIRED = "required"
 _CONSTRAINTS = ("format", "maxLength", "minLength", "maximum", "minimum", "pattern")
 
@@ -67,7 +74,7 @@ def text_of(schema: Schema) -> str:
 
 def _shapes(schema: dict[str, Any]) -> Shapes:
     """Of all records that are in it."""
-    return {name: _shape(one) for name, one in schema["$defs"].items()}
+    return {str(NAMED_BEFORE.get(name, name)): _shape(one) for name, one in schema["$defs"].items()}
 
 
 def _shape(schema: dict[str, Any]) -> Shape:
@@ -82,7 +89,8 @@ def _shape(schema: dict[str, Any]) -> Shape:
 def _kind(schema: dict[str, Any]) -> str:  # noqa: PLR0911 - one for each form
     match schema:
         case {"$ref": str(path)}:
-            return path.rpartition("/")[2]
+            name = path.rpartition("/")[2]
+            return NAMED_BEFORE.get(name, name)
         case {"const": value}:
             return json.dumps(value)
         case {"anyOf": list(kinds)} | {"oneOf": list(kinds)}:

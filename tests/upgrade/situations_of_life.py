@@ -5,12 +5,12 @@ from tests.upgrade.maker import Maker, kind_of
 
 
 async def submission_only_witnessed(m: Maker) -> None:
-    """The call that submitted the job died before it was created: its witness is all there is."""
+    """The call that submitted the job died before it was created: its backup message is all there is."""
     await m.ask_and_die("before create", "POST", "/api/agent-jobs", {"jobType": "adds", "taskDescription": "do it"})
 
 
 async def creation_not_handed_on(m: Maker) -> None:
-    """The job is created, and the call died before it handed on."""
+    """The job is created, and the call died before it dispatched."""
     await m.ask_and_die("after create", "POST", "/api/agent-jobs", {"jobType": "adds", "taskDescription": "do it"})
 
 
@@ -20,21 +20,21 @@ async def to_start_later(m: Maker) -> None:
 
 
 async def in_line(m: Maker) -> None:
-    """Both slots are taken; two jobs of different priority wait for one, their wishes unheeded."""
+    """Both slots are taken; two jobs of different priority wait for one, their slot requests unheeded."""
     for number in range(4):
         await m.submit("adds", sessionId=f"s{number}", priority=number)
     await m.up_to("call")
 
 
 async def wish_open(m: Maker) -> None:
-    """A job has ended, and wishes to be gone: the admission has not heard it."""
+    """A job has ended, and slot requests to be gone: the admission has not heard it."""
     await m.submit("answers")
     await m.up_to("loop")
     await m.die("after commit")
 
 
 async def wish_claimed(m: Maker) -> None:
-    """The admission has heard the wish, and the process died before that was recorded."""
+    """The admission has heard the slot request, and the process died before that was recorded."""
     await m.submit("answers")
     await m.die("after commit")
     await m.up_to("wish")
@@ -50,7 +50,7 @@ async def slot_given(m: Maker) -> None:
 
 
 async def woken_up(m: Maker) -> None:
-    """A job that only waited held no slot; its outcome has come, and it wishes for one again."""
+    """A job that only waited held no slot; its outcome has come, and it requests one again."""
     job_id = await m.submit("waits")
     await m.run()
     (call,) = [call for call in await m.calls(job_id) if call["tool"] == "order"]
@@ -100,11 +100,11 @@ async def remembering_claimed(m: Maker) -> None:
     await m.submit("remembers", sessionId="same")
     await m.run(within_seconds=30)
     await m.submit("remembers", sessionId="same")
-    await m.die("before commit", spares=2)  # its turn's, and its wish's
+    await m.die("before commit", spares=2)  # its turn's, and its slot request's
 
 
 async def cancelled(m: Maker) -> None:
-    """A job was cancelled at work; its last word is on its way, and the witness."""
+    """A job was cancelled at work; its last word is on its way, and the backup message."""
     job_id = await m.submit("adds")
     await m.up_to("call")
     await m.ask("PATCH", f"/api/agent-jobs/{job_id}", {"action": "cancel"})
@@ -138,7 +138,7 @@ async def retry_only_witnessed(m: Maker) -> None:
 
 
 async def removed(m: Maker) -> None:
-    """An ended job was deleted: a tombstone stands, and a witness that would create it is on its way."""
+    """An ended job was deleted: a tombstone stands, and a backup message that would create it is on its way."""
     job_id = await m.submit("answers")
     await m.run(within_seconds=30)
     await m.ask("DELETE", f"/api/agent-jobs/{job_id}")
@@ -201,7 +201,7 @@ async def call_given_up(m: Maker) -> None:
 
 
 async def witness_given_up(m: Maker) -> None:
-    """The queue gave up delivering the witness of a submission that a failover forgot, and says so."""
+    """The queue gave up delivering the backup message of a submission that a failover forgot, and says so."""
     await submission_only_witnessed(m)
     m.drop("sweep")
     m.give_up("submit", 0, b"")

@@ -41,7 +41,7 @@ async def outcome_claimed(m: Maker) -> None:
 
 
 async def outcome_only_witnessed(m: Maker) -> None:
-    """The call that completes the operation died before it was recorded: its witness is all there is."""
+    """The call that completes the operation died before it was recorded: its backup message is all there is."""
     job_id = await m.submit("waits")
     await m.run()
     path = await _completion(m, job_id)

@@ -19,7 +19,7 @@ Raise the version in pyproject.toml if {version} is released, then run
 and look at what else has changed in tests/upgrade/corpus (docs/upgrading.md)."""
 # What a version before sent, and why nothing is lost with it.
 GIVEN_UP = {
-    "LoopPayload.ticket is gone (or renamed): what is stored under it is lost": "the job's witness hands on its wish",
+    "LoopPayload.ticket is gone (or renamed): what is stored under it is lost": "its backup dispatches the request",
     "Ticket is gone": "the same",
 }
 BROKEN = """

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from baton.adapters import keys
 from baton.adapters.admission_scripts import AdmissionScripts, told_of
 from baton.adapters.redis import RedisConnection
-from baton.core.admission import ASKED_EVERY_MS, TOKEN_KEPT_MS, Entry, Place, Standing
+from baton.core.admission import ASKED_EVERY_MS, TOKEN_KEPT_MS, Entry, Place, SlotState
 from baton.core.ends import End
 from baton.core.records import dump_end, load_entry
 from baton.core.stored_bytes import BytesAdded
 from baton.core.sweep_pages import PAGE, page_mark
-from baton.ports import Heard, SweepTurn
+from baton.ports import SlotAnswer, SweepTurn
 from baton_events.ids import canonical_json
 
 
@@ -23,25 +23,25 @@ class RedisAdmission:
         self._redis = connection
         self._scripts = AdmissionScripts(connection, slots, sweep_interval_ms, store_clock=store_clock)
 
-    async def wish(
+    async def slot_request(
         self,
         job_id: str,
-        standing: Standing,
+        slot_state: SlotState,
         place: Place,
         now_ms: int,
         *,
         alone: bool = False,
         end: End | None = None,
         stored: BytesAdded | None = None,
-    ) -> Heard:
+    ) -> SlotAnswer:
         """Take a job's word."""
-        slot, tell, sweep_at_ms, later_lap, busy = await self._scripts.run(
+        slot, tell, sweep_at_ms, later_epoch, busy = await self._scripts.run(
             "wish",
             now_ms,
             [
                 job_id,
-                standing.lap,
-                standing.want,
+                slot_state.epoch,
+                slot_state.want,
                 place.tenant,
                 place.session_id,
                 place.priority,
@@ -57,7 +57,7 @@ class RedisAdmission:
                 *((keys.stored_bytes_key(place.tenant),) if stored and stored.adds else ()),
             ],
         )
-        return Heard(bool(slot), told_of(tell), int(sweep_at_ms), int(later_lap), bool(busy))
+        return SlotAnswer(bool(slot), told_of(tell), int(sweep_at_ms), int(later_epoch), bool(busy))
 
     async def sweep(
         self, due_ms: int, now_ms: int, *, again: bool = False, after: str = "", page: int = PAGE
@@ -66,10 +66,10 @@ class RedisAdmission:
         next_ms, tell, flat, following = await self._scripts.run(
             "sweep", now_ms, [due_ms, page_mark(due_ms, after, again=again), int(not after), page]
         )
-        book = {name: load_entry(text) for name, text in zip(flat[::2], flat[1::2], strict=True)}
-        return SweepTurn(int(next_ms), book, told_of(tell), following)
+        slot_table = {name: load_entry(text) for name, text in zip(flat[::2], flat[1::2], strict=True)}
+        return SweepTurn(int(next_ms), slot_table, told_of(tell), following)
 
-    async def book(self) -> dict[str, Entry]:
+    async def slot_table(self) -> dict[str, Entry]:
         """All entries, by job id."""
         return await self._scripts.entries()
 

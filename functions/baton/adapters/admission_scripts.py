@@ -57,4 +57,4 @@ class AdmissionScripts:
 def told_of(flat: Sequence[Any]) -> tuple[Told, ...]:
     """Whom to tell, as scripts answer it."""
     triples = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-    return tuple(Told(name, int(lap), session_id) for name, lap, session_id in triples)
+    return tuple(Told(name, int(epoch), session_id) for name, epoch, session_id in triples)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from baton.adapters import keys
-from baton.adapters.figures import adding
+from baton.adapters.counters import adding
 from baton.adapters.weighing import command_bytes
 from baton.core.effects import Changes
 

@@ -9,7 +9,7 @@ ADMISSION_JOBS = "baton:{admission}:jobs"
 # Hash: how many hold and wait for slots, since when nobody is admitted, which sweep is armed.
 ADMISSION_FLAGS = "baton:{admission}:flags"
 # What each of the admission's scripts declares, in the order in which lua/slots.lua names them; the last three are
-# read by versions before, which kept one book.
+# read by versions before, which kept one slot table.
 ADMISSION = (
     ADMISSION_JOBS,
     ADMISSION_FLAGS,
@@ -32,7 +32,7 @@ ADMISSION_USED = "baton:{admission}:used"
 # Hash: what is counted → how often; a tag of its own.
 TOOL_USE = "baton:{tools}:use"
 # Hash: what is counted → how much; a tag of its own.
-FIGURES = "baton:{figures}:sums"
+COUNTERS = "baton:{figures}:sums"
 # Hash: digest → record; `used:` and digest → day.
 API_KEYS = "baton:{keys}:api"
 # Stream: what operators did.
@@ -60,7 +60,7 @@ def list_key(name: str) -> str:
 
 
 def state_key(job_id: str) -> str:
-    """Hash: jobs, usage and open legs of a whole tree."""
+    """Hash: jobs, usage and open work items of a whole tree."""
     return f"baton:{{{root_of(job_id)}}}:state"
 
 

@@ -9,8 +9,8 @@ from baton.adapters import keys
 from baton.adapters.large_hash import in_pieces
 from baton.adapters.redis import RedisConnection
 from baton.adapters.redis_commands import Command
-from baton.core.admission import Standing
-from baton.core.records import load_call, load_job, load_leg, load_results, load_standing
+from baton.core.admission import SlotState
+from baton.core.records import load_call, load_item, load_job, load_results, load_slot_state
 from baton.core.state import CallRecord, Job
 from baton.core.transcript import recalled
 from baton.ports import Snapshot, StoredParts
@@ -116,14 +116,14 @@ def _page(first: int) -> tuple[int, int]:
 
 
 def _snapshot(job_id: str, state: Mapping[str, str], first: Sequence[str], stopped: str | None) -> Snapshot:
-    from baton.engine.books import used_by  # noqa: PLC0415 - no step reads a whole job
+    from baton.engine.usage_ledger import used_by  # noqa: PLC0415 - no step reads a whole job
 
-    legs = (load_leg(text) for field, text in sorted(state.items()) if field.startswith("leg:"))
+    items = (load_item(text) for field, text in sorted(state.items()) if field.startswith("leg:"))
     return Snapshot(
         job=load_job(state[f"job:{job_id}"]),
         task=json.loads(first[0]) if first else {},
-        legs=tuple(leg for leg in legs if leg.job_id == job_id),
-        standing=load_standing(state[f"standing:{job_id}"]) if f"standing:{job_id}" in state else Standing(),
+        items=tuple(item for item in items if item.job_id == job_id),
+        slot_state=load_slot_state(state[f"standing:{job_id}"]) if f"standing:{job_id}" in state else SlotState(),
         usage=used_by(job_id, state),
         stopped=stopped not in (None, "", "0"),
     )

@@ -2,7 +2,7 @@
 
 from baton.adapters import keys
 from baton.adapters.redis import RedisConnection
-from baton.core.tool_use import ToolFigures, figures
+from baton.core.tool_use import ToolCounters, counters
 
 
 class RedisToolStatistics:
@@ -11,8 +11,8 @@ class RedisToolStatistics:
     def __init__(self, connection: RedisConnection) -> None:
         self._redis = connection
 
-    async def figures(self) -> tuple[ToolFigures, ...]:
+    async def counters(self) -> tuple[ToolCounters, ...]:
         """Of every tool that was ever used, by name."""
         # The SDK makes a dict of the flat reply.
         (counts,) = await self._redis.pipeline(["HGETALL", keys.TOOL_USE])
-        return figures({name: int(count) for name, count in counts.items()})
+        return counters({name: int(count) for name, count in counts.items()})

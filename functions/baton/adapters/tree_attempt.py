@@ -12,10 +12,10 @@ from baton.adapters.tree_snapshot import Place, Transcript, TreeSnapshot
 from baton.adapters.tree_writes import Writes, siblings
 from baton.core.records import dump_usage
 from baton.core.state import NOTHING_USED, Usage
-from baton.engine.books import apart_in, event_end, less, usage_in, used_apart, with_usage
-from baton.engine.layout import fields_of, legs_of, levels_of, turns_of
+from baton.engine.layout import fields_of, items_of, levels_of, turns_of
 from baton.engine.patch import Patch
 from baton.engine.tree import Tree
+from baton.engine.usage_ledger import apart_in, event_end, less, usage_in, used_apart, with_usage
 from baton_events.errors import JobGoneError
 
 _TURN = '"kind":"loop"'
@@ -25,17 +25,17 @@ class Transition(Struct, kw_only=True):
     """What is asked of a tree.
 
     Attributes:
-        job_id: whose books it is about.
+        job_id: whose usage ledger it is about.
         make: the tree as it will be, and the answer.
         messages: whose guarantees it reads.
         jobs: which of the tree's jobs it reads.
-        leg_key: the leg that it begins or ends; empty: it is about more, or less.
+        item_key: the work item that it begins or ends; empty: it is about more, or less.
         places: the results that it reads; with True where it must be known whether there is one.
         calls: the calls that it reads, which must be known.
-        pays: whether the job's books have what it costs, where this is its answer.
+        pays: whether the job's usage ledger has what it costs, where this is its answer.
         guesses: it may be made of an empty tree, as if nothing were there.
         turns: it may begin a turn, which reads what the tree's other turns have reserved, and what jobs above used.
-        ends: legs of others are gone after it.
+        ends: work items of others are gone after it.
         persists: an ended tree begins again.
         beside: commands that travel with it.
         size_chars: about how much it writes.
@@ -45,7 +45,7 @@ class Transition(Struct, kw_only=True):
     make: Callable[[Tree], tuple[Tree, Any]]
     messages: tuple[str, ...] = ()
     jobs: Callable[[Tree], Iterable[str]]
-    leg_key: str = ""
+    item_key: str = ""
     places: Callable[[Tree], Iterable[tuple[Place, bool]]] = lambda _: ()
     calls: Callable[[Tree], Iterable[Place]] = lambda _: ()
     pays: Callable[[Any], bool] = lambda _: False
@@ -104,9 +104,9 @@ class Attempt:
         self.tree = _stamped(self._with_usage(tree), snapshot.tree, stamp)
         self._writes = Writes(root_id, snapshot.tree, self.tree)
         self._siblings = (
-            siblings(snapshot.tree, self.tree, [each.leg_key for each in transitions], self._writes) if apart else None
+            siblings(snapshot.tree, self.tree, [each.item_key for each in transitions], self._writes) if apart else None
         )
-        self._books: tuple[str, Usage] | None = None
+        self._usage_ledger: tuple[str, Usage] | None = None
         if self._siblings is not None:
             self._write_apart(stamp)
         elif snapshot.apart:
@@ -120,7 +120,7 @@ class Attempt:
             del state[f"usage:{job_id}"]
             added = less(self.tree.usage[job_id], self._snapshot.tree.usage.get(job_id, NOTHING_USED))
             name, state[name] = used_apart(job_id, stamp, added)
-            self._books = (name, added)
+            self._usage_ledger = (name, added)
 
     @property
     def is_apart(self) -> bool:
@@ -134,7 +134,7 @@ class Attempt:
 
     @property
     def is_charged(self) -> bool:
-        """Whether some job's books have what it costs."""
+        """Whether some job's usage ledger has what it costs."""
         return bool(self._charged)
 
     def _with_usage(self, tree: Tree) -> Tree:
@@ -143,8 +143,8 @@ class Attempt:
             return tree
         usage, streams = dict(tree.usage), {job_id: list(texts) for job_id, texts in tree.parts.items()}
         for charged in self._charged[:-1]:
-            books = usage[charged.job_id]
-            usage[charged.job_id] = replace(books, redis_requests=books.redis_requests - 1)
+            usage_ledger = usage[charged.job_id]
+            usage[charged.job_id] = replace(usage_ledger, redis_requests=usage_ledger.redis_requests - 1)
             charged.after = replace(charged.after, redis_requests=charged.after.redis_requests - 1)
             if charged.part is not None:
                 texts = streams[charged.job_id]
@@ -186,7 +186,7 @@ class Attempt:
             used = usage_in(job_id, state)
             names += [*fields_of(job_id, tree), *used]
             patch.count(
-                key, f'"job_id":"{job_id}"', len(legs_of(job_id, tree)) + len(used.keys() - {f"usage:{job_id}"})
+                key, f'"job_id":"{job_id}"', len(items_of(job_id, tree)) + len(used.keys() - {f"usage:{job_id}"})
             )
         if any(transition.turns for transition in self._transitions):
             names += [*turns_of(tree), *levels_of(job_ids, tree)]
@@ -200,13 +200,15 @@ class Attempt:
         for message_id in sorted(messages):
             text = f'"carrier":"{message_id}"'
             patch.count(key, text, sum(text in each for each in state.values()))
-        guaranteed = [f"leg:{leg.key}" for leg in self._snapshot.tree.legs.values() if leg.carrier in messages]
+        guaranteed = [f"leg:{item.key}" for item in self._snapshot.tree.items.values() if item.relay_id in messages]
         return {name: state.get(name) for name in (*self._writes.state, *self._writes.gone, *guaranteed)}
 
     def _compared_apart(self, patch: Patch, key: str) -> dict[str, str | None]:
-        """Their job and its standing are the same, and one of the others is still there."""
-        legs = [self._snapshot.tree.legs[each.leg_key] for each in self._transitions]
-        names = [name for leg in legs for name in (f"job:{leg.job_id}", f"standing:{leg.job_id}", f"leg:{leg.key}")]
+        """Their job and its slot state are the same, and one of the others is still there."""
+        items = [self._snapshot.tree.items[each.item_key] for each in self._transitions]
+        names = [
+            name for item in items for name in (f"job:{item.job_id}", f"standing:{item.job_id}", f"leg:{item.key}")
+        ]
         if self._siblings:
             patch.any(key, self._siblings)
         return {name: self._snapshot.state.get(name) for name in names} | self._guaranteed(patch, key)
@@ -219,21 +221,21 @@ class Attempt:
             return size_bytes
         charged = self._charged[-1]
         commands, job_id = patch.commands + beside_commands, charged.job_id
-        field, last = self._books or (f"usage:{job_id}", self.tree.usage[job_id])
-        stream, old_books = self.tree.parts.get(job_id, ()), self._writes.state[field]
+        field, last = self._usage_ledger or (f"usage:{job_id}", self.tree.usage[job_id])
+        stream, old_ledger = self.tree.parts.get(job_id, ()), self._writes.state[field]
         old_part = stream[charged.part] if charged.part is not None else ""
-        base = size_bytes - len(old_books) - len(old_part)
-        used, books, part, more = last, "", "", 0
+        base = size_bytes - len(old_ledger) - len(old_part)
+        used, usage_ledger, part, more = last, "", "", 0
         while size_bytes > more:  # its own digits count, too
             more = size_bytes
             used = _costing(last, commands, more)
             after = used if charged.after is last else _costing(charged.after, commands, more)
-            books = used_apart(job_id, "", used)[1] if self._books else dump_usage(used)
+            usage_ledger = used_apart(job_id, "", used)[1] if self._usage_ledger else dump_usage(used)
             part = with_usage(old_part, charged.before, after) if old_part else ""
-            size_bytes = base + len(books) + len(part)
-        patch.exchange(old_books, books)
-        self._writes.state[field] = books
-        used = _costing(self.tree.usage[job_id], commands, more)  # of which the books may be a part
+            size_bytes = base + len(usage_ledger) + len(part)
+        patch.exchange(old_ledger, usage_ledger)
+        self._writes.state[field] = usage_ledger
+        used = _costing(self.tree.usage[job_id], commands, more)  # of which the usage ledger may be a part
         self.tree = replace(self.tree, usage={**self.tree.usage, job_id: used})
         if old_part:
             patch.exchange(old_part, part)
@@ -255,12 +257,12 @@ class Attempt:
     def after(self, transcripts: Mapping[str, Transcript]) -> TreeSnapshot | None:
         """The tree once it is written; None where nothing of it is open any more."""
         tree, writes = self.tree, self._writes
-        if not tree.legs or not tree.jobs:
+        if not tree.items or not tree.jobs:
             return None
         state = {**self._snapshot.state, **writes.state}
         for name in writes.gone:
             state.pop(name, None)
-        waiting = {leg.call_id for leg in tree.legs.values()}
+        waiting = {item.call_id for item in tree.items.values()}
         calls, results = _of(waiting, tree.calls), _of(waiting, tree.results)
         bare = replace(tree, calls=calls, results=results, transcript={}, parts={}, expires_ms=0)
         apart = apart_in(state) if self.is_apart or self._snapshot.apart else ()

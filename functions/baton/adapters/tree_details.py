@@ -1,4 +1,4 @@
-"""What who holds a leg is told beyond the state of its tree: its call, what was said, and the results that it is about.
+"""Details of a claimed work item beyond its tree's state: its call, the transcript, and the results that it is about.
 
 Invariant: what this process knows is not read again; what is too much for one answer is told by
 its size alone.
@@ -14,12 +14,12 @@ from baton.adapters import keys
 from baton.adapters.redis import RedisConnection
 from baton.adapters.tree_snapshot import Transcript
 from baton.adapters.weighing import answer_bytes
-from baton.core.legs import Leg, LegKind
 from baton.core.records import load_call, load_results, load_values
 from baton.core.state import CallRecord, Job, Usage
 from baton.core.transcript import calls_in, still_told
+from baton.core.work_items import ItemKind, WorkItem
 from baton.engine.patch import Command, Patch
-from baton.ports import Begun, Committed, History, charge
+from baton.ports import ClaimResult, Committed, History, charge
 from baton_events.errors import StoreError
 
 _ALL = (0, -1)
@@ -32,27 +32,27 @@ class Details:
         self.transcripts = dict(transcripts)
         self.reads: list[Command] = []
         self._found: dict[tuple[str, ...], int] = {}
-        self._begun = dict[int, Begun]()
+        self._begun = dict[int, ClaimResult]()
         for answer in answers:
-            for begun in _begun_of(answer):
-                self._begun[id(begun)] = begun
-                self._ask_for(begun)
+            for claim_result in _claim_result_of(answer):
+                self._begun[id(claim_result)] = claim_result
+                self._ask_for(claim_result)
 
-    def _ask_for(self, begun: Begun) -> None:
-        state = begun.state
+    def _ask_for(self, claim_result: ClaimResult) -> None:
+        state = claim_result.state
         assert state is not None
-        leg, job = state.leg, state.job
-        if leg.call_id and state.call is None:
-            self._read("call", leg.call_id, ["HMGET", keys.calls_key(job.id), leg.call_id])
-        if _reads_history(leg, job) and job.id not in self.transcripts:
+        item, job = state.item, state.job
+        if item.call_id and state.call is None:
+            self._read("call", item.call_id, ["HMGET", keys.calls_key(job.id), item.call_id])
+        if _reads_history(item, job) and job.id not in self.transcripts:
             for name, first, last in _ranges(job):
                 self._read(name, job.id, ["LRANGE", keys.transcript_key(job.id), first, last])
             if job.untold == (0, 0):
                 self._read("results", job.id, ["HGETALL", keys.results_key(job.id)])
-        if leg.kind is LegKind.REMEMBER:
+        if item.kind is ItemKind.REMEMBER:
             self._read("task", job.id, ["LRANGE", keys.transcript_key(job.id), 0, 0])
-        if leg.kind is LegKind.CALL and leg.after:
-            self._read("before", leg.key, ["HMGET", keys.results_key(job.id), *leg.after.split(",")])
+        if item.kind is ItemKind.CALL and item.after:
+            self._read("before", item.key, ["HMGET", keys.results_key(job.id), *item.after.split(",")])
 
     def _read(self, name: str, of: str, command: Command) -> None:
         if (name, of) not in self._found:
@@ -66,13 +66,13 @@ class Details:
         if not self._begun:
             return answers
         self._answers, self._redis, self._most_bytes = found, redis, most_bytes
-        for number, begun in self._begun.items():
-            self._begun[number] = await self._complete(begun)
+        for number, claim_result in self._begun.items():
+            self._begun[number] = await self._complete(claim_result)
         return [self._completed(answer) for answer in answers]
 
     def _completed(self, answer: Any) -> Any:
         if isinstance(answer, Committed) and answer.claimed:
-            return replace(answer, claimed=tuple([self._begun[id(begun)] for begun in answer.claimed]))
+            return replace(answer, claimed=tuple([self._begun[id(claim_result)] for claim_result in answer.claimed]))
         return self._begun.get(id(answer), answer)
 
     async def _answer(self, name: str, of: str) -> tuple[Any, int]:
@@ -83,25 +83,25 @@ class Details:
             return await self._later(*map(str, self.reads[number]))
         return value, int(too_much[0]) if too_much else 0
 
-    async def _complete(self, begun: Begun) -> Begun:
-        state = begun.state
+    async def _complete(self, claim_result: ClaimResult) -> ClaimResult:
+        state = claim_result.state
         assert state is not None
-        leg, job, record = state.leg, state.job, state.call
-        if ("call", leg.call_id) in self._found:
-            record = await self._record(leg.call_id)
+        item, job, record = state.item, state.job, state.call
+        if ("call", item.call_id) in self._found:
+            record = await self._record(item.call_id)
         dependants = state.dependants
-        if (record is state.call and leg.kind in (LegKind.COMPLETE, LegKind.WISH)) or (
-            leg.kind is LegKind.CALL and not leg.after and record is state.call
+        if (record is state.call and item.kind in (ItemKind.COMPLETE, ItemKind.SLOT_REQUEST)) or (
+            item.kind is ItemKind.CALL and not item.after and record is state.call
         ):
-            return begun
-        ends = record is not None and leg.kind in (LegKind.FAILED, LegKind.WAIT)
+            return claim_result
+        ends = record is not None and item.kind in (ItemKind.FAILED, ItemKind.WAIT)
         if record is not None and ends and len(dependants) < len(record.dependants):
             texts, size_bytes = await self._later("HMGET", keys.calls_key(job.id), *record.dependants)
             if texts is None:
-                raise StoreError(f"{len(record.dependants)} calls that follow {leg.call_id} have {size_bytes} bytes")
+                raise StoreError(f"{len(record.dependants)} calls that follow {item.call_id} have {size_bytes} bytes")
             dependants = tuple(load_call(text) for text in texts if text)
-        history = await self._history(leg, job)
-        return replace(begun, state=replace(state, call=record, dependants=dependants), history=history)
+        history = await self._history(item, job)
+        return replace(claim_result, state=replace(state, call=record, dependants=dependants), history=history)
 
     async def _record(self, call_id: str) -> CallRecord | None:
         texts, size_bytes = await self._answer("call", call_id)
@@ -109,17 +109,17 @@ class Details:
             raise StoreError(f"the call {call_id} has {size_bytes} bytes")
         return load_call(texts[0]) if texts[0] else None
 
-    async def _history(self, leg: Leg, job: Job) -> History:
-        if _reads_history(leg, job):
+    async def _history(self, item: WorkItem, job: Job) -> History:
+        if _reads_history(item, job):
             return await self._what_was_said(job)
-        if leg.kind is LegKind.REMEMBER:
+        if item.kind is ItemKind.REMEMBER:
             entries, size_bytes = await self._answer("task", job.id)
             return History(tuple(map(json.loads, entries or ())), size_bytes=size_bytes or sum(map(len, entries)))
-        if leg.kind is LegKind.CALL and leg.after:
-            texts, size_bytes = await self._answer("before", leg.key)
+        if item.kind is ItemKind.CALL and item.after:
+            texts, size_bytes = await self._answer("before", item.key)
             if texts is None:
                 return History(size_bytes=size_bytes)
-            results = {name: text for name, text in zip(leg.after.split(","), texts, strict=True) if text}
+            results = {name: text for name, text in zip(item.after.split(","), texts, strict=True) if text}
             return History(results=load_results(results), size_bytes=_size(results.values()))
         return History()
 
@@ -168,15 +168,15 @@ class Details:
         return value or None, int(too_much[0]) if too_much else 0
 
 
-def with_books(answer: Any, usage: Mapping[str, Usage]) -> Any:
-    """The answer to a step that was paid for: a wish that is gone on with is told of books that have its cost, too."""
+def with_ledger(answer: Any, usage: Mapping[str, Usage]) -> Any:
+    """The answer to a step that was paid for: a slot request that continues inline gets the ledger, too."""
     if not isinstance(answer, Committed) or not answer.claimed:
         return answer
     claimed = [
-        replace(begun, state=replace(begun.state, usage=usage[begun.state.job.id]))
-        if begun.state is not None and begun.state.leg.kind is LegKind.WISH
-        else begun
-        for begun in answer.claimed
+        replace(claim_result, state=replace(claim_result.state, usage=usage[claim_result.state.job.id]))
+        if claim_result.state is not None and claim_result.state.item.kind is ItemKind.SLOT_REQUEST
+        else claim_result
+        for claim_result in answer.claimed
     ]
     return replace(answer, claimed=tuple(claimed))
 
@@ -186,14 +186,14 @@ def as_dict(answer: Any) -> dict[str, str]:
     return dict(answer) if isinstance(answer, Mapping) else dict(zip(answer[::2], answer[1::2], strict=True))
 
 
-def _begun_of(answer: Any) -> Sequence[Begun]:
+def _claim_result_of(answer: Any) -> Sequence[ClaimResult]:
     if isinstance(answer, Committed):
         return answer.claimed
-    return (answer,) if isinstance(answer, Begun) and answer.state is not None else ()
+    return (answer,) if isinstance(answer, ClaimResult) and answer.state is not None else ()
 
 
-def _reads_history(leg: Leg, job: Job) -> bool:
-    return leg.kind is LegKind.LOOP and job.model.reads_history
+def _reads_history(item: WorkItem, job: Job) -> bool:
+    return item.kind is ItemKind.LOOP and job.model.reads_history
 
 
 def _ranges(job: Job) -> list[tuple[str, int, int]]:

@@ -1,7 +1,7 @@
 """What is read of a tree before a step of it is decided: its state, and calls and outcomes that are no part of that.
 
-What belongs to a leg is known before it is granted: read later, it might be what somebody has made of it who has taken
-the leg over meanwhile.
+What belongs to a work item is known before it is granted: read later, it might be what somebody has made of it who has
+taken the work item over meanwhile.
 """
 
 import json
@@ -13,14 +13,14 @@ from baton.adapters.tree_attempt import Transition
 from baton.adapters.tree_details import as_dict
 from baton.adapters.tree_snapshot import Place, TreeSnapshot
 from baton.core.effects import Changes
-from baton.core.legs import Leg, LegKind
 from baton.core.records import load_call
 from baton.core.state import CallRecord
+from baton.core.work_items import ItemKind, WorkItem
 from baton.engine.patch import Command
 from baton.engine.tree import Tree
 from baton.ports import Claim, Tombstone
 
-_ENDING = frozenset({LegKind.FAILED, LegKind.WAIT})
+_ENDING = frozenset({ItemKind.FAILED, ItemKind.WAIT})
 _ENDING_KEYS = tuple(f"{kind}:" for kind in sorted(_ENDING))
 _NONE: dict[str, CallRecord] = {}
 
@@ -61,38 +61,38 @@ def read_again(
 
 
 def calls_told_with(claim: Claim, tree: Tree) -> list[Place]:
-    """The calls of which who begins this leg is told."""
-    if not tree.jobs and claim.leg_key.startswith(_ENDING_KEYS):  # nothing is known: its own is read with all else
+    """The calls of which who begins this work item is told."""
+    if not tree.jobs and claim.item_key.startswith(_ENDING_KEYS):  # nothing is known: its own is read with all else
         return [(claim.job_id, claim.call_id)]
-    leg = tree.legs.get(claim.leg_key)
-    return _calls_of([leg] if leg else (), tree.calls.get(claim.job_id, _NONE))
+    item = tree.items.get(claim.item_key)
+    return _calls_of([item] if item else (), tree.calls.get(claim.job_id, _NONE))
 
 
-def calls_gone_on_with(claim: Claim, changes: Changes, tree: Tree) -> list[Place]:
+def calls_continued(claim: Claim, changes: Changes, tree: Tree) -> list[Place]:
     """The calls of which who goes on after a COMMIT is told."""
     known = {**tree.calls.get(claim.job_id, _NONE), **{record.id: record for record in changes.calls}}
     written = {record.id for record in changes.calls}
-    places = _calls_of([*_carried(claim, tree), *changes.legs], known)
+    places = _calls_of([*_pending(claim, tree), *changes.items], known)
     return [place for place in places if place[1] not in written]
 
 
-def outcomes_gone_on_with(claim: Claim, tree: Tree) -> list[tuple[Place, bool]]:
+def outcomes_continued(claim: Claim, tree: Tree) -> list[tuple[Place, bool]]:
     """The outcomes of the waits that are over: where there is none, a time-out is written."""
-    waits = (leg for leg in _carried(claim, tree) if leg.kind is LegKind.WAIT)
-    return [((leg.job_id, leg.call_id), True) for leg in waits if leg.not_before_ms <= claim.now_ms]
+    waits = (item for item in _pending(claim, tree) if item.kind is ItemKind.WAIT)
+    return [((item.job_id, item.call_id), True) for item in waits if item.not_before_ms <= claim.now_ms]
 
 
-def _carried(claim: Claim, tree: Tree) -> list[Leg]:
-    legs = tree.legs.values()
-    return [leg for leg in legs if leg.job_id == claim.job_id and leg.carrier == claim.message_id]
+def _pending(claim: Claim, tree: Tree) -> list[WorkItem]:
+    items = tree.items.values()
+    return [item for item in items if item.job_id == claim.job_id and item.relay_id == claim.message_id]
 
 
-def _calls_of(legs: Iterable[Leg], known: Mapping[str, CallRecord]) -> list[Place]:
+def _calls_of(items: Iterable[WorkItem], known: Mapping[str, CallRecord]) -> list[Place]:
     """Of a step that may fail, and of a question: its own, and those that end with it."""
     places: list[Place] = []
-    for leg in legs:
-        if leg.kind in _ENDING and (leg.step or leg.asks_for):
-            record = known.get(leg.call_id)
+    for item in items:
+        if item.kind in _ENDING and (item.step or item.approval_of_call):
+            record = known.get(item.call_id)
             names = record.dependants if record else ()
-            places += [(leg.job_id, name) for name in (leg.call_id, *names)]
+            places += [(item.job_id, name) for name in (item.call_id, *names)]
     return places

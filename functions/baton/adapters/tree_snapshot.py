@@ -1,4 +1,4 @@
-"""What a process knows of one tree: its state as it was read or written last, and what belongs to its open legs.
+"""What a process knows of one tree: its state as it was read or written last, and what belongs to its open work items.
 
 Invariant: it may be out of date at any time; whatever is decided on it is written only where it is not.
 """
@@ -10,9 +10,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from baton.core.state import CallRecord
-from baton.engine.books import apart_in, usage_in
 from baton.engine.layout import tree_of
 from baton.engine.tree import Tree
+from baton.engine.usage_ledger import apart_in, usage_in
 from baton.ports import Tombstone
 
 Place = tuple[str, str]  # a job, and a call of it, or a name among its results
@@ -32,7 +32,7 @@ class Transcript(Struct, frozen=True):
 
 
 class TreeSnapshot(Struct, frozen=True):
-    """One tree, with the calls and results that belong to its open legs, as far as they are known.
+    """One tree, with the calls and results that belong to its open work items, as far as they are known.
 
     `transcripts`: by job, valid while its usage is the same: no two histories share one (`Usage.stamp`). `no_results`,
     `no_calls`: what is known not to exist; a result has the name of its call. `is_fresh`: it was read just now.

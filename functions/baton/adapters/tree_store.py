@@ -4,32 +4,32 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from baton.adapters import keys
+from baton.adapters.counters import adding
 from baton.adapters.counting import counting
-from baton.adapters.figures import adding
 from baton.adapters.redis import RedisConnection
 from baton.adapters.tree_attempt import Transition
-from baton.adapters.tree_reading import calls_gone_on_with, calls_told_with, outcomes_gone_on_with
+from baton.adapters.tree_reading import calls_continued, calls_told_with, outcomes_continued
 from baton.adapters.tree_snapshot import Place
 from baton.adapters.tree_transactions import KNOWN_CHARS, Transactions
-from baton.core.admission import Book
+from baton.core.admission import SlotTable
 from baton.core.counts import checkpoints_in
 from baton.core.effects import Changes
-from baton.core.going_on import GoOn
-from baton.core.legs import LegKind
+from baton.core.inline_continuation import Continuation
 from baton.core.records import load_job
+from baton.core.work_items import ItemKind
 from baton.engine import operations
 from baton.engine.claiming import given_back, prolonged
 from baton.engine.tree import Tree
 from baton.ports import (
-    Begun,
-    Carried,
     Claim,
+    ClaimResult,
     Committed,
     Created,
     Loaded,
     Looked,
     Outside,
     OutsideFact,
+    PendingItems,
     Recorded,
     Spent,
     Undelivered,
@@ -62,7 +62,7 @@ class TreeStore:
         self._transactions = Transactions(connection, retention_ms, told_limit_bytes, known_chars)
 
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
-        """Write a new job carried by its witness, unless it is there."""
+        """Write a new job carried by its backup message, unless it is there."""
         job_id = changes.job.id if changes.job else ""
         transition = Transition(
             job_id=job_id,
@@ -75,41 +75,43 @@ class TreeStore:
         created: Created = await self._transactions.run(root_of(job_id), transition)
         return created
 
-    async def begin(self, claim: Claim) -> Begun:
-        """Load and claim a leg."""
-        waits = claim.leg_key.startswith(f"{LegKind.WAIT}:")
+    async def claim(self, claim: Claim) -> ClaimResult:
+        """Load and claim a work item."""
+        waits = claim.item_key.startswith(f"{ItemKind.WAIT}:")
         transition = Transition(
             job_id=claim.job_id,
-            make=lambda tree: operations.begin(tree, claim),
+            make=lambda tree: operations.claim(tree, claim),
             messages=(claim.message_id,),
             jobs=_only(claim.job_id),
-            leg_key=claim.leg_key,
-            turns=claim.leg_key.startswith(f"{LegKind.LOOP}:"),
+            item_key=claim.item_key,
+            turns=claim.item_key.startswith(f"{ItemKind.LOOP}:"),
             places=lambda _: [((claim.job_id, claim.call_id), True)] if waits else (),
             calls=lambda tree: calls_told_with(claim, tree),
         )
-        begun: Begun = await self._transactions.run(root_of(claim.job_id), transition)
-        return begun
+        claim_result: ClaimResult = await self._transactions.run(root_of(claim.job_id), transition)
+        return claim_result
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
-        """Remove the leg and write what follows from it, unless somebody did; claim what is gone on with."""
+    async def commit(
+        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
+    ) -> Committed:
+        """Remove the work item and write what follows from it, unless somebody did; claim what is gone on with."""
 
         def places(tree: Tree) -> _Places:
-            leg = tree.legs.get(claim.leg_key)
-            own = [((claim.job_id, leg.call_id), True)] if leg and leg.kind is LegKind.WAIT else []
-            waits = outcomes_gone_on_with(claim, tree) if go_on else ()
+            item = tree.items.get(claim.item_key)
+            own = [((claim.job_id, item.call_id), True)] if item and item.kind is ItemKind.WAIT else []
+            waits = outcomes_continued(claim, tree) if continuation else ()
             return [*own, *waits, *_read_by(changes, claim.job_id, tree)]
 
         transition = Transition(
             job_id=claim.job_id,
-            make=lambda tree: operations.commit(tree, claim, changes, spent, go_on, self._retention_ms),
+            make=lambda tree: operations.commit(tree, claim, changes, spent, continuation, self._retention_ms),
             messages=(claim.message_id,),
             jobs=_touched_by(changes, claim.job_id),
-            leg_key=claim.leg_key,
+            item_key=claim.item_key,
             places=places,
-            calls=lambda tree: calls_gone_on_with(claim, changes, tree) if go_on else (),
+            calls=lambda tree: calls_continued(claim, changes, tree) if continuation else (),
             pays=lambda answer: answer.applied,
-            turns=go_on is not None,
+            turns=continuation is not None,
             ends=changes.ends,
             beside=counting(changes),
             size_chars=lambda: _size_of(changes),
@@ -124,7 +126,7 @@ class TreeStore:
 
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
-    ) -> tuple[Recorded, Carried]:
+    ) -> tuple[Recorded, PendingItems]:
         """Write what follows from a fact, if the job is still as it was loaded."""
         job, names = loaded.job, list[str]()
         if changes.begins_again:
@@ -142,7 +144,7 @@ class TreeStore:
             beside=counting(changes),
             size_chars=lambda: _size_of(changes),
         )
-        recorded: tuple[Recorded, Carried] = await self._transactions.run(root_of(job.id), transition)
+        recorded: tuple[Recorded, PendingItems] = await self._transactions.run(root_of(job.id), transition)
         return recorded
 
     async def tell(
@@ -151,7 +153,7 @@ class TreeStore:
         """A fact ends a wait, or is kept until there is one."""
 
         def places(tree: Tree) -> _Places:
-            waits = [leg.call_id for leg in tree.waits(job_id, now_ms) if not fact.call_id]
+            waits = [item.call_id for item in tree.waits(job_id, now_ms) if not fact.call_id]
             own = [fact.call_id or f"event:{fact.id}", f"early:{fact.call_id}"]
             return [((job_id, name), True) for name in (*own, *waits)]
 
@@ -162,7 +164,7 @@ class TreeStore:
             jobs=_only(job_id),
             places=places,
             calls=lambda _: [(job_id, fact.call_id)] if fact.call_id else [],
-            pays=lambda answer: answer.heeded.is_new,
+            pays=lambda answer: answer.signal_result.is_new,
         )
         outside: Outside = await self._transactions.run(root_of(job_id), transition)
         return outside
@@ -198,22 +200,24 @@ class TreeStore:
         return held
 
     async def look(
-        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
+        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
     ) -> Looked:
-        """Legs without progress get this message as carrier; wishes that the admission forgot are wished again."""
-        transition = _looking(root_id, message_id, now_ms, lost_after_ms, book, only)
+        """Make this message the relay of items without progress; repeat slot requests that the admission forgot."""
+        transition = _looking(root_id, message_id, now_ms, lost_after_ms, slot_table, only)
         looked: Looked = await self._transactions.run(root_id, transition)
         return looked
 
     async def look_all(
-        self, trees: Mapping[str, Book], message_id: str, now_ms: int, lost_after_ms: int
+        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, lost_after_ms: int
     ) -> dict[str, Looked]:
         """Look at many trees, read together; where one cannot be looked at, none is said to be."""
-        looks = {root: _looking(root, message_id, now_ms, lost_after_ms, book) for root, book in trees.items()}
+        looks = {
+            root: _looking(root, message_id, now_ms, lost_after_ms, slot_table) for root, slot_table in trees.items()
+        }
         return dict(zip(trees, await self._transactions.run_each(looks), strict=True))
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
-        """Append parts in mid-work, only while the claim holds the leg."""
+        """Append parts in mid-work, only while the claim holds the work item."""
         transition = Transition(
             job_id=claim.job_id,
             make=lambda tree: operations.append(tree, claim, sequence, parts, text_id),
@@ -225,10 +229,12 @@ class TreeStore:
         return holds
 
 
-def _looking(root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = "") -> Transition:
+def _looking(
+    root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
+) -> Transition:
     return Transition(
         job_id=root_id,
-        make=lambda tree: operations.look(tree, root_id, message_id, now_ms, lost_after_ms, book, only),
+        make=lambda tree: operations.look(tree, root_id, message_id, now_ms, lost_after_ms, slot_table, only),
         messages=(message_id,),
         jobs=lambda tree: tree.jobs,
     )
@@ -253,11 +259,11 @@ def _touched_by(changes: Changes, job_id: str) -> Callable[[Tree], Iterable[str]
 def _read_by(changes: Changes, job_id: str, tree: Tree) -> _Places:
     """The results that are read by what a commit writes."""
     found: list[tuple[Place, bool]] = []
-    for leg in changes.legs:
-        if leg.kind is LegKind.WAIT:
-            found += [((job_id, leg.call_id), False), ((job_id, f"early:{leg.call_id}"), False)]
+    for item in changes.items:
+        if item.kind is ItemKind.WAIT:
+            found += [((job_id, item.call_id), False), ((job_id, f"early:{item.call_id}"), False)]
             kept = tree.events.get(job_id, {})
-            ids = [at.partition(":")[2] for at, name in kept.items() if name == leg.event]
+            ids = [at.partition(":")[2] for at, name in kept.items() if name == item.event]
             found += [((job_id, f"event:{each}"), True) for each in ids]
     if changes.report:
         found.append(((job_of_call(changes.report.call_id), changes.report.call_id), False))

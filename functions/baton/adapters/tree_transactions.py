@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from baton.adapters.counting import Commands, cost_of, in_sum
 from baton.adapters.redis import RedisConnection
 from baton.adapters.tree_attempt import Attempt, Transition
-from baton.adapters.tree_details import Details, with_books
+from baton.adapters.tree_details import Details, with_ledger
 from baton.adapters.tree_reading import read_again, reads_of, suffices
 from baton.adapters.tree_snapshot import TreeSnapshot
 from baton.adapters.weighing import answer_bytes
@@ -60,18 +60,19 @@ class _Queue(Struct, eq=False):
     def next_batch(self) -> list[_Waiting]:
         """Those that wait, as far as one request has room for them.
 
-        Who is granted a leg is told of its call once all is written, so nobody in the same request ends that leg.
+        Who is granted a work item is told of its call once all is written, so nobody in the same request ends that work
+        item.
         """
         batch, room = [self.waiting.pop(0)], _MOST_CHARS
-        legs = {batch[0].transition.leg_key} - {""}
+        items = {batch[0].transition.item_key} - {""}
         while self.waiting:
             following = self.waiting[0].transition
             if len(batch) == 1:
                 room -= batch[0].transition.size_chars()
             room -= following.size_chars()
-            if room < 0 or following.ends or following.leg_key in legs:
+            if room < 0 or following.ends or following.item_key in items:
                 break
-            legs |= {following.leg_key} - {""}
+            items |= {following.item_key} - {""}
             batch.append(self.waiting.pop(0))
         return batch
 
@@ -97,7 +98,7 @@ class Transactions:
         queue.waiting.append(waiting)
         try:
             async with queue.lock:
-                if queue.snapshot is not None and len(queue.snapshot.tree.legs) > 1:
+                if queue.snapshot is not None and len(queue.snapshot.tree.items) > 1:
                     await asyncio.sleep(0)  # others that are ready now
                 while not waiting.is_done:
                     batch = queue.next_batch()
@@ -257,7 +258,7 @@ class Transactions:
             self._keep(queue, None)
             return str(found[0])
         answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
-        attempt.answers = [with_books(answer, attempt.tree.usage) for answer in answers]
+        attempt.answers = [with_ledger(answer, attempt.tree.usage) for answer in answers]
         self._keep(queue, attempt.after(details.transcripts))
         return ""
 

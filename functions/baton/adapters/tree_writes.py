@@ -9,16 +9,16 @@ from itertools import chain
 from typing import Any
 
 from baton.adapters import keys
-from baton.core.legs import Leg, LegKind
 from baton.core.records import dump_call
 from baton.core.state import CallRecord
+from baton.core.work_items import ItemKind, WorkItem
 from baton.engine.layout import written
 from baton.engine.patch import Patch
 from baton.engine.tree import Tree
 from baton_events.ids import canonical_json
 
 _NONE: dict[str, Any] = {}
-_CALLS = frozenset({LegKind.CALL, LegKind.COMPLETE, LegKind.FAILED})
+_CALLS = frozenset({ItemKind.CALL, ItemKind.COMPLETE, ItemKind.FAILED})
 
 
 class Writes:
@@ -115,35 +115,35 @@ def _new(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     return {name: record for name, record in now.items() if was.get(name) is not record}
 
 
-def siblings(before: Tree, after: Tree, leg_keys: Iterable[str], writes: Writes) -> list[str] | None:
+def siblings(before: Tree, after: Tree, item_keys: Iterable[str], writes: Writes) -> list[str] | None:
     """The fields of the others, of which one must still be there; empty: none must.
 
     None: it is no step of such a call, or the last one, and all that it read must be as it was.
     """
-    legs = [before.legs.get(key) for key in leg_keys]
-    mine = [leg for leg in legs if leg is not None and leg.kind in _CALLS and leg.group]
-    if len(mine) != len(legs) or len({leg.job_id for leg in mine}) != 1:
+    items = [before.items.get(key) for key in item_keys]
+    mine = [item for item in items if item is not None and item.kind in _CALLS and item.group]
+    if len(mine) != len(items) or len({item.job_id for item in mine}) != 1:
         return None
     job_id = mine[0].job_id
-    of_job = [leg for leg in before.legs.values() if leg.job_id == job_id]
-    if any(leg.after for leg in of_job) or not _is_theirs(job_id, writes):
+    of_job = [item for item in before.items.values() if item.job_id == job_id]
+    if any(item.after for item in of_job) or not _is_theirs(job_id, writes):
         return None
-    if any(leg.event and key not in before.legs for key, leg in after.legs.items()):
+    if any(item.event and key not in before.items for key, item in after.items.items()):
         return None  # it may have happened, and nobody waited yet
-    ended = [leg for leg in mine if f"leg:{leg.key}" in writes.gone]
+    ended = [item for item in mine if f"leg:{item.key}" in writes.gone]
     if not ended:
         return []
-    others = [f"leg:{leg.key}" for leg in of_job if leg not in mine and _holds_up(leg, ended)]
-    return others if others and before.standing(job_id).want == "slot" else None
+    others = [f"leg:{item.key}" for item in of_job if item not in mine and _holds_up(item, ended)]
+    return others if others and before.slot_state(job_id).want == "slot" else None
 
 
-def _holds_up(leg: Leg, ended: Iterable[Leg]) -> bool:
+def _holds_up(item: WorkItem, ended: Iterable[WorkItem]) -> bool:
     """Whether no turn follows those that ended while this one is there, and its job wants a slot."""
-    return leg.kind is LegKind.CALL and bool(leg.owner) and all(leg.group == each.group for each in ended)
+    return item.kind is ItemKind.CALL and bool(item.owner) and all(item.group == each.group for each in ended)
 
 
 def _is_theirs(job_id: str, writes: Writes) -> bool:
-    """Whether nothing is written but legs, calls, results, parts, and what was used."""
+    """Whether nothing is written but work items, calls, results, parts, and what was used."""
     names = {*writes.state, *writes.gone}
     other = any(not name.startswith("leg:") and name != f"usage:{job_id}" for name in names)
     return not (other or writes.expires or any(writes.forgotten.values()) or writes.says)

@@ -2,7 +2,7 @@
 
 Source: qstash.md 9. Without a configured key nothing is valid: an empty HMAC key would accept anybody's signature.
 What is checked is what the queue SDK's Receiver checks (the tests compare both), whose tolerance for clocks PyJWT does
-not heed; the clock is a port, and a signature is refused whose claims are no times. PyJWT takes ten times as long.
+not accept; the clock is a port, and a signature is refused whose claims are no times. PyJWT takes ten times as long.
 
 Invariant: nothing is read of a token before its signature holds.
 """

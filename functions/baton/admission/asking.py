@@ -1,4 +1,4 @@
-"""Telling the admission what a job wants: the one step that crosses to its hash tag (DESIGN 3, "A wish is a leg").
+"""Telling the admission what a job wants: the one step that crosses to its hash tag (DESIGN 3, "A request is an item").
 
 Whatever the admission says besides is done here: a sweep is armed, and other jobs that got a slot are told so.
 Beside each admission update the job's rows are written into the list. A list that fails harms no job.
@@ -12,17 +12,17 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton.admission.stored_quota import StoredQuota
-from baton.core.admission import Place, Standing
-from baton.core.effects import AskAdmission, Work
+from baton.core.admission import Place, SlotState
+from baton.core.effects import RequestSlot, Work
 from baton.core.ends import end_of, row_of
-from baton.core.happenings import Admitted, Happening, Unheeded
-from baton.core.legs import wish_leg
 from baton.core.listing import Row
 from baton.core.state import Job, Usage
+from baton.core.step_results import Admitted, StepResult, Superseded
 from baton.core.stored_bytes import BytesAdded
-from baton.dispatch.handing_on import hand_on
+from baton.core.work_items import slot_request_item
+from baton.dispatch.dispatching import dispatch
 from baton.emitter import Emitter
-from baton.ports import Admission, Claim, Clock, Heard, History, Told, written
+from baton.ports import Admission, Claim, Clock, History, SlotAnswer, Told, written
 from baton_events.errors import PublishError
 from baton_events.schema import SWEEP_ENDPOINT
 
@@ -33,7 +33,7 @@ NOT_AT_HAND = Usage()
 WriteRows = Callable[[Row], Coroutine[Any, Any, None]]
 
 
-class Asking:
+class SlotClient:
     """Performs AskAdmission."""
 
     def __init__(
@@ -45,26 +45,26 @@ class Asking:
         self._emitter = emitter
         self._clock = clock
 
-    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:  # noqa: ARG002 - one signature
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:  # noqa: ARG002 - one signature
         """Tell the admission; nothing happens while the job must wait for its slot."""
-        assert isinstance(effect, AskAdmission), "this performer is registered for AskAdmission"
+        assert isinstance(effect, RequestSlot), "this executor is registered for AskAdmission"
         # Parts of calls that the end has dropped are stored, and no COMMIT has said so yet: this one's will.
         usage = replace(effect.usage, written=effect.usage.written + written())
-        heard = await self.ask(effect.job, Standing(effect.want, effect.lap), claim.owner, usage=usage)
-        if heard.later_lap:
-            return Unheeded(heard.later_lap)
-        return Admitted() if heard.slot or effect.want != "slot" else None
+        slot_answer = await self.ask(effect.job, SlotState(effect.want, effect.epoch), claim.owner, usage=usage)
+        if slot_answer.later_epoch:
+            return Superseded(slot_answer.later_epoch)
+        return Admitted() if slot_answer.slot or effect.want != "slot" else None
 
     async def ask(
         self,
         job: Job,
-        standing: Standing,
-        drive: str,
+        slot_state: SlotState,
+        redrive: str,
         *,
         alone: bool = False,
         usage: Usage = NOT_AT_HAND,
         stored: BytesAdded | None = None,
-    ) -> Heard:
+    ) -> SlotAnswer:
         """Tell the admission, and whoever must hear of it; returns what it answers.
 
         `drive`: which invocation tells. `alone`: a new job is not entered while another one of its session is live.
@@ -72,33 +72,37 @@ class Asking:
         """
         now_ms = self._clock.now_ms()
         place = Place(job.tenant, job.session_id, job.priority, job.created_at_ms, job.agent)
-        end = end_of(job, usage) if standing.want == "gone" and job.ended else None
+        end = end_of(job, usage) if slot_state.want == "gone" and job.ended else None
         stored = self.quota.ended(job, usage) if end else stored
         row = row_of(job.id, place, end)
         if alone:
-            heard = await self._admission.wish(job.id, standing, place, now_ms, alone=True, end=end, stored=stored)
-            if not heard.busy:
+            slot_answer = await self._admission.slot_request(
+                job.id, slot_state, place, now_ms, alone=True, end=end, stored=stored
+            )
+            if not slot_answer.busy:
                 await self._write_rows(row)
         else:
             # Begun first, and awaited last: both are ready at the same time, so one request carries them.
             writing = asyncio.create_task(self._write_rows(row))
             try:
-                heard = await self._admission.wish(job.id, standing, place, now_ms, end=end, stored=stored)
+                slot_answer = await self._admission.slot_request(
+                    job.id, slot_state, place, now_ms, end=end, stored=stored
+                )
             except BaseException:
                 writing.cancel()
                 raise
             await writing
-        if heard.sweep_at_ms:
-            await arm_sweep(self._emitter, heard.sweep_at_ms)
-        await tell(self._emitter, heard.tell, now_ms, drive)
-        return heard
+        if slot_answer.sweep_at_ms:
+            await arm_sweep(self._emitter, slot_answer.sweep_at_ms)
+        await tell(self._emitter, slot_answer.tell, now_ms, redrive)
+        return slot_answer
 
 
-async def tell(emitter: Emitter, told: Sequence[Told], now_ms: int, drive: str) -> None:
-    """Tell other jobs that they hold a slot: the event of their wish comes again."""
+async def tell(emitter: Emitter, told: Sequence[Told], now_ms: int, redrive: str) -> None:
+    """Tell other jobs that they hold a slot: the event of their slot request comes again."""
     for other in told:
-        leg = wish_leg(other.job_id, "slot", other.lap, now_ms)
-        await hand_on(emitter, other.session_id, [leg], drive)
+        item = slot_request_item(other.job_id, "slot", other.epoch, now_ms)
+        await dispatch(emitter, other.session_id, [item], redrive)
 
 
 async def arm_sweep(emitter: Emitter, at_ms: int) -> None:

@@ -9,7 +9,7 @@ import logging
 from baton.core.counts import LIST_GAPS
 from baton.core.listing import Row
 from baton.observability.counting import count
-from baton.ports import Figures, Listing
+from baton.ports import Counters, Listing
 from baton_events.errors import StoreError
 
 _log = logging.getLogger("baton.listing")
@@ -18,9 +18,9 @@ _log = logging.getLogger("baton.listing")
 class JobRows:
     """Writes rows."""
 
-    def __init__(self, listing: Listing, figures: Figures) -> None:
+    def __init__(self, listing: Listing, counters: Counters) -> None:
         self._listing = listing
-        self._figures = figures
+        self._counters = counters
 
     async def __call__(self, row: Row) -> None:
         """Write a job's rows, as far as the lists take them."""
@@ -28,4 +28,4 @@ class JobRows:
             await self._listing.add(row)
         except StoreError as error:
             _log.error("job %s is missing from a list of jobs until it is written again: %s", row.job_id, error)
-            await count(self._figures, {LIST_GAPS: 1})
+            await count(self._counters, {LIST_GAPS: 1})

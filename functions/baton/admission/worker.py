@@ -6,26 +6,28 @@ store may forget a stop or a start that was made less than 20 s before it: then 
 
 from baton.admission.asking import arm_sweep, tell
 from baton.emitter import Emitter
-from baton.ports import AdmissionState, Clock, Operating, Randomness
+from baton.ports import AdmissionControl, AdmissionState, Clock, Randomness
 
 
 class Worker:
     """Stops and starts the admission of jobs."""
 
-    def __init__(self, operating: Operating, emitter: Emitter, clock: Clock, randomness: Randomness) -> None:
-        self._operating = operating
+    def __init__(
+        self, admission_control: AdmissionControl, emitter: Emitter, clock: Clock, randomness: Randomness
+    ) -> None:
+        self._admission_control = admission_control
         self._emitter = emitter
         self._clock = clock
         self._randomness = randomness
 
     async def state(self) -> AdmissionState:
         """How it stands."""
-        return await self._operating.state()
+        return await self._admission_control.state()
 
     async def stop(self) -> AdmissionState:
         """Admit nobody any more; how it stands then."""
-        await self._operating.stop(self._clock.now_ms())
-        return await self._operating.state()
+        await self._admission_control.stop(self._clock.now_ms())
+        return await self._admission_control.state()
 
     async def start(self) -> AdmissionState:
         """Admit jobs again: free slots are given at once, and those who got one are told; how it stands then.
@@ -36,8 +38,8 @@ class Worker:
             PublishError: the queue did not take what tells them; starting again tells them.
         """
         now_ms = self._clock.now_ms()
-        started = await self._operating.start(now_ms)
+        started = await self._admission_control.start(now_ms)
         if started.sweep_at_ms:
             await arm_sweep(self._emitter, started.sweep_at_ms)
         await tell(self._emitter, started.tell, now_ms, f"start-{self._randomness.token()}")
-        return await self._operating.state()
+        return await self._admission_control.state()

@@ -1,6 +1,6 @@
-"""A model's answer as a happening: calls that can run, calls whose fault goes back to the model, or the job's result.
+"""A model's answer as a step result: calls that can run, calls whose fault goes back to the model, or the job's result.
 
-Invariant: an answer in any form gives a happening, never an error. Must not: run anything.
+Invariant: an answer in any form gives a step result, never an error. Must not: run anything.
 """
 
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from typing import Any
 
 from baton.agents.foreign_text import storable
 from baton.agents.output import FINAL_TOOL, InvalidOutput, OutputType
-from baton.core.happenings import ModelAnswered, ModelFailed, Wanted
 from baton.core.state import Failure
+from baton.core.step_results import ModelAnswered, ModelFailed, Wanted
 from baton.models.call import Call
 from baton.models.model import ModelAnswer
 from baton.tools.arguments import InvalidArguments
@@ -27,13 +27,13 @@ def answered(
         text = storable(answer.text)
         wanted = tuple([_wanted(call, tools) for call in answer.calls])
         if output is None:
-            return happening(answer, text, wanted)
+            return step_result(answer, text, wanted)
         return _with_output(answer, text, wanted, output)
     except (TypeError, ValueError, AttributeError) as error:
         return ModelFailed(Failure("model_garbage", f"not a usable answer: {error}", retryable=True))
 
 
-def happening(
+def step_result(
     answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], output: dict[str, Any] | None = None
 ) -> ModelAnswered:
     """The answer with these calls, or with this output; what it cost comes along."""
@@ -55,18 +55,18 @@ def _with_output(answer: ModelAnswer, text: str, wanted: tuple[Wanted, ...], out
     """The final answer is right, or it goes back with its faults, as a call that could not run."""
     finals = [call for call in answer.calls if call.tool == FINAL_TOOL]
     if answer.calls and not finals:
-        return happening(answer, text, wanted)
+        return step_result(answer, text, wanted)
     if len(answer.calls) > 1:
         fault = Failure("invalid_output", f"call {FINAL_TOOL!r} alone, once the results of all other tools are there")
-        return happening(answer, text, tuple(_refused(wish, fault) for wish in wanted))
+        return step_result(answer, text, tuple(_refused(wanted_call, fault) for wanted_call in wanted))
     try:
         result = output.check(finals[0].arguments) if finals else output.read(text)
         result_json = canonical_json(result)
         result_json.encode()
     except (InvalidOutput, UnicodeEncodeError) as error:
         fault = Failure("invalid_output", storable(str(error)))
-        return happening(answer, text, (Wanted(FINAL_TOOL, _storable_arguments(finals), fault),))
-    return happening(answer, text if finals and text else result_json, (), result)
+        return step_result(answer, text, (Wanted(FINAL_TOOL, _storable_arguments(finals), fault),))
+    return step_result(answer, text if finals and text else result_json, (), result)
 
 
 def refused(call: Call, fault: Failure) -> Wanted:
@@ -74,8 +74,8 @@ def refused(call: Call, fault: Failure) -> Wanted:
     return Wanted(call.tool, _kept(call.arguments) or {}, fault)
 
 
-def _refused(wish: Wanted, fault: Failure) -> Wanted:
-    return Wanted(FINAL_TOOL, wish.arguments, fault) if wish.tool == FINAL_TOOL else wish
+def _refused(wanted_call: Wanted, fault: Failure) -> Wanted:
+    return Wanted(FINAL_TOOL, wanted_call.arguments, fault) if wanted_call.tool == FINAL_TOOL else wanted_call
 
 
 def _storable_arguments(finals: list[Call]) -> dict[str, Any]:

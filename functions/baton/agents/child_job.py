@@ -2,9 +2,9 @@
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry, UnknownAgentError
-from baton.core.happenings import Submitted
 from baton.core.limits import within
 from baton.core.state import Job, ModelPolicy
+from baton.core.step_results import Submitted
 from baton.tools.pending import ChildTask
 from baton_events.ids import canonical_json, child_of
 

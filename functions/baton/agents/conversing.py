@@ -9,14 +9,14 @@ from typing import Any
 
 from msgspec import structs
 
-from baton.agents.performing import Performing
+from baton.agents.executing import Executing
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.conversation.earlier import Earlier
 from baton.conversation.estimate import BYTES_PER_TOKEN
 from baton.conversation.exchanges import TOTAL_BYTES, is_chat, recorded
 from baton.conversation.policy import KeepAll
 from baton.core.effects import CallModel, Work
-from baton.core.happenings import Aside, Happening, ModelAnswered, ModelFailed
+from baton.core.step_results import ExtraUsage, ModelAnswered, ModelFailed, StepResult
 from baton.core.transcript import SESSION_ROLE
 from baton.ports import Claim, History
 
@@ -27,14 +27,14 @@ _SHARE = 2
 class Conversing:
     """Performs CallModel: `turn`, with the session's conversation before it where the job is part of a chat."""
 
-    def __init__(self, turn: Performing, registry: Registry, earlier: Earlier) -> None:
+    def __init__(self, turn: Executing, registry: Registry, earlier: Earlier) -> None:
         self._turn = turn
         self._registry = registry
         self._earlier = earlier
 
-    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Find what was said before, if that is still to be done, and ask the model."""
-        assert isinstance(effect, CallModel), "this performer is registered for CallModel"
+        assert isinstance(effect, CallModel), "this executor is registered for CallModel"
         if effect.turn > 1 or not history.transcript or not is_chat(history.transcript[0]) or _is_known(history):
             return await self._turn(effect, history, claim)
         entry = recorded(
@@ -42,8 +42,8 @@ class Conversing:
         )
         if not entry["exchanges"]:
             return await self._turn(effect, history, claim)
-        happened = await self._turn(effect, replace(history, transcript=(*history.transcript, entry)), claim)
-        return _with_entry(happened, entry)
+        step_result = await self._turn(effect, replace(history, transcript=(*history.transcript, entry)), claim)
+        return _with_entry(step_result, entry)
 
     def _limit_bytes(self, agent: str) -> int:
         try:
@@ -59,10 +59,12 @@ def _is_known(history: History) -> bool:
     return any(entry["role"] == SESSION_ROLE for entry in history.transcript)
 
 
-def _with_entry(happened: Happening | None, entry: dict[str, Any]) -> Happening | None:
-    match happened:
+def _with_entry(step_result: StepResult | None, entry: dict[str, Any]) -> StepResult | None:
+    match step_result:
         case ModelAnswered() | ModelFailed():
-            aside: Aside = happened.aside
-            return structs.replace(happened, aside=structs.replace(aside, entries=(entry, *aside.entries)))
+            extra_usage: ExtraUsage = step_result.extra_usage
+            return structs.replace(
+                step_result, extra_usage=structs.replace(extra_usage, entries=(entry, *extra_usage.entries))
+            )
         case _:
-            return happened
+            return step_result

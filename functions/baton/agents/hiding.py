@@ -8,80 +8,84 @@ tool needs; they are redacted in what is recorded (`baton.core.redaction`).
 
 from msgspec.structs import replace
 
-from baton.agents.performing import Performing
+from baton.agents.executing import Executing
 from baton.core.effects import RunTool, Work
-from baton.core.happenings import (
-    Aside,
-    Happening,
+from baton.core.redaction import KnownSecrets, redacted, redacted_json
+from baton.core.state import Failure
+from baton.core.step_results import (
+    ExtraUsage,
     ModelAnswered,
     ModelFailed,
+    StepResult,
     ToolFailed,
     ToolReturned,
     ToolWaits,
     Wanted,
 )
-from baton.core.redaction import KnownSecrets, redacted, redacted_json
-from baton.core.state import Failure
 from baton.ports import Claim, History
 
 
 class Hiding:
     """Performs what another one does, and hides secrets in what happened."""
 
-    def __init__(self, performer: Performing, secrets: KnownSecrets) -> None:
-        self._performer = performer
+    def __init__(self, executor: Executing, secrets: KnownSecrets) -> None:
+        self._executor = executor
         self._secrets = secrets
 
-    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
         """Do the work."""
         secrets = self._secrets.and_those_in(effect.call.arguments) if isinstance(effect, RunTool) else self._secrets
-        happened = await self._performer(effect, history, claim)
-        return hidden(happened, secrets) if happened is not None else None
+        step_result = await self._executor(effect, history, claim)
+        return hidden(step_result, secrets) if step_result is not None else None
 
 
-def hidden(happened: Happening, secrets: KnownSecrets) -> Happening:
+def hidden(step_result: StepResult, secrets: KnownSecrets) -> StepResult:
     """What happened, without secrets."""
-    match happened:
+    match step_result:
         case ToolReturned():
-            return ToolReturned(_json(happened.result_json, secrets))
+            return ToolReturned(_json(step_result.result_json, secrets))
         case ToolWaits():
-            child = happened.child and replace(happened.child, task=secrets.hide_in(happened.child.task))
-            return replace(happened, otherwise=_json(happened.otherwise, secrets), child=child)
+            child = step_result.child and replace(step_result.child, task=secrets.hide_in(step_result.child.task))
+            return replace(step_result, timeout_result=_json(step_result.timeout_result, secrets), child=child)
         case ToolFailed():
-            return ToolFailed(_failure(happened.failure, secrets))
+            return ToolFailed(_failure(step_result.failure, secrets))
         case ModelFailed():
-            failure = _failure(happened.failure, secrets)
-            return replace(happened, failure=failure, aside=_aside(happened.aside, secrets))
+            failure = _failure(step_result.failure, secrets)
+            return replace(step_result, failure=failure, extra_usage=_extra_usage(step_result.extra_usage, secrets))
         case ModelAnswered():
-            return _answered(happened, secrets)
+            return _answered(step_result, secrets)
         case _:
-            return happened
+            return step_result
 
 
-def _answered(happened: ModelAnswered, secrets: KnownSecrets) -> ModelAnswered:
+def _answered(step_result: ModelAnswered, secrets: KnownSecrets) -> ModelAnswered:
     return replace(
-        happened,
-        text=secrets.hide(happened.text),
-        reflection=secrets.hide(happened.reflection),
-        wanted=tuple([_wanted(wish, secrets) for wish in happened.wanted]),
+        step_result,
+        text=secrets.hide(step_result.text),
+        reflection=secrets.hide(step_result.reflection),
+        wanted=tuple([_wanted(wanted_call, secrets) for wanted_call in step_result.wanted]),
         # It may hold the arguments a second time, in the provider's own form.
-        provider=None if happened.provider is None else secrets.hide_in(redacted(happened.provider)),
-        output=secrets.hide_in(happened.output),
-        aside=_aside(happened.aside, secrets),
+        provider=None if step_result.provider is None else secrets.hide_in(redacted(step_result.provider)),
+        output=secrets.hide_in(step_result.output),
+        extra_usage=_extra_usage(step_result.extra_usage, secrets),
     )
 
 
-def _wanted(wish: Wanted, secrets: KnownSecrets) -> Wanted:
-    arguments = secrets.hide_in(wish.arguments)
-    if wish.fault is None:
-        return wish if arguments == wish.arguments else replace(wish, arguments=arguments)
-    return replace(wish, arguments=arguments, fault=_failure(wish.fault, secrets.and_those_in(wish.arguments)))
+def _wanted(wanted_call: Wanted, secrets: KnownSecrets) -> Wanted:
+    arguments = secrets.hide_in(wanted_call.arguments)
+    if wanted_call.fault is None:
+        return wanted_call if arguments == wanted_call.arguments else replace(wanted_call, arguments=arguments)
+    return replace(
+        wanted_call,
+        arguments=arguments,
+        fault=_failure(wanted_call.fault, secrets.and_those_in(wanted_call.arguments)),
+    )
 
 
-def _aside(aside: Aside, secrets: KnownSecrets) -> Aside:
-    if not aside.entries:
-        return aside
-    return replace(aside, entries=tuple(secrets.hide_in(entry) for entry in aside.entries))
+def _extra_usage(extra_usage: ExtraUsage, secrets: KnownSecrets) -> ExtraUsage:
+    if not extra_usage.entries:
+        return extra_usage
+    return replace(extra_usage, entries=tuple(secrets.hide_in(entry) for entry in extra_usage.entries))
 
 
 def _failure(failure: Failure, secrets: KnownSecrets) -> Failure:

@@ -1,10 +1,10 @@
-"""One model call: from what is recorded to the model's request, from its answer to a happening.
+"""One model call: from what is recorded to the model's request, from its answer to a step result.
 
 Its text is appended to the job's parts while it is made, but for a planner's, which is a thought, and for a structured
 answer, whose text is made of what was checked.
 
-Invariant: whatever goes wrong is a happening, never raised: a provider's 429 is a fact of the job, not a failure of the
-delivery. Must not: run tools; it only checks whether those asked for exist and fit.
+Invariant: whatever goes wrong is a step result, never raised: a provider's 429 is a fact of the job, not a failure of
+the delivery. Must not: run tools; it only checks whether those asked for exist and fit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ from baton.agents.model_call import ModelCalls, calls_of
 from baton.agents.planner_turn import PlannerTurn, planner_turn
 from baton.agents.registry import Registry, UnknownAgentError
 from baton.agents.static_turn import static_turn
-from baton.agents.talk import Talk, Talks
 from baton.agents.telling import told
+from baton.agents.text_stream import TextStream, TextStreams
 from baton.conversation import exchanges
 from baton.core.effects import CallModel, Work
-from baton.core.happenings import Happening, ModelAnswered, ModelFailed
 from baton.core.state import Failure
+from baton.core.step_results import ModelAnswered, ModelFailed, StepResult
 from baton.core.transcript import NewerEntryError, upcast_all
 from baton.memory import recollection
 from baton.models.fingerprint import asked
@@ -43,16 +43,16 @@ class ModelTurn:
         registry: Registry,
         work_limit_seconds: float,
         cache: ModelCache | None = None,
-        talks: Talks | None = None,
+        text_streams: TextStreams | None = None,
     ) -> None:
         self._registry = registry
         self._work_limit_seconds = work_limit_seconds
         self._cache = cache
-        self._talks = talks
+        self._text_streams = text_streams
 
-    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening:
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Ask the model of the job's agent."""
-        assert isinstance(effect, CallModel), "this performer is registered for CallModel"
+        assert isinstance(effect, CallModel), "this executor is registered for CallModel"
         try:
             agent = self._registry.agent(effect.job.agent)
         except UnknownAgentError as error:
@@ -67,10 +67,12 @@ class ModelTurn:
         if agent.plan:
             return static_turn(agent.plan, self._registry.tools_of(agent), history)
         streams = agent.mode != "plan" and agent.output is None
-        talk = self._talks.of(effect, claim) if self._talks and streams else None
-        return await self._ask(agent, effect, history, talk)
+        text_stream = self._text_streams.of(effect, claim) if self._text_streams and streams else None
+        return await self._ask(agent, effect, history, text_stream)
 
-    async def _ask(self, agent: Agent, effect: CallModel, history: History, talk: Talk | None) -> Happening:
+    async def _ask(
+        self, agent: Agent, effect: CallModel, history: History, text_stream: TextStream | None
+    ) -> StepResult:
         calls = calls_of(agent, effect.job.tenant, self._work_limit_seconds, self._cache)
         specs = self._registry.specs_of(agent)
         planner = None
@@ -78,13 +80,19 @@ class ModelTurn:
             planner = planner_turn(agent, effect.job, self._registry.tools_of(agent), specs, history)
         told_specs = planner.told_specs if planner else specs
         tell = await told(agent, history, told_specs, calls, self._registry.summarizer_of(agent))
-        request = self._request(agent, tell.history, effect.turn, talk)
-        happened, digests = await self._answer(agent, request, calls, planner, effect.job.id)
-        if isinstance(happened, ModelFailed):
-            return structs.replace(happened, aside=tell.aside)
-        spoken = await talk.spoken() if talk else None
+        request = self._request(agent, tell.history, effect.turn, text_stream)
+        step_result, digests = await self._answer(agent, request, calls, planner, effect.job.id)
+        if isinstance(step_result, ModelFailed):
+            return structs.replace(step_result, extra_usage=tell.extra_usage)
+        streamed_text = await text_stream.streamed_text() if text_stream else None
         estimated = tell.estimated_tokens
-        return structs.replace(happened, asked=digests, estimated_tokens=estimated, spoken=spoken, aside=tell.aside)
+        return structs.replace(
+            step_result,
+            asked=digests,
+            estimated_tokens=estimated,
+            streamed_text=streamed_text,
+            extra_usage=tell.extra_usage,
+        )
 
     async def _answer(
         self, agent: Agent, request: ModelRequest, calls: ModelCalls, planner: PlannerTurn | None, job_id: str
@@ -110,7 +118,7 @@ class ModelTurn:
             return said, None
         return said, asked(question, reads_history=model.reads_history, job_id=job_id)
 
-    def _request(self, agent: Agent, history: History, turn: int, talk: Talk | None) -> ModelRequest:
+    def _request(self, agent: Agent, history: History, turn: int, text_stream: TextStream | None) -> ModelRequest:
         return ModelRequest(
             agent.instructions,
             messages(history),
@@ -118,7 +126,7 @@ class ModelTurn:
             turn,
             settings=dict(agent.model_settings),
             output=agent.output.spec if agent.output else None,
-            listener=talk,
+            listener=text_stream,
         )
 
 
@@ -138,16 +146,18 @@ def messages(history: History) -> tuple[Message, ...]:
 
 def _turn(entry: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> list[Message]:
     """What the model said, and what came of its calls."""
-    wishes: Sequence[Mapping[str, Any]] = entry["calls"]
-    calls = tuple([PastCall(wish["id"], wish["tool"], wish["arguments"]) for wish in wishes])
+    wanted_calls: Sequence[Mapping[str, Any]] = entry["calls"]
+    calls = tuple(
+        [PastCall(wanted_call["id"], wanted_call["tool"], wanted_call["arguments"]) for wanted_call in wanted_calls]
+    )
     told: list[Message] = [ModelMessage(entry["text"], calls, entry.get("provider"))]
-    for wish in wishes:
-        stored = results.get(wish["id"]) or wish
+    for wanted_call in wanted_calls:
+        stored = results.get(wanted_call["id"]) or wanted_call
         if "ok" in stored:
-            told.append(ToolMessage(wish["id"], wish["tool"], stored["ok"]))
+            told.append(ToolMessage(wanted_call["id"], wanted_call["tool"], stored["ok"]))
         else:
             error = stored.get("error") or {"type": "unknown", "message": "the result is not recorded"}
-            told.append(ToolMessage(wish["id"], wish["tool"], error, is_error=True))
+            told.append(ToolMessage(wanted_call["id"], wanted_call["tool"], error, is_error=True))
     return told
 
 

@@ -12,12 +12,12 @@ from typing import Any
 from msgspec import Struct, structs
 
 from baton.agents.agent import Agent
-from baton.agents.answer import answered, happening, refused
+from baton.agents.answer import answered, refused, step_result
 from baton.agents.foreign_text import storable
 from baton.agents.output import FINAL_TOOL
-from baton.core.happenings import ModelAnswered, ModelFailed, Wanted
 from baton.core.limits import since
 from baton.core.state import Failure, Job
+from baton.core.step_results import ModelAnswered, ModelFailed, Wanted
 from baton.models.call import Call
 from baton.models.model import ModelAnswer, ModelRequest, ToolSpec
 from baton.planning.carried_out import plans_in
@@ -75,14 +75,14 @@ class PlannerTurn(Struct, frozen=True):
         text = storable(answer.text)
         if self.rounds_made >= self.agent.max_rounds:
             message = f"no further plan is possible (max_rounds={self.agent.max_rounds}): answer with what there is"
-            return happening(answer, text, (refused(plan, Failure("no_rounds_left", message)),))
+            return step_result(answer, text, (refused(plan, Failure("no_rounds_left", message)),))
         try:
             steps = read_plan(plan.arguments, self.tools, self.max_steps)
         except InvalidPlan as error:
-            return happening(answer, text, (refused(plan, Failure("invalid_plan", storable(str(error)))),))
+            return step_result(answer, text, (refused(plan, Failure("invalid_plan", storable(str(error)))),))
         reflection = storable(str(plan.arguments.get("reflection", ""))) or text
         return structs.replace(
-            happening(answer, text, wanted_of(steps, self.tools)),
+            step_result(answer, text, wanted_of(steps, self.tools)),
             plan=True,
             reflection=reflection if self.rounds_made else "",
         )
@@ -129,4 +129,4 @@ def _all_refused(answer: ModelAnswer) -> ModelAnswered:
     planning = any(call.tool == PLAN_TOOL for call in answer.calls)
     fault = Failure("no_plan", _NOT_ALONE if planning else _NO_PLAN)
     wanted: tuple[Wanted, ...] = tuple(refused(call, fault) for call in answer.calls)
-    return happening(answer, storable(answer.text), wanted)
+    return step_result(answer, storable(answer.text), wanted)

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from baton.agents.foreign_text import storable
-from baton.core.happenings import ModelAnswered, ModelFailed
 from baton.core.state import Failure
+from baton.core.step_results import ModelAnswered, ModelFailed
 from baton.planning.carried_out import answer_of, plans_in
 from baton.planning.checking import plan_faults
 from baton.planning.plan import wanted_of

@@ -1,4 +1,4 @@
-"""What a running tool says goes to the job's stream, as long as its claim holds the leg."""
+"""What a running tool says goes to the job's stream, as long as its claim holds the work item."""
 
 import logging
 from typing import Any
@@ -30,7 +30,7 @@ class StoreChannel:
         Raises:
             StoreError: it is not recorded; unless the tool catches this, the delivery fails and the tool runs again.
         """
-        claim, number = self._claim, f"{self._claim.leg_key.rpartition(':')[2]}-{self._appended + 1}"
+        claim, number = self._claim, f"{self._claim.item_key.rpartition(':')[2]}-{self._appended + 1}"
         shown = self._shown({"title": title, "data": data})
         part = info_part(claim.job_id, self._call_id, number, **shown, at_ms=self._clock.now_ms())
         await self._append(part)
@@ -44,7 +44,7 @@ class StoreChannel:
             _log.warning("a progress report of %s is lost: %s", self._call_id, error)
 
     async def cancelled(self) -> bool:
-        """Whether the leg is no longer held: the job was cancelled or ended, or somebody else took over."""
+        """Whether the work item is no longer held: the job was cancelled or ended, or somebody else took over."""
         return not await self._store.append(self._claim, 0, ())
 
     def _shown(self, data: dict[str, Any]) -> dict[str, Any]:

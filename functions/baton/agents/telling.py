@@ -1,7 +1,7 @@
 """What of a job's history the model is told in this turn, as the agent's policy says; a summary is written where due.
 
 Invariant: whatever goes wrong with a summary, the turn goes on: then the oldest turns are left out, this once.
-Must not: record anything; what is to be recorded is handed back (`Aside`), for the turn's COMMIT.
+Must not: record anything; what is to be recorded is handed back (`ExtraUsage`), for the turn's COMMIT.
 """
 
 import logging
@@ -18,7 +18,7 @@ from baton.conversation.conversation import Conversation, conversation_of, summa
 from baton.conversation.estimate import fixed_bytes, room_bytes, tokens_of
 from baton.conversation.fitting import fit
 from baton.conversation.policy import KeepAll, Summarize
-from baton.core.happenings import NO_ASIDE, Aside
+from baton.core.step_results import NO_EXTRA_USAGE, ExtraUsage
 from baton.models.model import Model, ModelAnswer, ToolSpec
 from baton.ports import History
 
@@ -33,7 +33,7 @@ class Told(Struct, frozen=True):
 
     history: History
     estimated_tokens: int = 0
-    aside: Aside = NO_ASIDE
+    extra_usage: ExtraUsage = NO_EXTRA_USAGE
 
 
 async def told(agent: Agent, history: History, tools: tuple[ToolSpec, ...], calls: ModelCalls, writer: Model) -> Told:
@@ -51,13 +51,13 @@ async def told(agent: Agent, history: History, tools: tuple[ToolSpec, ...], call
         return Told(_everything(history))
     fixed = fixed_bytes(agent.instructions, (*tools, agent.output.spec) if agent.output else tools)
     limit_bytes = room_bytes(policy.max_tokens, history, fixed)
-    conversation, aside = conversation_of(history), NO_ASIDE
+    conversation, extra_usage = conversation_of(history), NO_EXTRA_USAGE
     if isinstance(policy, Summarize):
-        conversation, aside = await _with_summary(policy, conversation, limit_bytes, calls, writer)
-        if aside.entries:
-            aside = replace(aside, untold=untold(history, aside.entries[0]["upTo"]))
+        conversation, extra_usage = await _with_summary(policy, conversation, limit_bytes, calls, writer)
+        if extra_usage.entries:
+            extra_usage = replace(extra_usage, untold=untold(history, extra_usage.entries[0]["upTo"]))
     fitted = fit(conversation, limit_bytes)
-    return Told(fitted.history(), tokens_of(fitted.size_bytes + fixed), aside)
+    return Told(fitted.history(), tokens_of(fitted.size_bytes + fixed), extra_usage)
 
 
 def _everything(history: History) -> History:
@@ -70,29 +70,29 @@ def _everything(history: History) -> History:
 
 async def _with_summary(
     policy: Summarize, conversation: Conversation, limit_bytes: int, calls: ModelCalls, writer: Model
-) -> tuple[Conversation, Aside]:
+) -> tuple[Conversation, ExtraUsage]:
     old = summary.due(conversation, policy, limit_bytes)
     if not old:
-        return conversation, Aside()
+        return conversation, ExtraUsage()
     request = summary.request_of(conversation, old, limit_bytes)
     try:
         answer = await calls.ask(writer, request, _SUMMARY_SHARE)
         text = storable(answer.text).strip()
     except Exception as error:  # noqa: BLE001 - a model is foreign code, and the turn can do without its summary
         _log.warning("no summary of turns up to %d: %s: %s", old[-1].number, type(error).__name__, error)
-        return conversation, Aside()
+        return conversation, ExtraUsage()
     entries: tuple[dict[str, Any], ...] = ()
     if text:
         usage = {"inputTokens": answer.input_tokens, "outputTokens": answer.output_tokens, "costUsd": answer.cost_usd}
         entry = {**summary.entry_of(text, old, limit_bytes), "usage": {**usage, "cached": answer.cached}}
         conversation, entries = summarized(conversation, entry), (entry,)
-    return conversation, _aside(entries, answer)
+    return conversation, _extra_usage(entries, answer)
 
 
-def _aside(entries: tuple[dict[str, Any], ...], answer: ModelAnswer) -> Aside:
+def _extra_usage(entries: tuple[dict[str, Any], ...], answer: ModelAnswer) -> ExtraUsage:
     if answer.cached:
-        return Aside(entries, cached_calls=1)
-    return Aside(
+        return ExtraUsage(entries, cached_calls=1)
+    return ExtraUsage(
         entries=entries,
         model_calls=1,
         input_tokens=answer.input_tokens,

@@ -1,6 +1,6 @@
 """One attempt of a tool call: run it with the recorded arguments, within its time limit, and check its result.
 
-Invariant: whatever goes wrong is a happening with a clear message, never raised. Must not: import a model.
+Invariant: whatever goes wrong is a step result with a clear message, never raised. Must not: import a model.
 """
 
 from typing import Any
@@ -15,9 +15,9 @@ from baton.agents.store_channel import StoreChannel
 from baton.agents.tenant_operations import TenantOperations
 from baton.core.checkpoint import tool_digest
 from baton.core.effects import RunTool, Work
-from baton.core.happenings import Happening, ToolAsks, ToolFailed, ToolReturned, ToolWaits
 from baton.core.redaction import KnownSecrets
 from baton.core.state import CallRecord, Failure, Job
+from baton.core.step_results import StepResult, ToolAsks, ToolFailed, ToolReturned, ToolWaits
 from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory
 from baton.planning.resolving import UnresolvedReference, resolved
@@ -62,9 +62,9 @@ class ToolRun:
         self._calls = calls
         self._result_limit_bytes = result_limit_bytes
 
-    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening:
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:
         """Run the tool; a step of a plan is given what it refers to."""
-        assert isinstance(effect, RunTool), "this performer is registered for RunTool"
+        assert isinstance(effect, RunTool), "this executor is registered for RunTool"
         try:
             tool = self._registry.tool(effect.call.tool)
         except UnknownToolError as error:
@@ -98,17 +98,17 @@ class ToolRun:
             return self._waits(tool, result, context, effect.job, claim.now_ms)
         return self._returned(tool, result)
 
-    def _waits(self, tool: Tool, pending: Pending, context: ToolContext, job: Job, now_ms: int) -> Happening:
+    def _waits(self, tool: Tool, pending: Pending, context: ToolContext, job: Job, now_ms: int) -> StepResult:
         try:
             child = child_job(self._registry, job, context.call_id, pending.child, now_ms) if pending.child else None
         except NoChildError as error:
             return _failed(error.type, str(error), retryable=error.retryable)
-        otherwise = self._returned(tool, pending.otherwise)
-        if not isinstance(otherwise, ToolReturned):
-            return otherwise
+        timeout_result = self._returned(tool, pending.otherwise)
+        if not isinstance(timeout_result, ToolReturned):
+            return timeout_result
         return ToolWaits(
             until_ms=pending.until_ms(now_ms),
-            otherwise=f'{{"ok":{otherwise.result_json}}}',
+            timeout_result=f'{{"ok":{timeout_result.result_json}}}',
             event=pending.event,
             operation_id=context.operation_id if pending.operation and not pending.event else "",
             child=child,
@@ -131,7 +131,7 @@ class ToolRun:
         except Exception as error:  # noqa: BLE001 - a tool is foreign code: its failure is a fact
             return _failure_of(error)
 
-    def _returned(self, tool: Tool, result: Any) -> Happening:
+    def _returned(self, tool: Tool, result: Any) -> StepResult:
         try:
             text = to_json(result, inf_nan_mode="null").decode()
         except (PydanticSerializationError, ValueError, RecursionError) as error:
@@ -163,7 +163,7 @@ def _is_approved(call: CallRecord) -> bool:
     return call.approved == tool_digest(call.tool, call.arguments)
 
 
-def _asks(tool: Tool, arguments: dict[str, Any], now_ms: int) -> Happening:
+def _asks(tool: Tool, arguments: dict[str, Any], now_ms: int) -> StepResult:
     """Nobody is asked about a call that cannot run."""
     try:
         asked = tool.check(arguments)

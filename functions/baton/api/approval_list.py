@@ -1,8 +1,9 @@
 """Approvals of all jobs, page by page: those that wait for a decision, or those that were decided so.
 
-Invariant: what is shown is what the job says when it is read. Whoever waits is live, so pending ones are looked for
-in the admission's book, which has every live job; others in the list of all jobs and below them. A page costs a bounded
-number of reads: where few match it may be short, or empty, and has a cursor. Must not: know HTTP, or decide anything.
+Invariant: what is shown is what the job says when it is read. Whoever waits is live, so pending ones are looked for in
+the admission's slot table, which has every live job; others in the list of all jobs and below them. A page costs a
+bounded number of reads: where few match it may be short, or empty, and has a cursor. Must not: know HTTP, or decide
+anything.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from typing import Any, Literal
 from baton.api.approval_view import approvals_of
 from baton.core.checkpoint import LIMIT_APPROVAL
 from baton.core.listing import Query, cursor_of, position_from, position_of
-from baton.ports import Listing, Operating, Reader, Snapshot
+from baton.ports import AdmissionControl, Listing, Reader, Snapshot
 
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
 # Jobs read at once, and for one page.
@@ -54,9 +55,9 @@ class _Begin:
 class ApprovalList:
     """Looks for approvals."""
 
-    def __init__(self, listing: Listing, operating: Operating, reader: Reader) -> None:
+    def __init__(self, listing: Listing, admission_control: AdmissionControl, reader: Reader) -> None:
         self._listing = listing
-        self._operating = operating
+        self._admission_control = admission_control
         self._reader = reader
 
     async def page(self, status: ApprovalStatus, limit: int, cursor: str) -> ApprovalPage:
@@ -85,8 +86,10 @@ class ApprovalList:
 
     async def _waiting(self, after: str) -> AsyncIterator[tuple[str, list[Snapshot]]]:
         """The live jobs that ask for a decision, newer ones first."""
-        book = await self._operating.live()
-        places = sorted(((position_of(entry.created_ms, name), name) for name, entry in book.items()), reverse=True)
+        slot_table = await self._admission_control.live()
+        places = sorted(
+            ((position_of(entry.created_ms, name), name) for name, entry in slot_table.items()), reverse=True
+        )
         left = [(position, name) for position, name in places if not after or position < after]
         for start in range(0, len(left), _AT_ONCE):
             chunk = left[start : start + _AT_ONCE]
@@ -116,7 +119,7 @@ class ApprovalList:
 
 
 def _asks(snapshot: Snapshot) -> bool:
-    return any(leg.asks_for or leg.tool == LIMIT_APPROVAL for leg in snapshot.legs)
+    return any(item.approval_of_call or item.tool == LIMIT_APPROVAL for item in snapshot.items)
 
 
 def _place(view: dict[str, Any]) -> tuple[str, int, int]:

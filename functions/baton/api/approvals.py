@@ -71,7 +71,7 @@ class Approvals:
         self._container = container
         self._jobs = jobs
         ports = container.ports
-        self._list = ApprovalList(ports.listing, ports.operating, ports.reader)
+        self._list = ApprovalList(ports.listing, ports.admission_control, ports.reader)
 
     async def of_job(self, principal: Principal, job_id: str) -> list[Checkpoint]:
         """All checkpoints of a job, in order.
@@ -178,10 +178,10 @@ class Approvals:
         outcome = {word: decision | signed}
         view = approval_view(asked, job.id, outcome)
         try:
-            heeded = await self._container.acceptance.outside(job, Completion(call_id=asked.id, outcome=outcome))
+            signal_result = await self._container.acceptance.outside(job, Completion(call_id=asked.id, outcome=outcome))
         except UnknownJobError as error:
             raise ApiError(404, f"there is no checkpoint {view['id']!r}") from error
-        if not heeded.counts:
+        if not signal_result.counts:
             raise _too_late(view["id"], "it was decided before, has expired, or its job has ended")
         return view
 

@@ -55,7 +55,7 @@ class Keys:
 
     def __init__(self, container: Container) -> None:
         self._configured = parse_keys(container.settings.api_keys)
-        self._book = container.ports.key_book
+        self._api_key_store = container.ports.api_key_store
         self._clock = container.ports.clock
         self._unknown = SourceBudget(container.ports.clock, UNKNOWN_PER_MINUTE)
         self._believed: dict[str, tuple[Principal, int]] = {}
@@ -121,11 +121,11 @@ class Keys:
             return principal
         wait_seconds = self._unknown.wait_seconds(source)
         if principal is None and wait_seconds:  # one that was good a while ago is asked after all
-            stored = (await self._book_as_a_whole(now_ms)).get(digest)
+            stored = (await self._whole_store(now_ms)).get(digest)
             if stored is None:
                 raise too_many("too many requests with unknown keys from here", wait_seconds)
         else:
-            stored = await self._book.find(digest)
+            stored = await self._api_key_store.find(digest)
         if stored is None or not hmac.compare_digest(stored.digest, digest):
             self._believed.pop(digest, None)
             self._unknown.spend(source)
@@ -137,11 +137,11 @@ class Keys:
         await self._note_use(stored, rfc3339(now_ms)[:_DAY_CHARS])
         return found
 
-    async def _book_as_a_whole(self, now_ms: int) -> dict[str, StoredKey]:
+    async def _whole_store(self, now_ms: int) -> dict[str, StoredKey]:
         """Every stored key, read once in a while: who guesses does not lock out others behind the same address."""
         whole, at_ms = self._whole
         if now_ms - at_ms >= BELIEVED_MS:
-            whole = {key.digest: key for key in await self._book.all()}
+            whole = {key.digest: key for key in await self._api_key_store.all()}
             self._whole = (whole, now_ms)
         return whole
 
@@ -151,7 +151,7 @@ class Keys:
             return
         self._noted[stored.digest] = day
         try:
-            await self._book.used(stored.digest, day)
+            await self._api_key_store.used(stored.digest, day)
         except StoreError:
             self._noted.pop(stored.digest, None)  # the next look notes it
 

@@ -48,7 +48,7 @@ def _is_repeat(known: Snapshot, body: ChatBody) -> bool:
     """Whether the newest job for this message is what this very request made, and not what it wants to replace."""
     if body.trigger == "submit-message":
         return bool(known.task.get("text") == body.text)
-    # Without the answer's id, two wishes for another answer are told apart by whether the first has come to its end.
+    # Without the answer's id, two requests another answer are told apart by whether the first has come to its end.
     return body.message_id is None and bool(known.task["chat"].get("replaces")) and not known.job.ended
 
 

@@ -1,4 +1,4 @@
-"""The deployment's figures as Prometheus reads them (text format 0.0.4): names, help and labels of every metric.
+"""The deployment's counters as Prometheus reads them (text format 0.0.4): names, help and labels of every metric.
 
 Pure, and the one place that names metrics; docs/operations.md lists them, and a test holds it to that. Invariant: a
 metric is there from the first scrape on, with 0 where nothing was counted yet and its labels are known beforehand.
@@ -18,8 +18,8 @@ from prometheus_client.metrics_core import (
 )
 
 from baton.core import counts
-from baton.core.ends import DURATION_BOUNDS_SECONDS, AgentFigures
-from baton.core.tool_use import ToolFigures
+from baton.core.ends import DURATION_BOUNDS_SECONDS, AgentCounters
+from baton.core.tool_use import ToolCounters
 from baton.core.transitions import END_STATUSES
 from baton.ports import AdmissionState
 from baton.runtime.metering import OVERHEAD
@@ -33,7 +33,7 @@ class Measured:
     """What one scrape has read.
 
     Attributes:
-        sums: the figures, by name.
+        sums: the counters, by name.
         tools: how tools are used.
         ends: what ended jobs add up to, by agent.
         admission: how it stands; `waiting`: jobs that are live, and neither at work nor in line.
@@ -43,8 +43,8 @@ class Measured:
     """
 
     sums: Mapping[str, int] = field(default_factory=dict[str, int])
-    tools: Sequence[ToolFigures] = ()
-    ends: Mapping[str, AgentFigures] = field(default_factory=dict[str, AgentFigures])
+    tools: Sequence[ToolCounters] = ()
+    ends: Mapping[str, AgentCounters] = field(default_factory=dict[str, AgentCounters])
     admission: AdmissionState = field(default_factory=lambda: AdmissionState(0, 0, 0))
     waiting: int = 0
     pending_approvals: int = 0
@@ -80,7 +80,7 @@ def _checkpoints(measured: Measured) -> Iterator[Metric]:
     )
 
 
-def _jobs(ends: Mapping[str, AgentFigures]) -> Iterator[Metric]:
+def _jobs(ends: Mapping[str, AgentCounters]) -> Iterator[Metric]:
     total = CounterMetricFamily("agent_jobs", "Ended jobs by status", labels=["job_type", "status"])
     took = HistogramMetricFamily("agent_jobs_duration_seconds", "From first turn to end", labels=["job_type"])
     tokens = CounterMetricFamily("agent_tokens", "Tokens of ended jobs", labels=["job_type", "direction"])
@@ -113,7 +113,9 @@ def _worker(measured: Measured) -> Iterator[Metric]:
     for name, (text, value) in gauges.items():
         yield GaugeMetricFamily(f"agent_worker_{name}", text, value)
     yield _plain("agent_sweeps", "Sweeps that looked", measured, counts.SWEEPS)
-    yield _plain("agent_sweep_driven_events", "Events that a sweep drove, since nobody had", measured, counts.DRIVEN)
+    yield _plain(
+        "agent_sweep_driven_events", "Events that a sweep redrove, since nobody had", measured, counts.REDRIVEN
+    )
     yield _plain("agent_list_gaps", "Writes of a job into the lists of jobs that failed", measured, counts.LIST_GAPS)
 
 
@@ -164,8 +166,8 @@ _OVERHEAD = {
 
 
 def _overhead(measured: Measured) -> Iterator[Metric]:
-    for name, (text, figure, units) in _OVERHEAD.items():
-        much = measured.sums.get(f"{OVERHEAD}:{figure}", 0) / units
+    for name, (text, counter, units) in _OVERHEAD.items():
+        much = measured.sums.get(f"{OVERHEAD}:{counter}", 0) / units
         yield CounterMetricFamily(f"agent_overhead_{name}", text, value=much)
 
 

@@ -14,7 +14,7 @@ from baton.api.kept_quota import KeptQuota
 from baton.api.problem import ApiError
 from baton.container import Container
 from baton.core.redaction import redacted
-from baton.ports import Heeded
+from baton.ports import SignalResult
 from baton_events.schema import Occurrence
 
 
@@ -42,14 +42,14 @@ class JobEventsApi:
         body = await self._read(request)
         snapshot = await self._jobs.snapshot(principal, request.path_params["job_id"])
         job = snapshot.job
-        heeded = Heeded.ENDED
+        signal_result = SignalResult.ENDED
         if not job.ended:
             await self._quota.check(snapshot, body.name)
             data = self._container.secrets.hide_in(redacted(body.data))
-            heeded = await self._container.acceptance.outside(job, Occurrence(name=body.name, data=data))
-        if heeded.is_new:
+            signal_result = await self._container.acceptance.outside(job, Occurrence(name=body.name, data=data))
+        if signal_result.is_new:
             await self._quota.add(snapshot, body.name)
-        if heeded is Heeded.ENDED:
+        if signal_result is SignalResult.ENDED:
             raise ApiError(409, f"job {job.id!r} has ended: nothing waits for event {body.name!r}")
         return JSONResponse({"jobId": job.id, "name": body.name}, 202)
 

@@ -1,4 +1,4 @@
-"""Lists of jobs: looked for in the admission's list or book, read from the jobs themselves, page by page.
+"""Lists of jobs: looked for in the admission's list or slot table, read from the jobs themselves, page by page.
 
 Invariant: what is shown is what the job says when it is read; a row is a hint only. A page costs a bounded number of
 requests and reads: under a rare filter it may be short, or empty, and has a cursor. Must not: know HTTP.
@@ -14,12 +14,12 @@ from baton.core.admission import Entry
 from baton.core.listing import Found, Query, cursor_of, position_from, position_of
 from baton.core.transitions import END_STATUSES, JobStatus
 from baton.core.waiting import status_and_wait
-from baton.ports import Listing, Operating, Reader, Snapshot
+from baton.ports import AdmissionControl, Listing, Reader, Snapshot
 from baton_events.ids import is_child
 
 # Rows that one request looks at where a filter may leave out many; requests of one page; jobs read for one page.
 _SCANNED_ROWS, _ROUNDS, _READ_JOBS = 1_000, 4, 300
-# For so long a job that is listed may not be there yet: a witness creates it.
+# For so long a job that is listed may not be there yet: a backup message creates it.
 YOUNG_MS = 3_600_000
 
 
@@ -34,9 +34,9 @@ class JobPage:
 class JobList:
     """Looks for jobs."""
 
-    def __init__(self, listing: Listing, operating: Operating, reader: Reader) -> None:
+    def __init__(self, listing: Listing, admission_control: AdmissionControl, reader: Reader) -> None:
         self._listing = listing
-        self._operating = operating
+        self._admission_control = admission_control
         self._reader = reader
 
     async def page(self, query: Query, limit: int, cursor: str, now_ms: int) -> JobPage:
@@ -46,7 +46,7 @@ class JobList:
             ValueError: the cursor is none.
         """
         position = position_from(cursor) if cursor else ""
-        source = _Live(await self._operating.live(), query) if query.live else _Listed(self._listing, query)
+        source = _Live(await self._admission_control.live(), query) if query.live else _Listed(self._listing, query)
         jobs: list[Snapshot] = []
         read = 0
         for _ in range(_ROUNDS):
@@ -100,7 +100,7 @@ class _Listed:
 
 
 class _Live:
-    """Entries of the admission's book: the jobs that have not ended."""
+    """Entries of the admission's slot table: the jobs that have not ended."""
 
     def __init__(self, entries: dict[str, Entry], query: Query) -> None:
         found = [
@@ -131,7 +131,7 @@ def _may_be_meant(query: Query, name: str, entry: Entry) -> bool:
 def matches(query: Query, snapshot: Snapshot, now_ms: int) -> bool:
     """Whether a job is meant, as it is now."""
     job = snapshot.job
-    if query.statuses and status_and_wait(job, snapshot.legs, snapshot.standing, now_ms)[0] not in query.statuses:
+    if query.statuses and status_and_wait(job, snapshot.items, snapshot.slot_state, now_ms)[0] not in query.statuses:
         return False
     return (
         (not query.tenant or job.tenant == query.tenant)

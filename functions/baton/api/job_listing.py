@@ -20,7 +20,7 @@ class JobListingApi:
         self._container = container
         self._keys = keys
         ports = container.ports
-        self._list = JobList(ports.listing, ports.operating, ports.reader)
+        self._list = JobList(ports.listing, ports.admission_control, ports.reader)
 
     async def show(self, request: Request) -> Response:
         """200 and `{"jobs", "cursor"}`."""

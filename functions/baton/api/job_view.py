@@ -6,11 +6,11 @@ from baton.api.large_results import INLINE_RESULTS_BYTES, references
 from baton.api.usage_view import job_cost, usage_view
 from baton.configuration.prices import LIST_PRICES, Prices
 from baton.core.checkpoint import APPROVALS
-from baton.core.legs import Leg, LegKind
 from baton.core.redaction import redacted
 from baton.core.state import CallRecord
 from baton.core.transitions import CallStatus
 from baton.core.waiting import status_and_wait
+from baton.core.work_items import ItemKind, WorkItem
 from baton.ports import Snapshot
 from baton_events.ids import job_of_call
 from baton_events.timestamps import rfc3339
@@ -34,7 +34,7 @@ def job_view(
 def job_row(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
     """The job as a list shows it: without its tool calls, and what was retrieved for it."""
     job, usage = snapshot.job, snapshot.usage
-    status, waiting_for = status_and_wait(job, snapshot.legs, snapshot.standing, now_ms, stopped=snapshot.stopped)
+    status, waiting_for = status_and_wait(job, snapshot.items, snapshot.slot_state, now_ms, stopped=snapshot.stopped)
     return {
         "id": job.id,
         "jobType": job.agent,
@@ -98,12 +98,12 @@ def _call_status(call: CallRecord, snapshot: Snapshot, now_ms: int) -> CallStatu
         return call.status
     if snapshot.job.ended:
         return CallStatus.CANCELLED
-    running = any(_runs(leg, call.id, now_ms) for leg in snapshot.legs)
+    running = any(_runs(item, call.id, now_ms) for item in snapshot.items)
     return CallStatus.RUNNING if running else call.status
 
 
-def _runs(leg: Leg, call_id: str, now_ms: int) -> bool:
-    return leg.kind is LegKind.CALL and leg.call_id == call_id and bool(leg.owner) and leg.lease_until_ms > now_ms
+def _runs(item: WorkItem, call_id: str, now_ms: int) -> bool:
+    return item.kind is ItemKind.CALL and item.call_id == call_id and bool(item.owner) and item.lease_until_ms > now_ms
 
 
 def _time(at_ms: int | None) -> str | None:

@@ -16,11 +16,11 @@ from baton.api.session_line import Sessions
 from baton.api.step_usage import step_usage
 from baton.api.submit_body import SubmitBody, new_job, read_submit_body
 from baton.container import Container
-from baton.core.happenings import Retried
-from baton.core.legs import loop_leg
 from baton.core.retrying import EndedJob, why_not
 from baton.core.state import Job
+from baton.core.step_results import Retried
 from baton.core.transitions import JobStatus
+from baton.core.work_items import loop_item
 from baton.ports import Snapshot
 from baton_events.errors import JobGoneError, StoreError
 from baton_events.ids import is_child, job_id_from_key, random_job_id, root_of
@@ -67,8 +67,8 @@ class JobsApi:
         accepted = await self._sessions.submit(job, task, body.when_busy, may_exist=bool(idempotency_key))
         if not accepted.new:
             return await self._submitted_before(principal, job, idempotency_key)
-        first = loop_leg(job_id, job.turn, 1, now_ms, job.start_at_ms)
-        snapshot = Snapshot(accepted.job, body.task, (first,), accepted.standing)
+        first = loop_item(job_id, job.turn, 1, now_ms, job.start_at_ms)
+        snapshot = Snapshot(accepted.job, body.task, (first,), accepted.slot_state)
         return job_view(snapshot, now_ms, self._container.settings.prices)
 
     async def _submitted_before(self, principal: Principal, job: Job, idempotency_key: str) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class JobsApi:
         principal = await self._keys.authenticate(request)
         job_id, prices = request.path_params["job_id"], self._container.settings.prices
         asked = read_job_query(request.query_params)
-        # Before the job, whose books then have all that they tell.
+        # Before the job, whose usage ledger then have all that they tell.
         parts = (await self._container.ports.reader.parts(job_id, 0)).parts if asked.steps else ()
         snapshot = await self.snapshot(principal, job_id)
         steps = step_usage(snapshot, parts, prices) if asked.steps else {}
@@ -126,7 +126,7 @@ class JobsApi:
             raise ApiError(409, f"job {job.id!r} is {told.job.status} by now")
 
     async def _retry(self, job: Job, by: str, *, from_start: bool) -> None:
-        # Whether its calls can run again is seen when it is retried; the rest needs no witness.
+        # Whether its calls can run again is seen when it is retried; the rest needs no backup message.
         refused = why_not(EndedJob(job), Retried(job.run, from_start))
         if not refused:
             refused = (await self._container.acceptance.retry(job, by, from_start=from_start)).refused

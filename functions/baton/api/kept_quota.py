@@ -8,7 +8,7 @@ import logging
 
 from baton.api.auth import too_many
 from baton.container import Container
-from baton.core.legs import LegKind
+from baton.core.work_items import ItemKind
 from baton.ports import Snapshot
 from baton_events.errors import StoreError
 
@@ -60,4 +60,4 @@ class KeptQuota:
 
 def is_awaited(snapshot: Snapshot, name: str) -> bool:
     """Whether the job waits for an event of that name, as it was read."""
-    return any(leg.kind is LegKind.WAIT and leg.event == name for leg in snapshot.legs)
+    return any(item.kind is ItemKind.WAIT and item.event == name for item in snapshot.items)

@@ -26,15 +26,15 @@ class MessagesApi:
         message, _ = await message_and_log(self._ports.queue_records, message_id)
         looked = await self._replaying.replay(message)
         job_id = looked.event.job_id if looked.event else None
-        answer = {"messageId": message_id, "standing": looked.standing, "sent": looked.standing in SENDABLE}
+        answer = {"messageId": message_id, "standing": looked.state, "sent": looked.state in SENDABLE}
         return JSONResponse({**answer, "jobId": job_id, "expected": looked.expected})
 
-    async def drive(self, request: Request) -> Response:
+    async def redrive(self, request: Request) -> Response:
         """`POST /api/admin/agent-jobs/{id}/drive` → 200: how many of its steps were sent once more."""
         job_id = request.path_params["job_id"]
         if not await self._ports.reader.jobs([job_id]):
             raise ApiError(404, f"there is no job {job_id!r}")
-        return JSONResponse({"jobId": job_id, "driven": await self._replaying.drive(job_id)})
+        return JSONResponse({"jobId": job_id, "driven": await self._replaying.redrive(job_id)})
 
 
 async def message_and_log(

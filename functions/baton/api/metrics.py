@@ -1,4 +1,4 @@
-"""`GET /api/metrics`: the deployment's figures for Prometheus (CONTRACT, "Operations, worker, tools, health").
+"""`GET /api/metrics`: the deployment's counters for Prometheus (CONTRACT, "Operations, worker, tools, health").
 
 Invariant: what one scrape reads is bounded. A queue that does not answer leaves out its own figure alone; a store that
 does not is an error, so that nobody takes silence for zero.
@@ -13,7 +13,7 @@ from starlette.responses import Response
 from baton.api.exposition import CONTENT_TYPE, Measured, exposition
 from baton.container import Container
 from baton.core.checkpoint import LIMIT_APPROVAL
-from baton.core.legs import LegKind
+from baton.core.work_items import ItemKind
 from baton_events.errors import PublishError
 
 _log = logging.getLogger("baton.api")
@@ -35,10 +35,12 @@ class MetricsApi:
 
     async def _measured(self) -> Measured:
         ports = self._container.ports
-        counted = asyncio.gather(ports.figures.sums(), ports.tool_statistics.figures(), ports.operating.ends())
+        counted = asyncio.gather(
+            ports.counters.sums(), ports.tool_statistics.counters(), ports.admission_control.ends()
+        )
         stands = asyncio.gather(
-            ports.operating.state(),
-            ports.operating.live(),
+            ports.admission_control.state(),
+            ports.admission_control.live(),
             ports.operation_stream.expected(ports.clock.now_ms()),
             self._dead_messages(),
         )
@@ -52,8 +54,10 @@ class MetricsApi:
     async def _pending_approvals(self, job_ids: list[str]) -> int:
         jobs = await self._container.ports.reader.jobs(job_ids)
         now_ms = self._container.ports.clock.now_ms()
-        waits = (leg for job in jobs.values() for leg in job.legs if leg.kind is LegKind.WAIT)
-        return sum(bool(leg.asks_for) or leg.tool == LIMIT_APPROVAL for leg in waits if leg.not_before_ms > now_ms)
+        waits = (item for job in jobs.values() for item in job.items if item.kind is ItemKind.WAIT)
+        return sum(
+            bool(item.approval_of_call) or item.tool == LIMIT_APPROVAL for item in waits if item.not_before_ms > now_ms
+        )
 
     async def _dead_messages(self) -> int | None:
         try:

@@ -8,7 +8,7 @@ from baton.api.json_body import limited_body, parsed
 from baton.api.problem import ApiError
 from baton.commands.completing import CompletionBody, UnknownOperationError
 from baton.container import Container
-from baton.ports import Heeded
+from baton.ports import SignalResult
 
 
 class OperationsApi:
@@ -21,10 +21,10 @@ class OperationsApi:
         """`POST /api/operations/{id}/complete` → 200, also when repeated; `applied`: whether this outcome counts."""
         operation_id, body = request.path_params["operation_id"], await self._read(request)
         try:
-            heeded = await self._container.operations.completing.complete(operation_id, body, "webhook")
+            signal_result = await self._container.operations.completing.complete(operation_id, body, "webhook")
         except UnknownOperationError as error:
             raise ApiError(404, str(error)) from error
-        return JSONResponse({"operationId": operation_id, "applied": heeded.counts, "why": _WHY[heeded]})
+        return JSONResponse({"operationId": operation_id, "applied": signal_result.counts, "why": _WHY[signal_result]})
 
     async def show(self, request: Request) -> Response:
         """`GET /api/operations/{id}` → 200 and the tool call that waits for it."""
@@ -42,9 +42,9 @@ class OperationsApi:
 
 
 _WHY = {
-    Heeded.FIRST: "recorded",
-    Heeded.EARLY: "recorded",
-    Heeded.AGAIN: "recorded before",
-    Heeded.OTHER: "another outcome was recorded before, and stays",
-    Heeded.ENDED: "the job has ended",
+    SignalResult.FIRST: "recorded",
+    SignalResult.EARLY: "recorded",
+    SignalResult.AGAIN: "recorded before",
+    SignalResult.OTHER: "another outcome was recorded before, and stays",
+    SignalResult.ENDED: "the job has ended",
 }

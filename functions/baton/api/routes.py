@@ -176,8 +176,8 @@ def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
     usage = UsageApi(container)
     used = "what the jobs of each tenant used that ended in a month, what belongs to no job, prices; `tenant`, `month`"
     messages, replays = MessagesApi(container), "send a message of the queue once more; one that was applied says so"
-    drives = "send the events of all steps that a job expects now"
-    measures = "figures for Prometheus: an admin key or `METRICS_TOKEN`, or `METRICS_PUBLIC=true`"
+    redrives = "send the events of all steps that a job expects now"
+    measures = "counters for Prometheus: an admin key or `METRICS_TOKEN`, or `METRICS_PUBLIC=true`"
     audits = "what operators did, the newest first: who, what, when, and how it ended; `limit`, `cursor`"
     return [
         ApiRoute(
@@ -187,7 +187,7 @@ def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
         ApiRoute("POST", worker_path, "admin", worker.start, "start: jobs get slots, those that wait for one at once"),
         ApiRoute("DELETE", worker_path, "admin", worker.stop, "stop: nobody gets a slot; who holds one goes on"),
         ApiRoute("POST", "/api/admin/messages/{message_id}/replay", "admin", messages.replay, replays),
-        ApiRoute("POST", "/api/admin/agent-jobs/{job_id}/drive", "admin", messages.drive, drives),
+        ApiRoute("POST", "/api/admin/agent-jobs/{job_id}/drive", "admin", messages.redrive, redrives),
         ApiRoute("GET", "/api/admin/tools", "admin", tools.show, shows),
         ApiRoute("GET", "/api/admin/audit", "admin", audit.show, audits),
         ApiRoute("GET", "/api/metrics", "metrics", MetricsApi(container).show, measures),

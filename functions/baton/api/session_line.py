@@ -7,7 +7,7 @@ HTTP, or what a job is about.
 from typing import Any, Literal
 
 from baton.container import Container
-from baton.core.admission import Book, Entry
+from baton.core.admission import Entry, SlotTable
 from baton.core.state import Job
 from baton.core.transitions import JobStatus
 from baton.ports import Created, Snapshot
@@ -46,20 +46,20 @@ class Sessions:
     async def _interrupt(self, created: Created) -> None:
         """Cancel those before it in line. One that ended meanwhile, or is to start later, interrupts nobody."""
         job = created.job
-        book = await self._container.ports.operating.line(job.tenant, job.session_id)
-        if job.id not in book and not created.new and job.status is JobStatus.PENDING and not job.start_at_ms:
-            # The call that created it died before the admission heard of it, which its witness tells.
+        slot_table = await self._container.ports.admission_control.line(job.tenant, job.session_id)
+        if job.id not in slot_table and not created.new and job.status is JobStatus.PENDING and not job.start_at_ms:
+            # The call that created it died before the admission heard of it, which its backup message tells.
             raise UnknownJobError(f"job {job.id!r} is accepted, and gets its place in line within a minute")
-        line = [snapshot.job for snapshot in await self._line(book)]
+        line = [snapshot.job for snapshot in await self._line(slot_table)]
         before = next((line[:place] for place, other in enumerate(line) if other.id == job.id), [])
         await self.stop(before, f"job {job.id}, which was sent meanwhile")
 
     async def line(self, tenant: str, session_id: str) -> list[Snapshot]:
         """The session's jobs at work or in line: the one whose turn it is comes first; none that starts later."""
-        return await self._line(await self._container.ports.operating.line(tenant, session_id))
+        return await self._line(await self._container.ports.admission_control.line(tenant, session_id))
 
-    async def _line(self, book: Book) -> list[Snapshot]:
-        mine = sorted(book.items(), key=_turn)
+    async def _line(self, slot_table: SlotTable) -> list[Snapshot]:
+        mine = sorted(slot_table.items(), key=_turn)
         found = await self._container.ports.reader.jobs([name for name, _ in mine])
         line = [found.get(name) or _unseen(name, entry) for name, entry in mine]
         return [snapshot for snapshot in line if not snapshot.job.ended]  # an entry may outlive its job by a moment

@@ -14,7 +14,7 @@ from baton.api.session_path import read_session_query, session_of
 from baton.api.ui_message import assistant_message, user_message
 from baton.api.usage_view import session_usage
 from baton.container import Container
-from baton.conversation.exchanges import standing
+from baton.conversation.exchanges import still_valid
 from baton.core.listing import Query
 from baton.core.transitions import JobStatus
 from baton.ports import Snapshot
@@ -34,7 +34,7 @@ class SessionsApi:
         self._container = container
         self._keys = keys
         self._sessions = Sessions(container)
-        self._list = JobList(container.ports.listing, container.ports.operating, container.ports.reader)
+        self._list = JobList(container.ports.listing, container.ports.admission_control, container.ports.reader)
 
     async def show(self, request: Request) -> Response:
         """`GET /api/sessions/{id}` → 200: its messages in order, and what it is doing."""
@@ -42,7 +42,7 @@ class SessionsApi:
         asked = read_session_query(request.query_params)
         page = await self._page(tenant, session_id, asked.limit, asked.cursor or "")
         line = await self._sessions.line(tenant, session_id)
-        jobs = standing([(job.job.id, job.task, job) for job in reversed(page.jobs)])
+        jobs = still_valid([(job.job.id, job.task, job) for job in reversed(page.jobs)])
         active = line[0].job.id if line else ""
         said = await asyncio.gather(*(self._said(job, active) for job in jobs))
         view: dict[str, Any] = {

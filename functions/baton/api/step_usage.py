@@ -1,7 +1,7 @@
 """What each step of a job has used, a turn or a tool call, and what comes beside its steps; the same names as a job's.
 
-Invariant: steps and what is beside them add up to the job's books; what no part tells (a submission, words to the
-admission, a job of an older version) is beside them. Pure.
+Invariant: steps and what is beside them add up to the job's usage ledger; what no part tells (a submission, words to
+the admission, a job of an older version) is beside them. Pure.
 """
 
 import json
@@ -19,7 +19,7 @@ from baton.core.limits import Used
 from baton.core.state import Usage
 from baton.ports import Snapshot
 
-# Of a job's books, by the names that an event's part has for them.
+# Of a job's usage ledger, by the names that an event's part has for them.
 _COUNTS = {to_camel(name): name for name in ("appends", *COUNTED)}
 
 

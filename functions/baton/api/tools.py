@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from baton.container import Container
-from baton.core.tool_use import ToolFigures
+from baton.core.tool_use import ToolCounters
 
 
 class ToolsApi:
@@ -17,17 +17,17 @@ class ToolsApi:
 
     async def show(self, _request: Request) -> Response:
         """200: every tool."""
-        return JSONResponse({"tools": await self.figures()})
+        return JSONResponse({"tools": await self.counters()})
 
-    async def figures(self) -> list[dict[str, Any]]:
+    async def counters(self) -> list[dict[str, Any]]:
         """Every tool there is, and those that were used and are gone; over all tenants."""
         capabilities = {item.name: sorted(item.capabilities) for item in self._container.registry.tools}
-        used = {found.tool: found for found in await self._container.ports.tool_statistics.figures()}
+        used = {found.tool: found for found in await self._container.ports.tool_statistics.counters()}
         names = sorted({*capabilities, *used})
         return [_view(name, capabilities.get(name, []), used.get(name)) for name in names]
 
 
-def _view(name: str, capabilities: list[str], used: ToolFigures | None) -> dict[str, Any]:
+def _view(name: str, capabilities: list[str], used: ToolCounters | None) -> dict[str, Any]:
     return {
         "name": name,
         "capabilities": capabilities,

@@ -44,7 +44,7 @@ class UsageApi:
         """The same, for whoever shows it."""
         ports, prices = self._container.ports, self._container.settings.prices
         await self._container.metering.tell()  # what this process knows is in it
-        months, sums = await ports.operating.used(), await ports.figures.sums()
+        months, sums = await ports.admission_control.used(), await ports.counters.sums()
         overhead = {name.partition(":")[2]: much for name, much in sums.items() if name.startswith(f"{OVERHEAD}:")}
         wanted = (each for each in months if asked.tenant in ("", each.tenant) and asked.month in ("", each.month))
         return {

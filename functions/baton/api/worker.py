@@ -16,7 +16,7 @@ class WorkerApi:
 
     def __init__(self, container: Container) -> None:
         ports = container.ports
-        self._worker = Worker(ports.operating, container.emitter, ports.clock, ports.randomness)
+        self._worker = Worker(ports.admission_control, container.emitter, ports.clock, ports.randomness)
 
     async def show(self, _request: Request) -> Response:
         """200."""

@@ -1,4 +1,4 @@
-"""An operation's outcome, by whichever way it comes: checked, found its tool call, and taken in with a witness.
+"""An operation's outcome, by whichever way it comes: checked, found its tool call, and taken in with a backup message.
 
 Invariant: the webhook and the stream take the same path, so what is promised of one holds for the other. The first
 outcome stays. Must not: know how an outcome arrives.
@@ -15,7 +15,7 @@ from baton.core.checkpoint import APPROVALS
 from baton.core.counts import COMPLETIONS
 from baton.core.redaction import KnownSecrets, redacted
 from baton.observability.counting import count
-from baton.ports import Figures, Heeded, OperationStream, Reader, Snapshot
+from baton.ports import Counters, OperationStream, Reader, SignalResult, Snapshot
 from baton_events.errors import BatonError, StoreError, UnknownJobError
 from baton_events.ids import call_of_operation, job_of_call
 from baton_events.schema import Completion
@@ -67,13 +67,13 @@ class Completing:
         reader: Reader,
         acceptance: Acceptance,
         stream: OperationStream,
-        figures: Figures,
+        counters: Counters,
         secrets: KnownSecrets,
     ) -> None:
         self._reader = reader
         self._acceptance = acceptance
         self._stream = stream
-        self._figures = figures
+        self._counters = counters
         self._secrets = secrets
 
     async def find(self, operation_id: str) -> tuple[Snapshot, str]:
@@ -88,8 +88,8 @@ class Completing:
             raise UnknownOperationError(operation_id)
         return snapshot, call_id
 
-    async def complete(self, operation_id: str, body: CompletionBody, way: str) -> Heeded:
-        """Take in an outcome; `way`: how it came, for the figures.
+    async def complete(self, operation_id: str, body: CompletionBody, way: str) -> SignalResult:
+        """Take in an outcome; `way`: how it came, for the counters.
 
         Raises:
             UnknownOperationError: there is no such operation.
@@ -98,15 +98,15 @@ class Completing:
         snapshot, call_id = await self.find(operation_id)
         outcome = self._secrets.hide_in(redacted(body.outcome))
         try:
-            heeded = await self._acceptance.outside(snapshot.job, Completion(call_id=call_id, outcome=outcome))
+            signal_result = await self._acceptance.outside(snapshot.job, Completion(call_id=call_id, outcome=outcome))
         except UnknownJobError as error:
             raise UnknownOperationError(operation_id) from error
-        await self._note(operation_id, way, heeded)
-        return heeded
+        await self._note(operation_id, way, signal_result)
+        return signal_result
 
-    async def _note(self, operation_id: str, way: str, heeded: Heeded) -> None:
+    async def _note(self, operation_id: str, way: str, signal_result: SignalResult) -> None:
         try:
             await self._stream.forget(operation_id)
         except StoreError as error:
             _log.warning("operation %s is completed, and counted as waiting for a while: %s", operation_id, error)
-        await count(self._figures, {f"{COMPLETIONS}:{way}:{heeded}": 1})
+        await count(self._counters, {f"{COMPLETIONS}:{way}:{signal_result}": 1})

@@ -4,15 +4,15 @@ Invariant: a fact names the run of the job that it is about, so one that is told
 to a later run. Must not: bring back what is gone.
 """
 
-from baton.admission.asking import Asking
+from baton.admission.asking import SlotClient
 from baton.commands.told import Told
-from baton.core.admission import Standing
+from baton.core.admission import SlotState
 from baton.core.decide import retry
 from baton.core.effects import Changes
-from baton.core.happenings import Retried
 from baton.core.retrying import why_not
 from baton.core.state import Job
-from baton.dispatch.books import record
+from baton.core.step_results import Retried
+from baton.dispatch.usage_ledger import record
 from baton.ports import Archive, Clock, Recorded, Removed, Store, Untold
 from baton_events.errors import JobGoneError, StoreError, UnknownJobError
 from baton_events.ids import is_child, root_of
@@ -23,43 +23,43 @@ _ATTEMPTS = 20
 
 
 class EndedFacts:
-    """Takes in facts about ended jobs, from the API or from a witness."""
+    """Takes in facts about ended jobs, from the API or from a backup message."""
 
-    def __init__(self, archive: Archive, store: Store, asking: Asking, clock: Clock) -> None:
+    def __init__(self, archive: Archive, store: Store, asking: SlotClient, clock: Clock) -> None:
         self._archive = archive
         self._store = store
-        self._asking = asking
+        self._slot_client = asking
         self._clock = clock
 
-    async def retried(self, job_id: str, fact: Retrial, carrier: str) -> Told:
+    async def retried(self, job_id: str, fact: Retrial, relay_id: str) -> Told:
         """Somebody wants a job to run again.
 
         Raises:
             UnknownJobError: there is no such job (yet). JobGoneError: its data is gone.
             StoreError: what became of it is not known.
         """
-        happened = Retried(fact.run, fact.from_start, fact.by)
+        step_result = Retried(fact.run, fact.from_start, fact.by)
         for _ in range(_ATTEMPTS):
             recalled = await self._archive.recall(job_id)
             if recalled is None:
                 raise await self.missing(job_id)
             now_ms, job = self._clock.now_ms(), recalled.loaded.job
-            changes = retry(recalled.ended, happened, now_ms).changes
-            for untold in recalled.wishes if changes else ():
+            changes = retry(recalled.ended, step_result, now_ms).changes
+            for untold in recalled.slot_requests if changes else ():
                 if untold.job.id == job_id:  # else its end would not be counted: a retry has another word at once
-                    await self._say_gone(untold, carrier)
+                    await self._say_gone(untold, relay_id)
             if changes:
-                await self._take_place(job, carrier)
-            recorded, legs = await record(self._store, recalled.loaded, carrier, changes or Changes(), now_ms)
+                await self._take_place(job, relay_id)
+            recorded, items = await record(self._store, recalled.loaded, relay_id, changes or Changes(), now_ms)
             if recorded is Recorded.COMMITTED and changes and changes.job:
-                await self._asking.quota.retried(recalled, changes.job)
-                return Told(changes.job, changed=True, legs=legs)
+                await self._slot_client.quota.retried(recalled, changes.job)
+                return Told(changes.job, changed=True, items=items)
             if recorded is Recorded.COMMITTED:
-                refused = "" if job.run > fact.run else why_not(recalled.ended, happened)
-                return Told(job, changed=False, legs=legs, refused=refused, early=_is_early(job, fact))
+                refused = "" if job.run > fact.run else why_not(recalled.ended, step_result)
+                return Told(job, changed=False, items=items, refused=refused, early=_is_early(job, fact))
         raise _changing(job_id)
 
-    async def removed(self, job_id: str, fact: Removal, carrier: str) -> Told:
+    async def removed(self, job_id: str, fact: Removal, relay_id: str) -> Told:
         """Somebody deletes the data of a job and of those below it.
 
         Raises:
@@ -74,10 +74,10 @@ class EndedFacts:
             refused = _why_not_removed(job, fact)
             if refused:
                 return Told(job, changed=False, refused=refused, early=_is_early(job, fact))
-            if not all([await self._say_gone(untold, carrier) for untold in recalled.wishes]):
+            if not all([await self._say_gone(untold, relay_id) for untold in recalled.slot_requests]):
                 raise _changing(job_id)
             if await self._archive.remove(recalled, self._clock.now_ms()) is Removed.REMOVED:
-                await self._asking.quota.removed(recalled)
+                await self._slot_client.quota.removed(recalled)
                 return Told(job, changed=True)
         raise _changing(job_id)
 
@@ -87,21 +87,23 @@ class EndedFacts:
             return JobGoneError(job_id)
         return UnknownJobError(f"there is no job {job_id!r} (yet)")
 
-    async def _take_place(self, job: Job, carrier: str) -> None:
-        """Have the job in the admission's book before it runs again: it may have left it, and sweeps go by the book.
+    async def _take_place(self, job: Job, relay_id: str) -> None:
+        """Have the job in the slot table before it runs again: it may have left it, and sweeps go by the slot table.
 
         With the word of the end that was read, so that one of a later run is never topped.
         """
-        await self._asking.ask(job, Standing("gone", job.finished_at_ms or 0), carrier)
+        await self._slot_client.ask(job, SlotState("gone", job.finished_at_ms or 0), relay_id)
 
-    async def _say_gone(self, untold: Untold, carrier: str) -> bool:
+    async def _say_gone(self, untold: Untold, relay_id: str) -> bool:
         """Tell the admission at once what nobody would tell it any more: exactly the job's word; whether it took it.
 
         A later word is not topped: it may be that of a run that has begun since. Where a failover made the job forget
-        it, the job's own wish finds out, and wishes anew.
+        it, the job's own slot request finds out, and requests anew.
         """
-        heard = await self._asking.ask(untold.job, Standing("gone", untold.wish.attempt), carrier, usage=untold.usage)
-        return not heard.later_lap
+        slot_answer = await self._slot_client.ask(
+            untold.job, SlotState("gone", untold.slot_request.attempt), relay_id, usage=untold.usage
+        )
+        return not slot_answer.later_epoch
 
 
 def _is_early(job: Job, fact: Retrial | Removal) -> bool:

@@ -1,7 +1,8 @@
-"""Facts from outside: what an API call tells, told a second time by its witness (DESIGN 3, "Accepting").
+"""Facts from outside: what an API call tells, told a second time by its backup message (DESIGN 3, "Accepting").
 
-A fact is published first, as a message delayed by a minute (its witness), then committed with that message as carrier,
-then handed on. So a crash in between loses nothing, and after a failover that forgot the commit it is told again.
+A fact is published first, as a message delayed by a minute (its backup message), then committed with that message as
+relay message, then dispatched. So a crash in between loses nothing, and after a failover that forgot the commit it is
+told again.
 """
 
 import logging
@@ -9,22 +10,22 @@ from collections.abc import Sequence
 
 from msgspec import ValidationError
 
-from baton.admission.asking import Asking
+from baton.admission.asking import SlotClient
 from baton.commands.ended_facts import EndedFacts
 from baton.commands.recurring import next_of
 from baton.commands.submitting import Submitting
 from baton.commands.told import Told
-from baton.core.admission import Entry, Standing
+from baton.core.admission import Entry, SlotState
 from baton.core.decide import cancel
 from baton.core.effects import Changes
-from baton.core.happenings import Cancelled
-from baton.core.legs import Leg, LegKind
 from baton.core.records import job_from
 from baton.core.state import Job
-from baton.dispatch.books import record, tell
-from baton.dispatch.handing_on import hand_on
+from baton.core.step_results import Cancelled
+from baton.core.work_items import ItemKind, WorkItem
+from baton.dispatch.dispatching import dispatch
+from baton.dispatch.usage_ledger import record, tell
 from baton.emitter import Emitter
-from baton.ports import Admission, Archive, Clock, Heeded, Outside, OutsideFact, Recorded, Store, charge
+from baton.ports import Admission, Archive, Clock, Outside, OutsideFact, Recorded, SignalResult, Store, charge
 from baton_events.errors import JobGoneError, MalformedEventError, StorageFullError, StoreError, UnknownJobError
 from baton_events.ids import CHILD_SEPARATOR, canonical_json, root_of
 from baton_events.schema import (
@@ -51,17 +52,17 @@ _ATTEMPTS = 20
 
 
 class Facts:
-    """Takes in facts, from the API or from a witness."""
+    """Takes in facts, from the API or from a backup message."""
 
     def __init__(
-        self, store: Store, archive: Archive, admission: Admission, asking: Asking, emitter: Emitter, clock: Clock
+        self, store: Store, archive: Archive, admission: Admission, asking: SlotClient, emitter: Emitter, clock: Clock
     ) -> None:
         self.ended = EndedFacts(archive, store, asking, clock)
         self.submitting = Submitting(store, asking, clock)
         self.quota = asking.quota
         self._store = store
         self._admission = admission
-        self._asking = asking
+        self._slot_client = asking
         self._emitter = emitter
         self._clock = clock
 
@@ -74,7 +75,7 @@ class Facts:
         """Whether an unknown job was there, and its data is gone."""
         return isinstance(await self.ended.missing(job_id), JobGoneError)
 
-    async def cancelled(self, job_id: str, fact: Cancellation, carrier: str) -> Told:
+    async def cancelled(self, job_id: str, fact: Cancellation, relay_id: str) -> Told:
         """Somebody cancels a job.
 
         Raises:
@@ -88,28 +89,28 @@ class Facts:
                 break
             now_ms = self._clock.now_ms()
             changes = cancel(loaded.job, Cancelled(fact.by, fact.run), now_ms).changes
-            recorded, legs = await record(self._store, loaded, carrier, changes or Changes(), now_ms)
+            recorded, items = await record(self._store, loaded, relay_id, changes or Changes(), now_ms)
             if recorded is Recorded.COMMITTED:
                 job = changes.job if changes and changes.job else loaded.job
-                return Told(job, changes is not None, legs)
+                return Told(job, changes is not None, items)
             changed = changed or recorded is Recorded.CHANGED
         if changed:
             raise StoreError(f"job {job_id!r} changes, and a read does not show it as it is: send the request again")
         raise await self.ended.missing(job_id)
 
-    async def outside(self, job_id: str, fact: OutsideFact, carrier: str) -> Outside:
+    async def outside(self, job_id: str, fact: OutsideFact, relay_id: str) -> Outside:
         """Something has come from outside that a job waits for, or will.
 
         Raises:
             UnknownJobError: there is no such job, or it is not in that run (yet).
         """
-        told = await tell(self._store, job_id, carrier, fact, self._clock.now_ms())
-        if told.heeded is Heeded.UNKNOWN:
+        told = await tell(self._store, job_id, relay_id, fact, self._clock.now_ms())
+        if told.signal_result is SignalResult.UNKNOWN:
             raise UnknownJobError(f"there is no job {job_id!r} (yet), or it is not in run {fact.run}")
         return told
 
-    async def witness(self, event: Event, carrier: str, token: str = "") -> tuple[Leg, ...] | None:
-        """Take in the fact that an event tells; returns legs to hand on, None where it tells none.
+    async def backup(self, event: Event, relay_id: str, token: str = "") -> tuple[WorkItem, ...] | None:
+        """Take in the fact that an event tells; returns work items to dispatch, None where it tells none.
 
         `token`: what the queue signed when it delivered the event; empty where `carrier` itself was signed.
 
@@ -120,63 +121,63 @@ class Facts:
         if fact is None:
             return None
         try:
-            return await self._told_again(event, fact, carrier, token)
+            return await self._told_again(event, fact, relay_id, token)
         except JobGoneError:
             return ()
         except UnknownJobError:
-            await self._bring_on(event, carrier)
+            await self._bring_on(event, relay_id)
             raise
 
-    async def _told_again(self, event: Event, fact: Fact, carrier: str, token: str) -> tuple[Leg, ...]:
+    async def _told_again(self, event: Event, fact: Fact, relay_id: str, token: str) -> tuple[WorkItem, ...]:
         match fact:
             case Cancellation():
-                return (await self.cancelled(event.job_id, fact, carrier)).legs
+                return (await self.cancelled(event.job_id, fact, relay_id)).items
             case Retrial():
-                return await self._retrial_again(event, fact, carrier)
+                return await self._retrial_again(event, fact, relay_id)
             case Removal():
-                return await self._once_more(event, await self.ended.removed(event.job_id, fact, carrier))
+                return await self._once_more(event, await self.ended.removed(event.job_id, fact, relay_id))
             case Completion() | Occurrence():
-                return await self._outside_again(event, outside_fact(event.id, fact), carrier)
+                return await self._outside_again(event, outside_fact(event.id, fact), relay_id)
             case Submission():
-                return await self._submission_again(event, fact, carrier)
+                return await self._submission_again(event, fact, relay_id)
             case Recurrence():
-                return await self._fired(event, fact, carrier, token)
+                return await self._fired(event, fact, relay_id, token)
 
-    async def _fired(self, event: Event, fact: Recurrence, carrier: str, token: str) -> tuple[Leg, ...]:
+    async def _fired(self, event: Event, fact: Recurrence, relay_id: str, token: str) -> tuple[WorkItem, ...]:
         """A schedule starts a job, unless its tenant has stored too much by now."""
         charge(messages=1)  # the queue's schedule made it
-        named = await self._admission.bearer(token, carrier) if token else carrier
+        named = await self._admission.bearer(token, relay_id) if token else relay_id
         submission, submitted = next_of(event, fact, named, self._clock.now_ms())
         if await self._has_room(submission, submitted):
-            return await self._submission_again(submission, submitted, carrier)
+            return await self._submission_again(submission, submitted, relay_id)
         return ()
 
-    async def _once_more(self, event: Event, told: Told) -> tuple[Leg, ...]:
+    async def _once_more(self, event: Event, told: Told) -> tuple[WorkItem, ...]:
         """A failover forgot the end that the fact is about: once the job has ended again, the fact counts."""
         if told.early:
             await self.tell_again(event, "again")
-        return told.legs
+        return told.items
 
-    async def _retrial_again(self, event: Event, fact: Retrial, carrier: str) -> tuple[Leg, ...]:
+    async def _retrial_again(self, event: Event, fact: Retrial, relay_id: str) -> tuple[WorkItem, ...]:
         """Let a job run again, to be told once more; look at one that has begun to as the sweep does."""
-        told = await self.ended.retried(event.job_id, fact, carrier)
+        told = await self.ended.retried(event.job_id, fact, relay_id)
         if told.changed:
-            await self._witness_more(event)  # what is done now may be forgotten, too
+            await self._backup_more(event)  # what is done now may be forgotten, too
         if told.changed or told.early or told.refused:
             return await self._once_more(event, told)
-        entry, legs = await self._look_again(told.job.id, told.legs, carrier)
+        entry, items = await self._look_again(told.job.id, told.items, relay_id)
         if entry is None or entry.want == "gone":  # forgotten, or known by the end of the run before
-            await self._enter_again(event, told.job, legs, carrier)
-        return legs
+            await self._enter_again(event, told.job, items, relay_id)
+        return items
 
-    async def _outside_again(self, event: Event, fact: OutsideFact, carrier: str) -> tuple[Leg, ...]:
-        """A failover forgot what is new here, and may do so once more; where it forgot the call, too, it is driven."""
-        told = await self.outside(event.job_id, fact, carrier)
-        if told.heeded.is_new:
+    async def _outside_again(self, event: Event, fact: OutsideFact, relay_id: str) -> tuple[WorkItem, ...]:
+        """A failover forgot what is new here, and may do so again; where it forgot the call, too, it is redriven."""
+        told = await self.outside(event.job_id, fact, relay_id)
+        if told.signal_result.is_new:
             await self.tell_again(event, "kept")
-        if told.heeded is Heeded.EARLY:
-            await self._bring_on(event, carrier)
-        return told.legs
+        if told.signal_result is SignalResult.EARLY:
+            await self._bring_on(event, relay_id)
+        return told.items
 
     async def tell_again(self, event: Event, why: str) -> bool:
         """Publish a fact again: for PATIENCE_MS, and longer where its root lives; False: it has had its time.
@@ -198,21 +199,21 @@ class Facts:
         job = await self.find(job_id)
         return job is not None and not job.ended
 
-    async def _submission_again(self, event: Event, fact: Submission, carrier: str) -> tuple[Leg, ...]:
+    async def _submission_again(self, event: Event, fact: Submission, relay_id: str) -> tuple[WorkItem, ...]:
         """Create a forgotten job, to be told once more; look at a known one as the sweep does."""
         job, task = _job_of(event, fact), fact.task
         known = await self.find(job.id) is not None
         if not known and await self.is_gone(job.id):
             return ()
         if not known:
-            _log.info("job %s is created by its witness", job.id)
+            _log.info("job %s is created by its backup message", job.id)
             # What is created now may be forgotten, too, and somebody who asks meanwhile is told that it is accepted.
-            await self._witness_more(event)
-        created = await self.submitting.submit(job, task, carrier, known=known)
-        entry, legs = await self._look_again(job.id, created.carried, carrier)
+            await self._backup_more(event)
+        created = await self.submitting.submit(job, task, relay_id, known=known)
+        entry, items = await self._look_again(job.id, created.pending, relay_id)
         if known and entry is None:
-            await self._enter_again(event, created.job, legs, carrier)
-        return legs
+            await self._enter_again(event, created.job, items, relay_id)
+        return items
 
     async def _has_room(self, event: Event, fact: Submission) -> bool:
         """Whether a schedule may start its job: one that it has started goes on."""
@@ -225,48 +226,50 @@ class Facts:
         return True
 
     async def _look_again(
-        self, job_id: str, carried: tuple[Leg, ...], carrier: str
-    ) -> tuple[Entry | None, tuple[Leg, ...]]:
-        """What the admission knows of a job, and what to hand on: what the carrier carries, and what a sweep finds."""
-        entry, lost = await self._look(job_id, carrier)
-        found = {leg.key for leg in lost}
-        return entry, (*lost, *(leg for leg in carried if leg.key not in found))
+        self, job_id: str, pending: tuple[WorkItem, ...], relay_id: str
+    ) -> tuple[Entry | None, tuple[WorkItem, ...]]:
+        """What the admission knows of a job, and what to dispatch: what the relay carries, and what a sweep finds."""
+        entry, lost = await self._look(job_id, relay_id)
+        found = {item.key for item in lost}
+        return entry, (*lost, *(item for item in pending if item.key not in found))
 
-    async def _witness_more(self, event: Event) -> None:
+    async def _backup_more(self, event: Event) -> None:
         await self._emitter.emit(event, not_before_ms=self._clock.now_ms() + LOST_AFTER_MS)
         charge(messages=1)
 
-    async def _enter_again(self, event: Event, job: Job, legs: Sequence[Leg], carrier: str) -> None:
+    async def _enter_again(self, event: Event, job: Job, items: Sequence[WorkItem], relay_id: str) -> None:
         """A failover made the admission forget a job: until somebody speaks of it, no sweep looks at it.
 
-        So a word of its own is said at once, not only once its wish is delivered: what was published may never arrive.
-        That word may be forgotten, too, so the submission is told once more.
+        So a word of its own is said at once, not only once its slot request is delivered: what was published may never
+        arrive. That word may be forgotten, too, so the submission is told once more.
         """
-        wish = next((leg for leg in legs if leg.kind is LegKind.WISH and leg.job_id == job.id), None)
-        if wish is not None and wish.want == "slot":
-            await self._asking.ask(job, Standing("slot", wish.attempt), carrier)
-            await self._witness_more(event)
-        elif job.ended and not legs:
-            # The word of this end: one of a run that has begun meanwhile is a later one. It stays in the book until a
-            # sweep has compared.
-            await self._asking.ask(job, Standing("gone", job.finished_at_ms or 0), carrier)
+        slot_request = next(
+            (item for item in items if item.kind is ItemKind.SLOT_REQUEST and item.job_id == job.id), None
+        )
+        if slot_request is not None and slot_request.want == "slot":
+            await self._slot_client.ask(job, SlotState("slot", slot_request.attempt), relay_id)
+            await self._backup_more(event)
+        elif job.ended and not items:
+            # The word of this end: one of a run that has begun meanwhile is a later one. It stays in the slot table
+            # until a sweep has compared.
+            await self._slot_client.ask(job, SlotState("gone", job.finished_at_ms or 0), relay_id)
 
-    async def _bring_on(self, event: Event, carrier: str) -> None:
-        """A failover forgot what a fact is about: what led to it is driven, as by a sweep, and leads to it again."""
+    async def _bring_on(self, event: Event, relay_id: str) -> None:
+        """A failover forgot what a fact is about: what led to it is redriven, as by a sweep, and leads to it again."""
         names = event.job_id.split(CHILD_SEPARATOR)
         lost = [
-            leg
+            item
             for depth in range(len(names))
-            for leg in (await self._look(CHILD_SEPARATOR.join(names[: depth + 1]), carrier))[1]
+            for item in (await self._look(CHILD_SEPARATOR.join(names[: depth + 1]), relay_id))[1]
         ]
-        await hand_on(self._emitter, event.session_id, lost, f"{carrier}.{self._clock.now_ms()}")
+        await dispatch(self._emitter, event.session_id, lost, f"{relay_id}.{self._clock.now_ms()}")
 
-    async def _look(self, job_id: str, carrier: str) -> tuple[Entry | None, tuple[Leg, ...]]:
-        """What the admission knows of a job, and its legs that nobody brings on, as a sweep finds them."""
+    async def _look(self, job_id: str, relay_id: str) -> tuple[Entry | None, tuple[WorkItem, ...]]:
+        """What the admission knows of a job, and its work items that nobody brings on, as a sweep finds them."""
         entry = await self._admission.entry(job_id)
-        book = {job_id: entry} if entry else {}
+        slot_table = {job_id: entry} if entry else {}
         now_ms = self._clock.now_ms()
-        looked = await self._store.look(root_of(job_id), carrier, now_ms, LOST_AFTER_MS, book, only=job_id)
+        looked = await self._store.look(root_of(job_id), relay_id, now_ms, LOST_AFTER_MS, slot_table, only=job_id)
         return entry, looked.lost
 
 

@@ -3,7 +3,8 @@
 After an operation has begun to wait, messages come back to read the stream: after OPERATIONS_STREAM_SECONDS, then each
 time after four times as long, and never after an hour or more, since the hourly sweep reads the stream anyway. They are
 shared by all operations that begin to wait in the same slot of time. A lost one is made good by the hourly sweep.
-Invariant: an entry is acknowledged when its outcome has a witness and is recorded, or when it is buried with a reason.
+Invariant: an entry is acknowledged when its outcome has a backup message and is recorded, or when it is buried with a
+reason.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from baton.commands.completing import Completing, CompletionBody, UnknownOperati
 from baton.core.counts import COMPLETIONS
 from baton.emitter import Emitter
 from baton.observability.counting import count
-from baton.ports import Clock, Figures, OperationStream, StreamEntry
+from baton.ports import Clock, Counters, OperationStream, StreamEntry
 from baton_events.errors import PublishError, StoreError
 from baton_events.schema import SWEEP_ENDPOINT
 
@@ -61,7 +62,7 @@ class OperationOutcomes:
         stream: OperationStream,
         completing: Completing,
         emitter: Emitter,
-        figures: Figures,
+        counters: Counters,
         clock: Clock,
         *,
         interval_ms: int,
@@ -70,7 +71,7 @@ class OperationOutcomes:
         self._stream = stream
         self._completing = completing
         self._emitter = emitter
-        self._figures = figures
+        self._counters = counters
         self._clock = clock
         self._interval_ms = interval_ms
         self._limit_bytes = limit_bytes
@@ -126,18 +127,18 @@ class OperationOutcomes:
             await self._bury(entry, str(error))
             return False
         try:
-            heeded = await self._completing.complete(operation_id, body, "stream")
+            signal_result = await self._completing.complete(operation_id, body, "stream")
         except UnknownOperationError as error:
             if self._clock.now_ms() - entry.added_ms > PATIENCE_MS:
                 await self._bury(entry, str(error))
             return False
-        _log.info("entry %s completes operation %s: %s", entry.id, operation_id, heeded)
+        _log.info("entry %s completes operation %s: %s", entry.id, operation_id, signal_result)
         return True
 
     async def _bury(self, entry: StreamEntry, reason: str) -> None:
         _log.error("entry %s of the stream of outcomes is kept for a person, in operations:dead: %s", entry.id, reason)
         await self._stream.bury(entry, reason)
-        await count(self._figures, {f"{COMPLETIONS}:stream:dead": 1})
+        await count(self._counters, {f"{COMPLETIONS}:stream:dead": 1})
 
 
 class Operations(Struct, frozen=True):

@@ -3,7 +3,7 @@
 Invariant: what a schedule starts follows from the schedule and the message: one that is delivered twice starts one job.
 The queue signs no message's id, but each attempt has a token of its own, which speaks for one message only
 (`Admission.bearer`): a captured request that is sent with another id starts nothing new.
-From then on the job is as one that was submitted: it has a witness, and is created again if it is forgotten.
+From then on the job is as one that was submitted: it has a backup message, and is created again if it is forgotten.
 """
 
 from typing import Any

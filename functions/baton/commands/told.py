@@ -2,12 +2,12 @@
 
 from msgspec import Struct
 
-from baton.core.legs import Leg
 from baton.core.state import Job
+from baton.core.work_items import WorkItem
 
 
 class Told(Struct, frozen=True):
-    """The job as it is now, whether this changed it, and legs to hand on.
+    """The job as it is now, whether this changed it, and work items to dispatch.
 
     `refused`: why the job does not allow it, and the way out. `early`: a failover forgot what the fact is about: it is
     to be told again.
@@ -15,6 +15,6 @@ class Told(Struct, frozen=True):
 
     job: Job
     changed: bool
-    legs: tuple[Leg, ...] = ()
+    items: tuple[WorkItem, ...] = ()
     refused: str = ""
     early: bool = False

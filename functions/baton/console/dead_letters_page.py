@@ -10,12 +10,12 @@ from baton.console.gate import Visit
 from baton.console.message_kind import alike, kind_of, why_dead
 from baton.ports import DeadLetter, QueueRecords
 from baton.recovery.dead_letters import all_dead_letters
-from baton.recovery.replaying import SENDABLE, Looked, Replaying, Standing
+from baton.recovery.replaying import SENDABLE, Looked, MessageState, Replaying
 from baton_events.ids import digest
 
 HOME = "/console/dead-letters"
 _PAGES, _SHOWN = 10, 50
-_RETRIED = SENDABLE | {Standing.FOREIGN}
+_RETRIED = SENDABLE | {MessageState.FOREIGN}
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,7 @@ class DeadLettersPage:
         """Make each of a group a new message; those that were applied already stay."""
         group = await self._group(visit)
         looked = await self._replaying.look([letter.message for letter in group.letters])
-        wanted = [
-            letter.id for letter, stands in zip(group.letters, looked, strict=True) if stands.standing in _RETRIED
-        ]
+        wanted = [letter.id for letter, stands in zip(group.letters, looked, strict=True) if stands.state in _RETRIED]
         done = await self._records.retry(wanted)
         left = len(group.letters) - len(wanted)
         said = f"{done} of {len(group.letters)} are tried again."

@@ -11,18 +11,18 @@ from baton.console.form import field
 from baton.console.gate import Visit
 from baton.console.message_kind import kind_of
 from baton.ports import LogEntry, QueueRecords
-from baton.recovery.replaying import SENDABLE, Looked, Replaying, Standing
+from baton.recovery.replaying import SENDABLE, Looked, MessageState, Replaying
 
 STATES = ("CREATED", "ACTIVE", "RETRY", "ERROR", "DELIVERED", "FAILED", "CANCELED")
 _ENTRIES, _MOST_TICKED, _AT_ONCE = 120, 100, 8
 _SAID = {
-    Standing.DUE: "was sent once more",
-    Standing.TOLD: "was sent once more: a fact that was told before changes nothing",
-    Standing.OURS: "was sent once more",
-    Standing.APPLIED: "was applied already: its step is over, so nothing was sent",
-    Standing.ENDED: "was applied already: its job has ended, so nothing was sent",
-    Standing.UNKNOWN: "is about a job that does not exist any more: nothing was sent",
-    Standing.FOREIGN: "is none of ours: nothing was sent",
+    MessageState.DUE: "was sent once more",
+    MessageState.TOLD: "was sent once more: a fact that was told before changes nothing",
+    MessageState.OURS: "was sent once more",
+    MessageState.APPLIED: "was applied already: its step is over, so nothing was sent",
+    MessageState.ENDED: "was applied already: its job has ended, so nothing was sent",
+    MessageState.UNKNOWN: "is about a job that does not exist any more: nothing was sent",
+    MessageState.FOREIGN: "is none of ours: nothing was sent",
 }
 
 
@@ -69,7 +69,7 @@ class MessagesPage:
             kind=kind_of(message),
             entries=entries,
             looked=looked,
-            sendable=looked.standing in SENDABLE,
+            sendable=looked.state in SENDABLE,
         )
 
     async def replay(self, visit: Visit) -> Response:
@@ -92,24 +92,24 @@ class MessagesPage:
         back = f"/console/messages?job={job}" if (job := field(visit.form, "job")) else "/console/messages"
         return visit.go(back, said_of_many(found))
 
-    async def drive(self, visit: Visit) -> Response:
+    async def redrive(self, visit: Visit) -> Response:
         """Send what a job expects now."""
         job_id = visit.request.path_params["job_id"]
-        driven = await self._replaying.drive(job_id)
-        said = f"{driven} steps of the job were driven again." if driven else "The job expects nothing now."
+        redriven = await self._replaying.redrive(job_id)
+        said = f"{redriven} steps of the job were redriven." if redriven else "The job expects nothing now."
         return visit.go(f"/console/jobs/{job_id}", said)
 
 
 def _said(looked: Looked) -> str:
-    more = looked.expected if looked.standing not in SENDABLE else 0
-    still = f" Its job still expects {more} steps: drive them again below." if more else ""
-    return f"The message {_SAID[looked.standing]}.{still}"
+    more = looked.expected if looked.state not in SENDABLE else 0
+    still = f" Its job still expects {more} steps: redrive them again below." if more else ""
+    return f"The message {_SAID[looked.state]}.{still}"
 
 
 def said_of_many(found: list[Looked]) -> str:
     """How many were sent, and what is with the others."""
-    sent = sum(looked.standing in SENDABLE for looked in found)
-    applied = sum(looked.standing in (Standing.APPLIED, Standing.ENDED) for looked in found)
+    sent = sum(looked.state in SENDABLE for looked in found)
+    applied = sum(looked.state in (MessageState.APPLIED, MessageState.ENDED) for looked in found)
     others = len(found) - sent - applied
     parts = [f"{sent} sent once more", f"{applied} applied already, so not sent" if applied else ""]
     parts.append(f"{others} about nothing that is still here, so not sent" if others else "")

@@ -95,8 +95,8 @@ def _of_approvals(gate: Gate, approvals: ApprovalsPage) -> list[Route]:
 
 def _of_worker(gate: Gate, container: Container) -> list[Route]:
     ports = container.ports
-    admission = Worker(ports.operating, container.emitter, ports.clock, ports.randomness)
-    worker = WorkerPage(ports.operating, admission, ports.queue_records)
+    admission = Worker(ports.admission_control, container.emitter, ports.clock, ports.randomness)
+    worker = WorkerPage(ports.admission_control, admission, ports.queue_records)
     return [
         gate.get("/console/worker", worker.show),
         gate.post("/console/worker/start", worker.start),
@@ -114,7 +114,7 @@ def _of_queue(gate: Gate, container: Container, keys: Keys) -> list[Route]:
         gate.get("/console/messages", messages.show),
         gate.post("/console/messages/replay", messages.replay),
         gate.get("/console/messages/{message_id}", messages.one),
-        gate.post("/console/jobs/{job_id}/drive", messages.drive),
+        gate.post("/console/jobs/{job_id}/drive", messages.redrive),
         gate.get("/console/dead-letters", dead.show),
         gate.post("/console/dead-letters/retry", dead.retry),
         gate.post("/console/dead-letters/delete", dead.delete),

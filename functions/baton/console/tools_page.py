@@ -14,4 +14,4 @@ class ToolsPage:
 
     async def show(self, visit: Visit) -> Response:
         """Every tool there is, and those that were used and are gone."""
-        return visit.page("tools.html", tools=await self._tools.figures())
+        return visit.page("tools.html", tools=await self._tools.counters())

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from baton.admission.worker import Worker
 from baton.api.worker import worker_view
 from baton.console.gate import Visit
-from baton.ports import Operating, QueueRecords
+from baton.ports import AdmissionControl, QueueRecords
 from baton_events.errors import PublishError
 
 HOME = "/console/worker"
@@ -16,14 +16,14 @@ HOME = "/console/worker"
 class WorkerPage:
     """Shows the admission, and steers it."""
 
-    def __init__(self, operating: Operating, worker: Worker, records: QueueRecords) -> None:
-        self._operating = operating
+    def __init__(self, admission_control: AdmissionControl, worker: Worker, records: QueueRecords) -> None:
+        self._admission_control = admission_control
         self._worker = worker
         self._records = records
 
     async def show(self, visit: Visit) -> Response:
         """How it stands, in all and for each tenant."""
-        state, live = await self._worker.state(), await self._operating.live()
+        state, live = await self._worker.state(), await self._admission_control.live()
         slots = Counter(entry.tenant for entry in live.values() if entry.slot)
         line = Counter(entry.tenant for entry in live.values() if entry.want == "slot" and not entry.slot)
         idle = Counter(entry.tenant for entry in live.values() if entry.want != "slot" and not entry.slot)

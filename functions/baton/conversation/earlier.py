@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from baton.conversation.exchanges import EXCHANGES, Exchange, exchange_of, standing
+from baton.conversation.exchanges import EXCHANGES, Exchange, exchange_of, still_valid
 from baton.core.listing import Query
 from baton.core.state import Job
 from baton.ports import Listing, Reader, Snapshot, Store
@@ -39,7 +39,7 @@ class EarlierJobs:
         found = await self._reader.jobs([row.job_id for row in scanned.found])
         earlier = sorted((one for one in found.values() if _is_before(one.job, job)), key=lambda one: _order(one.job))
         # What this job replaces is left out, together with what came after that.
-        kept = standing([*((one.job.id, one.task, one) for one in earlier), (job.id, task, None)])
+        kept = still_valid([*((one.job.id, one.task, one) for one in earlier), (job.id, task, None)])
         return tuple([exchange_of(await self._ended(one)) for one in kept if one is not None])
 
     async def _ended(self, snapshot: Snapshot) -> Snapshot:

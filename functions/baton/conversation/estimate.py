@@ -1,7 +1,7 @@
 """How many bytes may be told: the policy's tokens, turned into bytes without a tokenizer.
 
 A token is taken for four bytes of JSON, rounded up: near for English, too few tokens for code, CJK and base64. So the
-estimate is corrected by what the newest turn that has both figures was thought to take and took. Pure.
+estimate is corrected by what the newest turn that has both counters was thought to take and took. Pure.
 """
 
 from typing import Any

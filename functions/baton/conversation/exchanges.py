@@ -52,7 +52,7 @@ def replaced_by(task: Mapping[str, Any]) -> str:
     return str(chat.get("replaces") or "") if isinstance(chat, dict) else ""
 
 
-def standing(jobs: Sequence[tuple[str, Mapping[str, Any], _Told]]) -> list[_Told]:
+def still_valid(jobs: Sequence[tuple[str, Mapping[str, Any], _Told]]) -> list[_Told]:
     """Of a session's jobs (id, task, anything), the oldest first, those that are part of the conversation."""
     kept: list[tuple[str, _Told]] = []
     for job_id, task, told in jobs:

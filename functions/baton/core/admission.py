@@ -1,9 +1,9 @@
-"""Admission, pure: who may use compute now, and what a job wishes of it (DESIGN 3, "Accepting, waiting, admission").
+"""Admission, pure: who may use compute now, and what a job requests of it (DESIGN 3, "Accepting, waiting, admission").
 
-A job's wish is a leg of its own state, with a lap that only grows; the book of the admission is in a hash tag of its
-own and has one entrance, `take`. What crosses the two tags goes through wishes, never through one script.
-The script functions/baton/adapters/lua/wish.lua says the same in the store; contract tests hold both to each other.
-Names in quotation marks are the rules of the protocol's executable model.
+A job's slot request is a work item of its own state, with a request epoch that only grows; the slot table of the
+admission is in a hash tag of its own and has one entrance, `take`. What crosses the two tags goes through slot
+requests, never through one script. The script functions/baton/adapters/lua/wish.lua says the same in the store;
+contract tests hold both to each other. Names in quotation marks are the rules of the protocol's executable model.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,13 +12,15 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from baton.core.legs import WORK_KINDS, Leg, LegKind, blocked
+from baton.core.stored_names import SLOT_STATE
+from baton.core.work_items import WORK_KINDS, ItemKind, WorkItem, blocked
 from baton_events.ids import is_child
 
 Want = Literal["slot", "none", "gone"]
 
 KEEP_SLOT_MS = 60_000
-# The entry of an ended job stays this long, and until a sweep has found it ended: its witness may create it again.
+# The entry of an ended job stays this long, and until a sweep has found it ended: its backup message may create it
+# again.
 TOMBSTONE_MS = 150_000
 # A sweep is asked for at most this often, by whichever process.
 ASKED_EVERY_MS = 60_000
@@ -28,11 +30,11 @@ TOKEN_KEPT_MS = 3_600_000
 SWEEP = "sweep"
 
 
-class Standing(Struct, frozen=True):
-    """How a job stands with the admission: what it wants, in which lap, and whether it holds a slot."""
+class SlotState(Struct, frozen=True, rename=SLOT_STATE):
+    """How a job stands with the admission: what it wants, in which request epoch, and whether it holds a slot."""
 
     want: Want = "slot"
-    lap: int = 0
+    epoch: int = 0
     slot: bool = False
 
 
@@ -46,8 +48,8 @@ class Place(Struct, frozen=True):
     agent: str = ""
 
 
-class Entry(Struct, frozen=True):
-    """A job in the admission's book: its place, and what it said last.
+class Entry(Struct, frozen=True, rename=SLOT_STATE):
+    """A job in the admission's slot table: its place, and what it said last.
 
     Attributes:
         started: it has held a slot before.
@@ -59,7 +61,7 @@ class Entry(Struct, frozen=True):
     session_id: str
     priority: int
     created_ms: int
-    lap: int = -1
+    epoch: int = -1
     want: Want = "none"
     slot: bool = False
     started: bool = False
@@ -68,63 +70,71 @@ class Entry(Struct, frozen=True):
     agent: str = ""
 
 
-Book = Mapping[str, Entry]
+SlotTable = Mapping[str, Entry]
 
 
 class Taken(Struct, frozen=True):
-    """The admission's answer: the new book, whether the asker holds a slot, and who must be told that they do.
+    """The admission's answer: the new slot table, whether the asker holds a slot, and who must be told that they do.
 
-    `later_lap`: of the word of this job that the book knows, if it is a later one than this; else 0.
+    `later_epoch`: of the word of this job that the slot table knows, if it is a later one than this; else 0.
     `busy`: it was to be alone in its session, and is not: its word was not taken.
     """
 
-    book: dict[str, Entry]
+    slot_table: dict[str, Entry]
     slot: bool
     tell: tuple[str, ...]
-    later_lap: int = 0
+    later_epoch: int = 0
     busy: bool = False
 
 
-def wanted(standing: Standing, legs: Iterable[Leg], *, ended: bool, now_ms: int) -> Want:
+def wanted(slot_state: SlotState, items: Iterable[WorkItem], *, ended: bool, now_ms: int) -> Want:
     """What a job wants now: a slot when there is work, kept while results are taken in ("release").
 
-    `now_ms` may be long ago, if whoever asks stood still: a leg is no older than it is, and one that is claimed is due.
+    `now_ms` may be long ago, if whoever asks stood still: a work item is no older than it is, and one that is claimed
+    is due.
     """
     if ended:
         return "gone"
-    mine = tuple(legs)
-    for leg in mine:
-        soon = leg.owner or leg.not_before_ms <= max(now_ms, leg.since_ms) + KEEP_SLOT_MS
-        counts = leg.kind in WORK_KINDS or (standing.want == "slot" and leg.kind is not LegKind.WISH)
-        if soon and counts and not blocked(leg, mine):
+    mine = tuple(items)
+    for item in mine:
+        soon = item.owner or item.not_before_ms <= max(now_ms, item.since_ms) + KEEP_SLOT_MS
+        counts = item.kind in WORK_KINDS or (slot_state.want == "slot" and item.kind is not ItemKind.SLOT_REQUEST)
+        if soon and counts and not blocked(item, mine):
             return "slot"
     return "none"
 
 
-def next_lap(standing: Standing, now_ms: int, later_lap: int = 0) -> int:
-    """A number that only grows, and a time, so that it grows across a failover, too ("fresh lap")."""
-    return max(standing.lap + 1, now_ms, later_lap + 1)
+def next_epoch(slot_state: SlotState, now_ms: int, later_epoch: int = 0) -> int:
+    """A number that only grows, and a time, so that it grows across a failover, too ("fresh request epoch")."""
+    return max(slot_state.epoch + 1, now_ms, later_epoch + 1)
 
 
 def take(
-    book: Book, job_id: str, standing: Standing, place: Place, now_ms: int, slots: int, *, alone: bool = False
+    slot_table: SlotTable,
+    job_id: str,
+    slot_state: SlotState,
+    place: Place,
+    now_ms: int,
+    slots: int,
+    *,
+    alone: bool = False,
 ) -> Taken:
-    """Take a job's word: note its wish unless it is an older one, fill the free slots, say whom to tell.
+    """Take a job's word: note its slot request unless it is an older one, fill the free slots, say whom to tell.
 
-    `alone`: a job that the book does not know is refused while another one of its session is at work or in line.
+    `alone`: a job that the slot table does not know is refused while another one of its session is at work or in line.
     """
-    entries = dict(book)
+    entries = dict(slot_table)
     if alone and job_id not in entries and line_of(entries, place.tenant, place.session_id):
         return Taken(entries, slot=False, tell=(), busy=True)
     entry = entries.get(job_id) or Entry(
         place.tenant, place.session_id, place.priority, place.created_ms, agent=place.agent
     )
-    if standing.lap > entry.lap:  # "lap"
-        slot = entry.slot and standing.want == "slot"
+    if slot_state.epoch > entry.epoch:  # "request epoch"
+        slot = entry.slot and slot_state.want == "slot"
         started = entry.started and entry.want != "gone"  # one that was retried is no wake-up
-        entry = replace(entry, lap=standing.lap, want=standing.want, slot=slot, started=started)
-    current = standing.lap == entry.lap
-    if current:  # also a repeated word is news: who says it lives, and its entry must not leave the book
+        entry = replace(entry, epoch=slot_state.epoch, want=slot_state.want, slot=slot, started=started)
+    current = slot_state.epoch == entry.epoch
+    if current:  # also a repeated word is news: who says it lives, and its entry must not leave the slot table
         entry = replace(entry, since_ms=max(entry.since_ms, now_ms))
     if current and entry.slot:
         entry = replace(entry, cause="")  # taken
@@ -133,12 +143,12 @@ def take(
     tell = tuple(
         name for name in sorted(entries) if current and entries[name].slot and entries[name].cause == job_id
     )  # "told until taken"
-    return Taken(entries, current and entries[job_id].slot, tell, 0 if current else entry.lap)
+    return Taken(entries, current and entries[job_id].slot, tell, 0 if current else entry.epoch)
 
 
-def untold(book: Book) -> tuple[str, ...]:
+def untold(slot_table: SlotTable) -> tuple[str, ...]:
     """Who holds a slot and has not taken it yet: a sweep tells them again, by whosever word they got it."""
-    return tuple(name for name in sorted(book) if book[name].slot and book[name].cause)
+    return tuple(name for name in sorted(slot_table) if slot_table[name].slot and slot_table[name].cause)
 
 
 def fill(entries: dict[str, Entry], cause: str, slots: int) -> None:

@@ -14,50 +14,50 @@ from baton.core import parts
 from baton.core.checkpoint import EXPIRED, LIMIT_APPROVAL, approval_part
 from baton.core.effects import Changes, Decision
 from baton.core.ending import end_stopped
-from baton.core.legs import Leg, LegKind, loop_leg, tool_key
 from baton.core.state import CallRecord, Failure, Job, State
 from baton.core.transitions import CallStatus, Step, next_call_status, next_job_status
+from baton.core.work_items import ItemKind, WorkItem, loop_item, tool_key
 from baton_events.ids import call_id
 
 _POSITION = 1_000_000
 DECISION_TIME_MS = 7 * 86_400_000
 
 
-def ask(job: Job, leg: Leg, limit: str, now_ms: int) -> Decision:
+def ask(job: Job, item: WorkItem, limit: str, now_ms: int) -> Decision:
     """The turn waits for a decision; what was asked of the model meanwhile is asked again if the answer is yes."""
     arguments, until_ms = {"limit": limit, "value": getattr(job.limits, limit)}, now_ms + DECISION_TIME_MS
-    position = _POSITION + leg.attempt
+    position = _POSITION + item.attempt
     record = CallRecord(
-        id=call_id(job.id, leg.turn, position, LIMIT_APPROVAL, arguments),
-        turn=leg.turn,
+        id=call_id(job.id, item.turn, position, LIMIT_APPROVAL, arguments),
+        turn=item.turn,
         position=position,
         tool=LIMIT_APPROVAL,
         arguments={**arguments, "untilMs": until_ms},
         status=CallStatus.WAITING,
-        attempts=leg.attempt,
+        attempts=item.attempt,
         started_at_ms=now_ms,
     )
-    waits = Leg(
-        key=tool_key(LegKind.WAIT, record.id, leg.attempt),
-        kind=LegKind.WAIT,
+    waits = WorkItem(
+        key=tool_key(ItemKind.WAIT, record.id, item.attempt),
+        kind=ItemKind.WAIT,
         job_id=job.id,
-        turn=leg.turn,
-        attempt=leg.attempt,
+        turn=item.turn,
+        attempt=item.attempt,
         position=position,
         call_id=record.id,
         tool=LIMIT_APPROVAL,
-        otherwise=EXPIRED,
+        timeout_result=EXPIRED,
         not_before_ms=until_ms,
         since_ms=now_ms,
     )
-    asking = structs.replace(job, status=next_job_status(job.status, Step.TURN), turn=leg.turn, attempts=leg.attempt)
-    said = (approval_part(record, job.id), parts.handled(leg, now_ms, f"asks about {limit}"))
-    return Decision(Changes(job=asking, calls=(record,), legs=(waits,), parts=said))
+    asking = structs.replace(job, status=next_job_status(job.status, Step.TURN), turn=item.turn, attempts=item.attempt)
+    said = (approval_part(record, job.id), parts.handled(item, now_ms, f"asks about {limit}"))
+    return Decision(Changes(job=asking, calls=(record,), items=(waits,), parts=said))
 
 
 def decided(state: State, now_ms: int) -> Decision:
     """A person has decided, or nobody has in time."""
-    leg, record, outcome = state.leg, state.the_call, json.loads(state.outcome)
+    item, record, outcome = state.item, state.the_call, json.loads(state.outcome)
     error, limit = outcome.get("error"), record.arguments["limit"]
     # Recorded when this was begun, too, which a failover may have forgotten: then it is not for us to say.
     kept = {record.id: state.outcome}
@@ -69,15 +69,15 @@ def decided(state: State, now_ms: int) -> Decision:
             error=failure,
             finished_at_ms=now_ms,
         )
-        ending = end_stopped(state.job, leg, limit, now_ms, (approval_part(refused, state.job.id, state.outcome),))
+        ending = end_stopped(state.job, item, limit, now_ms, (approval_part(refused, state.job.id, state.outcome),))
         assert ending.changes is not None, "an end changes the job"
         return structs.replace(ending, changes=structs.replace(ending.changes, calls=(refused,), results=kept))
     approved = structs.replace(record, status=next_call_status(record.status, Step.RETURN), finished_at_ms=now_ms)
     changed: dict[str, Any] = {limit: _raised(record, outcome["ok"])}
     raised = structs.replace(state.job, limits=replace(state.job.limits, **changed))
-    again = loop_leg(state.job.id, leg.turn, leg.attempt + 1, now_ms)
-    said = (approval_part(approved, state.job.id, state.outcome), parts.handled(leg, now_ms, f"{limit} is raised"))
-    return Decision(Changes(job=raised, calls=(approved,), legs=(again,), results=kept, parts=said))
+    again = loop_item(state.job.id, item.turn, item.attempt + 1, now_ms)
+    said = (approval_part(approved, state.job.id, state.outcome), parts.handled(item, now_ms, f"{limit} is raised"))
+    return Decision(Changes(job=raised, calls=(approved,), items=(again,), results=kept, parts=said))
 
 
 def _raised(record: CallRecord, decision: dict[str, object]) -> float:

@@ -7,16 +7,16 @@ attempt that died counts in full.
 from msgspec.structs import replace
 
 from baton.core.effects import Decision
-from baton.core.legs import Leg
 from baton.core.limits import exceeded, shared_use, spent
 from baton.core.state import Job, Level, State
+from baton.core.work_items import WorkItem
 from baton_events.ids import is_child
 
 
 def no_room(state: State, now_ms: int) -> tuple[str, Job] | None:
     """The first limit that leaves no room for another turn, and the job whose limit it is."""
     for above, level in enumerate(state.levels or (Level(state.job),)):
-        job = level.job if above else with_lost(state.job, state.leg)
+        job = level.job if above else with_lost(state.job, state.item)
         used = shared_use(job.used, job.before, level.below, level.in_flight_tokens)
         limit = exceeded(job.limits, used, job.counted_ms(now_ms))
         if limit:
@@ -33,11 +33,11 @@ def too_many_calls(state: State, more: int) -> Job | None:
     return None
 
 
-def with_lost(job: Job, leg: Leg) -> Job:
+def with_lost(job: Job, item: WorkItem) -> Job:
     """The job with what attempts of this turn that died may have used: as much as the last call did."""
-    if not leg.lost:
+    if not item.lost:
         return job
-    tokens, cost = leg.lost * job.reserve_tokens, leg.lost * job.reserve_usd
+    tokens, cost = item.lost * job.reserve_tokens, item.lost * job.reserve_usd
     used = replace(job.used, input_tokens=job.used.input_tokens + tokens, cost_usd=job.used.cost_usd + cost)
     return replace(job, used=used)
 

@@ -1,14 +1,14 @@
-"""The leg of a tool call that is to be made: from its record alone, so that a call that runs again is the same call."""
+"""The work item of a tool call, made from its record alone: a call that runs again is the same call."""
 
-from baton.core.legs import Leg, LegKind, tool_key, turn_group
 from baton.core.state import CallRecord
+from baton.core.work_items import ItemKind, WorkItem, tool_key, turn_group
 
 
-def call_leg(job_id: str, record: CallRecord, attempt: int, now_ms: int) -> Leg:
-    """The leg of this attempt of a call."""
-    return Leg(
-        key=tool_key(LegKind.CALL, record.id, attempt),
-        kind=LegKind.CALL,
+def call_item(job_id: str, record: CallRecord, attempt: int, now_ms: int) -> WorkItem:
+    """The work item of this attempt of a call."""
+    return WorkItem(
+        key=tool_key(ItemKind.CALL, record.id, attempt),
+        kind=ItemKind.CALL,
         job_id=job_id,
         turn=record.turn,
         attempt=attempt,

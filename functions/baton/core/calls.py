@@ -11,95 +11,95 @@ from baton.core.approval import decided
 from baton.core.checkpoint import LIMIT_APPROVAL, TOOL_APPROVAL, approval_part
 from baton.core.effects import Changes, Decision, Expect, Join, RunTool
 from baton.core.ending import end_failed
-from baton.core.happenings import ToolAsks, ToolFailed, ToolReturned, ToolWaits
-from baton.core.legs import FOREVER_MS, Leg, LegKind, following, loop_leg
 from baton.core.planned import skipping
 from baton.core.redaction import redacted
 from baton.core.retry import backoff_ms
 from baton.core.state import CallRecord, Failure, State
+from baton.core.step_results import ToolAsks, ToolFailed, ToolReturned, ToolWaits
 from baton.core.submitting import submitted
 from baton.core.tool_use import ToolUse
 from baton.core.transitions import Step, next_call_status
+from baton.core.work_items import FOREVER_MS, ItemKind, WorkItem, following, loop_item
 from baton_events.ids import canonical_json
 
 
 def started(state: State, now_ms: int) -> Decision:
     """Run the tool with the recorded arguments, unless its processes died too often or the job's time is over."""
-    leg, record = state.leg, state.the_call
+    item, record = state.item, state.the_call
     if now_ms >= state.job.deadline_ms:
         late = f"the limit wall_seconds={state.job.limits.wall_seconds} is reached"
         return failed(state, ToolFailed(Failure("limit_exceeded", late)), now_ms)
-    if no_start_left(leg, _made(leg, record) - 1, record.retries):
-        return failed(state, ToolFailed(process_died(leg, f"tool {leg.tool!r}")), now_ms)
-    return Decision(effects=(RunTool(state.job, record, state.leg.attempt - record.asked),))
+    if no_start_left(item, _made(item, record) - 1, record.retries):
+        return failed(state, ToolFailed(process_died(item, f"tool {item.tool!r}")), now_ms)
+    return Decision(effects=(RunTool(state.job, record, state.item.attempt - record.asked),))
 
 
-def asks(state: State, happened: ToolAsks, now_ms: int) -> Decision:
+def asks(state: State, step_result: ToolAsks, now_ms: int) -> Decision:
     """It may not run before a person has approved it."""
-    return tool_approval.asks(state, happened, now_ms)
+    return tool_approval.asks(state, step_result, now_ms)
 
 
-def returned(state: State, happened: ToolReturned, now_ms: int) -> Decision:
-    """Record the result; taking it in is the next leg."""
-    leg = state.leg
-    begun = _begun(state.the_call, leg, Step.RETURN)
+def returned(state: State, step_result: ToolReturned, now_ms: int) -> Decision:
+    """Record the result; taking it in is the next work item."""
+    item = state.item
+    begun = _begun(state.the_call, item, Step.RETURN)
     record = _closed(state.the_call, **begun, error=None, finished_at_ms=now_ms)
     return Decision(
         Changes(
             calls=(record,),
-            legs=(following(leg, LegKind.COMPLETE, now_ms),),
-            results={record.id: f'{{"ok":{happened.result_json}}}'},
+            items=(following(item, ItemKind.COMPLETE, now_ms),),
+            results={record.id: f'{{"ok":{step_result.result_json}}}'},
             parts=(
-                parts.tool_output(record.id, happened.result_json),
+                parts.tool_output(record.id, step_result.result_json),
                 *parts.step_completed(record),
-                parts.handled(leg, now_ms, "returned"),
+                parts.handled(item, now_ms, "returned"),
             ),
-            used=_used(leg, now_ms),
+            used=_used(item, now_ms),
         )
     )
 
 
-def failed(state: State, happened: ToolFailed, now_ms: int) -> Decision:
-    """Record the failure; what follows from it is the next leg's to decide."""
-    leg = state.leg
-    record = replace(state.the_call, **_begun(state.the_call, leg, Step.ERROR), error=happened.failure)
-    outcome = f"{happened.failure.type}: {happened.failure.message}"
+def failed(state: State, step_result: ToolFailed, now_ms: int) -> Decision:
+    """Record the failure; what follows from it is the next work item's to decide."""
+    item = state.item
+    record = replace(state.the_call, **_begun(state.the_call, item, Step.ERROR), error=step_result.failure)
+    outcome = f"{step_result.failure.type}: {step_result.failure.message}"
     return Decision(
         Changes(
             calls=(record,),
-            legs=(following(leg, LegKind.FAILED, now_ms),),
-            parts=(parts.handled(leg, now_ms, outcome, happened.failure),),
-            used=_used(leg, now_ms, failed=True),
+            items=(following(item, ItemKind.FAILED, now_ms),),
+            parts=(parts.handled(item, now_ms, outcome, step_result.failure),),
+            used=_used(item, now_ms, failed=True),
         )
     )
 
 
-def waits(state: State, happened: ToolWaits, now_ms: int) -> Decision:
-    """The call goes on outside: its leg waits for what ends it, at the latest for its time, or the job's.
+def waits(state: State, step_result: ToolWaits, now_ms: int) -> Decision:
+    """The call goes on outside: its work item waits for what ends it, at the latest for its time, or the job's.
 
     A child ends by its own time, which is no longer than its parent's.
     """
-    leg, until_ms = state.leg, happened.until_ms
+    item, until_ms = state.item, step_result.until_ms
     if until_ms < FOREVER_MS:
         until_ms = min(until_ms, state.job.deadline_ms)
-    begun = _begun(state.the_call, leg, Step.WAIT)
-    child = submitted(happened.child, now_ms).changes if happened.child else None
+    begun = _begun(state.the_call, item, Step.WAIT)
+    child = submitted(step_result.child, now_ms).changes if step_result.child else None
     started = child.job.id if child and child.job else ""
-    record = _closed(state.the_call, **begun, error=None, operation_id=happened.operation_id, child=started)
+    record = _closed(state.the_call, **begun, error=None, operation_id=step_result.operation_id, child=started)
     waiting = replace(
-        following(leg, LegKind.WAIT, now_ms, not_before_ms=until_ms),
-        event=happened.event,
-        otherwise=happened.otherwise,
+        following(item, ItemKind.WAIT, now_ms, not_before_ms=until_ms),
+        event=step_result.event,
+        timeout_result=step_result.timeout_result,
     )
     return Decision(
         Changes(
             calls=(record,),
-            legs=(waiting,),
+            items=(waiting,),
             child=child,
-            parts=(parts.operation(record, waiting), parts.handled(leg, now_ms, "waits")),
-            used=_used(leg, now_ms),
+            parts=(parts.operation(record, waiting), parts.handled(item, now_ms, "waits")),
+            used=_used(item, now_ms),
         ),
-        (Expect(happened.operation_id, until_ms),) if happened.operation_id else (),
+        (Expect(step_result.operation_id, until_ms),) if step_result.operation_id else (),
     )
 
 
@@ -109,7 +109,7 @@ def waited(state: State, now_ms: int) -> Decision:
         return decided(state, now_ms)
     if state.the_call.tool == TOOL_APPROVAL:
         return _decided(state, now_ms)
-    leg, record, outcome = state.leg, state.the_call, json.loads(state.outcome)
+    item, record, outcome = state.item, state.the_call, json.loads(state.outcome)
     error = outcome.get("error")
     if error is not None:
         return _given_up(state, Failure(error["type"], error["message"]), now_ms)
@@ -118,12 +118,12 @@ def waited(state: State, now_ms: int) -> Decision:
         Changes(
             calls=(done,),
             results={record.id: state.outcome},  # recorded when it was begun, too, which a failover may have forgotten
-            join=_join(leg, now_ms),
+            join=_join(item, now_ms),
             parts=(
                 parts.tool_output(record.id, canonical_json(outcome["ok"])),
-                parts.operation(done, leg),
+                parts.operation(done, item),
                 *parts.step_completed(done),
-                parts.handled(leg, now_ms, "waited"),
+                parts.handled(item, now_ms, "waited"),
             ),
         )
     )
@@ -152,42 +152,42 @@ def _decided(state: State, now_ms: int) -> Decision:
 
 def taken_in(state: State, now_ms: int) -> Decision:
     """The result is recorded already; the last one of the turn starts the next turn."""
-    return Decision(Changes(join=_join(state.leg, now_ms), parts=(parts.handled(state.leg, now_ms, "taken in"),)))
+    return Decision(Changes(join=_join(state.item, now_ms), parts=(parts.handled(state.item, now_ms, "taken in"),)))
 
 
 def retry_or_give_up(state: State, now_ms: int) -> Decision:
     """Try the call again later, counted; without attempts left the model is given the error."""
-    leg, record = state.leg, state.the_call
+    item, record = state.item, state.the_call
     failure = record.error or Failure("unknown", "the attempt failed")
-    made = _made(leg, record)
+    made = _made(item, record)
     if failure.retryable and made <= record.retries:
         delay_ms = backoff_ms(record.retry_delay_seconds, made)
         again_ms = min(now_ms + delay_ms, state.job.deadline_ms)
-        again = following(leg, LegKind.CALL, now_ms, attempt=leg.attempt + 1, not_before_ms=again_ms)
+        again = following(item, ItemKind.CALL, now_ms, attempt=item.attempt + 1, not_before_ms=again_ms)
         outcome = f"attempt {made + 1} in {delay_ms / 1000:g} s"
-        return Decision(Changes(legs=(again,), parts=(parts.handled(leg, now_ms, outcome),)))
+        return Decision(Changes(items=(again,), parts=(parts.handled(item, now_ms, outcome),)))
     return _given_up(state, failure, now_ms)
 
 
-def _made(leg: Leg, record: CallRecord) -> int:
+def _made(item: WorkItem, record: CallRecord) -> int:
     """The number of this attempt, since the job was retried."""
-    return leg.attempt - record.asked - record.earlier
+    return item.attempt - record.asked - record.earlier
 
 
 def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
     """No attempt is left: the model is given the error, or the plan says what becomes of the rest."""
-    leg, record = state.leg, state.the_call
+    item, record = state.item, state.the_call
     status = next_call_status(record.status, Step.GIVE_UP)
     failed = _closed(record, status=status, error=failure, finished_at_ms=now_ms)
     text = canonical_json({"error": {"type": failure.type, "message": failure.message}})
     said = (
         parts.tool_error(record.id, failure),
-        *((parts.operation(failed, leg),) if leg.kind is LegKind.WAIT and not leg.asks_for else ()),
+        *((parts.operation(failed, item),) if item.kind is ItemKind.WAIT and not item.approval_of_call else ()),
         *parts.step_completed(failed),
     )
     if failed.on_failure == "fail":
         reason = Failure("step_failed", f"step {failed.step!r} failed: {failure.message}")
-        ending = end_failed(state.job, leg, reason, now_ms, said)
+        ending = end_failed(state.job, item, reason, now_ms, said)
         assert ending.changes is not None, "an end changes the job"
         return replace(ending, changes=replace(ending.changes, calls=(failed,), results={record.id: text}))
     return Decision(
@@ -195,14 +195,14 @@ def _given_up(state: State, failure: Failure, now_ms: int) -> Decision:
             calls=(failed,),
             results={record.id: text},
             skips=skipping(failed, state.dependants, now_ms),
-            join=_join(leg, now_ms),
-            parts=(*said, parts.handled(leg, now_ms, "the model is given the error")),
+            join=_join(item, now_ms),
+            parts=(*said, parts.handled(item, now_ms, "the model is given the error")),
         )
     )
 
 
-def _used(leg: Leg, now_ms: int, *, failed: bool = False) -> ToolUse:
-    return ToolUse(leg.tool, failed, max(0, now_ms - leg.claimed_ms))
+def _used(item: WorkItem, now_ms: int, *, failed: bool = False) -> ToolUse:
+    return ToolUse(item.tool, failed, max(0, now_ms - item.claimed_ms))
 
 
 def _closed(record: CallRecord, **changes: Any) -> CallRecord:
@@ -210,12 +210,12 @@ def _closed(record: CallRecord, **changes: Any) -> CallRecord:
     return replace(record, **changes, arguments=redacted(record.arguments))
 
 
-def _begun(record: CallRecord, leg: Leg, step: Step) -> dict[str, Any]:
+def _begun(record: CallRecord, item: WorkItem, step: Step) -> dict[str, Any]:
     """What an attempt changes: it ran, and then took this step."""
-    started_at_ms = record.started_at_ms if record.started_at_ms is not None else leg.claimed_ms
+    started_at_ms = record.started_at_ms if record.started_at_ms is not None else item.claimed_ms
     status = next_call_status(next_call_status(record.status, Step.RUN), step)
-    return {"status": status, "attempts": leg.attempt - record.asked, "started_at_ms": started_at_ms}
+    return {"status": status, "attempts": item.attempt - record.asked, "started_at_ms": started_at_ms}
 
 
-def _join(leg: Leg, now_ms: int) -> Join:
-    return Join(leg.group, loop_leg(leg.job_id, leg.turn + 1, 1, now_ms))
+def _join(item: WorkItem, now_ms: int) -> Join:
+    return Join(item.group, loop_item(item.job_id, item.turn + 1, 1, now_ms))

@@ -1,6 +1,6 @@
 """decide(state, happened, now) → Decision: the one place where a job's state changes (DESIGN 3).
 
-Pure and total over the union of happenings. What a turn decides is in turns.py, what a tool call decides in calls.py,
+Pure and total over the union of step results. What a turn decides is in turns.py, what a tool call decides in calls.py,
 how a job ends in ending.py, how it is remembered then in remembering.py, how it begins again in retrying.py.
 """
 
@@ -10,115 +10,115 @@ from baton.core import budget, calls, ending, remembering, retrying, taking_in, 
 from baton.core.abandoned import is_given_up, process_died
 from baton.core.counts import counted
 from baton.core.effects import Changes, Decision
-from baton.core.happenings import (
+from baton.core.retrying import EndedJob
+from baton.core.state import Job, State
+from baton.core.step_results import (
     Admitted,
     Cancelled,
-    Happening,
     ModelAnswered,
     ModelFailed,
     NotRemembered,
     Remembered,
     Retried,
     Started,
+    StepResult,
     Submitted,
+    Superseded,
     ToolAsks,
     ToolFailed,
     ToolReturned,
     ToolWaits,
     Undeliverable,
-    Unheeded,
 )
-from baton.core.legs import LegKind
-from baton.core.retrying import EndedJob
-from baton.core.state import Job, State
 from baton.core.submitting import submitted
+from baton.core.work_items import ItemKind
 
 
-def submit(happened: Submitted, now_ms: int) -> Decision:
+def submit(step_result: Submitted, now_ms: int) -> Decision:
     """A new job: the one fact that has no state before it."""
-    return submitted(happened, now_ms)
+    return submitted(step_result, now_ms)
 
 
-def cancel(job: Job, happened: Cancelled, now_ms: int) -> Decision:
+def cancel(job: Job, step_result: Cancelled, now_ms: int) -> Decision:
     """Somebody cancels: no changes where the job has ended already."""
-    return ending.cancelled(job, happened, now_ms)
+    return ending.cancelled(job, step_result, now_ms)
 
 
-def retry(ended: EndedJob, happened: Retried, now_ms: int) -> Decision:
+def retry(ended: EndedJob, step_result: Retried, now_ms: int) -> Decision:
     """Somebody retries an ended job: no changes where that is not possible, or it runs again already."""
-    return retrying.retried(ended, happened, now_ms)
+    return retrying.retried(ended, step_result, now_ms)
 
 
-def decide(state: State, happened: Happening, now_ms: int, *, at_once: bool = False) -> Decision:
-    """What follows from a fact about the leg that `state` holds.
+def decide(state: State, step_result: StepResult, now_ms: int, *, at_once: bool = False) -> Decision:
+    """What follows from a fact about the work item that `state` holds.
 
     Args:
-        state: the job, the claimed leg, and the tool call that the leg is about, if any.
-        happened: the fact.
+        state: the job, the claimed work item, and the tool call that the work item is about, if any.
+        step_result: the fact.
         now_ms: the time, in milliseconds.
-        at_once: what follows from a tool run without any work is decided with it, instead of by a leg of its own.
+        at_once: what follows from a tool run without any work is decided with it, instead of by a work item of its own.
 
     Returns:
         Changes to COMMIT, or a piece of work to do first.
     """
-    decided = _decided(state, happened, now_ms)
+    decided = _decided(state, step_result, now_ms)
     if at_once:
         decided = taking_in.at_once(state, decided, now_ms)
     if decided.changes is None:
         return decided
     decision = budget.shared(state, remembering.after_end(decided, now_ms))
-    return counted(state.job, happened, decision)
+    return counted(state.job, step_result, decision)
 
 
-def _decided(state: State, happened: Happening, now_ms: int) -> Decision:  # noqa: C901, PLR0911, PLR0912 - one each
-    match happened:
+def _decided(state: State, step_result: StepResult, now_ms: int) -> Decision:  # noqa: C901, PLR0911, PLR0912 - one each
+    match step_result:
         case Admitted():
             return Decision(Changes(admitted=True))
-        case Unheeded():
-            return Decision(Changes(later_lap=happened.later_lap))
+        case Superseded():
+            return Decision(Changes(later_epoch=step_result.later_epoch))
         case Started():
             return _started(state, now_ms)
         case ModelAnswered():
-            return turns.answered(state, happened, now_ms)
+            return turns.answered(state, step_result, now_ms)
         case ModelFailed():
-            return turns.model_failed(state, happened, now_ms)
+            return turns.model_failed(state, step_result, now_ms)
         case ToolReturned():
-            return calls.returned(state, happened, now_ms)
+            return calls.returned(state, step_result, now_ms)
         case ToolFailed():
-            return calls.failed(state, happened, now_ms)
+            return calls.failed(state, step_result, now_ms)
         case ToolWaits():
-            return calls.waits(state, happened, now_ms)
+            return calls.waits(state, step_result, now_ms)
         case ToolAsks():
-            return calls.asks(state, happened, now_ms)
+            return calls.asks(state, step_result, now_ms)
         case Remembered():
             return remembering.stored()
         case NotRemembered():
-            return remembering.failed(state, happened, now_ms)
-        case Undeliverable() if state.leg.kind is LegKind.REMEMBER:
-            return remembering.undeliverable(state, happened)
+            return remembering.failed(state, step_result, now_ms)
+        case Undeliverable() if state.item.kind is ItemKind.REMEMBER:
+            return remembering.undeliverable(state, step_result)
         case Undeliverable():
-            return ending.undeliverable(state, happened, now_ms)
+            return ending.undeliverable(state, step_result, now_ms)
         case _:
-            assert_never(happened)
+            assert_never(step_result)
 
 
 def _started(state: State, now_ms: int) -> Decision:  # noqa: PLR0911 - one for each kind
     if is_given_up(state):
-        return ending.end_failed(state.job, state.leg, process_died(state.leg, f"taking in {state.leg.key}"), now_ms)
-    match state.leg.kind:
-        case LegKind.LOOP:
+        return ending.end_failed(state.job, state.item, process_died(state.item, f"taking in {state.item.key}"), now_ms)
+    match state.item.kind:
+        case ItemKind.LOOP:
             return turns.started(state, now_ms)
-        case LegKind.WISH:
-            return turns.wishes(state)
-        case LegKind.CALL:
+        case ItemKind.SLOT_REQUEST:
+            return turns.slot_requests(state)
+        case ItemKind.CALL:
             return calls.started(state, now_ms)
-        case LegKind.COMPLETE:
+        case ItemKind.COMPLETE:
             return calls.taken_in(state, now_ms)
-        case LegKind.WAIT:
+        case ItemKind.WAIT:
             return calls.waited(state, now_ms)
-        case LegKind.REMEMBER:
+        case ItemKind.REMEMBER:
             return remembering.started(state)
-        case LegKind.FAILED:
+        case ItemKind.FAILED:
             return calls.retry_or_give_up(state, now_ms)
         case _:
-            assert_never(state.leg.kind)
+            assert_never(state.item.kind)

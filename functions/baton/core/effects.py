@@ -5,11 +5,11 @@
 
 from msgspec import Struct, field
 
-from baton.core.admission import Standing, Want
-from baton.core.legs import Leg
+from baton.core.admission import SlotState, Want
 from baton.core.limits import Spend
 from baton.core.state import CallRecord, Job, Usage
 from baton.core.tool_use import ToolUse
+from baton.core.work_items import WorkItem
 
 
 class CallModel(Struct, frozen=True):
@@ -28,12 +28,12 @@ class RunTool(Struct, frozen=True):
     attempt: int
 
 
-class AskAdmission(Struct, frozen=True):
+class RequestSlot(Struct, frozen=True):
     """Tell the admission what the job wants, and with its last word what it has used."""
 
     job: Job
     want: Want
-    lap: int
+    epoch: int
     usage: Usage
 
 
@@ -59,21 +59,21 @@ class Expect(Struct, frozen=True):
     until_ms: int
 
 
-Work = CallModel | RunTool | AskAdmission | Remember
-Effect = CallModel | RunTool | AskAdmission | Alert | Expect | Remember
+Work = CallModel | RunTool | RequestSlot | Remember
+Effect = CallModel | RunTool | RequestSlot | Alert | Expect | Remember
 
 
 class Join(Struct, frozen=True):
-    """Add `leg` once no leg of `group` is open: computed by the script from what is recorded, never counted down."""
+    """Add `leg` once no item of `group` is open: computed by the script from what is recorded, never counted down."""
 
     group: str
-    leg: Leg
+    item: WorkItem
 
 
 class Skip(Struct, frozen=True):
-    """A step that does not happen: its leg goes, and these are written. Nothing of it if the leg is gone already."""
+    """A step that does not happen: its item goes, and these are written. Nothing of it if the item is gone already."""
 
-    leg_key: str
+    item_key: str
     record: CallRecord
     result: str
     parts: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class Report(Struct, frozen=True):
     outcome: str
 
 
-class Talk(Struct, frozen=True):
+class TextStream(Struct, frozen=True):
     """The answer's text was appended while it was made: `appended` times under this claim, and it is open as `text_id`.
 
     `rest`: the parts that end it; `anew`: those that say all of it, where it is not there as the claim left it.
@@ -99,54 +99,55 @@ class Talk(Struct, frozen=True):
 
 
 class Changes(Struct, frozen=True):
-    """What COMMIT writes, besides removing the leg that was done.
+    """What COMMIT writes, besides removing the work item that was done.
 
     Attributes:
         job: the job's new state; None: unchanged.
-        legs: legs to add. skips: steps that do not happen, unless somebody has skipped them before.
+        items: work items to add. skips: steps that do not happen, unless somebody has skipped them before.
         calls: tool calls to write.
         results: call id → JSON text of `{"ok": value}` or `{"error": {…}}`.
         transcript: entries to append, as JSON texts.
         parts: entries of the job's event stream to append, as JSON texts.
-        talk: what comes before those parts, of a text that was appended before.
-        ends: the job has ended: its legs go, its children end with it, the data of a root begins to expire.
+        text_stream: what comes before those parts, of a text that was appended before.
+        ends: the job has ended: its work items go, its children end with it, the data of a root begins to expire.
         closing: parts to append to the stream of each child that ends with it.
         report: what its end means to the job that started it.
         child: what creates a job below this one.
         spends: what this turn of a child adds to what the jobs above it have used below them.
-        standing: how a new job stands with the admission.
-        admitted: the admission heard the job's wish; what it wished for is so.
-        used: the attempt of a tool that was made, for the tools' statistics. counts: what it adds to the figures.
-        later_lap: the admission knows a word of this lap, later than the wish: wish again, above it; 0: it does not.
+        slot_state: how a new job stands with the admission.
+        admitted: the admission heard the job's slot request; what it requested is so.
+        used: the attempt of a tool that was made, for the tools' statistics. counts: what it adds to the counters.
+        later_epoch: the admission knows a word of this request epoch, later than the slot request: request again, above
+            it; 0: it does not.
         begins_again: the ended job runs again: nothing of its tree expires any more, its limits count anew.
         forgets: calls that run again: what was recorded as their outcome goes.
     """
 
     job: Job | None = None
-    legs: tuple[Leg, ...] = ()
+    items: tuple[WorkItem, ...] = ()
     skips: tuple[Skip, ...] = ()
     join: Join | None = None
     calls: tuple[CallRecord, ...] = ()
     results: dict[str, str] = field(default_factory=dict[str, str])
     transcript: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
-    talk: Talk | None = None
+    text_stream: TextStream | None = None
     ends: bool = False
     closing: tuple[str, ...] = ()
     report: Report | None = None
     child: "Changes | None" = None
     spends: Spend | None = None
-    standing: Standing | None = None
+    slot_state: SlotState | None = None
     admitted: bool = False
     used: ToolUse | None = None
     counts: dict[str, int] = field(default_factory=dict[str, int])
-    later_lap: int = 0
+    later_epoch: int = 0
     begins_again: bool = False
     forgets: tuple[str, ...] = ()
 
 
 class Decision(Struct, frozen=True):
-    """Changes to commit (None: the leg stays as it is until its work is done) and effects to perform."""
+    """Changes to commit (None: the work item stays as it is until its work is done) and effects to perform."""
 
     changes: Changes | None = None
     effects: tuple[Effect, ...] = ()

@@ -1,10 +1,10 @@
 """What ended jobs add up to, agent by agent. Pure; the script adapters/lua/wish.lua adds in the same way.
 
-Invariant: each end is counted once, when the admission first hears that a job in its book is gone. A job that is
-retried and ends again is counted again, unless it is cancelled before the admission hears of its retry. One whose end
-a failover made the job forget may be counted twice; one whose entry it made the admission forget is not counted. A word
-that comes so late that its job has left the book (minutes after its end) brings it back until a sweep has looked, and
-may count it again.
+Invariant: each end is counted once, when the admission first hears that a job in its slot table is gone. A job that is
+retried and ends again is counted again, unless it is cancelled before the admission hears of its retry. One whose end a
+failover made the job forget may be counted twice; one whose entry it made the admission forget is not counted. A word
+that comes so late that its job has left the slot table (minutes after its end) brings it back until a sweep has looked,
+and may count it again.
 """
 
 import bisect
@@ -25,7 +25,7 @@ DURATION_BOUNDS_SECONDS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
 _BUCKETS = len(DURATION_BOUNDS_SECONDS) + 1
 
 
-# Of a job's books, what adds up over jobs.
+# Of a job's usage ledger, what adds up over jobs.
 COUNTED = ("messages", "deliveries", "redis_requests", "redis_commands", "redis_bytes", "function_ms", "mb_ms")
 # And what the word that tells the end will cost, with the COMMIT after it (tests/e2e/test_ledger.py).
 LAST_WORD = {"redis_requests": 2, "redis_commands": 23}
@@ -50,7 +50,7 @@ class End(Struct, frozen=True):
     used: dict[str, int] = field(default_factory=dict[str, int])
 
 
-class AgentFigures(Struct, frozen=True):
+class AgentCounters(Struct, frozen=True):
     """What the ended jobs of one agent add up to. `durations`: how many ended in each bucket."""
 
     completed: int = 0
@@ -72,7 +72,7 @@ class MonthUsed(Struct, frozen=True):
 
 
 def end_of(job: Job, usage: Usage = _UNKNOWN) -> End:
-    """What an ended job adds; `usage`: what its books say, where they are at hand."""
+    """What an ended job adds; `usage`: what its usage ledger says, where they are at hand."""
     ended_ms = job.finished_at_ms or 0
     used = since(job.used, job.before)
     duration_ms = max(0, ended_ms - (job.counted_from_ms or job.started_at_ms or ended_ms))
@@ -101,8 +101,8 @@ def _counts_since_retry(job: Job, usage: Usage) -> dict[str, int]:
     return {name: much - usage.before.get(name, 0) for name, much in counts.items()}
 
 
-def with_end(before: AgentFigures, end: End) -> AgentFigures:
-    """The figures with one more end."""
+def with_end(before: AgentCounters, end: End) -> AgentCounters:
+    """The counters with one more end."""
     added = {
         end.status: 1,
         "duration_ms": end.duration_ms,
@@ -110,10 +110,10 @@ def with_end(before: AgentFigures, end: End) -> AgentFigures:
         "output_tokens": end.output_tokens,
         "micro_usd": end.micro_usd,
     }
-    names = (name for name in AgentFigures.__struct_fields__ if name != "durations")
+    names = (name for name in AgentCounters.__struct_fields__ if name != "durations")
     sums = {name: getattr(before, name) + added.get(name, 0) for name in names}
     durations = tuple(count + (bucket == end.bucket) for bucket, count in enumerate(before.durations))
-    return AgentFigures(**sums, durations=durations)
+    return AgentCounters(**sums, durations=durations)
 
 
 def row_of(job_id: str, place: Place, end: End | None = None) -> Row:

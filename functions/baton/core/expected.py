@@ -1,10 +1,10 @@
-"""expected_events(state): the state is the outbox, so what must still be published follows from its legs (DESIGN 3)."""
+"""Derive the events that must still be published from a state's work items: the state is the outbox (DESIGN 3)."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from baton.core.legs import Leg, LegKind
 from baton.core.state import Job
+from baton.core.work_items import ItemKind, WorkItem
 from baton_events.ids import event_id
 from baton_events.schema import (
     AgentLoopInit,
@@ -18,38 +18,38 @@ from baton_events.schema import (
 from baton_events.timestamps import moment
 
 
-def expected_events(job: Job, legs: Iterable[Leg]) -> tuple[Event, ...]:
-    """The events that must still be handled, one for each open leg; the same legs always give the same events."""
-    return tuple(event_of(job.session_id, leg) for leg in legs)
+def expected_events(job: Job, items: Iterable[WorkItem]) -> tuple[Event, ...]:
+    """The events that must still be handled, one for each open item; the same items always give the same events."""
+    return tuple(event_of(job.session_id, item) for item in items)
 
 
-def event_of(session_id: str, leg: Leg) -> Event:
-    """The event that carries a leg."""
+def event_of(session_id: str, item: WorkItem) -> Event:
+    """The event that carries a work item."""
     head: dict[str, Any] = {
-        "id": event_id(leg.key),
+        "id": event_id(item.key),
         "session_id": session_id,
-        "job_id": leg.job_id,
-        "created_at": moment(leg.since_ms),
+        "job_id": item.job_id,
+        "created_at": moment(item.since_ms),
     }
-    if leg.kind is LegKind.WISH:
-        return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, wish=leg.attempt))
-    if leg.kind is LegKind.REMEMBER:
-        return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, attempt=leg.attempt, remember=True))
-    if leg.kind is LegKind.LOOP:
-        return AgentLoopInit(**head, payload=LoopPayload(turn=leg.turn, attempt=leg.attempt))
+    if item.kind is ItemKind.SLOT_REQUEST:
+        return AgentLoopInit(**head, payload=LoopPayload(turn=item.turn, slot_request=item.attempt))
+    if item.kind is ItemKind.REMEMBER:
+        return AgentLoopInit(**head, payload=LoopPayload(turn=item.turn, attempt=item.attempt, remember=True))
+    if item.kind is ItemKind.LOOP:
+        return AgentLoopInit(**head, payload=LoopPayload(turn=item.turn, attempt=item.attempt))
     payload = ToolPayload(
-        turn=leg.turn,
-        position=leg.position,
-        call_id=leg.call_id,
-        tool=leg.tool,
-        attempt=leg.attempt,
-        wait=True if leg.kind is LegKind.WAIT else None,
-        step=leg.step or None,
+        turn=item.turn,
+        position=item.position,
+        call_id=item.call_id,
+        tool=item.tool,
+        attempt=item.attempt,
+        wait=True if item.kind is ItemKind.WAIT else None,
+        step=item.step or None,
     )
-    match leg.kind:
-        case LegKind.CALL:
+    match item.kind:
+        case ItemKind.CALL:
             return AgentToolCall(**head, payload=payload)
-        case LegKind.COMPLETE | LegKind.WAIT:
+        case ItemKind.COMPLETE | ItemKind.WAIT:
             return ToolExecutionComplete(**head, payload=payload)
-        case LegKind.FAILED:
+        case ItemKind.FAILED:
             return ToolExecutionFailed(**head, payload=payload)

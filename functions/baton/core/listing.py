@@ -51,7 +51,7 @@ class Query(Struct, frozen=True):
 
     @property
     def live(self) -> bool:
-        """Whether only jobs that have not ended are asked for: the admission's book knows those."""
+        """Whether only jobs that have not ended are asked for: the admission's slot table knows those."""
         return bool(self.statuses) and not self.statuses & END_STATUSES and not self.parent_id
 
 

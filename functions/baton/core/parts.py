@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from baton.core.happenings import ModelAnswered
-from baton.core.legs import EVENT_OF_KIND, FOREVER_MS, Leg
 from baton.core.redaction import redacted
 from baton.core.state import CallRecord, Failure
+from baton.core.step_results import ModelAnswered
+from baton.core.work_items import EVENT_OF_KIND, FOREVER_MS, WorkItem
 from baton_events.ids import canonical_json, digest, event_id, sorted_json
 
 INLINE_RESULT_BYTES = 64 * 1024
@@ -147,33 +147,33 @@ def reflection(turn: int, content: str) -> tuple[str, ...]:
     return (canonical_json({"type": "data-reflection", "data": {"turn": turn, "text": content}}),)
 
 
-def operation(call: CallRecord, leg: Leg) -> str:
+def operation(call: CallRecord, item: WorkItem) -> str:
     """A call waits for something from outside or for a time, or has done so."""
-    data: dict[str, Any] = {"callId": call.id, "tool": call.tool, "status": call.status, "until": leg.not_before_ms}
+    data: dict[str, Any] = {"callId": call.id, "tool": call.tool, "status": call.status, "until": item.not_before_ms}
     if call.operation_id:
         data["operationId"] = call.operation_id
     if call.child:
         data["jobId"] = call.child
-    if leg.event:
-        data["event"] = leg.event
-    if not 0 < leg.not_before_ms < FOREVER_MS:
+    if item.event:
+        data["event"] = item.event
+    if not 0 < item.not_before_ms < FOREVER_MS:
         del data["until"]
     return canonical_json({"type": "data-operation", "data": data})
 
 
-def handled(leg: Leg, now_ms: int, outcome: str, failure: Failure | None = None) -> str:
+def handled(item: WorkItem, now_ms: int, outcome: str, failure: Failure | None = None) -> str:
     """One event of the job was handled: the entry that timelines are made of. `failure`: of a model or tool call."""
-    data: dict[str, Any] = {"at": now_ms, "attempt": leg.attempt}
-    if leg.call_id:
-        data["callId"] = leg.call_id
-    data["durationMs"] = max(0, now_ms - leg.claimed_ms)
-    data["eventId"] = event_id(leg.key)
+    data: dict[str, Any] = {"at": now_ms, "attempt": item.attempt}
+    if item.call_id:
+        data["callId"] = item.call_id
+    data["durationMs"] = max(0, now_ms - item.claimed_ms)
+    data["eventId"] = event_id(item.key)
     if failure:
         data["failure"] = {"message": failure.message, "retryable": failure.retryable, "type": failure.type}
     data["outcome"] = outcome
-    if leg.call_id:
-        data |= {"position": leg.position, "tool": leg.tool}
-    data |= {"turn": leg.turn, "type": _TYPE_OF_KIND[leg.kind]}
+    if item.call_id:
+        data |= {"position": item.position, "tool": item.tool}
+    data |= {"turn": item.turn, "type": _TYPE_OF_KIND[item.kind]}
     return sorted_json({"data": data, "transient": True, "type": "data-event"})
 
 

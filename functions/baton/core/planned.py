@@ -1,7 +1,7 @@
 """Steps of a plan: which comes after which, and what becomes of those that come after one that failed.
 
-Invariant: a step's leg is there from the plan on and is due when no leg of a step before it is left, so that what is
-open is always computed from what is recorded.
+Invariant: a step's work item is there from the plan on and is due when no work item of a step before it is left, so
+that what is open is always computed from what is recorded.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from baton.core import parts
 from baton.core.effects import Skip
-from baton.core.happenings import Wanted
-from baton.core.legs import LegKind, tool_key
 from baton.core.state import CallRecord, Failure
+from baton.core.step_results import Wanted
 from baton.core.transitions import CallStatus, Step, next_call_status
+from baton.core.work_items import ItemKind, tool_key
 from baton_events.ids import canonical_json
 
 
@@ -23,8 +23,8 @@ def in_order(records: tuple[CallRecord, ...], wanted: Sequence[Wanted]) -> tuple
     if not ids:
         return records
     direct = {
-        record.id: {name: ids[name] for name in wish.depends_on if name in ids}
-        for record, wish in zip(records, wanted, strict=True)
+        record.id: {name: ids[name] for name in call.depends_on if name in ids}
+        for record, call in zip(records, wanted, strict=True)
     }
     return tuple(
         replace(record, after=direct[record.id], dependants=_dependants(record.id, direct)) for record in records
@@ -52,7 +52,7 @@ def skipping(failed: CallRecord, dependants: Sequence[CallRecord], now_ms: int) 
     )
     return tuple(
         Skip(
-            tool_key(LegKind.CALL, record.id, 1),
+            tool_key(ItemKind.CALL, record.id, 1),
             record,
             text,
             (parts.tool_error(record.id, error), *parts.step_completed(record)),

@@ -13,11 +13,11 @@ from msgspec import DecodeError, convert
 from msgspec.json import Decoder, Encoder, decode
 from pydantic_core import to_jsonable_python
 
-from baton.core.admission import Entry, Standing
-from baton.core.ends import AgentFigures, End
-from baton.core.legs import Leg
+from baton.core.admission import Entry, SlotState
+from baton.core.ends import AgentCounters, End
 from baton.core.limits import NOTHING_SPENT, Spend
 from baton.core.state import STATE_VERSION, CallRecord, Job, Usage
+from baton.core.work_items import WorkItem
 from baton_events.errors import NewerVersionError
 
 _T = TypeVar("_T")
@@ -25,14 +25,14 @@ _T = TypeVar("_T")
 _encode = Encoder(enc_hook=to_jsonable_python).encode
 # Not strict: a script may write a whole number as `1e+14`.
 _JOB = Decoder(Job, strict=False)
-_LEG = Decoder(Leg, strict=False)
+_ITEM = Decoder(WorkItem, strict=False)
 _CALL = Decoder(CallRecord, strict=False)
 _USAGE = Decoder(Usage, strict=False)
 _SPEND = Decoder(Spend, strict=False)
-_STANDING = Decoder(Standing, strict=False)
+_SLOT_STATE = Decoder(SlotState, strict=False)
 _ENTRY = Decoder(Entry, strict=False)
-_FIGURES = Decoder(AgentFigures, strict=False)
-# The last fields of a leg are left out while they hold nothing, as by versions that do not know them.
+_COUNTERS = Decoder(AgentCounters, strict=False)
+# The last fields of a work item are left out while they hold nothing, as by versions that do not know them.
 _RARE = ',"abandoned":'
 _NOTHING_RARE = (f"{_RARE}0", ',"died":0', ',"handed_on":false', ',"driven":0')
 
@@ -90,9 +90,9 @@ def job_values(job: Job) -> dict[str, Any]:
     return values
 
 
-def dump_leg(leg: Leg) -> str:
-    """A leg as JSON text."""
-    text = _encode(leg).decode()
+def dump_item(item: WorkItem) -> str:
+    """A work item as JSON text."""
+    text = _encode(item).decode()
     at = text.rindex(_RARE)  # where a comma stands before a bare quote, a name follows, in no text
     rare = text[at:]
     for nothing in _NOTHING_RARE:
@@ -100,9 +100,9 @@ def dump_leg(leg: Leg) -> str:
     return text[:at] + rare
 
 
-def load_leg(text: str) -> Leg:
-    """A leg from JSON text."""
-    return _read(_LEG, text)
+def load_item(text: str) -> WorkItem:
+    """A work item from JSON text."""
+    return _read(_ITEM, text)
 
 
 def dump_call(record: CallRecord) -> str:
@@ -115,29 +115,29 @@ def load_call(text: str) -> CallRecord:
     return _read(_CALL, text)
 
 
-def dump_standing(standing: Standing) -> str:
-    """A job's standing with the admission as JSON text."""
-    return _encode(standing).decode()
+def dump_slot_state(slot_state: SlotState) -> str:
+    """A job's slot state with the admission as JSON text."""
+    return _encode(slot_state).decode()
 
 
-def load_standing(text: str) -> Standing:
-    """A job's standing with the admission from JSON text."""
-    return _read(_STANDING, text)
+def load_slot_state(text: str) -> SlotState:
+    """A job's slot state with the admission from JSON text."""
+    return _read(_SLOT_STATE, text)
 
 
 def load_entry(text: str) -> Entry:
-    """An entry of the admission's book from JSON text."""
+    """An entry of the admission's slot table from JSON text."""
     return _read(_ENTRY, text)
 
 
 def dump_end(end: End) -> str:
-    """What an ended job adds to the figures, as JSON text."""
+    """What an ended job adds to the counters, as JSON text."""
     return _encode(end).decode()
 
 
-def load_figures(text: str) -> AgentFigures:
+def load_counters(text: str) -> AgentCounters:
     """What the ended jobs of an agent add up to, from JSON text."""
-    return _read(_FIGURES, text)
+    return _read(_COUNTERS, text)
 
 
 def load_usage(text: str) -> Usage:

@@ -34,7 +34,8 @@ class RetryWaits(Struct, frozen=True):
     def asked_seconds(self, name: str, retried: int) -> int:
         """What an endpoint that cannot work now asks for in `Retry-After`; `name`: the message's.
 
-        The queue heeds it before the expression, so it is no shorter than the wait of any message of these, and spread.
+        The queue accepts it before the expression, so it is no shorter than the wait of any message of these, and
+        spread.
         """
         part = crc32(f"{name}.{retried}".encode()) % _PARTS / _PARTS
         return max(1, ceil(self.wait_ms(retried) * (1 + SPREAD + SPREAD * part) / 1000))

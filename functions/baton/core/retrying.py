@@ -10,15 +10,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from baton.core import parts
-from baton.core.called import call_leg
+from baton.core.called import call_item
 from baton.core.checkpoint import LIMIT_APPROVAL, TOOL_APPROVAL
 from baton.core.effects import Changes, Decision
-from baton.core.happenings import Retried
-from baton.core.legs import Leg, loop_leg
 from baton.core.redaction import REDACTED
 from baton.core.state import CallRecord, Job
+from baton.core.step_results import Retried
 from baton.core.tool_approval import asked_in
 from baton.core.transitions import CallStatus, JobStatus, Step, next_call_status, next_job_status
+from baton.core.work_items import WorkItem, loop_item
 from baton_events.ids import call_id, canonical_json, is_child, root_of
 
 # What is recorded among a job's calls and is none.
@@ -38,14 +38,14 @@ class EndedJob(Struct, frozen=True):
     kept: int = 1
 
 
-def why_not(ended: EndedJob, happened: Retried) -> str:
+def why_not(ended: EndedJob, step_result: Retried) -> str:
     """Why this job cannot be retried like that, and the way out; empty: it can."""
     job = ended.job
     if is_child(job.id):
         return f"job {job.id!r} runs for another one: retry job {root_of(job.id)!r}, which starts it again"
     if not job.ended:
         return f"job {job.id!r} has not ended: cancel it first, or let it end"
-    if happened.from_start:
+    if step_result.from_start:
         return ""
     if job.status is JobStatus.COMPLETED:
         return f"job {job.id!r} is completed: nothing in it failed. Retry it from the start"
@@ -55,13 +55,13 @@ def why_not(ended: EndedJob, happened: Retried) -> str:
     return ""
 
 
-def retried(ended: EndedJob, happened: Retried, now_ms: int) -> Decision:
+def retried(ended: EndedJob, step_result: Retried, now_ms: int) -> Decision:
     """The job runs again; no changes where it may not, or somebody has retried this run before."""
-    if ended.job.run != happened.run or why_not(ended, happened):
+    if ended.job.run != step_result.run or why_not(ended, step_result):
         return Decision()
     job = _anew(ended.job, now_ms)
-    said = (parts.start(job.id), parts.job_retried(job.run, from_start=happened.from_start, by=happened.by))
-    if happened.from_start:
+    said = (parts.start(job.id), parts.job_retried(job.run, from_start=step_result.from_start, by=step_result.by))
+    if step_result.from_start:
         return Decision(_from_start(ended, job, said, now_ms))
     return Decision(_from_failure(ended, job, said, now_ms))
 
@@ -85,28 +85,28 @@ def _from_start(ended: EndedJob, job: Job, said: tuple[str, ...], now_ms: int) -
     turn = job.turn + 1
     job = replace(job, turn=turn, first_turn=turn, attempts=0, untold=(ended.kept, ended.entries), best_answer="")
     withdrawn = _withdrawn(call for call in ended.calls if call.status in _OPEN)
-    return Changes(job=job, legs=(_turn(job, turn, 1, now_ms),), calls=withdrawn, parts=said, begins_again=True)
+    return Changes(job=job, items=(_turn(job, turn, 1, now_ms),), calls=withdrawn, parts=said, begins_again=True)
 
 
 def _from_failure(ended: EndedJob, job: Job, said: tuple[str, ...], now_ms: int) -> Changes:
     again = tuple(_again(call, ended.calls) for call in _to_run(ended))
-    legs: tuple[Leg, ...] = tuple(call_leg(job.id, call, call.earlier + 1, now_ms) for call in again)
-    if legs:  # its turn goes on
+    items: tuple[WorkItem, ...] = tuple(call_item(job.id, call, call.earlier + 1, now_ms) for call in again)
+    if items:  # its turn goes on
         job = replace(job, status=next_job_status(job.status, Step.TURN))
     elif job.turn == _last_asked(ended):
-        legs = (_turn(job, job.turn + 1, 1, now_ms),)
+        items = (_turn(job, job.turn + 1, 1, now_ms),)
     else:
         job = replace(job, earlier=job.attempts)
-        legs = (_turn(job, job.turn, job.attempts + 1, now_ms),)
+        items = (_turn(job, job.turn, job.attempts + 1, now_ms),)
     forgets = tuple(call.id for call in again)
     # Limits count anew, and a call that must ask asks again: nobody waits for these decisions any more.
     asked = (call for call in ended.calls if call.tool in _QUESTIONS and call.status is CallStatus.WAITING)
     records = (*again, *_withdrawn(asked))
-    return Changes(job=job, legs=legs, calls=records, forgets=forgets, parts=said, begins_again=True)
+    return Changes(job=job, items=items, calls=records, forgets=forgets, parts=said, begins_again=True)
 
 
-def _turn(job: Job, turn: int, attempt: int, now_ms: int) -> Leg:
-    return loop_leg(job.id, turn, attempt, now_ms, job.start_at_ms if job.start_at_ms > now_ms else 0)
+def _turn(job: Job, turn: int, attempt: int, now_ms: int) -> WorkItem:
+    return loop_item(job.id, turn, attempt, now_ms, job.start_at_ms if job.start_at_ms > now_ms else 0)
 
 
 def _last_asked(ended: EndedJob) -> int:

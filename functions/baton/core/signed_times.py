@@ -1,6 +1,6 @@
 """When a signature counts: from `nbf` to `exp`, and some seconds before and after, since no two clocks agree. Pure."""
 
-# As for leases (functions/baton/dispatch/handing_on.py): the queue's clock and ours differ by less.
+# As for leases (functions/baton/dispatch/dispatching.py): the queue's clock and ours differ by less.
 TOLERANCE_SECONDS = 5
 
 

@@ -1,16 +1,16 @@
 """The state of a job, as records. Only decide makes new versions of them; only the store keeps them.
 
-Invariant: `Job` is written by its turn's leg or by its end, never by a tool call's leg, so that parallel calls do not
-contend. What parallel calls record is in fields of their own: `CallRecord`, results, legs.
+Invariant: `Job` is written by its turn's work item or by its end, never by a tool call's work item, so that parallel
+calls do not contend. What parallel calls record is in fields of their own: `CallRecord`, results, work items.
 """
 
 from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from baton.core.legs import FOREVER_MS, Leg
 from baton.core.limits import NOTHING_SPENT, Limits, Spend, Used
 from baton.core.transitions import END_STATUSES, CallStatus, JobStatus
+from baton.core.work_items import FOREVER_MS, WorkItem
 
 STATE_VERSION = 1
 
@@ -179,16 +179,16 @@ class Level(Struct, frozen=True):
 
 
 class State(Struct, frozen=True):
-    """What decide sees: the job, the leg that was claimed, and the tool call that the leg is about, if any.
+    """What decide sees: the job, the work item that was claimed, and the tool call that the work item is about, if any.
 
     `outcome`: of a wait that is over: `{"ok": …}` or `{"error": …}`, as JSON text.
     `dependants`: of a step that may have failed: the calls of the steps that come after it.
     `levels`: of a turn: the job and those above it, whose limits it shares; the job's own first.
-    `usage`: of a wish: what the job's books say, up to the COMMIT before.
+    `usage`: of a slot request: what the job's usage ledger says, up to the COMMIT before.
     """
 
     job: Job
-    leg: Leg
+    item: WorkItem
     call: CallRecord | None = None
     outcome: str = ""
     dependants: tuple[CallRecord, ...] = ()
@@ -197,7 +197,7 @@ class State(Struct, frozen=True):
 
     @property
     def the_call(self) -> CallRecord:
-        """The tool call of a leg that has one."""
+        """The tool call of a work item that has one."""
         if self.call is None:
-            raise ValueError(f"leg {self.leg.key} has no record of its tool call: the stored state is damaged")
+            raise ValueError(f"work item {self.item.key} has no record of its tool call: the stored state is damaged")
         return self.call

@@ -1,8 +1,8 @@
 """How many bytes jobs have stored, for the quota of their tenant. Pure.
 
-A job's books count what is written for it (`Usage.written`): task, transcript, results, stream, its calls and its
-record. What is written over counts as often as it is written; how a job stands while it runs does not count.
-A tenant has a sum for each time until which its bytes stay: those of a job go from the time that its submission stands
+A job's usage ledger counts what is written for it (`Usage.written`): task, transcript, results, stream, its calls and
+its record. What is written over counts as often as it is written; how a job stands while it runs does not count. A
+tenant has a sum for each time until which its bytes stay: those of a job go from the time that its submission stands
 for to that of its end, or of its retry. So a sum needs nobody who takes it back: it is over when the data is.
 """
 
@@ -11,15 +11,15 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from baton.core.effects import Changes
-from baton.core.legs import LegKind
 from baton.core.records import dump_call, dump_job
 from baton.core.state import Job, Usage
 from baton.core.transitions import CallStatus
+from baton.core.work_items import ItemKind
 
 # A tenant has so many sums at once, about: bytes stay for the retention, and up to a part of it longer.
 PARTS = 24
 _SHORTEST_MS = 60_000
-_WAIT = f"{LegKind.WAIT}:"
+_WAIT = f"{ItemKind.WAIT}:"
 _NEW = frozenset({CallStatus.QUEUED, CallStatus.WAITING})
 
 Sums = Mapping[int, int]
@@ -32,10 +32,10 @@ class BytesAdded(Struct, frozen=True):
     kept_ms: int
 
 
-def written_bytes(changes: Changes, leg_key: str = "") -> int:
-    """The bytes that a write adds to what is stored of a job. `leg_key`: of the leg that it commits."""
-    size = bytes_of((*changes.transcript, *changes.parts, *(changes.talk.rest if changes.talk else ())))
-    if not leg_key.startswith(_WAIT):  # else they are there: whoever ended the wait has written them
+def written_bytes(changes: Changes, item_key: str = "") -> int:
+    """The bytes that a write adds to what is stored of a job. `item_key`: of the work item that it commits."""
+    size = bytes_of((*changes.transcript, *changes.parts, *(changes.text_stream.rest if changes.text_stream else ())))
+    if not item_key.startswith(_WAIT):  # else they are there: whoever ended the wait has written them
         size += bytes_of(changes.results.values())
     for skip in changes.skips:
         size += bytes_of((skip.result, *skip.parts))
@@ -44,7 +44,7 @@ def written_bytes(changes: Changes, leg_key: str = "") -> int:
             size += bytes_of((dump_call(call),))
     if changes.report:
         size += bytes_of((changes.report.outcome,))
-    if changes.job and (changes.ends or changes.standing):
+    if changes.job and (changes.ends or changes.slot_state):
         size += bytes_of((dump_job(changes.job),))
     return size + (written_bytes(changes.child) if changes.child else 0)
 
@@ -72,16 +72,16 @@ class Keeping:
         return self._added([(_since_ms(job), size)])
 
     def ended(self, job: Job, usage: Usage) -> BytesAdded:
-        """A job ended: as what it was counted for is over, and all that its books say stays from now on."""
+        """A job ended: as what it was counted for is over, and all that its usage ledger says stays from now on."""
         return self._added([(_since_ms(job), -usage.counted), (job.finished_at_ms or 0, usage.written)])
 
     def retried(self, ended: tuple[int, int], again: Job) -> BytesAdded:
-        """An ended job runs again. `ended`: when, and what its books said."""
+        """An ended job runs again. `ended`: when, and what its usage ledger said."""
         ended_ms, size = ended
         return self._added([(ended_ms, -size), (_since_ms(again), size)])
 
     def removed(self, ended: Iterable[tuple[int, int]]) -> BytesAdded:
-        """Ended jobs are deleted: when each has ended, and what its books say."""
+        """Ended jobs are deleted: when each has ended, and what its usage ledger says."""
         return self._added([(ended_ms, -size) for ended_ms, size in ended])
 
     def until_ms(self, at_ms: int) -> int:

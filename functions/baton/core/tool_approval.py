@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from baton.core import parts
 from baton.core.checkpoint import EXPIRED, TOOL_APPROVAL, approval_part, restored, tool_digest
 from baton.core.effects import Changes, Decision
-from baton.core.happenings import ToolAsks
-from baton.core.legs import Leg, LegKind, following, tool_key
 from baton.core.redaction import redacted
 from baton.core.state import CallRecord, Failure, State
+from baton.core.step_results import ToolAsks
 from baton.core.transitions import CallStatus, Step, next_call_status
+from baton.core.work_items import ItemKind, WorkItem, following, tool_key
 from baton_events.ids import call_id
 
 # After the calls of a turn, and after questions about limits; each attempt that asks has a place of its own.
@@ -36,12 +36,12 @@ class Refused(Struct, frozen=True):
     failure: Failure
 
 
-def asks(state: State, happened: ToolAsks, now_ms: int) -> Decision:
+def asks(state: State, step_result: ToolAsks, now_ms: int) -> Decision:
     """The call waits for a decision; nothing runs meanwhile."""
-    leg, record = state.leg, state.the_call
-    until_ms = min(happened.until_ms, state.job.deadline_ms)
-    exact = {"callId": record.id, "tool": record.tool, "arguments": happened.arguments}
-    position = _POSITION + _ATTEMPTS * record.position + leg.attempt
+    item, record = state.item, state.the_call
+    until_ms = min(step_result.until_ms, state.job.deadline_ms)
+    exact = {"callId": record.id, "tool": record.tool, "arguments": step_result.arguments}
+    position = _POSITION + _ATTEMPTS * record.position + item.attempt
     asked = CallRecord(
         id=call_id(state.job.id, record.turn, position, TOOL_APPROVAL, exact),
         turn=record.turn,
@@ -49,8 +49,8 @@ def asks(state: State, happened: ToolAsks, now_ms: int) -> Decision:
         tool=TOOL_APPROVAL,
         arguments={
             **exact,
-            "title": happened.title,
-            "digest": tool_digest(record.tool, happened.arguments),
+            "title": step_result.title,
+            "digest": tool_digest(record.tool, step_result.arguments),
             "untilMs": until_ms,
         },
         status=CallStatus.WAITING,
@@ -60,16 +60,16 @@ def asks(state: State, happened: ToolAsks, now_ms: int) -> Decision:
     )
     waiting = replace(record, status=next_call_status(record.status, Step.ASK), asked=record.asked + 1, error=None)
     question = replace(
-        following(leg, LegKind.WAIT, now_ms, not_before_ms=until_ms),
-        key=tool_key(LegKind.WAIT, asked.id, leg.attempt),
+        following(item, ItemKind.WAIT, now_ms, not_before_ms=until_ms),
+        key=tool_key(ItemKind.WAIT, asked.id, item.attempt),
         call_id=asked.id,
         position=position,
-        asks_for=record.id,
-        otherwise=EXPIRED,
+        approval_of_call=record.id,
+        timeout_result=EXPIRED,
         after="",
     )
-    said = (approval_part(asked, state.job.id), parts.handled(leg, now_ms, ASKS))
-    return Decision(Changes(calls=(waiting, asked), legs=(question,), parts=said))
+    said = (approval_part(asked, state.job.id), parts.handled(item, now_ms, ASKS))
+    return Decision(Changes(calls=(waiting, asked), items=(question,), parts=said))
 
 
 def asked_in(question: CallRecord, record: CallRecord) -> int:
@@ -81,7 +81,7 @@ def asked_in(question: CallRecord, record: CallRecord) -> int:
 
 def approved(state: State, now_ms: int) -> Decision | Refused:
     """What became of the question: the call runs with the arguments that were approved, or it may not run."""
-    leg, asked, outcome = state.leg, state.the_call, json.loads(state.outcome)
+    item, asked, outcome = state.item, state.the_call, json.loads(state.outcome)
     record = _the_subject(state)
     closed = replace(
         asked,
@@ -102,12 +102,12 @@ def approved(state: State, now_ms: int) -> Decision | Refused:
     )
     said = (
         approval_part(closed, state.job.id, state.outcome),
-        parts.handled(leg, now_ms, "approved" if edited is None else "approved with edited arguments"),
+        parts.handled(item, now_ms, "approved" if edited is None else "approved with edited arguments"),
     )
     return Decision(
         Changes(
             calls=(closed, runs),
-            legs=(_runs(leg, record, now_ms),),
+            items=(_runs(item, record, now_ms),),
             # Recorded when this was begun, too, which a failover may have forgotten: then it is not for us to say.
             results={asked.id: state.outcome},
             parts=said,
@@ -117,16 +117,16 @@ def approved(state: State, now_ms: int) -> Decision | Refused:
 
 def _the_subject(state: State) -> CallRecord:
     if not state.dependants:
-        raise ValueError(f"{state.leg.key} asks about a call that has no record: the stored state is damaged")
+        raise ValueError(f"{state.item.key} asks about a call that has no record: the stored state is damaged")
     return state.dependants[0]
 
 
-def _runs(leg: Leg, record: CallRecord, now_ms: int) -> Leg:
+def _runs(item: WorkItem, record: CallRecord, now_ms: int) -> WorkItem:
     return replace(
-        following(leg, LegKind.CALL, now_ms, attempt=leg.attempt + 1),
-        key=tool_key(LegKind.CALL, record.id, leg.attempt + 1),
+        following(item, ItemKind.CALL, now_ms, attempt=item.attempt + 1),
+        key=tool_key(ItemKind.CALL, record.id, item.attempt + 1),
         call_id=record.id,
         position=record.position,
-        asks_for="",
-        otherwise="",
+        approval_of_call="",
+        timeout_result="",
     )

@@ -1,4 +1,4 @@
-"""How tools are used: each attempt is one count in a histogram of durations, and all figures are read from that.
+"""How tools are used: each attempt is one count in a histogram of durations, and all counters are read from that.
 
 A histogram's classes grow by a fourth root of two, so a duration read from one is within 10 % of the real one, for a
 millisecond as for a week, and a tool has some hundred counts at most. Invariant: a count is one increment, so counting
@@ -28,7 +28,7 @@ class ToolUse(Struct, frozen=True):
         return f"{self.tool}:{_FAILED if self.failed else _RETURNED}:{_class_of(self.duration_ms)}"
 
 
-class ToolFigures(Struct, frozen=True):
+class ToolCounters(Struct, frozen=True):
     """How one tool was used: attempts, failed ones among them, and how long they took."""
 
     tool: str
@@ -38,8 +38,8 @@ class ToolFigures(Struct, frozen=True):
     p95_ms: int
 
 
-def figures(counts: Mapping[str, int]) -> tuple[ToolFigures, ...]:
-    """The figures of every tool that was used, by name; counts of another form (a newer version's) are left out."""
+def counters(counts: Mapping[str, int]) -> tuple[ToolCounters, ...]:
+    """The counters of every tool that was used, by name; counts of another form (a newer version's) are left out."""
     durations: dict[str, Counter[int]] = {}
     failures: Counter[str] = Counter()
     for name, count in counts.items():
@@ -50,7 +50,7 @@ def figures(counts: Mapping[str, int]) -> tuple[ToolFigures, ...]:
         durations.setdefault(tool, Counter())[int(number)] += count
         failures[tool] += count if outcome == _FAILED else 0
     return tuple(
-        ToolFigures(tool, found.total(), failures[tool], _at(found, 0.5), _at(found, 0.95))
+        ToolCounters(tool, found.total(), failures[tool], _at(found, 0.5), _at(found, 0.95))
         for tool, found in sorted(durations.items())
     )
 

@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from baton.core.happenings import ModelAnswered
 from baton.core.redaction import redacted
 from baton.core.state import CallRecord
+from baton.core.step_results import ModelAnswered
 from baton_events.ids import canonical_json
 
 ENTRY_VERSION = 1
@@ -35,15 +35,15 @@ def model_entry(turn: int, said: ModelAnswered, records: tuple[CallRecord, ...])
 
     `usage` and `asked` (digests of the question) are told to no model: by them a recorded run can be played back.
     """
-    return canonical_json(_spoken(turn, said, records))
+    return canonical_json(_streamed_text(turn, said, records))
 
 
 def withheld_entry(turn: int, attempt: int, said: ModelAnswered, records: tuple[CallRecord, ...]) -> str:
     """What the model said in an attempt of a turn that a limit made nothing of. No model is told of it."""
-    return canonical_json({**_spoken(turn, said, records), "role": WITHHELD_ROLE, "attempt": attempt})
+    return canonical_json({**_streamed_text(turn, said, records), "role": WITHHELD_ROLE, "attempt": attempt})
 
 
-def _spoken(turn: int, said: ModelAnswered, records: tuple[CallRecord, ...]) -> dict[str, Any]:
+def _streamed_text(turn: int, said: ModelAnswered, records: tuple[CallRecord, ...]) -> dict[str, Any]:
     calls = [_asked(record) for record in records]
     entry: dict[str, Any] = {"role": "model", "v": ENTRY_VERSION, "turn": turn, "text": said.text, "calls": calls}
     if said.provider is not None:

@@ -18,7 +18,7 @@ class Delivered(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What became of a message: a word for logs and the answer's body, how many events it handed on."""
+    """What became of a message: a word for logs and the answer's body, how many events it dispatched."""
 
     word: str
-    handed_on: int = 0
+    dispatched: int = 0

@@ -10,22 +10,22 @@ from typing import Any
 
 from msgspec import Struct
 
-from baton.core.legs import Leg, LegKind
 from baton.core.records import (
+    dump_item,
     dump_job,
-    dump_leg,
+    dump_slot_state,
     dump_spend,
-    dump_standing,
     dump_usage,
+    load_item,
     load_job,
-    load_leg,
+    load_slot_state,
     load_spend,
-    load_standing,
     load_usage,
 )
 from baton.core.state import NOTHING_USED
-from baton.engine.books import USED_APART, apart_in, plus
+from baton.core.work_items import ItemKind, WorkItem
 from baton.engine.tree import Tree
+from baton.engine.usage_ledger import USED_APART, apart_in, plus
 
 Fields = dict[str, str]
 
@@ -41,9 +41,9 @@ class _Kind(Struct, frozen=True):
 
 _KINDS = (
     _Kind("job:", "jobs", load_job, dump_job),
-    _Kind("standing:", "standings", load_standing, dump_standing),
+    _Kind("standing:", "slot_states", load_slot_state, dump_slot_state),
     _Kind("usage:", "usage", load_usage, dump_usage),
-    _Kind("leg:", "legs", load_leg, dump_leg),
+    _Kind("leg:", "items", load_item, dump_item),
     _Kind("below:", "below", load_spend, dump_spend),
 )
 _ALL = attrgetter(*(kind.attribute for kind in _KINDS))
@@ -71,9 +71,9 @@ def tree_of(state: Mapping[str, str], known: Mapping[str, str], before: Tree) ->
             usage[job_id] = plus(usage.get(job_id, NOTHING_USED), load_usage(text))
     return Tree(
         jobs=found["jobs"],
-        standings=found["standings"],
+        slot_states=found["slot_states"],
         usage=found["usage"],
-        legs=found["legs"],
+        items=found["items"],
         below=found["below"],
         events=events,
     )
@@ -105,18 +105,18 @@ def _event_fields(tree: Tree) -> Fields:
 def fields_of(job_id: str, tree: Tree) -> list[str]:
     """The fields of the state that are about this job, also where they are absent."""
     own = [f"{kind.prefix}{job_id}" for kind in _KINDS if kind.prefix != "leg:"]
-    legs = [f"leg:{leg.key}" for leg in legs_of(job_id, tree)]
-    return [*own, *legs, *(f"{_EVENT}{job_id}:{at}" for at in tree.events.get(job_id, ()))]
+    items = [f"leg:{item.key}" for item in items_of(job_id, tree)]
+    return [*own, *items, *(f"{_EVENT}{job_id}:{at}" for at in tree.events.get(job_id, ()))]
 
 
-def legs_of(job_id: str, tree: Tree) -> list[Leg]:
-    """The legs of a job."""
-    return [leg for leg in tree.legs.values() if leg.job_id == job_id]
+def items_of(job_id: str, tree: Tree) -> list[WorkItem]:
+    """The work items of a job."""
+    return [item for item in tree.items.values() if item.job_id == job_id]
 
 
 def turns_of(tree: Tree) -> list[str]:
     """The fields of the tree's turns, which reserve what their jobs share."""
-    return [f"leg:{leg.key}" for leg in tree.legs.values() if leg.kind is LegKind.LOOP]
+    return [f"leg:{item.key}" for item in tree.items.values() if item.kind is ItemKind.LOOP]
 
 
 def levels_of(job_ids: Iterable[str], tree: Tree) -> list[str]:

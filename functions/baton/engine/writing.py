@@ -8,9 +8,9 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from baton.core.effects import Changes
-from baton.core.legs import LegKind
 from baton.core.state import Job, Usage
-from baton.engine.claiming import without_children, without_legs
+from baton.core.work_items import ItemKind
+from baton.engine.claiming import without_children, without_items
 from baton.engine.tree import Tree
 
 _V = TypeVar("_V")
@@ -18,10 +18,10 @@ _V = TypeVar("_V")
 
 def changed(tree: Tree, job_id: str, message_id: str, changes: Changes, now_ms: int) -> Tree:
     """The tree with these changes of one of its jobs."""
-    tree = _with_legs(tree, job_id, message_id, changes)
-    waits = next((leg.key for leg in changes.legs if leg.kind is LegKind.WAIT), "")
+    tree = _with_items(tree, job_id, message_id, changes)
+    waits = next((item.key for item in changes.items if item.kind is ItemKind.WAIT), "")
     if waits:
-        tree = tree.answered_early(tree.legs[waits], message_id, now_ms)
+        tree = tree.answered_early(tree.items[waits], message_id, now_ms)
     tree = replace(
         tree,
         jobs={**tree.jobs, job_id: changes.job} if changes.job else tree.jobs,
@@ -32,7 +32,7 @@ def changed(tree: Tree, job_id: str, message_id: str, changes: Changes, now_ms: 
     )
     if changes.admitted:
         tree = tree.admitted(job_id, message_id, now_ms)
-    tree = tree.unblocked(message_id, now_ms).settled(job_id, message_id, now_ms, changes.later_lap)
+    tree = tree.unblocked(message_id, now_ms).settled(job_id, message_id, now_ms, changes.later_epoch)
     if changes.report:
         tree = tree.reported(changes.report.call_id, changes.report.outcome, message_id, now_ms)
     if changes.spends:
@@ -43,28 +43,30 @@ def changed(tree: Tree, job_id: str, message_id: str, changes: Changes, now_ms: 
     return without_children(tree, job_id, changes.closing, message_id, now_ms) if changes.ends else tree
 
 
-def _with_legs(tree: Tree, job_id: str, message_id: str, changes: Changes) -> Tree:
+def _with_items(tree: Tree, job_id: str, message_id: str, changes: Changes) -> Tree:
     tree = tree.begun_again(job_id, changes.forgets) if changes.begins_again else tree
-    tree = without_legs(tree, job_id) if changes.ends else tree
-    legs = dict(tree.legs)
-    tree = tree.skipping([skip for skip in changes.skips if skip.leg_key in legs])
+    tree = without_items(tree, job_id) if changes.ends else tree
+    items = dict(tree.items)
+    tree = tree.skipping([skip for skip in changes.skips if skip.item_key in items])
     for skip in changes.skips:
-        legs.pop(skip.leg_key, None)
-    for leg in changes.legs:
-        legs.setdefault(leg.key, replace(leg, carrier="" if leg.after and leg.kind is LegKind.CALL else message_id))
-    if changes.join and all(leg.group != changes.join.group for leg in legs.values()):
-        legs.setdefault(changes.join.leg.key, replace(changes.join.leg, carrier=message_id))
-    return replace(tree, legs=legs)
+        items.pop(skip.item_key, None)
+    for item in changes.items:
+        items.setdefault(
+            item.key, replace(item, relay_id="" if item.after and item.kind is ItemKind.CALL else message_id)
+        )
+    if changes.join and all(item.group != changes.join.group for item in items.values()):
+        items.setdefault(changes.join.item.key, replace(changes.join.item, relay_id=message_id))
+    return replace(tree, items=items)
 
 
 def created(tree: Tree, job: Job, changes: Changes, message_id: str) -> Tree:
     """The tree with a new job."""
-    legs = {leg.key: replace(leg, carrier=message_id) for leg in changes.legs}
+    items = {item.key: replace(item, relay_id=message_id) for item in changes.items}
     return replace(
         tree,
         jobs={**tree.jobs, job.id: job},
-        standings={**tree.standings, job.id: changes.standing} if changes.standing else tree.standings,
-        legs={**tree.legs, **legs},
+        slot_states={**tree.slot_states, job.id: changes.slot_state} if changes.slot_state else tree.slot_states,
+        items={**tree.items, **items},
         transcript=longer(tree.transcript, job.id, changes.transcript),
         parts=longer(tree.parts, job.id, changes.parts),
     )

@@ -7,10 +7,10 @@ from baton.agents.tool_run import ToolRun
 from baton.container import Container
 from baton.core.effects import Effect, RunTool
 from baton.executors.bounded import bounded
-from baton.runtime.pipeline import Performer
+from baton.runtime.pipeline import Executor
 
 
-def tool_work(container: Container) -> Mapping[type[Effect], Performer]:
+def tool_work(container: Container) -> Mapping[type[Effect], Executor]:
     """Make it from the process's container."""
     ports, secrets = container.ports, container.secrets
     runs = (container.running_calls, container.settings.result_limit_bytes)

@@ -76,8 +76,8 @@ class LookPace:
 
 def only_waits(snapshot: Snapshot, now_ms: int) -> bool:
     """Whether nobody works for a job at present, and nothing is due but a slot."""
-    job, legs = snapshot.job, snapshot.legs
-    status, _ = status_and_wait(job, legs, snapshot.standing, now_ms, stopped=snapshot.stopped)
+    job, items = snapshot.job, snapshot.items
+    status, _ = status_and_wait(job, items, snapshot.slot_state, now_ms, stopped=snapshot.stopped)
     return status in (JobStatus.WAITING, JobStatus.PENDING)
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from baton.core.admission import ASKED_EVERY_MS, SWEEP, Entry, Place, Standing, fill, line_of, take, untold
-from baton.core.ends import AgentFigures, End, MonthUsed, with_end, with_used
+from baton.core.admission import ASKED_EVERY_MS, SWEEP, Entry, Place, SlotState, fill, line_of, take, untold
+from baton.core.ends import AgentCounters, End, MonthUsed, with_end, with_used
 from baton.core.stored_bytes import BytesAdded
 from baton.core.sweep_pages import PAGE, page_mark, page_of
-from baton.ports import AdmissionState, Heard, Started, SweepTurn, Told
+from baton.ports import AdmissionState, SlotAnswer, Started, SweepTurn, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Kept:
     stopped_ms: int = 0
     swept_ms: int = 0
     rows: frozenset[str] = frozenset()
-    ends: dict[str, AgentFigures] = field(default_factory=dict[str, AgentFigures])
+    ends: dict[str, AgentCounters] = field(default_factory=dict[str, AgentCounters])
     used: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict[tuple[str, str], dict[str, int]])
     stored: dict[str, dict[int, int]] = field(default_factory=dict[str, dict[int, int]])
 
@@ -34,7 +34,7 @@ class InMemoryAdmission:
         self.entries: dict[str, Entry] = {}
         self.sweep_at_ms = self.stopped_ms = self.swept_ms = 0
         self.rows: frozenset[str] = frozenset()
-        self.ends: dict[str, AgentFigures] = {}
+        self.ends: dict[str, AgentCounters] = {}
         self.used: dict[tuple[str, str], dict[str, int]] = {}
         self.stored: dict[str, dict[int, int]] = {}
         self.slots = slots
@@ -54,32 +54,32 @@ class InMemoryAdmission:
         self.stopped_ms, self.swept_ms, self.rows = kept.stopped_ms, kept.swept_ms, kept.rows
         self.ends, self.used, self.stored = kept.ends, kept.used, kept.stored
 
-    async def wish(
+    async def slot_request(
         self,
         job_id: str,
-        standing: Standing,
+        slot_state: SlotState,
         place: Place,
         now_ms: int,
         *,
         alone: bool = False,
         end: End | None = None,
         stored: BytesAdded | None = None,
-    ) -> Heard:
+    ) -> SlotAnswer:
         """Take a job's word."""
         before = self.entries.get(job_id)
-        taken = take(self.entries, job_id, standing, place, now_ms, self._given_slots(), alone=alone)
+        taken = take(self.entries, job_id, slot_state, place, now_ms, self._given_slots(), alone=alone)
         if taken.busy:
-            return Heard(slot=False, busy=True)
-        self.entries = taken.book
-        new = before is not None and standing.lap > before.lap and before.want != "gone"
+            return SlotAnswer(slot=False, busy=True)
+        self.entries = taken.slot_table
+        new = before is not None and slot_state.epoch > before.epoch and before.want != "gone"
         if end and new:
-            sums = with_end(self.ends.get(place.agent, AgentFigures()), end)
+            sums = with_end(self.ends.get(place.agent, AgentCounters()), end)
             self.ends = {**self.ends, place.agent: sums}
             month = (end.month, place.tenant)
             self.used = {**self.used, month: with_used(self.used.get(month, {}), end.used)}
         if stored and stored.adds and (new if end else before is None):
             self.add_stored(place.tenant, stored)
-        return Heard(taken.slot, self._told(taken.tell), self.arm(now_ms), taken.later_lap)
+        return SlotAnswer(taken.slot, self._told(taken.tell), self.arm(now_ms), taken.later_epoch)
 
     def add_stored(self, tenant: str, more: BytesAdded) -> None:
         """Add to the bytes that a tenant's jobs have stored."""
@@ -116,10 +116,10 @@ class InMemoryAdmission:
             if self._active() and not taken:
                 next_ms = self.sweep_at_ms = clock_ms + self._interval_ms
             tell = self._told(untold(entries))
-        book, following = page_of(self.entries, page_mark(due_ms, after, again=again), clock_ms, page)
-        return SweepTurn(next_ms, book, tell, following)
+        slot_table, following = page_of(self.entries, page_mark(due_ms, after, again=again), clock_ms, page)
+        return SweepTurn(next_ms, slot_table, tell, following)
 
-    async def book(self) -> dict[str, Entry]:
+    async def slot_table(self) -> dict[str, Entry]:
         """All entries, by job id."""
         return dict(self.entries)
 
@@ -139,7 +139,7 @@ class InMemoryAdmission:
         return self._bearers.setdefault(token, message_id)
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
-        """Take ended jobs off the book."""
+        """Take ended jobs off the slot table."""
         gone = {name for name, since_ms in ended if name in self.entries and self.entries[name].since_ms == since_ms}
         self.entries = {name: entry for name, entry in self.entries.items() if name not in gone}
 
@@ -151,14 +151,14 @@ class InMemoryAdmission:
         return Started(self.arm(now_ms), self._told(untold(entries)))
 
     def _told(self, names: tuple[str, ...]) -> tuple[Told, ...]:
-        return tuple(Told(name, self.entries[name].lap, self.entries[name].session_id) for name in names)
+        return tuple(Told(name, self.entries[name].epoch, self.entries[name].session_id) for name in names)
 
     def _active(self) -> bool:
         return any(entry.slot for entry in self.entries.values())
 
 
-class InMemoryOperating:
-    """`Operating` over an InMemoryAdmission."""
+class InMemoryAdmissionControl:
+    """`AdmissionControl` over an InMemoryAdmission."""
 
     def __init__(self, admission: InMemoryAdmission) -> None:
         self._admission = admission
@@ -190,7 +190,7 @@ class InMemoryOperating:
         """The entries of a session's jobs at work or in line."""
         return line_of(self._admission.entries, tenant, session_id)
 
-    async def ends(self) -> dict[str, AgentFigures]:
+    async def ends(self) -> dict[str, AgentCounters]:
         """What ended jobs add up to."""
         return dict(self._admission.ends)
 

@@ -76,12 +76,12 @@ class InMemoryReader:
         """Nothing is open."""
 
     def _snapshot(self, job_id: str, tree: Tree) -> Snapshot:
-        legs = sorted(tree.legs.values(), key=lambda leg: f"leg:{leg.key}")
+        items = sorted(tree.items.values(), key=lambda item: f"leg:{item.key}")
         return Snapshot(
             job=tree.jobs[job_id],
             task=json.loads(tree.transcript[job_id][0]),
-            legs=tuple(leg for leg in legs if leg.job_id == job_id),
-            standing=tree.standing(job_id),
+            items=tuple(item for item in items if item.job_id == job_id),
+            slot_state=tree.slot_state(job_id),
             usage=tree.usage.get(job_id, NOTHING_USED),
             stopped=bool(self._admission and self._admission.stopped_ms),
         )

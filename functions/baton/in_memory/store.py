@@ -5,26 +5,26 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from baton.core.admission import Book
+from baton.core.admission import SlotTable
 from baton.core.counts import checkpoints_in
 from baton.core.effects import Changes
-from baton.core.going_on import GoOn
+from baton.core.inline_continuation import Continuation
 from baton.core.records import dump_job
 from baton.engine import operations
-from baton.engine.books import with_used
 from baton.engine.claiming import given_back, prolonged
 from baton.engine.tree import Tree
+from baton.engine.usage_ledger import with_used
 from baton.in_memory.telling import told
 from baton.ports import (
-    Begun,
-    Carried,
     Claim,
+    ClaimResult,
     Committed,
     Created,
     Loaded,
     Looked,
     Outside,
     OutsideFact,
+    PendingItems,
     Recorded,
     Spent,
     Undelivered,
@@ -56,7 +56,7 @@ class InMemoryStore:
             self.trees[root_of(job_id)] = tree
 
     async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
-        """Write a new job carried by its witness, unless it is there."""
+        """Write a new job carried by its backup message, unless it is there."""
         job_id = changes.job.id if changes.job else ""
         try:
             tree, created = operations.create(self.tree(job_id), changes, message_id, now_ms, spent)
@@ -68,24 +68,26 @@ class InMemoryStore:
             charge(requests=1)
         return created
 
-    async def begin(self, claim: Claim) -> Begun:
-        """Load and claim a leg."""
+    async def claim(self, claim: Claim) -> ClaimResult:
+        """Load and claim a work item."""
         charge(requests=1)
-        tree, begun = operations.begin(self.tree(claim.job_id), claim)
+        tree, claim_result = operations.claim(self.tree(claim.job_id), claim)
         self.write(claim.job_id, tree)
-        return told(tree, begun)
+        return told(tree, claim_result)
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
-        """Remove the leg and write what follows from it, unless somebody did; claim what is gone on with."""
+    async def commit(
+        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
+    ) -> Committed:
+        """Remove the work item and write what follows from it, unless somebody did; claim what is gone on with."""
         if changes.used:
             self.tool_uses[changes.used.count] += 1
         self.sums.update(changes.counts)
         before = self.tree(claim.job_id)
-        tree, committed = operations.commit(before, claim, changes, spent, go_on, self._retention_ms)
+        tree, committed = operations.commit(before, claim, changes, spent, continuation, self._retention_ms)
         self.write(claim.job_id, with_used(before, tree, claim.job_id) if committed.applied else tree)
         if not committed.applied:
             charge(requests=1)
-        return replace(committed, claimed=tuple([told(tree, begun) for begun in committed.claimed]))
+        return replace(committed, claimed=tuple([told(tree, claim_result) for claim_result in committed.claimed]))
 
     async def load(self, job_id: str) -> Loaded | None:
         """A job, for deciding on a fact from outside."""
@@ -95,7 +97,7 @@ class InMemoryStore:
 
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
-    ) -> tuple[Recorded, Carried]:
+    ) -> tuple[Recorded, PendingItems]:
         """Write what follows from a fact, if the job is still as it was loaded."""
         before, retention_ms = self.tree(loaded.job.id), self._retention_ms
         tree, answer = operations.record(before, loaded.job, message_id, changes, now_ms, spent, retention_ms)
@@ -110,7 +112,7 @@ class InMemoryStore:
         """A fact from outside ends a wait, or is kept until there is one."""
         tree, outside = operations.tell(self.tree(job_id), job_id, message_id, fact, now_ms, spent)
         self.write(job_id, tree)
-        if not outside.heeded.is_new:
+        if not outside.signal_result.is_new:
             charge(requests=1)
         return outside
 
@@ -138,26 +140,26 @@ class InMemoryStore:
         return counted
 
     async def look(
-        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
+        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
     ) -> Looked:
-        """Legs without progress get this message as carrier; wishes that the admission forgot are wished again."""
+        """Make this message the relay of items without progress; repeat slot requests that the admission forgot."""
         charge(requests=1)
-        tree, looked = operations.look(self.tree(root_id), root_id, message_id, now_ms, lost_after_ms, book, only)
+        tree, looked = operations.look(self.tree(root_id), root_id, message_id, now_ms, lost_after_ms, slot_table, only)
         self.write(root_id, tree)
         return looked
 
     async def look_all(
-        self, trees: Mapping[str, Book], message_id: str, now_ms: int, lost_after_ms: int
+        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, lost_after_ms: int
     ) -> dict[str, Looked]:
         """Look at many trees."""
         return {root: await self.look(root, message_id, now_ms, lost_after_ms, trees[root]) for root in trees}
 
     async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
-        """Append parts in mid-work, only while the claim holds the leg."""
+        """Append parts in mid-work, only while the claim holds the work item."""
         self.sums.update(checkpoints_in(parts))
         before = self.tree(claim.job_id)
         tree, holds = operations.append(before, claim, sequence, parts, text_id)
         if tree is before:
-            charge(requests=1)  # else the leg counts the request
+            charge(requests=1)  # else the work item counts the request
         self.write(claim.job_id, tree)
         return holds

@@ -1,4 +1,4 @@
-"""What who holds a leg is told of what was said before: with its size, as the real store counts it."""
+"""What who holds a work item is told of what was said before: with its size, as the real store counts it."""
 
 import json
 from collections.abc import Iterable
@@ -6,22 +6,22 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from baton.core.legs import LegKind
 from baton.core.state import State
 from baton.core.transcript import calls_in, still_told
+from baton.core.work_items import ItemKind
 from baton.engine.tree import Tree
-from baton.ports import Begun, History
+from baton.ports import ClaimResult, History
 
 
-def told(tree: Tree, begun: Begun) -> Begun:
-    """With what was said before, where a leg was granted.
+def told(tree: Tree, claim_result: ClaimResult) -> ClaimResult:
+    """With what was said before, where a work item was granted.
 
     A turn is told what was said, a step of a plan the results of those before it, who remembers the job its task.
     """
-    if begun.state is None:
-        return begun
-    history = _told_to(tree, begun.state)
-    return replace(begun, history=history) if history else begun
+    if claim_result.state is None:
+        return claim_result
+    history = _told_to(tree, claim_result.state)
+    return replace(claim_result, history=history) if history else claim_result
 
 
 def results_of(tree: Tree, job_id: str) -> dict[str, dict[str, Any]]:
@@ -30,17 +30,17 @@ def results_of(tree: Tree, job_id: str) -> dict[str, dict[str, Any]]:
 
 
 def _told_to(tree: Tree, state: State) -> History | None:
-    job, leg = state.job, state.leg
+    job, item = state.job, state.item
     said, results = tree.transcript.get(job.id, ()), tree.results.get(job.id, {})
-    if leg.kind is LegKind.LOOP and job.model.reads_history:
+    if item.kind is ItemKind.LOOP and job.model.reads_history:
         texts = still_told(said, job.untold)
         entries = tuple(_read(texts))
         names = results if job.untold == (0, 0) else [name for name in calls_in(entries) if name in results]
         return _history(texts, {name: results[name] for name in names}, job.untold)
-    if leg.kind is LegKind.REMEMBER:
+    if item.kind is ItemKind.REMEMBER:
         return _history(said[:1], {})
-    if leg.kind is LegKind.CALL and leg.after:
-        return _history((), {name: results[name] for name in leg.after.split(",") if name in results})
+    if item.kind is ItemKind.CALL and item.after:
+        return _history((), {name: results[name] for name in item.after.split(",") if name in results})
     return None
 
 

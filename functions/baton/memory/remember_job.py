@@ -1,7 +1,7 @@
 """Stores what an ended job was asked and answered.
 
-Invariant: repeating it stores once. An index that does not answer is a happening; an outage of the store is raised, for
-the queue to repeat.
+Invariant: repeating it stores once. An index that does not answer is a step result; an outage of the store is raised,
+for the queue to repeat.
 """
 
 import asyncio
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from baton.core.effects import Remember, Work
-from baton.core.happenings import Happening, NotRemembered, Remembered
 from baton.core.state import Failure
+from baton.core.step_results import NotRemembered, Remembered, StepResult
 from baton.memory.entries import exchange_of
 from baton.memory.keeper import MemoryKeeper
 from baton.ports import Claim, History
@@ -26,13 +26,13 @@ class RememberJob:
         self._work_limit_seconds = work_limit_seconds
         self._hide = hide  # takes secrets out of a text
 
-    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening:  # noqa: ARG002 - one signature
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult:  # noqa: ARG002 - one signature
         """Store it, unless there is nothing to remember, or the session was forgotten.
 
         Raises:
             StoreError: it may be stored in part, and is to be stored again.
         """
-        assert isinstance(effect, Remember), "this performer is registered for Remember"
+        assert isinstance(effect, Remember), "this executor is registered for Remember"
         entry = exchange_of(effect.job, history.transcript[0])
         if entry is None:
             return Remembered()

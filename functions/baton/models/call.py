@@ -1,4 +1,4 @@
-"""A model's wish to use a tool.
+"""A call of a tool that a model wants.
 
 Invariant: a call is plain JSON data, so that it can be written down in one process and run in another.
 It carries no id: ids are derived from the job, the turn, the position and the digest of tool and arguments.
@@ -12,7 +12,7 @@ from baton.record import Record
 
 
 class Call(Record, frozen=True):
-    """One wish: which tool, with which arguments (a JSON object)."""
+    """One call: which tool, with which arguments (a JSON object)."""
 
     tool: str
     arguments: dict[str, Any] = field(default_factory=dict)

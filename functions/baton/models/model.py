@@ -131,7 +131,7 @@ class Model(Protocol):
 
     @property
     def name(self) -> str:
-        """What the model is called in logs and usage figures."""
+        """What the model is called in logs and usage counters."""
         ...
 
     @property

@@ -1,1 +1,1 @@
-"""What is told of what happens: logs, traces, figures, alerts."""
+"""What is told of what happens: logs, traces, counters, alerts."""

@@ -30,7 +30,7 @@ LOGGERS = (
     "baton.quota",
     "baton.store",
     "baton.sweep",
-    "baton.tidying",
+    "baton.pruning",
     "baton.tools",
     "baton.traces",
 )

@@ -1,9 +1,9 @@
-"""The spans of one delivery or request, and where the next ones belong: one trace for all legs of a job.
+"""The spans of one delivery or request, and where the next ones belong: one trace for all work items of a job.
 
-A job's trace is that of the request which submitted it, else one whose id follows from the job's; so all its legs
-agree on it, also those that a sweep drives, which know no span before theirs. A leg's parent is the leg that handed it
-on: its event says so (`traceparent`), as far as it was handed on by somebody who traces.
-Invariant: where nobody traces, nothing is done here. Ids are hexadecimal, as W3C Trace Context has them.
+A job's trace is that of the request which submitted it, else one whose id follows from the job's; so all its work items
+agree on it, also those that a sweep redrives, which know no span before theirs. A work item's parent is the work item
+that handed it on: its event says so (`traceparent`), as far as it was dispatched by somebody who traces. Invariant:
+where nobody traces, nothing is done here. Ids are hexadecimal, as W3C Trace Context has them.
 """
 
 import re
@@ -12,9 +12,9 @@ from contextvars import ContextVar
 
 from msgspec import Struct, field
 
-from baton.core.legs import Leg, leg_key_of
 from baton.core.state import Job, State
-from baton.ports import Begun, Claim, Clock, Span
+from baton.core.work_items import WorkItem, item_key_of
+from baton.ports import Claim, ClaimResult, Clock, Span
 from baton_events.ids import digest, root_of
 from baton_events.schema import Event
 
@@ -34,7 +34,7 @@ class Place(Struct, frozen=True):
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
-class _OpenLeg(Struct, eq=False):
+class _OpenItem(Struct, eq=False):
     place: Place
     parent_id: str
     name: str
@@ -45,19 +45,19 @@ class _OpenLeg(Struct, eq=False):
 class Trace(Struct):
     """What one delivery or request traces. `incoming`: the place of who caused it; None: nobody says.
 
-    `parents`: leg key → the place of the leg that hands it on.
+    `parents`: work item key → the place of the work item that dispatches it.
     """
 
     clock: Clock
     incoming: Place | None = None
     spans: list[Span] = field(default_factory=list[Span])
     parents: dict[str, Place] = field(default_factory=dict[str, Place])
-    legs: list[_OpenLeg] = field(default_factory=list[_OpenLeg])
+    items: list[_OpenItem] = field(default_factory=list[_OpenItem])
 
 
 _TRACE: ContextVar[Trace | None] = ContextVar("baton_trace", default=None)
-# Legs that one delivery works on at the same time have a task each.
-_LEG: ContextVar[_OpenLeg | None] = ContextVar("baton_trace_leg", default=None)
+# Work items that one delivery works on at the same time have a task each.
+_ITEM: ContextVar[_OpenItem | None] = ContextVar("baton_trace_leg", default=None)
 
 
 def begin_trace(clock: Clock, traceparent: str) -> Trace:
@@ -70,8 +70,8 @@ def begin_trace(clock: Clock, traceparent: str) -> Trace:
 def end_trace(trace: Trace, error: str) -> Sequence[Span]:
     """It is traced no longer; what was traced. `error`: why it failed, if it did."""
     _TRACE.set(None)
-    for leg in tuple(trace.legs):
-        _close(trace, leg, "not committed", error)
+    for item in tuple(trace.items):
+        _close(trace, item, "not committed", error)
     return trace.spans
 
 
@@ -96,69 +96,71 @@ def incoming_traceparent() -> str:
     return trace.incoming.traceparent if trace and trace.incoming else ""
 
 
-def submission(job: Job, began_ms: int, legs: Sequence[Leg]) -> None:
-    """A job was submitted, and these legs are handed on."""
+def submission(job: Job, began_ms: int, items: Sequence[WorkItem]) -> None:
+    """A job was submitted, and these work items are dispatched."""
     trace = _TRACE.get()
     if trace is None:
         return
     place, caller = submitted_at(job), place_of(job.traceparent)
     parent_id = caller.span_id if caller else ""
     trace.spans.append(_span("submit", place, parent_id, began_ms, trace.clock.now_ms(), _about(job)))
-    trace.parents.update({leg.key: place for leg in legs})
+    trace.parents.update({item.key: place for item in items})
 
 
-def leg_begun(claim: Claim, state: State) -> None:
-    """A leg was claimed."""
+def item_claimed(claim: Claim, state: State) -> None:
+    """A work item was claimed."""
     trace = _TRACE.get()
     if trace is None:
         return
-    job, leg = state.job, state.leg
+    job, item = state.job, state.item
     root = submitted_at(job)
-    parent = trace.parents.get(leg.key) or trace.incoming
+    parent = trace.parents.get(item.key) or trace.incoming
     if parent is None or parent.trace_id != root.trace_id:
         parent = root
-    attributes = _about(job) | {"baton.leg": leg.kind, "baton.turn": leg.turn, "baton.attempt": leg.attempt}
-    attributes |= {"messaging.message.id": claim.message_id, **({"baton.tool": leg.tool} if leg.tool else {})}
-    place = Place(root.trace_id, digest("leg", claim.owner, leg.key, claim.now_ms)[:16])
-    opened = _OpenLeg(place, parent.span_id, f"{leg.kind} {leg.tool}".rstrip(), claim.now_ms, attributes)
-    _LEG.set(opened)
-    trace.legs.append(opened)
+    attributes = _about(job) | {"baton.item": item.kind, "baton.turn": item.turn, "baton.attempt": item.attempt}
+    attributes |= {"messaging.message.id": claim.message_id, **({"baton.tool": item.tool} if item.tool else {})}
+    place = Place(root.trace_id, digest("leg", claim.owner, item.key, claim.now_ms)[:16])
+    opened = _OpenItem(place, parent.span_id, f"{item.kind} {item.tool}".rstrip(), claim.now_ms, attributes)
+    _ITEM.set(opened)
+    trace.items.append(opened)
 
 
-def leg_ended(outcome: str, handed_on: Sequence[Leg], claimed: Sequence[Begun] = ()) -> None:
-    """The leg that was claimed is done; these are handed on, and those are gone on with."""
-    trace, opened = _TRACE.get(), _LEG.get()
+def item_ended(outcome: str, dispatched: Sequence[WorkItem], claimed: Sequence[ClaimResult] = ()) -> None:
+    """The work item that was claimed is done; these are dispatched, and those are gone on with."""
+    trace, opened = _TRACE.get(), _ITEM.get()
     if trace is None or opened is None:
         return
-    for leg in (*handed_on, *(begun.state.leg for begun in claimed if begun.state)):
-        trace.parents.setdefault(leg.key, opened.place)
+    for item in (*dispatched, *(claim_result.state.item for claim_result in claimed if claim_result.state)):
+        trace.parents.setdefault(item.key, opened.place)
     _close(trace, opened, outcome, "")
-    _LEG.set(None)
+    _ITEM.set(None)
 
 
 def work_done(name: str, start_ms: int, attributes: Mapping[str, str | int | float], error: str = "") -> None:
-    """A piece of work was done for the leg that is claimed."""
-    trace, leg = _TRACE.get(), _LEG.get()
-    if trace is None or leg is None:
+    """A piece of work was done for the work item that is claimed."""
+    trace, item = _TRACE.get(), _ITEM.get()
+    if trace is None or item is None:
         return
     end_ms = trace.clock.now_ms()
-    place = Place(leg.place.trace_id, digest("work", leg.place.span_id, name)[:16])
-    told = {**leg.attributes, **attributes}
-    trace.spans.append(_span(name, place, leg.place.span_id, start_ms, end_ms, told, error))
+    place = Place(item.place.trace_id, digest("work", item.place.span_id, name)[:16])
+    told = {**item.attributes, **attributes}
+    trace.spans.append(_span(name, place, item.place.span_id, start_ms, end_ms, told, error))
 
 
 def with_trace(event: Event) -> Event:
-    """The event, with the place of the leg that hands it on."""
+    """The event, with the place of the work item that dispatches it."""
     trace = _TRACE.get()
-    place = trace.parents.get(leg_key_of(event)) if trace else None
+    place = trace.parents.get(item_key_of(event)) if trace else None
     return event.model_copy(update={"traceparent": place.traceparent}) if place else event
 
 
-def _close(trace: Trace, leg: _OpenLeg, outcome: str, error: str) -> None:
-    if leg in trace.legs:
-        trace.legs.remove(leg)
-        told = {**leg.attributes, "baton.outcome": outcome}
-        trace.spans.append(_span(leg.name, leg.place, leg.parent_id, leg.start_ms, trace.clock.now_ms(), told, error))
+def _close(trace: Trace, item: _OpenItem, outcome: str, error: str) -> None:
+    if item in trace.items:
+        trace.items.remove(item)
+        told = {**item.attributes, "baton.outcome": outcome}
+        trace.spans.append(
+            _span(item.name, item.place, item.parent_id, item.start_ms, trace.clock.now_ms(), told, error)
+        )
 
 
 def _about(job: Job) -> dict[str, str | int | float]:

@@ -6,8 +6,8 @@ from typing import Any, cast, get_args
 
 from msgspec import Struct
 
-from baton.core.happenings import Wanted
 from baton.core.state import OnFailure
+from baton.core.step_results import Wanted
 from baton.planning.reference import references
 from baton.tools.tool import Tool
 

@@ -3,16 +3,26 @@
 Each method says what it promises under repetition: every call may be made twice, since clients repeat.
 """
 
-from baton.ports.admission import Admission, AdmissionState, Heard, Operating, Started, SweepTurn, Told
+from baton.ports.admission import Admission, AdmissionControl, AdmissionState, SlotAnswer, Started, SweepTurn, Told
 from baton.ports.alerts import Alerts, Notice
+from baton.ports.api_key_store import ApiKeyStore, StoredKey
 from baton.ports.archive import Archive, Recalled, Removed, Tombstone, Untold
 from baton.ports.audit_log import AuditEntry, AuditLog
-from baton.ports.claims import Begun, Claim, Committed, History, Verdict
+from baton.ports.claims import Claim, ClaimResult, Committed, History, Verdict
+from baton.ports.counters import Counters
 from baton.ports.environment import Clock, Randomness, Verifier
-from baton.ports.facts import Carried, Created, Heeded, Loaded, Looked, Outside, OutsideFact, Recorded, Undelivered
-from baton.ports.figures import Figures
+from baton.ports.facts import (
+    Created,
+    Loaded,
+    Looked,
+    Outside,
+    OutsideFact,
+    PendingItems,
+    Recorded,
+    SignalResult,
+    Undelivered,
+)
 from baton.ports.kept_events import KeptEvents
-from baton.ports.key_book import KeyBook, StoredKey
 from baton.ports.listing import Listing, Scanned
 from baton.ports.memory import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
 from baton.ports.model_cache import ModelCache
@@ -31,26 +41,24 @@ from baton.ports.tracer import Span, Tracer
 
 __all__ = [
     "Admission",
+    "AdmissionControl",
     "AdmissionState",
     "Alerts",
+    "ApiKeyStore",
     "Archive",
     "AuditEntry",
     "AuditLog",
-    "Begun",
-    "Carried",
     "Claim",
+    "ClaimResult",
     "Clock",
     "Committed",
+    "Counters",
     "Created",
     "DeadLetter",
     "DeadLetters",
-    "Figures",
     "Flow",
-    "Heard",
-    "Heeded",
     "History",
     "KeptEvents",
-    "KeyBook",
     "Listing",
     "Loaded",
     "LogEntry",
@@ -62,11 +70,11 @@ __all__ = [
     "Meter",
     "ModelCache",
     "Notice",
-    "Operating",
     "OperationStream",
     "Outgoing",
     "Outside",
     "OutsideFact",
+    "PendingItems",
     "Queue",
     "QueueRecords",
     "QueueSchedule",
@@ -80,6 +88,8 @@ __all__ = [
     "Scanned",
     "Schedules",
     "SessionMemory",
+    "SignalResult",
+    "SlotAnswer",
     "Snapshot",
     "Span",
     "Spent",

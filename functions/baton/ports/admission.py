@@ -5,8 +5,8 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from baton.core.admission import Entry, Place, Standing
-from baton.core.ends import AgentFigures, End, MonthUsed
+from baton.core.admission import Entry, Place, SlotState
+from baton.core.ends import AgentCounters, End, MonthUsed
 from baton.core.stored_bytes import BytesAdded
 from baton.core.sweep_pages import PAGE
 from baton.record import Record
@@ -16,33 +16,33 @@ class Told(Struct, frozen=True):
     """Another job that got a slot, and must be told."""
 
     job_id: str
-    lap: int
+    epoch: int
     session_id: str
 
 
-class Heard(Record, frozen=True):
+class SlotAnswer(Record, frozen=True):
     """The admission's answer: whether the asker holds a slot, whom to tell, and when a sweep must be armed (0: not).
 
-    `later_lap`: the lap of a later word of this job, which the admission knows and heeds instead; 0: there is none.
-    `busy`: the job was to be alone in its session, and is not: it was not entered.
+    `later_epoch`: the request epoch of a later word of this job, which the admission knows and accepts instead; 0:
+    there is none. `busy`: the job was to be alone in its session, and is not: it was not entered.
     """
 
     slot: bool
     tell: tuple[Told, ...] = ()
     sweep_at_ms: int = 0
-    later_lap: int = 0
+    later_epoch: int = 0
     busy: bool = False
 
 
 class SweepTurn(Struct, frozen=True):
     """When to arm the next sweep (0: not, for a copy older than the one armed last, or while nobody holds a slot).
 
-    `book`: the entries of a page of those that it looks at, with their trees. `tell`: who holds a slot and has not
-    taken it yet, by whosever word they got it. `after`: where the next page begins; empty: this is the last one.
+    `slot_table`: the entries of a page of those that it looks at, with their trees. `tell`: who holds a slot and has
+    not taken it yet, by whosever word they got it. `after`: where the next page begins; empty: this is the last one.
     """
 
     next_ms: int = 0
-    book: dict[str, Entry] = field(default_factory=dict[str, Entry])
+    slot_table: dict[str, Entry] = field(default_factory=dict[str, Entry])
     tell: tuple[Told, ...] = ()
     after: str = ""
 
@@ -70,18 +70,18 @@ class Started(Struct, frozen=True):
 class Admission(Protocol):
     """Slots, session lines, and the list of live jobs, in a hash tag of its own."""
 
-    async def wish(
+    async def slot_request(
         self,
         job_id: str,
-        standing: Standing,
+        slot_state: SlotState,
         place: Place,
         now_ms: int,
         *,
         alone: bool = False,
         end: End | None = None,
         stored: BytesAdded | None = None,
-    ) -> Heard:
-        """Take a job's word; one with a lower lap than its last changes nothing. The job is listed from now on.
+    ) -> SlotAnswer:
+        """Take a job's update; one with a lower request epoch than its last changes nothing. The job is listed.
 
         `alone`: a new job is not entered (`busy`) while another one of its session is at work or in line.
         `end`: how it ended, with the word that it is gone; counted once.
@@ -99,7 +99,7 @@ class Admission(Protocol):
         """
         ...
 
-    async def book(self) -> dict[str, Entry]:
+    async def slot_table(self) -> dict[str, Entry]:
         """All entries, by job id."""
         ...
 
@@ -119,11 +119,11 @@ class Admission(Protocol):
         ...
 
     async def leave(self, ended: Sequence[tuple[str, int]]) -> None:
-        """Take jobs off the book: (job id, `since_ms` of its entry), unless they have said something since."""
+        """Take jobs off the slot table: (job id, `since_ms` of its entry), unless they have said something since."""
         ...
 
 
-class Operating(Protocol):
+class AdmissionControl(Protocol):
     """The same admission, as operators see it. Stopping and starting may be repeated."""
 
     async def stop(self, now_ms: int) -> None:
@@ -146,7 +146,7 @@ class Operating(Protocol):
         """The entries of a session's jobs at work or in line, by job id; children are none of them."""
         ...
 
-    async def ends(self) -> dict[str, AgentFigures]:
+    async def ends(self) -> dict[str, AgentCounters]:
         """What ended jobs add up to, by agent."""
         ...
 

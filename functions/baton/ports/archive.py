@@ -5,16 +5,16 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from baton.core.legs import Leg
 from baton.core.retrying import EndedJob
 from baton.core.state import NOTHING_USED, Job, Usage
+from baton.core.work_items import WorkItem
 from baton.ports.facts import Loaded
 
 
 class Untold(Struct, frozen=True):
-    """A wish that the admission may not have heard, the job whose it is, and what the job's books say."""
+    """A request that the admission may not have heard, the job whose it is, and what the job's usage ledger says."""
 
-    wish: Leg
+    slot_request: WorkItem
     job: Job
     usage: Usage = NOTHING_USED
 
@@ -22,13 +22,13 @@ class Untold(Struct, frozen=True):
 class Recalled(Struct, frozen=True):
     """A job, ended or not, as one script read it.
 
-    `wishes`: what its tree has not told the admission yet. `written`: of the job and those below it that have ended:
-    when, and how many bytes its books say were stored.
+    `slot_requests`: what its tree has not told the admission yet. `written`: of the job and those below it that have
+    ended: when, and how many bytes its usage ledger says were stored.
     """
 
     loaded: Loaded
     ended: EndedJob
-    wishes: tuple[Untold, ...] = ()
+    slot_requests: tuple[Untold, ...] = ()
     written: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
 
@@ -57,7 +57,7 @@ class Archive(Protocol):
     async def remove(self, recalled: Recalled, now_ms: int) -> Removed:
         """Remove a root with all below it, and leave a tombstone, if it has ended and is as it was recalled.
 
-        Its wishes must have been told to the admission by then: nobody tells them afterwards.
+        Its slot requests must have been told to the admission by then: nobody tells them afterwards.
         """
         ...
 

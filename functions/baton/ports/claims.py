@@ -1,4 +1,4 @@
-"""What BEGIN and COMMIT are asked and answer."""
+"""What CLAIM and COMMIT are asked and answer."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,15 +7,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from baton.core.legs import Leg
 from baton.core.state import State
+from baton.core.work_items import WorkItem
 
 
 class Verdict(StrEnum):
-    """What BEGIN found.
+    """What CLAIM found.
 
-    `busy` and `early` say when to come again; `gated`: the job has no slot, and wishes for one; `applied`: no such leg;
-    `unknown`: no such job.
+    `busy` and `early` say when to come again; `gated`: the job has no slot, and requests one; `applied`: no such work
+    item; `unknown`: no such job.
     """
 
     GRANTED = "granted"
@@ -27,14 +27,15 @@ class Verdict(StrEnum):
 
 
 class Claim(Struct, frozen=True):
-    """Who asks for a leg, and for how long.
+    """Who asks for a work item, and for how long.
 
     `run`: the job's run in which it was granted: what was begun in an earlier one is not committed. `since_ms`: of a
-    turn's leg, as it was granted: one that a failover made to be added anew is asked of other results; 0: no turn's.
+    turn's work item, as it was granted: one that a failover made to be added anew is asked of other results; 0: no
+    turn's.
     """
 
     job_id: str
-    leg_key: str
+    item_key: str
     message_id: str
     owner: str
     now_ms: int
@@ -58,25 +59,25 @@ class History:
     size_bytes: int = field(default=0, compare=False)
 
 
-class Begun(Struct, frozen=True):
-    """BEGIN's answer. `state` is there when granted; `carried`: the other legs that the message still carries."""
+class ClaimResult(Struct, frozen=True):
+    """CLAIM's answer. `state` is there when granted; `pending`: the other work items that the message still carries."""
 
     verdict: Verdict
     free_at_ms: int = 0
     state: State | None = None
     history: History = msgspec.field(default_factory=History)
-    carried: tuple[Leg, ...] = ()
+    pending: tuple[WorkItem, ...] = ()
 
 
 class Committed(Struct, frozen=True):
-    """COMMIT's answer. `applied`: False when the leg was gone, and nothing was written.
+    """COMMIT's answer. `applied`: False when the work item was gone, and nothing was written.
 
-    `claimed`: the legs that were claimed for its invocation to go on with, as BEGIN tells them; `carried`: the others
-    that the message carries, but for those that the invocation has in hand. Where its leg had been handed on, or
-    claimed, by somebody else, the message may be acknowledged at any time: nothing is claimed, and what is carried is
-    handed on, too.
+    `claimed`: the work items that were claimed for its invocation to go on with, as CLAIM tells them; `pending`: the
+    others that the message carries, but for those that the invocation has in hand. Where its work item had been
+    dispatched, or claimed, by somebody else, the message may be acknowledged at any time: nothing is claimed, and what
+    is carried is dispatched, too.
     """
 
     applied: bool
-    carried: tuple[Leg, ...] = ()
-    claimed: tuple[Begun, ...] = ()
+    pending: tuple[WorkItem, ...] = ()
+    claimed: tuple[ClaimResult, ...] = ()

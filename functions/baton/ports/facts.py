@@ -1,10 +1,10 @@
-"""What the store answers where no leg is claimed: creations, facts from outside, redelivery, the sweep."""
+"""What the store answers where no work item is claimed: creations, facts from outside, redelivery, the sweep."""
 
 from enum import StrEnum
 
-from baton.core.admission import Standing
-from baton.core.legs import Leg, LegKind
+from baton.core.admission import SlotState
 from baton.core.state import Job, State
+from baton.core.work_items import ItemKind, WorkItem
 from baton.record import Record
 
 
@@ -13,34 +13,34 @@ class Created(Record, frozen=True):
 
     new: bool
     job: Job
-    carried: tuple[Leg, ...] = ()
+    pending: tuple[WorkItem, ...] = ()
 
     @property
-    def standing(self) -> Standing:
-        """How a new job stands with the admission: with a slot, unless it carries a wish for one."""
-        return Standing(slot=all(leg.kind is not LegKind.WISH for leg in self.carried))
+    def slot_state(self) -> SlotState:
+        """How a new job stands with the admission: with a slot, unless it carries a request one."""
+        return SlotState(slot=all(item.kind is not ItemKind.SLOT_REQUEST for item in self.pending))
 
 
 class Undelivered(Record, frozen=True):
-    """What an undelivered message leaves: its leg's state with the count raised, or None.
+    """What an undelivered message leaves: its work item's state with the count raised, or None.
 
-    `carried`: what the message, and the callback that tells of it, still carry.
+    `pending`: what the message, and the callback that tells of it, still carry.
     """
 
     state: State | None
-    carried: tuple[Leg, ...] = ()
+    pending: tuple[WorkItem, ...] = ()
     session_id: str = ""
 
 
 class Looked(Record, frozen=True):
-    """What the sweep found at a tree: legs without progress, which its message carries from now on.
+    """What the sweep found at a tree: work items without progress, which its message carries from now on.
 
-    `ended`: jobs that have ended and have no leg any more: the admission has heard that they are gone.
-    `forgotten`: jobs below a known root that are in the admission's book and nowhere else.
+    `ended`: jobs that have ended and have no work item any more: the admission has heard that they are gone.
+    `forgotten`: jobs below a known root that are in the admission's slot table and nowhere else.
     """
 
     known: bool
-    lost: tuple[Leg, ...] = ()
+    lost: tuple[WorkItem, ...] = ()
     session_id: str = ""
     ended: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class OutsideFact(Record, frozen=True):
     run: int = 1
 
 
-class Heeded(StrEnum):
+class SignalResult(StrEnum):
     """What became of it. `early`: recorded for a call that is not there yet, since a failover forgot it.
 
     `other`: another outcome is recorded, and stays. `unknown`: no such job, or not in that run (yet).
@@ -82,20 +82,20 @@ class Heeded(StrEnum):
     @property
     def is_new(self) -> bool:
         """Whether it was recorded by this telling."""
-        return self in (Heeded.FIRST, Heeded.EARLY)
+        return self in (SignalResult.FIRST, SignalResult.EARLY)
 
     @property
     def counts(self) -> bool:
         """Whether what was told is what is recorded."""
-        return self.is_new or self is Heeded.AGAIN
+        return self.is_new or self is SignalResult.AGAIN
 
 
 class Outside(Record, frozen=True):
-    """The store's answer to a fact from outside; `legs`: what its message must hand on."""
+    """The store's answer to a fact from outside; `items`: what its message must dispatch."""
 
-    heeded: Heeded
+    signal_result: SignalResult
     job: Job | None = None
-    legs: tuple[Leg, ...] = ()
+    items: tuple[WorkItem, ...] = ()
 
 
 class Recorded(StrEnum):
@@ -106,4 +106,4 @@ class Recorded(StrEnum):
     UNKNOWN = "unknown"
 
 
-Carried = tuple[Leg, ...]
+PendingItems = tuple[WorkItem, ...]

@@ -7,16 +7,16 @@ from baton.ports.claims import Claim
 
 
 class Holding(Protocol):
-    """Claims that last, as atomic scripts: only whoever holds a leg prolongs its claim, or gives it back."""
+    """Claims that last, as atomic scripts: only whoever holds a work item prolongs its claim, or gives it back."""
 
     async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
-        """Prolong claims of one tree that their owners still hold; returns the keys of the legs that they do not."""
+        """Prolong claims of one tree that their owners still hold; returns the keys of the items that they do not."""
         ...
 
     async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
-        """End a claim that its owner still holds: somebody else may work on the leg at once, and no death is counted.
+        """End a claim that its owner still holds: somebody else may work on the item at once, and no death is counted.
 
-        Returns whether its owner held it. `begun`: of a turn, its model may have been called, which counts with what
-        attempts that died may have used.
+        Returns whether its owner held it. `claim_result`: of a turn, its model may have been called, which counts with
+        what attempts that died may have used.
         """
         ...

@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 from msgspec import field
 
-from baton.core.admission import Standing
-from baton.core.legs import Leg
+from baton.core.admission import SlotState
 from baton.core.state import CallRecord, Job, Usage
+from baton.core.work_items import WorkItem
 from baton.record import Record
 
 
@@ -19,8 +19,8 @@ class Snapshot(Record, frozen=True):
 
     job: Job
     task: dict[str, Any]
-    legs: tuple[Leg, ...] = ()
-    standing: Standing = field(default_factory=Standing)
+    items: tuple[WorkItem, ...] = ()
+    slot_state: SlotState = field(default_factory=SlotState)
     calls: tuple[CallRecord, ...] = ()
     results: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     usage: Usage = field(default_factory=Usage)

@@ -17,14 +17,15 @@ class Spent(Struct, frozen=True):
     """What was used of queue, store and functions.
 
     Attributes:
-        messages: that the queue took, each counted when it is first delivered, or by the fact whose witness it is.
+        messages: that the queue took, each counted when it is first delivered, or by the fact whose backup message it
+            is.
         requests: asks of the store, of which those that are ready at the same time share an HTTP request.
         commands: each script, and each call in it, as Upstash may bill them (redis-rest.md 11).
         deliveries: attempts of the queue to deliver a message.
         size_bytes: keys, arguments and answers of commands, both ways; not the scripts' texts, nor what wraps them.
         function_ms: time of the function, as far as it has gone.
         mb_ms: the same, times the function's memory.
-        shared: of the requests, those that travelled with another one. No job's books have them: the last COMMIT
+        shared: of the requests, those that travelled with another one. No job's usage ledger has them: the last COMMIT
             of an invocation learns of it when it is written.
         written: bytes that were stored of a job; they are no overhead.
         counted: of these, what the quota of its tenant knows already.
@@ -130,7 +131,7 @@ def charge(
 
 
 def write(size_bytes: int) -> None:
-    """So much was stored of the job that this invocation is about: its next COMMIT keeps it in the books."""
+    """So much was stored of the job that this invocation is about: its next COMMIT keeps it in the usage ledger."""
     meter = _METER.get()
     if meter is not None:
         meter.write(size_bytes)

@@ -2,12 +2,12 @@
 
 from typing import Protocol
 
-from baton.core.tool_use import ToolFigures
+from baton.core.tool_use import ToolCounters
 
 
 class ToolStatistics(Protocol):
-    """Figures for people. A COMMIT that is repeated may count twice, one that is lost in a failover not at all."""
+    """Counters for people. A COMMIT that is repeated may count twice, one that is lost in a failover not at all."""
 
-    async def figures(self) -> tuple[ToolFigures, ...]:
+    async def counters(self) -> tuple[ToolCounters, ...]:
         """Of every tool that was ever used, by name."""
         ...

@@ -1,7 +1,7 @@
 """Failure callbacks that the queue has given up on, too: an outage outlasted their retries. They are delivered again.
 
 What a message was about is then known to nobody but the queue's dead letters: a job may have been forgotten by the
-admission, whose book is what a sweep goes by.
+admission, whose slot table is what a sweep goes by.
 """
 
 import logging

@@ -1,8 +1,8 @@
-"""What happens when the queue gives up on a message: decide says whether its event still applies; it is driven again.
+"""What happens when the queue gives up on a message: decide says whether its event still applies; it is redriven.
 
-The budget is measured in progress: it counts how often in a row one leg could not be delivered, and any progress makes
-a new leg. Only a malformed event or a spent budget fails a job, with a reason and an alert. An endpoint that had no
-place for a message spends none: its leg is driven again after a pause that grows. Source: qstash.md 11.
+The budget is measured in progress: it counts how often in a row one work item could not be delivered, and any progress
+makes a new work item. Only a malformed event or a spent budget fails a job, with a reason and an alert. An endpoint
+that had no place for a message spends none: its work item is redriven after a pause that grows. Source: qstash.md 11.
 """
 
 import base64
@@ -15,17 +15,17 @@ from msgspec.structs import replace
 
 from baton.commands.facts import Facts
 from baton.core.decide import decide
-from baton.core.driving import THROTTLED, THROTTLED_ALERT, driven_at_ms
 from baton.core.effects import Alert
-from baton.core.happenings import Undeliverable
-from baton.core.legs import Leg, leg_key_of
-from baton.dispatch.books import commit
+from baton.core.redriving import THROTTLED, THROTTLED_ALERT, redriven_at_ms
+from baton.core.step_results import Undeliverable
+from baton.core.work_items import WorkItem, item_key_of
 from baton.dispatch.delivery import Outcome
-from baton.dispatch.handing_on import drive_of, hand_on
+from baton.dispatch.dispatching import dispatch, redrive_of
+from baton.dispatch.usage_ledger import commit
 from baton.emitter import Emitter
 from baton.ports import Claim, Clock, Store, Undelivered
 from baton.recovery.sweeping import Sweep, read_page
-from baton.runtime.afterwards import Afterwards
+from baton.runtime.post_commit import PostCommit
 from baton_events.errors import MalformedEventError, UnknownJobError
 from baton_events.schema import SWEEP_ENDPOINT, Event, ToolPayload, parse_event
 
@@ -80,7 +80,7 @@ def read_callback(body: bytes) -> Callback:
 
 
 def what_failed(failed: Callback) -> str:
-    """What the queue gave up on, for the figures."""
+    """What the queue gave up on, for the counters."""
     match failed:
         case Failed():
             return failed.event.type
@@ -91,86 +91,88 @@ def what_failed(failed: Callback) -> str:
 
 
 class Redelivery:
-    """Drives undelivered events again."""
+    """Redrives undelivered events again."""
 
     def __init__(
-        self, store: Store, facts: Facts, sweep: Sweep, emitter: Emitter, clock: Clock, afterwards: Afterwards
+        self, store: Store, facts: Facts, sweep: Sweep, emitter: Emitter, clock: Clock, post_commit: PostCommit
     ) -> None:
         self._store = store
         self._facts = facts
         self._sweep = sweep
         self._emitter = emitter
         self._clock = clock
-        self._afterwards = afterwards
+        self._post_commit = post_commit
 
     async def handle(self, failed: Callback, message_id: str, retried: int) -> Outcome:
         """Handle one failure callback, itself a message `message_id`, delivered `retried` times before."""
         if isinstance(failed, Unreadable):
             source_id = failed.source_message_id
             text = f"message {source_id} is not an event and stays in the dead letter queue: {failed.why}"
-            await self._afterwards((Alert("", text, "unreadable_message", source_id),))
+            await self._post_commit((Alert("", text, "unreadable_message", source_id),))
             return Outcome("kept for a person")
         if isinstance(failed, SweepFailed):
-            # It may carry legs that it took over before it failed, so its work is done in its name.
-            drive = drive_of(message_id, retried)
-            return await self._sweep.handle(read_page(failed.body), failed.source_message_id, drive, again=True)
+            # It may carry work items that it took over before it failed, so its work is done in its name.
+            redrive = redrive_of(message_id, retried)
+            return await self._sweep.handle(read_page(failed.body), failed.source_message_id, redrive, again=True)
         return await self._event_failed(failed, message_id, retried)
 
     async def _event_failed(self, failed: Failed, message_id: str, retried: int) -> Outcome:
         event = failed.event
         try:
-            told = await self._facts.witness(event, failed.source_message_id)
+            told = await self._facts.backup(event, failed.source_message_id)
         except UnknownJobError:
             return await self._tell_later(event)
         if told is not None:
-            return Outcome("told", await self._drive(event.session_id, told, message_id, retried))
+            return Outcome("told", await self._redrive(event.session_id, told, message_id, retried))
         call_id = event.payload.call_id if isinstance(event.payload, ToolPayload) else ""
-        claim = Claim(event.job_id, leg_key_of(event), message_id, "", self._clock.now_ms(), 0, call_id)
+        claim = Claim(event.job_id, item_key_of(event), message_id, "", self._clock.now_ms(), 0, call_id)
         throttled = failed.status in THROTTLED
         found = await self._store.undelivered(claim, failed.source_message_id, throttled=throttled)
         if found.state is not None:
             reason = f"the endpoint answered {failed.status or 'nothing'} {failed.answer}".strip()
-            happened = Undeliverable(reason, malformed=failed.status == MALFORMED_STATUS)
-            decision = decide(found.state, happened, claim.now_ms)
+            step_result = Undeliverable(reason, malformed=failed.status == MALFORMED_STATUS)
+            decision = decide(found.state, step_result, claim.now_ms)
             if decision.changes is not None:
                 claim = replace(claim, run=found.state.job.run)
                 committed = await commit(self._store, claim, decision.changes)
-                await self._afterwards(decision.effects if committed.applied else ())
+                await self._post_commit(decision.effects if committed.applied else ())
                 # Whoever came first may have left what the source message carried.
-                legs = committed.carried if committed.applied else (*committed.carried, *found.carried)
-                return Outcome("failed", await self._drive(found.session_id, legs, message_id, retried))
-            leg = found.state.leg
-            if leg.driven == THROTTLED_ALERT if throttled else leg.undelivered == 1:  # a leg is told of once
-                text = f"job {event.job_id}: the queue gave up on {event.type}, which is driven again: {reason}"
-                await self._afterwards((Alert(event.job_id, text, "undelivered", leg.key),))
-        driven = 0
-        for drive, those in self._drives(found, drive_of(message_id, retried), claim.now_ms, throttled=throttled):
-            driven += await hand_on(self._emitter, found.session_id, those, drive)
-        return Outcome("driven" if driven else "applied", driven)
+                items = committed.pending if committed.applied else (*committed.pending, *found.pending)
+                return Outcome("failed", await self._redrive(found.session_id, items, message_id, retried))
+            item = found.state.item
+            if item.redriven == THROTTLED_ALERT if throttled else item.undelivered == 1:  # a work item is told of once
+                text = f"job {event.job_id}: the queue gave up on {event.type}, which is redriven: {reason}"
+                await self._post_commit((Alert(event.job_id, text, "undelivered", item.key),))
+        redriven = 0
+        for redrive, those in self._redrives(found, redrive_of(message_id, retried), claim.now_ms, throttled=throttled):
+            redriven += await dispatch(self._emitter, found.session_id, those, redrive)
+        return Outcome("driven" if redriven else "applied", redriven)
 
     @staticmethod
-    def _drives(found: Undelivered, drive: str, now_ms: int, *, throttled: bool) -> Iterator[tuple[str, Sequence[Leg]]]:
-        """What is driven in whose name: for a leg that found no place, in that of the time at which it comes again.
+    def _redrives(
+        found: Undelivered, redrive: str, now_ms: int, *, throttled: bool
+    ) -> Iterator[tuple[str, Sequence[WorkItem]]]:
+        """What is redriven in whose name: for an item that found no place, in that of the time at which it comes again.
 
         So the queue takes it once, however many messages about it have died.
         """
         if found.state is None:
-            yield drive, found.carried
+            yield redrive, found.pending
         elif throttled:
-            yield drive, found.carried
-            at_ms = driven_at_ms(found.state.leg.driven, now_ms)
-            later = replace(found.state.leg, not_before_ms=max(found.state.leg.not_before_ms, at_ms))
+            yield redrive, found.pending
+            at_ms = redriven_at_ms(found.state.item.redriven, now_ms)
+            later = replace(found.state.item, not_before_ms=max(found.state.item.not_before_ms, at_ms))
             yield f"full.{at_ms}", (later,)
         else:
-            yield drive, (*found.carried, found.state.leg)
+            yield redrive, (*found.pending, found.state.item)
 
     async def _tell_later(self, event: Event) -> Outcome:
-        """The witness of an unknown job comes back for a quarter of an hour, one below a job that lives as long."""
+        """The backup of an unknown job comes back for a quarter of an hour, one below a job that lives as long."""
         if await self._facts.tell_again(event, "later"):
             return Outcome("told later", 1)
         text = f"the fact {event.id} about job {event.job_id} is dropped: there is no such job"
-        await self._afterwards((Alert(event.job_id, text, "fact_dropped", event.id),))
+        await self._post_commit((Alert(event.job_id, text, "fact_dropped", event.id),))
         return Outcome("dropped")
 
-    async def _drive(self, session_id: str, legs: tuple[Leg, ...], message_id: str, retried: int) -> int:
-        return await hand_on(self._emitter, session_id, legs, drive_of(message_id, retried))
+    async def _redrive(self, session_id: str, items: tuple[WorkItem, ...], message_id: str, retried: int) -> int:
+        return await dispatch(self._emitter, session_id, items, redrive_of(message_id, retried))

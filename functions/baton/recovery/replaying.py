@@ -1,7 +1,7 @@
 """Replaying: a message that was delivered, or that the queue gave up on, is sent once more by an operator.
 
 Invariant: a replay never does anything twice. Whether an event still applies is read from the state, as in the
-pipeline: one whose step is over is not sent, and is said to be applied; what the job does still expect can be driven
+pipeline: one whose step is over is not sent, and is said to be applied; what the job does still expect can be redriven
 instead. A fact that was told may be told again, since the first one stays. Must not: change any state itself.
 """
 
@@ -11,8 +11,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from baton.configuration.settings import Settings
-from baton.core.legs import FOREVER_MS, Leg, leg_key_of
-from baton.dispatch.handing_on import hand_on
+from baton.core.work_items import FOREVER_MS, WorkItem, item_key_of
+from baton.dispatch.dispatching import dispatch
 from baton.emitter import Delivery, Emitter
 from baton.ports import Clock, QueuedMessage, Randomness, Reader, Snapshot
 from baton_events.errors import MalformedEventError
@@ -20,7 +20,7 @@ from baton_events.ids import scheduled_job_id
 from baton_events.schema import Event, Fact, LoopPayload, Recurrence, parse_event
 
 
-class Standing(StrEnum):
+class MessageState(StrEnum):
     """How a message stands to the state.
 
     `due`: its step is open. `told`: it tells a fact, which may be told again. `applied`: its step is over. `ended`: so
@@ -37,13 +37,13 @@ class Standing(StrEnum):
     FOREIGN = "foreign"
 
 
-SENDABLE = frozenset({Standing.DUE, Standing.TOLD, Standing.OURS})
+SENDABLE = frozenset({MessageState.DUE, MessageState.TOLD, MessageState.OURS})
 
 
 class Looked(Struct, frozen=True):
     """A message beside its job. `expected`: how many steps of the job are due now."""
 
-    standing: Standing
+    state: MessageState
     event: Event | None = None
     expected: int = 0
 
@@ -73,7 +73,7 @@ class Replaying:
     async def replay(self, message: QueuedMessage) -> Looked:
         """Send it once more where that can do anything; how it stood says whether it was sent."""
         (looked,) = await self.look([message])
-        if looked.standing in SENDABLE:
+        if looked.state in SENDABLE:
             if looked.event is not None:
                 # Under an id of its own: the queue would swallow a repeat of what it took within ten minutes.
                 again = f"{looked.event.id}.replay.{self._randomness.token()}"
@@ -82,33 +82,33 @@ class Replaying:
                 await self._emitter.emit_to(self._endpoint(message), message.body)
         return looked
 
-    async def drive(self, job_id: str) -> int:
+    async def redrive(self, job_id: str) -> int:
         """Send the events of all steps of a job that are due; those under a lease at its end. Returns how many."""
         snapshot = await self._reader.job(job_id)
         if snapshot is None:
             return 0
-        drive = f"replay.{self._randomness.token()}"
-        return await hand_on(self._emitter, snapshot.job.session_id, self._due(snapshot), drive)
+        redrive = f"replay.{self._randomness.token()}"
+        return await dispatch(self._emitter, snapshot.job.session_id, self._due(snapshot), redrive)
 
     def _beside(self, event: Event, snapshot: Snapshot | None) -> Looked:
         if isinstance(_fact(event), Recurrence):
             # Each message of a schedule starts a job of its own: one that did would start a second one.
-            return Looked(Standing.DUE if snapshot is None else Standing.APPLIED, event)
+            return Looked(MessageState.DUE if snapshot is None else MessageState.APPLIED, event)
         if _fact(event) is not None:
-            return Looked(Standing.TOLD, event)
+            return Looked(MessageState.TOLD, event)
         if snapshot is None:
-            return Looked(Standing.UNKNOWN, event)
+            return Looked(MessageState.UNKNOWN, event)
         expected = len(self._due(snapshot))
-        if any(leg.key == leg_key_of(event) for leg in snapshot.legs):
-            return Looked(Standing.DUE, event, expected)
-        return Looked(Standing.ENDED if snapshot.job.ended else Standing.APPLIED, event, expected)
+        if any(item.key == item_key_of(event) for item in snapshot.items):
+            return Looked(MessageState.DUE, event, expected)
+        return Looked(MessageState.ENDED if snapshot.job.ended else MessageState.APPLIED, event, expected)
 
     def _not_an_event(self, message: QueuedMessage) -> Looked:
-        return Looked(Standing.OURS if self._endpoint(message) else Standing.FOREIGN)
+        return Looked(MessageState.OURS if self._endpoint(message) else MessageState.FOREIGN)
 
-    def _due(self, snapshot: Snapshot) -> list[Leg]:
+    def _due(self, snapshot: Snapshot) -> list[WorkItem]:
         now_ms = self._clock.now_ms()
-        return [leg for leg in snapshot.legs if leg.not_before_ms <= now_ms and leg.not_before_ms < FOREVER_MS]
+        return [item for item in snapshot.items if item.not_before_ms <= now_ms and item.not_before_ms < FOREVER_MS]
 
     def _endpoint(self, message: QueuedMessage) -> str:
         """The endpoint of ours that a message went to; empty where it went elsewhere."""

@@ -11,8 +11,8 @@ import contextlib
 import logging
 import math
 
-from baton.core.legs import LegKind, kind_of
-from baton.ports import Begun, Claim, Clock, Store
+from baton.core.work_items import ItemKind, kind_of
+from baton.ports import Claim, ClaimResult, Clock, Store
 from baton.runtime.policy import (
     AGAIN_SECONDS,
     BEGIN_PAUSES_SECONDS,
@@ -40,10 +40,10 @@ class Claims:
         self._timer: asyncio.TimerHandle | None = None
         self._renewing: asyncio.Task[None] | None = None
 
-    async def begin(self, claim: Claim) -> Begun:
-        """BEGIN. What cannot be worked on is given back: its process lives, so nobody has died of it.
+    async def claim(self, claim: Claim) -> ClaimResult:
+        """CLAIM. What cannot be worked on is given back: its process lives, so nobody has died of it.
 
-        That is what only a newer version can read, and what may have been claimed by a BEGIN whose answer was lost.
+        That is what only a newer version can read, and what may have been claimed by a CLAIM whose answer was lost.
         """
         try:
             return await self._begun(claim)
@@ -51,16 +51,16 @@ class Claims:
             await self._give_back(claim, begun=False)
             raise
 
-    async def _begun(self, claim: Claim) -> Begun:
+    async def _begun(self, claim: Claim) -> ClaimResult:
         """Repeated where the store fails: who has the claim by that name already is told so again."""
         for pause_seconds in BEGIN_PAUSES_SECONDS:
             try:
-                return await self._store.begin(claim)
+                return await self._store.claim(claim)
             except StoreError:
                 if self._clock.now_ms() + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS:
                     raise
             await asyncio.sleep(pause_seconds)
-        return await self._store.begin(claim)
+        return await self._store.claim(claim)
 
     def holding(self, claim: Claim) -> "Holding":
         """Hold a claim for the time of the block, or until it is `done`; where that raises, it is given back."""
@@ -70,7 +70,7 @@ class Claims:
         """Prolong it from now on."""
         if not self._held:
             self._since_seconds = asyncio.get_running_loop().time()
-        self._held[claim.leg_key] = claim
+        self._held[claim.item_key] = claim
         self._policy.stopping.at_work += 1
         self._renew_soon()
 
@@ -81,16 +81,16 @@ class Claims:
 
     def done(self, claim: Claim) -> None:
         """It is over with this claim."""
-        self._held.pop(claim.leg_key, None)
+        self._held.pop(claim.item_key, None)
         if not self._held and self._renewing is not None:
             self.rest()
 
     async def give_back(self, claim: Claim, *, begun: bool) -> bool:
-        """Let somebody else work on it at once, without counting a death; `begun`: a model may have been called.
+        """Let somebody else work on it at once, without counting a death; `claim_result`: a model may have been called.
 
         Returns whether it was held. Where the store does not hear of it, the claim ends by itself.
         """
-        return self._held.pop(claim.leg_key, None) is not None and await self._give_back(claim, begun=begun)
+        return self._held.pop(claim.item_key, None) is not None and await self._give_back(claim, begun=begun)
 
     async def _give_back(self, claim: Claim, *, begun: bool) -> bool:
         with contextlib.suppress(StoreError, TimeoutError):
@@ -132,8 +132,8 @@ class Claims:
                 _log.info("claims of %s are not prolonged, and are tried again: %s", claims[0].job_id, error)
             else:
                 self._timer = loop.call_at(again_seconds, self._begin)
-                for leg_key in lost:  # somebody else works on it, or has done it; what is done here may still count
-                    self._held.pop(leg_key, None)
+                for item_key in lost:  # somebody else works on it, or has done it; what is done here may still count
+                    self._held.pop(item_key, None)
         self._renewing = None
 
     def _living(self) -> list[Claim]:
@@ -142,7 +142,7 @@ class Claims:
         return [
             claim
             for claim in self._held.values()
-            if now_ms < claim.now_ms + self._policy.longest_ms(kind_of(claim.leg_key))
+            if now_ms < claim.now_ms + self._policy.longest_ms(kind_of(claim.item_key))
         ]
 
 
@@ -154,7 +154,7 @@ class Holding:
     def __init__(self, claims: Claims, claim: Claim) -> None:
         self._claims = claims
         self._claim = claim
-        self._is_held = kind_of(claim.leg_key) is not LegKind.WISH  # that is held by nobody
+        self._is_held = kind_of(claim.item_key) is not ItemKind.SLOT_REQUEST  # that is held by nobody
 
     async def __aenter__(self) -> None:
         """Hold it."""

@@ -51,7 +51,7 @@ class SignedEndpoint:
 
     `failures` limits a source by what fails verification, and by nothing else: a 429 to the queue's own messages would
     burn their retries, so even a source that is over its budget is heard when its signature is valid. `waits`: of the
-    messages that come here: 503 asks for none that are shorter, since the queue would heed them (qstash.md 10).
+    messages that come here: 503 asks for none that are shorter, since the queue would accept them (qstash.md 10).
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class SignedEndpoint:
         except Exception:  # noqa: BLE001 - the last line: logged, and answered without a traceback
             _log.exception("the message %s failed", headers.get("upstash-message-id"))
             return _problem(500, "internal error; the queue will try again")
-        return _json({"outcome": outcome.word, "handedOn": outcome.handed_on})
+        return _json({"outcome": outcome.word, "handedOn": outcome.dispatched})
 
     async def _verified(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes:
         signature = headers.get("upstash-signature", "")

@@ -1,8 +1,8 @@
-"""Each invocation has a meter of its own; what no job's books have taken by its end is overhead, kept as figures.
+"""Each invocation has a meter; what no job's usage ledger has taken by its end is overhead, kept as counters.
 
-Invariant: what is counted is in a job's books or in the overhead, never in both. Overhead is told to the figures once a
-minute at most, by an invocation that is there anyway: a process that ends before takes with it what it has not told.
-Must not: fail what it counts.
+Invariant: what is counted is in a job's usage ledger or in the overhead, never in both. Overhead is told to the
+counters once a minute at most, by an invocation that is there anyway: a process that ends before takes with it what it
+has not told. Must not: fail what it counts.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 
 from baton.dispatch.delivery import Outcome
 from baton.observability.counting import count
-from baton.ports import Clock, Figures, Meter, Spent, charge, is_metered, metered
+from baton.ports import Clock, Counters, Meter, Spent, charge, is_metered, metered
 from baton.runtime.edge import Handler, Signed
 
 OVERHEAD = "overhead"
@@ -24,9 +24,9 @@ _TOLD_EVERY_MS = 60_000
 class Metering:
     """The meters of one process. `memory_mb`: of its function."""
 
-    def __init__(self, clock: Clock, figures: Figures, memory_mb: int) -> None:
+    def __init__(self, clock: Clock, counters: Counters, memory_mb: int) -> None:
         self._clock = clock
-        self._figures = figures
+        self._counters = counters
         self._memory_mb = memory_mb
         self._overhead: Counter[str] = Counter()
         self._told_ms: int | None = None
@@ -60,11 +60,11 @@ class Metering:
         return handle
 
     async def tell(self) -> None:
-        """Add the overhead so far to the figures; what that takes is overhead of the next minute."""
+        """Add the overhead so far to the counters; what that takes is overhead of the next minute."""
         told, self._overhead, self._told_ms = self._overhead, Counter(), self._clock.now_ms()
         meter = Meter(self._clock, self._memory_mb)
         with metered(meter):
-            await count(self._figures, {f"{OVERHEAD}:{name}": much for name, much in told.items() if much})
+            await count(self._counters, {f"{OVERHEAD}:{name}": much for name, much in told.items() if much})
         self._keep(meter.rest())
 
     def _keep(self, spent: Spent) -> None:

@@ -29,18 +29,18 @@ class Observing:
     ) -> Outcome:
         """Do the work of one delivery; `event`: None for messages that carry none."""
         speak_of(message_id, event)
-        began_ms, word, handed_on = self._clock.now_ms(), "error", 0
+        began_ms, word, dispatched = self._clock.now_ms(), "error", 0
         try:
             async with self.traced((event.traceparent if event else None) or ""):
                 outcome = await work()
-            word, handed_on = outcome.word, outcome.handed_on
+            word, dispatched = outcome.word, outcome.dispatched
         except Exception as error:
             word = f"error: {type(error).__name__}"
             raise
         finally:
             if _log.isEnabledFor(logging.INFO):
                 duration_ms = self._clock.now_ms() - began_ms
-                fields = {"outcome": word, "handedOn": handed_on, "durationMs": duration_ms, "retried": retried}
+                fields = {"outcome": word, "handedOn": dispatched, "durationMs": duration_ms, "retried": retried}
                 _log.info("%s: %s", event.type if event else "message", word, extra={"fields": fields})
         return outcome
 

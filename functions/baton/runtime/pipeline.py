@@ -1,7 +1,7 @@
-"""The one shell: BEGIN → decide → at most one piece of work → decide → COMMIT → hand on, for every event type alike.
+"""The one shell: CLAIM → decide → at most one piece of work → decide → COMMIT → dispatch, for every event type alike.
 
-To hand on is to publish, or to go on in place: then the COMMIT has claimed what follows, and its BEGIN is left out.
-Invariant: before a message is acknowledged (this returns), whatever it carries has been handed on; anything raised
+To dispatch is to publish, or to go on in place: then the COMMIT has claimed what follows, and its CLAIM is left out.
+Invariant: before a message is acknowledged (this returns), whatever it carries has been dispatched; anything raised
 leaves it un-acknowledged, and its redelivery does the same. No branch here depends on the event type.
 """
 
@@ -16,16 +16,16 @@ from baton.commands.facts import Facts
 from baton.core.decide import decide
 from baton.core.effects import Alert, Changes, Decision, Effect, Expect, Work
 from baton.core.expected import event_of
-from baton.core.going_on import GoOn
-from baton.core.happenings import Happening, Started
-from baton.core.legs import WORK_KINDS, Leg, LegKind
+from baton.core.inline_continuation import Continuation
 from baton.core.state import State
-from baton.dispatch.books import commit
+from baton.core.step_results import Started, StepResult
+from baton.core.work_items import WORK_KINDS, ItemKind, WorkItem
 from baton.dispatch.delivery import Delivered, Outcome
-from baton.dispatch.handing_on import hand_on, postpone
+from baton.dispatch.dispatching import dispatch, postpone
+from baton.dispatch.usage_ledger import commit
 from baton.emitter import Emitter
-from baton.observability.tracing import leg_begun, leg_ended
-from baton.ports import Begun, Claim, Clock, Committed, History, Randomness, Store, Verdict, charge
+from baton.observability.tracing import item_claimed, item_ended
+from baton.ports import Claim, ClaimResult, Clock, Committed, History, Randomness, Store, Verdict, charge
 from baton.runtime.claims import Claims
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from baton.runtime.run import Run, Step
@@ -33,27 +33,27 @@ from baton_events.errors import StoreError, UnknownJobError
 
 _log = logging.getLogger("baton.pipeline")
 
-# What became of a wish for which there is no slot: its job is told once there is one.
+# What became of a request which there is no slot: its job is told once there is one.
 IN_LINE = "waits for a slot"
 # What became of a step of which a process has died, while another one of those is worked on here.
 SUSPECT = "waits for its turn alone"
 _STARTED = Started()
 
 
-# Performs what follows a COMMIT besides its legs; never raises.
-Aftermath = Callable[[Sequence[Effect]], Awaitable[None]]
+# Performs what follows a COMMIT besides its work items; never raises.
+PostCommitEffects = Callable[[Sequence[Effect]], Awaitable[None]]
 
 
-class Performer(Protocol):
-    """Does one kind of work; whatever goes wrong in foreign code is a happening, never raised."""
+class Executor(Protocol):
+    """Does one kind of work; whatever goes wrong in foreign code is a step result, never raised."""
 
-    async def __call__(self, effect: Work, history: History, claim: Claim) -> Happening | None:
-        """Do the work. None: nothing happened yet, and the leg stays until somebody tells it again."""
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the work. None: nothing happened yet, and the work item stays until somebody tells it again."""
         ...
 
 
 class Pipeline:
-    """Handles delivered events. `performers`: which kinds of work this function can do."""
+    """Handles delivered events. `executors`: which kinds of work this function can do."""
 
     def __init__(
         self,
@@ -61,18 +61,18 @@ class Pipeline:
         emitter: Emitter,
         clock: Clock,
         randomness: Randomness,
-        performers: Mapping[type[Effect], Performer],
+        executors: Mapping[type[Effect], Executor],
         facts: Facts,
-        afterwards: Aftermath,
+        post_commit: PostCommitEffects,
         policy: Policy,
     ) -> None:
         self._store = store
         self._emitter = emitter
         self._clock = clock
         self._randomness = randomness
-        self._performers = performers
+        self._executors = executors
         self._facts = facts
-        self._afterwards = afterwards
+        self._post_commit = post_commit
         self._policy = policy
 
     async def handle(self, delivered: Delivered) -> Outcome:
@@ -83,14 +83,14 @@ class Pipeline:
         """
         claims = Claims(self._store, self._clock, self._policy)
         run = Run(delivered, self._randomness.token(), self._clock.now_ms() + self._policy.guard_ms, claims)
-        told = await self._facts.witness(delivered.event, delivered.message_id, delivered.token)
-        if told is None:  # else the fact has counted its witness
+        told = await self._facts.backup(delivered.event, delivered.message_id, delivered.token)
+        if told is None:  # else the fact has counted its backup message
             if delivered.retried == 0:
                 charge(messages=1)
             run.begin(run.first)
         else:
             run.words.append("told")
-            await self._hand_on(run, told, crosses=False)
+            await self._dispatch(run, told, via_admission=False)
         try:
             await self._work_off(run)
         finally:
@@ -100,7 +100,7 @@ class Pipeline:
         return Outcome(run.words[0], run.published)
 
     async def _work_off(self, run: Run) -> None:
-        """Do what is to be done here, several legs at once; what fails lets the others finish."""
+        """Do what is to be done here, several work items at once; what fails lets the others finish."""
         tasks = set[asyncio.Task[None]]()
         try:
             while run.todo or tasks:
@@ -122,162 +122,170 @@ class Pipeline:
 
     async def _step(self, run: Run, step: Step) -> None:
         try:
-            await self._handle_leg(run, step)
+            await self._handle_item(run, step)
         except Exception as error:  # noqa: BLE001 - raised once the others are done
-            run.in_hand.discard(step.leg_key)
+            run.in_progress.discard(step.item_key)
             run.failure = run.failure or error
 
-    async def _handle_leg(self, run: Run, step: Step) -> None:
+    async def _handle_item(self, run: Run, step: Step) -> None:
         now_ms = self._clock.now_ms()
         claim = Claim(
             job_id=step.job_id,
-            leg_key=step.leg_key,
+            item_key=step.item_key,
             message_id=run.delivered.message_id,
             owner=step.owner,
             now_ms=now_ms,
             lease_until_ms=now_ms + LEASE_MS,
             call_id=step.call_id,
         )
-        begun = await self._still_held(claim, step.begun) if step.begun else await run.claims.begin(claim)
-        match begun.verdict:
+        claim_result = (
+            await self._still_held(claim, step.claim_result) if step.claim_result else await run.claims.claim(claim)
+        )
+        match claim_result.verdict:
             case Verdict.UNKNOWN:
                 raise UnknownJobError(f"job {claim.job_id} is not known (yet); its submission may still be told again")
             case Verdict.GRANTED:
-                return await self._hold(run, step, claim, begun)
+                return await self._hold(run, step, claim, claim_result)
             case Verdict.BUSY | Verdict.EARLY if step.event is not None:
-                await postpone(self._emitter, step.event, begun.free_at_ms, run.drive)
-        run.words.append(begun.verdict)
+                await postpone(self._emitter, step.event, claim_result.free_at_ms, run.redrive)
+        run.words.append(claim_result.verdict)
         run.leaves(step)
-        return await self._hand_on(run, begun.carried, crosses=False)
+        return await self._dispatch(run, claim_result.pending, via_admission=False)
 
-    async def _still_held(self, claim: Claim, begun: Begun) -> Begun:
+    async def _still_held(self, claim: Claim, claim_result: ClaimResult) -> ClaimResult:
         """What a COMMIT has claimed. Where its answer was long under way somebody else may have taken over.
 
-        It is not begun anew: this message may be over, and would then carry what another one has driven meanwhile.
+        It is not begun anew: this message may be over, and would then carry what another one has redriven meanwhile.
         """
-        assert begun.state is not None, "what is claimed comes with its state"
-        leg = begun.state.leg
-        if leg.kind is LegKind.WISH or claim.now_ms - leg.claimed_ms <= 1000 * RENEW_SECONDS:
-            return begun
+        assert claim_result.state is not None, "what is claimed comes with its state"
+        item = claim_result.state.item
+        if item.kind is ItemKind.SLOT_REQUEST or claim.now_ms - item.claimed_ms <= 1000 * RENEW_SECONDS:
+            return claim_result
         lost = await self._store.renew([claim], claim.lease_until_ms)
-        return Begun(Verdict.APPLIED) if lost else begun
+        return ClaimResult(Verdict.APPLIED) if lost else claim_result
 
-    async def _hold(self, run: Run, step: Step, claim: Claim, begun: Begun) -> None:
+    async def _hold(self, run: Run, step: Step, claim: Claim, claim_result: ClaimResult) -> None:
         """Do what was claimed; where the process stops in the middle, its event comes again at once."""
-        state = begun.state
+        state = claim_result.state
         if state is None:
-            raise ValueError("a granted BEGIN comes with a state")
+            raise ValueError("a granted CLAIM comes with a state")
         try:
             async with run.claims.holding(claim):
-                with self._policy.suspects.turn_of(state.leg) as wait_ms:
+                with self._policy.suspects.turn_of(state.item) as wait_ms:
                     if not wait_ms:
-                        return await self._do(run, step, claim, begun, state)
+                        return await self._do(run, step, claim, claim_result, state)
                     is_free = await run.claims.give_back(claim, begun=False)
         except asyncio.CancelledError:
             if self._policy.stopping.begun:
-                await postpone(self._emitter, event_of(run.session_id, state.leg), 0, run.drive)
+                await postpone(self._emitter, event_of(run.session_id, state.item), 0, run.redrive)
             raise
-        if not is_free:  # an earlier delivery may have done it meanwhile: then this one has what follows to hand on
-            return run.begin(replace(step, begun=None))
-        await postpone(self._emitter, event_of(run.session_id, state.leg), self._clock.now_ms() + wait_ms, run.drive)
+        if not is_free:  # an earlier delivery may have done it meanwhile: then this one has what follows to dispatch
+            return run.begin(replace(step, claim_result=None))
+        await postpone(self._emitter, event_of(run.session_id, state.item), self._clock.now_ms() + wait_ms, run.redrive)
         run.words.append(SUSPECT)
         run.leaves(step)
-        return await self._hand_on(run, begun.carried, crosses=False)
+        return await self._dispatch(run, claim_result.pending, via_admission=False)
 
-    async def _do(self, run: Run, step: Step, claim: Claim, begun: Begun, state: State) -> None:
-        leg_begun(claim, state)
+    async def _do(self, run: Run, step: Step, claim: Claim, claim_result: ClaimResult, state: State) -> None:
+        item_claimed(claim, state)
         now_ms = self._clock.now_ms()
         decision = decide(state, _STARTED, now_ms)
         if decision.changes is None:
-            happened = await self._work(decision, begun.history, claim)
-            if happened is None:
-                leg_ended(IN_LINE, begun.carried)
+            step_result = await self._work(decision, claim_result.history, claim)
+            if step_result is None:
+                item_ended(IN_LINE, claim_result.pending)
                 run.words.append(IN_LINE)
                 run.leaves(step)
-                return await self._hand_on(run, begun.carried, crosses=False)
+                return await self._dispatch(run, claim_result.pending, via_admission=False)
             at_once = self._policy.inline and run.delivered.retried == 0
             now_ms = self._clock.now_ms()
-            decision = decide(state, happened, now_ms, at_once=at_once)
-        since_ms = state.leg.since_ms if state.leg.kind is LegKind.LOOP else 0
+            decision = decide(state, step_result, now_ms, at_once=at_once)
+        since_ms = state.item.since_ms if state.item.kind is ItemKind.LOOP else 0
         claim = replace(claim, now_ms=now_ms, run=state.job.run, since_ms=since_ms)
         committed = await self._commit(run, step, claim, decision.changes or Changes())
         run.claims.done(claim)
         word = "done" if committed.applied else "overtaken"
         if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("%s of %s: %s", state.leg.key, claim.message_id, word)
-        leg_ended(word, committed.carried, committed.claimed)
+            _log.debug("%s of %s: %s", state.item.key, claim.message_id, word)
+        item_ended(word, committed.pending, committed.claimed)
         if decision.effects and committed.applied:
-            await self._afterwards(decision.effects)
+            await self._post_commit(decision.effects)
         run.words.append(word)
         again = run.ends(step, done=committed.applied)
-        if again or step.wish:
-            run.handed_on.begin_anew()
+        if again or step.slot_request:
+            run.dispatched.begin_anew()
         for further in committed.claimed:
-            run.go_on(further)
-        return await self._hand_on(run, committed.carried, crosses=step.wish)
+            run.continue_with(further)
+        return await self._dispatch(run, committed.pending, via_admission=step.slot_request)
 
-    async def _work(self, decision: Decision, history: History, claim: Claim) -> Happening | None:
+    async def _work(self, decision: Decision, history: History, claim: Claim) -> StepResult | None:
         work = decision.effects[0]
         assert not isinstance(work, Alert | Expect), "what changes nothing yet is a piece of work"
-        performer = self._performers.get(type(work))
-        if performer is None:
+        executor = self._executors.get(type(work))
+        if executor is None:
             raise ValueError(f"this function cannot do {type(work).__name__}: its event belongs to another endpoint")
-        return await performer(work, history, claim)
+        return await executor(work, history, claim)
 
     async def _commit(self, run: Run, step: Step, claim: Claim, changes: Changes) -> Committed:
         """COMMIT, repeated where the store fails: it may be back in a moment, and the work need not be done again.
 
         The claims of one whose answer was lost are asked for in any case: nobody else gets them while they last.
         """
-        go_on = self._room(run, step, claim.now_ms)
+        continuation = self._room(run, step, claim.now_ms)
         for pause_seconds in PAUSES_SECONDS:
             try:
-                return await commit(self._store, claim, changes, go_on)
+                return await commit(self._store, claim, changes, continuation)
             except StoreError:
                 now_ms = self._clock.now_ms()
-                fresh = go_on is not None and self._is_fresh(run, now_ms)
+                fresh = continuation is not None and self._is_fresh(run, now_ms)
                 is_late = now_ms + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS
                 if is_late and (pause_seconds or not fresh):
                     raise
             await asyncio.sleep(pause_seconds)
-            go_on = replace(go_on, at_most=0) if go_on and fresh else None
-        return await commit(self._store, claim, changes, go_on)
+            continuation = replace(continuation, at_most=0) if continuation and fresh else None
+        return await commit(self._store, claim, changes, continuation)
 
-    def _room(self, run: Run, step: Step, now_ms: int) -> GoOn | None:
+    def _room(self, run: Run, step: Step, now_ms: int) -> Continuation | None:
         """What a COMMIT may claim for this run to go on with; None: nothing more is begun here."""
-        room = self._policy.at_once - len(run.in_hand) + (step.leg_key in run.in_hand)
+        room = self._policy.at_once - len(run.in_progress) + (step.item_key in run.in_progress)
         if room <= 0 or not self._is_fresh(run, now_ms):
             return None
-        leases_ms = self._policy.leases_ms(crosses=step.wish)
-        return GoOn(run.name_of_claims(), leases_ms, room, run.untouchable(step))
+        leases_ms = self._policy.leases_ms(via_admission=step.slot_request)
+        return Continuation(run.name_of_claims(), leases_ms, room, run.excluded(step))
 
     def _is_fresh(self, run: Run, now_ms: int) -> bool:
         # A redelivered message publishes, so that progress gets fresh retries; so does a process that is to stop.
         going = run.failure is None and not self._policy.stopping.begun
         return run.delivered.retried == 0 and going and now_ms < run.guard_until_ms
 
-    async def _hand_on(self, run: Run, legs: tuple[Leg, ...], *, crosses: bool) -> None:
+    async def _dispatch(self, run: Run, items: tuple[WorkItem, ...], *, via_admission: bool) -> None:
         """Go on in place with what another job of the tree has to do, if that is possible; publish the rest."""
-        if not legs:
+        if not items:
             return
         now_ms = self._clock.now_ms()
-        publish: list[Leg] = []
-        for leg in legs:
-            if run.is_seen(leg, now_ms):
+        publish: list[WorkItem] = []
+        for item in items:
+            if run.is_seen(item, now_ms):
                 continue
-            if self._may_continue(run, leg, now_ms, crosses=crosses):
-                run.begin(run.step_of(leg))
+            if self._may_continue(run, item, now_ms, via_admission=via_admission):
+                run.begin(run.step_of(item))
             else:
-                publish.append(leg)
-                run.handed_on.add(leg)
-        run.published += await hand_on(self._emitter, run.session_id, publish, run.drive)
+                publish.append(item)
+                run.dispatched.add(item)
+        run.published += await dispatch(self._emitter, run.session_id, publish, run.redrive)
 
-    def _may_continue(self, run: Run, leg: Leg, now_ms: int, *, crosses: bool) -> bool:
-        """Whether to ask for a leg that no COMMIT has claimed.
+    def _may_continue(self, run: Run, item: WorkItem, now_ms: int, *, via_admission: bool) -> bool:
+        """Whether to ask for a work item that no COMMIT has claimed.
 
-        Work is published: whether its job wants it kept apart is not known here. So is what somebody else hands on,
+        Work is published: whether its job wants it kept apart is not known here. So is what somebody else dispatches,
         too: this message may be acknowledged before that is done.
         """
-        if leg.handed_on or leg.kind in WORK_KINDS or leg.kind not in self._policy.leases_ms(crosses=crosses):
+        if (
+            item.redelivered
+            or item.kind in WORK_KINDS
+            or item.kind not in self._policy.leases_ms(via_admission=via_admission)
+        ):
             return False
-        return self._is_fresh(run, now_ms) and leg.free_at_ms() <= now_ms and len(run.in_hand) < self._policy.at_once
+        return (
+            self._is_fresh(run, now_ms) and item.free_at_ms() <= now_ms and len(run.in_progress) < self._policy.at_once
+        )

@@ -6,7 +6,7 @@ from functools import cached_property
 from msgspec import Struct, field
 
 from baton.configuration.settings import CLAIM_MARGIN_SECONDS
-from baton.core.legs import LegKind
+from baton.core.work_items import ItemKind
 from baton.hosting.stopping import Stopping
 from baton.runtime.suspects import Suspects
 
@@ -25,7 +25,7 @@ LEASE_MARGIN_MS = CLAIM_MARGIN_SECONDS * 1000
 GIVE_BACK_SECONDS = 2.0
 # Before a COMMIT is repeated which the store has failed: together less than that, so that it still finds its claim.
 PAUSES_SECONDS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
-# The same for a BEGIN: where only its answer was lost, nobody else gets the leg before the lease is over.
+# The same for a CLAIM: where only its answer was lost, nobody else gets the work item before the lease is over.
 BEGIN_PAUSES_SECONDS = PAUSES_SECONDS[:4]
 # Several calls of a turn run at once in one invocation; what is over is published, so that others take part.
 AT_ONCE = 16
@@ -35,36 +35,36 @@ class Policy(Struct, frozen=True, dict=True):
     """The policy of one function.
 
     Attributes:
-        work_limits_ms: the limit of one piece of work, by the kind of leg that is work; no other kind is.
+        work_limits_ms: the limit of one piece of work, by the kind of work item that is work; no other kind is.
         inline: whether it goes on in place, or publishes what follows.
-        continues: kinds of legs that it is able to go on with.
+        continues: kinds of work items that it is able to go on with.
         guard_ms: for how long an invocation begins another piece of work.
-        at_once: how many legs an invocation works on at the same time.
+        at_once: how many work items an invocation works on at the same time.
         stopping: once its process is about to stop, nothing more is begun in place.
         suspects: of the process, which work on them one at a time.
     """
 
-    work_limits_ms: Mapping[LegKind, int]
+    work_limits_ms: Mapping[ItemKind, int]
     inline: bool = False
-    continues: frozenset[LegKind] = frozenset()
+    continues: frozenset[ItemKind] = frozenset()
     guard_ms: int = 120_000
     at_once: int = AT_ONCE
     stopping: Stopping = field(default_factory=Stopping)
     suspects: Suspects = field(default_factory=Suspects)
 
-    def longest_ms(self, kind: LegKind) -> int:
-        """For how long the claim of such a leg is prolonged: as long as its work may take, and a late COMMIT."""
+    def longest_ms(self, kind: ItemKind) -> int:
+        """For how long the claim of such a work item is prolonged: as long as its work may take, and a late COMMIT."""
         return self.work_limits_ms.get(kind, 0) + LEASE_MARGIN_MS
 
-    def leases_ms(self, *, crosses: bool) -> Mapping[LegKind, int]:
-        """The kinds of legs to go on with, and for how long each is claimed at first.
+    def leases_ms(self, *, via_admission: bool) -> Mapping[ItemKind, int]:
+        """The kinds of work items to go on with, and for how long each is claimed at first.
 
-        What goes to the admission or comes from it (`crosses`) continues in place in both modes: it needs no hop.
+        What goes to the admission or comes from it (`via_admission`) continues in place in both modes: it needs no hop.
         """
-        return self._leases_ms[self.inline or crosses]
+        return self._leases_ms[self.inline or via_admission]
 
     @cached_property
-    def _leases_ms(self) -> Mapping[bool, Mapping[LegKind, int]]:
-        wishes = frozenset({LegKind.WISH})
-        of = {False: wishes, True: wishes | self.continues}
+    def _leases_ms(self) -> Mapping[bool, Mapping[ItemKind, int]]:
+        slot_requests = frozenset({ItemKind.SLOT_REQUEST})
+        of = {False: slot_requests, True: slot_requests | self.continues}
         return {far: dict.fromkeys(sorted(kinds), LEASE_MS) for far, kinds in of.items()}

@@ -7,10 +7,10 @@ from msgspec import Struct
 
 from baton.configuration.time_limits import function_seconds
 from baton.core.effects import Effect
-from baton.core.legs import WORK_KINDS, LegKind
+from baton.core.work_items import WORK_KINDS, ItemKind
 from baton_events.schema import ENDPOINTS, EventType
 
-TAKES_IN = frozenset({LegKind.COMPLETE, LegKind.FAILED, LegKind.WAIT})
+TAKES_IN = frozenset({ItemKind.COMPLETE, ItemKind.FAILED, ItemKind.WAIT})
 
 
 # From the container, which stands above this module: what does a piece of work, by the effect that asks for it.
@@ -24,8 +24,8 @@ class Spec(Struct, frozen=True):
         name: the function's name in deployments.
         path: its endpoint.
         event_type: the one event type that it handles; None for the two endpoints that take no events.
-        continues: kinds of legs that it may go on with in place. The tool executor never goes into a model turn, so it
-            stays free of model libraries.
+        continues: kinds of work items that it may go on with in place. The tool executor never goes into a model turn,
+            so it stays free of model libraries.
         retries: delivery attempts after the first.
         executors: make what does its work, from the process's container, by the effect that asks for it. They are named
             by the function itself, so that it imports no other's.
@@ -34,7 +34,7 @@ class Spec(Struct, frozen=True):
     name: str
     path: str
     event_type: EventType | None = None
-    continues: frozenset[LegKind] = frozenset()
+    continues: frozenset[ItemKind] = frozenset()
     retries: int = 3
     executors: tuple[Executors, ...] = ()
 
@@ -49,6 +49,6 @@ class Spec(Struct, frozen=True):
         return not self.continues.isdisjoint(WORK_KINDS)
 
 
-def event_spec(name: str, event_type: EventType, continues: frozenset[LegKind], *executors: Executors) -> Spec:
+def event_spec(name: str, event_type: EventType, continues: frozenset[ItemKind], *executors: Executors) -> Spec:
     """The spec of a function that handles one event type."""
     return Spec(name, ENDPOINTS[event_type], event_type, continues, executors=executors)

@@ -7,7 +7,7 @@ unclaimed. So a death counts once for each step that only happened to be there.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from baton.core.legs import WORK_KINDS, Leg
+from baton.core.work_items import WORK_KINDS, WorkItem
 
 SPREAD_MS = 10_000
 
@@ -20,12 +20,12 @@ class Suspects:
         self._in_line = 0
 
     @contextmanager
-    def turn_of(self, leg: Leg) -> Iterator[int]:
+    def turn_of(self, item: WorkItem) -> Iterator[int]:
         """For the time of the block work on a step, where that says 0; else it comes again so many ms later.
 
         Those that wait come one after the other.
         """
-        if not leg.deaths or leg.kind not in WORK_KINDS:
+        if not item.deaths or item.kind not in WORK_KINDS:
             yield 0
             return
         if self._at_work:

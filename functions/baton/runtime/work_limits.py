@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from baton.configuration.settings import Settings
 from baton.configuration.time_limits import delivery_seconds
-from baton.core.legs import LegKind
+from baton.core.work_items import ItemKind
 from baton.runtime.policy import LEASE_MARGIN_MS
 from baton.runtime.spec import Spec
 from baton.tools.tool import Tool
@@ -17,7 +17,7 @@ from baton.tools.tool import Tool
 TAKING_IN_SECONDS = 30
 
 
-def work_limits_ms(work_timeout_seconds: float, tools: Iterable[Tool]) -> Mapping[LegKind, int]:
+def work_limits_ms(work_timeout_seconds: float, tools: Iterable[Tool]) -> Mapping[ItemKind, int]:
     """The limits of a model's turn, of remembering a job, and of whichever tool may run longest.
 
     A call that a crash has cut off is claimed for no longer than that (DESIGN 3, "Claim").
@@ -25,9 +25,9 @@ def work_limits_ms(work_timeout_seconds: float, tools: Iterable[Tool]) -> Mappin
     longest_seconds = min(work_timeout_seconds, max((tool.timeout_seconds for tool in tools), default=0))
     all_ms = math.ceil(work_timeout_seconds * 1000)
     return {
-        LegKind.LOOP: all_ms,
-        LegKind.REMEMBER: all_ms,
-        LegKind.CALL: math.ceil(longest_seconds * 1000),
+        ItemKind.LOOP: all_ms,
+        ItemKind.REMEMBER: all_ms,
+        ItemKind.CALL: math.ceil(longest_seconds * 1000),
     }
 
 

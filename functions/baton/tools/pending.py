@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import field
 
-from baton.core.legs import FOREVER_MS
+from baton.core.work_items import FOREVER_MS
 from baton.record import Record
 
 LONGEST_SECONDS = 10 * 365 * 86_400

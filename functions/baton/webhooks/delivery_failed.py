@@ -1,4 +1,4 @@
-"""The failure callback of the queue: an event that could not be delivered is driven again, within a budget."""
+"""The failure callback of the queue: an event that could not be delivered is redriven, within a budget."""
 
 from baton.entry import LazyApp, lambda_handler
 from baton.runtime.spec import Spec

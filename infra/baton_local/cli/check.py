@@ -39,10 +39,10 @@ def connection(deployment: Deployment) -> None:
 def worker(deployment: Deployment, *, agent: str | None, timeout_seconds: int) -> None:
     """Does the deployment take up jobs? Needs an admin key."""
     state = deployment.get("/api/admin/agent-worker")
-    figures = f"{state['activeJobs']} of {state['maxConcurrentJobs']} slots in use, {state['pendingJobs']} jobs wait"
+    counters = f"{state['activeJobs']} of {state['maxConcurrentJobs']} slots in use, {state['pendingJobs']} jobs wait"
     if not state["running"]:
-        _fail(f"admission is stopped ({figures}): start it with POST /api/admin/agent-worker, or in the console")
-    _line("ok", f"admission runs: {figures}")
+        _fail(f"admission is stopped ({counters}): start it with POST /api/admin/agent-worker, or in the console")
+    _line("ok", f"admission runs: {counters}")
     _line("ok", f"last sweep: {state['lastSweepAt'] or 'none yet'}")
     if agent is not None:
         _run_a_job(deployment, agent, timeout_seconds)

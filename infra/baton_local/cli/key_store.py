@@ -51,7 +51,7 @@ def store_settings(data: Path | None) -> Settings | None:
 
 
 class KeyStore:
-    """The book of keys behind these settings."""
+    """The slot table of keys behind these settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -62,20 +62,20 @@ class KeyStore:
         async def work(ports: Ports) -> None:
             digest = hashlib.sha256(key.encode()).hexdigest()
             now_ms = ports.clock.now_ms()
-            await ports.key_book.add(StoredKey(digest, role, tenant, key_prefix(key), label, now_ms))
+            await ports.api_key_store.add(StoredKey(digest, role, tenant, key_prefix(key), label, now_ms))
             await _audited(ports, "keys create", digest, tenant, {"role": role, "label": label})
 
         self._run(work)
 
     def all(self) -> tuple[StoredKey, ...]:
         """Every key, the oldest first."""
-        return self._run(lambda ports: ports.key_book.all())
+        return self._run(lambda ports: ports.api_key_store.all())
 
     def revoke(self, key: StoredKey) -> bool:
         """Let a key in no longer; False: it was gone."""
 
         async def work(ports: Ports) -> bool:
-            known = await ports.key_book.revoke(key.digest)
+            known = await ports.api_key_store.revoke(key.digest)
             await _audited(ports, "keys revoke", key.digest, key.tenant, {"role": key.role, "label": key.label})
             return known
 

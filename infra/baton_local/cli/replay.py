@@ -69,8 +69,8 @@ def replay(
 def _send(place: Deployment, target: str) -> None:
     """Over the API, with an admin key; what was applied already is not sent, and said to be so."""
     if target.startswith("job_"):
-        driven = place.ask("POST", f"/api/admin/agent-jobs/{quote(target, safe='')}/drive")["driven"]
-        print(f"{target}: {driven} step(s) driven again" if driven else f"{target}: expects nothing now")
+        redriven = place.ask("POST", f"/api/admin/agent-jobs/{quote(target, safe='')}/drive")["driven"]
+        print(f"{target}: {redriven} step(s) redriven" if redriven else f"{target}: expects nothing now")
         return
     looked = place.ask("POST", f"/api/admin/messages/{quote(target, safe='')}/replay")
     if looked["sent"]:

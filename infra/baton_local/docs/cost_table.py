@@ -18,7 +18,7 @@ _OWN_SECONDS = 0.2
 _FUNCTION_MB = 1024
 _MB_MS = int(_FUNCTION_MB * 1000 * (TURNS * MODEL_SECONDS + CALLS * TOOL_SECONDS + _OWN_SECONDS))
 
-# Five tool calls one after another, with its witness a minute later; by CONTINUATION.
+# Five tool calls one after another, with its backup message a minute later; by CONTINUATION.
 TYPICAL: Mapping[str, Paid] = {
     "inline": Paid(messages=2, deliveries=3, commands=157, size_bytes=97_000, mb_ms=_MB_MS, model_usd=0.0),
     "queue": Paid(messages=17, deliveries=18, commands=232, size_bytes=130_000, mb_ms=_MB_MS, model_usd=0.0),

@@ -38,7 +38,7 @@ def payload_fields() -> str:
 
 
 def fact_fields() -> str:
-    """One row a fact that the witness of an API call tells."""
+    """One row a fact that the backup message of an API call tells."""
     rows = ([f"`{model.model_fields['kind'].default}`", _text(model), _names(model)] for model in _FACTS)
     return markdown_table(["`kind`", "what", "fields"], rows)
 

@@ -6,7 +6,7 @@ of arguments, since redacted arguments give other ids.
 
 from dataclasses import dataclass, field
 
-from baton.core.legs import LegKind, kind_of, leg_key_of
+from baton.core.work_items import ItemKind, item_key_of, kind_of
 from baton.models.model import ModelRequest
 from baton_events.ids import child_of, job_of_call
 from baton_events.schema import Event, ToolPayload
@@ -68,13 +68,13 @@ class Play:
 
     def recorded_ms(self, event: Event) -> int | None:
         """When the work of an event began in the recording, or its end where no work was done; None: no such work."""
-        payload, kind = event.payload, kind_of(leg_key_of(event))
+        payload, kind = event.payload, kind_of(item_key_of(event))
         if isinstance(payload, ToolPayload):
             call = self.call(payload.call_id)
-            found = call.attempt(payload.attempt) if call and kind is LegKind.CALL else None
+            found = call.attempt(payload.attempt) if call and kind is ItemKind.CALL else None
             return found.started_at_ms if found else None
         job = self.jobs.get(event.job_id)
-        attempt: Attempt | None = job.attempt(payload.turn, payload.attempt) if job and kind is LegKind.LOOP else None
+        attempt: Attempt | None = job.attempt(payload.turn, payload.attempt) if job and kind is ItemKind.LOOP else None
         if job is None or attempt is None:
             return None
         asked = job.was_asked(payload.turn, payload.attempt)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from baton.agents.registry import Registry
 from baton.api.problem import ApiError
 from baton.api.submit_body import SubmitBody, new_job
-from baton.core.legs import FOREVER_MS, LegKind
 from baton.core.state import Job
 from baton.core.transitions import JobStatus
+from baton.core.work_items import FOREVER_MS, ItemKind
 from baton.dispatch.delivery import Delivered
-from baton.dispatch.handing_on import hand_on
+from baton.dispatch.dispatching import dispatch
 from baton.ports import OutsideFact
 from baton.recording.collecting import collect
 from baton.recording.document import recording
@@ -100,7 +100,7 @@ class _Player:
 
     async def submit(self, job: Job, task: dict[str, object]) -> None:
         created = await self.stage.facts.submitting.submit(job, task, _SUBMISSION)
-        await hand_on(self.stage.emitter, job.session_id, created.carried, _SUBMISSION)
+        await dispatch(self.stage.emitter, job.session_id, created.pending, _SUBMISSION)
 
     async def run(self) -> None:
         self._take()
@@ -133,17 +133,17 @@ class _Player:
     async def _tell_outcomes(self, job_id: str) -> None:
         """Whatever calls wait for has happened: by hand of a person, by an event, or by the time."""
         tree = self.stage.store.tree(job_id)
-        for leg in tuple(tree.legs.values()):
-            if leg.kind is not LegKind.WAIT or leg.call_id in self._told:
+        for item in tuple(tree.items.values()):
+            if item.kind is not ItemKind.WAIT or item.call_id in self._told:
                 continue
-            call = self.play.call(leg.call_id)
+            call = self.play.call(item.call_id)
             if call is None or call.child is not None or call.outcome is None:
                 continue
-            self._told.add(leg.call_id)
-            fact = OutsideFact(f"evt_{leg.call_id}", canonical_json(call.outcome), call_id=leg.call_id)
+            self._told.add(item.call_id)
+            fact = OutsideFact(f"evt_{item.call_id}", canonical_json(call.outcome), call_id=item.call_id)
             now_ms = self.play.clock.now_ms()
-            told = await self.stage.store.tell(leg.job_id, f"{_OUTSIDE}_{leg.call_id}", fact, now_ms)
-            await hand_on(self.stage.emitter, tree.jobs[leg.job_id].session_id, told.legs, leg.call_id)
+            told = await self.stage.store.tell(item.job_id, f"{_OUTSIDE}_{item.call_id}", fact, now_ms)
+            await dispatch(self.stage.emitter, tree.jobs[item.job_id].session_id, told.items, item.call_id)
 
 
 def _is_work(event: Event) -> bool:
@@ -151,4 +151,4 @@ def _is_work(event: Event) -> bool:
     payload = event.payload
     if isinstance(payload, ToolPayload):
         return event_type(event) is EventType.TOOL_CALL
-    return payload.wish is None and not payload.remember
+    return payload.slot_request is None and not payload.remember

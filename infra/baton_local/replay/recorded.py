@@ -16,10 +16,10 @@ from baton.recording.document import RECORDING_VERSION
 from baton_local.replay.replay_error import ReplayError
 
 # What entries of these roles must have to be played.
-_SPOKEN: dict[str, type] = {"turn": int, "text": str, "calls": list}
+_STREAMED_TEXT: dict[str, type] = {"turn": int, "text": str, "calls": list}
 _NEEDED: dict[str, dict[str, type]] = {
-    "model": _SPOKEN,
-    WITHHELD_ROLE: {**_SPOKEN, "attempt": int},
+    "model": _STREAMED_TEXT,
+    WITHHELD_ROLE: {**_STREAMED_TEXT, "attempt": int},
     "summary": {"text": str},
     MEMORY_ROLE: {"entries": list, "warnings": list},
     SESSION_ROLE: {"exchanges": list},

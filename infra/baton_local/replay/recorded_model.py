@@ -32,7 +32,7 @@ class RecordedModel:
             return _answer(entry, _calls(job, asked.turn, entry))
         attempt = job.attempt(asked.turn, asked.attempt)
         failure = attempt.failure if attempt else None
-        assert failure is not None, "the performer looks first whether there is an answer or a failure"
+        assert failure is not None, "the executor looks first whether there is an answer or a failure"
         if failure.type == "model_timeout":
             raise TimeoutError
         raise ModelError(failure.message, retryable=failure.retryable)

@@ -28,8 +28,8 @@ class RecordedTool(Tool):
         del arguments, in_thread  # their tool has checked them when the model asked for the call
         call = self.play.call(context.call_id)
         attempt = call.run(context.attempt) if call else None
-        assert call is not None, "the performer looks first whether there is an attempt"
-        assert attempt is not None, "the performer looks first whether there is an attempt"
+        assert call is not None, "the executor looks first whether there is an attempt"
+        assert attempt is not None, "the executor looks first whether there is an attempt"
         failure = attempt.failure
         if failure is not None:
             raise ToolError(failure.message, retryable=failure.retryable, type=failure.type)

@@ -6,7 +6,7 @@ code. Must not: be used for anything that is to last.
 
 from collections.abc import Sequence
 
-from baton.admission.asking import Asking
+from baton.admission.asking import SlotClient
 from baton.admission.stored_quota import StoredQuota
 from baton.agents.conversing import Conversing
 from baton.agents.hiding import Hiding
@@ -16,27 +16,27 @@ from baton.agents.registry import Registry
 from baton.agents.tool_run import ToolRun
 from baton.commands.facts import Facts
 from baton.configuration.settings import Settings
-from baton.core.effects import AskAdmission, CallModel, Effect, Remember, RunTool
-from baton.core.legs import LegKind
+from baton.core.effects import CallModel, Effect, Remember, RequestSlot, RunTool
 from baton.core.listing import Row
 from baton.core.redaction import KnownSecrets
+from baton.core.work_items import ItemKind
 from baton.emitter import Emitter
 from baton.in_memory.admission import InMemoryAdmission
 from baton.in_memory.archive import InMemoryArchive
 from baton.in_memory.reader import InMemoryReader
 from baton.in_memory.store import InMemoryStore
-from baton.runtime.pipeline import Performer, Pipeline
+from baton.runtime.pipeline import Executor, Pipeline
 from baton.runtime.policy import Policy
 from baton.runtime.work_limits import work_limits_ms
 from baton.tools.running_calls import RunningCalls
-from baton_local.replay.outside import CountingTokens, ReplayQueue
-from baton_local.replay.performers import (
+from baton_local.replay.executors import (
     RecordedEarlier,
     RecordedMemory,
     RecordedRun,
     RecordedTurn,
     nothing_to_remember,
 )
+from baton_local.replay.outside import CountingTokens, ReplayQueue
 from baton_local.replay.play import Play
 from baton_local.replay.recorded_registry import RecordedRegistry
 
@@ -54,17 +54,20 @@ class Stage:
         self.reader = InMemoryReader(self.store)
         self.emitter = Emitter(SETTINGS, self.queue)
         admission, quota = InMemoryAdmission(_SLOTS), StoredQuota(None, play.clock, SETTINGS)
-        asking = Asking(admission, nothing_is_listed, self.emitter, play.clock, quota)
+        asking = SlotClient(admission, nothing_is_listed, self.emitter, play.clock, quota)
         self.facts = Facts(self.store, InMemoryArchive(self.store), admission, asking, self.emitter, play.clock)
         self.pipeline = Pipeline(
             self.store,
             self.emitter,
             play.clock,
             CountingTokens(),
-            _performers(RecordedRegistry(registry, play), self.store, asking, play),
+            _executors(RecordedRegistry(registry, play), self.store, asking, play),
             self.facts,
             nothing_follows,
-            Policy(work_limits_ms(SETTINGS.work_timeout_seconds, registry.tools), continues=frozenset({LegKind.WISH})),
+            Policy(
+                work_limits_ms(SETTINGS.work_timeout_seconds, registry.tools),
+                continues=frozenset({ItemKind.SLOT_REQUEST}),
+            ),
         )
 
 
@@ -76,13 +79,15 @@ async def nothing_follows(_effects: Sequence[Effect]) -> None:
     """Nobody is told of a replay."""
 
 
-def _performers(registry: Registry, store: InMemoryStore, asking: Asking, play: Play) -> dict[type[Effect], Performer]:
+def _executors(
+    registry: Registry, store: InMemoryStore, asking: SlotClient, play: Play
+) -> dict[type[Effect], Executor]:
     limit_seconds, secrets, memory = SETTINGS.work_timeout_seconds, KnownSecrets(), RecordedMemory(play)
     turn = Recalling(Conversing(ModelTurn(registry, limit_seconds), registry, RecordedEarlier(play)), registry, memory)
     calls = RunningCalls(limit_seconds)
     run = ToolRun(registry, store, memory, play.clock, calls, _RESULT_LIMIT_BYTES, secrets)
     return {
-        AskAdmission: asking,
+        RequestSlot: asking,
         CallModel: Hiding(RecordedTurn(turn, play), secrets),
         RunTool: Hiding(RecordedRun(run, play), secrets),
         Remember: nothing_to_remember,

@@ -48,7 +48,7 @@ class BareServer(_Reader):
         self._handler = handler
 
     def message(self, head: bytes, body: bytes) -> None:
-        """Hand it on."""
+        """Dispatch it."""
         self._handler(head, body, self._reply)
 
     def _reply(self, body: bytes) -> None:

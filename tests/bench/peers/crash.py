@@ -74,7 +74,7 @@ def _repeats(notes: Path, recorded: set[tuple[str, str]] | None) -> dict[str, in
     """
     lines = _lines(notes)
     ends = Counter((job, step) for what, job, step in lines if what == "end")
-    begun = sum(what == "begin" for what, _job, _step in lines)
+    claim_result = sum(what == "begin" for what, _job, _step in lines)
     repeated = {key: times - 1 for key, times in ends.items()}
     recorded_again = [times for key, times in repeated.items() if key in recorded] if recorded is not None else None
     return {
@@ -82,7 +82,7 @@ def _repeats(notes: Path, recorded: set[tuple[str, str]] | None) -> dict[str, in
         "recorded_calls": len(recorded) if recorded is not None else None,
         "recorded_calls_repeated": sum(recorded_again) if recorded_again is not None else None,
         "turns_repeated": sum(times for (_job, step), times in repeated.items() if not step.startswith("tool-")),
-        "steps_cut_off": begun - sum(ends.values()),
+        "steps_cut_off": claim_result - sum(ends.values()),
     }
 
 

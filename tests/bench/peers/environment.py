@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 
 def environment() -> dict[str, str]:
-    """What this process was started with, to hand on to others."""
+    """What this process was started with, to dispatch to others."""
     return dict(os.environ)  # noqa: TID251 - the one place
 
 

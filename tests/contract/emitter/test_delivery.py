@@ -10,7 +10,7 @@ from baton.adapters.clock import SystemClock
 from baton.adapters.verifier import QueueVerifier
 from baton.configuration.settings import Settings
 from baton.core.expected import event_of
-from baton.core.legs import loop_leg
+from baton.core.work_items import loop_item
 from baton.emitter import Delivery, Emitter
 from baton_events.errors import (
     PartialPublishError,
@@ -23,8 +23,8 @@ from baton_events.schema import SWEEP_ENDPOINT, EventType, encode_event, parse_e
 from tests.contract.emitter.receiver import Receiver
 
 NOW_MS = 1_800_000_000_000
-EVENT = event_of("session ü", loop_leg("job_1", 1, 1, NOW_MS))
-SECOND = event_of("session ü", loop_leg("job_1", 2, 1, NOW_MS))
+EVENT = event_of("session ü", loop_item("job_1", 1, 1, NOW_MS))
+SECOND = event_of("session ü", loop_item("job_1", 2, 1, NOW_MS))
 
 
 @pytest.fixture
@@ -114,10 +114,12 @@ async def test_a_topic_that_nobody_made_is_named(settings: Settings) -> None:
     assert (caught.value.accepted, sorted(caught.value.failed)) == ({}, [0, 1])
 
 
-async def test_what_was_driven_once_is_not_driven_twice_by_the_same_drive(emitter: Emitter, endpoint: Receiver) -> None:
-    """The same deduplication id is accepted and not delivered; another drive is."""
-    drives = ["d1", "d1", "d2"]
-    ids = [await emitter.emit(EVENT, deduplication_id=f"{EVENT.id}.{drive}") for drive in drives]
+async def test_what_was_redriven_once_is_not_redriven_twice_by_the_same_redrive(
+    emitter: Emitter, endpoint: Receiver
+) -> None:
+    """The same deduplication id is accepted and not delivered; another redrive is."""
+    redrives = ["d1", "d1", "d2"]
+    ids = [await emitter.emit(EVENT, deduplication_id=f"{EVENT.id}.{redrive}") for redrive in redrives]
     assert ids[0] == ids[1] != ids[2]
     assert {(await endpoint.next()).headers["upstash-message-id"] for _ in range(2)} == {ids[0], ids[2]}
     assert endpoint.empty()

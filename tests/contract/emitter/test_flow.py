@@ -11,12 +11,12 @@ import httpx
 from baton.adapters.schedules import QStashSchedules
 from baton.configuration.settings import Settings
 from baton.core.expected import event_of
-from baton.core.legs import loop_leg
+from baton.core.work_items import loop_item
 from baton.emitter import Delivery, Emitter, message_to
 from baton_events.schema import SWEEP_ENDPOINT
 
 LATER_MS = 4_000_000_000_000
-EVENTS = [event_of("session", loop_leg(f"job_{n}", 1, 1, LATER_MS)) for n in range(12)]
+EVENTS = [event_of("session", loop_item(f"job_{n}", 1, 1, LATER_MS)) for n in range(12)]
 LIMITS = (("/workers/agent-loop", 3), ("/workers/delivery-failed", 2), ("/workers/sweep", 1))
 
 

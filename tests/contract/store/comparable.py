@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import structs
 
 from baton.core.state import Usage
-from baton.ports import Begun, Committed, Created, Looked, Outside, Snapshot, StoredParts, Undelivered
+from baton.ports import ClaimResult, Committed, Created, Looked, Outside, Snapshot, StoredParts, Undelivered
 from tests.contract.store.operations import JOB_IDS, Operation
 from tests.contract.store.sample import NOW_MS, a_job, by_key, creation
 
@@ -15,25 +15,27 @@ from tests.contract.store.sample import NOW_MS, a_job, by_key, creation
 def comparable(answer: Any) -> Any:
     """An answer without what may differ: the order of what is carried."""
     match answer:
-        case Begun():
-            return structs.replace(_told(answer), carried=tuple(by_key(answer.carried)))
+        case ClaimResult():
+            return structs.replace(_told(answer), pending=tuple(by_key(answer.pending)))
         case Outside():
-            return replace(answer, legs=tuple(by_key(answer.legs)))
+            return replace(answer, items=tuple(by_key(answer.items)))
         case Committed():
-            claimed = tuple(_told(begun) for begun in answer.claimed)
-            return structs.replace(answer, carried=tuple(by_key(answer.carried)), claimed=claimed)
+            claimed = tuple(_told(claim_result) for claim_result in answer.claimed)
+            return structs.replace(answer, pending=tuple(by_key(answer.pending)), claimed=claimed)
         case Created() | Undelivered():
-            return replace(answer, carried=tuple(by_key(answer.carried)))
+            return replace(answer, pending=tuple(by_key(answer.pending)))
         case Looked():
             return replace(answer, lost=tuple(by_key(answer.lost)))
         case _:
             return replace(answer, usage=_uncounted(answer.usage)) if isinstance(answer, Snapshot) else answer
 
 
-def _told(begun: Begun) -> Begun:
-    state = begun.state
+def _told(claim_result: ClaimResult) -> ClaimResult:
+    state = claim_result.state
     return (
-        begun if state is None else structs.replace(begun, state=structs.replace(state, usage=_uncounted(state.usage)))
+        claim_result
+        if state is None
+        else structs.replace(claim_result, state=structs.replace(state, usage=_uncounted(state.usage)))
     )
 
 

@@ -1,4 +1,4 @@
-"""Drawn operations on a store: few jobs, legs, messages and owners, so that they meet each other often.
+"""Drawn operations on a store: few jobs, items, messages and owners, so that they meet each other often.
 
 Invariant: an operation holds values only, so that the same one can be applied to both sides.
 """
@@ -9,26 +9,26 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from baton.core.admission import Book, Entry, Want
-from baton.core.effects import Changes, Join, Report, Skip, Talk
-from baton.core.going_on import GoOn
-from baton.core.legs import FOREVER_MS, Leg, LegKind, following, loop_leg, wish_leg
+from baton.core.admission import Entry, SlotTable, Want
+from baton.core.effects import Changes, Join, Report, Skip, TextStream
+from baton.core.inline_continuation import Continuation
 from baton.core.limits import Spend
 from baton.core.parts import handled
 from baton.core.transitions import JobStatus
+from baton.core.work_items import FOREVER_MS, ItemKind, WorkItem, following, loop_item, slot_request_item
 from baton.ports import Claim, OutsideFact
 from baton_events.errors import JobGoneError
 from baton_events.ids import is_child, root_of
 from tests.contract.store.rooms import results_of, rooms, waits_once
 from tests.contract.store.sample import (
-    FIRST_LAP,
+    FIRST_EPOCH,
     JOB_ID,
     LEASE_MS,
     NOW_MS,
     SPENT,
     a_job,
     by_key,
-    call_leg,
+    call_item,
     creation,
     next_turn,
     record_of,
@@ -37,36 +37,35 @@ from tests.contract.store.side import Side
 
 JOB_IDS = (JOB_ID, f"{JOB_ID}.1", "job_b")
 _CHILD = f"{JOB_ID}.2"
-_PARENT_CALL = call_leg(10).call_id
-_DEPENDANTS = (call_leg(0, JOB_ID, 2).call_id, call_leg(1, JOB_ID, 2).call_id)
+_PARENT_CALL = call_item(10).call_id
+_DEPENDANTS = (call_item(0, JOB_ID, 2).call_id, call_item(1, JOB_ID, 2).call_id)
 _TIMED_OUT = '{"ok":{"timedOut":true}}'
 _UNTOLD = st.sampled_from([(0, 0), (0, 0), (1, 2), (1, 3), (1, 9)])
 _REPORTS = st.sampled_from([Report(_PARENT_CALL, text) for text in ('{"ok":1}', '{"error":{}}')])
 _TEXT_IDS = st.sampled_from(["", "text-1-1-a.1", "text-1-1-a.2"])
-_TALKS = [Talk(f"text-1-1-a.{n}", appended, ("rest",), ("anew",)) for n in (1, 2) for appended in (1, 2)]
+_TEXT_STREAMS = [TextStream(f"text-1-1-a.{n}", appended, ("rest",), ("anew",)) for n in (1, 2) for appended in (1, 2)]
 _TEXTS = st.sampled_from(["", "x", 'q"\\/\n', '"carrier":"m1"', "é漢", '"reads_history":true'])
 
 
-def _legs_of(job_id: str) -> list[Leg]:
-    calls = [call_leg(position, job_id) for position in (0, 1, 10)]
+def _items_of(job_id: str) -> list[WorkItem]:
+    calls = [call_item(position, job_id) for position in (0, 1, 10)]
     return [
-        *(loop_leg(job_id, turn, 1, NOW_MS) for turn in (1, 2)),
-        loop_leg(job_id, 1, 2, NOW_MS, NOW_MS + LEASE_MS),
+        *(loop_item(job_id, turn, 1, NOW_MS) for turn in (1, 2)),
+        loop_item(job_id, 1, 2, NOW_MS, NOW_MS + LEASE_MS),
         *calls,
-        *(following(call, kind, NOW_MS) for call in calls for kind in (LegKind.COMPLETE, LegKind.FAILED)),
-        *(wish_leg(job_id, "slot", lap, NOW_MS) for lap in (FIRST_LAP, NOW_MS, NOW_MS + LEASE_MS)),
-        following(calls[0], LegKind.CALL, NOW_MS, attempt=2, not_before_ms=NOW_MS + 2 * LEASE_MS),
+        *(following(call, kind, NOW_MS) for call in calls for kind in (ItemKind.COMPLETE, ItemKind.FAILED)),
+        *(slot_request_item(job_id, "slot", epoch, NOW_MS) for epoch in (FIRST_EPOCH, NOW_MS, NOW_MS + LEASE_MS)),
+        following(calls[0], ItemKind.CALL, NOW_MS, attempt=2, not_before_ms=NOW_MS + 2 * LEASE_MS),
         *_waits_of(calls),
         *_steps_after(calls, job_id),
     ]
 
 
-def _steps_after(calls: list[Leg], job_id: str) -> list[Leg]:
+def _steps_after(calls: list[WorkItem], job_id: str) -> list[WorkItem]:
     """Steps of a plan that wait for one or two of these calls."""
-    one, two = (replace(call_leg(position, job_id, 2), step=f"s{position}") for position in (0, 1))
-    asks = replace(
-        following(calls[2], LegKind.WAIT, NOW_MS, attempt=3), asks_for=calls[0].call_id, otherwise=_TIMED_OUT
-    )
+    one, two = (replace(call_item(position, job_id, 2), step=f"s{position}") for position in (0, 1))
+    wait = following(calls[2], ItemKind.WAIT, NOW_MS, attempt=3)
+    asks = replace(wait, approval_of_call=calls[0].call_id, timeout_result=_TIMED_OUT)
     return [
         replace(asks, not_before_ms=NOW_MS + LEASE_MS),
         replace(one, after=calls[0].call_id),
@@ -74,23 +73,22 @@ def _steps_after(calls: list[Leg], job_id: str) -> list[Leg]:
     ]
 
 
-def _waits_of(calls: list[Leg]) -> list[Leg]:
+def _waits_of(calls: list[WorkItem]) -> list[WorkItem]:
     late, never = NOW_MS + 2 * LEASE_MS, FOREVER_MS
     return [
-        replace(following(calls[0], LegKind.WAIT, NOW_MS, not_before_ms=late), otherwise=_TIMED_OUT),
-        replace(following(calls[1], LegKind.WAIT, NOW_MS, not_before_ms=late), otherwise=_TIMED_OUT, event="paid"),
-        replace(following(calls[2], LegKind.WAIT, NOW_MS, not_before_ms=never), otherwise=_TIMED_OUT, event="paid"),
+        replace(following(call, ItemKind.WAIT, NOW_MS, not_before_ms=at_ms), timeout_result=_TIMED_OUT, event=event)
+        for call, at_ms, event in zip(calls, (late, late, never), ("", "paid", "paid"), strict=False)
     ]
 
 
-LEGS = {job_id: _legs_of(job_id) for job_id in JOB_IDS}
-_EVENT = handled(call_leg(0), NOW_MS, "returned")
-_SPOKEN = {
-    job_id: tuple(f'{{"calls":[{{"id":"{leg.call_id}"}}],"role":"model"}}' for leg in legs if leg.call_id)
-    for job_id, legs in LEGS.items()
+ITEMS = {job_id: _items_of(job_id) for job_id in JOB_IDS}
+_EVENT = handled(call_item(0), NOW_MS, "returned")
+_STREAMED_TEXT = {
+    job_id: tuple(f'{{"calls":[{{"id":"{item.call_id}"}}],"role":"model"}}' for item in items if item.call_id)
+    for job_id, items in ITEMS.items()
 }
 # The first turn and the first calls more often than others, since what stands there is what others follow from.
-_ASKED_FOR = [leg for legs in LEGS.values() for leg in (*legs, *legs[:1] * 8, *legs[3:6] * 2)]
+_ASKED_FOR = [item for items in ITEMS.values() for item in (*items, *items[:1] * 8, *items[3:6] * 2)]
 
 
 class Operation:
@@ -107,22 +105,22 @@ class Operation:
 
 @st.composite
 def claims(draw: st.DrawFn) -> Claim:
-    """Somebody who asks for some leg at some time."""
-    leg = draw(st.sampled_from(_ASKED_FOR))
+    """Somebody who asks for some item at some time."""
+    item = draw(st.sampled_from(_ASKED_FOR))
     number = draw(st.integers(1, 3))
     message = draw(st.sampled_from([f"m{number}", "m1"]))
     now_ms = NOW_MS + draw(st.integers(0, 5)) * (LEASE_MS // 2)
     run = draw(st.sampled_from([1, 1, 2]))
-    return Claim(leg.job_id, leg.key, message, f"o{number}", now_ms, now_ms + LEASE_MS, leg.call_id, run)
+    return Claim(item.job_id, item.key, message, f"o{number}", now_ms, now_ms + LEASE_MS, item.call_id, run)
 
 
 @st.composite
 def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
-    """What some commit writes: never the leg that it is of, nor a wish, which the store makes by itself."""
+    """What some commit writes: never the item that it is of, nor a request, which the store makes by itself."""
     job = replace(a_job(job_id, reads_history=draw(st.booleans())), best_answer=draw(_TEXTS), untold=draw(_UNTOLD))
-    others = [leg for leg in LEGS[job_id] if leg.key != done and leg.kind is not LegKind.WISH]
-    legs = draw(st.lists(st.sampled_from(others), max_size=5, unique_by=waits_once))
-    calls = [replace(record_of(leg), dependants=_DEPENDANTS) for leg in legs if leg.call_id]
+    others = [item for item in ITEMS[job_id] if item.key != done and item.kind is not ItemKind.SLOT_REQUEST]
+    items = draw(st.lists(st.sampled_from(others), max_size=5, unique_by=waits_once))
+    calls = [replace(record_of(item), dependants=_DEPENDANTS) for item in items if item.call_id]
     text = draw(_TEXTS)
     ends = draw(st.integers(0, 9)) == 0
     again = not done and not ends and job_id in (JOB_ID, "job_b") and draw(st.integers(0, 3)) == 0
@@ -132,19 +130,19 @@ def changes(draw: st.DrawFn, job_id: str, done: str = "") -> Changes:
         job=ended if ends else retried if again else draw(st.sampled_from([None, job])),
         begins_again=again,
         forgets=tuple(record.id for record in calls[:2]) if again else (),
-        legs=() if ends else tuple(legs),
+        items=() if ends else tuple(items),
         skips=tuple(
-            Skip(leg.key, record_of(leg), '{"error":{}}', ("skipped",))
-            for leg in draw(st.lists(st.sampled_from(LEGS[job_id][-2:]), max_size=1))
+            Skip(item.key, record_of(item), '{"error":{}}', ("skipped",))
+            for item in draw(st.lists(st.sampled_from(ITEMS[job_id][-2:]), max_size=1))
         ),
         join=None if ends else join,
         calls=tuple({record.id: record for record in calls}.values()),
         results=results_of(done, calls),
         admitted=draw(st.booleans()),
-        later_lap=draw(st.sampled_from([0, 0, 0, FIRST_LAP, NOW_MS + LEASE_MS])),
-        transcript=draw(st.sampled_from([(), ('{"a":1}', '{"b":"/"}'), _SPOKEN[job_id]])),
+        later_epoch=draw(st.sampled_from([0, 0, 0, FIRST_EPOCH, NOW_MS + LEASE_MS])),
+        transcript=draw(st.sampled_from([(), ('{"a":1}', '{"b":"/"}'), _STREAMED_TEXT[job_id]])),
         parts=(text, _EVENT) if text else (),
-        talk=draw(st.sampled_from([None, *_TALKS])) if done else None,
+        text_stream=draw(st.sampled_from([None, *_TEXT_STREAMS])) if done else None,
         ends=ends,
         closing=("closing",) if ends else (),
         report=draw(_REPORTS) if ends and job_id == f"{JOB_ID}.1" else None,
@@ -163,14 +161,14 @@ def operations(draw: st.DrawFn) -> Operation:
 
 
 def _begin(claim: Claim) -> st.SearchStrategy[Operation]:
-    return st.just(Operation(f"begin {claim}", lambda side: side.store.begin(claim)))
+    return st.just(Operation(f"begin {claim}", lambda side: side.store.claim(claim)))
 
 
 def _commit(claim: Claim) -> st.SearchStrategy[Operation]:
-    def operation(change: Changes, on: GoOn | None) -> Operation:
+    def operation(change: Changes, on: Continuation | None) -> Operation:
         return Operation(f"commit {claim} {change} {on}", lambda side: side.store.commit(claim, change, SPENT, on))
 
-    return st.builds(operation, changes(claim.job_id, claim.leg_key), st.none() | rooms(claim, LEGS[claim.job_id]))
+    return st.builds(operation, changes(claim.job_id, claim.item_key), st.none() | rooms(claim, ITEMS[claim.job_id]))
 
 
 def _create(claim: Claim) -> st.SearchStrategy[Operation]:
@@ -196,17 +194,17 @@ def _undelivered(claim: Claim) -> st.SearchStrategy[Operation]:
 
 
 def _look(claim: Claim) -> st.SearchStrategy[Operation]:
-    def operation(book: Book) -> Operation:
+    def operation(slot_table: SlotTable) -> Operation:
         return Operation(
-            f"look {root_of(claim.job_id)} by {claim.message_id} at {claim.now_ms} with {book}",
-            lambda side: side.store.look(root_of(claim.job_id), claim.message_id, claim.now_ms, 60_000, book),
+            f"look {root_of(claim.job_id)} by {claim.message_id} at {claim.now_ms} with {slot_table}",
+            lambda side: side.store.look(root_of(claim.job_id), claim.message_id, claim.now_ms, 60_000, slot_table),
         )
 
-    return books().map(operation)
+    return usage_ledger().map(operation)
 
 
 @st.composite
-def books(draw: st.DrawFn) -> Book:
+def usage_ledger(draw: st.DrawFn) -> SlotTable:
     """What the admission may know of some jobs."""
     wants: list[Want] = ["slot", "none", "gone"]
     return {
@@ -215,7 +213,7 @@ def books(draw: st.DrawFn) -> Book:
             "session_a",
             5,
             NOW_MS,
-            lap=draw(st.sampled_from([FIRST_LAP, *(NOW_MS + n * (LEASE_MS // 2) for n in range(5))])),
+            epoch=draw(st.sampled_from([FIRST_EPOCH, *(NOW_MS + n * (LEASE_MS // 2) for n in range(5))])),
             want=draw(st.sampled_from(wants)),
             slot=draw(st.booleans()),
         )
@@ -229,8 +227,8 @@ def _fact(claim: Claim) -> st.SearchStrategy[Operation]:
             loaded = await side.store.load(claim.job_id)
             if loaded is None:
                 return None
-            recorded, carried = await side.store.record(loaded, claim.message_id, change, claim.now_ms)
-            return loaded.job, recorded, by_key(carried)  # the version is a text of the side's own
+            recorded, pending = await side.store.record(loaded, claim.message_id, change, claim.now_ms)
+            return loaded.job, recorded, by_key(pending)  # the version is a text of the side's own
 
         return Operation(f"fact {claim} {change}", run)
 
@@ -265,13 +263,13 @@ def _remove(claim: Claim) -> st.SearchStrategy[Operation]:
             recalled = await side.archive.recall(claim.job_id)
             if recalled is None or is_child(claim.job_id):
                 return recalled and recalled.ended.job, await side.archive.tombstone(claim.job_id)
-            recalled = recalled if told else replace(recalled, wishes=())
+            recalled = recalled if told else replace(recalled, slot_requests=())
             removed = await side.archive.remove(recalled, claim.now_ms)
             calls = sorted(recalled.ended.calls, key=lambda call: call.id)
             kept = await side.archive.tombstone(claim.job_id)
             return (
                 replace(recalled.ended, calls=tuple(calls)),
-                by_key(untold.wish for untold in recalled.wishes),
+                by_key(untold.slot_request for untold in recalled.slot_requests),
                 removed,
                 kept,
             )

@@ -55,12 +55,12 @@ class RealStage(Stage):
             store=side.store,
             reader=side.reader,
             admission=side.admission,
-            operating=side.operating,
+            admission_control=side.admission_control,
             listing=side.listing,
             archive=side.archive,
             stored_bytes=side.stored_bytes,
             tool_statistics=side.tools,
-            figures=side.figures,
+            counters=side.counters,
         )
 
     async def deliver(self, event: Event, message_id: str = "m1", retried: int = 0) -> Outcome:
@@ -70,7 +70,7 @@ class RealStage(Stage):
             return await super().deliver(event, message_id, retried)
 
     async def play(self, agent: str, job_id: str = "job_a") -> None:
-        """A job from its submission to its last word; its witness would come in a minute."""
+        """A job from its submission to its last word; its backup message would come in a minute."""
         async with self.container.metering.invocation():
             await self.submit(agent, job_id)
         await self.run(within_seconds=30)

@@ -4,32 +4,35 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from baton.core.going_on import GoOn
-from baton.core.legs import Leg, LegKind
+from baton.core.inline_continuation import Continuation
 from baton.core.state import CallRecord
+from baton.core.work_items import ItemKind, WorkItem
 from baton.ports import Claim
 from tests.contract.store.sample import leases_of
 
-_KINDS = (frozenset(LegKind), frozenset({LegKind.WISH, LegKind.CALL}), frozenset({LegKind.LOOP}))
+_KINDS = (frozenset(ItemKind), frozenset({ItemKind.SLOT_REQUEST, ItemKind.CALL}), frozenset({ItemKind.LOOP}))
 
 
-def waits_once(leg: Leg) -> str:
-    """By what legs of one COMMIT differ: a call waits for one thing at a time."""
-    return leg.call_id if leg.kind is LegKind.WAIT else leg.key
+def waits_once(item: WorkItem) -> str:
+    """By what work items of one COMMIT differ: a call waits for one thing at a time."""
+    return item.call_id if item.kind is ItemKind.WAIT else item.key
 
 
 def results_of(done: str, calls: Sequence[CallRecord]) -> dict[str, str]:
-    """What the COMMIT of this leg records: the end of a wait, no other outcome than that of its own call."""
-    names = done.split(":")[1:2] if done.startswith(f"{LegKind.WAIT}:") and calls else [call.id for call in calls[:1]]
+    """What the COMMIT of this work item records: the end of a wait, no other outcome than that of its own call."""
+    names = done.split(":")[1:2] if done.startswith(f"{ItemKind.WAIT}:") and calls else [call.id for call in calls[:1]]
     return dict.fromkeys(names, '{"ok":1}')
 
 
 @st.composite
-def rooms(draw: st.DrawFn, claim: Claim, legs: Sequence[Leg]) -> GoOn:
+def rooms(draw: st.DrawFn, claim: Claim, items: Sequence[WorkItem]) -> Continuation:
     """Room for what follows, under one of few names, so that some ask again for what they hold.
 
-    Each is of one job, as that of a real COMMIT is: it is told of its own job's legs only.
+    Each is of one job, as that of a real COMMIT is: it is told of its own job's work items only.
     """
-    kinds, but = draw(st.sampled_from(_KINDS)), draw(st.lists(st.sampled_from([leg.key for leg in legs]), max_size=3))
+    kinds, but = (
+        draw(st.sampled_from(_KINDS)),
+        draw(st.lists(st.sampled_from([item.key for item in items]), max_size=3)),
+    )
     at_most, number = draw(st.integers(0, 4)), draw(st.integers(1, 2))
-    return GoOn(f"{claim.owner}.{number}.{claim.job_id}", leases_of(kinds), at_most, frozenset(but))
+    return Continuation(f"{claim.owner}.{number}.{claim.job_id}", leases_of(kinds), at_most, frozenset(but))

@@ -5,20 +5,38 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from baton.adapters.admission import RedisAdmission
+from baton.adapters.admission_control import RedisAdmissionControl
 from baton.adapters.archive import RedisArchive
-from baton.adapters.figures import RedisFigures
+from baton.adapters.counters import RedisCounters
 from baton.adapters.listing import RedisListing
-from baton.adapters.operating import RedisOperating
 from baton.adapters.reader import RedisReader
 from baton.adapters.redis import RedisConnection
 from baton.adapters.stored_bytes import RedisStoredBytes
 from baton.adapters.tool_statistics import RedisToolStatistics
 from baton.adapters.tree_store import TreeStore
-from baton.ports import Admission, Archive, Figures, Listing, Operating, Reader, Store, StoredBytes, ToolStatistics
+from baton.ports import (
+    Admission,
+    AdmissionControl,
+    Archive,
+    Counters,
+    Listing,
+    Reader,
+    Store,
+    StoredBytes,
+    ToolStatistics,
+)
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
-from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, FakeStore, FakeStoredBytes
-from tests.fakes.figures import FakeFigures
+from tests.fakes import (
+    FakeAdmission,
+    FakeAdmissionControl,
+    FakeArchive,
+    FakeListing,
+    FakeReader,
+    FakeStore,
+    FakeStoredBytes,
+)
+from tests.fakes.counters import FakeCounters
 from tests.fakes.tool_statistics import FakeToolStatistics
 
 RETENTION_MS = 1_000_000
@@ -35,8 +53,8 @@ class Side:
     reader: Reader
     admission: Admission
     tools: ToolStatistics
-    figures: Figures
-    operating: Operating
+    counters: Counters
+    admission_control: AdmissionControl
     listing: Listing
     archive: Archive
     stored_bytes: StoredBytes
@@ -52,8 +70,8 @@ def fake_side() -> Side:
         FakeReader(store, admission),
         admission,
         FakeToolStatistics(store),
-        FakeFigures(store),
-        FakeOperating(admission),
+        FakeCounters(store),
+        FakeAdmissionControl(admission),
         FakeListing(admission),
         FakeArchive(store),
         FakeStoredBytes(admission),
@@ -73,8 +91,8 @@ def side_over(connection: RedisConnection, store: Store | None = None) -> Side:
         RedisReader(connection),
         RedisAdmission(connection, SLOTS, SWEEP_INTERVAL_MS, store_clock=False),
         RedisToolStatistics(connection),
-        RedisFigures(connection),
-        RedisOperating(connection, SLOTS, SWEEP_INTERVAL_MS, store_clock=False),
+        RedisCounters(connection),
+        RedisAdmissionControl(connection, SLOTS, SWEEP_INTERVAL_MS, store_clock=False),
         RedisListing(connection),
         RedisArchive(connection, RETENTION_MS),
         RedisStoredBytes(connection),

@@ -1,4 +1,4 @@
-"""The admission's book: who gets a slot, who is told, and which sweep is armed; rules and script are the same."""
+"""The admission's slot table: who gets a slot, who is told, and which sweep is armed; rules and script are the same."""
 
 import asyncio
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from baton.core.admission import Place, Standing, Want
-from baton.ports import Heard, SweepTurn, Told
+from baton.core.admission import Place, SlotState, Want
+from baton.ports import SlotAnswer, SweepTurn, Told
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, fake_side, real_side
@@ -15,122 +15,129 @@ from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, fake_side,
 SWEEP_AT_MS = NOW_MS + SWEEP_INTERVAL_MS
 
 
-async def wish(
-    side: Side, name: str, want: Want = "slot", lap: int = 0, *, tenant: str = "t", session: str = "", after_ms: int = 0
-) -> Heard:
+async def slot_request(
+    side: Side,
+    name: str,
+    want: Want = "slot",
+    epoch: int = 0,
+    *,
+    tenant: str = "t",
+    session: str = "",
+    after_ms: int = 0,
+) -> SlotAnswer:
     """A job says what it wants; the later its name in the alphabet, the later it was created."""
     place = Place(tenant, session or f"session-{name}", 5, NOW_MS + ord(name[0]))
-    return await side.admission.wish(name, Standing(want, lap), place, NOW_MS + after_ms)
+    return await side.admission.slot_request(name, SlotState(want, epoch), place, NOW_MS + after_ms)
 
 
-async def alone(side: Side, name: str, *, tenant: str = "t") -> Heard:
+async def alone(side: Side, name: str, *, tenant: str = "t") -> SlotAnswer:
     """A job of session `s` that wants to be its only one."""
     place = Place(tenant, "s", 5, NOW_MS + ord(name[0]))
-    return await side.admission.wish(name, Standing("slot", 0), place, NOW_MS, alone=True)
+    return await side.admission.slot_request(name, SlotState("slot", 0), place, NOW_MS, alone=True)
 
 
 async def fill(side: Side) -> None:
     """Give all slots to jobs of the tenant `t`."""
     for name in "abc"[:SLOTS]:
-        assert (await wish(side, name)).slot
+        assert (await slot_request(side, name)).slot
 
 
 async def test_free_slots_are_given_at_once_and_the_first_one_arms_a_sweep(side: Side) -> None:
     """Who comes when all are taken waits; nobody is told, since everybody asked for themselves."""
-    heard = [await wish(side, name) for name in "abcd"]
-    assert heard[0] == Heard(slot=True, sweep_at_ms=SWEEP_AT_MS)
-    assert heard[1:] == [Heard(slot=True), Heard(slot=True), Heard(slot=False)]
+    slot_answer = [await slot_request(side, name) for name in "abcd"]
+    assert slot_answer[0] == SlotAnswer(slot=True, sweep_at_ms=SWEEP_AT_MS)
+    assert slot_answer[1:] == [SlotAnswer(slot=True), SlotAnswer(slot=True), SlotAnswer(slot=False)]
 
 
 async def test_a_slot_given_back_goes_to_who_waits_and_they_are_told(side: Side) -> None:
     """By the next word of who gave it, too, until they have taken it."""
     await fill(side)
-    await wish(side, "d", session="the session")
-    assert await wish(side, "a", "none", 1) == Heard(slot=False, tell=(Told("d", 0, "the session"),))
-    assert (await wish(side, "a", "none", 1)).tell == (Told("d", 0, "the session"),)
-    assert (await wish(side, "d")).slot
-    assert (await wish(side, "a", "none", 1)).tell == ()
+    await slot_request(side, "d", session="the session")
+    assert await slot_request(side, "a", "none", 1) == SlotAnswer(slot=False, tell=(Told("d", 0, "the session"),))
+    assert (await slot_request(side, "a", "none", 1)).tell == (Told("d", 0, "the session"),)
+    assert (await slot_request(side, "d")).slot
+    assert (await slot_request(side, "a", "none", 1)).tell == ()
 
 
 async def test_who_comes_alone_stands_behind_who_waits(side: Side) -> None:
-    """A slot is free again since its holder left the book, and nobody has been told."""
+    """A slot is free again since its holder left the slot table, and nobody has been told."""
     await fill(side)
-    await wish(side, "d")
+    await slot_request(side, "d")
     await side.admission.leave([("a", NOW_MS)])
-    assert await alone(side, "e") == Heard(slot=False, tell=(Told("d", 0, "session-d"),))
+    assert await alone(side, "e") == SlotAnswer(slot=False, tell=(Told("d", 0, "session-d"),))
 
 
 async def test_an_older_word_changes_nothing_and_is_answered_with_the_later_one(side: Side) -> None:
     """Messages come in any order: a slot that was given back stays given back."""
     await fill(side)
-    await wish(side, "a", "none", 5)
-    assert await wish(side, "a", "slot", 4) == Heard(slot=False, later_lap=5)
-    assert (await side.admission.book())["a"].want == "none"
+    await slot_request(side, "a", "none", 5)
+    assert await slot_request(side, "a", "slot", 4) == SlotAnswer(slot=False, later_epoch=5)
+    assert (await side.admission.slot_table())["a"].want == "none"
 
 
 async def test_a_word_of_one_that_is_gone_is_answered_with_the_later_one_too(side: Side) -> None:
-    """A failover may have made the job forget its end; wished again, above that, it comes back into the book."""
-    await wish(side, "a", "gone", NOW_MS)
-    assert await wish(side, "a", "slot", 1) == Heard(slot=False, later_lap=NOW_MS)
-    assert (await wish(side, "a", "slot", NOW_MS + 1)).slot
+    """A failover may have made the job forget its end; requested above that, it comes back into the slot table."""
+    await slot_request(side, "a", "gone", NOW_MS)
+    assert await slot_request(side, "a", "slot", 1) == SlotAnswer(slot=False, later_epoch=NOW_MS)
+    assert (await slot_request(side, "a", "slot", NOW_MS + 1)).slot
 
 
 async def test_jobs_of_a_session_run_one_after_the_other(side: Side) -> None:
     """The second waits although slots are free; it is told when the first is gone."""
-    assert (await wish(side, "a", session="s")).slot
-    assert not (await wish(side, "b", session="s")).slot
-    assert await wish(side, "a", "gone", 1) == Heard(slot=False, tell=(Told("b", 0, "s"),))
+    assert (await slot_request(side, "a", session="s")).slot
+    assert not (await slot_request(side, "b", session="s")).slot
+    assert await slot_request(side, "a", "gone", 1) == SlotAnswer(slot=False, tell=(Told("b", 0, "s"),))
 
 
 async def test_sessions_of_two_tenants_with_the_same_name_are_two(side: Side) -> None:
     """They do not wait for each other."""
-    assert (await wish(side, "a", session="s", tenant="one")).slot
-    assert (await wish(side, "b", session="s", tenant="two")).slot
+    assert (await slot_request(side, "a", session="s", tenant="one")).slot
+    assert (await slot_request(side, "b", session="s", tenant="two")).slot
 
 
 async def test_who_wants_to_be_alone_is_not_entered_while_another_one_of_the_session_is_live(side: Side) -> None:
     """Whether that holds a slot, waits for something, or stands in line; nothing of the asker is kept."""
     assert (await alone(side, "a")).slot
-    assert await alone(side, "b") == Heard(slot=False, busy=True)
+    assert await alone(side, "b") == SlotAnswer(slot=False, busy=True)
     assert (await alone(side, "c", tenant="u")).slot
-    await wish(side, "a", "none", 1, session="s")
+    await slot_request(side, "a", "none", 1, session="s")
     assert (await alone(side, "b")).busy
     for name in "xyz":
-        await wish(side, name)
-    await wish(side, "a", "gone", 2, session="s")
-    assert not (await wish(side, "d", session="s")).slot
+        await slot_request(side, name)
+    await slot_request(side, "a", "gone", 2, session="s")
+    assert not (await slot_request(side, "d", session="s")).slot
     assert (await alone(side, "b")).busy
-    assert "b" not in await side.admission.book()
+    assert "b" not in await side.admission.slot_table()
 
 
 async def test_who_is_alone_is_entered_and_may_say_so_again(side: Side) -> None:
     """Its own entry, one that is gone, one that is to start later, and a job below another do not stand in its way."""
-    await wish(side, "a", "gone", 3, session="s")
-    await wish(side, "b", "none", session="s")
-    await wish(side, "p.1", session="s")
+    await slot_request(side, "a", "gone", 3, session="s")
+    await slot_request(side, "b", "none", session="s")
+    await slot_request(side, "p.1", session="s")
     for _ in range(2):
-        heard = await alone(side, "c")
-        assert (heard.slot, heard.busy) == (True, False)
-    assert (await side.admission.book())["c"].slot
+        slot_answer = await alone(side, "c")
+        assert (slot_answer.slot, slot_answer.busy) == (True, False)
+    assert (await side.admission.slot_table())["c"].slot
 
 
 async def test_a_job_that_waits_keeps_its_session_but_one_that_never_ran_does_not(side: Side) -> None:
     """A started one holds no slot and is still the session's; one that is to start later holds up nobody."""
-    assert (await wish(side, "a", session="s")).slot
-    await wish(side, "a", "none", 1, session="s")
-    assert not (await wish(side, "b", session="s")).slot
-    await wish(side, "c", "none", session="other")
-    assert (await wish(side, "d", session="other")).slot
+    assert (await slot_request(side, "a", session="s")).slot
+    await slot_request(side, "a", "none", 1, session="s")
+    assert not (await slot_request(side, "b", session="s")).slot
+    await slot_request(side, "c", "none", session="other")
+    assert (await slot_request(side, "d", session="other")).slot
 
 
 async def test_who_ran_before_comes_first_then_the_tenant_with_the_fewest_slots(side: Side) -> None:
     """One busy tenant never blocks another, and a wake-up goes before new jobs."""
     await fill(side)
     for name, tenant in (("d", "t"), ("e", "u"), ("f", "u")):
-        await wish(side, name, tenant=tenant)
-    await wish(side, "a", "none", 1)  # its slot goes to e: u has none
-    await wish(side, "a", "slot", 2)  # a has run before
-    freed = [(await wish(side, name, "gone", 1)).tell for name in ("b", "c", "e")]
+        await slot_request(side, name, tenant=tenant)
+    await slot_request(side, "a", "none", 1)  # its slot goes to e: u has none
+    await slot_request(side, "a", "slot", 2)  # a has run before
+    freed = [(await slot_request(side, name, "gone", 1)).tell for name in ("b", "c", "e")]
     # After a, each tenant holds one: d was there before f.
     assert [told[0].job_id for told in freed] == ["a", "d", "f"]
 
@@ -140,15 +147,15 @@ async def test_the_sweep_gets_the_book_and_arms_the_next_one(side: Side) -> None
     await fill(side)
     turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + 5)
     assert turn.next_ms == SWEEP_AT_MS + 5 + SWEEP_INTERVAL_MS
-    assert turn.book == await side.admission.book()
-    assert sorted(turn.book) == ["a", "b", "c"]
-    assert await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + 6) == SweepTurn(0, turn.book)
+    assert turn.slot_table == await side.admission.slot_table()
+    assert sorted(turn.slot_table) == ["a", "b", "c"]
+    assert await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + 6) == SweepTurn(0, turn.slot_table)
 
 
 async def test_no_sweep_is_armed_where_nobody_holds_a_slot(side: Side) -> None:
     """So that idle costs next to nothing."""
-    await wish(side, "a")
-    await wish(side, "a", "none", 1)
+    await slot_request(side, "a")
+    await slot_request(side, "a", "none", 1)
     turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)
     assert turn.next_ms == 0
 
@@ -156,116 +163,116 @@ async def test_no_sweep_is_armed_where_nobody_holds_a_slot(side: Side) -> None:
 @pytest.mark.parametrize(("after_ms", "arms"), [(SWEEP_INTERVAL_MS, False), (2 * SWEEP_INTERVAL_MS + 1, True)])
 async def test_a_sweep_that_is_overdue_counts_as_lost(side: Side, after_ms: int, arms: bool) -> None:
     """The next word, and the backstop, arm another one."""
-    await wish(side, "a")
+    await slot_request(side, "a")
     backstop = await side.admission.sweep(0, NOW_MS + after_ms)
     assert bool(backstop.next_ms) is arms
-    heard = await wish(side, "b", after_ms=after_ms)
-    assert heard.sweep_at_ms == 0 if arms else not heard.sweep_at_ms
+    slot_answer = await slot_request(side, "b", after_ms=after_ms)
+    assert slot_answer.sweep_at_ms == 0 if arms else not slot_answer.sweep_at_ms
 
 
 async def test_the_sweep_gives_a_slot_that_leaving_freed_and_tells_until_it_is_taken(side: Side) -> None:
     """At each sweep again, and by a copy that arms none: no word of a job gave it, so no other word would tell."""
     await fill(side)
-    await wish(side, "d", session="the session")
+    await slot_request(side, "d", session="the session")
     await side.admission.leave([("a", NOW_MS)])
     for after_ms, armed in ((0, True), (5, False)):
         turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS + after_ms)
         assert (bool(turn.next_ms), turn.tell) == (armed, (Told("d", 0, "the session"),))
-        assert turn.book["d"].slot
-        assert turn.book == await side.admission.book()
-    assert (await wish(side, "b", after_ms=9)).tell == ()
-    assert (await wish(side, "d")).slot
+        assert turn.slot_table["d"].slot
+        assert turn.slot_table == await side.admission.slot_table()
+    assert (await slot_request(side, "b", after_ms=9)).tell == ()
+    assert (await slot_request(side, "d")).slot
     assert (await side.admission.sweep(0, SWEEP_AT_MS)).tell == ()
 
 
 async def test_the_sweep_tells_who_got_a_slot_by_a_word_and_has_not_taken_it(side: Side) -> None:
     """Whoever gave it back may never have come to telling."""
     await fill(side)
-    await wish(side, "d", lap=4, session="the session")
-    await wish(side, "a", "gone", 1)
+    await slot_request(side, "d", epoch=4, session="the session")
+    await slot_request(side, "a", "gone", 1)
     assert (await side.admission.sweep(0, NOW_MS)).tell == (Told("d", 4, "the session"),)
 
 
 async def test_a_slot_that_the_sweep_gives_arms_the_next_sweep(side: Side) -> None:
     """Also when nobody held one before."""
     await fill(side)
-    await wish(side, "d")
+    await slot_request(side, "d")
     await side.admission.leave([(name, NOW_MS) for name in "abc"])
     turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)
-    assert (sorted(turn.book), turn.next_ms) == (["d"], SWEEP_AT_MS + SWEEP_INTERVAL_MS)
+    assert (sorted(turn.slot_table), turn.next_ms) == (["d"], SWEEP_AT_MS + SWEEP_INTERVAL_MS)
 
 
 async def test_a_sweep_that_comes_back_hears_of_those_gone_lately(side: Side) -> None:
     """It may carry what belongs to them; a new one hears of them only once they may leave."""
-    await wish(side, "a", lap=1)
-    await wish(side, "a", "gone", lap=2)
-    assert "a" not in (await side.admission.sweep(SWEEP_AT_MS, NOW_MS + 1)).book
-    assert "a" in (await side.admission.sweep(SWEEP_AT_MS, NOW_MS + 1, again=True)).book
+    await slot_request(side, "a", epoch=1)
+    await slot_request(side, "a", "gone", epoch=2)
+    assert "a" not in (await side.admission.sweep(SWEEP_AT_MS, NOW_MS + 1)).slot_table
+    assert "a" in (await side.admission.sweep(SWEEP_AT_MS, NOW_MS + 1, again=True)).slot_table
     # And so when it spoke after the sweep had begun: what is asked was under way for a while.
-    assert "a" in (await side.admission.sweep(SWEEP_AT_MS, NOW_MS - 5_000, again=True)).book
+    assert "a" in (await side.admission.sweep(SWEEP_AT_MS, NOW_MS - 5_000, again=True)).slot_table
 
 
 async def test_the_sweep_gives_no_more_slots_than_there_are(side: Side) -> None:
     """By the same order as words do: the oldest first."""
     for name in "abcdefgh":
-        await wish(side, name)
+        await slot_request(side, name)
     await side.admission.leave([("a", NOW_MS), ("c", NOW_MS)])
     turn = await side.admission.sweep(SWEEP_AT_MS, SWEEP_AT_MS)
     assert [told.job_id for told in turn.tell] == ["d", "e"]
-    assert sorted(name for name, entry in turn.book.items() if entry.slot) == ["b", "d", "e"]
+    assert sorted(name for name, entry in turn.slot_table.items() if entry.slot) == ["b", "d", "e"]
 
 
 async def test_a_word_is_news_also_when_it_is_repeated_but_not_when_it_is_older(side: Side) -> None:
     """When a job last said something never goes back."""
     said = []
-    for lap, after_ms in ((3, 5), (3, 8), (3, 6), (2, 9)):
-        await wish(side, "a", "none", lap, after_ms=after_ms)
-        said.append((await side.admission.book())["a"].since_ms - NOW_MS)
+    for epoch, after_ms in ((3, 5), (3, 8), (3, 6), (2, 9)):
+        await slot_request(side, "a", "none", epoch, after_ms=after_ms)
+        said.append((await side.admission.slot_table())["a"].since_ms - NOW_MS)
     assert said == [5, 8, 8, 8]
 
 
 async def test_a_job_leaves_the_book_unless_it_has_said_something_since(side: Side) -> None:
     """Something newer, or the same again; leaving twice, and leaving without having been there, is no error."""
     for name in "abc":
-        await wish(side, name, "gone", 3, after_ms=5)
-    await wish(side, "b", "slot", 4, after_ms=6)
-    await wish(side, "c", "gone", 3, after_ms=6)
+        await slot_request(side, name, "gone", 3, after_ms=5)
+    await slot_request(side, "b", "slot", 4, after_ms=6)
+    await slot_request(side, "c", "gone", 3, after_ms=6)
     for _ in range(2):
         await side.admission.leave([("a", NOW_MS + 5), ("b", NOW_MS + 5), ("c", NOW_MS + 5), ("d", 0)])
     await side.admission.leave([])
-    assert sorted(await side.admission.book()) == ["b", "c"]
+    assert sorted(await side.admission.slot_table()) == ["b", "c"]
 
 
 async def test_names_of_tenants_and_sessions_are_kept_as_they_are(side: Side) -> None:
     """Slashes, quotes and letters of all kinds."""
     place = Place('te/na"nt', "sess\\ion / 漢", 9, NOW_MS)
-    await side.admission.wish("job_a.1-2", Standing("slot", NOW_MS), place, NOW_MS)
-    entry = (await side.admission.book())["job_a.1-2"]
-    assert (entry.tenant, entry.session_id, entry.priority, entry.lap) == (place.tenant, place.session_id, 9, NOW_MS)
+    await side.admission.slot_request("job_a.1-2", SlotState("slot", NOW_MS), place, NOW_MS)
+    entry = (await side.admission.slot_table())["job_a.1-2"]
+    assert (entry.tenant, entry.session_id, entry.priority, entry.epoch) == (place.tenant, place.session_id, 9, NOW_MS)
 
 
 WANTS: list[Want] = ["slot", "slot", "slot", "none", "gone"]
-WISHES = st.tuples(st.sampled_from("abcdefghij"), st.sampled_from(WANTS), st.integers(0, 6), st.integers(0, 9))
-STEPS = st.one_of(WISHES, WISHES, WISHES, st.integers(0, 3), st.just("leave"))
+SLOT_REQUESTS = st.tuples(st.sampled_from("abcdefghij"), st.sampled_from(WANTS), st.integers(0, 6), st.integers(0, 9))
+STEPS = st.one_of(SLOT_REQUESTS, SLOT_REQUESTS, SLOT_REQUESTS, st.integers(0, 3), st.just("leave"))
 
 
 async def take_step(side: Side, step: tuple[str, Want, int, int] | int | str, at_ms: int) -> object:
-    """One step on one side; what it answers, and the book after it."""
+    """One step on one side; what it answers, and the slot table after it."""
     answer: object = None
     match step:
-        case (name, want, lap, priority):
+        case (name, want, epoch, priority):
             number = ord(name)
             # Two sessions of each tenant; a job stays in its own.
             place = Place(f"t{number % 3}", f"s{number // 3 % 2}", priority, NOW_MS + number // 2)
-            alone = lap == 0 and priority > 4  # of half of the first words
-            answer = await side.admission.wish(name, Standing(want, lap), place, at_ms, alone=alone)
+            alone = epoch == 0 and priority > 4  # of half of the first words
+            answer = await side.admission.slot_request(name, SlotState(want, epoch), place, at_ms, alone=alone)
         case int():
             answer = await side.admission.sweep(step * SWEEP_INTERVAL_MS and NOW_MS + step * SWEEP_INTERVAL_MS, at_ms)
         case _:
             # Some as they are, holders of slots among them, and some that have said something since.
-            book = await side.admission.book()
-            await side.admission.leave([(name, entry.since_ms - ord(name) % 2) for name, entry in book.items()])
-    return answer, await side.admission.book()
+            slot_table = await side.admission.slot_table()
+            await side.admission.leave([(name, entry.since_ms - ord(name) % 2) for name, entry in slot_table.items()])
+    return answer, await side.admission.slot_table()
 
 
 @given(steps=st.lists(STEPS, min_size=5, max_size=40))

@@ -1,10 +1,10 @@
-"""An admission that a version before has kept: one book, which is taken over while instances of both versions run."""
+"""An admission kept by a version before: one slot table, taken over while instances of both versions run."""
 
 import json
 
 import pytest
 
-from baton.core.admission import Entry, Place, Standing
+from baton.core.admission import Entry, Place, SlotState
 from baton.core.records import load_entry
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
@@ -37,12 +37,12 @@ async def test_who_held_a_slot_holds_it_and_who_waits_keeps_the_order(real: Side
     held = {f"j{n:04}": stored(n, slot=True, started=True) for n in range(SLOTS)}
     write(redis_process, BOOK, {**held, **{f"j{n:04}": stored(n) for n in range(SLOTS, 9)}})
     write(redis_process, GONE, {"j0099": stored(99, want="gone", lap=7)})
-    assert not (await real.admission.wish("new", Standing("slot", 1), place("new"), NOW_MS)).slot
-    assert (await real.operating.state()).active == SLOTS
-    assert (await real.operating.state()).pending == 9 - SLOTS + 1
-    heard = await real.admission.wish("j0000", Standing("gone", 2), place("j0000"), NOW_MS)
-    assert [told.job_id for told in heard.tell] == ["j0003"]
-    assert (await real.admission.wish("j0099", Standing("slot", 3), place("j0099"), NOW_MS)).later_lap == 7
+    assert not (await real.admission.slot_request("new", SlotState("slot", 1), place("new"), NOW_MS)).slot
+    assert (await real.admission_control.state()).active == SLOTS
+    assert (await real.admission_control.state()).pending == 9 - SLOTS + 1
+    slot_answer = await real.admission.slot_request("j0000", SlotState("gone", 2), place("j0000"), NOW_MS)
+    assert [told.job_id for told in slot_answer.tell] == ["j0003"]
+    assert (await real.admission.slot_request("j0099", SlotState("slot", 3), place("j0099"), NOW_MS)).later_epoch == 7
     assert redis_process.ask("EXISTS", BOOK, GONE) == 0
 
 
@@ -53,41 +53,41 @@ async def test_a_large_book_is_taken_over_piece_by_piece_and_a_job_at_its_own_wo
     texts = {f"j{n:04}": stored(n, started=n == HUNDREDS - 1) for n in range(HUNDREDS)}
     write(redis_process, BOOK, texts)
     last = f"j{HUNDREDS - 1:04}"
-    heard = await real.admission.wish(last, Standing("slot", 1), place(last), NOW_MS)
-    assert heard.slot
-    assert set(await real.admission.book()) == set(texts)
+    slot_answer = await real.admission.slot_request(last, SlotState("slot", 1), place(last), NOW_MS)
+    assert slot_answer.slot
+    assert set(await real.admission.slot_table()) == set(texts)
     assert await real.admission.entry("j0150") == load_entry(texts["j0150"])
     for number in range(HUNDREDS):
         await real.admission.sweep(0, NOW_MS + number)
         if not redis_process.ask("EXISTS", BOOK):
             break
     assert redis_process.ask("EXISTS", BOOK) == 0
-    assert set(await real.admission.book()) == set(texts)
-    state = await real.operating.state()
+    assert set(await real.admission.slot_table()) == set(texts)
+    state = await real.admission_control.state()
     assert (state.active, state.pending) == (SLOTS, HUNDREDS - SLOTS)
 
 
 async def test_instances_of_the_version_before_give_no_slot_and_what_they_take_is_taken_over(
     real: Side, redis_process: RedisProcess
 ) -> None:
-    """They read that the admission is stopped, and write into their book, whose jobs get slots here."""
-    await real.admission.wish("first", Standing("slot", 1), place("first"), NOW_MS)
+    """They read that the admission is stopped, and write into their slot table, whose jobs get slots here."""
+    await real.admission.slot_request("first", SlotState("slot", 1), place("first"), NOW_MS)
     assert int(redis_process.ask("GET", STOPPED)) > 0
-    assert (await real.operating.state()).stopped_ms == 0
+    assert (await real.admission_control.state()).stopped_ms == 0
     write(redis_process, BOOK, {"first": stored(1, want="none", lap=5), "late": stored(2)})
     turn = await real.admission.sweep(0, NOW_MS + SWEEP_INTERVAL_MS)
     assert [told.job_id for told in turn.tell] == ["late"]
-    book = await real.admission.book()
-    assert (book["first"].want, book["first"].slot, book["late"].slot) == ("none", False, True)
+    slot_table = await real.admission.slot_table()
+    assert (slot_table["first"].want, slot_table["first"].slot, slot_table["late"].slot) == ("none", False, True)
 
 
-@pytest.mark.parametrize("lap", [0, 1])
-async def test_an_older_word_in_the_book_changes_nothing(real: Side, redis_process: RedisProcess, lap: int) -> None:
+@pytest.mark.parametrize("epoch", [0, 1])
+async def test_an_older_word_in_the_book_changes_nothing(real: Side, redis_process: RedisProcess, epoch: int) -> None:
     """It was said before the one that is known, or is the same."""
-    await real.admission.wish("j0001", Standing("slot", 1), place("j0001"), NOW_MS)
-    write(redis_process, BOOK, {"j0001": stored(1, want="none" if lap == 0 else "slot", lap=lap)})
-    assert (await real.admission.wish("j0001", Standing("slot", 1), place("j0001"), NOW_MS)).slot
-    assert (await real.admission.book())["j0001"] == Entry(
+    await real.admission.slot_request("j0001", SlotState("slot", 1), place("j0001"), NOW_MS)
+    write(redis_process, BOOK, {"j0001": stored(1, want="none" if epoch == 0 else "slot", lap=epoch)})
+    assert (await real.admission.slot_request("j0001", SlotState("slot", 1), place("j0001"), NOW_MS)).slot
+    assert (await real.admission.slot_table())["j0001"] == Entry(
         "t", "s-j0001", 5, NOW_MS + 1_000_000, 1, "slot", slot=True, started=True, since_ms=NOW_MS
     )
 
@@ -96,9 +96,9 @@ async def test_an_admission_that_was_stopped_stays_stopped(real: Side, redis_pro
     """Since then; a start starts it."""
     redis_process.ask("SET", STOPPED, NOW_MS - 5)
     write(redis_process, BOOK, {"j0001": stored(1)})
-    assert not (await real.admission.wish("new", Standing("slot", 1), place("new"), NOW_MS)).slot
-    assert (await real.operating.state()).stopped_ms == NOW_MS - 5
-    started = await real.operating.start(NOW_MS)
+    assert not (await real.admission.slot_request("new", SlotState("slot", 1), place("new"), NOW_MS)).slot
+    assert (await real.admission_control.state()).stopped_ms == NOW_MS - 5
+    started = await real.admission_control.start(NOW_MS)
     assert sorted(told.job_id for told in started.tell) == ["j0001", "new"]
 
 
@@ -106,10 +106,10 @@ async def test_a_holder_that_asked_an_instance_of_the_version_before_is_told_by_
     real: Side, redis_process: RedisProcess
 ) -> None:
     """There it was told that it holds none, so it waits until somebody says otherwise."""
-    await real.admission.wish("j0001", Standing("slot", 1), place("j0001"), NOW_MS)
+    await real.admission.slot_request("j0001", SlotState("slot", 1), place("j0001"), NOW_MS)
     for _ in range(2):
-        write(redis_process, BOOK, {"j0001": stored(1, lap=1)})
-        heard = await real.admission.wish("other", Standing("slot", 1), place("other"), NOW_MS)
-        assert [told.job_id for told in heard.tell] == ["j0001"]
-    assert (await real.admission.wish("j0001", Standing("slot", 1), place("j0001"), NOW_MS)).slot
-    assert (await real.admission.wish("other", Standing("slot", 1), place("other"), NOW_MS)).tell == ()
+        write(redis_process, BOOK, {"j0001": stored(1, epoch=1)})
+        slot_answer = await real.admission.slot_request("other", SlotState("slot", 1), place("other"), NOW_MS)
+        assert [told.job_id for told in slot_answer.tell] == ["j0001"]
+    assert (await real.admission.slot_request("j0001", SlotState("slot", 1), place("j0001"), NOW_MS)).slot
+    assert (await real.admission.slot_request("other", SlotState("slot", 1), place("other"), NOW_MS)).tell == ()

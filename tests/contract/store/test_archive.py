@@ -4,11 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from baton.core.effects import Changes
-from baton.core.legs import loop_leg
 from baton.core.state import CallRecord, Job
 from baton.core.transcript import MEMORY_ROLE
 from baton.core.transitions import JobStatus
-from baton.ports import Heeded, OutsideFact, Recalled, Recorded, Removed, Tombstone, Verdict
+from baton.core.work_items import loop_item
+from baton.ports import OutsideFact, Recalled, Recorded, Removed, SignalResult, Tombstone, Verdict
 from baton_events.errors import JobGoneError
 from baton_events.ids import canonical_json
 from tests.contract.store.redis_process import RedisProcess
@@ -17,11 +17,11 @@ from tests.contract.store.sample import (
     NOW_MS,
     SPENT,
     a_job,
-    call_leg,
+    call_item,
     claim_of,
     creation,
     fan_out,
-    first_leg,
+    first_item,
     record_of,
 )
 from tests.contract.store.side import Side
@@ -35,16 +35,16 @@ CHILD_ID = f"{JOB_ID}.1"
 
 def begins_again(*forgets: str, job: Job = AGAIN) -> Changes:
     """What a retry writes."""
-    return Changes(job=job, legs=(loop_leg(JOB_ID, 2, 1, NOW_MS),), forgets=forgets, begins_again=True)
+    return Changes(job=job, items=(loop_item(JOB_ID, 2, 1, NOW_MS),), forgets=forgets, begins_again=True)
 
 
 async def ended(side: Side) -> Recalled:
     """A job with two calls, the first of which has a result, that has ended."""
-    legs = await fan_out(side, 2)
-    records = tuple(record_of(leg) for leg in legs)
-    changes = Changes(calls=records, results={legs[0].call_id: '{"ok":1}'})
-    await side.store.commit(claim_of(legs[0], "m2"), changes, SPENT)
-    await side.store.commit(claim_of(legs[1], "m3"), END, SPENT)
+    items = await fan_out(side, 2)
+    records = tuple(record_of(item) for item in items)
+    changes = Changes(calls=records, results={items[0].call_id: '{"ok":1}'})
+    await side.store.commit(claim_of(items[0], "m2"), changes, SPENT)
+    await side.store.commit(claim_of(items[1], "m3"), END, SPENT)
     recalled = await side.archive.recall(JOB_ID)
     assert recalled is not None
     return recalled
@@ -54,10 +54,10 @@ async def test_a_job_is_recalled_with_its_calls_and_what_it_has_to_say(side: Sid
     """All that a retry is decided on, as one moment saw it."""
     recalled = await ended(side)
     assert recalled.loaded.job == recalled.ended.job == ENDED
-    assert sorted(call.id for call in recalled.ended.calls) == [call_leg(0).call_id, call_leg(1).call_id]
+    assert sorted(call.id for call in recalled.ended.calls) == [call_item(0).call_id, call_item(1).call_id]
     assert all(isinstance(call, CallRecord) for call in recalled.ended.calls)
     assert (recalled.ended.entries, recalled.ended.kept) == (1, 1)
-    assert [(untold.wish.want, untold.job) for untold in recalled.wishes] == [("gone", ENDED)]
+    assert [(untold.slot_request.want, untold.job) for untold in recalled.slot_requests] == [("gone", ENDED)]
     assert await side.archive.recall("job_b") is None
     assert await side.archive.recall(f"{JOB_ID}.9") is None
 
@@ -66,7 +66,7 @@ async def test_what_was_remembered_for_a_job_is_told_in_each_run(side: Side) -> 
     """It stands behind the task."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     entries = (canonical_json({"role": MEMORY_ROLE, "entries": [], "warnings": []}), '{"role":"model"}')
-    await side.store.commit(claim_of(first_leg()), Changes(transcript=entries), SPENT)
+    await side.store.commit(claim_of(first_item()), Changes(transcript=entries), SPENT)
     recalled = await side.archive.recall(JOB_ID)
     assert recalled is not None
     assert (recalled.ended.entries, recalled.ended.kept) == (3, 2)
@@ -75,14 +75,14 @@ async def test_what_was_remembered_for_a_job_is_told_in_each_run(side: Side) -> 
 async def test_a_retry_takes_what_an_ended_job_had_to_say_and_what_is_to_be_forgotten(side: Side) -> None:
     """Its outcome, and one that came early; the other results stay."""
     recalled = await ended(side)
-    recorded, carried = await side.store.record(recalled.loaded, "w", begins_again(call_leg(0).call_id), NOW_MS)
+    recorded, pending = await side.store.record(recalled.loaded, "w", begins_again(call_item(0).call_id), NOW_MS)
     assert recorded is Recorded.COMMITTED
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
     assert (snapshot.job, snapshot.results) == (AGAIN, {})
-    assert [(leg.kind, leg.want) for leg in snapshot.legs] == [("loop", ""), ("wish", "slot")]
-    assert [leg.kind for leg in carried] == ["wish"]
-    assert snapshot.standing.lap > recalled.wishes[0].wish.attempt
+    assert [(item.kind, item.want) for item in snapshot.items] == [("loop", ""), ("wish", "slot")]
+    assert [item.kind for item in pending] == ["wish"]
+    assert snapshot.slot_state.epoch > recalled.slot_requests[0].slot_request.attempt
     # What it used before was told with its end; the retry counts from there.
     assert snapshot.usage.before["redis_requests"] == snapshot.usage.redis_requests - 1 > 0
 
@@ -91,7 +91,7 @@ async def test_nothing_of_a_retried_tree_expires(real: Side, redis_process: Redi
     """Not of the jobs below it, either; and no tombstone says that it has."""
     await real.store.create(creation(a_job()), "m1", NOW_MS)
     await real.store.create(creation(a_job(CHILD_ID)), "m1", NOW_MS)
-    await real.store.commit(claim_of(first_leg()), END, SPENT)
+    await real.store.commit(claim_of(first_item()), END, SPENT)
     recalled = await real.archive.recall(JOB_ID)
     assert recalled is not None
     assert all(left_ms > 0 for left_ms in expiry_ms(redis_process).values())
@@ -101,28 +101,28 @@ async def test_nothing_of_a_retried_tree_expires(real: Side, redis_process: Redi
 
 
 async def test_a_commit_of_an_earlier_run_is_dropped(side: Side) -> None:
-    """Though a leg of the later one has the same key."""
+    """Though a work item of the later one has the same key."""
     recalled = await ended(side)
-    again = Changes(job=AGAIN, legs=(first_leg(),), begins_again=True)
+    again = Changes(job=AGAIN, items=(first_item(),), begins_again=True)
     await side.store.record(recalled.loaded, "w", again, NOW_MS)
-    late = await side.store.commit(claim_of(first_leg(), "m9"), Changes(parts=("late",)), SPENT)
+    late = await side.store.commit(claim_of(first_item(), "m9"), Changes(parts=("late",)), SPENT)
     assert not late.applied
-    own = await side.store.commit(replace(claim_of(first_leg(), "m9"), run=2), Changes(parts=("own",)), SPENT)
+    own = await side.store.commit(replace(claim_of(first_item(), "m9"), run=2), Changes(parts=("own",)), SPENT)
     assert own.applied
 
 
 async def test_an_outcome_of_an_earlier_run_is_not_taken(side: Side) -> None:
     """The call runs again, and waits for another one."""
     recalled = await ended(side)
-    await side.store.record(recalled.loaded, "w", begins_again(call_leg(1).call_id), NOW_MS)
-    early = OutsideFact("f1", '{"ok":1}', call_leg(1).call_id)
-    now = OutsideFact("f2", '{"ok":2}', call_leg(1).call_id, run=2)
-    assert (await side.store.tell(JOB_ID, "m8", early, NOW_MS)).heeded is Heeded.ENDED
-    assert (await side.store.tell(JOB_ID, "m8", now, NOW_MS)).heeded is Heeded.FIRST
+    await side.store.record(recalled.loaded, "w", begins_again(call_item(1).call_id), NOW_MS)
+    early = OutsideFact("f1", '{"ok":1}', call_item(1).call_id)
+    now = OutsideFact("f2", '{"ok":2}', call_item(1).call_id, run=2)
+    assert (await side.store.tell(JOB_ID, "m8", early, NOW_MS)).signal_result is SignalResult.ENDED
+    assert (await side.store.tell(JOB_ID, "m8", now, NOW_MS)).signal_result is SignalResult.FIRST
 
 
 async def test_a_removed_job_leaves_a_tombstone_that_nothing_brings_it_back_over(side: Side) -> None:
-    """Neither its witness, nor a late message, nor an outcome, nor the sweep; nor is it removed twice."""
+    """Neither its backup message, nor a late message, nor an outcome, nor the sweep; nor is it removed twice."""
     recalled = await ended(side)
     assert await side.archive.tombstone(JOB_ID) is None
     assert await side.archive.remove(recalled, NOW_MS) is Removed.REMOVED
@@ -130,10 +130,10 @@ async def test_a_removed_job_leaves_a_tombstone_that_nothing_brings_it_back_over
     assert await side.archive.tombstone(CHILD_ID) == Tombstone("tenant_a", deleted=True)
     with pytest.raises(JobGoneError, match="job_a"):
         await side.store.create(creation(a_job()), "witness", NOW_MS)
-    assert (await side.store.begin(claim_of(first_leg()))).verdict is Verdict.APPLIED
-    assert (await side.store.begin(claim_of(first_leg(CHILD_ID)))).verdict is Verdict.APPLIED
-    told = await side.store.tell(JOB_ID, "m8", OutsideFact("f", '{"ok":1}', call_leg(1).call_id), NOW_MS)
-    assert told.heeded is Heeded.ENDED
+    assert (await side.store.claim(claim_of(first_item()))).verdict is Verdict.APPLIED
+    assert (await side.store.claim(claim_of(first_item(CHILD_ID)))).verdict is Verdict.APPLIED
+    told = await side.store.tell(JOB_ID, "m8", OutsideFact("f", '{"ok":1}', call_item(1).call_id), NOW_MS)
+    assert told.signal_result is SignalResult.ENDED
     assert not (await side.store.look(JOB_ID, "m9", NOW_MS, 60_000, {})).known
     assert (await side.store.record(recalled.loaded, "w", begins_again(), NOW_MS))[0] is Recorded.UNKNOWN
     assert await side.archive.remove(recalled, NOW_MS) is Removed.UNKNOWN
@@ -155,7 +155,7 @@ async def test_a_removal_takes_every_key_of_the_tree(real: Side, redis_process: 
 async def test_a_job_that_is_not_as_it_was_recalled_is_not_removed(side: Side) -> None:
     """It runs again, it lives, or it has something to say that the admission has not heard."""
     recalled = await ended(side)
-    assert await side.archive.remove(replace(recalled, wishes=()), NOW_MS) is Removed.CHANGED
+    assert await side.archive.remove(replace(recalled, slot_requests=()), NOW_MS) is Removed.CHANGED
     await side.store.record(recalled.loaded, "w", begins_again(), NOW_MS)
     assert await side.archive.remove(recalled, NOW_MS) is Removed.CHANGED
     live = await side.archive.recall(JOB_ID)

@@ -3,16 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
-from baton.core.admission import Place, Standing, Want
+from baton.core.admission import Place, SlotState, Want
 from baton.core.decide import decide
 from baton.core.effects import Changes, Decision
-from baton.core.happenings import Happening, ModelAnswered, Started, ToolFailed, ToolReturned, Wanted
-from baton.core.legs import Leg, LegKind, following, loop_leg
 from baton.core.parts import text_delta
 from baton.core.state import CallRecord, Failure, Usage
+from baton.core.step_results import ModelAnswered, Started, StepResult, ToolFailed, ToolReturned, Wanted
 from baton.core.transitions import CallStatus
-from baton.dispatch.books import commit
-from baton.ports import Begun, Meter, metered, take
+from baton.core.work_items import ItemKind, WorkItem, following, loop_item
+from baton.dispatch.usage_ledger import commit
+from baton.ports import ClaimResult, Meter, metered, take
 from baton.ports.spending import NOTHING
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import (
@@ -20,10 +20,10 @@ from tests.contract.store.sample import (
     NOW_MS,
     SPENT,
     a_job,
-    call_leg,
+    call_item,
     claim_of,
     creation,
-    first_leg,
+    first_item,
     record_of,
 )
 from tests.contract.store.side import Side
@@ -42,68 +42,68 @@ RETURNS = ToolReturned('{"found":true}')
 FAILS = ToolFailed(Failure("type", "message", retryable=True))
 
 
-def failed_record(leg: Leg) -> CallRecord:
+def failed_record(item: WorkItem) -> CallRecord:
     """A call whose attempt failed and may be retried."""
     failure = Failure("type", "message", retryable=True)
-    return replace(record_of(leg), status=CallStatus.RETRYING, attempts=1, retries=2, error=failure)
+    return replace(record_of(item), status=CallStatus.RETRYING, attempts=1, retries=2, error=failure)
 
 
 TURN = 1_000
-CALL = call_leg(0, turn=TURN)
-# name → the leg, its call's record, what happens besides its start
-EVENTS: dict[str, tuple[Leg, CallRecord | None, Happening | None]] = {
-    "loop asks": (loop_leg(JOB_ID, TURN, 1, NOW_MS), None, ASKS_FOR_TWO),
-    "loop answers": (loop_leg(JOB_ID, TURN, 1, NOW_MS), None, ANSWERS),
+CALL = call_item(0, turn=TURN)
+# name → the work item, its call's record, what happens besides its start
+EVENTS: dict[str, tuple[WorkItem, CallRecord | None, StepResult | None]] = {
+    "loop asks": (loop_item(JOB_ID, TURN, 1, NOW_MS), None, ASKS_FOR_TWO),
+    "loop answers": (loop_item(JOB_ID, TURN, 1, NOW_MS), None, ANSWERS),
     "call returns": (CALL, record_of(CALL), RETURNS),
     "call fails": (CALL, record_of(CALL), FAILS),
-    "complete": (following(CALL, LegKind.COMPLETE, NOW_MS), record_of(CALL), None),
-    "failed, again": (following(CALL, LegKind.FAILED, NOW_MS), failed_record(CALL), None),
+    "complete": (following(CALL, ItemKind.COMPLETE, NOW_MS), record_of(CALL), None),
+    "failed, again": (following(CALL, ItemKind.FAILED, NOW_MS), failed_record(CALL), None),
     "failed, for good": (
-        following(CALL, LegKind.FAILED, NOW_MS),
+        following(CALL, ItemKind.FAILED, NOW_MS),
         replace(failed_record(CALL), retries=0),
         None,
     ),
 }
 
 
-async def job_with(side: Side, leg: Leg, record: CallRecord | None, *, turns: int, reads_history: bool) -> None:
-    """A job with `turns` turns of one call each behind it, and one open leg."""
-    past = [call_leg(0, turn=turn) for turn in range(1, turns + 1)]
+async def job_with(side: Side, item: WorkItem, record: CallRecord | None, *, turns: int, reads_history: bool) -> None:
+    """A job with `turns` turns of one call each behind it, and one open work item."""
+    past = [call_item(0, turn=turn) for turn in range(1, turns + 1)]
     changes = Changes(
         job=a_job(reads_history=reads_history),
-        legs=(leg,),
+        items=(item,),
         calls=(*map(record_of, past), *([record] if record else [])),
         results={done.call_id: '{"ok":"a result of some length"}' for done in past},
         transcript=tuple('{"role":"model","turn":1,"text":"a text","calls":[]}' for _ in past),
         parts=tuple('{"type":"data-event"}' for _ in range(5 * turns)),
     )
     await side.store.create(creation(a_job(reads_history=reads_history)), "witness", NOW_MS)
-    assert (await side.store.commit(claim_of(first_leg(), "m0"), changes, SPENT)).applied
+    assert (await side.store.commit(claim_of(first_item(), "m0"), changes, SPENT)).applied
 
 
-async def handle(side: Side, leg: Leg, happened: Happening | None) -> Begun:
+async def handle(side: Side, item: WorkItem, step_result: StepResult | None) -> ClaimResult:
     """What the pipeline does with one event, metered."""
-    claim = claim_of(leg, "m1")
+    claim = claim_of(item, "m1")
     with metered(Meter(FakeClock(NOW_MS), memory_mb=512)):
-        begun = await side.store.begin(claim)
-        assert begun.state is not None
-        decision: Decision = decide(begun.state, happened or Started(), NOW_MS)
+        claim_result = await side.store.claim(claim)
+        assert claim_result.state is not None
+        decision: Decision = decide(claim_result.state, step_result or Started(), NOW_MS)
         assert decision.changes is not None
         assert (await commit(side.store, claim, decision.changes)).applied
         assert take() == NOTHING
-    return begun
+    return claim_result
 
 
 async def measured(
     side: Side, process: RedisProcess, name: str, *, turns: int, reads_history: bool
 ) -> tuple[Counted, Counted]:
-    """What one event costs after so many turns, and what the job's own books say that it cost."""
-    leg, record, happened = EVENTS[name]
+    """What one event costs after so many turns, and what the job's own usage ledger says that it cost."""
+    item, record, step_result = EVENTS[name]
     process.ask("FLUSHALL")
-    await job_with(side, leg, record, turns=turns, reads_history=reads_history)
+    await job_with(side, item, record, turns=turns, reads_history=reads_history)
     before_books = await side.reader.job(JOB_ID)
     before = process.counted()
-    await handle(side, leg, happened)
+    await handle(side, item, step_result)
     spent = process.counted().since(before)
     after_books = await side.reader.job(JOB_ID)
     assert before_books is not None
@@ -120,13 +120,13 @@ def _counted(usage: Usage) -> Counted:
 async def test_an_event_costs_two_requests_and_at_most_twelve_commands_however_long_the_job(
     real: Side, redis_process: RedisProcess, name: str, reads_history: bool
 ) -> None:
-    """The same with no history and with five hundred turns of it; the job's own books agree with the server."""
+    """The same with no history and with five hundred turns of it; the job's own usage ledger agree with the server."""
     young, young_books = await measured(real, redis_process, name, turns=0, reads_history=reads_history)
-    old, old_books = await measured(real, redis_process, name, turns=TURNS, reads_history=reads_history)
+    old, old_ledger = await measured(real, redis_process, name, turns=TURNS, reads_history=reads_history)
     assert young.requests == 2
     assert young.commands <= (LAST_EVENT_COMMANDS_LIMIT if name == "loop answers" else COMMANDS_LIMIT)
     assert (old.requests, old.commands) == (young.requests, young.commands)
-    assert (young_books, old_books) == (young, old)
+    assert (young_books, old_ledger) == (young, old)
     if not reads_history:
         assert old.size_bytes <= 1.1 * young.size_bytes
 
@@ -134,40 +134,40 @@ async def test_an_event_costs_two_requests_and_at_most_twelve_commands_however_l
 @pytest.mark.parametrize("name", [name for name in EVENTS if not name.startswith("loop")])
 async def test_no_history_is_loaded_but_by_a_turn_that_reads_it(real: Side, name: str) -> None:
     """So that what is loaded does not grow, either."""
-    leg, record, happened = EVENTS[name]
-    await job_with(real, leg, record, turns=20, reads_history=True)
-    begun = await handle(real, leg, happened)
-    assert (begun.history.transcript, begun.history.results) == ((), {})
+    item, record, step_result = EVENTS[name]
+    await job_with(real, item, record, turns=20, reads_history=True)
+    claim_result = await handle(real, item, step_result)
+    assert (claim_result.history.transcript, claim_result.history.results) == ((), {})
 
 
 async def test_a_turn_whose_past_is_summed_up_loads_and_costs_the_same_however_long_the_past(
     real: Side, redis_process: RedisProcess
 ) -> None:
     """The task and what is still told; the script reads the results of those calls alone."""
-    leg = EVENTS["loop asks"][0]
+    item = EVENTS["loop asks"][0]
     spent: list[Counted] = []
-    loaded: list[Begun] = []
+    loaded: list[ClaimResult] = []
     for turns in (10, TURNS):
         redis_process.ask("FLUSHALL")
-        await job_with(real, leg, None, turns=turns, reads_history=True)
+        await job_with(real, item, None, turns=turns, reads_history=True)
         job = replace(a_job(), untold=(1, turns - 1))
         read = await real.store.load(JOB_ID)
         assert read is not None
         await real.store.record(read, "m0", Changes(job=job), NOW_MS)
         before = redis_process.counted()
-        loaded.append(await handle(real, leg, ASKS_FOR_TWO))
+        loaded.append(await handle(real, item, ASKS_FOR_TWO))
         spent.append(redis_process.counted().since(before))
     assert (spent[0].requests, spent[0].commands) == (spent[1].requests, spent[1].commands)
     assert spent[1].size_bytes <= 1.1 * spent[0].size_bytes
     assert spent[0].commands <= COMMANDS_LIMIT
-    assert [len(begun.history.transcript) for begun in loaded] == [3, 3]
-    assert [begun.history.results for begun in loaded] == [{}, {}]
+    assert [len(claim_result.history.transcript) for claim_result in loaded] == [3, 3]
+    assert [claim_result.history.results for claim_result in loaded] == [{}, {}]
 
 
 async def test_the_state_of_a_job_does_not_grow_with_its_history(real: Side, redis_process: RedisProcess) -> None:
-    """One field for the job, its usage, and its standing with the admission, one for each open leg."""
-    leg, record, _ = EVENTS["complete"]
-    await job_with(real, leg, record, turns=TURNS, reads_history=True)
+    """One field for the job, its usage, and its slot state with the admission, one for each open work item."""
+    item, record, _ = EVENTS["complete"]
+    await job_with(real, item, record, turns=TURNS, reads_history=True)
     assert redis_process.ask("HLEN", "baton:{job_a}:state") == 4
 
 
@@ -175,30 +175,30 @@ async def test_the_state_of_a_job_does_not_grow_with_its_history(real: Side, red
 async def test_a_word_costs_the_same_however_many_jobs_stand_in_line(
     real: Side, redis_process: RedisProcess, want: Want, commands: int
 ) -> None:
-    """In commands and requests: it touches what it changes, and who is next; one of them looks for a book of before."""
+    """In commands and requests: it touches what it changes, and who is next; one looks for an older slot table."""
     place = Place("tenant_a", "session_a", 5, NOW_MS)
     for number in range(200):
         other = replace(place, session_id=f"session_{number}")
-        await real.admission.wish(f"job_{number}", Standing("slot", 1), other, NOW_MS)
+        await real.admission.slot_request(f"job_{number}", SlotState("slot", 1), other, NOW_MS)
         if number in (5, 199):
-            await real.admission.wish(JOB_ID, Standing("slot", 1), place, NOW_MS)
+            await real.admission.slot_request(JOB_ID, SlotState("slot", 1), place, NOW_MS)
             before = redis_process.counted()
-            await real.admission.wish(JOB_ID, Standing(want, 2 + number), place, NOW_MS)
+            await real.admission.slot_request(JOB_ID, SlotState(want, 2 + number), place, NOW_MS)
             spent = redis_process.counted().since(before)
             assert (spent.requests, spent.commands) == (1, commands)
-            await real.admission.wish(JOB_ID, Standing("slot", 3 + number), place, NOW_MS)
+            await real.admission.slot_request(JOB_ID, SlotState("slot", 3 + number), place, NOW_MS)
 
 
 async def test_accepting_a_job_costs_two_requests_and_at_most_seventeen_commands(
     real: Side, redis_process: RedisProcess
 ) -> None:
-    """Its place in the book and in the list, and its creation; one more for the first job, which arms a sweep."""
+    """Its place in the slot table and in the list, and its creation; one more for the first job, which arms a sweep."""
     first = Place("tenant_a", "session_of_another", 5, NOW_MS)
-    assert (await real.admission.wish("job_before", Standing("slot", 0), first, NOW_MS)).sweep_at_ms
+    assert (await real.admission.slot_request("job_before", SlotState("slot", 0), first, NOW_MS)).sweep_at_ms
     before = redis_process.counted()
     place = Place("tenant_a", "session_a", 5, NOW_MS)
-    heard = await real.admission.wish(JOB_ID, Standing("slot", 0), place, NOW_MS)
-    assert heard.slot
+    slot_answer = await real.admission.slot_request(JOB_ID, SlotState("slot", 0), place, NOW_MS)
+    assert slot_answer.slot
     await real.store.create(creation(a_job()), "m1", NOW_MS)
     spent = redis_process.counted().since(before)
     assert spent.requests == 2
@@ -206,12 +206,12 @@ async def test_accepting_a_job_costs_two_requests_and_at_most_seventeen_commands
 
 
 async def test_a_batch_of_a_text_costs_one_request_of_four_commands(real: Side, redis_process: RedisProcess) -> None:
-    """However long the text is by then; the turn's COMMIT puts them in the job's books."""
-    leg = EVENTS["loop answers"][0]
+    """However long the text is by then; the turn's COMMIT puts them in the job's usage ledger."""
+    item = EVENTS["loop answers"][0]
     redis_process.ask("FLUSHALL")
-    await job_with(real, leg, None, turns=0, reads_history=False)
-    claim = claim_of(leg, "m1")
-    await real.store.begin(claim)
+    await job_with(real, item, None, turns=0, reads_history=False)
+    claim = claim_of(item, "m1")
+    await real.store.claim(claim)
     for number in range(1, 40):
         before = redis_process.counted()
         assert await real.store.append(claim, number, [text_delta("text-1", "more of it")], "text-1")

@@ -49,6 +49,6 @@ async def test_an_event_costs_what_it_did(real: Side, redis_process: RedisProces
 @pytest.mark.parametrize("name", EVENTS)
 async def test_a_command_more_is_noticed(dearer: Side, redis_process: RedisProcess, name: str) -> None:
     """In each of the two requests."""
-    spent, books = await measured(dearer, redis_process, name, turns=10, reads_history=False)
+    spent, usage_ledger = await measured(dearer, redis_process, name, turns=10, reads_history=False)
     assert why_dearer(name, spent)
-    assert spent == books
+    assert spent == usage_ledger

@@ -20,7 +20,7 @@ __all__ = ["dearer"]
 
 
 async def spent_on(side: Side, process: RedisProcess, agent: str) -> tuple[Counted, Counted]:
-    """What a job cost, as the bridge counts it, and as its books do.
+    """What a job cost, as the bridge counts it, and as its usage ledger do.
 
     One job before it loads scripts and arms a sweep.
     """
@@ -32,15 +32,15 @@ async def spent_on(side: Side, process: RedisProcess, agent: str) -> tuple[Count
     spent = process.counted().since(before)
     snapshot = await side.reader.job("job_a")
     assert snapshot is not None
-    books = snapshot.usage
-    return spent, Counted(books.redis_requests, books.redis_commands, books.redis_bytes)
+    usage_ledger = snapshot.usage
+    return spent, Counted(usage_ledger.redis_requests, usage_ledger.redis_commands, usage_ledger.redis_bytes)
 
 
-def why_dearer(agent: str, spent: Counted, books: Counted) -> str:
+def why_dearer(agent: str, spent: Counted, usage_ledger: Counted) -> str:
     """What is wrong with a job's cost; empty: nothing. Asks that were ready at the same time shared a request."""
     asks, commands, most_requests, most_bytes = JOBS[agent]
-    if (books.requests, spent.commands) != (asks, commands):
-        return f"{agent}: {books.requests} asks, {spent.commands} commands; it was {asks} and {commands}"
+    if (usage_ledger.requests, spent.commands) != (asks, commands):
+        return f"{agent}: {usage_ledger.requests} asks, {spent.commands} commands; it was {asks} and {commands}"
     if spent.requests > most_requests:
         return f"{agent}: {spent.requests} requests for {asks} asks; at most {most_requests}"
     return f"{agent}: {spent.size_bytes} bytes; at most {most_bytes}" if spent.size_bytes > most_bytes else ""
@@ -48,10 +48,10 @@ def why_dearer(agent: str, spent: Counted, books: Counted) -> str:
 
 @pytest.mark.parametrize("agent", JOBS)
 async def test_a_job_in_place_costs_what_it_did(real: Side, redis_process: RedisProcess, agent: str) -> None:
-    """And its books say so, to the unit."""
-    spent, books = await spent_on(real, redis_process, agent)
-    assert not why_dearer(agent, spent, books)
-    assert (books.commands, books.size_bytes) == (spent.commands, spent.size_bytes)
+    """And its usage ledger says so, to the unit."""
+    spent, usage_ledger = await spent_on(real, redis_process, agent)
+    assert not why_dearer(agent, spent, usage_ledger)
+    assert (usage_ledger.commands, usage_ledger.size_bytes) == (spent.commands, spent.size_bytes)
 
 
 @pytest.mark.parametrize("agent", JOBS)

@@ -1,4 +1,4 @@
-"""The end: it takes the job's own legs with it, all but its last word to the admission; then its data expires."""
+"""The end: it takes the job's own work items with it, all but its last word to the admission; then its data expires."""
 
 from msgspec.structs import replace
 
@@ -12,21 +12,21 @@ from tests.contract.store.sample import (
     SPENT,
     a_job,
     book_of,
-    call_leg,
+    call_item,
     claim_of,
-    complete_leg,
+    complete_item,
     creation,
     fan_out,
-    first_leg,
+    first_item,
     next_turn,
     record_of,
-    wish_of,
+    slot_request_of,
 )
 from tests.contract.store.side import RETENTION_MS, Side
 
 CHILD_ID = f"{JOB_ID}.1"
 ENDED = replace(a_job(), status=JobStatus.FAILED, finished_at_ms=NOW_MS)
-GONE = wish_of("gone", "m3")
+GONE = slot_request_of("gone", "m3")
 END = Changes(job=ENDED, parts=('{"type":"finish"}',), ends=True)
 
 
@@ -35,37 +35,37 @@ def expiry_ms(process: RedisProcess) -> dict[str, int]:
     return {key: process.ask("PTTL", key) for key in process.ask("KEYS", "*")}
 
 
-async def test_the_end_takes_all_legs_of_the_job(side: Side) -> None:
+async def test_the_end_takes_all_items_of_the_job(side: Side) -> None:
     """Claimed ones, too; whoever comes later finds nothing to do and carries nothing."""
-    legs = await fan_out(side, 3)
-    await side.store.begin(claim_of(legs[1], "m2", "o2"))
-    assert await side.store.commit(claim_of(legs[0], "m3"), END, SPENT) == Committed(True, (GONE,))
+    items = await fan_out(side, 3)
+    await side.store.claim(claim_of(items[1], "m2", "o2"))
+    assert await side.store.commit(claim_of(items[0], "m3"), END, SPENT) == Committed(True, (GONE,))
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
-    assert (snapshot.job, snapshot.legs) == (ENDED, (GONE,))
-    assert (await side.store.begin(claim_of(legs[1], "m2", "o2"))).verdict is Verdict.APPLIED
-    assert await side.store.commit(claim_of(legs[1], "m2", "o2"), Changes(), SPENT) == Committed(applied=False)
-    assert not await side.store.append(claim_of(legs[1], "m2", "o2"), 1, ["{}"])
+    assert (snapshot.job, snapshot.items) == (ENDED, (GONE,))
+    assert (await side.store.claim(claim_of(items[1], "m2", "o2"))).verdict is Verdict.APPLIED
+    assert await side.store.commit(claim_of(items[1], "m2", "o2"), Changes(), SPENT) == Committed(applied=False)
+    assert not await side.store.append(claim_of(items[1], "m2", "o2"), 1, ["{}"])
 
 
-async def test_the_end_of_a_fan_out_of_five_hundred_takes_every_leg(side: Side) -> None:
+async def test_the_end_of_a_fan_out_of_five_hundred_takes_every_item(side: Side) -> None:
     """All in one step."""
-    legs = await fan_out(side, 500)
-    assert await side.store.commit(claim_of(legs[0], "m3"), END, SPENT) == Committed(True, (GONE,))
+    items = await fan_out(side, 500)
+    assert await side.store.commit(claim_of(items[0], "m3"), END, SPENT) == Committed(True, (GONE,))
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
-    assert snapshot.legs == (GONE,)
+    assert snapshot.items == (GONE,)
 
 
-async def test_a_child_ends_without_touching_its_parents_legs(side: Side) -> None:
+async def test_a_child_ends_without_touching_its_parents_items(side: Side) -> None:
     """They are in the same hash, and only their owners end them; nor does the parent's end touch the child's."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     await side.store.create(creation(a_job(CHILD_ID)), "m2", NOW_MS)
     child_end = replace(END, job=replace(ENDED, id=CHILD_ID))
-    assert (await side.store.commit(claim_of(first_leg(CHILD_ID), "m2"), child_end, SPENT)).applied
+    assert (await side.store.commit(claim_of(first_item(CHILD_ID), "m2"), child_end, SPENT)).applied
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
-    assert [leg.key for leg in snapshot.legs] == [first_leg().key]
+    assert [item.key for item in snapshot.items] == [first_item().key]
 
 
 async def test_a_parent_ends_without_touching_a_stranger_whose_id_begins_like_its_own(side: Side) -> None:
@@ -73,17 +73,17 @@ async def test_a_parent_ends_without_touching_a_stranger_whose_id_begins_like_it
     await side.store.create(creation(a_job(CHILD_ID)), "m1", NOW_MS)
     await side.store.create(creation(a_job(f"{CHILD_ID}1")), "m2", NOW_MS)
     end = replace(END, job=replace(ENDED, id=CHILD_ID))
-    await side.store.commit(claim_of(first_leg(CHILD_ID), "m1"), end, SPENT)
-    assert (await side.store.begin(claim_of(first_leg(f"{CHILD_ID}1"), "m2"))).verdict is Verdict.GRANTED
+    await side.store.commit(claim_of(first_item(CHILD_ID), "m1"), end, SPENT)
+    assert (await side.store.claim(claim_of(first_item(f"{CHILD_ID}1"), "m2"))).verdict is Verdict.GRANTED
 
 
 async def test_nothing_of_a_live_job_expires(real: Side, redis_process: RedisProcess) -> None:
     """Neither state nor calls, results, transcript and parts."""
-    legs = await fan_out(real, 2)
-    changes = Changes(legs=(complete_leg(0),), results={legs[0].call_id: '{"ok":1}'}, parts=("{}",))
-    await real.store.commit(claim_of(legs[0], "m2"), changes, SPENT)
-    await real.store.append(claim_of(legs[1], "m3"), 1, ["{}"])
-    await real.store.undelivered(claim_of(legs[1], "m4"), "m1")
+    items = await fan_out(real, 2)
+    changes = Changes(items=(complete_item(0),), results={items[0].call_id: '{"ok":1}'}, parts=("{}",))
+    await real.store.commit(claim_of(items[0], "m2"), changes, SPENT)
+    await real.store.append(claim_of(items[1], "m3"), 1, ["{}"])
+    await real.store.undelivered(claim_of(items[1], "m4"), "m1")
     await real.store.look(JOB_ID, "m5", NOW_MS + 100_000, 60_000, book_of(JOB_ID))
     found = expiry_ms(redis_process)
     assert len(found) == 5
@@ -92,9 +92,9 @@ async def test_nothing_of_a_live_job_expires(real: Side, redis_process: RedisPro
 
 async def test_every_key_of_an_ended_job_expires(real: Side, redis_process: RedisProcess) -> None:
     """After the retention time, counted from the end; what is left then after as long again."""
-    legs = await fan_out(real, 2)
-    await real.store.commit(claim_of(legs[0], "m2"), Changes(results={legs[0].call_id: "{}"}), SPENT)
-    await real.store.commit(claim_of(legs[1], "m3"), END, SPENT)
+    items = await fan_out(real, 2)
+    await real.store.commit(claim_of(items[0], "m2"), Changes(results={items[0].call_id: "{}"}), SPENT)
+    await real.store.commit(claim_of(items[1], "m3"), END, SPENT)
     found = expiry_ms(redis_process)
     tombstone_ms = found.pop(f"baton:{{{JOB_ID}}}:tombstone")
     assert 2 * RETENTION_MS - 60_000 < tombstone_ms <= 2 * RETENTION_MS
@@ -105,24 +105,24 @@ async def test_every_key_of_an_ended_job_expires(real: Side, redis_process: Redi
 async def test_what_comes_after_the_end_leaves_no_key_that_stays(real: Side, redis_process: RedisProcess) -> None:
     """Late messages of every kind write nothing, or only what expires with the rest."""
     await real.store.create(creation(a_job()), "witness", NOW_MS)
-    await real.store.commit(claim_of(first_leg(), "m1"), END, SPENT)
+    await real.store.commit(claim_of(first_item(), "m1"), END, SPENT)
     before = set(expiry_ms(redis_process))
-    late = Changes(legs=(call_leg(0),), calls=(record_of(call_leg(0)),), results={"a": "{}"}, parts=("{}",))
-    await real.store.begin(claim_of(first_leg(), "m2"))
-    await real.store.commit(claim_of(first_leg(), "m2"), replace(late, join=next_turn()), SPENT)
+    late = Changes(items=(call_item(0),), calls=(record_of(call_item(0)),), results={"a": "{}"}, parts=("{}",))
+    await real.store.claim(claim_of(first_item(), "m2"))
+    await real.store.commit(claim_of(first_item(), "m2"), replace(late, join=next_turn()), SPENT)
     await real.store.create(creation(a_job()), "witness2", NOW_MS)
-    await real.store.undelivered(claim_of(first_leg(), "m4"), "m1")
-    await real.store.append(claim_of(first_leg()), 1, ["{}"])
+    await real.store.undelivered(claim_of(first_item(), "m4"), "m1")
+    await real.store.append(claim_of(first_item()), 1, ["{}"])
     await real.store.look(JOB_ID, "m5", NOW_MS + 100_000, 60_000, book_of(JOB_ID))
     found = expiry_ms(redis_process)
     assert set(found) == before
     assert all(left_ms > 0 for left_ms in found.values()), found
 
 
-async def test_an_undelivered_message_of_an_ended_job_finds_no_leg(side: Side) -> None:
+async def test_an_undelivered_message_of_an_ended_job_finds_no_item(side: Side) -> None:
     """But still the session that its job belongs to."""
     await side.store.create(creation(a_job()), "witness", NOW_MS)
-    await side.store.commit(claim_of(first_leg()), END, SPENT)
-    assert await side.store.undelivered(claim_of(first_leg(), "m4"), "m1") == Undelivered(
-        None, (wish_of("gone", "m1"),), "session_a"
+    await side.store.commit(claim_of(first_item()), END, SPENT)
+    assert await side.store.undelivered(claim_of(first_item(), "m4"), "m1") == Undelivered(
+        None, (slot_request_of("gone", "m1"),), "session_a"
     )

@@ -13,12 +13,12 @@ from tests.contract.store.sample import (
     NOW_MS,
     SPENT,
     a_job,
-    call_leg,
+    call_item,
     claim_of,
     creation,
     fan_out,
-    first_leg,
-    wish_of,
+    first_item,
+    slot_request_of,
 )
 from tests.contract.store.side import Side
 
@@ -34,16 +34,16 @@ async def test_an_unknown_job_is_not_loaded(side: Side) -> None:
 
 
 async def test_a_fact_about_the_job_as_it_was_loaded_is_recorded(side: Side) -> None:
-    """Its witness carries what follows."""
+    """Its backup message carries what follows."""
     await fan_out(side, 2)
     loaded = await side.store.load(JOB_ID)
     assert loaded is not None
     assert loaded.job == a_job()
-    recorded, carried = await side.store.record(loaded, "w", CANCEL, NOW_MS)
-    assert (recorded, carried) == (Recorded.COMMITTED, (wish_of("gone", "w"),))
+    recorded, pending = await side.store.record(loaded, "w", CANCEL, NOW_MS)
+    assert (recorded, pending) == (Recorded.COMMITTED, (slot_request_of("gone", "w"),))
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
-    assert (snapshot.job, snapshot.legs) == (CANCELLED, carried)
+    assert (snapshot.job, snapshot.items) == (CANCELLED, pending)
     assert (await side.reader.parts(JOB_ID, 1)).parts == CANCEL.parts
 
 
@@ -52,8 +52,8 @@ async def test_a_fact_about_a_job_that_changed_since_writes_nothing(side: Side) 
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     loaded = await side.store.load(JOB_ID)
     assert loaded is not None
-    going_on = Changes(job=structs.replace(a_job(), status=JobStatus.PROCESSING), legs=(call_leg(0),))
-    await side.store.commit(claim_of(first_leg()), going_on, SPENT)
+    inline_continuation = Changes(job=structs.replace(a_job(), status=JobStatus.PROCESSING), items=(call_item(0),))
+    await side.store.commit(claim_of(first_item()), inline_continuation, SPENT)
     before = await side.reader.job(JOB_ID)
     assert await side.store.record(loaded, "w", CANCEL, NOW_MS) == (Recorded.CHANGED, ())
     assert await side.reader.job(JOB_ID) == before
@@ -70,7 +70,7 @@ async def test_a_repeated_record_finds_the_job_changed_by_itself(side: Side) -> 
 
 
 async def test_a_fact_of_an_unknown_job_is_not_recorded(side: Side) -> None:
-    """A forgotten job comes back by the witness of its submission only."""
+    """A forgotten job comes back by the backup message of its submission only."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     loaded = await side.store.load(JOB_ID)
     assert loaded is not None
@@ -79,20 +79,20 @@ async def test_a_fact_of_an_unknown_job_is_not_recorded(side: Side) -> None:
     assert await side.reader.job("job_b") is None
 
 
-async def test_work_that_runs_while_a_fact_is_recorded_goes_on_or_finds_its_leg_gone(side: Side) -> None:
-    """A fact that ends nothing leaves legs and claims alone."""
+async def test_work_that_runs_while_a_fact_is_recorded_goes_on_or_finds_its_item_gone(side: Side) -> None:
+    """A fact that ends nothing leaves work items and claims alone."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
-    begun = await side.store.begin(claim_of(first_leg()))
+    claim_result = await side.store.claim(claim_of(first_item()))
     loaded = await side.store.load(JOB_ID)
     assert loaded is not None
     assert (await side.store.record(loaded, "w", Changes(parts=("{}",)), NOW_MS))[0] is Recorded.COMMITTED
-    assert (await side.store.begin(claim_of(first_leg()))).state == begun.state
+    assert (await side.store.claim(claim_of(first_item()))).state == claim_result.state
     assert (await side.store.record(loaded, "w", CANCEL, NOW_MS))[0] is Recorded.COMMITTED
-    assert (await side.store.begin(claim_of(first_leg()))).verdict is Verdict.APPLIED
+    assert (await side.store.claim(claim_of(first_item()))).verdict is Verdict.APPLIED
 
 
 async def test_a_fact_counts_what_it_took_and_its_own_request(side: Side) -> None:
-    """In the books of its job, which the creation has begun."""
+    """In the usage ledger of its job, which the creation has begun."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     loaded = await side.store.load(JOB_ID)
     assert loaded is not None

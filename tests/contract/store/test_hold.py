@@ -2,18 +2,18 @@
 
 from msgspec.structs import replace
 
-from baton.core.legs import CLOCK_ERROR_MS
-from baton.ports import Begun, Verdict
+from baton.core.work_items import CLOCK_ERROR_MS
+from baton.ports import ClaimResult, Verdict
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
     NOW_MS,
     a_job,
-    call_leg,
+    call_item,
     claim_of,
     creation,
     fan_out,
-    first_leg,
+    first_item,
 )
 from tests.contract.store.side import Side
 
@@ -21,39 +21,39 @@ UNTIL_MS = NOW_MS + 3 * LEASE_MS
 
 
 async def lease_of(side: Side, key: str) -> tuple[str, int]:
-    """Who holds a leg, and until when."""
+    """Who holds a work item, and until when."""
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
-    leg = next(leg for leg in snapshot.legs if leg.key == key)
-    return leg.owner, leg.lease_until_ms
+    item = next(item for item in snapshot.items if item.key == key)
+    return item.owner, item.lease_until_ms
 
 
-async def test_who_holds_a_leg_prolongs_its_claim(side: Side) -> None:
+async def test_who_holds_an_item_prolongs_its_claim(side: Side) -> None:
     """Several at once, never for less than it lasts."""
     await fan_out(side, 3)
-    claims = [claim_of(call_leg(place), "m1", f"o1.{place}") for place in range(2)]
+    claims = [claim_of(call_item(place), "m1", f"o1.{place}") for place in range(2)]
     for claim in claims:
-        await side.store.begin(claim)
+        await side.store.claim(claim)
     assert await side.store.renew(claims, UNTIL_MS) == []
     assert await side.store.renew(claims, NOW_MS) == []
-    assert [await lease_of(side, claim.leg_key) for claim in claims] == [("o1.0", UNTIL_MS), ("o1.1", UNTIL_MS)]
-    busy = await side.store.begin(claim_of(call_leg(0), "m2", "o2", after_ms=LEASE_MS))
-    assert busy == Begun(Verdict.BUSY, free_at_ms=UNTIL_MS)
+    assert [await lease_of(side, claim.item_key) for claim in claims] == [("o1.0", UNTIL_MS), ("o1.1", UNTIL_MS)]
+    busy = await side.store.claim(claim_of(call_item(0), "m2", "o2", after_ms=LEASE_MS))
+    assert busy == ClaimResult(Verdict.BUSY, free_at_ms=UNTIL_MS)
 
 
 async def test_a_late_prolongation_takes_nothing_back(side: Side) -> None:
     """Neither from who took over, nor of what was given back, nor of what is done or unknown."""
     await fan_out(side, 2)
-    mine, given = claim_of(call_leg(0), "m1", "o1"), claim_of(call_leg(1), "m1", "o1")
-    await side.store.begin(mine)
-    await side.store.begin(given)
-    await side.store.begin(claim_of(call_leg(0), "m2", "o2", after_ms=LEASE_MS))
+    mine, given = claim_of(call_item(0), "m1", "o1"), claim_of(call_item(1), "m1", "o1")
+    await side.store.claim(mine)
+    await side.store.claim(given)
+    await side.store.claim(claim_of(call_item(0), "m2", "o2", after_ms=LEASE_MS))
     await side.store.give_back(given, NOW_MS, begun=True)
-    gone = replace(mine, leg_key="call:none:1")
-    assert await side.store.renew([mine, given, gone], UNTIL_MS) == [mine.leg_key, given.leg_key, gone.leg_key]
-    assert await lease_of(side, mine.leg_key) == ("o2", NOW_MS + 2 * LEASE_MS)
-    assert await lease_of(side, given.leg_key) == ("", NOW_MS - CLOCK_ERROR_MS)
-    assert await side.store.renew([claim_of(first_leg("nobody"))], UNTIL_MS) == [first_leg("nobody").key]
+    gone = replace(mine, item_key="call:none:1")
+    assert await side.store.renew([mine, given, gone], UNTIL_MS) == [mine.item_key, given.item_key, gone.item_key]
+    assert await lease_of(side, mine.item_key) == ("o2", NOW_MS + 2 * LEASE_MS)
+    assert await lease_of(side, given.item_key) == ("", NOW_MS - CLOCK_ERROR_MS)
+    assert await side.store.renew([claim_of(first_item("nobody"))], UNTIL_MS) == [first_item("nobody").key]
 
 
 async def test_what_is_given_back_is_free_at_once_and_no_death(side: Side) -> None:
@@ -61,11 +61,11 @@ async def test_what_is_given_back_is_free_at_once_and_no_death(side: Side) -> No
     await side.store.create(creation(a_job()), "witness", NOW_MS)
     found = list[tuple[int, int]]()
     for number, begun in enumerate((True, False, True)):
-        claim = claim_of(first_leg(), f"m{number}", f"o{number}")
-        granted = await side.store.begin(claim)
+        claim = claim_of(first_item(), f"m{number}", f"o{number}")
+        granted = await side.store.claim(claim)
         assert granted.verdict is Verdict.GRANTED
         assert granted.state is not None
-        found.append((granted.state.leg.lost, granted.state.leg.abandoned))
+        found.append((granted.state.item.lost, granted.state.item.abandoned))
         await side.store.give_back(claim, NOW_MS, begun=begun)
         await side.store.give_back(claim, NOW_MS, begun=begun)
     assert found == [(0, 0), (1, 0), (1, 0)]
@@ -74,6 +74,6 @@ async def test_what_is_given_back_is_free_at_once_and_no_death(side: Side) -> No
 async def test_only_its_owner_gives_a_claim_back(side: Side) -> None:
     """What comes late changes nothing."""
     await fan_out(side, 1)
-    await side.store.begin(claim_of(call_leg(0), "m1", "o1"))
-    await side.store.give_back(claim_of(call_leg(0), "m1", "o2"), NOW_MS, begun=True)
-    assert await lease_of(side, call_leg(0).key) == ("o1", NOW_MS + LEASE_MS)
+    await side.store.claim(claim_of(call_item(0), "m1", "o1"))
+    await side.store.give_back(claim_of(call_item(0), "m1", "o2"), NOW_MS, begun=True)
+    assert await lease_of(side, call_item(0).key) == ("o1", NOW_MS + LEASE_MS)

@@ -1,4 +1,4 @@
-"""The join: the leg that follows a turn is added by whichever call of the turn ends last, and once."""
+"""The join: the work item that follows a turn is added by whichever call of the turn ends last, and once."""
 
 import itertools
 import random  # noqa: TID251 - orders are drawn here, from a seed that the test names
@@ -7,15 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from baton.core.effects import Changes
-from baton.core.legs import Leg, LegKind, following
+from baton.core.work_items import ItemKind, WorkItem, following
 from baton.ports import Committed
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,
     SPENT,
-    call_leg,
+    call_item,
     claim_of,
-    complete_leg,
+    complete_item,
     fan_out,
     next_turn,
     take_in,
@@ -28,14 +28,14 @@ JOINED = Changes(join=next_turn())
 async def committed_in_order(side: Side, order: list[int]) -> None:
     """Take the results in, in this order: only the last one starts the next turn."""
     for position in order[:-1]:
-        committed = await side.store.commit(claim_of(complete_leg(position), f"m{position}"), JOINED, SPENT)
+        committed = await side.store.commit(claim_of(complete_item(position), f"m{position}"), JOINED, SPENT)
         assert committed == Committed(applied=True), f"after {position} of {order}"
     last = order[-1]
-    committed = await side.store.commit(claim_of(complete_leg(last), f"m{last}"), JOINED, SPENT)
-    assert committed == Committed(True, (replace(next_turn().leg, carrier=f"m{last}"),))
+    committed = await side.store.commit(claim_of(complete_item(last), f"m{last}"), JOINED, SPENT)
+    assert committed == Committed(True, (replace(next_turn().item, relay_id=f"m{last}"),))
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
-    assert snapshot.legs == committed.carried
+    assert snapshot.items == committed.pending
 
 
 @pytest.mark.parametrize("order", [list(order) for n in (1, 2, 3) for order in itertools.permutations(range(n))])
@@ -54,63 +54,63 @@ async def test_the_last_of_many_joins(side: Side, count: int, seed: int) -> None
 
 
 async def test_two_that_both_began_before_either_committed_join_once(side: Side) -> None:
-    """How many are open is read when the commit is applied, not when the leg was begun."""
+    """How many are open is read when the commit is applied, not when the work item was begun."""
     await take_in(side, await fan_out(side, 2))
     for position in (0, 1):
-        await side.store.begin(claim_of(complete_leg(position), f"m{position}", f"o{position}"))
-    first = await side.store.commit(claim_of(complete_leg(0), "m0", "o0"), JOINED, SPENT)
-    second = await side.store.commit(claim_of(complete_leg(1), "m1", "o1"), JOINED, SPENT)
+        await side.store.claim(claim_of(complete_item(position), f"m{position}", f"o{position}"))
+    first = await side.store.commit(claim_of(complete_item(0), "m0", "o0"), JOINED, SPENT)
+    second = await side.store.commit(claim_of(complete_item(1), "m1", "o1"), JOINED, SPENT)
     assert first == Committed(applied=True)
-    assert second == Committed(True, (replace(next_turn().leg, carrier="m1"),))
+    assert second == Committed(True, (replace(next_turn().item, relay_id="m1"),))
 
 
 async def test_a_repeated_last_commit_does_not_join_again(side: Side) -> None:
     """The next turn may be under way by then, or even over."""
     await take_in(side, await fan_out(side, 1))
-    claim = claim_of(complete_leg(0), "m0")
+    claim = claim_of(complete_item(0), "m0")
     await side.store.commit(claim, JOINED, SPENT)
-    await side.store.begin(claim_of(next_turn().leg, "m9", "o9"))
+    await side.store.claim(claim_of(next_turn().item, "m9", "o9"))
     assert await side.store.commit(claim, JOINED, SPENT) == Committed(applied=False)
-    await side.store.commit(claim_of(next_turn().leg, "m9", "o9"), Changes(), SPENT)
+    await side.store.commit(claim_of(next_turn().item, "m9", "o9"), Changes(), SPENT)
     assert await side.store.commit(claim, JOINED, SPENT) == Committed(applied=False)
 
 
-@pytest.mark.parametrize("kind", [LegKind.CALL, LegKind.FAILED])
-async def test_a_sibling_in_any_stage_holds_the_join_back(side: Side, kind: LegKind) -> None:
+@pytest.mark.parametrize("kind", [ItemKind.CALL, ItemKind.FAILED])
+async def test_a_sibling_in_any_stage_holds_the_join_back(side: Side, kind: ItemKind) -> None:
     """One that still runs, and one whose failure is to be taken in; also one that waits for its next attempt."""
-    legs = await fan_out(side, 2)
-    await take_in(side, legs[:1])
-    waiting = following(call_leg(1), kind, NOW_MS, attempt=2, not_before_ms=NOW_MS + 60_000)
-    await side.store.commit(claim_of(legs[1], "m2"), Changes(legs=(waiting,)), SPENT)
-    assert await side.store.commit(claim_of(complete_leg(0), "m3"), JOINED, SPENT) == Committed(applied=True)
+    items = await fan_out(side, 2)
+    await take_in(side, items[:1])
+    waiting = following(call_item(1), kind, NOW_MS, attempt=2, not_before_ms=NOW_MS + 60_000)
+    await side.store.commit(claim_of(items[1], "m2"), Changes(items=(waiting,)), SPENT)
+    assert await side.store.commit(claim_of(complete_item(0), "m3"), JOINED, SPENT) == Committed(applied=True)
     last = await side.store.commit(claim_of(waiting, "m4"), JOINED, SPENT)
-    assert [leg.key for leg in last.carried] == [next_turn().leg.key]
+    assert [item.key for item in last.pending] == [next_turn().item.key]
 
 
-async def test_a_commit_that_adds_a_leg_of_the_group_does_not_join(side: Side) -> None:
+async def test_a_commit_that_adds_an_item_of_the_group_does_not_join(side: Side) -> None:
     """What follows from the same commit counts as open."""
-    legs = await fan_out(side, 1)
-    both = Changes(legs=(complete_leg(0),), join=next_turn())
-    committed = await side.store.commit(claim_of(legs[0], "m1"), both, SPENT)
-    assert [leg.key for leg in committed.carried] == [complete_leg(0).key]
+    items = await fan_out(side, 1)
+    both = Changes(items=(complete_item(0),), join=next_turn())
+    committed = await side.store.commit(claim_of(items[0], "m1"), both, SPENT)
+    assert [item.key for item in committed.pending] == [complete_item(0).key]
 
 
-async def test_legs_of_other_turns_and_other_jobs_do_not_hold_it_back(side: Side) -> None:
+async def test_items_of_other_turns_and_other_jobs_do_not_hold_it_back(side: Side) -> None:
     """Groups are compared whole: turn 1 is not turn 11, and a child is not its parent."""
-    strangers: tuple[Leg, ...] = (call_leg(0, turn=11), call_leg(0, f"{JOB_ID}.1"))
-    legs = await fan_out(side, 1)
-    await side.store.commit(claim_of(legs[0], "m1"), Changes(legs=(complete_leg(0), *strangers)), SPENT)
-    committed = await side.store.commit(claim_of(complete_leg(0), "m2"), JOINED, SPENT)
-    assert [leg.key for leg in committed.carried] == [next_turn().leg.key]
+    strangers: tuple[WorkItem, ...] = (call_item(0, turn=11), call_item(0, f"{JOB_ID}.1"))
+    items = await fan_out(side, 1)
+    await side.store.commit(claim_of(items[0], "m1"), Changes(items=(complete_item(0), *strangers)), SPENT)
+    committed = await side.store.commit(claim_of(complete_item(0), "m2"), JOINED, SPENT)
+    assert [item.key for item in committed.pending] == [next_turn().item.key]
 
 
-async def test_a_turn_that_stands_already_keeps_its_carrier(side: Side) -> None:
-    """A join never takes a leg away from who works on it."""
-    legs = await fan_out(side, 1)
-    await side.store.commit(claim_of(legs[0], "m1"), Changes(legs=(complete_leg(0), next_turn().leg)), SPENT)
-    await side.store.begin(claim_of(next_turn().leg, "m5", "o5"))
-    committed = await side.store.commit(claim_of(complete_leg(0), "m2"), JOINED, SPENT)
+async def test_a_turn_that_stands_already_keeps_its_relay_id(side: Side) -> None:
+    """A join never takes a work item away from who works on it."""
+    items = await fan_out(side, 1)
+    await side.store.commit(claim_of(items[0], "m1"), Changes(items=(complete_item(0), next_turn().item)), SPENT)
+    await side.store.claim(claim_of(next_turn().item, "m5", "o5"))
+    committed = await side.store.commit(claim_of(complete_item(0), "m2"), JOINED, SPENT)
     assert committed == Committed(applied=True)
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
-    assert [(leg.carrier, leg.owner) for leg in snapshot.legs] == [("m5", "o5")]
+    assert [(item.relay_id, item.owner) for item in snapshot.items] == [("m5", "o5")]

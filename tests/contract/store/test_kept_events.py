@@ -11,7 +11,7 @@ from baton.ports import KeptEvents, OutsideFact
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, fan_out
 from tests.contract.store.side import RETENTION_MS, Side, connection_to, fake_side, side_over
-from tests.contract.store.test_tell import wait_leg
+from tests.contract.store.test_tell import wait_item
 from tests.fakes import FakeStore
 from tests.fakes.kept_events import FakeKeptEvents
 
@@ -63,7 +63,7 @@ async def test_what_a_job_has_taken_or_lost_is_given_back(world: World) -> None:
     """One event ends one wait; a job whose data is gone keeps none."""
     (call,) = await fan_out(world.side, 1)
     await world.events(JOB_ID, 3)
-    assert (await world.store.commit(claim_of(call, "call0"), Changes(legs=(wait_leg(0, "paid"),)), SPENT)).applied
+    assert (await world.store.commit(claim_of(call, "call0"), Changes(items=(wait_item(0, "paid"),)), SPENT)).applied
     await world.kept.add("acme", "job_nobody_knows")
     assert await world.kept.count("acme") == 4
     assert [await world.kept.recount("acme"), await world.kept.recount("acme")] == [2, 2]

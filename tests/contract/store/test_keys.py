@@ -4,7 +4,7 @@ import re
 
 from msgspec.structs import replace
 
-from baton.core.admission import Place, Standing
+from baton.core.admission import Place, SlotState
 from baton.core.effects import Changes, Report
 from baton.core.transitions import JobStatus
 from baton.ports import OutsideFact, Recorded
@@ -17,15 +17,15 @@ from tests.contract.store.sample import (
     a_job,
     book_of,
     claim_of,
-    complete_leg,
+    complete_item,
     creation,
     fan_out,
-    first_leg,
+    first_item,
     next_turn,
     record_of,
 )
 from tests.contract.store.side import Side
-from tests.contract.store.test_tell import wait_leg
+from tests.contract.store.test_tell import wait_item
 
 _TAG = re.compile(r"\{([^}]*)\}")
 
@@ -34,23 +34,23 @@ async def every_script(side: Side) -> None:
     """Each script at least once, each of its branches that touches a key."""
     child = a_job(f"{JOB_ID}.1")
     place = Place("tenant_a", "session_a", 5, NOW_MS)
-    await side.admission.wish(JOB_ID, Standing("slot", 0), place, NOW_MS)
+    await side.admission.slot_request(JOB_ID, SlotState("slot", 0), place, NOW_MS)
     await side.admission.sweep(NOW_MS + 60_000, NOW_MS + 60_000)
     await side.admission.leave([(JOB_ID, 0)])
-    legs = await fan_out(side, 2)
+    items = await fan_out(side, 2)
     await side.store.create(creation(child), "m1", NOW_MS)
-    await side.store.begin(claim_of(first_leg(child.id), "m9"))
-    claim = claim_of(legs[0], "m2", "o2")
-    await side.store.begin(claim)
+    await side.store.claim(claim_of(first_item(child.id), "m9"))
+    claim = claim_of(items[0], "m2", "o2")
+    await side.store.claim(claim)
     await side.store.append(claim, 1, ["{}"])
-    await side.store.undelivered(claim_of(legs[0], "cb1"), "m2")
+    await side.store.undelivered(claim_of(items[0], "cb1"), "m2")
     await side.store.look(JOB_ID, "sweep", NOW_MS + 100_000_000, 60_000, book_of(JOB_ID))
     everything = Changes(
         job=a_job(),
-        legs=(complete_leg(0),),
+        items=(complete_item(0),),
         join=next_turn(),
-        calls=(record_of(legs[0]),),
-        results={legs[0].call_id: "{}"},
+        calls=(record_of(items[0]),),
+        results={items[0].call_id: "{}"},
         transcript=("{}",),
         parts=("{}",),
     )
@@ -58,15 +58,15 @@ async def every_script(side: Side) -> None:
     loaded = await side.store.load(JOB_ID)
     assert loaded is not None
     assert (await side.store.record(loaded, "m4", Changes(job=a_job(), parts=("{}",)), NOW_MS))[0] is Recorded.COMMITTED
-    started = Changes(legs=(wait_leg(1, "paid"),), child=creation(a_job(f"{JOB_ID}.2"), slot=False))
+    started = Changes(items=(wait_item(1, "paid"),), child=creation(a_job(f"{JOB_ID}.2"), slot=False))
     await side.store.tell(JOB_ID, "w1", OutsideFact("evt_1", "{}", event="paid"), NOW_MS)
-    await side.store.commit(claim_of(legs[1], "m3"), started, SPENT)
-    await side.store.begin(claim_of(wait_leg(1), "m3"))
-    report = Report(legs[1].call_id, '{"ok":1}')
+    await side.store.commit(claim_of(items[1], "m3"), started, SPENT)
+    await side.store.claim(claim_of(wait_item(1), "m3"))
+    report = Report(items[1].call_id, '{"ok":1}')
     done = Changes(job=replace(child, status=JobStatus.COMPLETED), ends=True, report=report)
-    await side.store.commit(claim_of(first_leg(child.id), "m9"), done, SPENT)
+    await side.store.commit(claim_of(first_item(child.id), "m9"), done, SPENT)
     ended = Changes(job=replace(a_job(), status=JobStatus.COMPLETED), ends=True, closing=("{}",))
-    await side.store.commit(claim_of(wait_leg(1), "m3"), ended, SPENT)
+    await side.store.commit(claim_of(wait_item(1), "m3"), ended, SPENT)
 
 
 async def runs_of_every_script(real: Side, process: RedisProcess) -> list[ScriptRun]:

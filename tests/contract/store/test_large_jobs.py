@@ -43,18 +43,18 @@ async def test_a_job_with_twelve_results_of_nearly_a_megabyte_is_read(redis_proc
     connection = Narrow(redis_process.settings())
     try:
         side = side_over(connection)
-        legs = await fan_out(side, 12)
-        for leg in legs:
-            text = json.dumps({"ok": f"{leg.position}" * 900_000})
-            assert (await side.store.commit(claim_of(leg, "m"), Changes(results={leg.call_id: text}), SPENT)).applied
+        items = await fan_out(side, 12)
+        for item in items:
+            text = json.dumps({"ok": f"{item.position}" * 900_000})
+            assert (await side.store.commit(claim_of(item, "m"), Changes(results={item.call_id: text}), SPENT)).applied
         found = await RedisReader(connection).job(JOB_ID)
     finally:
         await connection.close()
     assert found is not None
     assert {call_id: len(result["ok"]) for call_id, result in found.results.items()} == {
-        leg.call_id: 900_000 * len(str(leg.position)) for leg in legs
+        item.call_id: 900_000 * len(str(item.position)) for item in items
     }
-    assert [call.id for call in found.calls] == [leg.call_id for leg in legs]
+    assert [call.id for call in found.calls] == [item.call_id for item in items]
 
 
 def test_pieces_are_together_no_more_than_so_much() -> None:

@@ -1,8 +1,8 @@
 """What a turn learns of the limits above it: what is used and reserved below each job, and attempts that died."""
 
 from baton.core.effects import Changes
-from baton.core.legs import FOREVER_MS
 from baton.core.limits import Spend
+from baton.core.work_items import FOREVER_MS
 from tests.contract.store.sample import (
     JOB_ID,
     LEASE_MS,
@@ -11,10 +11,10 @@ from tests.contract.store.sample import (
     claim_of,
     creation,
     fan_out,
-    first_leg,
+    first_item,
 )
 from tests.contract.store.side import Side
-from tests.contract.store.test_tell import wait_leg
+from tests.contract.store.test_tell import wait_item
 
 ONE, TWO = f"{JOB_ID}.aaaaaaaaaa", f"{JOB_ID}.bbbbbbbbbb"
 
@@ -22,7 +22,7 @@ ONE, TWO = f"{JOB_ID}.aaaaaaaaaa", f"{JOB_ID}.bbbbbbbbbb"
 async def two_children(side: Side) -> None:
     """A job with two children that hold slots."""
     for call, name in zip(await fan_out(side, 2), (ONE, TWO), strict=True):
-        changes = Changes(legs=(wait_leg(call.position, until_ms=FOREVER_MS),), child=creation(a_job(name)))
+        changes = Changes(items=(wait_item(call.position, until_ms=FOREVER_MS),), child=creation(a_job(name)))
         assert (await side.store.commit(claim_of(call, f"m{name}"), changes, SPENT)).applied
 
 
@@ -31,22 +31,22 @@ async def test_what_children_use_is_summed_above_them(side: Side) -> None:
     await two_children(side)
     for name in (ONE, TWO):
         changes = Changes(job=a_job(name), spends=Spend(1, 2, 30, 0.25))
-        await side.store.commit(claim_of(first_leg(name), "m5"), changes, SPENT)
+        await side.store.commit(claim_of(first_item(name), "m5"), changes, SPENT)
     await side.store.create(creation(a_job(f"{ONE}.c")), "m6", 1)
-    begun = await side.store.begin(claim_of(first_leg(f"{ONE}.c"), "m6"))
-    assert begun.state is not None
-    names_and_sums = [(level.job.id, level.below) for level in begun.state.levels]
+    claim_result = await side.store.claim(claim_of(first_item(f"{ONE}.c"), "m6"))
+    assert claim_result.state is not None
+    names_and_sums = [(level.job.id, level.below) for level in claim_result.state.levels]
     assert names_and_sums == [(f"{ONE}.c", Spend()), (ONE, Spend()), (JOB_ID, Spend(2, 4, 60, 0.5))]
 
 
 async def test_what_is_reserved_for_a_live_turn_of_another_child_counts(side: Side) -> None:
     """Until its lease is over."""
     await two_children(side)
-    await side.store.begin(claim_of(first_leg(ONE), "m5", "o5"))
+    await side.store.claim(claim_of(first_item(ONE), "m5", "o5"))
     reserved: list[int] = []
     for after_ms in (1, LEASE_MS + 1):
-        begun = await side.store.begin(claim_of(first_leg(TWO), "m6", f"o{after_ms}", after_ms=after_ms * 2))
-        reserved.append(begun.state.levels[1].in_flight_tokens if begun.state else -1)
+        claim_result = await side.store.claim(claim_of(first_item(TWO), "m6", f"o{after_ms}", after_ms=after_ms * 2))
+        reserved.append(claim_result.state.levels[1].in_flight_tokens if claim_result.state else -1)
     assert reserved == [1_000, 0]
 
 
@@ -55,6 +55,6 @@ async def test_a_claim_of_a_turn_that_ended_without_a_word_is_counted(side: Side
     await side.store.create(creation(a_job()), "m1", 1)
     lost: list[int] = []
     for number, owner in enumerate(("o1", "o1", "o2", "o3")):
-        begun = await side.store.begin(claim_of(first_leg(), "m1", owner, after_ms=number * 2 * LEASE_MS))
-        lost.append(begun.state.leg.lost if begun.state else -1)
+        claim_result = await side.store.claim(claim_of(first_item(), "m1", owner, after_ms=number * 2 * LEASE_MS))
+        lost.append(claim_result.state.item.lost if claim_result.state else -1)
     assert lost == [0, 0, 1, 2]

@@ -8,7 +8,7 @@ import pytest
 from baton.adapters import keys, listing
 from baton.core.listing import Query, Row, members
 from baton.core.shelves import SHELF_MS
-from baton.recovery.tidying import Tidying
+from baton.recovery.pruning import Pruning
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import Side, connection_to, real_side
@@ -106,8 +106,8 @@ async def test_pruning_leaves_nothing_of_jobs_that_are_gone(side: Side, redis_pr
     redis_process.ask("ZADD", keys.ADMISSION_LISTING, *old)
     clock = FakeClock()
     clock.ms = NOW_MS + 2 * JOBS * STEP_MS
-    tidying = Tidying(side.listing, side.reader, Stage().container.emitter, clock, STEP_MS)
-    assert await tidying.tidy() == JOBS + 1
+    pruning = Pruning(side.listing, side.reader, Stage().container.emitter, clock, STEP_MS)
+    assert await pruning.prune() == JOBS + 1
     assert redis_process.ask("KEYS", "baton:*") == []
 
 

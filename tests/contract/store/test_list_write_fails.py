@@ -25,8 +25,8 @@ async def test_jobs_run_and_no_slot_leaks_while_the_list_takes_no_row(
         for number in range(5):  # more than there are slots
             await stage.play("in-a-row", f"job_{number}")
             assert (await stage.ports.reader.jobs([f"job_{number}"]))[f"job_{number}"].job.status is JobStatus.COMPLETED
-        assert (await side.operating.state()).active == 0
-        assert (await side.figures.sums())[LIST_GAPS] >= 5
+        assert (await side.admission_control.state()).active == 0
+        assert (await side.counters.sums())[LIST_GAPS] >= 5
         assert "job_4 is missing from a list of jobs" in caplog.text
         redis_process.ask("DEL", *broken)
         await stage.play("in-a-row", "job_9")

@@ -1,4 +1,4 @@
-"""Two who want the same leg at the same time: one gets it, one commits it."""
+"""Two who want the same work item at the same time: one gets it, one commits it."""
 
 import asyncio
 
@@ -13,27 +13,27 @@ ROUNDS = 200
 
 
 async def race(side: Side, rivals: tuple[Store, Store]) -> None:
-    """Both rivals begin and commit each of many legs, side by side."""
-    legs = await fan_out(side, ROUNDS)
-    for leg in legs:
-        claims = [claim_of(leg, f"m{n}", f"o{n}") for n in (1, 2)]
-        begun = await asyncio.gather(*(store.begin(claim) for store, claim in zip(rivals, claims, strict=True)))
-        assert sorted(found.verdict for found in begun) == [Verdict.BUSY, Verdict.GRANTED]
-        changes = Changes(parts=(leg.key,))
+    """Both rivals begin and commit each of many work items, side by side."""
+    items = await fan_out(side, ROUNDS)
+    for item in items:
+        claims = [claim_of(item, f"m{n}", f"o{n}") for n in (1, 2)]
+        claim_result = await asyncio.gather(*(store.claim(claim) for store, claim in zip(rivals, claims, strict=True)))
+        assert sorted(found.verdict for found in claim_result) == [Verdict.BUSY, Verdict.GRANTED]
+        changes = Changes(parts=(item.key,))
         committed = await asyncio.gather(
             *(store.commit(claim, changes, SPENT) for store, claim in zip(rivals, claims, strict=True))
         )
         assert sorted(done.applied for done in committed) == [False, True]
     told = (await side.reader.parts("job_a", 1)).parts
-    assert told == tuple(leg.key for leg in legs)
+    assert told == tuple(item.key for item in items)
 
 
-async def test_of_two_rivals_one_gets_each_leg_and_one_commits_it(side: Side) -> None:
+async def test_of_two_rivals_one_gets_each_item_and_one_commits_it(side: Side) -> None:
     """Two hundred times over one connection."""
     await race(side, (side.store, side.store))
 
 
-async def test_of_two_processes_one_gets_each_leg_and_one_commits_it(real: Side, redis_process: RedisProcess) -> None:
+async def test_of_two_processes_one_gets_each_item_and_one_commits_it(real: Side, redis_process: RedisProcess) -> None:
     """Two hundred times over two connections."""
     one, two = connection_to(redis_process), connection_to(redis_process)
     try:
@@ -44,11 +44,11 @@ async def test_of_two_processes_one_gets_each_leg_and_one_commits_it(real: Side,
 
 
 async def test_whoever_commits_first_among_many_wins(side: Side) -> None:
-    """Ten takers of one leg whose leases have all run out."""
-    [leg] = await fan_out(side, 1)
-    claims = [claim_of(leg, f"m{n}", f"o{n}", after_ms=n * LEASE_MS) for n in range(10)]
+    """Ten takers of one work item whose leases have all run out."""
+    [item] = await fan_out(side, 1)
+    claims = [claim_of(item, f"m{n}", f"o{n}", after_ms=n * LEASE_MS) for n in range(10)]
     for claim in claims:
-        assert (await side.store.begin(claim)).verdict is Verdict.GRANTED
+        assert (await side.store.claim(claim)).verdict is Verdict.GRANTED
     done = await asyncio.gather(*(side.store.commit(claim, Changes(parts=(claim.owner,)), SPENT) for claim in claims))
     winners = [claim.owner for claim, committed in zip(claims, done, strict=True) if committed.applied]
     assert (await side.reader.parts("job_a", 1)).parts == tuple(winners)

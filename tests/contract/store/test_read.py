@@ -6,19 +6,19 @@ import pytest
 from msgspec import structs
 
 from baton.core.effects import Changes
-from baton.core.legs import tool_key
 from baton.core.transitions import JobStatus
+from baton.core.work_items import tool_key
 from baton.ports import StoredParts
 from tests.contract.store.sample import (
     JOB_ID,
     NOW_MS,
     SPENT,
     a_job,
-    call_leg,
+    call_item,
     claim_of,
     creation,
     fan_out,
-    first_leg,
+    first_item,
     record_of,
 )
 from tests.contract.store.side import Side
@@ -35,21 +35,21 @@ async def test_an_unknown_job_is_none(side: Side) -> None:
 async def test_tool_calls_come_by_turn_and_position(side: Side) -> None:
     """As numbers, not as texts: turn 2 before turn 10."""
     places = [(10, 0), (2, 10), (2, 9), (1, 0)]
-    records = tuple(record_of(call_leg(position, turn=turn)) for turn, position in places)
+    records = tuple(record_of(call_item(position, turn=turn)) for turn, position in places)
     await side.store.create(creation(a_job()), "m1", NOW_MS)
-    await side.store.commit(claim_of(first_leg()), Changes(calls=records), SPENT)
+    await side.store.commit(claim_of(first_item()), Changes(calls=records), SPENT)
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
     assert [(call.turn, call.position) for call in snapshot.calls] == sorted(places)
 
 
-async def test_legs_come_by_key_and_belong_to_the_job(side: Side) -> None:
+async def test_items_come_by_key_and_belong_to_the_job(side: Side) -> None:
     """A child's are not its parent's."""
     await side.store.create(creation(a_job(f"{JOB_ID}.1")), "m0", NOW_MS)
-    legs = await fan_out(side, 11)
+    items = await fan_out(side, 11)
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
-    assert [leg.key for leg in snapshot.legs] == sorted(tool_key(leg.kind, leg.call_id, 1) for leg in legs)
+    assert [item.key for item in snapshot.items] == sorted(tool_key(item.kind, item.call_id, 1) for item in items)
 
 
 @pytest.mark.parametrize(("after", "expected"), [(0, "abcd"), (1, "bcd"), (3, "d"), (4, ""), (99, ""), (-1, "d")])
@@ -57,7 +57,7 @@ async def test_parts_come_from_a_position_on(side: Side, after: int, expected: s
     """`after` is how many the reader has; -1 is the last one alone."""
     job = structs.replace(a_job(), status=JobStatus.PROCESSING)
     await side.store.create(structs.replace(creation(a_job()), parts=("a", "b")), "m1", NOW_MS)
-    await side.store.commit(claim_of(first_leg()), Changes(job=job, parts=("c", "d")), SPENT)
+    await side.store.commit(claim_of(first_item()), Changes(job=job, parts=("c", "d")), SPENT)
     assert await side.reader.parts(JOB_ID, after) == StoredParts(job, tuple(expected))
 
 
@@ -75,7 +75,7 @@ async def test_whether_jobs_are_admitted_is_read_with_a_job(side: Side) -> None:
         snapshot = await side.reader.job(JOB_ID)
         assert snapshot is not None
         assert (snapshot.stopped, (await side.reader.jobs([JOB_ID]))[JOB_ID].stopped) == (stopped, stopped)
-        await side.operating.stop(NOW_MS)
+        await side.admission_control.stop(NOW_MS)
 
 
 async def test_a_store_that_answers_pings(side: Side) -> None:

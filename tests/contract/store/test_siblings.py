@@ -12,7 +12,7 @@ from msgspec import structs
 
 from baton.adapters.tree_store import TreeStore
 from baton.core.effects import Changes
-from baton.core.legs import Leg, LegKind, following
+from baton.core.work_items import ItemKind, WorkItem, following
 from baton.ports import Claim, Snapshot, Verdict
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.operations import Operation
@@ -23,10 +23,10 @@ from tests.contract.store.sample import (
     NOW_MS,
     SPENT,
     a_job,
-    call_leg,
+    call_item,
     claim_of,
     creation,
-    first_leg,
+    first_item,
     next_turn,
     record_of,
 )
@@ -38,12 +38,12 @@ pytestmark = pytest.mark.bridge
 _ENTRY = '{"role":"model"}'
 
 
-def _turn(legs: Sequence[Leg]) -> Changes:
-    return Changes(legs=tuple(legs), calls=tuple(map(record_of, legs)), transcript=(_ENTRY,))
+def _turn(items: Sequence[WorkItem]) -> Changes:
+    return Changes(items=tuple(items), calls=tuple(map(record_of, items)), transcript=(_ENTRY,))
 
 
-def _returns(leg: Leg) -> Changes:
-    return Changes(results={leg.call_id: '{"ok":1}'}, join=next_turn())
+def _returns(item: WorkItem) -> Changes:
+    return Changes(results={item.call_id: '{"ok":1}'}, join=next_turn())
 
 
 async def costs_of_a_fan_out(process: RedisProcess, count: int) -> tuple[Counted, Counted]:
@@ -51,22 +51,24 @@ async def costs_of_a_fan_out(process: RedisProcess, count: int) -> tuple[Counted
     process.ask("FLUSHALL")
     connections = [OneSlot(process.settings()) for _ in range(count)]
     stores = [TreeStore(connection, RETENTION_MS) for connection in connections]
-    legs = [call_leg(position) for position in range(count)]
+    items = [call_item(position) for position in range(count)]
     await stores[0].create(creation(a_job()), "m1", NOW_MS)
-    await stores[0].begin(claim_of(first_leg()))
-    await stores[0].commit(claim_of(first_leg()), _turn(legs), SPENT)
+    await stores[0].claim(claim_of(first_item()))
+    await stores[0].commit(claim_of(first_item()), _turn(items), SPENT)
 
-    claims = [claim_of(leg, f"call{leg.position}", f"o{leg.position}.1") for leg in legs]
+    claims = [claim_of(item, f"call{item.position}", f"o{item.position}.1") for item in items]
     at_first = process.counted()
-    begun = await asyncio.gather(*(store.begin(claim) for store, claim in zip(stores, claims, strict=True)))
-    assert [each.verdict for each in begun] == count * [Verdict.GRANTED]
+    claim_result = await asyncio.gather(*(store.claim(claim) for store, claim in zip(stores, claims, strict=True)))
+    assert [each.verdict for each in claim_result] == count * [Verdict.GRANTED]
     between = process.counted()
 
-    asked = [store.commit(claim, _returns(leg), SPENT) for store, claim, leg in zip(stores, claims, legs, strict=True)]
+    asked = [
+        store.commit(claim, _returns(item), SPENT) for store, claim, item in zip(stores, claims, items, strict=True)
+    ]
     answers = await asyncio.gather(*asked)
     costs = between.since(at_first), process.counted().since(between)
     assert all(answer.applied for answer in answers)
-    assert [leg.key for answer in answers for leg in answer.carried] == [next_turn().leg.key]
+    assert [item.key for answer in answers for item in answer.pending] == [next_turn().item.key]
     found = await side_over(connections[0], stores[0]).reader.job(JOB_ID)
     assert found is not None
     assert (len(found.results), found.usage.messages) == (count, 1 + count)
@@ -83,37 +85,39 @@ async def test_calls_at_the_same_time_take_a_few_requests_each(redis_process: Re
     assert end.requests <= count + 4
 
 
-_CALLS = [call_leg(position) for position in range(3)]
-_LATER = [following(leg, LegKind.CALL, NOW_MS, attempt=2, not_before_ms=NOW_MS + LEASE_MS) for leg in _CALLS]
-_LEGS = [
+_CALLS = [call_item(position) for position in range(3)]
+_LATER = [following(item, ItemKind.CALL, NOW_MS, attempt=2, not_before_ms=NOW_MS + LEASE_MS) for item in _CALLS]
+_ITEMS = [
     *_CALLS,
     *_LATER,
-    *(following(leg, kind, NOW_MS) for leg in _CALLS for kind in (LegKind.COMPLETE, LegKind.FAILED)),
-    next_turn().leg,
+    *(following(item, kind, NOW_MS) for item in _CALLS for kind in (ItemKind.COMPLETE, ItemKind.FAILED)),
+    next_turn().item,
 ]
 
 
-def _ways(leg: Leg) -> list[Changes]:
+def _ways(item: WorkItem) -> list[Changes]:
     """How a step may end."""
-    if leg.kind is LegKind.LOOP:
+    if item.kind is ItemKind.LOOP:
         return [Changes(transcript=(_ENTRY,))]
-    after = [following(leg, kind, NOW_MS) for kind in (LegKind.COMPLETE, LegKind.FAILED) if leg.kind is LegKind.CALL]
-    again = [_LATER[leg.position]] if leg.attempt == 1 else []
-    waits = following(leg, LegKind.WAIT, NOW_MS, not_before_ms=NOW_MS + 9 * LEASE_MS)
-    return [_returns(leg), *(Changes(legs=(follows,)) for follows in (*after, *again, waits))]
+    after = [
+        following(item, kind, NOW_MS) for kind in (ItemKind.COMPLETE, ItemKind.FAILED) if item.kind is ItemKind.CALL
+    ]
+    again = [_LATER[item.position]] if item.attempt == 1 else []
+    waits = following(item, ItemKind.WAIT, NOW_MS, not_before_ms=NOW_MS + 9 * LEASE_MS)
+    return [_returns(item), *(Changes(items=(follows,)) for follows in (*after, *again, waits))]
 
 
 @st.composite
 def steps(draw: st.DrawFn) -> Operation:
     """Some step of some call is begun, ended, prolonged, or says something."""
-    leg, number = draw(st.sampled_from(_LEGS)), draw(st.integers(1, 3))
-    message = draw(st.sampled_from([f"m{number}", f"call{leg.position}"]))
-    claim = claim_of(leg, message, f"o{number}.1", after_ms=draw(st.integers(0, 3)) * LEASE_MS)
+    item, number = draw(st.sampled_from(_ITEMS)), draw(st.integers(1, 3))
+    message = draw(st.sampled_from([f"m{number}", f"call{item.position}"]))
+    claim = claim_of(item, message, f"o{number}.1", after_ms=draw(st.integers(0, 3)) * LEASE_MS)
     way = draw(st.sampled_from(["begin", "begin", "commit", "commit", "renew", "append"]))
-    changes = draw(st.sampled_from(_ways(leg)))
+    changes = draw(st.sampled_from(_ways(item)))
     until_ms = claim.lease_until_ms + LEASE_MS
     asks = {
-        "begin": lambda side: side.store.begin(claim),
+        "begin": lambda side: side.store.claim(claim),
         "commit": lambda side: side.store.commit(claim, changes, SPENT),
         "renew": lambda side: side.store.renew([claim], until_ms),
         "append": lambda side: side.store.append(claim, number, ["said"], ""),
@@ -122,20 +126,23 @@ def steps(draw: st.DrawFn) -> Operation:
 
 
 def _begins(claim: Claim) -> Operation:
-    return Operation(f"begin {claim}", lambda side: side.store.begin(claim))
+    return Operation(f"begin {claim}", lambda side: side.store.claim(claim))
 
 
-def _ends(leg: Leg) -> Operation:
-    claim = claim_of(leg, f"call{leg.position}", f"o{leg.position}.1")
-    return Operation(f"end {leg.position}", lambda side: side.store.commit(claim, _returns(leg), SPENT))
+def _ends(item: WorkItem) -> Operation:
+    claim = claim_of(item, f"call{item.position}", f"o{item.position}.1")
+    return Operation(f"end {item.position}", lambda side: side.store.commit(claim, _returns(item), SPENT))
 
 
 def _asked(count: int) -> list[Operation]:
     """A turn that asks for calls, each begun by a process of its own."""
-    turn, claims = claim_of(first_leg()), [claim_of(leg, f"call{leg.position}", f"o{leg.position}.1") for leg in _CALLS]
+    turn, claims = (
+        claim_of(first_item()),
+        [claim_of(item, f"call{item.position}", f"o{item.position}.1") for item in _CALLS],
+    )
     return [
         Operation("create", lambda side: side.store.create(creation(a_job()), "m1", NOW_MS)),
-        Operation("turn", lambda side: side.store.begin(turn)),
+        Operation("turn", lambda side: side.store.claim(turn)),
         Operation("calls", lambda side: side.store.commit(turn, _turn(_CALLS[:count]), SPENT)),
         *map(_begins, claims),
     ]

@@ -1,4 +1,4 @@
-"""The part of an event says what its COMMIT added to the job's books; what comes beside events is the rest of them."""
+"""The part of an event says what its COMMIT added to the job's usage ledger; the rest comes beside events."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +19,7 @@ EVENT = '"type":"data-event"'
 
 
 class Watched(RedisConnection):
-    """A connection that reads the bridge's counters after each write of the job's books."""
+    """A connection that reads the bridge's counters after each write of the job's usage ledger."""
 
     def __init__(self, process: RedisProcess) -> None:
         super().__init__(process.settings())
@@ -63,7 +63,7 @@ def sum_of(rows: Sequence[Counted]) -> Counted:
 
 
 async def used_of(stage: RealStage) -> tuple[list[dict[str, int]], Usage]:
-    """What each event's part says, in order, and the job's books."""
+    """What each event's part says, in order, and the job's usage ledger."""
     parts: list[dict[str, Any]] = [json.loads(text) for text in (await stage.ports.reader.parts(JOB_ID, 0)).parts]
     events = [part["data"]["used"] for part in parts if part["type"] == "data-event" and "used" in part["data"]]
     snapshot = await stage.ports.reader.job(JOB_ID)
@@ -73,12 +73,12 @@ async def used_of(stage: RealStage) -> tuple[list[dict[str, int]], Usage]:
 
 @pytest.mark.parametrize("continuation", ["queue", "inline"])
 async def test_each_event_says_what_the_store_counted_for_it(watched: Watched, continuation: Continuation) -> None:
-    """To the unit; together with the creation and the words to the admission they are the books."""
+    """To the unit; together with the creation and the words to the admission they are the usage ledger."""
     stage = RealStage(side_over(watched), 3, continuation=continuation)
     await stage.play("in-a-row")
-    events, books = await used_of(stage)
+    events, usage_ledger = await used_of(stage)
     assert [counted(used) for used in events] == watched.events
-    in_books = Counted(books.redis_requests, books.redis_commands, books.redis_bytes)
+    in_books = Counted(usage_ledger.redis_requests, usage_ledger.redis_commands, usage_ledger.redis_bytes)
     assert in_books == sum_of([*watched.events, *watched.besides])
 
 
@@ -89,16 +89,16 @@ async def test_what_the_queue_took_is_an_events_that_it_brought(watched: Watched
     for side in (side_over(watched), fake_side()):
         stage = RealStage(side, 3, continuation=continuation)
         await stage.play("in-a-row")
-        events, books = await used_of(stage)
+        events, usage_ledger = await used_of(stage)
         taken = [(used.get("messages", 0), used.get("deliveries", 0), used["redisRequests"]) for used in events]
         said.append(taken)
-        assert sum(messages for messages, _, _ in taken) <= books.messages
+        assert sum(messages for messages, _, _ in taken) <= usage_ledger.messages
     assert said[0] == said[1]
 
 
 async def test_a_text_in_mid_work_is_its_turns(watched: Watched) -> None:
-    """Its requests come into the books with the turn's COMMIT."""
+    """Its requests come into the usage ledger with the turn's COMMIT."""
     stage = RealStage(side_over(watched), 1, continuation="inline")
     await stage.play("at-once")
-    events, books = await used_of(stage)
-    assert sum(used.get("appends", 0) for used in events) == books.appends
+    events, usage_ledger = await used_of(stage)
+    assert sum(used.get("appends", 0) for used in events) == usage_ledger.appends

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from baton.adapters import keys
-from baton.core.admission import Place, Standing, Want
+from baton.core.admission import Place, SlotState, Want
 from baton.core.ends import End
 from baton.core.stored_bytes import BytesAdded
 from tests.contract.store.real_stage import Continuation, RealStage
@@ -19,32 +19,34 @@ END = End("completed", 1, 0, 0, 0, 0)
 MORE, KEPT_MS, LIMIT = BytesAdded({NOW_MS: -7, NOW_MS + 1: 9}, 5_000), 5_000, 1_000_000
 
 
-async def wish(side: Side, want: Want, lap: int, stored: BytesAdded, *, end: End | None = None) -> None:
+async def slot_request(side: Side, want: Want, epoch: int, stored: BytesAdded, *, end: End | None = None) -> None:
     """An admission update of a job."""
-    await side.admission.wish("job_a", Standing(want, lap), PLACE, NOW_MS, end=end, stored=stored)
+    await side.admission.slot_request("job_a", SlotState(want, epoch), PLACE, NOW_MS, end=end, stored=stored)
 
 
 async def test_a_submission_and_an_end_are_counted_once(side: Side) -> None:
     """Not when they are told again, nor with what comes in between; nor the end of a job that has left."""
     first, last = BytesAdded({NOW_MS: 7}, KEPT_MS), MORE
     assert await side.stored_bytes.sums("acme") == {}
-    for lap in (1, 1, 2):
-        await wish(side, "slot", lap, first)
+    for epoch in (1, 1, 2):
+        await slot_request(side, "slot", epoch, first)
     assert await side.stored_bytes.sums("acme") == {NOW_MS: 7}
-    for lap in (5, 5, 4, 6):
-        await wish(side, "gone", lap, last, end=END)
+    for epoch in (5, 5, 4, 6):
+        await slot_request(side, "gone", epoch, last, end=END)
     counted = {NOW_MS: 0, NOW_MS + 1: 9}
     assert await side.stored_bytes.sums("acme") == counted
     await side.admission.leave([("job_a", NOW_MS)])
-    await wish(side, "gone", 7, last, end=END)
+    await slot_request(side, "gone", 7, last, end=END)
     assert (await side.stored_bytes.sums("acme"), await side.stored_bytes.sums("other")) == (counted, {})
 
 
 async def test_a_job_that_is_refused_adds_nothing(side: Side) -> None:
     """Its session is busy."""
-    await wish(side, "slot", 1, BytesAdded({NOW_MS: 7}, KEPT_MS))
-    heard = await side.admission.wish("job_b", Standing("slot", 1), PLACE, NOW_MS, alone=True, stored=MORE)
-    assert (heard.busy, await side.stored_bytes.sums("acme")) == (True, {NOW_MS: 7})
+    await slot_request(side, "slot", 1, BytesAdded({NOW_MS: 7}, KEPT_MS))
+    slot_answer = await side.admission.slot_request(
+        "job_b", SlotState("slot", 1), PLACE, NOW_MS, alone=True, stored=MORE
+    )
+    assert (slot_answer.busy, await side.stored_bytes.sums("acme")) == (True, {NOW_MS: 7})
 
 
 async def test_what_is_added_beside_is_in_the_same_sums(side: Side) -> None:
@@ -60,7 +62,7 @@ async def test_what_is_added_beside_is_in_the_same_sums(side: Side) -> None:
 async def test_sums_expire(redis_process: RedisProcess) -> None:
     """Whoever has added to them."""
     async with real_side(redis_process) as side:
-        await wish(side, "slot", 1, MORE)
+        await slot_request(side, "slot", 1, MORE)
         assert 0 < redis_process.ask("PTTL", keys.stored_bytes_key("acme")) <= KEPT_MS
         await side.stored_bytes.add("other", MORE)
         assert 0 < redis_process.ask("PTTL", keys.stored_bytes_key("other")) <= KEPT_MS
@@ -78,7 +80,7 @@ async def connected(redis_process: RedisProcess) -> AsyncIterator[Side]:
 
 
 async def written(side: Side, agent: str, continuation: Continuation) -> int:
-    """What the books of a job that has run say, which is what its tenant's quota knows."""
+    """What the usage ledger of a job that has run say, which is what its tenant's quota knows."""
     await RealStage(side, 3, continuation=continuation, bytes_kept=LIMIT).play(agent)
     snapshot = await side.reader.job("job_a")
     assert snapshot is not None

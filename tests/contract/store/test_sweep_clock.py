@@ -1,8 +1,8 @@
 """By which clock sweeps are armed: one that is wrong neither disarms them nor arms many."""
 
 from baton.adapters.admission import RedisAdmission
-from baton.core.admission import Place, Standing
-from baton.ports import Heard
+from baton.core.admission import Place, SlotState
+from baton.ports import SlotAnswer
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, connection_to
@@ -10,9 +10,9 @@ from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, connection
 SWEEP_AT_MS = NOW_MS + SWEEP_INTERVAL_MS
 
 
-async def word(side: Side, name: str, *, after_ms: int = 0) -> Heard:
+async def word(side: Side, name: str, *, after_ms: int = 0) -> SlotAnswer:
     """A job wants a slot."""
-    return await side.admission.wish(name, Standing("slot", 0), Place("t", name, 5, NOW_MS), NOW_MS + after_ms)
+    return await side.admission.slot_request(name, SlotState("slot", 0), Place("t", name, 5, NOW_MS), NOW_MS + after_ms)
 
 
 async def test_a_clock_an_hour_ahead_does_not_disarm_the_sweeps(side: Side) -> None:
@@ -31,10 +31,10 @@ async def test_sweeps_are_armed_by_the_store_s_clock(redis_process: RedisProcess
         seconds, micros = redis_process.ask("TIME")
         store_ms, admission = int(seconds) * 1000 + int(micros) // 1000, RedisAdmission(connection, SLOTS, 60_000)
         place = Place("t", "s", 5, store_ms)
-        armed = (await admission.wish("a", Standing("slot", 0), place, store_ms + 3_600_000)).sweep_at_ms
+        armed = (await admission.slot_request("a", SlotState("slot", 0), place, store_ms + 3_600_000)).sweep_at_ms
         assert abs(armed - store_ms - SWEEP_INTERVAL_MS) < 30_000
         for wrong_ms in (-3_600_000, 0, 3_600_000):
-            assert not (await admission.wish("a", Standing("slot", 0), place, store_ms + wrong_ms)).sweep_at_ms
+            assert not (await admission.slot_request("a", SlotState("slot", 0), place, store_ms + wrong_ms)).sweep_at_ms
         turn = await admission.sweep(armed, store_ms + 3_600_000)
         assert abs(turn.next_ms - store_ms - SWEEP_INTERVAL_MS) < 30_000
     finally:

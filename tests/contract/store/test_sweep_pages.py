@@ -1,6 +1,6 @@
 """A sweep in pages: each job is looked at once, with its tree, whatever the size of a page."""
 
-from baton.core.admission import TOMBSTONE_MS, Place, Standing
+from baton.core.admission import TOMBSTONE_MS, Place, SlotState
 from baton.ports import SweepTurn
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
@@ -16,9 +16,11 @@ async def many(side: Side) -> None:
     """Some hold slots, some wait, some are gone, each at a time of its own; two are below one that holds a slot."""
     for number, name in enumerate((*HOLDING, *WAITING, *BELOW)):
         place = Place("t", f"s-{name}", 5, NOW_MS + number)
-        await side.admission.wish(name, Standing("slot", 1), place, NOW_MS + number)
+        await side.admission.slot_request(name, SlotState("slot", 1), place, NOW_MS + number)
     for number, name in enumerate(GONE):
-        await side.admission.wish(name, Standing("gone", 1), Place("t", f"s-{name}", 5, NOW_MS), NOW_MS + number)
+        await side.admission.slot_request(
+            name, SlotState("gone", 1), Place("t", f"s-{name}", 5, NOW_MS), NOW_MS + number
+        )
 
 
 async def pages(side: Side, due_ms: int, size: int, *, again: bool = False) -> list[SweepTurn]:
@@ -35,7 +37,7 @@ async def test_an_armed_sweep_looks_at_holders_and_those_gone_in_pages_of_any_si
     await many(side)
     for size in (1, 2, 3, 4, 5, 7, 8, 500):
         turns = await pages(side, LATE_MS, size)
-        seen = [name for turn in turns for name in turn.book]
+        seen = [name for turn in turns for name in turn.slot_table]
         assert sorted(seen) == sorted((*HOLDING, *BELOW, *GONE)), size
         assert len(turns) == 8 // size + 1
 
@@ -45,7 +47,7 @@ async def test_the_backstop_looks_at_everybody_in_pages_of_any_size(side: Side) 
     await many(side)
     for size in (1, 2, 3, 5, 16, 17, 500):
         for due_ms, again in ((0, False), (LATE_MS, True)):
-            seen = {name for turn in await pages(side, due_ms, size, again=again) for name in turn.book}
+            seen = {name for turn in await pages(side, due_ms, size, again=again) for name in turn.slot_table}
             assert seen == {*HOLDING, *BELOW, *WAITING, *GONE}
 
 
@@ -65,24 +67,24 @@ async def test_those_gone_leave_as_fast_as_pages_come(side: Side) -> None:
     await many(side)
     turn, left = await side.admission.sweep(LATE_MS, LATE_MS, page=2), set[str]()
     while True:
-        over = [(name, entry.since_ms) for name, entry in turn.book.items() if entry.want == "gone"]
+        over = [(name, entry.since_ms) for name, entry in turn.slot_table.items() if entry.want == "gone"]
         await side.admission.leave(over)
         left |= {name for name, _ in over}
         if not turn.after:
             break
         turn = await side.admission.sweep(LATE_MS, LATE_MS, after=turn.after, page=2)
     assert left == set(GONE)
-    assert not left & set(await side.admission.book())
+    assert not left & set(await side.admission.slot_table())
 
 
 async def test_a_page_that_comes_again_looks_at_everybody_after_its_mark(side: Side) -> None:
     """One whose holder has lost its slot since may be carried by it."""
     await many(side)
     first = await side.admission.sweep(LATE_MS, LATE_MS, page=1)
-    assert sorted(first.book) == ["job_a", *BELOW]
-    await side.admission.wish("job_b", Standing("none", 2), Place("t", "s-job_b", 5, NOW_MS), NOW_MS)
+    assert sorted(first.slot_table) == ["job_a", *BELOW]
+    await side.admission.slot_request("job_b", SlotState("none", 2), Place("t", "s-job_b", 5, NOW_MS), NOW_MS)
     seen, after = set[str](), first.after
     while after:
         turn = await side.admission.sweep(LATE_MS, LATE_MS, after=after, page=3, again=True)
-        seen, after = seen | set(turn.book), turn.after
+        seen, after = seen | set(turn.slot_table), turn.after
     assert seen >= {"job_b", "job_c", *WAITING}

@@ -16,13 +16,13 @@ from tests.contract.store.sample import (
     a_job,
     book_of,
     by_key,
-    call_leg,
+    call_item,
     claim_of,
     creation,
     fan_out,
-    first_leg,
+    first_item,
     record_of,
-    wish_of,
+    slot_request_of,
 )
 from tests.contract.store.side import Side
 
@@ -44,37 +44,37 @@ async def test_an_odd_text_comes_back_as_it_was(side: Side, text: str) -> None:
     """In the task, the session, the job's answer and error, arguments, results, transcript and parts."""
     job = replace(a_job(), session_id=text, tenant=text, best_answer=text, result={text: [text]})
     job = replace(job, error=Failure("type", text))
-    record = replace(record_of(call_leg(0)), arguments={text: text}, error=Failure(text, text))
+    record = replace(record_of(call_item(0)), arguments={text: text}, error=Failure(text, text))
     entry = canonical_json({"text": text})
     await side.store.create(creation(a_job(), text), "m1", NOW_MS)
     changes = Changes(
         job=job,
-        legs=(call_leg(0),),
+        items=(call_item(0),),
         calls=(record,),
         results={record.id: entry},
         transcript=(entry,),
         parts=(entry,),
     )
-    await side.store.commit(claim_of(first_leg()), changes, SPENT)
+    await side.store.commit(claim_of(first_item()), changes, SPENT)
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
     assert (snapshot.job, snapshot.calls, snapshot.task["text"]) == (job, (record,), text)
     assert snapshot.results == {record.id: {"text": text}}
     assert (await side.reader.parts(JOB_ID, 1)).parts == (entry,)
-    begun = await side.store.begin(claim_of(call_leg(0), "m2"))
-    assert begun.state is not None
-    assert (begun.state.job, begun.state.call) == (job, record)
+    claim_result = await side.store.claim(claim_of(call_item(0), "m2"))
+    assert claim_result.state is not None
+    assert (claim_result.state.job, claim_result.state.call) == (job, record)
 
 
 @pytest.mark.parametrize("text", ODD_TEXTS)
-async def test_an_odd_text_is_never_taken_for_who_carries_a_leg(side: Side, text: str) -> None:
-    """Or for what holds a join back, or for whose leg it is."""
+async def test_an_odd_text_is_never_taken_for_who_carries_an_item(side: Side, text: str) -> None:
+    """Or for what holds a join back, or for whose work item it is."""
     await side.store.create(creation(replace(a_job(), session_id=text, best_answer=text)), "m1", NOW_MS)
-    legs = (call_leg(0), replace(call_leg(1), tool=text))
-    await side.store.commit(claim_of(first_leg(), "m2"), Changes(legs=legs), SPENT)
-    assert (await side.store.begin(claim_of(first_leg(), "m1"))).carried == ()
-    carried = (await side.store.begin(claim_of(first_leg(), "m2"))).carried
-    assert by_key(carried) == [replace(leg, carrier="m2", handed_on=True) for leg in legs]
+    items = (call_item(0), replace(call_item(1), tool=text))
+    await side.store.commit(claim_of(first_item(), "m2"), Changes(items=items), SPENT)
+    assert (await side.store.claim(claim_of(first_item(), "m1"))).pending == ()
+    pending = (await side.store.claim(claim_of(first_item(), "m2"))).pending
+    assert by_key(pending) == [replace(item, relay_id="m2", redelivered=True) for item in items]
 
 
 async def test_a_text_that_utf_8_cannot_carry_is_refused_or_kept(side: Side) -> None:
@@ -82,9 +82,9 @@ async def test_a_text_that_utf_8_cannot_carry_is_refused_or_kept(side: Side) -> 
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     entry = '{"text":"\ud800"}'
     try:
-        await side.store.commit(claim_of(first_leg()), Changes(transcript=(entry,), parts=(entry,)), SPENT)
+        await side.store.commit(claim_of(first_item()), Changes(transcript=(entry,), parts=(entry,)), SPENT)
     except StoreError:
-        assert (await side.store.begin(claim_of(first_leg(), "m2"))).state is not None
+        assert (await side.store.claim(claim_of(first_item(), "m2"))).state is not None
         assert (await side.reader.parts(JOB_ID, 1)).parts == ()
     else:
         assert (await side.reader.parts(JOB_ID, 1)).parts == (entry,)
@@ -96,65 +96,65 @@ async def test_ids_with_dots_and_dashes_are_ids_like_others(side: Side, job_id: 
     neighbour = a_job(job_id[:-1] or "b")
     await side.store.create(creation(neighbour), "m0", NOW_MS)
     await side.store.create(creation(a_job(job_id)), "m1", NOW_MS)
-    leg = call_leg(0, job_id)
-    changes = Changes(legs=(leg,), calls=(record_of(leg),), results={leg.call_id: "{}"}, parts=("p",))
-    assert (await side.store.commit(claim_of(first_leg(job_id)), changes, SPENT)).applied
-    begun = await side.store.begin(claim_of(leg, "m2"))
-    assert begun.state is not None
-    assert begun.state.call == record_of(leg)
+    item = call_item(0, job_id)
+    changes = Changes(items=(item,), calls=(record_of(item),), results={item.call_id: "{}"}, parts=("p",))
+    assert (await side.store.commit(claim_of(first_item(job_id)), changes, SPENT)).applied
+    claim_result = await side.store.claim(claim_of(item, "m2"))
+    assert claim_result.state is not None
+    assert claim_result.state.call == record_of(item)
     snapshot = await side.reader.job(neighbour.id)
     assert snapshot is not None
-    assert (snapshot.calls, len(snapshot.legs)) == ((), 1)
+    assert (snapshot.calls, len(snapshot.items)) == ((), 1)
 
 
 async def test_a_result_of_900_kb_is_stored_and_read(side: Side) -> None:
     """Of characters that take three bytes and two escapes each."""
     value = '漢"\\' * (900_000 // 5)
-    legs = await fan_out(side, 1)
+    items = await fan_out(side, 1)
     text = canonical_json({"ok": value})
     assert len(text.encode()) > 900_000
-    await side.store.commit(claim_of(legs[0], "m2"), Changes(results={legs[0].call_id: text}), SPENT)
+    await side.store.commit(claim_of(items[0], "m2"), Changes(results={items[0].call_id: text}), SPENT)
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
-    assert snapshot.results == {legs[0].call_id: {"ok": value}}
+    assert snapshot.results == {items[0].call_id: {"ok": value}}
 
 
 async def test_five_thousand_parts_in_one_commit_keep_their_order(side: Side) -> None:
-    """Together with thousands of legs, calls, results and entries: more than Lua's unpack takes at once."""
+    """Together with thousands of work items, calls, results and entries: more than Lua's unpack takes at once."""
     count = 5_000
-    legs = tuple(call_leg(position) for position in range(count))
+    items = tuple(call_item(position) for position in range(count))
     numbers = tuple(str(n) for n in range(count))
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     changes = Changes(
-        legs=legs,
-        calls=tuple(map(record_of, legs)),
-        results={leg.call_id: f'{{"ok":{leg.position}}}' for leg in legs},
+        items=items,
+        calls=tuple(map(record_of, items)),
+        results={item.call_id: f'{{"ok":{item.position}}}' for item in items},
         transcript=tuple(f'{{"n":{n}}}' for n in numbers),
         parts=numbers,
     )
-    committed = await side.store.commit(claim_of(first_leg()), changes, SPENT)
-    assert len(committed.carried) == count
+    committed = await side.store.commit(claim_of(first_item()), changes, SPENT)
+    assert len(committed.pending) == count
     assert (await side.reader.parts(JOB_ID, 1)).parts == numbers
     snapshot = await side.reader.job(JOB_ID)
     assert snapshot is not None
     assert [call.position for call in snapshot.calls] == list(range(count))
-    assert snapshot.results == {leg.call_id: {"ok": leg.position} for leg in legs}
+    assert snapshot.results == {item.call_id: {"ok": item.position} for item in items}
 
 
 async def test_a_fan_out_larger_than_lua_can_unpack_ends_in_one_step(side: Side) -> None:
-    """Nine thousand open legs go with the job's end; the sweep finds as many."""
-    legs = tuple(call_leg(position) for position in range(9_000))
+    """Nine thousand open work items go with the job's end; the sweep finds as many."""
+    items = tuple(call_item(position) for position in range(9_000))
     await side.store.create(creation(a_job()), "m1", NOW_MS)
-    await side.store.commit(claim_of(first_leg()), Changes(legs=legs), SPENT)
+    await side.store.commit(claim_of(first_item()), Changes(items=items), SPENT)
     looked = await side.store.look(JOB_ID, "sweep", NOW_MS + 100_000, 60_000, book_of(JOB_ID))
-    assert len(looked.lost) == len(legs)
-    committed = await side.store.commit(claim_of(legs[0], "m2"), Changes(ends=True), SPENT)
-    assert (committed.applied, committed.carried) == (True, (wish_of("none", "m2"),))
+    assert len(looked.lost) == len(items)
+    committed = await side.store.commit(claim_of(items[0], "m2"), Changes(ends=True), SPENT)
+    assert (committed.applied, committed.pending) == (True, (slot_request_of("none", "m2"),))
 
 
 async def test_parts_are_json_texts_exactly_as_they_were_written(side: Side) -> None:
     """Spaces and escapes included."""
     await side.store.create(creation(a_job()), "m1", NOW_MS)
     parts = ('{ "a" : 1.10, "b":"\\u00e9\\/" }', json.dumps({"é": "/"}))
-    await side.store.commit(claim_of(first_leg()), Changes(parts=parts), SPENT)
+    await side.store.commit(claim_of(first_item()), Changes(parts=parts), SPENT)
     assert (await side.reader.parts(JOB_ID, 1)).parts == parts

@@ -3,14 +3,14 @@
 from msgspec.structs import replace
 
 from baton.core.effects import Changes
-from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, first_leg
+from tests.contract.store.sample import JOB_ID, NOW_MS, SPENT, a_job, claim_of, creation, first_item
 from tests.contract.store.side import Side
 
 
 async def test_entries_come_in_the_order_in_which_they_were_added(side: Side) -> None:
     """All of them, as JSON."""
     await side.store.create(replace(creation(a_job()), transcript=('{"n":1}',)), "m1", NOW_MS)
-    await side.store.commit(claim_of(first_leg()), Changes(transcript=('{"n":2}', '{"n":3}')), SPENT)
+    await side.store.commit(claim_of(first_item()), Changes(transcript=('{"n":2}', '{"n":3}')), SPENT)
     assert await side.reader.transcript(JOB_ID) == ({"n": 1}, {"n": 2}, {"n": 3})
 
 

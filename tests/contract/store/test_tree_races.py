@@ -9,12 +9,12 @@ from msgspec import structs
 
 from baton.adapters.tree_store import TreeStore
 from baton.core.effects import Changes, Skip
-from baton.core.going_on import GoOn
-from baton.core.legs import Leg, LegKind
-from baton.core.legs import following as following_leg
+from baton.core.inline_continuation import Continuation
 from baton.core.limits import FIRST_CALL_TOKENS
 from baton.core.transitions import CallStatus
-from baton.ports import Heeded, OutsideFact, Snapshot, Verdict
+from baton.core.work_items import ItemKind, WorkItem
+from baton.core.work_items import following as following_item
+from baton.ports import OutsideFact, SignalResult, Snapshot, Verdict
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import (
@@ -23,17 +23,17 @@ from tests.contract.store.sample import (
     NOW_MS,
     SPENT,
     a_job,
-    call_leg,
+    call_item,
     claim_of,
-    complete_leg,
+    complete_item,
     creation,
-    first_leg,
+    first_item,
     leases_of,
     next_turn,
     record_of,
 )
 from tests.contract.store.side import RETENTION_MS, side_over
-from tests.contract.store.test_tell import OTHERWISE, outcome_of, wait_leg
+from tests.contract.store.test_tell import OTHERWISE, outcome_of, wait_item
 
 pytestmark = pytest.mark.bridge
 
@@ -62,32 +62,33 @@ async def processes(redis_process: RedisProcess) -> AsyncIterator[Processes]:
         await connection.close()
 
 
-async def asked_for(store: TreeStore, count: int) -> list[Leg]:
+async def asked_for(store: TreeStore, count: int) -> list[WorkItem]:
     """A turn that has asked for so many calls."""
     await store.create(creation(a_job()), "m1", NOW_MS)
-    await store.begin(claim_of(first_leg()))
-    legs = [call_leg(position) for position in range(count)]
-    await store.commit(claim_of(first_leg()), Changes(legs=tuple(legs), calls=tuple(map(record_of, legs))), SPENT)
-    return legs
+    await store.claim(claim_of(first_item()))
+    items = [call_item(position) for position in range(count)]
+    await store.commit(claim_of(first_item()), Changes(items=tuple(items), calls=tuple(map(record_of, items))), SPENT)
+    return items
 
 
 async def test_who_gives_up_waiting_for_another_s_request_takes_nobody_with_it(processes: Processes) -> None:
     """One whose transition is in the patch of another one is cancelled: the others are answered, and it is over."""
-    legs = await asked_for(processes.first, 3)
-    begins = [asyncio.create_task(processes.first.begin(claim_of(leg, f"m{leg.position}"))) for leg in legs]
-    await asyncio.sleep(0.001)
+    items = await asked_for(processes.first, 3)
+    begins = [asyncio.create_task(processes.first.claim(claim_of(item, f"m{item.position}"))) for item in items]
+    for _ in range(5):  # until their request is under way, and not so long that it is answered
+        await asyncio.sleep(0)
     begins[1].cancel()
     answers = await asyncio.gather(*begins, return_exceptions=True)
     assert isinstance(answers[1], asyncio.CancelledError)
     assert [answer.verdict for answer in answers if not isinstance(answer, BaseException)] == 2 * [Verdict.GRANTED]
-    assert (await processes.first.begin(claim_of(legs[1], "m1"))).verdict is Verdict.GRANTED
+    assert (await processes.first.claim(claim_of(items[1], "m1"))).verdict is Verdict.GRANTED
 
 
 async def test_what_calls_cost_at_the_same_time_stays_in_the_books(processes: Processes) -> None:
     """Also where the last one is done by the process that wrote what others used apart."""
     first, last = await asked_for(processes.first, 2)
-    for leg in (first, last):
-        await processes.second.begin(claim_of(leg, f"m{leg.position}"))
+    for item in (first, last):
+        await processes.second.claim(claim_of(item, f"m{item.position}"))
     await processes.second.commit(
         claim_of(first, "m0"), Changes(results={first.call_id: "{}"}, join=next_turn()), SPENT
     )
@@ -101,56 +102,60 @@ async def test_what_calls_cost_at_the_same_time_stays_in_the_books(processes: Pr
 async def test_a_wait_that_begins_beside_other_calls_has_what_came_before_it(processes: Processes) -> None:
     """An event is kept, and a process that does not know of it writes the wait for it."""
     first, last = await asked_for(processes.first, 2)
-    for leg in (first, last):
-        await processes.second.begin(claim_of(leg, f"m{leg.position}"))
+    for item in (first, last):
+        await processes.second.claim(claim_of(item, f"m{item.position}"))
     fact = OutsideFact("evt_1", '{"ok":1}', event="paid")
-    assert (await processes.first.tell(JOB_ID, "w1", fact, NOW_MS)).heeded is Heeded.FIRST
-    await processes.second.commit(claim_of(first, "m0"), Changes(legs=(wait_leg(0, "paid"),)), SPENT)
+    assert (await processes.first.tell(JOB_ID, "w1", fact, NOW_MS)).signal_result is SignalResult.FIRST
+    await processes.second.commit(claim_of(first, "m0"), Changes(items=(wait_item(0, "paid"),)), SPENT)
     job = await processes.job()
     assert job.results == {"event:evt_1": {"ok": 1}, first.call_id: {"ok": 1}}
-    assert [leg.not_before_ms for leg in job.legs if leg.kind is LegKind.WAIT] == [0]
+    assert [item.not_before_ms for item in job.items if item.kind is ItemKind.WAIT] == [0]
 
 
 async def test_an_outcome_is_not_overwritten_by_its_wait_s_end(processes: Processes) -> None:
     """A COMMIT goes on with a wait whose time is up, in a process that does not know what somebody has told of it."""
     first, last = await asked_for(processes.first, 2)
-    wait = wait_leg(0, until_ms=NOW_MS + 10)
-    await processes.first.commit(claim_of(first), Changes(legs=(wait,)), SPENT)
-    await processes.second.begin(claim_of(last))
+    wait = wait_item(0, until_ms=NOW_MS + 10)
+    await processes.first.commit(claim_of(first), Changes(items=(wait,)), SPENT)
+    await processes.second.claim(claim_of(last))
     # By whose clock the wait is over, though nobody has begun it.
-    assert (await processes.first.tell(JOB_ID, "w1", outcome_of(0), NOW_MS + 20)).heeded is Heeded.FIRST
-    room = GoOn("o1.1", leases_of(), 2)
-    ends = Changes(legs=(complete_leg(1),), results={last.call_id: "{}"})
+    assert (await processes.first.tell(JOB_ID, "w1", outcome_of(0), NOW_MS + 20)).signal_result is SignalResult.FIRST
+    room = Continuation("o1.1", leases_of(), 2)
+    ends = Changes(items=(complete_item(1),), results={last.call_id: "{}"})
     committed = await processes.second.commit(claim_of(last, after_ms=20), ends, SPENT, room)
-    outcomes = {begun.state.leg.key: begun.state.outcome for begun in committed.claimed if begun.state}
+    outcomes = {
+        claim_result.state.item.key: claim_result.state.outcome
+        for claim_result in committed.claimed
+        if claim_result.state
+    }
     assert outcomes[wait.key] == '{"ok":7}' != OTHERWISE
     assert (await processes.job()).results[first.call_id] == {"ok": 7}
 
 
 async def test_a_turn_is_told_what_a_turn_below_it_has_reserved_meanwhile(processes: Processes) -> None:
     """Jobs share their limits with those below them."""
-    child = first_leg(f"{JOB_ID}.1")
+    child = first_item(f"{JOB_ID}.1")
     await processes.first.create(creation(a_job()), "m1", NOW_MS)
     await processes.first.create(creation(a_job(child.job_id)), "m2", NOW_MS)
-    await processes.first.begin(claim_of(child, "m2"))
-    await processes.second.begin(claim_of(child, "m3", "o3", after_ms=LEASE_MS))
-    begun = await processes.first.begin(claim_of(first_leg(), after_ms=LEASE_MS))
-    assert begun.state is not None
-    assert [level.in_flight_tokens for level in begun.state.levels] == [FIRST_CALL_TOKENS]
+    await processes.first.claim(claim_of(child, "m2"))
+    await processes.second.claim(claim_of(child, "m3", "o3", after_ms=LEASE_MS))
+    claim_result = await processes.first.claim(claim_of(first_item(), after_ms=LEASE_MS))
+    assert claim_result.state is not None
+    assert [level.in_flight_tokens for level in claim_result.state.levels] == [FIRST_CALL_TOKENS]
 
 
-async def test_who_is_granted_a_leg_is_told_of_its_call_as_it_was_then(processes: Processes) -> None:
+async def test_who_is_granted_an_item_is_told_of_its_call_as_it_was_then(processes: Processes) -> None:
     """Though the one who had it commits at the same time, in the same process: one after the other."""
     first, *_ = await asked_for(processes.first, 2)
-    await processes.second.begin(claim_of(first))
+    await processes.second.claim(claim_of(first))
     late = claim_of(first, "m2", "o2", after_ms=LEASE_MS + 1)
     done = structs.replace(record_of(first), status=CallStatus.FAILED)
-    begun, committed = await asyncio.gather(
-        processes.second.begin(late), processes.second.commit(claim_of(first), Changes(calls=(done,)), SPENT)
+    claim_result, committed = await asyncio.gather(
+        processes.second.claim(late), processes.second.commit(claim_of(first), Changes(calls=(done,)), SPENT)
     )
     assert committed.applied
-    assert begun.state is not None
-    assert begun.state.call == record_of(first)
+    assert claim_result.state is not None
+    assert claim_result.state.call == record_of(first)
 
 
 class Late(OneSlot):
@@ -183,43 +188,43 @@ class Overtaken(Late):
         return answer
 
 
-async def test_who_has_a_leg_already_is_told_of_its_call_as_it_is(
+async def test_who_has_an_item_already_is_told_of_its_call_as_it_is(
     processes: Processes, redis_process: RedisProcess
 ) -> None:
     """Nothing is written, and yet what was read at first and what is read then are of one moment."""
     first, *_ = await asked_for(processes.first, 2)
-    await processes.second.begin(claim_of(first))
+    await processes.second.claim(claim_of(first))
     connection = Late(redis_process.settings())
     done = structs.replace(record_of(first), status=CallStatus.FAILED)
     connection.meanwhile = lambda: processes.first.commit(claim_of(first), Changes(calls=(done,)), SPENT)
-    begun = await TreeStore(connection, RETENTION_MS).begin(claim_of(first))
+    claim_result = await TreeStore(connection, RETENTION_MS).claim(claim_of(first))
     await connection.close()
-    assert begun.verdict is Verdict.APPLIED
+    assert claim_result.verdict is Verdict.APPLIED
 
 
 async def test_who_is_granted_a_failed_step_is_told_of_those_after_it_as_they_were(
     processes: Processes, redis_process: RedisProcess
 ) -> None:
     """Though somebody takes it over, and leaves them out, before the answer has come."""
-    step = structs.replace(call_leg(0), step="one")
-    failed, following = (following_leg(step, LegKind.FAILED, NOW_MS), call_leg(1))
+    step = structs.replace(call_item(0), step="one")
+    failed, following = (following_item(step, ItemKind.FAILED, NOW_MS), call_item(1))
     after = record_of(following)
     record = structs.replace(record_of(step), step="one", dependants=(after.id,))
     await processes.first.create(creation(a_job()), "m1", NOW_MS)
-    await processes.first.begin(claim_of(first_leg()))
-    asks = Changes(legs=(failed, following), calls=(record, after))
-    await processes.first.commit(claim_of(first_leg()), asks, SPENT)
+    await processes.first.claim(claim_of(first_item()))
+    asks = Changes(items=(failed, following), calls=(record, after))
+    await processes.first.commit(claim_of(first_item()), asks, SPENT)
     skipped = structs.replace(after, status=CallStatus.FAILED)
 
     async def overtake() -> None:
         late = claim_of(failed, "m3", "o3", after_ms=LEASE_MS + 1)
-        await processes.first.begin(late)
+        await processes.first.claim(late)
         skips = (Skip(following.key, skipped, "{}"),)
         await processes.first.commit(late, Changes(calls=(record,), skips=skips), SPENT)
 
     connection = Overtaken(redis_process.settings())
     connection.meanwhile = overtake
-    begun = await TreeStore(connection, RETENTION_MS).begin(claim_of(failed))
+    claim_result = await TreeStore(connection, RETENTION_MS).claim(claim_of(failed))
     await connection.close()
-    assert begun.state is not None
-    assert begun.state.dependants == (after,)
+    assert claim_result.state is not None
+    assert claim_result.state.dependants == (after,)

@@ -10,9 +10,9 @@ from baton.adapters import tree_transactions
 from baton.adapters.reader import RedisReader
 from baton.adapters.tree_store import TreeStore
 from baton.core.effects import Changes
-from baton.core.going_on import GoOn
-from baton.core.legs import LegKind
+from baton.core.inline_continuation import Continuation
 from baton.core.transitions import JobStatus
+from baton.core.work_items import ItemKind
 from baton.ports import Committed, Verdict
 from tests.contract.store.one_slot import OneSlot
 from tests.contract.store.redis_process import RedisProcess
@@ -21,10 +21,10 @@ from tests.contract.store.sample import (
     NOW_MS,
     SPENT,
     a_job,
-    call_leg,
+    call_item,
     claim_of,
     creation,
-    first_leg,
+    first_item,
     leases_of,
     next_turn,
     record_of,
@@ -33,7 +33,7 @@ from tests.contract.store.side import RETENTION_MS
 
 pytestmark = pytest.mark.bridge
 
-SECOND = next_turn().leg
+SECOND = next_turn().item
 ENTRY = '{"role":"model","text":"' + 500 * "x" + '"}'
 
 
@@ -56,19 +56,19 @@ async def connection(redis_process: RedisProcess) -> AsyncIterator[OneSlot]:
 async def begun_turn(store: TreeStore, job_id: str = JOB_ID) -> None:
     """A job whose first turn is claimed."""
     await store.create(creation(a_job(job_id)), "m1", NOW_MS)
-    assert (await store.begin(claim_of(first_leg(job_id)))).verdict is Verdict.GRANTED
+    assert (await store.claim(claim_of(first_item(job_id)))).verdict is Verdict.GRANTED
 
 
 async def fan(store: TreeStore, count: int) -> list[Committed]:
     """A turn that asks for calls, all of which end at the same time; their answers."""
     await begun_turn(store)
-    legs = [call_leg(position) for position in range(count)]
-    room = GoOn("o1.1", leases_of(), count)
-    turn = Changes(legs=tuple(legs), calls=tuple(map(record_of, legs)), transcript=(ENTRY,))
-    assert len((await store.commit(claim_of(first_leg()), turn, SPENT, room)).claimed) == count
-    ends = [Changes(results={leg.call_id: '{"ok":1}'}, join=next_turn()) for leg in legs]
-    claims = [claim_of(leg, "m1", "o1.1") for leg in legs]
-    rooms = [GoOn(f"o1.{number}", leases_of(), count) for number in range(2, count + 2)]
+    items = [call_item(position) for position in range(count)]
+    room = Continuation("o1.1", leases_of(), count)
+    turn = Changes(items=tuple(items), calls=tuple(map(record_of, items)), transcript=(ENTRY,))
+    assert len((await store.commit(claim_of(first_item()), turn, SPENT, room)).claimed) == count
+    ends = [Changes(results={item.call_id: '{"ok":1}'}, join=next_turn()) for item in items]
+    claims = [claim_of(item, "m1", "o1.1") for item in items]
+    rooms = [Continuation(f"o1.{number}", leases_of(), count) for number in range(2, count + 2)]
     commits = [store.commit(claim, each, SPENT, on) for claim, each, on in zip(claims, ends, rooms, strict=True)]
     return list(await asyncio.gather(*commits))
 
@@ -91,14 +91,15 @@ async def test_who_gives_up_waiting_takes_nobody_with_it(connection: OneSlot, re
     """The first of several is cancelled while its patch is under way: nobody asks again."""
     store = TreeStore(connection, RETENTION_MS)
     await begun_turn(store)
-    legs = [call_leg(position) for position in range(3)]
-    turn = Changes(legs=tuple(legs), calls=tuple(map(record_of, legs)))
-    await store.commit(claim_of(first_leg()), turn, SPENT)
+    items = [call_item(position) for position in range(3)]
+    turn = Changes(items=tuple(items), calls=tuple(map(record_of, items)))
+    await store.commit(claim_of(first_item()), turn, SPENT)
     before = redis_process.counted()
-    first, *others = [asyncio.create_task(store.begin(claim_of(leg, f"m{leg.position}"))) for leg in legs]
-    await asyncio.sleep(0.001)
+    first, *others = [asyncio.create_task(store.claim(claim_of(item, f"m{item.position}"))) for item in items]
+    for _ in range(5):  # until its request is under way, and not so long that it is answered
+        await asyncio.sleep(0)
     first.cancel()
-    assert [begun.verdict for begun in await asyncio.gather(*others)] == 2 * [Verdict.GRANTED]
+    assert [claim_result.verdict for claim_result in await asyncio.gather(*others)] == 2 * [Verdict.GRANTED]
     assert redis_process.counted().since(before).requests == 1
     assert first.cancelled()
 
@@ -119,12 +120,14 @@ async def test_the_last_word_knows_what_the_end_cost(connection: OneSlot) -> Non
     store = TreeStore(connection, RETENTION_MS)
     await begun_turn(store)
     ends = Changes(job=replace(a_job(), status=JobStatus.COMPLETED), ends=True)
-    done = await store.commit(claim_of(first_leg()), ends, SPENT, GoOn("o1.1", leases_of(frozenset(LegKind)), 9))
+    done = await store.commit(
+        claim_of(first_item()), ends, SPENT, Continuation("o1.1", leases_of(frozenset(ItemKind)), 9)
+    )
     [word] = done.claimed
     snapshot = await RedisReader(connection).job(JOB_ID)
     assert word.state is not None
     assert snapshot is not None
-    assert word.state.leg.kind is LegKind.WISH
+    assert word.state.item.kind is ItemKind.SLOT_REQUEST
     assert word.state.usage == snapshot.usage
 
 
@@ -136,11 +139,11 @@ async def test_no_more_is_kept_than_there_is_room_for(
     store = TreeStore(connection, RETENTION_MS, known_chars=known_chars)
     for job_id in (JOB_ID, "job_b"):
         await begun_turn(store, job_id)
-        turn = Changes(legs=(next_turn(job_id).leg,), transcript=(ENTRY,))
-        await store.commit(claim_of(first_leg(job_id)), turn, SPENT)
+        turn = Changes(items=(next_turn(job_id).item,), transcript=(ENTRY,))
+        await store.commit(claim_of(first_item(job_id)), turn, SPENT)
     before = redis_process.counted()
-    begun = await store.begin(claim_of(SECOND))
-    assert len(begun.history.transcript) == 2
+    claim_result = await store.claim(claim_of(SECOND))
+    assert len(claim_result.history.transcript) == 2
     assert redis_process.counted().since(before).requests == requests
 
 
@@ -160,5 +163,5 @@ async def test_what_is_at_work_is_known_however_much_it_is(
     monkeypatch.setattr(tree_transactions, "_IDLE_SECONDS", idle_seconds)
     before = redis_process.counted()
     for job_id in names:
-        assert not await store.renew([claim_of(first_leg(job_id))], NOW_MS + 10_000_000)
+        assert not await store.renew([claim_of(first_item(job_id))], NOW_MS + 10_000_000)
     assert redis_process.counted().since(before).requests == requests

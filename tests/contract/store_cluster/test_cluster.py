@@ -20,7 +20,7 @@ _TAG = re.compile(r"\{([^}]*)\}")
 
 
 async def whole_life(side: Side, job_id: str) -> None:
-    """A job from its submission to its leaving the admission's book."""
+    """A job from its submission to its leaving the admission's slot table."""
     job = WholeJob(side, job_id)
     async for _ in job.to_its_end():
         pass
@@ -62,10 +62,10 @@ async def test_a_whole_job_runs_on_a_cluster(
 
 async def stopped_and_started(side: Side) -> None:
     """What operators do with the admission, and read of it."""
-    await side.operating.stop(NOW_MS)
-    await side.operating.start(NOW_MS)
-    await side.operating.state()
-    await side.operating.ends()
+    await side.admission_control.stop(NOW_MS)
+    await side.admission_control.start(NOW_MS)
+    await side.admission_control.state()
+    await side.admission_control.ends()
     await side.listing.forget((await side.listing.scan(Query(), "", 10)).found)
 
 

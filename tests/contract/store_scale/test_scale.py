@@ -68,7 +68,7 @@ async def life_of_a_job(server: RedisProcess) -> Life:
 
 
 async def fill(server: RedisProcess) -> None:
-    """Finished jobs: one that really ran and has left the admission's book, and its copies."""
+    """Finished jobs: one that really ran and has left the admission's slot table, and its copies."""
     async with adapters(server) as (side, _):
         original = WholeJob(side, ORIGINAL_ID)
         for part in (original.to_its_end, original.swept):

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager, closing
 import pytest
 
 from baton.adapters.keys import ADMISSION
-from baton.core.admission import Place, Standing, Want
+from baton.core.admission import Place, SlotState, Want
 from baton.core.sweep_pages import PAGE
-from baton.ports import Heard
+from baton.ports import SlotAnswer
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.sample import NOW_MS
 from tests.contract.store.side import SLOTS, Side, side_over
@@ -42,9 +42,9 @@ async def adapters(server: RedisProcess) -> AsyncIterator[Side]:
         await connection.close()
 
 
-async def word(side: Side, name: str, want: Want, lap: int) -> Heard:
+async def word(side: Side, name: str, want: Want, epoch: int) -> SlotAnswer:
     """A job of a session of its own says something."""
-    return await side.admission.wish(name, Standing(want, lap), Place("t", f"s-{name}", 5, NOW_MS), NOW_MS)
+    return await side.admission.slot_request(name, SlotState(want, epoch), Place("t", f"s-{name}", 5, NOW_MS), NOW_MS)
 
 
 async def full(server: RedisProcess, waiting: int) -> None:
@@ -69,17 +69,17 @@ async def full(server: RedisProcess, waiting: int) -> None:
 async def spent_by_words(server: RedisProcess) -> list[Counted]:
     """What each kind of word costs: into line, a slot kept, given back and given on, taken, an end in line."""
     async with adapters(server) as side:
-        await side.admission.wish("job_h0", Standing("slot", 1), Place("t", "s-job_h0", 5, NOW_MS), NOW_MS)
+        await side.admission.slot_request("job_h0", SlotState("slot", 1), Place("t", "s-job_h0", 5, NOW_MS), NOW_MS)
         costs: list[Counted] = []
         said: list[tuple[str, Want, int]] = [
             *(("job_n", "slot", 1), ("job_h0", "slot", 2), ("job_h0", "none", 3)),
             *((FIRST, "slot", 1), ("job_h0", "slot", 4), ("job_n", "gone", 2)),
         ]
-        for name, want, lap in said:
+        for name, want, epoch in said:
             before = server.counted()
-            heard = await word(side, name, want, lap)
+            slot_answer = await word(side, name, want, epoch)
             costs.append(server.counted().since(before))
-            assert heard.slot is (name == FIRST or (lap == 2 and want == "slot"))
+            assert slot_answer.slot is (name == FIRST or (epoch == 2 and want == "slot"))
         return costs
 
 
@@ -113,13 +113,13 @@ async def test_a_hundred_thousand_waiting_jobs_cost_an_idle_deployment_at_most_a
     async with adapters(server) as side:
         for number in range(SLOTS):
             await word(side, f"job_h{number}", "none", 2)
-            await side.operating.stop(NOW_MS)
+            await side.admission_control.stop(NOW_MS)
         before, pages, after, seen = server.counted(), 0, "", 0
         while not pages or after:
             turn = await side.admission.sweep(0, NOW_MS + 3_600_000, after=after)
-            trees = {name: {name: entry} for name, entry in turn.book.items()}
+            trees = {name: {name: entry} for name, entry in turn.slot_table.items()}
             await side.store.look_all(trees, "sweep", NOW_MS + 3_600_000, 60_000)
-            pages, after, seen = pages + 1, turn.after, seen + len(turn.book)
+            pages, after, seen = pages + 1, turn.after, seen + len(turn.slot_table)
         requests = server.counted().since(before).requests
     assert seen == SIZES[-1] + SLOTS
     assert pages == seen // PAGE + 1

@@ -25,7 +25,7 @@ TOOL_COMPLETE = ToolExecutionComplete.model_validate({**HEAD, "payload": TOOL})
 TOOL_FAILED = ToolExecutionFailed.model_validate({**HEAD, "payload": TOOL})
 SUBMITTED = AgentLoopInit.model_validate({**HEAD, "payload": LoopPayload(turn=1, fact=SUBMISSION)})
 CANCELLED = AgentLoopInit.model_validate({**HEAD, "payload": LoopPayload(turn=1, fact=Cancellation(by="somebody"))})
-WISH = AgentLoopInit.model_validate({**HEAD, "payload": LoopPayload(turn=1, wish=1_800_000_000_000)})
+SLOT_REQUEST = AgentLoopInit.model_validate({**HEAD, "payload": LoopPayload(turn=1, slot_request=1_800_000_000_000)})
 
 EVENTS: dict[str, Event] = {
     "loop": LOOP_INIT,
@@ -34,5 +34,5 @@ EVENTS: dict[str, Event] = {
     "failed": TOOL_FAILED,
     "submitted": SUBMITTED,
     "cancelled": CANCELLED,
-    "wish": WISH,
+    "wish": SLOT_REQUEST,
 }

@@ -75,7 +75,7 @@ def test_the_order_of_arguments_does_not_matter() -> None:
     assert call_id("j", 1, 0, "t", {"a": 1, "b": 2}) == call_id("j", 1, 0, "t", {"b": 2, "a": 1})
 
 
-def test_an_event_id_follows_from_the_leg_it_carries() -> None:
+def test_an_event_id_follows_from_the_item_it_carries() -> None:
     """So that the same step always has the same id, and another attempt another one."""
     assert event_id("loop:job_1:1:1") == event_id("loop:job_1:1:1")
     assert event_id("loop:job_1:1:1") != event_id("loop:job_1:1:2")

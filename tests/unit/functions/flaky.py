@@ -99,7 +99,7 @@ class FlakyStage:
         """How it stands."""
         return (await self.stage.snapshot()).job.status
 
-    def witness(self, kind: type) -> Event:
+    def backup(self, kind: type) -> Event:
         """The last message that tells such a fact."""
         found = [e for e in self.stage.events() if isinstance(e, AgentLoopInit) and isinstance(e.payload.fact, kind)]
         return found[-1]

@@ -4,7 +4,7 @@ import base64
 import json
 from typing import Any
 
-from baton.admission.asking import Asking
+from baton.admission.asking import SlotClient
 from baton.admission.job_rows import JobRows
 from baton.admission.stored_quota import StoredQuota
 from baton.commands.facts import Facts
@@ -12,7 +12,7 @@ from baton.core.redaction import KnownSecrets
 from baton.dispatch.delivery import Outcome
 from baton.observability.alerting import Alerting
 from baton.recovery.redelivery import Redelivery, read_callback
-from baton.runtime.afterwards import Afterwards
+from baton.runtime.post_commit import PostCommit
 from baton_events.schema import Event, encode_event
 from tests.unit.functions.stage import BASE, SETTINGS, Stage
 
@@ -49,12 +49,12 @@ def redelivery_of(stage: Stage) -> Redelivery:
     """The function that failure callbacks reach, over the stage's ports."""
     container = stage.container
     emitter, clock = container.emitter, stage.clock
-    rows, quota = JobRows(stage.ports.listing, stage.ports.figures), StoredQuota(None, clock, SETTINGS)
-    asking = Asking(stage.admission, rows, emitter, clock, quota)
+    rows, quota = JobRows(stage.ports.listing, stage.ports.counters), StoredQuota(None, clock, SETTINGS)
+    asking = SlotClient(stage.admission, rows, emitter, clock, quota)
     facts = Facts(stage.store, stage.ports.archive, stage.admission, asking, emitter, clock)
     alerting = Alerting(stage.alerts, KnownSecrets((SECRET,)), BASE)
-    afterwards = Afterwards(container.operations.outcomes, alerting)
-    return Redelivery(stage.store, facts, stage.sweep, emitter, clock, afterwards)
+    post_commit = PostCommit(container.operations.outcomes, alerting)
+    return Redelivery(stage.store, facts, stage.sweep, emitter, clock, post_commit)
 
 
 async def give_up(stage: Stage, event: Event, callback_id: str, source_id: str = "m1", **changes: Any) -> Outcome:

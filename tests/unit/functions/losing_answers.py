@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from baton.core.effects import Changes
-from baton.core.going_on import GoOn
+from baton.core.inline_continuation import Continuation
 from baton.ports import Claim, Committed, Spent
 from baton_events.errors import StoreError
 from tests.fakes import FakeStore
@@ -17,9 +17,11 @@ class LosingAnswers(FakeStore):
     stage: Stage | None = None
     meanwhile: Callable[[], Awaitable[None]] | None = None
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
+    async def commit(
+        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
+    ) -> Committed:
         """Commit, and lose the answer, or give it late."""
-        committed = await super().commit(claim, changes, spent, go_on)
+        committed = await super().commit(claim, changes, spent, continuation)
         self.commits += 1
         if self.losses:
             self.losses -= 1

@@ -15,9 +15,9 @@ from baton.app import EVENT_SPECS
 from baton.configuration.settings import Settings
 from baton.container import Container, Ports
 from baton.core.admission import Entry
-from baton.core.happenings import Submitted
-from baton.core.legs import Leg
 from baton.core.state import CallRecord, Job
+from baton.core.step_results import Submitted
+from baton.core.work_items import WorkItem
 from baton.dispatch.delivery import Delivered, Outcome
 from baton.models.call import Call
 from baton.models.scripted import ScriptedModel
@@ -28,13 +28,21 @@ from baton.runtime.pipeline import Pipeline
 from baton.tools.tool import tool
 from baton.tools.tool_error import ToolError
 from baton_events.schema import Event, EventType, event_type, parse_event
-from tests.fakes import FakeAdmission, FakeArchive, FakeListing, FakeOperating, FakeReader, FakeStore, FakeStoredBytes
+from tests.fakes import (
+    FakeAdmission,
+    FakeAdmissionControl,
+    FakeArchive,
+    FakeListing,
+    FakeReader,
+    FakeStore,
+    FakeStoredBytes,
+)
 from tests.fakes.alerts import FakeAlerts
+from tests.fakes.api_key_store import FakeApiKeyStore
 from tests.fakes.audit_log import FakeAuditLog
 from tests.fakes.clock import FakeClock
-from tests.fakes.figures import FakeFigures
+from tests.fakes.counters import FakeCounters
 from tests.fakes.kept_events import FakeKeptEvents
-from tests.fakes.key_book import FakeKeyBook
 from tests.fakes.memory import FakeLongTermMemory, FakeSessionMemory
 from tests.fakes.model_cache import FakeModelCache
 from tests.fakes.operation_stream import FakeOperationStream
@@ -57,27 +65,27 @@ class AnySignature:
 
 
 @dataclass
-class Happened:
+class StepHappened:
     """What tools did, and what a test wants to happen while one runs."""
 
     runs: list[str] = field(default_factory=list[str])
     while_running: Callable[[], None] = lambda: None
 
 
-def registry_of(happened: Happened) -> Registry:
+def registry_of(step_result: StepHappened) -> Registry:
     """Agents whose models follow a script, and tools that note that they ran."""
 
     @tool(retries=0)
     async def add(a: int, b: int) -> int:
         """Add two numbers."""
-        happened.runs.append(f"add {a} {b}")
-        happened.while_running()
+        step_result.runs.append(f"add {a} {b}")
+        step_result.while_running()
         return a + b
 
     @tool(retries=1, retry_delay_seconds=1.0)
     async def broken() -> None:
         """Fail in a way that may pass."""
-        happened.runs.append("broken")
+        step_result.runs.append("broken")
         raise ToolError("it broke", retryable=True)
 
     two = [Call("add", {"a": 1, "b": 2}), Call("add", {"a": 3, "b": 4})]
@@ -111,12 +119,12 @@ class Stage:
         self.admission, self.cache = FakeAdmission(settings.max_concurrent_jobs), FakeModelCache(self.clock)
         self.reader = FakeReader(self.store, self.admission)
         self.session_memory, self.long_term_memory = FakeSessionMemory(), long_term_memory
-        self.key_book, self.audit_log = FakeKeyBook(), FakeAuditLog()
+        self.api_key_store, self.audit_log = FakeApiKeyStore(), FakeAuditLog()
         self.outcomes, self.alerts = FakeOperationStream(), FakeAlerts()
         self.schedules = FakeSchedules()
-        self.happened = Happened()
+        self.step_result = StepHappened()
         self.ports = self._ports(verifier or AnySignature(), rate_limit, follow_limit)
-        self._settings, self._registry = settings, registry or registry_of(self.happened)
+        self._settings, self._registry = settings, registry or registry_of(self.step_result)
         self.restart()
         self._delivered = 0
         self._waiting: list[tuple[int, int, str]] = []
@@ -132,7 +140,7 @@ class Stage:
             reader=self.reader,
             archive=FakeArchive(self.store),
             admission=self.admission,
-            operating=FakeOperating(self.admission),
+            admission_control=FakeAdmissionControl(self.admission),
             listing=FakeListing(self.admission),
             queue=self.queue,
             queue_records=FakeQueueRecords(self.queue, self.clock),
@@ -141,8 +149,8 @@ class Stage:
             clock=self.clock,
             randomness=FakeRandomness(),
             tool_statistics=FakeToolStatistics(self.store),
-            figures=FakeFigures(self.store),
-            key_book=self.key_book,
+            counters=FakeCounters(self.store),
+            api_key_store=self.api_key_store,
             audit_log=self.audit_log,
             rate_limit=rate_limit,
             follow_limit=follow_limit,
@@ -228,14 +236,14 @@ class Stage:
         assert found is not None
         return found
 
-    async def legs(self, job_id: str = "job_1") -> tuple[Leg, ...]:
+    async def items(self, job_id: str = "job_1") -> tuple[WorkItem, ...]:
         """What is open."""
-        return (await self.snapshot(job_id)).legs
+        return (await self.snapshot(job_id)).items
 
     async def calls(self, job_id: str = "job_1") -> tuple[CallRecord, ...]:
         """The job's tool calls."""
         return (await self.snapshot(job_id)).calls
 
     def entry(self, job_id: str = "job_1") -> Entry:
-        """The job in the admission's book."""
+        """The job in the admission's slot table."""
         return self.admission.entries[job_id]

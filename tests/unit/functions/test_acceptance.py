@@ -1,16 +1,16 @@
-"""API calls that change a job: the witness first, then the commit, then handing on, then the answer."""
+"""API calls that change a job: the backup message first, then the commit, then dispatching, then the answer."""
 
 from collections.abc import Sequence
 
 import pytest
 from msgspec.structs import replace
 
-from baton.commands.acceptance import WITNESS_DELAY_MS, WITNESSED_MS, YOUNG_MS
+from baton.commands.acceptance import BACKUP_DELAY_MS, WITNESSED_MS, YOUNG_MS
 from baton.core.effects import Changes
 from baton.core.limits import first_reserve
 from baton.core.state import Job
 from baton.core.transitions import JobStatus
-from baton.ports import Carried, Created, Loaded, Outgoing, Recorded, Spent
+from baton.ports import Created, Loaded, Outgoing, PendingItems, Recorded, Spent
 from baton.ports.spending import NOTHING
 from baton_events.errors import PublishError, QueueUnreachableError, StoreError, UnknownJobError
 from baton_events.schema import AgentLoopInit, Cancellation, Submission
@@ -42,7 +42,7 @@ class FaultyStore(FakeStore):
 
 
 class SlowStore(FakeStore):
-    """A store whose answers come so late that a witness may be under way."""
+    """A store whose answers come so late that a backup message may be under way."""
 
     clock: FakeClock
 
@@ -69,26 +69,26 @@ def as_accepted(job: Job) -> Job:
     return replace(job, reserve_tokens=first_reserve(job.limits))
 
 
-def witness_of(stage: Stage) -> AgentLoopInit:
+def backup_of(stage: Stage) -> AgentLoopInit:
     """The first event that was published."""
     event = stage.events()[0]
     assert isinstance(event, AgentLoopInit)
     return event
 
 
-async def test_a_submission_publishes_its_witness_first_and_delayed_by_a_minute() -> None:
+async def test_a_submission_publishes_its_backup_first_and_delayed_by_a_minute() -> None:
     """It carries the whole submission; the job's first event follows at once."""
     stage = Stage()
     job = stage.job()
     created = await stage.container.acceptance.submit(job, TASK)
     assert (created.new, created.job) == (True, as_accepted(job))
-    witness, first = [message for message in stage.outgoing() if "x-event-id" in message.headers]
-    assert witness.not_before_ms == stage.clock.ms + WITNESS_DELAY_MS
+    backup, first = [message for message in stage.outgoing() if "x-event-id" in message.headers]
+    assert backup.not_before_ms == stage.clock.ms + BACKUP_DELAY_MS
     assert first.not_before_ms == 0
-    fact = witness_of(stage).payload.fact
+    fact = backup_of(stage).payload.fact
     assert isinstance(fact, Submission)
     assert (fact.job["id"], fact.task) == ("job_1", TASK)
-    assert {leg.carrier for leg in await stage.legs()} == {stage.queue.published[0][0]}
+    assert {item.relay_id for item in await stage.items()} == {stage.queue.published[0][0]}
 
 
 async def test_a_queue_that_is_down_refuses_the_job() -> None:
@@ -101,7 +101,7 @@ async def test_a_queue_that_is_down_refuses_the_job() -> None:
 
 
 @pytest.mark.parametrize("applied", [False, True])
-async def test_a_store_that_does_not_answer_leaves_the_witness_to_start_the_job(applied: bool) -> None:
+async def test_a_store_that_does_not_answer_leaves_the_backup_to_start_the_job(applied: bool) -> None:
     """The caller is told that it failed; whether the store applied it or not, the job runs within a minute, once."""
     stage = Stage(store=FaultyStore(applied=applied))
     with pytest.raises(StoreError):
@@ -109,13 +109,13 @@ async def test_a_store_that_does_not_answer_leaves_the_witness_to_start_the_job(
     assert stage.queue.cancelled == []
     began_ms = stage.clock.ms
     await stage.run()
-    # A witness that creates its job comes once more, since that may be forgotten, too.
-    assert stage.clock.ms == began_ms + (1 if applied else 2) * WITNESS_DELAY_MS
+    # A backup message that creates its job comes once more, since that may be forgotten, too.
+    assert stage.clock.ms == began_ms + (1 if applied else 2) * BACKUP_DELAY_MS
     assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
-    assert stage.happened.runs == ["add 1 2", "add 3 4"]
+    assert stage.step_result.runs == ["add 1 2", "add 3 4"]
 
 
-async def test_an_accepted_job_whose_first_event_cannot_be_published_starts_by_its_witness() -> None:
+async def test_an_accepted_job_whose_first_event_cannot_be_published_starts_by_its_backup() -> None:
     """The answer stands."""
     queue = LaterOnly()
     stage = Stage(queue=queue)
@@ -135,68 +135,68 @@ async def test_the_same_job_again_finds_the_one_that_was_submitted_first() -> No
     assert (again.new, again.job) == (False, before.job)
     assert await stage.snapshot() == before
     await stage.run()
-    assert stage.happened.runs == ["add 1 2", "add 3 4"]
+    assert stage.step_result.runs == ["add 1 2", "add 3 4"]
 
 
-async def test_a_witness_of_a_job_that_runs_changes_nothing() -> None:
+async def test_a_backup_of_a_job_that_runs_changes_nothing() -> None:
     """It looks as a sweep does, and finds progress."""
     stage = Stage()
     await stage.deliver(await stage.submit("adds"))
-    stage.clock.ms += WITNESS_DELAY_MS
+    stage.clock.ms += BACKUP_DELAY_MS
     before = await stage.snapshot()
-    outcome = await stage.deliver(witness_of(stage), stage.queue.published[0][0])
+    outcome = await stage.deliver(backup_of(stage), stage.queue.published[0][0])
     assert outcome.word == "told"
     after = await stage.snapshot()
     assert (after.job, after.task, after.usage) == (before.job, before.task, before.usage)
-    assert [leg.key for leg in after.legs] == [leg.key for leg in before.legs]
+    assert [item.key for item in after.items] == [item.key for item in before.items]
 
 
-async def test_a_witness_creates_a_job_that_the_store_forgot() -> None:
+async def test_a_backup_creates_a_job_that_the_store_forgot() -> None:
     """A failover lost the commit: the fact is told a second time, and the job is the same."""
     stage = Stage()
     job = stage.job()
     await stage.container.acceptance.submit(job, TASK)
     stage.store.trees.clear()
     stage.admission.entries.clear()
-    stage.clock.ms += WITNESS_DELAY_MS
-    await stage.deliver(witness_of(stage), stage.queue.published[0][0])
+    stage.clock.ms += BACKUP_DELAY_MS
+    await stage.deliver(backup_of(stage), stage.queue.published[0][0])
     snapshot = await stage.snapshot()
     assert (snapshot.job, snapshot.task) == (as_accepted(job), {"role": "user", "v": 1, **TASK})
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
 
-async def test_a_witness_drives_a_job_whose_first_event_was_lost() -> None:
-    """The queue accepted it and forgot; a minute later the witness brings on what it carries: the wish for the slot."""
+async def test_a_backup_redrives_a_job_whose_first_event_was_lost() -> None:
+    """The queue accepted it and forgot; a minute later the backup brings on what it carries: the request the slot."""
     stage = Stage()
     await stage.submit("answers")
-    stage.clock.ms += WITNESS_DELAY_MS + 1
-    outcome = await stage.deliver(witness_of(stage), stage.queue.published[0][0])
+    stage.clock.ms += BACKUP_DELAY_MS + 1
+    outcome = await stage.deliver(backup_of(stage), stage.queue.published[0][0])
     assert outcome.word == "told"
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
     assert stage.entry().want == "gone"
 
 
-async def test_a_job_is_cancelled_at_once_with_a_witness() -> None:
-    """What it still has to say to the admission is handed on."""
+async def test_a_job_is_cancelled_at_once_with_a_backup() -> None:
+    """What it still has to say to the admission is dispatched."""
     stage = Stage()
     await stage.submit("adds")
     seen = len(stage.events())
     told = await stage.container.acceptance.cancel((await stage.snapshot()).job, "client of acme")
     assert (told.changed, told.job.status) == (True, JobStatus.CANCELLED)
-    witness, wish = stage.events()[seen:]
-    assert isinstance(witness, AgentLoopInit)
-    assert isinstance(wish, AgentLoopInit)
-    assert witness.payload.fact == Cancellation(by="client of acme")
-    assert wish.payload.wish is not None
+    backup, slot_request = stage.events()[seen:]
+    assert isinstance(backup, AgentLoopInit)
+    assert isinstance(slot_request, AgentLoopInit)
+    assert backup.payload.fact == Cancellation(by="client of acme")
+    assert slot_request.payload.slot_request is not None
     await stage.run()
-    assert stage.happened.runs == []
+    assert stage.step_result.runs == []
     assert not stage.entry().slot
 
 
 async def test_a_job_that_ended_long_ago_is_not_cancelled() -> None:
-    """The witness is taken back; the job stays as it is."""
+    """The backup message is taken back; the job stays as it is."""
     stage = Stage()
     await stage.submit("answers")
     await stage.run()
@@ -208,7 +208,7 @@ async def test_a_job_that_ended_long_ago_is_not_cancelled() -> None:
     assert stage.queue.cancelled == [stage.queue.published[seen][0]]
 
 
-async def test_a_job_that_has_just_ended_keeps_the_witness_of_its_cancellation() -> None:
+async def test_a_job_that_has_just_ended_keeps_the_backup_of_its_cancellation() -> None:
     """Whoever is told that it is cancelled is told so by a state that may be forgotten."""
     stage = Stage()
     await stage.submit("answers")
@@ -221,8 +221,8 @@ async def test_a_job_that_has_just_ended_keeps_the_witness_of_its_cancellation()
 @pytest.mark.parametrize(
     ("age_ms", "witnessed"), [(WITNESSED_MS - 1, False), (WITNESSED_MS, True), (YOUNG_MS, True), (YOUNG_MS + 1, False)]
 )
-async def test_a_repeat_has_a_witness_where_the_first_one_may_come_too_soon(age_ms: int, witnessed: bool) -> None:
-    """A job that was created late could be forgotten after its witness came."""
+async def test_a_repeat_has_a_backup_where_the_first_one_may_come_too_soon(age_ms: int, witnessed: bool) -> None:
+    """A job that was created late could be forgotten after its backup message came."""
     stage = Stage()
     await stage.container.acceptance.submit(stage.job(), TASK)
     seen = len(stage.queue.published)
@@ -233,15 +233,15 @@ async def test_a_repeat_has_a_witness_where_the_first_one_may_come_too_soon(age_
 
 
 async def test_an_unknown_job_cannot_be_cancelled() -> None:
-    """The witness is taken back."""
+    """The backup message is taken back."""
     stage = Stage()
     with pytest.raises(UnknownJobError, match="no job 'job_1'"):
         await stage.container.acceptance.cancel(stage.job(), "somebody")
     assert stage.queue.cancelled == [stage.queue.published[0][0]]
 
 
-async def test_a_witness_that_may_be_under_way_is_not_taken_back() -> None:
-    """The call was slow: by now its witness may carry what it has done itself."""
+async def test_a_backup_that_may_be_under_way_is_not_taken_back() -> None:
+    """The call was slow: by now its backup message may carry what it has done itself."""
     stage = Stage(store=SlowStore())
     assert isinstance(stage.store, SlowStore)
     stage.store.clock = stage.clock
@@ -251,7 +251,7 @@ async def test_a_witness_that_may_be_under_way_is_not_taken_back() -> None:
 
 
 async def test_a_cancellation_that_the_store_forgot_is_told_again() -> None:
-    """By its witness, a minute later."""
+    """By its backup message, a minute later."""
     stage = Stage()
     await stage.submit("adds")
     before = dict(stage.store.trees)
@@ -275,14 +275,14 @@ class RepeatingStore(FakeStore):
 
     async def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
-    ) -> tuple[Recorded, Carried]:
+    ) -> tuple[Recorded, PendingItems]:
         """Write it, and answer as the repeat of it."""
         await super().record(loaded, message_id, changes, now_ms, spent)
         return await super().record(loaded, message_id, changes, now_ms, spent)
 
 
-async def test_a_cancellation_of_which_nobody_knows_what_became_keeps_its_witness() -> None:
-    """The job is cancelled, and whoever waits for it is told by the witness."""
+async def test_a_cancellation_of_which_nobody_knows_what_became_keeps_its_backup() -> None:
+    """The job is cancelled, and whoever waits for it is told by the backup message."""
     stage = Stage(store=RepeatingStore())
     await stage.submit("adds")
     job = (await stage.snapshot()).job

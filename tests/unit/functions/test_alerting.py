@@ -10,14 +10,14 @@ from tests.unit.functions.stage import BASE, Stage
 
 
 async def test_a_person_is_told_once_of_an_event_that_is_not_delivered_and_of_the_job_that_fails() -> None:
-    """Without secrets, with a link; a leg that fails again is not told of again."""
+    """Without secrets, with a link; a work item that fails again is not told of again."""
     stage = Stage()
     event = await stage.submit()
     for number in range(UNDELIVERED_BUDGET + 1):
         await give_up(stage, event, f"cb{number}", body=encoded(b"it said " + SECRET.encode()))
     first, last = stage.alerts.sent
     assert (first.kind, first.job_id, first.url) == ("undelivered", "job_1", f"{BASE}/console/jobs/job_1")
-    assert "the queue gave up on agent.loop.init, which is driven again" in first.text
+    assert "the queue gave up on agent.loop.init, which is redriven" in first.text
     assert "the endpoint answered 500 it said [redacted]" in first.text
     assert (last.kind, last.job_id) == ("job_failed", "job_1")
     assert SECRET not in last.text
@@ -27,9 +27,9 @@ async def test_a_fact_that_is_dropped_is_told() -> None:
     """Nobody knows its job, after a quarter of an hour."""
     stage, other = Stage(), Stage()
     await other.submit()
-    witness = other.events()[0]
-    stage.clock.ms = milliseconds(witness.created_at) + PATIENCE_MS + 1
-    event = witness.model_copy(update={"payload": LoopPayload(turn=1, fact=Cancellation(by="x"))})
+    backup = other.events()[0]
+    stage.clock.ms = milliseconds(backup.created_at) + PATIENCE_MS + 1
+    event = backup.model_copy(update={"payload": LoopPayload(turn=1, fact=Cancellation(by="x"))})
     await give_up(stage, event, "cb1")
     assert [notice.kind for notice in stage.alerts.sent] == ["fact_dropped"]
 

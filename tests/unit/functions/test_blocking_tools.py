@@ -106,7 +106,7 @@ async def test_a_call_that_hangs_is_counted_reported_once_and_makes_the_process_
         assert (await api.ask("GET", "/healthz", "")).json() == {"status": "ok"}
         await stage.submit("asks")
         await stage.run()
-        assert (await stage.ports.figures.sums())["hung_tools:hang"] == 3
+        assert (await stage.ports.counters.sums())["hung_tools:hang"] == 3
         assert [(notice.kind, notice.once) for notice in stage.alerts.sent] == [("tool_hangs", "hang")]
         assert "tool 'hang' hangs: call job_1-" in stage.alerts.sent[0].text
         answer = await api.ask("GET", "/healthz", "")
@@ -127,7 +127,7 @@ async def test_attempts_of_a_call_that_hangs_for_ever_start_it_once(released: Ev
     await stage.run()
     [call] = await stage.calls()
     assert (call.status, call.attempts, started) == ("failed", 3, ["hang 7"])
-    assert (await stage.ports.figures.sums())["hung_tools:hang"] == 1
+    assert (await stage.ports.counters.sums())["hung_tools:hang"] == 1
 
 
 async def test_what_the_caller_has_in_its_context_is_in_the_thread() -> None:

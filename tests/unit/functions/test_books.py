@@ -3,8 +3,8 @@
 import pytest
 
 from baton.core.effects import Changes
-from baton.core.going_on import GoOn
-from baton.dispatch.books import commit
+from baton.core.inline_continuation import Continuation
+from baton.dispatch.usage_ledger import commit
 from baton.ports import Claim, Committed, Meter, Spent, charge, metered, take
 from baton_events.errors import StoreError
 from tests.fakes import FakeStore
@@ -21,9 +21,11 @@ class Answering(FakeStore):
         self._answer = answer
         self.spent: list[Spent] = []
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
+    async def commit(
+        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
+    ) -> Committed:
         """Answer."""
-        del claim, changes, go_on
+        del claim, changes, continuation
         self.spent.append(spent)
         if isinstance(self._answer, StoreError):
             raise self._answer

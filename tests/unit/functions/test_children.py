@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, sleep, tool
-from baton.core.admission import TOMBSTONE_MS, Place, Standing
+from baton.core.admission import TOMBSTONE_MS, Place, SlotState
 from baton.core.transitions import CallStatus, JobStatus
 from baton.core.waiting import status_and_wait
 from baton.recovery.sweeping import Page
@@ -89,7 +89,7 @@ async def test_a_parent_that_only_waits_for_its_children_holds_no_slot() -> None
     async def look() -> None:
         snapshot = await stage.snapshot()
         if len(stage.store.tree("job_1").jobs) > 2 and not stage.entry().slot:
-            seen.append(status_and_wait(snapshot.job, snapshot.legs, snapshot.standing, stage.clock.ms))
+            seen.append(status_and_wait(snapshot.job, snapshot.items, snapshot.slot_state, stage.clock.ms))
 
     await stage.run(look)
     status, line = seen[0]
@@ -147,7 +147,9 @@ async def test_a_child_that_a_failover_forgot_gives_its_slot_back() -> None:
     stage = await stage_of("supervisor")
     await stage.run()
     forgotten = f"{(await stage.snapshot()).job.id}.forgotten"
-    await stage.admission.wish(forgotten, Standing(lap=1), Place("acme", "s", 5, stage.clock.ms), stage.clock.ms)
+    await stage.admission.slot_request(
+        forgotten, SlotState(epoch=1), Place("acme", "s", 5, stage.clock.ms), stage.clock.ms
+    )
     assert stage.entry(forgotten).slot
     stage.clock.ms += TOMBSTONE_MS
     await stage.sweep.handle(Page(0), "m1", "d1", again=False)
@@ -158,7 +160,7 @@ async def test_a_child_that_a_failover_forgot_gives_its_slot_back() -> None:
 
 
 async def test_in_place_a_timer_is_published_once_however_many_slots_are_given() -> None:
-    """Its message is under way; each of the jobs below wishes for a slot, which is given, in the same run."""
+    """Its message is under way; each of the jobs below requests a slot, which is given, in the same run."""
     calls = [Call("sleep", {"seconds": 600}), *[Call("ask", {"agent": "answers", "task": str(n)}) for n in range(4)]]
     agents = [
         Agent(name="both", model=ScriptedModel([calls, "done"]), tools=[ask, sleep]),

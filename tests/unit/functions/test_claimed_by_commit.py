@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from baton.core.effects import Changes
-from baton.core.going_on import GoOn
-from baton.core.legs import LegKind
-from baton.ports import Begun, Claim, Committed, Meter, Spent, metered
+from baton.core.inline_continuation import Continuation
+from baton.core.work_items import ItemKind
+from baton.ports import Claim, ClaimResult, Committed, Meter, Spent, metered
 from baton.runtime import claims, pipeline
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, RENEW_SECONDS
 from baton_events.errors import StoreError
@@ -26,10 +26,10 @@ async def test_a_lease_that_is_partly_over_is_prolonged_before_the_work(slow_ms:
     stage, left_ms = Stage(settings=INLINE, store=store), list[int]()
 
     def look() -> None:
-        legs = store.tree("job_1").legs.values()
-        left_ms.extend(leg.lease_until_ms - stage.clock.ms for leg in legs if leg.kind is LegKind.CALL)
+        items = store.tree("job_1").items.values()
+        left_ms.extend(item.lease_until_ms - stage.clock.ms for item in items if item.kind is ItemKind.CALL)
 
-    store.stage, store.slow_ms, stage.happened.while_running = stage, slow_ms, look
+    store.stage, store.slow_ms, stage.step_result.while_running = stage, slow_ms, look
     await stage.submit("adds")
     await stage.deliver(stage.events()[-1], "m-turn")
     assert {*left_ms} == {lease_ms}
@@ -41,15 +41,15 @@ async def test_what_somebody_else_has_taken_over_meanwhile_is_left_to_them() -> 
     stage = Stage(settings=INLINE, store=store)
 
     async def taken_over() -> None:
-        for leg in (leg for leg in store.tree("job_1").legs.values() if leg.kind is LegKind.CALL):
+        for item in (item for item in store.tree("job_1").items.values() if item.kind is ItemKind.CALL):
             now_ms = stage.clock.ms
-            await store.begin(Claim("job_1", leg.key, "m-other", "other", now_ms, now_ms + LEASE_MS, leg.call_id))
+            await store.claim(Claim("job_1", item.key, "m-other", "other", now_ms, now_ms + LEASE_MS, item.call_id))
 
     store.stage, store.slow_ms, store.meanwhile = stage, 2 * LEASE_MS, taken_over
     await stage.submit("adds")
     outcome = await stage.deliver(stage.events()[-1], "m-turn")
-    assert (outcome.word, stage.happened.runs) == ("done", [])
-    assert {leg.owner for leg in await stage.legs() if leg.kind is LegKind.CALL} == {"other"}
+    assert (outcome.word, stage.step_result.runs) == ("done", [])
+    assert {item.owner for item in await stage.items() if item.kind is ItemKind.CALL} == {"other"}
 
 
 class Away(FakeStore):
@@ -61,20 +61,22 @@ class Away(FakeStore):
         self.begins_fail = False
         self.asked, self.spent = 0, list[Spent]()
 
-    async def begin(self, claim: Claim) -> Begun:
+    async def claim(self, claim: Claim) -> ClaimResult:
         """Begin, or fail, too."""
         if self.stage is None or not self.begins_fail:
-            return await super().begin(claim)
+            return await super().claim(claim)
         self.asked += 1
         self.stage.clock.ms += LEASE_MARGIN_MS - 25
         raise StoreError("no answer")
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
+    async def commit(
+        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
+    ) -> Committed:
         """Fail, if there is a stage whose clock to put forward."""
         self.asked += 1
         self.spent.append(spent)
         if self.stage is None:
-            return await super().commit(claim, changes, spent, go_on)
+            return await super().commit(claim, changes, spent, continuation)
         self.stage.clock.ms += LEASE_MARGIN_MS - 25
         raise StoreError("no answer")
 

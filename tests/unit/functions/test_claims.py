@@ -12,7 +12,7 @@ from msgspec import structs
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
-from baton.core.legs import Leg, LegKind, leg_key_of
+from baton.core.work_items import ItemKind, WorkItem, item_key_of
 from baton.models.call import Call
 from baton.models.scripted import ScriptedModel
 from baton.ports import Claim
@@ -41,7 +41,7 @@ class Observed(FakeStore):
 
     async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
         """Prolong, or fail."""
-        self.renewed.append(sorted(claim.leg_key for claim in claims))
+        self.renewed.append(sorted(claim.item_key for claim in claims))
         self.asked.set()
         if len(self.renewed) <= self.fails:
             raise StoreError("the store is away")
@@ -49,7 +49,7 @@ class Observed(FakeStore):
 
     async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
         """Give back."""
-        self.given_back.append(claim.leg_key)
+        self.given_back.append(claim.item_key)
         return await super().give_back(claim, now_ms, begun=begun)
 
 
@@ -75,9 +75,9 @@ class Work:
         settings = replace(SETTINGS, continuation="inline")
         self.stage = Stage(settings=settings, store=self.store, registry=Registry([agent]))
 
-    async def leg(self) -> Leg:
-        """The call's leg."""
-        return next(leg for leg in await self.stage.legs() if leg.call_id)
+    async def item(self) -> WorkItem:
+        """The call's work item."""
+        return next(item for item in await self.stage.items() if item.call_id)
 
 
 async def test_work_that_is_soon_over_costs_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ async def test_one_timer_serves_all_steps_of_an_invocation(monkeypatch: pytest.M
         return arm(when, *rest, **named)
 
     monkeypatch.setattr(loop, "call_at", call_at)
-    claims = Claims(store, clock, Policy({LegKind.CALL: 60_000}))
+    claims = Claims(store, clock, Policy({ItemKind.CALL: 60_000}))
     claim = Claim("job_1", "call:job_1-1-0-a:1", "m1", "o", clock.now_ms(), clock.now_ms() + LEASE_MS)
     for _ in range(5):
         async with claims.holding(claim):
@@ -131,10 +131,10 @@ async def test_work_that_goes_on_keeps_its_claim(monkeypatch: pytest.MonkeyPatch
     for _ in range(3):
         work.store.asked.clear()
         await work.store.asked.wait()
-    leg = await work.leg()
-    assert leg.lease_until_ms == work.stage.clock.ms + LEASE_MS
+    item = await work.item()
+    assert item.lease_until_ms == work.stage.clock.ms + LEASE_MS
     await delivery
-    assert {*map(tuple, work.store.renewed)} == {(leg.key,)}
+    assert {*map(tuple, work.store.renewed)} == {(item.key,)}
     assert work.store.given_back == []
     before = len(work.store.renewed)
     await asyncio.sleep(2 * STEP_SECONDS)
@@ -147,11 +147,11 @@ async def test_what_somebody_else_works_on_is_prolonged_no_more(monkeypatch: pyt
     event = await work.stage.submit("slow")
     delivery = asyncio.create_task(work.stage.deliver(event))
     await work.began.wait()
-    leg, now_ms = await work.leg(), work.stage.clock.ms + 2 * LEASE_MS
+    item, now_ms = await work.item(), work.stage.clock.ms + 2 * LEASE_MS
     work.stage.clock.ms = now_ms
-    await work.store.begin(Claim(leg.job_id, leg.key, "m9", "other", now_ms, now_ms + LEASE_MS, leg.call_id))
+    await work.store.claim(Claim(item.job_id, item.key, "m9", "other", now_ms, now_ms + LEASE_MS, item.call_id))
     await work.store.asked.wait()
-    assert (await work.leg()).owner == "other"
+    assert (await work.item()).owner == "other"
     await delivery
     assert len(work.store.renewed) == 1
 
@@ -177,11 +177,11 @@ async def test_a_process_that_stops_gives_back_what_it_works_on(monkeypatch: pyt
     delivery.cancel()
     with pytest.raises(asyncio.CancelledError):
         await delivery
-    leg = await work.leg()
-    assert (work.store.given_back, leg.owner, leg.abandoned) == ([leg.key], "", 0)
+    item = await work.item()
+    assert (work.store.given_back, item.owner, item.abandoned) == ([item.key], "", 0)
     await work.stage.container.stopping.work_is_given_back()
     again = work.stage.events()[-1]
-    assert leg_key_of(again) == leg.key
+    assert item_key_of(again) == item.key
     work.stage.container.stopping.begun = False
     await work.stage.deliver(again, "m-again")
     await work.stage.run()
@@ -191,10 +191,10 @@ async def test_a_process_that_stops_gives_back_what_it_works_on(monkeypatch: pyt
 
 async def test_of_those_that_died_before_one_is_worked_on_at_a_time() -> None:
     """Others do not wait for them; they come one after the other."""
-    fresh = Leg("call:a:1", LegKind.CALL, "a", 1, 1)
+    fresh = WorkItem("call:a:1", ItemKind.CALL, "a", 1, 1)
     died, suspects = structs.replace(fresh, abandoned=1), Suspects()
     with ExitStack() as stack:
-        waits = [stack.enter_context(suspects.turn_of(leg)) for leg in (died, died, died, fresh)]
+        waits = [stack.enter_context(suspects.turn_of(item)) for item in (died, died, died, fresh)]
         assert waits == [0, SPREAD_MS, 2 * SPREAD_MS, 0]
     with suspects.turn_of(died) as again:
         assert again == 0
@@ -204,7 +204,7 @@ async def test_claims_of_a_process_are_prolonged_together(monkeypatch: pytest.Mo
     """Begun at twenty different times, they come due at a few: what is asked at the same time is one request."""
     monkeypatch.setattr(claims_module, "RENEW_SECONDS", 0.4)
     store, loop = Observed(), asyncio.get_running_loop()
-    policy, clock = Policy({LegKind.CALL: 60_000}), FakeClock()
+    policy, clock = Policy({ItemKind.CALL: 60_000}), FakeClock()
     async with contextlib.AsyncExitStack() as stack:
         for number in range(20):
             claim = Claim(f"job_{number}", f"call:c{number}:1", "m", "o", clock.now_ms(), LEASE_MS)
@@ -223,12 +223,12 @@ async def test_who_is_over_does_not_keep_the_others_from_being_prolonged(monkeyp
     """They are held by the same invocation."""
     monkeypatch.setattr(claims_module, "RENEW_SECONDS", STEP_SECONDS)
     store, clock = Observed(), FakeClock()
-    claims = Claims(store, clock, Policy({LegKind.CALL: 60_000}))
+    claims = Claims(store, clock, Policy({ItemKind.CALL: 60_000}))
     one, other = (Claim("job_1", f"call:c{number}:1", "m", "o", clock.now_ms(), LEASE_MS) for number in range(2))
     async with claims.holding(one), claims.holding(other):
         claims.done(one)
         await asyncio.wait_for(store.asked.wait(), 30)
-    assert store.renewed[0] == [other.leg_key]
+    assert store.renewed[0] == [other.item_key]
 
 
 def test_a_claim_is_prolonged_well_before_it_ends() -> None:

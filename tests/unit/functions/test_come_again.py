@@ -1,6 +1,7 @@
 """A message that comes again while its first delivery is at work: the queue has lost the connection, not the function.
 
-The second delivery hands on what the message carries, and it may be acknowledged; so the first publishes what follows.
+The second delivery dispatches what the message carries, and it may be acknowledged; so the first publishes what
+follows.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,7 @@ async def interrupted(body: Callable[[], Pending | int], losses: int) -> tuple[S
         """Look around."""
         if again:
             outcome = await stage.deliver(again.pop(), "m-turn", retried=1)
-            assert (outcome.word, outcome.handed_on) == ("applied", 1)
+            assert (outcome.word, outcome.dispatched) == ("applied", 1)
             store.losses = losses
         return body()
 
@@ -48,10 +49,10 @@ async def interrupted(body: Callable[[], Pending | int], losses: int) -> tuple[S
     ids=["a turn", "a wait that is over"],
 )
 async def test_what_follows_is_published(body: Callable[[], Pending | int], follows: str, losses: int) -> None:
-    """Also by who does not hear that somebody else hands it on: the answer to its COMMIT was lost."""
+    """Also by who does not hear that somebody else dispatches it: the answer to its COMMIT was lost."""
     stage, first = await interrupted(body, losses)
     outcome = await stage.deliver(first, "m-turn")
-    assert (stage.events()[-1].type, outcome.handed_on) == (follows, 1)
-    assert [leg.owner for leg in await stage.legs()] == [""]
+    assert (stage.events()[-1].type, outcome.dispatched) == (follows, 1)
+    assert [item.owner for item in await stage.items()] == [""]
     await stage.run()
     assert (await stage.snapshot()).job.result == {"answer": "seen"}

@@ -26,19 +26,19 @@ async def test_the_backstop_has_them_delivered_again_and_nothing_else() -> None:
     stage = Stage()
     mine = await dead(stage)
     others = [await dead(stage, status=REFUSED_STATUS), await dead(stage, f"{BASE}/webhooks/agent-tool-call")]
-    assert (await stage.sweep.handle(Page(stage.clock.ms), "s1", "s1.0", again=False)).handed_on == 0
+    assert (await stage.sweep.handle(Page(stage.clock.ms), "s1", "s1.0", again=False)).dispatched == 0
     assert list(stage.records.dead) == [mine, *others]
-    assert (await stage.sweep.handle(Page(0), "s2", "s2.0", again=False)).handed_on == 1
+    assert (await stage.sweep.handle(Page(0), "s2", "s2.0", again=False)).dispatched == 1
     assert list(stage.records.dead) == others
 
 
 async def test_a_job_that_only_a_dead_callback_knows_of_ends(caplog: pytest.LogCaptureFixture) -> None:
-    """Its creation was forgotten, and an outage outlasted its witness and the callback about that."""
+    """Its creation was forgotten, and an outage outlasted its backup message and the callback about that."""
     stage = Stage()
     await stage.submit()
-    witness = stage.events()[0]
+    backup = stage.events()[0]
     stage.store.trees.clear()
-    await dead(stage, body=callback(encode_event(witness).encode()).decode())
+    await dead(stage, body=callback(encode_event(backup).encode()).decode())
     await stage.sweep.handle(Page(0), "s1", "s1.0", again=False)
     again = stage.outgoing()[-1]
     assert again.url == URL
@@ -56,5 +56,5 @@ async def test_a_queue_that_does_not_answer_is_asked_when_the_sweep_comes_again(
     with pytest.raises(QueueUnreachableError, match="down"):
         await stage.sweep.handle(Page(0), "s1", "s1.0", again=False)
     assert mine in stage.records.dead
-    assert (await stage.sweep.handle(Page(0), "s1", "s1.1", again=True)).handed_on == 1
+    assert (await stage.sweep.handle(Page(0), "s1", "s1.1", again=True)).dispatched == 1
     assert mine not in stage.records.dead

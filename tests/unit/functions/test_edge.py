@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from baton.adapters.verifier import QueueVerifier
 from baton.app import SPECS, build_app
 from baton.container import FORGED_PER_MINUTE
-from baton.ports import Begun, Claim
+from baton.ports import Claim, ClaimResult
 from baton.recovery.sweeping import LOST_AFTER_MS
 from baton.runtime import claims
 from baton.runtime.edge import BODY_LIMIT_BYTES, NON_RETRYABLE_HEADER
@@ -26,18 +26,18 @@ KEYED = keyed(SETTINGS)
 
 
 class BrokenStore(FakeStore):
-    """A store whose next BEGIN raises something."""
+    """A store whose next CLAIM raises something."""
 
     def __init__(self) -> None:
         super().__init__()
         self.error: Exception | None = None
 
-    async def begin(self, claim: Claim) -> Begun:
+    async def claim(self, claim: Claim) -> ClaimResult:
         """Raise, once."""
         error, self.error = self.error, None
         if error is not None:
             raise error
-        return await super().begin(claim)
+        return await super().claim(claim)
 
 
 class Edge:
@@ -61,7 +61,7 @@ class Edge:
 
 @pytest.fixture
 async def edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Edge]:
-    """The edge; a BEGIN is not repeated."""
+    """The edge; a CLAIM is not repeated."""
     monkeypatch.setattr(claims, "BEGIN_PAUSES_SECONDS", ())
     made = Edge()
     async with made.client:
@@ -200,7 +200,7 @@ async def test_another_method_is_refused(edge: Edge, method: str) -> None:
 
 
 async def test_an_event_of_an_unknown_job_may_be_repeated(edge: Edge) -> None:
-    """503: its witness may still come."""
+    """503: its backup message may still come."""
     body = await edge.first_event()
     edge.store.trees.clear()
     detail = assert_problem(await edge.post(body), 503, retryable=True)
@@ -238,9 +238,9 @@ async def test_a_sweep_that_is_delivered_again_looks_at_jobs_without_a_slot(edge
     await edge.first_event()
     edge.stage.admission.entries["job_1"] = replace(edge.stage.entry(), slot=False, want="none")
     edge.stage.clock.ms += LOST_AFTER_MS + 1
-    for retried, handed_on in (("0", 0), ("1", 1)):
+    for retried, dispatched in (("0", 0), ("1", 1)):
         response = await edge.post(b'{"dueMs":5}', f"{BASE}/workers/sweep", upstash_retried=retried)
-        assert response.json() == {"outcome": "swept", "handedOn": handed_on}
+        assert response.json() == {"outcome": "swept", "handedOn": dispatched}
 
 
 async def test_a_failure_callback_about_something_else_is_left_to_a_person(edge: Edge) -> None:

@@ -1,4 +1,4 @@
-"""A job that waits in line, and that a failover made the admission forget: its witness takes it there again."""
+"""A job that waits in line, and that a failover made the admission forget: its backup message takes it there again."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from baton_events.schema import AgentLoopInit, Event, Submission
 from tests.unit.functions.stage import SETTINGS, Stage
 
 
-def witnesses(stage: Stage) -> list[Event]:
+def backups(stage: Stage) -> list[Event]:
     """All messages that tell of the job's submission."""
     told = [event for event in stage.events() if isinstance(event, AgentLoopInit) and event.job_id == "job_2"]
     return [event for event in told if isinstance(event.payload.fact, Submission)]
@@ -23,20 +23,20 @@ async def in_line() -> Stage:
     return stage
 
 
-async def test_it_is_admitted_and_has_another_witness() -> None:
+async def test_it_is_admitted_and_has_another_backup() -> None:
     """What the admission is told now may be forgotten, too: nobody else would speak of the job."""
     stage = await in_line()
     stage.admission.go_back(Kept())
-    [witness] = witnesses(stage)
-    await stage.deliver(witness, "late")
+    [backup] = backups(stage)
+    await stage.deliver(backup, "late")
     assert (await stage.snapshot("job_2")).job.ended
-    again = [message for message in stage.outgoing() if message.headers.get("x-event-id") == witness.id]
+    again = [message for message in stage.outgoing() if message.headers.get("x-event-id") == backup.id]
     assert [message.not_before_ms for message in again][1:] == [stage.clock.now_ms() + LOST_AFTER_MS]
 
 
-async def test_a_job_that_is_in_line_has_no_more_witnesses() -> None:
+async def test_a_job_that_is_in_line_has_no_more_backups() -> None:
     """One is enough."""
     stage = await in_line()
-    [witness] = witnesses(stage)
-    await stage.deliver(witness, "late")
-    assert witnesses(stage) == [witness]
+    [backup] = backups(stage)
+    await stage.deliver(backup, "late")
+    assert backups(stage) == [backup]

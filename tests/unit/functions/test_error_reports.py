@@ -13,7 +13,7 @@ from sentry_sdk.transport import Transport
 from baton.configuration.settings import Settings
 from baton.core.redaction import KnownSecrets
 from baton.observability.error_reports import report_errors
-from baton.ports import Begun, Claim
+from baton.ports import Claim, ClaimResult
 from baton_events.schema import encode_event
 from tests.fakes import FakeStore
 from tests.unit.functions.api.client import api_of
@@ -46,7 +46,7 @@ def sent() -> Iterator[list[dict[str, Any]]]:
 class BrokenStore(FakeStore):
     """A store with a mistake in it."""
 
-    async def begin(self, claim: Claim) -> Begun:
+    async def claim(self, claim: Claim) -> ClaimResult:
         """Fail as no adapter should, with a secret in hand."""
         local = f"{SECRET} of {claim.job_id}"
         raise RuntimeError(local)

@@ -22,12 +22,12 @@ async def submit(stage: Stage, job_id: str, tenant: str, *, priority: int = 5, s
     await stage.container.acceptance.submit(job, {"text": "do it", "data": {}})
 
 
-def watching(stage: Stage, begun: list[str], until: Callable[[], bool]) -> Callable[[], Awaitable[None]]:
+def watching(stage: Stage, claim_result: list[str], until: Callable[[], bool]) -> Callable[[], Awaitable[None]]:
     """Notes in which order jobs are given slots, until that holds."""
 
     async def look() -> None:
-        fresh = [name for name, entry in stage.admission.entries.items() if entry.started and name not in begun]
-        begun.extend(sorted(fresh))
+        fresh = [name for name, entry in stage.admission.entries.items() if entry.started and name not in claim_result]
+        claim_result.extend(sorted(fresh))
         if until():
             raise Enough
 
@@ -36,12 +36,12 @@ def watching(stage: Stage, begun: list[str], until: Callable[[], bool]) -> Calla
 
 async def order_of_beginning(stage: Stage, until: Callable[[], bool]) -> list[str]:
     """Run until that holds; who began, in order."""
-    begun: list[str] = []
-    look = watching(stage, begun, until)
+    claim_result: list[str] = []
+    look = watching(stage, claim_result, until)
     await look()
     with pytest.raises(Enough):
         await stage.run(look)
-    return begun
+    return claim_result
 
 
 async def test_a_tenant_with_500_waiting_jobs_delays_another_tenants_single_job_by_no_more_than_the_jobs_running() -> (
@@ -62,8 +62,8 @@ async def test_a_tenant_with_500_waiting_jobs_delays_another_tenants_single_job_
             ended_before.append(sum(stage.store.tree(name).jobs[name].ended for name in running))
         return stage.store.tree("job_single").jobs["job_single"].ended
 
-    begun = await order_of_beginning(stage, single_has_ended)
-    assert begun[: SLOTS + 1] == [*running, "job_single"]
+    claim_result = await order_of_beginning(stage, single_has_ended)
+    assert claim_result[: SLOTS + 1] == [*running, "job_single"]
     assert ended_before == [1]  # not even the longest of those that were running is waited for
 
 
@@ -77,8 +77,8 @@ async def test_two_tenants_in_line_take_turns_however_many_jobs_each_has() -> No
         await submit(stage, f"job_b{number:02d}", "quiet")
         stage.clock.ms += 1
     last = "job_b04"
-    begun = await order_of_beginning(stage, lambda: stage.admission.entries[last].started)
-    of_busy = [name for name in begun[2:] if name.startswith("job_a")]
+    claim_result = await order_of_beginning(stage, lambda: stage.admission.entries[last].started)
+    of_busy = [name for name in claim_result[2:] if name.startswith("job_a")]
     assert len(of_busy) <= 5 + 1
 
 
@@ -89,8 +89,8 @@ async def test_among_one_tenants_jobs_priority_decides_then_order() -> None:
     for name, priority in priorities.items():
         await submit(stage, name, "t", priority=priority)
         stage.clock.ms += 1
-    begun = await order_of_beginning(stage, lambda: stage.admission.entries["job_2"].started)
-    assert begun == ["job_1", "job_4", "job_5", "job_3", "job_6", "job_2"]
+    claim_result = await order_of_beginning(stage, lambda: stage.admission.entries["job_2"].started)
+    assert claim_result == ["job_1", "job_4", "job_5", "job_3", "job_6", "job_2"]
 
 
 async def test_a_job_that_starts_later_holds_no_slot_and_no_place_until_its_time() -> None:
@@ -99,7 +99,7 @@ async def test_a_job_that_starts_later_holds_no_slot_and_no_place_until_its_time
     await submit(stage, "job_1", "t", priority=9, start_at_ms=stage.clock.now_ms() + 600_000)
     stage.clock.ms += 1
     await submit(stage, "job_2", "t", priority=0)
-    begun = await order_of_beginning(stage, lambda: stage.store.tree("job_1").jobs["job_1"].ended)
-    assert begun == ["job_2", "job_1"]
+    claim_result = await order_of_beginning(stage, lambda: stage.store.tree("job_1").jobs["job_1"].ended)
+    assert claim_result == ["job_2", "job_1"]
     job = stage.store.tree("job_1").jobs["job_1"]
     assert (job.started_at_ms or 0) >= job.start_at_ms

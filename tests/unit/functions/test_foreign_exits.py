@@ -73,4 +73,4 @@ async def test_a_model_call_that_is_cut_short_has_failed_and_is_tried_again(caus
     await stage.run()
     job = (await stage.snapshot()).job
     assert (job.result, job.attempts) == ({"answer": "done"}, 2)
-    assert (await stage.ports.figures.sums())["model_failures:a:model_error"] == 1
+    assert (await stage.ports.counters.sums())["model_failures:a:model_error"] == 1

@@ -9,8 +9,8 @@ from baton.agents.agent import Agent
 from baton.agents.registry import Registry
 from baton.app import build_app
 from baton.core.expected import event_of
-from baton.core.legs import loop_leg
 from baton.core.records import dump_call, dump_job
+from baton.core.work_items import loop_item
 from baton.models.call import Call
 from baton.models.scripted import ScriptedModel
 from baton.tools.tool import tool
@@ -34,7 +34,7 @@ async def test_webhooks_are_served_below_the_path_of_the_base() -> None:
 
 
 async def test_submitting_an_ended_job_again_takes_no_slot() -> None:
-    """An Idempotency-Key repeated after the job's entry has left the book: now the ended job holds a slot."""
+    """An Idempotency-Key repeated after the job's entry has left the slot table: now the ended job holds a slot."""
     stage = Stage()
     job = stage.job()
     await stage.container.acceptance.submit(job, {"text": ""})
@@ -44,11 +44,11 @@ async def test_submitting_an_ended_job_again_takes_no_slot() -> None:
     assert not any(entry.slot for entry in stage.admission.entries.values())
 
 
-async def test_a_witness_whose_job_cannot_be_read_is_malformed() -> None:
+async def test_a_backup_whose_job_cannot_be_read_is_malformed() -> None:
     """Now a pydantic ValidationError, so 500 and the queue repeats it."""
     stage = Stage()
     fact = Submission(job={"id": "job_9"}, task={})
-    event = event_of("s", loop_leg("job_9", 1, 1, 0))
+    event = event_of("s", loop_item("job_9", 1, 1, 0))
     assert isinstance(event, AgentLoopInit)
     with pytest.raises(MalformedEventError):
         await stage.deliver(event.model_copy(update={"payload": LoopPayload(turn=1, fact=fact)}))

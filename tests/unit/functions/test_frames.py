@@ -31,11 +31,11 @@ class Watched(FakeStore):
         self.claims: list[int] = []
         self.commits: list[int] = []
 
-    async def begin(self, *arguments: Any, **named: Any) -> Any:
+    async def claim(self, *arguments: Any, **named: Any) -> Any:
         """Claim."""
         if self.watching:
             self.claims.append(len([*frames()]))
-        return await super().begin(*arguments, **named)
+        return await super().claim(*arguments, **named)
 
     async def commit(self, *arguments: Any, **named: Any) -> Any:
         """Commit."""

@@ -9,9 +9,9 @@ from msgspec import structs
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
 from baton.core.effects import Changes
-from baton.core.going_on import GoOn
-from baton.core.legs import LegKind
+from baton.core.inline_continuation import Continuation
 from baton.core.transitions import JobStatus
+from baton.core.work_items import ItemKind
 from baton.models.call import Call
 from baton.models.scripted import ScriptedModel
 from baton.ports import Claim, Committed, Spent
@@ -60,12 +60,12 @@ def kinds(stage: Stage, after: int = 0) -> list[str]:
 
 
 async def test_in_place_a_job_takes_two_messages() -> None:
-    """The witness and the first event; the same steps, in the same order."""
+    """The backup message and the first event; the same steps, in the same order."""
     stage = Stage(settings=INLINE)
     await stage.submit("adds")
     await stage.run()
     assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
-    assert stage.happened.runs == ["add 1 2", "add 3 4"]
+    assert stage.step_result.runs == ["add 1 2", "add 3 4"]
     assert kinds(stage) == ["agent.loop.init", "agent.loop.init"]
 
 
@@ -75,12 +75,12 @@ async def test_a_process_that_is_to_stop_publishes_what_follows() -> None:
     first = await stage.submit("adds")
     stage.container.stopping.begun = True
     await stage.deliver(first, "m1")
-    assert stage.happened.runs == []
+    assert stage.step_result.runs == []
     assert kinds(stage)[-2:] == ["agent.tool.call"] * 2
     stage.container.stopping.begun = False
     await stage.run()
     assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
-    assert sorted(stage.happened.runs) == ["add 1 2", "add 3 4"]
+    assert sorted(stage.step_result.runs) == ["add 1 2", "add 3 4"]
 
 
 async def test_the_calls_of_a_turn_run_at_once() -> None:
@@ -121,8 +121,8 @@ async def test_a_redelivered_message_publishes_instead() -> None:
     stage = Stage(settings=INLINE)
     first = await stage.submit("adds")
     outcome = await stage.deliver(first, "m-turn", retried=1)
-    assert (outcome.word, outcome.handed_on) == ("done", 2)
-    assert stage.happened.runs == []
+    assert (outcome.word, outcome.dispatched) == ("done", 2)
+    assert stage.step_result.runs == []
 
 
 async def test_the_time_guard_stops_a_chain_and_publishes_the_rest() -> None:
@@ -133,12 +133,12 @@ async def test_the_time_guard_stops_a_chain_and_publishes_the_rest() -> None:
     def time_passes() -> None:
         stage.clock.ms += guard_ms(agent_loop.SPEC, INLINE) // 4 + 1
 
-    stage.happened.while_running = time_passes
+    stage.step_result.while_running = time_passes
     seen = len(stage.events())
     await stage.deliver(first, "m-turn")
-    assert len(stage.happened.runs) == 4
+    assert len(stage.step_result.runs) == 4
     assert kinds(stage, seen) == ["agent.loop.init"]
-    stage.happened.while_running = lambda: None
+    stage.step_result.while_running = lambda: None
     await stage.run()
     assert (await stage.snapshot()).job.result == {"answer": "many"}
 
@@ -151,32 +151,32 @@ async def test_claims_whose_answer_was_lost_are_asked_for_once_more() -> None:
     store.losses = 1
     await stage.run()
     assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
-    assert stage.happened.runs == ["add 1 2", "add 3 4"]
+    assert stage.step_result.runs == ["add 1 2", "add 3 4"]
     assert len(stage.events()) == 2
 
 
 async def test_a_claim_whose_answer_was_long_under_way_is_prolonged() -> None:
-    """Else its lease might end before the work does. What a sweep drives meanwhile stays with the sweep's message.
+    """Else its lease might end before the work does. What a sweep redrives meanwhile stays with the sweep's message.
 
     The turn's message may be over by then, and would bring nothing on if this process died.
     """
     store = LosingAnswers()
     stage = Stage(settings=INLINE, store=store)
-    carriers: set[str] = set()
+    relay_ids: set[str] = set()
 
     async def swept() -> None:
         await store.look("job_1", "m-sweep", stage.clock.ms, LOST_AFTER_MS, stage.admission.entries)
 
-    def note_carriers() -> None:
-        legs = store.tree("job_1").legs.values()
-        carriers.update(leg.carrier for leg in legs if leg.kind is LegKind.CALL)
+    def note_relay_ids() -> None:
+        items = store.tree("job_1").items.values()
+        relay_ids.update(item.relay_id for item in items if item.kind is ItemKind.CALL)
 
     store.stage, store.meanwhile, store.slow_ms = stage, swept, LOST_AFTER_MS + LEASE_MS
-    stage.happened.while_running = note_carriers
+    stage.step_result.while_running = note_relay_ids
     await stage.submit("adds")
     await stage.deliver(stage.events()[-1], "m-turn")
-    assert stage.happened.runs == ["add 1 2", "add 3 4"]
-    assert carriers == {"m-sweep"}
+    assert stage.step_result.runs == ["add 1 2", "add 3 4"]
+    assert relay_ids == {"m-sweep"}
 
 
 async def test_one_that_cannot_be_recorded_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,11 +187,13 @@ async def test_one_that_cannot_be_recorded_does_not_stop_the_others(monkeypatch:
 
         refuses = True
 
-        async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
+        async def commit(
+            self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
+        ) -> Committed:
             """Commit, but for the first call."""
             if self.refuses and changes.used and changes.calls[0].position == 0:
                 raise StoreError("down")
-            return await super().commit(claim, changes, spent, go_on)
+            return await super().commit(claim, changes, spent, continuation)
 
     monkeypatch.setattr(pipeline, "PAUSES_SECONDS", (0.0, 0.0))
     watched, store = Watched(), Refusing()
@@ -200,7 +202,7 @@ async def test_one_that_cannot_be_recorded_does_not_stop_the_others(monkeypatch:
     with pytest.raises(StoreError):
         await stage.deliver(first, "m-turn")
     assert sorted(watched.runs) == [0, 1, 2]
-    assert [leg.position for leg in await stage.legs() if leg.kind is LegKind.CALL] == [0]
+    assert [item.position for item in await stage.items() if item.kind is ItemKind.CALL] == [0]
     store.refuses = False
     await stage.deliver(first, "m-turn", retried=1)
     await stage.run()

@@ -9,7 +9,7 @@ import pytest
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
-from baton.core.legs import LegKind
+from baton.core.work_items import ItemKind
 from baton.models.call import Call
 from baton.models.scripted import ScriptedModel
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, Policy
@@ -87,23 +87,23 @@ async def test_a_call_that_was_cut_off_runs_again_when_its_claim_is_over(
 def test_a_call_may_take_as_long_as_a_tool(seconds: tuple[float, ...], call_ms: int) -> None:
     """Whatever takes in results does no work at all."""
     limits = work_limits_ms(SETTINGS.work_timeout_seconds, limited(*seconds))
-    assert limits == {LegKind.LOOP: WORK_MS, LegKind.REMEMBER: WORK_MS, LegKind.CALL: call_ms}
+    assert limits == {ItemKind.LOOP: WORK_MS, ItemKind.REMEMBER: WORK_MS, ItemKind.CALL: call_ms}
 
 
 @pytest.mark.parametrize(
-    ("inline", "crosses", "kinds"),
+    ("inline", "via_admission", "kinds"),
     [
-        (True, False, {LegKind.CALL, LegKind.COMPLETE, LegKind.WISH}),
-        (False, True, {LegKind.CALL, LegKind.COMPLETE, LegKind.WISH}),
-        (False, False, {LegKind.WISH}),
+        (True, False, {ItemKind.CALL, ItemKind.COMPLETE, ItemKind.SLOT_REQUEST}),
+        (False, True, {ItemKind.CALL, ItemKind.COMPLETE, ItemKind.SLOT_REQUEST}),
+        (False, False, {ItemKind.SLOT_REQUEST}),
     ],
 )
 def test_what_is_gone_on_with_is_claimed_as_what_a_message_of_its_own_claims(
-    *, inline: bool, crosses: bool, kinds: set[LegKind]
+    *, inline: bool, via_admission: bool, kinds: set[ItemKind]
 ) -> None:
     """Whatever it is; how long it is prolonged depends on how long it may take."""
-    limits: Mapping[LegKind, int] = {LegKind.LOOP: WORK_MS, LegKind.CALL: 5_000}
-    policy = Policy(limits, inline=inline, continues=frozenset({LegKind.CALL, LegKind.COMPLETE}))
-    assert policy.leases_ms(crosses=crosses) == dict.fromkeys(kinds, LEASE_MS)
-    assert policy.longest_ms(LegKind.LOOP) == WORK_MS + LEASE_MARGIN_MS
-    assert policy.longest_ms(LegKind.COMPLETE) == LEASE_MARGIN_MS
+    limits: Mapping[ItemKind, int] = {ItemKind.LOOP: WORK_MS, ItemKind.CALL: 5_000}
+    policy = Policy(limits, inline=inline, continues=frozenset({ItemKind.CALL, ItemKind.COMPLETE}))
+    assert policy.leases_ms(via_admission=via_admission) == dict.fromkeys(kinds, LEASE_MS)
+    assert policy.longest_ms(ItemKind.LOOP) == WORK_MS + LEASE_MARGIN_MS
+    assert policy.longest_ms(ItemKind.COMPLETE) == LEASE_MARGIN_MS

@@ -1,4 +1,4 @@
-"""A job that lived and ended in the seconds that a failover made the admission forget is listed by its witness."""
+"""A job that lived and ended in the seconds that a failover made the admission forget is listed by its backup."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ async def test_a_job_of_which_the_admission_forgot_everything_is_listed_again_wi
 
 @pytest.mark.parametrize("left", [False, True])
 async def test_a_retried_job_whose_second_run_the_admission_forgot_is_listed_again_with_its_end(*, left: bool) -> None:
-    """Whether it still knows the end of the first run or that has left the book."""
+    """Whether it still knows the end of the first run or that has left the slot table."""
     told = FlakyStage()
     told.flaky.model_fails = 1
     await told.ended("flaky")
@@ -51,8 +51,8 @@ async def test_a_retried_job_whose_second_run_the_admission_forgot_is_listed_aga
     assert stage.entry().want == "gone"
 
 
-async def test_a_retry_that_only_its_witness_made_is_told_once_more() -> None:
-    """A failover may forget what the witness did, as it may what a call did."""
+async def test_a_retry_that_only_its_backup_made_is_told_once_more() -> None:
+    """A failover may forget what the backup message did, as it may what a call did."""
     told = FlakyStage()
     told.flaky.model_fails = 1
     await told.ended("flaky")
@@ -73,7 +73,7 @@ async def test_a_retry_that_only_its_witness_made_is_told_once_more() -> None:
     assert await found(told.stage, Query(statuses=frozenset({"completed"}))) == [job.id]
 
 
-async def test_the_witness_of_a_job_that_the_admission_knows_says_nothing_to_it() -> None:
+async def test_the_backup_of_a_job_that_the_admission_knows_says_nothing_to_it() -> None:
     """An ended one costs no word more."""
     stage = Stage()
     await stage.submit("answers", "job_1")
@@ -83,7 +83,7 @@ async def test_the_witness_of_a_job_that_the_admission_knows_says_nothing_to_it(
     assert stage.entry().since_ms == said_ms
 
 
-async def test_a_witness_that_stood_still_does_not_take_the_slot_of_a_later_run() -> None:
+async def test_a_backup_that_stood_still_does_not_take_the_slot_of_a_later_run() -> None:
     """It saw an ended job without an entry; until it says so, somebody has retried the job."""
     told = FlakyStage()
     await told.stage.submit("waits")
@@ -102,5 +102,5 @@ async def test_a_witness_that_stood_still_does_not_take_the_slot_of_a_later_run(
         return looked
 
     told.stage.store.look = slowly  # type: ignore[method-assign]  # a process that stands still
-    await told.stage.deliver(told.witness(Submission), "late")
+    await told.stage.deliver(told.backup(Submission), "late")
     assert (told.stage.entry().want, told.stage.entry().slot) == ("slot", True)

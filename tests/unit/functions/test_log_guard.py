@@ -48,7 +48,7 @@ def test_a_message_is_cleaned_with_its_arguments(output: io.StringIO, name: str)
 
 
 def test_a_traceback_is_cleaned(output: io.StringIO) -> None:
-    """And still shows where it came from; one without a secret is handed on as it is."""
+    """And still shows where it came from; one without a secret is dispatched as it is."""
     for text in (SECRET, "harmless"):
         logging.getLogger("baton.edge").error("failed", exc_info=RuntimeError(text))
     written = output.getvalue()

@@ -13,7 +13,7 @@ from baton.core.redaction import KnownSecrets
 from baton.observability.log_context import speak_of
 from baton.observability.log_guard import guard_logs
 from baton.observability.log_lines import JsonLines, TextLines, write_logs
-from baton.ports import Begun, Claim
+from baton.ports import Claim, ClaimResult
 from baton_events.schema import Event, encode_event
 from tests.fakes import FakeStore
 from tests.unit.functions.api.client import api_of
@@ -46,7 +46,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 class BrokenStore(FakeStore):
     """A store with a mistake in it."""
 
-    async def begin(self, claim: Claim) -> Begun:
+    async def claim(self, claim: Claim) -> ClaimResult:
         """Fail as no adapter should."""
         raise RuntimeError(f"a surprise\nfor {claim.job_id}")
 

@@ -8,7 +8,7 @@ from baton.agents.registry import Registry
 from baton.conversation.conversation import size_bytes
 from baton.conversation.policy import DropOldest, HistoryPolicy, Summarize
 from baton.core.effects import Changes
-from baton.core.going_on import GoOn
+from baton.core.inline_continuation import Continuation
 from baton.core.transitions import JobStatus
 from baton.models.call import Call
 from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, ToolMessage, UserMessage
@@ -63,12 +63,14 @@ class CrashingStore(FakeStore):
 
     crashed = False
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
+    async def commit(
+        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
+    ) -> Committed:
         """Commit, but for the first summary."""
         if not self.crashed and any('"role":"summary"' in entry for entry in changes.transcript):
             self.crashed = True
             raise KilledError
-        return await super().commit(claim, changes, spent, go_on)
+        return await super().commit(claim, changes, spent, continuation)
 
     async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
         """Give nothing back: who was killed cannot."""
@@ -115,10 +117,10 @@ async def run(stage: Stage, job_id: str = "job_1") -> None:
             await stage.run()
         except KilledError:
             stage.clock.ms += 1_000_000  # until the lease is over
-            [leg] = await stage.legs(job_id)
+            [item] = await stage.items(job_id)
             event = next(other for other in reversed(stage.events()) if other.job_id == job_id)
-            assert leg.owner
-            await stage.deliver(event, leg.carrier, retried=1)
+            assert item.owner
+            await stage.deliver(event, item.relay_id, retried=1)
 
 
 def within(model: Counting) -> bool:

@@ -8,15 +8,15 @@ from baton.runtime.edge import Signed
 from baton.runtime.metering import Metering
 from tests.fakes import FakeStore
 from tests.fakes.clock import FakeClock
-from tests.fakes.figures import FakeFigures
+from tests.fakes.counters import FakeCounters
 
 
 class Measured:
-    """Metering with a clock and figures of the test's."""
+    """Metering with a clock and counters of the test's."""
 
     def __init__(self) -> None:
-        self.clock, self.figures = FakeClock(), FakeFigures(FakeStore())
-        self.metering = Metering(self.clock, self.figures, memory_mb=512)
+        self.clock, self.counters = FakeClock(), FakeCounters(FakeStore())
+        self.metering = Metering(self.clock, self.counters, memory_mb=512)
 
     async def spend(self, requests: int, *, kept: int = 0) -> None:
         """An invocation whose COMMIT keeps some of what it spends."""
@@ -26,8 +26,8 @@ class Measured:
             charge(requests=requests)
 
     async def told(self) -> dict[str, int]:
-        """The figures."""
-        return await self.figures.sums()
+        """The counters."""
+        return await self.counters.sums()
 
 
 async def test_what_no_job_keeps_is_overhead_and_told_after_a_minute() -> None:

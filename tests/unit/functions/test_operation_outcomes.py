@@ -10,9 +10,9 @@ from baton import Agent, Call, Pending, Registry, ScriptedModel, tool
 from baton.commands.completing import CompletionBody
 from baton.commands.operation_outcomes import LAST_LOOK, PATIENCE_MS, Look, UnreadableEntryError, pause_ms, read_entry
 from baton.ports import StreamEntry
+from baton.recovery.maintenance import Maintenance, read_look
+from baton.recovery.pruning import Pruning
 from baton.recovery.store_away import StoreAway
-from baton.recovery.tending import Tending, read_look
-from baton.recovery.tidying import Tidying
 from baton_events.errors import MalformedEventError, PublishError
 from tests.unit.functions.stage import SETTINGS, Stage
 
@@ -39,12 +39,12 @@ async def waiting() -> tuple[Stage, str]:
     return stage, call.operation_id
 
 
-def tending_of(stage: Stage) -> Tending:
+def maintenance_of(stage: Stage) -> Maintenance:
     """What messages of the sweep's endpoint reach."""
     container = stage.container
-    tidying = Tidying(stage.ports.listing, stage.reader, container.emitter, stage.clock, 1_000)
+    pruning = Pruning(stage.ports.listing, stage.reader, container.emitter, stage.clock, 1_000)
     away = StoreAway(stage.admission, container.emitter, stage.clock, container.sweep_requests)
-    return Tending(stage.sweep, container.operations.outcomes, tidying, stage.ports.figures, away)
+    return Maintenance(stage.sweep, container.operations.outcomes, pruning, stage.ports.counters, away)
 
 
 def entry_id(stage: Stage, number: int = 0) -> str:
@@ -59,12 +59,12 @@ def looks(stage: Stage) -> list[int]:
 
 
 async def test_an_outcome_in_the_stream_finishes_the_call() -> None:
-    """As the webhook does, with a witness."""
+    """As the webhook does, with a backup message."""
     stage, operation_id = await waiting()
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result='{"parts":[1]}')
     assert await stage.container.operations.outcomes.look() == 1
-    witness = stage.events()[-2].payload
-    assert witness.model_dump()["fact"]["kind"] == "complete"
+    backup = stage.events()[-2].payload
+    assert backup.model_dump()["fact"]["kind"] == "complete"
     await stage.run()
     snapshot = await stage.snapshot()
     assert snapshot.job.status == "completed"
@@ -127,7 +127,7 @@ async def test_an_unreadable_entry_is_buried_and_holds_up_none(caplog: pytest.Lo
     assert "is kept for a person" in caplog.text
 
 
-async def test_an_outcome_whose_witness_finds_no_queue_is_taken_in_later() -> None:
+async def test_an_outcome_whose_backup_finds_no_queue_is_taken_in_later() -> None:
     """It is not acknowledged."""
     stage, operation_id = await waiting()
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
@@ -143,15 +143,15 @@ async def test_a_waiting_operation_costs_four_messages_a_day_at_most() -> None:
     stage, _ = await waiting()
     stage.outcomes.waiting["op_of_a_month"] = stage.clock.ms + 30 * DAY_MS
     began_ms, seen = stage.clock.ms, 0
-    tending = tending_of(stage)
+    maintenance = maintenance_of(stage)
     while seen < len(looks(stage)):
         stage.clock.ms = max(stage.clock.ms, looks(stage)[seen])
         seen += 1
         body = [message.body for message in stage.outgoing() if "operationsMs" in message.body][seen - 1]
-        assert (await tending.handle(body.encode(), "m", "d", again=False)).word == "looked"
+        assert (await maintenance.handle(body.encode(), "m", "d", again=False)).word == "looked"
     for _ in range(24):
         stage.clock.ms += 3_600_000
-        await tending.handle(b"", "m", "d", again=False)  # the hourly sweep
+        await maintenance.handle(b"", "m", "d", again=False)  # the hourly sweep
     assert [round((at - began_ms) / INTERVAL_MS) for at in looks(stage)] == [1, 4, 16]
     assert stage.outcomes.waiting  # it still waits
 
@@ -192,12 +192,12 @@ def test_a_message_of_a_version_before_is_the_last_look() -> None:
 async def test_a_sweep_reads_the_stream_and_a_look_sweeps_nothing() -> None:
     """Both arrive at one endpoint; each sweep is counted."""
     stage, operation_id = await waiting()
-    tending = tending_of(stage)
+    maintenance = maintenance_of(stage)
     stage.outcomes.add(entry_id(stage), operation_id=operation_id, success="true", result="1")
     slot = json.dumps({"operationsMs": stage.clock.ms}).encode()
-    assert (await tending.handle(slot, "m", "d", again=False)).word == "looked"
+    assert (await maintenance.handle(slot, "m", "d", again=False)).word == "looked"
     stage.outcomes.add(entry_id(stage, 1), operation_id=operation_id, success="true", result="1")
-    assert (await tending.handle(b"", "m", "d", again=False)).word == "swept"
+    assert (await maintenance.handle(b"", "m", "d", again=False)).word == "swept"
     assert stage.outcomes.entries == {}
     assert stage.store.sums["sweeps"] == 1
 

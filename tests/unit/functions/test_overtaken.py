@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
-from baton.core.legs import LegKind
+from baton.core.work_items import ItemKind
 from baton.models.call import Call
 from baton.models.model import ModelAnswer, ModelRequest
 from baton.tools.pending import Pending
@@ -43,10 +43,10 @@ def staged(model: Hooked, while_looking: Callable[[], None] = lambda: None, foun
 
 
 def added_anew(stage: Stage) -> None:
-    """A failover has forgotten the job's leg, which somebody has added again since."""
+    """A failover has forgotten the job's work item, which somebody has added again since."""
     tree = stage.store.tree("job_1")
-    legs = {key: replace(leg, since_ms=leg.since_ms + 1, owner="") for key, leg in tree.legs.items()}
-    stage.store.write("job_1", replace(tree, legs=legs))
+    items = {key: replace(item, since_ms=item.since_ms + 1, owner="") for key, item in tree.items.items()}
+    stage.store.write("job_1", replace(tree, items=items))
 
 
 async def test_a_turn_that_was_added_anew_meanwhile_is_asked_anew() -> None:
@@ -56,10 +56,10 @@ async def test_a_turn_that_was_added_anew_meanwhile_is_asked_anew() -> None:
     model.meanwhile = lambda: added_anew(stage)
     outcome = await stage.deliver(await stage.submit("looks"), "m-turn")
     assert outcome.word == "overtaken"
-    assert [leg.kind for leg in await stage.legs()] == [LegKind.LOOP]
+    assert [item.kind for item in await stage.items()] == [ItemKind.LOOP]
 
 
-async def test_a_call_that_was_driven_anew_meanwhile_counts_all_the_same() -> None:
+async def test_a_call_that_was_redriven_anew_meanwhile_counts_all_the_same() -> None:
     """Its arguments are recorded: it would do the same again."""
     stages = list[Stage]()
     stage = staged(Hooked(), lambda: added_anew(stages[0]))
@@ -77,7 +77,7 @@ async def test_an_outcome_is_looked_for_once_it_is_recorded_that_a_call_waits(*,
     def meanwhile() -> None:
         if overtaken:
             tree = stages[0].store.tree("job_1")
-            stages[0].store.write("job_1", replace(tree, legs={}))
+            stages[0].store.write("job_1", replace(tree, items={}))
 
     stages.append(staged(Hooked(), meanwhile, Pending(timeout_seconds=60)))
     stage = stages[0]

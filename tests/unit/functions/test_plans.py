@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from baton import Agent, Limits, Registry, Step, result_of, sleep, task_data, task_text
-from baton.core.legs import LegKind
 from baton.core.transitions import JobStatus
+from baton.core.work_items import ItemKind
 from tests.unit.functions.plan_kit import Kit, diamond, parts_of, stage_of
 from tests.unit.functions.stage import Stage
 
@@ -112,16 +112,16 @@ async def test_cancelled_in_mid_plan_no_step_starts_any_more() -> None:
 
 
 async def test_no_turn_begins_while_a_step_is_open() -> None:
-    """At every moment: the leg of the next turn is there only when all steps' legs are gone."""
+    """At every moment: the work item of the next turn is there only when all steps' work items are gone."""
     kit = Kit()
     stage = await stage_of([*diamond(kit), Step("slow", kit.fail, {"times": 1})])
     turns: list[int] = []
 
     async def look() -> None:
-        legs = await stage.legs()
-        loops = [leg.turn for leg in legs if leg.kind is LegKind.LOOP]
+        items = await stage.items()
+        loops = [item.turn for item in items if item.kind is ItemKind.LOOP]
         turns.extend(loops)
-        assert not (2 in loops and any(leg.step for leg in legs))
+        assert not (2 in loops and any(item.step for item in items))
 
     await stage.run(look)
     assert 2 in turns

@@ -5,7 +5,7 @@ import pytest
 
 from baton.adapters.verifier import QueueVerifier
 from baton.app import SPECS, build_app
-from baton.ports import Begun, Claim
+from baton.ports import Claim, ClaimResult
 from baton.runtime.probe import is_probe, own_version, probe_body
 from baton.runtime.spec import Spec
 from baton_events.errors import StoreError
@@ -21,7 +21,7 @@ KEYED = keyed(SETTINGS)
 class NoStore(FakeStore):
     """A store that is down."""
 
-    async def begin(self, claim: Claim) -> Begun:
+    async def claim(self, claim: Claim) -> ClaimResult:
         """Fail."""
         raise StoreError("down")
 

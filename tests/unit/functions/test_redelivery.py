@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from baton.commands.facts import LOST_AFTER_MS, PATIENCE_MS
 from baton.core.ending import UNDELIVERED_BUDGET
-from baton.core.legs import leg_key_of
 from baton.core.transitions import JobStatus
+from baton.core.work_items import item_key_of
 from baton.recovery.redelivery import Failed, SweepFailed, read_callback
 from baton_events.errors import MalformedEventError
 from baton_events.schema import Completion, LoopPayload, encode_event
@@ -77,48 +77,48 @@ def test_a_sweep_that_was_given_up_is_told_as_one() -> None:
 
 
 async def test_a_sweep_that_was_given_up_looks_at_every_job_in_its_name() -> None:
-    """It may carry legs of a job without a slot, which an armed sweep does not look at."""
+    """It may carry work items of a job without a slot, which an armed sweep does not look at."""
     stage = Stage()
     event = await stage.submit()
     tree = stage.store.tree("job_1")
-    legs = {key: replace(leg, carrier="m-sweep") for key, leg in tree.legs.items()}
-    stage.store.write("job_1", replace(tree, legs=legs))
+    items = {key: replace(item, relay_id="m-sweep") for key, item in tree.items.items()}
+    stage.store.write("job_1", replace(tree, items=items))
     stage.admission.entries["job_1"] = replace(stage.entry(), slot=False)
     failed = SweepFailed("m-sweep", json.dumps({"dueMs": stage.clock.ms}).encode())
     outcome = await redelivery_of(stage).handle(failed, "cb1", 0)
-    assert (outcome.word, outcome.handed_on) == ("swept", 1)
-    assert {leg.carrier for leg in await stage.legs()} == {"m-sweep"}
+    assert (outcome.word, outcome.dispatched) == ("swept", 1)
+    assert {item.relay_id for item in await stage.items()} == {"m-sweep"}
     again = stage.events()[-1]
     assert again.job_id == event.job_id
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
 
-async def test_an_event_that_still_applies_is_driven_again() -> None:
-    """Under a drive of its own, so that the queue does not swallow it."""
+async def test_an_event_that_still_applies_is_redriven_again() -> None:
+    """Under a redrive of its own, so that the queue does not swallow it."""
     stage = Stage()
     event = await stage.submit()
     sent = stage.outgoing()[-1]
     outcome = await give_up(stage, event, "cb1")
     again = stage.outgoing()[-1]
-    assert (outcome.word, outcome.handed_on) == ("driven", 1)
-    assert leg_key_of(stage.events()[-1]) == leg_key_of(event)
+    assert (outcome.word, outcome.dispatched) == ("driven", 1)
+    assert item_key_of(stage.events()[-1]) == item_key_of(event)
     assert again.deduplication_id != sent.deduplication_id
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
 
-async def test_an_event_that_was_applied_meanwhile_is_not_driven() -> None:
+async def test_an_event_that_was_applied_meanwhile_is_not_redriven() -> None:
     """What its message still carries is."""
     stage = Stage()
     event = await stage.submit()
     await stage.deliver(event, "m1")
-    calls = await stage.legs()
+    calls = await stage.items()
     outcome = await give_up(stage, event, "cb1", "m1")
-    assert (outcome.word, outcome.handed_on) == ("driven", 2)
-    assert [leg_key_of(one) for one in stage.events()[-2:]] == [leg.key for leg in calls]
+    assert (outcome.word, outcome.dispatched) == ("driven", 2)
+    assert [item_key_of(one) for one in stage.events()[-2:]] == [item.key for item in calls]
     nothing = await give_up(stage, event, "cb2", "m-copy")
-    assert (nothing.word, nothing.handed_on) == ("applied", 0)
+    assert (nothing.word, nothing.dispatched) == ("applied", 0)
 
 
 async def test_a_spent_budget_fails_the_job_with_an_alert(caplog: pytest.LogCaptureFixture) -> None:
@@ -140,7 +140,7 @@ async def test_a_spent_budget_fails_the_job_with_an_alert(caplog: pytest.LogCapt
 
 
 async def test_progress_begins_the_budget_again() -> None:
-    """It counts how often in a row one leg could not be delivered."""
+    """It counts how often in a row one work item could not be delivered."""
     stage = Stage()
     event = await stage.submit()
     for number in range(UNDELIVERED_BUDGET):
@@ -162,7 +162,7 @@ async def test_a_malformed_event_fails_its_job_at_once() -> None:
 
 
 async def test_a_failed_job_gives_its_slot_back() -> None:
-    """Its last word is handed on with the failure."""
+    """Its last word is dispatched with the failure."""
     stage = Stage()
     event = await stage.submit()
     await give_up(stage, event, "cb1", status=489)
@@ -170,21 +170,21 @@ async def test_a_failed_job_gives_its_slot_back() -> None:
     assert not stage.entry().slot
 
 
-async def test_a_witness_that_was_given_up_is_told_here() -> None:
+async def test_a_backup_that_was_given_up_is_told_here() -> None:
     """A job that the store forgot is created by the callback, too."""
     stage = Stage()
     await stage.submit()
-    witness = stage.events()[0]
+    backup = stage.events()[0]
     stage.store.trees.clear()
     stage.admission.entries.clear()
-    outcome = await give_up(stage, witness, "cb1", "m-witness")
+    outcome = await give_up(stage, backup, "cb1", "m-witness")
     assert outcome.word == "told"
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
 
 async def test_copies_of_a_fact_about_an_unknown_job_bring_back_one() -> None:
-    """The queue may deliver a witness, and the callback about it, more than once; a minute later it is another one."""
+    """The queue may deliver a backup, and the callback about it, more than once; a minute later it is another one."""
     stage = Stage()
     await stage.submit()
     await stage.container.acceptance.cancel((await stage.snapshot()).job, "somebody")
@@ -210,7 +210,7 @@ async def test_a_fact_about_an_unknown_job_comes_back_each_minute_for_a_quarter_
     cancellation = stage.events()[2]
     stage.store.trees.clear()
     outcome = await give_up(stage, cancellation, "cb1", "m-witness")
-    assert (outcome.word, outcome.handed_on) == ("told later", 1)
+    assert (outcome.word, outcome.dispatched) == ("told later", 1)
     assert stage.outgoing()[-1].not_before_ms == stage.clock.ms + LOST_AFTER_MS
     stage.clock.ms += PATIENCE_MS + 1
     seen = len(stage.outgoing())
@@ -238,10 +238,10 @@ async def test_a_fact_about_a_forgotten_child_comes_back_while_its_root_lives() 
     assert len(stage.outgoing()) == published
 
 
-async def test_an_event_of_an_unknown_job_is_not_driven() -> None:
-    """Its job's witness will tell."""
+async def test_an_event_of_an_unknown_job_is_not_redriven() -> None:
+    """Its job's backup message will tell."""
     stage = Stage()
     event = await stage.submit()
     stage.store.trees.clear()
     outcome = await give_up(stage, event, "cb1")
-    assert (outcome.word, outcome.handed_on) == ("applied", 0)
+    assert (outcome.word, outcome.dispatched) == ("applied", 0)

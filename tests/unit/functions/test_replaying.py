@@ -4,7 +4,7 @@ import pytest
 
 from baton.commands.recurring import recurrence
 from baton.ports import QueuedMessage
-from baton.recovery.replaying import Replaying, Standing
+from baton.recovery.replaying import MessageState, Replaying
 from baton_events.schema import encode_event
 from tests.unit.functions.stage import BASE, Stage
 
@@ -24,7 +24,7 @@ async def test_an_event_whose_step_is_open_is_sent_once_more() -> None:
     event = await stage.submit()
     message = _messages(stage)[-1]
     for _ in range(2):
-        assert (await _replaying(stage).replay(message)).standing is Standing.DUE
+        assert (await _replaying(stage).replay(message)).state is MessageState.DUE
     *_, first, second = stage.outgoing()
     assert first.body == second.body == encode_event(event)
     assert len({first.deduplication_id, second.deduplication_id, ""}) == 3
@@ -38,52 +38,52 @@ async def test_an_event_that_was_applied_is_not_sent() -> None:
     await stage.deliver(first)
     published = len(stage.queue.published)
     looked = await _replaying(stage).replay(message)
-    assert (looked.standing, looked.expected) == (Standing.APPLIED, 2)
+    assert (looked.state, looked.expected) == (MessageState.APPLIED, 2)
     await stage.run()
-    assert (await _replaying(stage).replay(message)).standing is Standing.ENDED
+    assert (await _replaying(stage).replay(message)).state is MessageState.ENDED
     assert len([sent for sent in _messages(stage)[published:] if sent.body == message.body]) == 0
 
 
-async def test_what_a_job_expects_is_driven_again() -> None:
+async def test_what_a_job_expects_is_redriven_again() -> None:
     """A job whose messages were all lost goes on to its end."""
     stage = Stage()
     first = await stage.submit("adds")
     await stage.deliver(first)
     lost = len(stage.queue.published)
     stage._delivered = lost
-    assert await _replaying(stage).drive("job_1") == 2
+    assert await _replaying(stage).redrive("job_1") == 2
     await stage.run()
     assert (await stage.snapshot()).job.status == "completed"
-    assert sorted(stage.happened.runs) == ["add 1 2", "add 3 4"]
-    assert await _replaying(stage).drive("job_1") == 0
+    assert sorted(stage.step_result.runs) == ["add 1 2", "add 3 4"]
+    assert await _replaying(stage).redrive("job_1") == 0
 
 
 async def test_a_fact_may_be_told_again() -> None:
-    """A submission's witness: the first one stays."""
+    """A submission's backup message: the first one stays."""
     stage = Stage()
     await stage.submit("answers")
-    witness = _messages(stage)[0]
+    backup = _messages(stage)[0]
     await stage.run()
-    assert (await _replaying(stage).replay(witness)).standing is Standing.TOLD
+    assert (await _replaying(stage).replay(backup)).state is MessageState.TOLD
     await stage.run()
     assert (await stage.snapshot()).job.status == "completed"
 
 
 @pytest.mark.parametrize(
-    ("url", "body", "standing"),
+    ("url", "body", "state"),
     [
-        (f"{BASE}/workers/sweep", '{"dueMs":1}', Standing.OURS),
-        ("https://elsewhere.example/workers/sweep", "{}", Standing.FOREIGN),
-        (f"{BASE}/workersx", "{}", Standing.FOREIGN),
-        (f"{BASE}/api/agent-jobs", "not JSON", Standing.FOREIGN),
+        (f"{BASE}/workers/sweep", '{"dueMs":1}', MessageState.OURS),
+        ("https://elsewhere.example/workers/sweep", "{}", MessageState.FOREIGN),
+        (f"{BASE}/workersx", "{}", MessageState.FOREIGN),
+        (f"{BASE}/api/agent-jobs", "not JSON", MessageState.FOREIGN),
     ],
 )
-async def test_other_messages_go_to_our_own_endpoints_only(url: str, body: str, standing: Standing) -> None:
+async def test_other_messages_go_to_our_own_endpoints_only(url: str, body: str, state: MessageState) -> None:
     """Nothing is sent to a place that a log's entry names."""
     stage = Stage()
     looked = await _replaying(stage).replay(QueuedMessage("msg_x", url, body))
-    assert looked.standing is standing
-    assert [sent.url for sent in stage.outgoing()] == ([url] if standing is Standing.OURS else [])
+    assert looked.state is state
+    assert [sent.url for sent in stage.outgoing()] == ([url] if state is MessageState.OURS else [])
 
 
 async def test_an_event_of_an_unknown_job_is_not_sent() -> None:
@@ -92,10 +92,10 @@ async def test_an_event_of_an_unknown_job_is_not_sent() -> None:
     event = await stage.submit()
     message = _messages(stage)[-1]
     other = Stage()
-    assert (await _replaying(other).replay(message)).standing is Standing.UNKNOWN
+    assert (await _replaying(other).replay(message)).state is MessageState.UNKNOWN
     assert not other.outgoing()
     assert event.job_id == "job_1"
-    assert await _replaying(other).drive("job_1") == 0
+    assert await _replaying(other).redrive("job_1") == 0
 
 
 async def test_a_schedule_s_message_starts_its_job_once() -> None:
@@ -104,8 +104,8 @@ async def test_a_schedule_s_message_starts_its_job_once() -> None:
     event = recurrence("sch_1", stage.job("answers"), {"text": "", "data": {}}, {"cron": "* * * * *"})
     message = QueuedMessage("msg_1", f"{BASE}/workers/agent-loop", encode_event(event))
     replaying = _replaying(stage)
-    assert [looked.standing for looked in await replaying.look([message])] == [Standing.DUE]
+    assert [looked.state for looked in await replaying.look([message])] == [MessageState.DUE]
     await stage.deliver(event, "msg_1")
     before = len(stage.outgoing())
-    assert (await replaying.replay(message)).standing is Standing.APPLIED
+    assert (await replaying.replay(message)).state is MessageState.APPLIED
     assert len(stage.outgoing()) == before

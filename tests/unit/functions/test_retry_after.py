@@ -1,6 +1,7 @@
 """What a webhook that cannot work now asks of the queue: when to come again (qstash.md 10, rule 2).
 
-The queue heeds `Retry-After` before the delays that a message asks for: a shorter one would use up its retries faster.
+The queue accepts `Retry-After` before the delays that a message asks for: a shorter one would use up its retries
+faster.
 """
 
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from baton.adapters.verifier import QueueVerifier
 from baton.app import build_app
 from baton.core.retry_waits import CALLBACK_WAITS, SPREAD, RetryWaits
-from baton.ports import Begun, Claim, Undelivered
+from baton.ports import Claim, ClaimResult, Undelivered
 from baton.runtime import claims
 from baton_events.errors import QueueUnreachableError, StoreError
 from baton_events.schema import encode_event
@@ -29,7 +30,7 @@ OWN_WAITS = RetryWaits(KEYED.message_retry_delay_ms)
 class Away(FakeStore):
     """A store that answers nothing about claims."""
 
-    async def begin(self, claim: Claim) -> Begun:
+    async def claim(self, claim: Claim) -> ClaimResult:
         """Fail."""
         raise StoreError("no answer from the store within 10 s")
 
@@ -50,7 +51,7 @@ async def refused(stage: Stage, url: str, body: bytes, retried: int, message_id:
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """A process whose store is away; a BEGIN is not repeated."""
+    """A process whose store is away; a CLAIM is not repeated."""
     monkeypatch.setattr(claims, "BEGIN_PAUSES_SECONDS", ())
     return Stage(settings=KEYED, store=Away(), verifier=QueueVerifier(KEYED))
 

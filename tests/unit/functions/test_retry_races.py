@@ -1,4 +1,4 @@
-"""Retries that meet failovers, witnesses, cancellations, and words of an earlier run."""
+"""Retries that meet failovers, backup messages, cancellations, and words of an earlier run."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from tests.fakes import Tree
 from tests.unit.functions.flaky import FlakyStage
 
 
-async def test_a_witness_does_not_retry_a_job_a_second_time_that_failed_again() -> None:
+async def test_a_backup_does_not_retry_a_job_a_second_time_that_failed_again() -> None:
     """It names the run that it is about."""
     told = FlakyStage()
     told.flaky.model_fails = 2
@@ -25,12 +25,12 @@ async def test_a_witness_does_not_retry_a_job_a_second_time_that_failed_again() 
     await told.retry()
     failed_again = (await told.stage.snapshot()).job
     assert failed_again.status is JobStatus.FAILED
-    await told.stage.deliver(told.witness(Retrial), "late")
+    await told.stage.deliver(told.backup(Retrial), "late")
     await told.stage.run()
     assert (await told.stage.snapshot()).job == failed_again
 
 
-async def test_a_witness_retries_what_a_failover_forgot() -> None:
+async def test_a_backup_retries_what_a_failover_forgot() -> None:
     """The commit is gone, and the job as it ended is there again."""
     told = FlakyStage()
     told.flaky.model_fails = 1
@@ -43,8 +43,8 @@ async def test_a_witness_retries_what_a_failover_forgot() -> None:
     assert (await told.status(), (await told.stage.snapshot()).job.run) == (JobStatus.COMPLETED, 2)
 
 
-async def test_a_witness_waits_for_an_end_that_a_failover_forgot() -> None:
-    """The job runs its last leg again: when that has failed, too, the retry counts; it is told again each minute."""
+async def test_a_backup_waits_for_an_end_that_a_failover_forgot() -> None:
+    """The job runs its last item again: when that has failed, too, the retry counts; it is told again each minute."""
     told = FlakyStage()
     told.flaky.model_fails = 2
     await told.stage.submit("flaky")
@@ -58,12 +58,12 @@ async def test_a_witness_waits_for_an_end_that_a_failover_forgot() -> None:
     job = (await told.stage.snapshot()).job
     await told.acceptance.retry(job, "client of acme", from_start=False)
     told.stage.store.trees = live
-    witness = told.witness(Retrial)
-    assert (await told.stage.deliver(witness, "w1")).word == "told"
+    backup = told.backup(Retrial)
+    assert (await told.stage.deliver(backup, "w1")).word == "told"
     again = told.stage.outgoing()[-1]
     assert again.not_before_ms == told.stage.clock.now_ms() + 60_000
-    leg = next(leg for leg in await told.stage.legs() if leg.kind == "loop")
-    await told.stage.deliver(event_of(job.session_id, leg), "swept")
+    item = next(item for item in await told.stage.items() if item.kind == "loop")
+    await told.stage.deliver(event_of(job.session_id, item), "swept")
     assert (await told.stage.snapshot()).job.run == 1
     assert await told.status() is JobStatus.FAILED
     await told.stage.run()
@@ -84,14 +84,14 @@ async def test_a_second_retry_of_the_same_run_changes_nothing() -> None:
 
 
 async def test_a_cancellation_of_an_earlier_run_does_not_cancel_the_later_one() -> None:
-    """Its witness comes a minute after the button was pressed, when the job runs again."""
+    """Its backup message comes a minute after the button was pressed, when the job runs again."""
     told = FlakyStage()
     await told.stage.submit("waits")
     job = (await told.stage.snapshot()).job
     await told.acceptance.cancel(job, "one")
     cancelled = (await told.stage.snapshot()).job
     await told.acceptance.retry(cancelled, "one", from_start=False)
-    await told.stage.deliver(told.witness(Cancellation), "late")
+    await told.stage.deliver(told.backup(Cancellation), "late")
     assert not (await told.stage.snapshot()).job.ended
 
 
@@ -108,8 +108,8 @@ async def test_a_call_that_waited_is_made_again_and_an_outcome_of_the_earlier_ru
     await told.acceptance.retry((await told.stage.snapshot()).job, "one", from_start=False)
     late = Completion(call_id=call.id, outcome={"ok": "late"})
     assert (await told.acceptance.outside(job, late)).value == "ended"
-    wish = next(leg for leg in await told.stage.legs() if leg.kind == "wish")
-    assert wish.want == "slot"
+    slot_request = next(item for item in await told.stage.items() if item.kind == "wish")
+    assert slot_request.want == "slot"
     again = (await told.stage.snapshot()).job
     assert (await told.acceptance.outside(again, Completion(call_id=call.id, outcome={"ok": 1}))).value == "first"
     await told.stage.run()
@@ -148,7 +148,7 @@ async def test_nothing_of_a_retried_job_expires() -> None:
     assert told.stage.store.trees["job_1"].tombstone is None
 
 
-async def test_a_live_job_is_not_retried_and_the_witness_is_taken_back() -> None:
+async def test_a_live_job_is_not_retried_and_the_backup_is_taken_back() -> None:
     """It would retry the job's end, whenever that comes."""
     told = FlakyStage()
     await told.stage.submit("flaky")
@@ -159,7 +159,7 @@ async def test_a_live_job_is_not_retried_and_the_witness_is_taken_back() -> None
 
 
 async def test_a_late_commit_of_the_earlier_run_is_dropped() -> None:
-    """The leg of the later run has the same key, and a process of the earlier one wakes up."""
+    """The work item of the later run has the same key, and a process of the earlier one wakes up."""
     told = FlakyStage()
     await told.stage.submit("flaky")
     job = (await told.stage.snapshot()).job
@@ -180,7 +180,7 @@ async def test_a_late_commit_of_the_earlier_run_is_dropped() -> None:
 
 
 async def test_a_refusal_that_comes_late_says_that_it_may_still_be_done() -> None:
-    """Its witness is under way."""
+    """Its backup message is under way."""
     told = FlakyStage()
     await told.stage.submit("flaky")
     job = (await told.stage.snapshot()).job
@@ -216,7 +216,7 @@ async def test_a_deletion_that_stood_still_does_not_take_the_slot_of_a_later_run
 
 
 async def test_a_retry_is_in_the_book_before_it_is_recorded() -> None:
-    """It had left the book with its end: whatever becomes of the call, and of its witness, a sweep finds the job."""
+    """It left the slot table with its end: whatever becomes of the call, and of its backup, a sweep finds the job."""
     told = FlakyStage()
     told.flaky.model_fails = 1
     await told.ended("flaky")
@@ -235,8 +235,8 @@ async def test_a_retry_is_in_the_book_before_it_is_recorded() -> None:
     assert told.stage.entry().want == "gone"
 
 
-async def test_a_refused_retry_hands_on_what_it_carries() -> None:
-    """A job that has not begun wishes for its slot shortly before; who looks at it then takes that wish along."""
+async def test_a_refused_retry_dispatches_what_it_carries() -> None:
+    """A job that has not begun requests its slot shortly before; who looks at it then takes that slot request along."""
     told = FlakyStage()
     stage = told.stage
     job = replace(stage.job("adds"), start_at_ms=stage.clock.ms + 100_000)
@@ -244,12 +244,18 @@ async def test_a_refused_retry_hands_on_what_it_carries() -> None:
     stage.clock.ms += 50_000
     refused = await told.acceptance.retry(replace(job, status=JobStatus.FAILED), "one", from_start=False)
     assert "has not ended" in refused.refused
-    [wish] = [leg for leg in await stage.legs() if leg.kind == "wish"]
-    assert any(event.payload.wish == wish.attempt for event in stage.events() if isinstance(event, AgentLoopInit))
+    [slot_request] = [item for item in await stage.items() if item.kind == "wish"]
+    assert any(
+        event.payload.slot_request == slot_request.attempt
+        for event in stage.events()
+        if isinstance(event, AgentLoopInit)
+    )
 
 
-async def test_a_refused_retry_whose_wish_is_not_taken_keeps_its_witness(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else nobody carried the wish; who asked is told to ask again."""
+async def test_a_refused_retry_whose_slot_request_is_not_taken_keeps_its_backup(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else nobody carried the slot request; who asked is told to ask again."""
     told = FlakyStage()
     stage = told.stage
     job = replace(stage.job("adds"), start_at_ms=stage.clock.ms + 100_000)
@@ -259,7 +265,7 @@ async def test_a_refused_retry_whose_wish_is_not_taken_keeps_its_witness(monkeyp
 
     async def once(messages: Sequence[Outgoing]) -> list[str]:
         ids = await publish(messages)
-        stage.queue.failing.append(PublishError("full"))  # for what comes after the witness
+        stage.queue.failing.append(PublishError("full"))  # for what comes after the backup message
         monkeypatch.setattr(stage.queue, "publish", publish)
         return ids
 

@@ -52,14 +52,14 @@ async def test_a_line_has_its_jobs_in_order() -> None:
 
 
 async def test_a_job_that_is_to_be_alone_is_refused_while_another_one_is_there() -> None:
-    """Nothing of it stays: no job, no place in line, no witness that would bring it."""
+    """Nothing of it stays: no job, no place in line, no backup message that would bring it."""
     stage = Stage()
     await submit(stage, "job_1")
     known = len(stage.queue.published)
     with pytest.raises(SessionBusyError, match="session 'session_1' is busy"):
         await submit(stage, "job_2", "reject")
-    witness_id, _ = stage.queue.published[known]
-    assert witness_id in stage.queue.cancelled
+    backup_id, _ = stage.queue.published[known]
+    assert backup_id in stage.queue.cancelled
     assert await stage.reader.job("job_2") is None
     assert "job_2" not in stage.admission.entries
     assert [one.job_id for one in (await stage.ports.listing.scan(Query(), "", 9)).found] == ["job_1"]
@@ -79,7 +79,7 @@ async def test_a_job_that_is_to_be_alone_is_taken_where_nothing_runs() -> None:
     assert await names(stage) == ["job_3"]
 
 
-async def test_a_witness_that_may_come_is_no_refusal() -> None:
+async def test_a_backup_that_may_come_is_no_refusal() -> None:
     """Whoever is told that a job is refused must not see it run."""
     stage = Stage()
     await submit(stage, "job_1")
@@ -89,32 +89,32 @@ async def test_a_witness_that_may_come_is_no_refusal() -> None:
 
 
 async def test_what_was_accepted_and_forgotten_waits_for_its_turn() -> None:
-    """Its witness asks for no session of its own: a failover must not turn an acceptance into a refusal."""
+    """Its backup message asks for no session of its own: a failover must not turn an acceptance into a refusal."""
     stage = Stage()
     await submit(stage, "job_1", "reject")
-    witness = next(event for event in stage.events() if isinstance(event, AgentLoopInit) and event.payload.fact)
-    assert isinstance(witness.payload.fact, Submission)
+    backup = next(event for event in stage.events() if isinstance(event, AgentLoopInit) and event.payload.fact)
+    assert isinstance(backup.payload.fact, Submission)
     tree = stage.store.tree("job_1")
     stage.store.write("job_1", type(tree)())
     stage.admission.entries = {}
     await submit(stage, "job_2")
-    await stage.deliver(witness, "m9")
+    await stage.deliver(backup, "m9")
     assert sorted(await names(stage)) == ["job_1", "job_2"]
     await stage.run()
     assert {await status(stage, name) for name in ("job_1", "job_2")} == {JobStatus.COMPLETED}
 
 
 async def test_a_late_call_refuses_nothing() -> None:
-    """Its witness may be under way, and carry the job that it has created: it is not taken back."""
+    """Its backup message may be under way, and carry the job that it has created: it is not taken back."""
     stage = Stage()
     await submit(stage, "job_1")
-    wish = stage.admission.wish
+    slot_request = stage.admission.slot_request
 
     async def slow(*args: object, **options: object) -> object:
         stage.clock.ms += WITNESSED_MS
-        return await wish(*args, **options)  # type: ignore[arg-type]  # as it came
+        return await slot_request(*args, **options)  # type: ignore[arg-type]  # as it came
 
-    stage.admission.wish = slow  # type: ignore[method-assign, assignment]  # this one is slow
+    stage.admission.slot_request = slow  # type: ignore[method-assign, assignment]  # this one is slow
     with pytest.raises(PublishError, match="is not known"):
         await submit(stage, "job_2", "reject")
     assert not stage.queue.cancelled
@@ -157,7 +157,7 @@ async def test_who_interrupts_without_a_place_in_line_is_told_to_come_again() ->
     with pytest.raises(UnknownJobError, match="job 'job_2' is accepted, and gets its place in line within a minute"):
         await submit(stage, "job_2", "interrupt")
     assert await names(stage) == ["job_1"]
-    stage.admission.entries["job_2"] = place  # by its witness
+    stage.admission.entries["job_2"] = place  # by its backup message
     await submit(stage, "job_2", "interrupt")
     assert await names(stage) == ["job_2"]
 
@@ -175,7 +175,7 @@ async def test_a_job_that_starts_later_is_not_in_line() -> None:
 
 
 async def test_a_refusal_that_takes_too_long_is_not_sure() -> None:
-    """Taking the witness back took so long that it may have come before."""
+    """Taking the backup message back took so long that it may have come before."""
     stage = Stage()
     await submit(stage, "job_1")
     cancel = stage.queue.cancel
@@ -190,7 +190,7 @@ async def test_a_refusal_that_takes_too_long_is_not_sure() -> None:
 
 
 async def test_a_job_that_a_read_does_not_show_yet_is_interrupted() -> None:
-    """It was accepted just now; the book knows it."""
+    """It was accepted just now; the slot table knows it."""
     stage = Stage()
     await submit(stage, "job_1")
     seen = stage.reader.jobs

@@ -1,4 +1,4 @@
-"""A store that is away when a leg is claimed or committed: that is repeated for a while, the work is not."""
+"""A store that is away when a work item is claimed or committed: that is repeated for a while, the work is not."""
 
 import asyncio
 from dataclasses import replace
@@ -7,10 +7,10 @@ import pytest
 
 from baton.configuration.settings import Settings
 from baton.core.effects import Changes
-from baton.core.going_on import GoOn
-from baton.core.legs import LegKind
+from baton.core.inline_continuation import Continuation
 from baton.core.state import State
-from baton.ports import Begun, Claim, Committed, Spent
+from baton.core.work_items import ItemKind
+from baton.ports import Claim, ClaimResult, Committed, Spent
 from baton.runtime import claims, pipeline
 from baton.runtime.policy import BEGIN_PAUSES_SECONDS, LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS
 from baton_events.errors import StoreError
@@ -28,19 +28,21 @@ class Away(FakeStore):
         self.left, self.each_ms, self.asked = commits, each_ms, 0
         self.stage: Stage | None = None
         self.stops = False
-        self.rooms: list[GoOn | None] = []
+        self.rooms: list[Continuation | None] = []
 
-    async def commit(self, claim: Claim, changes: Changes, spent: Spent, go_on: GoOn | None = None) -> Committed:
+    async def commit(
+        self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
+    ) -> Committed:
         """Commit, unless it is away."""
         self.asked += 1
-        self.rooms.append(go_on)
+        self.rooms.append(continuation)
         if self.left and changes.used:  # a tool's result
             self.left -= 1
             if self.stage:
                 self.stage.clock.ms += self.each_ms
                 self.stage.container.stopping.begun = self.stops
             raise StoreError("no answer")
-        return await super().commit(claim, changes, spent, go_on)
+        return await super().commit(claim, changes, spent, continuation)
 
 
 class AwayAtFirst(FakeStore):
@@ -52,16 +54,16 @@ class AwayAtFirst(FakeStore):
         self.stage: Stage | None = None
         self.states: list[State] = []
 
-    async def begin(self, claim: Claim) -> Begun:
+    async def claim(self, claim: Claim) -> ClaimResult:
         """Begin, and say so unless it is away."""
         self.asked += 1
         if not self.left:
-            begun = await super().begin(claim)
-            self.states += [begun.state] if begun.state else []
-            return begun
+            claim_result = await super().claim(claim)
+            self.states += [claim_result.state] if claim_result.state else []
+            return claim_result
         self.left -= 1
         if self.applied:
-            await super().begin(claim)
+            await super().claim(claim)
         if self.stage:
             self.stage.clock.ms += self.each_ms
         raise StoreError("no answer")
@@ -77,7 +79,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("applied", [True, False])
 @pytest.mark.parametrize("settings", [QUEUE, INLINE], ids=["queue", "inline"])
 async def test_a_claim_whose_answer_is_lost_is_asked_for_again(settings: Settings, *, applied: bool) -> None:
-    """Else its lease would keep everybody else from the leg for two minutes."""
+    """Else its lease would keep everybody else from the work item for two minutes."""
     store = AwayAtFirst(len(BEGIN_PAUSES_SECONDS), applied=applied)
     stage = Stage(settings=settings, store=store)
     first = await stage.submit("adds")
@@ -108,7 +110,7 @@ async def test_a_claim_of_which_nobody_ever_heard_is_given_back(after_ms: int) -
         await stage.deliver(first, "m-turn")
     stage.clock.ms += after_ms
     assert (await stage.deliver(first, "m-turn", retried=1)).word == "done"
-    assert [state.leg.abandoned for state in store.states if state.leg.kind is LegKind.LOOP][:1] == [0]
+    assert [state.item.abandoned for state in store.states if state.item.kind is ItemKind.LOOP][:1] == [0]
     await stage.run()
     assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
 
@@ -137,7 +139,7 @@ async def test_what_a_tool_has_returned_is_kept_until_the_store_is_back(settings
     await stage.submit("adds")
     await stage.run()
     assert (await stage.snapshot()).job.result == {"answer": "3 and 7"}
-    assert sorted(stage.happened.runs) == ["add 1 2", "add 3 4"]
+    assert sorted(stage.step_result.runs) == ["add 1 2", "add 3 4"]
     assert store.left == 0
 
 
@@ -151,7 +153,7 @@ async def test_the_store_may_be_away_for_so_long_only() -> None:
     assert store.left == 0
     await stage.deliver(first, "m-turn", retried=1)
     await stage.run()
-    assert sorted(stage.happened.runs) == ["add 1 2", "add 1 2", "add 3 4", "add 3 4"]
+    assert sorted(stage.step_result.runs) == ["add 1 2", "add 1 2", "add 3 4", "add 3 4"]
 
 
 async def test_a_redelivered_message_repeats_it_as_well() -> None:
@@ -162,7 +164,7 @@ async def test_a_redelivered_message_repeats_it_as_well() -> None:
     await stage.deliver(first, "m-turn")
     call = next(event for event in stage.events() if event.type == "agent.tool.call")
     outcome = await stage.deliver(call, "m-call", retried=1)
-    assert (outcome.word, stage.happened.runs, store.left) == ("done", ["add 1 2"], 0)
+    assert (outcome.word, stage.step_result.runs, store.left) == ("done", ["add 1 2"], 0)
     assert store.rooms[-1] is None
 
 
@@ -187,6 +189,6 @@ async def test_a_process_that_is_to_stop_meanwhile_goes_on_with_nothing() -> Non
     store.stage, store.stops = stage, True
     first = await stage.submit("adds")
     outcome = await stage.deliver(first, "m-turn")
-    assert (outcome.word, outcome.handed_on) == ("done", 1)
+    assert (outcome.word, outcome.dispatched) == ("done", 1)
     assert [room is None for room in store.rooms] == [False, False, True, True, True], "from the failure on"
-    assert sorted(stage.happened.runs) == ["add 1 2", "add 3 4"]
+    assert sorted(stage.step_result.runs) == ["add 1 2", "add 3 4"]

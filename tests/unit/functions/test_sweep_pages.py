@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from baton.core.admission import Book, Entry
+from baton.core.admission import Entry, SlotTable
 from baton.core.sweep_pages import PAGE
 from baton.ports import Looked
 from baton.recovery.sweeping import LOST_AFTER_MS, Page, read_page
@@ -20,7 +20,7 @@ class Dying(FakeStore):
     dying = False
 
     async def look_all(
-        self, trees: Mapping[str, Book], message_id: str, now_ms: int, lost_after_ms: int
+        self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, lost_after_ms: int
     ) -> dict[str, Looked]:
         """Fail."""
         if self.dying:
@@ -34,13 +34,13 @@ def pages(stage: Stage) -> list[Page]:
     return [page for page in map(read_page, map(str.encode, bodies)) if page.after]
 
 
-def carriers(stage: Stage) -> set[str]:
+def relay_ids(stage: Stage) -> set[str]:
     """The messages that carry what is open of the job behind a full page."""
-    return {leg.carrier for leg in stage.store.tree("job_z").legs.values()}
+    return {item.relay_id for item in stage.store.tree("job_z").items.values()}
 
 
 async def crowded(stage: Stage) -> None:
-    """More jobs than a page has, of which nothing is known, and behind them one that nobody drives."""
+    """More jobs than a page has, of which nothing is known, and behind them one that nobody redrives."""
     await stage.submit("answers", "job_z")
     waiting = {f"job_{n:04}": Entry("t", f"s{n}", 5, n, 1, since_ms=stage.clock.ms) for n in range(PAGE + 5)}
     stage.admission.entries = {**waiting, **stage.admission.entries}
@@ -48,15 +48,15 @@ async def crowded(stage: Stage) -> None:
 
 
 async def test_a_backstop_goes_on_by_message_until_everybody_was_looked_at() -> None:
-    """The job behind a full page is driven by the second one, in that one's own name."""
+    """The job behind a full page is redriven by the second one, in that one's own name."""
     stage = Stage()
     await crowded(stage)
-    assert (await stage.sweep.handle(Page(0), "m1", "d1", again=False)).handed_on == 0
+    assert (await stage.sweep.handle(Page(0), "m1", "d1", again=False)).dispatched == 0
     (second,) = pages(stage)
     assert second == Page(0, f"a:job_{PAGE - 1:04}")
-    assert (await stage.sweep.handle(second, "m2", "d2", again=False)).handed_on == 1
+    assert (await stage.sweep.handle(second, "m2", "d2", again=False)).dispatched == 1
     assert pages(stage) == [second]
-    assert "m2" in carriers(stage)
+    assert "m2" in relay_ids(stage)
 
 
 async def test_a_page_at_which_it_dies_does_not_keep_it_from_the_next_one() -> None:
@@ -69,19 +69,19 @@ async def test_a_page_at_which_it_dies_does_not_keep_it_from_the_next_one() -> N
         await stage.sweep.handle(Page(0), "m1", "d1", again=False)
     store.dying = False
     (second,) = pages(stage)
-    assert (await stage.sweep.handle(second, "m2", "d2", again=False)).handed_on == 1
+    assert (await stage.sweep.handle(second, "m2", "d2", again=False)).dispatched == 1
 
 
 async def test_a_sweep_that_comes_again_goes_on_in_its_own_name() -> None:
-    """It may carry what belongs to any job; whoever looks for it must hand that on as that message."""
+    """It may carry what belongs to any job; whoever looks for it must dispatch that as that message."""
     stage = Stage()
     await crowded(stage)
     await stage.sweep.handle(Page(stage.clock.ms), "m1", "d1", again=True)
     (second,) = pages(stage)
-    assert second == Page(stage.clock.ms, f"a:job_{PAGE - 1:04}", carrier="m1")
+    assert second == Page(stage.clock.ms, f"a:job_{PAGE - 1:04}", relay_id="m1")
     await stage.sweep.handle(second, "m2", "d2", again=False)
-    assert "m1" in carriers(stage)
-    assert "m2" not in carriers(stage)
+    assert "m1" in relay_ids(stage)
+    assert "m2" not in relay_ids(stage)
 
 
 @pytest.mark.parametrize("page", [Page(0), Page(5), Page(0, "a:job_é"), Page(7, "g:12", "m1")])

@@ -36,7 +36,7 @@ async def test_the_sweep_that_was_asked_for_looks_at_every_job() -> None:
     await stage.container.sweep_requests.sweep_soon("a test")
     (body,) = sweeps(stage)
     outcome = await stage.sweep.handle(read_page(body.encode()), "m-asked", "d1", again=False)
-    assert outcome.handed_on == 1
+    assert outcome.dispatched == 1
 
 
 async def test_who_asks_does_not_fail_where_the_queue_does() -> None:

@@ -1,4 +1,4 @@
-"""The sweep: drives what nobody has driven, and nothing else."""
+"""The sweep: redrives what nobody has redriven, and nothing else."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 
-from baton.core.admission import TOMBSTONE_MS, Book, Standing
-from baton.core.legs import leg_key_of
+from baton.core.admission import TOMBSTONE_MS, SlotState, SlotTable
 from baton.core.transitions import JobStatus
+from baton.core.work_items import item_key_of
 from baton.ports import Looked
 from baton.recovery.sweeping import LOST_AFTER_MS, Page, read_page
 from baton_events.errors import MalformedEventError, PublishError
@@ -27,10 +27,10 @@ class Interrupted(FakeStore):
         self.interrupting: Callable[[], Awaitable[None]] | None = None
 
     async def look(
-        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, book: Book, only: str = ""
+        self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
     ) -> Looked:
         """Look, then let it happen, once."""
-        looked = await super().look(root_id, message_id, now_ms, lost_after_ms, book, only)
+        looked = await super().look(root_id, message_id, now_ms, lost_after_ms, slot_table, only)
         interrupting, self.interrupting = self.interrupting, None
         if interrupting is not None:
             await interrupting()
@@ -87,19 +87,19 @@ async def test_a_job_with_progress_is_left_alone() -> None:
     seen = len(stage.events())
     stage.clock.ms += LOST_AFTER_MS
     outcome = await stage.sweep.handle(Page(stage.clock.ms), "m-sweep", "d1", again=False)
-    assert (outcome.word, outcome.handed_on) == ("swept", 0)
+    assert (outcome.word, outcome.dispatched) == ("swept", 0)
     assert len(stage.events()) == seen
 
 
-async def test_a_lost_event_is_driven_again_and_carried_by_the_sweep() -> None:
+async def test_a_lost_event_is_redriven_again_and_carried_by_the_sweep() -> None:
     """The queue accepted it and forgot."""
     stage = Stage()
     await stage.submit()
     stage.clock.ms += LOST_AFTER_MS + 1
     outcome = await stage.sweep.handle(Page(stage.clock.ms), "m-sweep", "d1", again=False)
-    assert (outcome.word, outcome.handed_on) == ("swept", 1)
-    [leg] = [leg for leg in await stage.legs() if leg.carrier == "m-sweep"]
-    assert stage.events()[-1].id == event_id(leg.key)
+    assert (outcome.word, outcome.dispatched) == ("swept", 1)
+    [item] = [item for item in await stage.items() if item.relay_id == "m-sweep"]
+    assert stage.events()[-1].id == event_id(item.key)
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
@@ -109,29 +109,29 @@ async def test_a_live_lease_and_a_future_timer_are_left_alone() -> None:
     stage = Stage()
     await stage.submit()
     tree = stage.store.tree("job_1")
-    leg = tree.legs["loop:job_1:1:1"]
-    tree = structs.replace(tree, standings={"job_1": Standing("slot", 1, slot=True)})
+    item = tree.items["loop:job_1:1:1"]
+    tree = structs.replace(tree, slot_states={"job_1": SlotState("slot", 1, slot=True)})
     stage.clock.ms += LOST_AFTER_MS + 1
     for busy in (
-        structs.replace(leg, owner="o1", lease_until_ms=stage.clock.ms + 1),
-        structs.replace(leg, not_before_ms=stage.clock.ms + 1),
+        structs.replace(item, owner="o1", lease_until_ms=stage.clock.ms + 1),
+        structs.replace(item, not_before_ms=stage.clock.ms + 1),
     ):
-        stage.store.write("job_1", structs.replace(tree, legs={leg.key: busy}))
-        assert (await stage.sweep.handle(Page(0), "m-sweep", "d1", again=False)).handed_on == 0
+        stage.store.write("job_1", structs.replace(tree, items={item.key: busy}))
+        assert (await stage.sweep.handle(Page(0), "m-sweep", "d1", again=False)).dispatched == 0
 
 
-async def test_a_sweep_that_failed_hands_on_again_what_it_carries() -> None:
+async def test_a_sweep_that_failed_dispatches_again_what_it_carries() -> None:
     """Its redelivery, which may be older than the sweep armed last by then."""
     stage = Stage()
     await stage.submit()
     stage.clock.ms += LOST_AFTER_MS + 1
     due_ms = stage.clock.ms
-    stage.queue.failing += [PublishError("full")] * 2  # the next sweep's message, and what is driven
+    stage.queue.failing += [PublishError("full")] * 2  # the next sweep's message, and what is redriven
     with pytest.raises(PublishError):
         await stage.sweep.handle(Page(due_ms), "m-sweep", "m-sweep.0", again=False)
     stage.clock.ms += 10_000
     outcome = await stage.sweep.handle(Page(due_ms), "m-sweep", "m-sweep.1", again=True)
-    assert outcome.handed_on == 1
+    assert outcome.dispatched == 1
     assert stage.events()[-1].id == event_id("loop:job_1:1:1")
 
 
@@ -141,25 +141,25 @@ async def test_the_backstop_looks_at_jobs_without_a_slot_too() -> None:
     later = structs.replace(stage.job("answers"), start_at_ms=stage.clock.ms + 100_000)
     await stage.container.acceptance.submit(later, {"text": ""})
     stage.clock.ms += 100_000 + LOST_AFTER_MS + 1
-    assert (await stage.sweep.handle(Page(stage.clock.ms), "m-armed", "d1", again=False)).handed_on == 0
-    assert (await stage.sweep.handle(Page(0), "m-backstop", "d2", again=False)).handed_on > 0
+    assert (await stage.sweep.handle(Page(stage.clock.ms), "m-armed", "d1", again=False)).dispatched == 0
+    assert (await stage.sweep.handle(Page(0), "m-backstop", "d2", again=False)).dispatched > 0
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
 
 async def test_a_sweep_that_comes_again_looks_at_every_job() -> None:
-    """It may carry legs of a job that has lost its slot since."""
+    """It may carry work items of a job that has lost its slot since."""
     stage = Stage()
     await stage.submit()
     stage.clock.ms += LOST_AFTER_MS + 1
     due_ms = stage.clock.ms
-    stage.queue.failing += [PublishError("full")] * 2  # the next sweep's message, and what is driven
+    stage.queue.failing += [PublishError("full")] * 2  # the next sweep's message, and what is redriven
     with pytest.raises(PublishError):
         await stage.sweep.handle(Page(due_ms), "m-sweep", "m-sweep.0", again=False)
     stage.admission.entries["job_1"] = structs.replace(stage.entry(), want="none", slot=False)
     stage.clock.ms += 10_000
-    assert (await stage.sweep.handle(Page(due_ms), "m-other", "m-other.0", again=False)).handed_on == 0
-    assert (await stage.sweep.handle(Page(due_ms), "m-sweep", "m-sweep.1", again=True)).handed_on == 1
+    assert (await stage.sweep.handle(Page(due_ms), "m-other", "m-other.0", again=False)).dispatched == 0
+    assert (await stage.sweep.handle(Page(due_ms), "m-sweep", "m-sweep.1", again=True)).dispatched == 1
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
@@ -170,7 +170,7 @@ async def test_a_slot_of_a_forgotten_job_is_given_on_and_told_at_each_sweep_unti
     await stage.submit("answers", "job_1")
     stage.clock.ms += 1
     waits = await stage.submit("answers", "job_2")
-    assert leg_key_of(waits) == "wish:job_2:1"
+    assert item_key_of(waits) == "wish:job_2:1"
     del stage.store.trees["job_1"]
     stage.clock.ms += 10 * TOMBSTONE_MS + 1
     await stage.sweep.handle(Page(0), "m1", "d1", again=False)
@@ -180,7 +180,7 @@ async def test_a_slot_of_a_forgotten_job_is_given_on_and_told_at_each_sweep_unti
         stage.clock.ms += 1_000
         seen = len(stage.events())
         await stage.sweep.handle(Page(1), f"m{number}", f"d{number}", again=False)
-        told = stage.events()[seen:]  # by the first one twice: nobody had driven the wish, either
+        told = stage.events()[seen:]  # by the first one twice: nobody had redriven the slot request, either
         assert {event.id for event in told} == {waits.id}
         assert stage.entry("job_2").slot
     await stage.deliver(waits, "m-told")
@@ -203,7 +203,9 @@ async def test_sweeps_of_one_minute_tell_a_job_of_its_slot_once() -> None:
     for number in (1, 2, 3):
         seen = len(stage.outgoing())
         await stage.sweep.handle(Page(1), "m1", f"m1.{number}", again=True)
-        told = [message for message in stage.outgoing()[seen:] if "wish" in message.body]  # first; then what it drives
+        told = [
+            message for message in stage.outgoing()[seen:] if "wish" in message.body
+        ]  # first; then what it redrives
         names.append(told[0].deduplication_id)
         stage.clock.ms += LOST_AFTER_MS // 2
     first, copy, later = names
@@ -229,7 +231,7 @@ async def test_a_job_that_speaks_while_the_sweep_looks_stays_in_the_book() -> No
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
 
-async def test_an_ended_job_leaves_the_book_when_its_witness_can_no_longer_come() -> None:
+async def test_an_ended_job_leaves_the_book_when_its_backup_can_no_longer_come() -> None:
     """Not before."""
     stage = Stage()
     await stage.submit("answers")
@@ -243,7 +245,7 @@ async def test_an_ended_job_leaves_the_book_when_its_witness_can_no_longer_come(
 
 
 async def test_a_forgotten_job_leaves_the_book_much_later() -> None:
-    """Its witness may still create it for a quarter of an hour."""
+    """Its backup message may still create it for a quarter of an hour."""
     stage = Stage()
     await stage.submit("answers")
     stage.store.trees.clear()
@@ -256,7 +258,7 @@ async def test_a_forgotten_job_leaves_the_book_much_later() -> None:
 
 
 async def test_a_slot_that_the_admission_forgot_is_wished_for_again() -> None:
-    """A failover lost the book's last writes: the job goes on, and the book knows it."""
+    """A failover lost the slot table's last writes: the job goes on, and the slot table knows it."""
     stage = Stage()
     await stage.submit("adds")
     entry = stage.entry()

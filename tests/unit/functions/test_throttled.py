@@ -2,24 +2,24 @@
 
 import pytest
 
-from baton.core.driving import THROTTLED, THROTTLED_BUDGET
 from baton.core.ending import UNDELIVERED_BUDGET
-from baton.core.legs import leg_key_of
+from baton.core.redriving import THROTTLED, THROTTLED_BUDGET
 from baton.core.transitions import JobStatus
+from baton.core.work_items import item_key_of
 from tests.unit.functions.giving_up import give_up
 from tests.unit.functions.stage import Stage
 
 
 @pytest.mark.parametrize("status", sorted(THROTTLED))
 async def test_an_endpoint_without_a_place_costs_nothing_of_the_budget(status: int) -> None:
-    """However often: it is driven again, each time after a longer pause, and somebody is told of it once."""
+    """However often: it is redriven, each time after a longer pause, and somebody is told of it once."""
     stage = Stage()
     event = await stage.submit()
     pauses = []
     for n in range(12):
         stage.clock.ms += 70_000
         await give_up(stage, event, f"cb{n}", f"m{n}", status=status)
-        assert leg_key_of(stage.events()[-1]) == leg_key_of(event)
+        assert item_key_of(stage.events()[-1]) == item_key_of(event)
         pauses.append((stage.outgoing()[-1].not_before_ms - stage.clock.now_ms()) // 1000)
     bounds = [30, 60, 120, 240, 480, *[960] * 7]
     assert all(bound <= pause < 2 * bound for bound, pause in zip(bounds, pauses, strict=True)), pauses
@@ -27,8 +27,8 @@ async def test_an_endpoint_without_a_place_costs_nothing_of_the_budget(status: i
     assert [notice.kind for notice in stage.alerts.sent] == ["undelivered"]
 
 
-async def test_many_dead_messages_about_a_step_drive_it_as_one() -> None:
-    """A sweep may have driven it meanwhile, again and again: the queue takes what is to come at the same time once."""
+async def test_many_dead_messages_about_a_step_redrive_it_as_one() -> None:
+    """A sweep may have redriven it again and again: the queue takes what is to come at the same time once."""
     stage = Stage()
     event = await stage.submit()
     for n in range(10):

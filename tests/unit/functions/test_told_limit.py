@@ -8,8 +8,8 @@ import pytest
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
 from baton.core.effects import CallModel, RunTool, Work
-from baton.core.happenings import Happening, ModelFailed, ToolFailed, ToolReturned
 from baton.core.state import CallRecord, Job
+from baton.core.step_results import ModelFailed, StepResult, ToolFailed, ToolReturned
 from baton.core.told_size import too_much_told
 from baton.core.transitions import JobStatus
 from baton.models.call import Call
@@ -27,7 +27,7 @@ TURN, CALL = CallModel(JOB, 1, 1), RunTool(JOB, CallRecord("c", 1, 0, "t", {}), 
 CLAIM = Claim("job_1", "k", "m", "o", 0, 0)
 
 
-async def returns(effect: Work, history: History, claim: Claim) -> Happening:
+async def returns(effect: Work, history: History, claim: Claim) -> StepResult:
     """Work that is always done."""
     return ToolReturned("1")
 
@@ -41,10 +41,10 @@ async def test_work_within_the_limit_is_done(effect: Work) -> None:
 @pytest.mark.parametrize(("effect", "kind"), [(TURN, ModelFailed), (CALL, ToolFailed)])
 async def test_work_that_is_told_more_fails_for_good(effect: Work, kind: type[ModelFailed] | type[ToolFailed]) -> None:
     """It is not tried again: it would be told as much."""
-    happened = await ToldLimit(returns, LIMIT_BYTES)(effect, History(size_bytes=LIMIT_BYTES + 1), CLAIM)
-    assert isinstance(happened, kind)
-    assert happened.failure == too_much_told(LIMIT_BYTES + 1, LIMIT_BYTES)
-    assert not happened.failure.retryable
+    step_result = await ToldLimit(returns, LIMIT_BYTES)(effect, History(size_bytes=LIMIT_BYTES + 1), CLAIM)
+    assert isinstance(step_result, kind)
+    assert step_result.failure == too_much_told(LIMIT_BYTES + 1, LIMIT_BYTES)
+    assert not step_result.failure.retryable
 
 
 def test_the_reason_names_the_total_the_limit_and_the_ways_out() -> None:

@@ -1,4 +1,4 @@
-"""Traces: all legs of a job are one trace, with the right parents, across redeliveries and sweeps."""
+"""Traces: all work items of a job are one trace, with the right parents, across redeliveries and sweeps."""
 
 import heapq
 from collections.abc import AsyncIterator, Sequence
@@ -78,7 +78,7 @@ class Traced:
         assert response.status_code == 200, response.text
 
     async def run(self) -> None:
-        """Deliver what was published, the earliest first, until nothing is left; witnesses are not needed."""
+        """Deliver what was published, the earliest first, until nothing is left; backup messages are not needed."""
         waiting: list[tuple[int, int, str]] = []
         while True:
             published = self.stage.queue.published
@@ -107,8 +107,8 @@ async def tracing(*, inline: bool = False) -> AsyncIterator[Traced]:
 
 
 @pytest.mark.parametrize("inline", [False, True], ids=["queue", "inline"])
-async def test_a_job_is_one_trace_and_each_leg_is_below_the_one_that_handed_it_on(inline: bool) -> None:
-    """Published or continued in place; the work is below its leg."""
+async def test_a_job_is_one_trace_and_each_item_is_below_the_one_that_handed_it_on(inline: bool) -> None:
+    """Published or continued in place; the work is below its work item."""
     async with tracing(inline=inline) as traced:
         job = await traced.api.submitted(jobType="adds")
         await traced.run()
@@ -124,7 +124,7 @@ async def test_a_job_is_one_trace_and_each_leg_is_below_the_one_that_handed_it_o
         assert parents["tool run add"] == {"call add"}
 
 
-async def test_a_redelivered_message_is_in_the_same_trace_and_below_the_same_leg() -> None:
+async def test_a_redelivered_message_is_in_the_same_trace_and_below_the_same_item() -> None:
     """Here its first delivery found no store."""
     async with tracing() as traced:
         await traced.api.submitted(jobType="answers")
@@ -135,7 +135,7 @@ async def test_a_redelivered_message_is_in_the_same_trace_and_below_the_same_leg
         assert traced.parents()["loop"] == {"submit"}
 
 
-async def test_what_a_sweep_drives_is_in_the_trace_of_its_job() -> None:
+async def test_what_a_sweep_redrives_is_in_the_trace_of_its_job() -> None:
     """Its event says nothing of a trace: it is below the submission."""
     async with tracing() as traced:
         job = await traced.api.submitted(jobType="answers")
@@ -181,7 +181,7 @@ async def test_a_model_call_tells_its_model_and_tokens() -> None:
 
 
 async def test_a_plan_without_a_model_calls_none() -> None:
-    """Its turns are legs like others, and its tools run below them."""
+    """Its turns are work items like others, and its tools run below them."""
     async with tracing() as traced:
         job = await traced.api.submitted(jobType="planned")
         await traced.run()
@@ -225,7 +225,7 @@ def test_a_traceparent_that_says_nothing_is_none(text: str) -> None:
     assert place_of(text) is None
 
 
-def test_a_job_without_a_caller_has_a_trace_of_its_own_which_all_its_legs_know() -> None:
+def test_a_job_without_a_caller_has_a_trace_of_its_own_which_all_its_items_know() -> None:
     """It follows from the root job's id."""
     root = Job("job_1", "s", "t", "a", 0)
     assert (

@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from baton import Agent, Call, Limits, Pending, Registry, ScriptedModel, ToolContext, sleep, tool, wait_for_event
-from baton.core.legs import LegKind
 from baton.core.transitions import CallStatus, JobStatus
 from baton.core.waiting import status_and_wait
-from baton.ports import Heeded
+from baton.core.work_items import ItemKind
+from baton.ports import SignalResult
 from baton_events.errors import UnknownJobError
 from baton_events.schema import Completion, Occurrence, parse_event
 from tests.unit.functions.stage import Stage
@@ -58,7 +58,7 @@ def completion(call_id: str, value: Any = 7) -> Completion:
     return Completion(call_id=call_id, outcome={"ok": value})
 
 
-async def tell(stage: Stage, fact: Completion | Occurrence) -> Heeded:
+async def tell(stage: Stage, fact: Completion | Occurrence) -> SignalResult:
     """The API takes a fact in."""
     return await stage.container.acceptance.outside((await stage.snapshot()).job, fact)
 
@@ -71,10 +71,10 @@ async def only_call(stage: Stage) -> tuple[str, CallStatus, Any]:
 
 
 async def test_a_waiting_job_holds_no_slot_and_says_what_it_waits_for() -> None:
-    """Its wish for none has reached the admission."""
+    """Its request none has reached the admission."""
     stage = await started(Call("order"))
     snapshot = await stage.snapshot()
-    status, line = status_and_wait(snapshot.job, snapshot.legs, snapshot.standing, stage.clock.ms)
+    status, line = status_and_wait(snapshot.job, snapshot.items, snapshot.slot_state, stage.clock.ms)
     assert (status, line) == (JobStatus.WAITING, "the outcome of tool order of turn 1, until 2027-01-15T09:00:00.000Z")
     assert not stage.entry().slot
     assert (await only_call(stage))[1] is CallStatus.WAITING
@@ -84,13 +84,13 @@ async def test_an_outcome_from_outside_ends_the_wait_once() -> None:
     """The first stays; the job goes on with it, and the timer finds nothing to do."""
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
-    assert await tell(stage, completion(call_id)) is Heeded.FIRST
-    assert await tell(stage, completion(call_id)) is Heeded.AGAIN
-    assert await tell(stage, completion(call_id, 8)) is Heeded.OTHER
+    assert await tell(stage, completion(call_id)) is SignalResult.FIRST
+    assert await tell(stage, completion(call_id)) is SignalResult.AGAIN
+    assert await tell(stage, completion(call_id, 8)) is SignalResult.OTHER
     await stage.run()
     assert await only_call(stage) == (call_id, CallStatus.COMPLETED, {"ok": 7})
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
-    assert await tell(stage, completion(call_id, 9)) is Heeded.OTHER
+    assert await tell(stage, completion(call_id, 9)) is SignalResult.OTHER
 
 
 async def test_a_failure_from_outside_is_the_models_to_know() -> None:
@@ -113,7 +113,7 @@ async def test_a_time_out_is_an_outcome() -> None:
     await stage.run()
     call_id, status, result = await only_call(stage)
     assert (status, result) == (CallStatus.COMPLETED, {"ok": {"timedOut": True}})
-    assert await tell(stage, completion(call_id)) is Heeded.OTHER
+    assert await tell(stage, completion(call_id)) is SignalResult.OTHER
 
 
 async def test_an_outcome_that_comes_before_the_wait_is_kept_for_it() -> None:
@@ -123,7 +123,7 @@ async def test_an_outcome_that_comes_before_the_wait_is_kept_for_it() -> None:
     await stage.deliver(first, stage.queue.published[-1][0])
     call_id, status, _ = await only_call(stage)
     assert status is CallStatus.QUEUED
-    assert await tell(stage, completion(call_id)) is Heeded.FIRST
+    assert await tell(stage, completion(call_id)) is SignalResult.FIRST
     await stage.run()
     assert await only_call(stage) == (call_id, CallStatus.COMPLETED, {"ok": 7})
     assert stage.clock.ms < stage.store.tree("job_1").jobs["job_1"].created_at_ms + 3_600_000
@@ -137,8 +137,8 @@ async def test_an_event_ends_one_wait_and_one_that_came_before_is_kept() -> None
         Call("wait_for_event", {"name": "sent", "timeout_seconds": 120}),
     )
     await stage.submit("waits")
-    assert await tell(stage, Occurrence(name="paid", data={"n": 1})) is Heeded.FIRST
-    assert await tell(stage, Occurrence(name="paid", data={"n": 2})) is Heeded.FIRST
+    assert await tell(stage, Occurrence(name="paid", data={"n": 1})) is SignalResult.FIRST
+    assert await tell(stage, Occurrence(name="paid", data={"n": 2})) is SignalResult.FIRST
     await stage.run()
     snapshot = await stage.snapshot()
     results = [snapshot.results[call.id]["ok"] for call in snapshot.calls]
@@ -163,12 +163,12 @@ async def test_a_cancelled_wait_is_over() -> None:
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
     await stage.container.acceptance.cancel((await stage.snapshot()).job, "test")
-    assert await tell(stage, completion(call_id)) is Heeded.ENDED
+    assert await tell(stage, completion(call_id)) is SignalResult.ENDED
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.CANCELLED
 
 
-async def test_an_outcome_of_an_unknown_job_is_refused_and_its_witness_taken_back() -> None:
+async def test_an_outcome_of_an_unknown_job_is_refused_and_its_backup_taken_back() -> None:
     """404 at the API; nothing is told again."""
     stage = await started(Call("order"))
     job = (await stage.snapshot()).job
@@ -178,18 +178,20 @@ async def test_an_outcome_of_an_unknown_job_is_refused_and_its_witness_taken_bac
     assert stage.queue.cancelled == [stage.queue.published[-1][0]]
 
 
-async def test_an_outcome_of_a_call_that_was_forgotten_is_kept_and_its_witness_drives_the_call() -> None:
+async def test_an_outcome_of_a_call_that_was_forgotten_is_kept_and_its_backup_redrives_the_call() -> None:
     """A failover forgot the call after whoever tells of it had read it: it is made again, and has come already."""
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)
     told = stage.store.tree("job_1")
-    begun = replace(told, calls={}, legs={leg.key: leg for leg in told.legs.values() if leg.kind is LegKind.LOOP})
-    stage.store.write("job_1", begun)
-    assert await tell(stage, completion(call_id)) is Heeded.EARLY
-    assert await tell(stage, completion(call_id)) is Heeded.AGAIN
+    claim_result = replace(
+        told, calls={}, items={item.key: item for item in told.items.values() if item.kind is ItemKind.LOOP}
+    )
+    stage.store.write("job_1", claim_result)
+    assert await tell(stage, completion(call_id)) is SignalResult.EARLY
+    assert await tell(stage, completion(call_id)) is SignalResult.AGAIN
 
 
-async def test_a_witness_tells_an_outcome_a_second_time() -> None:
+async def test_a_backup_tells_an_outcome_a_second_time() -> None:
     """After a failover that forgot it."""
     stage = await started(Call("order"))
     call_id, _, _ = await only_call(stage)

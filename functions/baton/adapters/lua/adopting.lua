@@ -2,7 +2,7 @@
 local OLD_BOOK, OLD_GONE, OLD_STOPPED = unpack(KEYS, 12, 14)
 local ADOPTING_MS = 86400000
 
--- Versions before kept one book, and read it whole. Its entries are taken over: all of them in pieces, a job's own at
+-- Versions before kept one slot table, and read it whole. Its entries are taken over: all of them in pieces, a job's own at
 -- its word. That admission is stopped, so that instances which still run give no slot beside this one.
 local function adopt_entry(key, name, json, cause)
   local theirs, e = cjson.decode(json), entry_of(name)

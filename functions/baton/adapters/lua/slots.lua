@@ -2,7 +2,7 @@
 -- (core/admission.py says what they decide). What is kept for a job follows from its entry alone: `put` changes
 -- all indexes by the difference between what they say and what the entry is now.
 -- KEYS: 1 jobs, 2 flags, 3 names (all jobs) and 4 holders (of slots) by name, 5 gone (by when they said so), 6 lines,
--- 7 tenants, 8 ranks, 9 held, 10 sessions, 11 untold, 12 to 14 book, gone, stopped of versions before; a script's own follow.
+-- 7 tenants, 8 ranks, 9 held, 10 sessions, 11 untold, 12 to 14 slot table, gone, stopped of versions before; a script's own follow.
 -- ARGV: 1 now, 2 slots, 3 sweep interval (ms), 4 tombstone (ms), 5 'store': sweeps are armed by its clock.
 local JOBS, FLAGS, NAMES, HOLDERS, GONE, LINES, TENANTS, RANKS, HELD, SESSIONS, UNTOLD = unpack(KEYS, 1, 11)
 local now, slots, interval, tombstone = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -182,7 +182,7 @@ local function entry_of(name)
   return entries[name]
 end
 
--- A word of a job: one with a lower lap changes nothing.
+-- A word of a job: one with a lower request epoch changes nothing.
 local function hear(e, lap, want, at)
   if lap > e.lap then
     e.slot = e.slot and want == 'slot'
@@ -208,7 +208,7 @@ local function fill(cause)
   end
 end
 
--- Who holds a slot and has not taken it: id, lap, session; flat. `cause` '' means by whosever word.
+-- Who holds a slot and has not taken it: id, request epoch, session; flat. `cause` '' means by whosever word.
 local function untold(cause)
   local tell, names = {}, {}
   if flags.untold > 0 then

@@ -1,10 +1,10 @@
 -- The admission's one entrance: take a job's word, fill the free slots, say whom to tell (admission.py: take).
 -- KEYS: as slots.lua; 15 ends, 16 used, 17 the tenant's stored bytes, where ARGV says what changes of them.
--- ARGV: as slots.lua; 6 job id, 7 lap, 8 want, 9 tenant, 10 session, 11 priority, 12 created, 13 agent, 14 '1' if a new job
+-- ARGV: as slots.lua; 6 job id, 7 request epoch, 8 want, 9 tenant, 10 session, 11 priority, 12 created, 13 agent, 14 '1' if a new job
 -- is to be alone in its session, 15 how the job ended (JSON, '' if it has not), 16 until when (ms) → bytes stored more
 -- (JSON), 17 for how long (ms) all of them are kept; neither where nothing changes.
--- Answer: 1 if the asker holds a slot, whom to tell (id, lap, session; flat), when a sweep must be armed (0: not), the
--- lap of a later word of this job (0: there is none), 1 if it was to be alone, and is not: then nothing is written.
+-- Answer: 1 if the asker holds a slot, whom to tell (id, request epoch, session; flat), when a sweep must be armed (0: not), the
+-- request epoch of a later word of this job (0: there is none), 1 if it was to be alone, and is not: then nothing is written.
 local job_id, lap, want, agent = ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[13]
 local session, child = session_of(ARGV[9], ARGV[10]), is_child(ARGV[6])
 adopt(job_id)
@@ -36,7 +36,7 @@ fill(job_id)
 local tell = current and untold(job_id) or {}
 local sweep_at = arm()
 save()
--- An end is counted once: when a job in the book is first said to be gone (ends.py says the same). A copy of that word
+-- An end is counted once: when a job in the slot table is first said to be gone (ends.py says the same). A copy of that word
 -- that comes when the job has left counts nothing.
 if ends then
   local ended, json = cjson.decode(ARGV[15]), redis.call('HGET', KEYS[15], agent)

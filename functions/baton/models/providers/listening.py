@@ -1,6 +1,6 @@
 """A provider's answer while it comes: its text, piece by piece, as the whole answer will have it.
 
-Must not: hand on a model's thinking, or the arguments of its calls.
+Must not: dispatch a model's thinking, or the arguments of its calls.
 """
 
 from collections.abc import AsyncIterable

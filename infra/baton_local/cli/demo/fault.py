@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-# A killed process leaves its claim on a leg behind, which ends with the time limit of its work. The defaults (two
+# A killed process leaves its claim on a work item behind, which ends with the time limit of its work. The defaults (two
 # minutes; queue retries after ten seconds) suit real models; with these the demo shows the same within seconds.
 SETTINGS_WITH_FAULT: Mapping[str, str] = {"WORK_TIMEOUT_SECONDS": "1", "MESSAGE_RETRY_DELAY_MS": "1000"}
 

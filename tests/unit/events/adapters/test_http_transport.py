@@ -87,7 +87,7 @@ async def test_the_queues_sdk_has_all_that_its_own_constructor_gives_it() -> Non
     assert {name: value for name, value in ours.items() if name not in ways} == {
         name: value for name, value in vars(stock).items() if name not in ways
     }
-    # What it may be asked with: `_Http.request` heeds all of it.
+    # What it may be asked with: `_Http.request` accepts all of it.
     asked = {"path", "method", "headers", "body", "params", "parse_response", "base_url", "token"}
     assert inspect.signature(stock.request).parameters.keys() == asked
     for made in (own.http, stock):

@@ -173,7 +173,7 @@ async def test_a_closed_connection_opens_again_when_it_is_used() -> None:
 async def test_tls_is_checked_and_knows_the_same_authorities_as_http(
     vouched_for: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """SSL_CERT_FILE is heeded; a certificate that nobody vouches for is refused."""
+    """SSL_CERT_FILE is accepted; a certificate that nobody vouches for is refused."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     if vouched_for:

@@ -74,7 +74,7 @@ def settings(url: str, transport: Literal["httpx", "httptools"]) -> Settings:
 async def test_a_server_with_a_certificate_that_is_vouched_for_is_asked(
     authority: trustme.CA, trusted: None, transport: Literal["httpx", "httptools"]
 ) -> None:
-    """SSL_CERT_FILE is heeded."""
+    """SSL_CERT_FILE is accepted."""
     async with server(authority, "127.0.0.1") as url:
         redis, queue = RedisConnection(settings(url, transport)), QStashQueue(settings(url, transport))
         assert await redis.execute("PING") == "PONG"

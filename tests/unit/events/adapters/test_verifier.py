@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from baton.adapters.verifier import QueueVerifier
 from baton.configuration.settings import Settings
-from baton.core.legs import CLOCK_ERROR_MS
 from baton.core.signed_times import TOLERANCE_SECONDS
+from baton.core.work_items import CLOCK_ERROR_MS
 from baton_events.errors import SignatureError
 from tests.fakes.clock import FakeClock
 

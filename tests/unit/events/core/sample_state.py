@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 
-from baton.core.admission import Standing
-from baton.core.legs import Leg, LegKind, loop_leg, tool_key, turn_group
+from baton.core.admission import SlotState
 from baton.core.limits import Limits, Used
 from baton.core.state import CallRecord, Failure, Job, ModelPolicy, State
 from baton.core.transitions import CallStatus, JobStatus
+from baton.core.work_items import ItemKind, WorkItem, loop_item, tool_key, turn_group
 
 NOW_MS = 1_800_000_000_000
 CLAIMED_MS = NOW_MS - 500
@@ -24,19 +24,19 @@ JOB = Job(
     model=ModelPolicy(retries=2, retry_delay_seconds=2.0),
     best_answer="so far",
 )
-HELD = Standing("slot", 0, slot=True)
+HELD = SlotState("slot", 0, slot=True)
 FAILURE = Failure("boom", "it broke", retryable=True)
 FOR_GOOD = Failure("boom", "it broke", retryable=False)
 
 
-def claimed(leg: Leg) -> Leg:
-    """The leg under a claim."""
-    return replace(leg, owner="o1", claimed_ms=CLAIMED_MS, lease_until_ms=NOW_MS + 100_000, carrier="m1")
+def claimed(item: WorkItem) -> WorkItem:
+    """The work item under a claim."""
+    return replace(item, owner="o1", claimed_ms=CLAIMED_MS, lease_until_ms=NOW_MS + 100_000, relay_id="m1")
 
 
 def turn_state(job: Job = JOB, attempt: int = 1) -> State:
     """The job's next turn was begun."""
-    return State(job, claimed(loop_leg(job.id, job.turn, attempt, NOW_MS - 1_000)))
+    return State(job, claimed(loop_item(job.id, job.turn, attempt, NOW_MS - 1_000)))
 
 
 def call_record(status: CallStatus = CallStatus.QUEUED, retries: int = 2) -> CallRecord:
@@ -44,9 +44,11 @@ def call_record(status: CallStatus = CallStatus.QUEUED, retries: int = 2) -> Cal
     return CallRecord("job_1-2-0-aaaaaaaaaa", 2, 0, "read_file", {"path": "a"}, status, retries=retries)
 
 
-def call_state(kind: LegKind, record: CallRecord | None = None, attempt: int = 1) -> State:
-    """A leg of that tool call was begun."""
+def call_state(kind: ItemKind, record: CallRecord | None = None, attempt: int = 1) -> State:
+    """A work item of that tool call was begun."""
     call = record or call_record()
     key = tool_key(kind, call.id, attempt)
-    leg = Leg(key, kind, JOB.id, 2, attempt, 0, call.id, call.tool, turn_group(JOB.id, 2), since_ms=NOW_MS - 1_000)
-    return State(JOB, claimed(leg), call)
+    item = WorkItem(
+        key, kind, JOB.id, 2, attempt, 0, call.id, call.tool, turn_group(JOB.id, 2), since_ms=NOW_MS - 1_000
+    )
+    return State(JOB, claimed(item), call)

@@ -7,9 +7,9 @@ from msgspec import structs
 from baton.core.budget import no_room, too_many_calls, with_lost
 from baton.core.decide import decide
 from baton.core.effects import CallModel
-from baton.core.happenings import ModelAnswered, Started, Wanted
 from baton.core.limits import Limits, Spend, Used, first_reserve, spent
 from baton.core.state import Job, Level, State
+from baton.core.step_results import ModelAnswered, Started, Wanted
 from tests.unit.events.core.sample_state import JOB, NOW_MS, turn_state
 
 CHILD = structs.replace(JOB, id="job_1.aaaaaaaaaa", used=Used(turns=1, input_tokens=10), limits=Limits(tokens=10_000))
@@ -64,16 +64,16 @@ def test_tool_calls_count_above_too() -> None:
 def test_an_attempt_that_died_counts_in_full() -> None:
     """As much as the last call took, once for each; before the next one begins, and in what is recorded."""
     job = structs.replace(JOB, reserve_tokens=40, reserve_usd=0.5)
-    leg = structs.replace(turn_state(job).leg, lost=2)
-    lost = with_lost(job, leg).used
+    item = structs.replace(turn_state(job).item, lost=2)
+    lost = with_lost(job, item).used
     assert (lost.input_tokens, lost.cost_usd) == (JOB.used.input_tokens + 80, JOB.used.cost_usd + 1.0)
-    changes = decide(State(job, leg), ModelAnswered("done", (), 7, 3, 0.1), NOW_MS).changes
+    changes = decide(State(job, item), ModelAnswered("done", (), 7, 3, 0.1), NOW_MS).changes
     assert changes is not None
     assert changes.job is not None
     assert changes.job.used.input_tokens == JOB.used.input_tokens + 80 + 7
     assert (changes.job.reserve_tokens, changes.job.reserve_usd) == (10, 0.1)
     tight = structs.replace(job, limits=replace(job.limits, tokens=90))
-    assert no_room(State(tight, leg), NOW_MS) == ("tokens", with_lost(tight, leg))
+    assert no_room(State(tight, item), NOW_MS) == ("tokens", with_lost(tight, item))
 
 
 def test_what_a_child_uses_is_noted_above_it_and_a_root_notes_nothing() -> None:

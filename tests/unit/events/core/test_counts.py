@@ -1,9 +1,9 @@
-"""What a decision adds to the figures."""
+"""What a decision adds to the counters."""
 
 from baton.core.counts import checkpoints_in, counted
 from baton.core.effects import Changes, Decision
-from baton.core.happenings import ModelAnswered, ModelFailed
 from baton.core.state import Failure
+from baton.core.step_results import ModelAnswered, ModelFailed
 from tests.unit.events.core.sample_state import JOB
 
 PENDING = '{"data":{"type":"approval","status":"pending"},"type":"data-checkpoint"}'

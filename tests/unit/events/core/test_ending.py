@@ -6,24 +6,24 @@ from msgspec.structs import replace
 from baton.core.decide import cancel, decide
 from baton.core.effects import Alert, Decision
 from baton.core.ending import UNDELIVERED_BUDGET
-from baton.core.happenings import Cancelled, Undeliverable
-from baton.core.legs import LegKind, wish_leg
 from baton.core.state import Failure, State
+from baton.core.step_results import Cancelled, Undeliverable
 from baton.core.transitions import JobStatus
+from baton.core.work_items import ItemKind, slot_request_item
 from tests.unit.events.core.part_reader import decoded, types_of
 from tests.unit.events.core.sample_state import JOB, NOW_MS, call_state, claimed, turn_state
 
 
 def undelivered(times: int, *, malformed: bool = False) -> Decision:
-    """What is decided when the queue has given up on a leg so many times."""
-    state = call_state(LegKind.CALL)
-    worn = replace(state, leg=replace(state.leg, undelivered=times))
+    """What is decided when the queue has given up on a work item so many times."""
+    state = call_state(ItemKind.CALL)
+    worn = replace(state, item=replace(state.item, undelivered=times))
     return decide(worn, Undeliverable("the endpoint answered 500 no", malformed=malformed), NOW_MS)
 
 
 @pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.WAITING])
 def test_a_live_job_is_cancelled_at_once(status: JobStatus) -> None:
-    """Whatever runs: its leg is gone when it comes back."""
+    """Whatever runs: its work item is gone when it comes back."""
     changes = cancel(replace(JOB, status=status), Cancelled("client of acme"), NOW_MS).changes
     assert changes is not None
     assert changes.job is not None
@@ -49,7 +49,7 @@ def test_nobody_in_particular_may_cancel() -> None:
 
 
 @pytest.mark.parametrize("times", range(1, UNDELIVERED_BUDGET + 1))
-def test_an_undelivered_event_is_driven_again_within_its_budget(times: int) -> None:
+def test_an_undelivered_event_is_redriven_again_within_its_budget(times: int) -> None:
     """Nothing is written, and nobody alarmed."""
     assert undelivered(times) == Decision()
 
@@ -76,9 +76,9 @@ def test_a_malformed_event_fails_the_job_at_once() -> None:
 
 
 def test_an_ended_job_is_not_failed_by_its_last_word() -> None:
-    """Only its wish is left, and the sweep tells it again."""
+    """Only its slot request is left, and the sweep tells it again."""
     ended = replace(JOB, status=JobStatus.COMPLETED)
-    state = State(ended, replace(claimed(wish_leg("job_1", "gone", 9, NOW_MS)), undelivered=99))
+    state = State(ended, replace(claimed(slot_request_item("job_1", "gone", 9, NOW_MS)), undelivered=99))
     assert decide(state, Undeliverable("no", malformed=True), NOW_MS) == Decision()
 
 
@@ -86,7 +86,7 @@ def test_a_job_that_never_started_has_a_start_when_it_ends() -> None:
     """The time at which it ended, if nothing else is known."""
     pending = replace(JOB, status=JobStatus.PENDING, started_at_ms=None)
     state = turn_state(pending)
-    free = replace(state, leg=replace(state.leg, claimed_ms=0, undelivered=99))
+    free = replace(state, item=replace(state.item, claimed_ms=0, undelivered=99))
     changes = decide(free, Undeliverable("no"), NOW_MS).changes
     assert changes is not None
     assert changes.job is not None

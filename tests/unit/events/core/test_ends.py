@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from baton.core.ends import DURATION_BOUNDS_SECONDS, LAST_WORD, AgentFigures, end_of, with_end
+from baton.core.ends import DURATION_BOUNDS_SECONDS, LAST_WORD, AgentCounters, end_of, with_end
 from baton.core.limits import Used
 from baton.core.state import Job, Usage
 from baton.core.transitions import JobStatus
@@ -46,7 +46,7 @@ def test_what_a_run_cost_is_what_came_since_its_retry_and_the_word_of_its_end(
 def test_ends_add_up() -> None:
     """By status, with what they used."""
     first = end_of(replace(ENDED, started_at_ms=NOW_MS - 2_000))
-    sums = with_end(with_end(AgentFigures(), first), end_of(replace(ENDED, status=JobStatus.FAILED)))
+    sums = with_end(with_end(AgentCounters(), first), end_of(replace(ENDED, status=JobStatus.FAILED)))
     assert (sums.completed, sums.failed, sums.cancelled, sums.duration_ms) == (1, 1, 0, 2_000)
     assert (sums.input_tokens, sums.output_tokens, sums.micro_usd) == (200, 40, 5_000)
     assert sums.durations[:3] == (1, 1, 0)

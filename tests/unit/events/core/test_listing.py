@@ -81,7 +81,7 @@ def test_the_index_with_the_fewest_rows_is_looked_at(query: Query, expected: str
     ids=str,
 )
 def test_a_query_for_live_jobs_alone_is_known(statuses: set[str], live: bool) -> None:
-    """They are in the admission's book; those of a parent are not looked for there."""
+    """They are in the admission's slot table; those of a parent are not looked for there."""
     assert Query(statuses=frozenset(statuses)).live is live
     assert not Query(statuses=frozenset(statuses), parent_id="job_a").live
 

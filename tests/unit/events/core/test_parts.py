@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baton.core import parts
-from baton.core.happenings import ModelAnswered
-from baton.core.legs import LegKind, wish_leg
 from baton.core.redaction import redacted
 from baton.core.state import CallRecord, Failure
+from baton.core.step_results import ModelAnswered
+from baton.core.work_items import ItemKind, slot_request_item
 from baton_events.ids import canonical_json, event_id
 from tests.unit.events.core.part_reader import decoded, types_of
 from tests.unit.events.core.sample_state import CLAIMED_MS, NOW_MS, call_record, call_state, turn_state
@@ -94,13 +94,13 @@ def test_a_job_begins_and_ends_once() -> None:
 
 def test_a_handled_event_says_which_how_long_and_what_came_of_it() -> None:
     """What timelines are made of; a tool's with its call."""
-    state = call_state(LegKind.CALL, call_record(), 2)
-    [told] = decoded([parts.handled(state.leg, NOW_MS, "returned")])
+    state = call_state(ItemKind.CALL, call_record(), 2)
+    [told] = decoded([parts.handled(state.item, NOW_MS, "returned")])
     assert told == {
         "type": "data-event",
         "transient": True,
         "data": {
-            "eventId": event_id(state.leg.key),
+            "eventId": event_id(state.item.key),
             "type": "agent.tool.call",
             "turn": 2,
             "attempt": 2,
@@ -121,8 +121,8 @@ def test_parts_are_written_as_one_text_whoever_writes_them(cost_usd: float) -> N
     told = [
         *(parts.start("job_1"), parts.job_retried(2, from_start=True, by="me"), parts.usage(1, answer)),
         *(*parts.text("text-1", "é\n"), *parts.abandoned("text-1"), *parts.step_start(2), *parts.finish("x", failure)),
-        parts.handled(call_state(LegKind.CALL).leg, NOW_MS, "failed", failure),
-        parts.handled(turn_state().leg, NOW_MS, "asks"),
+        parts.handled(call_state(ItemKind.CALL).item, NOW_MS, "failed", failure),
+        parts.handled(turn_state().item, NOW_MS, "asks"),
         *(parts.tool_error("call_1", failure), parts.abort("why")),
     ]
     assert told == [canonical_json(json.loads(part)) for part in told]
@@ -130,14 +130,14 @@ def test_parts_are_written_as_one_text_whoever_writes_them(cost_usd: float) -> N
 
 def test_a_turns_event_names_no_tool() -> None:
     """Nor does a clock that went back make a negative duration."""
-    [told] = decoded([parts.handled(turn_state().leg, CLAIMED_MS - 5, "answers")])
+    [told] = decoded([parts.handled(turn_state().item, CLAIMED_MS - 5, "answers")])
     assert told["data"]["durationMs"] == 0
     assert set(told["data"]) == {"eventId", "type", "turn", "attempt", "at", "durationMs", "outcome"}
 
 
-def test_a_wish_is_told_as_the_type_that_carries_it() -> None:
+def test_a_slot_request_is_told_as_the_type_that_carries_it() -> None:
     """Should it ever be told."""
-    [told] = decoded([parts.handled(wish_leg("job_1", "slot", 1, NOW_MS), NOW_MS, "heard")])
+    [told] = decoded([parts.handled(slot_request_item("job_1", "slot", 1, NOW_MS), NOW_MS, "heard")])
     assert told["data"]["type"] == "agent.loop.init"
 
 

@@ -8,10 +8,10 @@ from msgspec import structs
 
 from baton.core.decide import decide
 from baton.core.effects import Changes
-from baton.core.happenings import ModelAnswered, Started, Wanted
-from baton.core.legs import LegKind, blocked
 from baton.core.state import CallRecord, OnFailure, State
+from baton.core.step_results import ModelAnswered, Started, Wanted
 from baton.core.transitions import CallStatus, JobStatus
+from baton.core.work_items import ItemKind, blocked
 from tests.unit.events.core.part_reader import decoded, types_of
 from tests.unit.events.core.sample_state import FOR_GOOD, NOW_MS, call_record, call_state, turn_state
 
@@ -38,9 +38,9 @@ def test_a_step_waits_for_those_before_it_and_knows_those_after_it() -> None:
     assert (a.after, b.after, d.after) == ({}, {"a": a.id}, {"b": b.id, "c": c.id})
     assert set(a.dependants) == {b.id, c.id, d.id}
     assert (b.dependants, d.dependants) == ((d.id,), ())
-    assert [leg.after for leg in changes.legs] == ["", a.id, a.id, f"{b.id},{c.id}"]
-    assert [blocked(leg, changes.legs) for leg in changes.legs] == [False, True, True, True]
-    assert not blocked(changes.legs[1], changes.legs[1:])
+    assert [item.after for item in changes.items] == ["", a.id, a.id, f"{b.id},{c.id}"]
+    assert [blocked(item, changes.items) for item in changes.items] == [False, True, True, True]
+    assert not blocked(changes.items[1], changes.items[1:])
 
 
 def test_the_stream_shows_the_plan_and_what_its_maker_thinks() -> None:
@@ -64,7 +64,7 @@ def gives_up(on_failure: OnFailure, dependant: CallStatus = CallStatus.QUEUED) -
     record = structs.replace(
         call_record(CallStatus.RETRYING), error=FOR_GOOD, step="a", on_failure=on_failure, dependants=(after.id,)
     )
-    state: State = structs.replace(call_state(LegKind.FAILED, record), dependants=(after,))
+    state: State = structs.replace(call_state(ItemKind.FAILED, record), dependants=(after,))
     changes = decide(state, Started(), NOW_MS).changes
     assert changes is not None
     return changes
@@ -88,11 +88,11 @@ def test_a_failed_step_fails_the_job() -> None:
 
 @pytest.mark.parametrize("on_failure", ["skip", "replan"])
 def test_what_comes_after_a_failed_step_is_skipped(on_failure: OnFailure) -> None:
-    """Its leg goes, its record and its result say why, and the turn goes on."""
+    """Its work item goes, its record and its result say why, and the turn goes on."""
     changes = gives_up(on_failure)
     assert statuses(changes.calls) == [("a", CallStatus.FAILED)]
     (skip,) = changes.skips
-    assert (skip.leg_key, skip.record.status) == ("call:job_1-2-1-bbbbbbbbbb:1", CallStatus.CANCELLED)
+    assert (skip.item_key, skip.record.status) == ("call:job_1-2-1-bbbbbbbbbb:1", CallStatus.CANCELLED)
     assert json.loads(skip.result)["error"]["type"] == "skipped"
     assert changes.join is not None
     said = decoded((*changes.parts, *skip.parts))

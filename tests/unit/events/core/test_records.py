@@ -11,27 +11,27 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
-from baton.core.admission import Entry, Standing
-from baton.core.legs import Leg, LegKind, wish_leg
+from baton.core.admission import Entry, SlotState
 from baton.core.limits import Limits
 from baton.core.records import (
     dump_call,
+    dump_item,
     dump_job,
-    dump_leg,
-    dump_standing,
+    dump_slot_state,
     job_from,
     job_values,
     load_call,
     load_entry,
+    load_item,
     load_job,
-    load_leg,
     load_results,
-    load_standing,
+    load_slot_state,
     load_usage,
     load_values,
 )
 from baton.core.state import STATE_VERSION, CallRecord, Failure, Job, Usage
 from baton.core.transitions import CallStatus, JobStatus
+from baton.core.work_items import ItemKind, WorkItem, slot_request_item
 from baton_events.errors import NewerVersionError
 from tests.unit.events.core.sample_state import JOB, NOW_MS, call_record, call_state
 
@@ -70,9 +70,9 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
 
 KEPT: list[tuple[type[Struct], Callable[[Any], str], Callable[[str], Any]]] = [
     (Job, dump_job, load_job),
-    (Leg, dump_leg, load_leg),
+    (WorkItem, dump_item, load_item),
     (CallRecord, dump_call, load_call),
-    (Standing, dump_standing, load_standing),
+    (SlotState, dump_slot_state, load_slot_state),
 ]
 
 
@@ -86,17 +86,17 @@ def test_whatever_a_record_holds_is_read_back(kind: Any, dump: Any, load: Any, d
         assert job_from(job_values(record)) == record
     text = dump(record)
     assert repr(load(text)) == repr(record)
-    assert list(json.loads(text)) == [name for name in kind.__struct_fields__ if name in json.loads(text)]
+    assert list(json.loads(text)) == [name for name in kind.__struct_encode_fields__ if name in json.loads(text)]
 
 
-def test_a_leg_says_only_what_older_versions_know_unless_there_is_more_to_say() -> None:
+def test_an_item_says_only_what_older_versions_know_unless_there_is_more_to_say() -> None:
     """They would refuse nothing, and their own texts stay as they are."""
-    plain = replace(call_state(LegKind.WAIT).leg, otherwise='{"ok":",\\"died\\":0"}', event=',"driven":0')
-    assert load_leg(dump_leg(plain)) == plain
-    assert list(json.loads(dump_leg(plain)))[-2:] == ["text_id", "isolated"]
-    rare = replace(plain, abandoned=10, died=1, handed_on=True, driven=2)
-    assert load_leg(dump_leg(rare)) == rare
-    assert dump_leg(rare).endswith('"isolated":false,"abandoned":10,"died":1,"handed_on":true,"driven":2}')
+    plain = replace(call_state(ItemKind.WAIT).item, timeout_result='{"ok":",\\"died\\":0"}', event=',"driven":0')
+    assert load_item(dump_item(plain)) == plain
+    assert list(json.loads(dump_item(plain)))[-2:] == ["text_id", "isolated"]
+    rare = replace(plain, abandoned=10, died=1, redelivered=True, redriven=2)
+    assert load_item(dump_item(rare)) == rare
+    assert dump_item(rare).endswith('"isolated":false,"abandoned":10,"died":1,"handed_on":true,"driven":2}')
 
 
 @pytest.mark.parametrize("turn", ["1e+14", "100000000000000.0", '"100000000000000"'])
@@ -146,24 +146,24 @@ def test_a_state_of_a_newer_version_is_left_to_that() -> None:
 
 
 def test_a_record_that_cannot_be_read_is_left_to_a_newer_version() -> None:
-    """Such as a leg of a kind that nobody knew."""
-    newer = json.loads(dump_leg(call_state(LegKind.CALL).leg)) | {"kind": "dance"}
-    with pytest.raises(NewerVersionError, match=r"stored Leg cannot be read by this version .*\$\.kind") as raised:
-        load_leg(json.dumps(newer))
+    """Such as a work item of a kind that nobody knew."""
+    newer = json.loads(dump_item(call_state(ItemKind.CALL).item)) | {"kind": "dance"}
+    with pytest.raises(NewerVersionError, match=r"stored WorkItem cannot be read by this version .*\$\.kind") as raised:
+        load_item(json.dumps(newer))
     assert (raised.value.status, raised.value.retryable) == (503, True)
 
 
-@pytest.mark.parametrize("kind", [LegKind.LOOP, LegKind.CALL, LegKind.COMPLETE, LegKind.FAILED])
-def test_a_leg_is_read_back_as_it_was_written(kind: LegKind) -> None:
+@pytest.mark.parametrize("kind", [ItemKind.LOOP, ItemKind.CALL, ItemKind.COMPLETE, ItemKind.FAILED])
+def test_an_item_is_read_back_as_it_was_written(kind: ItemKind) -> None:
     """Claim and all."""
-    leg = call_state(kind).leg
-    assert load_leg(dump_leg(leg)) == leg
+    item = call_state(kind).item
+    assert load_item(dump_item(item)) == item
 
 
-def test_a_wish_is_read_back_as_it_was_written() -> None:
+def test_a_slot_request_is_read_back_as_it_was_written() -> None:
     """With what it wants."""
-    leg = wish_leg("job_1", "gone", NOW_MS, NOW_MS)
-    assert load_leg(dump_leg(leg)) == leg
+    item = slot_request_item("job_1", "gone", NOW_MS, NOW_MS)
+    assert load_item(dump_item(item)) == item
 
 
 def test_a_call_is_read_back_as_it_was_written() -> None:
@@ -172,19 +172,19 @@ def test_a_call_is_read_back_as_it_was_written() -> None:
     assert load_call(dump_call(record)) == record
 
 
-def test_a_standing_is_read_back_as_it_was_written() -> None:
+def test_a_slot_state_is_read_back_as_it_was_written() -> None:
     """As the scripts write it, too: without spaces, in any order."""
-    standing = Standing("none", NOW_MS, slot=False)
-    assert load_standing(dump_standing(standing)) == standing
-    assert load_standing('{"slot":false,"lap":1800000000000,"want":"none"}') == standing
+    slot_state = SlotState("none", NOW_MS, slot=False)
+    assert load_slot_state(dump_slot_state(slot_state)) == slot_state
+    assert load_slot_state('{"slot":false,"lap":1800000000000,"want":"none"}') == slot_state
 
 
 def test_what_a_newer_version_wrote_besides_is_ignored() -> None:
     """A deploy may be half done."""
     newer: dict[str, Any] = {**json.loads(dump_job(JOB)), "added": {"a": 1}}
     assert load_job(json.dumps(newer)) == JOB
-    leg = call_state(LegKind.CALL).leg
-    assert load_leg(json.dumps({**json.loads(dump_leg(leg)), "added": 1})) == leg
+    item = call_state(ItemKind.CALL).item
+    assert load_item(json.dumps({**json.loads(dump_item(item)), "added": 1})) == item
 
 
 def test_what_an_older_version_did_not_write_has_its_default() -> None:

@@ -6,12 +6,12 @@ from msgspec.structs import replace
 from baton.core.checkpoint import LIMIT_APPROVAL
 from baton.core.decide import cancel, decide, retry
 from baton.core.effects import Changes, Decision
-from baton.core.happenings import Cancelled, Retried, Undeliverable
-from baton.core.legs import LegKind
 from baton.core.redaction import redacted
 from baton.core.retrying import EndedJob, why_not
 from baton.core.state import CallRecord, Failure
+from baton.core.step_results import Cancelled, Retried, Undeliverable
 from baton.core.transitions import CallStatus, JobStatus
+from baton.core.work_items import ItemKind
 from baton_events.ids import call_id
 from tests.unit.events.core.sample_state import JOB, NOW_MS, call_state
 
@@ -26,9 +26,9 @@ def a_call(position: int, status: CallStatus, turn: int = 2, **changes: object) 
     return replace(record, status=status, attempts=1, **changes)
 
 
-def changes_of(ended: EndedJob, happened: Retried = AGAIN) -> Changes:
+def changes_of(ended: EndedJob, step_result: Retried = AGAIN) -> Changes:
     """What the retry writes."""
-    changes = retry(ended, happened, NOW_MS).changes
+    changes = retry(ended, step_result, NOW_MS).changes
     assert changes is not None
     assert changes.begins_again
     return changes
@@ -38,7 +38,7 @@ def test_a_failed_turn_is_asked_again_as_its_next_attempt() -> None:
     """The attempts before do not count against its retries."""
     changes = changes_of(EndedJob(FAILED))
     assert changes.job is not None
-    assert [leg.key for leg in changes.legs] == [f"loop:{JOB.id}:2:4"]
+    assert [item.key for item in changes.items] == [f"loop:{JOB.id}:2:4"]
     assert (changes.job.run, changes.job.earlier, changes.job.status) == (2, 3, JobStatus.PENDING)
     assert (changes.job.error, changes.job.finished_at_ms) == (None, None)
 
@@ -51,7 +51,7 @@ def test_calls_that_are_not_over_are_made_again_and_the_others_are_not() -> None
         replace(a_call(2, CallStatus.QUEUED), attempts=0),
     )
     changes = changes_of(EndedJob(FAILED, (over, waiting, queued)))
-    assert [leg.key for leg in changes.legs] == [f"call:{waiting.id}:2", f"call:{queued.id}:1"]
+    assert [item.key for item in changes.items] == [f"call:{waiting.id}:2", f"call:{queued.id}:1"]
     assert changes.forgets == (waiting.id, queued.id)
     assert [(record.status, record.earlier, record.operation_id) for record in changes.calls] == [
         (CallStatus.QUEUED, 1, ""),
@@ -64,7 +64,7 @@ def test_calls_that_are_not_over_are_made_again_and_the_others_are_not() -> None
 def test_where_every_call_is_over_the_next_turn_begins() -> None:
     """Also where some of them failed: the model is given their errors."""
     calls = (a_call(0, CallStatus.COMPLETED), a_call(1, CallStatus.FAILED))
-    assert [leg.key for leg in changes_of(EndedJob(FAILED, calls)).legs] == [f"loop:{JOB.id}:3:1"]
+    assert [item.key for item in changes_of(EndedJob(FAILED, calls)).items] == [f"loop:{JOB.id}:3:1"]
 
 
 def test_questions_that_nobody_decided_are_withdrawn() -> None:
@@ -72,7 +72,7 @@ def test_questions_that_nobody_decided_are_withdrawn() -> None:
     question = replace(a_call(0, CallStatus.WAITING), tool=LIMIT_APPROVAL)
     changes = changes_of(EndedJob(FAILED, (question,)))
     assert [(record.tool, record.status) for record in changes.calls] == [(LIMIT_APPROVAL, CallStatus.CANCELLED)]
-    assert [leg.kind for leg in changes.legs] == [LegKind.LOOP]
+    assert [item.kind for item in changes.items] == [ItemKind.LOOP]
 
 
 def test_from_the_start_what_was_open_is_cancelled_and_what_was_said_is_not_told() -> None:
@@ -81,7 +81,7 @@ def test_from_the_start_what_was_open_is_cancelled_and_what_was_said_is_not_told
     assert changes.job is not None
     assert (changes.job.untold, changes.job.turn, changes.job.first_turn) == ((2, 7), 3, 3)
     assert [record.status for record in changes.calls] == [CallStatus.CANCELLED]
-    assert [leg.key for leg in changes.legs] == [f"loop:{JOB.id}:3:1"]
+    assert [item.key for item in changes.items] == [f"loop:{JOB.id}:3:1"]
 
 
 def test_a_call_whose_arguments_held_a_secret_cannot_be_made_again() -> None:
@@ -94,10 +94,10 @@ def test_a_call_whose_arguments_held_a_secret_cannot_be_made_again() -> None:
     assert why_not(ended, replace(AGAIN, from_start=True)) == ""
 
 
-@pytest.mark.parametrize("happened", [replace(AGAIN, run=2), replace(AGAIN, run=0)])
-def test_a_retry_of_another_run_changes_nothing(happened: Retried) -> None:
+@pytest.mark.parametrize("step_result", [replace(AGAIN, run=2), replace(AGAIN, run=0)])
+def test_a_retry_of_another_run_changes_nothing(step_result: Retried) -> None:
     """It was told before, or is told too early."""
-    assert retry(EndedJob(FAILED), happened, NOW_MS) == Decision()
+    assert retry(EndedJob(FAILED), step_result, NOW_MS) == Decision()
 
 
 def test_a_cancellation_of_an_earlier_run_changes_nothing() -> None:
@@ -109,7 +109,7 @@ def test_a_cancellation_of_an_earlier_run_changes_nothing() -> None:
 
 def test_an_attempt_that_could_not_be_delivered_counts() -> None:
     """So that a retry makes the next one, under a key of its own."""
-    state = call_state(LegKind.CALL, attempt=2)
+    state = call_state(ItemKind.CALL, attempt=2)
     changes = decide(state, Undeliverable("gone", malformed=True), NOW_MS).changes
     assert changes is not None
     assert [record.attempts for record in changes.calls] == [2]

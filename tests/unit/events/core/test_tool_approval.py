@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from baton.core.checkpoint import EXPIRED, TOOL_APPROVAL, tool_digest
 from baton.core.decide import decide
 from baton.core.effects import Changes
-from baton.core.happenings import Started, ToolAsks
-from baton.core.legs import LegKind, blocked
 from baton.core.state import CallRecord, State
+from baton.core.step_results import Started, ToolAsks
+from baton.core.work_items import ItemKind, blocked
 from tests.unit.events.core.part_reader import types_of
 from tests.unit.events.core.sample_state import NOW_MS, call_record, call_state
 
@@ -23,7 +23,7 @@ STEP = replace(call_record(), step="a", dependants=(DEPENDANT.id,), on_failure="
 
 def asking(record: CallRecord = STEP, attempt: int = 1) -> Changes:
     """The call's attempt finds that it may not run."""
-    state = call_state(LegKind.CALL, record, attempt)
+    state = call_state(ItemKind.CALL, record, attempt)
     changes = decide(state, ToolAsks(ARGUMENTS, "read it", UNTIL_MS), NOW_MS).changes
     assert changes is not None
     return changes
@@ -32,8 +32,8 @@ def asking(record: CallRecord = STEP, attempt: int = 1) -> Changes:
 def deciding(outcome: str) -> Changes:
     """The decision is taken in."""
     record, question = asking().calls
-    (leg,) = asking().legs
-    state = State(call_state(LegKind.CALL).job, leg, question, outcome, (record, DEPENDANT))
+    (item,) = asking().items
+    state = State(call_state(ItemKind.CALL).job, item, question, outcome, (record, DEPENDANT))
     changes = decide(state, Started(), NOW_MS + 5).changes
     assert changes is not None
     return changes
@@ -43,19 +43,24 @@ def test_the_question_is_a_wait_of_its_own_and_the_call_stays_open() -> None:
     """What comes after the call waits for it, and so does the turn."""
     changes = asking()
     record, question = changes.calls
-    (leg,) = changes.legs
+    (item,) = changes.items
     assert (record.status, record.attempts, record.asked, question.status) == ("waiting", 0, 1, "waiting")
     assert (question.tool, question.dependants) == (TOOL_APPROVAL, (record.id, DEPENDANT.id))
     assert question.arguments["digest"] == tool_digest("read_file", ARGUMENTS)
-    assert (leg.kind, leg.call_id, leg.asks_for, leg.otherwise) == (LegKind.WAIT, question.id, record.id, EXPIRED)
-    assert (leg.not_before_ms, leg.group) == (UNTIL_MS, call_state(LegKind.CALL).leg.group)
-    after = replace(call_state(LegKind.CALL, DEPENDANT).leg, after=record.id)
-    assert blocked(after, [leg])
+    assert (item.kind, item.call_id, item.approval_of_call, item.timeout_result) == (
+        ItemKind.WAIT,
+        question.id,
+        record.id,
+        EXPIRED,
+    )
+    assert (item.not_before_ms, item.group) == (UNTIL_MS, call_state(ItemKind.CALL).item.group)
+    after = replace(call_state(ItemKind.CALL, DEPENDANT).item, after=record.id)
+    assert blocked(after, [item])
 
 
 def test_other_arguments_or_another_attempt_are_another_question() -> None:
     """So that a decision never meets a question that it is not about; the same are the same one."""
-    state = call_state(LegKind.CALL, STEP)
+    state = call_state(ItemKind.CALL, STEP)
     other = decide(state, ToolAsks({"path": "x"}, "read it", UNTIL_MS), NOW_MS).changes
     later = decide(state, ToolAsks(ARGUMENTS, "read it", UNTIL_MS + 9), NOW_MS + 9).changes
     assert other is not None
@@ -66,17 +71,23 @@ def test_other_arguments_or_another_attempt_are_another_question() -> None:
 
 @pytest.mark.parametrize("edited", [None, {"path": "edited"}])
 def test_an_approved_call_runs_with_what_was_approved(edited: dict[str, Any] | None) -> None:
-    """As its next leg, which waits for nothing any more."""
+    """As its next work item, which waits for nothing any more."""
     outcome = json.dumps({"ok": {"arguments": edited, "by": "ops"}})
     changes = deciding(outcome)
     question, record = changes.calls
-    (leg,) = changes.legs
+    (item,) = changes.items
     assert record.arguments == (edited or ARGUMENTS)
     assert (record.status, record.approved) == ("queued", tool_digest("read_file", record.arguments))
-    assert (leg.kind, leg.call_id, leg.attempt, leg.after, leg.asks_for) == (LegKind.CALL, record.id, 2, "", "")
-    assert (leg.not_before_ms, leg.position) == (0, STEP.position)
+    assert (item.kind, item.call_id, item.attempt, item.after, item.approval_of_call) == (
+        ItemKind.CALL,
+        record.id,
+        2,
+        "",
+        "",
+    )
+    assert (item.not_before_ms, item.position) == (0, STEP.position)
     assert (question.status, changes.results) == ("completed", {question.id: outcome})
-    run = decide(call_state(LegKind.CALL, record, 2), Started(), NOW_MS).effects[0]
+    run = decide(call_state(ItemKind.CALL, record, 2), Started(), NOW_MS).effects[0]
     assert getattr(run, "attempt", 0) == 1
 
 
@@ -99,7 +110,7 @@ def test_a_call_that_may_not_run_has_failed(outcome: str) -> None:
 def test_a_question_without_its_call_is_damage() -> None:
     """It is said, rather than that something runs."""
     _, question = asking().calls
-    (leg,) = asking().legs
-    state = State(call_state(LegKind.CALL).job, leg, question, EXPIRED)
+    (item,) = asking().items
+    state = State(call_state(ItemKind.CALL).job, item, question, EXPIRED)
     with pytest.raises(ValueError, match="damaged"):
         decide(state, Started(), NOW_MS)

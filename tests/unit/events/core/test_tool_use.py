@@ -1,4 +1,4 @@
-"""Figures of tools, from counts alone."""
+"""Counters of tools, from counts alone."""
 
 import math
 from collections import Counter
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.core.tool_use import ToolFigures, ToolUse, figures
+from baton.core.tool_use import ToolCounters, ToolUse, counters
 
 
 def counted(*uses: ToolUse) -> dict[str, int]:
@@ -18,20 +18,20 @@ def counted(*uses: ToolUse) -> dict[str, int]:
 def test_attempts_and_failures_are_counted_for_each_tool() -> None:
     """A failed attempt took its time, too."""
     uses = [ToolUse("b", False, 100), ToolUse("a", True, 0), ToolUse("a", False, 0), ToolUse("a", True, 0)]
-    assert figures(counted(*uses)) == (ToolFigures("a", 3, 2, 0, 0), ToolFigures("b", 1, 0, 99, 99))
-    assert figures({}) == ()
+    assert counters(counted(*uses)) == (ToolCounters("a", 3, 2, 0, 0), ToolCounters("b", 1, 0, 99, 99))
+    assert counters({}) == ()
 
 
 @pytest.mark.parametrize("name", ["a", "a:slow", "a:returned", "a:returned:x", "a:returned:-1", ""])
 def test_counts_of_another_form_are_left_out(name: str) -> None:
     """A newer version may count more."""
-    assert figures({name: 5, **counted(ToolUse("a", False, 1))}) == (ToolFigures("a", 1, 0, 1, 1),)
+    assert counters({name: 5, **counted(ToolUse("a", False, 1))}) == (ToolCounters("a", 1, 0, 1, 1),)
 
 
 @given(st.lists(st.integers(0, 10_000_000), min_size=1, max_size=60))
 def test_a_duration_is_read_within_ten_percent(durations: list[int]) -> None:
     """Both percentiles, by nearest rank."""
-    (found,) = figures(counted(*(ToolUse("a", False, duration) for duration in durations)))
+    (found,) = counters(counted(*(ToolUse("a", False, duration) for duration in durations)))
     for share, read in ((0.5, found.p50_ms), (0.95, found.p95_ms)):
         real = sorted(durations)[math.ceil(share * len(durations)) - 1]
         assert abs(read - real) <= 0.1 * real + 0.5

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from baton.core.happenings import ModelAnswered
 from baton.core.state import CallRecord, Failure
+from baton.core.step_results import ModelAnswered
 from baton.core.transcript import ENTRY_VERSION, NewerEntryError, model_entry, recalled, task_entry, upcast
 
 CALL = CallRecord("c0", 1, 0, "add", {"a": 1})

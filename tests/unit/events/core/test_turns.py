@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from baton.core.admission import Standing
+from baton.core.admission import SlotState
 from baton.core.decide import decide, submit
-from baton.core.effects import AskAdmission, CallModel, Changes, Decision
-from baton.core.happenings import Admitted, ModelAnswered, ModelFailed, Started, Submitted, Unheeded, Wanted
-from baton.core.legs import loop_leg, turn_group, wish_leg
+from baton.core.effects import CallModel, Changes, Decision, RequestSlot
 from baton.core.limits import Limits, Used
 from baton.core.state import Failure, Job, State
-from baton.core.submitting import first_standing
+from baton.core.step_results import Admitted, ModelAnswered, ModelFailed, Started, Submitted, Superseded, Wanted
+from baton.core.submitting import first_slot_state
 from baton.core.transitions import CallStatus, JobStatus
+from baton.core.work_items import loop_item, slot_request_item, turn_group
 from baton_events.ids import call_id
 from tests.unit.events.core.part_reader import decoded, outcomes, types_of
 from tests.unit.events.core.sample_state import CLAIMED_MS, FAILURE, FOR_GOOD, JOB, NOW_MS, claimed, turn_state
@@ -40,34 +40,34 @@ def test_a_submission_with_a_slot_starts_with_its_first_turn() -> None:
     """The task is the transcript's first entry."""
     changes = changes_of(submit(Submitted(NEW, {"text": "do", "data": {"a": None}}, slot=True), NOW_MS))
     assert changes.job == replace(NEW, reserve_tokens=1_000)
-    assert changes.legs == (loop_leg("job_1", 1, 1, NOW_MS),)
-    assert changes.standing == replace(first_standing(NEW, NOW_MS), slot=True)
+    assert changes.items == (loop_item("job_1", 1, 1, NOW_MS),)
+    assert changes.slot_state == replace(first_slot_state(NEW, NOW_MS), slot=True)
     assert decoded(changes.transcript) == [{"role": "user", "v": 1, "text": "do", "data": {"a": None}}]
     assert decoded(changes.parts) == [{"type": "start", "messageId": "job_1"}]
 
 
-def test_a_submission_without_a_slot_wishes_for_one() -> None:
-    """The wish is a leg beside the turn's."""
-    first = first_standing(NEW, NOW_MS)
+def test_a_submission_without_a_slot_asks_for_one() -> None:
+    """The slot request is a work item beside the turn's."""
+    first = first_slot_state(NEW, NOW_MS)
     changes = changes_of(submit(Submitted(NEW, {}), NOW_MS))
-    assert changes.legs == (loop_leg("job_1", 1, 1, NOW_MS), wish_leg("job_1", "slot", first.lap, NOW_MS))
-    assert changes.standing == first
+    assert changes.items == (loop_item("job_1", 1, 1, NOW_MS), slot_request_item("job_1", "slot", first.epoch, NOW_MS))
+    assert changes.slot_state == first
 
 
 def test_a_submission_for_later_wants_no_slot_yet() -> None:
     """Its turn is a timer; a slot that the admission gave is not kept for it."""
     later = replace(NEW, start_at_ms=NOW_MS + 3_600_000)
     changes = changes_of(submit(Submitted(later, {}, slot=True), NOW_MS))
-    assert changes.legs == (loop_leg("job_1", 1, 1, NOW_MS, NOW_MS + 3_600_000),)
-    assert changes.standing == Standing("none", 0, slot=False)
+    assert changes.items == (loop_item("job_1", 1, 1, NOW_MS, NOW_MS + 3_600_000),)
+    assert changes.slot_state == SlotState("none", 0, slot=False)
 
 
 def test_a_start_that_came_meanwhile_is_a_later_word() -> None:
-    """The same submission, told before and after the job's start: the lap of the second counts."""
+    """The same submission, told before and after the job's start: the request epoch of the second counts."""
     later = replace(NEW, start_at_ms=NOW_MS + 3_600_000)
-    before, after = first_standing(later, NOW_MS), first_standing(later, NOW_MS + 3_600_000)
+    before, after = first_slot_state(later, NOW_MS), first_slot_state(later, NOW_MS + 3_600_000)
     assert (before.want, after.want) == ("none", "slot")
-    assert after.lap > before.lap
+    assert after.epoch > before.epoch
 
 
 def test_a_turn_that_starts_asks_the_model() -> None:
@@ -76,22 +76,22 @@ def test_a_turn_that_starts_asks_the_model() -> None:
 
 
 @pytest.mark.parametrize("want", ["slot", "none", "gone"])
-def test_a_wish_that_starts_asks_the_admission(want: str) -> None:
-    """Its lap is its attempt."""
-    state = State(JOB, claimed(wish_leg("job_1", want, 77, NOW_MS)))
+def test_a_slot_request_that_starts_asks_the_admission(want: str) -> None:
+    """Its request epoch is its attempt."""
+    state = State(JOB, claimed(slot_request_item("job_1", want, 77, NOW_MS)))
     [effect] = decide(state, Started(), NOW_MS).effects
-    assert isinstance(effect, AskAdmission)
-    assert (effect.job, effect.want, effect.lap) == (JOB, want, 77)
+    assert isinstance(effect, RequestSlot)
+    assert (effect.job, effect.want, effect.epoch) == (JOB, want, 77)
 
 
-def test_a_wish_that_was_heard_is_granted_by_the_commit() -> None:
+def test_a_slot_request_that_was_heard_is_granted_by_the_commit() -> None:
     """The script knows what it was for."""
     assert decide(turn_state(), Admitted(), NOW_MS) == Decision(Changes(admitted=True))
 
 
-def test_a_wish_that_was_not_heeded_is_made_again_above_what_the_admission_knows() -> None:
+def test_a_slot_request_that_was_not_signal_result_is_made_again_above_what_the_admission_knows() -> None:
     """The store makes it; nothing else changes."""
-    assert decide(turn_state(), Unheeded(7), NOW_MS) == Decision(Changes(later_lap=7))
+    assert decide(turn_state(), Superseded(7), NOW_MS) == Decision(Changes(later_epoch=7))
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def test_an_answer_without_calls_completes_the_job() -> None:
 
 def test_a_structured_answer_stands_beside_the_text() -> None:
     """`{"answer": …, "output": …}`; input tokens from a provider's cache are counted apart as well."""
-    happened = ModelAnswered("42", (), 100, 20, cached_input_tokens=64, output={"number": 42})
-    job = job_of(decide(turn_state(), happened, NOW_MS))
+    step_result = ModelAnswered("42", (), 100, 20, cached_input_tokens=64, output={"number": 42})
+    job = job_of(decide(turn_state(), step_result, NOW_MS))
     assert job.result == {"answer": "42", "output": {"number": 42}}
     assert (job.used.input_tokens, job.used.cached_input_tokens) == (110, 64)
 
@@ -159,12 +159,12 @@ def test_the_first_turn_that_answers_completes_a_pending_job() -> None:
     assert (job.status, job.started_at_ms) == (JobStatus.COMPLETED, CLAIMED_MS)
 
 
-def test_an_answer_with_calls_makes_a_leg_and_a_record_of_each() -> None:
+def test_an_answer_with_calls_makes_an_item_and_a_record_of_each() -> None:
     """All carried by the group that the next turn waits for."""
     decision = decide(turn_state(), ModelAnswered("I look.", (READ, WRITE), 100, 20, 0.25), NOW_MS)
     changes = changes_of(decision)
-    assert [leg.key for leg in changes.legs] == [f"call:{record.id}:1" for record in changes.calls]
-    assert {leg.group for leg in changes.legs} == {turn_group("job_1", 2)}
+    assert [item.key for item in changes.items] == [f"call:{record.id}:1" for record in changes.calls]
+    assert {item.group for item in changes.items} == {turn_group("job_1", 2)}
     assert [(c.tool, c.arguments, c.status, c.retries, c.position) for c in changes.calls] == [
         ("read_file", {"path": "a"}, CallStatus.QUEUED, 2, 0),
         ("write_file", {"path": "b"}, CallStatus.QUEUED, 0, 1),
@@ -190,10 +190,10 @@ def test_a_call_that_cannot_run_is_answered_at_once_and_the_others_run() -> None
     """The model is told its fault with the others' results."""
     changes = changes_of(decide(turn_state(), ModelAnswered("", (UNKNOWN, READ)), NOW_MS))
     refused, runs = changes.calls
-    assert [leg.call_id for leg in changes.legs] == [runs.id]
+    assert [item.call_id for item in changes.items] == [runs.id]
     assert (refused.status, refused.error, refused.finished_at_ms) == (CallStatus.FAILED, UNKNOWN.fault, NOW_MS)
-    (spoken,) = decoded(changes.transcript)
-    assert [call.get("error") for call in spoken["calls"]] == [
+    (streamed_text,) = decoded(changes.transcript)
+    assert [call.get("error") for call in streamed_text["calls"]] == [
         {"type": "unknown_tool", "message": "there is no tool 'fly'"},
         None,
     ]
@@ -207,7 +207,7 @@ def test_a_call_that_cannot_run_is_answered_at_once_and_the_others_run() -> None
 def test_a_turn_whose_calls_all_cannot_run_is_followed_by_the_next() -> None:
     """Nothing is left that could start it."""
     changes = changes_of(decide(turn_state(), ModelAnswered("", (UNKNOWN,)), NOW_MS))
-    assert changes.legs == (loop_leg("job_1", 3, 1, NOW_MS),)
+    assert changes.items == (loop_item("job_1", 3, 1, NOW_MS),)
 
 
 @pytest.mark.parametrize(("asked", "stops"), [((READ, WRITE), False), ((READ, WRITE, READ), True)])
@@ -225,7 +225,7 @@ def test_a_model_that_failed_is_asked_again_later(attempt: int, delay_ms: int) -
     """Counted in the state; the same turn, another attempt, used up nothing."""
     decision = decide(turn_state(attempt=attempt), ModelFailed(FAILURE), NOW_MS)
     changes = changes_of(decision)
-    assert changes.legs == (loop_leg("job_1", 2, attempt + 1, NOW_MS, NOW_MS + delay_ms),)
+    assert changes.items == (loop_item("job_1", 2, attempt + 1, NOW_MS, NOW_MS + delay_ms),)
     assert job_of(decision).used == JOB.used
     assert not changes.ends
     assert outcomes(changes.parts) == [f"boom: it broke; again in {delay_ms // 1000} s"]
@@ -233,8 +233,8 @@ def test_a_model_that_failed_is_asked_again_later(attempt: int, delay_ms: int) -
 
 def test_a_provider_that_asks_for_patience_gets_it() -> None:
     """Its Retry-After."""
-    [leg] = changes_of(decide(turn_state(), ModelFailed(FAILURE, 90.0), NOW_MS)).legs
-    assert leg.not_before_ms == NOW_MS + 90_000
+    [item] = changes_of(decide(turn_state(), ModelFailed(FAILURE, 90.0), NOW_MS)).items
+    assert item.not_before_ms == NOW_MS + 90_000
 
 
 @pytest.mark.parametrize(("failure", "attempt"), [(FAILURE, 3), (FOR_GOOD, 1)])
@@ -248,11 +248,11 @@ def test_a_model_that_failed_for_good_fails_the_job(failure: Failure, attempt: i
 
 def test_deciding_twice_decides_the_same() -> None:
     """No clock, no randomness: a repeated message decides as the first one did."""
-    for happened in (Started(), ModelAnswered("x", (READ, UNKNOWN)), ModelAnswered("y"), ModelFailed(FAILURE)):
-        first: Any = decide(turn_state(), happened, NOW_MS)
-        assert first == decide(turn_state(), happened, NOW_MS)
+    for step_result in (Started(), ModelAnswered("x", (READ, UNKNOWN)), ModelAnswered("y"), ModelFailed(FAILURE)):
+        first: Any = decide(turn_state(), step_result, NOW_MS)
+        assert first == decide(turn_state(), step_result, NOW_MS)
 
 
 def test_a_job_changes_only_by_its_turn_or_its_end() -> None:
-    """A tool call's leg writes no job, so that parallel calls do not contend."""
+    """A tool call's work item writes no job, so that parallel calls do not contend."""
     assert job_of(decide(turn_state(), ModelAnswered("", (READ,)), NOW_MS)) != JOB

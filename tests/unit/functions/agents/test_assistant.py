@@ -3,7 +3,7 @@
 from typing import Any
 
 from baton.agents.samples import registry
-from baton.core.happenings import Submitted
+from baton.core.step_results import Submitted
 from baton.core.transitions import JobStatus
 from tests.fakes.memory import FakeLongTermMemory
 from tests.unit.functions.stage import Stage

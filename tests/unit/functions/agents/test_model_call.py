@@ -60,7 +60,7 @@ async def test_an_agent_without_cache_asks_no_cache() -> None:
     assert (answer, cache.requests) == (ModelAnswer("done"), [])
 
 
-async def test_an_agent_with_cache_asks_it_first_and_tells_it_afterwards() -> None:
+async def test_an_agent_with_cache_asks_it_first_and_tells_it_post_commit() -> None:
     """Two requests for a miss, one for a hit; a hit asks no model."""
     cache = FakeModelCache(FakeClock())
     model = ScriptedModel([ModelAnswer("done", (), 5, 5, 0.1)])

@@ -6,8 +6,8 @@ from baton.agents.agent import Agent
 from baton.agents.model_turn import ModelTurn, messages
 from baton.agents.registry import Registry
 from baton.core.effects import CallModel
-from baton.core.happenings import ModelAnswered, ModelFailed
 from baton.core.state import Job
+from baton.core.step_results import ModelAnswered, ModelFailed
 from baton.models.model import ModelAnswer, ModelMessage, ModelRequest, PastCall, ToolMessage, UserMessage
 from baton.ports import Claim, History
 
@@ -69,9 +69,9 @@ async def test_the_model_is_asked_as_the_agent_says() -> None:
     """Settings, form of the answer, and the time that there is."""
     model = Asked()
     agent = Agent("a", model=model, model_settings={"seed": 7}, output_type=City, model_timeout_seconds=30)
-    happened = await ModelTurn(Registry([agent]), 120)(TURN, History(), CLAIM)
-    assert isinstance(happened, ModelAnswered)
-    assert happened.output == {"name": "Troy"}
+    step_result = await ModelTurn(Registry([agent]), 120)(TURN, History(), CLAIM)
+    assert isinstance(step_result, ModelAnswered)
+    assert step_result.output == {"name": "Troy"}
     assert model.request is not None
     assert (model.request.settings, model.request.output) == ({"seed": 7}, agent.output and agent.output.spec)
     assert model.request.time_limit_seconds == 30
@@ -87,6 +87,6 @@ async def test_a_transcript_of_newer_code_is_left_to_newer_code() -> None:
     """In the middle of a deploy; the turn is tried again."""
     model = Asked()
     turn = ModelTurn(Registry([Agent("a", model=model)]), 120)
-    happened = await turn(TURN, History(({"role": "user", "v": 99, "text": "?"},)), CLAIM)
-    assert isinstance(happened, ModelFailed)
-    assert (happened.failure.type, happened.failure.retryable, model.request) == ("newer_transcript", True, None)
+    step_result = await turn(TURN, History(({"role": "user", "v": 99, "text": "?"},)), CLAIM)
+    assert isinstance(step_result, ModelFailed)
+    assert (step_result.failure.type, step_result.failure.retryable, model.request) == ("newer_transcript", True, None)

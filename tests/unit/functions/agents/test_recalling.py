@@ -9,7 +9,7 @@ from baton.agents.model_turn import ModelTurn, messages
 from baton.agents.recalling import Recalling
 from baton.agents.registry import Registry
 from baton.core.effects import CallModel
-from baton.core.happenings import Happening, ModelAnswered, ModelFailed
+from baton.core.step_results import ModelAnswered, ModelFailed, StepResult
 from baton.memory.keeper import MemoryKeeper
 from baton.memory.policy import Memory
 from baton.models.model import Message, ModelAnswer, ModelError, ModelRequest, UserMessage
@@ -47,14 +47,14 @@ class Scene:
         self.model, self.session = Listening(fails=fails), FakeSessionMemory()
         registry = Registry([Agent("keeper", self.model, memory=memory)])
         turn = ModelTurn(registry, 5, None)
-        self.performer = Recalling(turn, registry, MemoryKeeper(self.session, None))
+        self.executor = Recalling(turn, registry, MemoryKeeper(self.session, None))
 
-    async def turn(self, number: int = 1, history: History = ASKED, agent: str = "keeper") -> Happening:
+    async def turn(self, number: int = 1, history: History = ASKED, agent: str = "keeper") -> StepResult:
         """Perform a turn of the job."""
         await self.remember()
-        happened = await self.performer(CallModel(a_job(agent=agent), number, 1), history, CLAIM)
-        assert happened is not None
-        return happened
+        step_result = await self.executor(CallModel(a_job(agent=agent), number, 1), history, CLAIM)
+        assert step_result is not None
+        return step_result
 
     async def remember(self) -> None:
         """The session's entry is there, unless the store is down."""
@@ -62,17 +62,17 @@ class Scene:
             await self.session.add("acme", an_entry())
 
 
-def roles(happened: Happening) -> list[str]:
+def roles(step_result: StepResult) -> list[str]:
     """What is recorded beside the model's words."""
-    assert isinstance(happened, ModelAnswered | ModelFailed)
-    return [entry["role"] for entry in happened.aside.entries]
+    assert isinstance(step_result, ModelAnswered | ModelFailed)
+    return [entry["role"] for entry in step_result.extra_usage.entries]
 
 
 async def test_the_first_turn_is_told_what_is_remembered_before_the_task() -> None:
     """And it is recorded with the turn."""
     scene = Scene(memory=True)
-    happened = await scene.turn()
-    assert roles(happened) == ["memory"]
+    step_result = await scene.turn()
+    assert roles(step_result) == ["memory"]
     [(remembered, task)] = scene.model.told
     assert isinstance(remembered, UserMessage)
     assert "the lamp is red" in remembered.text
@@ -82,9 +82,9 @@ async def test_the_first_turn_is_told_what_is_remembered_before_the_task() -> No
 async def test_what_was_recorded_is_told_again_and_not_retrieved_again() -> None:
     """In every later turn, and in another attempt of the first."""
     scene = Scene(memory=True)
-    happened = await scene.turn()
-    assert isinstance(happened, ModelAnswered)
-    recorded = json.loads(json.dumps(happened.aside.entries[0]))
+    step_result = await scene.turn()
+    assert isinstance(step_result, ModelAnswered)
+    recorded = json.loads(json.dumps(step_result.extra_usage.entries[0]))
     scene.session.down = StoreError("nobody may ask")
     for number in (1, 2):
         history = History((*ASKED.transcript, recorded))
@@ -94,9 +94,9 @@ async def test_what_was_recorded_is_told_again_and_not_retrieved_again() -> None
 
 async def test_a_failed_model_call_keeps_what_was_retrieved() -> None:
     """The next attempt finds it in the transcript."""
-    happened = await Scene(memory=True, fails=True).turn()
-    assert isinstance(happened, ModelFailed)
-    assert roles(happened) == ["memory"]
+    step_result = await Scene(memory=True, fails=True).turn()
+    assert isinstance(step_result, ModelFailed)
+    assert roles(step_result) == ["memory"]
 
 
 async def test_an_agent_without_memory_asks_nobody() -> None:
@@ -111,9 +111,9 @@ async def test_an_outage_of_memory_fails_nothing() -> None:
     """The job goes on without, and says so."""
     scene = Scene(memory=True)
     scene.session.down = StoreError("no answer")
-    happened = await scene.turn()
-    assert isinstance(happened, ModelAnswered)
-    assert happened.aside.entries[0]["warnings"] == ["session memory did not answer"]
+    step_result = await scene.turn()
+    assert isinstance(step_result, ModelAnswered)
+    assert step_result.extra_usage.entries[0]["warnings"] == ["session memory did not answer"]
     assert scene.model.told == [(UserMessage(QUESTION),)]
 
 
@@ -121,10 +121,10 @@ async def test_a_required_memory_that_is_away_is_waited_for() -> None:
     """As for a model that is away: a counted, delayed retry."""
     scene = Scene(Memory(required=True))
     scene.session.down = StoreError("no answer")
-    happened = await scene.turn()
-    assert isinstance(happened, ModelFailed)
-    assert (happened.failure.type, happened.failure.retryable) == ("memory_unavailable", True)
-    assert "agent 'keeper' requires its memory" in happened.failure.message
+    step_result = await scene.turn()
+    assert isinstance(step_result, ModelFailed)
+    assert (step_result.failure.type, step_result.failure.retryable) == ("memory_unavailable", True)
+    assert "agent 'keeper' requires its memory" in step_result.failure.message
     assert scene.model.told == []
 
 

@@ -1,7 +1,7 @@
 """The sample supervisor and its helpers, as jobs."""
 
 from baton.agents.samples import registry
-from baton.core.happenings import Submitted
+from baton.core.step_results import Submitted
 from baton.core.transitions import JobStatus
 from baton_events.ids import child_of
 from tests.unit.functions.stage import Stage

@@ -9,10 +9,10 @@ from baton.agents.model_call import calls_of
 from baton.agents.model_turn import messages
 from baton.agents.telling import Told, told
 from baton.conversation.policy import DropOldest, HistoryPolicy, KeepAll, Summarize
-from baton.core.happenings import Aside
+from baton.core.step_results import ExtraUsage
 from baton.models.model import ModelAnswer, ModelError, ModelRequest, UserMessage
 from baton.ports import History
-from tests.unit.functions.conversation.sample_history import TASK, history_of, spoken, summary
+from tests.unit.functions.conversation.sample_history import TASK, history_of, streamed_text, summary
 
 
 @dataclass
@@ -45,16 +45,16 @@ def roles(told_now: Told) -> list[str]:
 
 async def test_keeping_all_tells_every_turn_and_estimates_nothing() -> None:
     """A summary that another policy made before a deploy would tell the same twice."""
-    told_now = await tell(KeepAll(), history_of(3, 100_000, summary(2), spoken(4)))
+    told_now = await tell(KeepAll(), history_of(3, 100_000, summary(2), streamed_text(4)))
     assert roles(told_now) == ["user", "model", "model", "model", "model"]
-    assert (told_now.estimated_tokens, told_now.aside) == (0, Aside())
+    assert (told_now.estimated_tokens, told_now.extra_usage) == (0, ExtraUsage())
 
 
 async def test_keeping_all_after_a_summary_tells_it_where_its_turns_are_not_loaded() -> None:
     """The agent had another policy before a deploy."""
-    loaded = History((TASK, spoken(8), summary(7), spoken(9)), untold=(1, 8))
+    loaded = History((TASK, streamed_text(8), summary(7), streamed_text(9)), untold=(1, 8))
     told_now = await tell(KeepAll(), loaded)
-    assert told_now.history.transcript == (TASK, summary(7), spoken(8), spoken(9))
+    assert told_now.history.transcript == (TASK, summary(7), streamed_text(8), streamed_text(9))
 
 
 @pytest.mark.parametrize("policy", [DropOldest(1_000), Summarize(1_000)])
@@ -71,13 +71,13 @@ async def test_dropping_the_oldest_stays_within_the_limit() -> None:
     told_now = await tell(DropOldest(1_000), history_of(30, 400))
     assert 500 < told_now.estimated_tokens <= 1_000
     assert roles(told_now)[:2] == ["user", "omitted"]
-    assert told_now.aside == Aside()
+    assert told_now.extra_usage == ExtraUsage()
 
 
 async def test_what_the_provider_counted_lets_less_be_told() -> None:
     """Twice as many tokens as thought: half as much is told."""
     plain = await tell(DropOldest(2_000), history_of(30, 400))
-    noted = history_of(29, 400, spoken(30, tokens={"estimated": 100, "input": 200}))
+    noted = history_of(29, 400, streamed_text(30, tokens={"estimated": 100, "input": 200}))
     corrected = await tell(DropOldest(2_000), noted)
     assert corrected.estimated_tokens == pytest.approx(plain.estimated_tokens / 2, rel=0.2)
 
@@ -88,8 +88,8 @@ async def test_a_summary_is_told_recorded_and_counted() -> None:
     told_now = await tell(Summarize(1_000, keep_turns=3), history_of(10, 400), writer)
     usage = {"inputTokens": 100, "outputTokens": 10, "costUsd": 0.5, "cached": False}
     entry = {"role": "summary", "upTo": 7, "text": "in short", "v": 1, "usage": usage}
-    assert told_now.history.transcript == (TASK, entry, spoken(8), spoken(9), spoken(10))
-    assert told_now.aside == Aside((entry,), 1, 0, 100, 10, 0.5, untold=(1, 8))
+    assert told_now.history.transcript == (TASK, entry, streamed_text(8), streamed_text(9), streamed_text(10))
+    assert told_now.extra_usage == ExtraUsage((entry,), 1, 0, 100, 10, 0.5, untold=(1, 8))
     assert len(writer.requests) == 1
 
 
@@ -97,8 +97,8 @@ async def test_a_recorded_summary_is_not_written_again() -> None:
     """Until what came after it outgrows the limit."""
     writer = Writer()
     told_now = await tell(Summarize(1_000, keep_turns=3), history_of(10, 400, summary(7)), writer)
-    assert told_now.history.transcript[:3] == (TASK, summary(7), spoken(8))
-    assert (writer.requests, told_now.aside) == ([], Aside())
+    assert told_now.history.transcript[:3] == (TASK, summary(7), streamed_text(8))
+    assert (writer.requests, told_now.extra_usage) == ([], ExtraUsage())
 
 
 @pytest.mark.parametrize("error", [ModelError("429", retryable=True), ValueError("bug"), TimeoutError()])
@@ -106,14 +106,14 @@ async def test_a_turn_can_do_without_its_summary(error: Exception) -> None:
     """The oldest turns are left out, this once; nothing is recorded."""
     told_now = await tell(Summarize(1_000, keep_turns=3), history_of(10, 400), Writer(error))
     assert roles(told_now)[:2] == ["user", "omitted"]
-    assert told_now.aside == Aside()
+    assert told_now.extra_usage == ExtraUsage()
 
 
 async def test_an_empty_summary_is_none_but_was_paid() -> None:
     """Its tokens count."""
     told_now = await tell(Summarize(1_000, keep_turns=3), history_of(10, 400), Writer(ModelAnswer(" \n", (), 9, 1)))
     assert roles(told_now)[:2] == ["user", "omitted"]
-    assert told_now.aside == Aside((), 1, 0, 9, 1)
+    assert told_now.extra_usage == ExtraUsage((), 1, 0, 9, 1)
 
 
 async def test_a_summary_from_the_cache_is_no_model_call() -> None:
@@ -121,13 +121,15 @@ async def test_a_summary_from_the_cache_is_no_model_call() -> None:
     writer = Writer(ModelAnswer("in short", (), 100, 10, 0.5, cached=True))
     told_now = await tell(Summarize(1_000, keep_turns=3), history_of(10, 400), writer)
     usage = {"inputTokens": 100, "outputTokens": 10, "costUsd": 0.5, "cached": True}
-    assert told_now.aside == Aside(({**summary(7, "in short"), "usage": usage},), cached_calls=1, untold=(1, 8))
+    assert told_now.extra_usage == ExtraUsage(
+        ({**summary(7, "in short"), "usage": usage},), cached_calls=1, untold=(1, 8)
+    )
 
 
 async def test_a_summary_that_no_store_can_hold_is_mended() -> None:
     """Half a surrogate pair."""
     told_now = await tell(Summarize(1_000), history_of(10, 400), Writer(ModelAnswer("bad \ud800 text")))
-    assert told_now.aside.entries[0]["text"] == "bad ? text"
+    assert told_now.extra_usage.entries[0]["text"] == "bad ? text"
 
 
 async def test_summary_and_gap_are_told_as_notes_and_unknown_roles_not_at_all() -> None:

@@ -1,4 +1,4 @@
-"""One attempt of a tool call: whatever goes wrong is a happening with a clear message."""
+"""One attempt of a tool call: whatever goes wrong is a step result with a clear message."""
 
 import asyncio
 from typing import Any
@@ -10,8 +10,8 @@ from baton.agents.registry import Registry
 from baton.agents.tool_run import ToolRun
 from baton.core.checkpoint import tool_digest
 from baton.core.effects import RunTool
-from baton.core.happenings import Happening, ToolAsks, ToolFailed, ToolReturned
 from baton.core.state import CallRecord, Job
+from baton.core.step_results import StepResult, ToolAsks, ToolFailed, ToolReturned
 from baton.memory.keeper import MemoryKeeper
 from baton.models.scripted import ScriptedModel
 from baton.ports import Claim, History
@@ -56,18 +56,18 @@ async def run(kind: str) -> ToolReturned | ToolFailed:
 
 async def run_tool(item: Tool, **arguments: Any) -> ToolReturned | ToolFailed:
     """Run a tool once."""
-    happened = await run_call(item, CallRecord("job_1-1-0-x", 1, 0, item.name, arguments))
-    assert isinstance(happened, ToolReturned | ToolFailed)
-    return happened
+    step_result = await run_call(item, CallRecord("job_1-1-0-x", 1, 0, item.name, arguments))
+    assert isinstance(step_result, ToolReturned | ToolFailed)
+    return step_result
 
 
-async def run_call(item: Tool, call: CallRecord) -> Happening:
+async def run_call(item: Tool, call: CallRecord) -> StepResult:
     """Run a call of a tool once."""
     registry = Registry([Agent("a", ScriptedModel(["done"]), tools=[item])])
     keeper = MemoryKeeper(FakeSessionMemory(), None)
-    performer = ToolRun(registry, FakeStore(), keeper, FakeClock(), RunningCalls(5), 100)
+    executor = ToolRun(registry, FakeStore(), keeper, FakeClock(), RunningCalls(5), 100)
     job = Job("job_1", "s", "t", "a", 0)
-    return await performer(RunTool(job, call, 1), History(), Claim("job_1", "k", "m", "o", 0, 0))
+    return await executor(RunTool(job, call, 1), History(), Claim("job_1", "k", "m", "o", 0, 0))
 
 
 async def test_a_result_is_json_text() -> None:
@@ -96,10 +96,10 @@ async def test_a_failure_says_what_and_whether_to_try_again(
     kind: str, type_name: str, text: str, retryable: bool
 ) -> None:
     """By type, message, and retryable."""
-    happened = await run(kind)
-    assert isinstance(happened, ToolFailed)
-    assert (happened.failure.type, happened.failure.retryable) == (type_name, retryable)
-    assert text in happened.failure.message
+    step_result = await run(kind)
+    assert isinstance(step_result, ToolFailed)
+    assert (step_result.failure.type, step_result.failure.retryable) == (type_name, retryable)
+    assert text in step_result.failure.message
 
 
 async def test_an_outage_of_the_store_is_no_failure_of_the_tool() -> None:
@@ -116,10 +116,10 @@ async def test_a_result_that_its_annotation_does_not_promise_is_a_permanent_fail
         """Give a size."""
         return {"size": "large"}  # type: ignore[dict-item]  # pyright: ignore[reportReturnType]
 
-    happened = await run_tool(size)
-    assert isinstance(happened, ToolFailed)
-    assert (happened.failure.type, happened.failure.retryable) == ("invalid_result", False)
-    assert "size: input should be a valid integer" in happened.failure.message
+    step_result = await run_tool(size)
+    assert isinstance(step_result, ToolFailed)
+    assert (step_result.failure.type, step_result.failure.retryable) == ("invalid_result", False)
+    assert "size: input should be a valid integer" in step_result.failure.message
 
 
 @tool(requires_approval=True)
@@ -142,7 +142,7 @@ async def delete(path: str) -> str:
 async def test_only_what_was_approved_runs(approved: str, runs: bool) -> None:
     """An approval is for one tool with exactly these arguments; whatever else is asked about again."""
     call = CallRecord("job_1-1-0-x", 1, 0, "delete", {"path": "a.txt"}, approved=approved)
-    happened = await run_call(delete, call)
-    assert isinstance(happened, ToolReturned if runs else ToolAsks)
-    if isinstance(happened, ToolAsks):
-        assert happened.arguments == {"path": "a.txt"}
+    step_result = await run_call(delete, call)
+    assert isinstance(step_result, ToolReturned if runs else ToolAsks)
+    if isinstance(step_result, ToolAsks):
+        assert step_result.arguments == {"path": "a.txt"}

@@ -15,5 +15,5 @@ def digest(key: str) -> str:
 
 async def store_keys(stage: Stage) -> None:
     """A client's key of acme, and an operator's, labelled."""
-    await stage.key_book.add(StoredKey(digest(KEY), "client", "acme", "bk_client_aaaaaa", "laptop", 1))
-    await stage.key_book.add(StoredKey(digest(ADMIN_KEY), "admin", "operators", "bk_admin_bbbbbb", "on call", 2))
+    await stage.api_key_store.add(StoredKey(digest(KEY), "client", "acme", "bk_client_aaaaaa", "laptop", 1))
+    await stage.api_key_store.add(StoredKey(digest(ADMIN_KEY), "admin", "operators", "bk_admin_bbbbbb", "on call", 2))

@@ -1,4 +1,4 @@
-"""The approvals of all jobs: pending ones from the book of live jobs, others from the list of all jobs."""
+"""The approvals of all jobs: pending ones from the slot table of live jobs, others from the list of all jobs."""
 
 from collections.abc import AsyncIterator
 from typing import Any

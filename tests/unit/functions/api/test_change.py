@@ -23,7 +23,7 @@ async def test_a_live_job_is_cancelled_at_once(api: Api) -> None:
     assert job["error"] == {"type": "cancelled", "message": "cancelled by client of acme"}
     assert job["waitingFor"] is None
     await api.stage.run()
-    assert api.stage.happened.runs == []
+    assert api.stage.step_result.runs == []
 
 
 async def test_cancelling_a_cancelled_job_is_no_error(api: Api) -> None:

@@ -40,7 +40,7 @@ async def test_a_message_sent_again_is_the_same_job(api: Api) -> None:
     first = await send(api, "chat-1", "m1", "add it up", agent="adds")
     again = await send(api, "chat-1", "m1", "add it up", agent="adds")
     assert again.text == first.text
-    assert api.stage.happened.runs == ["add 1 2", "add 3 4"]
+    assert api.stage.step_result.runs == ["add 1 2", "add 3 4"]
     tasks = [asyncio.create_task(send(api, "chat-1", "m2", "once more", agent="adds")) for _ in range(3)]
     assert len({job_of(response) for response in await asyncio.gather(*tasks)}) == 1
 

@@ -54,7 +54,7 @@ def test_an_open_stream_ends_with_its_token() -> None:
 
 
 def test_an_open_stream_ends_within_a_minute_and_a_half_after_its_key_was_revoked() -> None:
-    """A key that stays good costs it nothing but a look in the book of keys."""
+    """A key that stays good costs it nothing but a look in the slot table of keys."""
 
     async def scenario() -> None:
         async with api_of(waiting_stage()) as api:
@@ -63,9 +63,9 @@ def test_an_open_stream_ends_within_a_minute_and_a_half_after_its_key_was_revoke
             task = asyncio.create_task(_with_clock(api.stage, follower.run()))
             await asyncio.sleep(300)
             assert follower.ended_at is None
-            looks, at = api.stage.key_book.looks, asyncio.get_running_loop().time()
+            looks, at = api.stage.api_key_store.looks, asyncio.get_running_loop().time()
             assert looks <= 2 + 300 / 60
-            await api.stage.key_book.revoke(digest(KEY))
+            await api.stage.api_key_store.revoke(digest(KEY))
             await asyncio.sleep(95)
             assert follower.ended_at is not None
             assert follower.ended_at - at <= 90

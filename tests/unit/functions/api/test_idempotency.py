@@ -17,7 +17,7 @@ async def test_the_same_key_and_body_are_the_same_job(api: Api) -> None:
     late = (await api.submit(jobType="adds", idempotency_key="k1")).json()
     assert (late["status"], late["result"]) == ("completed", {"answer": "3 and 7"})
     await api.stage.run()
-    assert api.stage.happened.runs == ["add 1 2", "add 3 4"]
+    assert api.stage.step_result.runs == ["add 1 2", "add 3 4"]
 
 
 @pytest.mark.parametrize("change", [{"taskDescription": "other"}, {"priority": 6}, {"inputData": {"a": 1}}])

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from baton.api.job_list import JobList
-from baton.core.admission import Place, Standing
+from baton.core.admission import Place, SlotState
 from baton.core.decide import submit
 from baton.core.ends import end_of, row_of
-from baton.core.happenings import Submitted
 from baton.core.listing import Query
 from baton.core.state import Job
+from baton.core.step_results import Submitted
 from baton.core.transitions import JobStatus
 from baton.ports import Snapshot
-from tests.fakes import FakeAdmission, FakeListing, FakeOperating, FakeReader, FakeStore
+from tests.fakes import FakeAdmission, FakeAdmissionControl, FakeListing, FakeReader, FakeStore
 
 NOW_MS = 1_800_000_000_000
 
@@ -38,7 +38,7 @@ class Kit:
         self.store, self.admission = FakeStore(), FakeAdmission(slots=1)
         self.reader = CountingReader(self.store)
         self.listing = FakeListing(self.admission)
-        self.list = JobList(self.listing, FakeOperating(self.admission), self.reader)
+        self.list = JobList(self.listing, FakeAdmissionControl(self.admission), self.reader)
 
     async def add(self, number: int, agent: str = "usual", *, listed_as: str = "") -> str:
         """A job; `listed_as`: of which agent its row says that it is."""
@@ -48,7 +48,7 @@ class Kit:
         await self.store.create(changes, "m", NOW_MS)
         place = Place("t", f"s{number}", 5, job.created_at_ms, listed_as or agent)
         await self.listing.add(row_of(job.id, place))
-        await self.admission.wish(job.id, Standing("slot", 1), place, NOW_MS)
+        await self.admission.slot_request(job.id, SlotState("slot", 1), place, NOW_MS)
         return job.id
 
     async def end(self, job_id: str, status: JobStatus) -> None:
@@ -58,7 +58,7 @@ class Kit:
         self.store.write(job_id, replace(tree, jobs={job_id: job}))
         place = Place("t", job.session_id, 5, job.created_at_ms, job.agent)
         await self.listing.add(row_of(job_id, place, end_of(job)))
-        await self.admission.wish(job_id, Standing("gone", 2), place, NOW_MS, end=end_of(job))
+        await self.admission.slot_request(job_id, SlotState("gone", 2), place, NOW_MS, end=end_of(job))
 
     async def page(self, query: Query, limit: int = 20, cursor: str = "") -> tuple[list[str], str]:
         """Ids and cursor."""
@@ -128,14 +128,14 @@ async def test_a_page_reads_one_job_more_than_it_shows() -> None:
 
 
 async def test_who_waits_in_line_is_not_read_where_those_at_work_are_asked_for() -> None:
-    """The book tells who has begun."""
+    """The slot table tells who has begun."""
     kit = Kit()
     first = await kit.add(0)
     for number in range(1, 30):
         await kit.add(number)
     tree = kit.store.tree(first)
-    leg = next(leg for leg in tree.legs.values() if leg.kind == "loop")
-    claimed = replace(leg, owner="o", lease_until_ms=NOW_MS + 60_000)
-    kit.store.write(first, replace(tree, legs={**tree.legs, claimed.key: claimed}))
+    item = next(item for item in tree.items.values() if item.kind == "loop")
+    claimed = replace(item, owner="o", lease_until_ms=NOW_MS + 60_000)
+    kit.store.write(first, replace(tree, items={**tree.items, claimed.key: claimed}))
     assert await kit.page(Query(statuses=frozenset({"processing"}))) == ([first], "")
     assert kit.reader.read == [1]

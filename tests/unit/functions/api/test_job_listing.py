@@ -108,7 +108,7 @@ async def test_a_full_last_page_has_no_cursor(api: Api) -> None:
 
 
 async def test_live_jobs_come_page_by_page_too(api: Api) -> None:
-    """From the book of the admission."""
+    """From the slot table of the admission."""
     jobs = await submitted(api, 5, delaySeconds=600)
     first = await listed(api, "?status=pending&limit=3")
     second = await listed(api, f"?status=pending&limit=3&cursor={first['cursor']}")
@@ -117,7 +117,7 @@ async def test_live_jobs_come_page_by_page_too(api: Api) -> None:
 
 
 async def test_a_job_that_is_gone_is_left_out_and_its_rows_go(api: Api) -> None:
-    """Not while it is young: its witness may still create it."""
+    """Not while it is young: its backup message may still create it."""
     kept, gone = await submitted(api, 2)
     del api.stage.store.trees[gone]
     rows = len(api.stage.admission.rows)

@@ -1,4 +1,4 @@
-"""A job as JSON: what is recorded, and what follows from its legs."""
+"""A job as JSON: what is recorded, and what follows from its work items."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from baton.api.job_view import job_view
-from baton.core.admission import Standing
-from baton.core.legs import Leg, LegKind, tool_key
+from baton.core.admission import SlotState
 from baton.core.limits import Used
 from baton.core.state import CallRecord, Failure, Job, Usage
 from baton.core.transitions import CallStatus, JobStatus
+from baton.core.work_items import ItemKind, WorkItem, tool_key
 from baton.ports import Snapshot
 
 NOW_MS = 1_800_000_000_000
@@ -24,14 +24,14 @@ JOB = Job(
     used=Used(2, 3, 10, 20, 0.1 + 0.2, model_calls=2, cached_calls=1),
 )
 CALL = CallRecord("call_1", 1, 0, "read_file", {"path": "a"})
-LEG = Leg(tool_key(LegKind.CALL, CALL.id, 1), LegKind.CALL, JOB.id, 1, 1, 0, CALL.id, CALL.tool)
-HELD = Standing("slot", 1, slot=True)
+ITEM = WorkItem(tool_key(ItemKind.CALL, CALL.id, 1), ItemKind.CALL, JOB.id, 1, 1, 0, CALL.id, CALL.tool)
+HELD = SlotState("slot", 1, slot=True)
 
 
-def view(job: Job = JOB, call: CallRecord = CALL, leg: Leg | None = LEG, **results: Any) -> dict[str, Any]:
+def view(job: Job = JOB, call: CallRecord = CALL, item: WorkItem | None = ITEM, **results: Any) -> dict[str, Any]:
     """The job with one tool call."""
     usage = Usage(4, 5, 6, NOW_MS + 1_500, deliveries=3, redis_bytes=7, function_ms=8, mb_ms=1_024_000)
-    snapshot = Snapshot(job, {"text": "do it"}, (leg,) if leg else (), HELD, (call,), results, usage)
+    snapshot = Snapshot(job, {"text": "do it"}, (item,) if item else (), HELD, (call,), results, usage)
     return job_view(snapshot, NOW_MS)
 
 
@@ -79,9 +79,9 @@ def test_a_task_without_data_has_none() -> None:
     ("owner", "lease_until_ms", "status"),
     [("", 0, "queued"), ("o1", NOW_MS + 1, "running"), ("o1", NOW_MS, "queued")],
 )
-def test_a_call_runs_while_somebody_holds_its_leg(owner: str, lease_until_ms: int, status: str) -> None:
+def test_a_call_runs_while_somebody_holds_its_item(owner: str, lease_until_ms: int, status: str) -> None:
     """That is not recorded: it follows from the claim."""
-    assert call_view(leg=replace(LEG, owner=owner, lease_until_ms=lease_until_ms))["status"] == status
+    assert call_view(item=replace(ITEM, owner=owner, lease_until_ms=lease_until_ms))["status"] == status
 
 
 def test_a_call_that_waits_for_its_next_attempt_is_retrying() -> None:
@@ -96,9 +96,9 @@ def test_a_call_that_waits_for_its_next_attempt_is_retrying() -> None:
 def test_a_call_that_its_job_left_behind_is_cancelled() -> None:
     """The job ended without it."""
     ended = replace(JOB, status=JobStatus.CANCELLED)
-    assert call_view(job=ended, leg=None)["status"] == "cancelled"
+    assert call_view(job=ended, item=None)["status"] == "cancelled"
     done = replace(CALL, status=CallStatus.COMPLETED)
-    assert call_view(job=ended, call=done, leg=None)["status"] == "completed"
+    assert call_view(job=ended, call=done, item=None)["status"] == "completed"
 
 
 @pytest.mark.parametrize("result", [None, False, 0, "", [], {"a": None}])

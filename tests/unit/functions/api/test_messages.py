@@ -22,7 +22,7 @@ async def test_a_message_that_was_applied_is_not_sent(api: Api) -> None:
     assert (answer["standing"], answer["sent"], len(api.stage.queue.published)) == ("ended", False, published)
 
 
-async def test_what_a_job_expects_is_driven(api: Api) -> None:
+async def test_what_a_job_expects_is_redriven(api: Api) -> None:
     """Nothing for one that has ended; an unknown one is 404."""
     job = await api.submitted(jobType="answers")
     path = f"/api/admin/agent-jobs/{job['id']}/drive"

@@ -97,7 +97,7 @@ async def test_approvals_that_wait_are_counted_until_they_are_decided() -> None:
         assert values(after["agent_checkpoints"])["approved", "approval"] == 1
 
 
-async def test_a_queue_that_does_not_answer_leaves_out_its_own_figure() -> None:
+async def test_a_queue_that_does_not_answer_leaves_out_its_own_counter() -> None:
     """The others are there: now they are wanted most."""
     stage = Stage(settings=with_keys())
     async with api_of(stage) as api:
@@ -186,7 +186,7 @@ async def test_the_overhead_is_told_in_its_units(api: Api) -> None:
     """Milliseconds as seconds, memory in gigabytes; what nobody has told yet is 0."""
     assert values((await scraped(api))["agent_overhead_redis_bytes"]) == {(): 0}
     sums = {"messages": 2, "requests": 30, "shared": 4, "commands": 50, "function_ms": 1_500, "mb_ms": 512_000}
-    await api.stage.ports.figures.add({f"overhead:{name}": much for name, much in sums.items()})
+    await api.stage.ports.counters.add({f"overhead:{name}": much for name, much in sums.items()})
     told = {name: values(family)[()] for name, family in (await scraped(api)).items() if "overhead" in name}
     assert {name.removeprefix("agent_overhead_"): much for name, much in told.items() if much} == {
         "messages": 2,

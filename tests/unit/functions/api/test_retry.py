@@ -35,7 +35,7 @@ async def test_a_cancelled_job_runs_again(api: Api) -> None:
     assert job["finishedAt"] is None
     await api.stage.run()
     assert (await api.read(job_id))["result"] == {"answer": "3 and 7"}
-    assert sorted(api.stage.happened.runs) == ["add 1 2", "add 3 4"]
+    assert sorted(api.stage.step_result.runs) == ["add 1 2", "add 3 4"]
 
 
 async def test_a_completed_job_is_retried_from_its_start_only(api: Api) -> None:
@@ -47,7 +47,7 @@ async def test_a_completed_job_is_retried_from_its_start_only(api: Api) -> None:
     assert (await change(api, job_id, {"action": "retry", "from": "start"})).status_code == 200
     await api.stage.run()
     job = await api.read(job_id)
-    assert (job["status"], len(job["toolCalls"]), len(api.stage.happened.runs)) == ("completed", 4, 4)
+    assert (job["status"], len(job["toolCalls"]), len(api.stage.step_result.runs)) == ("completed", 4, 4)
 
 
 async def test_a_live_job_is_neither_retried_nor_deleted(api: Api) -> None:
@@ -111,12 +111,12 @@ async def test_a_deleted_job_is_gone(api: Api) -> None:
 
 
 async def test_nothing_brings_a_deleted_job_back(api: Api) -> None:
-    """Its witnesses come, and what was on its way: all of it is acknowledged, and the slot is free."""
+    """Its backup messages come, and what was on its way: all of it is acknowledged, and the slot is free."""
     job_id = await cancelled(api)
     await delete(api, job_id)
     await api.stage.run()
     assert_problem(await api.ask("GET", f"/api/agent-jobs/{job_id}"), 410)
-    assert api.stage.happened.runs == []
+    assert api.stage.step_result.runs == []
     assert not [entry for entry in api.stage.admission.entries.values() if entry.slot]
 
 
@@ -143,7 +143,7 @@ async def test_an_expired_job_is_gone_and_an_unknown_one_is_not_found(api: Api) 
 
 
 async def test_a_deletion_that_a_failover_forgot_is_told_again(api: Api) -> None:
-    """By its witness."""
+    """By its backup message."""
     job_id = await cancelled(api)
     before = dict(api.stage.store.trees)
     await delete(api, job_id)

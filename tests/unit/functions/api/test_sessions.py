@@ -77,7 +77,7 @@ async def test_a_long_session_comes_in_pages(api: Api) -> None:
 
 
 async def test_an_answer_may_be_asked_for_once_more(api: Api) -> None:
-    """The new one takes its place; a repeated request is the same job, and a second wish is another one."""
+    """The new one takes its place; a repeated request is the same job, and a second slot request is another one."""
     await send(api, "chat-1", "m1", "hello")
     first = job_of(await send(api, "chat-1", "m2", "add"))
     again = await send(api, "chat-1", "m2", "add", agent="adds", trigger="regenerate-message")
@@ -124,7 +124,7 @@ async def test_a_session_is_stopped(api: Api) -> None:
     assert told["cancelledJobs"] == [job_of(await first), job_of(await second)]
     assert told["jobId"] == job_of(await first)
     await api.stage.run()
-    assert api.stage.happened.runs == []
+    assert api.stage.step_result.runs == []
     again = await api.ask("POST", "/api/sessions/chat-1/cancel")
     assert again.json() == {"cancelled": False, "jobId": None, "reason": NOTHING_RUNS}
     answer = await api.ask("GET", "/api/sessions/chat-1")

@@ -1,4 +1,4 @@
-"""`GET /api/agent-jobs/{id}?steps=true`: what each step has used; with what is beside them, the job's books."""
+"""`GET /api/agent-jobs/{id}?steps=true`: what each step has used; with what is beside them, the job's usage ledger."""
 
 import json
 from dataclasses import replace
@@ -62,7 +62,7 @@ def test_what_each_part_rounded_up_is_no_gain() -> None:
 
 
 async def test_a_job_tells_its_steps_where_it_is_asked(api: Api) -> None:
-    """Two turns and two calls; together with what is beside them they are its books, in each unit."""
+    """Two turns and two calls; together with what is beside them they are its usage ledger, in each unit."""
     job = await api.submitted(jobType="adds")
     await api.stage.run()
     assert "steps" not in await api.read(job["id"])

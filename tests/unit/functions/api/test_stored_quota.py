@@ -100,15 +100,15 @@ async def test_jobs_that_a_job_starts_count_for_its_tenant() -> None:
         job_id = (await submits(api, agent="starts")).json()["id"]
         await api.stage.run()
         assert (await api.read(job_id))["status"] == "completed"
-        books = api.stage.store.tree(job_id).usage
-        assert len(books) == 3
-        assert await kept(api) == sum(each.written for each in books.values()) > 40_000
+        usage_ledger = api.stage.store.tree(job_id).usage
+        assert len(usage_ledger) == 3
+        assert await kept(api) == sum(each.written for each in usage_ledger.values()) > 40_000
         await api.ask("DELETE", f"/api/agent-jobs/{job_id}")
         assert await kept(api) == 0
 
 
 async def test_what_a_job_adds_until_its_end_counts() -> None:
-    """It is as much as its books say, and no more as it was submitted."""
+    """It is as much as its usage ledger says, and no more as it was submitted."""
     async with with_quota(10_000_000) as api:
         job_id = (await submits(api, agent="grows")).json()["id"]
         submitted = await kept(api)

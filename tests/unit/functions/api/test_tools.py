@@ -36,14 +36,14 @@ async def test_every_tool_is_listed_with_what_became_of_its_attempts(api: Api) -
     assert (found["broken"]["calls"], found["broken"]["failures"]) == (2, 2)
 
 
-async def test_a_tool_that_is_gone_keeps_its_figures(api: Api) -> None:
+async def test_a_tool_that_is_gone_keeps_its_counters(api: Api) -> None:
     """Without capabilities, which nobody knows any more."""
     api.stage.store.tool_uses["old_tool:returned:1"] = 3
     rows = (await api.ask("GET", "/api/admin/tools", ADMIN)).json()["tools"]
     assert [(row["name"], row["calls"], row["capabilities"]) for row in rows][-1] == ("old_tool", 3, [])
 
 
-async def test_the_figures_are_for_operators(api: Api) -> None:
+async def test_the_counters_are_for_operators(api: Api) -> None:
     """403 for a client's key, 401 without one."""
     assert_problem(await api.ask("GET", "/api/admin/tools"), 403)
     assert_problem(await api.ask("GET", "/api/admin/tools", ""), 401)

@@ -19,7 +19,7 @@ async def ended(api: Api) -> dict[str, object]:
 
 
 async def test_a_tenants_jobs_add_up_by_month(api: Api) -> None:
-    """Tokens, model cost, and what the books said when each told its end."""
+    """Tokens, model cost, and what the usage ledger said when each told its end."""
     jobs = [await ended(api) for _ in range(2)]
     (row,) = (await api.ask("GET", PATH, ADMIN)).json()["tenants"]
     assert (row["tenant"], row["month"]) == ("acme", rfc3339(api.stage.clock.ms)[:7])

@@ -16,7 +16,7 @@ from tests.unit.functions.stage import Stage
 
 @pytest.fixture
 async def asked() -> AsyncIterator[Operator]:
-    """A job waits for an approval; what ran is in `operator.stage.happened.runs`."""
+    """A job waits for an approval; what ran is in `operator.stage.step_result.runs`."""
     runs: list[str] = []
 
     @tool(requires_approval=True)
@@ -28,7 +28,7 @@ async def asked() -> AsyncIterator[Operator]:
     model = ScriptedModel([[Call("write", {"path": "<a>.txt", "lines": 3})], "done"])
     registry = Registry([Agent(name="writes", model=model, tools=[write])])
     async with operator_of(Stage(settings=with_keys(), registry=registry)) as operator:
-        operator.stage.happened.runs = runs
+        operator.stage.step_result.runs = runs
         await operator.stage.submit("writes")
         await operator.stage.run(within_seconds=600)
         yield operator
@@ -49,7 +49,7 @@ async def test_an_approval_waits_and_is_approved(asked: Operator) -> None:
     arguments = '{"path": "<a>.txt", "lines": 3}'
     assert "Approved." in await asked.done(f"{path}/approve", arguments=arguments)
     await asked.stage.run(within_seconds=600)
-    assert asked.stage.happened.runs == ["<a>.txt 3"]
+    assert asked.stage.step_result.runs == ["<a>.txt 3"]
     assert "Nothing waits for a decision" in await asked.see("/console/approvals")
     assert "by operators" in await asked.see("/console/approvals?status=approved")
 
@@ -59,7 +59,7 @@ async def test_it_is_approved_with_an_edit(asked: Operator) -> None:
     path = await _page(asked)
     await asked.done(f"{path}/approve", arguments='{"path": "b.txt", "lines": 4}', comment="better there")
     await asked.stage.run(within_seconds=600)
-    assert asked.stage.happened.runs == ["b.txt 4"]
+    assert asked.stage.step_result.runs == ["b.txt 4"]
     markup = await asked.see(path)
     assert "as edited" in markup
     assert "better there" in markup
@@ -93,7 +93,7 @@ async def test_it_is_rejected_with_a_reason(asked: Operator) -> None:
     assert (refused.status_code, 'id="fault-reason"' in refused.text) == (422, True)
     assert "Rejected." in await asked.done(f"{path}/reject", reason="not <today>")
     await asked.stage.run(within_seconds=600)
-    assert asked.stage.happened.runs == []
+    assert asked.stage.step_result.runs == []
     assert "not &lt;today&gt;" in await asked.see("/console/approvals?status=rejected")
 
 

@@ -75,10 +75,10 @@ async def test_what_is_no_form_is_refused(stranger: Operator) -> None:
 async def test_a_session_ends_with_its_key(stranger: Operator) -> None:
     """Once a key is revoked, what it opened is closed within half a minute."""
     key = f"bk_admin_{'a' * 43}"
-    book = stranger.stage.key_book
-    await book.add(StoredKey(digest_of(key), "admin", "acme", "bk_admin_a", "Ada", 0))
+    slot_table = stranger.stage.api_key_store
+    await slot_table.add(StoredKey(digest_of(key), "admin", "acme", "bk_admin_a", "Ada", 0))
     assert (await stranger.log_in(key)).status_code == 303
     await stranger.see("/console/jobs/new")
-    await book.revoke(digest_of(key))
+    await slot_table.revoke(digest_of(key))
     stranger.stage.clock.ms += 30_001
     await stranger.see("/console/jobs/new", 303)

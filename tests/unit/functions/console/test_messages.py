@@ -5,7 +5,7 @@ import json
 from tests.unit.functions.console.operator import Operator
 
 
-async def test_messages_show_what_happened_last(operator: Operator) -> None:
+async def test_messages_show_what_step_result_last(operator: Operator) -> None:
     """One row a message, with its job and the error."""
     await operator.stage.submit()
     message_id = operator.stage.queue.published[-1][0]
@@ -46,17 +46,17 @@ async def test_a_message_is_replayed(operator: Operator) -> None:
     assert operator.stage.outgoing()[-1].body == message.body
 
 
-async def test_an_applied_message_says_so_and_offers_a_re_drive(operator: Operator) -> None:
-    """Nothing is sent by the replay; the drive sends what the job expects."""
+async def test_an_applied_message_says_so_and_offers_a_re_redrive(operator: Operator) -> None:
+    """Nothing is sent by the replay; the redrive sends what the job expects."""
     event = await operator.stage.submit("adds")
     message_id = operator.stage.queue.published[-1][0]
     await operator.stage.deliver(event)
     before = len(operator.stage.outgoing())
     markup = await operator.done("/console/messages/replay", message=message_id)
     assert "was applied already" in markup
-    assert "Drive what the job expects" in markup
+    assert "Redrive what the job expects" in markup
     assert len(operator.stage.outgoing()) == before
-    assert "2 steps of the job were driven again" in await operator.done("/console/jobs/job_1/drive")
+    assert "2 steps of the job were redriven" in await operator.done("/console/jobs/job_1/drive")
     assert len(operator.stage.outgoing()) == before + 2
 
 

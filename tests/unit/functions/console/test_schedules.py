@@ -1,4 +1,4 @@
-"""The queue's schedules, and the tools' figures."""
+"""The queue's schedules, and the tools' counters."""
 
 import pytest
 
@@ -17,7 +17,7 @@ async def test_a_schedule_is_paused_and_goes_on(operator: Operator) -> None:
     assert (await operator.do("/console/schedules/x/pause")).status_code == 404
 
 
-async def test_tools_show_their_figures(operator: Operator) -> None:
+async def test_tools_show_their_counters(operator: Operator) -> None:
     """Also those that never ran."""
     await operator.stage.submit("breaks")
     await operator.stage.run()

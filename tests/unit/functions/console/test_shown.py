@@ -17,7 +17,7 @@ def test_times_are_told_from_now(seconds: int, text: str) -> None:
 @pytest.mark.parametrize(
     ("duration_ms", "text"), [(7, "7 ms"), (3_249, "3.2 s"), (312_000, "5 min 12 s"), (7_500_000, "2 h 5 min")]
 )
-def test_durations_have_two_figures(duration_ms: int, text: str) -> None:
+def test_durations_have_two_counters(duration_ms: int, text: str) -> None:
     """Never more precise than useful."""
     assert shown.lasted(duration_ms) == text
 

@@ -7,7 +7,7 @@ from baton.ports import History
 TASK: dict[str, Any] = {"role": "user", "text": "do it", "data": {}, "v": 1}
 
 
-def spoken(turn: int, **more: Any) -> dict[str, Any]:
+def streamed_text(turn: int, **more: Any) -> dict[str, Any]:
     """What the model said in a turn."""
     call = {"id": f"c{turn}", "tool": "read", "arguments": {"n": turn}}
     return {"role": "model", "v": 1, "turn": turn, "text": f"turn {turn}", "calls": [call], **more}
@@ -22,4 +22,4 @@ def history_of(turns: int, result_bytes: int = 100, *more: dict[str, Any]) -> Hi
     """The task and so many turns, then more entries."""
     numbers = range(1, turns + 1)
     results = {f"c{number}": {"ok": f"{number}".ljust(result_bytes, "x")} for number in numbers}
-    return History((TASK, *map(spoken, numbers), *more), results)
+    return History((TASK, *map(streamed_text, numbers), *more), results)

@@ -4,7 +4,7 @@ import pytest
 
 from baton.conversation.conversation import conversation_of, size_bytes, summarized, untold
 from baton.ports import History
-from tests.unit.functions.conversation.sample_history import TASK, history_of, spoken, summary
+from tests.unit.functions.conversation.sample_history import TASK, history_of, streamed_text, summary
 
 
 def test_a_history_is_read_and_told_as_it_was() -> None:
@@ -13,7 +13,7 @@ def test_a_history_is_read_and_told_as_it_was() -> None:
     assert conversation_of(history).history() == history
 
 
-def test_a_job_that_has_not_spoken_has_only_its_head() -> None:
+def test_a_job_that_has_not_streamed_text_has_only_its_head() -> None:
     """The task."""
     conversation = conversation_of(History((TASK,)))
     assert (conversation.head, conversation.turns) == ((TASK,), ())
@@ -21,9 +21,11 @@ def test_a_job_that_has_not_spoken_has_only_its_head() -> None:
 
 def test_the_newest_summary_stands_for_the_turns_that_it_covers() -> None:
     """Right behind the task, whenever it was written; older summaries are in it."""
-    conversation = conversation_of(history_of(4, 10, summary(1, "old"), spoken(5), summary(3, "new"), spoken(6)))
+    conversation = conversation_of(
+        history_of(4, 10, summary(1, "old"), streamed_text(5), summary(3, "new"), streamed_text(6))
+    )
     told = conversation.history()
-    assert told.transcript == (TASK, summary(3, "new"), spoken(4), spoken(5), spoken(6))
+    assert told.transcript == (TASK, summary(3, "new"), streamed_text(4), streamed_text(5), streamed_text(6))
     assert list(told.results) == ["c4"]
     assert [turn.number for turn in conversation.turns] == [4, 5, 6]
 
@@ -31,18 +33,18 @@ def test_the_newest_summary_stands_for_the_turns_that_it_covers() -> None:
 def test_entries_of_unknown_roles_stay_where_they_stand() -> None:
     """Before the first turn with the task, later with the turn before."""
     memory, later = {"role": "memory", "entries": ["m"]}, {"role": "later"}
-    entries = (memory, TASK, spoken(1), later, spoken(2))
+    entries = (memory, TASK, streamed_text(1), later, streamed_text(2))
     conversation = conversation_of(History(entries))
     assert conversation.head == (memory, TASK)
-    assert conversation.turns[0].entries == (spoken(1), later)
+    assert conversation.turns[0].entries == (streamed_text(1), later)
     assert conversation.history().transcript == entries
 
 
 def test_what_the_user_said_later_stays_when_its_turn_is_left_out() -> None:
     """Only what the model did goes."""
     more = {"role": "user", "text": "and this"}
-    conversation = conversation_of(History((TASK, spoken(1), more, spoken(2))))
-    assert summarized(conversation, summary(1)).history().transcript == (TASK, more, summary(1), spoken(2))
+    conversation = conversation_of(History((TASK, streamed_text(1), more, streamed_text(2))))
+    assert summarized(conversation, summary(1)).history().transcript == (TASK, more, summary(1), streamed_text(2))
 
 
 def test_turns_that_are_summed_up_need_not_be_loaded_any_more() -> None:
@@ -50,7 +52,7 @@ def test_turns_that_are_summed_up_need_not_be_loaded_any_more() -> None:
     history = history_of(6)
     assert untold(history, 4) == (1, 5)
     assert untold(history, 6) == (1, 7)
-    entries = (TASK, *(spoken(n) for n in (5, 6)), summary(4), spoken(7), spoken(8))
+    entries = (TASK, *(streamed_text(n) for n in (5, 6)), summary(4), streamed_text(7), streamed_text(8))
     assert untold(History(entries, untold=(1, 5)), 6) == (1, 8)
     assert untold(History(entries, untold=(1, 5)), 7) == (1, 9)
 
@@ -58,7 +60,7 @@ def test_turns_that_are_summed_up_need_not_be_loaded_any_more() -> None:
 @pytest.mark.parametrize("role", ["user", "of the future"])
 def test_turns_with_something_else_among_them_are_loaded_again(role: str) -> None:
     """What the user said is always told."""
-    history = History((TASK, spoken(1), {"role": role}, spoken(2), spoken(3)))
+    history = History((TASK, streamed_text(1), {"role": role}, streamed_text(2), streamed_text(3)))
     assert untold(history, 1) is None
     assert untold(history, 2) is None
 

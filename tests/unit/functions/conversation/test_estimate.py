@@ -5,12 +5,12 @@ import pytest
 from baton.conversation.estimate import correction, fixed_bytes, room_bytes, tokens_of
 from baton.models.model import ToolSpec
 from baton.ports import History
-from tests.unit.functions.conversation.sample_history import TASK, spoken
+from tests.unit.functions.conversation.sample_history import TASK, streamed_text
 
 
 def history_with(*tokens: dict[str, int] | None) -> History:
-    """Turns with these figures."""
-    turns = (spoken(i, tokens=noted) if noted else spoken(i) for i, noted in enumerate(tokens, start=1))
+    """Turns with these counters."""
+    turns = (streamed_text(i, tokens=noted) if noted else streamed_text(i) for i, noted in enumerate(tokens, start=1))
     return History((TASK, *turns))
 
 

@@ -11,7 +11,7 @@ from baton.conversation.exchanges import (
     exchange_of,
     is_chat,
     recorded,
-    standing,
+    still_valid,
     told,
 )
 from baton.core.state import Job
@@ -36,12 +36,12 @@ def exchanges(count: int, size: int = 10) -> list[Exchange]:
 
 def test_what_was_replaced_is_no_part_of_the_conversation() -> None:
     """Nor is what came after it; what nobody knows is not replaced."""
-    assert standing(jobs(("a", ""), ("b", ""))) == ["a", "b"]
-    assert standing(jobs(("a", ""), ("b", ""), ("c", "b"))) == ["a", "c"]
-    assert standing(jobs(("a", ""), ("b", ""), ("c", "a"), ("d", ""))) == ["c", "d"]
-    assert standing(jobs(("a", ""), ("b", "a"), ("c", "b"), ("d", "c"))) == ["d"]
-    assert standing(jobs(("a", ""), ("b", "unknown"))) == ["a", "b"]
-    assert standing([("a", {"text": ""}, "a")]) == ["a"]
+    assert still_valid(jobs(("a", ""), ("b", ""))) == ["a", "b"]
+    assert still_valid(jobs(("a", ""), ("b", ""), ("c", "b"))) == ["a", "c"]
+    assert still_valid(jobs(("a", ""), ("b", ""), ("c", "a"), ("d", ""))) == ["c", "d"]
+    assert still_valid(jobs(("a", ""), ("b", "a"), ("c", "b"), ("d", "c"))) == ["d"]
+    assert still_valid(jobs(("a", ""), ("b", "unknown"))) == ["a", "b"]
+    assert still_valid([("a", {"text": ""}, "a")]) == ["a"]
 
 
 def test_only_a_chats_job_is_part_of_one() -> None:

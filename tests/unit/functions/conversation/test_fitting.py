@@ -7,7 +7,7 @@ from baton.conversation.conversation import conversation_of, size_bytes
 from baton.conversation.fitting import fit
 from baton.conversation.shortening import LEAST_RESULT_BYTES
 from baton.ports import History
-from tests.unit.functions.conversation.sample_history import TASK, history_of, spoken, summary
+from tests.unit.functions.conversation.sample_history import TASK, history_of, streamed_text, summary
 
 
 def fitted(history: History, limit_bytes: int) -> History:
@@ -35,7 +35,7 @@ def test_the_oldest_turns_go_first_and_it_is_said_how_many() -> None:
 
 def test_a_large_result_does_not_push_out_all_other_turns() -> None:
     """It is shortened before turns go."""
-    history = history_of(4, 100, spoken(5))
+    history = history_of(4, 100, streamed_text(5))
     history.results["c5"] = {"ok": "x" * 100_000}
     told = fitted(history, 4_000)
     assert told.transcript == history.transcript
@@ -52,8 +52,8 @@ def test_the_newest_turn_is_told_whatever_its_size() -> None:
 def test_a_task_that_is_too_large_is_told_whole() -> None:
     """The provider will say so; a job without its task is none."""
     task = {**TASK, "text": "t" * 10_000}
-    told = fitted(History((task, spoken(1)), {"c1": {"ok": "r"}}), 1_000)
-    assert told.transcript == (task, spoken(1))
+    told = fitted(History((task, streamed_text(1)), {"c1": {"ok": "r"}}), 1_000)
+    assert told.transcript == (task, streamed_text(1))
 
 
 def test_a_summary_stays_when_turns_after_it_go() -> None:
@@ -74,13 +74,13 @@ def test_whatever_the_sizes_calls_and_results_stay_together_and_the_limit_is_hel
     numbers = range(1, len(sizes) + 1)
     results = {f"c{number}": {"ok": "x" * size} for number, size in zip(numbers, sizes, strict=True)}
     summaries = (summary(up_to),) if up_to < len(sizes) and up_to else ()
-    history = History((TASK, *map(spoken, numbers), *summaries), results)
+    history = History((TASK, *map(streamed_text, numbers), *summaries), results)
     told = fitted(history, limit_bytes)
     asked = [call["id"] for entry in told.transcript if entry["role"] == "model" for call in entry["calls"]]
     assert asked == list(told.results)
     assert told.transcript[0] == TASK
     assert asked[-1:] == [f"c{number}" for number in numbers][-1:]
     told_bytes = sum(map(size_bytes, (*told.transcript, *told.results.values())))
-    unavoidable = conversation_of(history).head_bytes + size_bytes(spoken(99)) + LEAST_RESULT_BYTES + 50
+    unavoidable = conversation_of(history).head_bytes + size_bytes(streamed_text(99)) + LEAST_RESULT_BYTES + 50
     assert told_bytes <= max(limit_bytes, unavoidable)
     assert fitted(history, limit_bytes) == told

@@ -4,12 +4,12 @@ import pytest
 
 from baton.conversation.conversation import Turn
 from baton.conversation.shortening import LEAST_RESULT_BYTES, cut, shorten
-from tests.unit.functions.conversation.sample_history import spoken
+from tests.unit.functions.conversation.sample_history import streamed_text
 
 
 def turn_of(**results: object) -> Turn:
     """A turn with these results."""
-    return Turn(1, (spoken(1),), {name: {"ok": value} for name, value in results.items()})
+    return Turn(1, (streamed_text(1),), {name: {"ok": value} for name, value in results.items()})
 
 
 def test_a_turn_that_fits_stays_as_it_is() -> None:
@@ -50,7 +50,7 @@ def test_a_result_that_is_no_text_is_told_as_the_beginning_and_end_of_its_json()
 
 def test_a_long_error_stays_an_error() -> None:
     """With its type."""
-    turn = Turn(1, (spoken(1),), {"a": {"error": {"type": "boom", "message": "m" * 10_000}}})
+    turn = Turn(1, (streamed_text(1),), {"a": {"error": {"type": "boom", "message": "m" * 10_000}}})
     error = shorten(turn, 1_000).results["a"]["error"]
     assert error["type"] == "boom"
     assert "are left out here" in error["message"]
@@ -64,7 +64,7 @@ def test_every_call_keeps_a_result_however_little_room_there_is() -> None:
 
 def test_a_turn_without_results_stays_as_it_is() -> None:
     """What the model said is never cut."""
-    turn = Turn(1, (spoken(1, text="x" * 5_000),), {})
+    turn = Turn(1, (streamed_text(1, text="x" * 5_000),), {})
     assert shorten(turn, 100) is turn
 
 

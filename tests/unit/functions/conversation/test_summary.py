@@ -7,7 +7,7 @@ from baton.conversation.policy import Summarize
 from baton.conversation.summary import due, entry_of, request_of
 from baton.models.model import UserMessage
 from baton.ports import History
-from tests.unit.functions.conversation.sample_history import TASK, history_of, spoken, summary
+from tests.unit.functions.conversation.sample_history import TASK, history_of, streamed_text, summary
 
 POLICY = Summarize(1_000, keep_turns=2)
 
@@ -55,9 +55,9 @@ def test_the_writer_reads_plain_text_with_task_former_summary_turns_and_results(
     """No calls and no tools, which some providers refuse without each other."""
     task = {**TASK, "data": {"n": 1}}
     asked = [{"id": "c9", "tool": "fly", "arguments": {}, "error": {"type": "unknown_tool", "message": "no"}}]
-    refused = spoken(2, text="", calls=[*spoken(2)["calls"], *asked])
+    refused = streamed_text(2, text="", calls=[*streamed_text(2)["calls"], *asked])
     results: dict[str, dict[str, Any]] = {"c1": {"ok": "one"}, "c2": {"error": {"type": "boom", "message": "broke"}}}
-    history = History((task, spoken(1), refused, spoken(3), spoken(4)), results)
+    history = History((task, streamed_text(1), refused, streamed_text(3), streamed_text(4)), results)
     assert text_for(history) == (
         'The task:\ndo it {"n":1}\n'
         '\nTurn 1:\nturn 1\ncalled read({"n":1})\n→ one\n'

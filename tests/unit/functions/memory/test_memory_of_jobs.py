@@ -4,9 +4,9 @@ import pytest
 
 from baton.agents.agent import Agent
 from baton.agents.registry import Registry
-from baton.core.happenings import Submitted
-from baton.core.legs import LegKind
 from baton.core.state import Job, ModelPolicy
+from baton.core.step_results import Submitted
+from baton.core.work_items import ItemKind
 from baton.models.call import Call
 from baton.models.model import ModelAnswer, ModelRequest, UserMessage
 from baton.models.scripted import ScriptedModel
@@ -89,11 +89,11 @@ async def test_an_ended_job_is_over_before_it_is_remembered() -> None:
         await scene.stage.deliver(event, "m1")
     snapshot = await scene.stage.snapshot("job_1")
     assert snapshot.job.ended
-    assert LegKind.REMEMBER in {leg.kind for leg in snapshot.legs}
+    assert ItemKind.REMEMBER in {item.kind for item in snapshot.items}
     await scene.stage.deliver(scene.stage.events()[-1], "m2")
     scene.index.down = None
     await scene.stage.run()
-    assert await scene.stage.legs("job_1") == ()
+    assert await scene.stage.items("job_1") == ()
     assert [entry.id for entry in await scene.stage.container.memory.recent("acme", "session_1")] == ["job_1"]
 
 
@@ -102,7 +102,7 @@ async def test_a_memory_that_stays_away_is_given_up(caplog: pytest.LogCaptureFix
     scene = Scene()
     scene.index.down = MemoryUnavailableError("no answer")
     assert await scene.answer("job_1", "Which colour has the lamp?") == "The lamp is red."
-    assert await scene.stage.legs("job_1") == ()
+    assert await scene.stage.items("job_1") == ()
     assert "ALERT job job_1 is not remembered: memory_unavailable: no answer" in caplog.text
 
 

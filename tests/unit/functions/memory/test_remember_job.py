@@ -3,7 +3,7 @@
 import pytest
 
 from baton.core.effects import Remember
-from baton.core.happenings import Happening, NotRemembered, Remembered
+from baton.core.step_results import NotRemembered, Remembered, StepResult
 from baton.memory.keeper import MemoryKeeper
 from baton.memory.remember_job import RememberJob
 from baton.ports import Claim, History
@@ -16,16 +16,16 @@ HISTORY = History(({**TASK, "role": "user", "v": 1},))
 
 
 class Scene:
-    """The performer over fakes."""
+    """The executor over fakes."""
 
     def __init__(self) -> None:
         self.session, self.index = FakeSessionMemory(), FakeLongTermMemory()
         self.keeper = MemoryKeeper(self.session, self.index)
-        self.performer = RememberJob(self.keeper, 5, lambda text: text.replace("is red", "is ***"))
+        self.executor = RememberJob(self.keeper, 5, lambda text: text.replace("is red", "is ***"))
 
-    async def perform(self, answer: str = "It is red.") -> Happening:
+    async def perform(self, answer: str = "It is red.") -> StepResult:
         """Remember the job."""
-        return await self.performer(Remember(a_job(result={"answer": answer})), HISTORY, CLAIM)
+        return await self.executor(Remember(a_job(result={"answer": answer})), HISTORY, CLAIM)
 
 
 async def test_question_and_answer_are_one_entry_however_often_they_are_stored() -> None:
@@ -51,9 +51,9 @@ async def test_an_index_that_is_away_is_a_fact() -> None:
     """To be tried again later."""
     scene = Scene()
     scene.index.down = MemoryUnavailableError("no answer from the vector index")
-    happened = await scene.perform()
-    assert isinstance(happened, NotRemembered)
-    assert (happened.failure.type, happened.failure.retryable) == ("memory_unavailable", True)
+    step_result = await scene.perform()
+    assert isinstance(step_result, NotRemembered)
+    assert (step_result.failure.type, step_result.failure.retryable) == ("memory_unavailable", True)
 
 
 async def test_an_outage_of_the_store_is_the_queues_to_repeat() -> None:

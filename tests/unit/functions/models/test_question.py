@@ -47,7 +47,7 @@ def test_a_question_without_telling_words_gives_none(question: str) -> None:
     assert search_words(question) == ()
 
 
-def test_a_question_asks_for_a_figure_or_a_name() -> None:
+def test_a_question_asks_for_a_counter_or_a_name() -> None:
     """Sentences that have one are preferred for such questions."""
     assert wants_number("When was it lit?")
     assert wants_number("How high is it?")

@@ -108,7 +108,7 @@ def test_a_planner_needs_tools_and_leaves_one_name_free() -> None:
     ]
 
 
-def test_what_a_step_was_made_of_may_change_afterwards() -> None:
+def test_what_a_step_was_made_of_may_change_post_commit() -> None:
     """The step does not."""
     arguments, before = {"number": 1}, ["b"]
     step = Step("a", use, arguments, depends_on=before)

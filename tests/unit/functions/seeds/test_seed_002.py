@@ -59,7 +59,7 @@ async def test_seed_002_each_update_reaches_who_listens(api: Api) -> None:
 
 
 async def test_seed_002_a_task_stuck_in_processing_is_brought_on_without_a_person(api: Api) -> None:
-    """Troubleshooting, "worker crashed": the lost event is driven again by the sweep, not by a manual reset."""
+    """Troubleshooting, "worker crashed": the lost event is redriven by the sweep, not by a manual reset."""
     job = await api.submitted(jobType="simple")
     api.stage.queue.published.clear()  # whoever was to bring its first event has died
     api.stage.clock.ms += 120_000

@@ -12,7 +12,7 @@ from baton.adapters.verifier import QueueVerifier
 from baton.app import EVENT_SPECS, SPECS
 from baton.configuration.settings import Settings
 from baton.configuration.time_limits import delivery_seconds
-from baton.core.legs import LegKind
+from baton.core.work_items import ItemKind
 from baton.entry import lambda_handler
 from baton.runtime.spec import Spec
 from baton.runtime.work_limits import TAKING_IN_SECONDS, guard_ms
@@ -64,10 +64,10 @@ def test_a_functions_name_is_its_files(name: str) -> None:
 def test_only_the_model_function_goes_into_a_model_turn() -> None:
     """The others stay free of model libraries; the two that take results in run no tools, either."""
     continues = {spec.event_type: spec.continues for spec in SPECS}
-    assert continues[EventType.LOOP_INIT] == frozenset(LegKind)
-    assert LegKind.LOOP not in continues[EventType.TOOL_CALL]
+    assert continues[EventType.LOOP_INIT] == frozenset(ItemKind)
+    assert ItemKind.LOOP not in continues[EventType.TOOL_CALL]
     for kind in (EventType.TOOL_COMPLETE, EventType.TOOL_FAILED):
-        assert not continues[kind] & {LegKind.LOOP, LegKind.CALL}
+        assert not continues[kind] & {ItemKind.LOOP, ItemKind.CALL}
 
 
 @pytest.mark.parametrize("spec", EVENT_SPECS, ids=lambda spec: spec.name)

@@ -68,9 +68,9 @@ def test_a_message_that_was_applied_says_what_can_be_done(api: respx.MockRouter)
     assert said == "msg_1: not sent, since it is applied\nits job still expects 2 step(s): baton replay job_1\n"
 
 
-def test_what_a_job_expects_is_driven(api: respx.MockRouter) -> None:
+def test_what_a_job_expects_is_redriven(api: respx.MockRouter) -> None:
     """Or nothing."""
     route = api.post(f"{URL}/api/admin/agent-jobs/job_1/drive").respond(json={"jobId": "job_1", "driven": 2})
-    assert baton("replay", "job_1").output == "job_1: 2 step(s) driven again\n"
+    assert baton("replay", "job_1").output == "job_1: 2 step(s) redriven\n"
     route.respond(json={"jobId": "job_1", "driven": 0})
     assert baton("replay", "job_1").output == "job_1: expects nothing now\n"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from baton.core import parts
-from baton.core.legs import Leg, LegKind
 from baton.core.state import CallRecord
 from baton.core.transitions import CallStatus
+from baton.core.work_items import ItemKind, WorkItem
 from baton.planning.reference import result_of
 from baton_local.cli.job_lines import JobLines
 
@@ -102,8 +102,8 @@ def test_the_end_of_a_wait_is_no_wait() -> None:
 def test_a_real_part_of_a_waiting_call_is_understood() -> None:
     """As the product writes it."""
     call = CallRecord("c1", 1, 0, "ask", {}, status=CallStatus.WAITING, operation_id="op_1")
-    leg = Leg("wait:c1:1", LegKind.WAIT, "job_1", 1, 1, not_before_ms=1_767_225_600_000)
-    assert shown(json.loads(parts.operation(call, leg)))[1:] == [
+    item = WorkItem("wait:c1:1", ItemKind.WAIT, "job_1", 1, 1, not_before_ms=1_767_225_600_000)
+    assert shown(json.loads(parts.operation(call, item)))[1:] == [
         "waits, at no cost, to be completed from outside, until 00:00:00 UTC"
     ]
 

@@ -19,7 +19,7 @@ def test_the_second_one_is_told_who_holds_the_folder(tmp_path: Path) -> None:
         pass
 
 
-def test_the_folder_is_free_again_afterwards(tmp_path: Path) -> None:
+def test_the_folder_is_free_again_post_commit(tmp_path: Path) -> None:
     """Also after an error, and although the file stays."""
     with pytest.raises(ZeroDivisionError), folder_lock(tmp_path):
         raise ZeroDivisionError

@@ -24,7 +24,7 @@ def test_a_restart_goes_on_in_the_same_file_and_reads_only_what_is_new(tmp_path:
     assert (tmp_path / "app.log").read_text() == "old\nnew\nhalf\n"
 
 
-def test_a_long_file_is_set_aside_before_the_part_starts(tmp_path: Path) -> None:
+def test_a_long_file_is_set_extra_usage_before_the_part_starts(tmp_path: Path) -> None:
     """Two files per part at most."""
     log = PartLog(tmp_path / "app.log", limit_bytes=10)
     for text in ("first life, long\n", "second life, long\n", "third\n"):

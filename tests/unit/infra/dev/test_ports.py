@@ -89,7 +89,7 @@ def test_moving_the_app_on_purpose_says_what_becomes_of_waiting_jobs() -> None:
 
 
 def test_no_two_parts_get_the_same_port() -> None:
-    """Not even when the wish is another part's usual port."""
+    """Not even when the slot request is another part's usual port."""
     ports = choose({}, 8080).ports
     assert len(set(ports.values())) == len(ports)
 

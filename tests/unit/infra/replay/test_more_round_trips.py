@@ -79,7 +79,7 @@ async def test_a_planners_instructions_are_known() -> None:
 
 
 async def test_a_fixed_plan() -> None:
-    """No model, steps in parallel, results that are handed on; and what is different in another plan."""
+    """No model, steps in parallel, results that are dispatched; and what is different in another plan."""
 
     def fixed(word: str) -> Registry:
         kit = Kit()

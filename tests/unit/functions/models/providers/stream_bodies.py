@@ -21,10 +21,10 @@ def openai_stream(pieces: Sequence[str], calls: Sequence[tuple[str, str]] = ()) 
     message = openai_bodies.text_item(text)
     items = [message, *(openai_bodies.call_item(at, *call) for at, call in enumerate(calls))]
     ids = {"item_id": message["id"], "output_index": 0, "content_index": 0}
-    begun = {**message, "status": "in_progress", "content": []}
+    claim_result = {**message, "status": "in_progress", "content": []}
     events: list[Body] = [
         {"type": "response.created", "response": openai_bodies.response(status="in_progress", usage=None)},
-        {"type": "response.output_item.added", "output_index": 0, "item": begun},
+        {"type": "response.output_item.added", "output_index": 0, "item": claim_result},
         *({"type": "response.output_text.delta", **ids, "delta": piece, "logprobs": []} for piece in pieces),
         {"type": "response.output_text.done", **ids, "text": text, "logprobs": []},
     ]
@@ -43,9 +43,9 @@ def anthropic_stream(pieces: Sequence[str]) -> httpx.Response:
     """A text in pieces."""
     whole = other_bodies.message_text("".join(pieces))
     usage = whole["usage"]
-    begun = {**whole, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
+    claim_result = {**whole, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
     events: list[Body] = [
-        {"type": "message_start", "message": begun},
+        {"type": "message_start", "message": claim_result},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         *(
             {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}

@@ -1,0 +1,121 @@
+"""The real executors, but that what the recording does not have is noted and left.
+
+Invariant: a recorded failure that no model or tool raised (an unknown agent, an index that did not answer) happens as
+it is recorded; every other comes through the real code.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from baton.agents.executing import Executing
+from baton.conversation.exchanges import Exchange
+from baton.core.effects import CallModel, RunTool, Work
+from baton.core.state import Failure, Job
+from baton.core.step_results import ModelFailed, Remembered, StepResult
+from baton.memory.keeper import MemoryKeeper
+from baton.memory.policy import Memory
+from baton.memory.recollection import Recalled, Recollection
+from baton.ports import Claim, History, MemoryEntry
+from baton.ports.memory import EntryKind
+from baton_local.replay.play import Asked, Play
+
+_OF_MODELS = {"model_error", "model_timeout"}
+
+
+class RecordedTurn:
+    """Performs CallModel."""
+
+    def __init__(self, turn: Executing, play: Play) -> None:
+        self._turn = turn
+        self._play = play
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Do the turn as it was done."""
+        assert isinstance(effect, CallModel), "this executor is registered for CallModel"
+        job = self._play.jobs.get(effect.job.id)
+        if job is None or not job.was_asked(effect.turn, effect.attempt):
+            self._play.unrecorded.append((effect.job.id, effect.turn, None))
+            return None
+        attempt = job.attempt(effect.turn, effect.attempt)
+        assert attempt is not None, "it was asked"
+        self._play.current = Asked(effect.job.id, effect.turn, effect.attempt)
+        failure = None if job.said(effect.turn, effect.attempt) else attempt.failure
+        if failure is not None and failure.type not in _OF_MODELS:
+            return ModelFailed(Failure(failure.type, failure.message, failure.retryable))
+        return await self._turn(effect, history, claim)
+
+
+class RecordedRun:
+    """Performs RunTool."""
+
+    def __init__(self, run: Executing, play: Play) -> None:
+        self._run = run
+        self._play = play
+
+    async def __call__(self, effect: Work, history: History, claim: Claim) -> StepResult | None:
+        """Run the tool as it ran."""
+        assert isinstance(effect, RunTool), "this executor is registered for RunTool"
+        call = self._play.call(effect.call.id)
+        attempt = call.attempt(effect.attempt + effect.call.asked) if call else None
+        if call is None or attempt is None or call.tool != effect.call.tool:
+            self._play.unrecorded.append((effect.job.id, effect.call.turn, effect.call.position))
+            return None
+        return await self._run(effect, history, claim)
+
+
+async def nothing_to_remember(effect: Work, history: History, claim: Claim) -> StepResult:
+    """Performs Remember: what was played is not remembered a second time."""
+    del effect, history, claim
+    return Remembered()
+
+
+class RecordedMemory(MemoryKeeper):
+    """What was retrieved of memory then."""
+
+    def __init__(self, play: Play) -> None:
+        self._play = play
+
+    @property
+    def has_index(self) -> bool:
+        """Tools are not run, so nobody asks."""
+        return False
+
+    async def retrieve(self, policy: Memory, tenant: str, session_id: str, text: str, job_id: str) -> Recollection:
+        """What the job's recording has; nothing where it has nothing."""
+        del policy, tenant, text
+        job = self._play.jobs.get(job_id)
+        entry = (job.memory() if job else None) or {"entries": [], "warnings": []}
+        entries = tuple(_recalled(values, job_id) for values in entry["entries"])
+        return Recollection(session_id, entries, tuple(entry["warnings"]))
+
+
+class RecordedEarlier:
+    """What was said before in the session then."""
+
+    def __init__(self, play: Play) -> None:
+        self._play = play
+
+    async def before(self, job: Job, task: Mapping[str, Any]) -> tuple[Exchange, ...]:
+        """What the job's recording has; nothing where it has nothing."""
+        del task
+        recorded = self._play.jobs.get(job.id)
+        entry = (recorded.said_before() if recorded else None) or {"exchanges": []}
+        return tuple(
+            Exchange(said["jobId"], said["asked"], said.get("answered"), said["status"]) for said in entry["exchanges"]
+        )
+
+
+def _recalled(values: dict[str, object], job_id: str) -> Recalled:
+    created_ms, score = values["created"], values.get("score")
+    assert isinstance(created_ms, int), "it is recorded as a number"
+    kind: EntryKind = "exchange" if values["kind"] == "exchange" else "note"
+    entry = MemoryEntry(
+        id=str(values["id"]),
+        kind=kind,
+        text=str(values["text"]),
+        session_id=str(values["sessionId"]),
+        agent=str(values["agent"]),
+        job_id=job_id,
+        created_ms=created_ms,
+    )
+    return Recalled(entry, score if isinstance(score, float | int) else None)

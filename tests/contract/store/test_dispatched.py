@@ -1,0 +1,299 @@
+"""A message that comes again while its first delivery goes on in place: it is acknowledged, so that one ends its chain.
+
+Whoever comes with the message dispatches what it carries, not before its lease ends, and the queue is told that all is
+done. What the first one commits after that has nobody who brings it back: it is published, to get relay messages of its
+own.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from msgspec.structs import replace
+
+from baton.core.admission import SlotState
+from baton.core.effects import Changes
+from baton.core.inline_continuation import Continuation
+from baton.core.work_items import ItemKind, WorkItem, following, loop_item
+from baton.ports import Committed, OutsideFact, Verdict
+from tests.contract.store.sample import (
+    FIRST_EPOCH,
+    JOB_ID,
+    NOW_MS,
+    SPENT,
+    a_job,
+    book_of,
+    call_item,
+    claim_of,
+    creation,
+    first_item,
+    leases_of,
+    next_turn,
+    record_of,
+    slot_request_of,
+)
+from tests.contract.store.side import Side
+
+LOST_AFTER_MS = 60_000
+CALL_MS = leases_of()[ItemKind.CALL]
+OVER = Changes(join=next_turn(), results={call_item(0).call_id: '{"ok":1}'})
+
+
+def room(number: int, invocation: str = "o1") -> Continuation:
+    """Room for everything."""
+    return Continuation(f"{invocation}.{number}", leases_of(), 9)
+
+
+async def in_place(side: Side, count: int = 1) -> list[WorkItem]:
+    """The invocation o1 has made m1's turn, and holds its calls as o1.1; their work items."""
+    await side.store.create(creation(a_job()), "witness", NOW_MS)
+    assert (await side.store.claim(claim_of(first_item()))).verdict is Verdict.GRANTED
+    items = [call_item(at) for at in range(count)]
+    turn = Changes(items=tuple(items), calls=tuple(map(record_of, items)))
+    assert len((await side.store.commit(claim_of(first_item()), turn, SPENT, room(1))).claimed) == count
+    return items
+
+
+async def committed(side: Side, number: int = 2, changes: Changes = OVER) -> Committed:
+    """The first call is over: o1 commits it."""
+    return await side.store.commit(claim_of(call_item(0), owner="o1.1"), changes, SPENT, room(number))
+
+
+def is_released(done: Committed) -> bool:
+    """Whether nothing was claimed, since somebody else dispatches what follows, too."""
+    follows = [item for item in done.pending if item.kind is not ItemKind.SLOT_REQUEST]
+    assert not (done.claimed and follows)
+    return bool(follows) and all(item.redelivered for item in follows)
+
+
+async def again(side: Side) -> None:
+    """M1 comes again; what it was about is done."""
+    claim_result = await side.store.claim(claim_of(first_item(), owner="o2"))
+    assert (claim_result.verdict, [item.key for item in claim_result.pending]) == (Verdict.APPLIED, [call_item(0).key])
+
+
+async def as_a_callback(side: Side) -> None:
+    """The queue has given up on m1."""
+    told = await side.store.undelivered(claim_of(first_item(), "cb1"), "m1")
+    assert [item.key for item in told.pending] == [call_item(0).key]
+
+
+async def as_a_callback_about_the_item(side: Side) -> None:
+    """The queue has given up on a message with the held work item's own event: that event is published anew."""
+    assert (await side.store.undelivered(claim_of(call_item(0), "cb1"), "m1")).state is not None
+
+
+async def as_a_submission(side: Side) -> None:
+    """The same message tells that the job is to be created."""
+    created = await side.store.create(creation(a_job()), "m1", NOW_MS)
+    assert (created.new, [item.key for item in created.pending]) == (False, [call_item(0).key])
+
+
+async def as_a_repeated_fact(side: Side) -> None:
+    """The same message tells something from outside that is known already."""
+    fact = OutsideFact("evt_1", '{"ok":1}', event="paid")
+    await side.store.tell(JOB_ID, "m9", fact, NOW_MS)
+    told = await side.store.tell(JOB_ID, "m1", fact, NOW_MS)
+    assert [item.key for item in told.items] == [call_item(0).key]
+
+
+async def as_a_busy_one(side: Side) -> None:
+    """The held work item is the message's own: it publishes itself again."""
+    assert (await side.store.claim(claim_of(call_item(0), owner="o2"))).verdict is Verdict.BUSY
+
+
+HOW = [
+    again,
+    as_a_callback,
+    as_a_callback_about_the_item,
+    as_a_submission,
+    as_a_repeated_fact,
+    as_a_busy_one,
+]
+
+
+@pytest.mark.parametrize("comes", HOW, ids=lambda comes: comes.__name__)
+async def test_who_has_lost_its_message_goes_on_with_nothing(
+    side: Side, comes: Callable[[Side], Awaitable[None]]
+) -> None:
+    """What follows is told, to be published."""
+    await in_place(side)
+    await comes(side)
+    done = await committed(side)
+    assert (done.applied, is_released(done)) == (True, True)
+    assert [item.kind for item in done.pending if item.kind is not ItemKind.SLOT_REQUEST] == [ItemKind.LOOP]
+
+
+async def test_all_that_it_holds_is_dispatched(side: Side) -> None:
+    """Each of its calls knows, whichever is over last."""
+    items = await in_place(side, 2)
+    pending = (await side.store.claim(claim_of(first_item(), owner="o2"))).pending
+    assert [(item.key, item.redelivered) for item in pending] == [(item.key, True) for item in items]
+    assert (await committed(side)).applied
+    last = await side.store.commit(claim_of(items[1], owner="o1.1"), OVER, SPENT, room(3))
+    assert (last.applied, is_released(last)) == (True, True)
+
+
+async def test_who_is_not_told_of_it_goes_on_with_nothing_post_commit(side: Side) -> None:
+    """The answer was lost: what a repeated COMMIT is told no longer knows of the item that was dispatched."""
+    await in_place(side)
+    await again(side)
+    assert is_released(await committed(side))
+    repeated = await committed(side)
+    assert (repeated.applied, is_released(repeated)) == (False, True)
+    (turn,) = [item for item in repeated.pending if item.kind is ItemKind.LOOP]
+    assert (await side.store.claim(claim_of(turn))).verdict is Verdict.GRANTED
+    done = await side.store.commit(claim_of(turn), Changes(items=(call_item(1),)), SPENT, room(3))
+    assert is_released(done)
+
+
+async def test_another_message_that_finds_it_busy_takes_nothing_away(side: Side) -> None:
+    """M1 is still to be acknowledged by who works."""
+    await in_place(side)
+    assert (await side.store.claim(claim_of(call_item(0), "m2", "o2"))).verdict is Verdict.BUSY
+    done = await committed(side)
+    assert [claim_result.state.item.kind for claim_result in done.claimed if claim_result.state] == [ItemKind.LOOP]
+
+
+async def test_an_invocation_does_not_release_what_it_has_in_hand(side: Side) -> None:
+    """It asks for a further work item while others are under way: it is told those, too."""
+    await in_place(side, 2)
+    later = following(call_item(1), ItemKind.FAILED, NOW_MS)
+    failed = Changes(items=(later,), calls=(record_of(call_item(1)),))
+    assert (await side.store.commit(claim_of(call_item(1), owner="o1.1"), failed, SPENT)).applied
+    assert (await side.store.claim(claim_of(later, owner="o1"))).verdict is Verdict.GRANTED
+    done = await committed(side, changes=replace(OVER, join=None, items=(loop_item(JOB_ID, 2, 1, NOW_MS),)))
+    assert [claim_result.state.item.kind for claim_result in done.claimed if claim_result.state] == [ItemKind.LOOP]
+
+
+async def test_who_has_lost_its_claim_goes_on_with_nothing(side: Side) -> None:
+    """Its lease was over, and somebody else has begun the work item: its message has been told again."""
+    await in_place(side)
+    assert (await side.store.claim(claim_of(call_item(0), "m2", "o2", after_ms=CALL_MS + 1))).verdict is Verdict.GRANTED
+    done = await committed(side)
+    assert (done.applied, is_released(done)) == (True, True)
+
+
+async def test_a_new_claim_is_not_dispatched(side: Side) -> None:
+    """Who claims a work item by a message of its own goes on in place."""
+    await in_place(side)
+    await again(side)
+    late = claim_of(call_item(0), "m2", "o2", after_ms=CALL_MS + 1)
+    claim_result = await side.store.claim(late)
+    assert claim_result.state is not None
+    assert not claim_result.state.item.redelivered
+    done = await side.store.commit(late, OVER, SPENT, room(1, "o2"))
+    assert [claim_result.state.item.kind for claim_result in done.claimed if claim_result.state] == [ItemKind.LOOP]
+
+
+@pytest.mark.parametrize("continuation", [room(1, "o2"), None], ids=["in place", "not in place"])
+async def test_who_comes_too_late_dispatches_what_another_one_holds(
+    side: Side, continuation: Continuation | None
+) -> None:
+    """Its own COMMIT finds the work item gone, and is told what the message carries since."""
+    await in_place(side)
+    late = await side.store.commit(claim_of(first_item(), owner="o2"), Changes(), SPENT, continuation)
+    assert (late.applied, [(item.key, item.redelivered) for item in late.pending]) == (
+        False,
+        [(call_item(0).key, True)],
+    )
+    assert is_released(await committed(side))
+
+
+async def test_what_nobody_has_claimed_yet_is_dispatched_once(side: Side) -> None:
+    """Its first delivery is about to ask for it: that request is slow, and the message comes again."""
+    items = await in_place(side)
+    taken_in = Changes(items=(following(items[0], ItemKind.COMPLETE, NOW_MS),), results={items[0].call_id: '{"ok":1}'})
+    first = await side.store.commit(claim_of(items[0], owner="o1.1"), taken_in, SPENT)
+    second = await side.store.claim(claim_of(first_item(), owner="o2"))
+    assert [(item.key, item.redelivered) for item in second.pending] == [(first.pending[0].key, True)]
+    assert (await side.store.claim(claim_of(first.pending[0], owner="o1"))).verdict is Verdict.GRANTED
+    done = await side.store.commit(claim_of(first.pending[0]), Changes(join=next_turn()), SPENT, room(2))
+    assert is_released(done)
+
+
+async def test_the_same_message_does_not_get_back_what_it_has_dispatched(side: Side) -> None:
+    """Whichever of its deliveries asks: it may be acknowledged at any time."""
+    await in_place(side)
+    await again(side)
+    claim_result = await side.store.claim(claim_of(call_item(0), "m1", "o3", after_ms=CALL_MS + 1))
+    assert claim_result.state is not None
+    assert claim_result.state.item.redelivered
+    done = await side.store.commit(claim_of(call_item(0), "m1", "o3"), OVER, SPENT, room(1, "o3"))
+    assert is_released(done)
+
+
+async def test_who_comes_again_while_its_job_has_no_slot_releases_its_own_item(side: Side) -> None:
+    """The admission forgot a job at work, which asks again; the message is acknowledged, since the request is told."""
+    await in_place(side)
+    await side.store.look(JOB_ID, "sweep1", NOW_MS + LOST_AFTER_MS, LOST_AFTER_MS, {})
+    late = claim_of(call_item(0), "m1", "o2", after_ms=CALL_MS + 1)
+    assert (await side.store.claim(late)).verdict is Verdict.GATED
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert [item.redelivered for item in snapshot.items if item.kind is ItemKind.CALL] == [True]
+
+
+async def test_who_comes_again_about_what_is_done_releases_what_was_begun_with_a_slot(side: Side) -> None:
+    """The same, where the message is about an earlier item of its chain: it dispatches nothing, and is acknowledged."""
+    await in_place(side)
+    await side.store.look(JOB_ID, "sweep1", NOW_MS + LOST_AFTER_MS, LOST_AFTER_MS, {})
+    claim_result = await side.store.claim(claim_of(first_item(), owner="o2"))
+    assert (claim_result.verdict, claim_result.pending) == (Verdict.APPLIED, ())
+    snapshot = await side.reader.job(JOB_ID)
+    assert snapshot is not None
+    assert [item.redelivered for item in snapshot.items if item.kind is ItemKind.CALL] == [True]
+
+
+async def test_a_slot_request_that_is_taken_from_somebody_else_is_released(side: Side) -> None:
+    """Nobody holds a slot request: whoever is told of it may claim it, also who has lost its message meanwhile."""
+    await side.store.create(creation(a_job(), slot=False), "m1", NOW_MS)
+    slot_request = slot_request_of("slot", "m1", FIRST_EPOCH)
+    claim_result = [
+        await side.store.claim(claim_of(slot_request, *who)) for who in (("m2", "o2"), ("m2", "o2.1"), ("m1", "o1"))
+    ]
+    assert [each.state.item.redelivered for each in claim_result if each.state] == [False, False, True]
+    done = await side.store.commit(claim_of(slot_request), Changes(admitted=True), SPENT, room(1))
+    assert (is_released(done), [item.key for item in done.pending]) == (True, [first_item().key])
+
+
+async def test_who_goes_on_with_nothing_anyway_is_not_told(side: Side) -> None:
+    """It publishes what follows in any case."""
+    await in_place(side)
+    await again(side)
+    done = await side.store.commit(claim_of(call_item(0), owner="o1.1"), OVER, SPENT)
+    assert (done.applied, is_released(done)) == (True, False)
+
+
+async def test_a_sweep_dispatches_what_stands_still(side: Side) -> None:
+    """Who held it long ago may wake up, and its message has had its retries."""
+    await in_place(side)
+    late_ms = NOW_MS + CALL_MS + LOST_AFTER_MS + 1
+    looked = await side.store.look(JOB_ID, "sweep1", late_ms, LOST_AFTER_MS, book_of(JOB_ID))
+    assert [(item.key, item.redelivered) for item in looked.lost] == [(call_item(0).key, True)]
+    assert is_released(await committed(side))
+
+
+async def test_a_fact_that_is_recorded_again_dispatches_what_it_carries(side: Side) -> None:
+    """A job that was let run again goes on in place by the message that told so."""
+    await in_place(side)
+    loaded = await side.store.load(JOB_ID)
+    assert loaded is not None
+    _, items = await side.store.record(loaded, "m1", Changes(), NOW_MS)
+    assert [(item.key, item.redelivered) for item in items] == [(call_item(0).key, True)]
+    assert is_released(await committed(side))
+
+
+@pytest.mark.parametrize("continuation", [room(1, "o3"), None], ids=["in place", "not in place"])
+async def test_a_slot_that_is_given_anew_brings_what_somebody_works_on(
+    side: Side, continuation: Continuation | None
+) -> None:
+    """A failover forgot that the job had it: who tells of the slot carries the job's work from then on."""
+    await in_place(side)
+    slot_request = slot_request_of("slot", "m3", NOW_MS + 1)
+    again = Changes(items=(slot_request,), slot_state=SlotState("slot", NOW_MS + 1, slot=False))
+    loaded = await side.store.load(JOB_ID)
+    assert loaded is not None
+    await side.store.record(loaded, "m3", replace(again, job=loaded.job), NOW_MS)
+    told = await side.store.commit(claim_of(slot_request, "m3", "o3"), Changes(admitted=True), SPENT, continuation)
+    assert [(item.key, item.redelivered) for item in told.pending] == [(call_item(0).key, True)]
+    assert is_released(await committed(side))
