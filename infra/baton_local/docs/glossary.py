@@ -1,0 +1,69 @@
+"""The words of this project: docs/glossary.md is made of this table; a test keeps the retired words out of the code.
+
+Add a word here before you use it. A word of the field comes first; one of our own needs a reason.
+"""
+
+from typing import NamedTuple
+
+from baton_local.docs.markdown_table import markdown_table
+
+
+class Term(NamedTuple):
+    """A word: what it means here, in one line, and what the field calls it."""
+
+    word: str
+    meaning: str
+    elsewhere: str
+
+
+TERMS = (
+    Term("admission", "decides which jobs may use compute now", "concurrency limiter; a leased semaphore's owner"),
+    Term("API key store", "the keys that callers authenticate with, by digest", "credential store"),
+    Term("backup message", "a delayed copy of an API call, published before it commits", "outbox relay of last resort"),
+    Term("callback", "what the queue sends when it gives up on a message", "dead-letter hook"),
+    Term("claim", "the exclusive, expiring right to work on a work item", "visibility timeout (SQS), lease"),
+    Term("commit", "one write that removes a work item and adds what follows; the first one wins", "compare-and-set"),
+    Term("counters", "the deployment's sums, kept in Redis for Prometheus", "metrics"),
+    Term("dispatch", "publish a work item's event, or continue it inline", "enqueue"),
+    Term("executor", "does the work that a step asks for: a model call, a tool run", "activity worker (Temporal)"),
+    Term("extra usage", "what helper model calls of a turn used besides its answer", "overhead tokens"),
+    Term("generation", "counts a job's runs: each retry begins one; `run` in code and on the wire", "attempt number"),
+    Term("inline continuation", "going on with the next work item in the same invocation", "local activity (Temporal)"),
+    Term("invocation", "one delivery of one message, from its request to its answer", "function invocation"),
+    Term("pending", "of a message: the work items that it still guarantees", "outbox entries"),
+    Term("post-commit effects", "what is done after a commit: statistics, alerts, remembering", "after-commit hooks"),
+    Term("pruning", "removing rows and keys whose time is over", "garbage collection"),
+    Term("redelivered", "of a work item: its message came again while somebody worked on it", "duplicate delivery"),
+    Term("redrive", "publish a work item's event again, because nobody worked on it", "redrive (SQS)"),
+    Term("relay message", "the message whose missing acknowledgement guarantees a work item", "outbox relay"),
+    Term("request epoch", "numbers a job's slot requests; a lower one changes nothing", "fencing token"),
+    Term("signal", "a fact from outside that a job may wait for", "signal (Temporal), event (Inngest)"),
+    Term("slot", "the right of one job to use compute", "permit of a semaphore"),
+    Term(
+        "slot request",
+        "the work item by which a job asks for a slot, or gives it back",
+        "acquire, release",
+    ),
+    Term("slot state", "what a job wants of the admission, and whether it holds a slot", "semaphore state"),
+    Term("slot table", "the admission's entries of all live jobs", "semaphore holders and queue"),
+    Term("step result", "what a model call, a tool run or a wait ended with", "activity result"),
+    Term("sweep", "looks for work items that nobody works on, and redrives them", "reconciler, reaper"),
+    Term("text stream", "a model's answer, sent part by part while it is made", "token stream"),
+    Term("timeout result", "the result of a wait whose time is up", "default value"),
+    Term("usage ledger", "what a job has used of queue, store, functions and models", "metering record"),
+    Term("work item", "one step of a job that must still happen, stored with its state", "task, outbox entry"),
+)
+
+# What these words have replaced: no name in the code has one. What is stored or sent keeps its name
+# (functions/baton/core/stored_names.py).
+RETIRED = frozenset({
+    "leg", "legs", "carrier", "carriers", "wish", "wishes", "lap", "laps", "standing", "standings",
+    "witness", "witnesses", "performer", "performers", "happening", "happenings", "heeded", "tending", "tidying",
+    "untouchable", "aftermath", "unheeded",
+})  # fmt: skip
+
+
+def glossary() -> str:
+    """A row for each word, by the alphabet."""
+    rows = [[f"**{term.word}**", term.meaning, term.elsewhere] for term in TERMS]
+    return markdown_table(["word", "what it means here", "what others call it"], rows)
