@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from baton.agents.registry import Registry
     from baton.conversation.policy import DropOldest, KeepAll, Summarize
     from baton.core.limits import Limits
-    from baton.emitter import Emitter
     from baton.memory.policy import Memory
     from baton.models.call import Call
     from baton.models.scripted import ScriptedModel
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from baton.tools.tool import tool
     from baton.tools.tool_error import ToolError
     from baton.tools.waiting import sleep, sleep_until, wait_for_event
+    from baton_events.emitter import Emitter
 
 __all__ = [
     "Agent",
@@ -52,7 +52,7 @@ _WHERE = {
     "Agent": "baton.agents.agent",
     "Call": "baton.models.call",
     "DropOldest": "baton.conversation.policy",
-    "Emitter": "baton.emitter",
+    "Emitter": "baton_events.emitter",
     "KeepAll": "baton.conversation.policy",
     "Limits": "baton.core.limits",
     "Memory": "baton.memory.policy",

@@ -17,7 +17,6 @@ from baton.core.effects import Effect, RequestSlot
 from baton.core.redaction import KnownSecrets
 from baton.dispatch.delivery import Delivered, Outcome
 from baton.dispatch.dispatching import redrive_of
-from baton.emitter import Emitter, waits_at
 from baton.following.followers import Followers
 from baton.following.job_notices import JobNotices
 from baton.hosting.stopping import Stopping
@@ -73,6 +72,7 @@ from baton.runtime.suspects import Suspects
 from baton.runtime.work_limits import guard_ms, work_limits_ms
 from baton.tools.running_calls import RunningCalls
 from baton.tools.tool import InThread
+from baton_events.emitter import Emitter, waits_at
 from baton_events.errors import MalformedEventError
 from baton_events.schema import event_type, parse_event
 

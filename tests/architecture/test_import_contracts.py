@@ -32,7 +32,7 @@ PLANTED = {
     "web_framework": ("functions/baton/runtime/spec.py", "import starlette"),
     "single_places": ("functions/baton/runtime/edge.py", "import sentry_sdk"),
     "model_libraries": ("functions/baton/models/chain.py", "import pydantic_ai"),
-    "local_libraries": ("functions/baton/emitter.py", "import click"),
+    "local_libraries": ("functions/baton/container.py", "import click"),
 }
 
 

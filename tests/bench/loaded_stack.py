@@ -17,8 +17,8 @@ from baton.admission.stored_quota import StoredQuota
 from baton.api.submit_body import new_job, read_submit_body
 from baton.commands.submitting import Submitting
 from baton.configuration.settings import Settings
-from baton.emitter import Emitter
 from baton.wiring import real_ports
+from baton_events.emitter import Emitter
 from baton_local.redis.data_dir import DataDir
 from tests.bench.loaded_agents import registry
 from tests.bench.peers.job_ends import Wire

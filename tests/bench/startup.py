@@ -34,7 +34,7 @@ CASES = {
     "delivery_failed": "import baton.webhooks.delivery_failed",
     "sweep": "import baton.webhooks.sweep",
     "app (api, console, webhooks)": "import baton.app",
-    "events (to emit only)": "import baton.emitter",
+    "events (to emit only)": "import baton_events.emitter",
 }
 _ROOT = Path(__file__).parents[2]
 _BEGIN = f"""

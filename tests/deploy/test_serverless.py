@@ -12,8 +12,8 @@ import pytest
 from baton.app import EVENT_SPECS, SPECS
 from baton.configuration.setting_table import SETTINGS
 from baton.configuration.settings import Settings, read_settings, require
-from baton.configuration.time_limits import delivery_seconds
 from baton.runtime.spec import Spec
+from baton_events.messages import delivery_seconds
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT, WEBHOOK_ENDPOINTS
 from tests.deploy.cloud_template import CloudTemplate, cloud_template
 

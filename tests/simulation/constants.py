@@ -4,7 +4,6 @@ Invariant: they are those of the product as it is, also while a defect is plante
 imported. What a deployment sets has the default of the settings.
 """
 
-from baton.adapters.publisher import failure_callback_headers
 from baton.api.jobs import BODY_LIMIT_BYTES
 from baton.configuration.settings import Settings
 from baton.core.admission import KEEP_SLOT_MS
@@ -13,6 +12,7 @@ from baton.core.limits import Limits
 from baton.recovery.store_away import LOOKS_EVERY_MS
 from baton.recovery.sweeping import LOST_AFTER_MS
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS
+from baton_events.publisher import failure_callback_headers
 from baton_local.qstash.core import limits as queue_limits
 from baton_local.qstash.core.cron import parse_cron
 from baton_local.setup.wanted import EVERY_HOUR

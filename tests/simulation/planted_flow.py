@@ -15,11 +15,11 @@ from baton.core.effects import Changes
 from baton.core.work_items import ItemKind, WorkItem, following, loop_item
 from baton.dispatch import dispatching
 from baton.dispatch.delivery import Outcome
-from baton.emitter import Delivery
 from baton.ports import Claim, Committed, Looked
 from baton.recovery import redelivery, sweeping
 from baton.runtime import dispatched, pipeline, run
 from baton.tools.context import ToolContext
+from baton_events.emitter import Delivery
 from baton_events.errors import StoreError
 from tests.fakes import Tree
 from tests.simulation.invocation import Crashed

@@ -6,7 +6,6 @@ TLS context: the SDK's constructors would make one for each client.
 
 import asyncio
 import json
-import re
 from collections.abc import Awaitable
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -22,22 +21,13 @@ from qstash.asyncio.queue import AsyncQueueApi
 from qstash.asyncio.schedule import AsyncScheduleApi
 from qstash.asyncio.signing_key import AsyncSigningKeyApi
 from qstash.asyncio.url_group import AsyncUrlGroupApi
-from qstash.errors import QStashError
 from qstash.http import NO_RETRY, HttpMethod, raise_for_non_ok_status
 
 from baton.adapters.http_transport import http_transport
 from baton.adapters.requesting import requesting
 from baton.configuration.settings import Settings, require
-from baton_events.errors import (
-    MessageNotFoundError,
-    PublishError,
-    QueueRefusedError,
-    QueueUnauthorizedError,
-    QueueUnreachableError,
-    TopicNotFoundError,
-)
+from baton_events.publisher import answer_of
 
-_STATUS = r"status: (\d{3})"
 _Answer = TypeVar("_Answer")
 
 
@@ -105,37 +95,10 @@ class QStashClient:
         Raises:
             TopicNotFoundError, MessageNotFoundError, QueueUnauthorizedError, QueueUnreachableError, PublishError.
         """
-        where = self._settings.qstash_url
-        try:
-            async with asyncio.timeout(self._settings.queue_timeout_seconds):
-                return await request
-        except TimeoutError as error:
-            reason = f"nothing within {self._settings.queue_timeout_seconds} s"
-            raise QueueUnreachableError(where, reason) from error
-        except (httpx.HTTPError, OSError) as error:
-            raise QueueUnreachableError(where, type(error).__name__) from error
-        except QStashError as error:
-            raise _named(error, topic, where) from error
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            # What the SDK raises when the answer is not what the queue's API promises.
-            raise PublishError(f"no usable answer from the queue at {where} ({type(error).__name__})") from error
+        return await answer_of(request, self._settings.qstash_url, self._settings.queue_timeout_seconds, topic)
 
     async def close(self) -> None:
         """Close connections; a later use opens them again."""
         if self._http is not None:
             http, self._http, self._client = self._http, None, None
             await http.aclose()
-
-
-def _named(error: QStashError, topic: str, where: str) -> PublishError:
-    found = re.search(_STATUS, str(error))
-    status = int(found.group(1)) if found else 0
-    if status == httpx.codes.UNAUTHORIZED:
-        return QueueUnauthorizedError(where)
-    if status == httpx.codes.NOT_FOUND and topic:
-        return TopicNotFoundError(topic)
-    if status == httpx.codes.NOT_FOUND:
-        return MessageNotFoundError(f"the queue at {where} knows no such thing: {str(error)[:300]}")
-    if status in (httpx.codes.BAD_REQUEST, httpx.codes.PRECONDITION_FAILED, httpx.codes.UNPROCESSABLE_ENTITY):
-        return QueueRefusedError(f"the queue at {where} refused the message: {str(error)[:300]}")
-    return PublishError(f"the queue at {where} refused the message: {str(error)[:300]}")

@@ -4,11 +4,12 @@ import contextlib
 
 from qstash.schedule import Schedule
 
-from baton.adapters.flow_headers import flow_control
 from baton.adapters.qstash_client import QStashClient
 from baton.configuration.settings import Settings
-from baton.ports import Outgoing, QueueSchedule
+from baton.ports import QueueSchedule
 from baton_events.errors import MessageNotFoundError
+from baton_events.messages import Outgoing
+from baton_events.publisher import flow_control
 
 
 class QStashSchedules:

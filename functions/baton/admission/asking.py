@@ -21,8 +21,8 @@ from baton.core.step_results import Admitted, StepResult, Superseded
 from baton.core.stored_bytes import BytesAdded
 from baton.core.work_items import slot_request_item
 from baton.dispatch.dispatching import dispatch
-from baton.emitter import Emitter
 from baton.ports import Admission, Claim, Clock, History, SlotAnswer, Told, written
+from baton_events.emitter import Emitter
 from baton_events.errors import PublishError
 from baton_events.schema import SWEEP_ENDPOINT
 

@@ -5,8 +5,8 @@ store may forget a stop or a start that was made less than 20 s before it: then 
 """
 
 from baton.admission.asking import arm_sweep, tell
-from baton.emitter import Emitter
 from baton.ports import AdmissionControl, AdmissionState, Clock, Randomness
+from baton_events.emitter import Emitter
 
 
 class Worker:

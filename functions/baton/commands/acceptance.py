@@ -17,10 +17,10 @@ from baton.core.records import job_values
 from baton.core.state import Job
 from baton.core.work_items import WorkItem
 from baton.dispatch.dispatching import dispatch
-from baton.emitter import Emitter
 from baton.following.job_notices import JobNotices
 from baton.observability.tracing import incoming_traceparent, submission
 from baton.ports import Clock, Created, Randomness, SignalResult, charge
+from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, PublishError, SessionBusyError, StoreError, UnknownJobError
 from baton_events.ids import event_id
 from baton_events.schema import (

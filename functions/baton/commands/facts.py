@@ -24,8 +24,8 @@ from baton.core.step_results import Cancelled
 from baton.core.work_items import ItemKind, WorkItem
 from baton.dispatch.dispatching import dispatch
 from baton.dispatch.usage_ledger import record, tell
-from baton.emitter import Emitter
 from baton.ports import Admission, Archive, Clock, Outside, OutsideFact, Recorded, SignalResult, Store, charge
+from baton_events.emitter import Emitter
 from baton_events.errors import JobGoneError, MalformedEventError, StorageFullError, StoreError, UnknownJobError
 from baton_events.ids import CHILD_SEPARATOR, canonical_json, root_of
 from baton_events.schema import (

@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from baton.commands.completing import Completing, CompletionBody, UnknownOperationError
 from baton.core.counts import COMPLETIONS
-from baton.emitter import Emitter
 from baton.observability.counting import count
 from baton.ports import Clock, Counters, OperationStream, StreamEntry
+from baton_events.emitter import Emitter
 from baton_events.errors import PublishError, StoreError
 from baton_events.schema import SWEEP_ENDPOINT
 

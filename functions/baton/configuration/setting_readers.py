@@ -1,50 +1,18 @@
-"""How the text of an environment variable is read. Pure.
+"""How the text of an environment variable is read that only functions need (others: baton_events/settings.py). Pure.
 
-Each raises ValueError with what the value should be: "X is not …". Invariant: what leaves this machine is encrypted, so
-an address with http is refused unless it is a loopback one.
+Each raises ValueError with what the value should be: "X is not …".
 """
 
 import json
 import math
 import re
-from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
-from baton.configuration.loopback import is_loopback
 from baton.configuration.prices import LIST, Prices
-from baton_events.schema import WEBHOOK_ENDPOINTS
+from baton_events.setting import require_https
 
-_TOPIC_PREFIX = re.compile(r"^[A-Za-z0-9_.-]+$")
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 API_KEY_ENTRY = re.compile(r"(client|admin):([A-Za-z0-9_.-]{1,64}):([0-9a-f]{64})")
-
-
-def text(given: str) -> str:
-    """As it is."""
-    return given
-
-
-def whole(minimum: int, maximum: int) -> Callable[[str], int]:
-    """A number without a fraction, within limits."""
-
-    def read(given: str) -> int:
-        if not re.fullmatch(r"\d+", given) or not minimum <= int(given) <= maximum:
-            raise ValueError(f"a whole number from {minimum} to {maximum}")
-        return int(given)
-
-    return read
-
-
-def one_of(*allowed: str) -> Callable[[str], str]:
-    """One of a few words."""
-
-    def read(given: str) -> str:
-        if given not in allowed:
-            raise ValueError(f"one of {', '.join(allowed)}")
-        return given
-
-    return read
 
 
 def flag(given: str) -> bool:
@@ -54,64 +22,12 @@ def flag(given: str) -> bool:
     return given.lower() in ("true", "1")
 
 
-def url(given: str) -> str:
-    """An address without a query and without its last slash."""
-    if not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", given):
-        raise ValueError("a URL such as https://example.com/base, without query")
-    _require_https(given)
-    return given.rstrip("/")
-
-
 def dsn(given: str) -> str:
     """Where Sentry takes reports: a URL with a key in it."""
     if not re.fullmatch(r"https?://[^@/\s]+@[^/\s]+/\S+", given):
         raise ValueError("a DSN such as https://KEY@sentry.example.com/1")
-    _require_https(given)
+    require_https(given)
     return given
-
-
-def _require_https(given: str) -> None:
-    if urlsplit(given).scheme != "https" and not is_loopback(given):
-        raise ValueError("a URL with https: with http, anybody in between reads and changes what is sent")
-
-
-def worker_urls(given: str) -> tuple[tuple[str, str], ...]:
-    """Endpoints with the URLs before them."""
-    what = 'a JSON object of endpoints and the URLs of their functions, such as {"/workers/sweep": "https://fn.example.com"}'
-    try:
-        told: Any = json.loads(given)
-        pairs = sorted(told.items())
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(what) from error
-    unknown = [endpoint for endpoint, _ in pairs if endpoint not in WEBHOOK_ENDPOINTS]
-    if unknown:
-        raise ValueError(f"about endpoints that exist: {unknown[0]!r} is none of {', '.join(WEBHOOK_ENDPOINTS)}")
-    try:
-        return tuple((endpoint, url(each)) for endpoint, each in pairs)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{what} ({error})") from error
-
-
-def deliveries_at_once(given: str) -> tuple[tuple[str, int], ...]:
-    """Endpoints with how many deliveries to each are under way at once; a number is that of each."""
-    if re.fullmatch(r"\d+", given):
-        return tuple((endpoint, _at_once(given)) for endpoint in WEBHOOK_ENDPOINTS) if int(given) else ()
-    what = 'a whole number, or a JSON object such as {"/workers/agent-loop": 40}'
-    try:
-        told: Any = json.loads(given)
-        pairs = sorted(told.items())
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(what) from error
-    unknown = [endpoint for endpoint, _ in pairs if endpoint not in WEBHOOK_ENDPOINTS]
-    if unknown:
-        raise ValueError(f"about endpoints that exist: {unknown[0]!r} is none of {', '.join(WEBHOOK_ENDPOINTS)}")
-    return tuple((endpoint, _at_once(json.dumps(count))) for endpoint, count in pairs)
-
-
-def _at_once(given: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,4}", given):
-        raise ValueError(f"made of whole numbers from 1 to 99999: {given} is none")
-    return int(given)
 
 
 def origins(given: str) -> str:
@@ -120,13 +36,6 @@ def origins(given: str) -> str:
     if any(origin != "*" and not re.fullmatch(r"https?://[^/\s?#]+", origin) for origin in found):
         raise ValueError("a comma list of origins such as https://app.example.com, without path, or *")
     return ",".join(found)
-
-
-def topic_prefix(given: str) -> str:
-    """What the queue takes at the beginning of a topic's name."""
-    if not _TOPIC_PREFIX.match(given) or given.startswith("http") or given == "api":
-        raise ValueError("letters, digits, '_', '-' and '.', not beginning with http")  # qstash.md 23
-    return given
 
 
 def reference(given: str) -> str:

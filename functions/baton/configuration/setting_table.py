@@ -4,10 +4,13 @@ docs/reference/settings.md and .env.example are generated from `SETTINGS`, and a
 the environment.
 """
 
-from baton.configuration.queue_settings import QUEUE_SETTINGS
-from baton.configuration.setting import API, EVERYWHERE, WEBHOOKS, Setting, read_by
-from baton.configuration.setting_readers import api_keys, dsn, flag, one_of, origins, reference, unit_prices, url, whole
+from baton.configuration.setting_readers import api_keys, dsn, flag, origins, reference, unit_prices
 from baton.configuration.store_settings import STORE_SETTINGS
+from baton_events.setting import EVERYWHERE, Setting, one_of, read_by, url, whole
+from baton_events.settings import QUEUE_SETTINGS
+
+WEBHOOKS = "webhooks"
+API = "API and console"
 
 SETTINGS = (
     *QUEUE_SETTINGS,

@@ -8,17 +8,17 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from baton.configuration.prices import LIST_PRICES, Prices
-from baton.configuration.setting import Setting
 from baton.configuration.setting_table import SETTINGS
 from baton.configuration.store_address import secrets_of, shown_address
-from baton.configuration.time_limits import FUNCTION_TIMEOUT_SECONDS
 from baton.record import Record
 from baton_events.errors import SettingsError, join_problems
-from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, TOPIC_SUFFIXES, WEBHOOK_ENDPOINTS, EventType
+from baton_events.messages import FUNCTION_TIMEOUT_SECONDS
+from baton_events.setting import Setting, missing, read_values
+from baton_events.settings import QueueSettings
 
 # What is left for the COMMIT after the work; the limit of a message's body, and what stands in it around an outcome
 # from outside.
@@ -29,7 +29,7 @@ MESSAGE_LIMIT_BYTES, _ENVELOPE_BYTES = 4 * 1024 * 1024, 64 * 1024
 _FOREIGN_SECRET = re.compile(r".*_(API_KEY|TOKEN|SECRET|PASSWORD|SECRET_ACCESS_KEY)")
 
 
-class Settings(Record, frozen=True):
+class Settings(QueueSettings, Record, frozen=True):
     """Every setting, with its default; see SETTINGS for names, units and meaning.
 
     `foreign_keys`: values of other variables named as secrets are; known only in order not to be shown.
@@ -116,31 +116,6 @@ class Settings(Record, frozen=True):
         """The path of our public URL, before those of its endpoints: `/api/v2`; empty for none."""
         return urlsplit(self.worker_base_url).path
 
-    def endpoint_url(self, endpoint: str) -> str:
-        """The public URL of an endpoint: what the queue delivers to and what signatures are checked against."""
-        return dict(self.worker_urls).get(endpoint, self.worker_base_url) + endpoint
-
-    def endpoint_of(self, url: str) -> str:
-        """The endpoint of ours that has this public URL; empty where none has."""
-        return next((endpoint for endpoint in WEBHOOK_ENDPOINTS if url == self.endpoint_url(endpoint)), "")
-
-    def event_url(self, event_type: EventType) -> str:
-        """The public URL of the function that handles this event type."""
-        return self.endpoint_url(ENDPOINTS[event_type])
-
-    def topic(self, event_type: EventType) -> str:
-        """The topic of this event type: `agent.agent-loop-init`."""
-        return f"{self.topic_prefix}.{TOPIC_SUFFIXES[event_type]}"
-
-    def at_once(self, endpoint: str) -> int:
-        """How many deliveries to an endpoint the queue may have under way at once; 0: as many as it likes."""
-        return dict(self.deliveries_at_once).get(endpoint, 0)
-
-    @property
-    def failure_callback_url(self) -> str:
-        """Where the queue reports messages that it gave up on."""
-        return self.endpoint_url(DELIVERY_FAILED_ENDPOINT)
-
 
 def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
     """Settings from a mapping of environment variables; empty values count as unset.
@@ -148,19 +123,7 @@ def read_settings(environment: Mapping[str, str], *needed: str) -> Settings:
     Raises:
         SettingsError: values are wrong, or some of the `needed` variables are not set; all are listed.
     """
-    values: dict[str, Any] = {}
-    problems: list[str] = []
-    for setting in SETTINGS:
-        text = environment.get(setting.name, "").strip()
-        if not text:
-            has_other = bool(environment.get(setting.instead, "").strip())
-            problems += [_missing(setting)] if setting.name in needed and not has_other else []
-            continue
-        try:
-            values[setting.field] = setting.read(text)
-        except ValueError as error:
-            shown = "its value" if setting.secret else repr(text)
-            problems.append(f"{setting.name}: {shown} is not {error}")
+    values, problems = read_values(environment, SETTINGS, needed)
     known = {setting.name for setting in SETTINGS}
     foreign = (name for name in sorted(environment) if name not in known and _FOREIGN_SECRET.fullmatch(name))
     values["foreign_keys"] = tuple(text for name in foreign if (text := environment[name].strip()))
@@ -212,10 +175,6 @@ def _impossible_on_lambda(settings: Settings) -> list[str]:
     return [f"{what}: {why}"]
 
 
-def _missing(setting: Setting) -> str:
-    return f"{setting.name} is not set: {setting.help}"
-
-
 def has(settings: Settings, setting: Setting) -> bool:
     """Whether a setting is there, or the one that stands for it."""
     other = next((each.field for each in SETTINGS if each.name == setting.instead), "")
@@ -229,9 +188,9 @@ def require(settings: Settings, *names: str) -> None:
         SettingsError: some are missing; all are listed.
     """
     by_name = {setting.name: setting for setting in SETTINGS}
-    missing = [_missing(by_name[name]) for name in names if not has(settings, by_name[name])]
-    if missing:
-        raise SettingsError(join_problems("missing settings:", missing))
+    problems = [missing(by_name[name]) for name in names if not has(settings, by_name[name])]
+    if problems:
+        raise SettingsError(join_problems("missing settings:", problems))
 
 
 def settings_from_environment(*needed: str) -> Settings:

@@ -1,8 +1,7 @@
 """Settings of the store: its address over REST, or over RESP."""
 
-from baton.configuration.setting import EVERYWHERE, Setting, read_by
-from baton.configuration.setting_readers import url
 from baton.configuration.store_address import store_address
+from baton_events.setting import EVERYWHERE, Setting, read_by, url
 
 STORE_SETTINGS = tuple(
     read_by(

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from baton.core.expected import event_of
 from baton.core.work_items import WorkItem
-from baton.emitter import Delivery, Emitter
 from baton.observability.tracing import with_trace
+from baton_events.emitter import Delivery, Emitter
 from baton_events.schema import Event
 
 

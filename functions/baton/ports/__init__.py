@@ -27,7 +27,6 @@ from baton.ports.listing import Listing, Scanned
 from baton.ports.memory import LongTermMemory, MemoryEntry, MemoryHit, SessionMemory
 from baton.ports.model_cache import ModelCache
 from baton.ports.operation_stream import OperationStream, StreamEntry
-from baton.ports.queue import Flow, Outgoing, Queue
 from baton.ports.queue_records import DeadLetter, DeadLetters, LogEntry, LogPage, QueuedMessage, QueueRecords
 from baton.ports.rate_limit import RateLimit
 from baton.ports.reader import Reader, Snapshot, StoredParts
@@ -38,6 +37,7 @@ from baton.ports.store_check import StoreCheck
 from baton.ports.stored_bytes import StoredBytes
 from baton.ports.tool_statistics import ToolStatistics
 from baton.ports.tracer import Span, Tracer
+from baton_events.messages import Flow, Outgoing, Queue
 
 __all__ = [
     "Admission",

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from baton.ports.queue import Outgoing
+from baton_events.messages import Outgoing
 
 
 class QueueSchedule(Struct, frozen=True):

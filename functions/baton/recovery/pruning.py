@@ -9,8 +9,8 @@ begins anew.
 import json
 import logging
 
-from baton.emitter import Emitter
 from baton.ports import Clock, Listing, Reader
+from baton_events.emitter import Emitter
 from baton_events.errors import PublishError
 from baton_events.schema import SWEEP_ENDPOINT
 

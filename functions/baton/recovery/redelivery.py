@@ -22,10 +22,10 @@ from baton.core.work_items import WorkItem, item_key_of
 from baton.dispatch.delivery import Outcome
 from baton.dispatch.dispatching import dispatch, redrive_of
 from baton.dispatch.usage_ledger import commit
-from baton.emitter import Emitter
 from baton.ports import Claim, Clock, Store, Undelivered
 from baton.recovery.sweeping import Sweep, read_page
 from baton.runtime.post_commit import PostCommit
+from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError, UnknownJobError
 from baton_events.schema import SWEEP_ENDPOINT, Event, ToolPayload, parse_event
 

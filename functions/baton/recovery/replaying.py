@@ -13,8 +13,8 @@ from msgspec import Struct
 from baton.configuration.settings import Settings
 from baton.core.work_items import FOREVER_MS, WorkItem, item_key_of
 from baton.dispatch.dispatching import dispatch
-from baton.emitter import Delivery, Emitter
 from baton.ports import Clock, QueuedMessage, Randomness, Reader, Snapshot
+from baton_events.emitter import Delivery, Emitter
 from baton_events.errors import MalformedEventError
 from baton_events.ids import scheduled_job_id
 from baton_events.schema import Event, Fact, LoopPayload, Recurrence, parse_event

@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from baton.dispatch.delivery import Outcome
-from baton.emitter import Emitter
 from baton.ports import Admission, Clock
 from baton.recovery.sweep_requests import SweepRequests
+from baton_events.emitter import Emitter
 from baton_events.errors import PublishError, StoreError
 from baton_events.schema import SWEEP_ENDPOINT
 

@@ -7,8 +7,8 @@ Must not: fail its caller, who has work of their own.
 import logging
 
 from baton.core.admission import ASKED_EVERY_MS
-from baton.emitter import Emitter
 from baton.ports import Admission, Clock
+from baton_events.emitter import Emitter
 from baton_events.errors import PublishError, StoreError
 from baton_events.schema import SWEEP_ENDPOINT
 

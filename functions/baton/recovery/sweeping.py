@@ -17,9 +17,9 @@ from baton.admission.asking import arm_sweep, tell
 from baton.core.admission import TOMBSTONE_MS, Entry, SlotTable
 from baton.dispatch.delivery import Outcome
 from baton.dispatch.dispatching import dispatch
-from baton.emitter import Emitter
 from baton.ports import Admission, Clock, Looked, Store
 from baton.recovery.dead_callbacks import DeadCallbacks
+from baton_events.emitter import Emitter
 from baton_events.errors import MalformedEventError
 from baton_events.ids import root_of
 from baton_events.schema import SWEEP_ENDPOINT

@@ -15,13 +15,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from baton.configuration.settings import MESSAGE_LIMIT_BYTES
-from baton.core.retry_waits import RetryWaits
 from baton.dispatch.delivery import Outcome
 from baton.hosting.lambda_url import lambda_url
 from baton.ports import Verifier
 from baton.runtime.probe import is_probe, probe_answer
 from baton.runtime.source_budget import SourceBudget
 from baton_events.errors import BatonError, HungUpError, MalformedEventError, SignatureError, TooLargeError
+from baton_events.messages import RetryWaits
 
 _log = logging.getLogger("baton.edge")
 

@@ -23,12 +23,12 @@ from baton.core.work_items import WORK_KINDS, ItemKind, WorkItem
 from baton.dispatch.delivery import Delivered, Outcome
 from baton.dispatch.dispatching import dispatch, postpone
 from baton.dispatch.usage_ledger import commit
-from baton.emitter import Emitter
 from baton.observability.tracing import item_claimed, item_ended
 from baton.ports import Claim, ClaimResult, Clock, Committed, History, Randomness, Store, Verdict, charge
 from baton.runtime.claims import Claims
 from baton.runtime.policy import LEASE_MARGIN_MS, LEASE_MS, PAUSES_SECONDS, RENEW_SECONDS, Policy
 from baton.runtime.run import Run, Step
+from baton_events.emitter import Emitter
 from baton_events.errors import StoreError, UnknownJobError
 
 _log = logging.getLogger("baton.pipeline")

@@ -5,9 +5,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from baton.configuration.time_limits import function_seconds
 from baton.core.effects import Effect
 from baton.core.work_items import WORK_KINDS, ItemKind
+from baton_events.messages import function_seconds
 from baton_events.schema import ENDPOINTS, EventType
 
 TAKES_IN = frozenset({ItemKind.COMPLETE, ItemKind.FAILED, ItemKind.WAIT})

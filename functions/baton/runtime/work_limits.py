@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterable, Mapping
 
 from baton.configuration.settings import Settings
-from baton.configuration.time_limits import delivery_seconds
 from baton.core.work_items import ItemKind
 from baton.runtime.policy import LEASE_MARGIN_MS
 from baton.runtime.spec import Spec
 from baton.tools.tool import Tool
+from baton_events.messages import delivery_seconds
 
 # What a function that does no work may need for one more result: it is claimed and committed, also by a slow store.
 TAKING_IN_SECONDS = 30

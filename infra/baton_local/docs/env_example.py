@@ -3,8 +3,8 @@
 What has a default is commented out: the file as it stands changes nothing.
 """
 
-from baton.configuration.setting import Setting
 from baton.configuration.setting_table import SETTINGS
+from baton_events.setting import Setting
 
 HEAD = """\
 # Every setting of Baton. Copy this file to .env, fill in what is needed and what you want otherwise; `baton dev` needs

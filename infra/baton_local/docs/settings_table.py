@@ -1,7 +1,7 @@
 """The table of settings in docs/reference/settings.md, from `baton.configuration.settings.SETTINGS`. Pure."""
 
-from baton.configuration.setting import Setting
 from baton.configuration.setting_table import SETTINGS
+from baton_events.setting import Setting
 from baton_local.docs.markdown_table import markdown_table
 
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from baton.configuration.settings import Settings
-from baton.emitter import message_to
 from baton.ports import Clock, LogEntry, Queue, QueueRecords
 from baton.runtime.probe import own_version, probe_body
+from baton_events.emitter import message_to
 from baton_events.errors import PublishError
 from baton_events.schema import WEBHOOK_ENDPOINTS
 from baton_local.doctor.clocks import judge_clock

@@ -3,12 +3,12 @@
 import difflib
 from collections.abc import Iterator, Mapping
 
-from baton.configuration.loopback import is_loopback
 from baton.configuration.setting_table import SETTINGS
 from baton.configuration.settings import Settings, has, read_settings
-from baton.configuration.time_limits import FUNCTION_TIMEOUT_SECONDS
 from baton_events.errors import SettingsError
+from baton_events.messages import FUNCTION_TIMEOUT_SECONDS
 from baton_events.schema import WEBHOOK_ENDPOINTS
+from baton_events.setting import is_loopback
 from baton_local.doctor.finding import Finding, Level, failed, note, ok, warning
 from baton_local.setup.reach import unreachable_base
 

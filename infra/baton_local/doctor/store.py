@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from baton.configuration.loopback import is_loopback
 from baton.configuration.settings import Settings
 from baton.ports import Clock, StoreCheck
 from baton_events.errors import StoreError
+from baton_events.setting import is_loopback
 from baton_local.doctor.finding import Finding, failed, note, ok, warning
 
 CHECK = "store"

@@ -20,7 +20,6 @@ from baton.core.effects import CallModel, Effect, Remember, RequestSlot, RunTool
 from baton.core.listing import Row
 from baton.core.redaction import KnownSecrets
 from baton.core.work_items import ItemKind
-from baton.emitter import Emitter
 from baton.in_memory.admission import InMemoryAdmission
 from baton.in_memory.archive import InMemoryArchive
 from baton.in_memory.reader import InMemoryReader
@@ -29,6 +28,7 @@ from baton.runtime.pipeline import Executor, Pipeline
 from baton.runtime.policy import Policy
 from baton.runtime.work_limits import work_limits_ms
 from baton.tools.running_calls import RunningCalls
+from baton_events.emitter import Emitter
 from baton_local.replay.executors import (
     RecordedEarlier,
     RecordedMemory,

@@ -1,8 +1,8 @@
 """Whether a queue can reach a deployment at all, as far as the addresses tell. Pure."""
 
-from baton.configuration.loopback import is_loopback
 from baton.configuration.settings import Settings
 from baton_events.schema import WEBHOOK_ENDPOINTS
+from baton_events.setting import is_loopback
 
 
 def unreachable_base(settings: Settings) -> str:

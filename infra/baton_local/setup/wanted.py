@@ -7,11 +7,10 @@ deployments on one account, each with its own QSTASH_TOPIC_PREFIX, do not meet.
 from dataclasses import dataclass
 
 from baton.configuration.settings import Settings
-from baton.configuration.time_limits import delivery_seconds
-from baton.core.retry_waits import RetryWaits
-from baton.emitter import message_to
 from baton.ports import Outgoing
 from baton.ports.queue_setup import Topic, TopicEndpoint
+from baton_events.emitter import message_to
+from baton_events.messages import RetryWaits, delivery_seconds
 from baton_events.schema import ENDPOINTS, SWEEP_ENDPOINT, EventType
 
 # An endpoint is put by its name, so that a new address replaces the old one instead of being a second (qstash.md 23).

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from baton.configuration.loopback import is_loopback
+from baton_events.setting import is_loopback
 from baton_local.dev.stack_error import StackError
 
 API_URL = "http://127.0.0.1:4040"

@@ -11,7 +11,7 @@ from baton.adapters.verifier import QueueVerifier
 from baton.configuration.settings import Settings
 from baton.core.expected import event_of
 from baton.core.work_items import loop_item
-from baton.emitter import Delivery, Emitter
+from baton_events.emitter import Delivery, Emitter
 from baton_events.errors import (
     PartialPublishError,
     QueueUnauthorizedError,

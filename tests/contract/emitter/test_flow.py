@@ -12,7 +12,7 @@ from baton.adapters.schedules import QStashSchedules
 from baton.configuration.settings import Settings
 from baton.core.expected import event_of
 from baton.core.work_items import loop_item
-from baton.emitter import Delivery, Emitter, message_to
+from baton_events.emitter import Delivery, Emitter, message_to
 from baton_events.schema import SWEEP_ENDPOINT
 
 LATER_MS = 4_000_000_000_000

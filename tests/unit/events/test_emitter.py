@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from baton import Emitter as Published
 from baton.configuration.settings import Settings
-from baton.core.retry_waits import RetryWaits
-from baton.emitter import Delivery, Emitter, header_value
 from baton.ports import Flow, Outgoing
+from baton_events.emitter import Delivery, Emitter, header_value
 from baton_events.errors import QueueUnreachableError, SettingsError
+from baton_events.messages import RetryWaits
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, SWEEP_ENDPOINT, Event, encode_event
 from tests.fakes.queue import FakeQueue
 from tests.unit.events.sample_events import LOOP_INIT, TOOL_CALL, TOOL_COMPLETE, TOOL_FAILED

@@ -2,7 +2,7 @@
 
 import pytest
 
-from baton.configuration.loopback import is_loopback
+from baton_events.setting import is_loopback
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from baton.configuration.setting_readers import api_keys, reference, worker_urls
+from baton.configuration.setting_readers import api_keys, reference
+from baton_events.setting import worker_urls
 
 HASH = "0123456789abcdef" * 4
 

@@ -3,10 +3,10 @@
 import pytest
 
 from baton.dispatch.delivery import Outcome
-from baton.emitter import Emitter
 from baton.recovery.maintenance import read_away_ms
 from baton.recovery.store_away import LOOKS_EVERY_MS, StoreAway
 from baton.recovery.sweep_requests import SweepRequests
+from baton_events.emitter import Emitter
 from baton_events.errors import QueueUnreachableError, StoreError
 from baton_events.schema import SWEEP_ENDPOINT
 from tests.fakes import FakeAdmission

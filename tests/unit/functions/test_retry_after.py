@@ -11,10 +11,10 @@ import pytest
 
 from baton.adapters.verifier import QueueVerifier
 from baton.app import build_app
-from baton.core.retry_waits import CALLBACK_WAITS, SPREAD, RetryWaits
 from baton.ports import Claim, ClaimResult, Undelivered
 from baton.runtime import claims
 from baton_events.errors import QueueUnreachableError, StoreError
+from baton_events.messages import CALLBACK_WAITS, SPREAD, RetryWaits
 from baton_events.schema import encode_event
 from baton_local.qstash.core.retry_after import next_delay_ms
 from tests.fakes import FakeStore

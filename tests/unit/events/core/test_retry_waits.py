@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.core.retry_waits import CALLBACK_WAITS, SPREAD, RetryWaits
+from baton_events.messages import CALLBACK_WAITS, SPREAD, RetryWaits
 from baton_local.qstash.core.retry_delay import check_retry_delay, retry_delay_ms
 
 WAITS = st.builds(RetryWaits, st.integers(0, 86_400_000), st.integers(1, 10), st.integers(1, 86_400_000))

@@ -11,12 +11,12 @@ import pytest
 from baton.adapters.verifier import QueueVerifier
 from baton.app import EVENT_SPECS, SPECS
 from baton.configuration.settings import Settings
-from baton.configuration.time_limits import delivery_seconds
 from baton.core.work_items import ItemKind
 from baton.entry import lambda_handler
 from baton.runtime.spec import Spec
 from baton.runtime.work_limits import TAKING_IN_SECONDS, guard_ms
 from baton.webhooks import agent_loop
+from baton_events.messages import delivery_seconds
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, SWEEP_ENDPOINT, EventType, encode_event
 from tests.unit.functions.lambda_url import Invoker, url_event
 from tests.unit.functions.signing import delivery_headers, keyed

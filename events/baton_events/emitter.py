@@ -1,24 +1,19 @@
 """The emitter: publishes events by direct URL or by topic, one or many at once. Any program may use it.
 
-Invariant: how an event is addressed is a setting (PUBLISH_BY), never detected. Headers and queue options are those of
-DESIGN 2. The emitter decides nothing about jobs.
+Invariant: how an event is addressed is a setting (PUBLISH_BY), never detected. The emitter decides nothing about jobs.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from msgspec import Struct
-
-from baton.adapters.publisher import QStashQueue
-from baton.configuration.settings import Settings, require, settings_from_environment
-from baton.configuration.time_limits import delivery_seconds
-from baton.core.retry_waits import CALLBACK_WAITS, RetryWaits
-from baton.ports import Flow, Outgoing, Queue
+from baton_events.messages import CALLBACK_WAITS, Flow, Outgoing, Queue, RetryWaits, delivery_seconds
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, Event, encode_event, event_type
+from baton_events.settings import EmitterSettings, QueueSettings
 
 
-class Delivery(Struct, frozen=True):
+@dataclass(frozen=True)
+class Delivery:
     """An event to publish: not before `not_before_ms` (0: at once).
 
     `deduplication_id`: empty for none; it must differ each time that the same event is redriven on purpose, since
@@ -33,20 +28,21 @@ class Delivery(Struct, frozen=True):
 class Emitter:
     """Publishes events with the settings' addresses and options."""
 
-    def __init__(self, settings: Settings, queue: Queue) -> None:
+    def __init__(self, settings: QueueSettings, queue: Queue) -> None:
         self._settings = settings
         self._queue = queue
 
     @classmethod
-    def from_settings(cls, settings: Settings | None = None) -> "Emitter":
-        """An emitter for programs that only emit, on the real queue; `settings` default to the environment's.
+    def from_settings(cls, settings: QueueSettings | None = None) -> "Emitter":
+        """Make an emitter on the real queue, over the official SDK; `settings` default to the environment's.
 
         Raises:
             SettingsError: QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
         """
-        chosen = settings_from_environment() if settings is None else settings
-        require(chosen, "QSTASH_TOKEN", *(["WORKER_BASE_URL"] if chosen.publish_by == "url" else []))
-        return cls(chosen, QStashQueue(chosen))
+        from baton_events.publisher import SdkPublisher  # noqa: PLC0415 - functions have a publisher of their own
+
+        chosen = EmitterSettings.from_environment() if settings is None else settings.checked()
+        return cls(chosen, SdkPublisher(chosen))
 
     async def emit(self, event: Event, *, not_before_ms: int = 0, deduplication_id: str = "") -> str:
         """Publish one event; returns its message id.
@@ -75,7 +71,7 @@ class Emitter:
         return (await self._queue.publish([replace(message, not_before_ms=not_before_ms)]))[0]
 
     def message_of(self, event: Event) -> Outgoing:
-        """The message that would bring this event, for a schedule of the queue."""
+        """Return the message that would bring this event, for a schedule of the queue."""
         return self._outgoing(Delivery(event))
 
     async def close(self) -> None:
@@ -101,8 +97,8 @@ class Emitter:
         )
 
 
-def message_to(settings: Settings, endpoint: str, body: str, deduplication_id: str = "") -> Outgoing:
-    """A message to one of our endpoints, with the settings' options: retries, limits, who hears that it failed."""
+def message_to(settings: QueueSettings, endpoint: str, body: str, deduplication_id: str = "") -> Outgoing:
+    """Return a message to one of our endpoints, with the settings' options: retries, limits, failure callback."""
     return Outgoing(
         body=body,
         url=settings.endpoint_url(endpoint),
@@ -116,20 +112,20 @@ def message_to(settings: Settings, endpoint: str, body: str, deduplication_id: s
     )
 
 
-def waits_at(settings: Settings, endpoint: str) -> RetryWaits:
-    """The waits before the retries of a message to one of our endpoints, before they are spread."""
+def waits_at(settings: QueueSettings, endpoint: str) -> RetryWaits:
+    """Return the waits before the retries of a message to one of our endpoints, before they are spread."""
     return CALLBACK_WAITS if endpoint == DELIVERY_FAILED_ENDPOINT else RetryWaits(settings.message_retry_delay_ms)
 
 
-def _flow(settings: Settings, endpoint: str) -> Flow:
+def _flow(settings: QueueSettings, endpoint: str) -> Flow:
     """The key is the endpoint's, however a message is addressed, and the deployment's (QSTASH_TOPIC_PREFIX)."""
     at_once = settings.at_once(endpoint)
     return Flow(f"{settings.topic_prefix}.{endpoint.rpartition('/')[2]}", at_once) if at_once else Flow()
 
 
 def header_value(text: str) -> str:
-    """A session id as a header value: what a header cannot carry is percent-encoded (the body has it as it is).
+    """Return a session id as a header value: what a header cannot carry is percent-encoded.
 
-    That is all but printable ASCII, and a space at either end, which no HTTP library sends.
+    That is all but printable ASCII, and a space at either end, which no HTTP library sends. The body has it as it is.
     """
     return text if text.isascii() and text.isprintable() and text == text.strip() else quote(text)

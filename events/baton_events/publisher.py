@@ -1,0 +1,211 @@
+"""Messages as the official QStash SDK takes them, its answers and errors by name, and a publisher over it.
+
+The SDK's own retries are off: they take up to half a minute. Must not: publish again what may have been accepted.
+"""
+
+import asyncio
+import contextlib
+import math
+import re
+import time
+from collections.abc import Awaitable, Sequence
+from typing import Any, TypeVar
+
+import httpx
+from qstash import AsyncQStash
+from qstash.errors import QStashError
+from qstash.message import BatchRequest, FlowControl, prepare_batch_message_body
+
+from baton_events.errors import (
+    MessageNotFoundError,
+    PartialPublishError,
+    PublishError,
+    QueueRefusedError,
+    QueueUnauthorizedError,
+    QueueUnreachableError,
+    TopicNotFoundError,
+)
+from baton_events.messages import CALLBACK_SECONDS, CALLBACK_WAITS, Flow, Outgoing
+from baton_events.settings import QueueSettings
+
+_Answer = TypeVar("_Answer")
+_NO_FLOW = Flow()
+
+
+class SdkPublisher:
+    """`Queue` over the SDK's own client, for programs that only emit."""
+
+    def __init__(self, settings: QueueSettings) -> None:
+        self._settings = settings
+        self._client: AsyncQStash | None = None
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
+        """Publish all in one request; returns message ids in order. Raises as `Queue` says."""
+        if not messages:
+            return []
+        requests = [batch_request(each, self._delay_seconds(each)) for each in messages]
+        publishing = publish_batch(self._sdk, requests) if len(requests) > 1 else publish_one(self._sdk, requests[0])
+        return message_ids(await self._ask(publishing, messages[0].topic))
+
+    async def cancel(self, message_id: str) -> None:
+        """Take a message back; an unknown or delivered one is no error."""
+        with contextlib.suppress(MessageNotFoundError):
+            await self._ask(self._sdk.message.cancel(message_id))
+
+    async def close(self) -> None:
+        """Close connections; a later use opens them again."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.http._client.aclose()  # noqa: SLF001 - the SDK has no way to close it
+
+    @property
+    def _sdk(self) -> AsyncQStash:
+        if self._client is None:
+            where = self._settings.qstash_url
+            self._client = AsyncQStash(self._settings.qstash_token, base_url=where, retry=False)
+        return self._client
+
+    async def _ask(self, request: Awaitable[_Answer], topic: str = "") -> _Answer:
+        return await answer_of(request, self._settings.qstash_url, self._settings.queue_timeout_seconds, topic)
+
+    def _delay_seconds(self, message: Outgoing) -> int:
+        now_ms = time.time() * 1000  # noqa: TID251 - a program that only publishes has no clock of ours
+        return delay_seconds(message, now_ms, self._settings.message_max_delay_seconds)
+
+
+async def answer_of(request: Awaitable[_Answer], queue_url: str, limit_seconds: float, topic: str = "") -> _Answer:
+    """Wait for the answer of a request of the SDK; `topic`: what a 404 is about.
+
+    Raises:
+        TopicNotFoundError, MessageNotFoundError, QueueUnauthorizedError, QueueUnreachableError, PublishError.
+    """
+    try:
+        async with asyncio.timeout(limit_seconds):
+            return await request
+    except TimeoutError as error:
+        raise QueueUnreachableError(queue_url, f"nothing within {limit_seconds} s") from error
+    except (httpx.HTTPError, OSError) as error:
+        raise QueueUnreachableError(queue_url, type(error).__name__) from error
+    except QStashError as error:
+        raise _named(error, topic, queue_url) from error
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        # What the SDK raises when the answer is not what the queue's API promises.
+        raise PublishError(f"no usable answer from the queue at {queue_url} ({type(error).__name__})") from error
+
+
+def _named(error: QStashError, topic: str, where: str) -> PublishError:
+    found = re.search(r"status: (\d{3})", str(error))
+    status = int(found.group(1)) if found else 0
+    if status == httpx.codes.UNAUTHORIZED:
+        return QueueUnauthorizedError(where)
+    if status == httpx.codes.NOT_FOUND and topic:
+        return TopicNotFoundError(topic)
+    if status == httpx.codes.NOT_FOUND:
+        return MessageNotFoundError(f"the queue at {where} knows no such thing: {str(error)[:300]}")
+    if status in (httpx.codes.BAD_REQUEST, httpx.codes.PRECONDITION_FAILED, httpx.codes.UNPROCESSABLE_ENTITY):
+        return QueueRefusedError(f"the queue at {where} refused the message: {str(error)[:300]}")
+    return PublishError(f"the queue at {where} refused the message: {str(error)[:300]}")
+
+
+async def publish_one(sdk: AsyncQStash, request: BatchRequest) -> list[Any]:
+    """Publish one message; returns its answer alone. A topic answers with a list, one for each of its endpoints."""
+    options: dict[str, Any] = {**request}
+    answer = await sdk.message.publish(**options)
+    first = answer[0] if isinstance(answer, list) else answer
+    return [{"messageId": first.message_id}]
+
+
+async def publish_batch(sdk: AsyncQStash, requests: Sequence[BatchRequest]) -> list[Any]:
+    """Publish all by one request; returns an answer for each, in order.
+
+    Not `message.batch`: it fails with a KeyError on an item that was refused, and drops the others' ids.
+    """
+    body = prepare_batch_message_body(list(requests))
+    headers = {"Content-Type": "application/json"}
+    answers = await sdk.http.request(path="/v2/batch", method="POST", headers=headers, body=body)
+    if not isinstance(answers, list) or len(answers) != len(requests):
+        raise PublishError(f"the queue answered a batch of {len(requests)} with {str(answers)[:200]!r}")
+    return answers
+
+
+def message_ids(answers: Sequence[Any]) -> list[str]:
+    """Return the ids in the answers of a batch; a topic answers with a list, one for each of its endpoints.
+
+    Raises:
+        PartialPublishError: some messages were refused.
+    """
+    accepted: dict[int, str] = {}
+    failed: dict[int, str] = {}
+    for position, answer in enumerate(answers):
+        first = answer[0] if isinstance(answer, list) and answer else answer
+        if isinstance(first, dict) and "messageId" in first:
+            accepted[position] = str(first["messageId"])
+        else:
+            failed[position] = str(first.get("error", first) if isinstance(first, dict) else first)[:200]
+    if failed:
+        raise PartialPublishError(accepted, failed)
+    return list(accepted.values())
+
+
+def delay_seconds(message: Outgoing, now_ms: float, most_seconds: int) -> int:
+    """Return the delay that a message asks for; 0: none.
+
+    A delay needs no clock in common with the queue's: a time would come at once, and again, where this one is behind.
+    A message that is due later than the queue keeps it comes early, and is published again: in hops.
+    """
+    if not message.not_before_ms:
+        return 0
+    return min(max(0, math.ceil((message.not_before_ms - now_ms) / 1000)), most_seconds)
+
+
+def batch_request(message: Outgoing, wait_seconds: int = 0) -> BatchRequest:
+    """Return a message as the SDK takes it."""
+    request: BatchRequest = {
+        "body": message.body,
+        "content_type": "application/json",
+        "method": "POST",
+        "headers": dict(message.headers),
+        "retries": message.retries,
+        "retry_delay": message.waits.expression,
+        "timeout": message.timeout_seconds,
+    }
+    if message.topic:
+        request["url_group"] = message.topic
+    else:
+        request["url"] = message.url
+    if wait_seconds:
+        request["delay"] = wait_seconds
+    if message.deduplication_id:
+        request["deduplication_id"] = message.deduplication_id
+    if flow := flow_control(message.flow):
+        request["flow_control"] = flow
+    if message.label:
+        request["label"] = message.label
+    if message.failure_callback:
+        request["failure_callback"] = message.failure_callback
+        request["failure_callback_headers"] = failure_callback_headers(message.callback_flow)
+    return request
+
+
+def flow_control(flow: Flow) -> FlowControl | None:
+    """Return flow control as the SDK takes it; None: there is no limit."""
+    return FlowControl(key=flow.key, parallelism=flow.parallelism) if flow.key else None
+
+
+def failure_callback_headers(flow: Flow = _NO_FLOW) -> dict[str, str]:
+    """Return how the queue delivers failure callbacks, which the SDK has no arguments for (qstash.md 4, 18).
+
+    A callback is as the message that it is about in everything that these do not say.
+    """
+    prefix = "Upstash-Failure-Callback"
+    headers = {
+        f"{prefix}-Retry-Delay": CALLBACK_WAITS.expression,
+        # It has no other setting, and by default the queue would wait as long as its plan allows.
+        f"{prefix}-Timeout": f"{CALLBACK_SECONDS}s",
+    }
+    if flow.key:
+        headers |= {
+            f"{prefix}-Flow-Control-Key": flow.key,
+            f"{prefix}-Flow-Control-Value": f"parallelism={flow.parallelism}",
+        }
+    return headers

@@ -1,0 +1,167 @@
+"""What a setting is: one environment variable, described for people and for the code that reads it. Pure.
+
+A reader raises ValueError with what the value should be: "X is not …". Invariant: what leaves this machine is
+encrypted, so an address with http is refused unless it is a loopback one.
+"""
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from baton_events.schema import WEBHOOK_ENDPOINTS
+
+EVERYWHERE = "all functions"
+_TOPIC_PREFIX = re.compile(r"^[A-Za-z0-9_.-]+$")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to the machine that asks."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def text(given: str) -> str:
+    """As it is."""
+    return given
+
+
+def whole(minimum: int, maximum: int) -> Callable[[str], int]:
+    """A number without a fraction, within limits."""
+
+    def read(given: str) -> int:
+        if not re.fullmatch(r"\d+", given) or not minimum <= int(given) <= maximum:
+            raise ValueError(f"a whole number from {minimum} to {maximum}")
+        return int(given)
+
+    return read
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """One of a few words."""
+
+    def read(given: str) -> str:
+        if given not in allowed:
+            raise ValueError(f"one of {', '.join(allowed)}")
+        return given
+
+    return read
+
+
+def url(given: str) -> str:
+    """An address without a query and without its last slash."""
+    if not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", given):
+        raise ValueError("a URL such as https://example.com/base, without query")
+    require_https(given)
+    return given.rstrip("/")
+
+
+def require_https(given: str) -> None:
+    """Refuse an address with http, unless it is a loopback one."""
+    if urlsplit(given).scheme != "https" and not is_loopback(given):
+        raise ValueError("a URL with https: with http, anybody in between reads and changes what is sent")
+
+
+def worker_urls(given: str) -> tuple[tuple[str, str], ...]:
+    """Endpoints with the URLs before them."""
+    what = 'a JSON object of endpoints and the URLs of their functions, such as {"/workers/sweep": "https://fn.example.com"}'
+    try:
+        told: Any = json.loads(given)
+        pairs = sorted(told.items())
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(what) from error
+    unknown = [endpoint for endpoint, _ in pairs if endpoint not in WEBHOOK_ENDPOINTS]
+    if unknown:
+        raise ValueError(f"about endpoints that exist: {unknown[0]!r} is none of {', '.join(WEBHOOK_ENDPOINTS)}")
+    try:
+        return tuple((endpoint, url(each)) for endpoint, each in pairs)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{what} ({error})") from error
+
+
+def deliveries_at_once(given: str) -> tuple[tuple[str, int], ...]:
+    """Endpoints with how many deliveries to each are under way at once; a number is that of each."""
+    if re.fullmatch(r"\d+", given):
+        return tuple((endpoint, _at_once(given)) for endpoint in WEBHOOK_ENDPOINTS) if int(given) else ()
+    what = 'a whole number, or a JSON object such as {"/workers/agent-loop": 40}'
+    try:
+        told: Any = json.loads(given)
+        pairs = sorted(told.items())
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(what) from error
+    unknown = [endpoint for endpoint, _ in pairs if endpoint not in WEBHOOK_ENDPOINTS]
+    if unknown:
+        raise ValueError(f"about endpoints that exist: {unknown[0]!r} is none of {', '.join(WEBHOOK_ENDPOINTS)}")
+    return tuple((endpoint, _at_once(json.dumps(count))) for endpoint, count in pairs)
+
+
+def _at_once(given: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,4}", given):
+        raise ValueError(f"made of whole numbers from 1 to 99999: {given} is none")
+    return int(given)
+
+
+def topic_prefix(given: str) -> str:
+    """What the queue takes at the beginning of a topic's name."""
+    if not _TOPIC_PREFIX.match(given) or given.startswith("http") or given == "api":
+        raise ValueError("letters, digits, '_', '-' and '.', not beginning with http")  # qstash.md 23
+    return given
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable: where it goes, its default as text, its unit, and what it means.
+
+    `read` raises ValueError with what the value should be: "X is not …". `needed`: a deployment does not work without
+    it, unless the setting named by `instead` is there. `where`: which functions read it.
+    """
+
+    name: str
+    field: str
+    default: str
+    unit: str
+    help: str
+    read: Callable[[str], Any] = text
+    secret: bool = False
+    needed: bool = False
+    instead: str = ""
+    where: str = EVERYWHERE
+
+
+def read_by(where: str, *settings: Setting) -> Iterator[Setting]:
+    """Return these settings, with who reads them."""
+    return (replace(setting, where=where) for setting in settings)
+
+
+def read_values(
+    environment: Mapping[str, str], settings: Iterable[Setting], needed: Iterable[str] = ()
+) -> tuple[dict[str, Any], list[str]]:
+    """Read variables; empty ones count as unset. Returns values by field, and what is wrong or missing."""
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for setting in settings:
+        given = environment.get(setting.name, "").strip()
+        if not given:
+            has_other = bool(environment.get(setting.instead, "").strip())
+            problems += [missing(setting)] if setting.name in needed and not has_other else []
+            continue
+        try:
+            values[setting.field] = setting.read(given)
+        except ValueError as error:
+            shown = "its value" if setting.secret else repr(given)
+            problems.append(f"{setting.name}: {shown} is not {error}")
+    return values, problems
+
+
+def missing(setting: Setting) -> str:
+    """Say that a variable is not set, and what it is for."""
+    return f"{setting.name} is not set: {setting.help}"

@@ -1,0 +1,177 @@
+"""The settings of a program that publishes events: where queue and functions are, how a message is delivered.
+
+Must not: read the environment where it is imported.
+"""
+
+import os
+from dataclasses import dataclass, field
+from typing import Literal, Self
+
+from baton_events.errors import SettingsError, join_problems
+from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, TOPIC_SUFFIXES, WEBHOOK_ENDPOINTS, EventType
+from baton_events.setting import (
+    EVERYWHERE,
+    Setting,
+    deliveries_at_once,
+    missing,
+    one_of,
+    read_by,
+    read_values,
+    topic_prefix,
+    url,
+    whole,
+    worker_urls,
+)
+
+QUEUE_SETTINGS = (
+    *read_by(
+        EVERYWHERE,
+        Setting("QSTASH_URL", "qstash_url", "https://qstash.upstash.io", "URL", "the queue", url),
+        Setting("QSTASH_TOKEN", "qstash_token", "", "", "token for publishing", secret=True, needed=True),
+        Setting(
+            "QSTASH_TOPIC_PREFIX",
+            "topic_prefix",
+            "agent",
+            "",
+            "what topic names begin with, before a dot",
+            topic_prefix,
+        ),
+        Setting("PUBLISH_BY", "publish_by", "url", "url or topic", "how events are addressed", one_of("url", "topic")),
+        Setting(
+            "WORKER_BASE_URL",
+            "worker_base_url",
+            "",
+            "URL",
+            "where the functions are; may carry a path",
+            url,
+            needed=True,
+        ),
+        Setting(
+            "WORKER_URLS",
+            "worker_urls",
+            "{}",
+            '{"/workers/…": URL, …}',
+            "where functions are that are not at WORKER_BASE_URL: for each endpoint the URL before it",
+            worker_urls,
+        ),
+        Setting(
+            "MESSAGE_MAX_DELAY_SECONDS",
+            "message_max_delay_seconds",
+            "604800",
+            "seconds",
+            "longest delay that the queue's plan allows; longer waits go in hops",
+            whole(60, 31_536_000),
+        ),
+        Setting("MESSAGE_RETRIES", "message_retries", "3", "count", "delivery attempts after the first", whole(1, 20)),
+        Setting(
+            "MESSAGE_RETRY_DELAY_MS",
+            "message_retry_delay_ms",
+            "10000",
+            "ms",
+            "wait before the first of them, about; each further one waits twice as long, up to ten minutes",
+            whole(0, 86_400_000),
+        ),
+        Setting(
+            "DELIVERIES_AT_ONCE",
+            "deliveries_at_once",
+            "{}",
+            'count, or {"/workers/…": count, …}',
+            "how many deliveries the queue may have under way at once, for each endpoint or for some; {}: no limit",
+            deliveries_at_once,
+        ),
+        Setting(
+            "MESSAGE_TIMEOUT_SECONDS",
+            "message_timeout_seconds",
+            "300",
+            "s",
+            "limit of one delivery (Upstash-Timeout); above the work limit; shorter where no work is done",
+            whole(2, 900),
+        ),
+        Setting("QUEUE_TIMEOUT_SECONDS", "queue_timeout_seconds", "10", "s", "limit of one publish", whole(1, 60)),
+    ),
+)
+
+
+class QueueSettings:
+    """What publishing needs: base of settings that have these fields; see QUEUE_SETTINGS for units and meaning."""
+
+    qstash_url: str
+    qstash_token: str
+    topic_prefix: str
+    publish_by: Literal["url", "topic"]
+    worker_base_url: str
+    worker_urls: tuple[tuple[str, str], ...]
+    message_max_delay_seconds: int
+    message_retries: int
+    message_retry_delay_ms: int
+    message_timeout_seconds: int
+    deliveries_at_once: tuple[tuple[str, int], ...]
+    queue_timeout_seconds: int
+
+    def endpoint_url(self, endpoint: str) -> str:
+        """The public URL of an endpoint: what the queue delivers to and what signatures are checked against."""
+        return dict(self.worker_urls).get(endpoint, self.worker_base_url) + endpoint
+
+    def endpoint_of(self, url: str) -> str:
+        """The endpoint of ours that has this public URL; empty where none has."""
+        return next((endpoint for endpoint in WEBHOOK_ENDPOINTS if url == self.endpoint_url(endpoint)), "")
+
+    def event_url(self, event_type: EventType) -> str:
+        """The public URL of the function that handles this event type."""
+        return self.endpoint_url(ENDPOINTS[event_type])
+
+    def topic(self, event_type: EventType) -> str:
+        """The topic of this event type: `agent.agent-loop-init`."""
+        return f"{self.topic_prefix}.{TOPIC_SUFFIXES[event_type]}"
+
+    def at_once(self, endpoint: str) -> int:
+        """How many deliveries to an endpoint the queue may have under way at once; 0: as many as it likes."""
+        return dict(self.deliveries_at_once).get(endpoint, 0)
+
+    @property
+    def failure_callback_url(self) -> str:
+        """Where the queue reports messages that it gave up on."""
+        return self.endpoint_url(DELIVERY_FAILED_ENDPOINT)
+
+    def checked(self) -> Self:
+        """Return these settings where they suffice to publish.
+
+        Raises:
+            SettingsError: QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
+        """
+        needed = ["qstash_token", *([] if self.publish_by == "topic" else ["worker_base_url"])]
+        problems = [missing(each) for each in QUEUE_SETTINGS if each.field in needed and not getattr(self, each.field)]
+        if problems:
+            raise SettingsError(join_problems("missing settings:", problems))
+        return self
+
+
+@dataclass(frozen=True)
+class EmitterSettings(QueueSettings):
+    """What a program needs that only publishes events; see QUEUE_SETTINGS for names, units and meaning."""
+
+    qstash_url: str = "https://qstash.upstash.io"
+    qstash_token: str = field(default="", repr=False)
+    topic_prefix: str = "agent"
+    publish_by: Literal["url", "topic"] = "url"
+    worker_base_url: str = ""
+    worker_urls: tuple[tuple[str, str], ...] = ()
+    message_max_delay_seconds: int = 604_800
+    message_retries: int = 3
+    message_retry_delay_ms: int = 10_000
+    deliveries_at_once: tuple[tuple[str, int], ...] = ()
+    message_timeout_seconds: int = 300
+    queue_timeout_seconds: int = 10
+
+    @classmethod
+    def from_environment(cls) -> "EmitterSettings":
+        """Settings of this process.
+
+        Raises:
+            SettingsError: values are wrong, or QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
+        """
+        environment = os.environ  # noqa: TID251 - a program that only publishes has no other settings
+        values, problems = read_values(environment, QUEUE_SETTINGS)
+        if problems:
+            raise SettingsError(join_problems("wrong settings:", problems))
+        return cls(**values).checked()
