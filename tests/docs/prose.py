@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from baton_local.docs.glossary import RETIRED, RETIRED_IN_PROSE
+from baton_local.docs.glossary import RETIRED_IN_PROSE
 
 LONGEST_WORDS = 28  # of nine sentences in ten
 SHORTEST_WORDS = 4
@@ -70,6 +70,6 @@ def faults_of(text: str) -> list[str]:
 
 
 def _faults_in(sentence: Sentence) -> list[str]:
-    words = set(re.findall(r"[a-z]+", sentence.text.lower().replace(CODE, "")))
-    found = [f"{word!r} is retired" for word in sorted(words & (RETIRED | RETIRED_IN_PROSE))]
+    words = f" {' '.join(re.findall(r'[a-z]+', sentence.text.replace(CODE, '').lower()))} "
+    found = [f"{word!r} is retired" for word in sorted(RETIRED_IN_PROSE) if f" {word} " in words]
     return [*found, "a question is its subject"] if _SUBJECT.match(sentence.text) else found

@@ -61,7 +61,7 @@ SETTINGS = (
             "told_limit_bytes",
             "8000000",
             "bytes",
-            "most that a turn, or a step of a plan, is told at once; below what the store's plan lets an answer have",
+            "largest input of a turn, or of a step of a plan; below the largest answer of the store's plan",
             whole(1, 80_000_000),
         ),
         Setting(
@@ -203,7 +203,7 @@ SETTINGS = (
             "alert_webhook_url",
             "",
             "URL",
-            "is told of what needs a person, as Slack's incoming webhooks are; unset: only the log",
+            "gets an alert for each fault that needs a person, as Slack's incoming webhooks do; unset: only the log",
             url,
             secret=True,
         ),

@@ -15,7 +15,7 @@ _Entry = ModelAnswer | Exception
 
 
 class ScriptedModel:
-    """A model that says what it is told to say: `ScriptedModel([[Call("read_file", {"path": "a.txt"})], "done"])`.
+    """A model with given answers: `ScriptedModel([[Call("read_file", {"path": "a.txt"})], "done"])`.
 
     Args:
         script: an entry for each turn: a list of calls (made in parallel), a text (the final answer), a whole

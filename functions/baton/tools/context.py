@@ -26,7 +26,7 @@ class ToolChannel(Protocol):
         ...
 
     async def cancelled(self) -> bool:
-        """Tell whether the job was cancelled meanwhile."""
+        """Return whether the job was cancelled meanwhile."""
         ...
 
 
@@ -34,7 +34,7 @@ class ToolChannel(Protocol):
 class ToolContext:
     """The call a tool is running for. A tool asks for it with a parameter annotated `ToolContext`.
 
-    What a tool says, it awaits, so a tool that says something is an async function.
+    The methods are coroutines, so a tool that uses them is an async function.
 
     Attributes:
         job_id: the job; a job that another one started has an id of its own.
@@ -70,7 +70,7 @@ class ToolContext:
         await self.channel.progress(min(max(float(fraction), 0.0), 1.0), text)
 
     async def cancelled(self) -> bool:
-        """Tell whether the job was cancelled meanwhile; a long tool asks now and then and returns early."""
+        """Return whether the job was cancelled meanwhile; a long tool checks now and then and returns early."""
         return await self.channel.cancelled()
 
     def start(self, agent: str, task: str, data: dict[str, Any] | None = None) -> Pending:

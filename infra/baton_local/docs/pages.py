@@ -27,7 +27,12 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "fixtures": fixture_table,
     },
     "docs/reference/http.md": {"endpoints": endpoint_table, "bodies": body_tables},
-    "docs/reference/events.md": {"events": event_table, "fields": event_fields, "payloads": payload_fields, "facts": fact_fields},
+    "docs/reference/events.md": {
+        "events": event_table,
+        "fields": event_fields,
+        "payloads": payload_fields,
+        "facts": fact_fields,
+    },
     "docs/reference/settings.md": {"settings": settings_table},
     "infra/README.md": {
         "emulated": emulated_table,

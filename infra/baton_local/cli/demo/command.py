@@ -30,7 +30,7 @@ THE_SAMPLES = {"BATON_APP": "baton.agents:registry"}  # whatever agents of their
 @click.option("--fault", type=click.Choice(["kill"]), help="kill: end the app with -9 in the middle of the job.")
 @click.option("--list", "lists", is_flag=True, help="List what there is to show.")
 @click.option("--app", metavar="MODULE:ATTR", help="Your own agents' registry, imported from the current folder.")
-@click.option("--task", default="Do it.", show_default=True, help="What the job of your agent is asked, with --app.")
+@click.option("--task", default="Do it.", show_default=True, help="With --app: the task of your agent's job.")
 def demo(name: str, fault: str | None, app: str | None, task: str, *, lists: bool) -> None:
     """Show real jobs of an agent live, on a stack of their own.
 
