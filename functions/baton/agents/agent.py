@@ -23,7 +23,7 @@ _MODES = ("loop", "plan")
 
 @dataclass(frozen=True, eq=False)
 class Agent:
-    """An agent; its name is what a job's `jobType` says.
+    """An agent; a job names it in its `jobType`.
 
     Attributes:
         name: 1 to 64 letters, digits, `_`, `.` or `-`.
@@ -44,7 +44,7 @@ class Agent:
         model_timeout_seconds: time limit of one model call; a list of models shares it.
         history: the model's input once the conversation is long: `KeepAll()`, `DropOldest(…)`, `Summarize(…)`.
         cache_seconds: so long an answer of the model is kept for the same question; 0: not at all.
-        memory: what the agent remembers of earlier jobs: a `Memory`, or True for the defaults.
+        memory: its memory of earlier jobs: a `Memory`, or True for the defaults.
         isolated: each turn and each tool call has an invocation of its own, instead of inline continuation.
     """
 

@@ -77,7 +77,7 @@ SETTINGS = (
             "bytes_kept_per_tenant",
             "0",
             "bytes",
-            "what all jobs of a tenant may have stored together before it may submit no more; 0: no limit",
+            "largest sum that the jobs of a tenant may have stored before it can submit no more; 0: no limit",
             whole(0, 1_000_000_000_000),
         ),
         Setting(
@@ -102,7 +102,7 @@ SETTINGS = (
             "log_level",
             "INFO",
             "DEBUG, INFO, WARNING or ERROR",
-            "what our logs leave out: everything below",
+            "the lowest level that our logs keep",
             one_of("DEBUG", "INFO", "WARNING", "ERROR"),
         ),
         Setting(
@@ -140,7 +140,7 @@ SETTINGS = (
             "continuation",
             "inline",
             "queue or inline",
-            "publish each following event, or go on with it in place",
+            "publish each following event, or continue it inline",
             one_of("queue", "inline"),
         ),
         Setting(
@@ -164,14 +164,14 @@ SETTINGS = (
             "lambda_runtime_api",
             "",
             "host:port",
-            "where an invocation is answered; Lambda sets it itself",
+            "the address for the answers of invocations; Lambda sets it itself",
         ),
         Setting(
             "STREAM_BATCH_MS",
             "stream_batch_ms",
             "100",
             "ms",
-            "how often what a model says is appended to the stream while it says it",
+            "how often a model's text is appended to the stream while it comes",
             whole(0, 60_000),
         ),
         Setting(
@@ -195,7 +195,7 @@ SETTINGS = (
             "stream_max_length",
             "10000",
             "count",
-            "how many entries that were taken in stay in the stream `operations:completed` for other readers",
+            "how many processed entries stay in the stream `operations:completed` for other readers",
             whole(1_000, 1_000_000),
         ),
         Setting(
@@ -212,7 +212,7 @@ SETTINGS = (
             "otel_endpoint",
             "",
             "URL",
-            "where traces go, by OTLP over HTTP (extra `otel`); unset: nobody traces",
+            "where traces go, by OTLP over HTTP (extra `otel`); unset: no traces",
             url,
         ),
         Setting("OTEL_SERVICE_NAME", "otel_service_name", "baton", "", "the name of this deployment in traces"),
@@ -237,9 +237,7 @@ SETTINGS = (
             "unit prices that are not the lists' (docs/operations.md, Costs)",
             unit_prices,
         ),
-        Setting(
-            "DEFAULT_AGENT", "default_agent", "", "", "whom a chat talks to that names no agent; none: the first one"
-        ),
+        Setting("DEFAULT_AGENT", "default_agent", "", "", "the agent of chats that name none; unset: the first one"),
         Setting("ENABLE_TEST_ENDPOINT", "enable_test_endpoint", "false", "flag", "serve POST /test/simple", flag),
         Setting("ENABLE_CHAT_PAGE", "enable_chat_page", "false", "flag", "serve a page that chats, at /chat", flag),
         Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", flag),

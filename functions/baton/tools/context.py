@@ -64,7 +64,7 @@ class ToolContext:
         await self.channel.info(title, data)
 
     async def progress(self, fraction: float, text: str = "") -> None:
-        """Say how far the tool has come, from 0 to 1."""
+        """Report the tool's progress, from 0 to 1."""
         if not -_ROUNDING <= fraction <= 1 + _ROUNDING:
             raise ValueError(f"progress is a fraction from 0 to 1, got {fraction!r}; write 0.5 for 50 %")
         await self.channel.progress(min(max(float(fraction), 0.0), 1.0), text)
@@ -94,7 +94,7 @@ class ToolContext:
         started_at_ms: int = 1_767_225_600_000,  # 2026-01-01
         cancelled: bool = False,
     ) -> "RecordedToolContext":
-        """Make a context for unit tests of tools; it keeps what the tool said in lists."""
+        """Make a context for unit tests of tools; it keeps the tool's reports in lists."""
         recorder = ToolRecorder(is_cancelled=cancelled)
         return RecordedToolContext(
             job_id=job_id,

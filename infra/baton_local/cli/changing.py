@@ -30,7 +30,7 @@ def meant(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--status", type=click.Choice(STATUSES), help="All jobs of this status; needs an admin key.")
     @click.option("--type", "job_type", metavar="AGENT", help="All jobs of this agent.")
     @click.option("--session", metavar="ID", help="All jobs of this session.")
-    @click.option("--dry-run", is_flag=True, help="Say how many a filter means, and change none.")
+    @click.option("--dry-run", is_flag=True, help="Count the jobs that match a filter, and change none.")
     @wraps(command)
     def filtered(
         *arguments: Any, status: str | None, job_type: str | None, session: str | None, dry_run: bool, **options: Any

@@ -83,7 +83,7 @@ def list_(*, as_json: bool, data: Path | None) -> None:
 @click.argument("key_id", metavar="ID")
 @_data
 def revoke(key_id: str, data: Path | None) -> None:
-    """Let a key in no longer; ID is what `baton keys list` shows, or the key itself."""
+    """Revoke a key; ID is its id in `baton keys list`, or the key itself."""
     wanted = _id_of(key_id) if key_id.startswith("bk_") else key_id
     if data is not None and remove_api_key_entry(data, wanted):
         print(f"Removed from {data / SECRETS_FILE_NAME}: the next `baton dev --data {data}` refuses key {wanted}.")

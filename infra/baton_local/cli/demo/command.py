@@ -28,7 +28,7 @@ THE_SAMPLES = {"BATON_APP": "baton.agents:registry"}  # whatever agents of their
 @click.command()
 @click.argument("name", default="research")
 @click.option("--fault", type=click.Choice(["kill"]), help="kill: end the app with -9 in the middle of the job.")
-@click.option("--list", "lists", is_flag=True, help="List what there is to show.")
+@click.option("--list", "lists", is_flag=True, help="List the sample agents.")
 @click.option("--app", metavar="MODULE:ATTR", help="Your own agents' registry, imported from the current folder.")
 @click.option("--task", default="Do it.", show_default=True, help="With --app: the task of your agent's job.")
 def demo(name: str, fault: str | None, app: str | None, task: str, *, lists: bool) -> None:
