@@ -47,7 +47,7 @@ SETTINGS = (
             "http_transport",
             "auto",
             "auto, httpx or httptools",
-            "who speaks HTTP to store and queue; auto: httptools (a quarter of httpx's CPU), unless respx mocks httpx",
+            "the HTTP client for store and queue; auto: httptools (a quarter of httpx's CPU), unless respx mocks httpx",
             one_of("auto", "httpx", "httptools"),
         ),
         Setting(
@@ -61,7 +61,7 @@ SETTINGS = (
             "told_limit_bytes",
             "8000000",
             "bytes",
-            "largest input of a turn, or of a step of a plan; below the largest answer of the store's plan",
+            "most that a turn, or a step of a plan, reads at once; below the largest answer of the store's plan",
             whole(1, 80_000_000),
         ),
         Setting(
@@ -140,7 +140,7 @@ SETTINGS = (
             "continuation",
             "inline",
             "queue or inline",
-            "publish each following event, or continue it inline",
+            "publish each following event, or continue with it inline",
             one_of("queue", "inline"),
         ),
         Setting(
@@ -171,7 +171,7 @@ SETTINGS = (
             "stream_batch_ms",
             "100",
             "ms",
-            "how often a model's text is appended to the stream while it comes",
+            "how often a model's text is appended to the stream while it is made",
             whole(0, 60_000),
         ),
         Setting(
@@ -203,7 +203,7 @@ SETTINGS = (
             "alert_webhook_url",
             "",
             "URL",
-            "gets an alert for each fault that needs a person, as Slack's incoming webhooks do; unset: only the log",
+            "receives alerts for people, in the form of Slack's incoming webhooks; unset: only the log",
             url,
             secret=True,
         ),
@@ -224,7 +224,7 @@ SETTINGS = (
             "api_keys",
             "",
             "role:tenant:sha256, …",
-            "who may use the API; only hashes",
+            "keys of the API, as hashes",
             api_keys,
             secret=True,
         ),
