@@ -8,7 +8,6 @@ from tests.docs.prose import LONGEST_WORDS, faults_of, longest_of_nine_in_ten, s
 FOLDERS = ("docs", "infra", "tests")
 # Not rewritten yet: the list only shrinks.
 NOT_YET = (
-    "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/architecture.md",
