@@ -54,7 +54,7 @@ class WireModel(BaseModel):
 
 
 class Submission(WireModel):
-    """The fact that a job was submitted, told by the first event and a second time by its backup message.
+    """The fact that a job was submitted, in the first event and again in its backup message.
 
     `job`: the new job's state, `task`: what the model is asked; both as the store keeps them.
     """
@@ -129,7 +129,7 @@ class LoopPayload(WireModel):
     """`turn` and `attempt` count from 1.
 
     `wish`: the request epoch of the job's slot request, where the event is one to the admission. `remember`: the job
-    has ended, and is to be remembered. `fact`: what the event tells, where it is the backup message of an API call.
+    has ended, and is to be remembered. `fact`: an API call's command, where the event is its backup message.
     """
 
     turn: Annotated[int, Field(ge=1)]

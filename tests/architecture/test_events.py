@@ -39,11 +39,11 @@ def test_each_event_type_has_a_topic_of_its_own() -> None:
     assert len(set(TOPIC_SUFFIXES.values())) == len(EventType)
 
 
-def test_each_event_type_has_a_row_in_the_readme() -> None:
+def test_each_event_type_has_a_row_in_its_page() -> None:
     """With its topic, its endpoint and the file that handles it."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    page = (ROOT / "docs/reference/events.md").read_text(encoding="utf-8").splitlines()
     for event_type, endpoint in ENDPOINTS.items():
         file = f"functions/baton/webhooks/{endpoint.rpartition('/')[2].replace('-', '_')}.py"
         cells = (f"`{event_type}`", f"`{Settings().topic(event_type)}`", f"`{endpoint}`", f"`{file}`")
-        assert [line for line in readme if all(cell in line for cell in cells)], event_type
+        assert [line for line in page if all(cell in line for cell in cells)], event_type
         assert (ROOT / file).is_file()

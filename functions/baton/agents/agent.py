@@ -23,17 +23,17 @@ _MODES = ("loop", "plan")
 
 @dataclass(frozen=True, eq=False)
 class Agent:
-    """An agent; its name is what a job's `jobType` says.
+    """An agent; a job names it in its `jobType`.
 
     Attributes:
         name: 1 to 64 letters, digits, `_`, `.` or `-`.
-        instructions: what the model is told before everything else.
+        instructions: the model's first input, before the task.
         limits: of a job, together with the jobs below it.
         model: a model object or a model's name ("demo", "openai:gpt-5-mini"); or a list of them, of which the next one
             answers where the one before cannot right now.
         model_settings: how the model is to answer: `{"temperature": 0.2, "max_tokens": 2000, …}`.
         output_type: a pydantic model that the job's answer must fit; the job's result has it as `output`.
-        description: in a line, what it is for: what another agent is told that has it among its tools.
+        description: its purpose in a line, for agents that have it among their tools.
         tools: tools made with `@tool`, and other agents.
         capabilities: adds every tool of the registry that declares one of them.
         mode: "loop": the model asks for tools until it answers; "plan": it makes a plan, its steps run, and it reflects
@@ -42,10 +42,10 @@ class Agent:
         plan: steps that are always the same; the agent needs no model, and its answer is what the last steps return.
         model_retries: attempts after the first, when the model fails in a way that may pass.
         model_timeout_seconds: time limit of one model call; a list of models shares it.
-        history: what the model is told once the conversation is long: `KeepAll()`, `DropOldest(…)`, `Summarize(…)`.
+        history: the model's input once the conversation is long: `KeepAll()`, `DropOldest(…)`, `Summarize(…)`.
         cache_seconds: so long an answer of the model is kept for the same question; 0: not at all.
-        memory: what the agent remembers of earlier jobs: a `Memory`, or True for the defaults.
-        isolated: each turn and each tool call has an invocation of its own, instead of going on in place.
+        memory: its memory of earlier jobs: a `Memory`, or True for the defaults.
+        isolated: each turn and each tool call has an invocation of its own, instead of inline continuation.
     """
 
     name: str

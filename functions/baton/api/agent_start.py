@@ -19,7 +19,7 @@ from baton.container import Container
 
 
 class StartBody(BaseModel):
-    """What a client sends; `conversation_id` is the session, a new one without it."""
+    """The start of a workflow; `conversation_id` is the session, a new one without it."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 

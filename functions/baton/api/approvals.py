@@ -46,7 +46,7 @@ class ApprovalBody(BaseModel):
 
 
 class RejectionBody(BaseModel):
-    """Rejects, and says why; `digest` as for an approval."""
+    """Rejects, with a reason; `digest` as for an approval."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

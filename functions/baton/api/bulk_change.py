@@ -34,7 +34,7 @@ _MEANT: dict[str, frozenset[JobStatus]] = {
 
 
 class BulkBody(BaseModel):
-    """What an operator asks for. `dry_run`: say how many jobs are meant, and change none."""
+    """An operator's request. `dry_run`: count the jobs that match, and change none."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 

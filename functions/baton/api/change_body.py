@@ -8,7 +8,7 @@ from baton.api.json_body import parsed
 
 
 class ChangeBody(BaseModel):
-    """What a client asks for; `from`: where a retry begins."""
+    """A client's request; `from`: where a retry begins."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -29,7 +29,7 @@ class ChatMessage(BaseModel):
 
 
 class ChatBody(BaseModel):
-    """What a client sends; fields that it adds for itself are passed over."""
+    """A chat client's request; its other fields are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
 

@@ -19,7 +19,7 @@ from baton_events.schema import Occurrence
 
 
 class EventBody(BaseModel):
-    """What happened; `data` is any JSON value."""
+    """An event for a job; `data` is any JSON value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -55,7 +55,7 @@ def read_job_query(params: QueryParams) -> JobQuery:
 
 
 class JobFilter(BaseModel):
-    """Which jobs are meant; what is not given is not asked for.
+    """The jobs that match; a missing field matches all.
 
     `status`: one, or several with commas between them. `created_after`: then or later; `created_before`: before then.
     `parent_job_id`: the jobs that this one started, which no other list has. `tenant`: for admin keys.

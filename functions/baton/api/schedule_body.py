@@ -37,7 +37,7 @@ class ScheduleBody(JobBody):
 
 
 class PauseBody(BaseModel):
-    """Pauses a schedule, or lets it go on."""
+    """Pauses or resumes a schedule."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -17,7 +17,7 @@ from baton_events.timestamps import rfc3339
 
 
 class StreamTokenBody(BaseModel):
-    """What is to be followed: one of both."""
+    """The job or the session to follow, one of both."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 

@@ -36,7 +36,7 @@ class JobBody(BaseModel):
 
 
 class SubmitBody(JobBody):
-    """What a client sends."""
+    """A submission."""
 
     delay_seconds: Annotated[int, Field(ge=0, le=LONGEST_DELAY_SECONDS, strict=True)] | None = None
     start_at: AwareDatetime | None = None

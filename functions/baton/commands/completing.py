@@ -35,7 +35,7 @@ class UnknownOperationError(BatonError):
 
 
 class CompletionBody(BaseModel):
-    """What completes an operation."""
+    """The outcome of an operation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

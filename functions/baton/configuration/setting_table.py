@@ -50,7 +50,7 @@ SETTINGS = (
             "http_transport",
             "auto",
             "auto, httpx or httptools",
-            "who speaks HTTP to store and queue; auto: httptools (a quarter of httpx's CPU), unless respx mocks httpx",
+            "the HTTP client for store and queue; auto: httptools (a quarter of httpx's CPU), unless respx mocks httpx",
             one_of("auto", "httpx", "httptools"),
         ),
         Setting(
@@ -64,7 +64,7 @@ SETTINGS = (
             "told_limit_bytes",
             "8000000",
             "bytes",
-            "most that a turn, or a step of a plan, is told at once; below what the store's plan lets an answer have",
+            "most that a turn, or a step of a plan, reads at once; below the largest answer of the store's plan",
             whole(1, 80_000_000),
         ),
         Setting(
@@ -80,7 +80,7 @@ SETTINGS = (
             "bytes_kept_per_tenant",
             "0",
             "bytes",
-            "what all jobs of a tenant may have stored together before it may submit no more; 0: no limit",
+            "largest sum that the jobs of a tenant may have stored before it can submit no more; 0: no limit",
             whole(0, 1_000_000_000_000),
         ),
         Setting(
@@ -105,7 +105,7 @@ SETTINGS = (
             "log_level",
             "INFO",
             "DEBUG, INFO, WARNING or ERROR",
-            "what our logs leave out: everything below",
+            "the lowest level that our logs keep",
             one_of("DEBUG", "INFO", "WARNING", "ERROR"),
         ),
         Setting(
@@ -143,7 +143,7 @@ SETTINGS = (
             "continuation",
             "inline",
             "queue or inline",
-            "publish each following event, or go on with it in place",
+            "publish each following event, or continue with it inline",
             one_of("queue", "inline"),
         ),
         Setting(
@@ -167,14 +167,14 @@ SETTINGS = (
             "lambda_runtime_api",
             "",
             "host:port",
-            "where an invocation is answered; Lambda sets it itself",
+            "the address for the answers of invocations; Lambda sets it itself",
         ),
         Setting(
             "STREAM_BATCH_MS",
             "stream_batch_ms",
             "100",
             "ms",
-            "how often what a model says is appended to the stream while it says it",
+            "how often a model's text is appended to the stream while it is made",
             whole(0, 60_000),
         ),
         Setting(
@@ -198,7 +198,7 @@ SETTINGS = (
             "stream_max_length",
             "10000",
             "count",
-            "how many entries that were taken in stay in the stream `operations:completed` for other readers",
+            "how many processed entries stay in the stream `operations:completed` for other readers",
             whole(1_000, 1_000_000),
         ),
         Setting(
@@ -206,7 +206,7 @@ SETTINGS = (
             "alert_webhook_url",
             "",
             "URL",
-            "is told of what needs a person, as Slack's incoming webhooks are; unset: only the log",
+            "receives alerts for people, in the form of Slack's incoming webhooks; unset: only the log",
             url,
             secret=True,
         ),
@@ -215,7 +215,7 @@ SETTINGS = (
             "otel_endpoint",
             "",
             "URL",
-            "where traces go, by OTLP over HTTP (extra `otel`); unset: nobody traces",
+            "where traces go, by OTLP over HTTP (extra `otel`); unset: no traces",
             url,
         ),
         Setting("OTEL_SERVICE_NAME", "otel_service_name", "baton", "", "the name of this deployment in traces"),
@@ -227,7 +227,7 @@ SETTINGS = (
             "api_keys",
             "",
             "role:tenant:sha256, …",
-            "who may use the API; only hashes",
+            "keys of the API, as hashes",
             api_keys,
             secret=True,
         ),
@@ -240,9 +240,7 @@ SETTINGS = (
             "unit prices that are not the lists' (docs/operations.md, Costs)",
             unit_prices,
         ),
-        Setting(
-            "DEFAULT_AGENT", "default_agent", "", "", "whom a chat talks to that names no agent; none: the first one"
-        ),
+        Setting("DEFAULT_AGENT", "default_agent", "", "", "the agent of chats that name none; unset: the first one"),
         Setting("ENABLE_TEST_ENDPOINT", "enable_test_endpoint", "false", "flag", "serve POST /test/simple", flag),
         Setting("ENABLE_CHAT_PAGE", "enable_chat_page", "false", "flag", "serve a page that chats, at /chat", flag),
         Setting("METRICS_PUBLIC", "metrics_public", "false", "flag", "serve metrics without a key", flag),

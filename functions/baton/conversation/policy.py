@@ -12,11 +12,11 @@ LEAST_TOKENS = 500
 
 
 class KeepAll(Record, frozen=True):
-    """Tell every turn, whatever its size."""
+    """Send the model every turn, whatever its size."""
 
 
 class DropOldest(Record, frozen=True):
-    """Tell the newest turns that fit.
+    """Send the model the newest turns that fit.
 
     Attributes:
         max_tokens: of instructions, tools and messages together; leave room for the answer in the model's window.

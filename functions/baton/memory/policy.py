@@ -11,13 +11,13 @@ Scope = Literal["tenant", "session"]
 
 
 class Memory(Record, frozen=True):
-    """What is retrieved before a job's first turn, and whether its question and answer are stored after its end.
+    """The memory read before a job's first turn, and whether its question and answer are stored after its end.
 
     Attributes:
-        recent: how many of the session's newest entries the model is told, 0 to 10.
-        similar: how many long-term entries near the task in meaning it is told at most, 0 to 50.
+        recent: how many of the session's newest entries the model gets, 0 to 10.
+        similar: how many long-term entries near the task in meaning it gets at most, 0 to 50.
         minimum_score: long-term entries below it are left out; from 0 to 1, where 0.5 is unrelated and 1 the same
-            text. What lies between depends on the index's embedding model.
+            text. Values between depend on the index's embedding model.
         scope: look for long-term entries of the whole `tenant`, or of the job's own `session` alone.
         store: whether the job's question and answer are stored.
         required: a job waits for its memory, and fails when that stays away; else it goes on without.

@@ -15,12 +15,12 @@ _Entry = ModelAnswer | Exception
 
 
 class ScriptedModel:
-    """A model that says what it is told to say: `ScriptedModel([[Call("read_file", {"path": "a.txt"})], "done"])`.
+    """A model with given answers: `ScriptedModel([[Call("read_file", {"path": "a.txt"})], "done"])`.
 
     Args:
         script: an entry for each turn: a list of calls (made in parallel), a text (the final answer), a whole
             `ModelAnswer`, or an exception instance, which is raised in that turn.
-        pause_seconds: with it texts are said word by word, with that pause behind each, as a provider's model would.
+        pause_seconds: with it texts are streamed one word at a time, with that pause after each.
     """
 
     name = "scripted"

@@ -26,7 +26,7 @@ class ToolChannel(Protocol):
         ...
 
     async def cancelled(self) -> bool:
-        """Tell whether the job was cancelled meanwhile."""
+        """Return whether the job was cancelled meanwhile."""
         ...
 
 
@@ -34,7 +34,7 @@ class ToolChannel(Protocol):
 class ToolContext:
     """The call a tool is running for. A tool asks for it with a parameter annotated `ToolContext`.
 
-    What a tool says, it awaits, so a tool that says something is an async function.
+    The methods are coroutines, so a tool that uses them is an async function.
 
     Attributes:
         job_id: the job; a job that another one started has an id of its own.
@@ -64,13 +64,13 @@ class ToolContext:
         await self.channel.info(title, data)
 
     async def progress(self, fraction: float, text: str = "") -> None:
-        """Say how far the tool has come, from 0 to 1."""
+        """Report the tool's progress, from 0 to 1."""
         if not -_ROUNDING <= fraction <= 1 + _ROUNDING:
             raise ValueError(f"progress is a fraction from 0 to 1, got {fraction!r}; write 0.5 for 50 %")
         await self.channel.progress(min(max(float(fraction), 0.0), 1.0), text)
 
     async def cancelled(self) -> bool:
-        """Tell whether the job was cancelled meanwhile; a long tool asks now and then and returns early."""
+        """Return whether the job was cancelled meanwhile; a long tool checks now and then and returns early."""
         return await self.channel.cancelled()
 
     def start(self, agent: str, task: str, data: dict[str, Any] | None = None) -> Pending:
@@ -94,7 +94,7 @@ class ToolContext:
         started_at_ms: int = 1_767_225_600_000,  # 2026-01-01
         cancelled: bool = False,
     ) -> "RecordedToolContext":
-        """Make a context for unit tests of tools; it keeps what the tool said in lists."""
+        """Make a context for unit tests of tools; it keeps the tool's reports in lists."""
         recorder = ToolRecorder(is_cancelled=cancelled)
         return RecordedToolContext(
             job_id=job_id,

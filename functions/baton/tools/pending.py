@@ -25,7 +25,7 @@ class ChildTask(Record, frozen=True, kw_only=True):
 
 
 class Pending(Record, frozen=True, kw_only=True):
-    """The call is finished later: by whoever completes its operation, by an event, by its time, or by a job's end.
+    """The call ends later: by its operation's completion, an event, its time, or a job's end.
 
     Attributes:
         timeout_seconds: how long it waits at most; this or `until` is given.

@@ -136,7 +136,7 @@ def tool(  # noqa: PLR0913 - a decorator's settings, each given by its name
     approval_title: str = "",
     isolated: bool = False,
 ) -> Any:
-    """Make a tool of a function; its docstring and annotations become what the model is told.
+    """Make a tool of a function; the model sees its docstring and annotations.
 
     Use it bare (`@tool`) or with settings (`@tool(retries=0)`). A function that is not async runs in a thread.
 

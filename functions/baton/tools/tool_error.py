@@ -8,7 +8,7 @@ class ToolError(Exception):
     """A tool's failure.
 
     Attributes:
-        message: what the model, the job and its stream are told.
+        message: for the model, the job and its stream.
         retryable: whether the call may be tried again, up to the tool's `retries`.
         type: shown beside the message (`error.type`).
     """

@@ -1,4 +1,4 @@
-"""The sweep: redrives what nobody has redriven. Called by an armed message and by the hourly schedule."""
+"""The sweep: redrives stalled jobs. Called by an armed message and by the hourly schedule."""
 
 from baton.entry import LazyApp, lambda_handler
 from baton.runtime.spec import Spec

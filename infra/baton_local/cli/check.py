@@ -24,7 +24,7 @@ def check() -> None:
 @check.command()
 @with_deployment
 def connection(deployment: Deployment) -> None:
-    """Is the API there, does it reach its store, does it accept the key?"""
+    """Check that the API answers, reaches its store and accepts the key."""
     _line("address", deployment.url)
     _answers(deployment, "/healthz", "the app answers", "is the address right, and does the app run?")
     _answers(deployment, "/readyz", "its store answers", "check UPSTASH_REDIS_REST_URL and its token")
@@ -37,7 +37,7 @@ def connection(deployment: Deployment) -> None:
 @click.option("--agent", help="Run one small job of this agent, too, and wait for its end.")
 @click.option("--timeout", "timeout_seconds", type=click.IntRange(1), default=30, show_default=True, metavar="SECONDS")
 def worker(deployment: Deployment, *, agent: str | None, timeout_seconds: int) -> None:
-    """Does the deployment take up jobs? Needs an admin key."""
+    """Check that jobs get slots and sweeps run; needs an admin key."""
     state = deployment.get("/api/admin/agent-worker")
     counters = f"{state['activeJobs']} of {state['maxConcurrentJobs']} slots in use, {state['pendingJobs']} jobs wait"
     if not state["running"]:

@@ -26,7 +26,7 @@ def checkpoints() -> None:
 @click.option("--status", type=click.Choice(STATUSES), default="pending", show_default=True)
 @as_json
 def list_checkpoints(deployment: Deployment, *, job_id: str | None, status: str, shows_json: bool) -> None:
-    """List what waits for a decision, of all jobs; needs an admin key."""
+    """List the open approvals of all jobs; needs an admin key."""
     found = _of_job(deployment, job_id) if job_id else _of_all(deployment, status)
     if shows_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
@@ -42,7 +42,7 @@ def list_checkpoints(deployment: Deployment, *, job_id: str | None, status: str,
 @click.option("--arguments", metavar="JSON", help="Run the tool with these arguments instead.")
 @click.option("--comment", default="", help="Kept with the decision.")
 def approve(deployment: Deployment, checkpoint_id: str, *, arguments: str | None, comment: str) -> None:
-    """Let the job go on."""
+    """Approve: the job continues."""
     body: dict[str, Any] = {"comment": comment} if comment else {}
     if arguments is not None:
         try:
@@ -57,7 +57,7 @@ def approve(deployment: Deployment, checkpoint_id: str, *, arguments: str | None
 @click.argument("checkpoint_id", metavar="CHECKPOINT")
 @click.option("--reason", required=True, help="Why; the model reads it.")
 def reject(deployment: Deployment, checkpoint_id: str, *, reason: str) -> None:
-    """Refuse, and say why."""
+    """Reject, with a reason that the model reads."""
     _decide(deployment, "DELETE", checkpoint_id, {"reason": reason})
 
 

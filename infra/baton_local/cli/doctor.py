@@ -22,7 +22,7 @@ from baton_local.doctor.report import document, screen
 @click.option("--no-probe", is_flag=True, help="Send nothing through the queue.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def doctor(place: Place, *, timeout_seconds: int, no_probe: bool, as_json: bool) -> None:
-    """Find out what is wrong with a deployment, and what to do."""
+    """Check a deployment, and name the way out of each fault."""
     findings = asyncio.run(examine(place.environment, Outside.of, 0 if no_probe else timeout_seconds))
     well = not any(finding.level is Level.FAILED for finding in findings)
     print(document(findings, place.origin) if as_json else screen(findings, place.origin))

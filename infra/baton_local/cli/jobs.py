@@ -126,7 +126,7 @@ def list_jobs(
 @click.argument("job_id", metavar="JOB")
 @as_json
 def show(deployment: Deployment, job_id: str, *, shows_json: bool) -> None:
-    """Show a job: status, what it waits for, tool calls, usage and what each step took of it, answer."""
+    """Show a job: status, current wait, tool calls, usage by step, answer."""
     job = deployment.get(f"/api/agent-jobs/{job_id}", steps="true")
     if shows_json:
         _print_json(job)

@@ -38,7 +38,7 @@ def keys() -> None:
 @keys.command()
 @click.option("--tenant", required=True, metavar="NAME", help="Whose jobs the key may see.")
 @click.option("--role", required=True, type=click.Choice(ROLES), help="client: one tenant's jobs; admin: an operator.")
-@click.option("--label", default="", metavar="TEXT", help="What people know the key by, such as who has it.")
+@click.option("--label", default="", metavar="TEXT", help="A name for the key, such as its holder.")
 @_data
 def create(*, tenant: str, role: Role, label: str, data: Path | None) -> None:
     """Make a key and print it alone on the last line."""
@@ -83,7 +83,7 @@ def list_(*, as_json: bool, data: Path | None) -> None:
 @click.argument("key_id", metavar="ID")
 @_data
 def revoke(key_id: str, data: Path | None) -> None:
-    """Let a key in no longer; ID is what `baton keys list` shows, or the key itself."""
+    """Revoke a key; ID is its id in `baton keys list`, or the key itself."""
     wanted = _id_of(key_id) if key_id.startswith("bk_") else key_id
     if data is not None and remove_api_key_entry(data, wanted):
         print(f"Removed from {data / SECRETS_FILE_NAME}: the next `baton dev --data {data}` refuses key {wanted}.")

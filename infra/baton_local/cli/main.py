@@ -35,9 +35,7 @@ SUBCOMMANDS = {
     "demo": Subcommand("baton_local.cli.demo.command", "demo", "Show one real job live, on a stack of its own."),
     "dev": Subcommand("baton_local.cli.dev", "dev", "Run the whole local stack in the foreground."),
     "jobs": Subcommand("baton_local.cli.jobs", "jobs", "Submit jobs, and see what becomes of them."),
-    "doctor": Subcommand(
-        "baton_local.cli.doctor", "doctor", "Find out what is wrong with a deployment, and what to do."
-    ),
+    "doctor": Subcommand("baton_local.cli.doctor", "doctor", "Check a deployment, and name the way out of each fault."),
     "init": Subcommand("baton_local.cli.new_project", "init", "Make a project with an agent, a tool and tests."),
     "keys": Subcommand("baton_local.cli.keys", "keys", "Make, list and revoke API keys."),
     "package": Subcommand("baton_local.cli.package", "package", "Make the archives that AWS Lambda runs."),

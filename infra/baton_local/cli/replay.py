@@ -24,7 +24,7 @@ _DEFAULT_FOLDER = Path(".baton/dev")
 
 @click.command()
 @click.argument("target", metavar="MESSAGE|JOB|FILE")
-@click.option("--offline", is_flag=True, help="Answers of models and tools are the recorded ones; nothing is asked.")
+@click.option("--offline", is_flag=True, help="Use the recorded answers of models and tools; call nothing.")
 @click.option("--url", metavar="URL", help="Where the job ran, such as https://api.example.com.")
 @click.option("--key", metavar="KEY", envvar="BATON_API_KEY", help="An API key that may see the job. [BATON_API_KEY]")
 @click.option(

@@ -1,4 +1,4 @@
-"""README's table of events, from the wire schema and the functions' SPECs and docstrings.
+"""The table of events in docs/reference/events.md, from the wire schema and the functions' SPECs and docstrings.
 
 Invariant: each SPEC that the application mounts has exactly one module here; otherwise making the table fails.
 """

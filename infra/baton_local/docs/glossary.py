@@ -61,6 +61,11 @@ RETIRED = frozenset({
     "witness", "witnesses", "performer", "performers", "happening", "happenings", "heeded", "tending", "tidying",
     "untouchable", "aftermath", "unheeded",
 })  # fmt: skip
+# No page has these either: data is sent, passed, recorded or returned, and people read pages in standard terms.
+RETIRED_IN_PROSE = RETIRED | {
+    "tell", "tells", "telling", "told", "untold", "hear", "hears", "heard", "hand on", "hands on", "handed on",
+    "on in place", "key book",
+}  # fmt: skip
 
 
 def glossary() -> str:

@@ -20,7 +20,6 @@ from baton_local.docs.state_diagrams import call_diagram, job_diagram
 ROOT = Path(__file__).resolve().parents[3]
 
 BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "README.md": {"events": event_table},
     "docs/reference/cli.md": {"commands": command_reference},
     "docs/reference/python.md": {
         "baton": baton_names,
@@ -28,7 +27,12 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "fixtures": fixture_table,
     },
     "docs/reference/http.md": {"endpoints": endpoint_table, "bodies": body_tables},
-    "docs/reference/events.md": {"fields": event_fields, "payloads": payload_fields, "facts": fact_fields},
+    "docs/reference/events.md": {
+        "events": event_table,
+        "fields": event_fields,
+        "payloads": payload_fields,
+        "facts": fact_fields,
+    },
     "docs/reference/settings.md": {"settings": settings_table},
     "infra/README.md": {
         "emulated": emulated_table,

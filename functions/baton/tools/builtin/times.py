@@ -27,7 +27,7 @@ WholeAmount = Annotated[int, Field(ge=-100_000, le=100_000)]
 
 @tool(capabilities={"time"}, retries=0, timeout_seconds=10)
 async def now(context: ToolContext, time_zone: ZoneName = "UTC") -> dict[str, Any]:
-    """Tell the present date and time, with weekday.
+    """Return the present date and time, with weekday.
 
     Args:
         context: the call, for the time of its attempt.
@@ -38,7 +38,7 @@ async def now(context: ToolContext, time_zone: ZoneName = "UTC") -> dict[str, An
 
 @tool(capabilities={"time"}, retries=0, timeout_seconds=10)
 async def time_between(start: TimeText, end: TimeText, time_zone: ZoneName = "UTC") -> dict[str, Any]:
-    """Tell how much time passes from start to end; negative where end is earlier.
+    """Return how much time passes from start to end; negative where end is earlier.
 
     Args:
         start: a date or time such as "2026-03-29" or "2026-03-29T08:30:00+02:00".
@@ -67,7 +67,7 @@ async def time_after(
     seconds: Amount = 0,
     time_zone: ZoneName = "UTC",
 ) -> dict[str, Any]:
-    """Tell the date and time that comes so much later; negative amounts go back.
+    """Return the date and time that comes so much later; negative amounts go back.
 
     Args:
         time: a date or time such as "2026-03-29" or "2026-03-29T08:30:00+02:00".

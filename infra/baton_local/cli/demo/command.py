@@ -28,9 +28,9 @@ THE_SAMPLES = {"BATON_APP": "baton.agents:registry"}  # whatever agents of their
 @click.command()
 @click.argument("name", default="research")
 @click.option("--fault", type=click.Choice(["kill"]), help="kill: end the app with -9 in the middle of the job.")
-@click.option("--list", "lists", is_flag=True, help="List what there is to show.")
+@click.option("--list", "lists", is_flag=True, help="List the sample agents.")
 @click.option("--app", metavar="MODULE:ATTR", help="Your own agents' registry, imported from the current folder.")
-@click.option("--task", default="Do it.", show_default=True, help="What the job of your agent is asked, with --app.")
+@click.option("--task", default="Do it.", show_default=True, help="With --app: the task of your agent's job.")
 def demo(name: str, fault: str | None, app: str | None, task: str, *, lists: bool) -> None:
     """Show real jobs of an agent live, on a stack of their own.
 
@@ -42,7 +42,7 @@ def demo(name: str, fault: str | None, app: str | None, task: str, *, lists: boo
             click.echo(f"{known:<{max(map(len, SCENARIOS))}}  {scenario.about}")
         return
     if app is None and name not in SCENARIOS:
-        raise click.UsageError(f"there is no demo {name!r}; there are {', '.join(SCENARIOS)} (--list says more)")
+        raise click.UsageError(f"there is no demo {name!r}; there are {', '.join(SCENARIOS)} (--list describes them)")
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a text file, unless a test replaced it
     view = DemoView(Console())
     view.say(f"Baton: {name}, live, on a local stack of its own", "bold")

@@ -1,0 +1,96 @@
+"""Pages read easily: nine sentences in ten have 28 words at most, and no page has a retired word."""
+
+import pytest
+
+from tests.docs.fence import ROOT
+from tests.docs.prose import LONGEST_WORDS, faults_of, longest_of_nine_in_ten, sentences_of
+
+FOLDERS = ("docs", "infra", "tests")
+# Not rewritten yet: the list only shrinks.
+NOT_YET = (
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/architecture.md",
+    "docs/benchmarks.md",
+    "docs/contract.md",
+    "docs/design.md",
+    "docs/operations.md",
+    "docs/redis.md",
+    "docs/security.md",
+    "docs/upgrading.md",
+    "tests/bench/README.md",
+    "tests/mutation/README.md",
+    "tests/simulation/README.md",
+)
+
+
+def all_pages() -> list[str]:
+    """Return the paths of all pages of the project, from its root."""
+    found = [*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))]
+    names = (path.relative_to(ROOT).as_posix() for path in found if "node_modules" not in path.parts)
+    return sorted(names)
+
+
+PAGES = [page for page in all_pages() if page not in NOT_YET]
+
+
+def text_of(page: str) -> str:
+    """Return what is written there."""
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_reads_easily(page: str) -> None:
+    """One idea a sentence, in the glossary's words."""
+    assert faults_of(text_of(page)) == []
+
+
+def test_all_pages_together_read_easily() -> None:
+    """Their sentences in one line, so that a short page weighs less than a long one."""
+    found = [sentence for page in PAGES for sentence in sentences_of(text_of(page))]
+    assert len(found) > 1000
+    assert longest_of_nine_in_ten(found) <= LONGEST_WORDS
+
+
+@pytest.mark.parametrize("page", NOT_YET)
+def test_a_page_that_reads_easily_is_held_to_it(page: str) -> None:
+    """It leaves NOT_YET."""
+    assert faults_of(text_of(page)) != []
+
+
+LONG = "Each of these sentences goes on and on, " + "and on, " * 24 + "and has too many words.\n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("The queue sends the event. " * 8 + LONG * 2, "one sentence in ten has 61 words or more"),
+        ("The queue sends it.\n\nThe store is told\nof it.\n", "line 3: 'told' is retired: The store is told of it."),
+        ("| a | b |\n|---|---|\n| c | The carrier is published again. |\n", "line 3: 'carrier' is retired"),
+        ("The next work item goes on in place.", "line 1: 'on in place' is retired"),
+        ("- Whoever finishes it sends a request.", "line 1: a question is its subject"),
+    ],
+)
+def test_what_reads_badly_is_found(text: str, fault: str) -> None:
+    """With its line, where it is one sentence's."""
+    assert [found for found in faults_of(text) if found.startswith(fault)] != []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The queue sends the event. " * 9 + LONG,
+        "Set `TOLD_LIMIT_BYTES` and call `tell` in the block below.\n\n```text\nthe wish is told\n```\n",
+        "# What a leg was\n\nWho may call it? A client may.",
+        "A wish",
+    ],
+)
+def test_what_reads_well_is_none(text: str) -> None:
+    """One long sentence in ten, names in code, headings, questions, labels."""
+    assert faults_of(text) == []
+
+
+def test_a_sentence_ends_at_a_full_stop_and_code_is_one_word() -> None:
+    """An abbreviation, a version and a decimal are within it."""
+    text = "It sends `a b c` in 1.5 s (see *there*). Then **version 0.2** answers [a page](x.md) at once, e.g. twice."
+    assert [sentence.words for sentence in sentences_of(text)] == [8, 10]
