@@ -9,7 +9,7 @@ import sys
 
 from baton_local.qstash import command_line
 from baton_local.qstash.core.tenant import SigningKeys
-from baton_local.qstash.serving import serve
+from baton_local.qstash.serving.foreground import serve
 from baton_local.qstash.settings import Settings
 from baton_local.qstash.storage.folder_lock import FolderInUseError
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from baton_local.qstash.clock import Clock, SystemClock, random_text
 from baton_local.qstash.core.fault_plan import FaultPlan
-from baton_local.qstash.delivery import HttpDelivery
+from baton_local.qstash.delivery.http_delivery import HttpDelivery
 from baton_local.qstash.engine import Engine, Send
 from baton_local.qstash.faults import FaultyDelivery, SkewedClock
 from baton_local.qstash.ids import RunIds

@@ -60,10 +60,10 @@ def plan_of(value: Any) -> FaultPlan:
     """The plan that the body of `POST /admin/faults` writes."""
     plan = FaultPlan()
     known = plan.as_record()
-    for name, field in an_object(value, "the fault plan").items():
+    for name, given in an_object(value, "the fault plan").items():
         if name not in known:
             raise malformed(f"unknown fault {name!r}; known are {', '.join(known)}")
-        setattr(plan, name, _checked(name, field))
+        setattr(plan, name, _checked(name, given))
     return plan
 
 
