@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from baton_local.qstash.serving.exchange import App, Event
-from baton_local.qstash.serving.http_connection import HttpConnection
+from baton_local.stand_in.asgi import App, Event
+from baton_local.stand_in.http_connection import HttpConnection
 
 LIMIT_SECONDS = 60
 Receive = Callable[[], Awaitable[Event]]

@@ -1,1 +1,0 @@
-"""Serving the application over TCP."""
