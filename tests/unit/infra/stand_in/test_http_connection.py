@@ -88,6 +88,13 @@ async def test_large_body_is_taken_piece_by_piece() -> None:
     assert said.endswith(LAST_ANSWER)
 
 
+async def test_large_body_may_be_refused_before_it_comes() -> None:
+    """By what its head declares."""
+    async with connected() as (reader, writer):
+        writer.write(b"POST /early HTTP/1.1\r\nContent-Length: 65537\r\n\r\n")
+        assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
+
+
 async def test_reading_stops_while_nobody_takes_the_body() -> None:
     """An application that is slow holds up its client, and does not fill the memory."""
     go_on = asyncio.Event()
