@@ -164,6 +164,14 @@ def test_production_works_without_the_local_stack() -> None:
     assert not {"baton_local", "pydantic_ai", "redis", "hiredis"} & set(report["loaded"])
 
 
+@pytest.mark.parametrize("name", ["qstash", "redis", "vector"])
+def test_a_stand_in_runs_with_nothing_of_baton(name: str) -> None:
+    """Nor with the SDKs of the service that it stands in for."""
+    report = _probe([f"baton_local.{name}.__main__"], ["baton", "baton_events", "qstash", "upstash_redis"])
+    parts = (f"baton_local.{name}", "baton_local.stand_in")
+    assert [module for module in report["ours"] if module != "baton_local" and not module.startswith(parts)] == []
+
+
 RUNS_A_TOOL = """
 import asyncio
 from baton.agents.agent import Agent

@@ -5,38 +5,32 @@ holder ends in whatever way, so there is no stale lock to clear. The file's text
 error message.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from baton_local.dev.private_file import PRIVATE_FILE_MODE, make_private_folder
+from baton_local.dev.private_file import make_private_folder
 from baton_local.dev.stack_error import StackError
-
-LOCK_FILE_NAME = "lock"
+from baton_local.stand_in.folder import DataFolderError, lock_folder
 
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
     """Hold the folder for the time of the block, or say who holds it."""
     make_private_folder(folder)
-    path = folder / LOCK_FILE_NAME
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StackError(_held(folder, path)) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        descriptor = lock_folder(folder)
+    except DataFolderError as error:
+        raise StackError(_held(folder)) from error
+    try:
         yield
     finally:
         os.close(descriptor)
 
 
-def _held(folder: Path, lock_path: Path) -> str:
-    pid = lock_path.read_text(encoding="utf-8").strip() or "unknown"
+def _held(folder: Path) -> str:
+    pid = (folder / "lock").read_text(encoding="utf-8").strip() or "unknown"
     return (
         f"a stack already runs on {folder} (pid {pid}, described in {folder / 'dev.json'}): "
         f"stop it with Ctrl-C there or `kill {pid}`, or use another folder with --data DIR"

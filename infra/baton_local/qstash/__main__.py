@@ -11,7 +11,6 @@ from baton_local.qstash import command_line
 from baton_local.qstash.core.tenant import SigningKeys
 from baton_local.qstash.serving import serve
 from baton_local.qstash.settings import Settings
-from baton_local.qstash.storage.folder_lock import FolderInUseError
 
 _WANTED_OPEN_FILES = 8_192
 
@@ -23,7 +22,7 @@ def main() -> int:
     _allow_many_connections()
     try:
         return serve(settings, lambda url, keys: _announce(settings, url, keys))
-    except (FolderInUseError, OSError, RuntimeError, sqlite3.Error) as error:
+    except (OSError, RuntimeError, sqlite3.Error) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 
 from baton_local.qstash.clock import Clock, SystemClock, random_text
 from baton_local.qstash.core.fault_plan import FaultPlan
-from baton_local.qstash.delivery import HttpDelivery
+from baton_local.qstash.delivery.http_delivery import HttpDelivery
 from baton_local.qstash.engine import Engine, Send
 from baton_local.qstash.faults import FaultyDelivery, SkewedClock
 from baton_local.qstash.ids import RunIds
 from baton_local.qstash.settings import Settings
 from baton_local.qstash.storage.database import Database
-from baton_local.qstash.wire.app import Api, Receive, Reply, Scope
+from baton_local.qstash.wire.app import Api
+from baton_local.stand_in import asgi
 
 _RUN_NAME_LENGTH = 12
 
@@ -67,7 +68,7 @@ class App:
             finally:
                 self._api = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Reply) -> None:
+    async def __call__(self, scope: asgi.Event, receive: asgi.Receive, send: asgi.Send) -> None:
         """ASGI entry point."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
@@ -76,7 +77,7 @@ class App:
         else:
             raise RuntimeError("the application is not running; use its lifespan, or `async with app.running()`")
 
-    async def _lifespan(self, receive: Receive, send: Reply) -> None:
+    async def _lifespan(self, receive: asgi.Receive, send: asgi.Send) -> None:
         await receive()
         try:
             async with self.running():

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baton_local.redis.child import ServerChild
-from baton_local.redis.data_dir import DataDir, DataDirError
+from baton_local.redis.data_dir import DataDir
 from baton_local.redis.options import TOKEN, add_bridge_options, bridge_settings
 from baton_local.redis.running import run
 from baton_local.redis.valkey import server_address, server_command
+from baton_local.stand_in.folder import DataFolderError, token_of
 
 _DEFAULT_DATA = Path(".baton/redis")
 
@@ -37,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         data_dir.create()
         data_dir.check_free()
-        token: str = options.token or data_dir.token()
-    except DataDirError as error:
+        token: str = options.token or token_of(options.data)
+    except DataFolderError as error:
         print(f"redis: {error}", file=sys.stderr)
         return 1
     settings = bridge_settings(options, server_address(options.data), token, environment)

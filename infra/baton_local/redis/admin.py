@@ -4,11 +4,11 @@ Invariant: these paths never reach the server as commands, and looking does not 
 """
 
 import json
-from dataclasses import asdict
 
 from baton_local.redis.answers import Answers
+from baton_local.redis.arguments import MalformedRequestError
 from baton_local.redis.counters import READ_STATS, Counters
-from baton_local.redis.faults import FaultPlan, Faults
+from baton_local.redis.faults import FORM, Faults
 from baton_local.redis.http_connection import Exchange
 from baton_local.redis.link import RedisLink
 from baton_local.redis.resp import Reply, ServerError, encode_command
@@ -64,5 +64,8 @@ class Admin:
             self._answers.fail(exchange, 404, "ERR faults are off; start the bridge with --faults")
             return
         if exchange.request.method == b"POST":
-            self._faults.plan = FaultPlan.from_json(exchange.request.body)
-        self._answers.send(exchange, 200, json.dumps(asdict(self._faults.plan)).encode())
+            try:
+                self._faults.plan = FORM.read(exchange.request.body)
+            except ValueError as error:
+                raise MalformedRequestError(str(error)) from None
+        self._answers.send(exchange, 200, json.dumps(FORM.show(self._faults.plan)).encode())

@@ -17,7 +17,8 @@ from typing import NoReturn
 
 from baton_local.redis.address import ServerAddress
 from baton_local.redis.binary import ServerBinary, ServerNotFoundError, find_server
-from baton_local.redis.data_dir import DataDir, DataDirError
+from baton_local.redis.data_dir import DataDir
+from baton_local.stand_in.folder import DataFolderError
 
 _PR_SET_PDEATHSIG = 1
 
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         binary = find_server()
         data_dir.create()
         os.set_inheritable(data_dir.lock(), True)  # noqa: FBT003 - the standard library's signature
-    except (ServerNotFoundError, DataDirError) as error:
+    except (ServerNotFoundError, DataFolderError) as error:
         print(f"redis: {error}", file=sys.stderr)
         sys.exit(1)
     if options.parent is not None and not _die_with_parent(options.parent):

@@ -5,11 +5,10 @@ import os
 import sqlite3
 import sys
 
+from baton_local.stand_in.folder import DataFolderError
 from baton_local.vector import command_line
 from baton_local.vector.embedding.model import EmbedderError
 from baton_local.vector.serving import serve
-from baton_local.vector.storage.data_folder import DataFolderError
-from baton_local.vector.storage.folder_lock import FolderInUseError
 
 
 def main() -> int:
@@ -18,7 +17,7 @@ def main() -> int:
     settings = command_line.parse(sys.argv[1:], os.environ)  # noqa: TID251 - the one place that reads it
     try:
         return serve(settings, _announce if settings.shows_token else _announce_address)
-    except (DataFolderError, EmbedderError, FolderInUseError, OSError, sqlite3.Error) as error:
+    except (DataFolderError, EmbedderError, OSError, sqlite3.Error) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

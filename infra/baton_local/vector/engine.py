@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
 
-from baton_local.vector.core.errors import ApiError, unacceptable
+from baton_local.stand_in.api_error import ApiError
+from baton_local.vector.core.errors import unacceptable
 from baton_local.vector.core.index import Index
 from baton_local.vector.core.querying import Hit, Query, ranked
 from baton_local.vector.core.resumable import ResumableQueries

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from baton_local.stand_in.asgi import App
+from baton_local.stand_in.folder import token_of
 from baton_local.vector.core.index import Index
 from baton_local.vector.embedding.hashing import DEFAULT_DIMENSION, hashing_model
 from baton_local.vector.embedding.loading import load_model
@@ -16,7 +18,6 @@ from baton_local.vector.storage.shape import keep_shape
 from baton_local.vector.storage.store import Store
 from baton_local.vector.surroundings import Surroundings, System
 from baton_local.vector.wire.app import Api
-from baton_local.vector.wire.asgi import AsgiApp
 from baton_local.vector.wire.auth import Tokens
 from baton_local.vector.wire.faults import Faults
 
@@ -25,7 +26,7 @@ from baton_local.vector.wire.faults import Faults
 class Running:
     """A running server: the application to serve, and the token that callers need."""
 
-    app: AsgiApp
+    app: App
     token: str
 
 
@@ -35,14 +36,13 @@ async def running(settings: Settings, surroundings: Surroundings | None = None) 
 
     Raises:
         EmbedderError: the model cannot be used.
-        DataFolderError: the folder cannot be used, or holds an index of another shape.
-        FolderInUseError: another process serves it.
+        DataFolderError: the folder is in use, cannot be used, or holds an index of another shape.
     """
     surroundings = surroundings or System()
     with ExitStack() as opened:
         folder = DataFolder(settings.data)
         opened.callback(folder.release)
-        token = settings.token or folder.token()
+        token = settings.token or token_of(folder.path)
         model = _model_of(settings)
         dimension = model.dimension if model else settings.dimension or DEFAULT_DIMENSION
         connection = open_database(folder.database_path)
@@ -55,7 +55,7 @@ async def running(settings: Settings, surroundings: Surroundings | None = None) 
             index.apply(change)
         engine = Engine(index, store, model, surroundings, settings)
         faults = Faults() if settings.faults else None
-        api = Api(engine, Tokens(token, settings.read_only_token), faults)
+        api = Api(engine, Tokens(token, settings.read_only_token), faults, settings.proof)
         try:
             yield Running(api if faults is None else faults.around(api), token)
         finally:

@@ -19,7 +19,7 @@ class Settings:
     port: int = DEFAULT_PORT
     token: str | None = None
     shows_token: bool = True  # at the start; not where its starter gave it by the environment
-    proof: str | None = None  # what answers show, so that its starter knows it among others
+    proof: str | None = None  # what `/readyz` shows, so that its starter knows it among others
     read_only_token: str | None = None
     dimension: int | None = None
     embedder: str = HASHING_EMBEDDER

@@ -1,19 +1,8 @@
-"""The one error that a caller of the API may see.
-
-Invariant: raised before anything of the state was changed, so a refused command leaves no trace.
-"""
+"""The refusals that a caller of the API may see, by their meaning."""
 
 from http import HTTPStatus
 
-
-class ApiError(Exception):
-    """A request that cannot be served; `status`, `message` and `headers` are the whole answer."""
-
-    def __init__(self, status: int, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.headers = headers
+from baton_local.stand_in.api_error import ApiError
 
 
 def bad_request(message: str) -> ApiError:

@@ -18,7 +18,7 @@ from baton_local.qstash.core.destination import (
     check_name,
     destination_text,
 )
-from baton_local.qstash.core.errors import ApiError, bad_request, not_found, over_quota
+from baton_local.qstash.core.errors import bad_request, not_found, over_quota
 from baton_local.qstash.core.headers import HeaderMap
 from baton_local.qstash.core.lifecycle import admit, make_message
 from baton_local.qstash.core.message import Message
@@ -28,6 +28,7 @@ from baton_local.qstash.core.schedule_commands import CreateSchedule, create_sch
 from baton_local.qstash.core.state import Transition
 from baton_local.qstash.core.tenant import Tenant
 from baton_local.qstash.core.topics import Topic, merged_headers
+from baton_local.stand_in.api_error import ApiError
 
 
 @dataclass(frozen=True, slots=True)

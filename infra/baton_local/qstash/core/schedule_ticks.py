@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 from baton_local.qstash.core.destination import parse_destination
-from baton_local.qstash.core.errors import ApiError
 from baton_local.qstash.core.publishing import Publish, publish
 from baton_local.qstash.core.schedule_commands import plan
 from baton_local.qstash.core.state import Transition
 from baton_local.qstash.core.tenant import Tenant
+from baton_local.stand_in.api_error import ApiError
 
 
 def run_schedule(step: Transition, tenant: Tenant, schedule_id: str, due_ms: int) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,11 +20,11 @@ from baton_local.qstash.core.state import Ids, State, Transition
 from baton_local.qstash.core.tenant import SigningKeys, Tenant
 from baton_local.qstash.storage import recovery
 from baton_local.qstash.storage.archive import Archive
-from baton_local.qstash.storage.folder_lock import FolderLock
 from baton_local.qstash.storage.retention import Retention
 from baton_local.qstash.storage.schema import open_database
 from baton_local.qstash.storage.store import Store
 from baton_local.qstash.users import User
+from baton_local.stand_in.folder import lock_folder
 
 _PRUNE_EVERY_MS = 1_000
 
@@ -47,8 +48,9 @@ class Database:
         self.synced = synced
         self._pruned_ms = 0
         with contextlib.ExitStack() as opened:  # undone if a later step fails
-            lock = FolderLock(folder)
-            opened.callback(lock.release)
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = lock_folder(folder)
+            opened.callback(os.close, lock)
             path = folder / "qstash.db"
             self._connection = open_database(path, synced=synced)
             opened.callback(self._connection.close)
@@ -83,7 +85,7 @@ class Database:
             self.archive.close()
             self._store.close()
         finally:
-            self._lock.release()
+            os.close(self._lock)
 
     def load(self, users: Iterable[User], limits: Limits, ids: Ids, now_ms: int) -> tuple[State, Outcome]:
         """The state of the last run, and what follows from taking it up again."""

@@ -3,16 +3,13 @@
 Invariant: whatever comes in, an answer goes out, and every error body is `{"error": text}` (qstash.md 1).
 """
 
-import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Iterable
 from http import HTTPStatus
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.errors import ApiError
 from baton_local.qstash.core.headers import HeaderMap
 from baton_local.qstash.engine import Engine
 from baton_local.qstash.settings import Settings
@@ -22,14 +19,11 @@ from baton_local.qstash.wire import publishing
 from baton_local.qstash.wire.call import Call
 from baton_local.qstash.wire.rate_limits import RateLimits
 from baton_local.qstash.wire.routes import Route, Router
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Reply = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from baton_local.stand_in.api_error import ApiError
+from baton_local.stand_in.asgi import Event, Receive, Send, read_body, send_json
 
 _READY_PATH = "/readyz"
 _log = logging.getLogger(__name__)
-_dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Api:
@@ -42,7 +36,7 @@ class Api:
         self._rates = RateLimits(settings.max_calls_per_second, settings.max_messages_per_day)
         self._router = Router()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Reply) -> None:
+    async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         try:
             answer = await self._answer(scope, receive)
@@ -53,9 +47,9 @@ class Api:
         except Exception:  # noqa: BLE001 - a fault of ours is one bad answer, never a dead server
             _log.exception("%s %s failed", scope["method"], scope["path"])
             answer = Answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "internal error; the server's log says more"})
-        await _reply(send, answer)
+        await send_json(send, answer.status, answer.body, answer.headers)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Event, receive: Receive) -> Answer:
         raw_path = scope["raw_path"].decode("latin-1")
         if raw_path == _READY_PATH:
             return self._ready()
@@ -67,7 +61,7 @@ class Api:
         self._rates.check(self._engine.state.tenant(caller.user_id), route, self._engine.clock.now_ms())
         limits = self._engine.state.limits
         limit_bytes = limits.max_batch_bytes if route.handler is publishing.batch else limits.max_message_bytes
-        body = await _read_body(receive, headers, limit_bytes)
+        body = await read_body(scope, receive, limit_bytes)
         client = scope.get("client")
         call = Call(self._engine, caller.user_id, params, query, headers, body, client[0] if client else None)
         answer = await route.handler(call)
@@ -123,34 +117,3 @@ def _text(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
-
-
-async def _read_body(receive: Receive, headers: HeaderMap, limit_bytes: int) -> bytes:
-    declared = headers.get("content-length", ["0"])[0]
-    if declared.isdigit() and int(declared[:18]) > limit_bytes:
-        raise _too_large(limit_bytes)
-    parts, size_bytes, more = [], 0, True
-    while more:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            raise ApiError(HTTPStatus.BAD_REQUEST, "the request ended before its body was complete")
-        parts.append(event.get("body", b""))
-        size_bytes += len(parts[-1])
-        if size_bytes > limit_bytes:
-            raise _too_large(limit_bytes)
-        more = event.get("more_body", False)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _too_large(limit_bytes: int) -> ApiError:
-    return ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: is over the limit of {limit_bytes} bytes")
-
-
-async def _reply(send: Reply, answer: Answer) -> None:
-    body = b"" if answer.body is None else _dump(answer.body).encode()
-    headers = [(b"content-length", str(len(body)).encode())]
-    if body:
-        headers.append((b"content-type", b"application/json"))
-    headers += [(name.lower().encode(), value.encode()) for name, value in answer.headers]
-    await send({"type": "http.response.start", "status": int(answer.status), "headers": headers})
-    await send({"type": "http.response.body", "body": body})

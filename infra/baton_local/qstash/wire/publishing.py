@@ -5,10 +5,11 @@ from urllib.parse import parse_qsl, unquote
 
 from baton_local.qstash.core.answer import Answer
 from baton_local.qstash.core.destination import check_name, parse_destination
-from baton_local.qstash.core.errors import ApiError, bad_request
+from baton_local.qstash.core.errors import bad_request
 from baton_local.qstash.core.headers import HeaderMap, lower_map
 from baton_local.qstash.core.publishing import Publish, PublishBatch
 from baton_local.qstash.wire.call import Call, is_control_key
+from baton_local.stand_in.api_error import ApiError
 
 
 async def publish(call: Call) -> Answer:

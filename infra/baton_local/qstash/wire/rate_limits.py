@@ -6,10 +6,10 @@ Invariant: which headers come tells the SDKs which limit it was; publishing is b
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from baton_local.qstash.core.errors import ApiError
 from baton_local.qstash.core.limits import DAY_MS
 from baton_local.qstash.core.tenant import Tenant
 from baton_local.qstash.wire.routes import Route
+from baton_local.stand_in.api_error import ApiError
 
 _SECOND_MS = 1_000
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from baton_local.qstash.core.answer import Answer
-from baton_local.qstash.core.errors import ApiError, not_found, not_served
+from baton_local.qstash.core.errors import not_found, not_served
 from baton_local.qstash.wire import admin, faults, flow_control, messages, publishing, queues, schedules, topics
 from baton_local.qstash.wire.call import Call
+from baton_local.stand_in.api_error import ApiError
 
 Handler = Callable[[Call], Awaitable[Answer]]
 

@@ -1,18 +1,8 @@
-"""The one error that a caller of the API may see.
-
-Invariant: raised before anything of the index was changed, so a refused request leaves no trace.
-"""
+"""The refusals that a caller of the API may see, by their meaning."""
 
 from http import HTTPStatus
 
-
-class ApiError(Exception):
-    """A request that cannot be served; `status` and `message` are the whole answer."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = int(status)
-        self.message = message
+from baton_local.stand_in.api_error import ApiError
 
 
 def malformed(message: str) -> ApiError:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from baton_local.stand_in.api_error import ApiError
 from baton_local.vector.core.changes import (
     Change,
     NamespaceDropped,
@@ -16,7 +17,7 @@ from baton_local.vector.core.changes import (
     RecordDropped,
     RecordPut,
 )
-from baton_local.vector.core.errors import ApiError, unacceptable, unknown
+from baton_local.vector.core.errors import unacceptable, unknown
 from baton_local.vector.core.index import DEFAULT_NAMESPACE, Index
 from baton_local.vector.core.merge_patch import merge_patch
 from baton_local.vector.core.record import Draft, Metadata, Record

@@ -6,7 +6,7 @@ Invariant: a commit that returned survives SIGKILL and a power cut.
 import sqlite3
 from pathlib import Path
 
-from baton_local.vector.storage.data_folder import DataFolderError
+from baton_local.stand_in.folder import DataFolderError
 
 VERSION = 1
 

@@ -6,7 +6,7 @@ Invariant: vectors of different dimensions or models never meet in one index. An
 import sqlite3
 from pathlib import Path
 
-from baton_local.vector.storage.data_folder import DataFolderError
+from baton_local.stand_in.folder import DataFolderError
 
 
 def keep_shape(connection: sqlite3.Connection, folder: Path, dimension: int, model_name: str) -> None:

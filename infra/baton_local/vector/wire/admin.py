@@ -3,14 +3,13 @@
 Invariant: looking does not change what is counted.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from baton_local.vector.core.errors import malformed, unknown
 from baton_local.vector.engine import Engine
 from baton_local.vector.wire.counters import Counters
-from baton_local.vector.wire.faults import Faults, plan_of
+from baton_local.vector.wire.faults import FORM, Faults
 
 
 class Admin:
@@ -43,8 +42,7 @@ class Admin:
             raise unknown("faults are off; start the server with --faults")
         if method == "POST":
             try:
-                given = json.loads(body or b"{}")
+                self._faults.plan = FORM.read(body)
             except ValueError as error:
-                raise malformed(f"the fault plan is not JSON: {error}") from error
-            self._faults.plan = plan_of(given)
-        return self._faults.plan.as_record()
+                raise malformed(str(error)) from None
+        return FORM.show(self._faults.plan)

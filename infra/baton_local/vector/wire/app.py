@@ -9,12 +9,12 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
-from baton_local.vector.core.errors import ApiError
+from baton_local.stand_in.api_error import ApiError
+from baton_local.stand_in.asgi import Event, Receive, Send, read_body, send_json
 from baton_local.vector.engine import Engine
 from baton_local.vector.wire.admin import Admin
-from baton_local.vector.wire.asgi import Receive, Scope, Send, read_body, send_error, send_json
 from baton_local.vector.wire.auth import Access, Tokens, forbidden
-from baton_local.vector.wire.call import Call
+from baton_local.vector.wire.call import Call, send_error
 from baton_local.vector.wire.counters import Counters
 from baton_local.vector.wire.faults import Faults
 from baton_local.vector.wire.routes import find_route
@@ -27,13 +27,14 @@ _log = logging.getLogger(__name__)
 class Api:
     """The HTTP surface over a running engine."""
 
-    def __init__(self, engine: Engine, tokens: Tokens, faults: Faults | None) -> None:
+    def __init__(self, engine: Engine, tokens: Tokens, faults: Faults | None, proof: str | None) -> None:
         self._engine = engine
         self._tokens = tokens
+        self._ready = {"status": "ready"} | ({"proof": proof} if proof else {})
         self._counters = Counters()
         self._admin = Admin(engine, self._counters, faults)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         try:
             answer = await self._answer(scope, receive)
@@ -45,10 +46,10 @@ class Api:
         else:
             await send_json(send, HTTPStatus.OK, answer)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> dict[str, Any]:
+    async def _answer(self, scope: Event, receive: Receive) -> dict[str, Any]:
         path: bytes = scope["raw_path"]
         if path == _READY_PATH:
-            return {"status": "ready"}
+            return self._ready
         access = self._tokens.access(dict(scope["headers"]).get(b"authorization", b""))
         if scope["method"] not in METHODS:
             allowed = f"Method {scope['method']} is not allowed; use {', '.join(METHODS)}"

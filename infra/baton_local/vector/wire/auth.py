@@ -8,7 +8,7 @@ from enum import Enum
 from hmac import compare_digest
 from http import HTTPStatus
 
-from baton_local.vector.core.errors import ApiError
+from baton_local.stand_in.api_error import ApiError
 
 
 class Access(Enum):

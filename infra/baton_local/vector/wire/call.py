@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from baton_local.stand_in.asgi import Send, send_json
 from baton_local.vector.core.errors import malformed
 from baton_local.vector.engine import Engine
 
@@ -41,3 +42,8 @@ class Answer:
 
 
 Handler = Callable[[Call], Awaitable[Answer]]
+
+
+async def send_error(send: Send, status: int, message: str) -> None:
+    """Answer in the service's form of an error (vector-rest.md 1)."""
+    await send_json(send, status, {"error": message, "status": int(status)})

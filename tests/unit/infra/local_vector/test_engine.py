@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from baton_local.stand_in.api_error import ApiError
 from baton_local.vector.core import writing
 from baton_local.vector.core.changes import Change
-from baton_local.vector.core.errors import ApiError
 from baton_local.vector.core.index import Index
 from baton_local.vector.core.querying import Query
 from baton_local.vector.core.record import Include

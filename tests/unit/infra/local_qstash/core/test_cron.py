@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baton_local.qstash.core.cron import parse_cron
-from baton_local.qstash.core.errors import ApiError
+from baton_local.stand_in.api_error import ApiError
 
 
 def ms(text: str) -> int:

@@ -7,7 +7,7 @@ from baton_local.qstash.core.destination import (
     origin_of,
     parse_destination,
 )
-from baton_local.qstash.core.errors import ApiError
+from baton_local.stand_in.api_error import ApiError
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from baton_local.qstash.core.dlq_commands import (
     get_dead_letter,
     list_dead_letters,
 )
-from baton_local.qstash.core.errors import ApiError
 from baton_local.qstash.core.selection import FOR_DLQ, Selection, parse_selection
+from baton_local.stand_in.api_error import ApiError
 from tests.unit.infra.local_qstash.machine_world import FAILURE, OK, URL, USER, World, status
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from baton_local.qstash.core.duration import parse_duration_ms, parse_fine_duration_ms
-from baton_local.qstash.core.errors import ApiError
+from baton_local.stand_in.api_error import ApiError
 
 
 @pytest.mark.parametrize(

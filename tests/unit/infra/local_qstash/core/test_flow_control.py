@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baton_local.qstash.core.attempt import AttemptResult
-from baton_local.qstash.core.errors import ApiError
 from baton_local.qstash.core.flow_commands import (
     PinFlow,
     ResetFlow,
@@ -18,6 +17,7 @@ from baton_local.qstash.core.flow_commands import (
 from baton_local.qstash.core.message_commands import CancelMessage
 from baton_local.qstash.core.queue_commands import SetQueuePaused
 from baton_local.qstash.core.state import Deliver
+from baton_local.stand_in.api_error import ApiError
 from tests.unit.infra.local_qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World
 
 

@@ -1,10 +1,10 @@
 import pytest
 
-from baton_local.qstash.core.errors import ApiError
 from baton_local.qstash.core.flow_spec import FlowSpec
 from baton_local.qstash.core.limits import Limits
 from baton_local.qstash.core.options import CallbackSpec, Options, parse_options
 from baton_local.qstash.core.redaction import Redaction
+from baton_local.stand_in.api_error import ApiError
 
 
 def parsed(**headers: str) -> Options:

@@ -3,11 +3,12 @@ from typing import Any
 import pytest
 
 from baton_local.qstash.core.destination import parse_destination
-from baton_local.qstash.core.errors import ApiError, bad_request
+from baton_local.qstash.core.errors import bad_request
 from baton_local.qstash.core.publishing import Publish, PublishBatch
 from baton_local.qstash.core.topic_commands import UpsertEndpoints
 from baton_local.qstash.core.topics import Endpoint
 from baton_local.qstash.core.views import message_view
+from baton_local.stand_in.api_error import ApiError
 from tests.unit.infra.local_qstash.machine_world import START_MS, URL, USER, World
 
 

@@ -1,9 +1,9 @@
 import pytest
 
-from baton_local.qstash.core.errors import ApiError
 from baton_local.qstash.core.message_commands import CancelMessage
 from baton_local.qstash.core.queue_commands import DeleteQueue, SetQueuePaused, UpsertQueue, get_queue, list_queues
 from baton_local.qstash.core.queues import Queue
+from baton_local.stand_in.api_error import ApiError
 from tests.unit.infra.local_qstash.machine_world import FAILURE, OK, START_MS, URL, USER, World, status
 
 CALLBACK = "https://h/cb"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton_local.qstash.core.errors import ApiError
 from baton_local.qstash.core.retry_delay import ONE_DAY_MS, check_retry_delay, retry_delay_ms
+from baton_local.stand_in.api_error import ApiError
 
 
 @pytest.mark.parametrize(

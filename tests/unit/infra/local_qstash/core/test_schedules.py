@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 
 from baton_local.qstash.core.destination import parse_destination
-from baton_local.qstash.core.errors import ApiError
 from baton_local.qstash.core.queue_commands import UpsertQueue
 from baton_local.qstash.core.schedule_commands import (
     CreateSchedule,
@@ -15,6 +14,7 @@ from baton_local.qstash.core.schedule_commands import (
 )
 from baton_local.qstash.core.topic_commands import DeleteTopic, UpsertEndpoints
 from baton_local.qstash.core.topics import Endpoint
+from baton_local.stand_in.api_error import ApiError
 from tests.unit.infra.local_qstash.machine_world import FAILURE, START_MS, URL, USER, World
 
 TO_NEXT_MINUTE_SECONDS = 40  # the virtual clock starts at 22:13:20

@@ -1,8 +1,8 @@
 import pytest
 
-from baton_local.qstash.core.errors import ApiError
 from baton_local.qstash.core.message_commands import CancelMessages
 from baton_local.qstash.core.selection import FOR_EVENTS, FOR_MESSAGES, parse_selection
+from baton_local.stand_in.api_error import ApiError
 from tests.unit.infra.local_qstash.machine_world import FAILURE, START_MS, USER, World
 
 

@@ -1,6 +1,5 @@
 import pytest
 
-from baton_local.qstash.core.errors import ApiError
 from baton_local.qstash.core.topic_commands import (
     DeleteTopic,
     RemoveEndpoints,
@@ -10,6 +9,7 @@ from baton_local.qstash.core.topic_commands import (
     list_topics,
 )
 from baton_local.qstash.core.topics import Endpoint, parse_default_headers, parse_endpoints
+from baton_local.stand_in.api_error import ApiError
 from tests.unit.infra.local_qstash.machine_world import USER, World
 
 A, B = Endpoint("https://a/"), Endpoint("https://b/", "b")

@@ -10,8 +10,8 @@ import pytest_asyncio
 import uvloop
 
 from baton_local.qstash.core.attempt import OutgoingRequest
-from baton_local.qstash.delivery import HttpDelivery
 from baton_local.qstash.delivery.connection import Connection
+from baton_local.qstash.delivery.http_delivery import HttpDelivery
 
 
 @pytest_asyncio.fixture

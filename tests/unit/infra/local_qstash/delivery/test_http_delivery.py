@@ -7,7 +7,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from baton_local.qstash.core.attempt import OutgoingRequest
-from baton_local.qstash.delivery import HttpDelivery
+from baton_local.qstash.delivery.http_delivery import HttpDelivery
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from baton_local.qstash.core.attempt import AttemptResult
-from baton_local.qstash.storage.folder_lock import FolderInUseError
 from baton_local.qstash.virtual_clock import VirtualClock
+from baton_local.stand_in.folder import DataFolderError
 from tests.unit.infra.local_qstash.served import serving
 
 URL = "https://example.com/hook"
@@ -131,7 +131,7 @@ async def test_newly_configured_keys_win_over_rotated_ones(tmp_path: Path) -> No
 async def test_folder_serves_one_server_at_a_time(tmp_path: Path) -> None:
     """The second one is told who has it and what to do."""
     async with serving(tmp_path):
-        with pytest.raises(FolderInUseError, match="--data"):
+        with pytest.raises(DataFolderError, match="--data"):
             async with serving(tmp_path):
                 pass
     async with serving(tmp_path):

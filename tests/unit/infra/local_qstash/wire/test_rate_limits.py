@@ -1,10 +1,10 @@
 import pytest
 
-from baton_local.qstash.core.errors import ApiError
 from baton_local.qstash.core.tenant import SigningKeys, Tenant
 from baton_local.qstash.wire import messages, publishing
 from baton_local.qstash.wire.rate_limits import RateLimits
 from baton_local.qstash.wire.routes import ROUTES
+from baton_local.stand_in.api_error import ApiError
 
 LIST = next(route for route in ROUTES if route.handler is messages.list_dlq)
 PUBLISH = next(route for route in ROUTES if route.handler is publishing.publish)

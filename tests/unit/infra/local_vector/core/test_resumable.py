@@ -2,7 +2,7 @@
 
 import pytest
 
-from baton_local.vector.core.errors import ApiError
+from baton_local.stand_in.api_error import ApiError
 from baton_local.vector.core.querying import Hit
 from baton_local.vector.core.record import Include
 from baton_local.vector.core.resumable import ResumableQueries

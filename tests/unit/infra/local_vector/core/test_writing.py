@@ -2,9 +2,9 @@
 
 import pytest
 
+from baton_local.stand_in.api_error import ApiError
 from baton_local.vector.core import writing
 from baton_local.vector.core.changes import NamespaceMade, RecordPut
-from baton_local.vector.core.errors import ApiError
 from baton_local.vector.core.index import Index
 from baton_local.vector.core.selection import ByIds
 from baton_local.vector.core.writing import Update

@@ -1,4 +1,4 @@
-"""The data folder: lock, token, shape, format."""
+"""The data folder: lock, shape, format."""
 
 import os
 import sqlite3
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from baton_local.stand_in.folder import DataFolderError
 from baton_local.vector.core.changes import RecordPut
-from baton_local.vector.storage.data_folder import DataFolder, DataFolderError
-from baton_local.vector.storage.folder_lock import FolderInUseError
+from baton_local.vector.storage.data_folder import DataFolder
 from baton_local.vector.storage.schema import open_database
 from baton_local.vector.storage.shape import keep_shape
 from baton_local.vector.storage.store import Store
@@ -19,25 +19,12 @@ def test_one_server_at_a_time(tmp_path: Path) -> None:
     """The refusal names the process and the way out; after the release the folder is free."""
     first = DataFolder(tmp_path / "new" / "data")
     with pytest.raises(
-        FolderInUseError, match=f"in use by process {os.getpid()}; stop that one or choose another --data"
+        DataFolderError, match=f"in use by process {os.getpid()}; stop that one or choose another --data"
     ):
         DataFolder(tmp_path / "new" / "data")
+    assert (tmp_path / "new" / "data").stat().st_mode & 0o777 == 0o700
     first.release()
     DataFolder(tmp_path / "new" / "data").release()
-
-
-def test_the_token_is_made_once_and_private(tmp_path: Path) -> None:
-    """Starting again on the folder finds the same."""
-    folder = DataFolder(tmp_path / "data")
-    token = folder.token()
-    assert token == folder.token()
-    assert len(token) > 30
-    assert (tmp_path / "data" / "token").stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
-    (tmp_path / "data" / "token").write_text("\n")
-    with pytest.raises(DataFolderError, match="is empty; remove it"):
-        folder.token()
-    folder.release()
 
 
 def test_a_folder_that_cannot_be_is_a_clear_error(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import MutableSet
 from typing import cast
 
-from baton_local.qstash.serving.exchange import App, Event, Exchange
-from baton_local.qstash.serving.request_reader import BadRequestError, RequestReader
+from baton_local.stand_in.asgi import App, Event
+from baton_local.stand_in.exchange import Exchange
+from baton_local.stand_in.request_reader import BadRequestError, RequestReader
 
 _MAX_BUFFERED_BYTES = 65_536
 _LINGER_SECONDS = 2.0  # RFC 9112 9.6
@@ -87,7 +88,7 @@ class HttpConnection(asyncio.Protocol):
         scope["client"] = self._client
         self._incoming = Exchange(scope, self._transport.write, self._regulate, keep_alive=keep_alive)
         self._exchanges.append(self._incoming)
-        if self._incoming.awaits_continue:
+        if self._incoming.awaits_continue or self._incoming.declared_bytes > _MAX_BUFFERED_BYTES:
             self._go_on()
 
     def body(self, data: bytes) -> None:

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from baton_local.qstash.serving.exchange import App, Event
-from baton_local.qstash.serving.http_connection import HttpConnection
+from baton_local.stand_in.asgi import App, Event
+from baton_local.stand_in.http_connection import HttpConnection
 
 LIMIT_SECONDS = 60
 Receive = Callable[[], Awaitable[Event]]
@@ -86,6 +86,13 @@ async def test_large_body_is_taken_piece_by_piece() -> None:
     said = await talk(b"POST /x HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body, LAST)
     assert body in said
     assert said.endswith(LAST_ANSWER)
+
+
+async def test_large_body_may_be_refused_before_it_comes() -> None:
+    """By what its head declares."""
+    async with connected() as (reader, writer):
+        writer.write(b"POST /early HTTP/1.1\r\nContent-Length: 65537\r\n\r\n")
+        assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
 
 
 async def test_reading_stops_while_nobody_takes_the_body() -> None:

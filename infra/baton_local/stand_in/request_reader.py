@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 import httptools
 
-from baton_local.qstash.serving.exchange import Event
+from baton_local.stand_in.asgi import Event
 
 _MAX_HEAD_BYTES = 65_536
 

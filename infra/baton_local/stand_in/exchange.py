@@ -4,12 +4,11 @@ Invariant: the answer goes out in one piece, once it is complete.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
 
-Event = MutableMapping[str, Any]
-App = Callable[[Event, Callable[[], Awaitable[Event]], Callable[[Event], Awaitable[None]]], Coroutine[Any, Any, None]]
+from baton_local.stand_in.asgi import App, Event
 
 _STATUS_LINES = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -27,9 +26,12 @@ class Exchange:
         keep_alive: bool,
     ) -> None:
         self.keep_alive = keep_alive
-        self.awaits_continue = any(
-            name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"]
-        )
+        self.awaits_continue, self.declared_bytes = False, 0
+        for name, value in scope["headers"]:
+            if name == b"expect":
+                self.awaits_continue = value.lower() == b"100-continue"
+            elif name == b"content-length" and value.isdigit():
+                self.declared_bytes = int(value[:18])
         self.complete = self.answered = False
         self.buffered_bytes = 0
         self._scope = scope

@@ -1,0 +1,1 @@
+"""What the stand-ins share: one HTTP server, one data folder with its lock and token, one plan of faults."""
