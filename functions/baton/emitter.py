@@ -1,7 +1,7 @@
 """The emitter: publishes events by direct URL or by topic, one or many at once. Any program may use it.
 
 Invariant: how an event is addressed is a setting (PUBLISH_BY), never detected. Headers and queue options are those of
-DESIGN 2. The emitter decides nothing about jobs.
+decisions/0002-four-events. The emitter decides nothing about jobs.
 """
 
 from collections.abc import Sequence

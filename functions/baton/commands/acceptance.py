@@ -1,8 +1,10 @@
-"""API calls that change a job: backup message first, then commit, then dispatch, then answer (DESIGN 3, "Accepting").
+"""API calls that change a job: backup message first, then commit, then dispatch, then answer.
 
 A refused call takes its backup message back. Once the commit is done the answer stands, whether dispatching works or
 not: the backup message dispatches within a minute, and of a call so slow that its backup message is over, the sweep
 does.
+
+Source: decisions/0010-backup-messages.
 """
 
 import logging

@@ -1,8 +1,10 @@
-"""Facts from outside: what an API call tells, told a second time by its backup message (DESIGN 3, "Accepting").
+"""Facts from outside: what an API call tells, told a second time by its backup message.
 
 A fact is published first, as a message delayed by a minute (its backup message), then committed with that message as
 relay message, then dispatched. So a crash in between loses nothing, and after a failover that forgot the commit it is
 told again.
+
+Source: decisions/0010-backup-messages.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""decide(state, happened, now) → Decision: the one place where a job's state changes (DESIGN 3).
+"""decide(state, happened, now) → Decision: the one place where a job's state changes (decisions/0003-pure-core).
 
 Pure and total over the union of step results. What a turn decides is in turns.py, what a tool call decides in calls.py,
 how a job ends in ending.py, how it is remembered then in remembering.py, how it begins again in retrying.py.

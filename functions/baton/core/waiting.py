@@ -1,4 +1,7 @@
-"""What a job that has not ended waits for, in one line, and the status that this makes (DESIGN 1). Pure."""
+"""What a job that has not ended waits for, in one line, and the status that this makes. Pure.
+
+Source: decisions/0003-pure-core.
+"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The edge of a webhook: raw body → verify the signature → parse → pipeline → status code (DESIGN 3).
+"""The edge of a webhook: raw body → verify the signature → parse → pipeline → status code (decisions/0003-pure-core).
 
 Invariant: nothing of a request is read before its signature is verified against the public URL; there is no switch that
 turns this off. Errors are mapped to a status by their attributes, and a client never sees a traceback.
