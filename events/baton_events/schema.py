@@ -210,7 +210,7 @@ def encode_event(event: Event) -> str:
 
 
 def parse_event(body: bytes) -> Event:
-    """The event in a request's body.
+    """Parse the event in a request's body.
 
     Raises:
         MalformedEventError: not JSON, not an object, an unknown type or version, or fields that are missing or wrong.

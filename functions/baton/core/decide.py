@@ -50,7 +50,7 @@ def retry(ended: EndedJob, step_result: Retried, now_ms: int) -> Decision:
 
 
 def decide(state: State, step_result: StepResult, now_ms: int, *, at_once: bool = False) -> Decision:
-    """What follows from a fact about the work item that `state` holds.
+    """Derive what follows from a step result of the work item in `state`.
 
     Args:
         state: the job, the claimed work item, and the tool call that the work item is about, if any.
