@@ -114,7 +114,10 @@ def _worker(measured: Measured) -> Iterator[Metric]:
         yield GaugeMetricFamily(f"agent_worker_{name}", text, value)
     yield _plain("agent_sweeps", "Sweeps that looked", measured, counts.SWEEPS)
     yield _plain(
-        "agent_sweep_driven_events", "Events that a sweep redrove, since nobody had", measured, counts.REDRIVEN
+        "agent_sweep_driven_events",
+        "Events that a sweep redrove after a minute without progress",
+        measured,
+        counts.REDRIVEN,
     )
     yield _plain("agent_list_gaps", "Writes of a job into the lists of jobs that failed", measured, counts.LIST_GAPS)
 

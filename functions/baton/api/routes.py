@@ -80,8 +80,8 @@ def _of_jobs(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
         '`{"action": "cancel"}` ends the job at once; `{"action": "retry", "from": "failure"}` (or `"start"`) lets an'
         " ended one run again; 409 where its state does not allow it"
     )
-    deletes = "delete an ended job's data; 204, and 410 for whoever reads it then; 409 before its end"
-    tells = '`{"name", "data"}`: something happened that the job may wait for; kept for it if nobody waits yet'
+    deletes = "delete an ended job's data; 204, and later reads are 410; 409 before its end"
+    tells = '`{"name", "data"}`: an event that the job may wait for; kept until it does'
     streams = "its parts as server-sent events (AI SDK UI message stream v1); resume with `Last-Event-ID`"
     records = "an ended job with every answer of its models and tools, for `baton replay --offline`; 409 before its end"
     limit, results = (result_limit_bytes, "RESULT_LIMIT_BYTES"), JobResultsApi(container, keys)
@@ -109,7 +109,7 @@ def _of_schedules(container: Container, keys: Keys) -> list[ApiRoute]:
         ApiRoute("GET", path, "client", schedules.show_all, "schedules, by id"),
         ApiRoute("GET", one, "client", schedules.read, "a schedule: when it runs next, and what it started last"),
         ApiRoute("PATCH", one, "client", schedules.pause, '`{"paused": true}` or false'),
-        ApiRoute("DELETE", one, "client", schedules.delete, "no more of its jobs; those that it started go on"),
+        ApiRoute("DELETE", one, "client", schedules.delete, "delete it; jobs that it started continue"),
     ]
 
 
@@ -139,7 +139,7 @@ def _of_operations(container: Container) -> list[ApiRoute]:
 def _of_chats(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]:
     chats, starting = ChatApi(container, keys), AgentStartApi(container, keys, jobs)
     tokens = StreamTokensApi(container, keys, jobs)
-    makes = '`{"jobId"}` or `{"sessionId"}`: a token for its streams, good for 5 minutes, where no header can be sent'
+    makes = '`{"jobId"}` or `{"sessionId"}`: a token for its streams, valid for 5 minutes, for clients without headers'
     starts = '`{"request", "conversationId", "agent"}`, the last two optional: 202 `{"workflowId"}`, a job\'s id'
     updates = "`?workflowId=`: the job's parts over a WebSocket, under uvicorn only; to a plain request 426"
     sends = "what AI SDK's `useChat` sends: the chat's `id` is the session; 200 and the answer's stream"
@@ -174,18 +174,23 @@ def _of_operators(container: Container, audit: Audit) -> list[ApiRoute]:
     tools, shows = ToolsApi(container), "each tool's capabilities, attempts, failures, and durations (p50, p95)"
     worker, worker_path = WorkerApi(container), "/api/admin/agent-worker"
     usage = UsageApi(container)
-    used = "what the jobs of each tenant used that ended in a month, what belongs to no job, prices; `tenant`, `month`"
-    messages, replays = MessagesApi(container), "send a message of the queue once more; one that was applied says so"
+    used = "usage of each tenant's jobs that ended in a month, overhead, prices; `tenant`, `month`"
+    messages, replays = (
+        MessagesApi(container),
+        "send a message of the queue again; the answer says if it was applied already",
+    )
     redrives = "send the events of all steps that a job expects now"
     measures = "counters for Prometheus: an admin key or `METRICS_TOKEN`, or `METRICS_PUBLIC=true`"
-    audits = "what operators did, the newest first: who, what, when, and how it ended; `limit`, `cursor`"
+    audits = "actions of operators, newest first: key, action, time, status; `limit`, `cursor`"
     return [
         ApiRoute(
             "GET", worker_path, "admin", worker.show, "whether jobs are admitted, how many are at work and in line"
         ),
         ApiRoute("GET", "/api/admin/usage", "admin", usage.show, used),
-        ApiRoute("POST", worker_path, "admin", worker.start, "start: jobs get slots, those that wait for one at once"),
-        ApiRoute("DELETE", worker_path, "admin", worker.stop, "stop: nobody gets a slot; who holds one goes on"),
+        ApiRoute("POST", worker_path, "admin", worker.start, "start: waiting jobs get slots at once"),
+        ApiRoute(
+            "DELETE", worker_path, "admin", worker.stop, "stop: no job gets a slot; a job that holds one continues"
+        ),
         ApiRoute("POST", "/api/admin/messages/{message_id}/replay", "admin", messages.replay, replays),
         ApiRoute("POST", "/api/admin/agent-jobs/{job_id}/drive", "admin", messages.redrive, redrives),
         ApiRoute("GET", "/api/admin/tools", "admin", tools.show, shows),

@@ -293,7 +293,7 @@ def _job_of(event: Event, fact: Submission) -> Job:
     try:
         job = job_from(fact.job)
     except ValidationError as error:
-        raise MalformedEventError(f"the submission in event {event.id} tells of no job: {error}") from error
+        raise MalformedEventError(f"the submission in event {event.id} is about no job: {error}") from error
     if job.id != event.job_id:
-        raise MalformedEventError(f"the submission in event {event.id} tells of job {job.id}, not of {event.job_id}")
+        raise MalformedEventError(f"the submission in event {event.id} is about job {job.id}, not of {event.job_id}")
     return job

@@ -25,7 +25,7 @@ QUEUE_SETTINGS = (
             "worker_base_url",
             "",
             "URL",
-            "where the functions are; may carry a path",
+            "where the functions are; may have a path",
             url,
             needed=True,
         ),

@@ -197,7 +197,7 @@ def _contradictions(settings: Settings) -> list[str]:
     if settings.told_limit_bytes < settings.result_limit_bytes:
         found.append(
             f"TOLD_LIMIT_BYTES ({settings.told_limit_bytes}) must be at least RESULT_LIMIT_BYTES"
-            f" ({settings.result_limit_bytes}): a result that is kept would be more than any turn may be told"
+            f" ({settings.result_limit_bytes}): a stored result could be more than any turn may read"
         )
     return found
 

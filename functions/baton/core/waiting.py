@@ -16,8 +16,8 @@ from baton_events.timestamps import rfc3339
 _WHAT = {
     ItemKind.LOOP: "the model's turn {turn}",
     ItemKind.CALL: "tool {tool} of turn {turn}",
-    ItemKind.COMPLETE: "the result of tool {tool} of turn {turn} to be taken in",
-    ItemKind.FAILED: "the failure of tool {tool} of turn {turn} to be taken in",
+    ItemKind.COMPLETE: "the result of tool {tool} of turn {turn} to be processed",
+    ItemKind.FAILED: "the failure of tool {tool} of turn {turn} to be processed",
     ItemKind.WAIT: "the outcome of tool {tool} of turn {turn}",
     ItemKind.SLOT_REQUEST: "the admission's answer to its slot request",
     ItemKind.REMEMBER: "its memory to be stored",
@@ -47,7 +47,7 @@ def status_and_wait(
     if due:
         return job.status, _names(due)
     if not steps:
-        return job.status, "nothing that is recorded; the sweep will look at it"
+        return job.status, "nothing that is recorded; the next sweep checks it"
     return idle, _wait(min(steps, key=lambda item: item.not_before_ms), job.run)
 
 

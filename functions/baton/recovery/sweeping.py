@@ -88,9 +88,7 @@ class Sweep:
         await tell(self._emitter, turn.tell, now_ms - now_ms % LOST_AFTER_MS, "swept")
         redriven = await self._look(turn.slot_table, relay_id, now_ms, redrive)
         if redriven:
-            _log.warning(
-                "the sweep redrove %d event(s) that nobody had redriven for %d s", redriven, LOST_AFTER_MS // 1000
-            )
+            _log.warning("the sweep redrove %d event(s) without progress for %d s", redriven, LOST_AFTER_MS // 1000)
         if not page.due_ms and not turn.after:  # the last page, which may come again: nothing follows it
             redriven += await self._dead.revive()
         return Outcome("swept", redriven)

@@ -125,7 +125,7 @@ async def read_body(receive: Receive, limit_bytes: int) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise HungUpError("whoever sent the request hung up before its body was whole")
+            raise HungUpError("the client hung up before the request's body was complete")
         chunk, more = message.get("body", b""), message.get("more_body", False)
         size_bytes += len(chunk)
         if size_bytes > limit_bytes:

@@ -143,7 +143,7 @@ class Pipeline:
         )
         match claim_result.verdict:
             case Verdict.UNKNOWN:
-                raise UnknownJobError(f"job {claim.job_id} is not known (yet); its submission may still be told again")
+                raise UnknownJobError(f"job {claim.job_id} is not known (yet); its backup message may still create it")
             case Verdict.GRANTED:
                 return await self._hold(run, step, claim, claim_result)
             case Verdict.BUSY | Verdict.EARLY if step.event is not None:

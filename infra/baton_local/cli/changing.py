@@ -30,7 +30,7 @@ def meant(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--status", type=click.Choice(STATUSES), help="All jobs of this status; needs an admin key.")
     @click.option("--type", "job_type", metavar="AGENT", help="All jobs of this agent.")
     @click.option("--session", metavar="ID", help="All jobs of this session.")
-    @click.option("--dry-run", is_flag=True, help="Say how many a filter means, and change none.")
+    @click.option("--dry-run", is_flag=True, help="Print how many jobs a filter selects, and change none.")
     @wraps(command)
     def filtered(
         *arguments: Any, status: str | None, job_type: str | None, session: str | None, dry_run: bool, **options: Any
@@ -55,7 +55,7 @@ def change(deployment: Deployment, job_ids: tuple[str, ...], body: dict[str, str
         _in_bulk(deployment, body, wanted)
         return
     if wanted.dry_run:
-        raise click.UsageError("--dry-run is for a filter: it says how many jobs it means")
+        raise click.UsageError("--dry-run is for a filter: it prints how many jobs it selects")
     for job_id in job_ids:
         job = deployment.ask("PATCH", f"/api/agent-jobs/{job_id}", body)
         print(f"{job['id']}  {job['status']}", flush=True)

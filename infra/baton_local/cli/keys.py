@@ -38,7 +38,7 @@ def keys() -> None:
 @keys.command()
 @click.option("--tenant", required=True, metavar="NAME", help="Whose jobs the key may see.")
 @click.option("--role", required=True, type=click.Choice(ROLES), help="client: one tenant's jobs; admin: an operator.")
-@click.option("--label", default="", metavar="TEXT", help="What people know the key by, such as who has it.")
+@click.option("--label", default="", metavar="TEXT", help="A name for the key, such as its holder.")
 @_data
 def create(*, tenant: str, role: Role, label: str, data: Path | None) -> None:
     """Make a key and print it alone on the last line."""

@@ -24,7 +24,7 @@ NEEDED = ("QSTASH_TOKEN", "WORKER_BASE_URL")
 @click.command()
 @with_place
 @click.option("--dry-run", is_flag=True, help="Print the difference, and change nothing.")
-@click.option("--prune", is_flag=True, help="Take away, too, what carries our prefix and no code knows any more.")
+@click.option("--prune", is_flag=True, help="Also remove what has our prefix and is unknown to the code.")
 def setup(place: Place, *, dry_run: bool, prune: bool) -> None:
     """Create or update topics, endpoints and schedules in the queue's account."""
     settings = place.settings()

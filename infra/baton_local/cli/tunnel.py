@@ -44,7 +44,7 @@ _NEEDED = (
 @click.option("--app", metavar="MODULE:ATTR", help="Your own agents' registry, imported from the current folder.")
 @click.option("--no-app", is_flag=True, help="Start no app: one runs on that port, or will.")
 @click.option(
-    "--ngrok-api", default=API_URL, show_default=True, metavar="URL", help="Where ngrok's agent tells of itself."
+    "--ngrok-api", default=API_URL, show_default=True, metavar="URL", help="The address of ngrok's local API."
 )
 @click.option("--timeout", "seconds", type=click.IntRange(1, 300), default=20, show_default=True, metavar="S")
 def tunnel(*, env_file: Path | None, port: int, app: str | None, no_app: bool, ngrok_api: str, seconds: int) -> None:

@@ -59,7 +59,7 @@ class DataDir:
             ) from None
         owner = folder.lstat()
         if owner.st_uid != os.getuid() or not stat.S_ISDIR(owner.st_mode):
-            raise DataDirError(f"{folder} belongs to somebody else; remove it or choose another --data")
+            raise DataDirError(f"{folder} belongs to another user; remove it or choose another --data")
 
     def token(self) -> str:
         """The folder's own token, made at its first use.

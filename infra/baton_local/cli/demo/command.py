@@ -42,7 +42,7 @@ def demo(name: str, fault: str | None, app: str | None, task: str, *, lists: boo
             click.echo(f"{known:<{max(map(len, SCENARIOS))}}  {scenario.about}")
         return
     if app is None and name not in SCENARIOS:
-        raise click.UsageError(f"there is no demo {name!r}; there are {', '.join(SCENARIOS)} (--list says more)")
+        raise click.UsageError(f"there is no demo {name!r}; there are {', '.join(SCENARIOS)} (--list describes them)")
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr] # a text file, unless a test replaced it
     view = DemoView(Console())
     view.say(f"Baton: {name}, live, on a local stack of its own", "bold")

@@ -42,7 +42,7 @@ async def test_a_message_is_replayed(operator: Operator) -> None:
     await operator.stage.submit("answers")
     message_id, message = operator.stage.queue.published[-1]
     markup = await operator.done("/console/messages/replay", message=message_id)
-    assert "was sent once more" in markup
+    assert "was sent again" in markup
     assert operator.stage.outgoing()[-1].body == message.body
 
 
