@@ -89,7 +89,7 @@ class Pipeline:
                 charge(messages=1)
             run.begin(run.first)
         else:
-            run.words.append("told")
+            run.words.append("signalled")
             await self._dispatch(run, told, via_admission=False)
         try:
             await self._work_off(run)
