@@ -110,4 +110,4 @@ async def arm_sweep(emitter: Emitter, at_ms: int) -> None:
     try:
         await emitter.emit_to(SWEEP_ENDPOINT, f'{{"dueMs":{at_ms}}}', not_before_ms=at_ms)
     except PublishError as error:
-        _log.warning("no sweep could be armed; the hourly one will look: %s", error)
+        _log.warning("no sweep could be armed; the hourly one checks: %s", error)

@@ -238,7 +238,7 @@ class Acceptance:
             await dispatch(self._emitter, job.session_id, items, backup_id)
         except PublishError as error:
             _log.warning(
-                "what follows for job %s is dispatched in a minute or two, by its backup message or a sweep: %s",
+                "the next step of job %s is dispatched within two minutes, by its backup message or a sweep: %s",
                 job.id,
                 error,
             )

@@ -16,7 +16,7 @@ QUEUE_SETTINGS = (
             "topic_prefix",
             "agent",
             "",
-            "what topic names begin with, before a dot",
+            "prefix of topic names, before a dot",
             topic_prefix,
         ),
         Setting("PUBLISH_BY", "publish_by", "url", "url or topic", "how events are addressed", one_of("url", "topic")),

@@ -72,7 +72,7 @@ def dsn(given: str) -> str:
 
 def _require_https(given: str) -> None:
     if urlsplit(given).scheme != "https" and not is_loopback(given):
-        raise ValueError("a URL with https: with http, anybody in between reads and changes what is sent")
+        raise ValueError("a URL with https: over http, others can read and change requests")
 
 
 def worker_urls(given: str) -> tuple[tuple[str, str], ...]:

@@ -207,7 +207,9 @@ def _impossible_on_lambda(settings: Settings) -> list[str]:
     longest_seconds = FUNCTION_TIMEOUT_SECONDS - CLAIM_MARGIN_SECONDS
     if settings.work_timeout_seconds <= longest_seconds:
         return []
-    why = f"a function ends after {FUNCTION_TIMEOUT_SECONDS} s, {CLAIM_MARGIN_SECONDS} of which are for what follows"
+    why = (
+        f"a function ends after {FUNCTION_TIMEOUT_SECONDS} s, {CLAIM_MARGIN_SECONDS} of which are reserved for dispatch"
+    )
     what = f"WORK_TIMEOUT_SECONDS ({settings.work_timeout_seconds}) must be at most {longest_seconds} on Lambda"
     return [f"{what}: {why}"]
 

@@ -111,6 +111,6 @@ def said_of_many(found: list[Looked]) -> str:
     sent = sum(looked.state in SENDABLE for looked in found)
     applied = sum(looked.state in (MessageState.APPLIED, MessageState.ENDED) for looked in found)
     others = len(found) - sent - applied
-    parts = [f"{sent} sent once more", f"{applied} applied already, so not sent" if applied else ""]
+    parts = [f"{sent} sent again", f"{applied} applied already, so not sent" if applied else ""]
     parts.append(f"{others} about nothing that is still here, so not sent" if others else "")
     return f"Of {len(found)} messages: {'; '.join(part for part in parts if part)}."

@@ -35,7 +35,7 @@ def _topic(change: PutEndpoint, settings: Settings) -> Finding:
     else:
         text = f"topic {change.topic} does not deliver to {change.endpoint.url}, or is not there"
     if settings.publish_by == "topic":
-        return failed(TOPICS, f"{text}: its events get lost", f"{_SETUP}, or set PUBLISH_BY=url")
+        return failed(TOPICS, f"{text}: its events are lost", f"{_SETUP}, or set PUBLISH_BY=url")
     return warning(TOPICS, f"{text}; PUBLISH_BY=url does not use it", _SETUP)
 
 

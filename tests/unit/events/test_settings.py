@@ -107,7 +107,7 @@ WRONG = [
     ("METRICS_PUBLIC", "yes", "true or false"),
     ("WORKER_BASE_URL", "example.com", "a URL such as"),
     ("WORKER_BASE_URL", "https://", "a URL such as"),
-    ("WORKER_BASE_URL", "http://fn.example.com", "a URL with https: with http, anybody"),
+    ("WORKER_BASE_URL", "http://fn.example.com", "a URL with https: over http, others"),
     ("QSTASH_URL", "http://qstash.upstash.io", "a URL with https"),
     ("UPSTASH_REDIS_REST_URL", "http://10.0.0.7:8079", "a URL with https"),
     ("UPSTASH_VECTOR_REST_URL", "http://vector.example.com", "a URL with https"),
