@@ -1,4 +1,4 @@
-"""Ids that follow from content, so that the same cause always has the same id (DESIGN 3).
+"""Ids that follow from content, so that the same cause always has the same id (decisions/0002-four-events).
 
 Pure: whatever is random comes in as an argument. Ids hold only `[A-Za-z0-9._-]`, which is safe in paths, headers,
 labels and Redis keys.

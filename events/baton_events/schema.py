@@ -1,4 +1,4 @@
-"""The four core events on the wire: names, topics, endpoints, payloads, version (DESIGN 2).
+"""The four core events on the wire: names, topics, endpoints, payloads, version (decisions/0002-four-events).
 
 Invariant: a body that `parse_event` accepts is an event that every function of this version can handle; anything else
 is a MalformedEventError, but for what a newer version has sent: that is left to it. Later versions read older ones here
@@ -210,7 +210,7 @@ def encode_event(event: Event) -> str:
 
 
 def parse_event(body: bytes) -> Event:
-    """The event in a request's body.
+    """Parse the event in a request's body.
 
     Raises:
         MalformedEventError: not JSON, not an object, an unknown type or version, or fields that are missing or wrong.

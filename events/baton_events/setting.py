@@ -68,7 +68,7 @@ def url(given: str) -> str:
 def require_https(given: str) -> None:
     """Refuse an address with http, unless it is a loopback one."""
     if urlsplit(given).scheme != "https" and not is_loopback(given):
-        raise ValueError("a URL with https: with http, anybody in between reads and changes what is sent")
+        raise ValueError("a URL with https: over http, others can read and change requests")
 
 
 def worker_urls(given: str) -> tuple[tuple[str, str], ...]:

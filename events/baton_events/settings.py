@@ -33,7 +33,7 @@ QUEUE_SETTINGS = (
             "topic_prefix",
             "agent",
             "",
-            "the beginning of topic names, before a dot",
+            "prefix of topic names, before a dot",
             topic_prefix,
         ),
         Setting("PUBLISH_BY", "publish_by", "url", "url or topic", "how events are addressed", one_of("url", "topic")),

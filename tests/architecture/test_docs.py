@@ -13,30 +13,31 @@ from baton_local.docs.marked_block import MarkerError, replace_block
 from baton_local.docs.pages import pages
 from tests.architecture.source_files import PACKAGES, ROOT, SourceFile, all_files, production_files
 
-# design.md and contract.md describe where the project goes, too, so they name what is not there yet.
+# contract.md names what a caller sends and receives; seeds.md names what the sources named.
 # What a reader makes or names: data, environment, archives, a package, a secret.
 NOT_OURS = (".baton", ".venv", "dist/", "my_company", "baton/prod")
 PLACES = [(ROOT / place).parent for place in PACKAGES.values()]
-NOT_YET = ("design.md", "contract.md", "seeds.md")  # the last one: what the sources named
+NOT_OF_THE_TREE = ("contract.md", "seeds.md")
 PAGES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")] + [
     page
-    for folder in ("docs", "docs/guides", "docs/reference")
+    for folder in ("docs", "docs/guides", "docs/reference", "docs/decisions")
     for page in sorted((ROOT / folder).glob("*.md"))
-    if page.name not in NOT_YET
+    if page.name not in NOT_OF_THE_TREE
 ]
 
-DESIGN = ROOT / "docs" / "design.md"
+DECISIONS = ROOT / "docs" / "decisions"
+PROMISE = DECISIONS / "0001-the-promise.md"
 
 FILE_IN_TEXT = re.compile(r"(?<![\w/.*])[\w.-]*[\w/-]*\w\.(?:py|lua|md|toml|yml)\b(?!\w)")
 MODULE_IN_TEXT = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.[a-z_]+)+")
 PATH_IN_PAGE = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w.-]+\.(?:py|lua|md|toml|yml|example))`")
-# A section of one of the pages that the code cites as its source: `qstash.md 10`, `DESIGN 3`.
-SECTION_IN_TEXT = re.compile(r"\b(qstash\.md|redis-rest\.md|vector-rest\.md|DESIGN) (\d+)\b")
+# A section of one of the pages that the code cites as its source: `qstash.md 10`.
+SECTION_IN_TEXT = re.compile(r"\b(qstash\.md|redis-rest\.md|vector-rest\.md) (\d+)\b")
+DECISION_IN_TEXT = re.compile(r"\bdecisions/(\d[\w-]*)")
 PAGE_OF_SOURCE = {
     "qstash.md": "docs/spec/qstash.md",
     "redis-rest.md": "docs/spec/redis-rest.md",
     "vector-rest.md": "docs/spec/vector-rest.md",
-    "DESIGN": "docs/design.md",
 }
 
 
@@ -52,7 +53,7 @@ def _exists(path: str, beside: str) -> bool:
     """A path from the root, one beside or above the file that cites it, or the plain name of a page or a script."""
     above = [ROOT / folder for folder in Path(beside).parents]
     by_name = [ROOT / folder for folder in ("docs", "docs/spec", "functions/baton/adapters/lua")]
-    names = (path, path.lower(), path.replace(".handler", ".py"))  # DESIGN.md is docs/design.md
+    names = (path, f"{path}.md", path.replace(".handler", ".py"))
     return any((place / name).exists() for place in (*above, *by_name, *PLACES) for name in names)
 
 
@@ -102,6 +103,14 @@ def test_sections_that_the_code_cites_exist() -> None:
     assert sorted(entry for entry in cited if entry[1:] not in headings) == []
 
 
+def test_decisions_that_the_code_cites_exist_and_the_index_lists_each() -> None:
+    """`decisions/0004-work-items` is docs/decisions/0004-work-items.md; the index lists every page."""
+    pages = {page.stem for page in DECISIONS.glob("[0-9]*.md")}
+    cited = {(file.name, name) for file in all_files() for name in DECISION_IN_TEXT.findall(file.text)}
+    assert sorted(entry for entry in cited if entry[1] not in pages) == []
+    assert sorted(re.findall(r"\((\d.*)\.md\)", (DECISIONS / "README.md").read_text(encoding="utf-8"))) == sorted(pages)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
 def test_paths_that_a_page_names_exist(page: Path) -> None:
     """Every path in backticks, from the project's root; the data folder and the reader's own files come later."""
@@ -140,12 +149,12 @@ def test_readme_names_every_kind_of_test() -> None:
     assert sorted(folder for folder in folders if f"| `tests/{folder}/` |" not in readme) == []
 
 
-def test_readme_promises_what_the_design_promises() -> None:
-    """Word for word."""
-    readme, design = (" ".join((ROOT / name).read_text(encoding="utf-8").split()) for name in (PAGES[0], DESIGN))
-    promises = re.findall(r"elivery is at least once; each event's effect.*?silently lost\.", design)
-    assert len(promises) == 1
-    assert promises[0] in readme
+def test_readme_promises_what_the_decision_promises() -> None:
+    """Each clause, word for word."""
+    readme, promise = (" ".join(page.read_text(encoding="utf-8").lower().split()) for page in (PAGES[0], PROMISE))
+    clauses = re.split(r"[.;] ", promise.replace("> ", "").partition("prove it: ")[2].partition(". the promise")[0])
+    assert len(clauses) == 4
+    assert [clause for clause in clauses if clause not in readme] == []
 
 
 def test_a_page_without_markers_is_an_error() -> None:

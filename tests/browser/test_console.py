@@ -58,7 +58,7 @@ def test_a_dead_message_is_replayed_and_its_job_finishes(page: Page, stack: Brow
     assert page.evaluate(PAGE_FAULTS) == []
     dead = page.url
     page.get_by_role("button", name="Replay").click()
-    expect(page.get_by_role("status")).to_contain_text("was sent once more")
+    expect(page.get_by_role("status")).to_contain_text("was sent again")
     page.goto(job)
     expect(page.locator("#head .pill")).to_have_text("completed")
     expect(page.locator("#head")).to_contain_text("All is well at the lighthouse.")
@@ -111,7 +111,7 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     page.get_by_label("Tenant").focus()
     page.keyboard.type("nobody")
     page.keyboard.press("Enter")
-    expect(page.locator("main")).to_contain_text("No job is like that")
+    expect(page.locator("main")).to_contain_text("No job matches")
 
 
 def test_a_login_ends(page: Page, context: BrowserContext) -> None:

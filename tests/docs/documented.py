@@ -1,7 +1,6 @@
 """Which pages have blocks that are run: all that are written for readers of this version.
 
-Left out: `docs/spec/`, which describes other people's protocols, and `docs/design.md`, which says where the project
-goes.
+Left out: `docs/spec/`, which describes other people's protocols.
 """
 
 from tests.docs.fence import ROOT
@@ -11,15 +10,15 @@ _FOLDERS = (
     "docs",
     "docs/guides",
     "docs/reference",
+    "docs/decisions",
     "infra",
     "infra/baton_local/qstash",
     "infra/baton_local/redis",
 )
 _OTHERS = ("tests/simulation/README.md",)
-_LEFT_OUT = ("docs/design.md",)
 
 
 def documented_pages() -> list[str]:
     """Return their paths from the project's root, in order."""
     found = [path.relative_to(ROOT).as_posix() for folder in _FOLDERS for path in sorted((ROOT / folder).glob("*.md"))]
-    return [page for page in (*found, *_OTHERS) if page not in _LEFT_OUT]
+    return [*found, *_OTHERS]

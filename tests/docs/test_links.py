@@ -11,7 +11,7 @@ from markdown_it.token import Token
 from tests.docs.documented import documented_pages
 from tests.docs.fence import ROOT
 
-PAGES = [*documented_pages(), "docs/design.md"]
+PAGES = documented_pages()
 
 
 @cache
@@ -66,8 +66,8 @@ def test_a_link_that_leads_nowhere_is_found() -> None:
 
 
 def test_every_page_is_in_the_index_of_the_documentation() -> None:
-    """docs/README.md leads to all pages below docs/, so that nobody has to search for one."""
-    index = ROOT / "docs" / "README.md"
-    listed = {(index.parent / link.partition("#")[0]).resolve() for link in links(index)}
+    """docs/README.md leads to all pages below docs/, decisions by their own index, so that nobody has to search."""
+    index, decisions = ROOT / "docs" / "README.md", ROOT / "docs" / "decisions" / "README.md"
+    listed = {(page.parent / link.partition("#")[0]).resolve() for page in (index, decisions) for link in links(page)}
     pages = {path for path in (ROOT / "docs").rglob("*.md") if path != index}
     assert sorted(path.relative_to(ROOT).as_posix() for path in pages - listed) == []

@@ -1,4 +1,4 @@
-"""What a job costs on the real stack, by the meters of the queue and the bridge (DESIGN 10)."""
+"""What a job costs on the real stack, by the meters of the queue and the bridge (decisions/0016-cost-of-a-step)."""
 
 import time
 from collections.abc import Iterator

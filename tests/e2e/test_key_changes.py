@@ -77,7 +77,7 @@ def test_keys_are_not_rolled_again_before_the_deploy(stack: KeyedStack) -> None:
     keys = stack.ask_queue("/v2/keys")
     stack.set(QSTASH_CURRENT_SIGNING_KEY=keys["current"], QSTASH_NEXT_SIGNING_KEY=keys["next"])
     early = roll(stack)  # the file has them, the functions that run do not
-    assert (early.exit_code, "what the next key signs would be refused" in early.output) == (1, True)
+    assert (early.exit_code, "the next key's signatures would be refused" in early.output) == (1, True)
     assert stack.ask_queue("/v2/keys") == keys
     headers = {"Authorization": f"Bearer {stack.settings['QSTASH_TOKEN']}"}
     httpx.post(f"{stack.settings['QSTASH_URL']}/v2/keys/rotate", headers=headers, trust_env=False).raise_for_status()

@@ -1,4 +1,7 @@
-"""What a job's ledger says is what queue and bridge counted, to the unit, in both modes (DESIGN 10)."""
+"""What a job's ledger says is what queue and bridge counted, to the unit, in both modes.
+
+Source: decisions/0016-cost-of-a-step.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.e2e
 LENGTH, WIDTH = 200, 100
 # The sweep, once a minute, is the only other thing that goes on; a look at a job that seemed still is one request.
 BESIDES = 8
-FLAT = 1.1  # DESIGN 10: of what the beginning costs
+FLAT = 1.1  # decisions/0016-cost-of-a-step: of what the beginning costs
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""Fifty jobs on the real stack while its parts are killed and held still: none is lost, none is wrong (DESIGN 4)."""
+"""Fifty jobs on the real stack while its parts are killed and held still: none is lost, none is wrong.
+
+Source: decisions/0001-the-promise.
+"""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""The queue's disk is full, or it does not answer while jobs are submitted, on the real stack (DESIGN 4)."""
+"""The queue's disk is full, or it does not answer while jobs are submitted, on the real stack.
+
+Source: decisions/0001-the-promise.
+"""
 
 import os
 import signal

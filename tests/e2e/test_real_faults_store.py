@@ -1,4 +1,7 @@
-"""The store dies, or does what it is asked and the answer is lost, while jobs run on the real stack (DESIGN 4)."""
+"""The store dies, or does what it is asked and the answer is lost, while jobs run on the real stack.
+
+Source: decisions/0001-the-promise.
+"""
 
 import time
 from collections.abc import Iterator

@@ -1,7 +1,9 @@
-"""What must hold of calls that need a person's approval, by name, like invariants.py; written from DESIGN 8.
+"""What must hold of calls that need a person's approval, by name, like invariants.py.
 
 ON_DECISION: when somebody who decided was answered. ON_APPROVED_START: when a tool that needs approval starts.
 ON_APPROVALS_AT_END: at the end of the world.
+
+Source: decisions/0019-agents-and-tools.
 """
 
 import json

@@ -36,7 +36,8 @@ LEASE_SECONDS, LEASE_MARGIN_SECONDS = LEASE_MS / 1000, LEASE_MARGIN_MS / 1000
 # After an outage: somebody looks whether the store is back, and what is without progress then is redriven.
 BACK_SECONDS = (LOOKS_EVERY_MS + LOST_AFTER_MS) / 1000
 KEEP_SLOT_SECONDS = KEEP_SLOT_MS / 1000
-# How often in a row the queue gives up on an event before its job fails (DESIGN 3: a budget measured in progress).
+# How often in a row the queue gives up on an event before its job fails
+# (decisions/0009-failures-are-recorded: a budget measured in progress).
 DELIVERY_BUDGET = UNDELIVERED_BUDGET
 USUAL_LIMITS = Limits()
 # So many calls may hang in a process before it is replaced.

@@ -50,9 +50,9 @@ class Ended:
 
     @property
     def shortened(self) -> bool:
-        """Whether attempts that died, which count in full, took the room for turns that the script has (DESIGN 7).
+        """Whether attempts that died, which count in full, took the room for turns that the script has.
 
-        Or an outage did, of most of the time that the job has.
+        Or an outage did, of most of the time that the job has. Source: decisions/0019-agents-and-tools.
         """
         stopped_by = (self.job.result or {}).get("stoppedBy")
         error = self.job.error if self.job.error and self.job.error.type == "limit_exceeded" else None

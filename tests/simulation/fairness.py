@@ -1,4 +1,4 @@
-"""Who gets a free slot and who leaves the slot table, by name, like invariants.py: DESIGN 3, "A request is an item".
+"""Who gets a free slot and who leaves the slot table, by name, like invariants.py: decisions/0011-admission.
 
 Jobs that ran before come first, then the tenant with the fewest slots, then priority, then order; of a session the one
 that has started, else the first. Written from what the slot table is after a word: who was given a slot, and who was

@@ -1,4 +1,7 @@
-"""The relay rule of DESIGN 3, watched: each item has, at every moment, a message under way that will bring it on."""
+"""The relay rule, watched: each item has, at every moment, a message under way that will bring it on.
+
+Source: decisions/0005-relay-messages.
+"""
 
 import json
 from functools import lru_cache

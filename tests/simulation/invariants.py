@@ -2,7 +2,7 @@
 
 ON_WRITE: at each write of the store that concerns them (watching.py). ON_BOOK: at each change of the admission. The
 others are in starting.py (when a tool starts), guarantee.py (when it is over with a message) and endings.py (at the
-end). Written from DESIGN 3: nothing here asks the code under test what is right, but for names of items and events.
+end). Of docs/decisions: nothing here asks the code under test what is right, but for names of items and events.
 """
 
 from operator import attrgetter, lt

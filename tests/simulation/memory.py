@@ -1,8 +1,8 @@
 """What the store has kept, with times: what a failover may forget, and what a read from a replica may still show.
 
 Invariant: a version is a reference (trees and keys never change), kept only in worlds that have such faults. A failover
-goes back to an earlier moment, at most LOSS_SECONDS ago, of one tag or of all, at most once in five minutes (DESIGN 3,
-"Lost writes"); what the world itself remembers of forgotten writes is undone with them.
+goes back to an earlier moment, at most LOSS_SECONDS ago, of one tag or of all, at most once in five minutes
+(decisions/0013-lost-writes); what the world itself remembers of forgotten writes is undone with them.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """What a generated job does: its turns, its tool calls and how each goes; and, from that alone, how it must end.
 
-`expected` is written from DESIGN, not from the code under test: it is what the code is held to.
+`expected` is written from docs/decisions, not from the code under test: it is what the code is held to.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What must hold of waits and of jobs below others, by name, like invariants.py; written from DESIGN 3.
+"""What must hold of waits and of jobs below others, by name, like invariants.py; written from docs/decisions.
 
 ON_WAITS: at each write of the store, in worlds whose jobs wait. ON_ANSWER: when somebody outside was answered.
 """

@@ -42,7 +42,7 @@ class WebhookAlerts:
             if not response.is_success:
                 _log.warning("the alert webhook (ALERT_WEBHOOK_URL) answered %d", response.status_code)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            _log.warning("the alert webhook (ALERT_WEBHOOK_URL) could not be told: %s", type(error).__name__)
+            _log.warning("no alert reached the webhook (ALERT_WEBHOOK_URL): %s", type(error).__name__)
 
     async def _is_new(self, notice: Notice) -> bool:
         key = keys.alert_key(digest(notice.kind, notice.job_id, notice.once)[:32])

@@ -151,7 +151,7 @@ class RedisConnection:
         charge(requests=1, commands=count, size_bytes=size_bytes + answer_bytes(found))
         told = _all_of(found)
         if told is None:
-            raise StoreError(f"{commands[0][1]} and what belongs to it are more than {_MOST_BYTES} bytes")
+            raise StoreError(f"{commands[0][1]} and its arguments exceed {_MOST_BYTES} bytes")
         return told
 
     async def read_each(self, reads: Sequence[Sequence[Command]]) -> list[list[Any] | None]:

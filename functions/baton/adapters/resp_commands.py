@@ -143,7 +143,7 @@ class RespCommands:
             OSError, UpstashError: what the last one of them said or did.
         """
         known = self._slots.places if self._slots is not None else ()
-        failure: Exception = ConnectionError("nobody could be asked")
+        failure: Exception = ConnectionError("no server could be reached")
         for place in dict.fromkeys((self._first, *known)):
             try:
                 (told,), _ = await self._node(place).ask([_SLOTS], scripts=False)

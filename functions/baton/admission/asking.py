@@ -1,4 +1,4 @@
-"""Telling the admission what a job wants: the one step that crosses to its hash tag (DESIGN 3, "A request is an item").
+"""Telling the admission what a job wants: the one step that crosses to its hash tag (decisions/0011-admission).
 
 Whatever the admission says besides is done here: a sweep is armed, and other jobs that got a slot are told so.
 Beside each admission update the job's rows are written into the list. A list that fails harms no job.
@@ -110,4 +110,4 @@ async def arm_sweep(emitter: Emitter, at_ms: int) -> None:
     try:
         await emitter.emit_to(SWEEP_ENDPOINT, f'{{"dueMs":{at_ms}}}', not_before_ms=at_ms)
     except PublishError as error:
-        _log.warning("no sweep could be armed; the hourly one will look: %s", error)
+        _log.warning("no sweep could be armed; the hourly one checks: %s", error)

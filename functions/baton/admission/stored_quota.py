@@ -39,7 +39,7 @@ class StoredQuota:
             now_ms = self._clock.now_ms()
             await self._forget(self._stored, tenant, sums, now_ms)
         except StoreError as error:
-            _log.warning("what tenant %r has stored is not known, so it may store more: %s", tenant, error)
+            _log.warning("the stored bytes of tenant %r are unknown, so it may store more: %s", tenant, error)
             return
         if (size := kept_bytes(sums, now_ms)) >= self._limit_bytes:
             wait_ms = below_at_ms(sums, now_ms, self._limit_bytes) - now_ms

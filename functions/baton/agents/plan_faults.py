@@ -30,7 +30,7 @@ def _static_faults(agent: Agent, tools: Mapping[str, Tool]) -> Iterator[str]:
     if chosen_models(agent.model):
         yield "it is fixed, so the agent asks no model: leave model out, or leave plan out and write mode='plan'"
     if agent.output is not None:
-        yield "its last steps' results are the answer, so output_type says nothing: leave it out"
+        yield "its last steps' results are the answer, so output_type has no effect: leave it out"
     if agent.limits.turns < _TURNS:
         yield f"Limits(turns={agent.limits.turns}) leaves no turn for the answer; allow {_TURNS}"
     yield from static_faults(agent.plan, tools, agent.limits.tool_calls)

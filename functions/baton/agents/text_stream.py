@@ -99,7 +99,7 @@ class TextStream:
         except (StoreError, TimeoutError) as error:
             self._failures += 1
             self._silent = self._failures >= _MOST_FAILURES
-            _log.warning("what a model says comes later: %s", error)
+            _log.warning("a model's text comes later: %s", error)
             return
         finally:
             self._sent_at = asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""Who may use the API: bearer keys, stored as hashes, compared in constant time (DESIGN 8).
+"""Who may use the API: bearer keys, stored as hashes, compared in constant time (decisions/0020-http-api).
 
 A key belongs to a tenant and a role: `client` keys see their tenant's jobs, `admin` keys every tenant's. Keys are those
 of the setting API_KEYS, and those of the store, which `baton keys` makes and revokes; what the store said of a key is

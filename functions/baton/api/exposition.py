@@ -108,13 +108,16 @@ def _worker(measured: Measured) -> Iterator[Metric]:
         ),
         "max_concurrent_jobs": ("Slots (MAX_CONCURRENT_JOBS)", told.slots),
         "running": ("1 while jobs are admitted, 0 while the admission is stopped", int(not told.stopped_ms)),
-        "last_sweep_timestamp_seconds": ("When a sweep looked last; 0: never", told.swept_ms / 1000),
+        "last_sweep_timestamp_seconds": ("Time of the last sweep; 0: never", told.swept_ms / 1000),
     }
     for name, (text, value) in gauges.items():
         yield GaugeMetricFamily(f"agent_worker_{name}", text, value)
-    yield _plain("agent_sweeps", "Sweeps that looked", measured, counts.SWEEPS)
+    yield _plain("agent_sweeps", "Finished sweeps", measured, counts.SWEEPS)
     yield _plain(
-        "agent_sweep_driven_events", "Events that a sweep redrove, since nobody had", measured, counts.REDRIVEN
+        "agent_sweep_driven_events",
+        "Events that a sweep redrove after a minute without progress",
+        measured,
+        counts.REDRIVEN,
     )
     yield _plain("agent_list_gaps", "Writes of a job into the lists of jobs that failed", measured, counts.LIST_GAPS)
 
@@ -140,7 +143,7 @@ def _tools(measured: Measured) -> Iterator[Metric]:
 
 def _operations(measured: Measured) -> Iterator[Metric]:
     yield _counter(
-        "agent_operation_completions", "Outcomes of operations, by how they came", ["way", "heeded"], measured
+        "agent_operation_completions", "Outcomes of operations, by their way in", ["way", "heeded"], measured
     )
     yield _counter("agent_undelivered_messages", "Messages that the queue gave up on, by event", ["event"], measured)
     yield GaugeMetricFamily("agent_operations_pending", "Operations that wait for their outcome", measured.operations)
@@ -155,7 +158,7 @@ def _operations(measured: Measured) -> Iterator[Metric]:
 # Of what belongs to no job (docs/ledger.md): the metric → its help, the figure, and how much of that is one.
 _OVERHEAD = {
     "messages": ("Messages of the queue that are no job's", "messages", 1),
-    "deliveries": ("Attempts of the queue that came to no COMMIT of a job", "deliveries", 1),
+    "deliveries": ("Delivery attempts without a commit of a job", "deliveries", 1),
     "redis_requests": ("Asks of the store that are no job's", "requests", 1),
     "redis_shared_requests": ("Asks of the store that shared an HTTP request with others", "shared", 1),
     "redis_commands": ("Commands of the store that are no job's", "commands", 1),

@@ -1,4 +1,4 @@
-"""A job as JSON, as DESIGN 8 and CONTRACT name its fields."""
+"""A job as JSON, as CONTRACT names its fields."""
 
 from typing import Any
 

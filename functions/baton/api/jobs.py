@@ -75,7 +75,7 @@ class JobsApi:
         snapshot = await self._container.ports.reader.job(job.id)
         if snapshot is None:
             # A read may be older than what was just found: no 404, which says that the submission was refused.
-            raise StoreError(f"job {job.id!r} is there, and a read does not show it yet: send the request again")
+            raise StoreError(f"job {job.id!r} exists, and reads do not show it yet: send the request again")
         if not principal.may_see(snapshot.job.tenant):
             raise ApiError(403, f"job {job.id!r} belongs to another tenant")
         if snapshot.job.request_digest != job.request_digest:

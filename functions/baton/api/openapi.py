@@ -52,7 +52,7 @@ _SCHEMES = {
     },
 }
 _PROBLEM = {
-    "description": "what is wrong, as RFC 9457 says it: 400, 401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 503",
+    "description": "the problem, as RFC 9457 describes it: 400, 401, 403, 404, 405, 409, 410, 413, 422, 429, 500, 503",
     "headers": {"Retry-After": {"description": "seconds, with 429 and 503", "schema": {"type": "integer"}}},
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }

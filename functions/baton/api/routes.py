@@ -107,7 +107,7 @@ def _of_schedules(container: Container, keys: Keys) -> list[ApiRoute]:
     return [
         ApiRoute("POST", path, "client", schedules.create, makes, SCHEDULE_LIMIT_BYTES),
         ApiRoute("GET", path, "client", schedules.show_all, "schedules, by id"),
-        ApiRoute("GET", one, "client", schedules.read, "a schedule, with its next time and its last jobs"),
+        ApiRoute("GET", one, "client", schedules.read, "a schedule, with its next run and its last jobs"),
         ApiRoute("PATCH", one, "client", schedules.pause, '`{"paused": true}` or false'),
         ApiRoute("DELETE", one, "client", schedules.delete, "delete it; jobs that it started continue"),
     ]
@@ -142,7 +142,7 @@ def _of_chats(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]
     makes = '`{"jobId"}` or `{"sessionId"}`: a token for its streams, valid for 5 minutes, for clients without headers'
     starts = '`{"request", "conversationId", "agent"}`, the last two optional: 202 `{"workflowId"}`, a job\'s id'
     updates = "`?workflowId=`: the job's parts over a WebSocket, under uvicorn only; to a plain request 426"
-    sends = "a message of AI SDK's `useChat`: the chat's `id` is the session; 200 and the answer's stream"
+    sends = "the body of AI SDK's `useChat`: the chat's `id` is the session; 200 and the answer's stream"
     resumes = (
         "the running answer's stream from its start, 204 if none runs; an admin key names the tenant with `?tenant=`"
     )
@@ -158,7 +158,7 @@ def _of_chats(container: Container, keys: Keys, jobs: JobsApi) -> list[ApiRoute]
 def _of_sessions(container: Container, keys: Keys) -> list[ApiRoute]:
     memory, sessions = SessionMemoryApi(container, keys), SessionsApi(container, keys)
     path = "/api/sessions/{session_id:path}"
-    shows = "its messages, its running answer (`activeStream`), the jobs in line; `?limit=`, `?cursor=` for older ones"
+    shows = "its messages, running job (`activeStream`) and queued questions; `?limit=`, `?cursor=` for older ones"
     deletes = "delete its jobs' data and its memory; 409 while one has not ended"
     cancels = "stop the running job and those in line; answers once they have stopped, within 5 s"
     forgets = "forget what agents remember of a session; an admin key names the tenant with `?tenant=`"

@@ -49,7 +49,7 @@ class Sessions:
         slot_table = await self._container.ports.admission_control.line(job.tenant, job.session_id)
         if job.id not in slot_table and not created.new and job.status is JobStatus.PENDING and not job.start_at_ms:
             # The call that created it died before the admission heard of it, which its backup message tells.
-            raise UnknownJobError(f"job {job.id!r} is accepted, and gets its place in line within a minute")
+            raise UnknownJobError(f"job {job.id!r} is accepted and is queued within a minute")
         line = [snapshot.job for snapshot in await self._line(slot_table)]
         before = next((line[:place] for place, other in enumerate(line) if other.id == job.id), [])
         await self.stop(before, f"job {job.id}, which was sent meanwhile")

@@ -1,8 +1,10 @@
-"""API calls that change a job: backup message first, then commit, then dispatch, then answer (DESIGN 3, "Accepting").
+"""API calls that change a job: backup message first, then commit, then dispatch, then answer.
 
 A refused call takes its backup message back. Once the commit is done the answer stands, whether dispatching works or
 not: the backup message dispatches within a minute, and of a call so slow that its backup message is over, the sweep
 does.
+
+Source: decisions/0010-backup-messages.
 """
 
 import logging
@@ -236,7 +238,7 @@ class Acceptance:
             await dispatch(self._emitter, job.session_id, items, backup_id)
         except PublishError as error:
             _log.warning(
-                "what follows for job %s is dispatched in a minute or two, by its backup message or a sweep: %s",
+                "the next step of job %s is dispatched within two minutes, by its backup message or a sweep: %s",
                 job.id,
                 error,
             )

@@ -1,4 +1,4 @@
-"""Facts about ended jobs: somebody retries one, or deletes its data (DESIGN 3, "Accepting").
+"""Facts about ended jobs: somebody retries one, or deletes its data (decisions/0010-backup-messages).
 
 Invariant: a fact names the run of the job that it is about, so one that is told twice does once what it says, and never
 to a later run. Must not: bring back what is gone.

@@ -1,8 +1,10 @@
-"""Facts from outside: what an API call tells, told a second time by its backup message (DESIGN 3, "Accepting").
+"""Facts from outside: what an API call tells, told a second time by its backup message.
 
 A fact is published first, as a message delayed by a minute (its backup message), then committed with that message as
 relay message, then dispatched. So a crash in between loses nothing, and after a failover that forgot the commit it is
 told again.
+
+Source: decisions/0010-backup-messages.
 """
 
 import logging
@@ -291,7 +293,7 @@ def _job_of(event: Event, fact: Submission) -> Job:
     try:
         job = job_from(fact.job)
     except ValidationError as error:
-        raise MalformedEventError(f"the submission in event {event.id} tells of no job: {error}") from error
+        raise MalformedEventError(f"the submission in event {event.id} is about no job: {error}") from error
     if job.id != event.job_id:
-        raise MalformedEventError(f"the submission in event {event.id} tells of job {job.id}, not of {event.job_id}")
+        raise MalformedEventError(f"the submission in event {event.id} is about job {job.id}, not of {event.job_id}")
     return job

@@ -44,7 +44,7 @@ class Submitting:
             None if known else await self._slot_client.ask(job, slot_state, relay_id, alone=alone, stored=stored)
         )
         if slot_answer is not None and slot_answer.busy:
-            raise SessionBusyError(f"session {job.session_id!r} is busy: another job of it is at work or in line")
+            raise SessionBusyError(f"session {job.session_id!r} is busy: another of its jobs is running or queued")
         slot = slot_answer is not None and slot_answer.slot
         try:
             changes = _changes(job, task, now_ms, slot=slot)

@@ -80,7 +80,7 @@ SETTINGS = (
             "bytes_kept_per_tenant",
             "0",
             "bytes",
-            "largest sum that the jobs of a tenant may have stored before it can submit no more; 0: no limit",
+            "most that all jobs of a tenant may store before submissions are refused; 0: no limit",
             whole(0, 1_000_000_000_000),
         ),
         Setting(
@@ -88,7 +88,7 @@ SETTINGS = (
             "sweep_interval_seconds",
             "60",
             "s",
-            "how often the sweep looks while jobs run",
+            "interval of the sweep while jobs run",
             whole(1, 3600),
         ),
         Setting(
@@ -105,7 +105,7 @@ SETTINGS = (
             "log_level",
             "INFO",
             "DEBUG, INFO, WARNING or ERROR",
-            "the lowest level that our logs keep",
+            "lowest level of our logs",
             one_of("DEBUG", "INFO", "WARNING", "ERROR"),
         ),
         Setting(

@@ -160,7 +160,7 @@ def _contradictions(settings: Settings) -> list[str]:
     if settings.told_limit_bytes < settings.result_limit_bytes:
         found.append(
             f"TOLD_LIMIT_BYTES ({settings.told_limit_bytes}) must be at least RESULT_LIMIT_BYTES"
-            f" ({settings.result_limit_bytes}): a result that is kept would be more than any turn may be told"
+            f" ({settings.result_limit_bytes}): a stored result could be more than any turn may read"
         )
     return found
 
@@ -170,7 +170,9 @@ def _impossible_on_lambda(settings: Settings) -> list[str]:
     longest_seconds = FUNCTION_TIMEOUT_SECONDS - CLAIM_MARGIN_SECONDS
     if settings.work_timeout_seconds <= longest_seconds:
         return []
-    why = f"a function ends after {FUNCTION_TIMEOUT_SECONDS} s, {CLAIM_MARGIN_SECONDS} of which are for what follows"
+    why = (
+        f"a function ends after {FUNCTION_TIMEOUT_SECONDS} s, {CLAIM_MARGIN_SECONDS} of which are reserved for dispatch"
+    )
     what = f"WORK_TIMEOUT_SECONDS ({settings.work_timeout_seconds}) must be at most {longest_seconds} on Lambda"
     return [f"{what}: {why}"]
 

@@ -183,7 +183,7 @@ def refused(visit: Visit | None, error: Exception) -> Response:
         return shows("error.html", error.status, code=error.status, detail=str(error))
     if not isinstance(error, BatonError):
         _log.error("a page of the console failed", exc_info=error)
-        return shows("error.html", 500, code=500, detail="internal error; the log of the process says more")
+        return shows("error.html", 500, code=500, detail="internal error; see the log of the process")
     _log.warning("a page of the console: %s", error)
     what = "queue" if isinstance(error, PublishError) else "store" if isinstance(error, StoreError) else "service"
     detail = f"the {what} does not answer as it should; try again in a moment"

@@ -16,13 +16,13 @@ from baton.recovery.replaying import SENDABLE, Looked, MessageState, Replaying
 STATES = ("CREATED", "ACTIVE", "RETRY", "ERROR", "DELIVERED", "FAILED", "CANCELED")
 _ENTRIES, _MOST_TICKED, _AT_ONCE = 120, 100, 8
 _SAID = {
-    MessageState.DUE: "was sent once more",
-    MessageState.TOLD: "was sent once more: a fact that was told before changes nothing",
-    MessageState.OURS: "was sent once more",
+    MessageState.DUE: "was sent again",
+    MessageState.TOLD: "was sent again: a repeated signal changes nothing",
+    MessageState.OURS: "was sent again",
     MessageState.APPLIED: "was applied already: its step is over, so nothing was sent",
     MessageState.ENDED: "was applied already: its job has ended, so nothing was sent",
-    MessageState.UNKNOWN: "is about a job that does not exist any more: nothing was sent",
-    MessageState.FOREIGN: "is none of ours: nothing was sent",
+    MessageState.UNKNOWN: "is about a job that no longer exists, so nothing was sent",
+    MessageState.FOREIGN: "does not go to this deployment, so nothing was sent",
 }
 
 
@@ -111,6 +111,6 @@ def said_of_many(found: list[Looked]) -> str:
     sent = sum(looked.state in SENDABLE for looked in found)
     applied = sum(looked.state in (MessageState.APPLIED, MessageState.ENDED) for looked in found)
     others = len(found) - sent - applied
-    parts = [f"{sent} sent once more", f"{applied} applied already, so not sent" if applied else ""]
+    parts = [f"{sent} sent again", f"{applied} applied already, so not sent" if applied else ""]
     parts.append(f"{others} about nothing that is still here, so not sent" if others else "")
     return f"Of {len(found)} messages: {'; '.join(part for part in parts if part)}."

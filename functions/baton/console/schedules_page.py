@@ -74,4 +74,4 @@ class SchedulesPage:
             await self._schedules.pause(schedule_id, paused=paused)
         except MessageNotFoundError as error:
             raise ApiError(404, f"there is no schedule {schedule_id!r}") from error
-        return visit.go(HOME, f"Schedule {schedule_id} {'is paused' if paused else 'goes on'}.")
+        return visit.go(HOME, f"Schedule {schedule_id} {'is paused' if paused else 'is resumed'}.")

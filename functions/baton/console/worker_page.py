@@ -46,4 +46,4 @@ class WorkerPage:
     async def stop(self, visit: Visit) -> Response:
         """Nobody gets a slot from now on."""
         await self._worker.stop()
-        return visit.go(HOME, "No job gets a slot from now on; those that hold one go on.")
+        return visit.go(HOME, "No job gets a slot from now on; jobs that hold one continue.")

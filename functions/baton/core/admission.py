@@ -1,4 +1,4 @@
-"""Admission, pure: who may use compute now, and what a job requests of it (DESIGN 3, "Accepting, waiting, admission").
+"""Admission, pure: who may use compute now, and what a job requests of it (decisions/0011-admission).
 
 A job's slot request is a work item of its own state, with a request epoch that only grows; the slot table of the
 admission is in a hash tag of its own and has one entrance, `take`. What crosses the two tags goes through slot

@@ -1,4 +1,4 @@
-"""decide(state, happened, now) → Decision: the one place where a job's state changes (DESIGN 3).
+"""decide(state, happened, now) → Decision: the one place where a job's state changes (decisions/0003-pure-core).
 
 Pure and total over the union of step results. What a turn decides is in turns.py, what a tool call decides in calls.py,
 how a job ends in ending.py, how it is remembered then in remembering.py, how it begins again in retrying.py.
@@ -50,7 +50,7 @@ def retry(ended: EndedJob, step_result: Retried, now_ms: int) -> Decision:
 
 
 def decide(state: State, step_result: StepResult, now_ms: int, *, at_once: bool = False) -> Decision:
-    """What follows from a fact about the work item that `state` holds.
+    """Derive what follows from a step result of the work item in `state`.
 
     Args:
         state: the job, the claimed work item, and the tool call that the work item is about, if any.

@@ -1,4 +1,4 @@
-"""What decide asks the shell to do: frozen records in a closed union (DESIGN 3).
+"""What decide asks the shell to do: frozen records in a closed union (decisions/0003-pure-core).
 
 `Changes` is what COMMIT writes, in one script; the other effects are the one piece of work, or a word to people.
 """

@@ -1,4 +1,7 @@
-"""Derive the events that must still be published from a state's work items: the state is the outbox (DESIGN 3)."""
+"""Derive the events that must still be published from a state's work items: the state is the outbox.
+
+Source: decisions/0004-work-items.
+"""
 
 from collections.abc import Iterable
 from typing import Any

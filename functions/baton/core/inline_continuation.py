@@ -1,7 +1,9 @@
-"""Going on in place: which work items a COMMIT claims for the invocation that makes it (DESIGN 3, "Continue in place").
+"""Going on in place: which work items a COMMIT claims for the invocation that makes it.
 
 Invariant: what is claimed so is what the same invocation would get by a CLAIM at once; the claim needs no request of
 its own.
+
+Source: decisions/0014-inline-continuation.
 """
 
 from collections.abc import Container, Mapping

@@ -55,8 +55,8 @@ def _read(decoder: Decoder[_T], text: str) -> _T:
 def _known(job: Job) -> Job:
     if job.version > STATE_VERSION:
         raise NewerVersionError(
-            f"the state of job {job.id!r} has version {job.version}, this code reads {STATE_VERSION}: what is about it"
-            " comes again, until an instance of the newer version takes it"
+            f"the state of job {job.id!r} has version {job.version}, this code reads {STATE_VERSION}: its messages"
+            " come again until an instance of the newer version takes them"
         )
     return job
 
@@ -177,5 +177,5 @@ def load_values(texts: Collection[str]) -> list[Any]:
     except ValueError:  # numbers that it does not read, or no JSON, which the other one tells better
         values = json.loads(together)
     if len(values) != len(texts):
-        raise ValueError(f"{len(texts)} JSON texts have {len(values)} values: what is stored is damaged")
+        raise ValueError(f"{len(texts)} JSON texts have {len(values)} values: the stored data is damaged")
     return values

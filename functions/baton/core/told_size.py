@@ -14,8 +14,8 @@ def too_much_told(size_bytes: int, limit_bytes: int) -> Failure | None:
     if size_bytes <= limit_bytes:
         return None
     message = (
-        f"{size_bytes} bytes would be told at once, of what was said before and what calls came to, over the limit "
+        f"{size_bytes} bytes of conversation and results would be read at once, over the limit "
         f"of {limit_bytes}: let tools return less, or store what is large elsewhere and return a reference to it; an "
-        "agent's `history` bounds what is told of a long job (TOLD_LIMIT_BYTES raises the limit)"
+        "agent's `history` bounds what a long job reads (TOLD_LIMIT_BYTES raises the limit)"
     )
     return Failure(TOO_MUCH_TOLD, message)

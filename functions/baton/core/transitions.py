@@ -1,4 +1,4 @@
-"""Which step may move which status: a job's and a tool call's life as two tables (DESIGN 1).
+"""Which step may move which status: a job's and a tool call's life as two tables (decisions/0003-pure-core).
 
 The tables decide legality; decide fills in the content. An absent entry is an error and changes nothing. The diagrams
 in docs/states.md are generated from these tables.

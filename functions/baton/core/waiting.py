@@ -1,4 +1,7 @@
-"""What a job that has not ended waits for, in one line, and the status that this makes (DESIGN 1). Pure."""
+"""What a job that has not ended waits for, in one line, and the status that this makes. Pure.
+
+Source: decisions/0003-pure-core.
+"""
 
 from collections.abc import Sequence
 
@@ -13,8 +16,8 @@ from baton_events.timestamps import rfc3339
 _WHAT = {
     ItemKind.LOOP: "the model's turn {turn}",
     ItemKind.CALL: "tool {tool} of turn {turn}",
-    ItemKind.COMPLETE: "the result of tool {tool} of turn {turn} to be taken in",
-    ItemKind.FAILED: "the failure of tool {tool} of turn {turn} to be taken in",
+    ItemKind.COMPLETE: "the result of tool {tool} of turn {turn} to be processed",
+    ItemKind.FAILED: "the failure of tool {tool} of turn {turn} to be processed",
     ItemKind.WAIT: "the outcome of tool {tool} of turn {turn}",
     ItemKind.SLOT_REQUEST: "the admission's answer to its slot request",
     ItemKind.REMEMBER: "its memory to be stored",
@@ -44,7 +47,7 @@ def status_and_wait(
     if due:
         return job.status, _names(due)
     if not steps:
-        return job.status, "nothing that is recorded; the sweep will look at it"
+        return job.status, "nothing that is recorded; the next sweep checks it"
     return idle, _wait(min(steps, key=lambda item: item.not_before_ms), job.run)
 
 

@@ -1,6 +1,8 @@
-"""A work item: one step of a job that must still happen. The open work items of a state are its outbox (DESIGN 3).
+"""A work item: one step of a job that must still happen. The open work items of a state are its outbox.
 
 Invariant: a work item's key follows from what it does, so the same step never stands in a state twice.
+
+Source: decisions/0004-work-items.
 """
 
 from collections.abc import Iterable

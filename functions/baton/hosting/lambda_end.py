@@ -30,11 +30,11 @@ def _is_accepted(runtime_api: str, request_id: str, body: bytes) -> bool:
         connection.request("POST", path, body, {"Content-Type": "application/json"})
         status = connection.getresponse().status
     except (OSError, HTTPException) as error:
-        _log.warning("the process goes on: Lambda did not take its answer: %s", error)
+        _log.warning("the process continues: Lambda did not accept its answer: %s", error)
         return False
     finally:
         connection.close()
     if status != 202:  # noqa: PLR2004 - "Accepted", the one that Lambda's page names
-        _log.warning("the process goes on: Lambda answered %d to its answer", status)
+        _log.warning("the process continues: Lambda answered %d to its answer", status)
         return False
     return True

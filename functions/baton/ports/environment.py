@@ -23,5 +23,5 @@ class Verifier(Protocol):
     """Checks the queue's signature."""
 
     def verify(self, signature: str, body: bytes, url: str) -> None:
-        """Raises SignatureError unless the queue signed exactly this body for exactly this URL, recently."""
+        """Check that the queue signed exactly this body for this URL, recently; raises SignatureError."""
         ...

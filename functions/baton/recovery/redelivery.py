@@ -123,7 +123,7 @@ class Redelivery:
         except UnknownJobError:
             return await self._tell_later(event)
         if told is not None:
-            return Outcome("told", await self._redrive(event.session_id, told, message_id, retried))
+            return Outcome("signalled", await self._redrive(event.session_id, told, message_id, retried))
         call_id = event.payload.call_id if isinstance(event.payload, ToolPayload) else ""
         claim = Claim(event.job_id, item_key_of(event), message_id, "", self._clock.now_ms(), 0, call_id)
         throttled = failed.status in THROTTLED
@@ -169,7 +169,7 @@ class Redelivery:
     async def _tell_later(self, event: Event) -> Outcome:
         """The backup of an unknown job comes back for a quarter of an hour, one below a job that lives as long."""
         if await self._facts.tell_again(event, "later"):
-            return Outcome("told later", 1)
+            return Outcome("deferred", 1)
         text = f"the fact {event.id} about job {event.job_id} is dropped: there is no such job"
         await self._post_commit((Alert(event.job_id, text, "fact_dropped", event.id),))
         return Outcome("dropped")

@@ -78,7 +78,7 @@ class StoreAway:
             await self._arm(at_ms)
             return Outcome("still away")
         await self._emitter.emit_to(SWEEP_ENDPOINT, "", deduplication_id=f"back.{at_ms}")
-        _log.warning("the store is back after an outage; everything is looked at")
+        _log.warning("the store is back after an outage; a sweep checks all jobs")
         return Outcome("back", 1)
 
     async def look_later(self) -> None:

@@ -40,7 +40,7 @@ class SweepRequests:
             await self._emitter.emit_to(SWEEP_ENDPOINT, "")
         except (StoreError, PublishError) as error:
             self._asked_ms = 0
-            _log.warning("no sweep could be asked for (%s): %s", why, error)
+            _log.warning("no sweep could be requested (%s): %s", why, error)
             return False
-        _log.info("a sweep was asked for: %s", why)
+        _log.info("a sweep was requested: %s", why)
         return True

@@ -1,10 +1,12 @@
-"""The sweep: looks by progress, not age, at jobs that hold a slot, and redrives what nobody has redriven (DESIGN 3).
+"""The sweep: looks by progress, not age, at jobs that hold a slot, and redrives what nobody has redriven.
 
 Armed as a delayed message, one at a time, while somebody holds a slot; an hourly schedule, the backstop, looks at
 everybody, and at failure callbacks that the queue has given up on, so that idle costs next to nothing. It goes on page
 by page, each a message of its own, so what it costs at once does not grow with the jobs, and a job at which it dies
 holds up one page. It touches no live lease, and a future timer once at most, where nobody may have published it. What
 it redrives it carries, so a crash in the middle loses nothing.
+
+Source: decisions/0012-sweep.
 """
 
 import json
@@ -86,9 +88,7 @@ class Sweep:
         await tell(self._emitter, turn.tell, now_ms - now_ms % LOST_AFTER_MS, "swept")
         redriven = await self._look(turn.slot_table, relay_id, now_ms, redrive)
         if redriven:
-            _log.warning(
-                "the sweep redrove %d event(s) that nobody had redriven for %d s", redriven, LOST_AFTER_MS // 1000
-            )
+            _log.warning("the sweep redrove %d event(s) without progress for %d s", redriven, LOST_AFTER_MS // 1000)
         if not page.due_ms and not turn.after:  # the last page, which may come again: nothing follows it
             redriven += await self._dead.revive()
         return Outcome("swept", redriven)

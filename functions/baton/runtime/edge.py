@@ -1,4 +1,4 @@
-"""The edge of a webhook: raw body → verify the signature → parse → pipeline → status code (DESIGN 3).
+"""The edge of a webhook: raw body → verify the signature → parse → pipeline → status code (decisions/0003-pure-core).
 
 Invariant: nothing of a request is read before its signature is verified against the public URL; there is no switch that
 turns this off. Errors are mapped to a status by their attributes, and a client never sees a traceback.
@@ -125,7 +125,7 @@ async def read_body(receive: Receive, limit_bytes: int) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise HungUpError("whoever sent the request hung up before its body was whole")
+            raise HungUpError("the client hung up before the request's body was complete")
         chunk, more = message.get("body", b""), message.get("more_body", False)
         size_bytes += len(chunk)
         if size_bytes > limit_bytes:

@@ -89,7 +89,7 @@ class Pipeline:
                 charge(messages=1)
             run.begin(run.first)
         else:
-            run.words.append("told")
+            run.words.append("signalled")
             await self._dispatch(run, told, via_admission=False)
         try:
             await self._work_off(run)
@@ -143,7 +143,7 @@ class Pipeline:
         )
         match claim_result.verdict:
             case Verdict.UNKNOWN:
-                raise UnknownJobError(f"job {claim.job_id} is not known (yet); its submission may still be told again")
+                raise UnknownJobError(f"job {claim.job_id} is not known (yet); its backup message may still create it")
             case Verdict.GRANTED:
                 return await self._hold(run, step, claim, claim_result)
             case Verdict.BUSY | Verdict.EARLY if step.event is not None:

@@ -20,7 +20,7 @@ TAKING_IN_SECONDS = 30
 def work_limits_ms(work_timeout_seconds: float, tools: Iterable[Tool]) -> Mapping[ItemKind, int]:
     """The limits of a model's turn, of remembering a job, and of whichever tool may run longest.
 
-    A call that a crash has cut off is claimed for no longer than that (DESIGN 3, "Claim").
+    A call that a crash has cut off is claimed for no longer than that (decisions/0006-first-commit-wins).
     """
     longest_seconds = min(work_timeout_seconds, max((tool.timeout_seconds for tool in tools), default=0))
     all_ms = math.ceil(work_timeout_seconds * 1000)

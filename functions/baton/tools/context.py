@@ -60,7 +60,7 @@ class ToolContext:
     async def info(self, title: str, data: Any = None) -> None:
         """Record an info checkpoint: shown with the job, blocks nothing. `data` is any JSON value."""
         if not isinstance(title, str) or not title.strip():
-            raise ValueError(f"an info checkpoint needs a title, got {title!r}; say in a few words what was reached")
+            raise ValueError(f"an info checkpoint needs a title, got {title!r}; name in a few words what was reached")
         await self.channel.info(title, data)
 
     async def progress(self, fraction: float, text: str = "") -> None:

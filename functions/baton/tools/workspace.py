@@ -67,7 +67,7 @@ class Workspace:
         if file.is_symlink() or (file.exists() and not file.is_file()):
             raise ToolError(f"{path!r} is a link or a folder; choose another name", type="PathRefused")
         if file.exists() and not replace:
-            raise ToolError(f"{path!r} is there already; say that it is to be replaced", type="FileExists")
+            raise ToolError(f"{path!r} exists already; set `replace` to overwrite it", type="FileExists")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_whole_file(file, content)

@@ -32,7 +32,7 @@ def jobs() -> None:
 @click.argument("job_type", metavar="AGENT")
 @click.argument("task", nargs=-1)
 @click.option("--input", "input_json", metavar="JSON|@FILE", help="inputData: a JSON object, or a file that holds one.")
-@click.option("--session", metavar="ID", help="The conversation that it belongs to; default: one of its own.")
+@click.option("--session", metavar="ID", help="The job's conversation; default: one of its own.")
 @click.option("--priority", type=click.IntRange(0, 9), help="9 is first; default 5.")
 @click.option("--delay", "delay_seconds", type=click.IntRange(0), metavar="SECONDS", help="Start so much later.")
 @click.option("--start-at", metavar="TIME", help="Start then: RFC 3339, such as 2026-05-01T08:00:00Z.")

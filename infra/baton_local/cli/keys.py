@@ -36,7 +36,7 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--tenant", required=True, metavar="NAME", help="Whose jobs the key may see.")
+@click.option("--tenant", required=True, metavar="NAME", help="The tenant whose jobs the key may see.")
 @click.option("--role", required=True, type=click.Choice(ROLES), help="client: one tenant's jobs; admin: an operator.")
 @click.option("--label", default="", metavar="TEXT", help="A name for the key, such as its holder.")
 @_data

@@ -26,22 +26,18 @@ class Subcommand:
 
 SUBCOMMANDS = {
     "check": Subcommand("baton_local.cli.check", "check", "Check that a deployment answers, and that its jobs run."),
-    "checkpoints": Subcommand(
-        "baton_local.cli.checkpoints", "checkpoints", "See what waits for a decision, and decide it."
-    ),
-    "completion": Subcommand(
-        "baton_local.cli.completion", "completion", "Print what a shell needs to complete commands."
-    ),
+    "checkpoints": Subcommand("baton_local.cli.checkpoints", "checkpoints", "List checkpoints and decide them."),
+    "completion": Subcommand("baton_local.cli.completion", "completion", "Print a shell's completion script."),
     "demo": Subcommand("baton_local.cli.demo.command", "demo", "Show one real job live, on a stack of its own."),
     "dev": Subcommand("baton_local.cli.dev", "dev", "Run the whole local stack in the foreground."),
-    "jobs": Subcommand("baton_local.cli.jobs", "jobs", "Submit jobs, and see what becomes of them."),
-    "doctor": Subcommand("baton_local.cli.doctor", "doctor", "Check a deployment, and name the way out of each fault."),
+    "jobs": Subcommand("baton_local.cli.jobs", "jobs", "Submit jobs and follow them."),
+    "doctor": Subcommand("baton_local.cli.doctor", "doctor", "Find faults of a deployment, and their remedies."),
     "init": Subcommand("baton_local.cli.new_project", "init", "Make a project with an agent, a tool and tests."),
     "keys": Subcommand("baton_local.cli.keys", "keys", "Make, list and revoke API keys."),
     "package": Subcommand("baton_local.cli.package", "package", "Make the archives that AWS Lambda runs."),
     "qstash": Subcommand("baton_local.cli.servers", "qstash", "Run the local QStash server alone."),
     "redis": Subcommand("baton_local.cli.servers", "redis", "Run the local Redis with its REST bridge alone."),
-    "replay": Subcommand("baton_local.cli.replay", "replay", "Send a message once more, or play a recorded job back."),
+    "replay": Subcommand("baton_local.cli.replay", "replay", "Send a message again, or play a recorded job back."),
     "setup": Subcommand(
         "baton_local.cli.setup", "setup", "Create or update topics and schedules in the queue's account."
     ),

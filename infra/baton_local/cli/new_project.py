@@ -29,7 +29,7 @@ def init(folder: Path) -> None:
             f"{name!r}: write small letters, digits and hyphens, as in my-agents", param_hint="NAME"
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise click.BadParameter(f"{folder} is there, and is not empty: choose another name", param_hint="NAME")
+        raise click.BadParameter(f"{folder} exists and is not empty: choose another name", param_hint="NAME")
     template = files("baton_local") / "project"
     values = {
         "name": name,

@@ -74,7 +74,7 @@ def _send(place: Deployment, target: str) -> None:
         return
     looked = place.ask("POST", f"/api/admin/messages/{quote(target, safe='')}/replay")
     if looked["sent"]:
-        print(f"{target}: sent once more")
+        print(f"{target}: sent again")
         return
     print(f"{target}: not sent, since it is {looked['standing']}")
     if looked["expected"]:

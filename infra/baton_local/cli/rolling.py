@@ -39,9 +39,9 @@ def roll(place: Place, *, check: bool, write: Path | None) -> None:
     except (SettingsError, PublishError) as error:
         raise StackError(str(error)) from error
     if check:
-        print("They may be rolled now: every function takes what the next key signs.")
+        print("They may be rolled now: every function accepts the next key.")
         return
-    print("Rolled. Messages are let in by the next key of the functions that run now. Deploy both new keys, and see")
+    print("Rolled. The running functions accept messages by their next key. Deploy both new keys, and see")
     print("`baton doctor`; do not roll again before that.")
     if write is not None:
         put(write, "QSTASH_CURRENT_SIGNING_KEY", keys.current)
@@ -72,4 +72,4 @@ async def _require_ready(settings: Settings, setup: QueueSetup, now_seconds: int
     refused = await refusals(settings, now_seconds)
     if refused:
         told = "\n".join(f"  - {each}" for each in refused)
-        raise StackError(f"not rolled: what the next key signs would be refused. Deploy both keys first:\n{told}")
+        raise StackError(f"not rolled: the next key's signatures would be refused. Deploy both keys first:\n{told}")

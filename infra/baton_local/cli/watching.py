@@ -40,7 +40,7 @@ def parts_of(deployment: Deployment, job_id: str) -> Iterator[dict[str, Any]]:
             tries += 1
             if tries >= _TRIES:
                 raise StackError(
-                    f"no answer from {deployment.url} ({error}); the job goes on. Watch it again with "
+                    f"no answer from {deployment.url} ({error}); the job continues. Watch it again with "
                     f"`baton jobs watch {job_id}`"
                 ) from error
         time.sleep(max(_RECONNECT_SECONDS, events.retry_seconds))

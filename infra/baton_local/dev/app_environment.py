@@ -1,6 +1,6 @@
 """The settings that the local stack lays over the environment of the app.
 
-Pure. The names are those of DESIGN.md 2 and of the product's settings table; the app cannot tell from them whether it
+Pure. The names are those of the product's settings table; the app cannot tell from them whether it
 talks to the stand-ins or to the hosted services.
 """
 

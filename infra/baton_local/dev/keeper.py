@@ -75,7 +75,7 @@ class PartKeeper:
                 continue
             if code == os.EX_CONFIG and self._served_since is None:
                 if self._changes is None or not self._has_served:
-                    raise self._broken(f"{self.part.name} cannot start with what it was given.")
+                    raise self._broken(f"{self.part.name} cannot start with its settings.")
                 await self._until_changed(self._changes)
                 continue
             policy, verdict = policy.after_death(self._served_seconds())

@@ -68,12 +68,12 @@ def _fixed_app_port(
             raise StackError(f"port {port} is taken: end what listens there, or give another one with --port N")
         raise StackError(
             f"port {port} is taken, and jobs that wait in this data folder expect the app on it: end what listens "
-            f"there and start again, or give another one with --port N (those jobs then go on with the next sweep, "
+            f"there and start again, or give another one with --port N (the next sweep then continues those jobs, "
             "within about an hour)"
         )
     if remembered not in {None, port}:
         remarks.append(
-            f"the app was on port {remembered} before: jobs that still wait for it there go on with the next sweep, "
+            f"the app was on port {remembered} before: the next sweep continues jobs that still wait for it there, "
             "within about an hour"
         )
     return port

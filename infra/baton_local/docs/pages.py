@@ -9,8 +9,10 @@ from baton_local.docs.cost_table import job_table, month_table, price_table
 from baton_local.docs.endpoint_table import body_tables, endpoint_table
 from baton_local.docs.env_example import env_example
 from baton_local.docs.event_fields import event_fields, fact_fields, payload_fields
+from baton_local.docs.event_path import event_path
 from baton_local.docs.event_table import event_table
 from baton_local.docs.glossary import glossary
+from baton_local.docs.house import house
 from baton_local.docs.marked_block import replace_block
 from baton_local.docs.python_reference import baton_names, baton_tools_names, fixture_table
 from baton_local.docs.settings_table import settings_table
@@ -40,6 +42,7 @@ BLOCKS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "differences": differences_table,
     },
     "docs/operations.md": {"job-cost": job_table, "month-cost": month_table, "prices": price_table},
+    "docs/architecture.md": {"house": house, "path": event_path},
     "docs/glossary.md": {"terms": glossary},
     "docs/states.md": {"job": job_diagram, "call": call_diagram},
 }

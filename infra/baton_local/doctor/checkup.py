@@ -24,7 +24,7 @@ async def examine(
     """What is to be said of a deployment; `probe_seconds` 0 sends no probes."""
     settings, found = read(environment)
     if settings is None:
-        return [*found, skipped(SETTINGS, "nothing else is looked at before they are right"), versions()]
+        return [*found, skipped(SETTINGS, "nothing else is checked before they are right"), versions()]
     try:
         outside = outside_of(settings)
     except SettingsError as error:

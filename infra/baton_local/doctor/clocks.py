@@ -16,10 +16,10 @@ def judge_clock(queue_ms: int, before_ms: int, after_ms: int) -> Finding:
     """What a message's time by the queue says, which was published between two times by this machine's clock."""
     late_ms, early_ms = queue_ms - after_ms, before_ms - queue_ms
     if late_ms > _LATE_MS:
-        text = f"this machine's clock is {late_ms / 1000:.1f} s behind the queue's: what it signs looks not yet valid"
+        text = f"this machine's clock is {late_ms / 1000:.1f} s behind the queue's: signatures seem not yet valid"
         return failed(CHECK, text, _WAY_OUT)
     if early_ms > _TOO_EARLY_MS:
-        text = f"this machine's clock is {early_ms / 1000:.0f} s ahead of the queue's: signatures look too old"
+        text = f"this machine's clock is {early_ms / 1000:.0f} s ahead of the queue's: signatures seem too old"
         return failed(CHECK, text, _WAY_OUT)
     if early_ms > _EARLY_MS:
         return warning(CHECK, f"this machine's clock is {early_ms / 1000:.0f} s ahead of the queue's", _WAY_OUT)

@@ -75,7 +75,7 @@ def _answered(entry: LogEntry, answer: dict[str, Any], version: str) -> Finding:
             return warning(CHECK, f"reached, signature believed; it runs version {theirs}, this is {version}", "deploy")
         return ok(CHECK, "reached by the queue, signature believed")
     if not entry.answer:
-        return ok(CHECK, f"reached by the queue ({entry.status}; it does not tell the answer)")
+        return ok(CHECK, f"reached by the queue ({entry.status}; it does not show the answer)")
     return failed(CHECK, f"another program answers there: {entry.answer[:60]!r}", _BASE)
 
 

@@ -56,7 +56,7 @@ def _missing(settings: Settings) -> Iterator[Finding]:
     for setting in missing:
         yield failed(CHECK, f"{setting.name} is not set: {setting.help}", _FROM[setting.name])
     if not settings.api_keys:
-        yield note(CHECK, "API_KEYS is not set: only keys of the store are let in", "`baton keys create` makes one")
+        yield note(CHECK, "API_KEYS is not set: only keys of the store are accepted", "`baton keys create` makes one")
 
 
 def _odd(settings: Settings) -> Iterator[Finding]:

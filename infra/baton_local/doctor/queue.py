@@ -30,10 +30,10 @@ def judge_keys(settings: Settings, account: SigningKeys) -> Finding:
     if ours == (account.current, account.following):
         return ok(KEYS, "the signing keys are the account's")
     if ours == (account.following, account.current):
-        return warning(KEYS, "the signing keys are swapped; each message is let in by the second one", _BOTH)
+        return warning(KEYS, "the signing keys are swapped; each message is accepted by the second one", _BOTH)
     if account.current not in ours:
         return failed(KEYS, "no signing key is the one that the account signs with: every message is a 401", _BOTH)
     if settings.next_signing_key == account.current:
         way_out = f"{_BOTH}, and deploy; do not roll the keys again before that"
-        return warning(KEYS, "the account's keys were rolled; messages are let in by the next key only", way_out)
-    return warning(KEYS, "messages are let in now, and will be refused once the keys are rolled", _BOTH)
+        return warning(KEYS, "the account's keys were rolled; messages are accepted by the next key only", way_out)
+    return warning(KEYS, "messages are accepted now, and will be refused once the keys are rolled", _BOTH)

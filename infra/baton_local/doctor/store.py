@@ -67,7 +67,7 @@ def _speed(median_ms: int, about: Mapping[str, str], settings: Settings) -> Find
 
 def _memory(policy: str) -> Finding:
     if not policy:
-        return note(CHECK, "it does not tell whether it evicts data", "see that Eviction is off in its console")
+        return note(CHECK, "it does not report whether it evicts data", "see that Eviction is off in its console")
     if policy != _KEEPS:
         return failed(CHECK, f"when it is full it forgets data ({policy}), jobs among them", "turn eviction off")
     return ok(CHECK, "forgets nothing by itself (noeviction)")

@@ -25,7 +25,7 @@ def _topics(found: Difference, settings: Settings) -> list[Finding]:
     wrong = [_topic(change, settings) for change in found.changes if isinstance(change, PutEndpoint)]
     more = [_more(change) for change in found.left if isinstance(change, RemoveEndpoint)]
     if any(isinstance(change, PutDefaults) for change in found.changes) and not wrong:
-        more.append(note(TOPICS, "their default options are not set, or not told by this queue", _SETUP))
+        more.append(note(TOPICS, "their default options are not set, or not reported by this queue", _SETUP))
     return [*wrong, *more] or [ok(TOPICS, f"{settings.topic_prefix}.…: each event type has its endpoint")]
 
 
@@ -35,7 +35,7 @@ def _topic(change: PutEndpoint, settings: Settings) -> Finding:
     else:
         text = f"topic {change.topic} does not deliver to {change.endpoint.url}, or is not there"
     if settings.publish_by == "topic":
-        return failed(TOPICS, f"{text}: its events get lost", f"{_SETUP}, or set PUBLISH_BY=url")
+        return failed(TOPICS, f"{text}: its events are lost", f"{_SETUP}, or set PUBLISH_BY=url")
     return warning(TOPICS, f"{text}; PUBLISH_BY=url does not use it", _SETUP)
 
 

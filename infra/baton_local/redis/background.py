@@ -42,7 +42,7 @@ class Background:
         error = task.exception()
         if error is not None:
             _log.error("a request failed in the bridge", exc_info=error)
-            exchange.respond(500, b'{"error":"ERR internal error of the bridge; its log says more"}')
+            exchange.respond(500, b'{"error":"ERR internal error of the bridge; see its log"}')
 
 
 def _cancel(task: asyncio.Task[None]) -> None:

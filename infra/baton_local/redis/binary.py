@@ -83,7 +83,7 @@ def _ask(path: Path) -> ServerBinary | str:
         return f"cannot be run: {error}"
     found = _VERSION.search(answer.stdout)
     if found is None:
-        return f"does not tell its version: {(answer.stdout or answer.stderr).strip()[:80]!r}"
+        return f"does not report its version: {(answer.stdout or answer.stderr).strip()[:80]!r}"
     version = (int(found[1]), int(found[2]), int(found[3]))
     if version < MINIMUM_VERSION:
         return f"version {'.'.join(map(str, version))} is too old"

@@ -63,7 +63,7 @@ class ServerConnection(asyncio.Protocol):
             return
         for reply in replies:
             if not self._batches:
-                _log.warning("closing the connection to the Redis server: a reply that nobody asked for")
+                _log.warning("closing the connection to the Redis server: a reply without a request")
                 self.abort()
                 return
             batch = self._batches[0]

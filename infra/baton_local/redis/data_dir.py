@@ -40,7 +40,7 @@ class DataDir:
         """Make the folder, and the socket's, for the owner alone.
 
         Raises:
-            DataFolderError: that is not possible, or the socket's folder belongs to somebody else.
+            DataFolderError: that is not possible, or the socket's folder belongs to another user.
         """
         folder = self.socket_path.parent
         try:
@@ -52,7 +52,7 @@ class DataDir:
             ) from None
         owner = folder.lstat()
         if owner.st_uid != os.getuid() or not stat.S_ISDIR(owner.st_mode):
-            raise DataFolderError(f"{folder} belongs to somebody else; remove it or choose another --data")
+            raise DataFolderError(f"{folder} belongs to another user; remove it or choose another --data")
 
     def check_free(self, wait_seconds: float = LOCK_WAIT_SECONDS) -> None:
         """See that no server runs over the folder, before anything is started.

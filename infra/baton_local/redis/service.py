@@ -63,7 +63,7 @@ class Service:
             self._answers.fail(exchange, 400, f"ERR {error}")
         except Exception:  # noqa: BLE001 - whatever it is, the client must get JSON
             _log.exception("a request failed in the bridge")
-            self._answers.fail(exchange, 500, "ERR internal error of the bridge; its log says more")
+            self._answers.fail(exchange, 500, "ERR internal error of the bridge; see its log")
 
     def _route(self, exchange: Exchange) -> None:
         request = exchange.request

@@ -53,7 +53,7 @@ class Comparison:
             yield Difference(where, "the model is asked", _how_it_ended(now))
             return
         if turn == 1 and (then.memory() or {}) != (now.memory() or {}):
-            yield Difference(f"{where}: what it is told of memory", then.memory() or _NOTHING, now.memory() or _NOTHING)
+            yield Difference(f"{where}: its memory entries", then.memory() or _NOTHING, now.memory() or _NOTHING)
         yield from self._asked(where, turn, then, now)
         if unrecorded and not _ended_from_outside(then):
             yield Difference(f"{where}: attempts", attempts, [*attempts_now, "the model is asked once more"])
@@ -79,7 +79,7 @@ class Comparison:
             value = values.get(name, _NOTHING) if digest_now else _NOTHING
             if name == "tools" and isinstance(known, list):
                 yield from _tools(where, known, specs_value(request.tools))
-            yield Difference(f"{where}: {name} that the model is told", _known(name, digest, known), value)
+            yield Difference(f"{where}: {name} that the model reads", _known(name, digest, known), value)
 
     def _call(
         self, where: str, call: RecordedCall, call_now: RecordedCall | None, then: RecordedJob, now: RecordedJob
@@ -114,7 +114,7 @@ def _said(where: str, then: dict[str, Any] | None, now: dict[str, Any] | None) -
     if then is None or now is None:
         return
     if then["text"] != now["text"]:
-        yield Difference(f"{where}: what the model says", then["text"], now["text"])
+        yield Difference(f"{where}: the model's answer", then["text"], now["text"])
     for position, (call, call_now) in enumerate(zip(then["calls"], now["calls"], strict=False), start=1):
         if _wanted(call) != _wanted(call_now):
             yield Difference(f"{where}: call {position}", _wanted(call), _wanted(call_now))
@@ -137,7 +137,7 @@ def _tools(where: str, then: list[dict[str, Any]], now: list[dict[str, Any]]) ->
     for name in dict.fromkeys([*tools, *tools_now]):
         if tools.get(name) != tools_now.get(name):
             yield Difference(
-                f"{where}: tool {name!r} as the model is told of it",
+                f"{where}: tool {name!r} as described to the model",
                 tools.get(name, f"there is no tool {name!r}"),
                 tools_now.get(name, f"there is no tool {name!r}"),
             )

@@ -55,7 +55,7 @@ class Account:
                 try:
                     await self._setup.put_defaults(topic.name, topic.defaults)
                 except (TopicNotFoundError, MessageNotFoundError):
-                    return "this queue takes no defaults for topics; every message of Baton says its options itself"
+                    return "this queue takes no defaults for topics; every message of Baton has its own options"
             case RemoveEndpoint(topic, endpoint):
                 await self._setup.remove_endpoints(topic, [endpoint])
             case DeleteTopic(topic):

@@ -62,7 +62,7 @@ def told(change: Change) -> str:
             return f"~ topic {topic}: {before} → {endpoint.url}" if before else f"+ topic {topic} → {endpoint.url}"
         case PutDefaults(topic):
             options = ", ".join(f"{name} {value}" for name, value in topic.defaults.items())
-            return f"~ topic {topic.name}: messages that say nothing themselves get {options}"
+            return f"~ topic {topic.name}: messages without options get {options}"
         case RemoveEndpoint(topic, endpoint):
             return f"- topic {topic}: endpoint {endpoint.name or 'without a name'} → {endpoint.url or 'an address'}"
         case DeleteTopic(topic):

@@ -1,4 +1,7 @@
-"""An event that is emitted arrives as DESIGN 2 says: through the official SDK and the local queue, over real HTTP."""
+"""An event that is emitted arrives through the official SDK and the local queue, over real HTTP.
+
+Source: decisions/0002-four-events.
+"""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

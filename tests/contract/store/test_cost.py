@@ -1,4 +1,7 @@
-"""What an event costs: requests, and commands with the calls inside scripts (DESIGN 10); flat from first to last."""
+"""What an event costs: requests, and commands with the calls inside scripts; flat from first to last.
+
+Source: decisions/0016-cost-of-a-step.
+"""
 
 import pytest
 from msgspec.structs import replace
@@ -33,7 +36,7 @@ pytestmark = pytest.mark.bridge
 
 COMMANDS_LIMIT = 12
 APPEND_COMMANDS = 4
-LAST_EVENT_COMMANDS_LIMIT = 17  # it may take four requests (DESIGN 10); ours takes two; five expiries, a tombstone
+LAST_EVENT_COMMANDS_LIMIT = 17  # it may take four requests; ours takes two; five expiries, a tombstone
 TURNS = 500
 
 ASKS_FOR_TWO = ModelAnswered("I need two tools.", (Wanted("tool_a", {"n": 1}), Wanted("tool_a", {"n": 2})))

@@ -1,4 +1,7 @@
-"""Every key that a script touches is declared, and all keys of one script share one hash tag (DESIGN 3, "Keys")."""
+"""Every key that a script touches is declared, and all keys of one script share one hash tag.
+
+Source: decisions/0008-one-hash-tag.
+"""
 
 import re
 

@@ -1,4 +1,7 @@
-"""Every script on a server in cluster mode: one hash tag a script holds, also for children (DESIGN 3, "Keys")."""
+"""Every script on a server in cluster mode: one hash tag a script holds, also for children.
+
+Source: decisions/0008-one-hash-tag.
+"""
 
 import re
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""Ten thousand finished jobs in the database cost a running one nothing (DESIGN 3 and 10)."""
+"""Ten thousand finished jobs in the database cost a running one nothing (decisions/0016-cost-of-a-step)."""
 
 import re
 from collections.abc import AsyncIterator, Iterator

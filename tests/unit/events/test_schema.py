@@ -25,7 +25,7 @@ from baton_events.schema import (
 )
 from tests.unit.events.sample_events import EVENTS, HEAD, LOOP_INIT, SUBMISSION, SUBMITTED, TOOL, TOOL_CALL
 
-# DESIGN 2, word by word: event type, topic with the prefix `agent`, endpoint.
+# decisions/0002-four-events, word by word: event type, topic with the prefix `agent`, endpoint.
 TABLE = [
     ("agent.loop.init", "agent.agent-loop-init", "/workers/agent-loop"),
     ("agent.tool.call", "agent.agent-tool-call", "/workers/tool-executor"),

@@ -107,7 +107,7 @@ WRONG = [
     ("METRICS_PUBLIC", "yes", "true or false"),
     ("WORKER_BASE_URL", "example.com", "a URL such as"),
     ("WORKER_BASE_URL", "https://", "a URL such as"),
-    ("WORKER_BASE_URL", "http://fn.example.com", "a URL with https: with http, anybody"),
+    ("WORKER_BASE_URL", "http://fn.example.com", "a URL with https: over http, others"),
     ("QSTASH_URL", "http://qstash.upstash.io", "a URL with https"),
     ("UPSTASH_REDIS_REST_URL", "http://10.0.0.7:8079", "a URL with https"),
     ("UPSTASH_VECTOR_REST_URL", "http://vector.example.com", "a URL with https"),
@@ -169,7 +169,7 @@ def test_what_is_missing_is_told_with_what_is_wrong() -> None:
         "wrong settings:",
         "  - QSTASH_TOKEN is not set: token for publishing",
         "  - PUBLISH_BY: 'pigeon' is not one of url, topic",
-        "  - WORKER_BASE_URL is not set: where the functions are; may carry a path",
+        "  - WORKER_BASE_URL is not set: where the functions are; may have a path",
     ]
 
 
@@ -225,7 +225,7 @@ def test_missing_settings_are_told_at_once_with_what_they_are_for() -> None:
     lines = str(caught.value).splitlines()
     assert lines == [
         "missing settings:",
-        "  - WORKER_BASE_URL is not set: where the functions are; may carry a path",
+        "  - WORKER_BASE_URL is not set: where the functions are; may have a path",
         "  - UPSTASH_REDIS_REST_URL is not set: the store",
     ]
 

@@ -145,7 +145,7 @@ async def test_a_backup_of_a_job_that_runs_changes_nothing() -> None:
     stage.clock.ms += BACKUP_DELAY_MS
     before = await stage.snapshot()
     outcome = await stage.deliver(backup_of(stage), stage.queue.published[0][0])
-    assert outcome.word == "told"
+    assert outcome.word == "signalled"
     after = await stage.snapshot()
     assert (after.job, after.task, after.usage) == (before.job, before.task, before.usage)
     assert [item.key for item in after.items] == [item.key for item in before.items]
@@ -172,7 +172,7 @@ async def test_a_backup_redrives_a_job_whose_first_event_was_lost() -> None:
     await stage.submit("answers")
     stage.clock.ms += BACKUP_DELAY_MS + 1
     outcome = await stage.deliver(backup_of(stage), stage.queue.published[0][0])
-    assert outcome.word == "told"
+    assert outcome.word == "signalled"
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
     assert stage.entry().want == "gone"

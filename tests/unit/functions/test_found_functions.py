@@ -22,7 +22,7 @@ from tests.unit.functions.stage import SETTINGS, Stage
 
 
 async def test_webhooks_are_served_below_the_path_of_the_base() -> None:
-    """DESIGN 2: the base may carry a path such as /api/v2; now 404 on the one app."""
+    """decisions/0002-four-events: the base may carry a path such as /api/v2; now 404 on the one app."""
     base = "https://fn.example.com/api/v2"
     stage = Stage(settings=replace(SETTINGS, worker_base_url=base))
     body = encode_event(await stage.submit("answers")).encode()

@@ -187,6 +187,6 @@ async def test_a_backup_dispatches_what_it_carries() -> None:
     [(message_id, _), *_] = stage.queue.published
     seen = len(stage.events())
     outcome = await stage.deliver(stage.events()[0], message_id)
-    assert outcome.word == "told"
+    assert outcome.word == "signalled"
     assert [item_key_of(event) for event in stage.events()[seen:]] == [item.key for item in await stage.items()]
     assert outcome.dispatched == len(stage.events()[seen:]) > 0

@@ -178,7 +178,7 @@ async def test_a_backup_that_was_given_up_is_told_here() -> None:
     stage.store.trees.clear()
     stage.admission.entries.clear()
     outcome = await give_up(stage, backup, "cb1", "m-witness")
-    assert outcome.word == "told"
+    assert outcome.word == "signalled"
     await stage.run()
     assert (await stage.snapshot()).job.status is JobStatus.COMPLETED
 
@@ -210,7 +210,7 @@ async def test_a_fact_about_an_unknown_job_comes_back_each_minute_for_a_quarter_
     cancellation = stage.events()[2]
     stage.store.trees.clear()
     outcome = await give_up(stage, cancellation, "cb1", "m-witness")
-    assert (outcome.word, outcome.dispatched) == ("told later", 1)
+    assert (outcome.word, outcome.dispatched) == ("deferred", 1)
     assert stage.outgoing()[-1].not_before_ms == stage.clock.ms + LOST_AFTER_MS
     stage.clock.ms += PATIENCE_MS + 1
     seen = len(stage.outgoing())
@@ -229,12 +229,12 @@ async def test_a_fact_about_a_forgotten_child_comes_back_while_its_root_lives() 
     waits: list[int] = []
     for age_ms in (0, PATIENCE_MS + 1, 4 * PATIENCE_MS, 96 * PATIENCE_MS):
         stage.clock.ms = milliseconds(first.created_at) + age_ms
-        assert (await give_up(stage, told, f"cb{age_ms}", "m-witness")).word == "told later"
+        assert (await give_up(stage, told, f"cb{age_ms}", "m-witness")).word == "deferred"
         waits.append((stage.outgoing()[-1].not_before_ms - stage.clock.ms) // LOST_AFTER_MS)
     assert waits == [1, 2, 8, 256]
     await stage.container.acceptance.cancel((await stage.snapshot()).job, "somebody")
     published = len(stage.outgoing())
-    assert (await give_up(stage, told, "cb-last", "m-witness")).word == "told"
+    assert (await give_up(stage, told, "cb-last", "m-witness")).word == "signalled"
     assert len(stage.outgoing()) == published
 
 

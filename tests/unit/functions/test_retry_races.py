@@ -59,7 +59,7 @@ async def test_a_backup_waits_for_an_end_that_a_failover_forgot() -> None:
     await told.acceptance.retry(job, "client of acme", from_start=False)
     told.stage.store.trees = live
     backup = told.backup(Retrial)
-    assert (await told.stage.deliver(backup, "w1")).word == "told"
+    assert (await told.stage.deliver(backup, "w1")).word == "signalled"
     again = told.stage.outgoing()[-1]
     assert again.not_before_ms == told.stage.clock.now_ms() + 60_000
     item = next(item for item in await told.stage.items() if item.kind == "loop")

@@ -154,7 +154,7 @@ async def test_who_interrupts_without_a_place_in_line_is_told_to_come_again() ->
     await submit(stage, "job_1")
     await submit(stage, "job_2")
     place = stage.admission.entries.pop("job_2")
-    with pytest.raises(UnknownJobError, match="job 'job_2' is accepted, and gets its place in line within a minute"):
+    with pytest.raises(UnknownJobError, match="job 'job_2' is accepted and is queued within a minute"):
         await submit(stage, "job_2", "interrupt")
     assert await names(stage) == ["job_1"]
     stage.admission.entries["job_2"] = place  # by its backup message

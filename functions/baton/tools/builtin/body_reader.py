@@ -21,7 +21,7 @@ async def read_body(response: httpx.Response, max_bytes: int) -> bytes:
     """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip", "deflate", ""):
-        raise ToolError(f"the answer is encoded as {encoding!r}, which was not asked for", type="NotText")
+        raise ToolError(f"the answer is encoded as {encoding!r}, which was not requested", type="NotText")
     announced = response.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise _too_large(max_bytes)

@@ -55,7 +55,7 @@ SCENARIOS = {
     ),
     "assistant": Scenario(
         "assistant",
-        "is told something, and knows it in later jobs and conversations",
+        "learns something, and knows it in later jobs and conversations",
         (
             Ask("Remember that Ann Ward cleaned the lens on Gull Rock on 3 May.", "monday"),
             Ask("Who cleaned the lens?", "monday"),

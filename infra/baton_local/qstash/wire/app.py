@@ -46,7 +46,7 @@ class Api:
             answer = Answer(HTTPStatus.SERVICE_UNAVAILABLE, {"error": str(error)})
         except Exception:  # noqa: BLE001 - a fault of ours is one bad answer, never a dead server
             _log.exception("%s %s failed", scope["method"], scope["path"])
-            answer = Answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "internal error; the server's log says more"})
+            answer = Answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": "internal error; see the server's log"})
         await send_json(send, answer.status, answer.body, answer.headers)
 
     async def _answer(self, scope: Event, receive: Receive) -> Answer:

@@ -42,7 +42,7 @@ class Api:
             await send_error(send, error.status, error.message)
         except Exception:  # noqa: BLE001 - a fault of ours is one bad answer, never a dead server
             _log.exception("%s %s failed", scope["method"], scope["path"])
-            await send_error(send, HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; the server's log says more")
+            await send_error(send, HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the server's log")
         else:
             await send_json(send, HTTPStatus.OK, answer)
 

@@ -35,7 +35,7 @@ class Faults:
             operation = scope["raw_path"].lstrip(b"/").partition(b"/")[0].decode("latin-1")
             strike = self.plan.next_strike((operation,)) if operation in ROUTES else None
             if strike is Strike.REFUSE:
-                message = "refused by the fault plan (POST /admin/faults); the request was not carried out"
+                message = "refused by the fault plan (POST /admin/faults); the request was not executed"
                 await send_error(send, HTTPStatus.SERVICE_UNAVAILABLE, message)
             elif strike is Strike.DROP:
                 await app(scope, receive, _dropped)

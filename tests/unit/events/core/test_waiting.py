@@ -50,8 +50,8 @@ def test_a_claim_whose_lease_is_over_is_no_work() -> None:
     ("items", "line"),
     [
         ([free(ItemKind.CALL)], "tool read_file of turn 2"),
-        ([free(ItemKind.COMPLETE)], "the result of tool read_file of turn 2 to be taken in"),
-        ([free(ItemKind.FAILED)], "the failure of tool read_file of turn 2 to be taken in"),
+        ([free(ItemKind.COMPLETE)], "the result of tool read_file of turn 2 to be processed"),
+        ([free(ItemKind.FAILED)], "the failure of tool read_file of turn 2 to be processed"),
         ([free(ItemKind.CALL), free(ItemKind.CALL, 1), free(ItemKind.CALL, 2)], "tool read_file of turn 2 and 2 more"),
         ([replace(TURN, attempt=3)], "the model's turn 2 (attempt 3)"),
     ],
@@ -64,7 +64,7 @@ def test_what_is_due_is_named(items: list[WorkItem], line: str) -> None:
 def test_what_somebody_works_on_is_named_before_what_is_due() -> None:
     """It is what takes the time."""
     items = [free(ItemKind.CALL), claimed(free(ItemKind.COMPLETE, 1))]
-    assert status_and_wait(JOB, items, HELD, NOW_MS)[1] == "the result of tool read_file of turn 2 to be taken in"
+    assert status_and_wait(JOB, items, HELD, NOW_MS)[1] == "the result of tool read_file of turn 2 to be processed"
 
 
 def test_a_job_that_only_waits_for_a_time_says_until_when() -> None:
@@ -92,7 +92,7 @@ def test_a_job_without_a_slot_waits_for_one() -> None:
 def test_a_result_is_taken_in_without_a_slot() -> None:
     """So a job with one to take in does not wait for a slot."""
     found = status_and_wait(JOB, [free(ItemKind.COMPLETE), free(ItemKind.CALL, 1)], WITHOUT, NOW_MS)
-    assert found == (JobStatus.PROCESSING, "the result of tool read_file of turn 2 to be taken in and 1 more")
+    assert found == (JobStatus.PROCESSING, "the result of tool read_file of turn 2 to be processed and 1 more")
 
 
 def test_every_job_that_has_not_ended_says_something() -> None:

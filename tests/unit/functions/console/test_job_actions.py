@@ -114,7 +114,7 @@ async def test_what_runs_in_a_session_is_cancelled(operator: Operator) -> None:
     """And what is in line behind it."""
     for _ in range(2):
         await operator.api.submitted(sessionId="s 1")
-    assert "Cancel what runs" in await operator.see("/console/sessions/s 1?tenant=acme")
+    assert "Cancel running and queued jobs" in await operator.see("/console/sessions/s 1?tenant=acme")
     markup = await operator.done("/console/sessions/s 1/cancel", tenant="acme")
     assert "2 jobs are cancelled." in markup
-    assert "Cancel what runs" not in markup
+    assert "Cancel running and queued jobs" not in markup

@@ -23,7 +23,7 @@ async def test_jobs_are_filtered(operator: Operator) -> None:
     assert "of acme" in markup
     assert "of other" not in markup
     assert 'value="acme"' in markup
-    assert "No job is like that" in await operator.see("/console/jobs?status=failed")
+    assert "No job matches" in await operator.see("/console/jobs?status=failed")
 
 
 async def test_a_wrong_filter_is_said_in_place(operator: Operator) -> None:
@@ -65,4 +65,4 @@ async def test_sessions_show_what_was_said(operator: Operator) -> None:
     markup = await operator.see("/console/sessions/s/1?tenant=acme")
     assert markup.index("one?") < markup.index("two?")
     assert markup.count("done") >= 2
-    assert "No job of this session" in await operator.see("/console/sessions/s/1?tenant=other")
+    assert "This session has no jobs" in await operator.see("/console/sessions/s/1?tenant=other")

@@ -42,7 +42,7 @@ async def test_a_message_is_replayed(operator: Operator) -> None:
     await operator.stage.submit("answers")
     message_id, message = operator.stage.queue.published[-1]
     markup = await operator.done("/console/messages/replay", message=message_id)
-    assert "was sent once more" in markup
+    assert "was sent again" in markup
     assert operator.stage.outgoing()[-1].body == message.body
 
 
@@ -68,7 +68,7 @@ async def test_many_are_replayed_and_counted(operator: Operator) -> None:
     data = {"csrf": await operator.token(), "message": ids}
     response = await operator.http.post("/console/messages/replay", data=data)
     markup = await operator.see(response.headers["location"])
-    assert f"Of {len(ids)} messages: {len(ids) - 1} sent once more; 1 applied already, so not sent" in markup
+    assert f"Of {len(ids)} messages: {len(ids) - 1} sent again; 1 applied already, so not sent" in markup
     assert "No message was ticked" in await operator.done("/console/messages/replay")
 
 

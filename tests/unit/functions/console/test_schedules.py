@@ -13,7 +13,7 @@ async def test_a_schedule_is_paused_and_goes_on(operator: Operator) -> None:
     schedules.known["s1"] = QueueSchedule("s1", "https://x.example", "0 * * * *")
     assert "Schedule s1 is paused." in await operator.done("/console/schedules/s1/pause")
     assert schedules.known["s1"].paused
-    assert "Schedule s1 goes on." in await operator.done("/console/schedules/s1/resume")
+    assert "Schedule s1 is resumed." in await operator.done("/console/schedules/s1/resume")
     assert (await operator.do("/console/schedules/x/pause")).status_code == 404
 
 

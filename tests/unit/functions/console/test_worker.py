@@ -22,7 +22,7 @@ async def test_what_operators_do_is_in_the_audit_log(operator: Operator) -> None
     """With who, what and when; the form's token is not."""
     assert "POST /console/login" in await operator.see("/console/audit")
     operator.stage.audit_log.entries.clear()
-    assert "Nobody with an admin key" in await operator.see("/console/audit")
+    assert "No admin key has changed anything" in await operator.see("/console/audit")
     await operator.stage.submit()
     await operator.done("/console/jobs/job_1/cancel")
     markup = await operator.see("/console/audit")

@@ -134,7 +134,7 @@ def test_a_file_that_is_there_is_replaced_only_where_that_is_said(tmp_path: Path
     """And stays as it was otherwise."""
     workspace = Workspace(tmp_path)
     workspace.write("a.md", "old", replace=False)
-    with pytest.raises(ToolError, match="is there already") as caught:
+    with pytest.raises(ToolError, match="exists already") as caught:
         workspace.write("a.md", "new", replace=False)
     assert (caught.value.type, workspace.text("a.md")) == ("FileExists", "old")
     workspace.write("a.md", "new", replace=True)

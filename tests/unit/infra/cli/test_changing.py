@@ -56,7 +56,7 @@ def test_a_message_is_sent_once_more(api: respx.MockRouter) -> None:
     api.post(f"{URL}/api/admin/messages/msg_1/replay").respond(
         json={"messageId": "msg_1", "standing": "due", "sent": True, "jobId": "job_1", "expected": 1}
     )
-    assert baton("replay", "msg_1").output == "msg_1: sent once more\n"
+    assert baton("replay", "msg_1").output == "msg_1: sent again\n"
 
 
 def test_a_message_that_was_applied_says_what_can_be_done(api: respx.MockRouter) -> None:

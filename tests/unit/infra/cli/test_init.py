@@ -91,6 +91,6 @@ def test_what_is_there_is_not_written_over(tmp_path: Path, monkeypatch: pytest.M
     assert run("mine").exit_code == 0
     again = run("mine")
     assert again.exit_code == 2
-    assert "mine is there, and is not empty: choose another name" in again.output
+    assert "mine exists and is not empty: choose another name" in again.output
     (tmp_path / "file").write_text("")
     assert run("file").exit_code == 2

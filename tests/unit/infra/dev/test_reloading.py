@@ -103,7 +103,7 @@ async def test_a_stack_whose_code_cannot_be_loaded_does_not_start(project: Path,
     """Who starts it is at the keyboard."""
     (project / "code.py").write_text("raise ValueError('not yet')\n")
     stage = Stage(tmp_path, runner(project))
-    with pytest.raises(StackError, match=r"(?s)app cannot start with what it was given.*not yet"):
+    with pytest.raises(StackError, match=r"(?s)app cannot start with its settings.*not yet"):
         async with stage.started():
             pass
 

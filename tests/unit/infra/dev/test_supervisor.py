@@ -134,7 +134,7 @@ async def test_a_part_that_dies_at_once_breaks_the_stack_with_its_last_words(tmp
 async def test_a_part_that_says_it_never_can_start_is_not_tried_again(tmp_path: Path) -> None:
     """By the exit code for a wrong configuration (sysexits.h)."""
     stage = Stage(tmp_path, script("bad", "import os; print('no such module', flush=True); os._exit(os.EX_CONFIG)"))
-    with pytest.raises(StackError, match=r"(?s)bad cannot start with what it was given.*no such module"):
+    with pytest.raises(StackError, match=r"(?s)bad cannot start with its settings.*no such module"):
         async with stage.started():
             pass
     assert (tmp_path / "bad.log").read_text().count("no such module") == 1

@@ -16,7 +16,7 @@ NOW_MS = 1_800_000_000_000
         (NOW_MS + 1_000, Level.OK, "agrees"),
         (NOW_MS + 12_020, Level.FAILED, "12.0 s behind the queue's"),
         (NOW_MS - 90_000, Level.WARNING, "90 s ahead"),
-        (NOW_MS - 300_000, Level.FAILED, "300 s ahead of the queue's: signatures look too old"),
+        (NOW_MS - 300_000, Level.FAILED, "300 s ahead of the queue's: signatures seem too old"),
     ],
 )
 def test_a_clock_may_be_a_little_ahead_and_never_behind(queue_ms: int, level: Level, text: str) -> None:

@@ -52,7 +52,7 @@ async def test_each_way_not_to_get_in_has_its_message(error: PublishError, text:
     [
         (("sig_1", "sig_2"), Level.OK, "are the account's"),
         (("sig_2", "sig_1"), Level.WARNING, "swapped"),
-        (("sig_0", "sig_1"), Level.WARNING, "were rolled; messages are let in by the next key only"),
+        (("sig_0", "sig_1"), Level.WARNING, "were rolled; messages are accepted by the next key only"),
         (("sig_1", "sig_9"), Level.WARNING, "will be refused once the keys are rolled"),
         (("sig_1", ""), Level.WARNING, "will be refused once the keys are rolled"),
         (("sig_8", "sig_9"), Level.FAILED, "every message is a 401"),

@@ -116,7 +116,7 @@ async def test_each_way_not_to_be_let_in_has_its_message(store: FakeStoreCheck, 
             "jobs among them",
             "turn eviction off",
         ),
-        (FakeStoreCheck(told={}), Level.NOTE, "does not tell whether it evicts", "Eviction is off"),
+        (FakeStoreCheck(told={}), Level.NOTE, "does not report whether it evicts", "Eviction is off"),
         (FakeStoreCheck(takes_ms=150), Level.WARNING, "within 150 ms", "into one region"),
     ],
 )

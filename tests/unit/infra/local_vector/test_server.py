@@ -46,5 +46,5 @@ async def test_a_fault_of_the_server_is_one_answer_of_500(tmp_path: Path) -> Non
         async with httpx.AsyncClient(transport=transport, base_url="http://vector", headers=headers) as client:
             answer = await client.post("/random")
             assert answer.status_code == 500
-            assert answer.json() == {"error": "internal error; the server's log says more", "status": 500}
+            assert answer.json() == {"error": "internal error; see the server's log", "status": 500}
             assert (await client.post("/info")).status_code == 200

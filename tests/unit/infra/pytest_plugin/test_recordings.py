@@ -23,7 +23,7 @@ async def test_a_run_that_is_decided_as_it_was_passes(tmp_path: Path) -> None:
 async def test_a_difference_is_the_failures_message() -> None:
     """With both sides."""
     document = await recorded(registry_of(), "loop")
-    with pytest.raises(pytest.fail.Exception, match=r"instructions that the model is told(.|\n)*\+New\."):
+    with pytest.raises(pytest.fail.Exception, match=r"instructions that the model reads(.|\n)*\+New\."):
         replay_recording(document, registry_of(instructions="New."))
 
 

@@ -29,7 +29,7 @@ async def test_a_changed_tool_schema(loop: dict[str, Any]) -> None:
     changed: Any = add
     tools.add = changed
     shown = difference(loop, registry_of(tools))
-    assert "turn 1: tool 'add' as the model is told of it" in shown
+    assert "turn 1: tool 'add' as described to the model" in shown
     assert '+      "c": {' in shown
 
 
@@ -44,7 +44,7 @@ async def test_a_removed_tool(loop: dict[str, Any]) -> None:
 async def test_changed_instructions(loop: dict[str, Any]) -> None:
     """The lines that differ."""
     shown = difference(loop, registry_of(instructions="Do it well.\nSlowly."))
-    assert "instructions that the model is told" in shown
+    assert "instructions that the model reads" in shown
     assert "-And quickly." in shown
     assert "+Slowly." in shown
 
@@ -123,7 +123,7 @@ async def test_another_conversation(loop: dict[str, Any]) -> None:
     damaged = copy.deepcopy(loop)
     damaged["job"]["transcript"][1]["text"] = "three at once"
     shown = difference(damaged, registry_of())
-    assert "turn 2: messages that the model is told" in shown
+    assert "turn 2: messages that the model reads" in shown
     assert "three at once" in shown
 
 

@@ -152,7 +152,7 @@ async def test_what_was_retrieved_of_memory_is_told_again() -> None:
     assert document["job"]["transcript"][1]["role"] == "memory"
     document["job"]["transcript"][1]["entries"] = []
     assert difference(document, agents(Memory())) == ""
-    assert "what it is told of memory" in difference(document, agents(None))
+    assert "its memory entries" in difference(document, agents(None))
 
 
 async def test_summaries_are_given_as_they_were_written() -> None:
@@ -168,7 +168,7 @@ async def test_summaries_are_given_as_they_were_written() -> None:
     assert difference(document, agents(silent)) == ""
     assert silent.requests == []
     kept = Registry([Agent(name="reads", model=Counting(), tools=[page])])
-    assert "messages that the model is told" in difference(document, kept)
+    assert "messages that the model reads" in difference(document, kept)
 
 
 async def test_a_call_whose_arguments_are_redacted() -> None:

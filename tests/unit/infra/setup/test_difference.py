@@ -113,7 +113,7 @@ async def test_a_queue_without_defaults_of_topics_is_remarked() -> None:
     account.setup.takes_defaults = False
     remarks = await account.set_up()
     assert len(remarks) == len(EventType)
-    assert "every message of Baton says its options itself" in remarks[0]
+    assert "every message of Baton has its own options" in remarks[0]
 
 
 _URLS = st.sampled_from([LOOP_URL, OTHERS, "https://x.example.com"])

@@ -1,0 +1,172 @@
+"""The picture of an event's path in docs/architecture.md: one `agent.tool.call`, traced while the product handles it.
+
+The run is real but for store, admission and queue, which are in memory, and the signature. Invariant: nothing opens a
+connection, and the same code gives the same picture.
+"""
+
+import asyncio
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from http import HTTPStatus
+from types import CodeType, FrameType
+from typing import Any, cast
+
+from starlette.types import ASGIApp
+
+from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton.agents.tool_run import ToolRun
+from baton.api.submit_body import SubmitBody, new_job
+from baton.app import webhook_apps
+from baton.configuration.settings import Settings
+from baton.container import Container, Ports
+from baton.core.decide import decide
+from baton.dispatch.dispatching import dispatch
+from baton.in_memory.admission import InMemoryAdmission, InMemoryAdmissionControl
+from baton.in_memory.archive import InMemoryArchive
+from baton.in_memory.listing import InMemoryListing
+from baton.in_memory.reader import InMemoryReader
+from baton.in_memory.store import InMemoryStore
+from baton.ports import Outgoing, Queue, Store, Verifier
+from baton.runtime.edge import SignedEndpoint
+from baton.runtime.pipeline import Pipeline
+from baton_events.schema import ENDPOINTS, EventType, parse_event
+from baton_local.replay.outside import CountingTokens, ReplayQueue
+from baton_local.replay.play import ReplayClock
+
+_URL = "https://picture.invalid"
+_SETTINGS = Settings(worker_base_url=_URL, qstash_token="picture", continuation="queue")  # noqa: S106 - opens nothing
+_WIDTH = 46
+
+
+class _AnySignature:
+    """`Verifier` for a run without a queue that signs."""
+
+    def verify(self, signature: str, body: bytes, url: str) -> None:
+        """Accept it."""
+
+
+# A function that is looked for on the way → the one that is shown for it, where a port stands between the two.
+_WATCHED: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = (
+    (SignedEndpoint.__call__, SignedEndpoint.__call__),
+    (_AnySignature.verify, Verifier.verify),
+    (parse_event, parse_event),
+    (Pipeline.handle, Pipeline.handle),
+    (InMemoryStore.claim, Store.claim),
+    (decide, decide),
+    (ToolRun.__call__, ToolRun.__call__),
+    (InMemoryStore.commit, Store.commit),
+    (dispatch, dispatch),
+    (ReplayQueue.publish, Queue.publish),
+)
+_SHOWN: Mapping[CodeType, Callable[..., Any]] = {function.__code__: shown for function, shown in _WATCHED}
+
+
+def event_path() -> str:
+    """Draw the functions that one event passes, each below the one that calls it."""
+    rows = [f"queue ──▶ POST {ENDPOINTS[EventType.TOOL_CALL]}", *asyncio.run(_traced()), "queue ◀── 200"]
+    return "\n".join(["```text", *rows, "```"])
+
+
+async def _traced() -> list[str]:
+    queue = ReplayQueue()
+    container = _container(queue)
+    apps = webhook_apps(container)
+    body = SubmitBody.model_validate({"jobType": "picture", "taskDescription": "draw"})
+    job = new_job(body, container.registry, job_id="job_picture", session_id="picture", tenant="picture", now_ms=0)
+    await container.acceptance.submit(job, {"text": "draw", "data": {}})
+    while due := [(message_id, message) for message_id, message in queue.take() if not message.not_before_ms]:
+        for message_id, message in due:
+            path = message.url.removeprefix(_URL)
+            if path != ENDPOINTS[EventType.TOOL_CALL]:
+                await _deliver(apps[path], message_id, message)
+                continue
+            trace = _Trace()
+            sys.setprofile(trace)
+            try:
+                await _deliver(apps[path], message_id, message)
+            finally:
+                sys.setprofile(None)
+            return trace.rows
+    raise AssertionError("the job of the picture has a tool call")
+
+
+def _container(queue: Queue) -> Container:
+    store, admission, clock = InMemoryStore(), InMemoryAdmission(), ReplayClock(0)
+    unused = cast("Any", None)  # ports that nothing on this way touches
+    ports = Ports(
+        store=store,
+        reader=InMemoryReader(store, admission),
+        archive=InMemoryArchive(store),
+        admission=admission,
+        admission_control=InMemoryAdmissionControl(admission),
+        listing=InMemoryListing(admission),
+        queue=queue,
+        queue_records=unused,
+        schedules=unused,
+        verifier=_AnySignature(),
+        clock=clock,
+        randomness=CountingTokens(),
+        session_memory=unused,
+        tool_statistics=unused,
+        counters=unused,
+        operation_stream=unused,
+        api_key_store=unused,
+        audit_log=unused,
+    )
+    agent = Agent("picture", model=ScriptedModel([[Call("draw", {})], "done"]), tools=[draw])
+    return Container(_SETTINGS, ports, Registry([agent]))
+
+
+@tool()
+async def draw() -> str:
+    """Draw a line."""
+    return "a line"
+
+
+async def _deliver(app: ASGIApp, message_id: str, message: Outgoing) -> None:
+    headers = {"upstash-signature": "any", "upstash-message-id": message_id, **message.headers}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": message.url.removeprefix(_URL),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": message.body.encode()}
+
+    async def send(sent: MutableMapping[str, Any]) -> None:
+        if sent.get("status", 200) != HTTPStatus.OK:
+            raise AssertionError(f"{message.url} answered {sent['status']}")
+
+    await app(scope, receive, send)
+
+
+class _Trace:
+    """A profile function that notes each call of a watched function, below the watched ones that called it."""
+
+    def __init__(self) -> None:
+        self.rows: list[str] = []
+        self._frames: list[FrameType] = []  # kept, so that no other one gets the id of one that is over
+
+    def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
+        """Note one call; a coroutine that goes on is noted once."""
+        shown = _SHOWN.get(frame.f_code)
+        if event != "call" or shown is None or any(frame is known for known in self._frames):
+            return
+        self._frames.append(frame)
+        name = f"{'  ' * _depth(frame)}{shown.__module__.removeprefix('baton.')}: {shown.__qualname__}"
+        self.rows.append(f"{name:<{_WIDTH}} {_first_clause(shown)}")
+
+
+def _first_clause(function: Callable[..., Any]) -> str:
+    return re.split(r"[.;]", inspect.getdoc(function) or "")[0]
+
+
+def _depth(frame: FrameType) -> int:
+    depth = 1
+    while (caller := frame.f_back) is not None:
+        frame, depth = caller, depth + (caller.f_code in _SHOWN)
+    return depth
