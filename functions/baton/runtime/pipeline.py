@@ -7,7 +7,7 @@ leaves it un-acknowledged, and its redelivery does the same. No branch here depe
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -91,45 +91,48 @@ class Pipeline:
         else:
             run.words.append("told")
             await self._dispatch(run, told, via_admission=False)
-        try:
-            await self._work_off(run)
-        finally:
-            claims.rest()
-        if run.failure is not None:
-            raise run.failure
-        return Outcome(run.words[0], run.published)
-
-    async def _work_off(self, run: Run) -> None:
-        """Do what is to be done here, several work items at once; what fails lets the others finish."""
         tasks = set[asyncio.Task[None]]()
         try:
             while run.todo or tasks:
                 if len(run.todo) == 1 and not tasks:
                     await self._step(run, run.todo.popleft())
-                    continue
-                while run.todo:
-                    tasks.add(asyncio.create_task(self._step(run, run.todo.popleft())))
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                over = {task for task in tasks if task.done()}
-                for task in over:
-                    task.result()
-                tasks -= over
+                else:
+                    await self._several(run, tasks)
         finally:
-            for task in tasks:
-                task.cancel()
+            claims.rest()
             if tasks:
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await _ended(tasks)
+        if run.failure is not None:
+            raise run.failure
+        return Outcome(run.words[0], run.published)
+
+    async def _several(self, run: Run, tasks: set[asyncio.Task[None]]) -> None:
+        """Work on all that is to be done here at once, until one of them is done; what fails lets others finish."""
+        while run.todo:
+            tasks.add(asyncio.create_task(self._step(run, run.todo.popleft())))
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        over = {task for task in tasks if task.done()}
+        for task in over:
+            task.result()
+        tasks -= over
 
     async def _step(self, run: Run, step: Step) -> None:
         try:
-            await self._handle_item(run, step)
+            claim = self._claim(run, step)
+            claim_result = await (
+                self._still_held(claim, step.claim_result) if step.claim_result else run.claims.claim(claim)
+            )
+            if claim_result.verdict is Verdict.GRANTED:
+                await self._hold(run, step, claim, claim_result)
+            else:
+                await self._refused(run, step, claim_result)
         except Exception as error:  # noqa: BLE001 - raised once the others are done
             run.in_progress.discard(step.item_key)
             run.failure = run.failure or error
 
-    async def _handle_item(self, run: Run, step: Step) -> None:
+    def _claim(self, run: Run, step: Step) -> Claim:
         now_ms = self._clock.now_ms()
-        claim = Claim(
+        return Claim(
             job_id=step.job_id,
             item_key=step.item_key,
             message_id=run.delivered.message_id,
@@ -138,19 +141,16 @@ class Pipeline:
             lease_until_ms=now_ms + LEASE_MS,
             call_id=step.call_id,
         )
-        claim_result = (
-            await self._still_held(claim, step.claim_result) if step.claim_result else await run.claims.claim(claim)
-        )
+
+    async def _refused(self, run: Run, step: Step, claim_result: ClaimResult) -> None:
         match claim_result.verdict:
             case Verdict.UNKNOWN:
-                raise UnknownJobError(f"job {claim.job_id} is not known (yet); its submission may still be told again")
-            case Verdict.GRANTED:
-                return await self._hold(run, step, claim, claim_result)
+                raise UnknownJobError(f"job {step.job_id} is not known (yet); its submission may still be told again")
             case Verdict.BUSY | Verdict.EARLY if step.event is not None:
                 await postpone(self._emitter, step.event, claim_result.free_at_ms, run.redrive)
         run.words.append(claim_result.verdict)
         run.leaves(step)
-        return await self._dispatch(run, claim_result.pending, via_admission=False)
+        await self._dispatch(run, claim_result.pending, via_admission=False)
 
     async def _still_held(self, claim: Claim, claim_result: ClaimResult) -> ClaimResult:
         """What a COMMIT has claimed. Where its answer was long under way somebody else may have taken over.
@@ -289,3 +289,10 @@ class Pipeline:
         return (
             self._is_fresh(run, now_ms) and item.free_at_ms() <= now_ms and len(run.in_progress) < self._policy.at_once
         )
+
+
+async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """End what is still under way."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
