@@ -102,7 +102,7 @@ class Transactions:
                     await asyncio.sleep(0)  # others that are ready now
                 while not waiting.is_done:
                     batch = queue.next_batch()
-                    making = self._try(root_id, queue, batch)
+                    making = self._make(root_id, queue, batch)
                     try:
                         await (making if len(batch) == 1 else _to_its_end(making))
                     finally:
@@ -146,7 +146,7 @@ class Transactions:
         is_known, queue, waiting = root_id in self._queues, self._queue(root_id), _Waiting(transition)
         async with queue.lock:
             self._keep(queue, snapshot)
-            await self._try(root_id, queue, [waiting])
+            await self._make(root_id, queue, [waiting])
         if not is_known and root_id in self._queues:
             self._forget(root_id)
         if waiting.error is not None:
@@ -182,9 +182,33 @@ class Transactions:
         del self._queues[root_id]
         return True
 
-    async def _try(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
+    async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
+        """Make these transitions, or fail each of them."""
+        beside = batch[0].transition.beside if len(batch) == 1 else in_sum(each.transition.beside for each in batch)
+        transitions = [each.transition for each in batch]
+        refused: Mapping[str, str] | None = None
         try:
-            await self._make(root_id, queue, batch)
+            for number in range(_ATTEMPTS):
+                snapshot = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
+                # Where a digest is refused and nothing is other than it was, the server's scripts know no digests.
+                self._digests = self._digests and (refused is None or snapshot.state != refused)
+                self._count += 1
+                head = (root_id, snapshot, transitions, f"{self._name}.{self._count}")
+                attempt = Attempt(*head, apart=snapshot.is_contended or snapshot.is_fresh)
+                if attempt.is_nothing and not snapshot.is_fresh:
+                    self._keep(queue, None)
+                    continue
+                failed = await (self._answer if attempt.is_nothing else self._write)(queue, attempt, beside)
+                beside = ()
+                if failed and not (attempt.is_apart or attempt.is_nothing):
+                    attempt = Attempt(*head, apart=True)
+                    failed = await self._write(queue, attempt, beside) if attempt.is_apart else failed
+                if not failed:
+                    for each, answer in zip(batch, attempt.answers, strict=True):
+                        each.end(answer)
+                    return
+                refused = snapshot.state if failed == "same" else None
+            self._fail(queue, batch, StoreError(f"the tree of {root_id} changes faster than it can be written"))
         except UnicodeEncodeError as error:
             self._fail(queue, batch, StoreError(f"what is written of {root_id} is no UTF-8: {error}"))
         except Exception as error:  # noqa: BLE001 - it is each asker's
@@ -194,33 +218,6 @@ class Transactions:
         self._keep(queue, None)
         for each in batch:
             each.end(error)
-
-    async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
-        beside = batch[0].transition.beside if len(batch) == 1 else in_sum(each.transition.beside for each in batch)
-        transitions = [each.transition for each in batch]
-        refused: Mapping[str, str] | None = None
-        for number in range(_ATTEMPTS):
-            snapshot = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
-            # Where a digest is refused and nothing is other than it was, the server's scripts know no digests.
-            self._digests = self._digests and (refused is None or snapshot.state != refused)
-            self._count += 1
-            stamp = f"{self._name}.{self._count}"
-            attempt = Attempt(root_id, snapshot, transitions, stamp, apart=snapshot.is_contended or snapshot.is_fresh)
-            if attempt.is_nothing and not snapshot.is_fresh:
-                self._keep(queue, None)
-                continue
-            failed = await (self._answer if attempt.is_nothing else self._write)(queue, attempt, beside)
-            beside = ()
-            if failed and not attempt.is_apart and not attempt.is_nothing:
-                attempt = Attempt(root_id, snapshot, transitions, stamp, apart=True)
-                failed = await self._write(queue, attempt, beside) if attempt.is_apart else failed
-            if failed:
-                refused = snapshot.state if failed == "same" else None
-                continue
-            for each, answer in zip(batch, attempt.answers, strict=True):
-                each.end(answer)
-            return
-        raise StoreError(f"the tree of {root_id} changes faster than it can be written")
 
     async def _answer(self, queue: _Queue, attempt: Attempt, beside: Commands) -> str:
         """Nothing is to be written: what was just read is answered, if it still holds where more is to be read."""
