@@ -25,10 +25,11 @@ from baton.ports import (
 )
 
 
-class _Keeping:
+class Keeping:
     """What the meter has, to be kept by a write within the block; given back unless that is `written`."""
 
     __slots__ = ("_stored_bytes", "_taken", "written")
+    _taken: Spent
 
     def __init__(self, stored_bytes: int) -> None:
         self._stored_bytes = stored_bytes
@@ -45,7 +46,7 @@ class _Keeping:
 
 async def commit(store: Store, claim: Claim, changes: Changes, continuation: Continuation | None = None) -> Committed:
     """`Store.commit`."""
-    with (keeping := _Keeping(written_bytes(changes, claim.item_key))) as spent:
+    with (keeping := Keeping(written_bytes(changes, claim.item_key))) as spent:
         answer = await store.commit(claim, changes, spent, continuation)
         keeping.written = answer.applied
     return answer
@@ -53,7 +54,7 @@ async def commit(store: Store, claim: Claim, changes: Changes, continuation: Con
 
 async def create(store: Store, changes: Changes, relay_id: str, now_ms: int, counted_bytes: int = 0) -> Created:
     """`Store.create`. `counted`: what the quota of its tenant knows of it."""
-    with (keeping := _Keeping(written_bytes(changes))) as spent:
+    with (keeping := Keeping(written_bytes(changes))) as spent:
         answer = await store.create(changes, relay_id, now_ms, replace(spent, counted=counted_bytes))
         keeping.written = answer.new
     return answer
@@ -63,7 +64,7 @@ async def record(
     store: Store, loaded: Loaded, relay_id: str, changes: Changes, now_ms: int
 ) -> tuple[Recorded, PendingItems]:
     """`Store.record`."""
-    with (keeping := _Keeping(written_bytes(changes))) as spent:
+    with (keeping := Keeping(written_bytes(changes))) as spent:
         answer = await store.record(loaded, relay_id, changes, now_ms, spent)
         keeping.written = answer[0] is Recorded.COMMITTED
     return answer
@@ -71,7 +72,7 @@ async def record(
 
 async def tell(store: Store, job_id: str, relay_id: str, fact: OutsideFact, now_ms: int) -> Outside:
     """`Store.tell`."""
-    with (keeping := _Keeping(told_bytes(fact.outcome, event=bool(fact.event)))) as spent:
+    with (keeping := Keeping(told_bytes(fact.outcome, event=bool(fact.event)))) as spent:
         answer = await store.tell(job_id, relay_id, fact, now_ms, spent)
         keeping.written = answer.signal_result.is_new
     return answer

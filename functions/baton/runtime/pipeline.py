@@ -7,7 +7,7 @@ leaves it un-acknowledged, and its redelivery does the same. No branch here depe
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -19,10 +19,11 @@ from baton.core.expected import event_of
 from baton.core.inline_continuation import Continuation
 from baton.core.state import State
 from baton.core.step_results import Started, StepResult
+from baton.core.stored_bytes import written_bytes
 from baton.core.work_items import WORK_KINDS, ItemKind, WorkItem
 from baton.dispatch.delivery import Delivered, Outcome
 from baton.dispatch.dispatching import dispatch, postpone
-from baton.dispatch.usage_ledger import commit
+from baton.dispatch.usage_ledger import Keeping
 from baton.emitter import Emitter
 from baton.observability.tracing import item_claimed, item_ended
 from baton.ports import Claim, ClaimResult, Clock, Committed, History, Randomness, Store, Verdict, charge
@@ -100,8 +101,10 @@ class Pipeline:
                     await self._several(run, tasks)
         finally:
             claims.rest()
+            for task in tasks:
+                task.cancel()
             if tasks:
-                await _ended(tasks)
+                await asyncio.gather(*tasks, return_exceptions=True)
         if run.failure is not None:
             raise run.failure
         return Outcome(run.words[0], run.published)
@@ -231,19 +234,24 @@ class Pipeline:
 
         The claims of one whose answer was lost are asked for in any case: nobody else gets them while they last.
         """
-        continuation = self._room(run, step, claim.now_ms)
-        for pause_seconds in PAUSES_SECONDS:
+        continuation, pauses_seconds = self._room(run, step, claim.now_ms), iter(PAUSES_SECONDS)
+        while True:
             try:
-                return await commit(self._store, claim, changes, continuation)
+                with (keeping := Keeping(written_bytes(changes, claim.item_key))) as spent:
+                    committed = await self._store.commit(claim, changes, spent, continuation)
+                    keeping.written = committed.applied
             except StoreError:
-                now_ms = self._clock.now_ms()
+                now_ms, pause_seconds = self._clock.now_ms(), next(pauses_seconds, None)
                 fresh = continuation is not None and self._is_fresh(run, now_ms)
-                is_late = now_ms + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS
-                if is_late and (pause_seconds or not fresh):
+                until_ms = claim.now_ms + LEASE_MARGIN_MS
+                if pause_seconds is None or (
+                    now_ms + 1000 * pause_seconds >= until_ms and (pause_seconds or not fresh)
+                ):
                     raise
+            else:
+                return committed
             await asyncio.sleep(pause_seconds)
             continuation = replace(continuation, at_most=0) if continuation and fresh else None
-        return await commit(self._store, claim, changes, continuation)
 
     def _room(self, run: Run, step: Step, now_ms: int) -> Continuation | None:
         """What a COMMIT may claim for this run to go on with; None: nothing more is begun here."""
@@ -289,10 +297,3 @@ class Pipeline:
         return (
             self._is_fresh(run, now_ms) and item.free_at_ms() <= now_ms and len(run.in_progress) < self._policy.at_once
         )
-
-
-async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """End what is still under way."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
