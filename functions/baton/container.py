@@ -1,5 +1,7 @@
 """Everything of one process, put together from its ports; tests give it fakes. Importing this module opens nothing."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cached_property
 
 from baton.admission.asking import SlotClient
@@ -229,13 +231,17 @@ class Container:
         pipeline = self.pipeline(spec)
 
         async def handle(signed: Signed) -> Outcome:
-            event = parse_event(signed.body)
-            if event_type(event) is not spec.event_type:
-                raise MalformedEventError(f"{event.type} does not belong to {spec.path}, which takes {spec.event_type}")
-            delivered = Delivered(signed.message_id, signed.retried, event, signed.token)
-            with self.notices.around(event.job_id):
-                work, head = lambda: pipeline.handle(delivered), (signed.message_id, signed.retried, event)
-                return await self._observing.delivery(work, *head)
+            async with self._delivery(signed, events=True):
+                event = parse_event(signed.body)
+                if event_type(event) is not spec.event_type:
+                    raise MalformedEventError(
+                        f"{event.type} does not belong to {spec.path}, which takes {spec.event_type}"
+                    )
+                with self.notices.around(event.job_id):
+                    async with self._observing.delivery(signed.message_id, signed.retried, event) as seen:
+                        delivered = Delivered(signed.message_id, signed.retried, event, signed.token)
+                        seen.outcome = await pipeline.handle(delivered)
+                return seen.outcome
 
         return self._signed(spec, handle)
 
@@ -245,11 +251,13 @@ class Container:
         redelivery = Redelivery(ports.store, self._facts, self._sweep, self.emitter, ports.clock, self._post_commit)
 
         async def handle(signed: Signed) -> Outcome:
-            failed = read_callback(signed.body)
-            head, event = (signed.message_id, signed.retried), failed.event if isinstance(failed, Failed) else None
-            outcome = await self._observing.delivery(lambda: redelivery.handle(failed, *head), *head, event)
-            await count(self.ports.counters, {f"{UNDELIVERED}:{what_failed(failed)}": 1})
-            return outcome
+            async with self._delivery(signed):
+                failed = read_callback(signed.body)
+                head, event = (signed.message_id, signed.retried), failed.event if isinstance(failed, Failed) else None
+                async with self._observing.delivery(*head, event) as seen:
+                    seen.outcome = await redelivery.handle(failed, *head)
+                await count(self.ports.counters, {f"{UNDELIVERED}:{what_failed(failed)}": 1})
+                return seen.outcome
 
         return self._signed(spec, handle)
 
@@ -260,16 +268,21 @@ class Container:
         maintenance = Maintenance(self._sweep, self.operations.outcomes, pruning, ports.counters, self._away)
 
         async def handle(signed: Signed) -> Outcome:
-            head = (signed.message_id, signed.retried)
-            redrive = redrive_of(*head)
-            return await self._observing.delivery(
-                lambda: maintenance.handle(signed.body, signed.message_id, redrive, again=signed.retried > 0), *head
-            )
+            async with self._delivery(signed):
+                head, again = (signed.message_id, signed.retried), signed.retried > 0
+                async with self._observing.delivery(*head) as seen:
+                    redrive = redrive_of(*head)
+                    seen.outcome = await maintenance.handle(signed.body, signed.message_id, redrive, again=again)
+                return seen.outcome
 
         return self._signed(spec, handle)
 
+    @asynccontextmanager
+    async def _delivery(self, signed: Signed, *, events: bool = False) -> AsyncIterator[None]:
+        """Meter a delivery, and watch for outages of the store."""
+        async with self.metering.delivery(signed.retried, events=events), self._away.watching(signed.retried):
+            yield
+
     def _signed(self, spec: Spec, handler: Handler) -> SignedEndpoint:
-        url = self.settings.endpoint_url(spec.path)
-        metered = self.metering.handler(self._away.watching(handler), events=spec.event_type is not None)
-        waits = waits_at(self.settings, spec.path)
-        return SignedEndpoint(spec.path, url, self.ports.verifier, metered, self._forged, waits)
+        url, waits = self.settings.endpoint_url(spec.path), waits_at(self.settings, spec.path)
+        return SignedEndpoint(spec.path, url, self.ports.verifier, handler, self._forged, waits)

@@ -48,7 +48,18 @@ class Http1Transport(httpx.AsyncBaseTransport):
     async def ask(self, place: Place, data: bytes) -> Answer:
         """Send what is written already, and read the whole answer; errors as above, but for what is in it."""
         async with self._turn:
-            return await self._exchange(place, data)
+            connection = self._kept(place) or await self._connected(place)
+            try:
+                answer = await connection.exchange(data)
+            except BaseException:
+                connection.close()
+                raise
+            free = self._free[place]
+            if connection.is_open and len(free) < self._kept_at_most:
+                free.append(connection)
+            else:
+                connection.close()
+            return answer
 
     async def request(
         self, method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes, refuse: Refuse
@@ -64,20 +75,6 @@ class Http1Transport(httpx.AsyncBaseTransport):
     def posting(self, url: httpx.URL, headers: Headers) -> "Http1Posting":
         """See posting.py."""
         return Http1Posting(self, url, headers)
-
-    async def _exchange(self, place: Place, data: bytes) -> Answer:
-        connection = self._kept(place) or await self._connected(place)
-        try:
-            answer = await connection.exchange(data)
-        except BaseException:
-            connection.close()
-            raise
-        free = self._free[place]
-        if connection.is_open and len(free) < self._kept_at_most:
-            free.append(connection)
-        else:
-            connection.close()
-        return answer
 
     def _kept(self, place: Place) -> Connection | None:
         """The one that was used last, so that those that are not needed grow old."""

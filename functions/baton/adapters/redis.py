@@ -8,7 +8,7 @@ knows which transport there is.
 import asyncio
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -129,15 +129,14 @@ class RedisConnection:
         charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes + beside_bytes)
         return value[0] if value else None
 
-    async def apply(
+    def apply(
         self, keys: Sequence[str], args: Sequence[str], beside: Sequence[Command] = ()
-    ) -> tuple[int, int, list[Any]]:
+    ) -> Coroutine[Any, Any, tuple[int, int, list[Any]]]:
         """Compare, then write (lua/apply.lua): how many commands it took, whether it is written, and what was read.
 
         `beside`: commands that travel in the same request, whatever becomes of it. Nobody pays for either yet.
         """
-        commands, written, found = await self._evaluate(self._text(_applying()), keys, args, beside)
-        return commands, written, found
+        return self._evaluate(self._text(_applying()), keys, args, beside)
 
     async def read(self, *commands: Command) -> list[Any]:
         """Read several things of one tag as they are at one moment, by a script: never what a replica still has.
@@ -199,24 +198,22 @@ class RedisConnection:
         Raises:
             StoreError: one of them failed. The script knows nothing of it.
         """
-        answers, leads = await self._send(commands, beside_scripts=True)
-        size_bytes = sum(map(command_bytes, commands)) + answer_bytes(answers)
-        charge(requests=int(leads), commands=len(commands), size_bytes=size_bytes)
+        answers = await self._ask(commands, beside_scripts=True)
+        charge(commands=len(commands), size_bytes=sum(map(command_bytes, commands)) + answer_bytes(answers))
         for answer in answers:
             self._value(answer)
 
-    async def _ask(self, commands: Sequence[Command]) -> list[Any]:
-        answers, leads = await self._send(commands)
-        if not leads:
-            share()
-        return answers
-
-    async def _send(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> tuple[list[Any], bool]:
+    async def _ask(self, commands: Sequence[Command], *, beside_scripts: bool = False) -> list[Any]:
         try:
-            return await self._redis().execute_all(commands, beside_scripts=beside_scripts)
+            answers, leads = await self._redis().execute_all(commands, beside_scripts=beside_scripts)
         except (OSError, httpx.HTTPError, UpstashError, ValueError, LookupError, TypeError, AttributeError) as error:
             # The last ones are what comes of an answer that is not what the store's protocol promises.
             raise self._store_error(error) from error
+        if beside_scripts:
+            charge(requests=int(leads))
+        elif not leads:
+            share()
+        return answers
 
     def _value(self, answer: Any) -> Any:
         if isinstance(answer, UpstashError):

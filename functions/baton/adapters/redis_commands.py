@@ -16,7 +16,7 @@ from upstash_redis.format import cast_response
 from upstash_redis.http import format_response, make_headers
 
 from baton.adapters.batching import Batcher, Bounds
-from baton.adapters.posting import Posting, posting
+from baton.adapters.posting import posting
 
 Command = Sequence[str | int]
 _Requests = Batcher[list[bytes], tuple[list[Any], bool]]
@@ -90,17 +90,16 @@ class RedisCommands(AsyncCommands):
 
     async def _send(self, asks: list[list[bytes]]) -> list[tuple[list[Any], bool]]:
         written = [command for ask in asks for command in ask]
-        if len(written) == 1:
-            return [([await self._post(self._one, written[0])], True)]
-        answers = await self._post(self._several, b"[%b]" % b",".join(written))
+        alone = len(written) == 1
+        to, content = (self._one, written[0]) if alone else (self._several, b"[%b]" % b",".join(written))
+        answer, token = await to(content, (_SYNC_TOKEN, self._sync_token))
+        self._sync_token = token or self._sync_token
+        answers = from_json(answer, allow_inf_nan=False)
+        if alone:
+            return [([answers], True)]
         if isinstance(answers, dict):
             raise UpstashError(answers["error"])
         if len(answers) != len(written):
             raise ValueError(f"{len(answers)} answers to {len(written)} commands")
         following = iter(answers)
         return [([next(following) for _ in ask], ask is asks[0]) for ask in asks]
-
-    async def _post(self, to: Posting, content: bytes) -> Any:
-        answer, token = await to(content, (_SYNC_TOKEN, self._sync_token))
-        self._sync_token = token or self._sync_token
-        return from_json(answer, allow_inf_nan=False)

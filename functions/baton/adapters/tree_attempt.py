@@ -72,6 +72,9 @@ class Attempt:
     `apart`: what others write at the same time gets not in its way, where it is a step of one of several calls.
     """
 
+    size_bytes = 0  # of the request, once it is settled
+    _usage_ledger: tuple[str, Usage] | None = None
+
     def __init__(
         self,
         root_id: str,
@@ -106,12 +109,12 @@ class Attempt:
         self._siblings = (
             siblings(snapshot.tree, self.tree, [each.item_key for each in transitions], self._writes) if apart else None
         )
-        self._usage_ledger: tuple[str, Usage] | None = None
         if self._siblings is not None:
             self._write_apart(stamp)
         elif snapshot.apart:
             written = self._writes.state
             self._writes.gone += [name for name in snapshot.apart if f"usage:{name.split(':')[1]}" in written]
+        self.is_nothing = self._writes.is_nothing
 
     def _write_apart(self, stamp: str) -> None:
         """Write what was used beside what others use."""
@@ -126,11 +129,6 @@ class Attempt:
     def is_apart(self) -> bool:
         """Whether others may write at the same time."""
         return self._siblings is not None
-
-    @property
-    def is_nothing(self) -> bool:
-        """Whether nothing is written."""
-        return self._writes.is_nothing
 
     @property
     def is_charged(self) -> bool:
@@ -213,12 +211,12 @@ class Attempt:
             patch.any(key, self._siblings)
         return {name: self._snapshot.state.get(name) for name in names} | self._guaranteed(patch, key)
 
-    def settle(self, patch: Patch, beside: Commands) -> int:
-        """Charge the cost of the patch to the last transition whose job pays. Returns the bytes of the request."""
+    def settle(self, patch: Patch, beside: Commands) -> None:
+        """Charge the cost of the patch to the last transition whose job pays."""
         beside_commands, beside_bytes = cost_of(beside)
-        size_bytes = patch.size_bytes() + beside_bytes
+        self.size_bytes = size_bytes = patch.size_bytes() + beside_bytes
         if not self._charged:
-            return size_bytes
+            return
         charged = self._charged[-1]
         commands, job_id = patch.commands + beside_commands, charged.job_id
         field, last = self._usage_ledger or (f"usage:{job_id}", self.tree.usage[job_id])
@@ -239,7 +237,7 @@ class Attempt:
         self.tree = replace(self.tree, usage={**self.tree.usage, job_id: used})
         if old_part:
             patch.exchange(old_part, part)
-        return more
+        self.size_bytes = more
 
     def transcripts(self) -> dict[str, Transcript]:
         """The transcripts that are known once it is written, by job."""
@@ -250,12 +248,10 @@ class Attempt:
                 known[job_id] = before.more(self.tree.transcript.get(job_id, ()), writes.results.get(job_id, {}))
         return known
 
-    def as_it_was(self, transcripts: Mapping[str, Transcript]) -> TreeSnapshot:
-        """What is known of the tree where nothing was written."""
-        return replace(self._snapshot, transcripts=transcripts, is_fresh=False)
-
     def after(self, transcripts: Mapping[str, Transcript]) -> TreeSnapshot | None:
         """The tree once it is written; None where nothing of it is open any more."""
+        if self.is_nothing:
+            return replace(self._snapshot, transcripts=transcripts, is_fresh=False)
         tree, writes = self.tree, self._writes
         if not tree.items or not tree.jobs:
             return None

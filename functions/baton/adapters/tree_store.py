@@ -1,7 +1,7 @@
 """The store on Redis: the steps of `baton.engine`, made of what is known of a tree, compared and written."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from baton.adapters import keys
 from baton.adapters.counters import adding
@@ -40,6 +40,8 @@ from baton_events.ids import job_of_call, root_of
 # Below the 10 MB that the hosted store lets an answer have; what else is in one has the rest.
 _TOLD_LIMIT_BYTES = 8_000_000
 _Places = Iterable[tuple[Place, bool]]
+_Answer = TypeVar("_Answer")
+Coming = Coroutine[Any, Any, _Answer]
 
 
 class TreeStore:
@@ -61,7 +63,7 @@ class TreeStore:
         self._retention_ms = retention_ms
         self._transactions = Transactions(connection, retention_ms, told_limit_bytes, known_chars)
 
-    async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
+    def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Coming[Created]:
         """Write a new job carried by its backup message, unless it is there."""
         job_id = changes.job.id if changes.job else ""
         transition = Transition(
@@ -72,10 +74,9 @@ class TreeStore:
             pays=lambda answer: answer.new,
             guesses=True,
         )
-        created: Created = await self._transactions.run(root_of(job_id), transition)
-        return created
+        return self._transactions.run(root_of(job_id), transition)
 
-    async def claim(self, claim: Claim) -> ClaimResult:
+    def claim(self, claim: Claim) -> Coming[ClaimResult]:
         """Load and claim a work item."""
         waits = claim.item_key.startswith(f"{ItemKind.WAIT}:")
         transition = Transition(
@@ -88,12 +89,11 @@ class TreeStore:
             places=lambda _: [((claim.job_id, claim.call_id), True)] if waits else (),
             calls=lambda tree: calls_told_with(claim, tree),
         )
-        claim_result: ClaimResult = await self._transactions.run(root_of(claim.job_id), transition)
-        return claim_result
+        return self._transactions.run(root_of(claim.job_id), transition)
 
-    async def commit(
+    def commit(
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
-    ) -> Committed:
+    ) -> Coming[Committed]:
         """Remove the work item and write what follows from it, unless somebody did; claim what is gone on with."""
 
         def places(tree: Tree) -> _Places:
@@ -116,8 +116,7 @@ class TreeStore:
             beside=counting(changes),
             size_chars=lambda: _size_of(changes),
         )
-        committed: Committed = await self._transactions.run(root_of(claim.job_id), transition)
-        return committed
+        return self._transactions.run(root_of(claim.job_id), transition)
 
     async def load(self, job_id: str) -> Loaded | None:
         """A job as it is, for deciding on a fact from outside."""
@@ -147,9 +146,9 @@ class TreeStore:
         recorded: tuple[Recorded, PendingItems] = await self._transactions.run(root_of(job.id), transition)
         return recorded
 
-    async def tell(
+    def tell(
         self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
-    ) -> Outside:
+    ) -> Coming[Outside]:
         """A fact ends a wait, or is kept until there is one."""
 
         def places(tree: Tree) -> _Places:
@@ -166,10 +165,9 @@ class TreeStore:
             calls=lambda _: [(job_id, fact.call_id)] if fact.call_id else [],
             pays=lambda answer: answer.signal_result.is_new,
         )
-        outside: Outside = await self._transactions.run(root_of(job_id), transition)
-        return outside
+        return self._transactions.run(root_of(job_id), transition)
 
-    async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
+    def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Coming[Undelivered]:
         """Count that the queue gave up on the source message; once for each callback message."""
         transition = Transition(
             job_id=claim.job_id,
@@ -178,17 +176,15 @@ class TreeStore:
             jobs=_only(claim.job_id),
             calls=lambda _: [(claim.job_id, claim.call_id)] if claim.call_id else [],
         )
-        counted: Undelivered = await self._transactions.run(root_of(claim.job_id), transition)
-        return counted
+        return self._transactions.run(root_of(claim.job_id), transition)
 
-    async def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Sequence[str]:
+    def renew(self, claims: Sequence[Claim], lease_until_ms: int) -> Coming[Sequence[str]]:
         """Prolong claims that their owners still hold."""
         job_id = claims[0].job_id
         transition = Transition(job_id=job_id, make=lambda tree: prolonged(tree, claims, lease_until_ms), jobs=_none)
-        lost: Sequence[str] = await self._transactions.run(root_of(job_id), transition)
-        return lost
+        return self._transactions.run(root_of(job_id), transition)
 
-    async def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> bool:
+    def give_back(self, claim: Claim, now_ms: int, *, begun: bool) -> Coming[bool]:
         """End a claim that its owner still holds."""
 
         def make(tree: Tree) -> tuple[Tree, bool]:
@@ -196,16 +192,14 @@ class TreeStore:
             return free, free is not tree
 
         transition = Transition(job_id=claim.job_id, make=make, jobs=_none)
-        held: bool = await self._transactions.run(root_of(claim.job_id), transition)
-        return held
+        return self._transactions.run(root_of(claim.job_id), transition)
 
-    async def look(
+    def look(
         self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
-    ) -> Looked:
+    ) -> Coming[Looked]:
         """Make this message the relay of items without progress; repeat slot requests that the admission forgot."""
         transition = _looking(root_id, message_id, now_ms, lost_after_ms, slot_table, only)
-        looked: Looked = await self._transactions.run(root_id, transition)
-        return looked
+        return self._transactions.run(root_id, transition)
 
     async def look_all(
         self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, lost_after_ms: int
@@ -216,7 +210,7 @@ class TreeStore:
         }
         return dict(zip(trees, await self._transactions.run_each(looks), strict=True))
 
-    async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
+    def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> Coming[bool]:
         """Append parts in mid-work, only while the claim holds the work item."""
         transition = Transition(
             job_id=claim.job_id,
@@ -225,8 +219,7 @@ class TreeStore:
             beside=adding(checkpoints_in(parts)),
             size_chars=lambda: sum(map(len, parts)),
         )
-        holds: bool = await self._transactions.run(root_of(claim.job_id), transition)
-        return holds
+        return self._transactions.run(root_of(claim.job_id), transition)
 
 
 def _looking(

@@ -5,13 +5,13 @@ is answered before it is written; one that writes nothing is computed from what 
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from secrets import token_hex
 from typing import Any
 
 from msgspec import Struct, field
 
-from baton.adapters.counting import Commands, cost_of, in_sum
+from baton.adapters.counting import Commands, in_sum
 from baton.adapters.redis import RedisConnection
 from baton.adapters.tree_attempt import Attempt, Transition
 from baton.adapters.tree_details import Details, with_ledger
@@ -102,7 +102,7 @@ class Transactions:
                     await asyncio.sleep(0)  # others that are ready now
                 while not waiting.is_done:
                     batch = queue.next_batch()
-                    making = self._try(root_id, queue, batch)
+                    making = self._make(root_id, queue, batch)
                     try:
                         await (making if len(batch) == 1 else _to_its_end(making))
                     finally:
@@ -146,7 +146,7 @@ class Transactions:
         is_known, queue, waiting = root_id in self._queues, self._queue(root_id), _Waiting(transition)
         async with queue.lock:
             self._keep(queue, snapshot)
-            await self._try(root_id, queue, [waiting])
+            await self._make(root_id, queue, [waiting])
         if not is_known and root_id in self._queues:
             self._forget(root_id)
         if waiting.error is not None:
@@ -182,85 +182,75 @@ class Transactions:
         del self._queues[root_id]
         return True
 
-    async def _try(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
+    async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
+        """Make these transitions, or fail each of them."""
+        transitions = [each.transition for each in batch]
+        beside, refused = in_sum(each.beside for each in transitions), None
         try:
-            await self._make(root_id, queue, batch)
+            for number in range(_ATTEMPTS):
+                snapshot = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
+                # Where a digest is refused and nothing is other than it was, the server's scripts know no digests.
+                self._digests = self._digests and snapshot.state != refused
+                for attempt in self._attempts(root_id, snapshot, transitions):
+                    details = Details(attempt.answers, attempt.transcripts())
+                    commands, written, found = await self._asked(attempt, details, beside)
+                    if commands:
+                        _pay(attempt, details, commands + len(beside), found, written=bool(written))
+                    if written:
+                        return _end(batch, await self._known(queue, attempt, details, found))
+                    beside, refused = (), snapshot.state if found == ["same"] else None
+                self._keep(queue, None)
+            self._fail(queue, batch, StoreError(f"the tree of {root_id} changes faster than it can be written"))
         except UnicodeEncodeError as error:
             self._fail(queue, batch, StoreError(f"what is written of {root_id} is no UTF-8: {error}"))
         except Exception as error:  # noqa: BLE001 - it is each asker's
             self._fail(queue, batch, error)
 
-    def _fail(self, queue: _Queue, batch: list[_Waiting], error: Exception) -> None:
-        self._keep(queue, None)
-        for each in batch:
-            each.end(error)
+    def _attempts(self, root_id: str, snapshot: TreeSnapshot, transitions: Sequence[Transition]) -> Iterator[Attempt]:
+        """One, and where that is refused one that others' writes get not in the way of, if it can be made so.
 
-    async def _make(self, root_id: str, queue: _Queue, batch: list[_Waiting]) -> None:
-        beside = batch[0].transition.beside if len(batch) == 1 else in_sum(each.transition.beside for each in batch)
-        transitions = [each.transition for each in batch]
-        refused: Mapping[str, str] | None = None
-        for number in range(_ATTEMPTS):
-            snapshot = await self._snapshot(root_id, queue.snapshot, transitions, guesses=not number)
-            # Where a digest is refused and nothing is other than it was, the server's scripts know no digests.
-            self._digests = self._digests and (refused is None or snapshot.state != refused)
-            self._count += 1
-            stamp = f"{self._name}.{self._count}"
-            attempt = Attempt(root_id, snapshot, transitions, stamp, apart=snapshot.is_contended or snapshot.is_fresh)
-            if attempt.is_nothing and not snapshot.is_fresh:
-                self._keep(queue, None)
-                continue
-            failed = await (self._answer if attempt.is_nothing else self._write)(queue, attempt, beside)
-            beside = ()
-            if failed and not attempt.is_apart and not attempt.is_nothing:
-                attempt = Attempt(root_id, snapshot, transitions, stamp, apart=True)
-                failed = await self._write(queue, attempt, beside) if attempt.is_apart else failed
-            if failed:
-                refused = snapshot.state if failed == "same" else None
-                continue
-            for each, answer in zip(batch, attempt.answers, strict=True):
-                each.end(answer)
+        None where nothing is to be written by what was not read just now.
+        """
+        self._count += 1
+        head = (root_id, snapshot, transitions, f"{self._name}.{self._count}")
+        attempt = Attempt(*head, apart=snapshot.is_contended or snapshot.is_fresh)
+        if attempt.is_nothing and not snapshot.is_fresh:
             return
-        raise StoreError(f"the tree of {root_id} changes faster than it can be written")
+        yield attempt
+        if not (attempt.is_nothing or attempt.is_apart):
+            attempt = Attempt(*head, apart=True)
+            if attempt.is_apart:
+                yield attempt
 
-    async def _answer(self, queue: _Queue, attempt: Attempt, beside: Commands) -> str:
-        """Nothing is to be written: what was just read is answered, if it still holds where more is to be read."""
-        details = Details(attempt.answers, attempt.transcripts())
-        found = list[Any]()
-        if details.reads:
-            patch = Patch(self._most_bytes)
-            attempt.fill(patch, self._retention_ms, digests=self._digests)
-            patch.read(details.reads)
-            size_bytes = patch.size_bytes() + cost_of(beside)[1]
-            commands, holds, found = await self._redis.apply(*patch.request(), beside)
-            charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes + answer_bytes(found))
-            if not holds:
-                self._keep(queue, None)
-                return str(found[0])
-        elif beside:
-            await self._redis.pipeline(*beside)
-        attempt.answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
-        self._keep(queue, attempt.as_it_was(details.transcripts))
-        return ""
+    def _asked(
+        self, attempt: Attempt, details: Details, beside: Commands
+    ) -> Coroutine[Any, Any, tuple[int, int, list[Any]]]:
+        """Compare, write and read, as `RedisConnection.apply` does.
 
-    async def _write(self, queue: _Queue, attempt: Attempt, beside: Commands) -> str:
-        """Compare and write. Returns the kind of the condition that does not hold; empty: it is written."""
+        Where nothing is to be written, what was just read is answered, if it still holds where more is to be read.
+        """
+        if attempt.is_nothing and not details.reads:
+            return self._beside(beside)
         patch = Patch(self._most_bytes)
         attempt.fill(patch, self._retention_ms, digests=self._digests)
-        details = Details(attempt.answers, attempt.transcripts())
         patch.read(details.reads)
-        size_bytes = attempt.settle(patch, beside)
-        commands, written, found = await self._redis.apply(*patch.request(), beside)
-        if not (written and attempt.is_charged):
-            charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes + answer_bytes(found))
-        elif found:
-            charge(commands=len(details.reads), size_bytes=answer_bytes(found))
-        if not written:
-            self._keep(queue, None)
-            return str(found[0])
+        attempt.settle(patch, beside)
+        return self._redis.apply(*patch.request(), beside)
+
+    async def _beside(self, beside: Commands) -> tuple[int, int, list[Any]]:
+        if beside:
+            await self._redis.pipeline(*beside)
+        return 0, 1, []
+
+    async def _known(self, queue: _Queue, attempt: Attempt, details: Details, found: Sequence[Any]) -> list[Any]:
+        """The answers to what is written, complete; what is known of the tree then is kept."""
         answers = await details.complete(attempt.answers, found, self._redis, self._most_bytes)
-        attempt.answers = [with_ledger(answer, attempt.tree.usage) for answer in answers]
         self._keep(queue, attempt.after(details.transcripts))
-        return ""
+        return [with_ledger(answer, attempt.tree.usage) for answer in answers]
+
+    def _fail(self, queue: _Queue, batch: list[_Waiting], error: Exception) -> None:
+        self._keep(queue, None)
+        _end(batch, [error] * len(batch))
 
     async def _snapshot(
         self, root_id: str, snapshot: TreeSnapshot | None, transitions: Sequence[Transition], *, guesses: bool
@@ -279,6 +269,19 @@ class Transactions:
             answers = await self._redis.read(*reads)
             snapshot = read_again(known, answers, results, calls)
         raise StoreError(f"the tree of {root_id} changes faster than it can be read")
+
+
+def _end(batch: Sequence[_Waiting], answers: Sequence[Any]) -> None:
+    for each, answer in zip(batch, answers, strict=True):
+        each.end(answer)
+
+
+def _pay(attempt: Attempt, details: Details, commands: int, found: Sequence[Any], *, written: bool) -> None:
+    """Charge what is in no usage ledger: that has all that was known before it was written."""
+    if not (written and attempt.is_charged):
+        charge(requests=1, commands=commands, size_bytes=attempt.size_bytes + answer_bytes(found))
+    elif found:
+        charge(commands=len(details.reads), size_bytes=answer_bytes(found))
 
 
 async def _to_its_end(making: Coroutine[Any, Any, None]) -> None:

@@ -4,9 +4,6 @@ Invariant: what was taken from the meter is kept with what was written, or given
 write, or is overhead. A write of which nobody knows whether it was done is taken for one that was not.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
 from msgspec.structs import replace
 
 from baton.core.effects import Changes
@@ -27,55 +24,55 @@ from baton.ports import (
     take,
 )
 
-_Answer = TypeVar("_Answer")
+
+class Keeping:
+    """What the meter has, to be kept by a write within the block; given back unless that is `written`."""
+
+    __slots__ = ("_stored_bytes", "_taken", "written")
+    _taken: Spent
+
+    def __init__(self, stored_bytes: int) -> None:
+        self._stored_bytes = stored_bytes
+        self.written = False
+
+    def __enter__(self) -> Spent:
+        self._taken = take()
+        return replace(self._taken, written=self._taken.written + self._stored_bytes)
+
+    def __exit__(self, *_: object) -> None:
+        if not self.written:
+            give_back(self._taken)
 
 
 async def commit(store: Store, claim: Claim, changes: Changes, continuation: Continuation | None = None) -> Committed:
     """`Store.commit`."""
-    return await _kept(
-        lambda spent: store.commit(claim, changes, spent, continuation),
-        lambda answer: answer.applied,
-        written_bytes(changes, claim.item_key),
-    )
+    with (keeping := Keeping(written_bytes(changes, claim.item_key))) as spent:
+        answer = await store.commit(claim, changes, spent, continuation)
+        keeping.written = answer.applied
+    return answer
 
 
 async def create(store: Store, changes: Changes, relay_id: str, now_ms: int, counted_bytes: int = 0) -> Created:
     """`Store.create`. `counted`: what the quota of its tenant knows of it."""
-    return await _kept(
-        lambda spent: store.create(changes, relay_id, now_ms, replace(spent, counted=counted_bytes)),
-        lambda answer: answer.new,
-        written_bytes(changes),
-    )
+    with (keeping := Keeping(written_bytes(changes))) as spent:
+        answer = await store.create(changes, relay_id, now_ms, replace(spent, counted=counted_bytes))
+        keeping.written = answer.new
+    return answer
 
 
 async def record(
     store: Store, loaded: Loaded, relay_id: str, changes: Changes, now_ms: int
 ) -> tuple[Recorded, PendingItems]:
     """`Store.record`."""
-    return await _kept(
-        lambda spent: store.record(loaded, relay_id, changes, now_ms, spent),
-        lambda answer: answer[0] is Recorded.COMMITTED,
-        written_bytes(changes),
-    )
+    with (keeping := Keeping(written_bytes(changes))) as spent:
+        answer = await store.record(loaded, relay_id, changes, now_ms, spent)
+        keeping.written = answer[0] is Recorded.COMMITTED
+    return answer
 
 
 async def tell(store: Store, job_id: str, relay_id: str, fact: OutsideFact, now_ms: int) -> Outside:
     """`Store.tell`."""
-    return await _kept(
-        lambda spent: store.tell(job_id, relay_id, fact, now_ms, spent),
-        lambda answer: answer.signal_result.is_new,
-        told_bytes(fact.outcome, event=bool(fact.event)),
-    )
-
-
-async def _kept(
-    write: Callable[[Spent], Awaitable[_Answer]], is_written: Callable[[_Answer], bool], stored_bytes: int
-) -> _Answer:
-    spent, written = take(), False
-    try:
-        answer = await write(replace(spent, written=spent.written + stored_bytes))
-        written = is_written(answer)
-    finally:
-        if not written:
-            give_back(spent)
+    with (keeping := Keeping(told_bytes(fact.outcome, event=bool(fact.event)))) as spent:
+        answer = await store.tell(job_id, relay_id, fact, now_ms, spent)
+        keeping.written = answer.signal_result.is_new
     return answer

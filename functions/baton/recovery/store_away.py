@@ -8,8 +8,8 @@ Invariant: it is begun by a message that comes again and fails again: what is ov
 """
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from baton.dispatch.delivery import Outcome
 from baton.ports import Admission, Clock
@@ -23,16 +23,6 @@ _log = logging.getLogger("baton.sweep")
 LOOKS_EVERY_MS = 60_000
 
 
-class _Redelivered(Protocol):
-    """A message that was delivered so often before."""
-
-    @property
-    def retried(self) -> int: ...
-
-
-_Delivery = TypeVar("_Delivery", bound=_Redelivered)
-
-
 class StoreAway:
     """Notices outages, and looks whether they are over."""
 
@@ -44,10 +34,11 @@ class StoreAway:
         self._armed_ms = 0
         self._owes_a_sweep = False
 
-    async def watched(self, handle: Callable[[], Awaitable[Outcome]], retried: int) -> Outcome:
-        """Handle a message that was delivered `retried` times before."""
+    @asynccontextmanager
+    async def watching(self, retried: int) -> AsyncIterator[None]:
+        """Watch how a message is handled that was delivered `retried` times before."""
         try:
-            outcome = await handle()
+            yield
         except StoreError:
             if retried:
                 await self.look_later()
@@ -57,11 +48,6 @@ class StoreAway:
             raise
         if self._owes_a_sweep and await self._requests.sweep_soon("the queue takes messages again"):
             self._owes_a_sweep = False
-        return outcome
-
-    def watching(self, handler: Callable[[_Delivery], Awaitable[Outcome]]) -> Callable[[_Delivery], Awaitable[Outcome]]:
-        """The handler of an endpoint's messages, watched."""
-        return lambda signed: self.watched(lambda: handler(signed), signed.retried)
 
     async def look(self, at_ms: int) -> Outcome:
         """Whether the store is back, by the look that was armed for that time.

@@ -41,26 +41,24 @@ class Claims:
         self._renewing: asyncio.Task[None] | None = None
 
     async def claim(self, claim: Claim) -> ClaimResult:
-        """CLAIM. What cannot be worked on is given back: its process lives, so nobody has died of it.
+        """CLAIM, repeated where the store fails: who has the claim by that name already is told so again.
 
-        That is what only a newer version can read, and what may have been claimed by a CLAIM whose answer was lost.
+        What cannot be worked on is given back: its process lives, so nobody has died of it: that
+        is what only a newer version can read, and what may have been claimed by a CLAIM whose answer was lost.
         """
-        try:
-            return await self._begun(claim)
-        except (NewerVersionError, StoreError):
-            await self._give_back(claim, begun=False)
-            raise
-
-    async def _begun(self, claim: Claim) -> ClaimResult:
-        """Repeated where the store fails: who has the claim by that name already is told so again."""
-        for pause_seconds in BEGIN_PAUSES_SECONDS:
+        pauses_seconds = iter(BEGIN_PAUSES_SECONDS)
+        while True:
             try:
                 return await self._store.claim(claim)
-            except StoreError:
-                if self._clock.now_ms() + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS:
+            except (NewerVersionError, StoreError) as error:
+                pause_seconds = next(pauses_seconds, None) if isinstance(error, StoreError) else None
+                if pause_seconds is None or self._is_late(claim, pause_seconds):
+                    await self._give_back(claim, begun=False)
                     raise
             await asyncio.sleep(pause_seconds)
-        return await self._store.claim(claim)
+
+    def _is_late(self, claim: Claim, pause_seconds: float) -> bool:
+        return self._clock.now_ms() + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS
 
     def holding(self, claim: Claim) -> "Holding":
         """Hold a claim for the time of the block, or until it is `done`; where that raises, it is given back."""

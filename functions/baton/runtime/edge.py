@@ -66,26 +66,29 @@ class SignedEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        response = await self._answer(scope, receive)
-        await response(scope, receive, send)
-
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
-        if (method := scope["method"]) != "POST":
-            return _problem(405, f"{method} is not served here: the queue delivers by POST", {"Allow": "POST"})
         headers = _headers_of(scope)
         try:
-            body = await self._verified(scope, headers, receive)
-            if is_probe(body):
-                return _json(probe_answer())
-            outcome = await self._handler(_signed(headers, body))
-        except SignatureError as error:
-            return self._forged(scope, error)
-        except BatonError as error:
-            return _refused(error, self._come_again(headers) if error.status == UNAVAILABLE else None)
-        except Exception:  # noqa: BLE001 - the last line: logged, and answered without a traceback
-            _log.exception("the message %s failed", headers.get("upstash-message-id"))
-            return _problem(500, "internal error; the queue will try again")
-        return _json({"outcome": outcome.word, "handedOn": outcome.dispatched})
+            if (method := scope["method"]) != "POST":
+                response = _problem(405, f"{method} is not served here: the queue delivers by POST", {"Allow": "POST"})
+            elif is_probe(body := await self._verified(scope, headers, receive)):
+                response = _json(probe_answer())
+            else:
+                outcome = await self._handler(_signed(headers, body))
+                response = _json({"outcome": outcome.word, "handedOn": outcome.dispatched})
+        except Exception as error:  # noqa: BLE001 - the last line: what goes wrong is answered
+            response = self._failed(scope, headers, error)
+        await response(scope, receive, send)
+
+    def _failed(self, scope: Scope, headers: Mapping[str, str], error: Exception) -> Response:
+        """The answer where something went wrong; one that nobody expects is logged, and shows no traceback."""
+        match error:
+            case SignatureError():
+                return self._forged(scope, error)
+            case BatonError():
+                return _refused(error, self._come_again(headers) if error.status == UNAVAILABLE else None)
+            case _:
+                _log.exception("the message %s failed", headers.get("upstash-message-id"), exc_info=error)
+                return _problem(500, "internal error; the queue will try again")
 
     async def _verified(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes:
         signature = headers.get("upstash-signature", "")

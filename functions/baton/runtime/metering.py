@@ -11,10 +11,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 
 from msgspec.structs import asdict
 
-from baton.dispatch.delivery import Outcome
 from baton.observability.counting import count
 from baton.ports import Clock, Counters, Meter, Spent, charge, is_metered, metered
-from baton.runtime.edge import Handler, Signed
 
 OVERHEAD = "overhead"
 _PART = nullcontext[None]()
@@ -49,15 +47,12 @@ class Metering:
         elif now_ms - self._told_ms >= _TOLD_EVERY_MS:
             await self.tell()
 
-    def handler(self, handler: Handler, *, events: bool) -> Handler:
-        """The same handler of deliveries, metered. `events`: what it is delivered is counted by who handles events."""
-
-        async def handle(signed: Signed) -> Outcome:
-            async with self.invocation():
-                charge(messages=int(not events and signed.retried == 0), deliveries=1)
-                return await handler(signed)
-
-        return handle
+    @asynccontextmanager
+    async def delivery(self, retried: int, *, events: bool) -> AsyncIterator[None]:
+        """Meter a delivery of a message. `events`: what it is delivered is counted by who handles events."""
+        async with self.invocation():
+            charge(messages=int(not events and retried == 0), deliveries=1)
+            yield
 
     async def tell(self) -> None:
         """Add the overhead so far to the counters; what that takes is overhead of the next minute."""

@@ -4,8 +4,10 @@ Must not: change what becomes of them; what they raise is raised.
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+
+from msgspec import Struct
 
 from baton.dispatch.delivery import Outcome
 from baton.observability.log_context import speak_of
@@ -17,6 +19,12 @@ _log = logging.getLogger("baton.delivery")
 _UNTRACED = nullcontext[None]()
 
 
+class Seen(Struct):
+    """What became of a delivery, once that is known."""
+
+    outcome: Outcome = Outcome("error")
+
+
 class Observing:
     """Watches deliveries and requests. `tracer`: None: nobody traces."""
 
@@ -24,25 +32,23 @@ class Observing:
         self._clock = clock
         self._tracer = tracer
 
-    async def delivery(
-        self, work: Callable[[], Awaitable[Outcome]], message_id: str, retried: int, event: Event | None = None
-    ) -> Outcome:
-        """Do the work of one delivery; `event`: None for messages that carry none."""
+    @asynccontextmanager
+    async def delivery(self, message_id: str, retried: int, event: Event | None = None) -> AsyncIterator["Seen"]:
+        """Watch the handling of one delivery, whose outcome the block sets; `event`: None where there is none."""
         speak_of(message_id, event)
-        began_ms, word, dispatched = self._clock.now_ms(), "error", 0
+        began_ms, seen, word = self._clock.now_ms(), Seen(), ""
         try:
             async with self.traced((event.traceparent if event else None) or ""):
-                outcome = await work()
-            word, dispatched = outcome.word, outcome.dispatched
+                yield seen
         except Exception as error:
             word = f"error: {type(error).__name__}"
             raise
         finally:
             if _log.isEnabledFor(logging.INFO):
-                duration_ms = self._clock.now_ms() - began_ms
-                fields = {"outcome": word, "handedOn": dispatched, "durationMs": duration_ms, "retried": retried}
-                _log.info("%s: %s", event.type if event else "message", word, extra={"fields": fields})
-        return outcome
+                duration_ms, outcome = self._clock.now_ms() - began_ms, seen.outcome
+                word = word or outcome.word
+                told = {"outcome": word, "handedOn": outcome.dispatched, "durationMs": duration_ms, "retried": retried}
+                _log.info("%s: %s", event.type if event else "message", word, extra={"fields": told})
 
     def traced(self, traceparent: str) -> AbstractAsyncContextManager[None]:
         """What is done within goes on with this trace, if it is one; its spans are handed over at the end."""

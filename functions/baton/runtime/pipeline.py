@@ -19,10 +19,11 @@ from baton.core.expected import event_of
 from baton.core.inline_continuation import Continuation
 from baton.core.state import State
 from baton.core.step_results import Started, StepResult
+from baton.core.stored_bytes import written_bytes
 from baton.core.work_items import WORK_KINDS, ItemKind, WorkItem
 from baton.dispatch.delivery import Delivered, Outcome
 from baton.dispatch.dispatching import dispatch, postpone
-from baton.dispatch.usage_ledger import commit
+from baton.dispatch.usage_ledger import Keeping
 from baton.observability.tracing import item_claimed, item_ended
 from baton.ports import Claim, ClaimResult, Clock, Committed, History, Randomness, Store, Verdict, charge
 from baton.runtime.claims import Claims
@@ -91,45 +92,50 @@ class Pipeline:
         else:
             run.words.append("signalled")
             await self._dispatch(run, told, via_admission=False)
-        try:
-            await self._work_off(run)
-        finally:
-            claims.rest()
-        if run.failure is not None:
-            raise run.failure
-        return Outcome(run.words[0], run.published)
-
-    async def _work_off(self, run: Run) -> None:
-        """Do what is to be done here, several work items at once; what fails lets the others finish."""
         tasks = set[asyncio.Task[None]]()
         try:
             while run.todo or tasks:
                 if len(run.todo) == 1 and not tasks:
                     await self._step(run, run.todo.popleft())
-                    continue
-                while run.todo:
-                    tasks.add(asyncio.create_task(self._step(run, run.todo.popleft())))
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                over = {task for task in tasks if task.done()}
-                for task in over:
-                    task.result()
-                tasks -= over
+                else:
+                    await self._several(run, tasks)
         finally:
+            claims.rest()
             for task in tasks:
                 task.cancel()
             if tasks:
                 await asyncio.gather(*tasks, return_exceptions=True)
+        if run.failure is not None:
+            raise run.failure
+        return Outcome(run.words[0], run.published)
+
+    async def _several(self, run: Run, tasks: set[asyncio.Task[None]]) -> None:
+        """Work on all that is to be done here at once, until one of them is done; what fails lets others finish."""
+        while run.todo:
+            tasks.add(asyncio.create_task(self._step(run, run.todo.popleft())))
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        over = {task for task in tasks if task.done()}
+        for task in over:
+            task.result()
+        tasks -= over
 
     async def _step(self, run: Run, step: Step) -> None:
         try:
-            await self._handle_item(run, step)
+            claim = self._claim(run, step)
+            claim_result = await (
+                self._still_held(claim, step.claim_result) if step.claim_result else run.claims.claim(claim)
+            )
+            if claim_result.verdict is Verdict.GRANTED:
+                await self._hold(run, step, claim, claim_result)
+            else:
+                await self._refused(run, step, claim_result)
         except Exception as error:  # noqa: BLE001 - raised once the others are done
             run.in_progress.discard(step.item_key)
             run.failure = run.failure or error
 
-    async def _handle_item(self, run: Run, step: Step) -> None:
+    def _claim(self, run: Run, step: Step) -> Claim:
         now_ms = self._clock.now_ms()
-        claim = Claim(
+        return Claim(
             job_id=step.job_id,
             item_key=step.item_key,
             message_id=run.delivered.message_id,
@@ -138,19 +144,16 @@ class Pipeline:
             lease_until_ms=now_ms + LEASE_MS,
             call_id=step.call_id,
         )
-        claim_result = (
-            await self._still_held(claim, step.claim_result) if step.claim_result else await run.claims.claim(claim)
-        )
+
+    async def _refused(self, run: Run, step: Step, claim_result: ClaimResult) -> None:
         match claim_result.verdict:
             case Verdict.UNKNOWN:
-                raise UnknownJobError(f"job {claim.job_id} is not known (yet); its backup message may still create it")
-            case Verdict.GRANTED:
-                return await self._hold(run, step, claim, claim_result)
+                raise UnknownJobError(f"job {step.job_id} is not known (yet); its backup message may still create it")
             case Verdict.BUSY | Verdict.EARLY if step.event is not None:
                 await postpone(self._emitter, step.event, claim_result.free_at_ms, run.redrive)
         run.words.append(claim_result.verdict)
         run.leaves(step)
-        return await self._dispatch(run, claim_result.pending, via_admission=False)
+        await self._dispatch(run, claim_result.pending, via_admission=False)
 
     async def _still_held(self, claim: Claim, claim_result: ClaimResult) -> ClaimResult:
         """What a COMMIT has claimed. Where its answer was long under way somebody else may have taken over.
@@ -231,19 +234,24 @@ class Pipeline:
 
         The claims of one whose answer was lost are asked for in any case: nobody else gets them while they last.
         """
-        continuation = self._room(run, step, claim.now_ms)
-        for pause_seconds in PAUSES_SECONDS:
+        continuation, pauses_seconds = self._room(run, step, claim.now_ms), iter(PAUSES_SECONDS)
+        while True:
             try:
-                return await commit(self._store, claim, changes, continuation)
+                with (keeping := Keeping(written_bytes(changes, claim.item_key))) as spent:
+                    committed = await self._store.commit(claim, changes, spent, continuation)
+                    keeping.written = committed.applied
             except StoreError:
-                now_ms = self._clock.now_ms()
+                now_ms, pause_seconds = self._clock.now_ms(), next(pauses_seconds, None)
                 fresh = continuation is not None and self._is_fresh(run, now_ms)
-                is_late = now_ms + 1000 * pause_seconds >= claim.now_ms + LEASE_MARGIN_MS
-                if is_late and (pause_seconds or not fresh):
+                until_ms = claim.now_ms + LEASE_MARGIN_MS
+                if pause_seconds is None or (
+                    now_ms + 1000 * pause_seconds >= until_ms and (pause_seconds or not fresh)
+                ):
                     raise
+            else:
+                return committed
             await asyncio.sleep(pause_seconds)
             continuation = replace(continuation, at_most=0) if continuation and fresh else None
-        return await commit(self._store, claim, changes, continuation)
 
     def _room(self, run: Run, step: Step, now_ms: int) -> Continuation | None:
         """What a COMMIT may claim for this run to go on with; None: nothing more is begun here."""

@@ -44,12 +44,10 @@ class Weighed(OneSlot):
 
     largest_bytes = 0
 
-    async def _send(
-        self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False
-    ) -> tuple[list[Any], bool]:
-        answers, leads = await super()._send(commands, beside_scripts=beside_scripts)
+    async def _ask(self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False) -> list[Any]:
+        answers = await super()._ask(commands, beside_scripts=beside_scripts)
         self.largest_bytes = max(self.largest_bytes, answer_bytes(answers))
-        return answers, leads
+        return answers
 
 
 @pytest.fixture

@@ -46,8 +46,8 @@ class WatchedConnection(RedisConnection):
         self._texts[hashlib.sha1(text.encode()).hexdigest()] = text
         return text
 
-    async def _ask(self, commands: Sequence[Sequence[str | int]]) -> list[Any]:
-        answers = await super()._ask(commands)
+    async def _ask(self, commands: Sequence[Sequence[str | int]], *, beside_scripts: bool = False) -> list[Any]:
+        answers = await super()._ask(commands, beside_scripts=beside_scripts)
         self.asked.extend(
             Asked(tuple(command), answer, self._script(command))
             for command, answer in zip(commands, answers, strict=True)

@@ -2,9 +2,7 @@
 
 import pytest
 
-from baton.dispatch.delivery import Outcome
 from baton.ports import Spent, charge, take
-from baton.runtime.edge import Signed
 from baton.runtime.metering import Metering
 from tests.fakes import FakeStore
 from tests.fakes.clock import FakeClock
@@ -78,11 +76,5 @@ async def test_within_another_invocation_there_is_one_meter() -> None:
 @pytest.mark.parametrize(("events", "retried", "messages"), [(False, 0, 1), (False, 1, 0), (True, 0, 0)])
 async def test_a_delivery_is_counted_each_time_and_a_message_once(events: bool, retried: int, messages: int) -> None:
     """The message of an event is its handler's to count: a fact has counted its own."""
-    seen: list[Spent] = []
-
-    async def handle(_signed: Signed) -> Outcome:
-        seen.append(take())
-        return Outcome("done")
-
-    await Measured().metering.handler(handle, events=events)(Signed(b"", "m", retried))
-    assert seen == [Spent(messages=messages, deliveries=1)]
+    async with Measured().metering.delivery(retried, events=events):
+        assert take() == Spent(messages=messages, deliveries=1)

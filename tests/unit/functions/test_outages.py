@@ -1,8 +1,9 @@
 """Outages that outlast every retry: who looks whether the store is back, and what happens then."""
 
+from contextlib import nullcontext
+
 import pytest
 
-from baton.dispatch.delivery import Outcome
 from baton.recovery.maintenance import read_away_ms
 from baton.recovery.store_away import LOOKS_EVERY_MS, StoreAway
 from baton.recovery.sweep_requests import SweepRequests
@@ -45,17 +46,10 @@ class Scene:
 
     async def handled(self, error: Exception | None = None, retried: int = 1) -> None:
         """A message is handled, or fails."""
-
-        async def handle() -> Outcome:
-            if error is not None:
-                raise error
-            return Outcome("done")
-
-        if error is None:
-            assert (await self.away.watched(handle, retried)).word == "done"
-            return
-        with pytest.raises(type(error)):
-            await self.away.watched(handle, retried)
+        with nullcontext() if error is None else pytest.raises(type(error)):
+            async with self.away.watching(retried):
+                if error is not None:
+                    raise error
 
     def looks(self) -> list[int]:
         """When somebody is to look whether the store is back."""

@@ -1,0 +1,162 @@
+"""The path of one event through our code: frames from its request to the store's requests, and modules entered.
+
+One `agent.tool.call` over the real adapters, the local Redis and the local queue. A shorter path lowers the numbers.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+from starlette.types import ASGIApp
+
+from baton import Agent, Call, Registry, ScriptedModel, tool
+from baton.adapters.batching import Batcher
+from baton.adapters.http1_connection import Connection
+from baton.adapters.publisher import QStashQueue
+from baton.configuration.settings import Settings
+from baton.container import Container
+from baton.core.state import Job
+from baton.entry import LazyApp
+from baton.ports import Outgoing
+from baton.webhooks import agent_loop, tool_executor
+from baton.wiring import real_ports
+from baton_events.schema import EventType
+from tests.architecture.source_files import PACKAGES, ROOT
+from tests.contract.emitter.qstash_process import QStashProcess
+from tests.contract.store.redis_process import TOKEN, RedisProcess
+from tests.unit.functions.signing import delivery_headers, keyed
+
+pytestmark = pytest.mark.bridge
+
+# Of the delivery's own task, until it waits for its request; of the task that sends what several wait for; modules.
+REACHED = {"CLAIM": 12, "COMMIT": 14, "sending": 5, "modules": 92}
+BASE = "http://127.0.0.1:9"
+OURS = tuple(f"{ROOT / PACKAGES[name]}/" for name in ("baton", "baton_events"))
+ASK, EXCHANGE = Batcher.ask.__code__, Connection.exchange.__code__
+
+
+@dataclass
+class Trace:
+    """What was entered: modules, in order, and our frames wherever a request was asked for or sent."""
+
+    modules: dict[str, None] = field(default_factory=dict[str, None])
+    asked: list[list[str]] = field(default_factory=list[list[str]])
+    sent: list[list[str]] = field(default_factory=list[list[str]])
+
+    def entered(self, frame: FrameType, event: str, _: object) -> None:
+        """As `sys.setprofile` reports it."""
+        code = frame.f_code
+        if event != "call" or not code.co_filename.startswith(OURS):
+            return
+        self.modules.setdefault(code.co_filename)
+        if code is ASK:
+            self.asked.append(_stack(frame))
+        elif code is EXCHANGE:
+            self.sent.append(_stack(frame))
+
+    def longest(self, stacks: Iterable[list[str]], by: str) -> list[str]:
+        """The longest of those that pass there."""
+        return max((stack for stack in stacks if any(by in frame for frame in stack)), key=len)
+
+
+def _stack(frame: FrameType | None) -> list[str]:
+    """Our frames, the outermost first."""
+    found = list[str]()
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(OURS):
+            found.append(f"{Path(frame.f_code.co_filename).relative_to(ROOT)}: {frame.f_code.co_qualname}")
+        frame = frame.f_back
+    return found[::-1]
+
+
+@contextmanager
+def traced() -> Iterator[Trace]:
+    """What is entered within the block."""
+    trace = Trace()
+    sys.setprofile(trace.entered)
+    try:
+        yield trace
+    finally:
+        sys.setprofile(None)
+
+
+@tool
+async def double(number: int) -> int:
+    """Double a number.
+
+    Args:
+        number: which.
+    """
+    return 2 * number
+
+
+class Queue(QStashQueue):
+    """The real one, which keeps what is published."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.published: list[Outgoing] = []
+
+    async def publish(self, messages: Sequence[Outgoing]) -> list[str]:
+        """Publish them."""
+        self.published += messages
+        return await super().publish(messages)
+
+    def newest(self, kind: EventType) -> bytes:
+        """The body of the last event of this type."""
+        return next(one.body for one in reversed(self.published) if one.headers.get("x-event-type") == kind).encode()
+
+
+async def delivered(app: ASGIApp, url: str, body: bytes) -> Trace:
+    """What an event's delivery enters."""
+    async with AsyncClient(transport=ASGITransport(app)) as http:
+        request = http.build_request("POST", url, headers=delivery_headers(url, body), content=body)
+        with traced() as trace:
+            answer = await http.send(request)
+    assert answer.json() == {"outcome": "done", "handedOn": 1}
+    return trace
+
+
+@pytest.fixture
+async def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Trace]:
+    """One tool call of a job in a process that has handled one before, with the default settings."""
+    redis, qstash = RedisProcess(tmp_path / "redis"), QStashProcess(tmp_path / "qstash")
+    asked = replace(qstash.settings(BASE), redis_url=redis.url, redis_token=TOKEN, http_transport="httptools")
+    settings = keyed(asked)
+    ports, queue = real_ports(settings), Queue(settings)
+    registry = Registry([Agent("doubles", model=ScriptedModel([[Call("double", {"number": 2})], "4"]), tools=[double])])
+    container = Container(settings, replace(ports, queue=queue), registry)
+    turns = Container(replace(settings, continuation="queue"), container.ports, registry).endpoint(agent_loop.SPEC)
+    monkeypatch.setattr("baton.entry.container_from_environment", lambda: container)
+    app = LazyApp(lambda built: built.endpoint(tool_executor.SPEC))
+    try:
+        for name in ("job_warm", "job_traced"):
+            job = Job(name, f"session-{name}", "tenant", "doubles", container.ports.clock.now_ms())
+            await container.acceptance.submit(job, {"text": "double it", "data": {}})
+            await delivered(turns, settings.endpoint_url(agent_loop.SPEC.path), queue.newest(EventType.LOOP_INIT))
+            found = await delivered(
+                app, settings.endpoint_url(tool_executor.SPEC.path), queue.newest(EventType.TOOL_CALL)
+            )
+        yield found
+    finally:
+        await container.close()
+        redis.stop()
+        qstash.stop()
+
+
+def test_an_event_takes_no_longer_path(trace: Trace) -> None:
+    """A tool call is claimed and committed; then what follows is published."""
+    found = {
+        "CLAIM": trace.longest(trace.asked, "Claims.claim"),
+        "COMMIT": trace.longest(trace.asked, "Pipeline._commit"),
+        "sending": trace.longest(trace.sent, "RedisCommands"),
+        "modules": [str(Path(name).relative_to(ROOT)) for name in trace.modules],
+    }
+    for title, names in found.items():
+        sys.stdout.write("\n  ".join([f"{len(names)} {title}:", *names]) + "\n")
+    assert {title: len(names) for title, names in found.items()} == REACHED
