@@ -184,6 +184,7 @@ def test_hand_made_schedules_break_no_invariant() -> None:
         ] == []
 
 
+@pytest.mark.long
 def test_schedules_that_once_broke_an_invariant_break_none() -> None:
     """Each seed of regressions.py tells again the story that it is kept for."""
     summary = play_many(seeds_of())
@@ -191,6 +192,7 @@ def test_schedules_that_once_broke_an_invariant_break_none() -> None:
     assert summary.schedules > 0
 
 
+@pytest.mark.long
 def test_without_faults_a_job_takes_no_message_too_many() -> None:
     """The bound on messages is exact where nothing goes wrong."""
     summary = play_many(range(BASE_SEED, BASE_SEED + 60), NO_FAULTS)
