@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Two cores, and a third worker, since tests of whole stacks mostly wait. A file's tests stay together and share a stack.
 WORKERS ?= 3
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder
 
 # Two parts of a check at a time, and all of them, so that all that is wrong is shown at once.
 PARALLEL := $(MAKE) --no-print-directory -k -j2

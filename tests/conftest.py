@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from tests.left_out import LEFT_OUT, leave_out
+from tests.scheduling import Scheduling
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -34,6 +35,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Tell the process that prints, if this is one of its workers."""
     output: dict[str, object] = getattr(session.config, "workeroutput", {})
     output["left_out"] = session.config.stash.get(LEFT_OUT, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Which worker runs what."""
+    return Scheduling(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -59,9 +59,9 @@ class Demo:
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
-    """A demo that does not outlive its test."""
-    made = Demo(tmp_path)
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo that does not outlive its test. Its folder's name is short: a socket's path has 107 bytes at most."""
+    made = Demo(tmp_path_factory.mktemp("demo"))
     yield made
     if made.process is not None and made.process.poll() is None:
         made.process.kill()
