@@ -12,9 +12,12 @@ ARGS ?=
 # Python keeps what it has compiled, whatever the shell says: each process of a stack starts in less than half the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Two cores, and a third worker, since tests of whole stacks mostly wait. A file's tests stay together and share a stack.
+# Tests run make themselves, which must not take itself for a part of this one.
+PYTEST := env -u MAKEFLAGS -u MAKELEVEL $(BIN)/pytest
+
+# Two cores, and a third worker, since tests of whole stacks mostly wait.
 WORKERS ?= 3
-PYTEST := $(BIN)/pytest -n $(WORKERS) --no-loadscope-reorder
+ON_WORKERS := -n $(WORKERS) --no-loadscope-reorder
 
 # Two parts of a check at a time, and all of them, so that all that is wrong is shown at once.
 PARALLEL := $(MAKE) --no-print-directory -k -j2
@@ -34,10 +37,10 @@ dev: $(READY) ## run the whole local stack until Ctrl-C
 	@$(BIN)/baton dev $(ARGS)
 
 test: $(READY) ## test every part, whole stacks included, in at most five minutes
-	@$(PYTEST) -m "not long" $(ARGS)
+	@$(PYTEST) $(ON_WORKERS) -m "not long" $(ARGS)
 
 test-long: $(READY) ## run the long tests: all schedules and planted defects, long outages, upgrades, pages
-	@$(BIN)/pytest -m long $(ARGS)
+	@$(PYTEST) -m long $(ARGS)
 
 test-all: ## run all tests: `test`, then `test-long`
 	@$(MAKE) --no-print-directory -k test test-long
@@ -49,7 +52,7 @@ static: $(READY) ## the part of check that runs no tests
 	@$(PARALLEL) format-check lint types imports docs-check
 
 quick-tests: $(READY)
-	@$(PYTEST) -q -m "not e2e and not long" tests/architecture tests/unit $(ARGS)
+	@$(PYTEST) $(ON_WORKERS) -q -m "not e2e and not long" tests/architecture tests/unit $(ARGS)
 
 package: $(READY) ## make the archives for AWS Lambda in dist
 	@$(BIN)/baton package $(ARGS)
