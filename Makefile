@@ -15,8 +15,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # Tests run make themselves, which must not take itself for a part of this one.
 PYTEST := env -u MAKEFLAGS -u MAKELEVEL $(BIN)/pytest
 
-# Two cores, and a third worker, since tests of whole stacks mostly wait.
-WORKERS ?= 3
+# Two cores, and four workers, since tests of whole stacks mostly wait.
+WORKERS ?= 4
 ON_WORKERS := -n $(WORKERS) --no-loadscope-reorder
 
 # Two parts of a check at a time, and all of them, so that all that is wrong is shown at once.

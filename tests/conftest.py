@@ -61,4 +61,5 @@ def our_logs() -> Iterator[None]:
     logger = logging.getLogger("baton")
     before = (logger.level, logger.propagate, list(logger.handlers))
     yield
-    logger.level, logger.propagate, logger.handlers = before
+    logger.setLevel(before[0])  # which also forgets what was enabled meanwhile; to assign the level does not
+    logger.propagate, logger.handlers = before[1:]
