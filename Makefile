@@ -9,11 +9,21 @@ READY := $(VENV)/.ready
 SYNC := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV= $(BIN)/uv sync --quiet --frozen --inexact
 ARGS ?=
 
+# Python keeps what it has compiled, whatever the shell says: each process of a stack starts in less than half the time.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Tests run make themselves, which must not take itself for a part of this one.
+PYTEST := env -u MAKEFLAGS -u MAKELEVEL $(BIN)/pytest
+
+# Two cores, and four workers, since tests of whole stacks mostly wait.
+WORKERS ?= 4
+ON_WORKERS := -n $(WORKERS) --no-loadscope-reorder
+
 # Two parts of a check at a time, and all of them, so that all that is wrong is shown at once.
 PARALLEL := $(MAKE) --no-print-directory -k -j2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check static quick-tests package format-check lint types imports docs docs-check soak bench clean
+.PHONY: help setup demo dev test test-all test-long check static quick-tests package format-check lint types imports docs docs-check soak bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -26,17 +36,23 @@ demo: $(READY) ## watch one real job, live; needs no account
 dev: $(READY) ## run the whole local stack until Ctrl-C
 	@$(BIN)/baton dev $(ARGS)
 
-test: $(READY) ## run all tests, the whole local stack included
-	@$(BIN)/pytest $(ARGS)
+test: $(READY) ## test every part, whole stacks included, in at most five minutes
+	@$(PYTEST) $(ON_WORKERS) -m "not long" $(ARGS)
 
-check: $(READY) ## what must hold before a commit, in some minutes: no stacks, no browser, no long tests
+test-long: $(READY) ## run the long tests: all schedules and planted defects, long outages, upgrades, pages
+	@$(PYTEST) -m long $(ARGS)
+
+test-all: ## run all tests: `test`, then `test-long`
+	@$(MAKE) --no-print-directory -k test test-long
+
+check: $(READY) ## what must hold before a commit, in about a minute: no stacks, no servers
 	@$(PARALLEL) quick-tests format-check lint types imports docs-check
 
 static: $(READY) ## the part of check that runs no tests
 	@$(PARALLEL) format-check lint types imports docs-check
 
 quick-tests: $(READY)
-	@$(BIN)/pytest -q -m "not e2e and not browser and not long" $(ARGS)
+	@$(PYTEST) $(ON_WORKERS) -q -m "not e2e and not long" tests/architecture tests/unit $(ARGS)
 
 package: $(READY) ## make the archives for AWS Lambda in dist
 	@$(BIN)/baton package $(ARGS)

@@ -7,9 +7,13 @@ our logs by itself, and pytest would not see them any more.
 import logging
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from tests.left_out import LEFT_OUT, leave_out
+from tests.scheduling import Scheduling
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -20,10 +24,42 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of whole stacks come first: the quick ones fill what time the workers have left."""
+    items.sort(key=lambda item: not item.get_closest_marker("e2e") and not item.get_closest_marker("browser"))
+    leave_out(config, items)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that prints, if this is one of its workers."""
+    output: dict[str, object] = getattr(session.config, "workeroutput", {})
+    output["left_out"] = session.config.stash.get(LEFT_OUT, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Which worker runs what."""
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker has left out; each leaves out the same."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Nothing is left out silently."""
+    for line in config.stash.get(LEFT_OUT, []):
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture(autouse=True)
 def our_logs() -> Iterator[None]:
     """Our root logger is set up anew by nobody for the tests that follow."""
     logger = logging.getLogger("baton")
     before = (logger.level, logger.propagate, list(logger.handlers))
     yield
-    logger.level, logger.propagate, logger.handlers = before
+    logger.setLevel(before[0])  # which also forgets what was enabled meanwhile; to assign the level does not
+    logger.propagate, logger.handlers = before[1:]

@@ -16,7 +16,13 @@ PATIENCE_SECONDS = 600
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize(("mode", "store"), [("inline", "rest"), ("queue", "rest"), ("inline", "resp")])
+@pytest.mark.parametrize(
+    ("mode", "store"),
+    [
+        ("inline", "rest"),
+        *(pytest.param(*row, marks=pytest.mark.long) for row in (("queue", "rest"), ("inline", "resp"))),
+    ],
+)
 def test_batons_row_runs_jobs_of_both_kinds(mode: str, store: str) -> None:
     """One job each; every step has left its time."""
     command = [sys.executable, "-m", "tests.bench.peers.baton_row", "--mode", mode, "--jobs", "1", "--concurrency", "1"]

@@ -1,7 +1,6 @@
 """A local stack and a real headless Chromium; neither survives the tests."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,9 +11,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.e2e.dev_stack import DevStack, wait_for
+from tests.left_out import BROWSERS, find_browser
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_MS = 20_000
 # A message dies after its first retry, at once; what a fault plan strikes is not there for long.
 SETTINGS = {"MESSAGE_RETRIES": "1", "MESSAGE_RETRY_DELAY_MS": "100", "MAX_CONCURRENT_JOBS": "5"}
@@ -82,9 +81,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserStack]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """The browser; without one the tests fail. While it lives an event loop runs in this thread: never for others."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    program = find_browser()
     if program is None:
-        pytest.fail(f"none of {', '.join(PROGRAMS)} is on the path: apt-get install chromium (.ci/run does it)")
+        pytest.fail(f"none of {', '.join(BROWSERS)} is on the path: apt-get install chromium (.ci/run does it)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser

@@ -71,6 +71,7 @@ def test_nothing_of_this_machine_is_in_it(bundles: Mapping[str, Bundle], name: s
         assert str(ROOT).encode() not in content, path
 
 
+@pytest.mark.long
 def test_the_same_input_gives_the_same_bytes_for_another_processor_too(tmp_path: Path) -> None:
     """Made twice, in two places; its binaries are for the processor that was asked for."""
     bundling, wanted = Bundling(ROOT), Ingredients("arm64", app=APP)
@@ -83,6 +84,7 @@ def test_the_same_input_gives_the_same_bytes_for_another_processor_too(tmp_path:
     assert all("aarch64" in name for name in libraries)
 
 
+@pytest.mark.long
 def test_a_bundle_with_an_extra_has_its_library(tmp_path: Path) -> None:
     """And libraries that somebody's agents need, at the versions that are locked."""
     app = tmp_path / "app"

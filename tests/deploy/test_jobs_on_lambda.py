@@ -108,7 +108,13 @@ def deploy(
     qstash_process.reset()
 
 
-@pytest.mark.parametrize(("continuation", "by"), [("queue", "topic"), ("inline", "topic"), ("queue", "url")])
+@pytest.mark.parametrize(
+    ("continuation", "by"),
+    [
+        ("queue", "topic"),
+        *(pytest.param(*other, marks=pytest.mark.long) for other in (("inline", "topic"), ("queue", "url"))),
+    ],
+)
 def test_a_job_goes_through_all_functions(deploy: Start, continuation: str, by: str) -> None:
     """Somebody's agents, parallel calls, a failure; by topic or URL, each signature checked at its own URL."""
     stack = deploy(CONTINUATION=continuation, PUBLISH_BY=by)
@@ -123,6 +129,7 @@ def test_a_job_goes_through_all_functions(deploy: Start, continuation: str, by: 
     assert "[DONE]" in stack.stream(job["id"])
 
 
+@pytest.mark.long
 def test_a_long_chain_is_dispatched_before_the_functions_time_is_over(deploy: Start) -> None:
     """The time guard: one more piece of work still fits into the limit, so the rest goes to another invocation."""
     free = deploy(CONTINUATION="inline")
@@ -166,6 +173,7 @@ def test_a_function_without_work_ends_at_once_when_it_is_told(deploy: Start) -> 
     assert site.cold_starts == 2
 
 
+@pytest.mark.long
 def test_what_the_queue_gave_up_on_comes_back(deploy: Start) -> None:
     """The failure callback reaches its function through the HTTP API, and the job ends."""
     stack = deploy(CONTINUATION="queue", MESSAGE_RETRIES="1")
@@ -188,6 +196,7 @@ def test_setup_binds_topics_to_function_urls(deploy: Start) -> None:
     assert f"→ {stack.cloud.address}/prod/api/v2/workers/sweep" in stack.said
 
 
+@pytest.mark.long
 def test_the_doctor_finds_it_well(deploy: Start) -> None:
     """A signed message through the queue reaches each function, at its function URL or behind the HTTP API."""
     stack = deploy()

@@ -11,8 +11,19 @@ from tests.docs.page_run import PageRun
 from tests.docs.rules import REASONS, excused, faults_of
 from tests.docs.said_commands import faults_in
 
+# Of the pages that start stacks, `make test` follows those that are read first.
+READ_FIRST = ("README.md", "docs/guides/first-agent.md")
+
+
+def marks_of(page: str) -> list[pytest.MarkDecorator]:
+    """A page that leaves something running starts a stack."""
+    if not any(fence.has("background") for fence in fences_in(page)):
+        return []
+    return [pytest.mark.e2e] if page in READ_FIRST else [pytest.mark.e2e, pytest.mark.long]
+
+
 PAGES = [
-    pytest.param(page, marks=pytest.mark.e2e) if any(fence.has("background") for fence in fences_in(page)) else page
+    pytest.param(page, marks=marks_of(page))
     for page in documented_pages()
     if any(not excused(fence) for fence in fences_in(page))
 ]

@@ -120,6 +120,7 @@ class Meter:
                 return len(ids)
 
 
+@pytest.mark.long
 def test_a_step_costs_the_same_at_the_beginning_and_at_the_end_of_a_long_job(meter: Meter) -> None:
     """K sequential tools are 2 + 3k messages; every event inside is 2 requests, at step 5 as at step 195."""
     short, middle, long = (meter.run(length) for length in LENGTHS)
@@ -135,6 +136,7 @@ def test_a_step_costs_the_same_at_the_beginning_and_at_the_end_of_a_long_job(met
     assert abs((long.commands - middle.commands) - (middle.commands - short.commands)) <= most
 
 
+@pytest.mark.long
 def test_in_place_a_step_is_one_request_and_a_job_two_messages(in_place: Meter) -> None:
     """A job of k sequential tools has 2k + 1 steps; the claim of a step rides in the COMMIT of the one before."""
     short, middle, long = (in_place.run(length) for length in LENGTHS)
@@ -163,6 +165,7 @@ def test_the_first_and_the_last_event_cost_a_little_more_and_no_more(meter: Mete
     assert cost.requests <= inside + 2 + 4, cost
 
 
+@pytest.mark.long
 def test_the_ledger_of_a_job_agrees_with_the_meters(meter: Meter) -> None:
     """`usage` is what the queue and the bridge counted, but for what is said to the admission at last."""
     cost = meter.run(LENGTHS[0])

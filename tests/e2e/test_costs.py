@@ -12,7 +12,7 @@ from tests.e2e.dev_stack import QUICK_RECOVERY
 from tests.e2e.ledger_meters import LedgerMeters, Units
 from tests.e2e.typical_agents import CALLS as MADE
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 # The page rounds, and counts the backup message, which comes a minute later, with the job.
 DEARER, MUCH_CHEAPER = 1.1, 0.5

@@ -59,9 +59,9 @@ class Demo:
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
-    """A demo that does not outlive its test."""
-    made = Demo(tmp_path)
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo that does not outlive its test. Its folder's name is short: a socket's path has 107 bytes at most."""
+    made = Demo(tmp_path_factory.mktemp("demo"))
     yield made
     if made.process is not None and made.process.poll() is None:
         made.process.kill()
@@ -81,6 +81,7 @@ def test_the_demo_shows_events_answer_and_bill(demo: Demo) -> None:
     assert demo.leftovers() == []
 
 
+@pytest.mark.long
 def test_the_first_line_is_there_before_anything_serves(demo: Demo) -> None:
     """A person sees at once that something happens."""
     demo.start("simple")
@@ -99,6 +100,7 @@ def test_the_demo_survives_kill_9_of_its_app(demo: Demo) -> None:
     assert demo.leftovers() == []
 
 
+@pytest.mark.long
 def test_the_demo_shows_the_samples_whatever_app_the_environment_names(demo: Demo) -> None:
     """Somebody's own agents are not the ones that it is about."""
     demo.more_environment["BATON_APP"] = "my_company.agents:registry"
@@ -143,6 +145,7 @@ SPECIAL = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", [False, True], ids=["undisturbed", "killed"])
 @pytest.mark.parametrize("name", SPECIAL)
 def test_each_demo_shows_what_is_special_about_it(demo: Demo, name: str, fault: bool) -> None:

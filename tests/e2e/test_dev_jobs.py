@@ -118,6 +118,7 @@ def test_a_job_survives_kill_9_of_everything_else(slow_stack: DevStack, tmp_path
     assert_finished_with_all_noted(ended_job(stack, job_id), tmp_path / "notes", run_once=before)
 
 
+@pytest.mark.long
 def test_a_store_that_is_killed_when_the_queue_was_costs_no_step(slow_stack: DevStack, tmp_path: Path) -> None:
     """The message came again while its first delivery went on: that one keeps what it has done, and publishes the rest.
 
@@ -133,6 +134,7 @@ def test_a_store_that_is_killed_when_the_queue_was_costs_no_step(slow_stack: Dev
     assert_finished_with_all_noted(ended_job(stack, job_id), tmp_path / "notes", run_once=every_one)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_job_goes_on_after_the_whole_stack_was_stopped(
     slow_stack: DevStack, tmp_path: Path, number: signal.Signals
@@ -148,6 +150,7 @@ def test_a_job_goes_on_after_the_whole_stack_was_stopped(
     assert_finished_with_all_noted(ended_job(stack, job_id), tmp_path / "notes", run_once=before)
 
 
+@pytest.mark.long
 def test_the_stack_runs_in_a_folder_that_has_a_functions_package(
     new_stack: Callable[..., DevStack], tmp_path: Path
 ) -> None:

@@ -108,6 +108,7 @@ def test_a_wished_port_that_is_taken_is_refused(new_stack: Callable[..., DevStac
     assert f"port {port} is taken" in stack.output_path.read_text()
 
 
+@pytest.mark.long
 def test_the_app_never_leaves_its_old_port_silently(new_stack: Callable[..., DevStack]) -> None:
     """Messages that wait carry it."""
     stack = new_stack().start()
@@ -127,6 +128,7 @@ def test_agents_that_cannot_be_loaded_end_the_stack_with_the_reason(new_stack: C
     assert not (stack.folder / "dev.json").exists()
 
 
+@pytest.mark.long
 def test_a_second_ctrl_c_does_not_wait(new_stack: Callable[..., DevStack]) -> None:
     """A part that does not end is killed at once."""
     stack = new_stack().start()
@@ -139,6 +141,7 @@ def test_a_second_ctrl_c_does_not_wait(new_stack: Callable[..., DevStack]) -> No
     assert_all_gone(stack.process_ids())
 
 
+@pytest.mark.long
 def test_a_made_key_is_accepted_by_the_next_start(new_stack: Callable[..., DevStack], tmp_path: Path) -> None:
     """`baton keys create --data`, its last line alone."""
     folder = tmp_path / "with-key"

@@ -54,6 +54,7 @@ def starts(hosting: Hosting, name: str) -> int:
     return hosting.notes_path.read_text().splitlines().count(name)
 
 
+@pytest.mark.long
 def test_a_call_that_kills_its_process_fails_and_nobody_else_does(hosting: Hosting) -> None:
     """It starts twice: the first time another one may have been to blame. What ran beside it ends as it should."""
     servers = [serve(hosting)]
@@ -73,6 +74,7 @@ def test_a_call_that_kills_its_process_fails_and_nobody_else_does(hosting: Hosti
     assert starts(hosting, "beside") <= 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("work", ["turn", "long"])
 def test_what_a_kill_cut_off_goes_on_soon(hosting: Hosting, work: str) -> None:
     """However long it may take: the time limits are 120 s for a turn, and 90 s for a call."""

@@ -75,6 +75,7 @@ class Load:
                 check_attempts(call, starts[call["id"]])
 
 
+@pytest.mark.long
 def test_jobs_run_on_while_workers_are_stopped_one_by_one(hosting: Hosting) -> None:
     """Each of two workers is told to stop, and another one is started for it; nothing is lost, nothing runs again."""
     server = hosting.serve("--workers", "2")
@@ -93,6 +94,7 @@ def test_jobs_run_on_while_workers_are_stopped_one_by_one(hosting: Hosting) -> N
     server.stop()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("modes", [("queue", "inline"), ("inline", "queue")], ids="-to-".join)
 def test_the_last_release_and_this_code_work_on_the_same_jobs(tmp_path: Path, modes: tuple[str, str]) -> None:
     """A rolling deploy: first the release alone, then both, then this code alone; each job ends as it should."""

@@ -14,7 +14,7 @@ from tests.e2e.dev_stack import wait_for
 from tests.e2e.keyed_stack import KeyedStack
 from tests.e2e.slow_agents import STEPS
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 USER = "changing"
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 IDLE_COMMANDS = 3  # CLAIM, which finds no work item: the script, and what it reads of the tree
 
 
-@pytest.fixture(scope="module", params=["queue", "inline"])
+@pytest.fixture(scope="module", params=["queue", pytest.param("inline", marks=pytest.mark.long)])
 def meters(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LedgerMeters]:
     """A stack on which jobs have run: scripts are loaded, and what goes on by the minute is armed for in an hour."""
     with stacks(tmp_path_factory.mktemp("ledger")) as make, httpx.Client(timeout=120) as client:

@@ -6,7 +6,7 @@ from tests.e2e.conftest import StackMaker
 from tests.e2e.long_agents import WINDOW
 from tests.e2e.long_run import Comparison, LongRun, Window
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 LENGTH, WIDTH = 200, 100
 # The sweep, once a minute, is the only other thing that goes on; a look at a job that seemed still is one request.

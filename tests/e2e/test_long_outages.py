@@ -22,7 +22,7 @@ from tests.e2e.fault_load import Submission
 from tests.e2e.fault_stack import FaultStack, fault_stack_in
 from tests.e2e.fault_verdict import check_call, check_job, read_starts
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 SCALE = 30
 SHAPES = ("waits", "line-shaky", "fan-8", "line-3", "delegates", "fan-10")

@@ -17,7 +17,7 @@ from tests.e2e.fault_load import Load, Submission
 from tests.e2e.fault_stack import FaultStack, fault_stack_in
 from tests.e2e.fault_verdict import check
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 JOBS = 50
 # The work limit that is set here, and the margin of a claim.

@@ -38,6 +38,7 @@ def client(stack: FaultStack) -> Iterator[FaultClient]:
         yield made
 
 
+@pytest.mark.long
 def test_a_store_killed_again_and_again_forgets_nothing(stack: FaultStack, client: FaultClient) -> None:
     """Restarted from its append-only file, it has every result that was recorded before."""
     jobs = list[Submission]()
@@ -78,6 +79,7 @@ def test_answers_that_are_lost_after_the_store_has_acted_change_nothing(stack: F
     check(client, client.ended(jobs))
 
 
+@pytest.mark.long
 def test_a_submission_whose_answer_is_lost_starts_by_itself(stack: FaultStack, client: FaultClient) -> None:
     """The admission has given it a slot, but nobody knows: the client is told 503, and the backup does the rest."""
     for number in range(

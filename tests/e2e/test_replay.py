@@ -42,6 +42,7 @@ def test_the_demos_jobs_play_back_as_they_ran(new_stack: Callable[..., DevStack]
     assert replay(tmp_path, "research.json", HTTPS_PROXY="http://127.0.0.1:1").returncode == 0
 
 
+@pytest.mark.long
 def test_what_has_changed_since_is_shown(new_stack: Callable[..., DevStack], tmp_path: Path) -> None:
     """The recorded result stands for a tool; the end differs if the recording says so."""
     stack = new_stack().start()

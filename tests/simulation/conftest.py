@@ -17,8 +17,6 @@ _FIXED = pytest.StashKey[Ahead[Summary] | None]()
 _FRESH = pytest.StashKey[Ahead[Summary] | None]()
 _FRESH_BATCH = pytest.StashKey[Batch]()
 _DEFECTS = pytest.StashKey[Ahead[list[Caught]] | None]()
-# Of so many tests there are enough that wait.
-_MANY_TESTS = 2_000
 _WAITS = (
     "test_every_planted_defect_is_caught",
     "test_no_schedule_of_very_many_breaks_an_invariant",
@@ -33,9 +31,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Where all tests are run, defects are caught and the many schedules are played from the beginning on."""
+    """Where others wait for stacks, defects are caught and the many schedules are played from the beginning on.
+
+    Not by one of several workers: each would.
+    """
     names = {item.name for item in session.items}
-    if len(session.items) > _MANY_TESTS and names.issuperset(_WAITS) and not session.config.option.collectonly:
+    stacks = any(item.get_closest_marker("e2e") for item in session.items)
+    alone = not hasattr(session.config, "workerinput") and not session.config.option.collectonly
+    if stacks and alone and names.issuperset(_WAITS):
         defects = Ahead(lambda stopped: list(catch_each(ALL_NAMES, stopped=stopped, giving_way=GIVING_WAY)))
         session.config.stash[_DEFECTS] = defects
         session.config.stash[_FIXED] = fixed = Ahead(_playing(FIXED), after=defects)

@@ -29,4 +29,5 @@ def told_to_the_story() -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
-        log.level, log.propagate = before
+        log.setLevel(before[0])  # which also forgets what was enabled meanwhile; to assign the level does not
+        log.propagate = before[1]

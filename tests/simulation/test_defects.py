@@ -34,6 +34,7 @@ def test_a_planted_defect_is_taken_out_again() -> None:
         assert [getattr(patch.owner, patch.attribute) for patch in defect.patches] == before, defect.name
 
 
+@pytest.mark.long
 def test_what_is_known_is_of_a_defect_and_can_be_told_again() -> None:
     """Else it is only looked for longer, and nobody sees why."""
     known = known_stories()

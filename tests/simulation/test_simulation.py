@@ -5,6 +5,7 @@ import time
 import weakref
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from multiprocessing import get_context
 
 import pytest
@@ -33,7 +34,18 @@ from tests.simulation.regressions import seeds_of
 from tests.simulation.seldom import SELDOM
 from tests.simulation.shrink import Shrinker, shrunk_story, whole_story
 from tests.simulation.virtual_loop import VirtualLoop
-from tests.simulation.volume import BASE_SEED, FIRST, FIXED, FRESH_SCHEDULES, FRESH_VARIABLE, LIMIT, Batch, Most, fresh
+from tests.simulation.volume import (
+    BASE_SEED,
+    FIRST,
+    FIXED,
+    FRESH_SCHEDULES,
+    FRESH_SLICE,
+    FRESH_VARIABLE,
+    LIMIT,
+    Batch,
+    Most,
+    fresh,
+)
 from tests.simulation.workers import PROCESSES
 
 # The first 100 seeds have schedules of both modes, and stories with and without faults.
@@ -82,6 +94,11 @@ def test_no_fresh_schedule_breaks_an_invariant(
 ) -> None:
     """The same, for stories that nobody has played before: each commit and each day has others."""
     play_all(fresh_batch, findings, fresh_ahead)
+
+
+def test_the_first_fresh_schedules_break_no_invariant(findings: Findings, fresh_batch: Batch) -> None:
+    """A slice of these, with which every run of tests looks at stories of its commit."""
+    play_all(replace(fresh_batch, schedules=FRESH_SLICE), findings)
 
 
 def test_fewer_schedules_than_promised_are_a_failure() -> None:
@@ -167,6 +184,7 @@ def test_hand_made_schedules_break_no_invariant() -> None:
         ] == []
 
 
+@pytest.mark.long
 def test_schedules_that_once_broke_an_invariant_break_none() -> None:
     """Each seed of regressions.py tells again the story that it is kept for."""
     summary = play_many(seeds_of())
@@ -174,6 +192,7 @@ def test_schedules_that_once_broke_an_invariant_break_none() -> None:
     assert summary.schedules > 0
 
 
+@pytest.mark.long
 def test_without_faults_a_job_takes_no_message_too_many() -> None:
     """The bound on messages is exact where nothing goes wrong."""
     summary = play_many(range(BASE_SEED, BASE_SEED + 60), NO_FAULTS)

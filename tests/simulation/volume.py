@@ -19,6 +19,8 @@ FIXED_SCHEDULES = 2_000
 # Of these, the first ones must meet each crash point.
 FIRST_SCHEDULES = 1_000
 FRESH_SCHEDULES = 500
+# Of the fresh ones, `make test` plays the first.
+FRESH_SLICE = 100
 # Two cores that also run the other tests take ten minutes for both. Far beyond that something is wrong, and that fails.
 TIME_LIMIT_SECONDS = 3_000.0
 FRESH_VARIABLE = "SIMULATION_FRESH_SEED"

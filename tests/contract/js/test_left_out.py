@@ -1,23 +1,28 @@
-"""Where the SDKs cannot be had, a person's test run says so in one line, and CI fails."""
+"""Where a program cannot be had, a person's test run says so in one line, and CI fails."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from baton_local.dev.surroundings import inherited_environment
+from tests.architecture.source_files import ROOT
 
-HERE = Path(__file__).parent
 NOTHING_COLLECTED, FAILED = 5, 1
+JAVASCRIPT, BROWSER = "tests/contract/js/test_javascript_sdks.py", "tests/browser/test_chat.py"
+NO_SDKS = "are left out, since npm ci failed, is its registry reachable?"
+NO_BROWSER = "tests marked browser are left out, since none of chromium, "
 
 
-def run(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the JavaScript tests on a machine that has no SDKs yet and reaches no registry."""
+def run(home: Path, path: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run tests on a machine that has no SDKs yet, reaches no registry, and has no browser."""
     surroundings = {name: value for name, value in inherited_environment().items() if name != "CI"}
-    unreachable = {"npm_config_registry": "http://127.0.0.1:9", "npm_config_fetch_retries": "0"}
-    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", str(HERE / "test_javascript_sdks.py")]
+    unreachable = {"npm_config_registry": "http://127.0.0.1:9", "npm_config_fetch_retries": "0", "PATH": str(home)}
+    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *options, path]
     return subprocess.run(
         command,
-        cwd=HERE.parents[2],
+        cwd=ROOT,
         env={**surroundings, **unreachable, "HOME": str(home), **environment},
         capture_output=True,
         text=True,
@@ -26,16 +31,22 @@ def run(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_persons_run_leaves_them_out_and_says_why(tmp_path: Path) -> None:
-    """In one line, with how many there are."""
-    done = run(tmp_path)
-    assert done.returncode == NOTHING_COLLECTED, done.stdout
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("JavaScript SDKs:"))
-    assert "tests left out, since npm ci failed, is its registry reachable?" in line
+@pytest.mark.parametrize(("path", "said"), [(JAVASCRIPT, NO_SDKS), (BROWSER, NO_BROWSER)])
+def test_a_persons_run_leaves_them_out_and_says_why(tmp_path: Path, path: str, said: str) -> None:
+    """In one line, also where workers run the tests."""
+    done = run(tmp_path, path, "-n1")
+    assert done.returncode == NOTHING_COLLECTED, done.stdout + done.stderr
+    assert [said in line for line in done.stdout.splitlines()].count(True) == 1, done.stdout
 
 
-def test_in_ci_they_fail(tmp_path: Path) -> None:
+def test_a_run_without_workers_says_so_too(tmp_path: Path) -> None:
+    """By the same line."""
+    assert NO_BROWSER in run(tmp_path, BROWSER).stdout
+
+
+@pytest.mark.parametrize(("path", "said"), [(JAVASCRIPT, "npm ci failed"), (BROWSER, "none of chromium, ")])
+def test_in_ci_they_fail(tmp_path: Path, path: str, said: str) -> None:
     """Nothing is left out silently."""
-    done = run(tmp_path, CI="true")
+    done = run(tmp_path, path, CI="true")
     assert done.returncode == FAILED, done.stdout
-    assert "npm ci failed" in done.stdout
+    assert said in done.stdout

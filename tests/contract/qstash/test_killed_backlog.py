@@ -9,6 +9,7 @@ from tests.unit.infra.local_qstash.server_process import ServerProcess
 WAITING, HELD, LOOKED_AT = 100_000, 200, 200
 
 
+@pytest.mark.long
 @pytest.mark.e2e
 def test_restart_with_a_hundred_thousand_waiting_messages_loses_none(tmp_path: Path) -> None:
     """Killed right after the last answer: all wait as before, and those that may go are delivered in order."""

@@ -58,6 +58,7 @@ async def dead_letters(sdk: EitherClient) -> Counter[str]:
     raise AssertionError("unreachable")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1])
 async def test_nothing_promised_is_lost_though_the_server_is_killed_twenty_times(
     tmp_path: Path, eventually: Eventually, seed: int

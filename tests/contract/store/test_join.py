@@ -45,7 +45,7 @@ async def test_the_last_of_few_joins_in_every_order(side: Side, order: list[int]
     await committed_in_order(side, order)
 
 
-@pytest.mark.parametrize(("count", "seed"), [(10, 1), (10, 2), (10, 3), (500, 4)])
+@pytest.mark.parametrize(("count", "seed"), [(10, 1), (10, 2), (10, 3), pytest.param(500, 4, marks=pytest.mark.long)])
 async def test_the_last_of_many_joins(side: Side, count: int, seed: int) -> None:
     """Ten and five hundred, in drawn orders."""
     await take_in(side, await fan_out(side, count))

@@ -105,6 +105,7 @@ async def test_a_word_costs_the_same_with_ten_and_with_a_hundred_thousand_waitin
         assert many.size_bytes <= 1.3 * few.size_bytes
 
 
+@pytest.mark.long
 async def test_a_hundred_thousand_waiting_jobs_cost_an_idle_deployment_at_most_a_thousand_requests_an_hour(
     server: RedisProcess,
 ) -> None:

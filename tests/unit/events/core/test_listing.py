@@ -59,7 +59,6 @@ def test_a_job_below_another_is_listed_with_its_parent_only() -> None:
         (Query(statuses=frozenset({"pending"})), "a"),
         (Query(tenant="acme", parent_id="job_a"), "c:job_a"),
     ],
-    ids=str,
 )
 def test_the_index_with_the_fewest_rows_is_looked_at(query: Query, expected: str) -> None:
     """It has all that the query may mean."""
@@ -78,7 +77,6 @@ def test_the_index_with_the_fewest_rows_is_looked_at(query: Query, expected: str
         ({"failed", "pending"}, False),
         (set(), False),
     ],
-    ids=str,
 )
 def test_a_query_for_live_jobs_alone_is_known(statuses: set[str], live: bool) -> None:
     """They are in the admission's slot table; those of a parent are not looked for there."""

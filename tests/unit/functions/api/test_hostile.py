@@ -1,6 +1,7 @@
 """Whatever is sent, the answer is a refusal that says what is wrong: never 500, never a word of our inside."""
 
 import json
+from itertools import product
 from typing import Any
 
 import httpx
@@ -65,14 +66,14 @@ WITH_BODY = [route for route in TABLE if described(route).body is not None]
 INSIDE = ("Traceback", "site-packages", 'File "', "pydantic.dev", "Error:", "baton:{", "0x")
 
 
-def assert_refused(response: httpx.Response, *, may_succeed: bool = False) -> None:
+def assert_refused(response: httpx.Response, *sent: str, may_succeed: bool = False) -> None:
     """A problem of the 4xx kind that tells nothing of our inside; or success, where what was sent may be meant so."""
     if may_succeed and response.status_code < 300:
         return
-    assert 400 <= response.status_code < 500, (response.status_code, response.text[:300])
-    assert response.headers["content-type"] == "application/problem+json"
-    assert not [word for word in INSIDE if word in response.text]
-    assert len(response.text) < 10_000
+    assert 400 <= response.status_code < 500, (sent, response.status_code, response.text[:300])
+    assert response.headers["content-type"] == "application/problem+json", sent
+    assert not [word for word in INSIDE if word in response.text], sent
+    assert len(response.text) < 10_000, sent
 
 
 async def ask(api: Api, route: ApiRoute, body: bytes) -> httpx.Response:
@@ -83,11 +84,11 @@ async def ask(api: Api, route: ApiRoute, body: bytes) -> httpx.Response:
 
 
 @pytest.mark.parametrize("route", WITH_BODY, ids=route_name)
-@pytest.mark.parametrize("body", HOSTILE_BODIES.values(), ids=HOSTILE_BODIES)
-async def test_a_hostile_body_is_refused(route: ApiRoute, body: bytes) -> None:
+async def test_a_hostile_body_is_refused(route: ApiRoute) -> None:
     """On every endpoint that reads one."""
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
-        assert_refused(await ask(api, route, body))
+        for kind, body in HOSTILE_BODIES.items():
+            assert_refused(await ask(api, route, body), kind)
 
 
 @pytest.mark.parametrize("route", WITH_BODY, ids=route_name)
@@ -102,8 +103,7 @@ async def test_a_hostile_value_in_any_field_is_refused_or_kept_as_it_is(route: A
                 good = {key: text for key, text in _GOOD.get(body.__name__, {}).items() if key != name}
                 text = ", ".join([*(f'"{key}": {text}' for key, text in good.items()), f'"{name}": {value}'])
                 response = await ask(api, route, f"{{{text}}}".encode())
-                assert response.status_code < 500, (name, kind, response.text[:300])
-                assert_refused(response, may_succeed=True)
+                assert_refused(response, name, kind, may_succeed=True)
 
 
 _GOOD: dict[str, dict[str, str]] = {
@@ -134,18 +134,19 @@ HOSTILE_IDS = [
     "job_1.",
     "é😀",
 ]
+HOSTILE_QUERIES = ["", "-1", "9" * 5_000, "%00", "%FF", "%ED%A0%80", "1e999", "x" * 20_000, "0001-01-01"]
 
 
 @pytest.mark.parametrize("route", [route for route in TABLE if "{" in route.path], ids=route_name)
-@pytest.mark.parametrize("found", HOSTILE_IDS, ids=lambda found: found[:12])
-async def test_a_hostile_id_is_not_found(route: ApiRoute, found: str) -> None:
+async def test_a_hostile_id_is_not_found(route: ApiRoute) -> None:
     """404 or another refusal, on every path that has an id; a session's id may be any text."""
+    body: dict[str, Any] = {key: json.loads(text) for key, text in _body_of(route).items()}
+    options = {"json": body} if body else {}
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
-        headers = {"x-api-key": OPERATIONS_KEY}
-        body: dict[str, Any] = {key: json.loads(text) for key, text in _body_of(route).items()}
-        options = {"json": body} if body else {}
-        response = await api.ask(route.method, path_of(route, found), ADMIN, headers=headers, **options)
-        assert_refused(response, may_succeed="{session_id" in route.path)
+        for found in HOSTILE_IDS:
+            headers = {"x-api-key": OPERATIONS_KEY}
+            response = await api.ask(route.method, path_of(route, found), ADMIN, headers=headers, **options)
+            assert_refused(response, found[:12], may_succeed="{session_id" in route.path)
 
 
 def _body_of(route: ApiRoute) -> dict[str, str]:
@@ -154,20 +155,17 @@ def _body_of(route: ApiRoute) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("route", [route for route in TABLE if route.method == "GET"], ids=route_name)
-@pytest.mark.parametrize(
-    "value", ["", "-1", "9" * 5_000, "%00", "%FF", "%ED%A0%80", "1e999", "x" * 20_000, "0001-01-01"]
-)
-async def test_a_hostile_query_is_refused_or_passed_over(route: ApiRoute, value: str) -> None:
+async def test_a_hostile_query_is_refused_or_passed_over(route: ApiRoute) -> None:
     """In each parameter that the document names, and in those of streams."""
     said = described(route)
     names = [field.alias or name for name, field in said.query.model_fields.items()] if said.query else []
     async with api_of(Stage(settings=WITH_OPERATIONS)) as api:
         job_id = (await api.submitted(ADMIN))["id"]
         await api.stage.run()
-        for name in [*names, "last_message_id", "tenant"]:
+        for name, value in product([*names, "last_message_id", "tenant"], HOSTILE_QUERIES):
             headers = {"x-api-key": OPERATIONS_KEY}
             response = await api.ask("GET", f"{path_of(route, job_id)}?{name}={value}", ADMIN, headers=headers)
-            assert_refused(response, may_succeed=True)
+            assert_refused(response, name, value[:12], may_succeed=True)
 
 
 @pytest.mark.parametrize("value", [b"\xff\xfe", b"\x00", b"x" * 300, "é".encode(), b"a,b", b" "])

@@ -18,6 +18,7 @@ from baton_local.dev.stack_error import StackError
 from baton_local.dev.supervisor import Supervisor
 
 STAND_IN = Path(__file__).with_name("stand_in_server.py")
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
 PATIENCE_SECONDS = 120.0
 
 
@@ -163,10 +164,7 @@ async def test_a_part_that_never_gets_ready_is_named(tmp_path: Path) -> None:
 
 async def test_a_part_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
     """After its patience is over."""
-    text = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
-    )
-    stage = Stage(tmp_path, script("deaf", text, ready=True, stop_seconds=0.2))
+    stage = Stage(tmp_path, script("deaf", DEAF, ready=True, stop_seconds=0.2))
     async with stage.started() as supervisor:
         await until(lambda: "deaf" in (tmp_path / "deaf.log").read_text())
         pid = supervisor.process_ids()["deaf"]
@@ -175,10 +173,7 @@ async def test_a_part_that_ignores_the_request_to_end_is_killed(tmp_path: Path) 
 
 async def test_kill_does_not_wait_for_anybody(tmp_path: Path) -> None:
     """The second Ctrl-C."""
-    text = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
-    )
-    stage = Stage(tmp_path, script("deaf", text, ready=True, stop_seconds=60))
+    stage = Stage(tmp_path, script("deaf", DEAF, ready=True, stop_seconds=60))
     async with stage.started() as supervisor:
         await until(lambda: "deaf" in (tmp_path / "deaf.log").read_text())
         pid = supervisor.process_ids()["deaf"]
