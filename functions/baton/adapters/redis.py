@@ -43,7 +43,7 @@ def counted(text: str, before: str = "") -> str:
     """A script that tells what it cost beside its answer, as `RedisConnection.run` expects it."""
     if text.startswith("#!"):  # a library's own first line
         text = text.partition("\n")[2]
-    return f"{_SHEBANG}{_lua('counted')}{before}local function main()\n{text}\nend\n{_lua('counted_end')}"
+    return f"{_SHEBANG}{_lua('counted')}{before}local function main()\n{text}\nend\nreturn {{commands, main()}}\n"
 
 
 @cache
@@ -124,9 +124,9 @@ class RedisConnection:
         The text is sent once; then its SHA1 stands for it. A store that has forgotten it, as after a failover, did
         nothing, and is sent the text.
         """
-        commands, size_bytes, *value = await self._evaluate(self._text(text), keys, args, beside)
-        beside_bytes = sum(map(command_bytes, beside)) if beside else 0
-        charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes + beside_bytes)
+        commands, *value = await self._evaluate(self._text(text), keys, args, beside)
+        size_bytes = sum(map(command_bytes, (("", *keys, *args), *beside))) + answer_bytes(value)
+        charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes)
         return value[0] if value else None
 
     async def apply(
