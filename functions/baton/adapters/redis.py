@@ -29,6 +29,7 @@ _log = logging.getLogger("baton.store")
 
 # The flag is the hosted service's own: other servers refuse it.
 _SHEBANG, _PLAIN_SHEBANG = "#!lua flags=allow-key-locking\n", "#!lua\n"
+_ANSWER = "local answer = main()\nreturn {commands, answer}\n"
 # Of one answer: what is wrapped around it has the rest of the 10 MB that the hosted store lets it have.
 _MOST_BYTES = 8_000_000
 _NOT_LET_IN = ("WRONGPASS", "NOAUTH", "invalid password")
@@ -43,7 +44,7 @@ def counted(text: str, before: str = "") -> str:
     """A script that tells what it cost beside its answer, as `RedisConnection.run` expects it."""
     if text.startswith("#!"):  # a library's own first line
         text = text.partition("\n")[2]
-    return f"{_SHEBANG}{_lua('counted')}{before}local function main()\n{text}\nend\nreturn {{commands, main()}}\n"
+    return f"{_SHEBANG}{_lua('counted')}{before}local function main()\n{text}\nend\n{_ANSWER}"
 
 
 @cache

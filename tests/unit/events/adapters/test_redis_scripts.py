@@ -23,7 +23,7 @@ SHA = hashlib.sha1(TEXT.encode()).hexdigest()
 
 
 class ScriptStore:
-    """Knows EVAL and EVALSHA of scripts that answer their first argument, of three commands and ten bytes, and INCR."""
+    """Knows EVAL and EVALSHA of scripts that answer their first argument, of three commands, and INCR."""
 
     def __init__(self) -> None:
         self.loaded: set[str] = set()
