@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from baton.core.admission import TOMBSTONE_MS, Entry
 from baton_events.ids import root_of
 
-# One request looks at so many jobs; their entries are 210 kB.
-PAGE = 700
+# One request looks at so many jobs; their entries are 300 kB.
+PAGE = 900
 HOLDERS, GONE, ALL = "h", "g", "a"
 
 
