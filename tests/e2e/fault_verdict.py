@@ -13,6 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from baton.adapters.keys import SLOTS
+from baton.adapters.semaphore import entry_from, member_field
+from baton.core.admission import Entry
 from tests.e2e.dev_stack import wait_for
 from tests.e2e.fault_agents import DIAMOND, SHAPES, answer_of, call_of, result_of_call
 from tests.e2e.fault_client import RECOVERY_SECONDS, FaultClient
@@ -135,18 +138,19 @@ def check_sessions(jobs: Jobs) -> None:
 
 def slots_held(stack: FaultStack) -> list[str]:
     """The jobs that hold a slot, as the admission's slot table says it."""
-    return [name for name, entry in admission_book(stack).items() if entry["slot"]]
+    return [name for name, entry in admission_book(stack).items() if entry.slot]
 
 
 def last_word(stack: FaultStack, job_id: str) -> str:
     """What the admission has heard last of a job."""
-    return str(admission_book(stack)[job_id]["want"])
+    return admission_book(stack)[job_id].want
 
 
-def admission_book(stack: FaultStack) -> dict[str, dict[str, Any]]:
+def admission_book(stack: FaultStack) -> dict[str, Entry]:
     """What the admission knows, by job, also of those that are gone."""
-    flat = stack.ask_redis("HGETALL", "baton:{admission}:jobs")
-    return {name: json.loads(entry) for name, entry in zip(flat[::2], flat[1::2], strict=True)}
+    flat, start = stack.ask_redis("HGETALL", SLOTS), member_field("")
+    texts = zip(flat[::2], flat[1::2], strict=True)
+    return {name.removeprefix(start): entry_from(text) for name, text in texts if name.startswith(start)}
 
 
 def milliseconds(text: str) -> int:

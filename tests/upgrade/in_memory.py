@@ -11,6 +11,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from baton.adapters import keys
+from baton.adapters.ended_sums import load_line
+from baton.adapters.semaphore import entry_from, member_field
 from baton.core.records import (
     load_call,
     load_counters,
@@ -63,18 +65,15 @@ class Loading:
         match name.rpartition(":")[2]:
             case "book" | "gone" | "jobs":
                 admission.entries = {**admission.entries, **{n: load_entry(written(e)) for n, e in value.items()}}
-            case "sweep":
-                admission.sweep_at_ms = int(value)
-            case "stopped":
-                admission.stopped_ms = int(value)
-            case "swept":
-                admission.swept_ms = int(value)
-            case "flags":
-                said = {field: int(text) for field, text in value.items()}
-                admission.sweep_at_ms, admission.swept_ms = said.get("armed", 0), said.get("swept", 0)
-                admission.stopped_ms = said.get("stopped", 0)
-            case index if f"baton:{{admission}}:{index}" in keys.ADMISSION:
-                pass  # it follows from the jobs
+            case "sweep" | "stopped" | "swept" as what:
+                setattr(admission, "sweep_at_ms" if what == "sweep" else f"{what}_ms", int(value))
+            case "slots":
+                self._slots(value)
+            case "uncounted":
+                for job in map(load_line, map(written, value)):
+                    admission.add_end(job.agent, job.tenant, job.end)
+            case _ if name in keys.SLOT_INDEXES:
+                pass  # it follows from the slots
             case "listing":
                 admission.rows = frozenset(value)
             case "ends":
@@ -83,6 +82,13 @@ class Loading:
                 admission.used = {(name[:7], name[8:]): json.loads(written(used)) for name, used in value.items()}
             case other:
                 raise AssertionError(f"the admission keeps {other!r}, which has no place in the store in memory")
+
+    def _slots(self, value: dict[str, Any]) -> None:
+        admission, start = self.stage.admission, member_field("")
+        records = {name.removeprefix(start): written(one) for name, one in value.items() if name.startswith(start)}
+        admission.entries = {**admission.entries, **{name: entry_from(text) for name, text in records.items()}}
+        admission.sweep_at_ms, admission.swept_ms = int(value.get("alarm", 0)), int(value.get("swept", 0))
+        admission.stopped_ms = int(value.get("closed", 0))
 
     def _outcomes(self, name: str, key: dict[str, Any]) -> None:
         rows = enumerate(key["value"]["entries"][sum(key["value"]["taken"].values()) :])

@@ -4,23 +4,27 @@ from functools import lru_cache
 
 from baton_events.ids import digest, root_of
 
-# Hash: job → its entry.
-ADMISSION_JOBS = "baton:{admission}:jobs"
-# Hash: how many hold and wait for slots, since when nobody is admitted, which sweep is armed.
-ADMISSION_FLAGS = "baton:{admission}:flags"
-# What each of the admission's scripts declares, in the order in which lua/slots.lua names them; the last three are
-# read by versions before, which kept one slot table.
-ADMISSION = (
-    ADMISSION_JOBS,
-    ADMISSION_FLAGS,
+# The semaphore of slots (lua/members.lua). Hash: how many hold one and ask for one, since when nobody is given any,
+# when a sweep is armed; of each job and each tenant a record.
+SLOTS = "baton:{admission}:slots"
+# Sorted sets, in the order in which the script has them.
+SLOT_INDEXES = tuple(f"{SLOTS}:{name}" for name in ("names", "holders", "out", "untaken", "queues", "lines", "flows"))
+SLOT_NAMES, SLOT_HOLDERS, SLOT_OUT, _, SLOT_QUEUES, _, _ = SLOT_INDEXES
+# What versions before kept of the admission: entries of jobs; since when nobody is admitted; and what tells that there
+# was one.
+SLOTS_BEFORE = tuple(f"baton:{{admission}}:{name}" for name in ("book", "gone", "jobs"))
+STOPPED_BEFORE, FLAGS_BEFORE = "baton:{admission}:stopped", "baton:{admission}:flags"
+TRACES_BEFORE = (*SLOTS_BEFORE, FLAGS_BEFORE, "baton:{admission}:sweep")
+ALL_BEFORE = (
+    *TRACES_BEFORE,
+    STOPPED_BEFORE,
     *(
         f"baton:{{admission}}:{name}"
-        for name in ("names", "holders", "ended", "lines", "tenants", "ranks", "held", "sessions", "untold")
+        for name in ("swept", "names", "holders", "ended", "lines", "tenants", "ranks", "held", "sessions", "untold")
     ),
-    *(f"baton:{{admission}}:{name}" for name in ("book", "gone", "stopped")),
 )
-ADMISSION_SESSIONS = ADMISSION[9]
-ADMISSION_BEFORE = ADMISSION[-3:-1]
+# String: instances of a version before may still run; it expires.
+BESIDE_BEFORE = "baton:{admission}:beside"
 # String: a sweep was asked for; it expires, and then another one may be asked for.
 ADMISSION_ASKED = "baton:{admission}:asked"
 # Sorted set: rows of jobs that versions before wrote; it is read, and only ever gets smaller.
@@ -29,6 +33,8 @@ ADMISSION_LISTING = "baton:{admission}:listing"
 ADMISSION_ENDS = "baton:{admission}:ends"
 # Hash: month and tenant → what the jobs have used that ended in it (core/ends.py).
 ADMISSION_USED = "baton:{admission}:used"
+# List: ends that are in neither yet.
+ADMISSION_UNCOUNTED = "baton:{admission}:uncounted"
 # Hash: what is counted → how often; a tag of its own.
 TOOL_USE = "baton:{tools}:use"
 # Hash: what is counted → how much; a tag of its own.

@@ -16,7 +16,7 @@ from baton.core.transcript import recalled
 from baton.ports import Snapshot, StoredParts
 from baton_events.errors import StoreAnswerError
 
-_STOPPED = ["HGET", keys.ADMISSION_FLAGS, "stopped"]
+_STOPPED = ["HGET", keys.SLOTS, "closed"]
 # Of a long stream, so that no answer of the store grows with the whole of it.
 PAGE_PARTS = 500
 _LAST = 2**52  # no list is as long, and every client and script can say it

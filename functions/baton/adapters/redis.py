@@ -29,6 +29,7 @@ _log = logging.getLogger("baton.store")
 
 # The flag is the hosted service's own: other servers refuse it.
 _SHEBANG, _PLAIN_SHEBANG = "#!lua flags=allow-key-locking\n", "#!lua\n"
+_ANSWER = "local answer = main()\nreturn {commands, answer}\n"
 # Of one answer: what is wrapped around it has the rest of the 10 MB that the hosted store lets it have.
 _MOST_BYTES = 8_000_000
 _NOT_LET_IN = ("WRONGPASS", "NOAUTH", "invalid password")
@@ -43,7 +44,7 @@ def counted(text: str, before: str = "") -> str:
     """A script that tells what it cost beside its answer, as `RedisConnection.run` expects it."""
     if text.startswith("#!"):  # a library's own first line
         text = text.partition("\n")[2]
-    return f"{_SHEBANG}{_lua('counted')}{before}local function main()\n{text}\nend\n{_lua('counted_end')}"
+    return f"{_SHEBANG}{_lua('counted')}{before}local function main()\n{text}\nend\n{_ANSWER}"
 
 
 @cache
@@ -124,9 +125,9 @@ class RedisConnection:
         The text is sent once; then its SHA1 stands for it. A store that has forgotten it, as after a failover, did
         nothing, and is sent the text.
         """
-        commands, size_bytes, *value = await self._evaluate(self._text(text), keys, args, beside)
-        beside_bytes = sum(map(command_bytes, beside)) if beside else 0
-        charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes + beside_bytes)
+        commands, *value = await self._evaluate(self._text(text), keys, args, beside)
+        size_bytes = sum(map(command_bytes, (("", *keys, *args), *beside))) + answer_bytes(value)
+        charge(requests=1, commands=commands + len(beside), size_bytes=size_bytes)
         return value[0] if value else None
 
     def apply(

@@ -1,17 +1,25 @@
-"""A session's newest memory entries on Upstash Redis: one hash, under a hash tag of its own; each write one script."""
+"""A session's newest memory entries on Upstash Redis: one hash, under a hash tag of its own.
 
-from functools import cache
+Fields: `entry:` and an id → `<created> <entry>`; `forgotten`: entries of jobs submitted until then are refused. Both
+writes are decided on what is there, and written where it still is.
+"""
+
+from collections.abc import Callable
 
 import msgspec
 
 from baton.adapters import keys
-from baton.adapters.redis import RedisConnection, script
-from baton.ports import MemoryEntry
+from baton.adapters.redis import RedisConnection
+from baton.engine.patch import Patch
+from baton.ports import MemoryEntry, charge
 from baton.ports.memory import SESSION_ENTRIES
+from baton_events.errors import StoreError
 
-_text = cache(script)
 _encode = msgspec.json.Encoder().encode
 _ENTRY = msgspec.json.Decoder(MemoryEntry)
+_ENTRY_FIELD, _FORGOTTEN = "entry:", "forgotten"
+_ATTEMPTS = 8
+_Fields = dict[str, str]
 
 
 class RedisSessionMemory:
@@ -23,25 +31,61 @@ class RedisSessionMemory:
 
     async def add(self, tenant: str, entry: MemoryEntry) -> bool:
         """Keep an entry among the newest ones; False: its session was forgotten after its job was submitted."""
-        kept = await self._redis.run(
-            _text("memory_add"),
-            [keys.session_memory_key(tenant, entry.session_id)],
-            [entry.id, entry.created_ms, _encode(entry).decode(), SESSION_ENTRIES, self._retention_ms],
-        )
-        return bool(kept)
+
+        def added(before: _Fields) -> _Fields | None:
+            if entry.created_ms <= int(before.get(_FORGOTTEN, -1)):
+                return None
+            own = {f"{_ENTRY_FIELD}{entry.id}": f"{entry.created_ms} {_encode(entry).decode()}"}
+            entries = {field: text for field, text in {**before, **own}.items() if field != _FORGOTTEN}
+            oldest = sorted(entries, key=lambda field: (_created_ms(entries[field]), field))[:-SESSION_ENTRIES]
+            return {field: text for field, text in {**before, **own}.items() if field not in oldest}
+
+        _, after = await self._change(tenant, entry.session_id, added)
+        return after is not None
 
     async def recent(self, tenant: str, session_id: str) -> tuple[MemoryEntry, ...]:
         """The session's entries, the oldest first."""
         # The SDK makes a dict of each flat reply in a pipeline.
         (fields,) = await self._redis.pipeline(["HGETALL", keys.session_memory_key(tenant, session_id)])
-        texts = (text.partition(" ")[2] for field, text in fields.items() if field.startswith("entry:"))
+        texts = (text.partition(" ")[2] for field, text in fields.items() if field.startswith(_ENTRY_FIELD))
         return tuple(sorted(map(_ENTRY.decode, texts), key=lambda entry: (entry.created_ms, entry.id)))
 
     async def forget(self, tenant: str, session_id: str, now_ms: int) -> tuple[str, ...]:
         """Forget the session, and refuse what jobs submitted until now still add; the ids that were there."""
-        ids = await self._redis.run(
-            _text("memory_forget"),
-            [keys.session_memory_key(tenant, session_id)],
-            [now_ms, self._retention_ms],
-        )
-        return tuple(ids)
+
+        def forgotten(before: _Fields) -> _Fields:
+            # The mark only grows: an older one that comes late takes nothing back.
+            return {_FORGOTTEN: str(max(now_ms, int(before.get(_FORGOTTEN, 0))))}
+
+        before, _ = await self._change(tenant, session_id, forgotten)
+        return tuple(sorted(field.removeprefix(_ENTRY_FIELD) for field in before if field != _FORGOTTEN))
+
+    async def _change(
+        self, tenant: str, session_id: str, change: Callable[[_Fields], _Fields | None]
+    ) -> tuple[_Fields, _Fields | None]:
+        """What there was, and what there is now; None: no change."""
+        key = keys.session_memory_key(tenant, session_id)
+        for _ in range(_ATTEMPTS):
+            [flat] = await self._redis.read(("HGETALL", key))
+            before = dict(zip(flat[::2], flat[1::2], strict=True))
+            after = change(before)
+            if after is None or await self._written(key, before, after):
+                return before, after
+        raise StoreError(f"the memory of session {session_id!r} was changed by others {_ATTEMPTS} times in a row")
+
+    async def _written(self, key: str, before: _Fields, after: _Fields) -> bool:
+        patch = Patch(0)
+        patch.same(key, before)
+        more = [text for field, each in after.items() if before.get(field) != each for text in (field, each)]
+        gone = [field for field in before if field not in after]
+        for command, arguments in (("HSET", more), ("HDEL", gone), ("PEXPIRE", [str(self._retention_ms)])):
+            if arguments:
+                patch.write(command, key, arguments)
+        size_bytes = patch.size_bytes()
+        commands, written, _ = await self._redis.apply(*patch.request())
+        charge(requests=1, commands=commands, size_bytes=size_bytes)
+        return bool(written)
+
+
+def _created_ms(text: str) -> int:
+    return int(text.partition(" ")[0])

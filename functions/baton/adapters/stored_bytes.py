@@ -1,6 +1,6 @@
 """Stored bytes on Upstash Redis: a hash for each tenant, a field for each time until which bytes stay.
 
-It has the admission's hash tag, so that an end and its bytes are counted by one script (lua/wish.lua).
+It has the admission's hash tag, so that an end and its bytes are counted by one script.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""How many bytes of a command, and of its answer, go over the wire: counted.lua says the same for scripts.
+"""How many bytes of a command, and of its answer, go over the wire.
 
 Arguments after the command's name, and the texts of the answer; numbers, and what wraps all that, are not counted.
 """

@@ -2,8 +2,9 @@
 
 A job's slot request is a work item of its own state, with a request epoch that only grows; the slot table of the
 admission is in a hash tag of its own and has one entrance, `take`. What crosses the two tags goes through slot
-requests, never through one script. The script functions/baton/adapters/lua/wish.lua says the same in the store;
-contract tests hold both to each other. Names in quotation marks are the rules of the protocol's executable model.
+requests, never through one script. In the store a semaphore that knows nothing of jobs does the same
+(functions/baton/adapters/semaphore.py); contract tests hold both to each other. Names in quotation marks are the rules
+of the protocol's executable model.
 """
 
 from collections.abc import Iterable, Mapping

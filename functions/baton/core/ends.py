@@ -1,4 +1,4 @@
-"""What ended jobs add up to, agent by agent. Pure; the script adapters/lua/wish.lua adds in the same way.
+"""What ended jobs add up to, agent by agent. Pure.
 
 Invariant: each end is counted once, when the admission first hears that a job in its slot table is gone. A job that is
 retried and ends again is counted again, unless it is cancelled before the admission hears of its retry. One whose end a
@@ -28,7 +28,7 @@ _BUCKETS = len(DURATION_BOUNDS_SECONDS) + 1
 # Of a job's usage ledger, what adds up over jobs.
 COUNTED = ("messages", "deliveries", "redis_requests", "redis_commands", "redis_bytes", "function_ms", "mb_ms")
 # And what the word that tells the end will cost, with the COMMIT after it (tests/e2e/test_ledger.py).
-LAST_WORD = {"redis_requests": 2, "redis_commands": 23}
+LAST_WORD = {"redis_requests": 2, "redis_commands": 14}
 _UNKNOWN = Usage()
 
 

@@ -73,13 +73,16 @@ class InMemoryAdmission:
         self.entries = taken.slot_table
         new = before is not None and slot_state.epoch > before.epoch and before.want != "gone"
         if end and new:
-            sums = with_end(self.ends.get(place.agent, AgentCounters()), end)
-            self.ends = {**self.ends, place.agent: sums}
-            month = (end.month, place.tenant)
-            self.used = {**self.used, month: with_used(self.used.get(month, {}), end.used)}
+            self.add_end(place.agent, place.tenant, end)
         if stored and stored.adds and (new if end else before is None):
             self.add_stored(place.tenant, stored)
         return SlotAnswer(taken.slot, self._told(taken.tell), self.arm(now_ms), taken.later_epoch)
+
+    def add_end(self, agent: str, tenant: str, end: End) -> None:
+        """Add how a job ended to the sums."""
+        self.ends = {**self.ends, agent: with_end(self.ends.get(agent, AgentCounters()), end)}
+        month = (end.month, tenant)
+        self.used = {**self.used, month: with_used(self.used.get(month, {}), end.used)}
 
     def add_stored(self, tenant: str, more: BytesAdded) -> None:
         """Add to the bytes that a tenant's jobs have stored."""
@@ -116,7 +119,7 @@ class InMemoryAdmission:
             if self._active() and not taken:
                 next_ms = self.sweep_at_ms = clock_ms + self._interval_ms
             tell = self._told(untold(entries))
-        slot_table, following = page_of(self.entries, page_mark(due_ms, after, again=again), clock_ms, page)
+        slot_table, following = page_of(self.entries, page_mark(due_ms, after, again=again), now_ms, page)
         return SweepTurn(next_ms, slot_table, tell, following)
 
     async def slot_table(self) -> dict[str, Entry]:

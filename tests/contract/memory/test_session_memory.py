@@ -1,5 +1,7 @@
 """A session's newest entries: the same for the fake and for Redis."""
 
+import asyncio
+
 import pytest
 
 from baton.adapters.keys import session_memory_key
@@ -74,3 +76,10 @@ async def test_a_session_that_is_left_alone_expires(real_session: Real, *, forgo
         await real_session.memory.forget("t", "s", 5000)
     left_ms = real_session.server.call("POST", "/", ["PTTL", session_memory_key("t", "s")])["result"]
     assert 0 < left_ms <= RETENTION_MS
+
+
+async def test_entries_that_are_added_at_once_are_all_kept(session_memory: SessionMemory) -> None:
+    """Who wrote upon what was there before, and is not any more, looks again."""
+    entries = [an_entry(f"job_{n}", at_ms=1000 + n) for n in range(4)]
+    assert await asyncio.gather(*(session_memory.add("t", entry) for entry in entries)) == [True] * 4
+    assert await session_memory.recent("t", "s") == tuple(entries)

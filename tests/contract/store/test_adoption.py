@@ -1,17 +1,21 @@
-"""An admission kept by a version before: one slot table, taken over while instances of both versions run."""
+"""An admission kept by a version before: entries are taken over while instances of both versions run."""
 
+import asyncio
 import json
 
 import pytest
 
+from baton.adapters import keys
+from baton.adapters.takeover import BESIDE_MS
 from baton.core.admission import Entry, Place, SlotState
 from baton.core.records import load_entry
 from tests.contract.store.redis_process import RedisProcess
 from tests.contract.store.sample import NOW_MS
-from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side
+from tests.contract.store.side import SLOTS, SWEEP_INTERVAL_MS, Side, connection_to, side_over
 
-BOOK, GONE, STOPPED = (f"baton:{{admission}}:{name}" for name in ("book", "gone", "stopped"))
-HUNDREDS = 300
+BOOK, GONE, INDEXED = keys.SLOTS_BEFORE
+SWEEP = keys.TRACES_BEFORE[-1]
+MANY = 1_200
 
 
 def place(name: str) -> Place:
@@ -32,10 +36,13 @@ def write(process: RedisProcess, key: str, texts: dict[str, str]) -> None:
         process.ask("HSET", key, name, text)
 
 
-async def test_who_held_a_slot_holds_it_and_who_waits_keeps_the_order(real: Side, redis_process: RedisProcess) -> None:
-    """By the first word of this version."""
+@pytest.mark.parametrize("key", [BOOK, INDEXED])
+async def test_who_held_a_slot_holds_it_and_who_waits_keeps_the_order(
+    real: Side, redis_process: RedisProcess, key: str
+) -> None:
+    """By the first update of this version, whether there was one slot table or one with indexes."""
     held = {f"j{n:04}": stored(n, slot=True, started=True) for n in range(SLOTS)}
-    write(redis_process, BOOK, {**held, **{f"j{n:04}": stored(n) for n in range(SLOTS, 9)}})
+    write(redis_process, key, {**held, **{f"j{n:04}": stored(n) for n in range(SLOTS, 9)}})
     write(redis_process, GONE, {"j0099": stored(99, want="gone", lap=7)})
     assert not (await real.admission.slot_request("new", SlotState("slot", 1), place("new"), NOW_MS)).slot
     assert (await real.admission_control.state()).active == SLOTS
@@ -43,36 +50,31 @@ async def test_who_held_a_slot_holds_it_and_who_waits_keeps_the_order(real: Side
     slot_answer = await real.admission.slot_request("j0000", SlotState("gone", 2), place("j0000"), NOW_MS)
     assert [told.job_id for told in slot_answer.tell] == ["j0003"]
     assert (await real.admission.slot_request("j0099", SlotState("slot", 3), place("j0099"), NOW_MS)).later_epoch == 7
-    assert redis_process.ask("EXISTS", BOOK, GONE) == 0
+    assert redis_process.ask("EXISTS", *keys.SLOTS_BEFORE) == 0
 
 
-async def test_a_large_book_is_taken_over_piece_by_piece_and_a_job_at_its_own_word(
+async def test_a_large_book_is_taken_over_before_the_first_slot_is_given(
     real: Side, redis_process: RedisProcess
 ) -> None:
-    """Nobody is left in it, and everybody is found meanwhile."""
-    texts = {f"j{n:04}": stored(n, started=n == HUNDREDS - 1) for n in range(HUNDREDS)}
-    write(redis_process, BOOK, texts)
-    last = f"j{HUNDREDS - 1:04}"
-    slot_answer = await real.admission.slot_request(last, SlotState("slot", 1), place(last), NOW_MS)
-    assert slot_answer.slot
-    assert set(await real.admission.slot_table()) == set(texts)
+    """So nobody is passed over, and no slot is given twice."""
+    texts = {f"j{n:04}": stored(n, slot=n >= MANY - SLOTS, started=n >= MANY - SLOTS - 1) for n in range(MANY)}
+    redis_process.ask("HSET", BOOK, *(word for pair in texts.items() for word in pair))
     assert await real.admission.entry("j0150") == load_entry(texts["j0150"])
-    for number in range(HUNDREDS):
-        await real.admission.sweep(0, NOW_MS + number)
-        if not redis_process.ask("EXISTS", BOOK):
-            break
-    assert redis_process.ask("EXISTS", BOOK) == 0
+    slot_answer = await real.admission.slot_request(f"j{MANY - 1}", SlotState("gone", 2), place("j"), NOW_MS)
+    assert [told.job_id for told in slot_answer.tell][-1:] == [f"j{MANY - SLOTS - 1}"]
     assert set(await real.admission.slot_table()) == set(texts)
     state = await real.admission_control.state()
-    assert (state.active, state.pending) == (SLOTS, HUNDREDS - SLOTS)
+    assert (state.active, state.pending) == (SLOTS, MANY - SLOTS - 1)
 
 
 async def test_instances_of_the_version_before_give_no_slot_and_what_they_take_is_taken_over(
     real: Side, redis_process: RedisProcess
 ) -> None:
     """They read that the admission is stopped, and write into their slot table, whose jobs get slots here."""
+    redis_process.ask("SET", SWEEP, NOW_MS)
     await real.admission.slot_request("first", SlotState("slot", 1), place("first"), NOW_MS)
-    assert int(redis_process.ask("GET", STOPPED)) > 0
+    assert int(redis_process.ask("GET", keys.STOPPED_BEFORE)) > 0
+    assert int(redis_process.ask("HGET", keys.FLAGS_BEFORE, "stopped")) > 0
     assert (await real.admission_control.state()).stopped_ms == 0
     write(redis_process, BOOK, {"first": stored(1, want="none", lap=5), "late": stored(2)})
     turn = await real.admission.sweep(0, NOW_MS + SWEEP_INTERVAL_MS)
@@ -94,7 +96,7 @@ async def test_an_older_word_in_the_book_changes_nothing(real: Side, redis_proce
 
 async def test_an_admission_that_was_stopped_stays_stopped(real: Side, redis_process: RedisProcess) -> None:
     """Since then; a start starts it."""
-    redis_process.ask("SET", STOPPED, NOW_MS - 5)
+    redis_process.ask("SET", keys.STOPPED_BEFORE, NOW_MS - 5)
     write(redis_process, BOOK, {"j0001": stored(1)})
     assert not (await real.admission.slot_request("new", SlotState("slot", 1), place("new"), NOW_MS)).slot
     assert (await real.admission_control.state()).stopped_ms == NOW_MS - 5
@@ -106,6 +108,7 @@ async def test_a_holder_that_asked_an_instance_of_the_version_before_is_told_by_
     real: Side, redis_process: RedisProcess
 ) -> None:
     """There it was told that it holds none, so it waits until somebody says otherwise."""
+    redis_process.ask("SET", SWEEP, NOW_MS)
     await real.admission.slot_request("j0001", SlotState("slot", 1), place("j0001"), NOW_MS)
     for _ in range(2):
         write(redis_process, BOOK, {"j0001": stored(1, epoch=1)})
@@ -113,3 +116,42 @@ async def test_a_holder_that_asked_an_instance_of_the_version_before_is_told_by_
         assert [told.job_id for told in slot_answer.tell] == ["j0001"]
     assert (await real.admission.slot_request("j0001", SlotState("slot", 1), place("j0001"), NOW_MS)).slot
     assert (await real.admission.slot_request("other", SlotState("slot", 1), place("other"), NOW_MS)).tell == ()
+
+
+@pytest.mark.parametrize("since", [0, NOW_MS - 5])
+async def test_instances_that_open_it_at_once_keep_whether_it_was_stopped(
+    redis_process: RedisProcess, since: int
+) -> None:
+    """None of them takes what another one wrote for an operator's stop."""
+    redis_process.ask("FLUSHALL")
+    write(redis_process, BOOK, {f"j{n:04}": stored(n) for n in range(30)})
+    if since:
+        redis_process.ask("HSET", keys.FLAGS_BEFORE, "stopped", since)
+    connections = [connection_to(redis_process) for _ in range(5)]
+    try:
+        sides = [side_over(connection) for connection in connections]
+        await asyncio.gather(
+            *(
+                side.admission.slot_request(f"n{at}", SlotState("slot", 1), place(f"n{at}"), NOW_MS)
+                for at, side in enumerate(sides)
+            )
+        )
+        states = [await side.admission_control.state() for side in sides]
+    finally:
+        for connection in connections:
+            await connection.close()
+    held = 0 if since else SLOTS
+    assert {(state.stopped_ms, state.active, state.pending) for state in states} == {(since, held, 35 - held)}
+
+
+async def test_a_day_later_what_was_before_is_deleted(real: Side, redis_process: RedisProcess) -> None:
+    """What the last instance wrote meanwhile is taken over first."""
+    write(redis_process, BOOK, {"j0001": stored(1)})
+    await real.admission.slot_request("first", SlotState("slot", 1), place("first"), NOW_MS)
+    assert 0 < redis_process.ask("PTTL", keys.BESIDE_BEFORE) <= BESIDE_MS
+    redis_process.ask("DEL", keys.BESIDE_BEFORE)
+    write(redis_process, INDEXED, {"j0002": stored(2)})
+    for _ in range(2):
+        await real.admission.slot_request("first", SlotState("slot", 2), place("first"), NOW_MS)
+    assert redis_process.ask("EXISTS", *keys.ALL_BEFORE) == 0
+    assert sorted(await real.admission.slot_table()) == ["first", "j0001", "j0002"]

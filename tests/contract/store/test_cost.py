@@ -174,11 +174,11 @@ async def test_the_state_of_a_job_does_not_grow_with_its_history(real: Side, red
     assert redis_process.ask("HLEN", "baton:{job_a}:state") == 4
 
 
-@pytest.mark.parametrize(("want", "commands"), [("slot", 5), ("gone", 14)])
+@pytest.mark.parametrize(("want", "commands"), [("slot", 3), ("gone", 9)])
 async def test_a_word_costs_the_same_however_many_jobs_stand_in_line(
     real: Side, redis_process: RedisProcess, want: Want, commands: int
 ) -> None:
-    """In commands and requests: it touches what it changes, and who is next; one looks for an older slot table."""
+    """In commands and requests: it touches what it changes, and who is next."""
     place = Place("tenant_a", "session_a", 5, NOW_MS)
     for number in range(200):
         other = replace(place, session_id=f"session_{number}")
@@ -192,7 +192,7 @@ async def test_a_word_costs_the_same_however_many_jobs_stand_in_line(
             await real.admission.slot_request(JOB_ID, SlotState("slot", 3 + number), place, NOW_MS)
 
 
-async def test_accepting_a_job_costs_two_requests_and_at_most_seventeen_commands(
+async def test_accepting_a_job_costs_two_requests_and_at_most_fifteen_commands(
     real: Side, redis_process: RedisProcess
 ) -> None:
     """Its place in the slot table and in the list, and its creation; one more for the first job, which arms a sweep."""
@@ -205,7 +205,7 @@ async def test_accepting_a_job_costs_two_requests_and_at_most_seventeen_commands
     await real.store.create(creation(a_job()), "m1", NOW_MS)
     spent = redis_process.counted().since(before)
     assert spent.requests == 2
-    assert spent.commands <= COMMANDS_LIMIT + 5  # small ones, none of which grows with the jobs
+    assert spent.commands <= COMMANDS_LIMIT + 3  # small ones, none of which grows with the jobs
 
 
 async def test_a_batch_of_a_text_costs_one_request_of_four_commands(real: Side, redis_process: RedisProcess) -> None:

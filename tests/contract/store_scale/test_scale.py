@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from baton.adapters.keys import ADMISSION, ADMISSION_ENDS, ADMISSION_JOBS, ADMISSION_USED, TOOL_USE
+from baton.adapters.keys import ADMISSION_ENDS, ADMISSION_USED, SLOT_INDEXES, SLOT_NAMES, SLOTS, TOOL_USE
 from tests.contract.store.monitor import ScriptRun, monitor
 from tests.contract.store.redis_process import Counted, RedisProcess
 from tests.contract.store.side import Side, side_over
@@ -76,10 +76,10 @@ async def fill(server: RedisProcess) -> None:
                 pass
     with closing(RawClient(server.socket_path)) as client:
         write_copies(client, FINISHED - 1)
-        assert client.ask("HLEN", ADMISSION_JOBS) == 0
+        assert client.ask("ZCARD", SLOT_NAMES) == 0
         # one for all jobs, whatever their number
         # And what says when a sweep was armed: here the clocks of both lives begin at one time.
-        client.ask("DEL", TOOL_USE, ADMISSION_ENDS, ADMISSION_USED, *ADMISSION)
+        client.ask("DEL", TOOL_USE, ADMISSION_ENDS, ADMISSION_USED, SLOTS, *SLOT_INDEXES)
         assert sum(map(len, listed(client).values())) == FINISHED * ROWS_OF_A_JOB
         assert client.ask("DBSIZE") == FINISHED * KEYS_OF_A_JOB + LIST_KEYS
 

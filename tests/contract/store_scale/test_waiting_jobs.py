@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager, closing
 
 import pytest
 
-from baton.adapters.keys import ADMISSION
+from baton.adapters import keys
+from baton.adapters.semaphore import member_field
 from baton.core.admission import Place, SlotState, Want
 from baton.core.sweep_pages import PAGE
 from baton.ports import SlotAnswer
@@ -15,7 +16,7 @@ from tests.contract.store.side import SLOTS, Side, side_over
 from tests.contract.store_cluster.raw_client import RawClient
 from tests.contract.store_cluster.watched_connection import WatchedConnection
 
-JOBS, FLAGS, NAMES, LINES, SESSIONS = (ADMISSION[place] for place in (0, 1, 2, 5, 9))
+NAMES, _, _, _, QUEUES, LINES, _ = keys.SLOT_INDEXES
 FIRST = "job_000000"
 SIZES = (10, 1_000, 100_000)
 BATCH = 1_000
@@ -55,15 +56,16 @@ async def full(server: RedisProcess, waiting: int) -> None:
             await word(side, f"job_h{number}", "slot", 1)
         assert not (await word(side, FIRST, "slot", 1)).slot
     with closing(RawClient(server.socket_path)) as client:
-        entry = client.ask("HGET", JOBS, FIRST)
-        seat = next(member for member in client.ask("ZRANGE", SESSIONS, 0, -1) if FIRST in member)
+        entry = client.ask("HGET", keys.SLOTS, member_field(FIRST))
+        seat = next(member for member in client.ask("ZRANGE", QUEUES, 0, -1) if FIRST in member)
         line = client.ask("ZRANGE", LINES, 0, 0)[0]
         for start in range(1, waiting, BATCH):
             names = [f"job_{number:06}" for number in range(start, min(start + BATCH, waiting))]
-            for key, text in ((NAMES, FIRST), (SESSIONS, seat), (LINES, line)):
+            for key, text in ((NAMES, FIRST), (QUEUES, seat), (LINES, line)):
                 client.write([("ZADD", key, *(word for name in names for word in (0, text.replace(FIRST, name))))])
-            client.write([("HSET", JOBS, *(word for name in names for word in (name, entry.replace(FIRST, name))))])
-        client.ask("HSET", FLAGS, "pending", waiting, "lines", waiting)
+            records = ((member_field(name), entry.replace(FIRST, name)) for name in names)
+            client.write([("HSET", keys.SLOTS, *(word for pair in records for word in pair))])
+        client.ask("HSET", keys.SLOTS, "asking", waiting, "lines", waiting)
 
 
 async def spent_by_words(server: RedisProcess) -> list[Counted]:

@@ -143,10 +143,9 @@ async def test_a_closed_connection_opens_again_when_it_is_used(redis: RedisConne
         await redis.close()
 
 
-@pytest.mark.parametrize("name", ["leave", "start", "stop", "sweep", "wish"])
-def test_a_script_of_the_admission_carries_the_flag_and_what_they_share(name: str) -> None:
-    """Upstash locks only the named keys then (redis-rest.md 9); the flag stands once, before what it shares."""
-    text = script(name, "slots", "adopting")
+def test_the_script_of_the_slots_carries_the_flag_and_what_it_is_made_of() -> None:
+    """Upstash locks only the named keys then (redis-rest.md 9); the flag stands once, before all else."""
+    text = script("semaphore", "members")
     assert text.startswith("#!lua flags=allow-key-locking\n")
     assert text.count("#!lua") == 1
     assert "local function put(" in text

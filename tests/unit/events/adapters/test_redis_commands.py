@@ -44,8 +44,8 @@ class EchoStore:
         return httpx.Response(200, json=answer, headers={"Upstash-Sync-Token": f"token-{len(self.sizes)}"})
 
     def _answer(self, command: list[Any]) -> dict[str, Any]:
-        if command[0] == "EVAL":  # as counted.lua makes it: commands, bytes, and the answer
-            return {"result": [1, 1, command[-1]]}
+        if command[0] == "EVAL":  # as counted.lua makes it: commands, and the answer
+            return {"result": [1, command[-1]]}
         if command[0] == "ECHO":
             return {"result": str(command[1])}
         if command[0] == "ZSCORE":

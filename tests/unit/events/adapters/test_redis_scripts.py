@@ -23,7 +23,7 @@ SHA = hashlib.sha1(TEXT.encode()).hexdigest()
 
 
 class ScriptStore:
-    """Knows EVAL and EVALSHA of scripts that answer their first argument, of three commands and ten bytes, and INCR."""
+    """Knows EVAL and EVALSHA of scripts that answer their first argument, of three commands, and INCR."""
 
     def __init__(self) -> None:
         self.loaded: set[str] = set()
@@ -46,7 +46,7 @@ class ScriptStore:
             return {"error": "NOSCRIPT No matching script. Please use EVAL."}
         if name == "EVAL":
             self.loaded.add(hashlib.sha1(what.encode()).hexdigest())
-        return {"error": "ERR refused"} if rest[-1] == "refused" else {"result": [3, 10, rest[-1]]}
+        return {"error": "ERR refused"} if rest[-1] == "refused" else {"result": [3, rest[-1]]}
 
     def names(self) -> list[list[str]]:
         """The commands' names, for each request."""
@@ -140,7 +140,7 @@ async def test_of_those_who_share_a_request_all_but_one_say_so(store: ScriptStor
 
     await asyncio.gather(ask(first, 1), ask(second, 2))
     assert len(store.requests) == 1
-    paid = Spent(requests=1, commands=4, size_bytes=11)
+    paid = Spent(requests=1, commands=4, size_bytes=3)
     assert (first.rest(), second.rest()) == (paid, replace(paid, shared=1))
 
 
@@ -151,4 +151,4 @@ async def test_a_script_that_was_forgotten_is_paid_for_twice(store: ScriptStore,
     meter = Meter(FakeClock(), memory_mb=512)
     with metered(meter):
         await redis.run(TEXT, ["a"], [2])
-    assert meter.take() == Spent(requests=2, commands=1 + 3, size_bytes=len("a2") + 10)
+    assert meter.take() == Spent(requests=2, commands=1 + 3, size_bytes=2 * len("a2"))

@@ -162,7 +162,7 @@ async def test_a_server_that_wants_a_password_says_which_setting_has_none() -> N
 
 async def test_a_script_has_no_flag_of_the_hosted_service_and_is_sent_once() -> None:
     """Other servers refuse it; the SHA1 is of what was sent."""
-    async with RespServer(lambda command: [1, 2, command[-1].encode()]) as server:
+    async with RespServer(lambda command: [1, command[-1].encode()]) as server:
         redis = RedisConnection(settings_of(server))
         assert [await redis.run(TEXT, ["a"], [n]) for n in range(2)] == ["0", "1"]
         await redis.close()
@@ -178,7 +178,7 @@ async def test_a_server_that_forgot_the_script_is_sent_the_text_again() -> None:
     def say(command: list[str]) -> Reply:
         if command[0] == "EVALSHA" and command[3] == "b":
             return ServerError(b"NOSCRIPT No matching script. Please use EVAL.")
-        return [1, 2, command[-1].encode()]
+        return [1, command[-1].encode()]
 
     async with RespServer(say) as server:
         redis = RedisConnection(settings_of(server))

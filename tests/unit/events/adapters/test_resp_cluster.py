@@ -56,7 +56,7 @@ class Cluster:
                 return ServerError(f"ASK {slot_of(key)} 127.0.0.1:{self.servers[1 - number].port}".encode())
             if self.owner(key) != number and key not in self.asking:
                 return ServerError(f"MOVED {slot_of(key)} 127.0.0.1:{self.servers[1 - number].port}".encode())
-        return [1, 2, command[-1].encode()] if command[0].startswith("EVAL") else f"{number}".encode()
+        return [1, command[-1].encode()] if command[0].startswith("EVAL") else f"{number}".encode()
 
     def _asked_before(self, number: int, key: str) -> bool:
         return key in self.asking and self.servers[number].asked[-2:-1] == [["ASKING"]]

@@ -1,0 +1,110 @@
+-- A semaphore, after members.lua: at most `size` members hold it at once.
+-- ARGV[1]: JSON: now, size, interval (of alarms), members (name → record as it is said to be, `seen` now where it says no
+-- other time; or `dropped`, if it was not seen since). Optional: fill (who causes that others hold; absent: nobody is
+-- given any), everybody (all untaken are answered, else those that the same one caused), due (the alarm that has come),
+-- alone (no new member enters a queue that has one), again (who is to have caused that known members hold), writes
+-- (command, key, arguments), once: when a new member has `entered`, else when it goes out; own_clock (alarms are by the
+-- store's), former (the first of KEYS of a former layout).
+-- Answer: what `open` is (-1: there is a former layout that was not taken over, and nothing was done), 1 if who causes it
+-- holds, its revision (-1: it did not enter), when an alarm is to be set (0: not), untaken holders (name, record; flat).
+local plan, told, fields = cjson.decode(ARGV[1]), {}, {'closed', 'alarm', 'holders', 'untaken', 'asking', 'lines', 'open'}
+local clock = plan.now
+
+local function may_hold()
+  return plan.fill and values.closed == 0 and values.holders < plan.size
+end
+
+-- What comes with a lower revision than before changes nothing.
+local function take(name, new)
+  local r, field = member(name), 'member:' .. name
+  new.seen = new.seen or plan.now
+  local writes = plan.entered and not r or not plan.entered and r and new.revision > r.revision and r.state ~= 'out'
+  r = r or new
+  values[field] = r
+  if new.revision > r.revision then
+    r.revision, r.state, r.ran = new.revision, new.state, r.ran and r.state ~= 'out'
+  end
+  r.held, r.ran = (r.held or new.held) and r.state == 'asks', r.ran or new.ran
+  if new.revision == r.revision then
+    r.seen, r.by = math.max(r.seen, new.seen), r.held and (r ~= new and plan.again or new.by or '') or r ~= new and r.by or ''
+  end
+  -- Where nobody is in line, nobody is passed over.
+  if r.state == 'asks' and not r.held and may_hold() and values.lines == 0 and (turn(name, queue_of(r)) or name) == name then
+    r.held, r.ran, r.by = true, true, ''
+  end
+  put(name)
+  for _, each in ipairs(writes and plan.writes or {}) do
+    call(each[1], KEYS[each[2]], unpack(each, 3))
+  end
+end
+
+local function fill()
+  while may_hold() and values.lines > 0 do
+    local best = call('ZRANGE', FLOWS, 0, 0)[1]
+    local name = best and match(best, '^[^%z]*%z([^%z]*)%z')
+    local r = name and member(name)
+    if not r or not found[name].line then
+      return
+    end
+    r.held, r.ran, r.by = true, true, name == plan.fill and '' or plan.fill
+    put(name)
+  end
+end
+
+local function is_alarm_set()
+  return values.alarm > (plan.due or 0) and math.abs(values.alarm - clock - plan.interval / 2) <= 1.5 * plan.interval
+end
+
+local function alarm()
+  if plan.own_clock and values.holders > 0 and not is_alarm_set() then
+    local time = call('TIME')
+    clock = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  if values.holders == 0 or is_alarm_set() then
+    return 0
+  end
+  set('alarm', clock + plan.interval)
+  return values.alarm
+end
+
+for name, r in pairs(plan.members) do
+  fields[#fields + 1], fields[#fields + 2] = 'member:' .. name, 'flow:' .. r.flow
+end
+for i, text in ipairs(call('HMGET', HASH, unpack(fields))) do
+  values[fields[i]] = text and cjson.decode(text) or i < 7 and 0
+end
+if plan.former and not values.open then
+  if call('EXISTS', unpack(KEYS, plan.former)) > 0 then
+    return {-1, 0, 0, 0, {}}
+  end
+  set('open', 0)
+end
+for name, new in pairs(plan.members) do
+  local r = member(name)
+  if plan.alone and not r and turn(name, queue_of(new)) then
+    return {values.open, 0, -1, 0, {}}
+  elseif not new.dropped then
+    take(name, new)
+  elseif r and r.seen == new.seen then
+    values['member:' .. name] = false
+    put(name)
+  end
+end
+fill()
+local range = plan.everybody and {'-', '+'} or {'[' .. (plan.fill or '') .. '\0', '(' .. (plan.fill or '') .. '\1'}
+for _, text in ipairs(plan.fill and values.untaken > 0 and call('ZRANGEBYLEX', KEYS[5], unpack(range)) or {}) do
+  local name = match(text, '%z([^%z]*)$')
+  told[#told + 1], told[#told + 2] = name, cjson.encode(member(name))
+end
+local caused, alarm_ms, texts = values['member:' .. (plan.fill or '')], plan.fill and alarm() or 0, {}
+for field in pairs(changed) do
+  if values[field] then
+    texts[#texts + 1], texts[#texts + 2] = field, cjson.encode(values[field])
+  else
+    call('HDEL', HASH, field)
+  end
+end
+for i = 1, #texts, 4000 do
+  call('HSET', HASH, unpack(texts, i, math.min(i + 3999, #texts)))
+end
+return {values.open or 0, caused and caused.held and 1 or 0, caused and caused.revision or 0, alarm_ms, told}
