@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from baton_events.emitter import Delivery, Emitter
-    from baton_events.settings import EmitterSettings
+    from baton_events.emitter_settings import EmitterSettings
 
 __all__ = ["Delivery", "Emitter", "EmitterSettings"]
 
-_WHERE = {"Delivery": "emitter", "Emitter": "emitter", "EmitterSettings": "settings"}
+_WHERE = {"Delivery": "emitter", "Emitter": "emitter", "EmitterSettings": "emitter_settings"}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from baton_events.messages import CALLBACK_WAITS, Flow, Outgoing, Queue, RetryWaits, delivery_seconds
 from baton_events.schema import DELIVERY_FAILED_ENDPOINT, ENDPOINTS, Event, encode_event, event_type
-from baton_events.settings import EmitterSettings, QueueSettings
+from baton_events.settings import QueueSettings
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ class Emitter:
         Raises:
             SettingsError: QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
         """
-        from baton_events.publisher import SdkPublisher  # noqa: PLC0415 - functions have a publisher of their own
+        # Functions have settings and a publisher of their own.
+        from baton_events.emitter_settings import EmitterSettings  # noqa: PLC0415
+        from baton_events.publisher import SdkPublisher  # noqa: PLC0415
 
         chosen = EmitterSettings.from_environment() if settings is None else settings.checked()
         return cls(chosen, SdkPublisher(chosen))

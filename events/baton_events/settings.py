@@ -1,10 +1,8 @@
 """The settings of a program that publishes events: where queue and functions are, how a message is delivered.
 
-Must not: read the environment where it is imported.
+Pure. The concrete ones are the functions' (`baton`), and those of a program that only publishes (emitter_settings.py).
 """
 
-import os
-from dataclasses import dataclass, field
 from typing import Literal, Self
 
 from baton_events.errors import SettingsError, join_problems
@@ -16,7 +14,6 @@ from baton_events.setting import (
     missing,
     one_of,
     read_by,
-    read_values,
     topic_prefix,
     url,
     whole,
@@ -144,34 +141,3 @@ class QueueSettings:
         if problems:
             raise SettingsError(join_problems("missing settings:", problems))
         return self
-
-
-@dataclass(frozen=True)
-class EmitterSettings(QueueSettings):
-    """What a program needs that only publishes events; see QUEUE_SETTINGS for names, units and meaning."""
-
-    qstash_url: str = "https://qstash.upstash.io"
-    qstash_token: str = field(default="", repr=False)
-    topic_prefix: str = "agent"
-    publish_by: Literal["url", "topic"] = "url"
-    worker_base_url: str = ""
-    worker_urls: tuple[tuple[str, str], ...] = ()
-    message_max_delay_seconds: int = 604_800
-    message_retries: int = 3
-    message_retry_delay_ms: int = 10_000
-    deliveries_at_once: tuple[tuple[str, int], ...] = ()
-    message_timeout_seconds: int = 300
-    queue_timeout_seconds: int = 10
-
-    @classmethod
-    def from_environment(cls) -> "EmitterSettings":
-        """Settings of this process.
-
-        Raises:
-            SettingsError: values are wrong, or QSTASH_TOKEN is missing, or WORKER_BASE_URL while PUBLISH_BY=url.
-        """
-        environment = os.environ  # noqa: TID251 - a program that only publishes has no other settings
-        values, problems = read_values(environment, QUEUE_SETTINGS)
-        if problems:
-            raise SettingsError(join_problems("wrong settings:", problems))
-        return cls(**values).checked()

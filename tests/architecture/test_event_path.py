@@ -34,7 +34,7 @@ from tests.unit.functions.signing import delivery_headers, keyed
 pytestmark = pytest.mark.bridge
 
 # Of the delivery's own task, until it waits for its request; of the task that sends what several wait for; modules.
-REACHED = {"CLAIM": 12, "COMMIT": 14, "sending": 5, "modules": 92}
+REACHED = {"CLAIM": 12, "COMMIT": 14, "sending": 5, "modules": 90}
 BASE = "http://127.0.0.1:9"
 OURS = tuple(f"{ROOT / PACKAGES[name]}/" for name in ("baton", "baton_events"))
 ASK, EXCHANGE = Batcher.ask.__code__, Connection.exchange.__code__

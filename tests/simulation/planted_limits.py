@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from baton import container, emitter
+from baton import container
 from baton.api import jobs as jobs_api
 from baton.runtime import told_limit
+from baton_events import emitter
 from tests.simulation.planting import Defect, Patch, constant
 
 _COPIES = 7
