@@ -1,7 +1,7 @@
 """The state of jobs, as atomic scripts."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Protocol
 
 from baton.core.admission import SlotTable
 from baton.core.effects import Changes
@@ -15,7 +15,9 @@ from baton.ports.spending import NOTHING, Spent
 class Store(Holding, Protocol):
     """The state of jobs. Each method is one atomic script on one hash tag, harmless when repeated."""
 
-    async def create(self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING) -> Created:
+    def create(
+        self, changes: Changes, message_id: str, now_ms: int, spent: Spent = NOTHING
+    ) -> Coroutine[Any, Any, Created]:
         """Write a new job carried by its backup, unless it is there; its usage ledger begins with what was spent.
 
         Raises:
@@ -23,13 +25,13 @@ class Store(Holding, Protocol):
         """
         ...
 
-    async def claim(self, claim: Claim) -> ClaimResult:
+    def claim(self, claim: Claim) -> Coroutine[Any, Any, ClaimResult]:
         """Load and claim a work item; the claimed work item's relay message is the message from now on."""
         ...
 
-    async def commit(
+    def commit(
         self, claim: Claim, changes: Changes, spent: Spent, continuation: Continuation | None = None
-    ) -> Committed:
+    ) -> Coroutine[Any, Any, Committed]:
         """Remove the work item and write what follows from it. The first COMMIT of a work item wins, whoever sends it.
 
         `continuation`: where this one wins, what the invocation has room for is claimed for it in the same script; one
@@ -37,16 +39,18 @@ class Store(Holding, Protocol):
         """
         ...
 
-    async def undelivered(self, claim: Claim, source_message_id: str, *, throttled: bool = False) -> Undelivered:
+    def undelivered(
+        self, claim: Claim, source_message_id: str, *, throttled: bool = False
+    ) -> Coroutine[Any, Any, Undelivered]:
         """Count, once for each callback message, that the queue gave up on the source message.
 
         `throttled`: its endpoint had no place. Then it counts as redriven, and not against the budget.
         """
         ...
 
-    async def look(
+    def look(
         self, root_id: str, message_id: str, now_ms: int, lost_after_ms: int, slot_table: SlotTable, only: str = ""
-    ) -> Looked:
+    ) -> Coroutine[Any, Any, Looked]:
         """Work items that nobody has worked on or redriven for `lost_after_ms` get this message as relay message.
 
         What jobs request is compared with what the admission knows (`slot_table`), and requested again where they
@@ -55,29 +59,29 @@ class Store(Holding, Protocol):
         """
         ...
 
-    async def load(self, job_id: str) -> Loaded | None:
+    def load(self, job_id: str) -> Coroutine[Any, Any, Loaded | None]:
         """A job, for deciding on a fact from outside; None when unknown."""
         ...
 
-    async def record(
+    def record(
         self, loaded: Loaded, message_id: str, changes: Changes, now_ms: int, spent: Spent = NOTHING
-    ) -> tuple[Recorded, PendingItems]:
+    ) -> Coroutine[Any, Any, tuple[Recorded, PendingItems]]:
         """Write what follows from a fact, carried by its backup message, if the job is still as it was loaded."""
         ...
 
-    async def tell(
+    def tell(
         self, job_id: str, message_id: str, fact: OutsideFact, now_ms: int, spent: Spent = NOTHING
-    ) -> Outside:
+    ) -> Coroutine[Any, Any, Outside]:
         """A fact from outside ends a wait, or is kept until there is one. The first outcome of a call stays."""
         ...
 
-    async def look_all(
+    def look_all(
         self, trees: Mapping[str, SlotTable], message_id: str, now_ms: int, lost_after_ms: int
-    ) -> dict[str, Looked]:
+    ) -> Coroutine[Any, Any, dict[str, Looked]]:
         """Look at many trees in one request, each with the entries of all of its jobs; by root job id."""
         ...
 
-    async def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> bool:
+    def append(self, claim: Claim, sequence: int, parts: Sequence[str], text_id: str = "") -> Coroutine[Any, Any, bool]:
         """Append parts in mid-work, only while the claim holds the work item; returns whether it does.
 
         `sequence` counts the appends under this claim from 1: one that was applied already is not applied again.
