@@ -10,7 +10,7 @@ from tests.e2e.stream_agents import ANSWER, FIRST
 from tests.e2e.stream_reader import StreamReader, standing_texts
 from tests.e2e.test_dev_jobs import job, submit
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 JOBS = 16
 KILLS = 2

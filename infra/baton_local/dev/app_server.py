@@ -58,9 +58,14 @@ def main(arguments: list[str]) -> None:
 
 
 def _check_registry(reference: str) -> None:
-    """End with the exit code that is not tried again when the user's agents cannot be loaded."""
+    """End with the exit code that is not tried again when the user's agents cannot be loaded.
+
+    No bytecode of them is kept: Python takes what it kept for the present when a file of the same size is saved again
+    within a second.
+    """
     from baton.agents.loader import RegistryNotLoadedError, load_registry  # noqa: PLC0415 - after the import path
 
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         load_registry(reference)
     except RegistryNotLoadedError as error:
@@ -68,6 +73,8 @@ def _check_registry(reference: str) -> None:
             traceback.print_exception(error.__cause__.with_traceback(_of_user(error.__cause__.__traceback__)))
         print(f"{error}", file=sys.stderr)
         sys.exit(os.EX_CONFIG)
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _of_user(trace: TracebackType | None) -> TracebackType | None:

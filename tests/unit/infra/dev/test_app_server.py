@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from baton_local.dev.surroundings import inherited_environment
+
 
 def serve(folder: Path, registry: str) -> subprocess.CompletedProcess[str]:
     """Run the server until it refuses."""
@@ -20,7 +22,9 @@ def serve(folder: Path, registry: str) -> subprocess.CompletedProcess[str]:
         "--registry",
         registry,
     )
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
+    environment = inherited_environment()
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=180)
 
 
 def test_agents_that_are_not_there_end_it_for_good(tmp_path: Path) -> None:
@@ -37,6 +41,13 @@ def test_a_fault_in_the_users_own_module_is_shown_where_it_is(tmp_path: Path) ->
     assert done.returncode == os.EX_CONFIG
     assert "mine.py" in done.stderr
     assert "ZeroDivisionError" in done.stderr
+
+
+def test_no_bytecode_of_the_users_code_is_kept(tmp_path: Path) -> None:
+    """Else two saves within a second are one to Python, if the file's size is the same: an error would never heal."""
+    (tmp_path / "mine.py").write_text("registry = 1 / 0\n")
+    serve(tmp_path, "mine:registry")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
 
 
 @pytest.mark.parametrize("name", ["functions", "events"])
