@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from baton.core.admission import Place, SlotState, Want
@@ -275,7 +275,15 @@ async def take_step(side: Side, step: tuple[str, Want, int, int] | int | str, at
     return answer, await side.admission.slot_table()
 
 
+# Whoever held the slot of a session leaves together with the one that waits behind it.
+LEAVE_TOGETHER = [*(("a", "slot", 0, 0), ("h", "slot", 0, 0), ("b", "slot", 0, 0)), "leave", ("c", "slot", 0, 0)]
+# One that is first in line leaves.
+FIRST_LEAVES = [*((name, "slot", 0, 0) for name in "acehg"), "leave", ("b", "slot", 0, 0), ("d", "slot", 0, 0)]
+
+
 @given(steps=st.lists(STEPS, min_size=5, max_size=40))
+@example(steps=LEAVE_TOGETHER)
+@example(steps=FIRST_LEAVES)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_rules_and_script_say_the_same(
     redis_process: RedisProcess, steps: list[tuple[str, Want, int, int] | int | str]

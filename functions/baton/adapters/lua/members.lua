@@ -59,7 +59,10 @@ end
 
 local function place(name, queue)
   local next = turn(name, queue)
-  return next and member(next) and found[next].line or nil
+  if next and not found[next] then
+    member(next)
+  end
+  return next and found[next].line or nil -- as it was described last: it may be dropped
 end
 
 -- In a sorted set, and in the counter of what is in it, where there is one.
