@@ -44,8 +44,9 @@ class SdkPublisher:
         if not messages:
             return []
         requests = [batch_request(each, self._delay_seconds(each)) for each in messages]
-        publishing = publish_batch(self._sdk, requests) if len(requests) > 1 else publish_one(self._sdk, requests[0])
-        return message_ids(await self._ask(publishing, messages[0].topic))
+        if len(requests) == 1:
+            return [await self._ask(publish_one(self._sdk, requests[0]), messages[0].topic)]
+        return message_ids(await self._ask(publish_batch(self._sdk, requests), messages[0].topic))
 
     async def cancel(self, message_id: str) -> None:
         """Take a message back; an unknown or delivered one is no error."""
@@ -107,12 +108,12 @@ def _named(error: QStashError, topic: str, where: str) -> PublishError:
     return PublishError(f"the queue at {where} refused the message: {str(error)[:300]}")
 
 
-async def publish_one(sdk: AsyncQStash, request: BatchRequest) -> list[Any]:
-    """Publish one message; returns its answer alone. A topic answers with a list, one for each of its endpoints."""
+async def publish_one(sdk: AsyncQStash, request: BatchRequest) -> str:
+    """Publish one message; returns its id. A topic answers with a list, one for each of its endpoints."""
     options: dict[str, Any] = {**request}
     answer = await sdk.message.publish(**options)
     first = answer[0] if isinstance(answer, list) else answer
-    return [{"messageId": first.message_id}]
+    return str(first.message_id)
 
 
 async def publish_batch(sdk: AsyncQStash, requests: Sequence[BatchRequest]) -> list[Any]:

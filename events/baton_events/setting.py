@@ -74,14 +74,7 @@ def require_https(given: str) -> None:
 def worker_urls(given: str) -> tuple[tuple[str, str], ...]:
     """Endpoints with the URLs before them."""
     what = 'a JSON object of endpoints and the URLs of their functions, such as {"/workers/sweep": "https://fn.example.com"}'
-    try:
-        told: Any = json.loads(given)
-        pairs = sorted(told.items())
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(what) from error
-    unknown = [endpoint for endpoint, _ in pairs if endpoint not in WEBHOOK_ENDPOINTS]
-    if unknown:
-        raise ValueError(f"about endpoints that exist: {unknown[0]!r} is none of {', '.join(WEBHOOK_ENDPOINTS)}")
+    pairs = _by_endpoint(given, what)
     try:
         return tuple((endpoint, url(each)) for endpoint, each in pairs)
     except (ValueError, TypeError) as error:
@@ -93,15 +86,21 @@ def deliveries_at_once(given: str) -> tuple[tuple[str, int], ...]:
     if re.fullmatch(r"\d+", given):
         return tuple((endpoint, _at_once(given)) for endpoint in WEBHOOK_ENDPOINTS) if int(given) else ()
     what = 'a whole number, or a JSON object such as {"/workers/agent-loop": 40}'
+    pairs = _by_endpoint(given, what)
+    return tuple((endpoint, _at_once(json.dumps(count))) for endpoint, count in pairs)
+
+
+def _by_endpoint(given: str, what: str) -> list[tuple[str, Any]]:
+    """Return the pairs of a JSON object whose names are endpoints, in order; `what`: the value that is asked for."""
     try:
-        told: Any = json.loads(given)
-        pairs = sorted(told.items())
+        values: Any = json.loads(given)
+        pairs = sorted(values.items())
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(what) from error
     unknown = [endpoint for endpoint, _ in pairs if endpoint not in WEBHOOK_ENDPOINTS]
     if unknown:
         raise ValueError(f"about endpoints that exist: {unknown[0]!r} is none of {', '.join(WEBHOOK_ENDPOINTS)}")
-    return tuple((endpoint, _at_once(json.dumps(count))) for endpoint, count in pairs)
+    return pairs
 
 
 def _at_once(given: str) -> int:

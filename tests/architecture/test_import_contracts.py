@@ -89,7 +89,7 @@ def test_each_contract_can_fail(copy: Path) -> None:
 def test_imports_for_type_checking_count(copy: Path) -> None:
     """An import behind TYPE_CHECKING is one."""
     with (copy / "events/baton_events/ids.py").open("a", encoding="utf-8") as file:
-        file.write("\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from baton import emitter\n")
+        file.write("\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from baton import container\n")
     assert {"packages"} <= _broken(copy)
 
 

@@ -11,7 +11,7 @@ from baton.engine import operations
 from baton.engine.layout import tree_of
 from baton.engine.patch import Patch
 from baton.engine.tree import Tree
-from baton.ports import Loaded, Recalled, Removed, Tombstone, charge
+from baton.ports import Loaded, Recalled, Removed, Tombstone
 from baton_events.errors import StoreError
 from baton_events.ids import canonical_json, root_of
 
@@ -66,10 +66,7 @@ class RedisArchive:
         stone = canonical_json({"tenant": tenant, "deleted": True, "at": now_ms})
         kept_ms = max(_SHORTEST_MS, self._retention_ms)
         patch.write("SET", keys.tombstone_key(root_id), [stone, "PX", str(kept_ms)])
-        size_bytes = patch.size_bytes()
-        commands, written, _ = await self._redis.apply(*patch.request())
-        charge(requests=1, commands=commands, size_bytes=size_bytes)
-        return bool(written)
+        return await self._redis.written(patch)
 
     async def tombstone(self, job_id: str) -> Tombstone | None:
         """What is kept of a job whose data is gone."""

@@ -83,8 +83,7 @@ class EndedSums:
             patch.equal(key, {name: text or None for name, text in was.items()})
             patch.write("HSET", key, [text for pair in now.items() for text in pair])
         patch.write("LTRIM", keys.ADMISSION_UNCOUNTED, [str(len(lines)), "-1"])
-        patch.size_bytes()
-        await self._redis.apply(*patch.request())
+        await self._redis.written(patch)
 
 
 def _month(job: EndedJob) -> str:

@@ -79,7 +79,7 @@ class QStashQueue:
     async def _publish_alone(self, messages: Sequence[Outgoing]) -> list[str]:
         if len(messages) == 1:
             publishing = publish_one(self._client.sdk, self._request(messages[0]))
-            return message_ids(await self._client.ask(publishing, messages[0].topic))
+            return [await self._client.ask(publishing, messages[0].topic)]
         return message_ids(await self._batch(messages))
 
     async def _batch(self, messages: Sequence[Outgoing]) -> list[Any]:

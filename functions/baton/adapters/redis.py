@@ -139,6 +139,13 @@ class RedisConnection:
         """
         return self._evaluate(self._text(_applying()), keys, args, beside)
 
+    async def written(self, patch: Patch) -> bool:
+        """Write a patch where its conditions hold, and charge for it. Returns whether it is written."""
+        size_bytes = patch.size_bytes()
+        commands, written, _ = await self.apply(*patch.request())
+        charge(requests=1, commands=commands, size_bytes=size_bytes)
+        return bool(written)
+
     async def read(self, *commands: Command) -> list[Any]:
         """Read several things of one tag as they are at one moment, by a script: never what a replica still has.
 

@@ -11,7 +11,7 @@ import msgspec
 from baton.adapters import keys
 from baton.adapters.redis import RedisConnection
 from baton.engine.patch import Patch
-from baton.ports import MemoryEntry, charge
+from baton.ports import MemoryEntry
 from baton.ports.memory import SESSION_ENTRIES
 from baton_events.errors import StoreError
 
@@ -81,10 +81,7 @@ class RedisSessionMemory:
         for command, arguments in (("HSET", more), ("HDEL", gone), ("PEXPIRE", [str(self._retention_ms)])):
             if arguments:
                 patch.write(command, key, arguments)
-        size_bytes = patch.size_bytes()
-        commands, written, _ = await self._redis.apply(*patch.request())
-        charge(requests=1, commands=commands, size_bytes=size_bytes)
-        return bool(written)
+        return await self._redis.written(patch)
 
 
 def _created_ms(text: str) -> int:

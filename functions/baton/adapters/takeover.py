@@ -84,5 +84,4 @@ class OpenSemaphore:
             patch = Patch(0)
             patch.equal(key, texts)
             patch.write("HDEL", key, list(texts))
-            patch.size_bytes()
-            await self._redis.apply(*patch.request())
+            await self._redis.written(patch)

@@ -33,7 +33,7 @@ class Observing:
         self._tracer = tracer
 
     @asynccontextmanager
-    async def delivery(self, message_id: str, retried: int, event: Event | None = None) -> AsyncIterator["Seen"]:
+    async def delivery(self, message_id: str, retried: int, event: Event | None = None) -> AsyncIterator[Seen]:
         """Watch the handling of one delivery, whose outcome the block sets; `event`: None where there is none."""
         speak_of(message_id, event)
         began_ms, seen, word = self._clock.now_ms(), Seen(), ""
