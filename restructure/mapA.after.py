@@ -1,7 +1,12 @@
-"""What the codemod cannot know: run in the worktree after it and before ruff (`python3 mapA.after.py`)."""
+"""What the codemod cannot know: run in the moved tree (`python3 mapA.after.py ROOT`), before or after ruff."""
 
+import os
 import pathlib
 import shutil
+import sys
+
+HERE = pathlib.Path(__file__).resolve()
+os.chdir(sys.argv[1] if sys.argv[1:] else ".")
 
 
 def put(path: str, *pairs: tuple[str, str]) -> None:
@@ -46,10 +51,13 @@ put(
 put("tests/bench/test_stacks.py", ("/functions/baton/core/decide.py", "/functions/baton/engine/decide.py"), ('"own: core"', '"own: engine"'))
 put("tests/architecture/test_seeds.py", ("tests/unit/functions/seeds", "tests/unit/baton/whole/seeds"))
 put("tests/mutation/run.py", ('"tests/unit/events", "tests/unit/functions", "tests/unit/baton"', '"tests/unit/baton_events", "tests/unit/baton"'))
-contracts = pathlib.Path(__file__).with_name("mapA.importlinter").read_text()
+put("CHANGELOG.md", ("`baton/webhooks/….handler`", "`baton/handlers/….handler`"))
+put("tests/architecture/test_event_path.py", ('"modules": 90', '"modules": 77'))
+contracts = HERE.with_name("mapA.importlinter").read_text()
 local = pathlib.Path(".importlinter").read_text()
 if pathlib.Path("infra/baton_local/stand_in/http_server.py").exists():  # mapC's are carried out, too
-    local = pathlib.Path(__file__).with_name("mapC.importlinter").read_text() + "\n# --- Who may import"
+    local = HERE.with_name("mapC.importlinter").read_text() + "\n# --- Who may import"
+    contracts = contracts.replace("baton_local.doctor.outside", "baton_local.doctor.checkup")
 start = local.index("[importlinter:contract:local]")
 end = local.index("# --- Who may import")
 head, tail = contracts.split("# --- Who may import", 1)
