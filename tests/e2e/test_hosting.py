@@ -48,9 +48,17 @@ class Load:
         for agent in agents:
             one = Submission(f"{agent}-{len(self.submitted)}", "acme", agent)
             body = {"jobType": agent, "taskDescription": "do it"}
-            answer = self._http.post("/api/agent-jobs", headers={"idempotency-key": one.key}, json=body)
+            answer = self._post(body, one.key)
             assert answer.status_code == 202, answer.text
             self.submitted.append(one)
+
+    def _post(self, body: dict[str, str], key: str) -> httpx.Response:
+        """A submission; sent once more, as the API's page asks for, where a stopping worker closed the connection kept."""
+        headers = {"idempotency-key": key}
+        try:
+            return self._http.post("/api/agent-jobs", headers=headers, json=body)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            return self._http.post("/api/agent-jobs", headers=headers, json=body)
 
     def job(self, one: Submission) -> dict[str, Any]:
         """A job as it is now."""
